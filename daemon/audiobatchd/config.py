@@ -1,0 +1,101 @@
+"""The configuration: TOML, environment and command line, read once into one frozen object that is passed down."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from audiobatchd.errors import ConfigError
+
+Seconds = Annotated[float, Meta(ge=0)]
+PositiveSeconds = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class DatasetConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[dataset]]`. Each key is described in docs/reference/configuration.md."""
+
+    path: str
+    settle: Seconds = 5.0
+    rescan: PositiveSeconds = 3600.0
+    ignore: tuple[str, ...] = ()
+    adopt: bool = True
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole configuration file; every key is optional. Times are seconds."""
+
+    dataset: tuple[DatasetConfig, ...] = ()
+    workers: Count | None = None
+    analyzers: tuple[str, ...] | None = None
+    job_timeout: PositiveSeconds = 600.0
+    job_timeout_factor: Seconds = 4.0
+    max_duration: PositiveSeconds = 7200.0
+    max_deaths: Count = 3
+    stop_grace: Seconds = 30.0
+
+    @property
+    def worker_count(self) -> int:
+        """The configured number of workers, or one per core that this process may use."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+def find(environ: Mapping[str, str]) -> Path | None:
+    """The configuration file where none is named: /etc, else the user's; None where there is neither."""
+    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
+    for candidate in (Path("/etc/audiobatchd/audiobatchd.toml"), home / "audiobatchd" / "audiobatchd.toml"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file. Raises ConfigError with the file, the key and what was expected."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror}"
+        raise ConfigError(message) from error
+    try:
+        config = msgspec.toml.decode(content, type=Config)
+    except msgspec.ValidationError as error:
+        message = f"{path}: {_in_toml_words(str(error))}"
+        raise ConfigError(message) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        message = f"{path}: not TOML: {error}"
+        raise ConfigError(message) from error
+    base = path.resolve().parent
+    return with_datasets(config, [msgspec.structs.replace(each, path=str(base / each.path)) for each in config.dataset])
+
+
+def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:
+    """`config` with these datasets, their paths made absolute. Raises ConfigError where two of them overlap."""
+    absolute = tuple(msgspec.structs.replace(each, path=os.path.realpath(each.path)) for each in datasets)
+    for number, one in enumerate(absolute):
+        for other in absolute[number + 1 :]:
+            if os.path.commonpath([one.path, other.path]) in (one.path, other.path):
+                message = f"two datasets overlap: {one.path} and {other.path}"
+                raise ConfigError(message)
+    return msgspec.structs.replace(config, dataset=absolute)
+
+
+def dataset_from_command_line(config: Config, path: str) -> DatasetConfig:
+    """The dataset at `path`: with the settings that the file gives it, else with the defaults."""
+    wanted = os.path.realpath(path)
+    for each in config.dataset:
+        if each.path == wanted:
+            return each
+    return DatasetConfig(path=wanted)
+
+
+def _in_toml_words(message: str) -> str:
+    """msgspec speaks of objects, arrays and `$.dataset[0]`; a TOML file has tables, and keys."""
+    words = {"`object`": "a table", "`array`": "an array", "Object contains unknown field": "unknown key"}
+    for theirs, ours in words.items():
+        message = message.replace(theirs, ours)
+    return message.replace("`$.", "`").replace(" - at `$`", "")

@@ -1,0 +1,117 @@
+"""Everything that the core can want done, for the supervisor to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from audiobatchd.core.completeness import FileMemory
+from audiobatchd.core.messages import Job
+from audiobatchd.model import FolderKey
+
+Field = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnWorker:
+    """Start a worker process in a slot."""
+
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopWorker:
+    """Tell a worker to end after what it is at."""
+
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class KillWorker:
+    """End a worker's process group now."""
+
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendJob:
+    """Give a worker a job."""
+
+    slot: int
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFolder:
+    """Read a folder; the answer is a `FolderRead`."""
+
+    key: FolderKey
+
+
+@dataclass(frozen=True, slots=True)
+class WalkTree:
+    """Walk a dataset from `path` down ("" is all of it, with its watch set up first).
+
+    The answers are `WalkRead`s and a `Walked`.
+    """
+
+    dataset: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Keep in the catalog what is known of a folder's files; `verdict`: why the folder as a whole is given up."""
+
+    key: FolderKey
+    memory: dict[str, FileMemory]
+    signature: str = ""
+    verdict: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tidy:
+    """Remove what a killed worker left in and beside a folder."""
+
+    key: FolderKey
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Tell people: the constant name of an event and its fields."""
+
+    event: str
+    fields: dict[str, Field] = field(default_factory=dict)
+    key: FolderKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceReady:
+    """The service has started: its first walks are queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceStopping:
+    """The service begins to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Everything has ended: leave with this exit code."""
+
+    code: int
+
+
+Action = (
+    SpawnWorker
+    | StopWorker
+    | KillWorker
+    | SendJob
+    | ReadFolder
+    | WalkTree
+    | Remember
+    | Tidy
+    | Report
+    | AnnounceReady
+    | AnnounceStopping
+    | Finish
+)

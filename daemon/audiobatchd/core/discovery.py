@@ -1,0 +1,106 @@
+"""Which names in a directory are what: source files, files still on their way, directories to enter."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from audiobatchd.model import EXTENSIONS, ROLES
+from audiobatchd.plugin_api import FULL_MIX
+
+NEVER_ENTERED = frozenset({"crops", "@eaDir", "lost+found", ".stfolder"})
+_TEMPORARY_ENDINGS = (".part", ".partial", ".filepart", ".crdownload", ".!qb", ".!ut", ".download")
+
+
+@dataclass(frozen=True)
+class Name:
+    """One directory entry. A symlink to a directory is `is_link` and `is_dir`."""
+
+    name: str
+    is_dir: bool
+    is_link: bool
+
+
+@dataclass
+class Contents:
+    """What a directory's names amount to.
+
+    `shadowed` are source files that lose to an earlier extension of the same role.
+    """
+
+    sources: dict[str, str] = field(default_factory=dict)
+    shadowed: list[str] = field(default_factory=list)
+    temporaries: list[str] = field(default_factory=list)
+    directories: list[str] = field(default_factory=list)
+
+    @property
+    def is_track(self) -> bool:
+        """Whether the directory is a track folder."""
+        return FULL_MIX in self.sources
+
+    @property
+    def lacks_mix(self) -> bool:
+        """Whether there are stems but no full mix, so that nobody measures them."""
+        return bool(self.sources) and not self.is_track
+
+
+def contents(names: Iterable[Name], ignore: tuple[str, ...] = ()) -> Contents:
+    """Sort out a directory's names. `ignore` are glob patterns of directories not to be entered."""
+    found = Contents()
+    candidates: dict[str, list[tuple[bool, int, str]]] = {}
+    for entry in names:
+        role, rank = _role(entry.name)
+        if role is not None:
+            # A directory that is called like a source file is one only where no file is.
+            candidates.setdefault(role, []).append((entry.is_dir, rank, entry.name))
+        elif not entry.is_dir and is_temporary(entry.name):
+            found.temporaries.append(entry.name)
+        if entry.is_dir and not entry.is_link and enters(entry.name, ignore):
+            found.directories.append(entry.name)
+    for role in ROLES:
+        if role in candidates:
+            (_, _, found.sources[role]), *others = sorted(candidates[role])
+            found.shadowed += [name for _, _, name in others]
+    found.directories.sort()
+    found.temporaries.sort()
+    return found
+
+
+def enters(directory: str, ignore: tuple[str, ...]) -> bool:
+    """Whether a walk goes into a directory of this name."""
+    if directory.startswith(".") or directory in NEVER_ENTERED:
+        return False
+    return not any(fnmatch.fnmatchcase(directory, pattern) for pattern in ignore)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether some program is still writing what will get another name: a browser, rsync, Syncthing, qBittorrent.
+
+    rsync writes `.name.XXXXXX`, Syncthing `.syncthing.name.tmp` and `~syncthing~name.tmp`. A `.tmp` that carries no
+    source file's name is somebody's own business and holds nobody up.
+    """
+    lower = name.lower()
+    if lower.endswith(_TEMPORARY_ENDINGS):
+        return True
+    stem, dot, suffix = name.rpartition(".")
+    if suffix.lower() == "tmp":
+        inner = stem.removeprefix(".").removeprefix("syncthing.").removeprefix("~syncthing~")
+    elif dot and name.startswith(".") and len(suffix) == 6 and suffix.isalnum():
+        inner = stem[1:]
+    else:
+        return False
+    return _role(inner)[0] is not None
+
+
+def is_relevant(name: str) -> bool:
+    """Whether a change of a file of this name can alter what is due in its folder."""
+    return _role(name)[0] is not None or is_temporary(name) or name.endswith(".INFO")
+
+
+def _role(name: str) -> tuple[str | None, int]:
+    stem, _, extension = name.rpartition(".")
+    extension = extension.lower()
+    if stem in ROLES and extension in EXTENSIONS:
+        return stem, EXTENSIONS.index(extension)
+    return None, 0

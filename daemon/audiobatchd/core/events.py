@@ -1,0 +1,127 @@
+"""Everything that can happen to the daemon, as it enters the one queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from audiobatchd.core.folders import Reading
+from audiobatchd.core.messages import FromWorker
+from audiobatchd.model import FolderKey
+
+
+@dataclass(frozen=True, slots=True)
+class FolderHint:
+    """A source file or the record of a folder may have changed."""
+
+    key: FolderKey
+
+
+@dataclass(frozen=True, slots=True)
+class FolderTouched:
+    """A directory's own attributes or names changed."""
+
+    key: FolderKey
+
+
+@dataclass(frozen=True, slots=True)
+class TreeAppeared:
+    """A directory was made or moved in; what it holds may have sent no events."""
+
+    key: FolderKey
+
+
+@dataclass(frozen=True, slots=True)
+class TreeVanished:
+    """A directory was removed or moved away."""
+
+    key: FolderKey
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLost:
+    """Events of a dataset were lost, for `reason`: only a walk finds what they told."""
+
+    dataset: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRead:
+    """A folder that `ReadFolder` asked for was read."""
+
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class WalkRead:
+    """A walk came by these folders."""
+
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """How a walk ended. `seen` are the paths of all track folders it came by; `unreadable` could not be entered.
+
+    `root` is the root directory's (device, inode), None where there is no such directory. `whole`: it covered the
+    dataset.
+    """
+
+    dataset: str
+    whole: bool
+    root: tuple[int, int] | None
+    empty: bool
+    seen: frozenset[str]
+    unreadable: dict[str, str]
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSaid:
+    """A message arrived from the worker with this PID."""
+
+    slot: int
+    pid: int
+    message: FromWorker
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerBroke:
+    """A worker sent what is no message: it cannot be trusted with anything."""
+
+    slot: int
+    pid: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerExited:
+    """A worker process is gone; `how` is its exit status in words, with the last lines that it wrote."""
+
+    slot: int
+    pid: int
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """Somebody wants the daemon to end: drain, or at once. `code` is the exit code that this means."""
+
+    code: int
+    at_once: bool = False
+
+
+Event = (
+    FolderHint
+    | FolderTouched
+    | TreeAppeared
+    | TreeVanished
+    | WatchLost
+    | FolderRead
+    | WalkRead
+    | Walked
+    | WorkerSaid
+    | WorkerBroke
+    | WorkerExited
+    | StopAsked
+)

@@ -1,0 +1,313 @@
+"""Every track folder's state, from the first hint to its end: which folder is looked at when, and which one is next.
+
+A folder is `running` in one slot at most, because only `take` makes it so and only `finished` ends it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import zlib
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from msgspec import Struct
+
+from audiobatchd.core.completeness import FileMemory
+from audiobatchd.core.messages import Result
+from audiobatchd.core.queue import Queue
+from audiobatchd.core.settle import Settling
+from audiobatchd.model import FolderKey, FolderState, Outcome
+
+_LOCKED_RETRY = (5.0, 60.0)
+_RESTLESS_READINGS = 30
+_BETWEEN_HINTS = 1.0
+_ACTIVE = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
+
+
+class Finding(StrEnum):
+    """What a reading of a folder amounts to."""
+
+    GONE = "gone"
+    COMPLETE = "complete"
+    DUE = "due"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+
+
+class Reading(Struct, frozen=True):
+    """One look at one folder, made by `scan`. `reasons` are by file, or under "" for the folder as a whole."""
+
+    key: FolderKey
+    finding: Finding
+    signature: str = ""
+    access: str = ""
+    on_their_way: bool = False
+    due: tuple[str, ...] = ()
+    reasons: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()
+    unavailable: int = 0
+    memory: dict[str, FileMemory] = {}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The ledger's configuration. `once`: one pass, in which nothing is waited for that may never come."""
+
+    settle: dict[str, float]
+    max_deaths: int = 3
+    backoff: tuple[float, float] = (5.0, 300.0)
+    once: bool = False
+
+
+@dataclass(slots=True)
+class Folder:
+    """What is known of one folder that is not complete. `ended` is when it came to its last end, good or bad."""
+
+    state: FolderState = FolderState.SETTLING
+    settling: Settling = field(default_factory=Settling)
+    reasons: dict[str, str] = field(default_factory=dict)
+    memory: dict[str, FileMemory] = field(default_factory=dict)
+    access: str = ""
+    due: tuple[str, ...] = ()
+    fresh: bool = False
+    hinted: bool = False
+    attempts: int = 0
+    deaths: int = 0
+    retry_at: float = 0.0
+    soon: float = 0.0
+    ended: float = 0.0
+
+    @property
+    def reason(self) -> str:
+        """Why it is where it is, in one line."""
+        return "; ".join(f"{name}: {why}" if name else why for name, why in self.reasons.items())
+
+
+class Ledger:
+    """The states of all folders. `looks` hands out the folders to be read, `take` the next one to be measured."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.active: dict[FolderKey, Folder] = {}
+        self.complete: set[FolderKey] = set()
+        self.unavailable: dict[FolderKey, int] = {}
+        self.warnings: dict[FolderKey, tuple[str, ...]] = {}
+        self._queue = Queue()
+        self._agenda: list[tuple[float, FolderKey]] = []
+        self._reading: set[FolderKey] = set()
+        self._again: set[FolderKey] = set()
+
+    # What happened
+
+    def hint(self, key: FolderKey, now: float) -> None:
+        """Something may have changed in the folder, or it may be new."""
+        folder = self.active.get(key)
+        match folder.state if folder else None:
+            case FolderState.RUNNING:
+                assert folder is not None
+                folder.hinted = True
+            case FolderState.SETTLING:
+                assert folder is not None
+                self._look_soon(key, folder, now)
+            case _:
+                self._look(key, now)
+
+    def touched(self, key: FolderKey, now: float) -> None:
+        """The directory itself changed: only for a blocked folder can that mean that permissions were mended."""
+        folder = self.active.get(key)
+        if folder is not None and folder.state is FolderState.BLOCKED:
+            self._look(key, now)
+
+    def heard(self, reading: Reading, now: float, *, walk: bool) -> Folder | None:
+        """Take in a reading; the folder's entry, or None where it needs no attention. `walk`: nobody hinted at it."""
+        key = reading.key
+        self._reading.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self._look(key, now)
+        folder = self.active.get(key)
+        if folder is not None and folder.state is FolderState.RUNNING:
+            folder.hinted |= reading.signature != folder.settling.signature
+            return folder
+        if reading.finding is Finding.GONE:
+            self.forget(key)
+            self._note(reading)
+            return None
+        self._note(reading)
+        match reading.finding:
+            case Finding.COMPLETE:
+                self._completed(key, reading.unavailable)
+                return None
+            case Finding.FAILED | Finding.BLOCKED:
+                folder = self._entry(key, walk=walk)
+                if folder.state is not FolderState(reading.finding.value):
+                    folder.ended = now
+                folder.state = FolderState(reading.finding.value)
+                folder.settling = Settling(reading.signature, now)
+                folder.reasons = reading.reasons
+                folder.access = reading.access
+                return folder
+            case _:
+                folder = self._entry(key, walk=walk)
+                self._is_due(key, folder, reading, now, walk=walk)
+                return folder
+
+    def take(self) -> tuple[FolderKey, Folder] | None:
+        """The next folder to be measured, now `running`; None when nothing is queued."""
+        while (key := self._queue.pop()) is not None:
+            folder = self.active.get(key)
+            if folder is not None and folder.state is FolderState.QUEUED:
+                folder.state = FolderState.RUNNING
+                folder.hinted = False
+                return key, folder
+        return None
+
+    def finished(self, key: FolderKey, result: Result, now: float) -> Folder:
+        """A job ended; the folder's entry as it stands now."""
+        folder = self.active[key]
+        folder.ended = now
+        folder.reasons = result.reasons
+        folder.access = result.access
+        match result.outcome:
+            case Outcome.DONE:
+                self._completed(key, result.unavailable)
+                folder.state = FolderState.COMPLETE
+            case Outcome.FAILED:
+                folder.state = FolderState.FAILED
+            case Outcome.BLOCKED:
+                folder.state = FolderState.BLOCKED
+            case Outcome.LOCKED:
+                self._wait(key, folder, FolderState.LOCKED, _LOCKED_RETRY, now)
+            case Outcome.CHANGED | Outcome.GONE:
+                folder.state = FolderState.SETTLING
+                self._look(key, now)
+            case Outcome.ERROR:
+                self._erred(key, folder, result, now)
+        if folder.hinted and folder.state not in _ACTIVE:
+            self._look(key, now)
+        return folder
+
+    def interrupted(self, key: FolderKey) -> None:
+        """The job was ended by us, not by any fault: nothing is charged."""
+        self.active[key].state = FolderState.SETTLING
+
+    def forget(self, key: FolderKey) -> None:
+        """There is no such track folder any more."""
+        self.active.pop(key, None)
+        self.complete.discard(key)
+        self.unavailable.pop(key, None)
+        self.warnings.pop(key, None)
+
+    # What follows
+
+    def looks(self, now: float) -> list[FolderKey]:
+        """The folders that have to be read now; each has one reading under way at most."""
+        due: list[FolderKey] = []
+        while self._agenda and self._agenda[0][0] <= now:
+            _, key = heapq.heappop(self._agenda)
+            if key in self._reading:
+                self._again.add(key)
+            else:
+                self._reading.add(key)
+                due.append(key)
+        return due
+
+    def next_look(self) -> float | None:
+        """When `looks` has something to say again; None: not by itself."""
+        return self._agenda[0][0] if self._agenda else None
+
+    def known(self, dataset: str) -> set[FolderKey]:
+        """Every folder of a dataset that is known."""
+        return {key for key in (*self.active, *self.complete) if key.dataset == dataset}
+
+    def busy(self) -> bool:
+        """Whether any folder is still on its way to an end, or about to be read."""
+        return bool(self._reading) or any(folder.state in _ACTIVE for folder in self.active.values())
+
+    def counts(self) -> dict[str, Counter[FolderState]]:
+        """The number of folders by dataset and state."""
+        counts: dict[str, Counter[FolderState]] = {dataset: Counter() for dataset in self.limits.settle}
+        for key, folder in self.active.items():
+            counts[key.dataset][folder.state] += 1
+        for key in self.complete:
+            counts[key.dataset][FolderState.COMPLETE] += 1
+        return counts
+
+    # How
+
+    def _entry(self, key: FolderKey, *, walk: bool) -> Folder:
+        self.complete.discard(key)
+        self.unavailable.pop(key, None)
+        return self.active.setdefault(key, Folder(fresh=not walk))
+
+    def _note(self, reading: Reading) -> None:
+        if reading.warnings:
+            self.warnings[reading.key] = reading.warnings
+        else:
+            self.warnings.pop(reading.key, None)
+
+    def _completed(self, key: FolderKey, unavailable: int) -> None:
+        self.active.pop(key, None)
+        self.complete.add(key)
+        if unavailable:
+            self.unavailable[key] = unavailable
+        else:
+            self.unavailable.pop(key, None)
+
+    def _is_due(self, key: FolderKey, folder: Folder, reading: Reading, now: float, *, walk: bool) -> None:
+        if reading.signature != folder.settling.signature:
+            folder.attempts = folder.deaths = 0
+            folder.retry_at = 0.0
+        settle = self.limits.settle[key.dataset]
+        when = folder.settling.observe(reading.signature, on_their_way=reading.on_their_way, settle=settle, now=now)
+        folder.memory = reading.memory
+        folder.due = reading.due if self.limits.once else ()
+        if when is not None:
+            self._is_restless(key, folder, when)
+        elif folder.state is FolderState.BLOCKED and not walk and reading.access == folder.access:
+            pass  # what blocked it is as it was: the hint was our own attempt
+        elif folder.state in (FolderState.BACKOFF, FolderState.LOCKED) and now < folder.retry_at:
+            pass
+        elif folder.state is not FolderState.QUEUED:
+            folder.state = FolderState.QUEUED
+            self._queue.push(key, fresh=folder.fresh)
+
+    def _is_restless(self, key: FolderKey, folder: Folder, when: float) -> None:
+        if self.limits.once and folder.settling.readings > _RESTLESS_READINGS:
+            folder.state = FolderState.BLOCKED
+            folder.reasons = {"": "its files keep changing"}
+            return
+        folder.state = FolderState.SETTLING
+        self._look(key, when)
+
+    def _erred(self, key: FolderKey, folder: Folder, result: Result, now: float) -> None:
+        folder.deaths += result.charge or self.limits.once
+        if folder.deaths >= self.limits.max_deaths:
+            folder.state = FolderState.FAILED
+            folder.reasons = {
+                name: f"{why} (gave up after {folder.deaths} attempts)" for name, why in result.reasons.items()
+            }
+        else:
+            self._wait(key, folder, FolderState.BACKOFF, self.limits.backoff, now)
+
+    def _wait(
+        self, key: FolderKey, folder: Folder, state: FolderState, delays: tuple[float, float], now: float
+    ) -> None:
+        folder.state = state
+        first, longest = delays
+        delay = min(longest, first * 2.0**folder.attempts)
+        folder.attempts += 1
+        # Spread by the folder's name, so that what failed together does not come back together.
+        jitter = zlib.crc32(key.path.encode(errors="surrogateescape")) % 256 / 1024
+        folder.retry_at = now + delay * (1 + jitter)
+        self._look(key, folder.retry_at)
+
+    def _look_soon(self, key: FolderKey, folder: Folder, now: float) -> None:
+        """A copy sends hundreds of events: one reading a second sees when the last of them was."""
+        if now >= folder.soon:
+            folder.soon = now + min(_BETWEEN_HINTS, self.limits.settle[key.dataset] / 2)
+            self._look(key, folder.soon)
+
+    def _look(self, key: FolderKey, when: float) -> None:
+        heapq.heappush(self._agenda, (when, key))

@@ -1,0 +1,98 @@
+"""What the daemon and a worker process say to each other: small tagged structs, one per packet, as MessagePack.
+
+Paths are bytes here, because names on disk are.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from audiobatchd.core.completeness import FileMemory, Offer, Policy
+from audiobatchd.model import Outcome
+from audiobatchd.plugin_api import Value
+
+PACKET_LIMIT = 192 * 1024
+"""No message is longer; a datagram socket's default buffer holds it."""
+
+
+class WorkerSettings(Struct, frozen=True):
+    """What a worker has to know from its start; passed on its command line."""
+
+    analyzers: tuple[str, ...] | None = None
+    max_duration: float = 7200.0
+
+
+class Job(Struct, frozen=True, tag=True):
+    """Do what is due in the folder at `path` below `dataset`, if its files still are what `signature` says.
+
+    `budget` is what the lock announces.
+    """
+
+    number: int
+    dataset: bytes
+    path: bytes
+    signature: str
+    policy: Policy
+    memory: dict[str, FileMemory]
+    budget: float
+
+
+class Stop(Struct, frozen=True, tag=True):
+    """No more jobs: end."""
+
+
+class Ready(Struct, frozen=True, tag=True):
+    """The worker has loaded what it could and waits for a job."""
+
+    offers: tuple[Offer, ...]
+
+
+class Stage(Struct, frozen=True, tag=True):
+    """What the worker is at: a verb and a file; `audio_seconds` is how much audio that file holds, once known."""
+
+    job: int
+    doing: str
+    audio_seconds: float = 0.0
+
+
+class Result(Struct, frozen=True, tag=True):
+    """How a job ended.
+
+    `values` are the features written, `reasons` what stood in the way by file (or by "" where it was no one file's
+    fault), `memory` what is known of the folder's files now. `charge`: an error of ours that counts against the
+    folder.
+    """
+
+    job: int
+    outcome: Outcome
+    values: dict[str, Value] = {}
+    unmeasurable: dict[str, str] = {}
+    reasons: dict[str, str] = {}
+    memory: dict[str, FileMemory] = {}
+    access: str = ""
+    audio_seconds: float = 0.0
+    unavailable: int = 0
+    charge: bool = False
+
+
+ToWorker = Job | Stop
+FromWorker = Ready | Stage | Result
+
+_TO_WORKER: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
+_FROM_WORKER: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
+
+
+def encode(message: ToWorker | FromWorker) -> bytes:
+    """`message` as one packet."""
+    return msgspec.msgpack.encode(message)
+
+
+def decode_for_worker(packet: bytes) -> ToWorker:
+    """The message in a packet from the daemon. Raises msgspec.MsgspecError on anything else."""
+    return _TO_WORKER.decode(packet)
+
+
+def decode_from_worker(packet: bytes) -> FromWorker:
+    """The message in a packet from a worker. Raises msgspec.MsgspecError on anything else."""
+    return _FROM_WORKER.decode(packet)

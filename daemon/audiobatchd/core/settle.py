@@ -1,0 +1,31 @@
+"""When a folder's files have come to rest.
+
+That is: the same signature on two readings, `settle` seconds apart, and no file still on its way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Settling:
+    """One folder's way to rest. `readings` counts how often it was found changed."""
+
+    signature: str = ""
+    since: float = 0.0
+    readings: int = 0
+
+    def observe(self, signature: str, *, on_their_way: bool, settle: float, now: float) -> float | None:
+        """Take one reading; None when the folder is settled, else when to read it again.
+
+        `on_their_way`: a source file still has its temporary name.
+        """
+        if signature != self.signature:
+            self.signature = signature
+            self.since = now
+            self.readings += 1
+        if on_their_way:
+            return now + max(settle, 1.0)
+        rests_at = self.since + settle
+        return None if now >= rests_at else rests_at

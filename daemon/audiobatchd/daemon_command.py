@@ -1,0 +1,195 @@
+"""`audiobatchd`: the service in the foreground, or one pass over a dataset."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import fasteners
+import msgspec
+
+from audiobatchd import __version__, config, eventlog, place
+from audiobatchd.batch import batch_summary
+from audiobatchd.catalog import Catalog
+from audiobatchd.clock import SystemClock
+from audiobatchd.config import Config
+from audiobatchd.console import Console
+from audiobatchd.control.place import default_socket
+from audiobatchd.control.server import ControlServer
+from audiobatchd.core.completeness import Policy
+from audiobatchd.errors import AlreadyRunningError, ConfigError, UsageError
+from audiobatchd.model import FolderState
+from audiobatchd.notify import SystemdView
+from audiobatchd.overview import name_of
+from audiobatchd.plugin_api import ENTRY_POINT_GROUP
+from audiobatchd.supervisor import Supervisor, View
+
+_USAGE, _CONFIG = 2, 78
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = _configuration(arguments)
+        if arguments.once:
+            return _once(settings, arguments)
+        return _serve(settings, arguments)
+    except ConfigError as error:
+        return _refuse(error, _CONFIG)
+    except UsageError as error:
+        return _refuse(error, _USAGE)
+    except AlreadyRunningError as error:
+        return _refuse(error, 1)
+    except OSError as error:
+        return _refuse(error, 1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="audiobatchd",
+        description="Watch music datasets and give every track folder its numbers, once.",
+        epilog="Exit codes: 0 fine; 1 --once ended with failed folders; 2 wrong usage; 78 invalid configuration; "
+        "130 interrupted.",
+    )
+    parser.add_argument("dataset", nargs="*", help="work on these datasets instead of the configured ones")
+    parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file")
+    parser.add_argument("--workers", metavar="N", type=_count, help="number of worker processes")
+    parser.add_argument("--state-dir", metavar="DIR", type=Path, help="where the daemon keeps what it remembers")
+    parser.add_argument("--socket", metavar="PATH", type=Path, help="the control socket")
+    parser.add_argument("--version", action="version", version=f"audiobatchd {__version__}")
+    once = parser.add_argument_group("one pass", "without a service, beside any number of services and machines")
+    once.add_argument("--once", action="store_true", help="process what is due, print a summary, and leave")
+    once.add_argument("--features", nargs="+", metavar="FEATURE", help="only what lacks one of these features")
+    once.add_argument("--overwrite", action="store_true", help="measure also what is complete")
+    once.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _configuration(arguments: argparse.Namespace) -> Config:
+    for option in ("features", "overwrite", "dry_run"):
+        if getattr(arguments, option) and not arguments.once:
+            message = f"--{option.replace('_', '-')} goes with --once"
+            raise UsageError(message)
+    path = arguments.config or config.find(os.environ)
+    settings = config.load(path) if path else Config()
+    if arguments.dataset:
+        chosen = [config.dataset_from_command_line(settings, each) for each in arguments.dataset]
+        settings = config.with_datasets(settings, chosen)
+    if arguments.workers:
+        settings = msgspec.structs.replace(settings, workers=arguments.workers)
+    _refuse_unknown_analyzers(settings)
+    if arguments.once:
+        if not settings.dataset:
+            raise UsageError("--once needs a dataset")
+        for each in settings.dataset:
+            if not Path(each.path).is_dir():
+                message = f"no such dataset: {each.path}"
+                raise UsageError(message)
+    return settings
+
+
+def _refuse_unknown_analyzers(settings: Config) -> None:
+    installed = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+    for name in settings.analyzers or ():
+        if name not in installed:
+            message = f"no analyzer named {name!r} is installed (there are: {', '.join(sorted(installed))})"
+            raise ConfigError(message)
+
+
+def _serve(settings: Config, arguments: argparse.Namespace) -> int:
+    state = arguments.state_dir or place.state_directory(os.environ, os.getuid())
+    socket = arguments.socket or default_socket(os.environ, os.getuid())
+    with ExitStack() as stack:
+        views = _set_up_terminal(stack)
+        stack.callback(_hold_instance_lock(state).release)
+        catalog = Catalog(state / "catalog.sqlite")
+        stack.callback(catalog.close)
+        clock = SystemClock()
+        supervisor = Supervisor(settings, Policy(), catalog, clock, views=(*views, SystemdView()))
+        code = asyncio.run(_run_with_control(supervisor, socket, settings))
+    print(batch_summary(supervisor.overview.summary(), "audiobatchd"), file=sys.stderr)
+    return code
+
+
+async def _run_with_control(supervisor: Supervisor, socket: Path, settings: Config) -> int:
+    server = ControlServer(socket, supervisor.status)
+    await server.start()
+    datasets = " ".join(each.path for each in settings.dataset) or "none configured"
+    eventlog.log("service-started", {"version": __version__, "datasets": datasets, "socket": str(socket)})
+    try:
+        return await supervisor.run()
+    finally:
+        await server.stop()
+
+
+def _once(settings: Config, arguments: argparse.Namespace) -> int:
+    only = tuple(dict.fromkeys(arguments.features)) if arguments.features else None
+    policy = Policy(overwrite=arguments.overwrite, only=only)
+    with ExitStack() as stack:
+        views = _set_up_terminal(stack)
+        supervisor = Supervisor(
+            settings, policy, Catalog(None), SystemClock(), views=views, once=True, dry_run=arguments.dry_run
+        )
+        code = asyncio.run(supervisor.run())
+    if code == _USAGE:
+        return code
+    if arguments.dry_run:
+        _print_dry_run(supervisor)
+    else:
+        print(batch_summary(supervisor.overview.summary(), "audiobatchd --once"))
+    return code
+
+
+def _print_dry_run(supervisor: Supervisor) -> None:
+    ledger = supervisor.core.ledger
+    for key, folder in sorted(ledger.active.items()):
+        if folder.state is FolderState.SETTLING:
+            print(f"{name_of(key)}: would measure {'; '.join(folder.due)}")
+        else:
+            print(f"{name_of(key)}: {folder.state.value}: {folder.reason}")
+    due = sum(folder.state is FolderState.SETTLING for folder in ledger.active.values())
+    print(f"Folders to Process: {due}")
+    print(f"  Total:          {len(ledger.active) + len(ledger.complete)}")
+    print(f"  Skipped (done): {len(ledger.complete)}")
+
+
+def _set_up_terminal(stack: ExitStack) -> tuple[View, ...]:
+    """The live view on a terminal, else one line per event."""
+    if not Console.usable(sys.stderr):
+        eventlog.set_up(journal="JOURNAL_STREAM" in os.environ)
+        return ()
+    console = Console(sys.stderr)
+    eventlog.set_up(handler=console.handler())
+    console.start()
+    stack.callback(console.stop)
+    return (console,)
+
+
+def _hold_instance_lock(state: Path) -> fasteners.InterProcessLock:
+    """One daemon per state directory. Raises AlreadyRunningError."""
+    state.mkdir(mode=0o750, parents=True, exist_ok=True)
+    lock = fasteners.InterProcessLock(state / "instance.lock")
+    if not lock.acquire(blocking=False):
+        message = f"cannot start: another audiobatchd works with {state}"
+        raise AlreadyRunningError(message)
+    return lock
+
+
+def _refuse(error: Exception, code: int) -> int:
+    with suppress(OSError):
+        print(f"audiobatchd: {error}", file=sys.stderr)
+    return code

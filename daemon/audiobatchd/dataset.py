@@ -1,0 +1,75 @@
+"""A dataset on disk: one directory read into what `core` decides upon. It reads names and stats, never audio."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+
+from audiobatchd.core.discovery import Contents, Name, contents
+from audiobatchd.model import FileStamp
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One reading of one directory.
+
+    `signature` changes when a source file or a file on its way changes; our own records and locks do not count.
+    `access` changes when somebody alters permissions or the record.
+    """
+
+    contents: Contents
+    stamps: dict[str, FileStamp]
+    signature: str
+    access: str
+
+
+def read_folder(folder: str, ignore: tuple[str, ...] = ()) -> Listing:
+    """Read `folder` afresh. Raises OSError (NotADirectoryError and FileNotFoundError: there is no such folder)."""
+    # scandir first: on NFS it is what makes another machine's record visible (a stat may lie for 45 s).
+    with os.scandir(folder) as entries:
+        found = contents((Name(entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries), ignore)
+    if not found.sources:
+        return Listing(found, {}, "", "")
+    shape = hashlib.blake2b(digest_size=12)
+    access = hashlib.blake2b(digest_size=12)
+    stamps = {}
+    for role, name in found.sources.items():
+        status = _status(os.path.join(folder, name))
+        size = status.st_size if status.st_size or not _special(status) else -1
+        stamps[role] = FileStamp(os.fsencode(name), size, status.st_mtime_ns)
+        shape.update(b"%s\0%d %d %d\n" % (os.fsencode(name), size, status.st_mtime_ns, status.st_ino))
+        access.update(b"%d %d\n" % (status.st_mode, status.st_ctime_ns))
+    for name in found.temporaries:
+        shape.update(b"%s\0\n" % os.fsencode(name))
+    _add_access(access, folder)
+    return Listing(found, stamps, shape.hexdigest(), access.hexdigest())
+
+
+def _status(path: str) -> os.stat_result:
+    """The stat of a source file; of the link itself where it leads nowhere (the worker will say so)."""
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return os.lstat(path)
+    except OSError as error:
+        # A loop of links, or a name that only leads astray.
+        try:
+            return os.lstat(path)
+        except OSError:
+            raise error from None
+
+
+def _special(status: os.stat_result) -> bool:
+    return (status.st_mode & 0o170000) != 0o100000
+
+
+def _add_access(access: hashlib.blake2b, folder: str) -> None:
+    status = os.stat(folder)
+    access.update(b"%d %d %d\n" % (status.st_mode, status.st_uid, status.st_gid))
+    record = os.path.join(folder, os.path.basename(folder) + ".INFO")
+    try:
+        status = os.lstat(record)
+    except OSError:
+        return
+    access.update(b"%d %d %d\n" % (status.st_mode, status.st_ctime_ns, status.st_ino))

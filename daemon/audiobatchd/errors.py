@@ -1,0 +1,59 @@
+"""The exceptions of audiobatchd. A class of its own exists only where a caller acts differently on it."""
+
+
+class AudiobatchError(Exception):
+    """The root of every exception that audiobatchd raises on purpose; its text is fit to be shown to a user."""
+
+
+class ConfigError(AudiobatchError):
+    """The configuration is invalid: raised while it is read, before anything has been started."""
+
+
+class UsageError(AudiobatchError):
+    """The command line asks for something that cannot be: an unknown feature, a dataset that is not there."""
+
+
+class AlreadyRunningError(AudiobatchError):
+    """Another daemon holds the state directory or answers on the control socket."""
+
+
+class DamagedFileError(AudiobatchError):
+    """An audio file does not hold what its container promises, or holds nothing that can be decoded.
+
+    The file is charged: it is `failed` until it changes.
+    """
+
+
+class UnmeasurableError(AudiobatchError):
+    """A healthy file has a property that leaves nothing to measure (longer than `max_duration`, say).
+
+    It counts as complete, with the reason in the provenance.
+    """
+
+
+class AnalyzerUnavailableError(AudiobatchError):
+    """What an analyzer needs (a model, a library) is not on this machine; raised by `Analyzer.load`."""
+
+
+class AnalyzerFaultError(AudiobatchError):
+    """An analyzer raised, or gave what it did not promise: the folder is charged, its other files are not."""
+
+
+class RecordError(AudiobatchError):
+    """A record cannot be read or replaced as it stands (not JSON, a directory, read-only): the folder is `blocked`."""
+
+
+class LockBusyError(AudiobatchError):
+    """Somebody else holds the lock of a folder."""
+
+
+class LockLostError(AudiobatchError):
+    """The lock of a folder stopped being ours while we worked: nothing may be published."""
+
+
+class SourceChangedError(AudiobatchError):
+    """A source file changed while it was read: its results describe nothing that is still there."""
+
+
+class NoDaemonError(AudiobatchError):
+    """No daemon answers on the control socket."""

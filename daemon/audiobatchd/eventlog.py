@@ -1,0 +1,77 @@
+"""The log: a constant event name plus fields, one line per event, on the terminal, in a file or in the journal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from typing import TextIO
+
+from audiobatchd.core.actions import Report
+from audiobatchd.names import shown
+
+_LOG = logging.getLogger("audiobatchd")
+_LEVELS = {
+    "folder-failed": logging.ERROR,
+    "folder-blocked": logging.WARNING,
+    "folder-backoff": logging.WARNING,
+    "worker-died": logging.ERROR,
+    "worker-cannot-start": logging.ERROR,
+    "dataset-missing": logging.WARNING,
+    "dataset-paused": logging.WARNING,
+    "analyzer-unavailable": logging.WARNING,
+    "watch-lost": logging.WARNING,
+}
+# <N> in front of a line is its priority for the journal (sd-daemon(3)).
+_PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+
+
+def report(event: Report) -> None:
+    """Log what the core wants people to know."""
+    fields = dict(event.fields)
+    if event.key is not None:
+        fields = {"dataset": event.key.dataset, "folder": event.key.path or ".", **fields}
+    log(event.event, fields)
+
+
+def log(event: str, fields: Mapping[str, object]) -> None:
+    """Log one event."""
+    _LOG.log(_LEVELS.get(event, logging.INFO), event, extra={"fields": fields})
+
+
+class LineFormatter(logging.Formatter):
+    """`12:00:01 folder-done folder="A - B" lufs=-14.2`; for the journal a priority leads instead of the time."""
+
+    def __init__(self, *, journal: bool = False) -> None:
+        super().__init__()
+        self._journal = journal
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line; whatever a name or a traceback contains, it stays one."""
+        fields: Mapping[str, object] = getattr(record, "fields", {})
+        parts = [record.getMessage(), *(f"{name}={_quoted(value)}" for name, value in fields.items())]
+        if record.exc_info:
+            parts.append(f"traceback={_quoted(self.formatException(record.exc_info))}")
+        line = shown_line(" ".join(parts))
+        if self._journal:
+            return f"<{_PRIORITIES.get(record.levelno, 6)}>{line}"
+        return f"{time.strftime('%H:%M:%S', time.localtime(record.created))} {line}"
+
+
+def set_up(stream: TextIO | None = None, *, journal: bool = False, handler: logging.Handler | None = None) -> None:
+    """Send the log to `handler`, else to `stream` (standard error where that is None)."""
+    handler = handler or logging.StreamHandler(stream or sys.stderr)
+    if handler.formatter is None:
+        handler.setFormatter(LineFormatter(journal=journal))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def shown_line(line: str) -> str:
+    """`line` without anything that could end it or steer a terminal."""
+    return "".join(char if char.isprintable() else shown(char) for char in line)
+
+
+def _quoted(value: object) -> str:
+    text = shown(value) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+    return f'"{text}"' if text == "" or any(char in text for char in ' "=') else text

@@ -1,0 +1,43 @@
+"""What kind of file system a path lies on, as far as locks and renames care. Read from /proc/self/mountinfo."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from pathlib import Path
+
+
+class Kind(Enum):
+    """LOCAL: this machine alone mounts it. NETWORK: locks are shared between machines. WEAK: they are not, silently."""
+
+    LOCAL = "local"
+    NETWORK = "network"
+    WEAK = "weak"
+
+
+_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "gfs2", "ocfs2", "beegfs", "gpfs"})
+_WEAK = frozenset({"9p", "vboxsf", "virtiofs", "afs"})
+_UNSHARING_OPTIONS = frozenset({"nolock", "local_lock=all", "local_lock=posix", "nobrl", "nolease"})
+
+
+def kind_of(descriptor: int) -> Kind:
+    """The kind of file system that an open file lies on; LOCAL where mountinfo does not tell."""
+    device = os.fstat(descriptor).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    found = Kind.LOCAL
+    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
+        fields = line.split(" ")
+        separator = fields.index("-")
+        if fields[2] == wanted:
+            options = {*fields[5].split(","), *fields[separator + 3].split(",")}
+            found = classify(fields[separator + 1], options)
+    return found
+
+
+def classify(filesystem: str, options: set[str]) -> Kind:
+    """What a mount of type `filesystem` with these mount options is worth."""
+    if filesystem.startswith("fuse") or filesystem in _WEAK:
+        return Kind.WEAK
+    if filesystem in _NETWORK:
+        return Kind.WEAK if options & _UNSHARING_OPTIONS else Kind.NETWORK
+    return Kind.LOCAL

@@ -1,0 +1,84 @@
+"""The words that every room uses: source files, fingerprints, states. Data only: nothing here touches a disk."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+
+from msgspec import Struct
+
+from audiobatchd.names import shown
+from audiobatchd.plugin_api import FULL_MIX, STEMS
+
+ROLES = (FULL_MIX, *STEMS)
+"""Every source file has one of these roles: the name before its extension."""
+
+EXTENSIONS = ("flac", "wav", "mp3", "ogg", "opus", "m4a", "aac", "aiff", "aif")
+"""What a source file may be called, best first: where two files share a role, the earlier extension is measured."""
+
+
+class FolderState(StrEnum):
+    """Where a track folder stands. One vocabulary for the daemon, the control socket and every command."""
+
+    SETTLING = "settling"
+    QUEUED = "queued"
+    RUNNING = "running"
+    BACKOFF = "backoff"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    LOCKED = "locked"
+
+
+class DatasetState(StrEnum):
+    """Where a dataset stands."""
+
+    ACTIVE = "active"
+    WALKING = "walking"
+    PAUSED = "paused"
+    MISSING = "missing"
+
+
+class FileStamp(Struct, frozen=True, array_like=True):
+    """What `stat` says of a source file without reading it. Two equal stamps are taken for one content."""
+
+    name: bytes
+    size: int
+    mtime_ns: int
+
+    @property
+    def shown(self) -> str:
+        """The name as records and terminals show it."""
+        return shown(os.fsdecode(self.name))
+
+
+class Fingerprint(Struct, frozen=True):
+    """A source file as an analyzer read it: its stamp and the digest of its content (see `audio.source.digest`)."""
+
+    file: str
+    size: int
+    mtime_ns: int
+    digest: str
+
+
+class FolderKey(Struct, frozen=True, array_like=True, order=True):
+    """Names one track folder: the dataset's root and the path below it, both as `os.fsdecode` gives them."""
+
+    dataset: str
+    path: str
+
+
+class Outcome(StrEnum):
+    """How a job ended, as its worker (or, where that died, the daemon) tells it.
+
+    DONE: complete. FAILED: a file is damaged. BLOCKED: permissions, space, a spoiled record. LOCKED: somebody else is
+    at it. CHANGED: the files moved under the job. GONE: there is no such track folder any more. ERROR: our own fault.
+    """
+
+    DONE = "done"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    LOCKED = "locked"
+    CHANGED = "changed"
+    GONE = "gone"
+    ERROR = "error"

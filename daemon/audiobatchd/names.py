@@ -1,0 +1,22 @@
+r"""How a file name, which is bytes, becomes text that JSON and a terminal can carry, and comes back.
+
+Inside the program a name is what `os.fsdecode` gives (undecodable bytes are lone surrogates). Outside it every byte
+that is no part of UTF-8 text, every control character and the backslash itself is `\xNN`, so that the way back has
+one answer.
+"""
+
+import os
+import re
+
+_ESCAPED_BYTE = re.compile(rb"\\x([0-9a-f]{2})")
+_NEEDS_ESCAPE = re.compile("[\x00-\x1f\x7f-\x9f\\\\\u2028\u2029\ud800-\udfff]")
+
+
+def shown(name: str) -> str:
+    r"""`name` as JSON and terminals show it: `b'caf\xe9'` becomes `caf\xe9`."""
+    return _NEEDS_ESCAPE.sub(lambda match: "".join(f"\\x{byte:02x}" for byte in os.fsencode(match[0])), name)
+
+
+def parsed(text: str) -> str:
+    """The name that `shown` made `text` of; text without an escape is taken as it is."""
+    return os.fsdecode(_ESCAPED_BYTE.sub(lambda match: bytes([int(match[1], 16)]), os.fsencode(text)))

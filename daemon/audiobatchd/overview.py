@@ -1,0 +1,136 @@
+"""The core's state put into the words of `status` and of a summary. Reads everything, changes nothing."""
+
+from __future__ import annotations
+
+import heapq
+import os
+from datetime import datetime, timedelta
+
+from audiobatchd import __version__
+from audiobatchd.batch import BatchStats
+from audiobatchd.core.dispatcher import Dispatcher
+from audiobatchd.model import FolderKey, FolderState
+from audiobatchd.names import shown
+from audiobatchd.status import DatasetStatus, Status, Trouble, WorkerStatus
+
+_SHOWN = 20
+_TROUBLE = (FolderState.FAILED, FolderState.BLOCKED)
+_TO_DO = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
+
+
+class Overview:
+    """A view of one dispatcher. `wall` is the time of day now, `now` the same moment on the monotonic clock."""
+
+    def __init__(self, core: Dispatcher, started: datetime) -> None:
+        self._core = core
+        self._started = started
+
+    def status(self, now: float, wall: datetime) -> Status:
+        """All that `GET /v1/status` tells."""
+        core = self._core
+        datasets = self._datasets(now, wall)
+        audio_rate, folder_rate = core.tally.rates(now)
+        to_do = sum(dataset.folders[state] for dataset in datasets for state in _TO_DO)
+        return Status(
+            version=__version__,
+            pid=os.getpid(),
+            state=core.life.state.value,
+            started=self._started.isoformat(timespec="seconds"),
+            uptime=round((wall - self._started).total_seconds(), 1),
+            datasets=datasets,
+            workers=self._workers(now),
+            analyzers={offer.name: offer.unavailable or "available" for offer in core.offers or ()},
+            done=core.tally.success,
+            audio_seconds=round(core.tally.audio_seconds, 3),
+            audio_seconds_per_second=round(audio_rate, 2),
+            folders_per_hour=round(folder_rate * 3600, 1),
+            time_left=core.tally.time_left(to_do, now),
+            troubles=self._troubles(now, wall),
+        )
+
+    def summary(self) -> BatchStats:
+        """The guide's statistics of what this process did."""
+        ledger = self._core.ledger
+        states = [folder.state for folder in ledger.active.values()]
+        bad = [(key, folder) for key, folder in sorted(ledger.active.items()) if folder.state in _TROUBLE]
+        return BatchStats(
+            total=len(states) + len(ledger.complete),
+            success=self._core.tally.success,
+            skipped_complete=max(0, len(ledger.complete) - self._core.tally.success),
+            skipped_locked=states.count(FolderState.LOCKED),
+            failed=len(bad),
+            errors=[f"{name_of(key)}: {folder.reason}" for key, folder in bad],
+        )
+
+    def _datasets(self, now: float, wall: datetime) -> list[DatasetStatus]:
+        core = self._core
+        counts = core.ledger.counts()
+        answer = []
+        for path, dataset in core.datasets.items():
+            folders = {state: counts[path][state] for state in FolderState}
+            warnings = self._warnings(path)
+            answer.append(
+                DatasetStatus(
+                    path=shown(path),
+                    state=dataset.state,
+                    remark=dataset.remark,
+                    folders=folders,
+                    total=sum(folders.values()),
+                    unavailable=sum(n for key, n in core.ledger.unavailable.items() if key.dataset == path),
+                    warnings=warnings[:_SHOWN],
+                    more_warnings=max(0, len(warnings) - _SHOWN),
+                    last_walk=_ago(wall, now, dataset.walked_at) if dataset.walks else "",
+                )
+            )
+        return answer
+
+    def _warnings(self, dataset: str) -> list[str]:
+        ledger = self._core.ledger
+        return [
+            f"{name_of(key)}: {warning}"
+            for key in sorted(key for key in ledger.warnings if key.dataset == dataset)
+            for warning in ledger.warnings[key]
+        ]
+
+    def _workers(self, now: float) -> list[WorkerStatus]:
+        answer = []
+        for slot in self._core.slots:
+            key = slot.assignment.key if slot.assignment else None
+            answer.append(
+                WorkerStatus(
+                    slot=slot.index,
+                    state=slot.state.value,
+                    pid=slot.pid,
+                    dataset=shown(key.dataset) if key else "",
+                    folder=name_of(key) if key else "",
+                    doing=slot.doing,
+                    seconds=round(max(0.0, now - slot.since), 1),
+                )
+            )
+        return answer
+
+    def _troubles(self, now: float, wall: datetime) -> list[Trouble]:
+        """The latest ones first."""
+        bad = (
+            (folder.ended, key, folder) for key, folder in self._core.ledger.active.items() if folder.state in _TROUBLE
+        )
+        latest = heapq.nlargest(_SHOWN, bad, key=lambda item: item[:2])
+        return [
+            Trouble(
+                dataset=shown(key.dataset),
+                folder=name_of(key),
+                state=folder.state,
+                reason=folder.reason,
+                at=_ago(wall, now, ended),
+            )
+            for ended, key, folder in latest
+        ]
+
+
+def name_of(key: FolderKey) -> str:
+    """A folder's path below its dataset, fit to be shown."""
+    return shown(key.path) or "."
+
+
+def _ago(wall: datetime, now: float, moment: float) -> str:
+    return (wall - timedelta(seconds=now - moment)).isoformat(timespec="seconds")

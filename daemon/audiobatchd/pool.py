@@ -1,0 +1,171 @@
+"""The worker processes: starting, talking to, ending them. Which one does what is the core's business.
+
+Traps that this code steps around: the parent-death signal fires when the *thread* that spawned ends, so workers are
+spawned from the main thread; `Popen.wait` would block, so a pidfd tells of the end; a datagram socket has no half
+messages, so a worker that is stopped in the middle of one cannot hold up the daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from audiobatchd.core.events import Event, WorkerBroke, WorkerExited, WorkerSaid
+from audiobatchd.core.messages import PACKET_LIMIT, ToWorker, WorkerSettings, decode_from_worker, encode
+
+_THREAD_CAPS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+_STDERR_LINES = 20
+_LINE_LIMIT = 500
+_OOM_SCORE_ADJ = "500"
+
+
+@dataclass
+class _Worker:
+    """One process: its end of the socket, its pidfd, and the last lines that it wrote."""
+
+    slot: int
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
+    pidfd: int
+    stderr: int
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_STDERR_LINES))
+    partial: bytes = b""
+
+
+class Pool:
+    """All worker processes of one daemon. Everything that happens to them is handed to `post`, in the event loop."""
+
+    def __init__(self, settings: WorkerSettings, post: Callable[[Event], None]) -> None:
+        self._settings = msgspec.json.encode(settings).decode()
+        self._post = post
+        self._workers: dict[int, _Worker] = {}
+
+    def spawn(self, slot: int) -> int:
+        """Start a worker in `slot`, which is empty; its PID. Raises OSError where the machine cannot."""
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        errors, errors_end = os.pipe()
+        with theirs:
+            try:
+                process = self._start(theirs, errors_end)
+            except OSError:
+                ours.close()
+                os.close(errors)
+                raise
+            finally:
+                os.close(errors_end)
+        ours.setblocking(False)
+        os.set_blocking(errors, False)
+        worker = _Worker(slot, process, ours, os.pidfd_open(process.pid), errors)
+        self._workers[slot] = worker
+        _offer_to_the_oom_killer(process.pid)
+        loop.add_reader(ours.fileno(), self._hear, worker)
+        loop.add_reader(errors, self._read_errors, worker)
+        loop.add_reader(worker.pidfd, self._exited, worker)
+        return process.pid
+
+    def send(self, slot: int, message: ToWorker) -> None:
+        """Say something to the worker in `slot`. One that cannot hear is reported by its exit or by its deadline."""
+        with contextlib.suppress(OSError):
+            self._workers[slot].channel.send(encode(message))
+
+    def kill(self, slot: int) -> None:
+        """End the worker in `slot` and all that it started, now."""
+        worker = self._workers.get(slot)
+        if worker is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(worker.process.pid, signal.SIGKILL)
+
+    def _start(self, theirs: socket.socket, errors_end: int) -> subprocess.Popen[bytes]:
+        descriptor = theirs.fileno()
+        command = [sys.executable, "-m", "audiobatchd.worker", str(descriptor), str(os.getpid()), self._settings]
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=errors_end,
+            stderr=errors_end,
+            pass_fds=[descriptor],
+            env={**os.environ, **dict.fromkeys(_THREAD_CAPS, "1")},
+            process_group=0,
+        )
+
+    def _hear(self, worker: _Worker) -> None:
+        try:
+            packet = worker.channel.recv(PACKET_LIMIT + 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            packet = b""
+        if not packet:
+            # Its end is closed; the pidfd, or the deadline, says what that means.
+            asyncio.get_running_loop().remove_reader(worker.channel.fileno())
+            return
+        try:
+            message = decode_from_worker(packet)
+        except msgspec.MsgspecError as error:
+            self._post(WorkerBroke(worker.slot, worker.process.pid, f"it sent no message: {error}"))
+        else:
+            self._post(WorkerSaid(worker.slot, worker.process.pid, message))
+
+    def _read_errors(self, worker: _Worker) -> None:
+        try:
+            chunk = os.read(worker.stderr, 65536)
+        except BlockingIOError:
+            return
+        if not chunk:
+            asyncio.get_running_loop().remove_reader(worker.stderr)
+            return
+        *lines, worker.partial = (worker.partial + chunk).split(b"\n")
+        worker.partial = worker.partial[-_LINE_LIMIT:]
+        worker.lines.extend(line[:_LINE_LIMIT].decode(errors="backslashreplace") for line in lines if line.strip())
+
+    def _exited(self, worker: _Worker) -> None:
+        loop = asyncio.get_running_loop()
+        # Not yet reaped, so its group's number is still its own: whatever it started ends with it.
+        self.kill(worker.slot)
+        code = worker.process.wait()
+        # What it still said before it ended counts.
+        loop.remove_reader(worker.channel.fileno())
+        self._drain(worker)
+        self._read_errors(worker)
+        for descriptor in (worker.pidfd, worker.stderr):
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+        worker.channel.close()
+        if self._workers.get(worker.slot) is worker:
+            del self._workers[worker.slot]
+        self._post(WorkerExited(worker.slot, worker.process.pid, _how(code, worker.lines)))
+
+    def _drain(self, worker: _Worker) -> None:
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            while packet := worker.channel.recv(PACKET_LIMIT + 1):
+                self._post(WorkerSaid(worker.slot, worker.process.pid, decode_from_worker(packet)))
+
+
+def _offer_to_the_oom_killer(pid: int) -> None:
+    """Out of memory, the kernel should end a worker, never the daemon that starts it again."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
+        file.write(_OOM_SCORE_ADJ)
+
+
+def _how(code: int, lines: deque[str]) -> str:
+    """An exit status in words, with the last line that the process wrote."""
+    how = f"killed by signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
+    return f"{how} ({lines[-1]})" if lines else how

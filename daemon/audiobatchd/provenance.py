@@ -1,0 +1,75 @@
+"""What a record says of its own making, under the key `_audiobatch`: who measured which file, and what could not be.
+
+One entry per analyzer and source file. Entries of analyzers that are unknown here stay as they are, byte for byte.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw, Struct
+
+from audiobatchd.errors import RecordError
+from audiobatchd.model import Fingerprint
+
+KEY = "_audiobatch"
+FORMAT = 1
+
+
+class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One analyzer's account of one source file. `measured` is UTC, for people; `host` is where it was measured."""
+
+    fingerprint: Fingerprint
+    version: int
+    models: dict[str, str] = {}
+    unmeasurable: dict[str, str] = {}
+    measured: str = ""
+    host: str = ""
+
+
+class Provenance(Struct):
+    """The value of `_audiobatch`; `analyzers` maps an analyzer's name to its entries by role, not yet decoded."""
+
+    format: int = FORMAT
+    analyzers: dict[str, dict[str, Raw]] = {}
+
+    def entry(self, analyzer: str, role: str) -> Entry | None:
+        """The entry of `analyzer` for the file of `role`; None where there is none. Raises RecordError."""
+        raw = self.analyzers.get(analyzer, {}).get(role)
+        if raw is None:
+            return None
+        try:
+            return _ENTRY.decode(raw)
+        except msgspec.MsgspecError as error:
+            message = f"cannot understand {KEY} of {analyzer} for {role}: {error}"
+            raise RecordError(message) from error
+
+
+_ENTRY = msgspec.json.Decoder(Entry)
+_PROVENANCE = msgspec.json.Decoder(Provenance)
+
+
+def decode(raw: Raw | None) -> Provenance:
+    """The provenance in a record, empty where it has none.
+
+    Raises RecordError where it is not ours to understand: malformed, or written by a later audiobatchd.
+    """
+    if raw is None:
+        return Provenance()
+    try:
+        provenance = _PROVENANCE.decode(raw)
+    except msgspec.MsgspecError as error:
+        message = f"cannot understand {KEY}: {error}"
+        raise RecordError(message) from error
+    if provenance.format > FORMAT:
+        message = f"cannot understand {KEY}: format {provenance.format} was written by a later audiobatchd"
+        raise RecordError(message)
+    return provenance
+
+
+def merged(old: Provenance, entries: dict[str, dict[str, Entry]]) -> Raw:
+    """`old` with `entries` (by analyzer, then role) in place of those it had."""
+    analyzers = dict(old.analyzers)
+    for analyzer, by_role in entries.items():
+        encoded = {role: Raw(msgspec.json.encode(entry)) for role, entry in by_role.items()}
+        analyzers[analyzer] = {**analyzers.get(analyzer, {}), **encoded}
+    return Raw(msgspec.json.encode(Provenance(format=FORMAT, analyzers=analyzers)))

@@ -1,0 +1,186 @@
+"""The record of a track folder, `<folder>/<folder name>.INFO`: reading it, and replacing it so that it is never torn.
+
+It knows JSON values as bytes, so that keys which are not ours come out as they went in. What the values mean, and
+when a record is complete, is `core.completeness`; who may write is `locks`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+from msgspec import Raw
+
+from audiobatchd import provenance
+from audiobatchd.errors import RecordError
+from audiobatchd.plugin_api import Value
+from audiobatchd.provenance import Entry, Provenance
+
+TEMPORARY_PREFIX = ".audiobatch-"
+TEMPORARY_SUFFIX = ".tmp"
+_ACL = "system.posix_acl_access"
+_KEYS = msgspec.json.Decoder(dict[str, Raw])
+_MERGE_ATTEMPTS = 20
+_Identity = tuple[int, int, int] | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record as it was read: every value as the bytes that stand in the file, and our provenance decoded."""
+
+    values: Mapping[str, Raw] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
+
+    def present(self) -> frozenset[str]:
+        """The keys that hold something: `null` counts as missing."""
+        return frozenset(key for key, raw in self.values.items() if bytes(raw) != b"null")
+
+
+def name_in(folder: str) -> str:
+    """The record's file name in `folder`."""
+    return os.path.basename(os.path.normpath(folder)) + ".INFO"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether `name` is a record in the making, or what a killed writer left of one."""
+    return name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)
+
+
+def read(name: str, folder_fd: int) -> Record:
+    """The record `name` in the directory `folder_fd`; an empty one where there is none.
+
+    Raises RecordError where it is there and is no JSON object, OSError where it cannot be read.
+    """
+    record, _ = _read(name, folder_fd)
+    return record
+
+
+def refuse_unwritable(name: str, folder_fd: int) -> None:
+    """Raises RecordError where an existing record is write-protected: its owner wants it left alone."""
+    try:
+        mode = os.stat(name, dir_fd=folder_fd).st_mode
+    except FileNotFoundError:
+        return
+    if mode & 0o222 == 0 or not os.access(name, os.W_OK, dir_fd=folder_fd, effective_ids=True):
+        raise RecordError("cannot replace the record: it is read-only")
+
+
+def publish(
+    name: str,
+    folder_fd: int,
+    values: Mapping[str, Value],
+    entries: dict[str, dict[str, Entry]],
+    *,
+    drop: Collection[str] = (),
+    first_mode: int = 0o644,
+    gate: Callable[[], None] = lambda: None,
+) -> None:
+    """Merge `values` and `entries` into the record, without the keys in `drop`, in one step that a crash cannot tear.
+
+    A temporary file in the same folder, fsync, `gate`, rename, fsync of the folder. The merge is over what stands in
+    the file at that moment: if it moves before the rename, it is merged again. `gate` raises to forbid the rename.
+    `first_mode` is the mode of a record that replaces none. Raises RecordError, OSError, and whatever `gate` raises.
+    """
+    for _ in range(_MERGE_ATTEMPTS):
+        record, identity = _read(name, folder_fd)
+        temporary = TEMPORARY_PREFIX + secrets.token_hex(6) + TEMPORARY_SUFFIX
+        try:
+            _write(temporary, folder_fd, _merge(record, values, entries, drop), name if identity else None, first_mode)
+            gate()
+            if _identity(name, folder_fd) != identity:
+                continue
+            os.rename(temporary, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+            os.fsync(folder_fd)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=folder_fd)
+        return
+    raise RecordError("cannot replace the record: somebody else keeps writing it")
+
+
+def sweep(folder_fd: int) -> None:
+    """Remove what killed writers left. Only the holder of the folder's lock may call it."""
+    with os.scandir(folder_fd) as entries:
+        left = [entry.name for entry in entries if is_temporary(entry.name)]
+    for name in left:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder_fd)
+
+
+def _read(name: str, folder_fd: int) -> tuple[Record, _Identity]:
+    # O_NONBLOCK: a FIFO of this name would hang the open for ever.
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder_fd)
+    except FileNotFoundError:
+        if _is_link(name, folder_fd):
+            raise RecordError("cannot read the record: it is a dangling link") from None
+        return Record(), None
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise RecordError("cannot read the record: it is a directory")
+        if not stat.S_ISREG(status.st_mode):
+            raise RecordError("cannot read the record: it is not a regular file")
+        content = file.read()
+    try:
+        values = _KEYS.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        message = f"cannot understand the record: {error}"
+        raise RecordError(message) from error
+    identity = (status.st_ino, status.st_size, status.st_mtime_ns)
+    return Record(values, provenance.decode(values.get(provenance.KEY))), identity
+
+
+def _is_link(name: str, folder_fd: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _identity(name: str, folder_fd: int) -> _Identity:
+    try:
+        status = os.stat(name, dir_fd=folder_fd)
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _merge(
+    record: Record, values: Mapping[str, Value], entries: dict[str, dict[str, Entry]], drop: Collection[str]
+) -> bytes:
+    left_out = {provenance.KEY, *drop}
+    merged: dict[str, Raw] = {key: raw for key, raw in record.values.items() if key not in left_out}
+    merged.update((key, Raw(msgspec.json.encode(value))) for key, value in values.items())
+    merged[provenance.KEY] = provenance.merged(record.provenance, entries)
+    return msgspec.json.format(msgspec.json.encode(merged), indent=2) + b"\n"
+
+
+def _write(temporary: str, folder_fd: int, content: bytes, replaces: str | None, first_mode: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    with open(os.open(temporary, flags, 0o600, dir_fd=folder_fd), "wb", buffering=0) as file:
+        view = memoryview(content)
+        while view:
+            view = view[file.write(view) :]
+        _take_rights(file.fileno(), folder_fd, replaces, first_mode)
+        os.fsync(file.fileno())
+
+
+def _take_rights(descriptor: int, folder_fd: int, replaces: str | None, first_mode: int) -> None:
+    """Mode, group and ACL of the record that is replaced; a first one takes `first_mode` and the folder's group."""
+    old = os.stat(replaces, dir_fd=folder_fd) if replaces else None
+    group = old.st_gid if old else os.fstat(folder_fd).st_gid
+    # Somebody who is no member of the group cannot give a file to it; the numbers matter more.
+    with contextlib.suppress(PermissionError):
+        os.fchown(descriptor, -1, group)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode) if old else first_mode)
+    if replaces:
+        # ENODATA: it has no ACL; ENOTSUP: nothing here has.
+        with contextlib.suppress(OSError):
+            acl = os.getxattr(f"/proc/self/fd/{folder_fd}/{replaces}", _ACL)
+            os.setxattr(descriptor, _ACL, acl)

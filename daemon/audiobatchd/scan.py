@@ -1,0 +1,175 @@
+"""Readings of folders: one folder that was hinted at, or a walk over all of them.
+
+Runs in threads; decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from audiobatchd import dataset, locks, record
+from audiobatchd.catalog import Catalog, FolderMemory
+from audiobatchd.core.completeness import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
+from audiobatchd.core.events import Walked
+from audiobatchd.core.folders import Finding, Reading
+from audiobatchd.dataset import Listing
+from audiobatchd.errors import RecordError
+from audiobatchd.model import FileStamp, FolderKey
+
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """Reads folders of one dataset on the terms of these `offers` and this `policy`."""
+
+    root: str
+    offers: tuple[Offer, ...]
+    policy: Policy
+    ignore: tuple[str, ...]
+    catalog: Catalog
+
+    def read(self, path: str) -> Reading:
+        """One look at the folder at `path` below the root. It never raises: what hinders it becomes the reading."""
+        key = FolderKey(self.root, path)
+        try:
+            return self._reading(key, dataset.read_folder(self._folder(path), self.ignore))
+        except (FileNotFoundError, NotADirectoryError):
+            return Reading(key, Finding.GONE)
+        except OSError as error:
+            return Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"})
+
+    def walk(self, path: str, deliver: Callable[[tuple[Reading, ...]], None]) -> Walked:
+        """Read every track folder from `path` down, in batches; locks of the dead are removed on the way."""
+        walk = _Walk()
+        whole = path == ""
+        try:
+            root = os.stat(self.root)
+        except OSError as error:
+            remark = "" if isinstance(error, FileNotFoundError) else f"cannot read it: {error.strerror}"
+            return Walked(self.root, whole, None, True, frozenset(), {}, remark)
+        batch: list[Reading] = []
+        for reading in self._readings(path, walk):
+            batch.append(reading)
+            if len(batch) >= _BATCH:
+                deliver(tuple(batch))
+                batch = []
+        if batch:
+            deliver(tuple(batch))
+        identity = (root.st_dev, root.st_ino)
+        empty = not walk.entered_anything
+        return Walked(self.root, whole, identity, empty, frozenset(walk.seen), walk.unreadable)
+
+    def _readings(self, path: str, walk: _Walk) -> Iterator[Reading]:
+        """Depth first, in the order of names."""
+        stack = [path]
+        while stack:
+            path = stack.pop()
+            key = FolderKey(self.root, path)
+            try:
+                listing = dataset.read_folder(self._folder(path), self.ignore)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                walk.unreadable[path] = error.strerror or str(error)
+                yield Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"})
+                continue
+            contents = listing.contents
+            walk.entered_anything |= bool(contents.directories or contents.sources)
+            stack += [os.path.join(path, name) for name in reversed(contents.directories)]
+            if contents.is_track:
+                walk.seen.add(path)
+                locks.reap(self._folder(path))
+            if contents.is_track or contents.lacks_mix:
+                yield self._reading(key, listing)
+
+    def _folder(self, path: str) -> str:
+        return os.path.join(self.root, path) if path else self.root
+
+    def _reading(self, key: FolderKey, listing: Listing) -> Reading:
+        contents = listing.contents
+        if not contents.is_track:
+            warnings = ("it has stems but no full mix",) if contents.lacks_mix else ()
+            return Reading(key, Finding.GONE, warnings=warnings)
+        warnings = tuple(f"{name} is not measured: another file has its role" for name in contents.shadowed)
+        known = self.catalog.recall(key)
+        try:
+            assessment, memory = self._assess(key, listing, known.files)
+        except RecordError as error:
+            return self._blocked(key, listing, warnings, str(error))
+        except OSError as error:
+            return self._blocked(key, listing, warnings, f"cannot read the record: {error.strerror}")
+        finding, reasons = _finding(assessment, listing)
+        if finding is Finding.DUE and self._given_up(known, listing):
+            finding, reasons = Finding.FAILED, {"": known.verdict}
+        return Reading(
+            key,
+            finding,
+            signature=listing.signature,
+            access=listing.access,
+            on_their_way=bool(contents.temporaries),
+            due=tuple(f"{role}: {', '.join(due.analyzer for due in work)}" for role, work in assessment.due.items()),
+            reasons=reasons,
+            warnings=warnings,
+            unavailable=len(assessment.unavailable),
+            memory=memory,
+        )
+
+    def _blocked(self, key: FolderKey, listing: Listing, warnings: tuple[str, ...], reason: str) -> Reading:
+        return Reading(
+            key,
+            Finding.BLOCKED,
+            signature=listing.signature,
+            access=listing.access,
+            reasons={"": reason},
+            warnings=warnings,
+        )
+
+    def _given_up(self, known: FolderMemory, listing: Listing) -> bool:
+        same = known.signature == listing.signature and known.judges == judges(self.offers)
+        return bool(known.verdict) and same and not self.policy.overwrite
+
+    def _assess(
+        self, key: FolderKey, listing: Listing, memory: dict[str, FileMemory]
+    ) -> tuple[Assessment, dict[str, FileMemory]]:
+        """What is due, and what is to be remembered because this reading found it out."""
+        folder = self._folder(key.path)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            found = record.read(record.name_in(folder), descriptor)
+        finally:
+            os.close(descriptor)
+        facts = Facts(listing.stamps, found.present(), found.provenance.entry, memory)
+        assessment = assess(facts, self.offers, self.policy)
+        learnt = dict(memory)
+        for role, adopted in assessment.adopted.items():
+            if role not in memory or memory[role].adopted != adopted:
+                learnt[role] = _adopting(memory.get(role), listing.stamps[role], adopted)
+        return assessment, learnt if assessment.due or learnt != memory else {}
+
+
+@dataclass
+class _Walk:
+    seen: set[str] = field(default_factory=set)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    entered_anything: bool = False
+
+
+def _finding(assessment: Assessment, listing: Listing) -> tuple[Finding, dict[str, str]]:
+    if assessment.due:
+        return Finding.DUE, {}
+    if assessment.failed:
+        names = listing.contents.sources
+        return Finding.FAILED, {names[role]: why for role, why in assessment.failed.items()}
+    return Finding.COMPLETE, {}
+
+
+def _adopting(old: FileMemory | None, stamp: FileStamp, adopted: tuple[str, ...]) -> FileMemory:
+    """What is known of the file, with its first sight by these adopted analyzers."""
+    if old is not None and old.stamp == stamp:
+        return msgspec.structs.replace(old, adopted=adopted)
+    return FileMemory(stamp, adopted=adopted)

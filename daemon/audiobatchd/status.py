@@ -1,0 +1,69 @@
+"""What the daemon tells of itself: the body of `GET /v1/status`, for every client and for its own terminal.
+
+Data only. Names in it are as `names.shown` gives them. Times are seconds; `at` and `started` are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from audiobatchd.model import DatasetState, FolderState
+
+
+class WorkerStatus(Struct, frozen=True):
+    """One slot: its state (`down booting idle busy ending`), what it is at, and for how long."""
+
+    slot: int
+    state: str
+    pid: int
+    dataset: str
+    folder: str
+    doing: str
+    seconds: float
+
+
+class DatasetStatus(Struct, frozen=True):
+    """One dataset. `folders` has every state as a key; `total` is their sum.
+
+    `unavailable` counts the features that complete folders lack because this machine cannot measure them; `warnings`
+    are a few folders that need somebody's eye, with `more_warnings` left out.
+    """
+
+    path: str
+    state: DatasetState
+    remark: str
+    folders: dict[FolderState, int]
+    total: int
+    unavailable: int
+    warnings: list[str]
+    more_warnings: int
+    last_walk: str
+
+
+class Trouble(Struct, frozen=True):
+    """A folder that failed or is blocked, with the reason."""
+
+    dataset: str
+    folder: str
+    state: FolderState
+    reason: str
+    at: str
+
+
+class Status(Struct, frozen=True):
+    """The whole. `time_left` is null while nobody can tell; `done` counts folders completed since the start."""
+
+    version: str
+    pid: int
+    state: str
+    started: str
+    uptime: float
+    datasets: list[DatasetStatus]
+    workers: list[WorkerStatus]
+    analyzers: dict[str, str]
+    done: int
+    audio_seconds: float
+    audio_seconds_per_second: float
+    folders_per_hour: float
+    time_left: float | None
+    troubles: list[Trouble]

@@ -1,0 +1,314 @@
+"""The daemon at work: one event loop that takes events off one queue, asks the core what follows, and does it.
+
+Nothing here blocks: readings, walks, SQLite and what a killed worker left are handled in threads. Nothing here decides.
+
+asyncio's traps on the way: a handler of `add_signal_handler` runs in the loop and only enqueues; an exception in a
+thread's future is lost unless asked for, so every future reports; `Queue.put_nowait` belongs to the loop's thread
+alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from audiobatchd import eventlog, record
+from audiobatchd.catalog import Catalog, FolderMemory, Note
+from audiobatchd.clock import Clock
+from audiobatchd.config import Config
+from audiobatchd.core import actions as do
+from audiobatchd.core.completeness import Policy, judges
+from audiobatchd.core.dispatcher import Dispatcher, Plan
+from audiobatchd.core.events import Event, FolderRead, StopAsked, Walked, WalkRead, WorkerExited
+from audiobatchd.core.folders import Limits, Reading
+from audiobatchd.core.messages import Stop, WorkerSettings
+from audiobatchd.errors import LockBusyError
+from audiobatchd.locks import FolderLock
+from audiobatchd.model import FolderKey
+from audiobatchd.overview import Overview
+from audiobatchd.pool import Pool
+from audiobatchd.scan import Scanner
+from audiobatchd.status import Status
+from audiobatchd.watch import OverflowHandler, Watch
+
+_LOG = logging.getLogger(__name__)
+_READERS = 4
+_QUEUE_LIMIT = 1000
+_VIEW_INTERVAL = 0.25
+_INTERRUPTED = 130
+_BROKEN = 70
+_Argument = TypeVar("_Argument")
+
+
+class View(Protocol):
+    """Somebody who is shown the status now and then: a terminal, systemd."""
+
+    def update(self, status: Status) -> None:
+        """Show it; called in the event loop, so it must be quick."""
+
+    def ready(self) -> None:
+        """The service has started."""
+
+    def stopping(self) -> None:
+        """The service begins to end."""
+
+
+class Supervisor:
+    """One run of the daemon: `run` returns its exit code. `once`: one pass, without watching."""
+
+    def __init__(
+        self,
+        config: Config,
+        policy: Policy,
+        catalog: Catalog,
+        clock: Clock,
+        *,
+        views: tuple[View, ...] = (),
+        once: bool = False,
+        dry_run: bool = False,
+    ) -> None:
+        self._config = config
+        self._policies = {
+            each.path: msgspec.structs.replace(policy, adopt=policy.adopt and each.adopt) for each in config.dataset
+        }
+        self._ignores = {each.path: each.ignore for each in config.dataset}
+        self._catalog = catalog
+        self._clock = clock
+        self._views = views
+        self._once = once
+        self.core = Dispatcher(
+            _plan(config, self._policies, policy.only or (), once=once, dry_run=dry_run), clock.monotonic()
+        )
+        self.overview = Overview(self.core, clock.wall())
+        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
+        self._notes = ThreadPoolExecutor(1, thread_name_prefix="catalog")
+        self._watches: dict[str, Watch] = {}
+        self._ending = threading.Event()
+        self._code: int | None = None
+
+    def status(self) -> Status:
+        """What `GET /v1/status` answers, now."""
+        return self.overview.status(self._clock.monotonic(), self._clock.wall())
+
+    async def run(self) -> int:
+        """Work until told to stop, or until the one pass is over; the exit code."""
+        self._loop = asyncio.get_running_loop()
+        self._catch_signals()
+        self._pool = Pool(_worker_settings(self._config), self._queue.put_nowait)
+        if not self._once:
+            self._set_up_watches()
+        viewing = asyncio.create_task(self._show())
+        viewing.add_done_callback(self._check)
+        try:
+            while self._code is None:
+                now = self._clock.monotonic()
+                self._perform(self.core.tick(now))
+                if self._code is None:
+                    await self._take(now)
+        finally:
+            viewing.cancel()
+            await asyncio.to_thread(self._wind_up)
+        self._update_views()
+        return self._code
+
+    async def _take(self, now: float) -> None:
+        """Wait for the next event, no longer than until the core wants to be asked; then take all that are there."""
+        wakeup = self.core.next_wakeup()
+        # A timeout of 0 would never let the loop see to its descriptors.
+        timeout = None if wakeup is None else max(0.001, wakeup - now)
+        try:
+            event = await asyncio.wait_for(self._queue.get(), timeout)
+        except TimeoutError:
+            return
+        self._perform(self.core.handle(event, self._clock.monotonic()))
+        for _ in range(self._queue.qsize()):
+            self._perform(self.core.handle(self._queue.get_nowait(), self._clock.monotonic()))
+
+    def _perform(self, actions: list[do.Action]) -> None:
+        for action in actions:
+            match action:
+                case do.SpawnWorker(slot):
+                    self._spawn(slot)
+                case do.StopWorker(slot):
+                    self._pool.send(slot, Stop())
+                case do.KillWorker(slot):
+                    self._pool.kill(slot)
+                case do.SendJob(slot, job):
+                    self._pool.send(slot, job)
+                case do.ReadFolder(key):
+                    self._in_thread(self._threads, self._read, key)
+                case do.WalkTree(dataset, path):
+                    self._in_own_thread(self._walk, dataset, path)
+                case do.Remember():
+                    self._in_thread(self._notes, self._remember, action)
+                case do.Tidy(key):
+                    self._in_thread(self._threads, tidy, key)
+                case do.Report():
+                    eventlog.report(action)
+                case do.AnnounceReady():
+                    self._announce(View.ready)
+                case do.AnnounceStopping():
+                    self._announce(View.stopping)
+                case do.Finish(code):
+                    self._code = code
+
+    def _spawn(self, slot: int) -> None:
+        now = self._clock.monotonic()
+        try:
+            self.core.slots[slot].spawned(self._pool.spawn(slot), now)
+        except OSError as error:
+            self.core.slots[slot].spawned(-1, now)
+            self._queue.put_nowait(WorkerExited(slot, -1, f"cannot start a process: {error.strerror}"))
+
+    # In threads
+
+    def _read(self, key: FolderKey) -> None:
+        self._post(FolderRead(self._scanner(key.dataset).read(key.path)))
+
+    def _walk(self, dataset: str, path: str) -> None:
+        remark = self._watches[dataset].ensure() if path == "" and dataset in self._watches else ""
+        walked = self._scanner(dataset).walk(path, self._deliver)
+        self._post(_with_remark(walked, remark))
+
+    def _deliver(self, readings: tuple[Reading, ...]) -> None:
+        """Hand a walk's batch over, no faster than the loop takes them."""
+        while self._queue.qsize() > _QUEUE_LIMIT and not self._ending.wait(0.01):
+            pass
+        if self._ending.is_set():
+            raise _EndingError
+        self._post(WalkRead(readings))
+
+    def _remember(self, action: do.Remember) -> None:
+        signature, verdict = (action.signature, action.verdict) if action.verdict else ("", "")
+        judged_by = judges(self.core.offers or ()) if verdict else ""
+        self._catalog.note([Note(action.key, FolderMemory(action.memory, verdict, signature, judged_by))])
+
+    def _scanner(self, dataset: str) -> Scanner:
+        offers = self.core.offers or ()
+        return Scanner(dataset, offers, self._policies[dataset], self._ignores[dataset], self._catalog)
+
+    def _post(self, event: Event) -> None:
+        """Enqueue from any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, event)
+        except RuntimeError:
+            if not self._ending.is_set():  # the loop is closed only at the end, and then nobody listens
+                raise
+
+    def _in_thread(self, pool: ThreadPoolExecutor, work: Callable[[_Argument], None], argument: _Argument) -> None:
+        pool.submit(work, argument).add_done_callback(self._check)
+
+    def _in_own_thread(self, work: Callable[[str, str], None], dataset: str, path: str) -> None:
+        """A walk may hang on a dead mount for ever: it keeps nothing else, and no exit, waiting."""
+
+        def target() -> None:
+            try:
+                work(dataset, path)
+            except _EndingError:
+                pass
+            except BaseException as error:
+                self._fail(error)
+
+        threading.Thread(target=target, name=f"walk {path or dataset}", daemon=True).start()
+
+    def _check(self, future: Future[None] | asyncio.Task[None]) -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """A helper broke, which none may: a folder could be lost. The service ends, and is started again."""
+        _LOG.critical("helper-broke", exc_info=error)
+        self._post(StopAsked(_BROKEN, at_once=True))
+
+    # Signals, views, the end
+
+    def _catch_signals(self) -> None:
+        for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, _INTERRUPTED)):
+            self._loop.add_signal_handler(number, self._queue.put_nowait, StopAsked(code))
+
+    def _set_up_watches(self) -> None:
+        for path, ignore in self._ignores.items():
+            self._watches[path] = Watch(path, ignore, self._post)
+        self._overflows = OverflowHandler(tuple(self._watches), self._post)
+
+    async def _show(self) -> None:
+        while True:
+            self._update_views()
+            await asyncio.sleep(_VIEW_INTERVAL)
+
+    def _update_views(self) -> None:
+        if self._views:
+            status = self.status()
+            for view in self._views:
+                view.update(status)
+
+    def _announce(self, what: Callable[[View], None]) -> None:
+        for view in self._views:
+            what(view)
+
+    def _wind_up(self) -> None:
+        """Let the threads finish what they were asked; walks, which may take long, are left behind."""
+        self._ending.set()
+        self._threads.shutdown()
+        self._notes.shutdown()
+        for watch in self._watches.values():
+            watch.stop()
+
+
+class _EndingError(Exception):
+    """The daemon ends while a walk is under way."""
+
+
+def tidy(key: FolderKey) -> None:
+    """Remove what a killed worker left in and beside a folder, unless somebody else is at it by now."""
+    folder = os.path.join(key.dataset, key.path) if key.path else key.dataset
+    lock = FolderLock(folder, 60.0)
+    try:
+        lock.acquire()
+    except (LockBusyError, OSError):
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            record.sweep(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        eventlog.log("tidy-failed", {"folder": folder, "reason": error.strerror})
+    finally:
+        lock.release()
+
+
+def _plan(config: Config, policies: dict[str, Policy], features: tuple[str, ...], *, once: bool, dry_run: bool) -> Plan:
+    backoff = (1.0, 10.0) if once else (5.0, 300.0)
+    settle = {each.path: each.settle for each in config.dataset}
+    return Plan(
+        datasets={each.path: each.rescan for each in config.dataset},
+        limits=Limits(settle, max_deaths=config.max_deaths, backoff=backoff, once=once),
+        policies=policies,
+        workers=config.worker_count,
+        job_timeout=config.job_timeout,
+        job_timeout_factor=config.job_timeout_factor,
+        stop_grace=config.stop_grace,
+        features=features,
+        once=once,
+        dry_run=dry_run,
+    )
+
+
+def _worker_settings(config: Config) -> WorkerSettings:
+    return WorkerSettings(analyzers=config.analyzers, max_duration=config.max_duration)
+
+
+def _with_remark(walked: Walked, remark: str) -> Walked:
+    return dataclasses.replace(walked, remark=walked.remark or remark)

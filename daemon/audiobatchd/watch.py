@@ -1,0 +1,146 @@
+"""Events of the file system, as hints: which folder, or which tree, should be looked at.
+
+What they mean is not known here.
+Built on watchdog, whose events may be lost, doubled or late (docs/explanation/watching); walks make up for that.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirModifiedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+
+from audiobatchd.core.discovery import enters, is_relevant
+from audiobatchd.core.events import Event, FolderHint, FolderTouched, TreeAppeared, TreeVanished, WatchLost
+from audiobatchd.model import FolderKey
+
+_LOG = logging.getLogger(__name__)
+# With opened and closed-no-write events watchdog's own registration walk floods its queue for ever.
+_EVENTS: list[type[FileSystemEvent]] = [
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirModifiedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+]
+# A nested `cp -r` makes watchdog warn with a text of megabytes.
+warnings.filterwarnings("ignore", module=r"watchdog\..*", category=RuntimeWarning)
+
+
+class Watch:
+    """The watch on one dataset. `post` is called from watchdog's thread and must not block."""
+
+    def __init__(self, root: str, ignore: tuple[str, ...], post: Callable[[Event], None]) -> None:
+        self._translator = _Translator(root, ignore, post)
+        self._root = root
+        self._identity: tuple[int, int] | None = None
+        self._observer: BaseObserver | None = None
+
+    def ensure(self) -> str:
+        """See to it that the root, as it is now, is watched; a reason where it cannot be. Blocks while it registers."""
+        try:
+            status = os.stat(self._root)
+        except OSError:
+            self.stop()
+            return ""
+        identity = (status.st_dev, status.st_ino)
+        alive = self._observer is not None and all(emitter.is_alive() for emitter in self._observer.emitters)
+        if alive and identity == self._identity:
+            return ""
+        self.stop()
+        observer = Observer()
+        try:
+            observer.schedule(self._translator, self._root, recursive=True, event_filter=_EVENTS)
+            observer.start()
+        except OSError as error:
+            return f"no events: cannot watch it ({error.strerror})"
+        self._observer, self._identity = observer, identity
+        return ""
+
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._observer is not None:
+            self._observer.stop()
+            with suppress(RuntimeError):  # it never got to start its thread
+                self._observer.join(timeout=5)
+            self._observer = None
+
+
+class OverflowHandler(logging.Handler):
+    """The kernel's queue overflowing reaches an application only as a line of watchdog's log."""
+
+    def __init__(self, datasets: tuple[str, ...], post: Callable[[Event], None]) -> None:
+        super().__init__(level=logging.WARNING)
+        self._datasets = datasets
+        self._post = post
+        logger = logging.getLogger("watchdog.observers.inotify_c")
+        logger.addHandler(self)
+        logger.propagate = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Have every dataset walked: the line does not say whose events were lost."""
+        for dataset in self._datasets:
+            self._post(WatchLost(dataset, record.getMessage()[:200]))
+
+
+class _Translator(FileSystemEventHandler):
+    """Turns watchdog's events into ours. Never raises: an exception would end watchdog's thread without a word."""
+
+    def __init__(self, root: str, ignore: tuple[str, ...], post: Callable[[Event], None]) -> None:
+        self._root = root
+        self._ignore = ignore
+        self._post = post
+
+    def dispatch(self, event: FileSystemEvent) -> None:
+        try:
+            self._translate(event)
+        except Exception:
+            # The boundary to watchdog's thread.
+            _LOG.exception("watch-event %s", type(event).__name__)
+
+    def _translate(self, event: FileSystemEvent) -> None:
+        source, target = os.fsdecode(event.src_path), os.fsdecode(event.dest_path or "")
+        match event:
+            case DirModifiedEvent():
+                self._say(FolderTouched, source)
+            case DirCreatedEvent():
+                self._say(TreeAppeared, source)
+            case DirDeletedEvent():
+                self._say(TreeVanished, source)
+            case DirMovedEvent():
+                self._say(TreeVanished, source)
+                self._say(TreeAppeared, target)
+            case _:
+                for path in (source, target):
+                    if is_relevant(os.path.basename(path)):
+                        self._say(FolderHint, os.path.dirname(path))
+
+    def _say(self, event: type[FolderHint | FolderTouched | TreeAppeared | TreeVanished], path: str) -> None:
+        relative = os.path.relpath(path, self._root)
+        if relative == ".":
+            relative = ""
+        parts = relative.split(os.sep) if relative else []
+        if path and ".." not in parts and all(enters(part, self._ignore) for part in parts):
+            self._post(event(FolderKey(self._root, relative)))

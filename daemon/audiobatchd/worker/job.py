@@ -1,0 +1,199 @@
+"""One job, from the lock to the record: lock the folder, look again, measure what is due, publish, unlock."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from audiobatchd import record
+from audiobatchd.core.completeness import Assessment, Due, Facts, FileMemory, assess, judges
+from audiobatchd.core.messages import Job, Result
+from audiobatchd.dataset import Listing, read_folder
+from audiobatchd.errors import (
+    AnalyzerFaultError,
+    DamagedFileError,
+    LockBusyError,
+    LockLostError,
+    RecordError,
+    SourceChangedError,
+)
+from audiobatchd.locks import FolderLock
+from audiobatchd.model import Outcome
+from audiobatchd.plugin_api import FULL_MIX, Value
+from audiobatchd.provenance import Entry
+from audiobatchd.record import Record
+from audiobatchd.worker.bench import Bench
+from audiobatchd.worker.measure import FileResult, measure
+
+_NOT_THE_TRACKS_FAULT = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.EISDIR, errno.EFBIG}
+)
+_WORST_FIRST = (Outcome.ERROR, Outcome.CHANGED, Outcome.BLOCKED, Outcome.FAILED)
+
+Progress = Callable[[str, float], None]
+
+
+def run(job: Job, bench: Bench, report: Progress) -> Result:
+    """Do one job. Whatever is the folder's, the disk's or somebody else's doing is in the result.
+
+    Raises OSError where the disk fails.
+    """
+    folder = os.fsdecode(os.path.join(job.dataset, job.path) if job.path else job.dataset)
+    lock = FolderLock(folder, job.budget)
+    try:
+        lock.acquire()
+    except LockBusyError:
+        return Result(job.number, Outcome.LOCKED, reasons={"": "locked by another process"})
+    except (FileNotFoundError, NotADirectoryError):
+        return Result(job.number, Outcome.GONE)
+    except OSError as error:
+        return _refused(job, f"cannot lock the folder: {error.strerror}", error)
+    try:
+        return _locked(job, folder, lock, bench, report)
+    finally:
+        lock.release()
+
+
+def _locked(job: Job, folder: str, lock: FolderLock, bench: Bench, report: Progress) -> Result:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return Result(job.number, Outcome.GONE)
+    except OSError as error:
+        return _refused(job, f"cannot read the folder: {error.strerror}", error)
+    try:
+        listing = read_folder(folder)
+        if not listing.contents.is_track:
+            return Result(job.number, Outcome.GONE)
+        if listing.signature != job.signature:
+            return Result(job.number, Outcome.CHANGED)
+        name = record.name_in(folder)
+        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+            raise RecordError("cannot write the record: the folder is read-only")
+        record.sweep(descriptor)
+        record.refuse_unwritable(name, descriptor)
+        found = record.read(name, descriptor)
+        return _Work(job, folder, descriptor, lock, bench, report, listing).do(found)
+    except RecordError as error:
+        return Result(job.number, Outcome.BLOCKED, reasons={"": str(error)}, access=listing.access)
+    except LockLostError:
+        return Result(job.number, Outcome.CHANGED)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass
+class _Work:
+    """What is due in one locked folder, and what has come of it so far."""
+
+    job: Job
+    folder: str
+    descriptor: int
+    lock: FolderLock
+    bench: Bench
+    report: Progress
+    listing: Listing
+    results: dict[str, FileResult] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    outcomes: set[Outcome] = field(default_factory=set)
+    memory: dict[str, FileMemory] = field(default_factory=dict)
+    charge: bool = False
+
+    def do(self, found: Record) -> Result:
+        """Measure every file that is due, one after the other, then publish once."""
+        facts = Facts(self.listing.stamps, found.present(), found.provenance.entry, self.job.memory)
+        assessment = assess(facts, self.bench.offers, self.job.policy)
+        self.memory = {role: self.job.memory[role] for role in self.listing.stamps if role in self.job.memory}
+        for role, reason in assessment.failed.items():
+            self._reason(role, reason, Outcome.FAILED)
+        for role, due in assessment.due.items():
+            self._file(role, due, assessment.adopted.get(role, ()))
+        if any(result.entries for result in self.results.values()):
+            self._publish()
+        return self._result(assessment)
+
+    def _file(self, role: str, due: tuple[Due, ...], adopted: tuple[str, ...]) -> None:
+        stamp = self.listing.stamps[role]
+        try:
+            result = measure(self.descriptor, role, stamp, due, self.bench, self.report)
+        except DamagedFileError as error:
+            self._reason(role, str(error), Outcome.FAILED)
+            self.memory[role] = FileMemory(stamp, failure=str(error), judges=judges(self.bench.offers))
+        except (SourceChangedError, FileNotFoundError):
+            self._reason(role, "it changed while it was read", Outcome.CHANGED)
+        except AnalyzerFaultError as error:
+            self._reason(role, str(error), Outcome.ERROR)
+            self.charge = True
+        except OSError as error:
+            outcome = Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR
+            self._reason(role, f"cannot read it: {error.strerror}", outcome)
+        else:
+            self.results[role] = result
+            self._remember(role, due, result, adopted)
+
+    def _remember(self, role: str, due: tuple[Due, ...], result: FileResult, adopted: tuple[str, ...]) -> None:
+        """What the record does not tell: that the content is what it was, and what was taken over unmeasured."""
+        unchanged = any(work.analyzer not in result.entries for work in due)
+        if unchanged or adopted:
+            digest = result.fingerprint.digest if unchanged else None
+            self.memory[role] = FileMemory(self.listing.stamps[role], digest=digest, adopted=adopted)
+        else:
+            self.memory.pop(role, None)
+
+    def _reason(self, role: str, reason: str, outcome: Outcome) -> None:
+        self.reasons[self.listing.stamps[role].shown] = reason
+        self.outcomes.add(outcome)
+
+    def _publish(self) -> None:
+        self.report("writing the record", 0.0)
+        values: dict[str, Value] = {}
+        entries: dict[str, dict[str, Entry]] = {}
+        for role, result in self.results.items():
+            values |= result.values
+            for analyzer, entry in result.entries.items():
+                entries.setdefault(analyzer, {})[role] = entry
+        try:
+            record.publish(
+                record.name_in(self.folder),
+                self.descriptor,
+                values,
+                entries,
+                drop=[name for result in self.results.values() for name in result.unmeasurable],
+                first_mode=self._first_mode(),
+                gate=self.lock.gate,
+            )
+        except OSError as error:
+            if error.errno not in _NOT_THE_TRACKS_FAULT:
+                raise
+            self.reasons[""] = f"cannot write the record: {error.strerror}"
+            self.outcomes.add(Outcome.BLOCKED)
+            self.results.clear()
+
+    def _first_mode(self) -> int:
+        """Who may read the full mix may read the numbers."""
+        mix = os.stat(self.listing.contents.sources[FULL_MIX], dir_fd=self.descriptor)
+        return 0o600 | (mix.st_mode & 0o444)
+
+    def _result(self, assessment: Assessment) -> Result:
+        results = self.results.values()
+        return Result(
+            self.job.number,
+            next((outcome for outcome in _WORST_FIRST if outcome in self.outcomes), Outcome.DONE),
+            values={name: value for result in results for name, value in result.values.items()},
+            unmeasurable={name: why for result in results for name, why in result.unmeasurable.items()},
+            reasons=self.reasons,
+            memory=self.memory,
+            access=self.listing.access,
+            audio_seconds=sum(result.audio_seconds for result in results),
+            unavailable=len(assessment.unavailable),
+            charge=self.charge,
+        )
+
+
+def _refused(job: Job, reason: str, error: OSError) -> Result:
+    """The folder could not even be locked or opened."""
+    if error.errno not in _NOT_THE_TRACKS_FAULT:
+        return Result(job.number, Outcome.ERROR, reasons={"": reason})
+    return Result(job.number, Outcome.BLOCKED, reasons={"": reason})

@@ -1,0 +1,124 @@
+"""One source file: read it once, decode it once, and let every analyzer that is due have it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from audiobatchd.audio.decode import decode
+from audiobatchd.audio.source import SourceFile, digest, open_source
+from audiobatchd.core.completeness import Due
+from audiobatchd.errors import AnalyzerFaultError, DamagedFileError, SourceChangedError, UnmeasurableError
+from audiobatchd.model import FileStamp, Fingerprint
+from audiobatchd.names import shown
+from audiobatchd.plugin_api import Analyzer, Audio, Measurement, Value
+from audiobatchd.provenance import Entry
+from audiobatchd.worker.bench import Bench
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class FileResult:
+    """What one file gave: features, and one provenance entry per analyzer that had been due."""
+
+    fingerprint: Fingerprint
+    values: dict[str, Value] = field(default_factory=dict)
+    unmeasurable: dict[str, str] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
+    audio_seconds: float = 0.0
+
+
+def measure(
+    folder: int, role: str, stamp: FileStamp, due: tuple[Due, ...], bench: Bench, report: Callable[[str, float], None]
+) -> FileResult:
+    """Measure the file with this `stamp` in the directory `folder`.
+
+    An analyzer whose digest turns out to be the one that it measured before is left out. Raises DamagedFileError,
+    SourceChangedError (the file is not, or did not stay, what `stamp` says), AnalyzerFaultError and OSError.
+    """
+    report(f"reading {stamp.shown}", 0.0)
+    with open_source(folder, stamp.name) as source:
+        if source.stamp != stamp:
+            raise SourceChangedError(stamp.shown)
+        try:
+            result = _measure(source, role, due, bench, report)
+        except DamagedFileError:
+            # A file that somebody is still writing looks damaged.
+            if source.unchanged():
+                raise
+            raise SourceChangedError(stamp.shown) from None
+        if not source.unchanged():
+            raise SourceChangedError(stamp.shown)
+    return result
+
+
+def _measure(
+    source: SourceFile, role: str, due: tuple[Due, ...], bench: Bench, report: Callable[[str, float], None]
+) -> FileResult:
+    stamp = source.stamp
+    content = digest(source)
+    result = FileResult(Fingerprint(stamp.shown, stamp.size, stamp.mtime_ns, content))
+    wanted = [bench.analyzers[work.analyzer] for work in due if work.unless_digest != content]
+    if not wanted:
+        return result
+
+    def know_duration(seconds: float) -> None:
+        report(f"decoding {stamp.shown}", seconds)
+
+    try:
+        audio = decode(source, role, bench.settings.max_duration, know_duration)
+    except UnmeasurableError as error:
+        for analyzer in wanted:
+            _note(result, analyzer, role, _refusal(analyzer, role, str(error)))
+        return result
+    result.audio_seconds = audio.duration
+    for analyzer in wanted:
+        report(f"{analyzer.name} of {stamp.shown}", 0.0)
+        _note(result, analyzer, role, _call(analyzer, audio))
+    return result
+
+
+def _call(analyzer: Analyzer, audio: Audio) -> Measurement:
+    try:
+        return analyzer.analyze(audio)
+    except Exception as error:
+        # The boundary of an analyzer's call: it may be anybody's code.
+        _LOG.exception("analyzer %s", analyzer.name)
+        message = f"analyzer {analyzer.name} failed: {type(error).__name__}: {error}"
+        raise AnalyzerFaultError(message) from error
+
+
+def _refusal(analyzer: Analyzer, role: str, reason: str) -> Measurement:
+    return Measurement({}, {feature.name: reason for feature in analyzer.features(role)})
+
+
+def _note(result: FileResult, analyzer: Analyzer, role: str, measurement: Measurement) -> None:
+    """Take in a measurement, after checking that it keeps what the analyzer promised."""
+    promised = {feature.name for feature in analyzer.features(role)}
+    given = measurement.values.keys() | measurement.unmeasurable.keys()
+    if given != promised:
+        message = f"analyzer {analyzer.name} promised {sorted(promised)} and gave {sorted(given)}"
+        raise AnalyzerFaultError(message)
+    for name, value in measurement.values.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            message = f"analyzer {analyzer.name} gave {value} for {name}"
+            raise AnalyzerFaultError(message)
+    result.values |= measurement.values
+    result.unmeasurable |= measurement.unmeasurable
+    result.entries[analyzer.name] = _entry(result, analyzer, dict(measurement.unmeasurable))
+
+
+def _entry(result: FileResult, analyzer: Analyzer, unmeasurable: dict[str, str]) -> Entry:
+    return Entry(
+        fingerprint=result.fingerprint,
+        version=analyzer.version,
+        models=dict(analyzer.models),
+        unmeasurable=unmeasurable,
+        measured=datetime.now(UTC).isoformat(timespec="seconds"),
+        host=shown(socket.gethostname()),
+    )
