@@ -1,0 +1,4 @@
+"""Reading audio files: open, fingerprint, decode whole, and never take a damaged file for a healthy one.
+
+Runs inside worker processes only: PyAV collapses beside a busy Python thread, and hostile files may crash it.
+"""

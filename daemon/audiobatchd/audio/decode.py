@@ -1,0 +1,286 @@
+"""Decoding a whole source file, once, to float32; and telling a healthy file from a damaged one.
+
+FFmpeg is asked to be strict, and is not trusted: what it gives is compared with the file's promise (`promise`), with
+FLAC's MD5, and with its own log. Decoding goes by one thread: slots, not threads, fill the cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+
+import av
+from av import AudioCodecContext, AudioFrame, AudioLayout
+from av.audio.stream import AudioStream
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.error import FFmpegError
+
+from audiobatchd.audio.flac import PcmDigest
+from audiobatchd.audio.gather import Gatherer
+from audiobatchd.audio.layout import MOST_CHANNELS, channel_names
+from audiobatchd.audio.promise import DEMUXERS, Promise, promised
+from audiobatchd.audio.source import SourceFile
+from audiobatchd.audio.window import FileWindow, WindowReader
+from audiobatchd.errors import DamagedFileError, UnmeasurableError
+from audiobatchd.names import shown
+from audiobatchd.plugin_api import Audio
+
+_READ_BYTES = 1 << 16
+# Larger packets are mapped and unmapped one by one: four times the CPU time at 256 KiB.
+_PCM_PACKET_BYTES = 1 << 14
+_LEAST_RATE, _MOST_RATE = 8000, 192_000
+_UNPROMISED_SECONDS = 600
+_LONGEST_FRAME = 1 << 16
+
+_STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
+
+LogLine = tuple[int, str, str]
+
+
+def decode(
+    source: SourceFile, role: str, max_duration: float, on_duration: Callable[[float], None] | None = None
+) -> Audio:
+    """Decode all of `source` at its own rate and with its own channels.
+
+    `on_duration` is called with the length in seconds as soon as the file promises one. Raises DamagedFileError where
+    the file does not hold what it promises, or nothing; UnmeasurableError where it is longer than `max_duration`
+    seconds, or has more channels or another sample rate than loudness is defined for; OSError where it cannot be read.
+    """
+    if not source.stamp.size:
+        message = "is empty"
+        raise DamagedFileError(message)
+    promise = promised(FileWindow(source.fd, source.stamp.size))
+    reader = WindowReader(promise.audio)
+    try:
+        audio = _decode(reader, promise, role, _Limit(max_duration, on_duration))
+    except (DamagedFileError, UnmeasurableError, FFmpegError) as error:
+        _check_reading(reader)
+        if isinstance(error, FFmpegError) and not isinstance(error, MemoryError):
+            message = f"cannot be decoded: {_in_words(error)}"
+            raise DamagedFileError(message) from error
+        raise
+    _check_reading(reader)
+    return audio
+
+
+def _check_reading(reader: WindowReader) -> None:
+    """Raise the OSError behind which the decoder saw the end of the file: then it was not judged."""
+    if reader.fault is not None:
+        raise reader.fault
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """How long a file may be, and who wants to know how long it is."""
+
+    seconds: float
+    on_duration: Callable[[float], None] | None
+
+    def promise(self, seconds: float) -> None:
+        """Take note of the length that the file promises; UnmeasurableError where that is too long."""
+        self.check(seconds)
+        if self.on_duration is not None:
+            self.on_duration(seconds)
+
+    def check(self, seconds: float) -> None:
+        """Raise UnmeasurableError for what is too long."""
+        if seconds > self.seconds:
+            message = f"longer than {_duration_in_words(self.seconds)}"
+            raise UnmeasurableError(message)
+
+
+def _decode(reader: WindowReader, promise: Promise, role: str, limit: _Limit) -> Audio:
+    options = {"format_whitelist": ",".join(DEMUXERS)}
+    if promise.demuxer == "wav":
+        options["max_size"] = str(_PCM_PACKET_BYTES)
+    with (
+        _captured_log() as log,
+        av.open(
+            reader,
+            "r",
+            format=promise.demuxer,
+            options=options,
+            buffer_size=_READ_BYTES,
+            metadata_errors="replace",
+        ) as container,
+    ):
+        stream = _audio_stream(container)
+        if promise.demuxer != "ogg":
+            # Probing has decoded the beginning, and will be repeated; a page that was dropped is gone for good.
+            log.clear()
+        promise = promise.completed(
+            _in_seconds(stream.start_time, stream), _in_seconds(stream.duration, stream), stream.rate
+        )
+        if promise.seconds is not None:
+            limit.promise(promise.seconds)
+        return _Decoding(stream, promise, limit, log).audio(role, container)
+
+
+def _audio_stream(container: InputContainer) -> AudioStream:
+    """The first audio stream, set to be decoded strictly; cover art and other streams are left alone."""
+    streams = container.streams.audio
+    if not streams or not streams[0].codec_context:
+        message = "holds no audio" if not streams else "holds audio of an unknown codec"
+        raise DamagedFileError(message)
+    stream = streams[0]
+    stream.codec_context.thread_type = ThreadType.NONE
+    stream.codec_context.thread_count = 1
+    stream.codec_context.options = dict(_STRICT)
+    return stream
+
+
+def _own_order(context: AudioCodecContext) -> AudioLayout | None:
+    """Take an order of channels that only this file has out of the decoder's hands, which goes by their number then.
+
+    AIFF may have one. PyAV 18 frees it with every frame and FFmpeg does again, and the process dies of it.
+    """
+    layout = context.layout
+    if "channels (" not in layout.name:
+        return None
+    # What was read above is freed with `layout`: nobody else may keep it.
+    context.layout = _nameless(layout.nb_channels)
+    return layout
+
+
+def _nameless(channels: int) -> AudioLayout:
+    return AudioLayout(f"{channels} channels")
+
+
+def _in_seconds(ticks: int | None, stream: AudioStream) -> Fraction | None:
+    return None if ticks is None or stream.time_base is None else ticks * stream.time_base
+
+
+class _Decoding:
+    """One stream on its way to an array."""
+
+    def __init__(self, stream: AudioStream, promise: Promise, limit: _Limit, log: list[LogLine]) -> None:
+        self._stream = stream
+        self._promise = promise
+        self._limit = limit
+        self._log = log
+        self._codec = stream.codec_context.name
+        self._order = _own_order(stream.codec_context)
+        self._md5: PcmDigest | None = None
+
+    def audio(self, role: str, container: InputContainer) -> Audio:
+        """Decode to the end; see `decode`. Nothing is decoded behind the first error: FFmpeg may crash there."""
+        frames = self._frames(container)
+        first = next(frames, None)
+        if first is None:
+            message = "holds no samples"
+            raise DamagedFileError(message)
+        rate, channels = first.sample_rate, _channels_of(first, self._order)
+        info = self._promise.stream_info
+        if info is not None and info.md5 is not None and self._codec == "flac":
+            self._md5 = PcmDigest(info.bits)
+        gatherer = Gatherer(first.format.name, len(channels), self._room(rate))
+        last = self._gather(gatherer, first, frames)
+        self._judge(gatherer, first, last)
+        return Audio(role, gatherer.samples(), rate, channels)
+
+    def _frames(self, container: InputContainer) -> Iterator[AudioFrame]:
+        for packet in container.demux(self._stream):
+            for frame in packet.decode():
+                if frame.samples:
+                    yield frame
+            if self._log:
+                self._check_log()
+
+    def _check_log(self) -> None:
+        """Raise on what FFmpeg only logs: a frame that it conceals, a page that it drops.
+
+        PyAV swallows an error of a packet that has given a frame already. PCM decoders complain of a file's odd end.
+        """
+        for _, name, text in self._log:
+            if (name == self._codec and not name.startswith("pcm_")) or text.startswith("CRC mismatch"):
+                message = f"cannot be decoded: {shown(text.strip())}"
+                raise DamagedFileError(message)
+        self._log.clear()
+
+    def _gather(self, gatherer: Gatherer, first: AudioFrame, rest: Iterator[AudioFrame]) -> AudioFrame:
+        """Gather all frames; gives the last one."""
+        rate, layout, kind = first.sample_rate, first.layout, first.format.name
+        most = self._limit.seconds * rate
+        md5, frame = self._md5, first
+        for frame in chain((first,), rest):
+            if frame.sample_rate != rate or frame.layout != layout or frame.format.name != kind:
+                message = f"changes its sample rate or its channels at {gatherer.count / rate:.3f} s"
+                raise DamagedFileError(message)
+            raw = gatherer.add(frame)
+            if md5 is not None:
+                md5.add(raw)
+            if gatherer.count > most:
+                self._limit.check(gatherer.count / rate)
+        return frame
+
+    def _room(self, rate: int) -> int:
+        """For how many frames to make room at once: a little more than promised, so that no second array is needed."""
+        promise = self._promise
+        if promise.seconds is None:
+            return _UNPROMISED_SECONDS * rate
+        return int((promise.seconds + promise.above / promise.rate) * rate) + _LONGEST_FRAME
+
+    def _judge(self, gatherer: Gatherer, first: AudioFrame, last: AudioFrame) -> None:
+        """Raise DamagedFileError where what was decoded is not what was promised."""
+        start, rate = first.pts or 0, first.sample_rate
+        self._promise.check(gatherer.count, rate, start)
+        if self._promise.demuxer == "flac" and first.pts is not None and last.pts is not None:
+            missing = last.pts - start + last.samples - gatherer.count
+            if missing and last.time_base == Fraction(1, rate):
+                message = f"ends too early: {missing} samples are missing on the way"
+                raise DamagedFileError(message)
+        info = self._promise.stream_info
+        if self._md5 is not None and info is not None and self._md5.digest() != info.md5:
+            message = "holds samples whose MD5 is not the one in STREAMINFO"
+            raise DamagedFileError(message)
+        bad, place = gatherer.not_finite()
+        if bad:
+            noun = "sample that is" if bad == 1 else "samples that are"
+            message = f"holds {bad} {noun} not finite, the first at {place / rate:.3f} s"
+            raise DamagedFileError(message)
+
+
+def _channels_of(frame: AudioFrame, order: AudioLayout | None) -> tuple[str, ...]:
+    """The channels of the first frame, in the file's own `order` where the decoder leaves that to it.
+
+    Raises UnmeasurableError for what no loudness is defined for.
+    """
+    channels, rate = frame.layout.nb_channels, frame.sample_rate
+    if not 1 <= channels <= MOST_CHANNELS:
+        message = f"has {channels} channels"
+        raise UnmeasurableError(message)
+    if not _LEAST_RATE <= rate <= _MOST_RATE:
+        message = f"has a sample rate of {rate} Hz"
+        raise UnmeasurableError(message)
+    return channel_names(order if order is not None and frame.layout == _nameless(channels) else frame.layout)
+
+
+@contextmanager
+def _captured_log() -> Iterator[list[LogLine]]:
+    """FFmpeg's errors of this thread, repeated ones too; outside of it FFmpeg logs nowhere."""
+    av.logging.set_skip_repeated(False)
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as log:
+            yield log
+    finally:
+        av.logging.set_level(None)
+
+
+def _in_words(error: FFmpegError) -> str:
+    """FFmpeg's reason, with its last log line, which says more, where there is one."""
+    reason = (error.strerror or type(error).__name__).lower()
+    line: Sequence[object] | None = error.log
+    return f"{reason} ({shown(str(line[-1]).strip())})" if line else reason
+
+
+def _duration_in_words(seconds: float) -> str:
+    """A limit as its configuration would say it: "2 h", "90 min", "45 s"."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:g} s"

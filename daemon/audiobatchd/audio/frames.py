@@ -1,0 +1,54 @@
+"""Files that are nothing but frames, MP3 and ADTS: walking from header to header to count them.
+
+Every header tells where the next one is, so that the walk knows what no estimate from a bit rate knows: how many frames
+there are, and whether the last one is whole. What is inside a frame is the decoder's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from audiobatchd.audio.window import Window
+
+_BLOCK = 1 << 20
+_MOST_FRAMES = 10_000_000
+_SYNC = b"\xff"
+
+Length = Callable[[bytes, int], int]
+"""Gives the length in bytes of the frame whose header stands at a place in a block, 0 where none does."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """`count` whole frames end at the offset `end`; `missing` bytes, at least, of one more frame are not there."""
+
+    count: int
+    end: int
+    missing: int
+
+
+def walk(window: Window, header: int, length: Length) -> Walk:
+    """Walk the frames from the window's first byte on; `header` is how many bytes `length` needs to see.
+
+    Every step goes forward by a frame, and a file of more frames than anybody has made is given up.
+    """
+    offset, count, end = 0, 0, window.size
+    while offset + header <= end and count < _MOST_FRAMES:
+        base = offset
+        block = window.at(base, min(_BLOCK, end - base))
+        place, last = 0, len(block) - header
+        while place <= last:
+            size = length(block, place)
+            if not size:
+                return Walk(count, base + place, 0)
+            if base + place + size > end:
+                return Walk(count, base + place, base + place + size - end)
+            place += size
+            count += 1
+        if not place:
+            # Fewer bytes came than the window has: somebody is shortening the file.
+            break
+        offset = base + place
+    rest = window.at(offset, header)
+    return Walk(count, offset, header - len(rest) if rest[:1] == _SYNC and len(rest) < header else 0)

@@ -1,0 +1,118 @@
+"""Ogg (RFC 3533) with Vorbis, Opus (RFC 7845) or FLAC: walking the pages of the audio's logical streams.
+
+A file may be a chain of links, one logical stream after the other; each counts its samples from its own beginning. The
+granule position of a link's last page is where its audio ends. Checksums are the demuxer's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from audiobatchd.audio.flac import StreamInfo, parse_stream_info
+from audiobatchd.audio.window import Window
+from audiobatchd.errors import DamagedFileError, UnmeasurableError
+
+MARKER = b"OggS"
+OPUS_RATE = 48000
+
+_HEADER = 27
+_MOST_SEGMENTS = 255
+_MOST_PAGES = 4_000_000
+_NEGATIVE = 1 << 63
+_FIRST, _LAST = 2, 4
+
+
+@dataclass
+class Link:
+    """One logical audio stream: its rate in Hz, its channels, how many `pages` of audio, where the last one ends it."""
+
+    rate: int
+    channels: int
+    skip: int = 0
+    granule: int = 0
+    pages: int = 0
+    ended: bool = False
+    stream_info: StreamInfo | None = None
+
+    @property
+    def end(self) -> int:
+        """Where the audio ends, in samples from the zero of its granule positions (Opus: behind the pre-skip)."""
+        return max(0, self.granule - self.skip)
+
+
+@dataclass(frozen=True)
+class _Page:
+    flags: int
+    granule: int
+    serial: int
+    body: int
+    end: int
+
+
+def audio_links(window: Window) -> list[Link]:
+    """The audio's links, first to last.
+
+    Raises DamagedFileError where the file ends inside a page, without the last page of its audio, or where there is
+    something else between the pages; UnmeasurableError where rate or channels change on the way.
+    """
+    links: list[Link] = []
+    current: dict[int, Link] = {}
+    offset, opening = 0, False
+    for _ in range(_MOST_PAGES):
+        page = _page_at(window, offset)
+        if page is None:
+            break
+        if page.flags & _FIRST:
+            if not opening:
+                current = {}
+            link = _parse_first(window.at(page.body, min(page.end - page.body, 64)))
+            # Of streams that begin together only the first that holds audio is measured.
+            if link is not None and not current:
+                links.append(link)
+                current = {page.serial: link}
+        elif (known := current.get(page.serial)) is not None:
+            known.ended = bool(page.flags & _LAST)
+            if page.granule < _NEGATIVE:
+                known.granule = page.granule
+                known.pages += page.granule > 0
+        opening = bool(page.flags & _FIRST)
+        offset = page.end
+    _check_end(window, offset, links)
+    return links
+
+
+def _page_at(window: Window, offset: int) -> _Page | None:
+    header = window.at(offset, _HEADER + _MOST_SEGMENTS)
+    if len(header) < _HEADER or header[:4] != MARKER:
+        return None
+    body = _HEADER + header[26]
+    end = offset + body + sum(header[_HEADER:body])
+    if len(header) < body or end > window.size:
+        return None
+    granule = int.from_bytes(header[6:14], "little")
+    return _Page(header[5], granule, int.from_bytes(header[14:18], "little"), offset + body, end)
+
+
+def _check_end(window: Window, offset: int, links: list[Link]) -> None:
+    if any((link.rate, link.channels) != (links[0].rate, links[0].channels) for link in links):
+        message = "changes its sample rate or its channels on the way"
+        raise UnmeasurableError(message)
+    rest = window.at(offset, len(MARKER))
+    if rest and MARKER.startswith(rest):
+        message = "ends too early: inside a page"
+        raise DamagedFileError(message)
+    if links and not links[-1].ended:
+        message = f"holds no page at byte {offset}" if rest else "ends too early: its last page is missing"
+        raise DamagedFileError(message)
+
+
+def _parse_first(packet: bytes) -> Link | None:
+    """The link that begins with this packet, or None where it is not audio that we know."""
+    if packet[:7] == b"\x01vorbis" and len(packet) >= 16:
+        return Link(int.from_bytes(packet[12:16], "little"), packet[11])
+    if packet[:8] == b"OpusHead" and len(packet) >= 12:
+        return Link(OPUS_RATE, packet[9], skip=int.from_bytes(packet[10:12], "little"))
+    if packet[:5] == b"\x7fFLAC":
+        info = parse_stream_info(packet[17:51])
+        return Link(info.rate, info.channels, stream_info=info) if info else None
+    return None

@@ -1,0 +1,135 @@
+"""Source files: how one is opened without waiting on it, whether it stayed the same, and the digest of its content."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from types import TracebackType
+from typing import Self
+
+from audiobatchd.audio.flac import audio_offset
+from audiobatchd.audio.tags import leading_tags
+from audiobatchd.audio.window import Excerpt, FileWindow
+from audiobatchd.errors import DamagedFileError
+from audiobatchd.model import FileStamp
+
+_BLOCK = 1 << 20
+_DIGEST_BYTES = 16
+
+_KINDS = {
+    stat.S_IFIFO: "is a FIFO",
+    stat.S_IFDIR: "is a directory",
+    stat.S_IFSOCK: "is a socket",
+    stat.S_IFCHR: "is a character device",
+    stat.S_IFBLK: "is a block device",
+}
+
+
+class SourceFile:
+    """An open source file; a context manager that closes it.
+
+    It keeps the directory descriptor that it was opened by, unowned: it must stay open as long as `unchanged` is asked.
+    """
+
+    def __init__(self, folder_fd: int, name: bytes, fd: int) -> None:
+        self._folder_fd = folder_fd
+        self._name = name
+        self.fd = fd
+        status = os.fstat(fd)
+        self._identity = _identity(status)
+        self.stamp = FileStamp(name, status.st_size, status.st_mtime_ns)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        os.close(self.fd)
+
+    def unchanged(self) -> bool:
+        """Whether both the open file and what its name leads to now are what was opened.
+
+        Device, inode, size and mtime are compared. Raises OSError where that cannot be told.
+        """
+        if _identity(os.fstat(self.fd)) != self._identity:
+            return False
+        try:
+            current = os.stat(self._name, dir_fd=self._folder_fd)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            if error.errno in {errno.ESTALE, errno.ELOOP}:
+                return False
+            raise
+        return _identity(current) == self._identity
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def open_source(folder_fd: int, name: bytes) -> SourceFile:
+    """Open the source file `name` in the directory open as `folder_fd`, following symbolic links.
+
+    Raises DamagedFileError where the name leads to anything but a regular file ("is a FIFO", "is a dangling link"),
+    FileNotFoundError where there is no such name, and any other OSError as it is.
+    """
+    # Looking first: opening a device may already do something.
+    _check_kind(_followed(folder_fd, name).st_mode)
+    # Without O_NONBLOCK a FIFO put there in the meantime would be waited on for ever.
+    fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder_fd)
+    try:
+        _check_kind(os.fstat(fd).st_mode)
+        return SourceFile(folder_fd, name, fd)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _followed(folder_fd: int, name: bytes) -> os.stat_result:
+    try:
+        return os.stat(name, dir_fd=folder_fd)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            message = "is a link loop"
+            raise DamagedFileError(message) from error
+        dangling = isinstance(error, FileNotFoundError | NotADirectoryError) and _is_link(folder_fd, name)
+        if dangling:
+            message = "is a dangling link"
+            raise DamagedFileError(message) from error
+        raise
+
+
+def _is_link(folder_fd: int, name: bytes) -> bool:
+    return stat.S_ISLNK(os.lstat(name, dir_fd=folder_fd).st_mode)
+
+
+def _check_kind(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise DamagedFileError(_KINDS.get(stat.S_IFMT(mode), "is no regular file"))
+
+
+def digest(source: SourceFile) -> str:
+    """The digest of the file's content, by one sequential read: "blake2b:<hex>", of FLAC "flac:<hex>".
+
+    For FLAC it covers STREAMINFO and everything behind the last metadata block, so that other tags or another padding
+    leave it as it is. FLAC whose metadata cannot be followed is digested whole. Raises OSError.
+    """
+    hasher = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    window = FileWindow(source.fd, source.stamp.size)
+    start = leading_tags(window)
+    audio = audio_offset(Excerpt(window, start, window.size))
+    if audio is None:
+        kind, offset = "blake2b", 0
+    else:
+        kind, offset = "flac", start + audio.offset
+        hasher.update(audio.stream_info)
+    os.posix_fadvise(source.fd, offset, 0, os.POSIX_FADV_SEQUENTIAL)
+    block = bytearray(_BLOCK)
+    while count := os.preadv(source.fd, [block], offset):
+        hasher.update(memoryview(block)[:count])
+        offset += count
+    return f"{kind}:{hasher.hexdigest()}"

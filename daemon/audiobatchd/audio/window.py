@@ -1,0 +1,91 @@
+"""Bounded positioned reading: the bytes of a file between two offsets, by `pread` alone.
+
+Owns no descriptor and moves none: parsers and the decoder may read the same file without disturbing each other.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+
+class Window(Protocol):
+    """Bytes that can be read at any place, without a position."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+
+    def at(self, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset`, fewer at the end; none before the beginning or behind the end."""
+
+
+class FileWindow:
+    """The first `size` bytes of an open file. Raises OSError as the file system gives it."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        self._fd = fd
+        self.size = size
+
+    def at(self, offset: int, length: int) -> bytes:
+        """See `Window.at`; what was cut off the file since it was measured is missing."""
+        length = min(length, self.size - offset)
+        if offset < 0 or length <= 0:
+            return b""
+        block = os.pread(self._fd, length, offset)
+        while 0 < len(block) < length:
+            more = os.pread(self._fd, length - len(block), offset + len(block))
+            if not more:
+                break
+            block += more
+        return block
+
+
+class Excerpt:
+    """The bytes of another window from `start` up to `end`, counted from 0."""
+
+    def __init__(self, window: Window, start: int, end: int) -> None:
+        self._window = window
+        self._start = start
+        self.size = max(0, min(end, window.size) - start)
+
+    def at(self, offset: int, length: int) -> bytes:
+        """See `Window.at`."""
+        if not 0 <= offset < self.size:
+            return b""
+        return self._window.at(self._start + offset, min(length, self.size - offset))
+
+
+class WindowReader:
+    """A window as the seekable file object that PyAV reads from.
+
+    PyAV loses an exception that is raised while FFmpeg reads, or prints it: the first OSError is kept in `fault`
+    instead, and the file seems to end there. Whoever decodes looks at `fault` before judging the file.
+    """
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._position = 0
+        self.fault: OSError | None = None
+
+    def read(self, length: int) -> bytes:
+        """Up to `length` bytes; none at the end of the window."""
+        if self.fault is not None:
+            return b""
+        try:
+            block = self._window.at(self._position, length)
+        except OSError as error:
+            self.fault = error
+            return b""
+        self._position += len(block)
+        return block
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move the reader's own position, which may lie behind the end as in any file."""
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._window.size}[whence]
+        self._position = max(0, origin + offset)
+        return self._position
+
+    def tell(self) -> int:
+        """The reader's own position."""
+        return self._position
