@@ -1,0 +1,73 @@
+"""The analyzer `loudness`: integrated loudness and loudness range of the mix and of every stem.
+
+Owns the features' names, what counts as unmeasurable, and how values are rounded. The measurement itself is `bs1770`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from audiobatch_analyzers import bs1770
+from audiobatchd.plugin_api import Audio, Feature, Measurement, feature_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LUFS = "lufs"
+LRA = "lra"
+
+LOWEST_RATE = 8000
+"""In Hz. Below some 3.4 kHz the K-weighting shelf has no digital counterpart; below 8 kHz nothing has been verified."""
+
+DECIMALS = 2
+"""0.01 LU is a tenth of the tightest tolerance of EBU Tech 3341."""
+
+
+class LoudnessAnalyzer:
+    """Measures integrated loudness (ITU-R BS.1770-4, EBU R 128) and loudness range (EBU Tech 3342).
+
+    Values are rounded to 0.01: far inside the tolerances of EBU Tech 3341 (0.1 LU) and 3342 (1 LU), and records of the
+    same audio read the same whichever processor summed them. A file that is silent, or nowhere above the absolute gate,
+    has a loudness of -70.0 LUFS and a range of 0.0 LU.
+    """
+
+    name: str = "loudness"
+    version: int = 1
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        """None: this analyzer has no models."""
+        return {}
+
+    def features(self, role: str) -> tuple[Feature, ...]:
+        """`lufs` and `lra`, or for a stem `lufs_<stem>` and `lra_<stem>`."""
+        return (
+            Feature(feature_name(LUFS, role), "LUFS", "Integrated loudness (ITU-R BS.1770-4, EBU R 128)"),
+            Feature(feature_name(LRA, role), "LU", "Loudness range (EBU Tech 3342)"),
+        )
+
+    def load(self) -> None:
+        """Nothing is left to load: the libraries came with the import of this module, in the worker."""
+
+    def analyze(self, audio: Audio) -> Measurement:
+        """Measure both features, each of them a finite number or unmeasurable: too short, or sampled below 8 kHz."""
+        lufs, lra = feature_name(LUFS, audio.role), feature_name(LRA, audio.role)
+        if audio.rate < LOWEST_RATE:
+            return Measurement({}, dict.fromkeys((lufs, lra), "sampled below 8 kHz"))
+        powers = bs1770.step_powers(audio.samples, audio.rate, bs1770.channel_weights(audio.channels))
+        values: dict[str, float] = {}
+        unmeasurable: dict[str, str] = {}
+        if len(powers) < bs1770.BLOCK_STEPS:
+            unmeasurable[lufs] = "shorter than one 400 ms block"
+        else:
+            values[lufs] = _rounded(bs1770.integrated_loudness(powers))
+        if len(powers) < bs1770.WINDOW_STEPS:
+            unmeasurable[lra] = "shorter than 3 s"
+        else:
+            values[lra] = _rounded(bs1770.loudness_range(powers))
+        return Measurement(values, unmeasurable)
+
+
+def _rounded(value: float) -> float:
+    """`value` to `DECIMALS` places; the added zero turns -0.0 into 0.0."""
+    return round(value, DECIMALS) + 0.0
