@@ -1,0 +1,111 @@
+"""Everybody else's end of the control socket: asks the daemon, and says plainly why there is no answer.
+
+Only the standard library and msgspec: a command that asks one question should not load a web framework.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+import msgspec
+
+from audiobatchd.control.place import check_length
+from audiobatchd.errors import AudiobatchError, NoDaemonError
+from audiobatchd.names import shown
+from audiobatchd.status import Status
+
+TIMEOUT = 10.0
+"""Seconds that the daemon may be silent."""
+
+_OK = 200
+
+
+class ControlClient:
+    """Asks the daemon behind the socket at `path`; every question is a connection of its own."""
+
+    def __init__(self, path: Path, timeout: float = TIMEOUT) -> None:
+        self._path = path
+        self._timeout = timeout
+
+    def status(self) -> Status:
+        """What the daemon tells of itself.
+
+        Raises NoDaemonError where no daemon answers, AudiobatchError where it refuses, UsageError for a path that is
+        too long for a socket.
+        """
+        return self._decoded(self._get("/v1/status"))
+
+    def status_json(self) -> bytes:
+        """The same as the JSON that the daemon sent, with what a newer daemon tells beside. Raises as `status`."""
+        body = self._get("/v1/status")
+        self._decoded(body)
+        return body
+
+    def _decoded(self, body: bytes) -> Status:
+        try:
+            return msgspec.json.decode(body, type=Status)
+        except msgspec.MsgspecError as error:
+            message = f"what answers on {shown(str(self._path))} is no audiobatchd of this version: {error}"
+            raise NoDaemonError(message) from error
+
+    def _get(self, resource: str) -> bytes:
+        check_length(self._path)
+        connection = _UnixConnection(self._path, self._timeout)
+        try:
+            connection.request("GET", resource)
+            answer = connection.getresponse()
+            body = answer.read()
+        except (OSError, HTTPException) as error:
+            message = f"no daemon answers on {shown(str(self._path))}: {self._why(error)}"
+            raise NoDaemonError(message) from error
+        finally:
+            connection.close()
+        if answer.status != _OK:
+            message = f"cannot get {resource}: {_refusal(body) or f'HTTP status {answer.status}'}"
+            raise AudiobatchError(message)
+        return body
+
+    def _why(self, error: Exception) -> str:
+        match error:
+            case FileNotFoundError() | NotADirectoryError():
+                why = "there is no such socket; is audiobatchd running?"
+            case PermissionError():
+                why = "permission denied; root and the socket's group may ask"
+            case ConnectionRefusedError():
+                why = "nobody listens on it any more; audiobatchd has ended or was killed"
+            case TimeoutError() | BlockingIOError():
+                why = f"no answer within {self._timeout:g} s"
+            case ConnectionResetError() | BrokenPipeError():
+                why = "it broke off the connection"
+            case OSError():
+                why = error.strerror or str(error)
+            case _:
+                why = "what answers there does not speak HTTP"
+        return why
+
+
+class _UnixConnection(HTTPConnection):
+    """HTTP to a unix socket."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(os.fsencode(self._path))
+
+
+class _Refusal(msgspec.Struct):
+    error: str
+
+
+def _refusal(body: bytes) -> str:
+    try:
+        return shown(msgspec.json.decode(body, type=_Refusal).error)
+    except msgspec.MsgspecError:
+        return ""

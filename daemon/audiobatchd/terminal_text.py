@@ -1,0 +1,169 @@
+"""Text for a terminal: what is safe to print, how wide it is, how it is made to fit, and how numbers are said.
+
+Widths are in terminal cells: a Chinese character takes two, a combining accent none. Nothing here prints.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from enum import Enum
+from typing import NamedTuple
+
+ELLIPSIS = "…"
+# The joiners are part of how some scripts are spelt, and they move nothing.
+_HARMLESS = "\u200c\u200d"
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+class Tone(Enum):
+    """What a piece of text is to the reader; the value is its SGR parameter (ECMA-48), empty for none."""
+
+    PLAIN = ""
+    STRONG = "1"
+    FAINT = "2"
+    BAD = "31"
+    GOOD = "32"
+    CAUTION = "33"
+
+
+class Span(NamedTuple):
+    """A piece of a line."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+Line = tuple[Span, ...]
+
+
+def printable(text: str) -> str:
+    r"""`text` without anything that ends a line, steers a terminal or turns its direction; such is `\xNN` instead.
+
+    What `names.shown` made stays as it is.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escaped(char) if _steers(char) else char for char in text)
+
+
+def _steers(char: str) -> bool:
+    return unicodedata.category(char) in _STEERING and char not in _HARMLESS
+
+
+def _escaped(char: str) -> str:
+    # `surrogateescape` knows only the halves that stand for one byte of a name.
+    errors = "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass"
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", errors))
+
+
+def cells(text: str) -> int:
+    """How many cells a terminal needs for `text`."""
+    return len(text) if text.isascii() else sum(map(_cells_of, text))
+
+
+def _cells_of(char: str) -> int:
+    # The vowels and finals of decomposed Hangul are drawn into the consonant before them.
+    if char in _HARMLESS or "\u1160" <= char <= "\u11ff" or unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def clipped(text: str, width: int) -> str:
+    """`text` with its end left out where it is wider than `width`."""
+    return text if cells(text) <= width else _head(text, width - 1) + ELLIPSIS[: max(0, width)]
+
+
+def shortened(text: str, width: int) -> str:
+    """`text` with its middle left out where it is wider than `width`: both ends of a name tell tracks apart."""
+    if cells(text) <= width:
+        return text
+    tail = _head(text[::-1], (width - 1) // 2)[::-1]
+    while tail and not _cells_of(tail[0]):
+        tail = tail[1:]  # an accent whose letter was left out
+    return _head(text, width - 1 - cells(tail)) + ELLIPSIS[: max(0, width)] + tail
+
+
+def padded(text: str, width: int) -> str:
+    """`text` shortened to `width` and filled up to it."""
+    text = shortened(text, width)
+    return text + " " * (width - cells(text))
+
+
+def wrapped(text: str, width: int, most: int) -> list[str]:
+    """`text` broken at spaces into at most `most` lines of `width`; what is too much is left out at the end."""
+    width = max(1, width)
+    lines: list[str] = []
+    rest = text.strip()
+    while rest and len(lines) < most - 1 and cells(rest) > width:
+        head = _head(rest, width) or rest[0]
+        if not rest[len(head)].isspace() and head.rfind(" ") > len(head) // 2:
+            head = head[: head.rfind(" ")]
+        lines.append(head.rstrip())
+        rest = rest[len(head) :].lstrip()
+    return [*lines, clipped(rest, width)] if rest else lines
+
+
+def _head(text: str, width: int) -> str:
+    used = 0
+    for index, char in enumerate(text):
+        used += _cells_of(char)
+        if used > width:
+            return text[:index]
+    return text
+
+
+def line_cells(line: Line) -> int:
+    """The width of a whole line."""
+    return sum(cells(span.text) for span in line)
+
+
+def flowed(items: Iterable[Span], width: int, indent: str = "", gap: str = "  ") -> list[Line]:
+    """`items` one after the other with `gap` between them, on as many lines as it takes."""
+    lines: list[Line] = []
+    line: Line = ()
+    for item in items:
+        span = Span(clipped(item.text, width - len(indent)), item.tone)
+        if line and line_cells(line) + len(gap) + cells(span.text) <= width:
+            line = (*line, Span(gap), span)
+        else:
+            lines += [line] if line else []
+            line = (Span(indent), span)
+    return [*lines, line] if line else lines
+
+
+def as_ansi(line: Line, *, colour: bool) -> str:
+    """`line` as a terminal takes it, in colour or without."""
+    if not colour:
+        return "".join(span.text for span in line).rstrip()
+    return "".join(f"\x1b[{span.tone.value}m{span.text}\x1b[0m" if span.tone.value else span.text for span in line)
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units: "12 s", "3 min 5 s", "2 h 10 min", "3 d 4 h"."""
+    whole = max(0, int(seconds))
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return _two(whole, _MINUTE, "min", 1, "s")
+    if whole < _DAY:
+        return _two(whole, _HOUR, "h", _MINUTE, "min")
+    return _two(whole, _DAY, "d", _HOUR, "h")
+
+
+def _two(whole: int, large: int, large_unit: str, small: int, small_unit: str) -> str:
+    rest = whole % large // small
+    return f"{whole // large} {large_unit}" + (f" {rest} {small_unit}" if rest else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 folder", "6,240 folders"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def significant(number: float) -> str:
+    """A positive number to two digits at least: "0.83", "8.3", "83", "1,240"."""
+    if number >= 10:  # noqa: PLR2004  # two digits, as it says
+        return f"{number:,.0f}"
+    return f"{number:.1f}" if number >= 1 else f"{number:.2f}"
