@@ -134,7 +134,7 @@ class Supervisor:
         for _ in range(self._queue.qsize()):
             self._perform(self.core.handle(self._queue.get_nowait(), self._clock.monotonic()))
 
-    def _perform(self, actions: list[do.Action]) -> None:
+    def _perform(self, actions: list[do.Action]) -> None:  # noqa: C901, PLR0912  # one case per action
         for action in actions:
             match action:
                 case do.SpawnWorker(slot):
@@ -156,9 +156,11 @@ class Supervisor:
                 case do.Report():
                     eventlog.report(action)
                 case do.AnnounceReady():
-                    self._announce(View.ready)
+                    for view in self._views:
+                        view.ready()
                 case do.AnnounceStopping():
-                    self._announce(View.stopping)
+                    for view in self._views:
+                        view.stopping()
                 case do.Finish(code):
                     self._code = code
 
@@ -216,7 +218,7 @@ class Supervisor:
                 work(dataset, path)
             except _EndingError:
                 pass
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  # it ends the service, with its traceback
                 self._fail(error)
 
         threading.Thread(target=target, name=f"walk {path or dataset}", daemon=True).start()
@@ -251,10 +253,6 @@ class Supervisor:
             status = self.status()
             for view in self._views:
                 view.update(status)
-
-    def _announce(self, what: Callable[[View], None]) -> None:
-        for view in self._views:
-            what(view)
 
     def _wind_up(self) -> None:
         """Let the threads finish what they were asked; walks, which may take long, are left behind."""

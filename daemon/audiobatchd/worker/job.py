@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections.abc import Callable
@@ -28,7 +29,18 @@ from audiobatchd.worker.bench import Bench
 from audiobatchd.worker.measure import FileResult, measure
 
 _NOT_THE_TRACKS_FAULT = frozenset(
-    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG, errno.EISDIR, errno.EFBIG}
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.ENAMETOOLONG,
+        errno.EISDIR,
+        errno.EFBIG,
+        errno.ELOOP,  # a lock file that is a symbolic link
+        errno.ENXIO,  # or a socket
+    }
 )
 _WORST_FIRST = (Outcome.ERROR, Outcome.CHANGED, Outcome.BLOCKED, Outcome.FAILED)
 
@@ -120,7 +132,7 @@ class _Work:
             result = measure(self.descriptor, role, stamp, due, self.bench, self.report)
         except DamagedFileError as error:
             self._reason(role, str(error), Outcome.FAILED)
-            self.memory[role] = FileMemory(stamp, failure=str(error), judges=judges(self.bench.offers))
+            self.memory[role] = FileMemory(stamp, adopted=adopted, failure=str(error), judges=judges(self.bench.offers))
         except (SourceChangedError, FileNotFoundError):
             self._reason(role, "it changed while it was read", Outcome.CHANGED)
         except AnalyzerFaultError as error:
@@ -172,9 +184,12 @@ class _Work:
             self.results.clear()
 
     def _first_mode(self) -> int:
-        """Who may read the full mix may read the numbers."""
-        mix = os.stat(self.listing.contents.sources[FULL_MIX], dir_fd=self.descriptor)
-        return 0o600 | (mix.st_mode & 0o444)
+        """Who may read the full mix may read the numbers; where that is a dangling link, the stem that was measured."""
+        for role in (FULL_MIX, *self.results):
+            with contextlib.suppress(OSError):
+                source = os.stat(self.listing.contents.sources[role], dir_fd=self.descriptor)
+                return 0o600 | (source.st_mode & 0o444)
+        return 0o600
 
     def _result(self, assessment: Assessment) -> Result:
         results = self.results.values()
