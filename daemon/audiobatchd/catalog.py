@@ -59,6 +59,7 @@ class Catalog:
 
     def __init__(self, path: Path | None) -> None:
         self._lock = threading.Lock()
+        self._complaints: set[str] = set()
         self._decoder = msgspec.msgpack.Decoder(FolderMemory)
         try:
             self._connection = _open(path)
@@ -72,8 +73,12 @@ class Catalog:
     def recall(self, key: FolderKey) -> FolderMemory:
         """What is remembered of a folder."""
         query = "SELECT memory FROM folder WHERE dataset = ? AND path = ?"
-        with self._lock:
-            row = self._connection.execute(query, _names(key)).fetchone()
+        try:
+            with self._lock:
+                row = self._connection.execute(query, _names(key)).fetchone()
+        except sqlite3.DatabaseError as error:
+            self._failed(error)
+            row = None
         if row is None:
             return FolderMemory()
         try:
@@ -84,15 +89,27 @@ class Catalog:
 
     def note(self, notes: Iterable[Note]) -> None:
         """Remember, all in one transaction; a folder of which nothing is left to remember is forgotten."""
-        with self._lock, self._connection:
-            for note in notes:
-                if note.memory == FolderMemory():
-                    query = "DELETE FROM folder WHERE dataset = ? AND path = ?"
-                    self._connection.execute(query, _names(note.key))
-                else:
-                    content = msgspec.msgpack.encode(note.memory)
-                    query = "INSERT OR REPLACE INTO folder VALUES (?, ?, ?)"
-                    self._connection.execute(query, (*_names(note.key), content))
+        try:
+            with self._lock, self._connection:
+                for note in notes:
+                    self._keep(note)
+        except sqlite3.DatabaseError as error:
+            self._failed(error)
+
+    def _keep(self, note: Note) -> None:
+        if note.memory == FolderMemory():
+            query = "DELETE FROM folder WHERE dataset = ? AND path = ?"
+            self._connection.execute(query, _names(note.key))
+        else:
+            content = msgspec.msgpack.encode(note.memory)
+            query = "INSERT OR REPLACE INTO folder VALUES (?, ?, ?)"
+            self._connection.execute(query, (*_names(note.key), content))
+
+    def _failed(self, error: sqlite3.DatabaseError) -> None:
+        """A full disk or a damaged page costs what would have been remembered, not the service: it is only a cache."""
+        if str(error) not in self._complaints:
+            self._complaints.add(str(error))
+            _LOG.warning("catalog-fails", extra={"fields": {"reason": str(error)}})
 
     def close(self) -> None:
         """Close the database."""

@@ -94,7 +94,7 @@ def dataset_from_command_line(config: Config, path: str) -> DatasetConfig:
 
 
 def _in_toml_words(message: str) -> str:
-    """msgspec speaks of objects, arrays and `$.dataset[0]`; a TOML file has tables, and keys."""
+    """Msgspec speaks of objects, arrays and `$.dataset[0]`; a TOML file has tables, and keys."""
     words = {"`object`": "a table", "`array`": "an array", "Object contains unknown field": "unknown key"}
     for theirs, ours in words.items():
         message = message.replace(theirs, ours)

@@ -156,12 +156,13 @@ def _once(settings: Config, arguments: argparse.Namespace) -> int:
 
 def _print_dry_run(supervisor: Supervisor) -> None:
     ledger = supervisor.core.ledger
+    due = 0
     for key, folder in sorted(ledger.active.items()):
-        if folder.state is FolderState.SETTLING:
+        if folder.state in (FolderState.SETTLING, FolderState.QUEUED):
+            due += 1
             print(f"{name_of(key)}: would measure {'; '.join(folder.due)}")
         else:
             print(f"{name_of(key)}: {folder.state.value}: {folder.reason}")
-    due = sum(folder.state is FolderState.SETTLING for folder in ledger.active.values())
     print(f"Folders to Process: {due}")
     print(f"  Total:          {len(ledger.active) + len(ledger.complete)}")
     print(f"  Skipped (done): {len(ledger.complete)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 
 from audiobatchd.core.discovery import Contents, Name, contents
@@ -28,15 +29,19 @@ def read_folder(folder: str, ignore: tuple[str, ...] = ()) -> Listing:
     """Read `folder` afresh. Raises OSError (NotADirectoryError and FileNotFoundError: there is no such folder)."""
     # scandir first: on NFS it is what makes another machine's record visible (a stat may lie for 45 s).
     with os.scandir(folder) as entries:
-        found = contents((Name(entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries), ignore)
+        found = contents((Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in entries), ignore)
     if not found.sources:
         return Listing(found, {}, "", "")
     shape = hashlib.blake2b(digest_size=12)
     access = hashlib.blake2b(digest_size=12)
     stamps = {}
-    for role, name in found.sources.items():
-        status = _status(os.path.join(folder, name))
-        size = status.st_size if status.st_size or not _special(status) else -1
+    for role, name in list(found.sources.items()):
+        try:
+            status = _status(os.path.join(folder, name))
+        except FileNotFoundError:
+            del found.sources[role]  # it went while we looked; the folder is there all the same
+            continue
+        size = status.st_size if stat.S_ISREG(status.st_mode) else -1
         stamps[role] = FileStamp(os.fsencode(name), size, status.st_mtime_ns)
         shape.update(b"%s\0%d %d %d\n" % (os.fsencode(name), size, status.st_mtime_ns, status.st_ino))
         access.update(b"%d %d\n" % (status.st_mode, status.st_ctime_ns))
@@ -50,18 +55,15 @@ def _status(path: str) -> os.stat_result:
     """The stat of a source file; of the link itself where it leads nowhere (the worker will say so)."""
     try:
         return os.stat(path)
-    except FileNotFoundError:
+    except OSError:
         return os.lstat(path)
-    except OSError as error:
-        # A loop of links, or a name that only leads astray.
-        try:
-            return os.lstat(path)
-        except OSError:
-            raise error from None
 
 
-def _special(status: os.stat_result) -> bool:
-    return (status.st_mode & 0o170000) != 0o100000
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a loop of links
 
 
 def _add_access(access: hashlib.blake2b, folder: str) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import secrets
 import socket
+import stat
 import struct
 import time
 from pathlib import Path
@@ -20,10 +22,12 @@ from msgspec import Struct
 
 from audiobatchd import filesystems
 from audiobatchd.errors import LockBusyError, LockLostError
+from audiobatchd.names import shown
 
 SUFFIX = ".lock"
 _ATTEMPTS = 100
 _CONTENT_LIMIT = 4096
+_GUIDES_TEXT = re.compile(rb"Processing started: [^\n]*\nPID: \d+\nFile: .*", re.DOTALL)
 _FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -107,11 +111,35 @@ class FolderLock:
         finally:
             os.close(descriptor)
 
+    def reap(self) -> bool:
+        """Remove the lock file without holding it afterwards, if it is ours and nobody holds it; True where it is gone.
+
+        Only a file with our content, or an empty one, is touched, and only while holding it.
+        """
+        try:
+            descriptor = os.open(self._path, _FLAGS)
+        except FileNotFoundError:
+            return False
+        try:
+            if not is_ours(os.pread(descriptor, _CONTENT_LIMIT, 0)):
+                return False
+            try:
+                taken = self._take(descriptor)
+            except LockBusyError:
+                return False
+            self._descriptor, descriptor = descriptor, -1
+            self.release()
+            return taken
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
     def _try(self) -> bool:
         descriptor = os.open(self._path, _FLAGS | os.O_CREAT, 0o660)
         try:
             if not self._take(descriptor):
                 return False
+            _refuse_foreign(self._path, descriptor)
             self._descriptor, descriptor = descriptor, -1
         finally:
             if descriptor >= 0:
@@ -158,40 +186,27 @@ class FolderLock:
 
 
 def reap(folder: str) -> bool:
-    """Remove the lock file that a dead holder left beside `folder`; True where there was one and it is gone.
-
-    Only a file with our content, or an empty one, is touched, and only while holding it.
-    """
-    lock = FolderLock(folder, 0.0)
-    path = path_of(folder)
-    try:
-        descriptor = os.open(path, _FLAGS)
-    except FileNotFoundError:
-        return False
-    try:
-        if not is_ours(os.pread(descriptor, _CONTENT_LIMIT, 0)):
-            return False
-        try:
-            taken = lock._take(descriptor)
-        except LockBusyError:
-            return False
-        lock._descriptor, descriptor = descriptor, -1
-        lock.release()
-        return taken
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
+    """Remove the lock file that a dead holder left beside `folder`; True where there was one and it is gone."""
+    return FolderLock(folder, 0.0).reap()
 
 
 def is_ours(content: bytes) -> bool:
     """Whether a lock file with this content is one that we may remove."""
-    if not content:
+    if not content or _GUIDES_TEXT.fullmatch(content):
         return True
     try:
-        msgspec.json.decode(content, type=Holder)
+        # The first line alone: a holder that died between writing and truncating left the end of the one before it.
+        msgspec.json.decode(content.partition(b"\n")[0], type=Holder)
     except msgspec.MsgspecError:
         return False
     return True
+
+
+def _refuse_foreign(path: str, descriptor: int) -> None:
+    """`poetry.lock` beside a track folder `poetry` is somebody's data, and no lock of anybody's."""
+    regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    if not regular or not is_ours(os.pread(descriptor, _CONTENT_LIMIT, 0)):
+        raise PermissionError(errno.EPERM, f"{shown(os.path.basename(path))} is no lock file", path)
 
 
 def _flock(kind: int) -> bytes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from systemd import daemon
+
 from audiobatchd.model import FolderState
 from audiobatchd.status import Status
-from systemd import daemon
 
 
 class SystemdView:

@@ -14,7 +14,6 @@ from audiobatchd.names import shown
 from audiobatchd.status import DatasetStatus, Status, Trouble, WorkerStatus
 
 _SHOWN = 20
-_TROUBLE = (FolderState.FAILED, FolderState.BLOCKED)
 _TO_DO = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
 
 
@@ -52,22 +51,21 @@ class Overview:
         """The guide's statistics of what this process did."""
         ledger = self._core.ledger
         states = [folder.state for folder in ledger.active.values()]
-        bad = [(key, folder) for key, folder in sorted(ledger.active.items()) if folder.state in _TROUBLE]
+        bad = sorted(ledger.troubled)
         return BatchStats(
             total=len(states) + len(ledger.complete),
             success=self._core.tally.success,
             skipped_complete=max(0, len(ledger.complete) - self._core.tally.success),
             skipped_locked=states.count(FolderState.LOCKED),
             failed=len(bad),
-            errors=[f"{name_of(key)}: {folder.reason}" for key, folder in bad],
+            errors=[f"{name_of(key)}: {ledger.active[key].reason}" for key in bad],
         )
 
     def _datasets(self, now: float, wall: datetime) -> list[DatasetStatus]:
         core = self._core
-        counts = core.ledger.counts()
         answer = []
         for path, dataset in core.datasets.items():
-            folders = {state: counts[path][state] for state in FolderState}
+            folders = {state: core.ledger.counts[path][state] for state in FolderState}
             warnings = self._warnings(path)
             answer.append(
                 DatasetStatus(
@@ -111,19 +109,18 @@ class Overview:
 
     def _troubles(self, now: float, wall: datetime) -> list[Trouble]:
         """The latest ones first."""
-        bad = (
-            (folder.ended, key, folder) for key, folder in self._core.ledger.active.items() if folder.state in _TROUBLE
-        )
-        latest = heapq.nlargest(_SHOWN, bad, key=lambda item: item[:2])
+        ledger = self._core.ledger
+        bad = ((ledger.active[key].ended, key) for key in ledger.troubled)
+        latest = heapq.nlargest(_SHOWN, bad)
         return [
             Trouble(
                 dataset=shown(key.dataset),
                 folder=name_of(key),
-                state=folder.state,
-                reason=folder.reason,
+                state=ledger.active[key].state,
+                reason=ledger.active[key].reason,
                 at=_ago(wall, now, ended),
             )
-            for ended, key, folder in latest
+            for ended, key in latest
         ]
 
 

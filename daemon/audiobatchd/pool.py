@@ -71,7 +71,7 @@ class Pool:
                 raise
             finally:
                 os.close(errors_end)
-        ours.setblocking(False)
+        ours.setblocking(False)  # noqa: FBT003  # it takes no keyword
         os.set_blocking(errors, False)
         worker = _Worker(slot, process, ours, os.pidfd_open(process.pid), errors)
         self._workers[slot] = worker
@@ -83,8 +83,10 @@ class Pool:
 
     def send(self, slot: int, message: ToWorker) -> None:
         """Say something to the worker in `slot`. One that cannot hear is reported by its exit or by its deadline."""
-        with contextlib.suppress(OSError):
-            self._workers[slot].channel.send(encode(message))
+        worker = self._workers.get(slot)
+        if worker is not None:  # it may have gone while the news of that is still in the queue
+            with contextlib.suppress(OSError):
+                worker.channel.send(encode(message))
 
     def kill(self, slot: int) -> None:
         """End the worker in `slot` and all that it started, now."""

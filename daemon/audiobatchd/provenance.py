@@ -53,7 +53,7 @@ def decode(raw: Raw | None) -> Provenance:
 
     Raises RecordError where it is not ours to understand: malformed, or written by a later audiobatchd.
     """
-    if raw is None:
+    if raw is None or bytes(raw) == b"null":
         return Provenance()
     try:
         provenance = _PROVENANCE.decode(raw)

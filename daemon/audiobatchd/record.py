@@ -129,7 +129,7 @@ def _read(name: str, folder_fd: int) -> tuple[Record, _Identity]:
         content = file.read()
     try:
         values = _KEYS.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         message = f"cannot understand the record: {error}"
         raise RecordError(message) from error
     identity = (status.st_ino, status.st_size, status.st_mtime_ns)

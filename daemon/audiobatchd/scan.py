@@ -5,6 +5,7 @@ Runs in threads; decides nothing itself.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ class Scanner:
             root = os.stat(self.root)
         except OSError as error:
             remark = "" if isinstance(error, FileNotFoundError) else f"cannot read it: {error.strerror}"
-            return Walked(self.root, whole, None, True, frozenset(), {}, remark)
+            return Walked(self.root, whole, None, empty=True, seen=frozenset(), unreadable={}, remark=remark)
         batch: list[Reading] = []
         for reading in self._readings(path, walk):
             batch.append(reading)
@@ -83,7 +84,9 @@ class Scanner:
             stack += [os.path.join(path, name) for name in reversed(contents.directories)]
             if contents.is_track:
                 walk.seen.add(path)
-                locks.reap(self._folder(path))
+                # One that cannot be removed is in nobody's way: it is not held.
+                with contextlib.suppress(OSError):
+                    locks.reap(self._folder(path))
             if contents.is_track or contents.lacks_mix:
                 yield self._reading(key, listing)
 
@@ -101,6 +104,8 @@ class Scanner:
             assessment, memory = self._assess(key, listing, known.files)
         except RecordError as error:
             return self._blocked(key, listing, warnings, str(error))
+        except (FileNotFoundError, NotADirectoryError):
+            return Reading(key, Finding.GONE)  # since it was listed
         except OSError as error:
             return self._blocked(key, listing, warnings, f"cannot read the record: {error.strerror}")
         finding, reasons = _finding(assessment, listing)

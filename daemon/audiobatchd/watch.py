@@ -116,7 +116,7 @@ class _Translator(FileSystemEventHandler):
     def dispatch(self, event: FileSystemEvent) -> None:
         try:
             self._translate(event)
-        except Exception:
+        except Exception:  # noqa: BLE001  # logged
             # The boundary to watchdog's thread.
             _LOG.exception("watch-event %s", type(event).__name__)
 

@@ -42,7 +42,7 @@ class Dataset:
         self.unreadable = walk.unreadable
         self.remark = walk.remark
         if walk.root is None:
-            self._suspend(DatasetState.MISSING, "there is no such directory", now)
+            self._suspend(DatasetState.MISSING, walk.remark or "there is no such directory", now)
             return False
         if walk.empty and known:
             self._suspend(DatasetState.PAUSED, f"empty, where {known} folders were known: is a mount lost?", now)
@@ -55,7 +55,7 @@ class Dataset:
     def want_walk(self, when: float) -> None:
         """Have a full walk no later than `when`."""
         if self.walking:
-            self.walk_again = when
+            self.walk_again = when if self.walk_again is None else min(self.walk_again, when)
         else:
             self.walk_at = min(self.walk_at, when)
 

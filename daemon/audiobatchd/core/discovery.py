@@ -10,6 +10,7 @@ from audiobatchd.model import EXTENSIONS, ROLES
 from audiobatchd.plugin_api import FULL_MIX
 
 NEVER_ENTERED = frozenset({"crops", "@eaDir", "lost+found", ".stfolder"})
+_RSYNC_SUFFIX = 6
 _TEMPORARY_ENDINGS = (".part", ".partial", ".filepart", ".crdownload", ".!qb", ".!ut", ".download")
 
 
@@ -86,7 +87,7 @@ def is_temporary(name: str) -> bool:
     stem, dot, suffix = name.rpartition(".")
     if suffix.lower() == "tmp":
         inner = stem.removeprefix(".").removeprefix("syncthing.").removeprefix("~syncthing~")
-    elif dot and name.startswith(".") and len(suffix) == 6 and suffix.isalnum():
+    elif dot and name.startswith(".") and len(suffix) == _RSYNC_SUFFIX and suffix.isalnum():
         inner = stem[1:]
     else:
         return False

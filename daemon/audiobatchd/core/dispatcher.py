@@ -23,6 +23,7 @@ from audiobatchd.model import FolderKey, FolderState, Outcome
 _WALK_SOON = 2.0
 _BOOT_ATTEMPTS = 3
 _USAGE = 2
+_TELLS_ALL = (Outcome.DONE, Outcome.FAILED)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Dispatcher:
         self._job_number = 0
         self._reported: dict[FolderKey, tuple[FolderState, str]] = {}
 
-    def handle(self, event: on.Event, now: float) -> list[do.Action]:
+    def handle(self, event: on.Event, now: float) -> list[do.Action]:  # noqa: C901, PLR0911  # one case per event
         """What follows from `event`."""
         match event:
             case on.FolderHint(key):
@@ -147,8 +148,10 @@ class Dispatcher:
         actions: list[do.Action] = []
         verdict = next(iter(folder.reasons.values()), "") if result.outcome is Outcome.ERROR else ""
         gave_up = verdict if folder.state is FolderState.FAILED else ""
-        if result.memory or remembered or gave_up:
-            actions.append(do.Remember(key, result.memory, folder.settling.signature, gave_up))
+        # A job that did not come to an end of its own tells nothing of files that it did not look at.
+        memory = result.memory if result.outcome in _TELLS_ALL else {**remembered, **result.memory}
+        if memory or remembered or gave_up:
+            actions.append(do.Remember(key, memory, folder.settling.signature, gave_up))
         match folder.state:
             case FolderState.COMPLETE:
                 self._reported.pop(key, None)
@@ -234,7 +237,8 @@ class Dispatcher:
         if unknown:
             fields: dict[str, do.Field] = {"unknown": " ".join(unknown), "known": " ".join(sorted(offered))}
             return [do.Report("feature-unknown", fields), *self._stop(_USAGE, now, at_once=True)]
-        return [
+        ready: list[do.Action] = [do.AnnounceReady()] if not self.datasets and self.life.walked() else []
+        return ready + [
             do.Report("analyzer-unavailable", {"analyzer": offer.name, "reason": offer.unavailable})
             for offer in offers
             if offer.unavailable is not None
@@ -315,8 +319,12 @@ class Dispatcher:
             idle = not any(slot.state is SlotState.BUSY for slot in self.slots)
             if self.plan.dry_run or (idle and not self.ledger.busy()):
                 actions += self._stop(self._verdict(), now, at_once=False)
-        if self.plan.once and self.offers is None and self.life.works and self._nobody_boots():
-            actions += self._stop(1, now, at_once=True)
+        if self.offers is None and self.life.works and self._nobody_boots():
+            if self.plan.once:
+                actions += self._stop(1, now, at_once=True)
+            elif self.life.walked():
+                # Waiting longer would only have systemd kill what can still say why it does not work.
+                actions.append(do.AnnounceReady())
         return actions
 
     def _nobody_boots(self) -> bool:
@@ -324,8 +332,7 @@ class Dispatcher:
 
     def _verdict(self) -> int:
         """The exit code of one pass."""
-        bad = (FolderState.FAILED, FolderState.BLOCKED)
-        return 1 if any(folder.state in bad for folder in self.ledger.active.values()) else 0
+        return 1 if self.ledger.troubled else 0
 
 
 def _encoded(name: str) -> bytes:

@@ -22,6 +22,8 @@ from audiobatchd.model import FolderKey, FolderState, Outcome
 _LOCKED_RETRY = (5.0, 60.0)
 _RESTLESS_READINGS = 30
 _BETWEEN_HINTS = 1.0
+_DOUBLINGS = 30
+_TROUBLE = (FolderState.FAILED, FolderState.BLOCKED)
 _ACTIVE = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
 
 
@@ -76,6 +78,7 @@ class Folder:
     deaths: int = 0
     retry_at: float = 0.0
     soon: float = 0.0
+    rest_look: float = 0.0
     ended: float = 0.0
 
     @property
@@ -93,6 +96,8 @@ class Ledger:
         self.complete: set[FolderKey] = set()
         self.unavailable: dict[FolderKey, int] = {}
         self.warnings: dict[FolderKey, tuple[str, ...]] = {}
+        self.troubled: set[FolderKey] = set()
+        self.counts: dict[str, Counter[FolderState]] = {dataset: Counter() for dataset in limits.settle}
         self._queue = Queue()
         self._agenda: list[tuple[float, FolderKey]] = []
         self._reading: set[FolderKey] = set()
@@ -103,6 +108,8 @@ class Ledger:
     def hint(self, key: FolderKey, now: float) -> None:
         """Something may have changed in the folder, or it may be new."""
         folder = self.active.get(key)
+        if folder is not None:
+            folder.fresh = True
         match folder.state if folder else None:
             case FolderState.RUNNING:
                 assert folder is not None
@@ -122,13 +129,14 @@ class Ledger:
     def heard(self, reading: Reading, now: float, *, walk: bool) -> Folder | None:
         """Take in a reading; the folder's entry, or None where it needs no attention. `walk`: nobody hinted at it."""
         key = reading.key
-        self._reading.discard(key)
-        if key in self._again:
-            self._again.discard(key)
-            self._look(key, now)
+        if not walk:
+            self._looked(key, now)
         folder = self.active.get(key)
         if folder is not None and folder.state is FolderState.RUNNING:
             folder.hinted |= reading.signature != folder.settling.signature
+            return folder
+        if walk and self._doubts(reading):
+            self._look(key, now)
             return folder
         if reading.finding is Finding.GONE:
             self.forget(key)
@@ -141,9 +149,10 @@ class Ledger:
                 return None
             case Finding.FAILED | Finding.BLOCKED:
                 folder = self._entry(key, walk=walk)
-                if folder.state is not FolderState(reading.finding.value):
+                state = FolderState(reading.finding.value)
+                if folder.state is not state:
                     folder.ended = now
-                folder.state = FolderState(reading.finding.value)
+                self._enter(key, folder, state)
                 folder.settling = Settling(reading.signature, now)
                 folder.reasons = reading.reasons
                 folder.access = reading.access
@@ -158,7 +167,7 @@ class Ledger:
         while (key := self._queue.pop()) is not None:
             folder = self.active.get(key)
             if folder is not None and folder.state is FolderState.QUEUED:
-                folder.state = FolderState.RUNNING
+                self._enter(key, folder, FolderState.RUNNING)
                 folder.hinted = False
                 return key, folder
         return None
@@ -174,13 +183,14 @@ class Ledger:
                 self._completed(key, result.unavailable)
                 folder.state = FolderState.COMPLETE
             case Outcome.FAILED:
-                folder.state = FolderState.FAILED
+                self._enter(key, folder, FolderState.FAILED)
             case Outcome.BLOCKED:
-                folder.state = FolderState.BLOCKED
+                self._enter(key, folder, FolderState.BLOCKED)
             case Outcome.LOCKED:
                 self._wait(key, folder, FolderState.LOCKED, _LOCKED_RETRY, now)
             case Outcome.CHANGED | Outcome.GONE:
-                folder.state = FolderState.SETTLING
+                folder.settling.disturbed(now)
+                self._enter(key, folder, FolderState.SETTLING)
                 self._look(key, now)
             case Outcome.ERROR:
                 self._erred(key, folder, result, now)
@@ -190,13 +200,11 @@ class Ledger:
 
     def interrupted(self, key: FolderKey) -> None:
         """The job was ended by us, not by any fault: nothing is charged."""
-        self.active[key].state = FolderState.SETTLING
+        self._enter(key, self.active[key], FolderState.SETTLING)
 
     def forget(self, key: FolderKey) -> None:
         """There is no such track folder any more."""
-        self.active.pop(key, None)
-        self.complete.discard(key)
-        self.unavailable.pop(key, None)
+        self._leave(key)
         self.warnings.pop(key, None)
 
     # What follows
@@ -223,23 +231,52 @@ class Ledger:
 
     def busy(self) -> bool:
         """Whether any folder is still on its way to an end, or about to be read."""
-        return bool(self._reading) or any(folder.state in _ACTIVE for folder in self.active.values())
-
-    def counts(self) -> dict[str, Counter[FolderState]]:
-        """The number of folders by dataset and state."""
-        counts: dict[str, Counter[FolderState]] = {dataset: Counter() for dataset in self.limits.settle}
-        for key, folder in self.active.items():
-            counts[key.dataset][folder.state] += 1
-        for key in self.complete:
-            counts[key.dataset][FolderState.COMPLETE] += 1
-        return counts
+        return bool(self._reading) or any(counts[state] for counts in self.counts.values() for state in _ACTIVE)
 
     # How
 
+    def _looked(self, key: FolderKey, now: float) -> None:
+        self._reading.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self._look(key, now)
+
+    def _doubts(self, reading: Reading) -> bool:
+        """Whether a walk contradicts what is known: its readings come in batches and may be older than that."""
+        if reading.finding is Finding.DUE:
+            return False  # which has to settle in any case
+        folder = self.active.get(reading.key)
+        if folder is None:
+            return reading.key in self.complete and reading.finding is not Finding.COMPLETE
+        return reading.finding.value != folder.state.value
+
     def _entry(self, key: FolderKey, *, walk: bool) -> Folder:
-        self.complete.discard(key)
+        if key in self.active:
+            return self.active[key]
+        self._leave(key)
+        folder = self.active[key] = Folder(fresh=not walk)
+        self.counts[key.dataset][folder.state] += 1
+        return folder
+
+    def _enter(self, key: FolderKey, folder: Folder, state: FolderState) -> None:
+        counts = self.counts[key.dataset]
+        counts[folder.state] -= 1
+        counts[state] += 1
+        folder.state = state
+        if state in _TROUBLE:
+            self.troubled.add(key)
+        else:
+            self.troubled.discard(key)
+
+    def _leave(self, key: FolderKey) -> None:
+        folder = self.active.pop(key, None)
+        if folder is not None:
+            self.counts[key.dataset][folder.state] -= 1
+        elif key in self.complete:
+            self.complete.discard(key)
+            self.counts[key.dataset][FolderState.COMPLETE] -= 1
         self.unavailable.pop(key, None)
-        return self.active.setdefault(key, Folder(fresh=not walk))
+        self.troubled.discard(key)
 
     def _note(self, reading: Reading) -> None:
         if reading.warnings:
@@ -248,12 +285,11 @@ class Ledger:
             self.warnings.pop(reading.key, None)
 
     def _completed(self, key: FolderKey, unavailable: int) -> None:
-        self.active.pop(key, None)
+        self._leave(key)
         self.complete.add(key)
+        self.counts[key.dataset][FolderState.COMPLETE] += 1
         if unavailable:
             self.unavailable[key] = unavailable
-        else:
-            self.unavailable.pop(key, None)
 
     def _is_due(self, key: FolderKey, folder: Folder, reading: Reading, now: float, *, walk: bool) -> None:
         if reading.signature != folder.settling.signature:
@@ -264,27 +300,29 @@ class Ledger:
         folder.memory = reading.memory
         folder.due = reading.due if self.limits.once else ()
         if when is not None:
-            self._is_restless(key, folder, when)
+            self._is_restless(key, folder, reading, when, now)
         elif folder.state is FolderState.BLOCKED and not walk and reading.access == folder.access:
             pass  # what blocked it is as it was: the hint was our own attempt
         elif folder.state in (FolderState.BACKOFF, FolderState.LOCKED) and now < folder.retry_at:
             pass
         elif folder.state is not FolderState.QUEUED:
-            folder.state = FolderState.QUEUED
+            self._enter(key, folder, FolderState.QUEUED)
             self._queue.push(key, fresh=folder.fresh)
 
-    def _is_restless(self, key: FolderKey, folder: Folder, when: float) -> None:
+    def _is_restless(self, key: FolderKey, folder: Folder, reading: Reading, when: float, now: float) -> None:
         if self.limits.once and folder.settling.readings > _RESTLESS_READINGS:
-            folder.state = FolderState.BLOCKED
-            folder.reasons = {"": "its files keep changing"}
+            self._enter(key, folder, FolderState.BLOCKED)
+            folder.reasons = {"": "a file is still on its way" if reading.on_their_way else "its files keep changing"}
             return
-        folder.state = FolderState.SETTLING
-        self._look(key, when)
+        self._enter(key, folder, FolderState.SETTLING)
+        if not now < folder.rest_look <= when:  # else that one sees it, and asks for the next
+            folder.rest_look = when
+            self._look(key, when)
 
     def _erred(self, key: FolderKey, folder: Folder, result: Result, now: float) -> None:
         folder.deaths += result.charge or self.limits.once
         if folder.deaths >= self.limits.max_deaths:
-            folder.state = FolderState.FAILED
+            self._enter(key, folder, FolderState.FAILED)
             folder.reasons = {
                 name: f"{why} (gave up after {folder.deaths} attempts)" for name, why in result.reasons.items()
             }
@@ -294,9 +332,9 @@ class Ledger:
     def _wait(
         self, key: FolderKey, folder: Folder, state: FolderState, delays: tuple[float, float], now: float
     ) -> None:
-        folder.state = state
+        self._enter(key, folder, state)
         first, longest = delays
-        delay = min(longest, first * 2.0**folder.attempts)
+        delay = min(longest, first * 2.0 ** min(folder.attempts, _DOUBLINGS))
         folder.attempts += 1
         # Spread by the folder's name, so that what failed together does not come back together.
         jitter = zlib.crc32(key.path.encode(errors="surrogateescape")) % 256 / 1024

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Settling:
-    """One folder's way to rest. `readings` counts how often it was found changed."""
+    """One folder's way to rest. `readings` counts how often it was found restless."""
 
     signature: str = ""
     since: float = 0.0
@@ -23,9 +23,14 @@ class Settling:
         """
         if signature != self.signature:
             self.signature = signature
-            self.since = now
-            self.readings += 1
+            self.disturbed(now)
         if on_their_way:
+            self.readings += 1
             return now + max(settle, 1.0)
         rests_at = self.since + settle
         return None if now >= rests_at else rests_at
+
+    def disturbed(self, now: float) -> None:
+        """It moved just now, whoever saw it: it has to rest anew."""
+        self.since = now
+        self.readings += 1

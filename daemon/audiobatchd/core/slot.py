@@ -8,6 +8,7 @@ from enum import StrEnum
 from audiobatchd.model import FolderKey
 
 _BOOT_BACKOFF = (1.0, 60.0)
+_DOUBLINGS = 30
 
 
 class SlotState(StrEnum):
@@ -97,7 +98,7 @@ class Slot:
         delay = 0.0
         if was is SlotState.BOOTING or (was is SlotState.ENDING and self.fate and lost is None):
             first, longest = _BOOT_BACKOFF
-            delay = min(longest, first * 2.0**self.boot_failures)
+            delay = min(longest, first * 2.0 ** min(self.boot_failures, _DOUBLINGS))
             self.boot_failures += 1
         self._enter(SlotState.DOWN, now, due=now + delay)
         self.pid = 0

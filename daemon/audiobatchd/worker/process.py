@@ -67,7 +67,7 @@ def _run(channel: socket.socket, job: Job, bench: Bench) -> Result:
     except OSError as error:
         _LOG.exception("job %d", job.number)
         return Result(job.number, Outcome.ERROR, reasons={"": f"{error.strerror or error}"})
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # logged, and answered
         # The boundary of a job: whatever went wrong in it is an answer, not the end of the worker.
         _LOG.exception("job %d", job.number)
         reason = f"{type(error).__name__}: {error}"
