@@ -1,0 +1,296 @@
+"""Every bad input: what its folder becomes, what is said, that the others go on, and that a mend is seen by itself.
+
+All cases share one daemon, as they would on somebody's NAS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import struct
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from audiobatchd.names import shown
+from support.audio_files import make_track, tone, write_audio
+from support.service import Service, configuration, eventually, leftovers, record_of, service
+
+ROOT = os.geteuid() == 0
+GOOD = ("Good 1", "Good 2")
+
+
+def with_good_mix(folder: Path) -> None:
+    """Put a good full mix there, whatever is there now."""
+    for path in folder.glob("full_mix.*"):
+        if path.is_dir() and not path.is_symlink():
+            path.rmdir()
+        else:
+            path.unlink()
+    write_audio(folder / "full_mix.flac", tone(4), 44100)
+
+
+@dataclass(frozen=True)
+class Case:
+    """`spoil` makes a good track folder bad; `mend` makes it good again (None: nothing mends it)."""
+
+    name: str
+    spoil: Callable[[Path], None]
+    state: str
+    reason: str
+    mend: Callable[[Path], None] | None = with_good_mix
+
+
+def wave_header(size: int, *, tag: int, channels: int, rate: int, bits: int) -> bytes:
+    """The head of a wav file with `size` bytes of samples; `tag` 1 is PCM, 3 is float."""
+    frame = channels * bits // 8
+    form = struct.pack("<HHIIHH", tag, channels, rate, rate * frame, frame, bits)
+    return (
+        struct.pack("<4sI4s4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16) + form + struct.pack("<4sI", b"data", size)
+    )
+
+
+def instead(name: str, content: bytes) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        (folder / "full_mix.flac").unlink()
+        (folder / name).write_bytes(content)
+
+    return spoil
+
+
+def cut(extension: str) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        (folder / "full_mix.flac").unlink()
+        path = folder / f"full_mix.{extension}"
+        write_audio(path, tone(4), 48000)
+        os.truncate(path, path.stat().st_size // 2)
+
+    return spoil
+
+
+def not_finite(value: float) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        (folder / "full_mix.flac").unlink()
+        samples = tone(4)
+        samples[44100, 0] = value
+        data = samples.astype("<f4").tobytes()
+        header = wave_header(len(data), tag=3, channels=2, rate=44100, bits=32)
+        (folder / "full_mix.wav").write_bytes(header + data)
+
+    return spoil
+
+
+def special(make: Callable[[Path], None]) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        (folder / "full_mix.flac").unlink()
+        make(folder / "full_mix.wav")
+
+    return spoil
+
+
+def record(content: str) -> Callable[[Path], None]:
+    return lambda folder: void((folder / f"{folder.name}.INFO").write_text(content))
+
+
+def unlink_record(folder: Path) -> None:
+    path = folder / f"{folder.name}.INFO"
+    path.rmdir() if path.is_dir() else path.unlink()
+
+
+def void(_: object) -> None:
+    pass
+
+
+def long_silence(folder: Path) -> None:
+    """Three hours at 8 kHz, 16 bits, mono: a hole behind a header."""
+    (folder / "full_mix.flac").unlink()
+    size = 3 * 3600 * 8000 * 2
+    header = wave_header(size, tag=1, channels=1, rate=8000, bits=16)
+    (folder / "full_mix.wav").write_bytes(header)
+    os.truncate(folder / "full_mix.wav", len(header) + size)
+
+
+def read_only_record(folder: Path) -> None:
+    record('{"mine": 1}')(folder)
+    (folder / f"{folder.name}.INFO").chmod(0o444)
+
+
+HEADER_ONLY = wave_header(0, tag=1, channels=2, rate=44100, bits=16)
+CASES = [
+    Case("empty file", instead("full_mix.flac", b""), "failed", "full_mix.flac: "),
+    Case("text", instead("full_mix.flac", b"these are no samples\n" * 500), "failed", "full_mix.flac: "),
+    Case("random bytes", instead("full_mix.flac", np.random.default_rng(1).bytes(50000)), "failed", "full_mix.flac: "),
+    Case("header only", instead("full_mix.wav", HEADER_ONLY), "failed", "full_mix.wav: "),
+    *(Case(f"cut {each}", cut(each), "failed", f"full_mix.{each}: ") for each in ("flac", "mp3", "ogg", "opus", "m4a")),
+    Case("NaN", not_finite(float("nan")), "failed", "not finite"),
+    Case("infinite", not_finite(float("inf")), "failed", "not finite"),
+    Case("FIFO", special(os.mkfifo), "failed", "FIFO"),
+    Case("directory", special(Path.mkdir), "failed", "directory"),
+    Case("dangling link", special(lambda path: path.symlink_to("nowhere.wav")), "failed", "dangling link"),
+    Case("link loop", special(lambda path: path.symlink_to(path.name)), "failed", "full_mix.wav: "),
+    Case(
+        "unreadable file",
+        lambda f: (f / "full_mix.flac").chmod(0),
+        "blocked",
+        "Permission denied",
+        lambda f: (f / "full_mix.flac").chmod(0o644),
+    ),
+    Case("record not JSON", record("{'lufs': 1}"), "blocked", "cannot understand the record", unlink_record),
+    Case("record a list", record("[1, 2]"), "blocked", "cannot understand the record", record("{}")),
+    Case("record read-only", read_only_record, "blocked", "read-only", lambda f: (f / f"{f.name}.INFO").chmod(0o644)),
+    Case("record a directory", lambda f: (f / f"{f.name}.INFO").mkdir(), "blocked", "directory", unlink_record),
+    Case("read-only folder", lambda f: f.chmod(0o555), "blocked", "read-only", lambda f: f.chmod(0o755)),
+    Case("unreadable folder", lambda f: f.chmod(0), "blocked", "cannot read the folder", lambda f: f.chmod(0o755)),
+    Case("n" * 255, void, "blocked", "name too long", None),
+    Case("three hours", long_silence, "complete", ""),
+    Case("two full mixes", lambda f: void(write_audio(f / "full_mix.mp3", tone(4), 44100)), "complete", ""),
+    Case(os.fsdecode(b"caf\xe9 \xff"), void, "complete", ""),
+    Case("new\nline", void, "complete", ""),
+]
+
+
+def without_privileges(directory: Path, config: Path) -> Iterator[Service]:
+    """The daemon without root's power to ignore permissions."""
+    if not ROOT:
+        with service(directory, config) as running:
+            yield running
+        return
+    with service(directory, config, prefix=["setpriv", "--bounding-set=-all", "--inh-caps=-all"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("bad") / "dataset"
+    template = root.parent / "template"
+    make_track(template, seconds=4, stems=("drums",), seed=5)
+    for name in (*GOOD, *(case.name for case in CASES)):
+        shutil.copytree(template, root / name)
+    for case in CASES:
+        case.spoil(root / case.name)
+    shutil.copytree(template, root / "Stems only")
+    (root / "Stems only" / "full_mix.flac").unlink()
+    (root / "Loop").mkdir()
+    (root / "Loop" / "again").symlink_to(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def daemon(dataset: Path) -> Iterator[Service]:
+    config = configuration(dataset.parent / "c.toml", dataset, settle=0.2, rescan=2.0, workers=2)
+    yield from without_privileges(dataset.parent / "daemon", config)
+
+
+@pytest.fixture(scope="module")
+def troubles(daemon: Service, dataset: Path) -> dict[str, tuple[str, str]]:
+    """State and reason of every folder in trouble, when all have come to an end."""
+    bad = sum(case.state != "complete" for case in CASES)
+    total = len(CASES) + len(GOOD)
+
+    def ended() -> bool:
+        states = daemon.states()
+        return states.get("complete", 0) == total - bad and sum(states.values()) == total and "settling" not in states
+
+    eventually(ended, 90, lambda: f"{daemon.states()}\n{daemon.log()}")
+    found: dict[str, tuple[str, str]] = {}
+    for line in daemon.log().splitlines():
+        for state in ("failed", "blocked"):
+            if f" folder-{state} " in line:
+                name = line.split("folder=", 1)[1].split(" reason=", 1)[0].strip('"')
+                found[name] = (state, line.split(" reason=", 1)[1])
+    return found
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.state != "complete"], ids=lambda case: case.name[:20])
+def test_state_and_message(troubles: dict[str, tuple[str, str]], case: Case) -> None:
+    state, reason = troubles[shown(case.name)]
+    assert state == case.state
+    assert case.reason.lower() in reason.lower()
+
+
+def test_everybody_else_is_measured(troubles: dict[str, tuple[str, str]], dataset: Path) -> None:
+    for name in (*GOOD, *(case.name for case in CASES if case.state == "complete")):
+        assert shown(name) not in troubles
+        assert "lufs_drums" in record_of(dataset / name), name
+
+
+def test_a_damaged_mix_does_not_cost_the_stem(troubles: dict[str, tuple[str, str]], dataset: Path) -> None:
+    for case in CASES:
+        if troubles.get(case.name, ("", ""))[0] == "failed":
+            record = record_of(dataset / case.name)
+            assert "lufs_drums" in record
+            assert "lufs" not in record, f"nothing may be written for {case.name}"
+
+
+def test_too_long_is_unmeasurable_with_the_reason(troubles: dict[str, tuple[str, str]], dataset: Path) -> None:
+    record = record_of(dataset / "three hours")
+    assert "lufs" not in record
+    entry = record["_audiobatch"]["analyzers"]["loudness"]["full_mix"]
+    assert "longer than 2 h" in entry["unmeasurable"]["lufs"]
+
+
+def test_status_warns_of_what_is_not_measured(troubles: dict[str, tuple[str, str]], daemon: Service) -> None:
+    status = daemon.status()
+    assert status is not None
+    warnings = "\n".join(status.datasets[0].warnings)
+    assert "two full mixes: full_mix.mp3" in warnings
+    assert "Stems only: it has stems but no full mix" in warnings
+
+
+def test_nobody_s_data_is_damaged(troubles: dict[str, tuple[str, str]], dataset: Path) -> None:
+    assert (dataset / "record not JSON" / "record not JSON.INFO").read_text() == "{'lufs': 1}"
+    assert (dataset / "record a list" / "record a list.INFO").read_text() == "[1, 2]"
+    assert (dataset / "record read-only" / "record read-only.INFO").read_text() == '{"mine": 1}'
+    assert leftovers(dataset) == []
+
+
+def test_no_line_is_repeated(troubles: dict[str, tuple[str, str]], daemon: Service) -> None:
+    lines = [line.split(" ", 1)[1] for line in daemon.log().splitlines() if " folder-" in line]
+    assert sorted(lines) == sorted(set(lines))
+
+
+def test_a_mend_is_picked_up_by_itself(troubles: dict[str, tuple[str, str]], daemon: Service, dataset: Path) -> None:
+    mended = [case for case in CASES if case.state != "complete" and case.mend is not None]
+    for case in mended:
+        assert case.mend is not None
+        case.mend(dataset / case.name)
+    left = sum(case.state != "complete" and case.mend is None for case in CASES)
+    daemon.becomes(complete=len(CASES) + len(GOOD) - left, blocked=left, timeout=60)
+    for case in mended:
+        assert "lufs" in record_of(dataset / case.name), case.name
+    assert record_of(dataset / "record read-only")["mine"] == 1
+    assert leftovers(dataset) == []
+
+
+def fill_up(path: Path) -> None:
+    """Write to `path` until its file system is full."""
+    with path.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(bytes(4096))
+
+
+@pytest.mark.skipif(not ROOT, reason="mounting a small file system takes root")
+def test_a_full_disk_blocks_until_there_is_room(tmp_path: Path) -> None:
+    root = tmp_path / "full"
+    root.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", root], check=True)
+    try:
+        make_track(root / "Track", seconds=1, stems=(), seed=1)
+        (root / "Track" / "Track.INFO").write_text('{"mine": 1}')
+        fill_up(root / "filler")
+        config = configuration(tmp_path / "c.toml", root, settle=0.1, rescan=1.0, workers=1)
+        with service(tmp_path / "daemon", config) as daemon:
+            daemon.says("No space left on device")
+            daemon.becomes(blocked=1)
+            assert record_of(root / "Track") == {"mine": 1}
+            (root / "filler").unlink()
+            daemon.becomes(complete=1)
+        assert record_of(root / "Track")["mine"] == 1
+        assert leftovers(root) == []
+    finally:
+        subprocess.run(["umount", root], check=True)

@@ -1,0 +1,164 @@
+"""`audiobatchd --once` as people use it: the same numbers, each once, and an exit code that a script can trust."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from support.audio_files import make_track
+from support.service import configuration, features_of, leftovers, once, record_of, run
+
+STEMS = ("drums", "bass", "other", "vocals")
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """Three tracks, one of them below two more directories."""
+    root = tmp_path / "dataset"
+    make_track(root / "A - One", seconds=4, stems=STEMS, seed=1)
+    make_track(root / "B - Two", seconds=4, stems=("drums",), extension="wav", seed=2)
+    make_track(root / "Artist" / "Album" / "Three", seconds=4, stems=(), extension="mp3", seed=3)
+    return root
+
+
+def test_a_pass_measures_everything_and_a_second_one_nothing(dataset: Path) -> None:
+    code, out, err = once(dataset)
+    assert code == 0, err
+    assert "Total folders:  3" in out
+    assert "Success:        3" in out
+    expected = {f"{name}_{role}".removesuffix("_full_mix") for name in ("lufs", "lra") for role in ("full_mix", *STEMS)}
+    assert features_of(dataset / "A - One").keys() == expected
+    assert features_of(dataset / "Artist" / "Album" / "Three").keys() == {"lufs", "lra"}
+    assert leftovers(dataset) == []
+    before = {path: path.stat() for path in dataset.rglob("*.INFO")}
+    code, out, _ = once(dataset)
+    assert code == 0
+    assert "Skipped (done): 3" in out
+    assert {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in before} == {
+        path: (status.st_ino, status.st_mtime_ns) for path, status in before.items()
+    }
+
+
+def test_only_what_changed_is_measured_again(dataset: Path) -> None:
+    once(dataset)
+    folder = dataset / "A - One"
+    before = record_of(folder)
+    shutil.copy(folder / "bass.flac", folder / "drums.flac")
+    code, out, _ = once(dataset)
+    assert (code, "Success:        1" in out) == (0, True)
+    after = record_of(folder)
+    assert after["lufs_drums"] == before["lufs_bass"]
+    entries, old = (record["_audiobatch"]["analyzers"]["loudness"] for record in (after, before))
+    assert {role for role in entries if entries[role] != old[role]} == {"drums"}
+
+
+def test_the_same_bytes_at_another_time_cost_no_rewrite(dataset: Path) -> None:
+    once(dataset)
+    folder = dataset / "A - One"
+    record = folder / "A - One.INFO"
+    before = record.stat().st_ino
+    for path in folder.glob("*.flac"):
+        os.utime(path, ns=(1, 1))
+    code, out, _ = once(dataset)
+    assert (code, "Success:        1" in out) == (0, True)
+    assert record.stat().st_ino == before
+
+
+def test_foreign_keys_stay_and_null_is_missing(dataset: Path) -> None:
+    folder = dataset / "B - Two"
+    record = folder / "B - Two.INFO"
+    record.write_text('{"brightness": 1.10, "lufs": null, "tags": {"b": [1.0, 2]}}')
+    assert once(dataset)[0] == 0
+    text = record.read_text()
+    assert '"brightness": 1.10' in text
+    assert json.loads(text)["tags"] == {"b": [1.0, 2]}
+    assert json.loads(text)["lufs"] < 0
+
+
+def test_a_record_of_other_tools_is_adopted(dataset: Path) -> None:
+    folder = dataset / "Artist" / "Album" / "Three"
+    record = folder / "Three.INFO"
+    record.write_text('{"lufs": -1.0, "lra": 2.0}')
+    assert once(dataset)[0] == 0
+    assert record.read_text() == '{"lufs": -1.0, "lra": 2.0}'
+    assert once(dataset, "--overwrite")[0] == 0
+    assert record_of(folder)["lufs"] < -1.0
+
+
+def test_overwrite_measures_what_is_complete(dataset: Path) -> None:
+    once(dataset)
+    record = dataset / "A - One" / "A - One.INFO"
+    values = features_of(dataset / "A - One")
+    before = record.stat().st_ino
+    code, out, _ = once(dataset, "--overwrite")
+    assert (code, "Success:        3" in out) == (0, True)
+    assert record.stat().st_ino != before
+    assert features_of(dataset / "A - One") == values
+
+
+def test_features_restrict_what_is_due(dataset: Path) -> None:
+    (dataset / "B - Two" / "B - Two.INFO").write_text('{"lufs": -9.0, "lufs_drums": -9.0}')
+    code, out, _ = once(dataset, "--features", "lufs", "lufs_drums")
+    assert (code, "Skipped (done): 1" in out, "Success:        2" in out) == (0, True, True)
+
+
+def test_an_unknown_feature_is_refused(dataset: Path) -> None:
+    code, _, err = once(dataset, "--features", "lufs", "brightness")
+    assert code == 2
+    assert "brightness" in err
+    assert not list(dataset.rglob("*.INFO"))
+
+
+def test_dry_run_writes_nothing(dataset: Path) -> None:
+    once(dataset)
+    (dataset / "A - One" / "A - One.INFO").unlink()
+    code, out, _ = once(dataset, "--dry-run")
+    assert code == 0
+    assert "A - One: would measure full_mix: loudness; drums: loudness" in out
+    assert "Folders to Process: 1" in out
+    assert not (dataset / "A - One" / "A - One.INFO").exists()
+    assert leftovers(dataset) == []
+
+
+def test_a_failed_folder_makes_the_exit_code_1(dataset: Path) -> None:
+    (dataset / "B - Two" / "full_mix.wav").write_bytes(b"")
+    code, out, _ = once(dataset)
+    assert code == 1
+    assert "Failed:         1" in out
+    assert "B - Two: full_mix.wav: " in out
+    assert "lufs_drums" in record_of(dataset / "B - Two"), "the good stem is measured all the same"
+
+
+def test_a_single_track_folder_is_a_dataset_too(dataset: Path) -> None:
+    code, out, _ = once(dataset / "A - One")
+    assert (code, "Success:        1" in out) == (0, True)
+    assert "lufs" in record_of(dataset / "A - One")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--once", "nowhere"], 2, "no such dataset"),
+        (["--overwrite", "."], 2, "goes with --once"),
+        (["--workers", "0", "."], 2, "--workers"),
+        (["--config", "nowhere.toml"], 78, "cannot read nowhere.toml"),
+        (["--once", ".", "..", "--dry-run"], 78, "overlap"),
+    ],
+)
+def test_wrong_usage_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer, _, err = run("audiobatchd", *arguments)
+    assert (answer, message in err) == (code, True), err
+
+
+def test_an_unknown_analyzer_is_a_configuration_error(tmp_path: Path) -> None:
+    config = configuration(tmp_path / "c.toml", tmp_path, analyzers=["loudnes"])
+    code, _, err = run("audiobatchd", "--config", config, "--once", tmp_path)
+    assert code == 78
+    assert "'loudnes'" in err

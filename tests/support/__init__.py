@@ -1,0 +1,1 @@
+"""What tests share: audio to measure, analyzers to plug in, a service to run, a dispatcher to drive."""

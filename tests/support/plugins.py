@@ -1,0 +1,51 @@
+"""Analyzers of the tests' own, installed as another package would install them: by an entry point on the path."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+_HEAD = """
+    import ctypes, os, pathlib, signal, sys, time
+    from audiobatchd.plugin_api import Feature, Measurement, feature_name
+
+    class Analyzer:
+        name = {name!r}
+        version = {version}
+        models = {{}}
+
+        def features(self, role):
+            return (Feature(feature_name({name!r}, role), "s", "a test"),)
+
+        def load(self):
+            pass
+
+        def answer(self, audio):
+            return Measurement({{feature_name({name!r}, audio.role): audio.duration}})
+
+        def analyze(self, audio):
+"""
+
+
+def install_analyzer(directory: Path, name: str, body: str, version: int = 1) -> dict[str, str]:
+    """Install an analyzer whose `analyze(self, audio)` is `body`; the environment in which it is found."""
+    directory.mkdir(exist_ok=True)
+    head = textwrap.dedent(_HEAD).format(name=name, version=version)
+    (directory / f"{name}_analyzer.py").write_text(head + textwrap.indent(textwrap.dedent(body), " " * 8))
+    info = directory / f"audiobatch_{name}-1.dist-info"
+    info.mkdir(exist_ok=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: audiobatch-{name}\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[audiobatchd.analyzers]\n{name} = {name}_analyzer:Analyzer\n")
+    return {"PYTHONPATH": str(directory)}
+
+
+def install_gate(directory: Path) -> dict[str, str]:
+    """An analyzer that says `at-ROLE`, by a file in `directory`, and stops until a file `go` appears there."""
+    body = f"""
+        gate = pathlib.Path({str(directory)!r})
+        (gate / f"at-{{audio.role}}").touch()
+        while not (gate / "go").exists():
+            time.sleep(0.01)
+        return self.answer(audio)
+    """
+    return install_analyzer(directory, "gate", body)

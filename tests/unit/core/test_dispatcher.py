@@ -1,0 +1,428 @@
+"""The whole core by script: events in, actions out."""
+
+from __future__ import annotations
+
+import pytest
+
+from audiobatchd.core import actions as do
+from audiobatchd.core import events as on
+from audiobatchd.core.completeness import FileMemory
+from audiobatchd.core.folders import Finding
+from audiobatchd.core.lifecycle import DaemonState
+from audiobatchd.core.messages import Ready, Result, Stage
+from audiobatchd.core.slot import SlotState
+from audiobatchd.model import DatasetState, FolderState, Outcome
+from support.core_rig import (
+    DATASET,
+    MISSING_ROOT,
+    RESCAN,
+    SETTLE,
+    Rig,
+    jobs,
+    key,
+    offer,
+    only,
+    plan,
+    reading,
+    reads,
+    reports,
+    stamp,
+    walked,
+)
+
+SONG = key()
+REMEMBERED = {"drums": FileMemory(stamp("drums.wav"), adopted=("loudness",))}
+
+
+def working(rig: Rig) -> Rig:
+    """A job on the folder `Song` is running in slot 0."""
+    rig.start()
+    rig.tell(on.FolderHint(SONG))
+    assert jobs(rig.settled(reading())), "no job was given out"
+    return rig
+
+
+# Start
+
+
+def test_start() -> None:
+    rig = Rig()
+    assert only(do.SpawnWorker, rig.tick()) == [do.SpawnWorker(0)]
+    assert rig.tick() == [], "nothing is read before anybody knows what the analyzers offer"
+    actions = rig.tell(on.WorkerSaid(0, rig.pid, Ready((offer(),))))
+    assert only(do.WalkTree, actions) == [do.WalkTree(DATASET)]
+    assert only(do.AnnounceReady, actions) == []
+    assert only(do.AnnounceReady, rig.tell(walked("Song"))) == [do.AnnounceReady()]
+    assert only(do.AnnounceReady, rig.tick(RESCAN) + rig.tell(walked("Song"))) == []
+
+
+def test_it_is_ready_when_every_dataset_was_walked_also_one_that_is_not_there() -> None:
+    rig = Rig(plan("/a", "/b"))
+    rig.boot()
+    assert only(do.AnnounceReady, rig.tell(walked("1", dataset="/a"))) == []
+    actions = rig.tell(walked(dataset="/b", root=MISSING_ROOT))
+    assert only(do.AnnounceReady, actions) == [do.AnnounceReady()]
+    assert "dataset-missing" in reports(actions)
+
+
+def test_without_a_dataset_it_is_ready_with_its_workers() -> None:
+    rig = Rig(plan())
+    rig.core.datasets.clear()
+    assert only(do.AnnounceReady, rig.boot()) == [do.AnnounceReady()]
+
+
+def test_a_hint_before_anybody_is_ready_is_kept() -> None:
+    rig = Rig()
+    assert reads(rig.tell(on.FolderHint(SONG))) == []
+    assert SONG in reads(rig.boot())
+
+
+def test_an_analyzer_that_lacks_something_is_told_once() -> None:
+    rig = Rig(plan(workers=2))
+    actions = rig.boot(offer(), offer("mood", unavailable="no model"))
+    assert reports(actions).count("analyzer-unavailable") == 1
+
+
+def test_when_workers_offer_something_else_everything_is_walked_again() -> None:
+    rig = Rig()
+    rig.start()
+    rig.die()
+    rig.tick()
+    assert only(do.WalkTree, rig.tell(on.WorkerSaid(0, rig.pid, Ready((offer(version=2),))))) == [do.WalkTree(DATASET)]
+
+
+# A folder's way
+
+
+def test_from_a_hint_to_done() -> None:
+    rig = Rig()
+    rig.start()
+    assert reads(rig.tell(on.FolderHint(SONG))) == [SONG]
+    assert jobs(rig.read(reading(memory=REMEMBERED))) == []
+    assert rig.core.next_wakeup() == rig.now + SETTLE
+    assert reads(rig.tick(SETTLE)) == [SONG]
+    (job,) = jobs(rig.read(reading(memory=REMEMBERED)))
+    assert (job.number, job.dataset, job.path, job.signature, job.memory) == (1, b"/music", b"Song", "v1", REMEMBERED)
+    values = {"lufs": -14.0, "lra": 5.0}
+    actions = rig.end(values=values, unmeasurable={"lra_drums": "too short"}, memory={}, audio_seconds=30.0)
+    assert only(do.Report, actions) == [
+        do.Report("folder-done", {**values, "lra_drums": "unmeasurable (too short)"}, SONG)
+    ]
+    assert only(do.Remember, actions) == [do.Remember(SONG, {}, "v1")], "what was adopted is measured now"
+    assert SONG in rig.core.ledger.complete
+    assert rig.core.tally.success == 1
+
+
+def test_bytes_that_are_no_text_come_through() -> None:
+    rig = Rig()
+    rig.start()
+    rig.tell(on.FolderHint(key("caf\udce9")))
+    (job,) = jobs(rig.settled(reading("caf\udce9")))
+    assert job.path == b"caf\xe9"
+
+
+def test_what_a_walk_learns_of_complete_folders_is_remembered() -> None:
+    rig = Rig()
+    actions = rig.start(reading(finding=Finding.COMPLETE, memory=REMEMBERED))
+    assert only(do.Remember, actions) == [do.Remember(SONG, REMEMBERED)]
+
+
+def test_jobs_go_to_idle_workers_one_each() -> None:
+    rig = Rig(plan(workers=2, settle=0.0))
+    actions = rig.start(*(reading(str(number)) for number in range(3)))
+    assert [job.path for job in jobs(actions)] == [b"0", b"1"]
+    assert [job.path for job in jobs(rig.end(slot=1))] == [b"2"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "event"),
+    [
+        (Outcome.FAILED, "folder-failed"),
+        (Outcome.BLOCKED, "folder-blocked"),
+        (Outcome.LOCKED, "folder-locked"),
+        (Outcome.ERROR, "folder-backoff"),
+        (Outcome.CHANGED, "folder-changed"),
+    ],
+)
+def test_every_end_is_reported(outcome: Outcome, event: str) -> None:
+    assert reports(working(Rig()).end(outcome=outcome, reasons={"drums.wav": "why"})) == [event]
+
+
+def test_what_is_blocked_as_before_is_no_news() -> None:
+    rig = Rig()
+    rig.start(reading(finding=Finding.BLOCKED, reasons={"": "a directory"}))
+    again = rig.tick(RESCAN) + rig.tell(on.WalkRead((reading(finding=Finding.BLOCKED, reasons={"": "a directory"}),)))
+    assert "folder-blocked" not in reports(again)
+    other = rig.tell(on.WalkRead((reading(finding=Finding.BLOCKED, reasons={"": "not JSON"}),)))
+    assert reports(other) == ["folder-blocked"]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.LOCKED, Outcome.CHANGED, Outcome.GONE, Outcome.BLOCKED, Outcome.ERROR])
+def test_a_job_that_did_not_come_to_its_end_makes_nothing_forgotten(outcome: Outcome) -> None:
+    """Else an adopted file that is replaced meanwhile would be taken for the one whose numbers stand in the record."""
+    rig = Rig()
+    rig.start()
+    rig.tell(on.FolderHint(SONG))
+    rig.settled(reading(memory=REMEMBERED))
+    for action in only(do.Remember, rig.end(outcome=outcome)):
+        assert action.memory == REMEMBERED
+
+
+def test_nor_does_the_death_of_a_worker() -> None:
+    rig = Rig(plan(max_deaths=1))
+    rig.start()
+    rig.tell(on.FolderHint(SONG))
+    rig.settled(reading(memory=REMEMBERED))
+    (remember,) = only(do.Remember, rig.die())
+    assert (remember.memory, remember.signature) == (REMEMBERED, "v1")
+    assert remember.verdict.startswith("its worker ended: killed by signal 11")
+
+
+def test_a_job_that_ended_says_all_that_is_to_be_remembered() -> None:
+    failure = {"full_mix": FileMemory(stamp(), failure="damaged", judges="loudness-1")}
+    rig = Rig()
+    rig.start()
+    rig.tell(on.FolderHint(SONG))
+    rig.settled(reading(memory=REMEMBERED))
+    assert only(do.Remember, rig.end(outcome=Outcome.FAILED, memory=failure)) == [do.Remember(SONG, failure, "v1")]
+
+
+# Workers
+
+
+def test_a_worker_that_dies_charges_its_folder_and_is_replaced() -> None:
+    rig = working(Rig())
+    actions = rig.die()
+    assert reports(actions) == ["worker-died", "folder-backoff"]
+    assert only(do.Tidy, actions) == [do.Tidy(SONG)]
+    assert only(do.SpawnWorker, actions) == [do.SpawnWorker(0)]
+    folder = rig.core.ledger.active[SONG]
+    assert (folder.state, folder.deaths) == (FolderState.BACKOFF, 1)
+    assert folder.reason == "its worker ended: killed by signal 11"
+
+
+def test_a_worker_that_sends_rubbish_is_killed_and_charges_its_folder() -> None:
+    rig = working(Rig())
+    assert only(do.KillWorker, rig.tell(on.WorkerBroke(0, rig.pid, "it sent no message"))) == [do.KillWorker(0)]
+    rig.die(how="killed by signal 9")
+    assert rig.core.ledger.active[SONG].reason == "its worker ended: it sent no message"
+
+
+def test_a_deadline_is_extended_by_what_the_file_holds_and_then_kept() -> None:
+    rig = working(Rig())
+    rig.tell(on.WorkerSaid(0, rig.pid, Stage(1, "decoding full_mix.flac", 100.0)))
+    deadline = rig.core.plan.job_timeout + 100.0 * rig.core.plan.job_timeout_factor
+    assert only(do.KillWorker, rig.tick(deadline - 1)) == []
+    assert only(do.KillWorker, rig.tick(1)) == [do.KillWorker(0)]
+    assert only(do.KillWorker, rig.tick(1)) == []
+    rig.die()
+    assert rig.core.ledger.active[SONG].reason.endswith("no answer for too long while decoding full_mix.flac")
+
+
+def test_a_result_that_comes_after_the_kill_changes_nothing() -> None:
+    rig = working(Rig())
+    rig.tick(rig.core.plan.job_timeout)
+    assert rig.tell(on.WorkerSaid(0, rig.pid, Result(1, Outcome.DONE))) == []
+    rig.die()
+    assert rig.core.ledger.active[SONG].state is FolderState.BACKOFF
+
+
+def test_the_words_of_a_process_that_was_replaced_change_nothing() -> None:
+    rig = working(Rig())
+    old = rig.pid
+    rig.die()
+    for event in (
+        on.WorkerSaid(0, old, Ready((offer(version=9),))),
+        on.WorkerSaid(0, old, Result(1, Outcome.DONE)),
+        on.WorkerBroke(0, old, "rubbish"),
+        on.WorkerExited(0, old, "again"),
+    ):
+        assert rig.tell(event) == []
+    assert rig.core.slots[0].state is SlotState.BOOTING
+
+
+def test_a_worker_that_does_not_boot_is_started_again_later_and_one_too_slow_is_killed() -> None:
+    rig = Rig()
+    rig.tick()
+    actions = rig.die(how="exit code 1")
+    assert (reports(actions), only(do.SpawnWorker, actions)) == (["worker-cannot-start"], [])
+    assert rig.core.next_wakeup() == rig.now + 1.0
+    assert only(do.SpawnWorker, rig.tick(1.0)) == [do.SpawnWorker(0)]
+    assert only(do.KillWorker, rig.tick(120.0)) == [do.KillWorker(0)]
+
+
+def test_nobody_boots() -> None:
+    rig = Rig()
+    for _ in range(3):
+        assert only(do.AnnounceReady, rig.tick()) == []
+        rig.die()
+        rig.now += 100
+    rig.tick()
+    assert rig.core.life.state is DaemonState.RUNNING, "alive, so that somebody can ask it why nothing works"
+
+
+def test_nobody_boots_in_one_pass() -> None:
+    rig = Rig(plan(once=True))
+    for _ in range(2):
+        rig.tick()
+        rig.die()
+        rig.now += 100
+    rig.tick()
+    actions = rig.die()
+    assert only(do.Finish, actions) == [do.Finish(1)]
+
+
+# Datasets
+
+
+def test_walks_come_every_rescan_and_one_at_a_time() -> None:
+    rig = Rig()
+    rig.start()
+    assert only(do.WalkTree, rig.tick(RESCAN - 1)) == []
+    assert only(do.WalkTree, rig.tick(1)) == [do.WalkTree(DATASET)]
+    assert only(do.WalkTree, rig.tick(RESCAN) + rig.tell(on.WatchLost(DATASET, "overflow"))) == []
+    assert only(do.WalkTree, rig.tell(walked())) == [do.WalkTree(DATASET)], "what was lost during a walk needs another"
+
+
+def test_what_a_walk_did_not_see_is_looked_at() -> None:
+    rig = Rig()
+    rig.start(reading("A", Finding.COMPLETE), reading("B", Finding.FAILED), reading("C", Finding.COMPLETE))
+    rig.tick(RESCAN)
+    assert reads(rig.tell(walked("C"))) == [key("A"), key("B")]
+    rig.read(reading("A", Finding.GONE))
+    assert rig.core.ledger.known(DATASET) == {key("B"), key("C")}
+
+
+@pytest.mark.parametrize(("root", "state"), [("", DatasetState.PAUSED), (MISSING_ROOT, DatasetState.MISSING)])
+def test_a_lost_mount_is_no_mass_deletion(root: str, state: DatasetState) -> None:
+    rig = Rig()
+    rig.start(reading("A", Finding.COMPLETE), reading("B", Finding.COMPLETE))
+    rig.tick(RESCAN)
+    actions = rig.tell(walked(root=root, empty=True))
+    assert (reads(actions), reports(actions)) == ([], [f"dataset-{state.value}"])
+    assert len(rig.core.ledger.complete) == 2
+    again = rig.tick(5.0)
+    assert only(do.WalkTree, again) == [do.WalkTree(DATASET)]
+    assert reports(rig.tell(walked(root=root, empty=True))) == [], "as before is no news"
+    rig.tick(5.0)
+    assert reports(rig.tell(walked("A", "B"))) == ["dataset-active"]
+
+
+def test_a_tree_that_appears_is_walked_from_there() -> None:
+    rig = Rig()
+    assert rig.tell(on.TreeAppeared(key("Album"))) == [do.SpawnWorker(0)], "the first walk will see it"
+    rig.start()
+    assert only(do.WalkTree, rig.tell(on.TreeAppeared(key("Album")))) == [do.WalkTree(DATASET, "Album")]
+    assert rig.tell(walked("Album/1", whole=False)) == []
+
+
+def test_a_tree_that_vanishes_is_looked_at_or_looked_for() -> None:
+    rig = Rig()
+    rig.start(reading("A", Finding.COMPLETE))
+    assert reads(rig.tell(on.TreeVanished(key("A")))) == [key("A")]
+    assert reads(rig.tell(on.TreeVanished(key("Album")))) == []
+    assert only(do.WalkTree, rig.tick(2.0)) == [do.WalkTree(DATASET)]
+
+
+# The end
+
+
+def test_a_drain_lets_the_job_finish_gives_out_no_other_and_ends() -> None:
+    rig = working(Rig(plan(settle=SETTLE)))
+    rig.read(reading("Other"))
+    actions = rig.tell(on.StopAsked(0))
+    assert only(do.AnnounceStopping, actions) == [do.AnnounceStopping()]
+    assert rig.tick(10.0) == []
+    actions = rig.end()
+    assert (jobs(actions), only(do.StopWorker, actions)) == ([], [do.StopWorker(0)])
+    actions = rig.die(how="exit code 0")
+    assert (only(do.Finish, actions), reports(actions)) == ([do.Finish(0)], [])
+
+
+@pytest.mark.parametrize("wait", [None, 30.0], ids=["asked twice", "patience ended"])
+def test_a_job_that_is_killed_by_the_end_is_not_charged(wait: float | None) -> None:
+    rig = working(Rig())
+    rig.tell(on.StopAsked(0))
+    actions = rig.tell(on.StopAsked(0)) if wait is None else rig.tick(wait)
+    assert only(do.KillWorker, actions) == [do.KillWorker(0)]
+    actions = rig.die(how="killed by signal 9")
+    assert (only(do.Tidy, actions), only(do.Finish, actions), reports(actions)) == ([do.Tidy(SONG)], [do.Finish(0)], [])
+    assert rig.core.ledger.active[SONG].deaths == 0
+
+
+def test_a_worker_that_does_not_hear_is_killed_in_the_end() -> None:
+    rig = Rig()
+    rig.start()
+    assert only(do.StopWorker, rig.tell(on.StopAsked(0))) == [do.StopWorker(0)]
+    assert only(do.KillWorker, rig.tick(29.0)) == []
+    assert only(do.KillWorker, rig.tick(1.0)) == [do.KillWorker(0)]
+    assert only(do.Finish, rig.die()) == [do.Finish(0)]
+
+
+def test_stopping_while_it_boots() -> None:
+    rig = Rig()
+    rig.tick()
+    assert only(do.KillWorker, rig.tell(on.StopAsked(130))) == [do.KillWorker(0)]
+    assert only(do.Finish, rig.die()) == [do.Finish(130)]
+
+
+# One pass
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "code"),
+    [
+        ([Outcome.DONE, Outcome.DONE], 0),
+        ([Outcome.DONE, Outcome.FAILED], 1),
+        ([Outcome.BLOCKED, Outcome.DONE], 1),
+        ([Outcome.LOCKED, Outcome.DONE], 0),
+    ],
+)
+def test_one_pass_ends_when_every_folder_has_come_to_an_end(outcomes: list[Outcome], code: int) -> None:
+    rig = Rig(plan(once=True, settle=0.0))
+    actions = rig.start(reading("A"), reading("B"), reading("C", Finding.COMPLETE))
+    for outcome in outcomes:
+        assert only(do.AnnounceStopping, actions) == []
+        actions = rig.end(outcome=outcome)
+    assert only(do.StopWorker, actions) == [do.StopWorker(0)]
+    assert only(do.Finish, rig.die(how="exit code 0")) == [do.Finish(code)]
+
+
+def test_one_pass_waits_for_what_settles_and_for_what_erred_until_it_gives_up() -> None:
+    rig = Rig(plan(once=True, max_deaths=2))
+    rig.start(reading())
+    assert rig.core.life.state is DaemonState.RUNNING
+    assert reads(rig.tick(SETTLE)) == [SONG]
+    assert jobs(rig.read(reading()))
+    rig.end(outcome=Outcome.ERROR)
+    assert rig.core.life.state is DaemonState.RUNNING
+    rig.tick(10.0)
+    rig.read(reading())
+    assert only(do.AnnounceStopping, rig.end(outcome=Outcome.ERROR)) == [do.AnnounceStopping()]
+    assert only(do.Finish, rig.die()) == [do.Finish(1)]
+
+
+def test_one_pass_over_nothing() -> None:
+    rig = Rig(plan(once=True))
+    actions = rig.boot() + rig.tell(walked())
+    assert only(do.StopWorker, actions) == [do.StopWorker(0)]
+    assert only(do.Finish, rig.die()) == [do.Finish(0)]
+
+
+def test_a_dry_run_gives_out_no_job_and_ends_with_the_walk() -> None:
+    rig = Rig(plan(once=True, dry_run=True, settle=0.0))
+    actions = rig.start(reading())
+    assert (jobs(actions), only(do.StopWorker, actions)) == ([], [do.StopWorker(0)])
+    assert rig.core.ledger.active[SONG].due == ("full_mix: loudness",)
+
+
+@pytest.mark.parametrize("once", [True, False])
+def test_an_unknown_feature_ends_it_before_anything_is_done(once: bool) -> None:
+    rig = Rig(plan(once=once, features=("lufs", "loudnes")))
+    actions = rig.boot()
+    (report,) = only(
+        do.Report, [each for each in actions if isinstance(each, do.Report) and each.event != "worker-ready"]
+    )
+    assert (report.event, report.fields["unknown"]) == ("feature-unknown", "loudnes")
+    assert only(do.WalkTree, actions) == []
+    assert only(do.Finish, rig.die()) == [do.Finish(2)]

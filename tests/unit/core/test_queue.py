@@ -1,0 +1,56 @@
+"""The order of work."""
+
+from __future__ import annotations
+
+import pytest
+
+from audiobatchd.core.queue import Queue
+from audiobatchd.model import FolderKey
+
+Push = tuple[str, bool]
+
+
+def drained(queue: Queue) -> list[str]:
+    names = []
+    while (key := queue.pop()) is not None:
+        names.append(key.dataset + key.path)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("pushes", "order"),
+    [
+        pytest.param([], [], id="nothing"),
+        pytest.param([("a1", False), ("a2", False), ("a3", False)], ["a1", "a2", "a3"], id="first come, first served"),
+        pytest.param(
+            [("a1", False), ("a2", True), ("a3", False), ("a4", True)], ["a2", "a4", "a1", "a3"], id="fresh first"
+        ),
+        pytest.param(
+            [("a1", False), ("a2", False), ("a3", False), ("b1", False), ("c1", False), ("c2", False)],
+            ["a1", "b1", "c1", "a2", "c2", "a3"],
+            id="in turn",
+        ),
+        pytest.param(
+            [("a1", True), ("a2", True), ("b1", False), ("b2", True)],
+            ["a1", "b2", "a2", "b1"],
+            id="one dataset's fresh folders before another's backfill",
+        ),
+    ],
+)
+def test_order(pushes: list[Push], order: list[str]) -> None:
+    queue = Queue()
+    for name, fresh in pushes:
+        queue.push(FolderKey(name[0], name[1:]), fresh=fresh)
+    assert drained(queue) == order
+
+
+def test_a_dataset_that_was_empty_for_long_gets_no_more_than_its_turn() -> None:
+    queue = Queue()
+    queue.push(FolderKey("b", "0"), fresh=False)
+    for number in range(4):
+        queue.push(FolderKey("a", str(number)), fresh=False)
+    first = [queue.pop() for _ in range(3)]
+    assert [key.dataset + key.path for key in first if key] == ["b0", "a0", "a1"]
+    for number in range(1, 4):
+        queue.push(FolderKey("b", str(number)), fresh=False)
+    assert drained(queue) == ["b1", "a2", "b2", "a3", "b3"]

@@ -1,0 +1,338 @@
+"""The documentation tells all that is there, as it is: held against the code, key by key.
+
+Links, data blocks and the documented analyzer are tried out as well. What a page says in prose is for people to judge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from enum import StrEnum
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from audiobatchd import config, control_command, daemon_command, eventlog
+from audiobatchd.config import Config, DatasetConfig
+from audiobatchd.core.lifecycle import DaemonState
+from audiobatchd.core.slot import SlotState
+from audiobatchd.model import ROLES, DatasetState, Fingerprint, FolderState, Outcome
+from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer, Audio
+from audiobatchd.provenance import Entry, Provenance
+from audiobatchd.status import DatasetStatus, Status, Trouble, WorkerStatus
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+REFERENCE = DOCS / "reference"
+EXAMPLE = DOCS / "audiobatchd.example.toml"
+SOURCE = Path(config.__file__).parent
+MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.parent.name != "worker")
+"""Of the daemon and its client. What a worker writes reaches the log only as the reason of another event."""
+
+PARSERS = {"audiobatchd": daemon_command._parser(), "audiobatchctl": control_command._parser()}
+EXIT_CODES = {
+    "audiobatchd": ("daemon_command", "supervisor", "core.dispatcher"),
+    "audiobatchctl": ("control_command",),
+}
+EXIT_CODE_NAMES = {
+    "_FINE", "_NO", "_USAGE", "_CONFIG", "_NO_DAEMON", "_INTERRUPTED", "_BROKEN", "_BROKEN_PIPE", "_FAILED",
+}  # fmt: skip
+STATES: tuple[type[StrEnum], ...] = (FolderState, DatasetState, DaemonState, SlotState, Outcome)
+NEVER_REPORTED = {
+    # Stages on a folder's way, which status shows; a log line for each would be three per folder.
+    "folder-settling", "folder-queued", "folder-running",
+    # A job's good end is `folder-done`.
+    "folder-complete",
+    # A walk's end is told, not its beginning.
+    "dataset-walking",
+}  # fmt: skip
+ROOMS = ("analyzers", "bench", "daemon", "demo", "docs", "systemd", "tests")
+PAGES = sorted({*ROOT.glob("*.md"), *(path for room in ROOMS for path in (ROOT / room).rglob("*.md"))})
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+ROW = re.compile(r"^\| (.+) \|$", re.MULTILINE)
+CODE = re.compile(r"`([^`]+)`")
+COMMENTED_KEY = re.compile(r"^# (?=\w+ = )", re.MULTILINE)
+
+
+def page(name: str) -> str:
+    return (REFERENCE / name).read_text()
+
+
+def section(text: str, heading: str) -> str:
+    """The text below the `##` heading, up to the next one of its kind; a heading's code marks do not count."""
+    _, *parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
+    found: dict[str, str] = dict(zip((title.replace("`", "") for title in parts[::2]), parts[1::2], strict=True))
+    assert heading in found
+    return found[heading]
+
+
+def rows(text: str) -> Iterator[list[str]]:
+    """The cells of every table row, heads and rules among them."""
+    for row in ROW.finditer(text):
+        yield [cell.strip() for cell in re.split(r"(?<!\\)\|", row[1])]
+
+
+def first_cells(text: str) -> set[str]:
+    """What stands as code in the first cells of the tables."""
+    return {code for cells in rows(text) for code in CODE.findall(cells[0])}
+
+
+# Configuration
+
+
+@pytest.mark.parametrize(("kind", "heading"), [(Config, "The whole"), (DatasetConfig, "[[dataset]]")])
+def test_every_configuration_key_is_documented_with_its_default(kind: type[msgspec.Struct], heading: str) -> None:
+    text = section(page("configuration.md"), heading)
+    table = {cells[0].strip("`"): cells for cells in rows(text) if len(cells) == 4}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    assert table.keys() - {"Key", "---"} == fields.keys()
+    for key, field in fields.items():
+        assert table[key][2].strip("`") == default_in_words(field), key
+
+
+def default_in_words(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "required"
+    return "not set" if field.default is None else json.dumps(field.default)
+
+
+def test_the_example_has_every_key_with_its_default() -> None:
+    settings = config.load(EXAMPLE)
+    assert msgspec.structs.replace(settings, dataset=()) == Config()
+    assert len(settings.dataset) == 1
+    assert settings.dataset[0] == DatasetConfig(path=settings.dataset[0].path)
+    # A default of "not set" cannot be written in TOML: such a key stands there as a comment.
+    told = tomllib.loads(COMMENTED_KEY.sub("", EXAMPLE.read_text()))
+    assert told.keys() == set(Config.__struct_fields__)
+    assert told["dataset"][0].keys() == set(DatasetConfig.__struct_fields__)
+
+
+def test_the_example_s_commented_keys_can_be_used(tmp_path: Path) -> None:
+    (tmp_path / "all.toml").write_text(COMMENTED_KEY.sub("", EXAMPLE.read_text()))
+    settings = config.load(tmp_path / "all.toml")
+    assert settings.analyzers is not None
+    assert set(settings.analyzers) <= {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+
+
+# Command line
+
+
+def options_of(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                yield name
+                yield from options_of(command)
+        else:
+            yield from action.option_strings or [action.dest.upper()]
+
+
+@pytest.mark.parametrize("program", PARSERS)
+def test_every_option_is_documented_and_no_other(program: str) -> None:
+    table = section(page("command-line.md"), program).partition("\n#")[0].partition("| Exit code")[0]
+    documented = {code.split(" ")[0] for code in first_cells(table)}
+    assert documented == set(options_of(PARSERS[program]))
+
+
+@pytest.mark.parametrize("program", PARSERS)
+def test_every_exit_code_is_documented(program: str) -> None:
+    table = section(page("command-line.md"), program).partition("| Exit code")[2]
+    documented = {int(code) for code in first_cells(table) if code.isdecimal()}
+    epilog = re.findall(r"(?:codes:|;) (\d+)", PARSERS[program].epilog or "")
+    assert documented >= {0, 1, *map(int, epilog)}
+    for name in EXIT_CODES[program]:
+        module = vars(importlib.import_module(f"audiobatchd.{name}"))
+        assert documented >= {value for key, value in module.items() if key in EXIT_CODE_NAMES}, name
+
+
+def test_every_environment_variable_is_documented() -> None:
+    documented = first_cells(section(page("command-line.md"), "Environment"))
+    used = set()
+    for module in MODULES:
+        used |= set(re.findall(r"environ(?:\.get\(|\[)\"(\w+)\"", module.read_text()))
+        used |= set(re.findall(r"\"(\w+)\" in os\.environ", module.read_text()))
+    assert used <= documented
+
+
+# HTTP
+
+
+def test_every_route_is_documented_and_no_other() -> None:
+    documented = set(re.findall(r"^## `(\w+ /\S+)`$", page("http-api.md"), re.MULTILINE))
+    routes = set()
+    for call in calls(SOURCE / "control"):
+        match call:
+            case ast.Call(func=ast.Attribute(ast.Name("web"), verb), args=[ast.Constant(str(path)), *_]):
+                routes.add(f"{verb.upper()} {path}")
+    assert documented == routes
+
+
+@pytest.mark.parametrize("kind", [Status, DatasetStatus, WorkerStatus, Trouble])
+def test_every_key_of_the_status_is_documented(kind: type[msgspec.Struct]) -> None:
+    assert set(kind.__struct_fields__) <= first_cells(page("http-api.md"))
+
+
+def test_the_status_on_the_page_is_one() -> None:
+    (example,) = (body for language, body in blocks(REFERENCE / "http-api.md") if language == "json")
+    status = msgspec.json.decode(example, type=Status, strict=True)
+    assert json.loads(example).keys() == set(Status.__struct_fields__)
+    assert status.datasets[0].folders.keys() == set(FolderState)
+
+
+# Features, records, states, events
+
+
+def test_every_feature_is_documented_with_its_unit() -> None:
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        analyzer: Analyzer = point.load()()
+        if not type(analyzer).__module__.startswith("audiobatch_analyzers."):
+            continue  # somebody else's, and theirs to document
+        text = section(page("features.md"), f"{analyzer.name}, version {analyzer.version}")
+        table = {cells[0].strip("`"): cells[1] for cells in rows(text) if len(cells) == 3}
+        for role in ROLES:
+            for feature in analyzer.features(role):
+                assert table.get(feature.name) == feature.unit, feature.name
+
+
+def test_every_key_of_the_provenance_is_documented() -> None:
+    documented = first_cells(page("record-format.md"))
+    for kind in (Provenance, Entry, Fingerprint):
+        assert set(kind.__struct_fields__) <= documented
+
+
+def test_the_record_on_the_page_is_one() -> None:
+    (example,) = (body for language, body in blocks(REFERENCE / "record-format.md") if language == "json")
+    provenance = msgspec.json.decode(json.dumps(json.loads(example)["_audiobatch"]), type=Provenance)
+    assert provenance.entry("loudness", "full_mix") is not None
+
+
+@pytest.mark.parametrize("kind", STATES)
+def test_every_state_is_documented(kind: type[StrEnum]) -> None:
+    assert {state.value for state in kind} <= first_cells(page("states.md"))
+
+
+def test_every_log_event_is_documented() -> None:
+    documented = first_cells(page("log-events.md"))
+    reported = set(eventlog._LEVELS).union(*(events_in(module) for module in MODULES))
+    assert reported - NEVER_REPORTED == documented
+
+
+def events_in(path: Path) -> set[str]:
+    """The event names in a module: what is given to `Report`, `eventlog.log` and to a module's logger."""
+    found: set[str] = set()
+    assigned: dict[str, set[str]] = {}
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Assign(targets=[ast.Name(name)], value=value):
+                assigned.setdefault(name, set()).update(texts(value))
+            case ast.AnnAssign(target=ast.Name(name), value=ast.expr() as value):
+                assigned.setdefault(name, set()).update(texts(value))
+    for call in calls(path):
+        match call:
+            case ast.Call(func=ast.Attribute(attr="Report") | ast.Name("Report"), args=[event, *_]):
+                pass
+            case ast.Call(func=ast.Attribute(ast.Name("eventlog"), "log"), args=[event, *_]):
+                pass
+            case ast.Call(func=ast.Attribute(ast.Name("_LOG"), attr), args=[event, *_]) if attr != "log":
+                pass
+            case _:
+                continue
+        names = assigned.get(event.id, set()) if isinstance(event, ast.Name) else texts(event)
+        assert names, f"{path.name}:{call.lineno}: which event is this?"
+        found |= names
+    return found
+
+
+def texts(node: ast.expr) -> set[str]:
+    """The event names that an expression may stand for: `f"folder-{state}"` for one per state."""
+    match node:
+        case ast.Constant(str(text)):
+            return {text.split(" ")[0]}
+        case ast.IfExp(body=body, orelse=orelse):
+            return texts(body) | texts(orelse)
+        case ast.JoinedStr(values=[ast.Constant("folder-"), *_]):
+            return {f"folder-{state.value}" for state in FolderState}
+        case ast.JoinedStr(values=[ast.Constant("dataset-"), *_]):
+            return {f"dataset-{state.value}" for state in DatasetState}
+    return set()
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    for module in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Call):
+                yield node
+
+
+# Pages
+
+
+def blocks(path: Path) -> Iterator[tuple[str, str]]:
+    """The language and the content of every fenced block."""
+    for found in FENCE.finditer(path.read_text()):
+        yield found[2], re.sub(rf"^{found[1]}", "", found[3], flags=re.MULTILINE)
+
+
+def anchors(path: Path) -> set[str]:
+    """What a link can point at in a page: its headings, as the hosting sites name them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", path.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in LINK.findall(FENCE.sub("", path.read_text())):
+        if re.match(r"\w+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        page_linked = (path.parent / name).resolve() if name else path
+        assert page_linked.exists(), target
+        assert not anchor or anchor in anchors(page_linked), target
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_data_blocks_parse(path: Path) -> None:
+    for language, content in blocks(path):
+        match language:
+            case "toml":
+                tomllib.loads(content)
+            case "json":
+                json.loads(content)
+            case "python":
+                ast.parse(content)
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = DOCS / "README.md"
+    linked = {(DOCS / target.partition("#")[0]).resolve() for target in LINK.findall(index.read_text())}
+    assert {*DOCS.rglob("*.md"), EXAMPLE} - linked == {index}
+
+
+def test_the_documented_analyzer_keeps_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = DOCS / "how-to" / "write-an-analyzer.md"
+    (code,) = (content for language, content in blocks(guide) if language == "python")
+    (tmp_path / "analyzer_of_the_guide.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    analyzer: Analyzer = importlib.import_module("analyzer_of_the_guide").PeakAnalyzer()
+    assert isinstance(analyzer, Analyzer)
+    analyzer.load()
+    for role in ROLES:
+        for level in (0.0, 0.5):
+            given = analyzer.analyze(Audio(role, np.full((4800, 2), level, np.float32), 48000, ("FL", "FR")))
+            promised = {feature.name for feature in analyzer.features(role)}
+            assert given.values.keys() | given.unmeasurable.keys() == promised
+
+
+def test_the_unit_leaves_time_to_stop_and_does_not_restart_in_vain() -> None:
+    unit = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "systemd" / "audiobatchd.service").read_text(), re.MULTILINE))
+    assert float(unit["TimeoutStopSec"]) > Config().stop_grace
+    assert unit["RestartPreventExitStatus"] == str(daemon_command._CONFIG)

@@ -1,0 +1,347 @@
+"""The control socket with both its ends: a real server in a thread, the real client, and everything in between."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from audiobatchd.control import place
+from audiobatchd.control.client import ControlClient
+from audiobatchd.control.server import REQUEST_LIMIT, ControlServer
+from audiobatchd.control_command import main
+from audiobatchd.errors import AlreadyRunningError, AudiobatchError, NoDaemonError, UsageError
+from audiobatchd.status import Status
+
+NOBODY = 65534
+
+
+@contextmanager
+def serving(path: Path, status: Callable[[], Status]) -> Iterator[ControlServer]:
+    """A started server in a loop and thread of its own; stopped at the end."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = ControlServer(path, status)
+    try:
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
+        yield server
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+@contextmanager
+def listening(path: Path, answer: bytes | None) -> Iterator[None]:
+    """Somebody on the socket who answers every connection with `answer`, or never."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            if answer is not None:
+                connection.sendall(answer)
+
+    thread = threading.Thread(target=serve)
+    if answer is not None:
+        thread.start()
+    try:
+        yield
+    finally:
+        if answer is not None:
+            thread.join(10)
+        listener.close()
+
+
+def ask(path: Path, request: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Send `request` as it is: (status, headers, body)."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(str(path))
+        connection.sendall(request)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    return int(first.split()[1]), dict(line.lower().split(": ", 1) for line in lines), body
+
+
+def request(method: str, resource: str, more: str = "") -> bytes:
+    """A request without a body, after which the server is to close."""
+    return f"{method} {resource} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{more}\r\n".encode()
+
+
+# Answers
+
+
+def test_client_gets_what_the_daemon_tells(tmp_path: Path, busy: Status) -> None:
+    with serving(tmp_path / "control.sock", lambda: busy):
+        assert ControlClient(tmp_path / "control.sock").status() == busy
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "error"),
+    [
+        (request("GET", "/"), 404, "not found: GET /"),
+        (request("GET", "/v2/%1b[31m"), 404, r"not found: GET /v2/\x1b[31m"),
+        (request("POST", "/v1/status"), 405, "method not allowed: POST /v1/status"),
+        (
+            request("GET", "/v1/status", f"Content-Length: {REQUEST_LIMIT + 1}\r\n") + b"x" * (REQUEST_LIMIT + 1),
+            413,
+            "request entity too large: GET /v1/status",
+        ),
+    ],
+    ids=["not found", "escape sequence", "method", "too large"],
+)
+def test_refusals_are_json(tmp_path: Path, busy: Status, sent: bytes, code: int, error: str) -> None:
+    with serving(tmp_path / "control.sock", lambda: busy):
+        status, headers, body = ask(tmp_path / "control.sock", sent)
+    assert (status, json.loads(body)) == (code, {"error": error})
+    assert headers["content-type"].startswith("application/json")
+    assert (code == 405) == ("allow" in headers)
+
+
+def test_failing_answer_is_logged_and_ends_nothing(
+    tmp_path: Path, busy: Status, caplog: pytest.LogCaptureFixture
+) -> None:
+    def status() -> Status:
+        if not caplog.records:
+            raise ZeroDivisionError
+        return busy
+
+    client = ControlClient(tmp_path / "control.sock")
+    with serving(tmp_path / "control.sock", status):
+        with pytest.raises(AudiobatchError, match="cannot get /v1/status: the daemon failed to answer"):
+            client.status()
+        assert client.status() == busy
+    assert "request-failed" in caplog.text
+
+
+# The socket file
+
+
+def test_socket_is_for_owner_and_group_whatever_the_umask(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "run" / "control.sock"
+    before = os.umask(0o077)
+    try:
+        with serving(path, lambda: busy):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    finally:
+        os.umask(before)
+    assert not path.exists()
+
+
+def test_stale_socket_is_replaced(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    with serving(path, lambda: busy):
+        assert ControlClient(path).status() == busy
+
+
+def test_second_server_is_refused_and_hurts_nobody(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: busy):
+        with pytest.raises(AlreadyRunningError, match=str(path)), serving(path, lambda: busy):
+            pass
+        assert ControlClient(path).status() == busy
+
+
+def test_only_its_own_socket_is_removed(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: busy):
+        path.unlink()
+        path.write_text("somebody else's")
+    assert path.read_text() == "somebody else's"
+
+
+def test_stop_without_start_does_nothing(tmp_path: Path, busy: Status) -> None:
+    asyncio.run(ControlServer(tmp_path / "control.sock", lambda: busy).stop())
+
+
+def test_what_is_no_socket_is_left_alone(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "control.sock"
+    path.write_text("precious")
+    with pytest.raises(UsageError, match="something that is no socket is there"), serving(path, lambda: busy):
+        pass
+    assert path.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("below", "cause"), [("no/such/control.sock", "there is no directory .*no"), ("x" * 107, "107 allowed")]
+)
+def test_impossible_places_are_named(tmp_path: Path, busy: Status, below: str, cause: str) -> None:
+    with pytest.raises(UsageError, match=cause), serving(tmp_path / below, lambda: busy):
+        pass
+
+
+# No answer
+
+
+def test_no_such_socket(tmp_path: Path) -> None:
+    with pytest.raises(NoDaemonError, match=r"no daemon answers on .*none\.sock: there is no such socket"):
+        ControlClient(tmp_path / "none.sock").status()
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "dead.sock"))
+    with pytest.raises(NoDaemonError, match="nobody listens"):
+        ControlClient(tmp_path / "dead.sock").status()
+
+
+def test_permission_denied(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "control.sock"
+    root = os.geteuid() == 0
+    with serving(path, lambda: busy):
+        path.chmod(0)
+        if root:
+            os.seteuid(NOBODY)
+        try:
+            with pytest.raises(NoDaemonError, match="permission denied"):
+                ControlClient(path).status()
+        finally:
+            if root:
+                os.seteuid(0)
+
+
+def test_silence_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "silent.sock"
+    with listening(path, None), pytest.raises(NoDaemonError, match=r"no answer within 0\.05 s"):
+        ControlClient(path, timeout=0.05).status()
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (b"", "broke off"),
+        (b"SSH-2.0-OpenSSH\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "no audiobatchd of this version"),
+    ],
+)
+def test_strangers_are_told_from_daemons(tmp_path: Path, answer: bytes, cause: str) -> None:
+    path = tmp_path / "stranger.sock"
+    with listening(path, answer), pytest.raises(NoDaemonError, match=cause):
+        ControlClient(path).status()
+
+
+# Its place
+
+
+@pytest.mark.parametrize(
+    ("environ", "uid", "service", "expected"),
+    [
+        ({"AUDIOBATCHD_SOCKET": "/a/b.sock"}, 0, True, "/a/b.sock"),
+        ({"AUDIOBATCHD_SOCKET": "", "XDG_RUNTIME_DIR": "/x"}, 7, False, "/x/audiobatchd/control.sock"),
+        ({}, 0, False, "SERVICE"),
+        ({"XDG_RUNTIME_DIR": "/run/user/7"}, 7, True, "SERVICE"),
+        ({}, 7, False, "/run/user/7/audiobatchd/control.sock"),
+    ],
+)
+def test_default_place(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    uid: int,
+    service: bool,
+    expected: str,
+) -> None:
+    monkeypatch.setattr(place, "SERVICE_SOCKET", tmp_path / "service.sock")
+    if service:
+        (tmp_path / "service.sock").touch()
+    where = str(tmp_path / "service.sock") if expected == "SERVICE" else expected
+    assert str(place.default_socket(environ, uid)) == where
+
+
+# The command
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_status_as_text(tmp_path: Path, busy: Status, capsys: pytest.CaptureFixture[str], before: bool) -> None:
+    path = str(tmp_path / "control.sock")
+    with serving(Path(path), lambda: busy):
+        assert main(["--socket", path, "status"] if before else ["status", "--socket", path]) == 0
+    out = capsys.readouterr().out
+    assert "6,240 complete" in out
+    assert "\x1b" not in out
+
+
+def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--socket", str(tmp_path / "none.sock"), "status"]) == 3
+    assert capsys.readouterr().err.startswith("audiobatchctl: no daemon answers on ")
+    assert main(["--socket", "/" + "x" * 200, "status"]) == 2
+    for wrong in ([], ["frobnicate"], ["status", "--frobnicate"]):
+        with pytest.raises(SystemExit) as left:
+            main(wrong)
+        assert left.value.code == 2
+
+
+def test_status_json_loads_nothing_heavy(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "control.sock"
+    program = (
+        "import sys\n"
+        "from audiobatchd.control_command import main\n"
+        "code = main(sys.argv[1:])\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)\n"
+        "print(*(name for name in sys.modules if name.startswith('audiobatchd.')), file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    command = [sys.executable, "-c", program, "status", "--json", "--socket", str(path)]
+    with serving(path, lambda: busy):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["datasets"][0]["folders"]["complete"] == 6240
+    loaded, ours = map(str.split, done.stderr.splitlines()[-2:])
+    heavy = {"rich", "aiohttp", "asyncio", "numpy", "av", "scipy", "watchdog", "fasteners", "systemd", "logging"}
+    assert not heavy & set(loaded)
+    known = {"control", "control.client", "control.place", "control_command", "errors", "model", "names"}
+    known |= {"plugin_api", "status", "statusview", "terminal_text"}
+    assert set(ours) <= {f"audiobatchd.{name}" for name in known}
+
+
+def test_reader_that_leaves_is_no_error(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "control.sock"
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = "import sys; from audiobatchd.control_command import main; sys.exit(main(sys.argv[1:]))"
+    try:
+        with serving(path, lambda: busy):
+            done = subprocess.run(
+                [sys.executable, "-c", program, "status", "--socket", str(path)],
+                stdout=writer,
+                stderr=subprocess.PIPE,
+                timeout=60,
+                check=False,
+            )
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_locale_without_the_signs_gets_plain_ones(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "control.sock"
+    program = "import sys; from audiobatchd.control_command import main; sys.exit(main(sys.argv[1:]))"
+    with serving(path, lambda: busy):
+        done = subprocess.run(
+            [sys.executable, "-c", program, "status", "--socket", str(path)],
+            capture_output=True,
+            timeout=60,
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+            check=True,
+        )
+    assert "#" * 30 + "!" in done.stdout.decode("ascii")
