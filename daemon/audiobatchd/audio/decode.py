@@ -231,7 +231,8 @@ class _Decoding:
         if self._promise.demuxer == "flac" and first.pts is not None and last.pts is not None:
             missing = last.pts - start + last.samples - gatherer.count
             if missing and last.time_base == Fraction(1, rate):
-                message = f"ends too early: {missing} samples are missing on the way"
+                fault = "samples are missing on the way" if missing > 0 else "samples more than its frames count"
+                message = f"{'ends too early:' if missing > 0 else 'holds'} {abs(missing)} {fault}"
                 raise DamagedFileError(message)
         info = self._promise.stream_info
         if self._md5 is not None and info is not None and self._md5.digest() != info.md5:

@@ -14,6 +14,9 @@ from audiobatchd.audio.window import Window
 _BLOCK = 1 << 20
 _MOST_FRAMES = 10_000_000
 _SYNC = b"\xff"
+_FAR = 1 << 16
+_ROW = 2
+_LONGEST_FRAME = 1 << 13
 
 Length = Callable[[bytes, int], int]
 """Gives the length in bytes of the frame whose header stands at a place in a block, 0 where none does."""
@@ -52,3 +55,27 @@ def walk(window: Window, header: int, length: Length) -> Walk:
         offset = base + place
     rest = window.at(offset, header)
     return Walk(count, offset, header - len(rest) if rest[:1] == _SYNC and len(rest) < header else 0)
+
+
+def row(window: Window, offset: int, header: int, like: Callable[[bytes], Length]) -> int | None:
+    """Where frames in a row begin, so many that it is no accident, at `offset` or not far behind; None if nowhere.
+
+    `like` gives the lengths of the frames of the stream that begins with a header of `header` bytes.
+    """
+    block = window.at(offset, _FAR + _ROW * _LONGEST_FRAME)
+    place = block.find(_SYNC, 0, _FAR)
+    while place >= 0:
+        first = block[place : place + header]
+        if len(first) == header and _is_row(block, place, header, like(first)):
+            return offset + place
+        place = block.find(_SYNC, place + 1, _FAR)
+    return None
+
+
+def _is_row(block: bytes, place: int, header: int, length: Length) -> bool:
+    for _ in range(_ROW):
+        size = length(block, place) if place + header <= len(block) else 0
+        if not size:
+            return False
+        place += size
+    return True

@@ -89,11 +89,7 @@ def promised(window: Window) -> Promise:
         if matches(head):
             return parser(audio)
     audio = _without_leading_zeros(audio)
-    for find in (_adts, _mp3):
-        found = find(Excerpt(audio, 0, trailing_tags(audio)))
-        if found is not None:
-            return found
-    return Promise(None, window)
+    return _frames(Excerpt(audio, 0, trailing_tags(audio))) or Promise(None, window)
 
 
 def _flac(audio: Window) -> Promise:
@@ -145,15 +141,30 @@ def _ogg(audio: Window) -> Promise:
     )
 
 
+def _frames(audio: Window) -> Promise | None:
+    """What MP3 and ADTS promise, from the first byte on or, as FFmpeg plays them, from behind something else."""
+    found = _adts(audio) or _mp3(audio)
+    if found is not None:
+        return found
+    for header, like in ((adts.HEADER_BYTES, adts.length_like), (mp3.HEADER_BYTES, mp3.length_like)):
+        start = frames.row(audio, 0, header, like)
+        if start is not None:
+            behind = Excerpt(audio, start, audio.size)
+            return _adts(behind) or _mp3(behind)
+    return None
+
+
 def _mp3(audio: Window) -> Promise | None:
     first = audio.at(0, mp3.HEADER_BYTES)
     header = mp3.header_at(audio, 0)
     if header is None:
         return None
     walk = frames.walk(audio, mp3.HEADER_BYTES, mp3.length_like(first))
-    if walk.count < 2 and walk.end < audio.size and not walk.missing:
-        return None
     info = mp3.info_count(audio.at(0, header.length))
+    if not (info and info.frames):
+        _check_holes(audio, walk, mp3.HEADER_BYTES, mp3.length_like(first))
+        if walk.count < 2 and walk.end < audio.size and not walk.missing:
+            return None
     count = walk.count - (1 if info else 0)
     whole = _is_whole(audio, walk, count, info)
     if info and info.frames:
@@ -193,6 +204,7 @@ def _adts(audio: Window) -> Promise | None:
     if header is None:
         return None
     walk = frames.walk(audio, adts.HEADER_BYTES, adts.length_like(first))
+    _check_holes(audio, walk, adts.HEADER_BYTES, adts.length_like(first))
     if walk.count < 2 and walk.end < audio.size and not walk.missing:
         return None
     if not _is_whole(audio, walk, walk.count, None):
@@ -200,6 +212,19 @@ def _adts(audio: Window) -> Promise | None:
     slack = 2 * adts.FRAME_SAMPLES
     samples = walk.count * adts.FRAME_SAMPLES
     return Promise("aac", Excerpt(audio, 0, walk.end), samples, header.rate, below=slack, above=slack)
+
+
+def _check_holes(audio: Window, walk: frames.Walk, header: int, length: frames.Length) -> None:
+    """Raise DamagedFileError where the frames go on behind something else than tags: FFmpeg would skip it, and a frame.
+
+    Streams that were recorded in segments have tags between them.
+    """
+    if not walk.count or walk.missing or leading_tags(Excerpt(audio, walk.end, audio.size)):
+        return
+    # A row at the very end of the walk is one that was given up for its length.
+    if frames.row(audio, walk.end, header, lambda _: length) not in {None, walk.end}:
+        message = f"holds no frame at byte {walk.end}"
+        raise DamagedFileError(message)
 
 
 def _is_whole(audio: Window, walk: frames.Walk, count: int, info: mp3.Count | None) -> bool:
@@ -225,8 +250,10 @@ def _only_zeros(window: Window, offset: int) -> bool:
 
 
 def _without_leading_zeros(audio: Window) -> Window:
+    """The audio without zeros before it, and without the tags that may follow these."""
     head = audio.at(0, _MOST_ZEROS_BEFORE)
-    return Excerpt(audio, len(head) - len(head.lstrip(b"\0")), audio.size)
+    audio = Excerpt(audio, len(head) - len(head.lstrip(b"\0")), audio.size)
+    return Excerpt(audio, leading_tags(audio), audio.size)
 
 
 _CONTAINERS: tuple[tuple[Callable[[bytes], bool], Callable[[Window], Promise]], ...] = (
