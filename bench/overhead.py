@@ -1,7 +1,7 @@
 """What the service costs beside the analysis itself: `./dev bench overhead`.
 
-The same 60 folders of 30 seconds (44.1 kHz stereo FLAC) are measured by `audiobatchd --once` with two workers and, beside
-it, by two bare processes that only decode and call the analyzers. Runs alternate; medians are printed.
+The same 60 folders of 30 seconds (44.1 kHz stereo FLAC) are measured by `audiobatchd --once` with two workers and,
+beside it, by two bare processes that only decode and call the analyzers. Runs alternate; medians are printed.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def bare(folders: list[Path], processes: int) -> Run:
         subprocess.Popen([sys.executable, "-c", _BARE, *map(str, folders[number::processes])], env=environment)
         for number in range(processes)
     ]
-    if any([process.wait() for process in running]):
+    codes = [process.wait() for process in running]
+    if any(codes):
         raise SystemExit("a bare process failed")
     wall = time.monotonic() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
