@@ -54,7 +54,7 @@ class Note:
 class Catalog:
     """The memory of one daemon; of one run, where there is no state directory (`path` None).
 
-    A database that is no database any more is set aside and made anew.
+    A database that is no database any more is set aside and made anew; where there can be none, it is one of this run.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -62,13 +62,10 @@ class Catalog:
         self._complaints: set[str] = set()
         self._decoder = msgspec.msgpack.Decoder(FolderMemory)
         try:
-            self._connection = _open(path)
-        except sqlite3.DatabaseError as error:
-            if path is None or isinstance(error, sqlite3.OperationalError):
-                raise
-            _LOG.warning("catalog-remade", extra={"fields": {"path": str(path), "reason": str(error)}})
-            _set_aside(path)
-            self._connection = _open(path)
+            self._connection = _open_or_remake(path)
+        except (sqlite3.DatabaseError, OSError) as error:
+            self._failed(error)
+            self._connection = _open(None)
 
     def recall(self, key: FolderKey) -> FolderMemory:
         """What is remembered of a folder."""
@@ -83,7 +80,7 @@ class Catalog:
             return FolderMemory()
         try:
             return self._decoder.decode(row[0])
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, TypeError):
             # Written by another version of this program: it is only a cache.
             return FolderMemory()
 
@@ -105,7 +102,7 @@ class Catalog:
             query = "INSERT OR REPLACE INTO folder VALUES (?, ?, ?)"
             self._connection.execute(query, (*_names(note.key), content))
 
-    def _failed(self, error: sqlite3.DatabaseError) -> None:
+    def _failed(self, error: sqlite3.DatabaseError | OSError) -> None:
         """A full disk or a damaged page costs what would have been remembered, not the service: it is only a cache."""
         if str(error) not in self._complaints:
             self._complaints.add(str(error))
@@ -115,6 +112,17 @@ class Catalog:
         """Close the database."""
         with self._lock:
             self._connection.close()
+
+
+def _open_or_remake(path: Path | None) -> sqlite3.Connection:
+    try:
+        return _open(path)
+    except sqlite3.DatabaseError as error:
+        if path is None or isinstance(error, sqlite3.OperationalError):
+            raise
+        _LOG.warning("catalog-remade", extra={"fields": {"path": str(path), "reason": str(error)}})
+    _set_aside(path)
+    return _open(path)
 
 
 def _open(path: Path | None) -> sqlite3.Connection:

@@ -10,6 +10,7 @@ from typing import TextIO
 
 from audiobatchd.core.actions import Report
 from audiobatchd.names import shown
+from audiobatchd.terminal_text import printable
 
 _LOG = logging.getLogger("audiobatchd")
 _LEVELS = {
@@ -53,7 +54,7 @@ class LineFormatter(logging.Formatter):
         parts = [record.getMessage(), *(f"{name}={_quoted(value)}" for name, value in fields.items())]
         if record.exc_info:
             parts.append(f"traceback={_quoted(self.formatException(record.exc_info))}")
-        line = shown_line(" ".join(parts))
+        line = printable(" ".join(parts))
         if self._journal:
             return f"<{_PRIORITIES.get(record.levelno, 6)}>{line}"
         return f"{time.strftime('%H:%M:%S', time.localtime(record.created))} {line}"
@@ -65,11 +66,6 @@ def set_up(stream: TextIO | None = None, *, journal: bool = False, handler: logg
     if handler.formatter is None:
         handler.setFormatter(LineFormatter(journal=journal))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-
-
-def shown_line(line: str) -> str:
-    """`line` without anything that could end it or steer a terminal."""
-    return "".join(char if char.isprintable() else shown(char) for char in line)
 
 
 def _quoted(value: object) -> str:

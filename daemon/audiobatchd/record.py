@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,7 +18,6 @@ from msgspec import Raw
 
 from audiobatchd import provenance
 from audiobatchd.errors import RecordError
-from audiobatchd.plugin_api import Value
 from audiobatchd.provenance import Entry, Provenance
 
 TEMPORARY_PREFIX = ".audiobatch-"
@@ -73,7 +72,7 @@ def refuse_unwritable(name: str, folder_fd: int) -> None:
 def publish(
     name: str,
     folder_fd: int,
-    values: Mapping[str, Value],
+    values: Mapping[str, object],
     entries: dict[str, dict[str, Entry]],
     *,
     drop: Collection[str] = (),
@@ -103,10 +102,21 @@ def publish(
     raise RecordError("cannot replace the record: somebody else keeps writing it")
 
 
+def first_mode(folder_fd: int, sources: Iterable[str]) -> int:
+    """The mode of a record that replaces none: who may read the full mix may read the numbers.
+
+    `sources` are source files of the folder, best first; one that leads nowhere is passed over.
+    """
+    for name in sources:
+        with contextlib.suppress(OSError):
+            return 0o600 | (os.stat(name, dir_fd=folder_fd).st_mode & 0o444)
+    return 0o600
+
+
 def sweep(folder_fd: int) -> None:
     """Remove what killed writers left. Only the holder of the folder's lock may call it."""
     with os.scandir(folder_fd) as entries:
-        left = [entry.name for entry in entries if is_temporary(entry.name)]
+        left = [entry.name for entry in entries if is_temporary(entry.name) and not entry.is_dir(follow_symlinks=False)]
     for name in left:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=folder_fd)
@@ -120,13 +130,17 @@ def _read(name: str, folder_fd: int) -> tuple[Record, _Identity]:
         if _is_link(name, folder_fd):
             raise RecordError("cannot read the record: it is a dangling link") from None
         return Record(), None
-    with open(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
+        # `open` refuses a directory and leaves its descriptor open.
         if stat.S_ISDIR(status.st_mode):
             raise RecordError("cannot read the record: it is a directory")
         if not stat.S_ISREG(status.st_mode):
             raise RecordError("cannot read the record: it is not a regular file")
-        content = file.read()
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read()
+    finally:
+        os.close(descriptor)
     try:
         values = _KEYS.decode(content)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -144,21 +158,31 @@ def _is_link(name: str, folder_fd: int) -> bool:
 
 
 def _identity(name: str, folder_fd: int) -> _Identity:
+    status = _status(name, folder_fd)
+    return (status.st_ino, status.st_size, status.st_mtime_ns) if status else None
+
+
+def _status(name: str, folder_fd: int) -> os.stat_result | None:
     try:
-        status = os.stat(name, dir_fd=folder_fd)
+        return os.stat(name, dir_fd=folder_fd)
     except FileNotFoundError:
         return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _merge(
-    record: Record, values: Mapping[str, Value], entries: dict[str, dict[str, Entry]], drop: Collection[str]
+    record: Record, values: Mapping[str, object], entries: dict[str, dict[str, Entry]], drop: Collection[str]
 ) -> bytes:
     left_out = {provenance.KEY, *drop}
     merged: dict[str, Raw] = {key: raw for key, raw in record.values.items() if key not in left_out}
     merged.update((key, Raw(msgspec.json.encode(value))) for key, value in values.items())
-    merged[provenance.KEY] = provenance.merged(record.provenance, entries)
-    return msgspec.json.format(msgspec.json.encode(merged), indent=2) + b"\n"
+    if entries or record.provenance.analyzers:
+        merged[provenance.KEY] = provenance.merged(record.provenance, entries)
+    try:
+        return msgspec.json.format(msgspec.json.encode(merged), indent=2) + b"\n"
+    except RecursionError as error:
+        # One level less deep than what `_read` can take.
+        message = f"cannot replace the record: {error}"
+        raise RecordError(message) from error
 
 
 def _write(temporary: str, folder_fd: int, content: bytes, replaces: str | None, first_mode: int) -> None:
@@ -173,7 +197,8 @@ def _write(temporary: str, folder_fd: int, content: bytes, replaces: str | None,
 
 def _take_rights(descriptor: int, folder_fd: int, replaces: str | None, first_mode: int) -> None:
     """Mode, group and ACL of the record that is replaced; a first one takes `first_mode` and the folder's group."""
-    old = os.stat(replaces, dir_fd=folder_fd) if replaces else None
+    # One that went away meanwhile has none to give, and `publish` will see that it went.
+    old = _status(replaces, folder_fd) if replaces else None
     group = old.st_gid if old else os.fstat(folder_fd).st_gid
     # Somebody who is no member of the group cannot give a file to it; the numbers matter more.
     with contextlib.suppress(PermissionError):
@@ -181,6 +206,8 @@ def _take_rights(descriptor: int, folder_fd: int, replaces: str | None, first_mo
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode) if old else first_mode)
     if replaces:
         # ENODATA: it has no ACL; ENOTSUP: nothing here has.
+        with contextlib.suppress(OSError):
+            os.removexattr(descriptor, _ACL)  # what the folder gives to every new file
         with contextlib.suppress(OSError):
             acl = os.getxattr(f"/proc/self/fd/{folder_fd}/{replaces}", _ACL)
             os.setxattr(descriptor, _ACL, acl)

@@ -13,10 +13,12 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from watchdog.events import (
+    DirAttribEvent,
     DirCreatedEvent,
     DirDeletedEvent,
     DirModifiedEvent,
     DirMovedEvent,
+    FileAttribEvent,
     FileClosedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
@@ -35,10 +37,12 @@ from audiobatchd.model import FolderKey
 _LOG = logging.getLogger(__name__)
 # With opened and closed-no-write events watchdog's own registration walk floods its queue for ever.
 _EVENTS: list[type[FileSystemEvent]] = [
+    DirAttribEvent,
     DirCreatedEvent,
     DirDeletedEvent,
     DirModifiedEvent,
     DirMovedEvent,
+    FileAttribEvent,
     FileClosedEvent,
     FileCreatedEvent,
     FileDeletedEvent,
@@ -72,9 +76,11 @@ class Watch:
         self.stop()
         observer = Observer()
         try:
+            os.scandir(self._root).close()  # watchdog says nothing of a root that it may not read
             observer.schedule(self._translator, self._root, recursive=True, event_filter=_EVENTS)
             observer.start()
         except OSError as error:
+            observer.stop()
             return f"no events: cannot watch it ({error.strerror})"
         self._observer, self._identity = observer, identity
         return ""
@@ -123,7 +129,7 @@ class _Translator(FileSystemEventHandler):
     def _translate(self, event: FileSystemEvent) -> None:
         source, target = os.fsdecode(event.src_path), os.fsdecode(event.dest_path or "")
         match event:
-            case DirModifiedEvent():
+            case DirModifiedEvent() | DirAttribEvent():
                 self._say(FolderTouched, source)
             case DirCreatedEvent():
                 self._say(TreeAppeared, source)
@@ -138,9 +144,11 @@ class _Translator(FileSystemEventHandler):
                         self._say(FolderHint, os.path.dirname(path))
 
     def _say(self, event: type[FolderHint | FolderTouched | TreeAppeared | TreeVanished], path: str) -> None:
+        if not path:
+            return
         relative = os.path.relpath(path, self._root)
         if relative == ".":
             relative = ""
         parts = relative.split(os.sep) if relative else []
-        if path and ".." not in parts and all(enters(part, self._ignore) for part in parts):
+        if ".." not in parts and all(enters(part, self._ignore) for part in parts):
             self._post(event(FolderKey(self._root, relative)))

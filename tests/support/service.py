@@ -80,7 +80,7 @@ def leftovers(dataset: Path) -> list[str]:
     return [name for name in names if name.endswith((".lock", ".tmp"))]
 
 
-@dataclass
+@dataclass(eq=False)
 class Service:
     """A running `audiobatchd`."""
 

@@ -10,6 +10,7 @@ from audiobatchd.core.messages import Ready, WorkerSettings
 from audiobatchd.errors import AnalyzerUnavailableError, ConfigError
 from audiobatchd.model import ROLES
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer
+from audiobatchd.terminal_text import printable
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Bench:
         configuration names an analyzer that is not installed.
         """
         found = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
-        names = sorted(found) if settings.analyzers is None else settings.analyzers
+        names = sorted(found) if settings.analyzers is None else dict.fromkeys(settings.analyzers)
         analyzers: dict[str, Analyzer] = {}
         offers = []
         for name in names:
@@ -42,7 +43,7 @@ class Bench:
                 analyzer.load()
                 analyzers[analyzer.name] = analyzer
             except AnalyzerUnavailableError as error:
-                unavailable = str(error)
+                unavailable = printable(str(error))
             offers.append(_offer(analyzer, unavailable))
         return Bench(settings, analyzers, tuple(offers))
 

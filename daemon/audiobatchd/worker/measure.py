@@ -17,9 +17,12 @@ from audiobatchd.model import FileStamp, Fingerprint
 from audiobatchd.names import shown
 from audiobatchd.plugin_api import Analyzer, Audio, Measurement, Value
 from audiobatchd.provenance import Entry
+from audiobatchd.terminal_text import printable
 from audiobatchd.worker.bench import Bench
 
 _LOG = logging.getLogger(__name__)
+_INTEGERS = range(-(1 << 63), 1 << 64)
+"""What MessagePack can carry."""
 
 
 @dataclass
@@ -89,7 +92,7 @@ def _call(analyzer: Analyzer, audio: Audio) -> Measurement:
     except Exception as error:
         # The boundary of an analyzer's call: it may be anybody's code.
         _LOG.exception("analyzer %s", analyzer.name)
-        message = f"analyzer {analyzer.name} failed: {type(error).__name__}: {error}"
+        message = printable(f"analyzer {analyzer.name} failed: {type(error).__name__}: {error}")
         raise AnalyzerFaultError(message) from error
 
 
@@ -99,18 +102,44 @@ def _refusal(analyzer: Analyzer, role: str, reason: str) -> Measurement:
 
 def _note(result: FileResult, analyzer: Analyzer, role: str, measurement: Measurement) -> None:
     """Take in a measurement, after checking that it keeps what the analyzer promised."""
-    promised = {feature.name for feature in analyzer.features(role)}
-    given = measurement.values.keys() | measurement.unmeasurable.keys()
-    if given != promised:
-        message = f"analyzer {analyzer.name} promised {sorted(promised)} and gave {sorted(given)}"
+    values, unmeasurable = _checked(analyzer, role, measurement)
+    result.values |= values
+    result.unmeasurable |= unmeasurable
+    result.entries[analyzer.name] = _entry(result, analyzer, unmeasurable)
+
+
+def _checked(analyzer: Analyzer, role: str, given: object) -> tuple[dict[str, Value], dict[str, str]]:
+    """The values and the reasons in `given`, as records and messages can carry them."""
+    if not isinstance(given, Measurement):
+        message = f"analyzer {analyzer.name} gave {type(given).__name__} and no measurement"
         raise AnalyzerFaultError(message)
-    for name, value in measurement.values.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            message = f"analyzer {analyzer.name} gave {value} for {name}"
+    promised = sorted(feature.name for feature in analyzer.features(role))
+    names = sorted([*given.values, *given.unmeasurable])
+    if names != promised:
+        message = f"analyzer {analyzer.name} promised {promised} and gave {names}"
+        raise AnalyzerFaultError(message)
+    values = {}
+    for name, value in given.values.items():
+        plain = _plain(value)
+        if plain is None:
+            message = printable(f"analyzer {analyzer.name} gave {value!r:.100} for {name}")
             raise AnalyzerFaultError(message)
-    result.values |= measurement.values
-    result.unmeasurable |= measurement.unmeasurable
-    result.entries[analyzer.name] = _entry(result, analyzer, dict(measurement.unmeasurable))
+        values[name] = plain
+    return values, {name: printable(reason) for name, reason in given.unmeasurable.items()}
+
+
+def _plain(value: object) -> Value | None:
+    """`value` without what a subclass adds (numpy's float64 is a float); None for what no record may hold."""
+    match value:
+        case bool():
+            return value
+        case int() if value in _INTEGERS:
+            return int(value)
+        case float() if math.isfinite(value):
+            return float(value)
+        case str() if not any("\ud800" <= char <= "\udfff" for char in value):
+            return str(value)
+    return None
 
 
 def _entry(result: FileResult, analyzer: Analyzer, unmeasurable: dict[str, str]) -> Entry:

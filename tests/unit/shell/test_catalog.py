@@ -1,0 +1,313 @@
+"""What is remembered between runs: it comes back as it was, and losing it costs nobody a service."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from audiobatchd.catalog import Catalog, FolderMemory, Note
+from audiobatchd.core.completeness import FileMemory
+from audiobatchd.model import FileStamp
+from support.core_rig import key, stamp
+
+SONG = key("Song")
+MEMORY = FolderMemory({"full_mix": FileMemory(stamp(), failure="its end is missing", judges="loudness-1")})
+VERDICT = FolderMemory(verdict="given up", signature="v1", judges="loudness-1")
+
+
+def filled(path: Path, folders: int = 0) -> Path:
+    """A catalog that remembers `SONG` and so many more."""
+    catalog = Catalog(path)
+    catalog.note([Note(SONG, MEMORY), *(Note(key(f"Song {number}"), VERDICT) for number in range(folders))])
+    catalog.close()
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "catalog.sqlite"
+
+
+# Remembering
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [
+        MEMORY,
+        VERDICT,
+        FolderMemory({"drums": FileMemory(stamp("drums.flac"), digest="flac:00", adopted=("loudness", "key"))}),
+        FolderMemory({"full_mix": FileMemory(FileStamp(b"full_mix.flac", 2**62, -1))}, "why", "v2", "x"),
+    ],
+)
+def test_what_was_noted_is_recalled_also_by_the_next_run(path: Path, memory: FolderMemory) -> None:
+    catalog = Catalog(path)
+    assert catalog.recall(SONG) == FolderMemory()
+    catalog.note([Note(SONG, memory)])
+    assert catalog.recall(SONG) == memory
+    assert catalog.recall(key("Another song")) == FolderMemory()
+    assert catalog.recall(key("Song", "/another dataset")) == FolderMemory()
+    catalog.close()
+    again = Catalog(path)
+    assert again.recall(SONG) == memory
+    again.close()
+
+
+def test_the_last_note_counts_and_an_empty_one_forgets(path: Path) -> None:
+    catalog = Catalog(path)
+    catalog.note([Note(SONG, MEMORY), Note(SONG, VERDICT)])
+    assert catalog.recall(SONG) == VERDICT
+    catalog.note([Note(SONG), Note(key("never there"))])
+    assert catalog.recall(SONG) == FolderMemory()
+    catalog.close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT count(*) FROM folder").fetchone() == (0,)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Album/Song", "caf\udce9", "line\nfeed", "日本", "x" * 4000, "'; DROP TABLE folder"]
+)
+def test_names_are_bytes(path: Path, name: str) -> None:
+    catalog = Catalog(path)
+    catalog.note([Note(key(name, "/mus\udcffic"), MEMORY), Note(key(name + "2"), VERDICT)])
+    assert catalog.recall(key(name, "/mus\udcffic")) == MEMORY
+    catalog.close()
+    connection = sqlite3.connect(path)
+    assert (b"/mus\xffic", os.fsencode(name)) in connection.execute("SELECT dataset, path FROM folder").fetchall()
+    connection.close()
+
+
+def test_notes_are_one_transaction(path: Path) -> None:
+    catalog = Catalog(path)
+
+    def breaking_off() -> Iterator[Note]:
+        yield Note(SONG, MEMORY)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        catalog.note(breaking_off())
+    assert catalog.recall(SONG) == FolderMemory()
+    catalog.note([Note(SONG, MEMORY)])
+    assert catalog.recall(SONG) == MEMORY
+    catalog.close()
+
+
+def test_without_a_path_it_lasts_as_long_as_the_run() -> None:
+    catalog, other = Catalog(None), Catalog(None)
+    catalog.note([Note(SONG, MEMORY)])
+    assert catalog.recall(SONG) == MEMORY
+    assert other.recall(SONG) == FolderMemory()
+    catalog.close()
+    other.close()
+
+
+def test_many_threads_at_once(path: Path) -> None:
+    catalog = Catalog(path)
+    wrong: list[str] = []
+
+    def work(number: int) -> None:
+        for turn in range(25):
+            memory = FolderMemory(verdict=f"{number} {turn}")
+            catalog.note([Note(key(f"Song {number}"), memory), Note(key("shared"), memory)])
+            if catalog.recall(key(f"Song {number}")) != memory:
+                wrong.append(f"{number} {turn}")
+            if " " not in catalog.recall(key("shared")).verdict:
+                wrong.append("shared")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert [catalog.recall(key(f"Song {number}")).verdict for number in range(8)] == [f"{n} 24" for n in range(8)]
+    catalog.close()
+
+
+# What can be the matter with it
+
+
+def _garbage(path: Path) -> None:
+    path.write_bytes(b"garbage" * 1000)
+
+
+def _a_word(path: Path) -> None:
+    path.write_bytes(b"garbage")
+
+
+def _truncated(path: Path) -> None:
+    os.truncate(filled(path, 2000), 5000)
+
+
+def _beheaded(path: Path) -> None:
+    content = filled(path, 100).read_bytes()
+    path.write_bytes(content[100:])
+
+
+def _another_version(path: Path) -> None:
+    connection = sqlite3.connect(filled(path))
+    connection.execute("PRAGMA user_version = 7")
+    connection.close()
+
+
+@pytest.mark.parametrize("spoil", [_garbage, _a_word, _truncated, _beheaded, _another_version])
+def test_what_is_no_database_of_ours_is_set_aside_and_made_anew(
+    path: Path, caplog: pytest.LogCaptureFixture, spoil: Callable[[Path], None]
+) -> None:
+    spoil(path)
+    before = path.read_bytes()
+    path.with_name("catalog.sqlite-wal").write_bytes(b"left of the old one")
+    catalog = Catalog(path)
+    assert catalog.recall(SONG) == FolderMemory()
+    catalog.note([Note(SONG, MEMORY)])
+    catalog.close()
+    assert [entry.message for entry in caplog.records] == ["catalog-remade"]
+    assert path.with_name("catalog.sqlite.broken").read_bytes()[100:] == before[100:]
+    again = Catalog(path)
+    assert again.recall(SONG) == MEMORY
+    again.close()
+
+
+def test_an_empty_file_becomes_a_database(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.touch()
+    catalog = Catalog(path)
+    catalog.note([Note(SONG, MEMORY)])
+    assert catalog.recall(SONG) == MEMORY
+    catalog.close()
+    assert caplog.records == []
+
+
+def _directory(path: Path) -> None:
+    (path / "below").mkdir(parents=True)
+
+
+def _no_such_place(path: Path) -> None:
+    path.symlink_to("no/such/directory/catalog.sqlite")
+
+
+def _full(path: Path) -> None:
+    path.symlink_to("/dev/full")
+
+
+def _cannot_be_set_aside(path: Path) -> None:
+    _garbage(path)
+    _directory(path.with_name("catalog.sqlite.broken"))
+
+
+@pytest.mark.parametrize("spoil", [_directory, _no_such_place, _full, _cannot_be_set_aside])
+def test_where_there_can_be_none_the_service_works_without(
+    path: Path, caplog: pytest.LogCaptureFixture, spoil: Callable[[Path], None]
+) -> None:
+    spoil(path)
+    catalog = Catalog(path)
+    assert caplog.records[-1].message == "catalog-fails"
+    catalog.note([Note(SONG, MEMORY)])
+    assert catalog.recall(SONG) == MEMORY
+    catalog.close()
+    assert path.is_dir() or path.is_symlink() or path.read_bytes().startswith(b"garbage")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming somebody else takes root")
+def test_a_directory_that_cannot_be_written(caplog: pytest.LogCaptureFixture) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        path = filled(Path(place) / "catalog.sqlite")
+        Path(place).chmod(0o755)
+        os.seteuid(65534)
+        try:
+            catalog = Catalog(path)
+            catalog.note([Note(SONG, VERDICT)])
+            recalled = catalog.recall(SONG)
+            catalog.close()
+        finally:
+            os.seteuid(0)
+        again = Catalog(path)
+        assert again.recall(SONG) == MEMORY
+        again.close()
+    assert recalled == VERDICT
+    assert [entry.message for entry in caplog.records] == ["catalog-fails"]
+
+
+def _spoilt_pages(path: Path) -> None:
+    content = bytearray(filled(path, 2000).read_bytes())
+    content[4096:40960] = b"\xaa" * (40960 - 4096)
+    path.write_bytes(content)
+
+
+def _another_table(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE folder (x)")
+    connection.close()
+
+
+@pytest.mark.parametrize("spoil", [_spoilt_pages, _another_table])
+def test_a_database_that_fails_is_told_of_once_and_recalls_nothing(
+    path: Path, caplog: pytest.LogCaptureFixture, spoil: Callable[[Path], None]
+) -> None:
+    spoil(path)
+    catalog = Catalog(path)
+    for _ in range(3):
+        assert catalog.recall(SONG) == FolderMemory()
+        catalog.note([Note(SONG, MEMORY)])
+    catalog.close()
+    reasons = [str(vars(entry)["fields"]["reason"]) for entry in caplog.records]
+    assert {entry.message for entry in caplog.records} == {"catalog-fails"}
+    assert len(reasons) == len(set(reasons)) > 0
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xc1", b"garbage", b"\x93\x01\x02\x03", b"\x81\xa5files\x05", 5, "text", 1.5]
+)
+def test_memory_that_cannot_be_decoded_is_none(
+    path: Path, caplog: pytest.LogCaptureFixture, content: bytes | str | float
+) -> None:
+    connection = sqlite3.connect(filled(path))
+    connection.execute("UPDATE folder SET memory = ?", (content,))
+    connection.commit()
+    connection.close()
+    catalog = Catalog(path)
+    assert catalog.recall(SONG) == FolderMemory()
+    catalog.note([Note(SONG, VERDICT)])
+    assert catalog.recall(SONG) == VERDICT
+    catalog.close()
+    assert caplog.records == []
+
+
+def test_memory_of_a_later_program_is_understood_as_far_as_it_goes(path: Path) -> None:
+    later = b"\x82\xa7verdict\xa3why\xa5later\x01"
+    connection = sqlite3.connect(filled(path))
+    connection.execute("UPDATE folder SET memory = ?", (later,))
+    connection.commit()
+    connection.close()
+    catalog = Catalog(path)
+    assert catalog.recall(SONG) == FolderMemory(verdict="why")
+    catalog.close()
+
+
+def test_a_disk_that_fills_up_costs_what_would_have_been_remembered(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    catalog = Catalog(filled(path))
+    catalog._connection.execute("PRAGMA max_page_count = 4")
+    huge = FolderMemory(verdict="x" * 100_000)
+    catalog.note([Note(SONG, VERDICT), Note(key("Another"), huge)])
+    assert catalog.recall(SONG) == MEMORY
+    assert [(entry.message, entry.levelno) for entry in caplog.records] == [("catalog-fails", logging.WARNING)]
+    catalog.note([Note(SONG, VERDICT)])
+    assert catalog.recall(SONG) == VERDICT
+    catalog.close()
+
+
+def test_use_after_the_end_is_no_crash(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    catalog = Catalog(path)
+    catalog.close()
+    catalog.note([Note(SONG, MEMORY)])
+    assert catalog.recall(SONG) == FolderMemory()
+    assert "catalog-fails" in caplog.text

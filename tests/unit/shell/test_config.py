@@ -1,0 +1,236 @@
+"""The configuration file: where it is looked for, what it gives, and what every refusal says."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from audiobatchd import config
+from audiobatchd.config import Config, DatasetConfig
+from audiobatchd.errors import ConfigError
+
+DATASET = '[[dataset]]\npath = "music"\n'
+
+
+def written(directory: Path, text: str) -> Path:
+    """A configuration file in `directory`."""
+    path = directory / "audiobatchd.toml"
+    path.write_text(text)
+    return path
+
+
+# What it gives
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    loaded = config.load(written(tmp_path, "# nothing\n"))
+    assert loaded == Config()
+    assert loaded.worker_count == len(os.sched_getaffinity(0))
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    text = (
+        'workers = 3\nanalyzers = ["loudness"]\njob_timeout = 1\njob_timeout_factor = 0\nmax_duration = 60.5\n'
+        f'max_deaths = 1\nstop_grace = 0\n{DATASET}settle = 0\nrescan = 0.5\nignore = ["a*", "b"]\nadopt = false\n'
+    )
+    loaded = config.load(written(tmp_path, text))
+    assert loaded.dataset[0] == DatasetConfig(
+        path=str(tmp_path / "music"), settle=0.0, rescan=0.5, ignore=("a*", "b"), adopt=False
+    )
+    assert (loaded.workers, loaded.worker_count, loaded.analyzers) == (3, 3, ("loudness",))
+    assert (loaded.job_timeout, loaded.job_timeout_factor, loaded.max_duration) == (1.0, 0.0, 60.5)
+    assert (loaded.max_deaths, loaded.stop_grace) == (1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("music", "etc/music"),
+        ("./a/../music", "etc/music"),
+        ("..", "."),
+        ("../music/", "music"),
+        ("~/music", "etc/~/music"),
+        ("link", "elsewhere"),
+        ("caf\u00e9", "etc/caf\u00e9"),
+    ],
+)
+def test_a_relative_path_starts_at_the_file_s_own_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, expected: str
+) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "link").symlink_to(tmp_path / "elsewhere")
+    written(tmp_path / "etc", f'[[dataset]]\npath = "{path}"\n')
+    monkeypatch.chdir(tmp_path)
+    loaded = config.load(Path("etc/audiobatchd.toml"))
+    assert Path(loaded.dataset[0].path) == Path(os.path.normpath(tmp_path / expected))
+
+
+def test_an_absolute_path_is_taken_as_it_is(tmp_path: Path) -> None:
+    loaded = config.load(written(tmp_path, '[[dataset]]\npath = "/srv/no such music/"\n'))
+    assert loaded.dataset[0].path == "/srv/no such music"
+
+
+def test_a_file_behind_a_link_speaks_of_its_own_place(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link.toml").symlink_to(written(tmp_path / "real", DATASET))
+    assert config.load(tmp_path / "link.toml").dataset[0].path == str(tmp_path / "real" / "music")
+
+
+# What it refuses
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("worker = 2", "unknown key `worker`"),
+        ("settle = 5", "unknown key `settle`"),
+        ('"we ird" = 1', "unknown key `we ird`"),
+        ("workers = 0", "Expected `int` >= 1 - at `workers`"),
+        ("workers = -1", "Expected `int` >= 1 - at `workers`"),
+        ("workers = true", "Expected `int | null`, got `bool` - at `workers`"),
+        ("workers = 2.0", "Expected `int | null`, got `float` - at `workers`"),
+        ('workers = "2"', "Expected `int | null`, got `str` - at `workers`"),
+        ("workers = []", "Expected `int | null`, got an array - at `workers`"),
+        ("[workers]", "Expected `int | null`, got a table - at `workers`"),
+        ('analyzers = "loudness"', "Expected `array | null`, got `str` - at `analyzers`"),
+        ("analyzers = [1]", "Expected `str`, got `int` - at `analyzers[0]`"),
+        ("job_timeout = 0", "Expected `float` > 0.0 - at `job_timeout`"),
+        ("job_timeout = nan", "Expected `float` > 0.0 - at `job_timeout`"),
+        ("job_timeout = inf", "Expected `float` <= 1.7976931348623157e+308 - at `job_timeout`"),
+        ("job_timeout_factor = -0.5", "Expected `float` >= 0.0 - at `job_timeout_factor`"),
+        ("job_timeout_factor = inf", "Expected `float` <= 1.7976931348623157e+308 - at `job_timeout_factor`"),
+        ("max_duration = false", "Expected `float`, got `bool` - at `max_duration`"),
+        ("max_duration = 0.0", "Expected `float` > 0.0 - at `max_duration`"),
+        ("max_deaths = 0", "Expected `int` >= 1 - at `max_deaths`"),
+        ("max_deaths = 1.5", "Expected `int`, got `float` - at `max_deaths`"),
+        ("stop_grace = -1", "Expected `float` >= 0.0 - at `stop_grace`"),
+        ("stop_grace = 1979-05-27", "Expected `float`, got `date` - at `stop_grace`"),
+        ('dataset = "music"', "Expected an array, got `str` - at `dataset`"),
+        ('dataset = ["music"]', "Expected a table, got `str` - at `dataset[0]`"),
+        ('[dataset]\npath = "music"', "Expected an array, got a table - at `dataset`"),
+        ("[[dataset]]\nsettle = 1", "Object missing required field `path` - at `dataset[0]`"),
+        ("[[dataset]]\npath = 5", "Expected `str`, got `int` - at `dataset[0].path`"),
+        ('[[dataset]]\npath = ""', "Expected `str` of length >= 1 - at `dataset[0].path`"),
+        ('[[dataset]]\npath = "a\\u0000b"', r"Expected `str` matching regex '\\A[^\\0]*\\Z' - at `dataset[0].path`"),
+        (DATASET + "settle = true", "Expected `float`, got `bool` - at `dataset[0].settle`"),
+        (DATASET + "settle = -1", "Expected `float` >= 0.0 - at `dataset[0].settle`"),
+        (DATASET + "settle = nan", "Expected `float` >= 0.0 - at `dataset[0].settle`"),
+        (DATASET + 'settle = "5 s"', "Expected `float`, got `str` - at `dataset[0].settle`"),
+        (DATASET + "rescan = 0", "Expected `float` > 0.0 - at `dataset[0].rescan`"),
+        (DATASET + "rescan = inf", "Expected `float` <= 1.7976931348623157e+308 - at `dataset[0].rescan`"),
+        (DATASET + 'ignore = "x"', "Expected an array, got `str` - at `dataset[0].ignore`"),
+        (DATASET + "ignore = [1]", "Expected `str`, got `int` - at `dataset[0].ignore[0]`"),
+        (DATASET + "adopt = 1", "Expected `bool`, got `int` - at `dataset[0].adopt`"),
+        (DATASET + '[[dataset]]\npath = "x"\nsetle = 1', "unknown key `setle` - at `dataset[1]`"),
+        ("workers = 1\nworkers = 2", "not TOML: Cannot overwrite a value (at end of document)"),
+        ("workers = ", "not TOML: Invalid value (at end of document)"),
+        ("workers: 2", "not TOML: Expected '=' after a key in a key/value pair (at line 1, column 8)"),
+        ("\ufeffworkers = 1", "not TOML: Invalid statement (at line 1, column 1)"),
+    ],
+)
+def test_a_refusal_names_the_file_the_key_and_what_was_expected(tmp_path: Path, text: str, why: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as refused:
+        config.load(path)
+    assert str(refused.value) == f"{path}: {why}"
+
+
+def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "audiobatchd.toml"
+    path.write_bytes(b'analyzers = ["caf\xe9"]')
+    with pytest.raises(ConfigError, match=f"^{re.escape(str(path))}: not TOML: 'utf-8' codec can't decode"):
+        config.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("none.toml", "No such file or directory"), (".", "Is a directory"), ("a/b", "Not a directory")]
+)
+def test_a_file_that_cannot_be_read(tmp_path: Path, name: str, why: str) -> None:
+    (tmp_path / "a").touch()
+    with pytest.raises(ConfigError) as refused:
+        config.load(tmp_path / name)
+    assert str(refused.value) == f"cannot read {tmp_path / name}: {why}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "overlap"),
+    [
+        ("music", "music", True),
+        ("music", "music/", True),
+        ("music", "music/more", True),
+        ("music/more", "music", True),
+        ("/", "music", True),
+        ("link", "music/more", True),
+        ("music", "music more", False),
+        ("music", "musi", False),
+        ("a/music", "b/music", False),
+    ],
+)
+def test_datasets_must_not_overlap(tmp_path: Path, one: str, other: str, overlap: bool) -> None:
+    (tmp_path / "link").symlink_to("music")
+    path = written(tmp_path, f'[[dataset]]\npath = "{one}"\n[[dataset]]\npath = "{other}"\n')
+    if not overlap:
+        assert len(config.load(path).dataset) == 2
+        return
+    with pytest.raises(ConfigError) as refused:
+        config.load(path)
+    paths = [os.path.realpath(tmp_path / each) for each in (one, other)]
+    assert str(refused.value) == f"{path}: two datasets overlap: {paths[0]} and {paths[1]} - at `dataset`"
+
+
+def test_also_those_of_the_command_line_must_not(tmp_path: Path) -> None:
+    given = [DatasetConfig(str(tmp_path / "a")), DatasetConfig(str(tmp_path / "b" / ".." / "a" / "c"))]
+    with pytest.raises(ConfigError, match=f"^two datasets overlap: {tmp_path}/a and {tmp_path}/a/c$"):
+        config.with_datasets(Config(), given)
+
+
+# Where it is
+
+
+HOME = {"HOME": "/home/me"}
+ETC = "/etc/audiobatchd/audiobatchd.toml"
+
+
+@pytest.mark.parametrize(
+    ("environ", "there", "found"),
+    [
+        (HOME, [ETC, "/home/me/.config/audiobatchd/audiobatchd.toml"], ETC),
+        (HOME, ["/home/me/.config/audiobatchd/audiobatchd.toml"], "/home/me/.config/audiobatchd/audiobatchd.toml"),
+        (HOME | {"XDG_CONFIG_HOME": "/x"}, ["/x/audiobatchd/audiobatchd.toml", ETC], ETC),
+        (HOME | {"XDG_CONFIG_HOME": "/x"}, ["/x/audiobatchd/audiobatchd.toml"], "/x/audiobatchd/audiobatchd.toml"),
+        (HOME | {"XDG_CONFIG_HOME": "/x"}, ["/home/me/.config/audiobatchd/audiobatchd.toml"], None),
+        (
+            HOME | {"XDG_CONFIG_HOME": ""},
+            ["/home/me/.config/audiobatchd/audiobatchd.toml"],
+            "/home/me/.config/audiobatchd/audiobatchd.toml",
+        ),
+        ({}, ["/.config/audiobatchd/audiobatchd.toml"], "/.config/audiobatchd/audiobatchd.toml"),
+        (HOME, [], None),
+    ],
+)
+def test_the_first_that_is_there_is_taken(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], there: list[str], found: str | None
+) -> None:
+    monkeypatch.setattr(Path, "is_file", lambda path: str(path) in there)
+    assert config.find(environ) == (Path(found) if found else None)
+
+
+@pytest.mark.parametrize("argument", ["music", "./music/", "link", "{root}/music"])
+def test_a_dataset_of_the_command_line_keeps_its_settings_from_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str
+) -> None:
+    loaded = config.load(written(tmp_path, DATASET + "settle = 1\n"))
+    (tmp_path / "link").symlink_to("music")
+    monkeypatch.chdir(tmp_path)
+    assert config.dataset_from_command_line(loaded, argument.format(root=tmp_path)).settle == 1.0
+
+
+def test_a_dataset_that_the_file_does_not_know_has_the_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = config.load(written(tmp_path, DATASET + "settle = 1\n"))
+    monkeypatch.chdir(tmp_path)
+    assert config.dataset_from_command_line(loaded, "more") == DatasetConfig(str(tmp_path / "more"))

@@ -1,0 +1,149 @@
+"""What a file system's locks are worth, by its mount as the kernel tells it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from audiobatchd.filesystems import Kind, classify, kind_of
+
+ROOT = os.geteuid() == 0
+LINE = "{number} 28 {device} / {where} {options} shared:5 master:1 - {kind} {source} {superblock}"
+
+
+@pytest.mark.parametrize(
+    ("filesystem", "options", "kind"),
+    [
+        ("ext4", "rw,relatime", Kind.LOCAL),
+        ("xfs", "rw", Kind.LOCAL),
+        ("btrfs", "rw,subvol=/@", Kind.LOCAL),
+        ("zfs", "rw", Kind.LOCAL),
+        ("tmpfs", "rw", Kind.LOCAL),
+        ("overlay", "rw", Kind.LOCAL),
+        ("ext4", "rw,nolock", Kind.LOCAL),
+        ("something new", "", Kind.LOCAL),
+        ("nfs", "rw,vers=3", Kind.NETWORK),
+        ("nfs4", "rw,vers=4.2,local_lock=none", Kind.NETWORK),
+        ("cifs", "rw,vers=3.1.1", Kind.NETWORK),
+        ("smb3", "rw", Kind.NETWORK),
+        ("ceph", "rw", Kind.NETWORK),
+        ("nfs4", "rw,local_lock=flock", Kind.NETWORK),
+        ("nfs", "rw,nolock,vers=3", Kind.WEAK),
+        ("nfs4", "rw,local_lock=all", Kind.WEAK),
+        ("nfs", "rw,local_lock=posix", Kind.WEAK),
+        ("cifs", "rw,nobrl", Kind.WEAK),
+        ("fuse", "rw", Kind.WEAK),
+        ("fuse.sshfs", "rw", Kind.WEAK),
+        ("fuse.rclone", "rw", Kind.WEAK),
+        ("9p", "rw", Kind.WEAK),
+        ("virtiofs", "rw", Kind.WEAK),
+        ("vboxsf", "rw", Kind.WEAK),
+    ],
+)
+def test_what_a_mount_is_worth(filesystem: str, options: str, kind: Kind) -> None:
+    assert classify(filesystem, set(options.split(","))) is kind
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def mountinfo(monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """Let the kernel tell of these mounts."""
+    content = "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+    monkeypatch.setattr(Path, "read_bytes", lambda path: content)
+
+
+def line(path: Path, kind: str, superblock: str = "rw", options: str = "rw,relatime", where: str = "/mnt") -> str:
+    """The line of a mount that `path` lies on."""
+    device = path.stat().st_dev
+    return LINE.format(
+        number=42,
+        device=f"{os.major(device)}:{os.minor(device)}",
+        where=where,
+        options=options,
+        kind=kind,
+        source="nas:/export",
+        superblock=superblock,
+    )
+
+
+OTHER = LINE.format(number=43, device="999:999", where="/o", options="rw", kind="9p", source="x", superblock="rw")
+
+
+@pytest.mark.parametrize(
+    ("kind", "superblock", "options", "expected"),
+    [
+        ("ext4", "rw,errors=remount-ro", "rw", Kind.LOCAL),
+        ("nfs4", "rw,vers=4.2,local_lock=none", "rw", Kind.NETWORK),
+        ("nfs", "rw,nolock", "rw", Kind.WEAK),
+        ("nfs", "rw", "rw,nolock", Kind.WEAK),
+        ("fuse.sshfs", "rw,user_id=0", "rw", Kind.WEAK),
+    ],
+)
+def test_the_kernel_s_line_is_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, superblock: str, options: str, expected: Kind
+) -> None:
+    mountinfo(monkeypatch, OTHER, line(tmp_path, kind, superblock, options), OTHER)
+    with opened(tmp_path) as descriptor:
+        assert kind_of(descriptor) is expected
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        r"/mnt/with\040blank",
+        r"/mnt/with\012line\011tab\134backslash",
+        "/mnt/-",
+        "/mnt/caf\udce9",
+        "/mnt/日本",
+        "/mnt/carriage\rreturn",
+        "/mnt/feed\x0b\x0c\x1c\x1d\x1e",
+        "/mnt/next\x85line and\u2028separators\u2029".replace(" ", r"\040"),
+    ],
+    ids=ascii,
+)
+@pytest.mark.parametrize("others", [True, False])
+def test_a_mount_may_be_called_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, others: bool
+) -> None:
+    strange = line(tmp_path, "nfs4", where=where)
+    if others:
+        strange = strange.replace(strange.split()[2], "999:998", 1)
+    mountinfo(monkeypatch, strange, *([line(tmp_path, "nfs4")] if others else []))
+    with opened(tmp_path) as descriptor:
+        assert kind_of(descriptor) is Kind.NETWORK
+
+
+def test_a_device_that_is_mounted_nowhere_counts_as_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mountinfo(monkeypatch, OTHER)
+    with opened(tmp_path) as descriptor:
+        assert kind_of(descriptor) is Kind.LOCAL
+
+
+def test_the_tests_own_directory(tmp_path: Path) -> None:
+    with opened(tmp_path) as descriptor:
+        assert kind_of(descriptor) in Kind
+
+
+@pytest.mark.skipif(not ROOT, reason="mounting takes root")
+@pytest.mark.parametrize("name", ["with blank", "caf\udce9", "line\nfeed", "two\u2028lines", "-"], ids=ascii)
+def test_a_real_mount(tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", place], check=True)
+    try:
+        with opened(place) as descriptor:
+            assert kind_of(descriptor) is Kind.LOCAL
+    finally:
+        subprocess.run(["umount", place], check=True)
