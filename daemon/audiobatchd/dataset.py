@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from audiobatchd.core.discovery import Contents, Name, contents
@@ -25,11 +26,34 @@ class Listing:
     access: str
 
 
+def read_names(folder: str, ignore: tuple[str, ...] = ()) -> Contents:
+    """The names in `folder`, sorted out. Raises OSError (NotADirectoryError, FileNotFoundError: no such folder)."""
+    with os.scandir(folder) as entries:
+        return contents((Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in entries), ignore)
+
+
+def walk(root: str, ignore: tuple[str, ...] = ()) -> Iterator[tuple[str, Contents]]:
+    """Every directory at and below `root`, by its path below it, with its names sorted out; depth first, in order.
+
+    One below the root that cannot be read is left out. Raises OSError for the root.
+    """
+    stack = [""]
+    while stack:
+        path = stack.pop()
+        try:
+            names = read_names(os.path.join(root, path) if path else root, ignore)
+        except OSError:
+            if not path:
+                raise
+            continue
+        stack += [os.path.join(path, name) for name in reversed(names.directories)]
+        yield path, names
+
+
 def read_folder(folder: str, ignore: tuple[str, ...] = ()) -> Listing:
     """Read `folder` afresh. Raises OSError (NotADirectoryError and FileNotFoundError: there is no such folder)."""
-    # scandir first: on NFS it is what makes another machine's record visible (a stat may lie for 45 s).
-    with os.scandir(folder) as entries:
-        found = contents((Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in entries), ignore)
+    # The names first: on NFS that is what makes another machine's record visible (a stat may lie for 45 s).
+    found = read_names(folder, ignore)
     if not found.sources:
         return Listing(found, {}, "", "")
     shape = hashlib.blake2b(digest_size=12)

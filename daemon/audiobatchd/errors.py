@@ -47,6 +47,10 @@ class LockBusyError(AudiobatchError):
     """Somebody else holds the lock of a folder."""
 
 
+class LockUsageError(AudiobatchError, RuntimeError):
+    """A `FileLock` is acquired that is acquired already: a mistake in the program that does it."""
+
+
 class LockLostError(AudiobatchError):
     """The lock of a folder stopped being ours while we worked: nothing may be published."""
 

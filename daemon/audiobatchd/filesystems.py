@@ -22,15 +22,34 @@ _UNSHARING_OPTIONS = frozenset({"nolock", "local_lock=all", "local_lock=posix", 
 
 def kind_of(descriptor: int) -> Kind:
     """The kind of file system that an open file lies on; LOCAL where mountinfo does not tell."""
-    device = os.fstat(descriptor).st_dev
+    kind, _ = _look_up(os.fstat(descriptor).st_dev)
+    return kind
+
+
+def of(path: str) -> tuple[Kind, str]:
+    """The kind of the file system that `path` lies on, and its type. Raises OSError where there is no such path."""
+    return _look_up(os.stat(path).st_dev)
+
+
+def refusal(filesystem: str) -> str:
+    """Why a dataset on a WEAK file system of this type is not worked on unless somebody says that one machine does."""
+    return (
+        f"locks on {filesystem} are not shared between machines: "
+        "set alone = true for this dataset if no other machine works on it"
+    )
+
+
+def _look_up(device: int) -> tuple[Kind, str]:
     wanted = f"{os.major(device)}:{os.minor(device)}"
-    found = Kind.LOCAL
-    for line in Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines():
-        fields = line.split(" ")
+    found = Kind.LOCAL, "unknown"
+    # The kernel escapes blanks and line feeds alone: `splitlines` would end a line at more than these.
+    for line in Path("/proc/self/mountinfo").read_bytes().removesuffix(b"\n").split(b"\n"):
+        fields = os.fsdecode(line).split(" ")
         separator = fields.index("-")
         if fields[2] == wanted:
             options = {*fields[5].split(","), *fields[separator + 3].split(",")}
-            found = classify(fields[separator + 1], options)
+            filesystem = fields[separator + 1]
+            found = classify(filesystem, options), filesystem
     return found
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from audiobatchd import record
-from audiobatchd.core.completeness import Assessment, Due, Facts, FileMemory, assess, judges
+from audiobatchd.core.completeness import Assessment, Due, Facts, FileMemory, Policy, assess, judges
 from audiobatchd.core.messages import Job, Result
 from audiobatchd.dataset import Listing, read_folder
 from audiobatchd.errors import (
@@ -20,7 +20,7 @@ from audiobatchd.errors import (
     RecordError,
     SourceChangedError,
 )
-from audiobatchd.locks import FolderLock
+from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.model import Outcome
 from audiobatchd.plugin_api import FULL_MIX, Value
 from audiobatchd.provenance import Entry
@@ -45,6 +45,7 @@ _NOT_THE_TRACKS_FAULT = frozenset(
 _WORST_FIRST = (Outcome.ERROR, Outcome.CHANGED, Outcome.BLOCKED, Outcome.FAILED)
 
 Progress = Callable[[str, float], None]
+Gate = Callable[[], None]
 
 
 def run(job: Job, bench: Bench, report: Progress) -> Result:
@@ -63,12 +64,19 @@ def run(job: Job, bench: Bench, report: Progress) -> Result:
     except OSError as error:
         return _refused(job, f"cannot lock the folder: {error.strerror}", error)
     try:
-        return _locked(job, folder, lock, bench, report)
+        return _locked(job, folder, lock.gate, bench, report)
     finally:
         lock.release()
 
 
-def _locked(job: Job, folder: str, lock: FolderLock, bench: Bench, report: Progress) -> Result:
+def measure_anew(folder: str, gate: Gate, bench: Bench) -> Result:
+    """Measure all of a folder that the caller has locked, whatever its record has, as a job would. Raises OSError."""
+    signature = read_folder(folder).signature
+    job = Job(0, os.fsencode(folder), b"", signature, Policy(overwrite=True), {}, 0.0)
+    return _locked(job, folder, gate, bench, lambda _doing, _seconds: None)
+
+
+def _locked(job: Job, folder: str, gate: Gate, bench: Bench, report: Progress) -> Result:
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
@@ -84,14 +92,17 @@ def _locked(job: Job, folder: str, lock: FolderLock, bench: Bench, report: Progr
         name = record.name_in(folder)
         if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
             raise RecordError("cannot write the record: the folder is read-only")
-        record.sweep(descriptor)
+        with contextlib.suppress(OSError):  # one that cannot be removed is in nobody's way
+            record.sweep(descriptor)
         record.refuse_unwritable(name, descriptor)
         found = record.read(name, descriptor)
-        return _Work(job, folder, descriptor, lock, bench, report, listing).do(found)
+        return _Work(job, folder, descriptor, gate, bench, report, listing).do(found)
     except RecordError as error:
         return Result(job.number, Outcome.BLOCKED, reasons={"": str(error)}, access=listing.access)
     except LockLostError:
         return Result(job.number, Outcome.CHANGED)
+    except (FileNotFoundError, NotADirectoryError):
+        return Result(job.number, Outcome.GONE)  # it was removed while we worked in it
     finally:
         os.close(descriptor)
 
@@ -103,7 +114,7 @@ class _Work:
     job: Job
     folder: str
     descriptor: int
-    lock: FolderLock
+    gate: Gate
     bench: Bench
     report: Progress
     listing: Listing
@@ -173,8 +184,8 @@ class _Work:
                 values,
                 entries,
                 drop=[name for result in self.results.values() for name in result.unmeasurable],
-                first_mode=self._first_mode(),
-                gate=self.lock.gate,
+                first_mode=record.first_mode(self.descriptor, self._sources()),
+                gate=self.gate,
             )
         except OSError as error:
             if error.errno not in _NOT_THE_TRACKS_FAULT:
@@ -183,13 +194,9 @@ class _Work:
             self.outcomes.add(Outcome.BLOCKED)
             self.results.clear()
 
-    def _first_mode(self) -> int:
-        """Who may read the full mix may read the numbers; where that is a dangling link, the stem that was measured."""
-        for role in (FULL_MIX, *self.results):
-            with contextlib.suppress(OSError):
-                source = os.stat(self.listing.contents.sources[role], dir_fd=self.descriptor)
-                return 0o600 | (source.st_mode & 0o444)
-        return 0o600
+    def _sources(self) -> list[str]:
+        """The full mix, then the files that were measured."""
+        return [self.listing.contents.sources[role] for role in (FULL_MIX, *self.results)]
 
     def _result(self, assessment: Assessment) -> Result:
         results = self.results.values()

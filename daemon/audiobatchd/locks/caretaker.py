@@ -1,0 +1,72 @@
+"""A whole dataset's locks: the daemon's round of them, and the clean-up that an operator asks for."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator
+
+from audiobatchd.dataset import walk
+from audiobatchd.locks.folder_lock import path_of
+from audiobatchd.locks.observer import LockState, Observation, Patience, holder_in_words, observe
+from audiobatchd.locks.reaper import Removal, Terms, locks_in, reap, reap_one
+from audiobatchd.names import shown
+from audiobatchd.requests import CleanedLocks, CleanLocks, RemovedLock
+
+_LOG = logging.getLogger(__name__)
+_TERMS = Terms()
+
+
+def look_after(root: str, directories: Iterable[str], patience: Patience, now: float) -> dict[str, str]:
+    """Remove the dead locks in these directories; the locks that are held for too long, by path, and by whom.
+
+    A lock that is held for too long is never taken away: only its own supervisor may end that worker. A directory that
+    cannot be read is left to the next walk to tell of.
+    """
+    overdue: dict[str, str] = {}
+    seen: set[str] = set()
+    for directory in directories:
+        try:
+            for removal in reap(directory, _TERMS):
+                log(removal)
+            for observation in locks_in(directory):
+                seen.add(observation.path)
+                if patience.judge(observation, now).state is LockState.OVERDUE:
+                    overdue[os.path.relpath(observation.path, root)] = holder_in_words(observation.content)
+        except OSError:
+            continue
+    patience.keep(seen)
+    return overdue
+
+
+def locks_below(
+    root: str, ignore: tuple[str, ...], guide_timeout: float = _TERMS.guide_timeout
+) -> Iterator[Observation]:
+    """Every lock file of ours in a dataset, and beside a dataset that is itself a track folder. Raises OSError."""
+    for path, names in walk(root, ignore):
+        directory = os.path.join(root, path) if path else root
+        if not path and names.is_track and (own := observe(path_of(root), guide_timeout)) is not None:
+            yield own
+        if names.directories or not names.is_track:  # else it holds nobody's lock
+            yield from locks_in(directory, guide_timeout)
+
+
+def clean_up(request: CleanLocks, ignore: tuple[str, ...]) -> CleanedLocks:
+    """Remove a dataset's dead locks on these terms, with a log line for each. Raises OSError for the dataset."""
+    terms = Terms(request.timeout, request.dry_run, request.free)
+    found, removed = 0, []
+    for observation in locks_below(request.dataset, ignore, request.timeout):
+        found += 1
+        removal = reap_one(observation, terms)
+        if removal is not None:
+            if not request.dry_run:
+                log(removal)
+            path = shown(os.path.relpath(removal.path, request.dataset))
+            removed.append(RemovedLock(path, removal.reason, removal.failure))
+    return CleanedLocks(found, removed)
+
+
+def log(removal: Removal) -> None:
+    """One line for a lock that was removed, and why; none for one that cannot be removed, which holds nobody up."""
+    if not removal.failure:
+        _LOG.info("lock-removed", extra={"fields": {"lock": removal.path, "reason": removal.reason}})

@@ -1,0 +1,87 @@
+"""What a lock file says: whose it is, and whether it is a lock file of ours at all.
+
+It only tells people, and the next holder, who held the lock; that somebody holds it is the kernel's to know.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import socket
+import sys
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+LIMIT = 4096
+"""Bytes that are looked at; no content of ours is longer."""
+
+_GUIDES_TEXT = re.compile(rb"Processing started: ([^\n]*)\nPID: (\d{1,10})\nFile: ([^\n\0]*)\n?", re.DOTALL)
+
+
+class Holder(Struct, frozen=True):
+    """What we write.
+
+    `pid_start` (clock ticks since boot) and the PID name one process for good; `started` is wall-clock time, for
+    display; `budget_s` is how long the work should take; `token` is this holding's own.
+    """
+
+    v: int
+    host: str
+    boot_id: str
+    pid: int
+    pid_start: int
+    started: float
+    budget_s: float
+    token: str
+
+
+class GuideText(Struct, frozen=True):
+    """What the batch guide's scripts write: when they started, in local time; their PID; the folder's name."""
+
+    started: str
+    pid: int
+    file: bytes
+
+
+class Empty(Struct, frozen=True):
+    """Nothing: just made, or given back on a network file system."""
+
+
+Content = Holder | GuideText | Empty
+
+
+def parse(raw: bytes) -> Content | None:
+    """What stands in a lock file; None where it is not one of ours (`poetry.lock`): somebody's data."""
+    if not raw:
+        return Empty()
+    if text := _GUIDES_TEXT.fullmatch(raw):
+        return GuideText(text[1].decode(errors="backslashreplace"), int(text[2]), text[3])
+    try:
+        # The first line alone: a holder that died between writing and truncating left the end of the one before it.
+        return msgspec.json.decode(raw.partition(b"\n")[0], type=Holder)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def of_this_process(started: float, budget: float, token: str) -> bytes:
+    """What this process writes into a lock that it holds."""
+    holder = Holder(
+        v=1,
+        host=socket.gethostname(),
+        boot_id=Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
+        pid=os.getpid(),
+        pid_start=_pid_start(),
+        started=started,
+        # JSON has no infinity: it would come out as `null`, and the lock not be known for ours.
+        budget_s=budget if math.isfinite(budget) else sys.float_info.max,
+        token=token,
+    )
+    return msgspec.json.encode(holder) + b"\n"
+
+
+def _pid_start() -> int:
+    fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace")
+    return int(fields[fields.rindex(")") + 2 :].split()[19])

@@ -1,0 +1,293 @@
+"""Holding a folder's lock: the protocol of every process that writes a record.
+
+The steps are numbered as in docs/explanation/locking.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+import time
+from pathlib import PurePath
+
+from audiobatchd import filesystems
+from audiobatchd.errors import LockBusyError, LockLostError
+from audiobatchd.filesystems import Kind
+from audiobatchd.locks import content, kernel
+from audiobatchd.locks.content import Content, Empty, GuideText
+from audiobatchd.names import shown
+
+SUFFIX = ".lock"
+GUIDE_TIMEOUT = 3600.0
+"""Seconds after which a lock of the guide's scripts on a network file system is dead, as their own default has it."""
+
+MAKING = 1.0
+"""Seconds that a script of the guide has to lock the file that it made."""
+
+_MODE = stat.S_ISVTX | 0o660
+"""The sticky bit, which means nothing for a file, tells from its first moment on that it was made by us."""
+
+_ATTEMPTS = 100
+_START_OVER = (errno.ESTALE, errno.EEXIST)
+_held: dict[str, FolderLock] = {}
+
+
+def path_of(folder: str) -> str:
+    """The lock file of `folder`; the whole name is kept, so that `A.B. Name` and `A.B. Other` have one each."""
+    return os.path.normpath(folder) + SUFFIX
+
+
+def held_here(folder: str) -> FolderLock | None:
+    """The lock on `folder` that this process holds, if it does."""
+    lock = _held.get(path_of(folder))
+    return lock if lock is not None and lock.held else None
+
+
+def guides_path_of(folder: str) -> str:
+    """The lock file that the guide's scripts take for `folder`: they replace what looks like a suffix of its name."""
+    path = PurePath(os.path.normpath(folder))
+    return os.fspath(path.with_suffix(SUFFIX)) if path.name else path_of(folder)
+
+
+class FolderLock:
+    """The lock of one folder; `budget` seconds is how long observers should expect it to be held.
+
+    Not for two threads at once, and not reentrant. A forked child does not have it.
+    """
+
+    def __init__(self, folder: str, budget: float, *, guide_timeout: float = GUIDE_TIMEOUT) -> None:
+        self.path = path_of(folder)
+        self.predecessor: Content = Empty()
+        """What the lock file said before: anything but `Empty` is a holder that died at work."""
+        self.kind = Kind.LOCAL
+        self._folder = os.path.normpath(folder)
+        self._budget = budget
+        self._guide_timeout = guide_timeout
+        self._written = b""
+        self._descriptor = -1
+        self._directory = -1
+        self._identity = (0, 0)
+        self._pid = 0
+
+    @property
+    def held(self) -> bool:
+        """Whether this process took the lock and has not given it back."""
+        return self._descriptor >= 0 and self._pid == os.getpid()
+
+    def acquire(self) -> None:
+        """Take the lock, now or not at all.
+
+        Raises LockBusyError where somebody holds it; PermissionError where a file of that name is no lock file; OSError
+        where it cannot be made (FileNotFoundError: the folder is gone).
+        """
+        directory = kernel.open_folder(self._folder)
+        try:
+            status = os.fstat(directory)
+            self._respect_the_guides_name()
+            descriptor = self._take_or_start_over()
+        except BaseException:
+            kernel.close_lock(directory)
+            raise
+        self._directory, self._identity = directory, (status.st_dev, status.st_ino)
+        self._descriptor, self._pid = descriptor, os.getpid()
+        _held[self.path] = self
+
+    def gate(self) -> None:
+        """Step 5, the last look before a record is published: raises where nothing may be published.
+
+        Writing and syncing through the locked descriptor is what fails (EIO) after a network file system gave the lock
+        to another machine; reading would not notice. Raises LockLostError, or the OSError of the write.
+        """
+        # Read first: writing over what somebody else signed would hide it.
+        if not self.held or os.pread(self._descriptor, content.LIMIT, 0) != self._written:
+            raise self._lost()
+        os.pwrite(self._descriptor, self._written, 0)
+        os.fsync(self._descriptor)
+        if not kernel.names(self.path, self._descriptor):
+            raise self._lost()
+        try:
+            status = os.stat(self._folder)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            message = f"the folder of {shown(self.path)} is gone"
+            raise LockLostError(message) from error
+        if (status.st_dev, status.st_ino) != self._identity:
+            message = f"the folder of {shown(self.path)} is another one now"
+            raise LockLostError(message)
+
+    def release(self) -> None:
+        """Step 6: give the lock back and leave no trace of it (on a network file system: an empty file).
+
+        Does nothing where this process does not hold it.
+        """
+        held, descriptor, self._descriptor = self.held, self._descriptor, -1
+        if not held:
+            return
+        if _held.get(self.path) is self:  # not another one's, who has the path since our file was removed by hand
+            del _held[self.path]
+        # What cannot be removed any more is in nobody's way: it is not held.
+        with contextlib.suppress(OSError):
+            give_back(self.path, descriptor, self.kind)
+        for each in (descriptor, self._directory):
+            with contextlib.suppress(OSError):  # it is closed all the same; NFS may tell only now what it did not write
+                kernel.close_lock(each)
+
+    def _respect_the_guides_name(self) -> None:
+        """Raise where a script of the guide is at the folder: of `A.B Song` it takes `A.lock`, and so of `A.C Song`."""
+        path = guides_path_of(self._folder)
+        if path == self.path:
+            return
+        try:
+            descriptor = kernel.open_lock(path, os.O_RDONLY)
+        except OSError:
+            return  # none there, or nothing of theirs
+        try:
+            found = _content(descriptor)
+            is_this = isinstance(found, GuideText) and found.file == os.fsencode(os.path.basename(self._folder))
+            if is_this and guide_lives(path, descriptor, filesystems.kind_of(descriptor), self._guide_timeout):
+                raise self._busy()
+        finally:
+            kernel.close_lock(descriptor)
+
+    def _take_or_start_over(self) -> int:
+        """Steps 1 to 3; the descriptor that holds the lock."""
+        for _ in range(_ATTEMPTS):
+            is_new = False
+            try:
+                is_new = not self._is_there()
+                making = os.O_CREAT | os.O_EXCL if is_new else 0
+                descriptor = kernel.open_lock(self.path, os.O_RDWR | making, _MODE)  # step 1
+                if self._take(descriptor, is_new=is_new):
+                    return descriptor
+            except FileNotFoundError:
+                if is_new:
+                    raise
+            except OSError as error:
+                if error.errno not in _START_OVER:
+                    raise
+        message = f"cannot lock {shown(self.path)}: it keeps being replaced"
+        raise LockBusyError(message)
+
+    def _is_there(self) -> bool:
+        """Whether there is a lock file. Raises for one that is nobody's lock: it is not even opened for writing.
+
+        Raises LockBusyError for one that is held, or is just being made.
+        """
+        try:
+            descriptor = kernel.open_lock(self.path, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            for _ in range(2):
+                if kernel.is_held(descriptor):
+                    raise self._busy()
+                found = _content(descriptor)
+                if found is not None:
+                    if is_being_made(found, descriptor):
+                        raise self._busy()
+                    return True
+                # Only a holder writes: what is half written is held, or whole at the second look.
+                if kernel.is_flocked(descriptor):
+                    raise self._busy()
+        finally:
+            kernel.close_lock(descriptor)
+        raise PermissionError(errno.EPERM, f"{shown(os.path.basename(self.path))} is no lock file", self.path)
+
+    def _take(self, descriptor: int, *, is_new: bool) -> bool:
+        """Steps 1 to 3 on an open file; False: start over. It holds the descriptor afterwards, or has closed it."""
+        keep = False
+        try:
+            self.kind = filesystems.kind_of(descriptor)
+            if not kernel.take(descriptor, local=self.kind is Kind.LOCAL):
+                raise self._busy()
+            if not kernel.names(self.path, descriptor):  # step 2
+                return False
+            found = content.parse(os.pread(descriptor, content.LIMIT, 0))
+            if found is None:
+                return False  # it became somebody's data under our hands: `_is_there` tells
+            if not is_new and is_being_made(found, descriptor):
+                raise self._busy()
+            # Here it would have held `flock`, which is ours now.
+            on_network = isinstance(found, GuideText) and self.kind is not Kind.LOCAL
+            if on_network and guide_lives(self.path, descriptor, self.kind, self._guide_timeout):
+                raise self._busy()
+            self._written = self._sign(descriptor)
+            self.predecessor = found
+            keep = True
+        finally:
+            if not keep:
+                kernel.close_lock(descriptor)
+        return True
+
+    def _sign(self, descriptor: int) -> bytes:
+        """Step 3; what was written. What a full disk refuses leaves nothing that is anybody's lock."""
+        try:
+            written = content.of_this_process(time.time(), self._budget, secrets.token_hex(8))
+            os.pwrite(descriptor, written, 0)
+            os.ftruncate(descriptor, len(written))
+        except OSError:
+            give_back(self.path, descriptor, self.kind)
+            raise
+        return written
+
+    def _busy(self) -> LockBusyError:
+        return LockBusyError(f"cannot lock {shown(self.path)}: somebody else holds it")
+
+    def _lost(self) -> LockLostError:
+        return LockLostError(f"lost the lock {shown(self.path)}")
+
+
+def give_back(path: str, descriptor: int, kind: Kind) -> None:
+    """Leave nothing of a lock that is held through `descriptor`.
+
+    A file is removed only while it is held, and never on a network file system, where it would vanish under the next
+    holder: there it is emptied.
+    """
+    if kind is not Kind.LOCAL:
+        os.ftruncate(descriptor, 0)
+    elif kernel.names(path, descriptor):
+        os.unlink(path)
+
+
+def age_of(path: str, descriptor: int) -> float:
+    """Seconds since the open file was written, by its file system's own clock: that of a file made now beside it."""
+    probe = os.path.join(os.path.dirname(path), f".audiobatch-{secrets.token_hex(6)}.tmp")
+    made = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        now = os.fstat(made).st_mtime
+    finally:
+        os.close(made)
+        os.unlink(probe)
+    return now - os.fstat(descriptor).st_mtime
+
+
+def guide_lives(path: str, descriptor: int, kind: Kind, timeout: float) -> bool:
+    """Whether the script of the guide that wrote the open lock file at `path` is still at its folder.
+
+    Here it would hold `flock`. On a network file system nobody can ask for that: its file's age decides.
+    """
+    if kind is Kind.LOCAL:
+        return kernel.is_flocked(descriptor)
+    try:
+        return age_of(path, descriptor) < timeout
+    except OSError:
+        return True  # where nothing can be written the clock cannot be read; nobody is judged by another one
+
+
+def is_being_made(found: Content, descriptor: int) -> bool:
+    """Whether the open file, in which `found` stands, may be about to be locked by whoever made it a moment ago.
+
+    A script of the guide takes its `flock` after making the file, and does not look again: it would not notice that
+    its file was taken and removed in between. We do look again. On network file systems no file is removed.
+    """
+    status = os.fstat(descriptor)
+    if not isinstance(found, Empty) or status.st_mode & stat.S_ISVTX:
+        return False
+    return 0 <= time.time() - status.st_mtime < MAKING and filesystems.kind_of(descriptor) is Kind.LOCAL
+
+
+def _content(descriptor: int) -> Content | None:
+    is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+    return content.parse(os.pread(descriptor, content.LIMIT, 0)) if is_file else None

@@ -1,0 +1,135 @@
+"""The system calls of a lock: open-file-description locks, `flock`, and whether a path still names an open file.
+
+An OFD lock belongs to the open file, not to the process: it excludes threads too, and closing the same file elsewhere
+in the process does not lose it. The kernel drops it when the last descriptor of the open file is closed, whoever has
+that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import struct
+import threading
+
+OPEN_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""A link is not followed, a FIFO not waited for, and nothing is passed on to a program that is started."""
+
+_BUSY = (errno.EAGAIN, errno.EACCES)
+_UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+_WHOLE_FILE = "hhqqi4x"  # struct flock: type, whence, start, length, PID (0 for OFD locks)
+
+_guard = threading.Lock()
+_open: set[int] = set()
+"""What belongs to locks. A forked child closes them at once: one that kept the descriptors would keep the locks."""
+
+
+def open_lock(path: str, flags: int, mode: int = 0o660) -> int:
+    """Open a lock file; its descriptor, which a forked child will not have. Raises OSError."""
+    return _opened(path, flags | OPEN_FLAGS, mode)
+
+
+def open_folder(path: str) -> int:
+    """Get hold of a directory without reading it: while it is open, no other one gets its inode number. Raises OSError.
+
+    It is closed by `close_lock`, and a forked child will not have it.
+    """
+    return _opened(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, 0)
+
+
+def close_lock(descriptor: int) -> None:
+    """Close what `open_lock` or `open_folder` opened; every lock on it is gone then."""
+    with _guard:
+        _open.discard(descriptor)
+        os.close(descriptor)
+
+
+def take(descriptor: int, *, local: bool) -> bool:
+    """Lock the open file, now or not at all; False where somebody else has it.
+
+    On a `local` file system `flock` is taken as well: scripts in the manner of the batch guide hold that, and neither
+    kind of lock sees the other. Where the file system has no OFD locks, `flock` alone has to do. Raises OSError
+    (ESTALE: the file is gone on its server; ENOLCK and its like: there are no locks at all).
+    """
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack(_WHOLE_FILE, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    except OSError as error:
+        if error.errno in _BUSY:
+            return False
+        if error.errno not in _UNSUPPORTED:
+            raise
+        local = True
+    if local:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _BUSY:
+                return False
+            raise
+    return True
+
+
+def is_held(descriptor: int) -> bool:
+    """Whether somebody else holds an OFD or POSIX lock on the open file; it is asked, not tried."""
+    query = struct.pack(_WHOLE_FILE, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    try:
+        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, query)
+    except OSError as error:
+        if error.errno in _UNSUPPORTED:
+            return is_flocked(descriptor)
+        raise
+    kind: int = struct.unpack(_WHOLE_FILE, answer)[0]
+    return kind != fcntl.F_UNLCK
+
+
+def is_flocked(descriptor: int) -> bool:
+    """Whether somebody else holds `flock` on the open file, as the batch guide's scripts do.
+
+    That cannot be asked: a shared lock is tried for an instant, so this is for files that look like theirs alone.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
+
+
+def names(path: str, descriptor: int) -> bool:
+    """Whether `path` still names the open file. A fresh open is believed; a `stat` may be stale on NFS."""
+    ours = os.fstat(descriptor)
+    if ours.st_nlink == 0:
+        return False
+    try:
+        fresh = os.open(path, os.O_RDONLY | OPEN_FLAGS)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP):
+            return False
+        raise
+    try:
+        theirs = os.fstat(fresh)
+    finally:
+        os.close(fresh)
+    return (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
+
+
+def _opened(path: str, flags: int, mode: int) -> int:
+    with _guard:
+        descriptor = os.open(path, flags, mode)
+        _open.add(descriptor)
+    return descriptor
+
+
+def _after_fork_in_child() -> None:
+    for descriptor in _open:
+        # One that somebody closed behind our back must not leave the others open, and the guard taken.
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    _open.clear()
+    _guard.release()
+
+
+# Taken around the fork, so that no descriptor is on its way into the set at that moment.
+os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_after_fork_in_child)

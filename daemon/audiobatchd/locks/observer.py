@@ -1,0 +1,118 @@
+"""Looking at locks from outside: who holds what, without taking anything."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from audiobatchd import filesystems
+from audiobatchd.filesystems import Kind
+from audiobatchd.locks import content, kernel
+from audiobatchd.locks.content import Content, Empty, GuideText, Holder
+from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, guide_lives, path_of
+
+
+class LockState(StrEnum):
+    """FREE: nobody holds it, nothing is left in it. DEAD: its holder is gone. ACTIVE: held. OVERDUE: held too long."""
+
+    FREE = "free"
+    DEAD = "dead"
+    ACTIVE = "active"
+    OVERDUE = "overdue"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One look at one lock file. `age` is seconds by the clocks that are at hand: for display alone."""
+
+    path: str
+    state: LockState
+    content: Content
+    kind: Kind
+    age: float
+
+
+def observe(path: str, guide_timeout: float = GUIDE_TIMEOUT) -> Observation | None:
+    """The lock file at `path` as it is now; None where there is none of ours. Raises OSError where it cannot be read.
+
+    A PID is not asked for: one that cannot be seen proves nothing. A guide's lock on a network file system is dead when
+    its file is older than `guide_timeout` seconds.
+    """
+    try:
+        descriptor = kernel.open_lock(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        found = content.parse(os.pread(descriptor, content.LIMIT, 0)) if stat.S_ISREG(status.st_mode) else None
+        if found is None:
+            return None
+        kind = filesystems.kind_of(descriptor)
+        state = _state(path, descriptor, found, kind, guide_timeout)
+    finally:
+        kernel.close_lock(descriptor)
+    return Observation(path, state, found, kind, max(0.0, time.time() - status.st_mtime))
+
+
+def is_locked(folder: str) -> bool:
+    """Whether somebody holds the lock of `folder` at this moment; no promise for the next one."""
+    try:
+        observation = observe(path_of(folder))
+    except OSError:
+        return False
+    return observation is not None and observation.state is LockState.ACTIVE
+
+
+def _state(path: str, descriptor: int, found: Content, kind: Kind, guide_timeout: float) -> LockState:
+    if kernel.is_held(descriptor):
+        return LockState.ACTIVE
+    match found:
+        case Empty():
+            return LockState.FREE
+        case GuideText():
+            lives = guide_lives(path, descriptor, kind, guide_timeout)
+            return LockState.ACTIVE if lives else LockState.DEAD
+        case Holder():
+            return LockState.DEAD
+
+
+class Patience:
+    """Remembers since when each lock has been held, to tell which are OVERDUE.
+
+    Only the observer's own monotonic clock counts: the clocks of two machines are never compared.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[str, tuple[str, float]] = {}
+
+    def keep(self, paths: set[str]) -> None:
+        """Forget every lock file but these."""
+        self._since = {path: seen for path, seen in self._since.items() if path in paths}
+
+    def judge(self, observation: Observation, now: float) -> Observation:
+        """`observation`, OVERDUE where the same holding has been seen for longer than it announced."""
+        held = observation.content
+        if observation.state is not LockState.ACTIVE or not isinstance(held, Holder):
+            self._since.pop(observation.path, None)
+            return observation
+        token, since = self._since.get(observation.path, ("", now))
+        if token != held.token:
+            since = now
+        self._since[observation.path] = held.token, since
+        if now - since > held.budget_s:
+            return replace(observation, state=LockState.OVERDUE)
+        return observation
+
+
+def holder_in_words(found: Content) -> str:
+    """Who held it, in a few words."""
+    match found:
+        case Holder(host=host, pid=pid):
+            return f"process {pid} on {host}"
+        case GuideText(pid=pid):
+            return f"a script with PID {pid}"
+        case Empty():
+            return "nobody"
