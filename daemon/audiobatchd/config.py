@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -12,19 +13,22 @@ from msgspec import Meta, Struct
 
 from audiobatchd.errors import ConfigError
 
-Seconds = Annotated[float, Meta(ge=0)]
-PositiveSeconds = Annotated[float, Meta(gt=0)]
+# TOML knows `inf`; the lock of a folder, which announces how long it will be held, is JSON and does not.
+Seconds = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
+PositiveSeconds = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 Count = Annotated[int, Meta(ge=1)]
+DirectoryName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0]*\Z")]
 
 
 class DatasetConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """One `[[dataset]]`. Each key is described in docs/reference/configuration.md."""
 
-    path: str
+    path: DirectoryName
     settle: Seconds = 5.0
     rescan: PositiveSeconds = 3600.0
     ignore: tuple[str, ...] = ()
     adopt: bool = True
+    alone: bool = False
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,6 +42,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     max_duration: PositiveSeconds = 7200.0
     max_deaths: Count = 3
     stop_grace: Seconds = 30.0
+    reap: PositiveSeconds = 60.0
+    operators: tuple[str, ...] = ()
 
     @property
     def worker_count(self) -> int:
@@ -70,7 +76,12 @@ def load(path: Path) -> Config:
         message = f"{path}: not TOML: {error}"
         raise ConfigError(message) from error
     base = path.resolve().parent
-    return with_datasets(config, [msgspec.structs.replace(each, path=str(base / each.path)) for each in config.dataset])
+    datasets = [msgspec.structs.replace(each, path=str(base / each.path)) for each in config.dataset]
+    try:
+        return with_datasets(config, datasets)
+    except ConfigError as error:
+        message = f"{path}: {error} - at `dataset`"
+        raise ConfigError(message) from error
 
 
 def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:

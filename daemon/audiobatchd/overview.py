@@ -78,6 +78,8 @@ class Overview:
                     warnings=warnings[:_SHOWN],
                     more_warnings=max(0, len(warnings) - _SHOWN),
                     last_walk=_ago(wall, now, dataset.walked_at) if dataset.walks else "",
+                    locks=dataset.locks,
+                    overdue={shown(lock): holder for lock, holder in sorted(dataset.overdue.items())},
                 )
             )
         return answer

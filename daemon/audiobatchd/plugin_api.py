@@ -57,7 +57,7 @@ class Audio:
     @property
     def duration(self) -> float:
         """Length in seconds."""
-        return self.samples.shape[0] / self.rate
+        return len(self.samples) / self.rate
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,11 @@ class _Worker:
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_STDERR_LINES))
     partial: bytes = b""
 
+    def note(self, line: bytes) -> None:
+        """Keep a line that it wrote, unless it is blank."""
+        if line.strip():
+            self.lines.append(line[:_LINE_LIMIT].decode(errors="backslashreplace"))
+
 
 class Pool:
     """All worker processes of one daemon. Everything that happens to them is handed to `post`, in the event loop."""
@@ -71,7 +76,7 @@ class Pool:
                 raise
             finally:
                 os.close(errors_end)
-        ours.setblocking(False)  # noqa: FBT003  # it takes no keyword
+        ours.setblocking(False)
         os.set_blocking(errors, False)
         worker = _Worker(slot, process, ours, os.pidfd_open(process.pid), errors)
         self._workers[slot] = worker
@@ -136,7 +141,8 @@ class Pool:
             return
         *lines, worker.partial = (worker.partial + chunk).split(b"\n")
         worker.partial = worker.partial[-_LINE_LIMIT:]
-        worker.lines.extend(line[:_LINE_LIMIT].decode(errors="backslashreplace") for line in lines if line.strip())
+        for line in lines:
+            worker.note(line)
 
     def _exited(self, worker: _Worker) -> None:
         loop = asyncio.get_running_loop()
@@ -147,6 +153,7 @@ class Pool:
         loop.remove_reader(worker.channel.fileno())
         self._drain(worker)
         self._read_errors(worker)
+        worker.note(worker.partial)
         for descriptor in (worker.pidfd, worker.stderr):
             loop.remove_reader(descriptor)
             os.close(descriptor)

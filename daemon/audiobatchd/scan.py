@@ -5,20 +5,20 @@ Runs in threads; decides nothing itself.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
 
-from audiobatchd import dataset, locks, record
+from audiobatchd import dataset, filesystems, record
 from audiobatchd.catalog import Catalog, FolderMemory
 from audiobatchd.core.completeness import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
 from audiobatchd.core.events import Walked
 from audiobatchd.core.folders import Finding, Reading
 from audiobatchd.dataset import Listing
 from audiobatchd.errors import RecordError
+from audiobatchd.filesystems import Kind
 from audiobatchd.model import FileStamp, FolderKey
 
 _BATCH = 64
@@ -32,6 +32,7 @@ class Scanner:
     offers: tuple[Offer, ...]
     policy: Policy
     ignore: tuple[str, ...]
+    alone: bool
     catalog: Catalog
 
     def read(self, path: str) -> Reading:
@@ -45,14 +46,20 @@ class Scanner:
             return Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"})
 
     def walk(self, path: str, deliver: Callable[[tuple[Reading, ...]], None]) -> Walked:
-        """Read every track folder from `path` down, in batches; locks of the dead are removed on the way."""
+        """Read every track folder from `path` down, in batches.
+
+        Nothing is read where the file system's locks are not shared between machines, unless this one is `alone`.
+        """
         walk = _Walk()
         whole = path == ""
         try:
-            root = os.stat(self.root)
+            root = os.stat(os.path.join(self.root, ""))  # which takes a directory
+            kind, filesystem = filesystems.of(self.root)
         except OSError as error:
             remark = "" if isinstance(error, FileNotFoundError) else f"cannot read it: {error.strerror}"
             return Walked(self.root, whole, None, empty=True, seen=frozenset(), unreadable={}, remark=remark)
+        if kind is Kind.WEAK and not self.alone:
+            return self._refused(root, filesystem, whole=whole)
         batch: list[Reading] = []
         for reading in self._readings(path, walk):
             batch.append(reading)
@@ -63,7 +70,20 @@ class Scanner:
             deliver(tuple(batch))
         identity = (root.st_dev, root.st_ino)
         empty = not walk.entered_anything
-        return Walked(self.root, whole, identity, empty, frozenset(walk.seen), walk.unreadable)
+        seen = frozenset(walk.seen)
+        return Walked(self.root, whole, identity, empty, seen, walk.unreadable, locks=f"{kind.value} ({filesystem})")
+
+    def _refused(self, root: os.stat_result, filesystem: str, *, whole: bool) -> Walked:
+        return Walked(
+            self.root,
+            whole,
+            (root.st_dev, root.st_ino),
+            empty=False,
+            seen=frozenset(),
+            unreadable={},
+            refusal=filesystems.refusal(filesystem),
+            locks=f"{Kind.WEAK.value} ({filesystem})",
+        )
 
     def _readings(self, path: str, walk: _Walk) -> Iterator[Reading]:
         """Depth first, in the order of names."""
@@ -84,9 +104,6 @@ class Scanner:
             stack += [os.path.join(path, name) for name in reversed(contents.directories)]
             if contents.is_track:
                 walk.seen.add(path)
-                # One that cannot be removed is in nobody's way: it is not held.
-                with contextlib.suppress(OSError):
-                    locks.reap(self._folder(path))
             if contents.is_track or contents.lacks_mix:
                 yield self._reading(key, listing)
 
@@ -96,8 +113,7 @@ class Scanner:
     def _reading(self, key: FolderKey, listing: Listing) -> Reading:
         contents = listing.contents
         if not contents.is_track:
-            warnings = ("it has stems but no full mix",) if contents.lacks_mix else ()
-            return Reading(key, Finding.GONE, warnings=warnings)
+            return Reading(key, Finding.GONE, warnings=("it has stems but no full mix",) if contents.lacks_mix else ())
         warnings = tuple(f"{name} is not measured: another file has its role" for name in contents.shadowed)
         known = self.catalog.recall(key)
         try:

@@ -26,7 +26,8 @@ class DatasetStatus(Struct, frozen=True):
     """One dataset. `folders` has every state as a key; `total` is their sum.
 
     `unavailable` counts the features that complete folders lack because this machine cannot measure them; `warnings`
-    are a few folders that need somebody's eye, with `more_warnings` left out.
+    are a few folders that need somebody's eye, with `more_warnings` left out. `locks` is what the locks of its file
+    system are worth; `overdue` are the lock files that are held for too long, and by whom.
     """
 
     path: str
@@ -38,6 +39,8 @@ class DatasetStatus(Struct, frozen=True):
     warnings: list[str]
     more_warnings: int
     last_walk: str
+    locks: str
+    overdue: dict[str, str]
 
 
 class Trouble(Struct, frozen=True):

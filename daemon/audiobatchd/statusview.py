@@ -179,7 +179,11 @@ def _dataset(dataset: DatasetStatus, now: datetime | None, width: int) -> list[L
         notes.append(f"{counted(dataset.unavailable, 'feature')} of complete folders unavailable here")
     walked = _age(dataset.last_walk, now)
     notes.append(f"last full walk {walked}" if walked else "not walked yet")
+    if dataset.locks and not dataset.locks.startswith("local"):
+        notes.append(f"locks: {dataset.locks}")
     lines += flowed([Span(note, Tone.FAINT) for note in notes], width, "  ")
+    for lock, holder in dataset.overdue.items():
+        lines += _paragraph(f"! {lock} is held for longer than was announced, by {holder}", width, "  ", Tone.CAUTION)
     warnings = [*dataset.warnings, f"and {dataset.more_warnings:,} more"] if dataset.more_warnings else dataset.warnings
     for warning in warnings:
         lines += _paragraph(f"! {warning}", width, "  ", Tone.CAUTION)

@@ -28,14 +28,18 @@ from audiobatchd.config import Config
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import Policy, judges
 from audiobatchd.core.dispatcher import Dispatcher, Plan
-from audiobatchd.core.events import Event, FolderRead, StopAsked, Walked, WalkRead, WorkerExited
+from audiobatchd.core.events import Event, FolderRead, LocksSeen, StopAsked, Walked, WalkRead, WorkerExited
 from audiobatchd.core.folders import Limits, Reading
 from audiobatchd.core.messages import Stop, WorkerSettings
-from audiobatchd.errors import LockBusyError
-from audiobatchd.locks import FolderLock
+from audiobatchd.errors import LockBusyError, UsageError
+from audiobatchd.locks import caretaker
+from audiobatchd.locks.folder_lock import FolderLock
+from audiobatchd.locks.observer import Patience
 from audiobatchd.model import FolderKey
+from audiobatchd.names import parsed
 from audiobatchd.overview import Overview
 from audiobatchd.pool import Pool
+from audiobatchd.requests import CleanedLocks, CleanLocks
 from audiobatchd.scan import Scanner
 from audiobatchd.status import Status
 from audiobatchd.watch import OverflowHandler, Watch
@@ -80,7 +84,7 @@ class Supervisor:
         self._policies = {
             each.path: msgspec.structs.replace(policy, adopt=policy.adopt and each.adopt) for each in config.dataset
         }
-        self._ignores = {each.path: each.ignore for each in config.dataset}
+        self._datasets = {each.path: each for each in config.dataset}
         self._catalog = catalog
         self._clock = clock
         self._views = views
@@ -93,12 +97,26 @@ class Supervisor:
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
         self._notes = ThreadPoolExecutor(1, thread_name_prefix="catalog")
         self._watches: dict[str, Watch] = {}
+        self._patience = {path: Patience() for path in self._datasets}
         self._ending = threading.Event()
         self._code: int | None = None
 
     def status(self) -> Status:
         """What `GET /v1/status` answers, now."""
         return self.overview.status(self._clock.monotonic(), self._clock.wall())
+
+    async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
+        """Remove the locks of the dead of one dataset, in a thread. Raises UsageError for what is none of ours."""
+        path = parsed(request.dataset)
+        if path not in self._datasets:
+            message = f"no such dataset: {request.dataset}"
+            raise UsageError(message)
+        request = msgspec.structs.replace(request, dataset=path)
+        try:
+            return await asyncio.to_thread(caretaker.clean_up, request, self._datasets[path].ignore)
+        except OSError as error:
+            message = f"cannot look for locks in {request.dataset}: {error.strerror}"
+            raise UsageError(message) from error
 
     async def run(self) -> int:
         """Work until told to stop, or until the one pass is over; the exit code."""
@@ -149,6 +167,8 @@ class Supervisor:
                     self._in_thread(self._threads, self._read, key)
                 case do.WalkTree(dataset, path):
                     self._in_own_thread(self._walk, dataset, path)
+                case do.ReapLocks():
+                    self._in_thread(self._threads, self._reap, action)
                 case do.Remember():
                     self._in_thread(self._notes, self._remember, action)
                 case do.Tidy(key):
@@ -182,6 +202,12 @@ class Supervisor:
         walked = self._scanner(dataset).walk(path, self._deliver)
         self._post(_with_remark(walked, remark))
 
+    def _reap(self, action: do.ReapLocks) -> None:
+        root = action.dataset
+        directories = [os.path.join(root, parent) if parent else root for parent in sorted(action.parents)]
+        overdue = caretaker.look_after(root, directories, self._patience[root], self._clock.monotonic())
+        self._post(LocksSeen(root, overdue))
+
     def _deliver(self, readings: tuple[Reading, ...]) -> None:
         """Hand a walk's batch over, no faster than the loop takes them."""
         while self._queue.qsize() > _QUEUE_LIMIT and not self._ending.wait(0.01):
@@ -197,7 +223,8 @@ class Supervisor:
 
     def _scanner(self, dataset: str) -> Scanner:
         offers = self.core.offers or ()
-        return Scanner(dataset, offers, self._policies[dataset], self._ignores[dataset], self._catalog)
+        settings = self._datasets[dataset]
+        return Scanner(dataset, offers, self._policies[dataset], settings.ignore, settings.alone, self._catalog)
 
     def _post(self, event: Event) -> None:
         """Enqueue from any thread."""
@@ -239,8 +266,8 @@ class Supervisor:
             self._loop.add_signal_handler(number, self._queue.put_nowait, StopAsked(code))
 
     def _set_up_watches(self) -> None:
-        for path, ignore in self._ignores.items():
-            self._watches[path] = Watch(path, ignore, self._post)
+        for path, settings in self._datasets.items():
+            self._watches[path] = Watch(path, settings.ignore, self._post)
         self._overflows = OverflowHandler(tuple(self._watches), self._post)
 
     async def _show(self) -> None:
@@ -298,6 +325,7 @@ def _plan(config: Config, policies: dict[str, Policy], features: tuple[str, ...]
         job_timeout=config.job_timeout,
         job_timeout_factor=config.job_timeout_factor,
         stop_grace=config.stop_grace,
+        reap=config.reap,
         features=features,
         once=once,
         dry_run=dry_run,

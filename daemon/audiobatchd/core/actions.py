@@ -59,6 +59,14 @@ class WalkTree:
 
 
 @dataclass(frozen=True, slots=True)
+class ReapLocks:
+    """Remove the locks of the dead in these directories of a dataset. The answer is a `LocksSeen`."""
+
+    dataset: str
+    parents: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Remember:
     """Keep in the catalog what is known of a folder's files; `verdict`: why the folder as a whole is given up."""
 
@@ -108,6 +116,7 @@ Action = (
     | SendJob
     | ReadFolder
     | WalkTree
+    | ReapLocks
     | Remember
     | Tidy
     | Report

@@ -13,7 +13,11 @@ LOOK_AGAIN = 5.0
 
 @dataclass(slots=True)
 class Dataset:
-    """One dataset. Its next walk starts at `walk_at`; while one runs, a wish for another is kept in `walk_again`."""
+    """One dataset. Its next walk starts at `walk_at`; while one runs, a wish for another is kept in `walk_again`.
+
+    `parents` are the directories that hold track folders, and so their locks; `reap_at` is when these are looked at;
+    `refused`: it is there, and not to be worked on.
+    """
 
     path: str
     rescan: float
@@ -24,6 +28,11 @@ class Dataset:
     walk_again: float | None = None
     walks: int = 0
     walked_at: float = 0.0
+    refused: bool = False
+    locks: str = ""
+    parents: set[str] = field(default_factory=set)
+    overdue: dict[str, str] = field(default_factory=dict)
+    reap_at: float | None = None
     unreadable: dict[str, str] = field(default_factory=dict)
 
     def walk_started(self) -> None:
@@ -41,6 +50,11 @@ class Dataset:
         self.walk_at = now + self.rescan
         self.unreadable = walk.unreadable
         self.remark = walk.remark
+        self.locks = walk.locks
+        self.refused = bool(walk.refusal)
+        if self.refused:
+            self._suspend(DatasetState.PAUSED, walk.refusal, now)
+            return False
         if walk.root is None:
             self._suspend(DatasetState.MISSING, walk.remark or "there is no such directory", now)
             return False

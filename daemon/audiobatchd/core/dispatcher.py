@@ -37,6 +37,7 @@ class Plan:
     limits: Limits
     policies: dict[str, Policy]
     workers: int
+    reap: float = 60.0
     boot_timeout: float = 120.0
     job_timeout: float = 600.0
     job_timeout_factor: float = 4.0
@@ -61,9 +62,13 @@ class Dispatcher:
         self._job_number = 0
         self._reported: dict[FolderKey, tuple[FolderState, str]] = {}
 
-    def handle(self, event: on.Event, now: float) -> list[do.Action]:  # noqa: C901, PLR0911  # one case per event
+    def handle(self, event: on.Event, now: float) -> list[do.Action]:  # noqa: C901, PLR0911, PLR0912  # one case per event
         """What follows from `event`."""
         match event:
+            case on.FolderHint(key) | on.FolderTouched(key) | on.TreeAppeared(key) if self.datasets[
+                key.dataset
+            ].refused:
+                pass  # a walk finds it, when there is one again
             case on.FolderHint(key):
                 self.ledger.hint(key, now)
             case on.FolderTouched(key):
@@ -74,6 +79,8 @@ class Dispatcher:
                 return [action for reading in readings for action in self._heard(reading, now, walk=True)]
             case on.Walked():
                 return self._walked(event, now)
+            case on.LocksSeen(dataset, overdue):
+                self.datasets[dataset].overdue = overdue
             case on.TreeAppeared(key):
                 return self._tree_appeared(key)
             case on.TreeVanished(key):
@@ -97,6 +104,7 @@ class Dispatcher:
         actions: list[do.Action] = []
         if self.offers is not None and self.life.works:
             actions += [self._walk(dataset) for dataset in self._walks_due(now)]
+            actions += self._reap(now)
             actions += [do.ReadFolder(key) for key in self.ledger.looks(now)]
             if not self.plan.dry_run:
                 actions += self._assign(now)
@@ -114,6 +122,7 @@ class Dispatcher:
         times.append(self.life.kill_at)
         if self.offers is not None and self.life.works:
             times.append(self.ledger.next_look())
+            times += [dataset.reap_at for dataset in self.datasets.values()]
             times += [dataset.walk_at for dataset in self.datasets.values() if self._may_walk(dataset)]
         return min((time for time in times if time is not None), default=None)
 
@@ -178,10 +187,16 @@ class Dispatcher:
         return do.WalkTree(dataset.path)
 
     def _walked(self, walk: on.Walked, now: float) -> list[do.Action]:
+        dataset = self.datasets[walk.dataset]
+        parents = {path.rpartition("/")[0] for path in walk.seen if path}
         if not walk.whole:
             self._partial_walks -= 1
+            dataset.parents |= parents
             return []
-        dataset = self.datasets[walk.dataset]
+        if walk.root is not None:
+            # A dataset without track folders may still have their locks, in the root.
+            dataset.parents = parents | {""}
+            dataset.reap_at = now
         before = dataset.state, dataset.remark
         known = self.ledger.known(walk.dataset)
         if dataset.walked(walk, len(known), now):
@@ -195,6 +210,16 @@ class Dispatcher:
             actions.append(do.Report(f"dataset-{dataset.state.value}", fields))
         if all(each.walks for each in self.datasets.values()) and self.life.walked():
             actions.append(do.AnnounceReady())
+        return actions
+
+    def _reap(self, now: float) -> list[do.Action]:
+        """Locks are looked at after every walk, and every `reap` seconds; in one pass, after its walk."""
+        actions: list[do.Action] = []
+        for dataset in self.datasets.values():
+            if dataset.reap_at is not None and now >= dataset.reap_at:
+                dataset.reap_at = None if self.plan.once else now + self.plan.reap
+                if not self.plan.dry_run:
+                    actions.append(do.ReapLocks(dataset.path, frozenset(dataset.parents)))
         return actions
 
     def _tree_appeared(self, key: FolderKey) -> list[do.Action]:

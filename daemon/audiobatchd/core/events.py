@@ -64,7 +64,7 @@ class Walked:
     """How a walk ended. `seen` are the paths of all track folders it came by; `unreadable` could not be entered.
 
     `root` is the root directory's (device, inode), None where there is no such directory. `whole`: it covered the
-    dataset.
+    dataset. `refusal`: why nothing was looked at although it is there. `locks`: what its file system's locks are worth.
     """
 
     dataset: str
@@ -74,6 +74,16 @@ class Walked:
     seen: frozenset[str]
     unreadable: dict[str, str]
     remark: str = ""
+    refusal: str = ""
+    locks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LocksSeen:
+    """The locks of a dataset were looked at. `overdue` are the lock files that are held for too long, and by whom."""
+
+    dataset: str
+    overdue: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +130,7 @@ Event = (
     | FolderRead
     | WalkRead
     | Walked
+    | LocksSeen
     | WorkerSaid
     | WorkerBroke
     | WorkerExited
