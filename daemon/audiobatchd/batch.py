@@ -1,8 +1,9 @@
-"""One pass over many folders: its statistics and its summary, in the words of the batch guide."""
+"""One pass over many folders, in the words of the batch guide: its statistics and its summary."""
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
 
 class BatchStats(TypedDict):
@@ -16,18 +17,28 @@ class BatchStats(TypedDict):
     errors: list[str]
 
 
-def batch_summary(stats: BatchStats, operation: str) -> str:
-    """What a pass came to, as several lines."""
+def new_stats(total: int) -> BatchStats:
+    """The statistics of a pass over `total` folders that has just begun."""
+    return BatchStats(total=total, success=0, skipped_complete=0, skipped_locked=0, failed=0, errors=[])
+
+
+def batch_summary(stats: Mapping[str, Any], operation: str) -> str:
+    """What a pass came to, as several lines. A count that `stats` lacks is 0."""
     title = f"{operation} Summary"
     lines = [
         title,
         "=" * len(title),
-        f"  Total folders:  {stats['total']}",
-        f"  Success:        {stats['success']}",
-        f"  Skipped (done): {stats['skipped_complete']}",
-        f"  Skipped (lock): {stats['skipped_locked']}",
-        f"  Failed:         {stats['failed']}",
+        f"  Total folders:  {stats.get('total', 0)}",
+        f"  Success:        {stats.get('success', 0)}",
+        f"  Skipped (done): {stats.get('skipped_complete', 0)}",
+        f"  Skipped (lock): {stats.get('skipped_locked', 0)}",
+        f"  Failed:         {stats.get('failed', 0)}",
     ]
-    if stats["errors"]:
-        lines += ["", "Errors:", *(f"  {error}" for error in stats["errors"])]
+    if errors := stats.get("errors"):
+        lines += ["", "Errors:", *(f"  {error}" for error in errors)]
     return "\n".join(lines)
+
+
+def print_batch_summary(stats: Mapping[str, Any], operation_name: str = "Batch") -> None:
+    """Print what a pass came to."""
+    print(batch_summary(stats, operation_name))  # noqa: T201  # that is what it is for  # noqa: T201  # that is what it is for

@@ -1,0 +1,142 @@
+"""Records for people's own scripts: reading one, and adding to it as safely as the daemon does."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from audiobatchd import provenance, record
+from audiobatchd.dataset import read_names
+from audiobatchd.errors import RecordError
+from audiobatchd.locks.folder_lock import FolderLock, held_here
+from audiobatchd.names import shown
+
+Folder = str | os.PathLike[str]
+_BUDGET = 60.0
+
+_momentary: set[FolderLock] = set()
+"""Locks that are held for one call alone: another thread must not take one for its own."""
+
+_saving = threading.Lock()
+"""Threads that share a folder's lock write its record one after the other, or one would undo what another wrote."""
+
+
+def read_info(folder: Folder) -> dict[str, Any]:
+    """The record of `folder` as JSON gives it; empty where there is none yet.
+
+    Raises RecordError where the record is there and is no JSON object, or holds a value that Python cannot take (a text
+    outside UTF-8, the number 1e400), and OSError where it cannot be read.
+    """
+    with opened(folder) as descriptor:
+        found = record.read(record.name_in(absolute(folder)), descriptor)
+    try:
+        return {key: msgspec.json.decode(raw) for key, raw in found.values.items()}
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        message = f"cannot understand the record: {error}"
+        raise RecordError(message) from error
+
+
+def save_to_info(folder: Folder, results: Mapping[str, Any]) -> None:
+    """Add `results` to the record of `folder`, in one step that no crash can tear; all other keys stay as they are.
+
+    Values are what JSON can hold, numpy's numbers included. The folder's lock is checked where this process holds it,
+    and else taken for the moment. Raises ValueError for what JSON cannot hold, a number that is not finite among it,
+    and for the key `_audiobatch`; RecordError where the record cannot be replaced; LockBusyError and LockLostError
+    where the folder is not ours; OSError. Nothing is written then.
+    """
+    values = {key: _checked(key, value) for key, value in results.items()}
+    name = record.name_in(absolute(folder))
+    with gate_of(folder) as gate, opened(folder) as descriptor, _saving:
+        record.refuse_unwritable(name, descriptor)
+        sources = read_names(os.fspath(folder)).sources.values()
+        record.publish(name, descriptor, values, {}, first_mode=record.first_mode(descriptor, sources), gate=gate)
+
+
+@contextmanager
+def gate_of(folder: Folder, budget: float = _BUDGET) -> Iterator[Callable[[], None]]:
+    """The gate of the folder's lock: of the one that this process holds, else of one that is held meanwhile."""
+    path = absolute(folder)
+    lock = held_here(path)
+    if lock is not None and lock not in _momentary:
+        yield lock.gate
+        return
+    lock = FolderLock(path, budget)
+    _momentary.add(lock)
+    try:
+        lock.acquire()
+        yield lock.gate
+    finally:
+        lock.release()
+        _momentary.discard(lock)
+
+
+def absolute(folder: Folder) -> str:
+    """The path of `folder` from the root: `.` has a name then, and a folder one lock, however it is spelt."""
+    return os.path.normpath(Path(folder).absolute())
+
+
+@contextmanager
+def opened(folder: Folder) -> Iterator[int]:
+    """A descriptor of the directory `folder`."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def present_in(folder: Folder) -> frozenset[str]:
+    """The keys that hold something in the record of `folder`: `null` counts as missing. Raises as `read_info` does."""
+    with opened(folder) as descriptor:
+        return record.read(record.name_in(absolute(folder)), descriptor).present()
+
+
+def _checked(key: object, value: object) -> object:
+    """`value` as it will be written."""
+    if not isinstance(key, str):
+        message = f"cannot save {key!r}: a key is text"
+        raise ValueError(message)  # noqa: TRY004  # one error for all that cannot be saved
+    if key == provenance.KEY:
+        message = f"cannot save {key}: that key is audiobatchd's own"
+        raise ValueError(message)
+    try:
+        plain = msgspec.to_builtins(value, enc_hook=_number)
+        msgspec.json.encode({key: plain})  # it refuses more: halves of characters, keys that are no text
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        message = f"cannot save {shown(key)}: {error}"
+        raise ValueError(message) from error
+    if not _is_finite(plain):
+        message = f"cannot save {shown(key)}: {value} is not finite"
+        raise ValueError(message)
+    return plain
+
+
+def _number(value: object) -> object:
+    """A number of numpy's as Python's own."""
+    item = getattr(value, "item", None)
+    if item is None:
+        message = f"{type(value).__name__} is nothing that JSON can hold"
+        raise TypeError(message)
+    return item()
+
+
+def _is_finite(value: object) -> bool:
+    match value:
+        case float():
+            return math.isfinite(value)
+        case dict():
+            return all(map(_is_finite, value.values()))
+        case list() | tuple():
+            return all(map(_is_finite, value))
+    return True
+
+
+# A child of a fork must not wait for a thread that it does not have.
+os.register_at_fork(before=_saving.acquire, after_in_parent=_saving.release, after_in_child=_saving.release)

@@ -1,0 +1,74 @@
+"""Which folders still need work, for people's own batch scripts: answered by the keys that their records have."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from audiobatchd.batch import BatchStats, new_stats
+from audiobatchd.errors import RecordError
+from audiobatchd.library.info import Folder, absolute, present_in
+from audiobatchd.locks.observer import is_locked
+from audiobatchd.names import shown
+
+_LOG = logging.getLogger(__name__)
+
+
+def get_missing_features(folder: Folder, required_features: Iterable[str]) -> list[str]:
+    """Those of `required_features` that the record of `folder` lacks, in their order; `null` counts as missing.
+
+    Any key will do, also one that no analyzer of audiobatchd gives. A record that cannot be read lacks everything, and
+    a warning says why: it must not end a pass over all other folders.
+    """
+    try:
+        present = present_in(folder)
+    except (RecordError, OSError) as error:
+        _LOG.warning("%s: %s", shown(os.path.basename(absolute(folder))), error)
+        present = frozenset()
+    return [feature for feature in required_features if feature not in present]
+
+
+def has_features(folder: Folder, required_features: Iterable[str]) -> bool:
+    """Whether the record of `folder` has all of `required_features`."""
+    return not get_missing_features(folder, required_features)
+
+
+def should_process_folder(
+    folder: Folder,
+    required_features: Sequence[str] | None = None,
+    overwrite: bool = False,  # noqa: FBT001, FBT002  # the guide's signature
+    check_lock: bool = True,  # noqa: FBT001, FBT002
+) -> bool:
+    """Whether `folder` is to be processed: it lacks a required feature, or `overwrite`, or none is required.
+
+    `check_lock`: and nobody is at it now. That is a glance, not a promise: acquire the lock, and ask again.
+    """
+    if check_lock and is_locked(absolute(folder)):
+        return False
+    return overwrite or required_features is None or not has_features(folder, required_features)
+
+
+def filter_folders_to_process(
+    folders: Iterable[Folder],
+    required_features: Sequence[str] | None = None,
+    overwrite: bool = False,  # noqa: FBT001, FBT002  # the guide's signature
+    check_lock: bool = True,  # noqa: FBT001, FBT002
+) -> tuple[list[Path], BatchStats]:
+    """The folders that are to be processed, in their order, and the statistics of a pass that begins with them.
+
+    The complete are counted as `skipped_complete` and, with `check_lock`, those that somebody is at as
+    `skipped_locked`; every other count is there, and 0.
+    """
+    stats = new_stats(0)
+    chosen = []
+    for folder in folders:
+        stats["total"] += 1
+        if not should_process_folder(folder, required_features, overwrite, check_lock=False):
+            stats["skipped_complete"] += 1
+        elif check_lock and is_locked(absolute(folder)):
+            stats["skipped_locked"] += 1
+        else:
+            chosen.append(Path(folder))
+    return chosen, stats
