@@ -1,69 +1,149 @@
-"""`audiobatchctl`: asks a running daemon. It loads nothing of the daemon but the shape of its answers."""
+"""`audiobatchctl`: the grammar of its commands. What a command does is loaded when it is asked for."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-
-import msgspec
 
 from audiobatchd import __version__
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.place import default_socket
-from audiobatchd.errors import AudiobatchError, NoDaemonError, UsageError
-from audiobatchd.statusview import status_text
+from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError, UsageError
 from audiobatchd.terminal_text import printable
 
-_FINE, _NO, _USAGE, _NO_DAEMON = 0, 1, 2, 3
+_NO, _USAGE, _NO_DAEMON = 1, 2, 3
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
-_DEFAULT_WIDTH = 80
-# What the view draws with, for terminals and files that are not UTF-8.
+# What views draw with, for terminals and files that are not UTF-8.
 _PLAIN_SIGNS = str.maketrans({"█": "#", "▓": "!", "░": ".", "…": "~"})
+_Commands = argparse._SubParsersAction  # noqa: SLF001  # the only name that argparse has for it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     arguments = _parser().parse_args(argv)
     path = arguments.socket or default_socket(os.environ, os.getuid())
+    module, _, function = arguments.run.partition(":")
     try:
-        answer: str = arguments.command(ControlClient(path), arguments)
-        _write(answer)
+        run = getattr(import_module(f"audiobatchd.commands.{module}"), function)
+        code: int = run(arguments, ControlClient(path), _write)
+        sys.stdout.flush()
     except NoDaemonError as error:
         return _refuse(error, _NO_DAEMON)
-    except UsageError as error:
+    except (UsageError, ConfigError) as error:
         return _refuse(error, _USAGE)
-    except AudiobatchError as error:
-        return _refuse(error, _NO)
     except BrokenPipeError:
         # Python writes what is left when it ends, and would complain then.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
+    except (AudiobatchError, OSError) as error:
+        return _refuse(error, _NO)
     except KeyboardInterrupt:
         return _INTERRUPTED
-    return _FINE
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="audiobatchctl",
-        description="Ask a running audiobatchd.",
+        description="Ask a running audiobatchd, and the records and locks of a dataset.",
         epilog='Exit codes: 0 fine; 1 the answer is "no"; 2 wrong usage; 3 no daemon answers.',
     )
     parser.add_argument("--version", action="version", version=f"audiobatchctl {__version__}")
     _add_socket(parser, default=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    status = commands.add_parser(
+    _add(
+        commands,
         "status",
-        help="what is done, what is missing, what failed and why",
-        description="Show each dataset's folders by state, what the workers do, the rate, and what failed.",
+        "status:status",
+        "what is done, what is missing, what failed and why",
+        "Show each dataset's folders by state, what the workers do, the rate, and what failed.",
     )
-    status.add_argument("--json", action="store_true", help="as JSON, as the daemon tells it")
+    _add_surveys(commands)
+    _add_locks(commands)
+    return parser
+
+
+def _add_surveys(commands: _Commands[argparse.ArgumentParser]) -> None:
+    """The questions that the records answer, with a daemon or without."""
+    progress = _add(
+        commands,
+        "progress",
+        "surveys:progress",
+        "how many folders of a dataset are complete",
+        "Count the folders of a dataset whose records have the features.",
+    )
+    check = _add(
+        commands,
+        "check",
+        "surveys:check",
+        "which folders of a dataset are still to be processed",
+        "Count the folders that are neither complete nor locked. Exit code 1 where there is anything left to do.",
+    )
+    check.add_argument("--list", action="store_true", help="name them, one a line")
+    missing = _add(
+        commands,
+        "missing",
+        "surveys:missing",
+        "which features each incomplete folder lacks",
+        "Show what each incomplete folder lacks. Exit code 1 where any lacks anything.",
+    )
+    for parser in (progress, check, missing):
+        _add_dataset(parser)
+        parser.add_argument(
+            "--features", nargs="+", metavar="FEATURE", help="these keys, whoever made them; else the analyzers' own"
+        )
+
+
+def _add_locks(commands: _Commands[argparse.ArgumentParser]) -> None:
+    """Who works on what."""
+    locks = commands.add_parser("locks", help="list, clean up or try out a dataset's locks")
+    actions = locks.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _add_dataset(_add(actions, "list", "locks:list_locks", "every lock, and whether its holder lives", ""))
+    clean_up = _add(
+        actions,
+        "cleanup",
+        "locks:clean_up",
+        "remove what dead holders left",
+        "Remove the locks whose holders are gone. A lock that is held is never removed, however old it is.",
+    )
+    _add_dataset(clean_up)
+    clean_up.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=float,
+        default=3600.0,
+        help="age at which a lock of the batch guide's scripts on a network file system is dead (3600)",
+    )
+    clean_up.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    clean_up.add_argument(
+        "--free",
+        action="store_true",
+        help="remove empty lock files from a network file system too: only while no machine works there",
+    )
+    test = _add(
+        actions,
+        "test",
+        "locks:test",
+        "find out what the locks of its file system are worth",
+        "Try the locks of a dataset's file system with two processes and, when it is started on two machines at once, "
+        "between them.",
+    )
+    _add_dataset(test)
+    test.add_argument("--wait", metavar="SECONDS", type=float, default=10.0, help="for another machine (10)")
+
+
+def _add(
+    commands: _Commands[argparse.ArgumentParser], name: str, run: str, summary: str, description: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=description or f"{summary.capitalize()}.")
+    parser.add_argument("--json", action="store_true", help="answer as JSON")
     # After the command, too; but an absent one must not undo what stood before it.
-    _add_socket(status, default=argparse.SUPPRESS)
-    status.set_defaults(command=_status)
+    _add_socket(parser, default=argparse.SUPPRESS)
+    parser.set_defaults(run=run)
     return parser
 
 
@@ -71,34 +151,9 @@ def _add_socket(parser: argparse.ArgumentParser, default: object) -> None:
     parser.add_argument("--socket", metavar="PATH", type=Path, default=default, help="the daemon's control socket")
 
 
-def _status(client: ControlClient, arguments: argparse.Namespace) -> str:
-    if arguments.json:
-        return _harmless_json(msgspec.json.format(client.status_json(), indent=2).decode())
-    status = client.status()
-    return status_text(status, _width(os.environ), colour=_colour(os.environ))
-
-
-def _harmless_json(text: str) -> str:
-    r"""The same JSON with `\uNNNN` for every character that a terminal might act on."""
-    return "".join(char if char.isprintable() or char == "\n" else _json_escape(char) for char in text)
-
-
-def _json_escape(char: str) -> str:
-    units = char.encode("utf-16-be").hex()
-    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
-
-
-def _width(environ: Mapping[str, str]) -> int:
-    if environ.get("COLUMNS", "").isdecimal():
-        return int(environ["COLUMNS"])
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or _DEFAULT_WIDTH
-    except (OSError, ValueError):  # not a terminal; not even a file
-        return _DEFAULT_WIDTH
-
-
-def _colour(environ: Mapping[str, str]) -> bool:
-    return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM", "dumb") != "dumb"
+def _add_dataset(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET", help="the dataset's directory")
+    parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file")
 
 
 def _write(text: str) -> None:
@@ -107,7 +162,7 @@ def _write(text: str) -> None:
         text.encode(encoding)
     except UnicodeEncodeError:
         text = text.translate(_PLAIN_SIGNS).encode(encoding, errors="backslashreplace").decode(encoding)
-    print(text, flush=True)
+    print(text)
 
 
 def _refuse(error: Exception, code: int) -> int:

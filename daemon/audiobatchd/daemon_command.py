@@ -14,16 +14,18 @@ from pathlib import Path
 import fasteners
 import msgspec
 
-from audiobatchd import __version__, config, eventlog, place
+from audiobatchd import __version__, config, eventlog, filesystems, place
 from audiobatchd.batch import batch_summary
 from audiobatchd.catalog import Catalog
 from audiobatchd.clock import SystemClock
-from audiobatchd.config import Config
+from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.console import Console
+from audiobatchd.control.access import operators
 from audiobatchd.control.place import default_socket
 from audiobatchd.control.server import ControlServer
 from audiobatchd.core.completeness import Policy
 from audiobatchd.errors import AlreadyRunningError, ConfigError, UsageError
+from audiobatchd.filesystems import Kind
 from audiobatchd.model import FolderState
 from audiobatchd.notify import SystemdView
 from audiobatchd.overview import name_of
@@ -96,10 +98,19 @@ def _configuration(arguments: argparse.Namespace) -> Config:
         if not settings.dataset:
             raise UsageError("--once needs a dataset")
         for each in settings.dataset:
-            if not Path(each.path).is_dir():
-                message = f"no such dataset: {each.path}"
-                raise UsageError(message)
+            _refuse_for_one_pass(each)
     return settings
+
+
+def _refuse_for_one_pass(dataset: DatasetConfig) -> None:
+    """Raise where a daemon would wait: a pass has to say at once that it cannot."""
+    if not Path(dataset.path).is_dir():
+        message = f"no such dataset: {dataset.path}"
+        raise UsageError(message)
+    kind, filesystem = filesystems.of(dataset.path)
+    if kind is Kind.WEAK and not dataset.alone:
+        message = f"cannot work on {dataset.path}: {filesystems.refusal(filesystem)}"
+        raise UsageError(message)
 
 
 def _refuse_unknown_analyzers(settings: Config) -> None:
@@ -126,7 +137,7 @@ def _serve(settings: Config, arguments: argparse.Namespace) -> int:
 
 
 async def _run_with_control(supervisor: Supervisor, socket: Path, settings: Config) -> int:
-    server = ControlServer(socket, supervisor.status)
+    server = ControlServer(socket, supervisor, operators(settings.operators))
     await server.start()
     datasets = " ".join(each.path for each in settings.dataset) or "none configured"
     eventlog.log("service-started", {"version": __version__, "datasets": datasets, "socket": str(socket)})

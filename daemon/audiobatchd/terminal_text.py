@@ -167,3 +167,13 @@ def significant(number: float) -> str:
     if number >= 10:  # noqa: PLR2004  # two digits, as it says
         return f"{number:,.0f}"
     return f"{number:.1f}" if number >= 1 else f"{number:.2f}"
+
+
+def harmless_json(text: str) -> str:
+    r"""The same JSON with `\uNNNN` for every character that a terminal might act on."""
+    return "".join(char if char.isprintable() or char == "\n" else _json_escape(char) for char in text)
+
+
+def _json_escape(char: str) -> str:
+    units = char.encode("utf-16-be", errors="surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))

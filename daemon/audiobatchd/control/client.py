@@ -9,18 +9,21 @@ import os
 import socket
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from audiobatchd.control.place import check_length
 from audiobatchd.errors import AudiobatchError, NoDaemonError
 from audiobatchd.names import shown
+from audiobatchd.requests import CleanedLocks, CleanLocks
 from audiobatchd.status import Status
 
 TIMEOUT = 10.0
 """Seconds that the daemon may be silent."""
 
 _OK = 200
+_Answer = TypeVar("_Answer")
 
 
 class ControlClient:
@@ -36,26 +39,31 @@ class ControlClient:
         Raises NoDaemonError where no daemon answers, AudiobatchError where it refuses, UsageError for a path that is
         too long for a socket.
         """
-        return self._decoded(self._get("/v1/status"))
+        return self._decoded(self._ask("GET", "/v1/status"), Status)
 
     def status_json(self) -> bytes:
         """The same as the JSON that the daemon sent, with what a newer daemon tells beside. Raises as `status`."""
-        body = self._get("/v1/status")
-        self._decoded(body)
+        body = self._ask("GET", "/v1/status")
+        self._decoded(body, Status)
         return body
 
-    def _decoded(self, body: bytes) -> Status:
+    def clean_locks(self, request: CleanLocks) -> CleanedLocks:
+        """Have the daemon remove the locks of the dead. Raises as `status`; AudiobatchError where that is not for us."""
+        body = self._ask("POST", "/v1/locks/clean-up", msgspec.json.encode(request))
+        return self._decoded(body, CleanedLocks)
+
+    def _decoded(self, body: bytes, kind: type[_Answer]) -> _Answer:
         try:
-            return msgspec.json.decode(body, type=Status)
+            return msgspec.json.decode(body, type=kind)
         except msgspec.MsgspecError as error:
             message = f"what answers on {shown(str(self._path))} is no audiobatchd of this version: {error}"
             raise NoDaemonError(message) from error
 
-    def _get(self, resource: str) -> bytes:
+    def _ask(self, method: str, resource: str, content: bytes | None = None) -> bytes:
         check_length(self._path)
         connection = _UnixConnection(self._path, self._timeout)
         try:
-            connection.request("GET", resource)
+            connection.request(method, resource, content)
             answer = connection.getresponse()
             body = answer.read()
         except (OSError, HTTPException) as error:
@@ -64,7 +72,7 @@ class ControlClient:
         finally:
             connection.close()
         if answer.status != _OK:
-            message = f"cannot get {resource}: {_refusal(body) or f'HTTP status {answer.status}'}"
+            message = f"cannot {method} {resource}: {_refusal(body) or f'HTTP status {answer.status}'}"
             raise AudiobatchError(message)
         return body
 

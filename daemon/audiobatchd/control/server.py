@@ -14,13 +14,16 @@ import stat
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
 
+from audiobatchd.control.access import Peer, peer_of
 from audiobatchd.control.place import check_length
 from audiobatchd.errors import AlreadyRunningError, UsageError
 from audiobatchd.names import shown
+from audiobatchd.requests import CleanedLocks, CleanLocks
 from audiobatchd.status import Status
 
 REQUEST_LIMIT = 64 * 1024
@@ -31,15 +34,31 @@ _MODE = 0o660
 _BACKLOG = 128
 _PROBE_TIMEOUT = 2.0
 _GRACE = 1.0
+_BAD_REQUEST, _FORBIDDEN = 400, 403
+_Body = TypeVar("_Body")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class ControlServer:
-    """Answers on the unix socket at `path` from `start` to `stop`; `status` is called in the loop, so must be quick."""
+class Service(Protocol):
+    """What there is to ask, and to ask for."""
 
-    def __init__(self, path: Path, status: Callable[[], Status]) -> None:
+    def status(self) -> Status:
+        """What `GET /v1/status` answers; called in the loop, so it must be quick."""
+
+    async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
+        """Remove the locks of the dead. Raises UsageError for a dataset that is none of the daemon's."""
+
+
+class ControlServer:
+    """Answers on the unix socket at `path` from `start` to `stop`.
+
+    Whoever can connect may read; the users in `operators` may change things, and each change is logged.
+    """
+
+    def __init__(self, path: Path, service: Service, operators: frozenset[int]) -> None:
         self._path = path
-        self._status = status
+        self._service = service
+        self._operators = operators
         self._runner: web.AppRunner | None = None
         self._identity: tuple[int, int] | None = None
 
@@ -82,10 +101,30 @@ class ControlServer:
     # What is answered
 
     def _routes(self) -> list[web.RouteDef]:
-        return [web.get("/v1/status", self._get_status)]
+        return [
+            web.get("/v1/status", self._get_status),
+            web.post("/v1/locks/clean-up", self._clean_locks),
+        ]
 
     async def _get_status(self, _request: web.Request) -> web.StreamResponse:
-        return _json(self._status())
+        return _json(self._service.status())
+
+    async def _clean_locks(self, request: web.Request) -> web.StreamResponse:
+        asked = await self._change(request, CleanLocks)
+        return _json(await self._service.clean_locks(asked))
+
+    async def _change(self, request: web.Request, kind: type[_Body]) -> _Body:
+        """The body of a request that changes something, from somebody who may. Raises _RefusedError."""
+        peer = _peer(request)
+        if peer.uid not in self._operators:
+            raise _RefusedError(_FORBIDDEN, "only root, the daemon's own user and its operators may change anything")
+        try:
+            body = msgspec.json.decode(await request.read(), type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise _RefusedError(_BAD_REQUEST, str(error)) from error
+        fields = {"request": f"{request.method} {request.path}", "uid": peer.uid, "pid": peer.pid}
+        _LOG.info("change-asked", extra={"fields": {**fields, **msgspec.to_builtins(body)}})
+        return body
 
     # The socket file
 
@@ -175,6 +214,17 @@ def _identity(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def _peer(request: web.Request) -> Peer:
+    connection = request.transport.get_extra_info("socket") if request.transport else None
+    if connection is None:
+        raise _RefusedError(_FORBIDDEN, "the connection is gone")
+    return peer_of(connection)
+
+
+class _RefusedError(Exception):
+    """A request that is not carried out: the HTTP status and the reason are its arguments."""
+
+
 def _application(routes: list[web.RouteDef]) -> web.Application:
     application = web.Application(client_max_size=REQUEST_LIMIT, middlewares=[_errors_as_json])
     application.add_routes(routes)
@@ -186,6 +236,11 @@ async def _errors_as_json(request: web.Request, handler: _Handler) -> web.Stream
     try:
         _refuse_too_large(request)
         return await handler(request)
+    except _RefusedError as error:
+        status, why = error.args
+        return _json({"error": why}, status)
+    except UsageError as error:
+        return _json({"error": str(error)}, _BAD_REQUEST)
     except web.HTTPException as error:
         answer = _json({"error": f"{error.reason.lower()}: {request.method} {shown(request.path)}"}, error.status)
         if "Allow" in error.headers:

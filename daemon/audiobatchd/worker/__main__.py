@@ -1,6 +1,14 @@
-"""`python -m audiobatchd.worker SOCKET SETTINGS`: what the daemon starts in a slot."""
+"""`python -m audiobatchd.worker SOCKET PID SETTINGS` is what the daemon starts in a slot.
 
-from audiobatchd.worker.process import main
+`python -m audiobatchd.worker offers SETTINGS` only prints, as its last line, what the analyzers offer.
+"""
+
+import sys
+
+from audiobatchd.worker import process
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1] == "offers":
+        process.print_offers(sys.argv[2])
+    else:
+        process.main()

@@ -28,6 +28,7 @@ from audiobatchd.core.messages import (
     encode,
 )
 from audiobatchd.model import Outcome
+from audiobatchd.terminal_text import printable
 from audiobatchd.worker.bench import Bench
 from audiobatchd.worker.job import run
 
@@ -44,8 +45,15 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
     with socket.socket(fileno=descriptor) as channel:
-        threading.Thread(target=_watch, args=(descriptor,), name="end-of-socket", daemon=True).start()
+        # A descriptor of its own: that `channel` is closed while an exception is on its way out ends nothing.
+        threading.Thread(target=_watch, args=(os.dup(descriptor),), name="end-of-socket", daemon=True).start()
         _serve(channel, msgspec.json.decode(settings, type=WorkerSettings))
+
+
+def print_offers(settings: str) -> None:
+    """Print what the analyzers offer as JSON, in a last line: loading them may print anything."""
+    bench = Bench.load(msgspec.json.decode(settings, type=WorkerSettings))
+    sys.stdout.write("\n" + msgspec.json.encode(bench.offers).decode())
 
 
 def _serve(channel: socket.socket, settings: WorkerSettings) -> None:
@@ -70,7 +78,7 @@ def _run(channel: socket.socket, job: Job, bench: Bench) -> Result:
     except Exception as error:  # noqa: BLE001  # logged, and answered
         # The boundary of a job: whatever went wrong in it is an answer, not the end of the worker.
         _LOG.exception("job %d", job.number)
-        reason = f"{type(error).__name__}: {error}"
+        reason = printable(f"{type(error).__name__}: {error}")
         return Result(job.number, Outcome.ERROR, reasons={"": reason}, charge=True)
 
 

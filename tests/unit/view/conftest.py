@@ -59,6 +59,8 @@ def busy() -> Status:
         warnings=["Artist - Track: two full mixes: full_mix.flac is measured, full_mix.mp3 is not"],
         more_warnings=7,
         last_walk="2026-11-24T12:40:00+00:00",
+        locks="local (ext4)",
+        overdue={},
     )
     troubles = [
         Trouble(

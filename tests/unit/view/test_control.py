@@ -17,13 +17,29 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.control import place
+from audiobatchd.control.access import operators
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.server import REQUEST_LIMIT, ControlServer
 from audiobatchd.control_command import main
-from audiobatchd.errors import AlreadyRunningError, AudiobatchError, NoDaemonError, UsageError
+from audiobatchd.errors import AlreadyRunningError, AudiobatchError, ConfigError, NoDaemonError, UsageError
+from audiobatchd.requests import CleanedLocks, CleanLocks, RemovedLock
 from audiobatchd.status import Status
 
 NOBODY = 65534
+
+
+class Told:
+    """A service that tells this status, and cleans up whatever it is asked to."""
+
+    def __init__(self, status: Callable[[], Status]) -> None:
+        self.status = status
+        self.asked: list[CleanLocks] = []
+
+    async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
+        self.asked.append(request)
+        if request.dataset == "/nowhere":
+            raise UsageError("no such dataset: /nowhere")
+        return CleanedLocks(1, [RemovedLock("Song.lock", "its holder is gone")])
 
 
 @contextmanager
@@ -32,7 +48,7 @@ def serving(path: Path, status: Callable[[], Status]) -> Iterator[ControlServer]
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    server = ControlServer(path, status)
+    server = ControlServer(path, Told(status), operators(()))
     try:
         asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
         yield server
@@ -125,7 +141,7 @@ def test_failing_answer_is_logged_and_ends_nothing(
 
     client = ControlClient(tmp_path / "control.sock")
     with serving(tmp_path / "control.sock", status):
-        with pytest.raises(AudiobatchError, match="cannot get /v1/status: the daemon failed to answer"):
+        with pytest.raises(AudiobatchError, match="cannot GET /v1/status: the daemon failed to answer"):
             client.status()
         assert client.status() == busy
     assert "request-failed" in caplog.text
@@ -170,7 +186,7 @@ def test_only_its_own_socket_is_removed(tmp_path: Path, busy: Status) -> None:
 
 
 def test_stop_without_start_does_nothing(tmp_path: Path, busy: Status) -> None:
-    asyncio.run(ControlServer(tmp_path / "control.sock", lambda: busy).stop())
+    asyncio.run(ControlServer(tmp_path / "control.sock", Told(lambda: busy), operators(())).stop())
 
 
 def test_what_is_no_socket_is_left_alone(tmp_path: Path, busy: Status) -> None:
@@ -310,7 +326,7 @@ def test_status_json_loads_nothing_heavy(tmp_path: Path, busy: Status) -> None:
     heavy = {"rich", "aiohttp", "asyncio", "numpy", "av", "scipy", "watchdog", "fasteners", "systemd", "logging"}
     assert not heavy & set(loaded)
     known = {"control", "control.client", "control.place", "control_command", "errors", "model", "names"}
-    known |= {"plugin_api", "status", "statusview", "terminal_text"}
+    known |= {"commands", "commands.status", "plugin_api", "requests", "status", "statusview", "terminal_text"}
     assert set(ours) <= {f"audiobatchd.{name}" for name in known}
 
 
@@ -345,3 +361,77 @@ def test_locale_without_the_signs_gets_plain_ones(tmp_path: Path, busy: Status) 
             check=True,
         )
     assert "#" * 30 + "!" in done.stdout.decode("ascii")
+
+
+CLEAN_UP = "POST /v1/locks/clean-up HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{}"
+
+
+def post(path: Path, body: str) -> tuple[int, str]:
+    """Ask for a clean-up with this body: (status, the answer's text)."""
+    status, _, answer = ask(path, CLEAN_UP.format(len(body), body).encode())
+    return status, answer.decode()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ('{"dataset": "/music"}', 200, '"Song.lock"'),
+        ('{"dataset": "/nowhere"}', 400, "no such dataset: /nowhere"),
+        ("{}", 400, "dataset"),
+        ('{"dataset": 7}', 400, "Expected `str`"),
+        ('{"dataset": "/music", "force": true}', 400, "unknown field `force`"),
+        ("[]", 400, "Expected `object`"),
+        ("not JSON", 400, "malformed"),
+        ("", 400, "truncated"),
+    ],
+)
+def test_a_change_is_done_or_refused_with_the_reason(
+    tmp_path: Path, busy: Status, body: str, status: int, message: str
+) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: busy):
+        answer = post(path, body)
+    assert (answer[0], message in answer[1]) == (status, True), answer
+
+
+def test_a_change_is_logged_with_who_asked(tmp_path: Path, busy: Status, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "control.sock"
+    with caplog.at_level("INFO"), serving(path, lambda: busy):
+        assert ControlClient(path).clean_locks(CleanLocks("/music", dry_run=True)).found == 1
+    (record,) = [each for each in caplog.records if each.message == "change-asked"]
+    fields = record.__dict__["fields"]
+    assert (fields["uid"], fields["pid"]) == (os.getuid(), os.getpid())
+    assert (fields["dataset"], fields["dry_run"]) == ("/music", True)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="becoming another user takes root")
+def test_a_reader_changes_nothing(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "control.sock"
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from audiobatchd.control.client import ControlClient\n"
+        "from audiobatchd.requests import CleanLocks\n"
+        "client = ControlClient(Path(sys.argv[1]))\n"
+        "print(client.status().pid)\n"
+        "client.clean_locks(CleanLocks('/music'))\n"
+    )
+    with serving(path, lambda: busy):
+        for each in (*path.parents, path):
+            if each.is_relative_to(tmp_path.parents[1]):
+                each.chmod(0o777)
+        done = subprocess.run(
+            ["setpriv", f"--reuid={NOBODY}", "--clear-groups", sys.executable, "-c", program, str(path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.stdout.strip() == str(busy.pid), done.stderr
+    assert "only root, the daemon's own user and its operators may change anything" in done.stderr
+
+
+def test_operators_are_users() -> None:
+    assert operators(("root",)) == {0, os.geteuid()}
+    with pytest.raises(ConfigError, match="no user is called 'nobody-at-all'"):
+        operators(("nobody-at-all",))

@@ -1,0 +1,38 @@
+"""`audiobatchctl status`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from audiobatchd.control.client import ControlClient
+from audiobatchd.statusview import status_text
+from audiobatchd.terminal_text import harmless_json
+
+_DEFAULT_WIDTH = 80
+
+
+def status(arguments: argparse.Namespace, client: ControlClient, say: Callable[[str], None]) -> int:
+    """Show what the daemon tells of itself."""
+    if arguments.json:
+        say(harmless_json(msgspec.json.format(client.status_json(), indent=2).decode()))
+    else:
+        say(status_text(client.status(), _width(os.environ), colour=_colour(os.environ)))
+    return 0
+
+
+def _width(environ: Mapping[str, str]) -> int:
+    if environ.get("COLUMNS", "").isdecimal():
+        return int(environ["COLUMNS"])
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or _DEFAULT_WIDTH
+    except (OSError, ValueError):  # not a terminal; not even a file
+        return _DEFAULT_WIDTH
+
+
+def _colour(environ: Mapping[str, str]) -> bool:
+    return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM", "dumb") != "dumb"

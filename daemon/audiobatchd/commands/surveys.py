@@ -1,0 +1,120 @@
+"""`audiobatchctl progress`, `check` and `missing`: what the records of a dataset have. They need no daemon."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from audiobatchd import config, offers
+from audiobatchd.config import Config, DatasetConfig
+from audiobatchd.control.client import ControlClient
+from audiobatchd.core.completeness import Policy
+from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.errors import UsageError
+from audiobatchd.survey import Answer, Asked, Keys, Offered, survey
+from audiobatchd.terminal_text import harmless_json
+
+Say = Callable[[str], None]
+
+
+def progress(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+    """How many folders are complete. The locked are counted beside, whatever they have."""
+    total = complete = locked = 0
+    for answer in _answers(arguments):
+        total += 1
+        complete += answer.complete
+        locked += answer.locked
+    if arguments.json:
+        counts = {"total": total, "complete": complete, "incomplete": total - complete, "locked": locked}
+        say(_json({**_asked(arguments), **counts}))
+        return 0
+    say("Processing Progress:")
+    say(f"  Total folders:  {total}")
+    say(f"  Complete:       {complete} ({100 * complete / total if total else 100:.1f}%)")
+    say(f"  Incomplete:     {total - complete}")
+    say(f"  Locked:         {locked}")
+    return 0
+
+
+def check(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+    """Which folders are to be processed: neither complete nor locked. Exit code 1 where there are any left to do."""
+    done = locked = 0
+    ready = []
+    for answer in _answers(arguments):
+        if answer.complete:
+            done += 1
+        elif answer.locked:
+            locked += 1
+        else:
+            ready.append(answer.name)
+    if arguments.json:
+        counts = {"total": done + locked + len(ready), "ready": len(ready)}
+        skipped = {"skipped_complete": done, "skipped_locked": locked}
+        say(_json({**_asked(arguments), **counts, **skipped, "folders": ready}))
+    else:
+        say(f"Folders to Process: {len(ready)}")
+        say(f"  Total:          {done + locked + len(ready)}")
+        say(f"  Ready:          {len(ready)}")
+        say(f"  Skipped (done): {done}")
+        say(f"  Skipped (lock): {locked}")
+        for name in ready if arguments.list else ():
+            say(name)
+    return 1 if ready or locked else 0
+
+
+def missing(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+    """What every incomplete folder lacks. Exit code 1 where any lacks anything."""
+    found = [answer for answer in _answers(arguments) if not answer.complete]
+    if arguments.json:
+        folders = [
+            {"folder": answer.name, "missing": answer.missing, "stale": answer.stale, "trouble": answer.trouble}
+            for answer in found
+        ]
+        say(_json({**_asked(arguments), "folders": folders}))
+        return 1 if found else 0
+    for number, answer in enumerate(found):
+        if number:
+            say("")
+        say(f"{answer.name}:")
+        if answer.missing:
+            say(f"  Missing: {', '.join(answer.missing)}")
+        if answer.stale:
+            say(f"  Stale: {', '.join(answer.stale)}")
+        if answer.trouble:
+            say(f"  Trouble: {answer.trouble}")
+    if not found:
+        say("Nothing is missing.")
+    return 1 if found else 0
+
+
+def dataset_of(arguments: argparse.Namespace) -> tuple[Config, DatasetConfig]:
+    """The configuration, and the dataset that a command names. Raises UsageError where that is no directory."""
+    path = arguments.config or config.find(os.environ)
+    settings = config.load(path) if path else Config()
+    dataset = config.dataset_from_command_line(settings, arguments.dataset)
+    if not Path(dataset.path).is_dir():
+        message = f"no such dataset: {dataset.path}"
+        raise UsageError(message)
+    return settings, dataset
+
+
+def _answers(arguments: argparse.Namespace) -> Iterator[Answer]:
+    settings, dataset = dataset_of(arguments)
+    asked: Asked
+    if arguments.features:
+        asked = Keys(tuple(dict.fromkeys(arguments.features)))
+    else:
+        asked = Offered(offers.ask(WorkerSettings(analyzers=settings.analyzers)), Policy(adopt=dataset.adopt))
+    return survey(dataset.path, asked, dataset.ignore)
+
+
+def _asked(arguments: argparse.Namespace) -> dict[str, object]:
+    return {"dataset": arguments.dataset, "features": arguments.features}
+
+
+def _json(answer: object) -> str:
+    return harmless_json(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())

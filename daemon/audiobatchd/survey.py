@@ -1,0 +1,100 @@
+"""What every track folder of a dataset has and lacks, read off the disk alone: no daemon is asked, nothing written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from audiobatchd import record
+from audiobatchd.core.completeness import Assessment, Facts, Offer, Policy, assess
+from audiobatchd.dataset import read_folder, walk
+from audiobatchd.errors import RecordError
+from audiobatchd.locks.observer import is_locked
+from audiobatchd.names import shown
+from audiobatchd.record import Record
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Ask for the presence of these keys, whoever made them."""
+
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Offered:
+    """Ask for what these analyzers would give, by the rules of completeness."""
+
+    offers: tuple[Offer, ...]
+    policy: Policy
+
+
+Asked = Keys | Offered
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One folder. `missing` are features that its record lacks, `stale` those that are there and due anew.
+
+    `trouble`: why the record, or the folder, cannot be read. `locked`: somebody is at it now.
+    """
+
+    name: str
+    missing: tuple[str, ...]
+    stale: tuple[str, ...]
+    trouble: str
+    locked: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is to be done."""
+        return not (self.missing or self.stale or self.trouble)
+
+
+def survey(root: str, asked: Asked, ignore: tuple[str, ...] = ()) -> Iterator[Answer]:
+    """Every track folder at and below `root`, ordered by path. Raises OSError for the root."""
+    for path, names in walk(root, ignore):
+        if names.is_track:
+            yield _look(root, path, asked)
+
+
+def _look(root: str, path: str, asked: Asked) -> Answer:
+    folder = os.path.join(root, path) if path else root
+    missing: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    trouble = ""
+    try:
+        missing, stale = _lacks(folder, asked)
+    except RecordError as error:
+        trouble = str(error)
+    except OSError as error:
+        trouble = f"cannot read it: {error.strerror}"
+    return Answer(shown(path) or ".", missing, stale, trouble, is_locked(folder))
+
+
+def _lacks(folder: str, asked: Asked) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The missing and the stale features. Raises RecordError and OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = record.read(record.name_in(folder), descriptor)
+    finally:
+        os.close(descriptor)
+    present = found.present()
+    match asked:
+        case Keys(features):
+            return tuple(name for name in features if name not in present), ()
+        case Offered(offers, policy):
+            names = tuple(_due(folder, found, present, offers, policy))
+    return tuple(name for name in names if name not in present), tuple(name for name in names if name in present)
+
+
+def _due(
+    folder: str, found: Record, present: frozenset[str], offers: tuple[Offer, ...], policy: Policy
+) -> Iterator[str]:
+    facts = Facts(read_folder(folder).stamps, present, found.provenance.entry, {})
+    assessment: Assessment = assess(facts, offers, policy)
+    features: Mapping[str, Mapping[str, tuple[str, ...]]] = {offer.name: offer.features for offer in offers}
+    for role, work in assessment.due.items():
+        for due in work:
+            yield from features[due.analyzer].get(role, ())
