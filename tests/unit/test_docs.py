@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
+import inspect
 import json
 import re
+import textwrap
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -20,7 +22,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from audiobatchd import config, control_command, daemon_command, eventlog
+import audiobatchd
+from audiobatchd import BatchStats, config, control_command, daemon_command, eventlog
 from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.core.lifecycle import DaemonState
 from audiobatchd.core.slot import SlotState
@@ -33,9 +36,13 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 EXAMPLE = DOCS / "audiobatchd.example.toml"
+EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
 SOURCE = Path(config.__file__).parent
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.parent.name != "worker")
 """Of the daemon and its client. What a worker writes reaches the log only as the reason of another event."""
+
+WRITTEN_FOR_PEOPLE = {SOURCE / "batch.py", *(SOURCE / "library").glob("*.py")}
+"""Log lines of people's own scripts are the batch guide's sentences, and no events."""
 
 PARSERS = {"audiobatchd": daemon_command._parser(), "audiobatchctl": control_command._parser()}
 EXIT_CODES = {
@@ -182,7 +189,7 @@ def test_every_key_of_the_status_is_documented(kind: type[msgspec.Struct]) -> No
 
 
 def test_the_status_on_the_page_is_one() -> None:
-    (example,) = (body for language, body in blocks(REFERENCE / "http-api.md") if language == "json")
+    example = next(body for language, body in blocks(REFERENCE / "http-api.md") if language == "json")
     status = msgspec.json.decode(example, type=Status, strict=True)
     assert json.loads(example).keys() == set(Status.__struct_fields__)
     assert status.datasets[0].folders.keys() == set(FolderState)
@@ -222,7 +229,8 @@ def test_every_state_is_documented(kind: type[StrEnum]) -> None:
 
 def test_every_log_event_is_documented() -> None:
     documented = first_cells(page("log-events.md"))
-    reported = set(eventlog._LEVELS).union(*(events_in(module) for module in MODULES))
+    modules = [module for module in MODULES if module not in WRITTEN_FOR_PEOPLE]
+    reported = set(eventlog._LEVELS).union(*(events_in(module) for module in modules))
     assert reported - NEVER_REPORTED == documented
 
 
@@ -273,6 +281,88 @@ def calls(path: Path) -> Iterator[ast.Call]:
                 yield node
 
 
+# The library and the examples
+
+
+def public_functions() -> Iterator[tuple[str, Callable[..., object]]]:
+    """What `from audiobatchd import ...` gives to call, by name; methods and properties as `Class.name`."""
+    for name in audiobatchd.__all__:
+        thing = getattr(audiobatchd, name)
+        if not inspect.isclass(thing):
+            yield name, thing
+            continue
+        for inner, member in vars(thing).items():
+            function = member.fget if isinstance(member, property) else member
+            if inspect.isfunction(function) and (inner == "__init__" or not inner.startswith("_")):
+                yield f"{name}.{inner}", function
+
+
+def in_words(function: Callable[..., object]) -> tuple[list[tuple[str, str, str]], str]:
+    """Name, type and default of every parameter, and what is returned, as the source has them."""
+    signature = inspect.signature(function)
+    parameters = [
+        (each.name, type_in_words(each.annotation), "" if each.default is each.empty else repr(each.default))
+        for each in signature.parameters.values()
+    ]
+    return parameters, type_in_words(signature.return_annotation)
+
+
+def type_in_words(annotation: str | type) -> str:
+    if not isinstance(annotation, str):
+        return ""
+    return annotation.replace("str | os.PathLike[str]", "Folder")
+
+
+def documented_functions(text: str) -> Iterator[tuple[str, tuple[list[tuple[str, str, str]], str]]]:
+    """The same of what stands in the page's Python blocks."""
+    for node in ast.parse(text).body:
+        inner = node.body if isinstance(node, ast.ClassDef) else [node]
+        prefix = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+        for each in inner:
+            if isinstance(each, ast.FunctionDef):
+                arguments = each.args.args
+                defaults = ["" for _ in arguments[len(each.args.defaults) :]] + list(
+                    map(ast.unparse, each.args.defaults)
+                )
+                types = [ast.unparse(one.annotation) if one.annotation else "" for one in arguments]
+                parameters = list(zip([one.arg for one in arguments], types, defaults, strict=True))
+                yield prefix + each.name, (parameters, ast.unparse(each.returns) if each.returns else "")
+
+
+def test_every_name_of_the_library_is_documented_and_no_other() -> None:
+    headings = set(re.findall(r"^## `(\w+)`$", page("library.md"), re.MULTILINE))
+    assert headings == set(audiobatchd.__all__)
+    assert set(BatchStats.__annotations__) <= first_cells(section(page("library.md"), "BatchStats"))
+
+
+def test_the_library_s_signatures_are_documented_as_they_are() -> None:
+    code = [content for language, content in blocks(REFERENCE / "library.md") if language == "python"]
+    documented = dict(documented_functions("\n".join(code)))
+    assert documented == {name: in_words(function) for name, function in public_functions()}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.name))
+def test_an_example_uses_what_is_public(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.ImportFrom(module="audiobatchd", names=names):
+                assert {alias.name for alias in names} <= set(audiobatchd.__all__)
+            case ast.ImportFrom(module=str(module)):
+                assert not module.startswith("audiobatch")
+            case ast.Import(names=names):
+                assert not any(alias.name.startswith("audiobatch") for alias in names)
+
+
+def test_every_example_is_on_its_page_and_the_page_shows_what_stands_there() -> None:
+    guide = DOCS / "how-to" / "write-a-batch-script.md"
+    linked = {(guide.parent / target).resolve() for target in LINK.findall(guide.read_text()) if ".py" in target}
+    assert linked == set(EXAMPLES)
+    sources = [path.read_text() for path in EXAMPLES]
+    shown = [content for language, content in blocks(guide) if language == "python"]
+    assert shown
+    assert [code for code in shown if not any(code in source for source in sources)] == []
+
+
 # Pages
 
 
@@ -308,7 +398,7 @@ def test_data_blocks_parse(path: Path) -> None:
             case "json":
                 json.loads(content)
             case "python":
-                ast.parse(content)
+                ast.parse(textwrap.dedent(content))
 
 
 def test_every_page_is_in_the_index() -> None:
