@@ -56,8 +56,10 @@ def test_progress_adds_up_and_counts_the_locked_beside(dataset: Path) -> None:
         code, out, _ = run("audiobatchctl", "progress", dataset, "--features", "lufs", "lra")
         assert (code, out) == (
             0,
-            "Processing Progress:\n  Total folders:  5\n  Complete:       3 (60.0%)\n"
-            "  Incomplete:     2\n  Locked:         2\n",
+            (
+                "Processing Progress:\n  Total folders:  5\n  Complete:       3 (60.0%)\n"
+                "  Incomplete:     2\n  Locked:         2\n"
+            ),
         )
         _, out, _ = run("audiobatchctl", "progress", dataset, "--json")
         assert json.loads(out) == {

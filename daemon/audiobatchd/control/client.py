@@ -48,7 +48,7 @@ class ControlClient:
         return body
 
     def clean_locks(self, request: CleanLocks) -> CleanedLocks:
-        """Have the daemon remove the locks of the dead. Raises as `status`; AudiobatchError where that is not for us."""
+        """Have the daemon remove the locks of the dead. Raises as `status`, and where that is not for us."""
         body = self._ask("POST", "/v1/locks/clean-up", msgspec.json.encode(request))
         return self._decoded(body, CleanedLocks)
 

@@ -23,8 +23,8 @@ def analyze_folder_loudness(folder: Folder) -> dict[str, Value]:
     file is damaged. The folder's lock is taken unless this process holds it.
 
     Raises DamagedFileError, which names the file; RecordError where the record cannot be replaced; SourceChangedError
-    where a file changed meanwhile; LockBusyError and LockLostError where the folder is not ours; FileNotFoundError where
-    there is no such track folder; OSError.
+    where a file changed meanwhile; LockBusyError and LockLostError where the folder is not ours; FileNotFoundError
+    where there is no such track folder; OSError.
     """
     path = absolute(folder)
     with gate_of(path, DEFAULT_TIMEOUT) as gate:
