@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -11,26 +10,16 @@ from contextlib import ExitStack, suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import fasteners
 import msgspec
 
 from audiobatchd import __version__, config, eventlog, filesystems, place
-from audiobatchd.batch import batch_summary
-from audiobatchd.catalog import Catalog
-from audiobatchd.clock import SystemClock
 from audiobatchd.config import Config, DatasetConfig
-from audiobatchd.console import Console
-from audiobatchd.control.access import operators
 from audiobatchd.control.place import default_socket
-from audiobatchd.control.server import ControlServer
 from audiobatchd.core.completeness import Policy
 from audiobatchd.errors import AlreadyRunningError, ConfigError, UsageError
 from audiobatchd.filesystems import Kind
-from audiobatchd.model import FolderState
-from audiobatchd.notify import SystemdView
-from audiobatchd.overview import name_of
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP
-from audiobatchd.supervisor import Supervisor, View
+from audiobatchd.supervisor import View
 
 _USAGE, _CONFIG = 2, 78
 
@@ -40,9 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         settings = _configuration(arguments)
-        if arguments.once:
-            return _once(settings, arguments)
-        return _serve(settings, arguments)
+        with ExitStack() as stack:
+            views = _set_up_terminal(stack)
+            run = _one_pass if arguments.once else _service
+            code, told = run(settings, arguments, views)
     except ConfigError as error:
         return _refuse(error, _CONFIG)
     except UsageError as error:
@@ -51,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse(error, 1)
     except OSError as error:
         return _refuse(error, 1)
+    if told:
+        print(told, file=sys.stdout if arguments.once else sys.stderr)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -121,84 +114,39 @@ def _refuse_unknown_analyzers(settings: Config) -> None:
             raise ConfigError(message)
 
 
-def _serve(settings: Config, arguments: argparse.Namespace) -> int:
+# Each of the next three loads what the others can do without: a pass over a small dataset is not to wait for an HTTP
+# server, nor a service without a terminal for what draws on one.
+
+
+def _service(settings: Config, arguments: argparse.Namespace, views: tuple[View, ...]) -> tuple[int, str]:
+    from audiobatchd import service  # noqa: PLC0415  # see above
+
     state = arguments.state_dir or place.state_directory(os.environ, os.getuid())
     socket = arguments.socket or default_socket(os.environ, os.getuid())
-    with ExitStack() as stack:
-        views = _set_up_terminal(stack)
-        stack.callback(_hold_instance_lock(state).release)
-        catalog = Catalog(state / "catalog.sqlite")
-        stack.callback(catalog.close)
-        clock = SystemClock()
-        supervisor = Supervisor(settings, Policy(), catalog, clock, views=(*views, SystemdView()))
-        code = asyncio.run(_run_with_control(supervisor, socket, settings))
-    print(batch_summary(supervisor.overview.summary(), "audiobatchd"), file=sys.stderr)
-    return code
+    return service.run(settings, state, socket, views)
 
 
-async def _run_with_control(supervisor: Supervisor, socket: Path, settings: Config) -> int:
-    server = ControlServer(socket, supervisor, operators(settings.operators))
-    await server.start()
-    datasets = " ".join(each.path for each in settings.dataset) or "none configured"
-    eventlog.log("service-started", {"version": __version__, "datasets": datasets, "socket": str(socket)})
-    try:
-        return await supervisor.run()
-    finally:
-        await server.stop()
+def _one_pass(settings: Config, arguments: argparse.Namespace, views: tuple[View, ...]) -> tuple[int, str]:
+    from audiobatchd import one_pass  # noqa: PLC0415  # see above
 
-
-def _once(settings: Config, arguments: argparse.Namespace) -> int:
     only = tuple(dict.fromkeys(arguments.features)) if arguments.features else None
     policy = Policy(overwrite=arguments.overwrite, only=only)
-    with ExitStack() as stack:
-        views = _set_up_terminal(stack)
-        supervisor = Supervisor(
-            settings, policy, Catalog(None), SystemClock(), views=views, once=True, dry_run=arguments.dry_run
-        )
-        code = asyncio.run(supervisor.run())
-    if code == _USAGE:
-        return code
-    if arguments.dry_run:
-        _print_dry_run(supervisor)
-    else:
-        print(batch_summary(supervisor.overview.summary(), "audiobatchd --once"))
-    return code
-
-
-def _print_dry_run(supervisor: Supervisor) -> None:
-    ledger = supervisor.core.ledger
-    due = 0
-    for key, folder in sorted(ledger.active.items()):
-        if folder.state in (FolderState.SETTLING, FolderState.QUEUED):
-            due += 1
-            print(f"{name_of(key)}: would measure {'; '.join(folder.due)}")
-        else:
-            print(f"{name_of(key)}: {folder.state.value}: {folder.reason}")
-    print(f"Folders to Process: {due}")
-    print(f"  Total:          {len(ledger.active) + len(ledger.complete)}")
-    print(f"  Skipped (done): {len(ledger.complete)}")
+    return one_pass.run(settings, policy, views, dry_run=arguments.dry_run)
 
 
 def _set_up_terminal(stack: ExitStack) -> tuple[View, ...]:
     """The live view on a terminal, else one line per event."""
-    if not Console.usable(sys.stderr):
-        eventlog.set_up(journal="JOURNAL_STREAM" in os.environ)
-        return ()
-    console = Console(sys.stderr)
-    eventlog.set_up(handler=console.handler())
-    console.start()
-    stack.callback(console.stop)
-    return (console,)
+    if sys.stderr.isatty():
+        from audiobatchd.console import Console  # noqa: PLC0415  # see above
 
-
-def _hold_instance_lock(state: Path) -> fasteners.InterProcessLock:
-    """One daemon per state directory. Raises AlreadyRunningError."""
-    state.mkdir(mode=0o750, parents=True, exist_ok=True)
-    lock = fasteners.InterProcessLock(state / "instance.lock")
-    if not lock.acquire(blocking=False):
-        message = f"cannot start: another audiobatchd works with {state}"
-        raise AlreadyRunningError(message)
-    return lock
+        if Console.usable(sys.stderr):
+            console = Console(sys.stderr)
+            eventlog.set_up(handler=console.handler())
+            console.start()
+            stack.callback(console.stop)
+            return (console,)
+    eventlog.set_up(journal="JOURNAL_STREAM" in os.environ)
+    return ()
 
 
 def _refuse(error: Exception, code: int) -> int:

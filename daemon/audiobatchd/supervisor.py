@@ -42,7 +42,6 @@ from audiobatchd.pool import Pool
 from audiobatchd.requests import CleanedLocks, CleanLocks
 from audiobatchd.scan import Scanner
 from audiobatchd.status import Status
-from audiobatchd.watch import OverflowHandler, Watch
 
 _LOG = logging.getLogger(__name__)
 _READERS = 4
@@ -66,8 +65,21 @@ class View(Protocol):
         """The service begins to end."""
 
 
+class Watching(Protocol):
+    """What tells of changes in the datasets, as far as it can: `watch`, or a script of events."""
+
+    def listen(self, post: Callable[[Event], None]) -> None:
+        """From now on hand events to `post`, from any thread."""
+
+    def ensure(self, root: str) -> str:
+        """See to it that this dataset is watched; a reason where it cannot be. Called in a thread, before each walk."""
+
+    def stop(self) -> None:
+        """Tell no more."""
+
+
 class Supervisor:
-    """One run of the daemon: `run` returns its exit code. `once`: one pass, without watching."""
+    """One run of the daemon; `run` returns its exit code. `once`: one pass. Without `watches`, only walks see changes."""
 
     def __init__(
         self,
@@ -77,6 +89,7 @@ class Supervisor:
         clock: Clock,
         *,
         views: tuple[View, ...] = (),
+        watches: Watching | None = None,
         once: bool = False,
         dry_run: bool = False,
     ) -> None:
@@ -88,7 +101,7 @@ class Supervisor:
         self._catalog = catalog
         self._clock = clock
         self._views = views
-        self._once = once
+        self._watches = watches
         self.core = Dispatcher(
             _plan(config, self._policies, policy.only or (), once=once, dry_run=dry_run), clock.monotonic()
         )
@@ -96,7 +109,6 @@ class Supervisor:
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
         self._notes = ThreadPoolExecutor(1, thread_name_prefix="catalog")
-        self._watches: dict[str, Watch] = {}
         self._patience = {path: Patience() for path in self._datasets}
         self._ending = threading.Event()
         self._code: int | None = None
@@ -123,8 +135,8 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         self._catch_signals()
         self._pool = Pool(_worker_settings(self._config), self._queue.put_nowait)
-        if not self._once:
-            self._set_up_watches()
+        if self._watches:
+            self._watches.listen(self._post)
         viewing = asyncio.create_task(self._show())
         viewing.add_done_callback(self._check)
         try:
@@ -198,7 +210,7 @@ class Supervisor:
         self._post(FolderRead(self._scanner(key.dataset).read(key.path)))
 
     def _walk(self, dataset: str, path: str) -> None:
-        remark = self._watches[dataset].ensure() if path == "" and dataset in self._watches else ""
+        remark = self._watches.ensure(dataset) if self._watches and path == "" else ""
         walked = self._scanner(dataset).walk(path, self._deliver)
         self._post(_with_remark(walked, remark))
 
@@ -265,11 +277,6 @@ class Supervisor:
         for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, _INTERRUPTED)):
             self._loop.add_signal_handler(number, self._queue.put_nowait, StopAsked(code))
 
-    def _set_up_watches(self) -> None:
-        for path, settings in self._datasets.items():
-            self._watches[path] = Watch(path, settings.ignore, self._post)
-        self._overflows = OverflowHandler(tuple(self._watches), self._post)
-
     async def _show(self) -> None:
         while True:
             self._update_views()
@@ -286,8 +293,8 @@ class Supervisor:
         self._ending.set()
         self._threads.shutdown()
         self._notes.shutdown()
-        for watch in self._watches.values():
-            watch.stop()
+        if self._watches:
+            self._watches.stop()
 
 
 class _EndingError(Exception):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from watchdog.events import (
@@ -92,6 +92,28 @@ class Watch:
             with suppress(RuntimeError):  # it never got to start its thread
                 self._observer.join(timeout=5)
             self._observer = None
+
+
+class Watches:
+    """The watches on all datasets: `ignore` patterns by root."""
+
+    def __init__(self, ignores: Mapping[str, tuple[str, ...]]) -> None:
+        self._ignores = ignores
+        self._watches: dict[str, Watch] = {}
+
+    def listen(self, post: Callable[[Event], None]) -> None:
+        """From now on events go to `post`, which is called from other threads and must not block."""
+        self._watches = {root: Watch(root, ignore, post) for root, ignore in self._ignores.items()}
+        self._overflows = OverflowHandler(tuple(self._watches), post)
+
+    def ensure(self, root: str) -> str:
+        """See `Watch.ensure`."""
+        return self._watches[root].ensure()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        for watch in self._watches.values():
+            watch.stop()
 
 
 class OverflowHandler(logging.Handler):

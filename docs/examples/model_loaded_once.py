@@ -44,8 +44,7 @@ class CentroidAnalyzer:
 
     def _read(self, path: Path) -> np.ndarray:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-        # A file, not its name: FFmpeg takes no names outside UTF-8.
-        with path.open("rb") as file, av.open(file) as container:
+        with av.open(str(path)) as container:
             frames = [r for frame in container.decode(audio=0) for r in resampler.resample(frame)]
         return np.concatenate([frame.to_ndarray()[0] for frame in frames])
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.util
+import logging
 import os
 import re
 import shutil
@@ -11,14 +13,16 @@ import struct
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Self
 
 import pytest
 
-from audiobatchd import FileLock
+from audiobatchd import FileLock, save_to_info
 from support.audio_files import make_track, music, path_of, write_audio
 from support.service import eventually, features_of, leftovers
 
@@ -153,7 +157,7 @@ def test_an_example_does_what_is_due_and_is_resumed(dataset: Path, script: str) 
     expected = EXPECTED[script]
     done = {*GOOD, os.fsdecode(b"G - caf\xe9")}
     complete = records(dataset)["A - Complete"]
-    with held(dataset / "C - Locked"):
+    with held(dataset / "C - Locked"), FileLock(dataset / "A - Complete"):
         first = run(script, dataset)
         check(first, expected, FIRST)
         assert features_of(dataset / "C - Locked") == {}
@@ -223,6 +227,55 @@ def test_overwrite_does_everything_anew(dataset: Path) -> None:
 # Each folder once
 
 
+class OvertakenLock(FileLock):
+    """Somebody completes the folder after the first look, just before the lock is asked for."""
+
+    def __enter__(self) -> Self:
+        save_to_info(self.folder, dict.fromkeys(LOUDNESS | {"brightness"}, -9.0))
+        return super().__enter__()
+
+
+@pytest.mark.parametrize(
+    ("script", "call", "expected"),
+    [
+        (SIMPLE, lambda module, dataset: module.batch_analyze_loudness(dataset), {"success": 0, "skipped_complete": 4}),
+        (
+            MODEL,
+            lambda module, dataset: module.batch_analyze_brightness(dataset),
+            {"success": 0, "skipped_complete": 4},
+        ),
+        (
+            PARALLEL,
+            lambda module, dataset: module.process_folder_safe(dataset / GOOD[0]),
+            {"skipped": True, "reason": "complete"},
+        ),
+    ],
+)
+def test_an_example_looks_again_after_it_got_the_lock(
+    dataset: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    script: str,
+    call: Callable[[ModuleType, Path], dict[str, object]],
+    expected: dict[str, object],
+) -> None:
+    for name in ("B - Damaged", "C - Locked", "F - Foreign lock"):
+        shutil.rmtree(dataset / name)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    spec = importlib.util.spec_from_file_location("example", EXAMPLES / script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "FileLock", OvertakenLock)
+    caplog.set_level(logging.INFO)
+    result = call(module, dataset)
+    assert {name: result[name] for name in expected} == expected
+    assert set(features_of(dataset / GOOD[0]).values()) == {-9.0}
+    if script != PARALLEL:
+        assert caplog.messages.count("  Skipping - features already exist") == 4
+
+
 class Renames:
     """Counts, by inotify, how often a record was put into its place: a witness that knows nothing of locks."""
 
@@ -280,6 +333,15 @@ def long_work(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """What is started in the background ignores Ctrl-C, and so do its children. A handler ends with the `exec`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize(("script", "options"), [(SIMPLE, []), (MODEL, []), (PARALLEL, ["--workers", "2"])])
 def test_ctrl_c_ends_a_pass_soon_and_leaves_no_lock(long_work: Path, script: str, options: list[str]) -> None:
     with started(script, long_work, *options) as process:

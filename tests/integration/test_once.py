@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -155,6 +157,22 @@ def test_wrong_usage_is_refused(
     monkeypatch.chdir(tmp_path)
     answer, _, err = run("audiobatchd", *arguments)
     assert (answer, message in err) == (code, True), err
+
+
+def test_a_pass_does_not_load_what_only_a_service_needs(dataset: Path) -> None:
+    program = (
+        "import sys\n"
+        "from audiobatchd.daemon_command import main\n"
+        "code = main(sys.argv[1:])\n"
+        "print(*sorted(sys.modules), file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    config = configuration(dataset.parent / "c.toml", dataset, settle=0.0)
+    command = [sys.executable, "-c", program, "--config", str(config), "--once", str(dataset)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "Success:        3" in done.stdout) == (0, True), done.stderr
+    loaded = set(done.stderr.splitlines()[-1].split())
+    assert not loaded & {"aiohttp", "watchdog", "rich", "fasteners", "systemd", "numpy", "av", "scipy"}
 
 
 def test_an_unknown_analyzer_is_a_configuration_error(tmp_path: Path) -> None:

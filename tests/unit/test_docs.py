@@ -46,7 +46,7 @@ WRITTEN_FOR_PEOPLE = {SOURCE / "batch.py", *(SOURCE / "library").glob("*.py")}
 
 PARSERS = {"audiobatchd": daemon_command._parser(), "audiobatchctl": control_command._parser()}
 EXIT_CODES = {
-    "audiobatchd": ("daemon_command", "supervisor", "core.dispatcher"),
+    "audiobatchd": ("daemon_command", "one_pass", "supervisor", "core.dispatcher"),
     "audiobatchctl": ("control_command",),
 }
 EXIT_CODE_NAMES = {

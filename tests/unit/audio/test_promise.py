@@ -422,11 +422,13 @@ WHOLE = 8 * len(FRAME)
         (FRAME * 7 + bytes(4096), 7 * 1152, (1152, 1152)),
         (FRAME * 7 + bytes(4097), None, (0, 0)),
         (FRAME * 7 + b"junk", None, (0, 0)),
+        (FRAME * 7 + b"\xff\xfb\x94\x00".ljust(384, b"\0") * 7, None, (0, 0)),
     ],
     ids=[
         "uncounted", "counted", "trimmed", "one counted too many", "one too few", "too many, no bytes",
         "too few, no bytes", "zeros behind", "a part of a frame behind", "junk behind",
         "one too few, junk behind", "few zeros", "many zeros", "junk",
+        "two streams",
     ],
 )  # fmt: skip
 def test_mp3(content: bytes, frames_: int | None, slack: tuple[int, int]) -> None:
@@ -489,7 +491,7 @@ def test_more_frames_than_anybody_has_made_are_no_damage(content: bytes, monkeyp
 
 @pytest.mark.parametrize(
     "content",
-    [FRAME + b"junk", b"junk" * 1000, b"\xff\xfb\x90", b"", b"j" * (1 << 16) + FRAME * 7],
+    [FRAME + b"junk", b"junk" * 1000, b"\xff\xfb\x90", b"", b"\xff" + b"j" * (1 << 16) + FRAME * 7],
     ids=["one frame", "junk", "half a header", "nothing", "far behind"],
 )
 def test_one_frame_is_an_accident_and_the_search_has_an_end(content: bytes) -> None:

@@ -148,6 +148,12 @@ def touched(path: Path) -> None:
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
 
 
+def cut_in_secret(path: Path) -> None:
+    time = path.stat().st_mtime_ns
+    os.truncate(path, 3)
+    os.utime(path, ns=(0, time))
+
+
 def exchanged(path: Path) -> None:
     """Another file of the same size and time takes its name."""
     other = path.with_name("other")
@@ -172,6 +178,7 @@ CHANGES: Mapping[str, tuple[Callable[[Path], object], bool]] = {
     "moved, and a link to it in its place": (lambda path: path.symlink_to(path.rename(path.with_name("a"))), True),
     "longer": (lambda path: os.truncate(path, 8), False),
     "cut": (lambda path: os.truncate(path, 3), False),
+    "cut, and its time put back": (cut_in_secret, False),
     "touched": (touched, False),
     "exchanged": (exchanged, False),
     "deleted": (Path.unlink, False),
@@ -193,30 +200,50 @@ def test_unchanged(tmp_path: Path, opened: Opened, change: str) -> None:
     assert source.unchanged() is same
 
 
-def test_what_was_deleted_and_is_written_on_is_changed(tmp_path: Path, opened: Opened) -> None:
-    """The name leads to an equal file again; what is open is another one, and grows."""
+def test_both_the_open_file_and_its_name_are_looked_at(
+    tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network's attribute cache may still say of the name what the descriptor knows better."""
     path = tmp_path / "full_mix.wav"
     path.write_bytes(b"content")
     source = opened(path)
-    with path.open("ab") as file:
-        path.rename(tmp_path / "gone")
-        file.write(b"more")
-    assert not source.unchanged()
+    (tmp_path / "longer").write_bytes(b"content and more")
+    longer = os.stat(tmp_path / "longer")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", lambda _: longer)
+        assert not source.unchanged()
+    assert source.unchanged()
 
 
-def test_what_cannot_be_told_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Opened) -> None:
+@pytest.mark.parametrize("code", [errno.EIO, errno.EACCES])
+def test_what_cannot_be_told_is_raised(
+    tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
     path = tmp_path / "full_mix.wav"
     path.write_bytes(b"content")
     source = opened(path)
-    codes = iter((errno.ESTALE, errno.EIO))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", failing_stat(code))
+        with pytest.raises(OSError, match="no status"):
+            source.unchanged()
 
-    def failing(name: bytes, *, dir_fd: int) -> os.stat_result:
-        raise OSError(next(codes), "no")
 
-    monkeypatch.setattr(os, "stat", failing)
-    assert not source.unchanged(), "a file handle is stale where somebody else exchanged the file"
-    with pytest.raises(OSError, match="no"):
-        source.unchanged()
+def test_a_stale_handle_is_a_change(tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a network's file system says where somebody else exchanged the file."""
+    path = tmp_path / "full_mix.wav"
+    path.write_bytes(b"content")
+    source = opened(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", failing_stat(errno.ESTALE))
+        unchanged = source.unchanged()
+    assert not unchanged
+
+
+def failing_stat(code: int) -> Callable[..., os.stat_result]:
+    def stat_of(name: bytes, *, dir_fd: int) -> os.stat_result:
+        raise OSError(code, "no status")
+
+    return stat_of
 
 
 # The digest
@@ -231,6 +258,15 @@ def test_the_digest_is_that_of_all_bytes(tmp_path: Path, opened: Opened, size: i
     path, content = tmp_path / "full_mix.wav", bytes(range(251)) * (size // 251 + 1)
     path.write_bytes(content[:size])
     assert digest(opened(path)) == plain(content[:size])
+
+
+def test_what_comes_in_pieces_is_put_together(tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system may give less than it was asked for."""
+    path, content = tmp_path / "full_mix.wav", bytes(range(251)) * 100
+    path.write_bytes(content)
+    source, preadv = opened(path), os.preadv
+    monkeypatch.setattr(os, "preadv", lambda fd, buffers, offset: preadv(fd, [memoryview(buffers[0])[:1000]], offset))
+    assert digest(source) == plain(content)
 
 
 @pytest.mark.parametrize("kind", ["wav", "mp3", "ogg", "opus", "ogg flac", "m4a", "aac", "aiff"])

@@ -100,6 +100,24 @@ def test_notes_are_one_transaction(path: Path) -> None:
     catalog.close()
 
 
+def test_nobody_sees_a_transaction_before_its_end() -> None:
+    catalog = Catalog(None)
+    recalled: list[FolderMemory] = []
+    reader = threading.Thread(target=lambda: recalled.append(catalog.recall(SONG)))
+
+    def breaking_off() -> Iterator[Note]:
+        yield Note(SONG, MEMORY)
+        reader.start()
+        reader.join(0.1)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        catalog.note(breaking_off())
+    reader.join()
+    assert recalled == [FolderMemory()]
+    catalog.close()
+
+
 def test_without_a_path_it_lasts_as_long_as_the_run() -> None:
     catalog, other = Catalog(None), Catalog(None)
     catalog.note([Note(SONG, MEMORY)])

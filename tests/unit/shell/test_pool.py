@@ -233,6 +233,22 @@ def test_an_end_is_told_with_the_last_words_and_what_came_before_it(play: Play, 
     play(act, deed)
 
 
+def test_what_it_said_counts_also_when_it_is_heard_after_its_end(play: Play) -> None:
+    async def act(shop: Shop) -> None:
+        pid = await shop.boots()
+        shop.pool.send(0, shop.job())
+        shop.pool.send(0, Stop())
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222  # meanwhile nothing is to be heard
+        exited = await shop.hears(WorkerExited)
+        assert exited.how == "exit code 0 (last words)"
+        said = [event.message for event in shop.heard if isinstance(event, WorkerSaid)]
+        assert isinstance(said[-1], Result)
+        assert said[-1].outcome is Outcome.DONE
+        assert shop.queue.empty()
+
+    play(act, "os.write(2, b'last words'); return self.answer(audio)")
+
+
 def test_what_it_started_ends_with_it(play: Play, tmp_path: Path) -> None:
     told = tmp_path / "pid"
     deed = f"""

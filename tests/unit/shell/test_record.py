@@ -387,7 +387,7 @@ def test_what_is_not_there_is_not_write_protected(folder: Folder) -> None:
 # Rights
 
 
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o646, 0o4755, 0o200])
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o646, 0o4755, 0o604])
 def test_mode_is_that_of_the_record_before(folder: Folder, mode: int) -> None:
     folder.record.write_bytes(OLD)
     folder.record.chmod(mode)

@@ -51,7 +51,7 @@ class Peak:
 
 
 class Mood(Peak):
-    """One that lacks what it needs."""
+    """One that lacks what it needs, as it finds out when it has loaded a part of it."""
 
     name = "mood"
 
@@ -59,6 +59,7 @@ class Mood(Peak):
         return tuple(Feature(feature_name(base, role), "", "") for base in ("happy", "sad"))
 
     def load(self) -> None:
+        super().load()
         raise AnalyzerUnavailableError("no model at /models/caf\udce9.pb\n")
 
 

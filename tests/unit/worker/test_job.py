@@ -297,6 +297,16 @@ def test_what_was_taken_over_stays_remembered_when_another_analyzer_measures(roo
     assert result.memory == {role: FileMemory(room.stamp(role), adopted=("probe",)) for role in ("full_mix", "drums")}
 
 
+def test_what_was_taken_over_stays_remembered_also_of_a_damaged_file(room: Room) -> None:
+    (room.song / "Song.INFO").write_text('{"length": 1, "pitch": 2, "length_drums": 1, "pitch_drums": 2}')
+    room.probes.append(Probe("mood"))
+    spoil(room.song / "drums.wav")
+    result = room.run()
+    assert result.outcome is Outcome.FAILED
+    assert result.memory["drums"].adopted == ("probe",)
+    assert result.memory["drums"].failure == result.reasons["drums.wav"]
+
+
 def test_memory_of_what_is_measured_now_or_is_gone_is_dropped_and_other_memory_kept(room: Room) -> None:
     room.run()
     room.probe.version = 2
@@ -499,12 +509,13 @@ def test_a_file_that_cannot_be_read_holds_up_no_other(
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold a lock file in the manner of scripts."""
+    """Hold a lock file in the manner of scripts, which remove it in the end."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
         yield
     finally:
+        path.unlink()
         os.close(descriptor)
 
 

@@ -1,0 +1,61 @@
+"""The service: one daemon per state directory, with its catalog, its control socket, and its watch on the datasets."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+
+import fasteners
+
+from audiobatchd import __version__, eventlog
+from audiobatchd.batch import batch_summary
+from audiobatchd.catalog import Catalog
+from audiobatchd.clock import SystemClock
+from audiobatchd.config import Config
+from audiobatchd.control.access import operators
+from audiobatchd.control.server import ControlServer
+from audiobatchd.core.completeness import Policy
+from audiobatchd.errors import AlreadyRunningError
+from audiobatchd.notify import SystemdView
+from audiobatchd.supervisor import Supervisor, View
+from audiobatchd.watch import Watches
+
+
+def run(settings: Config, state: Path, socket: Path, views: tuple[View, ...]) -> tuple[int, str]:
+    """Work until told to stop; the exit code, and what is to be told at the end.
+
+    Raises AlreadyRunningError where another daemon has the state directory or the socket, UsageError for a socket that
+    cannot be, ConfigError for operators that are no users, OSError where a directory cannot be used.
+    """
+    may_change = operators(settings.operators)
+    with ExitStack() as stack:
+        stack.callback(_hold_instance_lock(state).release)
+        catalog = Catalog(state / "catalog.sqlite")
+        stack.callback(catalog.close)
+        watches = Watches({each.path: each.ignore for each in settings.dataset})
+        supervisor = Supervisor(
+            settings, Policy(), catalog, SystemClock(), views=(*views, SystemdView()), watches=watches
+        )
+        server = ControlServer(socket, supervisor, may_change)
+        code = asyncio.run(_serve(supervisor, server, socket, settings))
+    return code, batch_summary(supervisor.overview.summary(), "audiobatchd")
+
+
+async def _serve(supervisor: Supervisor, server: ControlServer, socket: Path, settings: Config) -> int:
+    await server.start()
+    datasets = " ".join(each.path for each in settings.dataset) or "none configured"
+    eventlog.log("service-started", {"version": __version__, "datasets": datasets, "socket": str(socket)})
+    try:
+        return await supervisor.run()
+    finally:
+        await server.stop()
+
+
+def _hold_instance_lock(state: Path) -> fasteners.InterProcessLock:
+    state.mkdir(mode=0o750, parents=True, exist_ok=True)
+    lock = fasteners.InterProcessLock(state / "instance.lock")
+    if not lock.acquire(blocking=False):
+        message = f"cannot start: another audiobatchd works with {state}"
+        raise AlreadyRunningError(message)
+    return lock
