@@ -79,7 +79,7 @@ class Watching(Protocol):
 
 
 class Supervisor:
-    """One run of the daemon; `run` returns its exit code. `once`: one pass. Without `watches`, only walks see changes."""
+    """One run of the daemon; `run` gives its exit code. `once`: one pass. Without `watches` only walks see changes."""
 
     def __init__(
         self,
