@@ -38,3 +38,8 @@ def test_a_pass_is_summed_up(capsys: pytest.CaptureFixture[str], stats: Mapping[
 def test_without_a_name_it_is_a_batch(capsys: pytest.CaptureFixture[str]) -> None:
     print_batch_summary(STATS)
     assert capsys.readouterr().out.splitlines()[:2] == ["Batch Summary", "============="]
+
+
+def test_a_name_outside_utf_8_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    print_batch_summary({"errors": ["caf\udce9: cannot be decoded"]})
+    assert "caf\\xe9: cannot be decoded" in capfd.readouterr().out
