@@ -32,19 +32,26 @@ def read_names(folder: str, ignore: tuple[str, ...] = ()) -> Contents:
         return contents((Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in entries), ignore)
 
 
-def walk(root: str, ignore: tuple[str, ...] = ()) -> Iterator[tuple[str, Contents]]:
+def is_link_below(root: str, path: str) -> bool:
+    """Whether `path` below `root` leads through a symbolic link: two names would mean two locks."""
+    return bool(path) and os.path.realpath(os.path.join(root, path)) != os.path.join(os.path.realpath(root), path)
+
+
+def walk(root: str, ignore: tuple[str, ...] = ()) -> Iterator[tuple[str, Contents | OSError]]:
     """Every directory at and below `root`, by its path below it, with its names sorted out; depth first, in order.
 
-    One below the root that cannot be read is left out. Raises OSError for the root.
+    One below the root that cannot be read comes with the reason instead. Raises OSError for the root.
     """
     stack = [""]
     while stack:
         path = stack.pop()
         try:
             names = read_names(os.path.join(root, path) if path else root, ignore)
-        except OSError:
+        except OSError as error:
             if not path:
                 raise
+            if not isinstance(error, FileNotFoundError | NotADirectoryError):  # which has gone meanwhile
+                yield path, error
             continue
         stack += [os.path.join(path, name) for name in reversed(names.directories)]
         yield path, names

@@ -20,6 +20,7 @@ from audiobatchd.dataset import Listing
 from audiobatchd.errors import RecordError
 from audiobatchd.filesystems import Kind
 from audiobatchd.model import FileStamp, FolderKey
+from audiobatchd.names import shown
 
 _BATCH = 64
 
@@ -39,29 +40,31 @@ class Scanner:
         """One look at the folder at `path` below the root. It never raises: what hinders it becomes the reading."""
         key = FolderKey(self.root, path)
         try:
+            if dataset.is_link_below(self.root, path):
+                return Reading(key, Finding.GONE)
             return self._reading(key, dataset.read_folder(self._folder(path), self.ignore))
         except (FileNotFoundError, NotADirectoryError):
             return Reading(key, Finding.GONE)
         except OSError as error:
             return Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"})
 
-    def walk(self, path: str, deliver: Callable[[tuple[Reading, ...]], None]) -> Walked:
-        """Read every track folder from `path` down, in batches.
+    def walk(self, paths: tuple[str, ...], deliver: Callable[[tuple[Reading, ...]], None]) -> Walked:
+        """Read every track folder from each of `paths` down, in batches.
 
         Nothing is read where the file system's locks are not shared between machines, unless this one is `alone`.
         """
         walk = _Walk()
-        whole = path == ""
+        whole = "" in paths
         try:
             root = os.stat(os.path.join(self.root, ""))  # which takes a directory
             kind, filesystem = filesystems.of(self.root)
         except OSError as error:
             remark = "" if isinstance(error, FileNotFoundError) else f"cannot read it: {error.strerror}"
-            return Walked(self.root, whole, None, empty=True, seen=frozenset(), unreadable={}, remark=remark)
+            return Walked(self.root, whole, None, empty=True, seen=frozenset(), remark=remark)
         if kind is Kind.WEAK and not self.alone:
             return self._refused(root, filesystem, whole=whole)
         batch: list[Reading] = []
-        for reading in self._readings(path, walk):
+        for reading in self._readings(paths, walk):
             batch.append(reading)
             if len(batch) >= _BATCH:
                 deliver(tuple(batch))
@@ -71,7 +74,7 @@ class Scanner:
         identity = (root.st_dev, root.st_ino)
         empty = not walk.entered_anything
         seen = frozenset(walk.seen)
-        return Walked(self.root, whole, identity, empty, seen, walk.unreadable, locks=f"{kind.value} ({filesystem})")
+        return Walked(self.root, whole, identity, empty, seen, locks=f"{kind.value} ({filesystem})")
 
     def _refused(self, root: os.stat_result, filesystem: str, *, whole: bool) -> Walked:
         return Walked(
@@ -80,14 +83,13 @@ class Scanner:
             (root.st_dev, root.st_ino),
             empty=False,
             seen=frozenset(),
-            unreadable={},
             refusal=filesystems.refusal(filesystem),
             locks=f"{Kind.WEAK.value} ({filesystem})",
         )
 
-    def _readings(self, path: str, walk: _Walk) -> Iterator[Reading]:
+    def _readings(self, paths: tuple[str, ...], walk: _Walk) -> Iterator[Reading]:
         """Depth first, in the order of names."""
-        stack = [path]
+        stack = [path for path in reversed(paths) if not dataset.is_link_below(self.root, path)]
         while stack:
             path = stack.pop()
             key = FolderKey(self.root, path)
@@ -96,7 +98,6 @@ class Scanner:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
-                walk.unreadable[path] = error.strerror or str(error)
                 yield Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"})
                 continue
             contents = listing.contents
@@ -133,6 +134,7 @@ class Scanner:
             signature=listing.signature,
             access=listing.access,
             on_their_way=bool(contents.temporaries),
+            waits_for=shown(contents.temporaries[0]) if contents.temporaries else "",
             due=tuple(f"{role}: {', '.join(due.analyzer for due in work)}" for role, work in assessment.due.items()),
             reasons=reasons,
             warnings=warnings,
@@ -176,7 +178,6 @@ class Scanner:
 @dataclass
 class _Walk:
     seen: set[str] = field(default_factory=set)
-    unreadable: dict[str, str] = field(default_factory=dict)
     entered_anything: bool = False
 
 

@@ -17,7 +17,8 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import Protocol
 
 import msgspec
 
@@ -39,6 +40,7 @@ from audiobatchd.model import FolderKey
 from audiobatchd.names import parsed
 from audiobatchd.overview import Overview
 from audiobatchd.pool import Pool
+from audiobatchd.readers import Readers
 from audiobatchd.requests import CleanedLocks, CleanLocks
 from audiobatchd.scan import Scanner
 from audiobatchd.status import Status
@@ -47,9 +49,9 @@ _LOG = logging.getLogger(__name__)
 _READERS = 4
 _QUEUE_LIMIT = 1000
 _VIEW_INTERVAL = 0.25
+_PATIENCE = 5.0
 _INTERRUPTED = 130
 _BROKEN = 70
-_Argument = TypeVar("_Argument")
 
 
 class View(Protocol):
@@ -71,8 +73,11 @@ class Watching(Protocol):
     def listen(self, post: Callable[[Event], None]) -> None:
         """From now on hand events to `post`, from any thread."""
 
-    def ensure(self, root: str) -> str:
-        """See to it that this dataset is watched; a reason where it cannot be. Called in a thread, before each walk."""
+    def ensure(self, root: str, *, renew: bool) -> str:
+        """See to it that this dataset is watched; a reason where it cannot be. Called in a thread, before each walk.
+
+        `renew`: the watch anew, although it seems to be as it should.
+        """
 
     def stop(self) -> None:
         """Tell no more."""
@@ -107,7 +112,7 @@ class Supervisor:
         )
         self.overview = Overview(self.core, clock.wall())
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
-        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="reader")
+        self._readers = {path: Readers(path, _READERS) for path in self._datasets}
         self._notes = ThreadPoolExecutor(1, thread_name_prefix="catalog")
         self._patience = {path: Patience() for path in self._datasets}
         self._ending = threading.Event()
@@ -124,8 +129,9 @@ class Supervisor:
             message = f"no such dataset: {request.dataset}"
             raise UsageError(message)
         request = msgspec.structs.replace(request, dataset=path)
+        work = partial(caretaker.clean_up, request, self._datasets[path].ignore)
         try:
-            return await asyncio.to_thread(caretaker.clean_up, request, self._datasets[path].ignore)
+            return await asyncio.wrap_future(self._readers[path].submit(work))
         except OSError as error:
             message = f"cannot look for locks in {request.dataset}: {error.strerror}"
             raise UsageError(message) from error
@@ -176,15 +182,15 @@ class Supervisor:
                 case do.SendJob(slot, job):
                     self._pool.send(slot, job)
                 case do.ReadFolder(key):
-                    self._in_thread(self._threads, self._read, key)
-                case do.WalkTree(dataset, path):
-                    self._in_own_thread(self._walk, dataset, path)
+                    self._in_reader(key.dataset, partial(self._read, key))
+                case do.WalkTree():
+                    self._in_own_thread(action)
                 case do.ReapLocks():
-                    self._in_thread(self._threads, self._reap, action)
+                    self._in_reader(action.dataset, partial(self._reap, action))
                 case do.Remember():
-                    self._in_thread(self._notes, self._remember, action)
+                    self._notes.submit(self._remember, action).add_done_callback(self._check)
                 case do.Tidy(key):
-                    self._in_thread(self._threads, tidy, key)
+                    self._in_reader(key.dataset, partial(tidy, key))
                 case do.Report():
                     eventlog.report(action)
                 case do.AnnounceReady():
@@ -209,15 +215,18 @@ class Supervisor:
     def _read(self, key: FolderKey) -> None:
         self._post(FolderRead(self._scanner(key.dataset).read(key.path)))
 
-    def _walk(self, dataset: str, path: str) -> None:
-        remark = self._watches.ensure(dataset) if self._watches and path == "" else ""
-        walked = self._scanner(dataset).walk(path, self._deliver)
+    def _walk(self, action: do.WalkTree) -> None:
+        remark = ""
+        if self._watches and "" in action.paths:
+            remark = self._watches.ensure(action.dataset, renew=action.renew)
+        walked = self._scanner(action.dataset).walk(action.paths, self._deliver)
         self._post(_with_remark(walked, remark))
 
     def _reap(self, action: do.ReapLocks) -> None:
         root = action.dataset
         directories = [os.path.join(root, parent) if parent else root for parent in sorted(action.parents)]
-        overdue = caretaker.look_after(root, directories, self._patience[root], self._clock.monotonic())
+        now = self._clock.monotonic()
+        overdue = caretaker.look_after(root, directories, self._patience[root], now, root_too=action.root_too)
         self._post(LocksSeen(root, overdue))
 
     def _deliver(self, readings: tuple[Reading, ...]) -> None:
@@ -246,21 +255,21 @@ class Supervisor:
             if not self._ending.is_set():  # the loop is closed only at the end, and then nobody listens
                 raise
 
-    def _in_thread(self, pool: ThreadPoolExecutor, work: Callable[[_Argument], None], argument: _Argument) -> None:
-        pool.submit(work, argument).add_done_callback(self._check)
+    def _in_reader(self, dataset: str, work: Callable[[], None]) -> None:
+        self._readers[dataset].submit(work).add_done_callback(self._check)
 
-    def _in_own_thread(self, work: Callable[[str, str], None], dataset: str, path: str) -> None:
-        """A walk may hang on a dead mount for ever: it keeps nothing else, and no exit, waiting."""
+    def _in_own_thread(self, action: do.WalkTree) -> None:
+        """A walk may take long, or hang on a dead mount for ever: it keeps no reading, and no exit, waiting."""
 
         def target() -> None:
             try:
-                work(dataset, path)
+                self._walk(action)
             except _EndingError:
                 pass
             except BaseException as error:  # noqa: BLE001  # it ends the service, with its traceback
                 self._fail(error)
 
-        threading.Thread(target=target, name=f"walk {path or dataset}", daemon=True).start()
+        threading.Thread(target=target, name=f"walk {action.dataset}", daemon=True).start()
 
     def _check(self, future: Future[None] | asyncio.Task[None]) -> None:
         if not future.cancelled() and (error := future.exception()) is not None:
@@ -274,7 +283,9 @@ class Supervisor:
     # Signals, views, the end
 
     def _catch_signals(self) -> None:
-        for number, code in ((signal.SIGTERM, 0), (signal.SIGINT, _INTERRUPTED)):
+        # A service that is told to end has done what it should; a pass has not.
+        terminated = _INTERRUPTED if self.core.plan.once else 0
+        for number, code in ((signal.SIGTERM, terminated), (signal.SIGINT, _INTERRUPTED)):
             self._loop.add_signal_handler(number, self._queue.put_nowait, StopAsked(code))
 
     async def _show(self) -> None:
@@ -289,9 +300,10 @@ class Supervisor:
                 view.update(status)
 
     def _wind_up(self) -> None:
-        """Let the threads finish what they were asked; walks, which may take long, are left behind."""
+        """Let the threads finish what they were asked; walks, which may take long, and what hangs are left behind."""
         self._ending.set()
-        self._threads.shutdown()
+        for readers in self._readers.values():
+            readers.stop(_PATIENCE)
         self._notes.shutdown()
         if self._watches:
             self._watches.stop()

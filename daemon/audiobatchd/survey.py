@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from audiobatchd import record
-from audiobatchd.core.completeness import Assessment, Facts, Offer, Policy, assess
+from audiobatchd.core.completeness import Facts, Offer, Policy, assess
 from audiobatchd.dataset import read_folder, walk
 from audiobatchd.errors import RecordError
 from audiobatchd.locks.observer import is_locked
@@ -37,7 +37,8 @@ Asked = Keys | Offered
 class Answer:
     """One folder. `missing` are features that its record lacks, `stale` those that are there and due anew.
 
-    `trouble`: why the record, or the folder, cannot be read. `locked`: somebody is at it now.
+    A file of which only the time differs is taken for what it was: that is settled by reading all of it, which the
+    daemon does. `trouble`: why the record, or the folder, cannot be read. `locked`: somebody is at it now.
     """
 
     name: str
@@ -55,7 +56,10 @@ class Answer:
 def survey(root: str, asked: Asked, ignore: tuple[str, ...] = ()) -> Iterator[Answer]:
     """Every track folder at and below `root`, ordered by path. Raises OSError for the root."""
     for path, names in walk(root, ignore):
-        if names.is_track:
+        if isinstance(names, OSError):
+            # It may be a track, or hold a thousand.
+            yield Answer(shown(path), (), (), f"cannot read the folder: {names.strerror}", locked=False)
+        elif names.is_track:
             yield _look(root, path, asked)
 
 
@@ -93,8 +97,10 @@ def _due(
     folder: str, found: Record, present: frozenset[str], offers: tuple[Offer, ...], policy: Policy
 ) -> Iterator[str]:
     facts = Facts(read_folder(folder).stamps, present, found.provenance.entry, {})
-    assessment: Assessment = assess(facts, offers, policy)
     features: Mapping[str, Mapping[str, tuple[str, ...]]] = {offer.name: offer.features for offer in offers}
-    for role, work in assessment.due.items():
+    for role, work in assess(facts, offers, policy).due.items():
         for due in work:
-            yield from features[due.analyzer].get(role, ())
+            entry = found.provenance.entry(due.analyzer, role)
+            size = entry.fingerprint.size if entry is not None and due.unless_digest else None
+            if size != facts.files[role].size:
+                yield from features[due.analyzer].get(role, ())

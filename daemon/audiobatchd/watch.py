@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -53,6 +54,10 @@ _EVENTS: list[type[FileSystemEvent]] = [
 warnings.filterwarnings("ignore", module=r"watchdog\..*", category=RuntimeWarning)
 
 
+GUARD_INTERVAL = 5.0
+"""Seconds between two looks whether a dataset's root is still the one that is watched."""
+
+
 class Watch:
     """The watch on one dataset. `post` is called from watchdog's thread and must not block."""
 
@@ -62,16 +67,30 @@ class Watch:
         self._identity: tuple[int, int] | None = None
         self._observer: BaseObserver | None = None
 
-    def ensure(self) -> str:
-        """See to it that the root, as it is now, is watched; a reason where it cannot be. Blocks while it registers."""
+    def lost(self) -> str:
+        """Why events of the root, as it is now, are not heard of, although they once were; empty where they are."""
+        if self._observer is None:
+            return ""
+        try:
+            status = os.stat(self._root)
+        except OSError as error:
+            return f"cannot read the root: {error.strerror}"
+        if (status.st_dev, status.st_ino) != self._identity:
+            return "another directory has taken the root's place"
+        return "" if self._is_alive() else "the observer has ended"
+
+    def ensure(self, *, renew: bool = False) -> str:
+        """See to it that the root, as it is now, is watched; a reason where it cannot be. Blocks while it registers.
+
+        `renew`: also where it is watched already, for below it something may not be.
+        """
         try:
             status = os.stat(self._root)
         except OSError:
             self.stop()
             return ""
         identity = (status.st_dev, status.st_ino)
-        alive = self._observer is not None and all(emitter.is_alive() for emitter in self._observer.emitters)
-        if alive and identity == self._identity:
+        if self._is_alive() and identity == self._identity and not renew:
             return ""
         self.stop()
         observer = Observer()
@@ -84,6 +103,9 @@ class Watch:
             return f"no events: cannot watch it ({error.strerror})"
         self._observer, self._identity = observer, identity
         return ""
+
+    def _is_alive(self) -> bool:
+        return self._observer is not None and all(emitter.is_alive() for emitter in self._observer.emitters)
 
     def stop(self) -> None:
         """Watch no more."""
@@ -100,20 +122,33 @@ class Watches:
     def __init__(self, ignores: Mapping[str, tuple[str, ...]]) -> None:
         self._ignores = ignores
         self._watches: dict[str, Watch] = {}
+        self._ending = threading.Event()
 
     def listen(self, post: Callable[[Event], None]) -> None:
         """From now on events go to `post`, which is called from other threads and must not block."""
         self._watches = {root: Watch(root, ignore, post) for root, ignore in self._ignores.items()}
         self._overflows = OverflowHandler(tuple(self._watches), post)
+        for root in self._watches:
+            threading.Thread(target=self._guard, args=(root, post), name=f"guard {root}", daemon=True).start()
 
-    def ensure(self, root: str) -> str:
+    def ensure(self, root: str, *, renew: bool = False) -> str:
         """See `Watch.ensure`."""
-        return self._watches[root].ensure()
+        return self._watches[root].ensure(renew=renew)
 
     def stop(self) -> None:
         """Watch no more."""
+        self._ending.set()
         for watch in self._watches.values():
             watch.stop()
+
+    def _guard(self, root: str, post: Callable[[Event], None]) -> None:
+        """Tell, once, when the watch on `root` sees it no more: an unmount sends no event, nor does a rename."""
+        told = ""
+        while not self._ending.wait(GUARD_INTERVAL):
+            why = self._watches[root].lost()
+            if why and why != told:
+                post(WatchLost(root, why))
+            told = why
 
 
 class OverflowHandler(logging.Handler):

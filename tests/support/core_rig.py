@@ -63,6 +63,7 @@ def reading(
         signature="" if finding is Finding.GONE else signature,
         access=access,
         on_their_way=on_their_way,
+        waits_for="bass.flac.part" if on_their_way else "",
         due=(f"{FULL_MIX}: loudness",) if finding is Finding.DUE else (),
         reasons=reasons or {},
         memory=memory or {},
@@ -74,7 +75,7 @@ def reading(
 def walked(*seen: str, dataset: str = DATASET, whole: bool = True, root: str = "", empty: bool | None = None) -> Walked:
     """The end of a walk that came by the folders `seen`; `root` is `MISSING_ROOT` where there was no directory."""
     identity = None if root == MISSING_ROOT else (1, 2)
-    return Walked(dataset, whole, identity, not seen if empty is None else empty, frozenset(seen), {})
+    return Walked(dataset, whole, identity, not seen if empty is None else empty, frozenset(seen))
 
 
 def plan(

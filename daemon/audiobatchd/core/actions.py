@@ -49,21 +49,26 @@ class ReadFolder:
 
 @dataclass(frozen=True, slots=True)
 class WalkTree:
-    """Walk a dataset from `path` down ("" is all of it, with its watch set up first).
+    """Walk a dataset from each of `paths` down ("" is all of it, with its watch set up first).
 
-    The answers are `WalkRead`s and a `Walked`.
+    `renew`: the watch anew, although it seems to be as it should. The answers are `WalkRead`s and a `Walked`.
     """
 
     dataset: str
-    path: str = ""
+    paths: tuple[str, ...] = ("",)
+    renew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReapLocks:
-    """Remove the locks of the dead in these directories of a dataset. The answer is a `LocksSeen`."""
+    """Remove the locks of the dead in these directories of a dataset. The answer is a `LocksSeen`.
+
+    `root_too`: the dataset is itself a track folder, whose lock lies beside it.
+    """
 
     dataset: str
     parents: frozenset[str]
+    root_too: bool = False
 
 
 @dataclass(frozen=True, slots=True)

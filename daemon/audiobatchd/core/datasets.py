@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from audiobatchd.core.events import Walked
@@ -16,7 +17,8 @@ class Dataset:
     """One dataset. Its next walk starts at `walk_at`; while one runs, a wish for another is kept in `walk_again`.
 
     `parents` are the directories that hold track folders, and so their locks; `reap_at` is when these are looked at;
-    `refused`: it is there, and not to be worked on.
+    `refused`: it is there, and not to be worked on. `before` is how it stood when the walk under way began, None before
+    the first; `renew`: the next one sets up the watch anew. `trees` appeared, and are walked all at once.
     """
 
     path: str
@@ -30,15 +32,21 @@ class Dataset:
     walked_at: float = 0.0
     refused: bool = False
     locks: str = ""
+    before: tuple[DatasetState, str] | None = None
+    renew: bool = False
+    trees: set[str] = field(default_factory=set)
+    walking_trees: bool = False
     parents: set[str] = field(default_factory=set)
+    is_track: bool = False
     overdue: dict[str, str] = field(default_factory=dict)
     reap_at: float | None = None
-    unreadable: dict[str, str] = field(default_factory=dict)
 
     def walk_started(self) -> None:
         """A full walk is under way."""
         self.walking = True
+        self.renew = False
         self.walk_again = None
+        self.before = (self.state, self.remark) if self.walks else None
         if self.state is DatasetState.ACTIVE:
             self.state = DatasetState.WALKING
 
@@ -48,7 +56,6 @@ class Dataset:
         self.walks += 1
         self.walked_at = now
         self.walk_at = now + self.rescan
-        self.unreadable = walk.unreadable
         self.remark = walk.remark
         self.locks = walk.locks
         self.refused = bool(walk.refusal)
@@ -66,6 +73,12 @@ class Dataset:
             self.walk_at = min(self.walk_at, self.walk_again)
         return True
 
+    def take_trees(self) -> tuple[str, ...]:
+        """The directories to be walked now, without those that lie in another one of them."""
+        trees, self.trees = self.trees, set()
+        self.walking_trees = bool(trees)
+        return tuple(sorted(path for path in trees if not any(parent in trees for parent in _parents(path))))
+
     def want_walk(self, when: float) -> None:
         """Have a full walk no later than `when`."""
         if self.walking:
@@ -77,3 +90,9 @@ class Dataset:
         self.state = state
         self.remark = remark
         self.walk_at = now + min(LOOK_AGAIN, self.rescan)
+
+
+def _parents(path: str) -> Iterator[str]:
+    while path:
+        path = path.rpartition("/")[0]
+        yield path

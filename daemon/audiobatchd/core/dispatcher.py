@@ -58,7 +58,6 @@ class Dispatcher:
         self.life = Lifecycle(plan.stop_grace)
         self.tally = Tally(now)
         self.offers: tuple[Offer, ...] | None = None
-        self._partial_walks = 0
         self._job_number = 0
         self._reported: dict[FolderKey, tuple[FolderState, str]] = {}
 
@@ -80,9 +79,9 @@ class Dispatcher:
             case on.Walked():
                 return self._walked(event, now)
             case on.LocksSeen(dataset, overdue):
-                self.datasets[dataset].overdue = overdue
-            case on.TreeAppeared(key):
-                return self._tree_appeared(key)
+                self._locks_seen(self.datasets[dataset], overdue, now)
+            case on.TreeAppeared(key) if self.offers is not None:
+                self.datasets[key.dataset].trees.add(key.path)
             case on.TreeVanished(key):
                 self._tree_vanished(key, now)
             case on.WatchLost(dataset, reason):
@@ -104,6 +103,7 @@ class Dispatcher:
         actions: list[do.Action] = []
         if self.offers is not None and self.life.works:
             actions += [self._walk(dataset) for dataset in self._walks_due(now)]
+            actions += self._walk_trees()
             actions += self._reap(now)
             actions += [do.ReadFolder(key) for key in self.ledger.looks(now)]
             if not self.plan.dry_run:
@@ -130,7 +130,12 @@ class Dispatcher:
 
     def _heard(self, reading: Reading, now: float, *, walk: bool) -> list[do.Action]:
         actions: list[do.Action] = []
+        unreadable = self.ledger.is_unreadable(reading.key)
         folder = self.ledger.heard(reading, now, walk=walk)
+        if unreadable and not self.ledger.is_unreadable(reading.key):
+            # Nothing below it has been seen, nor is it watched.
+            self.datasets[reading.key.dataset].renew = True
+            self.datasets[reading.key.dataset].want_walk(now)
         if reading.memory and folder is None:
             actions.append(do.Remember(reading.key, reading.memory))
         if folder is None:
@@ -183,28 +188,34 @@ class Dispatcher:
         return [dataset for dataset in self.datasets.values() if self._may_walk(dataset) and now >= dataset.walk_at]
 
     def _walk(self, dataset: Dataset) -> do.Action:
+        renew = dataset.renew
         dataset.walk_started()
-        return do.WalkTree(dataset.path)
+        return do.WalkTree(dataset.path, renew=renew)
+
+    def _walk_trees(self) -> list[do.Action]:
+        """A tree that is moved in is told of directory by directory: one walk at a time takes all that there are."""
+        ready = [each for each in self.datasets.values() if each.trees and not each.walking_trees]
+        return [do.WalkTree(dataset.path, dataset.take_trees()) for dataset in ready]
 
     def _walked(self, walk: on.Walked, now: float) -> list[do.Action]:
         dataset = self.datasets[walk.dataset]
         parents = {path.rpartition("/")[0] for path in walk.seen if path}
         if not walk.whole:
-            self._partial_walks -= 1
+            dataset.walking_trees = False
             dataset.parents |= parents
             return []
         if walk.root is not None:
             # A dataset without track folders may still have their locks, in the root.
             dataset.parents = parents | {""}
+            dataset.is_track = "" in walk.seen
             dataset.reap_at = now
-        before = dataset.state, dataset.remark
         known = self.ledger.known(walk.dataset)
         if dataset.walked(walk, len(known), now):
             for key in known:
                 if key.path not in walk.seen:
                     self.ledger.hint(key, now)
         actions: list[do.Action] = []
-        if (dataset.state, dataset.remark) != before or dataset.walks == 1:
+        if (dataset.state, dataset.remark) != dataset.before:
             fields: dict[str, do.Field] = {"dataset": walk.dataset, "folders": len(walk.seen)}
             fields |= {"remark": dataset.remark} if dataset.remark else {}
             actions.append(do.Report(f"dataset-{dataset.state.value}", fields))
@@ -217,16 +228,15 @@ class Dispatcher:
         actions: list[do.Action] = []
         for dataset in self.datasets.values():
             if dataset.reap_at is not None and now >= dataset.reap_at:
-                dataset.reap_at = None if self.plan.once else now + self.plan.reap
+                dataset.reap_at = None
                 if not self.plan.dry_run:
-                    actions.append(do.ReapLocks(dataset.path, frozenset(dataset.parents)))
+                    actions.append(do.ReapLocks(dataset.path, frozenset(dataset.parents), dataset.is_track))
         return actions
 
-    def _tree_appeared(self, key: FolderKey) -> list[do.Action]:
-        if self.offers is None or not self.life.works:
-            return []
-        self._partial_walks += 1
-        return [do.WalkTree(key.dataset, key.path)]
+    def _locks_seen(self, dataset: Dataset, overdue: dict[str, str], now: float) -> None:
+        dataset.overdue = overdue
+        if not self.plan.once and dataset.reap_at is None:
+            dataset.reap_at = now + self.plan.reap
 
     def _tree_vanished(self, key: FolderKey, now: float) -> None:
         if key in self.ledger.active or key in self.ledger.complete:
@@ -340,7 +350,7 @@ class Dispatcher:
     def _end_of_pass(self, now: float) -> list[do.Action]:
         """One pass ends when nothing is on its way any more, or when no worker can be started."""
         actions: list[do.Action] = []
-        if self.plan.once and self.life.state is DaemonState.RUNNING and not self._partial_walks:
+        if self.plan.once and self.life.state is DaemonState.RUNNING:
             idle = not any(slot.state is SlotState.BUSY for slot in self.slots)
             if self.plan.dry_run or (idle and not self.ledger.busy()):
                 actions += self._stop(self._verdict(), now, at_once=False)

@@ -61,7 +61,7 @@ class WalkRead:
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """How a walk ended. `seen` are the paths of all track folders it came by; `unreadable` could not be entered.
+    """How a walk ended. `seen` are the paths of all track folders it came by.
 
     `root` is the root directory's (device, inode), None where there is no such directory. `whole`: it covered the
     dataset. `refusal`: why nothing was looked at although it is there. `locks`: what its file system's locks are worth.
@@ -72,7 +72,6 @@ class Walked:
     root: tuple[int, int] | None
     empty: bool
     seen: frozenset[str]
-    unreadable: dict[str, str]
     remark: str = ""
     refusal: str = ""
     locks: str = ""

@@ -38,13 +38,17 @@ class Finding(StrEnum):
 
 
 class Reading(Struct, frozen=True):
-    """One look at one folder, made by `scan`. `reasons` are by file, or under "" for the folder as a whole."""
+    """One look at one folder, made by `scan`. `reasons` are by file, or under "" for the folder as a whole.
+
+    `on_their_way`: some files still have their temporary names, `waits_for` among them.
+    """
 
     key: FolderKey
     finding: Finding
     signature: str = ""
     access: str = ""
     on_their_way: bool = False
+    waits_for: str = ""
     due: tuple[str, ...] = ()
     reasons: dict[str, str] = {}
     warnings: tuple[str, ...] = ()
@@ -64,7 +68,13 @@ class Limits:
 
 @dataclass(slots=True)
 class Folder:
-    """What is known of one folder that is not complete. `ended` is when it came to its last end, good or bad."""
+    """What is known of one folder that is not complete.
+
+    `memory` goes with its next job, `access` is how permissions were when it was blocked, `due` what a dry run tells.
+    `fresh`: somebody hinted at it, so it goes before what walks find; `hinted`: once more while its job ran.
+    `attempts` and `deaths` count since its files last changed. `retry_at` is when a backoff is over, `soon` the reading
+    after a hint, `rest_look` the one that may find it at rest, `ended` when it came to its last end, good or bad.
+    """
 
     state: FolderState = FolderState.SETTLING
     settling: Settling = field(default_factory=Settling)
@@ -121,10 +131,20 @@ class Ledger:
                 self._look(key, now)
 
     def touched(self, key: FolderKey, now: float) -> None:
-        """The directory itself changed: only for a blocked folder can that mean that permissions were mended."""
+        """The directory itself changed: for a blocked folder that may mean that permissions were mended.
+
+        Its own, or those of the directory that it is in, where its lock lies.
+        """
+        for each in self.troubled:
+            if each.dataset == key.dataset and key.path in (each.path, each.path.rpartition("/")[0]):
+                folder = self.active[each]
+                if folder.state is FolderState.BLOCKED:
+                    self._look(each, now)
+
+    def is_unreadable(self, key: FolderKey) -> bool:
+        """Whether the directory itself could not be read when it was last looked at."""
         folder = self.active.get(key)
-        if folder is not None and folder.state is FolderState.BLOCKED:
-            self._look(key, now)
+        return folder is not None and folder.state is FolderState.BLOCKED and not folder.settling.signature
 
     def heard(self, reading: Reading, now: float, *, walk: bool) -> Folder | None:
         """Take in a reading; the folder's entry, or None where it needs no attention. `walk`: nobody hinted at it."""
@@ -310,10 +330,13 @@ class Ledger:
             self._queue.push(key, fresh=folder.fresh)
 
     def _is_restless(self, key: FolderKey, folder: Folder, reading: Reading, when: float, now: float) -> None:
-        if self.limits.once and folder.settling.readings > _RESTLESS_READINGS:
-            self._enter(key, folder, FolderState.BLOCKED)
-            folder.reasons = {"": "a file is still on its way" if reading.on_their_way else "its files keep changing"}
-            return
+        if folder.settling.readings > _RESTLESS_READINGS:
+            why = f"{reading.waits_for} is still on its way" if reading.on_their_way else "its files keep changing"
+            if self.limits.once:
+                self._enter(key, folder, FolderState.BLOCKED)
+                folder.reasons = {"": why}
+                return
+            self.warnings[key] = (*reading.warnings, why)
         self._enter(key, folder, FolderState.SETTLING)
         if not now < folder.rest_look <= when:  # else that one sees it, and asks for the next
             folder.rest_look = when

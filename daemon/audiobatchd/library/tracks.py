@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from audiobatchd.core.discovery import Contents
 from audiobatchd.dataset import read_names, walk
 from audiobatchd.plugin_api import FULL_MIX, STEMS
 
@@ -18,7 +19,7 @@ def find_organized_folders(root_directory: Folder, ignore: tuple[str, ...] = ())
     patterns of `ignore` name. A directory below the root that cannot be read is left out. Raises OSError for the root.
     """
     root = os.fspath(root_directory)
-    folders = [path for path, names in walk(root, ignore) if names.is_track]
+    folders = [path for path, names in walk(root, ignore) if isinstance(names, Contents) and names.is_track]
     return sorted(Path(root, folder) if folder else Path(root) for folder in folders)
 
 

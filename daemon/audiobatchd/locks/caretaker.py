@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
+from audiobatchd import filesystems
 from audiobatchd.dataset import walk
+from audiobatchd.filesystems import Kind
 from audiobatchd.locks.folder_lock import path_of
 from audiobatchd.locks.observer import LockState, Observation, Patience, holder_in_words, observe
-from audiobatchd.locks.reaper import Removal, Terms, locks_in, reap, reap_one
+from audiobatchd.locks.reaper import Removal, Terms, locks_in, reap_one
 from audiobatchd.names import shown
 from audiobatchd.requests import CleanedLocks, CleanLocks, RemovedLock
 
@@ -17,26 +20,40 @@ _LOG = logging.getLogger(__name__)
 _TERMS = Terms()
 
 
-def look_after(root: str, directories: Iterable[str], patience: Patience, now: float) -> dict[str, str]:
+def look_after(
+    root: str, directories: Iterable[str], patience: Patience, now: float, *, root_too: bool = False
+) -> dict[str, str]:
     """Remove the dead locks in these directories; the locks that are held for too long, by path, and by whom.
 
-    A lock that is held for too long is never taken away: only its own supervisor may end that worker. A directory that
-    cannot be read is left to the next walk to tell of.
+    `root_too`: also the lock beside a dataset that is itself a track folder. A lock that is held for too long is never
+    taken away: only its own supervisor may end that worker. A directory that cannot be read is left to the next walk to
+    tell of.
     """
     overdue: dict[str, str] = {}
     seen: set[str] = set()
-    for directory in directories:
-        try:
-            for removal in reap(directory, _TERMS):
-                log(removal)
-            for observation in locks_in(directory):
-                seen.add(observation.path)
-                if patience.judge(observation, now).state is LockState.OVERDUE:
-                    overdue[os.path.relpath(observation.path, root)] = holder_in_words(observation.content)
-        except OSError:
+    for observation in _in_use(root, directories, root_too=root_too):
+        removal = reap_one(observation, _TERMS)
+        if removal is not None:
+            log(removal)
             continue
+        seen.add(observation.path)
+        if patience.judge(observation, now).state is LockState.OVERDUE:
+            overdue[os.path.relpath(observation.path, root)] = holder_in_words(observation.content)
     patience.keep(seen)
     return overdue
+
+
+def _in_use(root: str, directories: Iterable[str], *, root_too: bool) -> Iterator[Observation]:
+    """Every lock but those that were given back on a network file system, where an empty file stays for each folder."""
+    if root_too:
+        with suppress(OSError):
+            own = observe(path_of(root))
+            if own is not None:
+                yield own
+    for directory in directories:
+        with suppress(OSError):
+            local = filesystems.of(directory)[0] is Kind.LOCAL
+            yield from locks_in(directory, given_back=local)
 
 
 def locks_below(
@@ -44,6 +61,8 @@ def locks_below(
 ) -> Iterator[Observation]:
     """Every lock file of ours in a dataset, and beside a dataset that is itself a track folder. Raises OSError."""
     for path, names in walk(root, ignore):
+        if isinstance(names, OSError):
+            continue
         directory = os.path.join(root, path) if path else root
         if not path and names.is_track and (own := observe(path_of(root), guide_timeout)) is not None:
             yield own

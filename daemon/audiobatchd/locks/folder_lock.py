@@ -27,7 +27,7 @@ GUIDE_TIMEOUT = 3600.0
 MAKING = 1.0
 """Seconds that a script of the guide has to lock the file that it made."""
 
-_MODE = stat.S_ISVTX | 0o660
+_MODE = stat.S_ISVTX | 0o664
 """The sticky bit, which means nothing for a file, tells from its first moment on that it was made by us."""
 
 _ATTEMPTS = 100
@@ -166,7 +166,7 @@ class FolderLock:
                     raise
             except OSError as error:
                 if error.errno not in _START_OVER:
-                    raise
+                    raise self._in_words(error) from error
         message = f"cannot lock {shown(self.path)}: it keeps being replaced"
         raise LockBusyError(message)
 
@@ -231,6 +231,15 @@ class FolderLock:
             give_back(self.path, descriptor, self.kind)
             raise
         return written
+
+    def _in_words(self, error: OSError) -> OSError:
+        """An error of opening the lock file; whose it is where that is the trouble."""
+        if error.errno == errno.EACCES:
+            with contextlib.suppress(OSError):
+                owner = os.stat(self.path, follow_symlinks=False).st_uid
+                name = shown(os.path.basename(self.path))
+                return PermissionError(errno.EACCES, f"{name} belongs to the user with UID {owner}", self.path)
+        return error
 
     def _busy(self) -> LockBusyError:
         return LockBusyError(f"cannot lock {shown(self.path)}: somebody else holds it")

@@ -35,14 +35,16 @@ class Terms:
     free: bool = False
 
 
-def locks_in(directory: str, guide_timeout: float = GUIDE_TIMEOUT) -> Iterator[Observation]:
-    """Every lock file of ours in `directory`, by name. Raises OSError where the directory cannot be read.
+def locks_in(directory: str, guide_timeout: float = GUIDE_TIMEOUT, *, given_back: bool = True) -> Iterator[Observation]:
+    """Every lock file of ours in `directory`, by name; without `given_back` no empty ones.
+
+    Raises OSError where the directory cannot be read.
 
     Ours is what our content tells, wherever it lies, and a guide's text or an empty file beside a track folder, or a
     guide's text that names the folder that is gone. Anything else (`poetry.lock`) is somebody's data.
     """
     with os.scandir(directory) as entries:
-        names = sorted(each.name for each in entries if each.name.endswith(SUFFIX) and _is_file(each))
+        names = sorted(each.name for each in entries if each.name.endswith(SUFFIX) and _counts(each, empty=given_back))
     for name in names:
         path = os.path.join(directory, name)
         try:
@@ -67,9 +69,9 @@ def reap_one(observation: Observation, terms: Terms) -> Removal | None:
     return _remove(observation, reason, terms) if reason else None
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
+def _counts(entry: os.DirEntry[str], *, empty: bool) -> bool:
     try:
-        return entry.is_file(follow_symlinks=False)
+        return entry.is_file(follow_symlinks=False) and (empty or entry.stat(follow_symlinks=False).st_size > 0)
     except OSError:
         return False
 

@@ -37,7 +37,12 @@ class Bench:
                 installed = ", ".join(sorted(found)) or "none"
                 message = f"cannot find the analyzer {name!r} (installed: {installed})"
                 raise ConfigError(message)
-            analyzer: Analyzer = found[name].load()()
+            try:
+                analyzer: Analyzer = found[name].load()()
+            except ImportError as error:
+                # What it gives is not known without it.
+                offers.append(Offer(name, 0, {}, unavailable=printable(f"it cannot be imported: {error}")))
+                continue
             unavailable = None
             try:
                 analyzer.load()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from audiobatchd import record
 from audiobatchd.core.completeness import Assessment, Due, Facts, FileMemory, Policy, assess, judges
 from audiobatchd.core.messages import Job, Result
-from audiobatchd.dataset import Listing, read_folder
+from audiobatchd.dataset import Listing, is_link_below, read_folder
 from audiobatchd.errors import (
     AnalyzerFaultError,
     DamagedFileError,
@@ -54,6 +54,8 @@ def run(job: Job, bench: Bench, report: Progress) -> Result:
     Raises OSError where the disk fails.
     """
     folder = os.fsdecode(os.path.join(job.dataset, job.path) if job.path else job.dataset)
+    if is_link_below(os.fsdecode(job.dataset), os.fsdecode(job.path)):
+        return Result(job.number, Outcome.GONE)
     lock = FolderLock(folder, job.budget)
     try:
         lock.acquire()
@@ -184,7 +186,7 @@ class _Work:
                 values,
                 entries,
                 drop=[name for result in self.results.values() for name in result.unmeasurable],
-                first_mode=record.first_mode(self.descriptor, self._sources()),
+                first=record.rights_like(self.descriptor, self._sources()),
                 gate=self.gate,
             )
         except OSError as error:

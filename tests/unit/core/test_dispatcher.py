@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from audiobatchd.core import actions as do
@@ -312,8 +314,78 @@ def test_a_tree_that_appears_is_walked_from_there() -> None:
     rig = Rig()
     assert rig.tell(on.TreeAppeared(key("Album"))) == [do.SpawnWorker(0)], "the first walk will see it"
     rig.start()
-    assert only(do.WalkTree, rig.tell(on.TreeAppeared(key("Album")))) == [do.WalkTree(DATASET, "Album")]
+    assert only(do.WalkTree, rig.tell(on.TreeAppeared(key("Album")))) == [do.WalkTree(DATASET, ("Album",))]
     assert rig.tell(walked("Album/1", whole=False)) == []
+
+
+def test_trees_that_appear_meanwhile_are_walked_together_and_each_once() -> None:
+    """Of 3,000 directories that are moved in each one is told of; a walk for each would be 3,000 threads."""
+    rig = Rig()
+    rig.start()
+    assert only(do.WalkTree, rig.tell(on.TreeAppeared(key("A")))) == [do.WalkTree(DATASET, ("A",))]
+    meanwhile = ("B/1/x", "B/2", "B", "C/3", "C/3/y", "A", "Bb")
+    assert only(do.WalkTree, rig.tell(*(on.TreeAppeared(key(path)) for path in meanwhile))) == []
+    assert only(do.WalkTree, rig.tell(walked("A", whole=False))) == [do.WalkTree(DATASET, ("A", "B", "Bb", "C/3"))]
+    assert only(do.WalkTree, rig.tell(walked("A", whole=False))) == []
+
+
+def test_a_directory_that_can_be_read_again_is_walked_with_a_new_watch() -> None:
+    """What lies below it was never seen, nor is it watched."""
+    rig = Rig()
+    rig.start(reading("Artist", Finding.BLOCKED, "", reasons={"": "cannot read the folder: Permission denied"}))
+    assert reads(rig.tell(on.FolderTouched(key("Artist")))) == [key("Artist")]
+    walk = only(do.WalkTree, rig.read(reading("Artist", Finding.GONE)))
+    assert walk == [do.WalkTree(DATASET, renew=True)]
+    rig.tell(walked("Artist/1", empty=False))
+    assert only(do.WalkTree, rig.tick(RESCAN)) == [do.WalkTree(DATASET)]
+
+
+def test_a_touched_directory_has_the_blocked_folders_in_it_looked_at() -> None:
+    """Their locks lie in it: that it could not be written to may have been all that was wrong."""
+    rig = Rig()
+    blocked = [
+        reading(path, Finding.BLOCKED, access="a", reasons={"": "no"}) for path in ("P/X", "P/Y", "Q/Z", "P/X/deep")
+    ]
+    rig.start(*blocked)
+    assert sorted(reads(rig.tell(on.FolderTouched(key("P"))))) == [key("P/X"), key("P/Y")]
+
+
+def test_locks_are_looked_at_after_the_round_before_has_ended() -> None:
+    rig = Rig()
+    (action,) = only(do.ReapLocks, rig.start(reading("A/1"), reading("2")))
+    assert action == do.ReapLocks(DATASET, frozenset({"", "A"}))
+    assert only(do.ReapLocks, rig.tick(600.0)) == [], "it has not ended yet"
+    assert only(do.ReapLocks, rig.tell(on.LocksSeen(DATASET, {"A/1.lock": "somebody"}))) == []
+    assert rig.core.datasets[DATASET].overdue == {"A/1.lock": "somebody"}
+    assert len(only(do.ReapLocks, rig.tick(60.0))) == 1
+
+
+def test_a_dataset_that_is_a_track_has_a_lock_beside_it() -> None:
+    rig = Rig()
+    (action,) = only(do.ReapLocks, rig.start(reading("")))
+    assert action.root_too
+
+
+def test_a_dataset_is_said_to_be_active_once() -> None:
+    rig = Rig()
+    assert "dataset-active" in reports(rig.start(reading("A")))
+    for _ in range(3):
+        rig.tick(RESCAN)
+        assert "dataset-active" not in reports(rig.tell(walked("A")))
+
+
+def test_a_refused_dataset_is_left_alone_until_a_walk_may() -> None:
+    rig = Rig()
+    rig.boot()
+    refused = dataclasses.replace(walked(), refusal="locks on 9p are not shared", locks="weak (9p)")
+    assert "dataset-paused" in reports(rig.tell(refused))
+    dataset = rig.core.datasets[DATASET]
+    assert (dataset.state, dataset.remark) == (DatasetState.PAUSED, "locks on 9p are not shared")
+    for event in (on.FolderHint(key()), on.FolderTouched(key()), on.TreeAppeared(key())):
+        assert rig.tell(event) == []
+    assert only(do.WalkTree, rig.tick(5.0)) == [do.WalkTree(DATASET)]
+    assert "dataset-active" in reports(rig.tell(walked("A")))
+    assert reads(rig.tell(on.FolderHint(key()))) == [key()]
 
 
 def test_a_tree_that_vanishes_is_looked_at_or_looked_for() -> None:

@@ -325,9 +325,9 @@ class World(RuleBasedStateMachine):
                     assert key not in self.to_read, "two readings of a folder at a time"
                     assert key not in self.made, "two readings of a folder at a time"
                     self.to_read.append(key)
-                case do.WalkTree(dataset, path):
-                    ahead = [key for key in FOLDERS if key.dataset == dataset and path in ("", key.path)]
-                    self.walks.append(WalkUnderWay(dataset, ahead, whole=path == ""))
+                case do.WalkTree(dataset, paths):
+                    ahead = [key for key in FOLDERS if key.dataset == dataset and {"", key.path} & set(paths)]
+                    self.walks.append(WalkUnderWay(dataset, ahead, whole="" in paths))
                 case do.Remember(key):
                     self.catalog[key] = action
 

@@ -537,7 +537,22 @@ def test_nor_for_what_somebody_left_half_copied() -> None:
         if book.state() is not FolderState.SETTLING:
             break
         book.looks(SETTLE)
-    assert (book.state(), book.ledger.active[SONG].reason) == (FolderState.BLOCKED, "a file is still on its way")
+    assert (book.state(), book.ledger.active[SONG].reason) == (
+        FolderState.BLOCKED,
+        "bass.flac.part is still on its way",
+    )
+
+
+def test_what_holds_a_folder_for_long_is_named() -> None:
+    book = Book()
+    for _ in range(100):
+        book.heard(reading(on_their_way=True, warnings=("two mixes",)))
+        book.looks(SETTLE)
+    assert book.state() is FolderState.SETTLING
+    assert book.ledger.warnings[SONG] == ("two mixes", "bass.flac.part is still on its way")
+    book.looks(SETTLE)
+    book.heard(reading())
+    assert (book.state(), SONG in book.ledger.warnings) == (FolderState.QUEUED, False)
 
 
 def test_nor_for_what_changes_under_every_job() -> None:
