@@ -29,6 +29,17 @@ _Identity = tuple[int, int, int] | None
 
 
 @dataclass(frozen=True)
+class Rights:
+    """The mode of a file, and the UID that it belongs to (-1: whoever writes it)."""
+
+    mode: int
+    owner: int
+
+
+_ANYBODY = Rights(0o644, -1)
+
+
+@dataclass(frozen=True)
 class Record:
     """A record as it was read: every value as the bytes that stand in the file, and our provenance decoded."""
 
@@ -60,11 +71,13 @@ def read(name: str, folder_fd: int) -> Record:
 
 
 def refuse_unwritable(name: str, folder_fd: int) -> None:
-    """Raises RecordError where an existing record is write-protected: its owner wants it left alone."""
+    """Raises RecordError where an existing record is to be left alone: it is write-protected, or a link."""
     try:
         mode = os.stat(name, dir_fd=folder_fd).st_mode
     except FileNotFoundError:
         return
+    if _is_link(name, folder_fd):
+        raise RecordError("cannot replace the record: it is a symbolic link")
     if mode & 0o222 == 0 or not os.access(name, os.W_OK, dir_fd=folder_fd, effective_ids=True):
         raise RecordError("cannot replace the record: it is read-only")
 
@@ -76,20 +89,20 @@ def publish(
     entries: dict[str, dict[str, Entry]],
     *,
     drop: Collection[str] = (),
-    first_mode: int = 0o644,
+    first: Rights = _ANYBODY,
     gate: Callable[[], None] = lambda: None,
 ) -> None:
     """Merge `values` and `entries` into the record, without the keys in `drop`, in one step that a crash cannot tear.
 
     A temporary file in the same folder, fsync, `gate`, rename, fsync of the folder. The merge is over what stands in
     the file at that moment: if it moves before the rename, it is merged again. `gate` raises to forbid the rename.
-    `first_mode` is the mode of a record that replaces none. Raises RecordError, OSError, and whatever `gate` raises.
+    `first` are the rights of a record that replaces none. Raises RecordError, OSError, and whatever `gate` raises.
     """
     for _ in range(_MERGE_ATTEMPTS):
         record, identity = _read(name, folder_fd)
         temporary = TEMPORARY_PREFIX + secrets.token_hex(6) + TEMPORARY_SUFFIX
         try:
-            _write(temporary, folder_fd, _merge(record, values, entries, drop), name if identity else None, first_mode)
+            _write(temporary, folder_fd, _merge(record, values, entries, drop), name if identity else None, first)
             gate()
             if _identity(name, folder_fd) != identity:
                 continue
@@ -102,15 +115,16 @@ def publish(
     raise RecordError("cannot replace the record: somebody else keeps writing it")
 
 
-def first_mode(folder_fd: int, sources: Iterable[str]) -> int:
-    """The mode of a record that replaces none: who may read the full mix may read the numbers.
+def rights_like(folder_fd: int, sources: Iterable[str]) -> Rights:
+    """The rights of a record that replaces none: who may read the full mix may read the numbers; its owner has them.
 
     `sources` are source files of the folder, best first; one that leads nowhere is passed over.
     """
     for name in sources:
         with contextlib.suppress(OSError):
-            return 0o600 | (os.stat(name, dir_fd=folder_fd).st_mode & 0o444)
-    return 0o600
+            source = os.stat(name, dir_fd=folder_fd)
+            return Rights(0o600 | (source.st_mode & 0o444), source.st_uid)
+    return Rights(0o600, -1)
 
 
 def sweep(folder_fd: int) -> None:
@@ -185,25 +199,26 @@ def _merge(
         raise RecordError(message) from error
 
 
-def _write(temporary: str, folder_fd: int, content: bytes, replaces: str | None, first_mode: int) -> None:
+def _write(temporary: str, folder_fd: int, content: bytes, replaces: str | None, first: Rights) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     with open(os.open(temporary, flags, 0o600, dir_fd=folder_fd), "wb", buffering=0) as file:
         view = memoryview(content)
         while view:
             view = view[file.write(view) :]
-        _take_rights(file.fileno(), folder_fd, replaces, first_mode)
+        _take_rights(file.fileno(), folder_fd, replaces, first)
         os.fsync(file.fileno())
 
 
-def _take_rights(descriptor: int, folder_fd: int, replaces: str | None, first_mode: int) -> None:
-    """Mode, group and ACL of the record that is replaced; a first one takes `first_mode` and the folder's group."""
+def _take_rights(descriptor: int, folder_fd: int, replaces: str | None, first: Rights) -> None:
+    """Owner, group, mode and ACL of the record that is replaced; a first one takes `first`, and the folder's group."""
     # One that went away meanwhile has none to give, and `publish` will see that it went.
     old = _status(replaces, folder_fd) if replaces else None
-    group = old.st_gid if old else os.fstat(folder_fd).st_gid
-    # Somebody who is no member of the group cannot give a file to it; the numbers matter more.
-    with contextlib.suppress(PermissionError):
-        os.fchown(descriptor, -1, group)
-    os.fchmod(descriptor, stat.S_IMODE(old.st_mode) if old else first_mode)
+    owner, group = (old.st_uid, old.st_gid) if old else (first.owner, os.fstat(folder_fd).st_gid)
+    # Only root can give a file away, and only a member give it to a group; the numbers matter more.
+    for who in ((owner, -1), (-1, group)):
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, *who)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode) if old else first.mode)
     if replaces:
         # ENODATA: it has no ACL; ENOTSUP: nothing here has.
         with contextlib.suppress(OSError):

@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -56,7 +55,7 @@ def save_to_info(folder: Folder, results: Mapping[str, Any]) -> None:
     with gate_of(folder) as gate, opened(folder) as descriptor, _saving:
         record.refuse_unwritable(name, descriptor)
         sources = read_names(os.fspath(folder)).sources.values()
-        record.publish(name, descriptor, values, {}, first_mode=record.first_mode(descriptor, sources), gate=gate)
+        record.publish(name, descriptor, values, {}, first=record.rights_like(descriptor, sources), gate=gate)
 
 
 @contextmanager
@@ -78,8 +77,8 @@ def gate_of(folder: Folder, budget: float = _BUDGET) -> Iterator[Callable[[], No
 
 
 def absolute(folder: Folder) -> str:
-    """The path of `folder` from the root: `.` has a name then, and a folder one lock, however it is spelt."""
-    return os.path.normpath(Path(folder).absolute())
+    """The path of `folder` from the root, without links: `.` has a name then, and a folder one lock, however spelt."""
+    return os.path.realpath(folder)
 
 
 @contextmanager

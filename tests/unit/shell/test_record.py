@@ -28,6 +28,7 @@ from audiobatchd.errors import LockLostError, RecordError
 from audiobatchd.model import Fingerprint
 from audiobatchd.plugin_api import Value
 from audiobatchd.provenance import KEY, Entry
+from audiobatchd.record import Rights
 
 NAME = "Song.INFO"
 NOBODY = 65534
@@ -58,7 +59,7 @@ class Folder:
     ) -> None:
         """Publish, with an entry of ours."""
         entries = {"loudness": {"full_mix": ENTRY}}
-        record.publish(NAME, self.fd, values, entries, drop=drop, first_mode=first_mode, gate=gate)
+        record.publish(NAME, self.fd, values, entries, drop=drop, first=Rights(first_mode, -1), gate=gate)
 
     def raw(self) -> dict[str, bytes]:
         """Every value as it stands in the file, without the white space between its parts."""
@@ -423,7 +424,7 @@ def test_who_may_read_the_mix_may_read_a_first_record(folder: Folder, modes: dic
         (folder.path / name).chmod(mode)
     if "full_mix.flac" not in modes:
         (folder.path / "full_mix.flac").symlink_to("nowhere")
-    assert record.first_mode(folder.fd, ["full_mix.flac", "drums.flac"]) == expected
+    assert record.rights_like(folder.fd, ["full_mix.flac", "drums.flac"]).mode == expected
 
 
 @pytest.mark.skipif(not ROOT, reason="giving files away takes root")
@@ -546,7 +547,34 @@ def test_nobody_may_read_what_is_not_yet_given_its_rights(folder: Folder, monkey
         folder.publish(first_mode=0o644)
     finally:
         os.umask(before)
-    assert modes == [0o600]
+    assert set(modes) == {0o600}
+
+
+@pytest.mark.skipif(not ROOT, reason="giving files away takes root")
+@pytest.mark.parametrize(("record_s", "mix_s", "expected"), [(None, 4242, 4242), (4343, 4242, 4343)])
+def test_a_record_belongs_to_whom_it_did_and_a_first_one_to_the_mix_s_owner(
+    folder: Folder, record_s: int | None, mix_s: int, expected: int
+) -> None:
+    """Else root takes a private record away from its owner."""
+    (folder.path / "full_mix.flac").touch()
+    os.chown(folder.path / "full_mix.flac", mix_s, -1)
+    if record_s is not None:
+        folder.record.write_bytes(OLD)
+        os.chown(folder.record, record_s, -1)
+        folder.record.chmod(0o600)
+    entries = {"loudness": {"full_mix": ENTRY}}
+    first = record.rights_like(folder.fd, ["full_mix.flac"])
+    record.publish(NAME, folder.fd, LOUDNESS, entries, first=first)
+    assert folder.record.stat().st_uid == expected
+
+
+def test_a_record_that_is_a_link_is_left_alone(folder: Folder) -> None:
+    elsewhere = folder.path / "elsewhere.json"
+    elsewhere.write_bytes(OLD)
+    folder.record.symlink_to(elsewhere)
+    with pytest.raises(RecordError, match="it is a symbolic link"):
+        record.refuse_unwritable(NAME, folder.fd)
+    assert record.read(NAME, folder.fd).present() == set(json.loads(OLD)), "it can be read all the same"
 
 
 def _replaced(path: Path) -> None:
@@ -599,9 +627,9 @@ def test_a_record_that_goes_while_its_rights_are_asked_for_is_merged_again(
 ) -> None:
     take_rights = record._take_rights
 
-    def taking(descriptor: int, folder_fd: int, replaces: str | None, first_mode: int) -> None:
+    def taking(descriptor: int, folder_fd: int, replaces: str | None, first: Rights) -> None:
         folder.record.unlink(missing_ok=True)
-        take_rights(descriptor, folder_fd, replaces, first_mode)
+        take_rights(descriptor, folder_fd, replaces, first)
 
     folder.record.write_bytes(OLD)
     folder.record.chmod(0o604)
