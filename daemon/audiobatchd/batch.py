@@ -40,6 +40,6 @@ def batch_summary(stats: Mapping[str, Any], operation: str) -> str:
 
 
 def print_batch_summary(stats: Mapping[str, Any], operation_name: str = "Batch") -> None:
-    """Print what a pass came to; a name outside UTF-8 that stands in an error is shown with `\\xNN`."""
+    r"""Print what a pass came to; a name outside UTF-8 that stands in an error is shown with `\xNN`."""
     text = batch_summary(stats, operation_name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     print(text)  # noqa: T201  # that is what it is for

@@ -13,12 +13,10 @@ from audiobatchd import __version__
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.place import default_socket
 from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError, UsageError
-from audiobatchd.terminal_text import printable
+from audiobatchd.terminal_text import printable, write
 
 _NO, _USAGE, _NO_DAEMON = 1, 2, 3
 _INTERRUPTED, _BROKEN_PIPE = 130, 141
-# What views draw with, for terminals and files that are not UTF-8.
-_PLAIN_SIGNS = str.maketrans({"█": "#", "▓": "!", "░": ".", "…": "~"})
 _Commands = argparse._SubParsersAction  # noqa: SLF001  # the only name that argparse has for it
 
 
@@ -29,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     module, _, function = arguments.run.partition(":")
     try:
         run = getattr(import_module(f"audiobatchd.commands.{module}"), function)
-        code: int = run(arguments, ControlClient(path), _write)
+        code: int = run(arguments, ControlClient(path), lambda text: write(text, sys.stdout))
         sys.stdout.flush()
     except NoDaemonError as error:
         return _refuse(error, _NO_DAEMON)
@@ -154,15 +152,6 @@ def _add_socket(parser: argparse.ArgumentParser, default: object) -> None:
 def _add_dataset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", metavar="DATASET", help="the dataset's directory")
     parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file")
-
-
-def _write(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        text = text.translate(_PLAIN_SIGNS).encode(encoding, errors="backslashreplace").decode(encoding)
-    print(text)
 
 
 def _refuse(error: Exception, code: int) -> int:

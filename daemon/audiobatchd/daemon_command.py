@@ -18,10 +18,12 @@ from audiobatchd.control.place import default_socket
 from audiobatchd.core.completeness import Policy
 from audiobatchd.errors import AlreadyRunningError, ConfigError, UsageError
 from audiobatchd.filesystems import Kind
+from audiobatchd.names import shown
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP
 from audiobatchd.supervisor import View
+from audiobatchd.terminal_text import printable, write
 
-_USAGE, _CONFIG = 2, 78
+_USAGE, _CONFIG, _INTERRUPTED = 2, 78, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,6 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             views = _set_up_terminal(stack)
             run = _one_pass if arguments.once else _service
             code, told = run(settings, arguments, views)
+        if told:
+            write(told, sys.stdout if arguments.once else sys.stderr)
+    except BrokenPipeError:
+        # Whoever read the summary has gone; Python would complain of it when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return code
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     except ConfigError as error:
         return _refuse(error, _CONFIG)
     except UsageError as error:
@@ -40,9 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AlreadyRunningError as error:
         return _refuse(error, 1)
     except OSError as error:
-        return _refuse(error, 1)
-    if told:
-        print(told, file=sys.stdout if arguments.once else sys.stderr)
+        return _refuse(f"cannot use {shown(str(error.filename))}: {error.strerror}" if error.filename else error, 1)
     return code
 
 
@@ -68,10 +76,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        message = f"expected a whole number of 1 or more, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
 
 
 def _configuration(arguments: argparse.Namespace) -> Config:
@@ -98,11 +106,11 @@ def _configuration(arguments: argparse.Namespace) -> Config:
 def _refuse_for_one_pass(dataset: DatasetConfig) -> None:
     """Raise where a daemon would wait: a pass has to say at once that it cannot."""
     if not Path(dataset.path).is_dir():
-        message = f"no such dataset: {dataset.path}"
+        message = f"no such dataset: {shown(dataset.path)}"
         raise UsageError(message)
     kind, filesystem = filesystems.of(dataset.path)
     if kind is Kind.WEAK and not dataset.alone:
-        message = f"cannot work on {dataset.path}: {filesystems.refusal(filesystem)}"
+        message = f"cannot work on {shown(dataset.path)}: {filesystems.refusal(filesystem)}"
         raise UsageError(message)
 
 
@@ -149,7 +157,7 @@ def _set_up_terminal(stack: ExitStack) -> tuple[View, ...]:
     return ()
 
 
-def _refuse(error: Exception, code: int) -> int:
+def _refuse(error: Exception | str, code: int) -> int:
     with suppress(OSError):
-        print(f"audiobatchd: {error}", file=sys.stderr)
+        write(f"audiobatchd: {printable(str(error))}", sys.stderr)
     return code

@@ -1,6 +1,6 @@
 """Text for a terminal: what is safe to print, how wide it is, how it is made to fit, and how numbers are said.
 
-Widths are in terminal cells: a Chinese character takes two, a combining accent none. Nothing here prints.
+Widths are in terminal cells: a Chinese character takes two, a combining accent none.
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 ELLIPSIS = "…"
 # The joiners are part of how some scripts are spelt, and they move nothing.
 _HARMLESS = "\u200c\u200d"
 _STEERING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+# What views draw with, for terminals and files that are not UTF-8.
+_PLAIN_SIGNS = str.maketrans({"█": "#", "▓": "!", "░": ".", "…": "~"})
 
 
 class Tone(Enum):
@@ -177,3 +179,13 @@ def harmless_json(text: str) -> str:
 def _json_escape(char: str) -> str:
     units = char.encode("utf-16-be", errors="surrogatepass").hex()
     return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
+
+
+def write(text: str, stream: TextIO) -> None:
+    """Print `text`; what the stream's encoding has no sign for is written in plainer ones, or escaped."""
+    encoding = stream.encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(_PLAIN_SIGNS).encode(encoding, errors="backslashreplace").decode(encoding)
+    print(text, file=stream)  # that is what it is for

@@ -19,7 +19,7 @@ import pytest
 
 from audiobatchd.names import shown
 from support.audio_files import make_track, tone, write_audio
-from support.service import Service, configuration, eventually, leftovers, record_of, service
+from support.service import Service, configuration, eventually, leftovers, record_of, run, service
 
 ROOT = os.geteuid() == 0
 GOOD = ("Good 1", "Good 2")
@@ -272,6 +272,28 @@ def fill_up(path: Path) -> None:
     with path.open("wb", buffering=0) as filler, contextlib.suppress(OSError):
         while True:
             filler.write(bytes(4096))
+
+
+def test_permissions_that_are_mended_above_a_track(tmp_path: Path) -> None:
+    """What lies below a directory that could not be read is found, watched, and told of, without the next full walk."""
+    root = tmp_path / "dataset"
+    for name in ("Artist/T1", "Locked/T2"):
+        make_track(root / name, seconds=1, stems=(), seed=1)
+    (root / "Artist").chmod(0)
+    (root / "Locked").chmod(0o555)
+    try:
+        for daemon in without_privileges(tmp_path / "daemon", configuration(tmp_path / "c.toml", root, settle=0.1)):
+            daemon.becomes(blocked=2)
+            code, out, _ = run("audiobatchctl", "check", root / "Locked", "--features", "lufs")
+            assert (code, "Ready:          1" in out) == (1, True)
+            (root / "Locked").chmod(0o755)
+            daemon.becomes(complete=1, blocked=1)
+            (root / "Artist").chmod(0o755)
+            daemon.becomes(complete=2)
+            make_track(root / "Artist" / "T3", seconds=1, stems=(), seed=2)
+            daemon.becomes(complete=3)
+    finally:
+        (root / "Artist").chmod(0o755)
 
 
 @pytest.mark.skipif(not ROOT, reason="mounting a small file system takes root")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from support.audio_files import make_track
-from support.service import configuration, eventually, leftovers, once, run, service
+from support.service import PROGRAMS, configuration, eventually, leftovers, once, run, service
 
 HOLDER = (
     "import sys; from audiobatchd import FileLock; FileLock(sys.argv[1]).acquire(); print(flush=True); sys.stdin.read()"
@@ -98,6 +98,24 @@ def test_missing_by_the_analyzers_tells_stale_from_missing(dataset: Path) -> Non
     assert code == 1
     assert out == ".:\n  Missing: lufs_drums, lra_drums\n  Stale: lufs, lra\n"
     assert run("audiobatchctl", "missing", dataset / "Done 1")[:2] == (0, "Nothing is missing.\n")
+
+
+def test_what_only_its_time_tells_from_before_is_not_stale(dataset: Path) -> None:
+    for path in (dataset / "Done 1").glob("full_mix.*"):
+        os.utime(path, ns=(1, 1))
+    assert run("audiobatchctl", "missing", dataset / "Done 1")[:2] == (0, "Nothing is missing.\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to give that up")
+def test_what_cannot_be_read_is_not_complete(dataset: Path, tmp_path: Path) -> None:
+    (dataset / "Artist").mkdir(mode=0)
+    command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", str(PROGRAMS / "audiobatchctl")]
+    done = subprocess.run(
+        [*command, "missing", str(dataset), "--features", "lufs"], capture_output=True, text=True, check=False
+    )
+    assert "Artist:\n  Trouble: cannot read the folder: Permission denied\n" in done.stdout
+    done = subprocess.run([*command, "progress", str(dataset), "--json"], capture_output=True, text=True, check=False)
+    assert json.loads(done.stdout)["total"] == 6
 
 
 def test_the_configured_analyzers_decide(dataset: Path, tmp_path: Path) -> None:

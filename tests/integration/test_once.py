@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from support.audio_files import make_track
-from support.service import configuration, features_of, leftovers, once, record_of, run
+from support.plugins import install_analyzer, install_gate
+from support.service import PROGRAMS, configuration, eventually, features_of, leftovers, once, record_of, run
 
 STEMS = ("drums", "bass", "other", "vocals")
 
@@ -146,7 +147,7 @@ def test_a_single_track_folder_is_a_dataset_too(dataset: Path) -> None:
     [
         (["--once", "nowhere"], 2, "no such dataset"),
         (["--overwrite", "."], 2, "goes with --once"),
-        (["--workers", "0", "."], 2, "--workers"),
+        (["--workers", "0", "."], 2, "expected a whole number of 1 or more, got '0'"),
         (["--config", "nowhere.toml"], 78, "cannot read nowhere.toml"),
         (["--once", ".", "..", "--dry-run"], 78, "overlap"),
     ],
@@ -173,6 +174,45 @@ def test_a_pass_does_not_load_what_only_a_service_needs(dataset: Path) -> None:
     assert (done.returncode, "Success:        3" in done.stdout) == (0, True), done.stderr
     loaded = set(done.stderr.splitlines()[-1].split())
     assert not loaded & {"aiohttp", "watchdog", "rich", "fasteners", "systemd", "numpy", "av", "scipy"}
+
+
+def test_a_pass_that_is_ended_is_no_success(dataset: Path, tmp_path: Path) -> None:
+    env = {**os.environ, **install_gate(tmp_path / "gate")}
+    config = configuration(tmp_path / "c.toml", dataset, settle=0.0, stop_grace=0.0)
+    command = list(map(str, (PROGRAMS / "audiobatchd", "--config", config, "--once", dataset)))
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
+        eventually((tmp_path / "gate" / "at-full_mix").exists)
+        running.terminate()
+        out, _ = running.communicate(timeout=30)
+    assert (running.returncode, "Success:        0" in out) == (130, True)
+
+
+def test_a_summary_is_for_every_terminal(dataset: Path) -> None:
+    (dataset / "Artist").rename(dataset / "日本")
+    (dataset / "日本" / "Album" / "Three" / "full_mix.mp3").write_bytes(b"")
+    code, out, err = once(dataset, env={"PYTHONIOENCODING": "latin-1"})
+    assert (code, "Traceback" in err) == (1, False), err
+    assert r"\u65e5\u672c/Album/Three: full_mix.mp3: is empty" in out
+
+
+def test_a_reader_that_has_gone_is_no_error(dataset: Path, tmp_path: Path) -> None:
+    config = configuration(tmp_path / "c.toml", dataset, settle=0.0)
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = list(map(str, (PROGRAMS / "audiobatchd", "--config", config, "--once", dataset)))
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(writing)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+
+def test_an_analyzer_that_cannot_be_imported_is_unavailable_by_its_name(dataset: Path, tmp_path: Path) -> None:
+    env = install_analyzer(tmp_path / "plugin", "mood", "return self.answer(audio)")
+    module = tmp_path / "plugin" / "mood_analyzer.py"
+    module.write_text("import a_library_that_is_not_there\n" + module.read_text())
+    code, out, err = once(dataset, env=env)
+    assert (code, "Success:        3" in out) == (0, True), err
+    assert "analyzer-unavailable analyzer=mood" in err
+    assert "a_library_that_is_not_there" in err
 
 
 def test_an_unknown_analyzer_is_a_configuration_error(tmp_path: Path) -> None:

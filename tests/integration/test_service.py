@@ -51,6 +51,57 @@ def test_folders_that_come_while_it_runs(tmp_path: Path, root: Path, track: Path
     assert leftovers(root) == []
 
 
+def test_a_tree_of_a_thousand_folders_takes_no_thousand_threads(tmp_path: Path, root: Path, track: Path) -> None:
+    make_track(tmp_path / "tiny", seconds=0.5, stems=(), extension="wav")
+    for number in range(1000):
+        (tmp_path / "Moved" / f"{number // 40}" / f"Track {number}").mkdir(parents=True)
+    for number in range(0, 1000, 50):
+        folder = tmp_path / "Moved" / f"{number // 40}" / f"Track {number}"
+        shutil.copy(tmp_path / "tiny" / "full_mix.wav", folder)
+    with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.1)) as daemon:
+        daemon.says("dataset-active")
+        (tmp_path / "Moved").rename(root / "Moved")
+        threads = []
+
+        def complete() -> bool:
+            status = Path(f"/proc/{daemon.process.pid}/status").read_text()
+            threads.append(int(status.split("Threads:")[1].split()[0]))
+            return daemon.states() == {"complete": 20}
+
+        eventually(complete, what=daemon.log)
+        assert max(threads) < 30
+
+
+def test_a_directory_that_becomes_a_link_is_one_folder_still(tmp_path: Path, root: Path, track: Path) -> None:
+    """Two names would mean two locks."""
+    shutil.copytree(track, root / "T")
+    with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.1, rescan=1.0)) as daemon:
+        daemon.becomes(complete=1)
+        (root / "T").rename(root / "Real")
+        (root / "T").symlink_to("Real")
+        daemon.becomes(complete=1)
+        eventually(lambda: "lufs" in record_of(root / "Real"))
+        status = daemon.status()
+        assert status is not None
+        last = status.datasets[0].last_walk
+        eventually(lambda: (now := daemon.status()) is not None and now.datasets[0].last_walk > last)
+        assert daemon.states() == {"complete": 1}
+
+
+def test_another_directory_in_the_root_s_place_is_noticed(tmp_path: Path, root: Path, track: Path) -> None:
+    """No event tells of it, as none tells of an unmount: the root is looked at every few seconds."""
+    shutil.copytree(track, root / "Old")
+    with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.1)) as daemon:
+        daemon.becomes(complete=1)
+        root.rename(tmp_path / "was the root")
+        shutil.copytree(track, root / "New 1")
+        shutil.copytree(track, root / "New 2")
+        daemon.becomes(complete=2)
+        assert "watch-lost" in daemon.log()
+        shutil.copytree(track, root / "New 3")
+        daemon.becomes(complete=3)
+
+
 def test_a_slow_copy_is_taken_when_it_is_whole(tmp_path: Path, root: Path, track: Path) -> None:
     content = (track / "full_mix.flac").read_bytes()
     with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=1.0)) as daemon:

@@ -15,6 +15,7 @@ from audiobatchd.control.client import ControlClient
 from audiobatchd.core.completeness import Policy
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.errors import UsageError
+from audiobatchd.names import shown
 from audiobatchd.survey import Answer, Asked, Keys, Offered, survey
 from audiobatchd.terminal_text import harmless_json
 
@@ -97,7 +98,7 @@ def dataset_of(arguments: argparse.Namespace) -> tuple[Config, DatasetConfig]:
     settings = config.load(path) if path else Config()
     dataset = config.dataset_from_command_line(settings, arguments.dataset)
     if not Path(dataset.path).is_dir():
-        message = f"no such dataset: {dataset.path}"
+        message = f"no such dataset: {shown(dataset.path)}"
         raise UsageError(message)
     return settings, dataset
 
@@ -113,7 +114,7 @@ def _answers(arguments: argparse.Namespace) -> Iterator[Answer]:
 
 
 def _asked(arguments: argparse.Namespace) -> dict[str, object]:
-    return {"dataset": arguments.dataset, "features": arguments.features}
+    return {"dataset": shown(arguments.dataset), "features": arguments.features}
 
 
 def _json(answer: object) -> str:

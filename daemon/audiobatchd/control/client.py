@@ -49,7 +49,8 @@ class ControlClient:
 
     def clean_locks(self, request: CleanLocks) -> CleanedLocks:
         """Have the daemon remove the locks of the dead. Raises as `status`, and where that is not for us."""
-        body = self._ask("POST", "/v1/locks/clean-up", msgspec.json.encode(request))
+        # It looks through the whole dataset before it answers.
+        body = self._ask("POST", "/v1/locks/clean-up", msgspec.json.encode(request), patient=True)
         return self._decoded(body, CleanedLocks)
 
     def _decoded(self, body: bytes, kind: type[_Answer]) -> _Answer:
@@ -59,9 +60,9 @@ class ControlClient:
             message = f"what answers on {shown(str(self._path))} is no audiobatchd of this version: {error}"
             raise NoDaemonError(message) from error
 
-    def _ask(self, method: str, resource: str, content: bytes | None = None) -> bytes:
+    def _ask(self, method: str, resource: str, content: bytes | None = None, *, patient: bool = False) -> bytes:
         check_length(self._path)
-        connection = _UnixConnection(self._path, self._timeout)
+        connection = _UnixConnection(self._path, None if patient else self._timeout)
         try:
             connection.request(method, resource, content)
             answer = connection.getresponse()
@@ -98,7 +99,7 @@ class ControlClient:
 class _UnixConnection(HTTPConnection):
     """HTTP to a unix socket."""
 
-    def __init__(self, path: Path, timeout: float) -> None:
+    def __init__(self, path: Path, timeout: float | None) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
 
