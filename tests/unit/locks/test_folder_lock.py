@@ -367,11 +367,14 @@ def test_the_gate_is_open_whatever_else_changes(track: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOSPC])
-def test_a_write_that_fails_closes_the_gate(track: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+@pytest.mark.parametrize("call", ["pwrite", "fsync"])
+def test_a_write_that_fails_closes_the_gate(
+    track: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
     """EIO is what a machine gets whose lock on NFS was given to another one."""
     lock = held(track)
     with monkeypatch.context() as patch:
-        fails(patch, os, "fsync", number)
+        fails(patch, os, call, number)
         with pytest.raises(OSError, match=os.strerror(number)):
             lock.gate()
     lock.release()
@@ -471,6 +474,23 @@ def test_what_is_half_written_is_held(track: Path, start: StartPeer) -> None:
         peer.does("fcntl.lockf(descriptor, fcntl.LOCK_UN)")
 
 
+@pytest.mark.parametrize(("written", "outcome"), [(holder(), GOT), (b"", GOT), (b"x", "PermissionError")])
+def test_what_is_whole_at_the_second_look(
+    track: Path, monkeypatch: pytest.MonkeyPatch, written: bytes, outcome: str
+) -> None:
+    """Whoever was writing it has gone since."""
+    is_flocked = kernel.is_flocked
+
+    def asking(descriptor: int) -> bool:
+        overwrite(lock_file(track), written)
+        os.utime(lock_file(track), (0, 0))
+        return is_flocked(descriptor)
+
+    lock_file(track).write_bytes(b"Processing sta")
+    monkeypatch.setattr(kernel, "is_flocked", asking)
+    assert attempt(track) == outcome
+
+
 def test_a_lock_that_cannot_be_read_while_it_is_held_is_busy(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On SMB a lock is mandatory: what another one has locked cannot be read."""
     lock = held(track)
@@ -556,6 +576,18 @@ def test_a_lock_of_somebody_who_lets_nobody_write(track: Path, start: StartPeer)
     peer = start(track, NO_OVERRIDE if ROOT else ())
     assert peer.does("acquire()") == "PermissionError"
     assert peer.does("len(kernel._open)") == 0
+
+
+@pytest.mark.skipif(ROOT and not shutil.which("setpriv"), reason="root may read everything")
+def test_a_folder_that_cannot_be_read_can_be_locked(track: Path, start: StartPeer) -> None:
+    """What is wrong with it is found out, and told, by whoever looks into it."""
+    peer = start(track, NO_OVERRIDE if ROOT else ())
+    track.chmod(0o000)
+    try:
+        assert peer.does("acquire()") == GOT
+        assert peer.does("lock.gate()") is None
+    finally:
+        track.chmod(0o755)
 
 
 # Names

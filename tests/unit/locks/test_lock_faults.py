@@ -139,6 +139,21 @@ def test_without_ofd_locks_flock_alone_has_to_do(
     assert (state_of(track), attempt(track)) == (LockState.DEAD, GOT)
 
 
+def test_also_where_the_file_system_is_not_this_machines_alone(
+    track: Path, remote: Kind, monkeypatch: pytest.MonkeyPatch, start: StartPeer
+) -> None:
+    peer = start(track)
+    peer.does(f"filesystems.kind_of = lambda descriptor: {remote}")
+    lock = held(track)
+    lock.release()
+    fails(monkeypatch, fcntl, "fcntl", errno.EOPNOTSUPP)
+    peer.does("fcntl.fcntl = lambda *_: (_ for _ in ()).throw(OSError(errno.EOPNOTSUPP, 'no'))")
+    lock.acquire()
+    assert (peer.does("acquire()"), attempt(track), state_of(track)) == (BUSY, BUSY, LockState.ACTIVE)
+    lock.release()
+    assert peer.does("acquire()") == GOT
+
+
 @pytest.mark.parametrize(
     ("number", "outcome"),
     [(errno.EAGAIN, BUSY), (errno.EACCES, BUSY), (errno.EIO, "OSError"), (errno.EINTR, "InterruptedError")],
@@ -293,10 +308,12 @@ def test_a_fork_while_another_thread_is_taking_the_lock(track: Path, start: Star
 
 
 def test_a_descriptor_that_somebody_closed_does_not_stop_a_fork(track: Path, start: StartPeer) -> None:
-    peer = start(track).holds()
-    other = track.with_name("Other")
+    peer, other = start(track), track.with_name("Other")
     other.mkdir()
-    peer.does("os.close(min(kernel._open))")
+    assert peer.does("unused = os.pipe()") is None
+    peer.holds()
+    # The numbers of the pipe are for the next one, so that the lock's stays nobody's.
+    peer.does("os.close(lock._descriptor); os.close(unused[0]); os.close(unused[1])")
     peer.does(f"other = FolderLock({os.fspath(other)!r}, 1.0)")
     assert peer.does("in_child(lambda: [len(kernel._open), other.acquire(), other.held])") == [0, None, True]
 

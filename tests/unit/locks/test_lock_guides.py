@@ -71,6 +71,36 @@ def test_a_script_between_two_steps_is_left_alone(track: Path, start: StartPeer)
     assert os.path.samestat(lock_file(track).stat(), os.stat(f"/proc/{script.pid}/fd/{script.does('descriptor')}"))
 
 
+def test_its_file_is_not_even_locked_for_an_instant(
+    track: Path, start: StartPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(track).does("make()")
+    monkeypatch.setattr(kernel, "take", lambda *_, **__: pytest.fail("it would be refused its own file"))
+    assert attempt(track) == BUSY
+
+
+@pytest.mark.parametrize("left", [None, holder()], ids=["absent", "dead"])
+def test_its_file_may_appear_after_the_first_look(
+    track: Path, start: StartPeer, monkeypatch: pytest.MonkeyPatch, left: bytes | None
+) -> None:
+    script, open_lock = start(track), kernel.open_lock
+
+    def opening(path: str, flags: int, mode: int = 0) -> int:
+        if flags & os.O_ACCMODE == os.O_RDWR:
+            lock_file(track).unlink(missing_ok=True)
+            assert script.does("make()") is None
+        return open_lock(path, flags, mode)
+
+    if left is not None:
+        lock_file(track).write_bytes(left)
+    with monkeypatch.context() as patch:
+        patch.setattr(kernel, "open_lock", opening)
+        assert attempt(track) == BUSY
+    assert script.does("flock()") == GOT
+    assert attempt(track) == BUSY
+    assert os.path.samestat(lock_file(track).stat(), os.stat(f"/proc/{script.pid}/fd/{script.does('descriptor')}"))
+
+
 @pytest.mark.parametrize(("age", "outcome"), [(0.0, BUSY), (MAKING / 2, BUSY), (MAKING * 1.1, GOT), (-60.0, GOT)])
 def test_an_empty_file_of_somebody_else_is_soon_nobodys(track: Path, age: float, outcome: str) -> None:
     """One from the future is of a clock that was set, and no younger than any other."""

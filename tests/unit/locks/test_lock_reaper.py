@@ -363,6 +363,17 @@ def test_what_cannot_be_removed(track: Path, monkeypatch: pytest.MonkeyPatch, ca
     assert attempt(track) == GOT
 
 
+def test_what_cannot_be_removed_is_no_news(
+    track: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    lock_file(track).write_bytes(holder())
+    fails(monkeypatch, os, "unlink", errno.EPERM)
+    cleaned = caretaker.clean_up(CleanLocks(os.fspath(track.parent)), ())
+    assert [(each.lock, each.failure) for each in cleaned.removed] == [("Track.lock", os.strerror(errno.EPERM))]
+    assert caplog.records == []
+
+
 # File systems that are not this machine's alone
 
 
@@ -446,9 +457,11 @@ def test_the_caretaker_looks_after_directories(
     assert look(124.0) == {}
     assert list(tmp_path.rglob("*.lock")) == []
     assert len(caplog.records) == 3
+    assert patience._since == {}, "nothing is remembered of what is gone"
 
 
-def test_the_clean_up_of_a_dataset(tmp_path: Path, start: StartPeer) -> None:
+def test_the_clean_up_of_a_dataset(tmp_path: Path, start: StartPeer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     root = make_track(tmp_path / "dataset")
     tracks = [make_track(root / name) for name in ("Dead", "Held", "deep/er/Dead", "Dead/nested")]
     for folder in (root, tracks[0], tracks[2], tracks[3], root / "Gone"):
@@ -462,6 +475,7 @@ def test_the_clean_up_of_a_dataset(tmp_path: Path, start: StartPeer) -> None:
     cleaned = caretaker.clean_up(CleanLocks(os.fspath(root), dry_run=True), ())
     assert ({each.lock for each in cleaned.removed}, cleaned.found) == (dead, 6)
     assert everything_in(tmp_path) == before
+    assert caplog.records == [], "nothing was removed"
     cleaned = caretaker.clean_up(CleanLocks(os.fspath(root)), ())
     assert {each.lock for each in cleaned.removed if not each.failure} == dead
     assert {os.fspath(path.relative_to(root)) for path in root.rglob("*.lock")} == {
@@ -470,6 +484,7 @@ def test_the_clean_up_of_a_dataset(tmp_path: Path, start: StartPeer) -> None:
         "poetry.lock",
     }
     assert not lock_file(root).exists()
+    assert len(caplog.records) == len(dead)
     with pytest.raises(FileNotFoundError):
         caretaker.clean_up(CleanLocks(os.fspath(tmp_path / "nowhere")), ())
 
