@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             code, told = run(settings, arguments, views)
         if told:
             write(told, sys.stdout if arguments.once else sys.stderr)
+            sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the summary has gone; Python would complain of it when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

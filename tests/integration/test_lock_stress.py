@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).parents[1] / "stress" / "lock_stress.py"
-SECONDS = 12.0
+SECONDS = 15.0
 FIGURES = re.compile(
     r"16 processes x 2000 cycles on 8 folders.*: cycles (\d+), kills (\d+), busy \d+, gates \d+, reaped \d+, "
     r"double holders 0, lost 0, troubles 0, seconds [\d.]+\n"

@@ -88,7 +88,10 @@ def _send(channel: socket.socket, message: FromWorker) -> None:
         assert isinstance(message, Result)
         reason = f"its result is too long to be told ({len(packet)} bytes)"
         packet = encode(Result(message.job, Outcome.ERROR, reasons={"": reason}, charge=True))
-    channel.send(packet)
+    try:
+        channel.send(packet)
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(_ORPHANED)  # nobody listens any more, and `_watch` has not seen it yet
 
 
 def _die_with(parent: int) -> None:

@@ -253,7 +253,7 @@ def test_a_dataset_that_cannot_be_written_to(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     command = [sys.executable, "-c", PARTNER, str(tmp_path), "m", "this machine", ""]
     # root without its capabilities is bound by the mode like anybody else.
-    prefix = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []
+    prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
     done = subprocess.run([*prefix, *command], capture_output=True, text=True, timeout=TIMEOUT, check=False)
     tmp_path.chmod(0o755)
     assert done.stderr.splitlines()[-1] == f"PermissionError: cannot write in {tmp_path}: Permission denied"
