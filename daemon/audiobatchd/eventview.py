@@ -107,7 +107,10 @@ _NOTE, _CAUTION, _BAD = Span("Â·", Tone.FAINT), Span("!", Tone.CAUTION), Span("â
 
 
 def _service_started(fields: Fields) -> tuple[Span, str]:
-    return _NOTE, f"audiobatchd {_of(fields, 'version')} on {_of(fields, 'datasets')}, asked at {_of(fields, 'socket')}"
+    return (
+        _NOTE,
+        f"audiobatchd {_of(fields, 'version')} on {_of(fields, 'datasets')}, control socket {_of(fields, 'socket')}",
+    )
 
 
 def _dataset_walked(fields: Fields) -> tuple[Span, str]:

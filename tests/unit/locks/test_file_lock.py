@@ -15,8 +15,9 @@ import pytest
 
 from audiobatchd import FileLock
 from audiobatchd.errors import LockUsageError
+from audiobatchd.filesystems import Kind
 from audiobatchd.library import file_lock
-from audiobatchd.locks import kernel
+from audiobatchd.locks import folder_lock, kernel
 from support.service import eventually
 from unit.locks.lock_rig import BUSY, GOT, StartPeer, attempt, fails, guides_text, holder, lock_file
 
@@ -304,6 +305,21 @@ def test_threads_that_share_one(track: Path) -> None:
         assert attempt(track) == BUSY
         assert in_threads(*[lock.release] * 4) == [None] * 4
         assert attempt(track) == GOT
+
+
+def test_one_thread_at_a_time_gives_it_back(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two would close one descriptor twice, the second time perhaps somebody else's."""
+    lock, give_back = FileLock(track), folder_lock.give_back
+    guarded = []
+
+    def giving(path: str, descriptor: int, kind: Kind) -> None:
+        guarded.append(lock._threads.locked())
+        give_back(path, descriptor, kind)
+
+    monkeypatch.setattr(folder_lock, "give_back", giving)
+    with lock:
+        pass
+    assert guarded == [True]
 
 
 # Forks

@@ -333,6 +333,25 @@ def test_a_file_that_is_replaced_while_it_is_taken_is_left_alone(track: Path, mo
     locks[1].release()
 
 
+@pytest.mark.parametrize("terms", [Terms(), Terms(free=True)], ids=["removed", "removed by an operator's word"])
+def test_a_file_that_was_removed_by_hand_meanwhile_is_not_taken_for_the_new_one(
+    track: Path, monkeypatch: pytest.MonkeyPatch, terms: Terms
+) -> None:
+    observation, take = seen_dead(track), kernel.take
+    locks: list[FolderLock] = []
+
+    def taking(descriptor: int, *, local: bool) -> bool:
+        monkeypatch.setattr(kernel, "take", take)
+        lock_file(track).unlink()
+        locks.append(held(track))
+        return take(descriptor, local=local)
+
+    monkeypatch.setattr(kernel, "take", taking)
+    reap_one(observation, terms)
+    locks[0].gate()
+    locks[0].release()
+
+
 def test_whoever_comes_while_it_is_removed_has_to_come_again(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     observation, unlink = seen_dead(track), os.unlink
     outcomes = []
