@@ -55,7 +55,8 @@ def _look_up(device: int) -> tuple[Kind, str]:
 
 def classify(filesystem: str, options: set[str]) -> Kind:
     """What a mount of type `filesystem` with these mount options is worth."""
-    if filesystem.startswith("fuse") or filesystem in _WEAK:
+    # A `fuseblk` has a disk of its own below it, which no other machine can mount: NTFS, exFAT.
+    if (filesystem.startswith("fuse") and filesystem != "fuseblk") or filesystem in _WEAK:
         return Kind.WEAK
     if filesystem in _NETWORK:
         return Kind.WEAK if options & _UNSHARING_OPTIONS else Kind.NETWORK

@@ -129,7 +129,8 @@ class Supervisor:
             message = f"no such dataset: {request.dataset}"
             raise UsageError(message)
         request = msgspec.structs.replace(request, dataset=path)
-        work = partial(caretaker.clean_up, request, self._datasets[path].ignore)
+        settings = self._datasets[path]
+        work = partial(caretaker.clean_up, request, settings.ignore, alone=settings.alone)
         try:
             return await asyncio.wrap_future(self._readers[path].submit(work))
         except OSError as error:
@@ -226,7 +227,14 @@ class Supervisor:
         root = action.dataset
         directories = [os.path.join(root, parent) if parent else root for parent in sorted(action.parents)]
         now = self._clock.monotonic()
-        overdue = caretaker.look_after(root, directories, self._patience[root], now, root_too=action.root_too)
+        overdue = caretaker.look_after(
+            root,
+            directories,
+            self._patience[root],
+            now,
+            alone=self._datasets[root].alone,
+            root_too=action.root_too,
+        )
         self._post(LocksSeen(root, overdue))
 
     def _deliver(self, readings: tuple[Reading, ...]) -> None:

@@ -51,7 +51,7 @@ def clean_up(arguments: argparse.Namespace, client: ControlClient, say: Say) -> 
     terms = CleanLocks(dataset.path, arguments.timeout, arguments.dry_run, arguments.free)
     if not arguments.json:
         say(f"Scanning for dead locks in: {printable(arguments.dataset)}")
-    cleaned = _ask_daemon(client, terms) or caretaker.clean_up(terms, dataset.ignore)
+    cleaned = _ask_daemon(client, terms) or caretaker.clean_up(terms, dataset.ignore, alone=dataset.alone)
     if arguments.json:
         say(_json({"dataset": shown(dataset.path), "dry_run": arguments.dry_run, **msgspec.to_builtins(cleaned)}))
     else:

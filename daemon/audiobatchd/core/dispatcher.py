@@ -204,7 +204,7 @@ class Dispatcher:
             dataset.walking_trees = False
             dataset.parents |= parents
             return []
-        if walk.root is not None:
+        if walk.root is not None and not walk.refusal:
             # A dataset without track folders may still have their locks, in the root.
             dataset.parents = parents | {""}
             dataset.is_track = "" in walk.seen

@@ -10,29 +10,29 @@ from contextlib import suppress
 from audiobatchd import filesystems
 from audiobatchd.dataset import walk
 from audiobatchd.filesystems import Kind
-from audiobatchd.locks.folder_lock import path_of
+from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, path_of
 from audiobatchd.locks.observer import LockState, Observation, Patience, holder_in_words, observe
 from audiobatchd.locks.reaper import Removal, Terms, locks_in, reap_one
 from audiobatchd.names import shown
 from audiobatchd.requests import CleanedLocks, CleanLocks, RemovedLock
 
 _LOG = logging.getLogger(__name__)
-_TERMS = Terms()
 
 
 def look_after(
-    root: str, directories: Iterable[str], patience: Patience, now: float, *, root_too: bool = False
+    root: str, directories: Iterable[str], patience: Patience, now: float, *, alone: bool, root_too: bool = False
 ) -> dict[str, str]:
     """Remove the dead locks in these directories; the locks that are held for too long, by path, and by whom.
 
-    `root_too`: also the lock beside a dataset that is itself a track folder. A lock that is held for too long is never
-    taken away: only its own supervisor may end that worker. A directory that cannot be read is left to the next walk to
-    tell of.
+    `alone`: no other machine works there. `root_too`: also the lock beside a dataset that is itself a track folder. One
+    that is held for too long is never taken away: only its own supervisor may end that worker. A directory that cannot
+    be read is left to the next walk to tell of.
     """
+    terms = Terms(alone=alone)
     overdue: dict[str, str] = {}
     seen: set[str] = set()
     for observation in _in_use(root, directories, root_too=root_too):
-        removal = reap_one(observation, _TERMS)
+        removal = reap_one(observation, terms)
         if removal is not None:
             log(removal)
             continue
@@ -56,9 +56,7 @@ def _in_use(root: str, directories: Iterable[str], *, root_too: bool) -> Iterato
             yield from locks_in(directory, given_back=local)
 
 
-def locks_below(
-    root: str, ignore: tuple[str, ...], guide_timeout: float = _TERMS.guide_timeout
-) -> Iterator[Observation]:
+def locks_below(root: str, ignore: tuple[str, ...], guide_timeout: float = GUIDE_TIMEOUT) -> Iterator[Observation]:
     """Every lock file of ours in a dataset, and beside a dataset that is itself a track folder. Raises OSError."""
     for path, names in walk(root, ignore):
         if isinstance(names, OSError):
@@ -70,9 +68,12 @@ def locks_below(
             yield from locks_in(directory, guide_timeout)
 
 
-def clean_up(request: CleanLocks, ignore: tuple[str, ...]) -> CleanedLocks:
-    """Remove a dataset's dead locks on these terms, with a log line for each. Raises OSError for the dataset."""
-    terms = Terms(request.timeout, request.dry_run, request.free)
+def clean_up(request: CleanLocks, ignore: tuple[str, ...], *, alone: bool) -> CleanedLocks:
+    """Remove a dataset's dead locks on these terms, with a log line for each. Raises OSError for the dataset.
+
+    `alone`: no other machine works there.
+    """
+    terms = Terms(request.timeout, request.dry_run, request.free, alone)
     found, removed = 0, []
     for observation in locks_below(request.dataset, ignore, request.timeout):
         found += 1

@@ -28,11 +28,14 @@ class Terms:
     """How to clean up. `dry_run`: only say so.
 
     `free`: remove empty files from network file systems as well, on the operator's word that no machine works there.
+    `alone`: no other machine works there. Without that no lock on a WEAK file system is dead, for its holder may be on
+    a machine whose locks are not seen here.
     """
 
     guide_timeout: float = GUIDE_TIMEOUT
     dry_run: bool = False
     free: bool = False
+    alone: bool = False
 
 
 def locks_in(directory: str, guide_timeout: float = GUIDE_TIMEOUT, *, given_back: bool = True) -> Iterator[Observation]:
@@ -111,6 +114,8 @@ def _is_track(folder: str) -> bool:
 
 def _why_dead(observation: Observation, terms: Terms) -> str:
     """Why a lock may go; empty where it may not."""
+    if observation.kind is Kind.WEAK and not terms.alone:
+        return ""
     if observation.state is LockState.DEAD:
         return f"its holder is gone: {holder_in_words(observation.content)}"
     if observation.state is LockState.FREE and (observation.kind is Kind.LOCAL or terms.free):

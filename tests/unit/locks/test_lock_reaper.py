@@ -9,11 +9,12 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from audiobatchd import filesystems
 from audiobatchd.filesystems import Kind
 from audiobatchd.locks import caretaker, kernel
 from audiobatchd.locks.folder_lock import FolderLock
@@ -388,7 +389,7 @@ def test_what_cannot_be_removed_is_no_news(
     caplog.set_level(logging.INFO)
     lock_file(track).write_bytes(holder())
     fails(monkeypatch, os, "unlink", errno.EPERM)
-    cleaned = caretaker.clean_up(CleanLocks(os.fspath(track.parent)), ())
+    cleaned = caretaker.clean_up(CleanLocks(os.fspath(track.parent)), (), alone=False)
     assert [(each.lock, each.failure) for each in cleaned.removed] == [("Track.lock", os.strerror(errno.EPERM))]
     assert caplog.records == []
 
@@ -433,12 +434,25 @@ def test_elsewhere_files_are_emptied(track: Path, remote: Kind, case: Elsewhere)
     os.utime(path, (when, when))
     inode = path.stat().st_ino
     assert listed(track.parent) == ["Track.lock"]
-    assert reaped(track.parent, case.terms) == ({"Track.lock": case.reason} if case.reason else {})
+    # On a weak file system they go where no other machine works.
+    terms = replace(case.terms, alone=remote is Kind.WEAK)
+    assert reaped(track.parent, terms) == ({"Track.lock": case.reason} if case.reason else {})
     if case.left is None:
         assert not path.exists()
     else:
         assert (path.stat().st_ino, path.stat().st_size) == (inode, case.left)
     assert sorted(os.listdir(track.parent)) == (["Track"] if case.left is None else ["Track", "Track.lock"])
+
+
+@pytest.mark.parametrize("left", [OURS, b"", TEXT], ids=["ours", "empty", "the guide's"])
+def test_nobody_is_dead_whose_lock_would_not_be_seen_here(
+    track: Path, left: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filesystems, "kind_of", lambda _: Kind.WEAK)
+    lock_file(track).write_bytes(left)
+    old(lock_file(track))
+    assert reaped(track.parent, Terms(free=True, guide_timeout=0.0)) == {}
+    assert lock_file(track).read_bytes() == left
 
 
 def test_elsewhere_what_is_held_stays(track: Path, remote: Kind) -> None:
@@ -462,7 +476,7 @@ def test_the_caretaker_looks_after_directories(
     directories = [os.fspath(tmp_path / name) for name in ("a", "nowhere", "b")]
 
     def look(now: float) -> dict[str, str]:
-        return caretaker.look_after(os.fspath(tmp_path), directories, patience, now)
+        return caretaker.look_after(os.fspath(tmp_path), directories, patience, now, alone=False)
 
     assert look(0.0) == {}
     told = [(record.getMessage(), record.__dict__["fields"]["lock"]) for record in caplog.records]
@@ -491,11 +505,11 @@ def test_the_clean_up_of_a_dataset(tmp_path: Path, start: StartPeer, caplog: pyt
     lock_file(root / ".hidden" / "x").write_bytes(OURS)
     dead = {"../dataset.lock", "Dead.lock", "Dead/nested.lock", "Gone.lock", "deep/er/Dead.lock"}
     before = everything_in(tmp_path)
-    cleaned = caretaker.clean_up(CleanLocks(os.fspath(root), dry_run=True), ())
+    cleaned = caretaker.clean_up(CleanLocks(os.fspath(root), dry_run=True), (), alone=False)
     assert ({each.lock for each in cleaned.removed}, cleaned.found) == (dead, 6)
     assert everything_in(tmp_path) == before
     assert caplog.records == [], "nothing was removed"
-    cleaned = caretaker.clean_up(CleanLocks(os.fspath(root)), ())
+    cleaned = caretaker.clean_up(CleanLocks(os.fspath(root)), (), alone=False)
     assert {each.lock for each in cleaned.removed if not each.failure} == dead
     assert {os.fspath(path.relative_to(root)) for path in root.rglob("*.lock")} == {
         ".hidden/x.lock",
@@ -505,7 +519,7 @@ def test_the_clean_up_of_a_dataset(tmp_path: Path, start: StartPeer, caplog: pyt
     assert not lock_file(root).exists()
     assert len(caplog.records) == len(dead)
     with pytest.raises(FileNotFoundError):
-        caretaker.clean_up(CleanLocks(os.fspath(tmp_path / "nowhere")), ())
+        caretaker.clean_up(CleanLocks(os.fspath(tmp_path / "nowhere")), (), alone=False)
 
 
 def test_a_lock_whose_folder_is_gone_goes_with_the_holder(track: Path, start: StartPeer) -> None:
