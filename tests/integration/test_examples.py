@@ -333,14 +333,6 @@ def long_work(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def _interruptible() -> Iterator[None]:
-    """What is started in the background ignores Ctrl-C, and so do its children. A handler ends with the `exec`."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize(("script", "options"), [(SIMPLE, []), (MODEL, []), (PARALLEL, ["--workers", "2"])])
 def test_ctrl_c_ends_a_pass_soon_and_leaves_no_lock(long_work: Path, script: str, options: list[str]) -> None:

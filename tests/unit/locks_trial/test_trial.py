@@ -580,6 +580,7 @@ def test_interrupted_at_the_rendezvous(moment: str, tmp_path: Path, as_me: None)
     assert left_in(tmp_path) == [BEHIND_ME]
 
 
+@pytest.mark.usefixtures("_interruptible")
 def test_interrupted_from_the_keyboard(tmp_path: Path, start: Start) -> None:
     partner = start("m")
     partner.says("waiting")
