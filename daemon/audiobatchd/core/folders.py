@@ -108,6 +108,7 @@ class Ledger:
         self.warnings: dict[FolderKey, tuple[str, ...]] = {}
         self.troubled: set[FolderKey] = set()
         self.counts: dict[str, Counter[FolderState]] = {dataset: Counter() for dataset in limits.settle}
+        self._blocked_in: dict[FolderKey, set[FolderKey]] = {}
         self._queue = Queue()
         self._agenda: list[tuple[float, FolderKey]] = []
         self._reading: set[FolderKey] = set()
@@ -135,11 +136,10 @@ class Ledger:
 
         Its own, or those of the directory that it is in, where its lock lies.
         """
-        for each in self.troubled:
-            if each.dataset == key.dataset and key.path in (each.path, each.path.rpartition("/")[0]):
-                folder = self.active[each]
-                if folder.state is FolderState.BLOCKED:
-                    self._look(each, now)
+        for each in {key, *self._blocked_in.get(key, ())}:
+            folder = self.active.get(each)
+            if folder is not None and folder.state is FolderState.BLOCKED:
+                self._look(each, now)
 
     def is_unreadable(self, key: FolderKey) -> bool:
         """Whether the directory itself could not be read when it was last looked at."""
@@ -283,10 +283,12 @@ class Ledger:
         counts[folder.state] -= 1
         counts[state] += 1
         folder.state = state
+        self.troubled.discard(key)
+        self._unblock(key)
         if state in _TROUBLE:
             self.troubled.add(key)
-        else:
-            self.troubled.discard(key)
+        if state is FolderState.BLOCKED:
+            self._blocked_in.setdefault(_parent(key), set()).add(key)
 
     def _leave(self, key: FolderKey) -> None:
         folder = self.active.pop(key, None)
@@ -297,6 +299,16 @@ class Ledger:
             self.counts[key.dataset][FolderState.COMPLETE] -= 1
         self.unavailable.pop(key, None)
         self.troubled.discard(key)
+        self._unblock(key)
+
+    def _unblock(self, key: FolderKey) -> None:
+        """Keep no more of it, nor an empty set, in `_blocked_in`: which are blocked in a directory."""
+        parent = _parent(key)
+        blocked = self._blocked_in.get(parent)
+        if blocked is not None:
+            blocked.discard(key)
+            if not blocked:
+                del self._blocked_in[parent]
 
     def _note(self, reading: Reading) -> None:
         if reading.warnings:
@@ -372,3 +384,8 @@ class Ledger:
 
     def _look(self, key: FolderKey, when: float) -> None:
         heapq.heappush(self._agenda, (when, key))
+
+
+def _parent(key: FolderKey) -> FolderKey:
+    """The directory that a folder is in; the dataset's root is in itself."""
+    return FolderKey(key.dataset, key.path.rpartition("/")[0])
