@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -68,6 +68,22 @@ def read(name: str, folder_fd: int) -> Record:
     """
     record, _ = _read(name, folder_fd)
     return record
+
+
+def read_in(folder: str) -> Record:
+    """The record of the directory `folder`. Raises as `read` does, and OSError where there is no such directory."""
+    with opened(folder) as descriptor:
+        return read(name_in(folder), descriptor)
+
+
+@contextlib.contextmanager
+def opened(folder: str) -> Iterator[int]:
+    """A descriptor of the directory `folder`. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def refuse_unwritable(name: str, folder_fd: int) -> None:

@@ -160,12 +160,7 @@ class Scanner:
         self, key: FolderKey, listing: Listing, memory: dict[str, FileMemory]
     ) -> tuple[Assessment, dict[str, FileMemory]]:
         """What is due, and what is to be remembered because this reading found it out."""
-        folder = self._folder(key.path)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            found = record.read(record.name_in(folder), descriptor)
-        finally:
-            os.close(descriptor)
+        found = record.read_in(self._folder(key.path))
         facts = Facts(listing.stamps, found.present(), found.provenance.entry, memory)
         assessment = assess(facts, self.offers, self.policy)
         learnt = dict(memory)

@@ -79,11 +79,7 @@ def _look(root: str, path: str, asked: Asked) -> Answer:
 
 def _lacks(folder: str, asked: Asked) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The missing and the stale features. Raises RecordError and OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        found = record.read(record.name_in(folder), descriptor)
-    finally:
-        os.close(descriptor)
+    found = record.read_in(folder)
     present = found.present()
     match asked:
         case Keys(features):

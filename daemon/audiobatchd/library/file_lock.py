@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from audiobatchd.errors import LockBusyError, LockUsageError
+from audiobatchd.library.tracks import Folder, absolute
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.names import shown
 
@@ -27,9 +28,9 @@ class FileLock:
     have it.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], timeout: float = DEFAULT_TIMEOUT) -> None:
+    def __init__(self, folder: Folder, timeout: float = DEFAULT_TIMEOUT) -> None:
         self.folder = Path(folder)
-        self._lock = FolderLock(str(self.folder.absolute()), timeout)  # one lock, however it is spelt
+        self._lock = FolderLock(absolute(folder), timeout)
         self._threads = threading.Lock()
         self._pid = os.getpid()
 

@@ -14,10 +14,10 @@ import msgspec
 from audiobatchd import provenance, record
 from audiobatchd.dataset import read_names
 from audiobatchd.errors import RecordError
+from audiobatchd.library.tracks import Folder, absolute
 from audiobatchd.locks.folder_lock import FolderLock, held_here
 from audiobatchd.names import shown
 
-Folder = str | os.PathLike[str]
 _BUDGET = 60.0
 
 _momentary: set[FolderLock] = set()
@@ -33,8 +33,7 @@ def read_info(folder: Folder) -> dict[str, Any]:
     Raises RecordError where the record is there and is no JSON object, or holds a value that Python cannot take (a text
     outside UTF-8, the number 1e400), and OSError where it cannot be read.
     """
-    with opened(folder) as descriptor:
-        found = record.read(record.name_in(absolute(folder)), descriptor)
+    found = record.read_in(absolute(folder))
     try:
         return {key: msgspec.json.decode(raw) for key, raw in found.values.items()}
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -51,10 +50,11 @@ def save_to_info(folder: Folder, results: Mapping[str, Any]) -> None:
     where the folder is not ours; OSError. Nothing is written then.
     """
     values = {key: _checked(key, value) for key, value in results.items()}
-    name = record.name_in(absolute(folder))
-    with gate_of(folder) as gate, opened(folder) as descriptor, _saving:
+    path = absolute(folder)
+    name = record.name_in(path)
+    with gate_of(path) as gate, record.opened(path) as descriptor, _saving:
         record.refuse_unwritable(name, descriptor)
-        sources = read_names(os.fspath(folder)).sources.values()
+        sources = read_names(path).sources.values()
         record.publish(name, descriptor, values, {}, first=record.rights_like(descriptor, sources), gate=gate)
 
 
@@ -76,25 +76,9 @@ def gate_of(folder: Folder, budget: float = _BUDGET) -> Iterator[Callable[[], No
         _momentary.discard(lock)
 
 
-def absolute(folder: Folder) -> str:
-    """The path of `folder` from the root, without links: `.` has a name then, and a folder one lock, however spelt."""
-    return os.path.realpath(folder)
-
-
-@contextmanager
-def opened(folder: Folder) -> Iterator[int]:
-    """A descriptor of the directory `folder`."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def present_in(folder: Folder) -> frozenset[str]:
     """The keys that hold something in the record of `folder`: `null` counts as missing. Raises as `read_info` does."""
-    with opened(folder) as descriptor:
-        return record.read(record.name_in(absolute(folder)), descriptor).present()
+    return record.read_in(absolute(folder)).present()
 
 
 def _checked(key: object, value: object) -> object:

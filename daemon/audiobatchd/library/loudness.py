@@ -7,7 +7,8 @@ from functools import cache
 from audiobatchd.core.messages import Result, WorkerSettings
 from audiobatchd.errors import AnalyzerFaultError, DamagedFileError, RecordError, SourceChangedError
 from audiobatchd.library.file_lock import DEFAULT_TIMEOUT
-from audiobatchd.library.info import Folder, absolute, gate_of
+from audiobatchd.library.info import gate_of
+from audiobatchd.library.tracks import Folder, absolute
 from audiobatchd.model import Outcome
 from audiobatchd.names import shown
 from audiobatchd.plugin_api import Value

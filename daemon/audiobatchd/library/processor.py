@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -11,10 +10,10 @@ from audiobatchd.batch import BatchStats, new_stats
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.library.file_lock import DEFAULT_TIMEOUT, FileLock
 from audiobatchd.library.resume import should_process_folder
+from audiobatchd.library.tracks import Folder
 from audiobatchd.names import shown
 
 _LOG = logging.getLogger(__name__)
-Folder = str | os.PathLike[str]
 
 
 class BatchProcessor:

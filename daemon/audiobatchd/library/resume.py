@@ -9,7 +9,8 @@ from pathlib import Path
 
 from audiobatchd.batch import BatchStats, new_stats
 from audiobatchd.errors import RecordError
-from audiobatchd.library.info import Folder, absolute, present_in
+from audiobatchd.library.info import present_in
+from audiobatchd.library.tracks import Folder, absolute
 from audiobatchd.locks.observer import is_locked
 from audiobatchd.names import shown
 

@@ -12,6 +12,11 @@ from audiobatchd.plugin_api import FULL_MIX, STEMS
 Folder = str | os.PathLike[str]
 
 
+def absolute(folder: Folder) -> str:
+    """The path of `folder` from the root, without links: `.` has a name then, and a folder one lock, however spelt."""
+    return os.path.realpath(folder)
+
+
 def find_organized_folders(root_directory: Folder, ignore: tuple[str, ...] = ()) -> list[Path]:
     """Every track folder at and below `root_directory`, ordered by path: every directory with a `full_mix.<ext>`.
 

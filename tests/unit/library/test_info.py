@@ -555,3 +555,17 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     subprocess.run([sys.executable, "-c", program, song, other], check=True)
     assert (read_info(song), read_info(other)) == ({"key": "C"}, {"key": "D"})
+
+
+def test_a_folder_behind_a_link_is_that_folder(song: Path) -> None:
+    """Two names would mean two locks, and two records."""
+    link = song.with_name("link")
+    link.symlink_to(song.name)
+    with FileLock(link) as lock, FileLock(song) as other:
+        assert (lock.acquired, other.acquired) == (True, False)
+        save_to_info(link, {"brightness": 0.5})
+        save_to_info(song, {"roughness": 0.25})
+    assert read_info(song) == read_info(link)
+    assert {"brightness", "roughness"} <= read_info(song).keys()
+    assert sorted(path.name for path in song.parent.glob("*.lock")) == []
+    assert not (song / "link.INFO").exists()
