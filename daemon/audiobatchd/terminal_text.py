@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import NamedTuple, TextIO
 
+import msgspec
+
 ELLIPSIS = "…"
 # The joiners are part of how some scripts are spelt, and they move nothing.
 _HARMLESS = "\u200c\u200d"
@@ -171,8 +173,9 @@ def significant(number: float) -> str:
     return f"{number:.1f}" if number >= 1 else f"{number:.2f}"
 
 
-def harmless_json(text: str) -> str:
-    r"""The same JSON with `\uNNNN` for every character that a terminal might act on."""
+def harmless_json(encoded: bytes) -> str:
+    r"""The same JSON, indented, with `\uNNNN` for every character that a terminal might act on."""
+    text = msgspec.json.format(encoded, indent=2).decode()
     return "".join(char if char.isprintable() or char == "\n" else _json_escape(char) for char in text)
 
 

@@ -2,3 +2,7 @@
 
 A command is a function of its arguments, the daemon's client and `say`, which prints a line; it gives the exit code.
 """
+
+from collections.abc import Callable
+
+Say = Callable[[str], None]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-from collections.abc import Callable
 
 import msgspec
 
+from audiobatchd.commands import Say
 from audiobatchd.commands.surveys import dataset_of
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import NoDaemonError, UsageError
@@ -18,9 +18,7 @@ from audiobatchd.names import shown
 from audiobatchd.requests import CleanedLocks, CleanLocks
 from audiobatchd.terminal_text import harmless_json, printable
 
-Say = Callable[[str], None]
 _MINUTE = 60.0
-_HOUR = 3600.0
 
 
 def list_locks(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
@@ -29,15 +27,15 @@ def list_locks(arguments: argparse.Namespace, client: ControlClient, say: Say) -
     overdue = _overdue(client, dataset.path)
     found = []
     for observation in caretaker.locks_below(dataset.path, dataset.ignore):
-        path = os.path.relpath(observation.path, dataset.path)
+        path = shown(os.path.relpath(observation.path, dataset.path))
         state = LockState.OVERDUE if path in overdue and observation.state is LockState.ACTIVE else observation.state
-        found.append((shown(path), state, observation))
+        found.append((path, state, observation))
     if arguments.json:
         locks = [
             {"lock": path, "state": state, "age": round(each.age, 1), "holder": each.content}
             for path, state, each in found
         ]
-        say(_json({"dataset": shown(dataset.path), "locks": locks}))
+        say(harmless_json(msgspec.json.encode({"dataset": shown(dataset.path), "locks": locks})))
         return 0
     say(f"Found {len(found)} lock file{'' if len(found) == 1 else 's'}{':' if found else ''}")
     for path, state, observation in found:
@@ -53,7 +51,13 @@ def clean_up(arguments: argparse.Namespace, client: ControlClient, say: Say) -> 
         say(f"Scanning for dead locks in: {printable(arguments.dataset)}")
     cleaned = _ask_daemon(client, terms) or caretaker.clean_up(terms, dataset.ignore, alone=dataset.alone)
     if arguments.json:
-        say(_json({"dataset": shown(dataset.path), "dry_run": arguments.dry_run, **msgspec.to_builtins(cleaned)}))
+        say(
+            harmless_json(
+                msgspec.json.encode(
+                    {"dataset": shown(dataset.path), "dry_run": arguments.dry_run, **msgspec.to_builtins(cleaned)}
+                )
+            )
+        )
     else:
         _tell(cleaned, say, dry_run=arguments.dry_run)
     return 1 if any(each.failure for each in cleaned.removed) else 0
@@ -68,7 +72,7 @@ def test(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int
     except OSError as error:
         raise UsageError(str(error)) from error
     if arguments.json:
-        say(_json({"dataset": shown(dataset.path), "findings": findings}))
+        say(harmless_json(msgspec.json.encode({"dataset": shown(dataset.path), "findings": findings})))
     else:
         for finding in findings:
             mark = {True: "ok", False: "BAD", None: "--"}[finding.ok]
@@ -112,7 +116,3 @@ def _tell(cleaned: CleanedLocks, say: Say, *, dry_run: bool) -> None:
             count += 1
             say(f"{'Would remove' if dry_run else 'Removed'} dead lock: {each.lock} ({each.reason})")
     say(f"{'Would remove' if dry_run else 'Removed'} {count} dead lock file{'' if count == 1 else 's'}")
-
-
-def _json(answer: object) -> str:
-    return harmless_json(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-import msgspec
-
+from audiobatchd.commands import Say
 from audiobatchd.control.client import ControlClient
 from audiobatchd.statusview import status_text
 from audiobatchd.terminal_text import harmless_json
@@ -16,10 +15,10 @@ from audiobatchd.terminal_text import harmless_json
 _DEFAULT_WIDTH = 80
 
 
-def status(arguments: argparse.Namespace, client: ControlClient, say: Callable[[str], None]) -> int:
+def status(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Show what the daemon tells of itself."""
     if arguments.json:
-        say(harmless_json(msgspec.json.format(client.status_json(), indent=2).decode()))
+        say(harmless_json(client.status_json()))
     else:
         say(status_text(client.status(), _width(os.environ), colour=_colour(os.environ)))
     return 0

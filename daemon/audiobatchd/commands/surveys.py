@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from audiobatchd import config, offers
+from audiobatchd.commands import Say
 from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.control.client import ControlClient
 from audiobatchd.core.completeness import Policy
@@ -18,8 +19,6 @@ from audiobatchd.errors import UsageError
 from audiobatchd.names import shown
 from audiobatchd.survey import Answer, Asked, Keys, Offered, survey
 from audiobatchd.terminal_text import harmless_json
-
-Say = Callable[[str], None]
 
 
 def progress(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
@@ -31,7 +30,7 @@ def progress(arguments: argparse.Namespace, _client: ControlClient, say: Say) ->
         locked += answer.locked
     if arguments.json:
         counts = {"total": total, "complete": complete, "incomplete": total - complete, "locked": locked}
-        say(_json({**_asked(arguments), **counts}))
+        say(harmless_json(msgspec.json.encode({**_asked(arguments), **counts})))
         return 0
     say("Processing Progress:")
     say(f"  Total folders:  {total}")
@@ -55,7 +54,7 @@ def check(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     if arguments.json:
         counts = {"total": done + locked + len(ready), "ready": len(ready)}
         skipped = {"skipped_complete": done, "skipped_locked": locked}
-        say(_json({**_asked(arguments), **counts, **skipped, "folders": ready}))
+        say(harmless_json(msgspec.json.encode({**_asked(arguments), **counts, **skipped, "folders": ready})))
     else:
         say(f"Folders to Process: {len(ready)}")
         say(f"  Total:          {done + locked + len(ready)}")
@@ -75,7 +74,7 @@ def missing(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> 
             {"folder": answer.name, "missing": answer.missing, "stale": answer.stale, "trouble": answer.trouble}
             for answer in found
         ]
-        say(_json({**_asked(arguments), "folders": folders}))
+        say(harmless_json(msgspec.json.encode({**_asked(arguments), "folders": folders})))
         return 1 if found else 0
     for number, answer in enumerate(found):
         if number:
@@ -115,7 +114,3 @@ def _answers(arguments: argparse.Namespace) -> Iterator[Answer]:
 
 def _asked(arguments: argparse.Namespace) -> dict[str, object]:
     return {"dataset": shown(arguments.dataset), "features": arguments.features}
-
-
-def _json(answer: object) -> str:
-    return harmless_json(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())

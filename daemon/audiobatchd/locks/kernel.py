@@ -26,8 +26,8 @@ _open: set[int] = set()
 """What belongs to locks. A forked child closes them at once: one that kept the descriptors would keep the locks."""
 
 
-def open_lock(path: str, flags: int, mode: int = 0o660) -> int:
-    """Open a lock file; its descriptor, which a forked child will not have. Raises OSError."""
+def open_lock(path: str, flags: int, mode: int = 0) -> int:
+    """Open a lock file, made with `mode`; its descriptor, which a forked child will not have. Raises OSError."""
     return _opened(path, flags | OPEN_FLAGS, mode)
 
 
