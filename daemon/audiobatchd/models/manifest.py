@@ -1,0 +1,101 @@
+"""The published models that we know by name: what each is, where it is published, and what is known of its files.
+
+Nothing here is looked up on the network. What is not known for certain is None, and never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+OFFICIAL = "https://essentia.upf.edu/models"
+LICENCE = "CC BY-NC-SA 4.0"
+LICENCE_ADDRESS = "https://creativecommons.org/licenses/by-nc-sa/4.0/"
+_BACKBONE = "msd-musicnn-1"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A published model: a graph `<name>.pb`, and `<name>.json`, which tells its inputs, outputs and classes.
+
+    `path` is their common address below the base, without the extension; `size` the graph's in bytes, about right;
+    `needs` the name of the model whose output it takes; `sha256` the graph's.
+    """
+
+    name: str
+    path: str
+    what: str
+    size: int | None = None
+    needs: str | None = None
+    sha256: str | None = None
+    licence: str = LICENCE
+
+
+# The extractor's address, and those of danceability and tonal_atonal on it and on VGGish, are the published ones, as
+# they stand. The others follow the same scheme, which Essentia's list of models spells out for every name below.
+
+
+def _head(of: str, what: str, size: int | None = None) -> Model:
+    """A small classifier that takes the backbone's output: one run of the backbone serves all of them."""
+    name = f"{of}-{_BACKBONE}"
+    return Model(name, f"classification-heads/{of}/{name}", f"{what}: a head on {_BACKBONE}", size, _BACKBONE)
+
+
+def _classifier(of: str, trained: str, what: str, size: int | None = None, sha256: str | None = None) -> Model:
+    """A whole classifier, from audio to classes."""
+    name = f"{of}-{trained}"
+    return Model(name, f"classifiers/{of}/{name}", f"{what}: a whole classifier", size, None, sha256)
+
+
+MODELS: tuple[Model, ...] = (
+    Model(
+        _BACKBONE,
+        f"feature-extractors/musicnn/{_BACKBONE}",
+        "MusiCNN trained on the Million Song Dataset: the backbone of the heads below",
+        3_197_999,
+        sha256="cdea0722bcee7f731286843f2233e3aa69887bb5c3e2dce011eff55f38d04f3e",
+    ),
+    _head("danceability", "danceable or not", 80_000),
+    _head("tonal_atonal", "tonal or atonal", 80_000),
+    _head("mood_happy", "happy or not"),
+    _head("mood_sad", "sad or not"),
+    _head("mood_aggressive", "aggressive or not"),
+    _head("mood_relaxed", "relaxed or not"),
+    _head("mood_party", "party music or not"),
+    _head("mood_acoustic", "acoustic or not"),
+    _head("mood_electronic", "electronic or not"),
+    _head("voice_instrumental", "with a voice or instrumental"),
+    _head("gender", "female or male voice"),
+    _classifier(
+        "danceability",
+        "musicnn-msd-2",
+        "danceable or not",
+        3_239_548,
+        "08e9a9f717ceb22026e39a18d0b28cd7052a196ce913a3ff30b99c2f9ac2f0b7",
+    ),
+    _classifier("danceability", "musicnn-mtt-2", "danceable or not"),
+    _classifier("tonal_atonal", "musicnn-msd-2", "tonal or atonal"),
+    _classifier(
+        "tonal_atonal",
+        "musicnn-mtt-2",
+        "tonal or atonal",
+        3_239_548,
+        "2a916a9af4be9b99972709d39935a377c869a627c359e4979a0a2c2de4e26a43",
+    ),
+    _classifier("danceability", "vggish-audioset-1", "danceable or not", 288_000_000),
+    _classifier("tonal_atonal", "vggish-audioset-1", "tonal or atonal", 288_000_000),
+)
+BY_NAME = {model.name: model for model in MODELS}
+DEFAULT = (_BACKBONE, f"danceability-{_BACKBONE}", f"tonal_atonal-{_BACKBONE}")
+"""What the analyzers of this project work with, where nothing else is configured."""
+
+
+def with_needed(names: Iterable[str]) -> tuple[Model, ...]:
+    """The models of these names, each after the one that it needs, none twice. Raises KeyError for an unknown name."""
+    chosen: dict[str, Model] = {}
+    for name in names:
+        model = BY_NAME[name]
+        if model.needs:
+            chosen.setdefault(model.needs, BY_NAME[model.needs])
+        chosen.setdefault(name, model)
+    return tuple(chosen.values())

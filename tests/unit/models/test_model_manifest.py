@@ -1,0 +1,46 @@
+"""What is known of the published models."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from audiobatchd.models.manifest import BY_NAME, DEFAULT, MODELS, OFFICIAL, with_needed
+from audiobatchd.models.store import is_name
+
+PUBLISHED = {
+    "msd-musicnn-1": "feature-extractors/musicnn/msd-musicnn-1",
+    "danceability-msd-musicnn-1": "classification-heads/danceability/danceability-msd-musicnn-1",
+    "tonal_atonal-msd-musicnn-1": "classification-heads/tonal_atonal/tonal_atonal-msd-musicnn-1",
+    "danceability-musicnn-msd-2": "classifiers/danceability/danceability-musicnn-msd-2",
+    "tonal_atonal-musicnn-mtt-2": "classifiers/tonal_atonal/tonal_atonal-musicnn-mtt-2",
+    "danceability-vggish-audioset-1": "classifiers/danceability/danceability-vggish-audioset-1",
+    "tonal_atonal-vggish-audioset-1": "classifiers/tonal_atonal/tonal_atonal-vggish-audioset-1",
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_an_address_is_the_published_one(name: str) -> None:
+    assert BY_NAME[name].path == PUBLISHED[name]
+
+
+def test_every_entry_is_whole() -> None:
+    assert len(BY_NAME) == len(MODELS)
+    assert OFFICIAL.startswith("https://")
+    for model in MODELS:
+        assert is_name(model.name)
+        assert model.path.endswith(f"/{model.name}")
+        assert model.needs is None or model.needs in BY_NAME
+        assert model.sha256 is None or re.fullmatch("[0-9a-f]{64}", model.sha256)
+
+
+def test_a_head_comes_after_its_backbone_and_nothing_twice() -> None:
+    head, other = "mood_sad-msd-musicnn-1", "danceability-musicnn-mtt-2"
+    assert [model.name for model in with_needed([head, other, head])] == ["msd-musicnn-1", head, other]
+    assert tuple(model.name for model in with_needed(DEFAULT)) == DEFAULT
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(KeyError):
+        with_needed(["nobody-1"])

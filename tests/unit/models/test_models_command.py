@@ -1,0 +1,217 @@
+"""`audiobatchctl models list`, `fetch`, `add` and `verify`, as they are run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pty
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE
+from support.model_server import METADATA, Server, graph, sending, serving
+from support.service import PROGRAMS, configuration, run
+
+BODY = graph(5000)
+HEADS = [name for name in DEFAULT if BY_NAME[name].needs]
+UNKNOWN_DIGEST = "mood_sad-msd-musicnn-1", "danceability-musicnn-mtt-2"
+
+
+class Command:
+    """`audiobatchctl models`, with a configuration that names one directory, and none of the user's own places."""
+
+    def __init__(self, root: Path) -> None:
+        self.models = root / "models"
+        self.config = configuration(root / "c.toml", model_directory=str(self.models))
+        self.env = {
+            "HOME": str(root / "home"),
+            "XDG_DATA_HOME": "",
+            "XDG_STATE_HOME": "",
+            "STATE_DIRECTORY": str(root / "state"),
+            "ESSENTIA_MODELS_DIR": "",
+        }
+
+    def __call__(self, *arguments: object) -> tuple[int, str, str]:
+        return run("audiobatchctl", "models", *arguments, "--config", self.config, env=self.env)
+
+    def json(self, *arguments: object) -> dict[str, Any]:
+        _, out, _ = self(*arguments, "--json")
+        return dict(json.loads(out))
+
+    def put(self, name: str, body: bytes = BODY) -> None:
+        self.models.mkdir(exist_ok=True)
+        (self.models / f"{name}.pb").write_bytes(body)
+        (self.models / f"{name}.json").write_bytes(METADATA)
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    return Command(tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """It has every model that we know, and the same graph for all."""
+    with serving(
+        sending({f"{name}{end}": body for name in BY_NAME for end, body in ((".pb", BODY), (".json", METADATA))})
+    ) as it:
+        yield it
+
+
+def test_list_knows_every_model_and_the_user_s_own(command: Command) -> None:
+    command.put("mine-1")
+    command.put("msd-musicnn-1")
+    code, out, _ = command("list")
+    assert code == 0
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert set(BY_NAME) <= lines.keys()
+    assert "not found" in lines["tonal_atonal-msd-musicnn-1"]
+    assert "288.0 MB" in lines["tonal_atonal-vggish-audioset-1"]
+    assert LICENCE in lines["tonal_atonal-vggish-audioset-1"]
+    assert "yours  " in lines["mine-1"]
+    assert f"unpinned   {command.models}" in lines["mine-1"]
+    assert "WRONG" in lines["msd-musicnn-1"]
+    assert "instead of the published cdea0722" in out
+    assert f"\n  {command.env['STATE_DIRECTORY']}/models (not there)\n" in out
+    found = {each["name"]: each for each in command.json("list")["models"]}
+    assert (found["mine-1"]["known"], found["mine-1"]["state"], found["mine-1"]["size"]) == (
+        False,
+        "unpinned",
+        len(BODY),
+    )
+    assert found["mine-1"]["sha256"] == hashlib.sha256(BODY).hexdigest()
+    assert found["msd-musicnn-1"]["state"] == "WRONG"
+    assert (found[HEADS[0]]["state"], found[HEADS[0]]["needs"]) == ("not found", "msd-musicnn-1")
+
+
+def test_list_tells_what_keeps_a_model_from_use(command: Command) -> None:
+    command.put(HEADS[0])
+    (command.models / f"{HEADS[1]}.pb").write_bytes(BODY)
+    _, out, _ = command("list")
+    assert "needs msd-musicnn-1, which is not found" in out
+    assert f"{HEADS[1]}.pb is of no use without {HEADS[1]}.json beside it" in out
+
+
+def test_fetch_tells_the_licence_the_digest_and_what_follows(command: Command, server: Server) -> None:
+    name = UNKNOWN_DIGEST[1]
+    code, out, err = command("fetch", name, "--from", server.base)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert f"{LICENCE}, for non-commercial use only" in lines[0]
+    assert f"Fetching {server.base}/{BY_NAME[name].path}.pb" in lines
+    assert f"{name}: fetched, pinned, in {command.models}" in lines
+    assert f"  SHA-256 {hashlib.sha256(BODY).hexdigest()}" in lines
+    assert "systemctl restart audiobatchd" in lines[-1]
+    code, out, _ = command("fetch", name, "--from", server.base)
+    assert f"{name}: already there, pinned, in {command.models}" in out
+    assert "restart" not in out
+    assert len(server.paths) == 2
+
+
+def test_a_head_comes_with_its_backbone_whose_digest_is_known(command: Command, server: Server) -> None:
+    code, out, err = command("fetch", UNKNOWN_DIGEST[0], "--from", server.base)
+    assert code == 1
+    assert f"Fetching {server.base}/{BY_NAME['msd-musicnn-1'].path}.pb" in out
+    assert f"instead of {BY_NAME['msd-musicnn-1'].sha256}; what came was removed" in err
+    assert not any(UNKNOWN_DIGEST[0] in path for path in server.paths)
+
+
+def test_without_a_name_the_analyzers_models_come(command: Command, server: Server) -> None:
+    command("fetch", "--from", server.base)
+    assert server.paths == [f"/{BY_NAME[DEFAULT[0]].path}{end}" for end in (".json", ".pb")]
+
+
+def test_fetch_as_json_says_nothing_else(command: Command, server: Server) -> None:
+    told = command.json("fetch", UNKNOWN_DIGEST[1], "--from", server.base)
+    assert told["licence"] == LICENCE
+    assert [(each["name"], each["done"], each["state"]) for each in told["models"]] == [
+        (UNKNOWN_DIGEST[1], "fetched", "pinned")
+    ]
+
+
+def test_fetch_to_another_directory_says_that_nobody_looks_there(
+    command: Command, server: Server, tmp_path: Path
+) -> None:
+    command.put(UNKNOWN_DIGEST[1])
+    code, out, _ = command("fetch", UNKNOWN_DIGEST[1], "--from", server.base, "--to", tmp_path / "elsewhere")
+    assert code == 0
+    assert f"fetched, pinned, in {tmp_path / 'elsewhere'}" in out
+    assert "set model_directory" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["fetch", "nobody-1"], "no such model: nobody-1; known are: msd-musicnn-1, danceability-msd-musicnn-1"),
+        (["fetch", "--from", "/srv/mirror"], "cannot fetch from '/srv/mirror'"),
+        (["add", "model"], "expected NAME.pb"),
+        (["add", ""], "expected NAME.pb"),
+        (["list", "--config", "/absent.toml"], "cannot read /absent.toml"),
+    ],
+)
+def test_wrong_usage(command: Command, arguments: list[str], said: str) -> None:
+    code, out, err = run("audiobatchctl", "models", *arguments, env=command.env)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_what_cannot_be_fetched_is_told_with_its_address(command: Command) -> None:
+    with serving(sending({})) as server:
+        code, _, err = command("fetch", "--from", server.base)
+    address = f"{server.base}/feature-extractors/musicnn/msd-musicnn-1.json"
+    assert (code, err) == (1, f"audiobatchctl: cannot fetch {address}: the server answers 404 Not Found\n")
+
+
+def test_progress_is_drawn_on_a_terminal_and_wiped(command: Command, server: Server) -> None:
+    leader, follower = pty.openpty()
+    try:
+        arguments = ["models", "fetch", UNKNOWN_DIGEST[1], "--from", server.base, "--config", str(command.config)]
+        subprocess.run(
+            [PROGRAMS / "audiobatchctl", *arguments],
+            env={**os.environ, **command.env},
+            stdout=subprocess.DEVNULL,
+            stderr=follower,
+            check=True,
+        )
+        drawn = os.read(leader, 1 << 16).decode()
+    finally:
+        os.close(leader)
+        os.close(follower)
+    assert f"\r  {UNKNOWN_DIGEST[1]}.pb  100 % of 5 kB" in drawn
+    assert drawn.endswith(" \r")
+    assert "\n" not in drawn
+
+
+def test_add_then_verify(command: Command, tmp_path: Path) -> None:
+    mine = tmp_path / "mine-1.pb"
+    mine.write_bytes(BODY)
+    mine.with_suffix(".json").write_bytes(METADATA)
+    code, out, _ = command("add", mine)
+    assert code == 0
+    assert f"mine-1: added, pinned, in {command.models}" in out
+    assert command.json("add", mine, mine.with_suffix(".json"))["state"] == "pinned"
+    assert command("verify") == (0, f"  [  pinned] {command.models}/mine-1.pb\n", "")
+    (command.models / "mine-1.pb").write_bytes(graph(5000, filling=1))
+    code, out, _ = command("verify")
+    assert code == 1
+    assert out.startswith(f"  [   WRONG] {command.models}/mine-1.pb\n")
+    assert "instead of the pinned" in out
+    assert command.json("verify")["models"][0]["state"] == "WRONG"
+
+
+def test_the_environment_names_a_directory(command: Command, tmp_path: Path) -> None:
+    command.put("mine-1")
+    command.config = configuration(tmp_path / "none.toml")
+    command.env["ESSENTIA_MODELS_DIR"] = str(command.models)
+    assert f"mine-1: added, pinned, in {command.models}" in command("add", command.models / "mine-1.pb")[1]
+    assert command("verify")[1] == f"  [  pinned] {command.models}/mine-1.pb\n"
+
+
+def test_nothing_to_verify_is_no_error(command: Command) -> None:
+    code, out, _ = command("verify")
+    assert (code, out.startswith("No models are found in ")) == (0, True)
