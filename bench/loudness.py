@@ -15,7 +15,8 @@ from collections.abc import Callable
 import pyloudnorm
 
 from audiobatch_analyzers.loudness import LoudnessAnalyzer
-from audiobatchd.plugin_api import FULL_MIX, Audio
+from audiobatchd.audio.views import Decoded
+from audiobatchd.plugin_api import FULL_MIX, Settings
 from support.audio_files import music
 
 RATE = 44100
@@ -34,9 +35,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=240.0)
     parser.add_argument("--runs", type=int, default=7)
     arguments = parser.parse_args()
-    audio = Audio(FULL_MIX, music(arguments.seconds, RATE), RATE, ("FL", "FR"))
-    doubles = audio.samples.astype(float)
-    analyzer, meter = LoudnessAnalyzer(), pyloudnorm.Meter(RATE)
+    audio = Decoded(FULL_MIX, music(arguments.seconds, RATE), RATE, ("FL", "FR"))
+    doubles = audio.view().astype(float)
+    analyzer, meter = LoudnessAnalyzer(Settings()), pyloudnorm.Meter(RATE)
     programs: dict[str, Callable[[], object]] = {
         "analyzer `loudness`": lambda: analyzer.analyze(audio),
         "pyloudnorm, integrated loudness": lambda: meter.integrated_loudness(doubles),

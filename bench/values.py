@@ -64,10 +64,10 @@ def read(path: Path) -> Audio:
 def make_folder(folder: Path, recording: Audio) -> None:
     """The recording and its bands as a track folder."""
     folder.mkdir(parents=True)
-    write_audio(folder / f"{FULL_MIX}.flac", recording.samples, recording.rate)
+    write_audio(folder / f"{FULL_MIX}.flac", recording.view(), recording.rate)
     for stem, (kind, edges) in BANDS.items():
         sections = butter(4, edges, kind, fs=recording.rate, output="sos")
-        band = sosfilt(sections, recording.samples, axis=0).astype(np.float32)
+        band = sosfilt(sections, recording.view(), axis=0).astype(np.float32)
         write_audio(folder / f"{stem}.flac", band, recording.rate)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from audiobatch_analyzers import bs1770
-from audiobatchd.plugin_api import Audio, Feature, Measurement, feature_name
+from audiobatchd.plugin_api import NATIVE, Audio, Cost, Feature, Measurement, Settings, View, feature_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,10 @@ class LoudnessAnalyzer:
 
     name: str = "loudness"
     version: int = 1
+    cost: Cost = Cost.LIGHT
+
+    def __init__(self, settings: Settings) -> None:
+        settings.options.close()
 
     @property
     def models(self) -> Mapping[str, str]:
@@ -42,9 +46,15 @@ class LoudnessAnalyzer:
     def features(self, role: str) -> tuple[Feature, ...]:
         """`lufs` and `lra`, or for a stem `lufs_<stem>` and `lra_<stem>`."""
         return (
-            Feature(feature_name(LUFS, role), "LUFS", "Integrated loudness (ITU-R BS.1770-4, EBU R 128)"),
-            Feature(feature_name(LRA, role), "LU", "Loudness range (EBU Tech 3342)"),
+            Feature(
+                feature_name(LUFS, role), "LUFS", "Integrated loudness", "-70 and above", "ITU-R BS.1770-4, EBU R 128"
+            ),
+            Feature(feature_name(LRA, role), "LU", "Loudness range", "0 and above", "EBU Tech 3342"),
         )
+
+    def views(self, role: str) -> tuple[View, ...]:  # noqa: ARG002  # the same for all
+        """All channels at the file's own rate."""
+        return (NATIVE,)
 
     def load(self) -> None:
         """Nothing is left to load: the libraries came with the import of this module, in the worker."""
@@ -54,7 +64,7 @@ class LoudnessAnalyzer:
         lufs, lra = feature_name(LUFS, audio.role), feature_name(LRA, audio.role)
         if audio.rate < LOWEST_RATE:
             return Measurement({}, dict.fromkeys((lufs, lra), "sampled below 8 kHz"))
-        powers = bs1770.step_powers(audio.samples, audio.rate, bs1770.channel_weights(audio.channels))
+        powers = bs1770.step_powers(audio.view(), audio.rate, bs1770.channel_weights(audio.channels))
         values: dict[str, float] = {}
         unmeasurable: dict[str, str] = {}
         if len(powers) < bs1770.BLOCK_STEPS:

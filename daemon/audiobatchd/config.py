@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -32,11 +32,17 @@ class DatasetConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole configuration file; every key is optional. Times are seconds."""
+    """The whole configuration file; every key is optional. Times are seconds.
+
+    `analyzer` has a table of options for each analyzer; what may stand in it is the analyzer's to say.
+    """
 
     dataset: tuple[DatasetConfig, ...] = ()
     workers: Count | None = None
     analyzers: tuple[str, ...] | None = None
+    analyzer: dict[str, dict[str, Any]] = {}
+    model_directory: DirectoryName | None = None
+    recompute_other_models: bool = False
     job_timeout: PositiveSeconds = 600.0
     job_timeout_factor: Seconds = 4.0
     max_duration: PositiveSeconds = 7200.0
@@ -77,6 +83,8 @@ def load(path: Path) -> Config:
         raise ConfigError(message) from error
     base = path.resolve().parent
     datasets = [msgspec.structs.replace(each, path=str(base / each.path)) for each in config.dataset]
+    if config.model_directory is not None:
+        config = msgspec.structs.replace(config, model_directory=str(base / config.model_directory))
     try:
         return with_datasets(config, datasets)
     except ConfigError as error:

@@ -117,7 +117,7 @@ def _refuse_for_one_pass(dataset: DatasetConfig) -> None:
 
 def _refuse_unknown_analyzers(settings: Config) -> None:
     installed = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
-    for name in settings.analyzers or ():
+    for name in [*(settings.analyzers or ()), *settings.analyzer]:
         if name not in installed:
             message = f"no analyzer named {name!r} is installed (there are: {', '.join(sorted(installed))})"
             raise ConfigError(message)
@@ -130,17 +130,27 @@ def _refuse_unknown_analyzers(settings: Config) -> None:
 def _service(settings: Config, arguments: argparse.Namespace, views: tuple[View, ...]) -> tuple[int, str]:
     from audiobatchd import service  # noqa: PLC0415  # see above
 
-    state = arguments.state_dir or place.state_directory(os.environ, os.getuid())
+    state = _state_directory(arguments)
     socket = arguments.socket or default_socket(os.environ, os.getuid())
-    return service.run(settings, state, socket, views)
+    return service.run(settings, state, socket, views, _model_directories(settings, arguments))
 
 
 def _one_pass(settings: Config, arguments: argparse.Namespace, views: tuple[View, ...]) -> tuple[int, str]:
     from audiobatchd import one_pass  # noqa: PLC0415  # see above
 
     only = tuple(dict.fromkeys(arguments.features)) if arguments.features else None
-    policy = Policy(overwrite=arguments.overwrite, only=only)
-    return one_pass.run(settings, policy, views, dry_run=arguments.dry_run)
+    policy = Policy(overwrite=arguments.overwrite, recompute_other_models=settings.recompute_other_models, only=only)
+    directories = _model_directories(settings, arguments)
+    return one_pass.run(settings, policy, views, directories, dry_run=arguments.dry_run)
+
+
+def _state_directory(arguments: argparse.Namespace) -> Path:
+    return arguments.state_dir or place.state_directory(os.environ, os.getuid())
+
+
+def _model_directories(settings: Config, arguments: argparse.Namespace) -> tuple[str, ...]:
+    found = place.model_directories(settings.model_directory, os.environ, _state_directory(arguments))
+    return tuple(map(str, found))
 
 
 def _set_up_terminal(stack: ExitStack) -> tuple[View, ...]:

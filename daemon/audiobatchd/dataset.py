@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from audiobatchd.core.discovery import Contents, Name, contents
+from audiobatchd.core.discovery import Contents, Name, companions, contents
 from audiobatchd.model import FileStamp
 
 
@@ -17,13 +17,14 @@ class Listing:
     """One reading of one directory.
 
     `signature` changes when a source file or a file on its way changes; our own records and locks do not count.
-    `access` changes when somebody alters permissions or the record.
+    `access` changes when somebody alters permissions or the record. `companions` are the features that are files.
     """
 
     contents: Contents
     stamps: dict[str, FileStamp]
     signature: str
     access: str
+    companions: frozenset[str] = frozenset()
 
 
 def read_names(folder: str, ignore: tuple[str, ...] = ()) -> Contents:
@@ -79,7 +80,8 @@ def read_folder(folder: str, ignore: tuple[str, ...] = ()) -> Listing:
     for name in found.temporaries:
         shape.update(b"%s\0\n" % os.fsencode(name))
     _add_access(access, folder)
-    return Listing(found, stamps, shape.hexdigest(), access.hexdigest())
+    beside = companions(found, os.path.basename(folder))
+    return Listing(found, stamps, shape.hexdigest(), access.hexdigest(), beside)
 
 
 def _status(path: str) -> os.stat_result:

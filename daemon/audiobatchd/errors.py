@@ -35,6 +35,10 @@ class AnalyzerUnavailableError(AudiobatchError):
     """What an analyzer needs (a model, a library) is not on this machine; raised by `Analyzer.load`."""
 
 
+class OptionError(AudiobatchError):
+    """An analyzer cannot be made as its table in the configuration says; raised when it is made, or when it loads."""
+
+
 class AnalyzerFaultError(AudiobatchError):
     """An analyzer raised, or gave what it did not promise: the folder is charged, its other files are not."""
 
@@ -57,6 +61,10 @@ class LockLostError(AudiobatchError):
 
 class SourceChangedError(AudiobatchError):
     """A source file changed while it was read: its results describe nothing that is still there."""
+
+
+class ModelError(AudiobatchError):
+    """A file of a model is not what it should be, or cannot be fetched or stored: listed as wrong, where it lies."""
 
 
 class NoDaemonError(AudiobatchError):

@@ -17,6 +17,14 @@ EXTENSIONS = ("flac", "wav", "mp3", "ogg", "opus", "m4a", "aac", "aiff", "aif")
 """What a source file may be called, best first: where two files share a role, the earlier extension is measured."""
 
 
+class Mode(StrEnum):
+    """How the daemon runs: for ever, for one pass, or for one that only says what would be done."""
+
+    SERVICE = "service"
+    ONCE = "one pass"
+    DRY_RUN = "dry run"
+
+
 class FolderState(StrEnum):
     """Where a track folder stands. One vocabulary for the daemon, the control socket and every command."""
 

@@ -10,16 +10,26 @@ from audiobatchd.clock import SystemClock
 from audiobatchd.config import Config
 from audiobatchd.core.completeness import Policy
 from audiobatchd.core.folders import Ledger
-from audiobatchd.model import FolderState
+from audiobatchd.model import FolderState, Mode
 from audiobatchd.overview import name_of
 from audiobatchd.supervisor import Supervisor, View
 
 _USAGE = 2
 
 
-def run(settings: Config, policy: Policy, views: tuple[View, ...], *, dry_run: bool) -> tuple[int, str]:
+def run(
+    settings: Config, policy: Policy, views: tuple[View, ...], model_directories: tuple[str, ...], *, dry_run: bool
+) -> tuple[int, str]:
     """Process what is due, or only find it out; the exit code, and the summary (none where the usage was wrong)."""
-    supervisor = Supervisor(settings, policy, Catalog(None), SystemClock(), views=views, once=True, dry_run=dry_run)
+    supervisor = Supervisor(
+        settings,
+        policy,
+        Catalog(None),
+        SystemClock(),
+        views=views,
+        model_directories=model_directories,
+        mode=Mode.DRY_RUN if dry_run else Mode.ONCE,
+    )
     code = asyncio.run(supervisor.run())
     if code == _USAGE:
         return code, ""

@@ -11,7 +11,7 @@ from audiobatchd.batch import BatchStats
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.model import FolderKey, FolderState
 from audiobatchd.names import shown
-from audiobatchd.status import DatasetStatus, Status, Trouble, WorkerStatus
+from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
 
 _SHOWN = 20
 _TO_DO = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
@@ -38,7 +38,15 @@ class Overview:
             uptime=round((wall - self._started).total_seconds(), 1),
             datasets=datasets,
             workers=self._workers(now),
-            analyzers={offer.name: offer.unavailable or "available" for offer in core.offers or ()},
+            analyzers={
+                offer.name: AnalyzerStatus(
+                    available=offer.unavailable is None,
+                    reason=offer.unavailable or "",
+                    version=offer.version,
+                    models=offer.models,
+                )
+                for offer in core.offers or ()
+            },
             done=core.tally.success,
             audio_seconds=round(core.tally.audio_seconds, 3),
             audio_seconds_per_second=round(audio_rate, 2),

@@ -1,17 +1,21 @@
 """The contract between audiobatchd and an analyzer: all that an analyzer package imports of audiobatchd.
 
-An analyzer is a class without constructor arguments, named by an entry point in the group `audiobatchd.analyzers`.
-A worker process makes one instance, calls `load` once, and then `analyze` once per source file, from one thread.
-The daemon itself never imports an analyzer: a worker tells it what its analyzers offer.
+An entry point in the group `audiobatchd.analyzers` names a class, or a function, that is called with `Settings` and
+gives an analyzer (or a tuple of several). A worker process makes them, calls `load` of each once, and then
+`analyze` once per source file, from one thread. The daemon itself never imports an analyzer: a worker tells it what
+its analyzers offer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
-from audiobatchd.errors import AnalyzerUnavailableError
+from audiobatchd.errors import AnalyzerUnavailableError, OptionError
 
 if TYPE_CHECKING:  # the daemon reads the words below without paying for numpy
     import numpy as np
@@ -20,12 +24,18 @@ if TYPE_CHECKING:  # the daemon reads the words below without paying for numpy
 __all__ = [
     "ENTRY_POINT_GROUP",
     "FULL_MIX",
+    "NATIVE",
     "STEMS",
     "Analyzer",
     "AnalyzerUnavailableError",
     "Audio",
+    "Cost",
     "Feature",
     "Measurement",
+    "OptionError",
+    "Options",
+    "Settings",
+    "View",
     "feature_name",
 ]
 
@@ -34,6 +44,7 @@ FULL_MIX = "full_mix"
 STEMS = ("drums", "bass", "other", "vocals")
 
 Value = float | int | str | bool
+_T = TypeVar("_T")
 
 
 def feature_name(base: str, role: str) -> str:
@@ -41,44 +52,163 @@ def feature_name(base: str, role: str) -> str:
     return base if role == FULL_MIX else f"{base}_{role}"
 
 
+# What an analyzer is given
+
+
 @dataclass(frozen=True)
-class Audio:
+class View:
+    """A form in which an analyzer reads a file: at which sample rate in Hz (None: the file's own), mono or not."""
+
+    rate: int | None = None
+    mono: bool = False
+
+
+NATIVE = View()
+"""The file as it is: its own rate, all its channels."""
+
+
+class Audio(Protocol):
     """One decoded source file.
 
-    `samples` are float32 of shape (frames, channels), full scale is 1.0, all finite; `rate` is in Hz.
-    `channels` names each column in FFmpeg's words ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"; mono is "FC").
+    `role` is `FULL_MIX` or one of `STEMS`, `rate` the file's own in Hz, `duration` its length in seconds.
+    `channels` names the file's own channels in FFmpeg's words ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"; mono is
+    "FC").
     """
 
-    role: str
-    samples: NDArray[np.float32]
-    rate: int
-    channels: tuple[str, ...]
-
     @property
-    def duration(self) -> float:
-        """Length in seconds."""
-        return len(self.samples) / self.rate
+    def role(self) -> str: ...  # noqa: D102  # the four are described above
+    @property
+    def rate(self) -> int: ...  # noqa: D102
+    @property
+    def channels(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def duration(self) -> float: ...  # noqa: D102
+
+    def view(self, view: View = NATIVE) -> NDArray[np.float32]:
+        """The samples as `view` says: float32, full scale 1.0, all finite, read-only.
+
+        Shape (frames, channels), of a mono view (frames,): the mean of all channels but the low-frequency ones.
+        Resampled by soxr at its quality HQ. Made once per file, however many analyzers ask, and gone when none that is
+        still to come has declared it: keep no reference. Raises LookupError for a view that the analyzer's `views`
+        does not give.
+        """
+
+    def shared(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """What `make` gives: called once per file and `key`, whichever analyzer asks first.
+
+        For what several analyzers are computed from, such as a model's embeddings.
+        """
+
+
+class Options:
+    """The keys of the table `[analyzer.<name>]` in the configuration, each read with what it may be.
+
+    Every method raises OptionError, which names the key and what was expected. `close` after the last one refuses
+    keys that nobody has read.
+    """
+
+    def __init__(self, given: Mapping[str, object] | None = None) -> None:
+        self._given = dict(given or {})
+        self._read: list[str] = []
+
+    def flag(self, key: str, default: bool) -> bool:  # noqa: FBT001  # the default of a boolean is one
+        """`true` or `false`."""
+        value = self._take(key, default)
+        if not isinstance(value, bool):
+            raise self._error(key, "true or false", value)
+        return value
+
+    def choice(self, key: str, allowed: tuple[str, ...], default: str) -> str:
+        """One of `allowed`."""
+        value = self._take(key, default)
+        if not isinstance(value, str) or value not in allowed:
+            raise self._error(key, " or ".join(f'"{each}"' for each in allowed), value)
+        return value
+
+    def span(self, key: str) -> tuple[float, float] | None:
+        """Two positive numbers, the second above the first: `[80, 160]`; None where the key is not set."""
+        value = self._take(key, None)
+        if value is None:
+            return None
+        match value:
+            case [bool(), _] | [_, bool()]:
+                pass  # an `int` to Python, and no number to who wrote it
+            case [float() | int() as low, float() | int() as high] if 0 < low < high <= sys.float_info.max:
+                return float(low), float(high)
+        raise self._error(key, "two positive numbers, the lower one first", value)
+
+    def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        """A list of texts, none of them empty; each is taken once."""
+        value = self._take(key, list(default))
+        if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+            raise self._error(key, "a list of texts", value)
+        return tuple(dict.fromkeys(value))
+
+    def close(self) -> None:
+        """Refuse the keys that were not asked for."""
+        for key in self._given:
+            if key not in self._read:
+                known = ", ".join(f"`{each}`" for each in self._read) or "none"
+                message = f"unknown option `{key}` (there are: {known})"
+                raise OptionError(message)
+
+    def _take(self, key: str, default: object) -> object:
+        self._read.append(key)
+        return self._given.get(key, default)
+
+    def _error(self, key: str, expected: str, value: object) -> OptionError:
+        return OptionError(f"option `{key}`: expected {expected}, got {value!r:.100}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an analyzer is made with: its options, and the directories in which models are looked for, best first."""
+
+    options: Options = field(default_factory=Options)
+    model_directories: tuple[Path, ...] = ()
+
+
+# What an analyzer gives
+
+
+class Cost(IntEnum):
+    """What a second of audio costs, beside decoding it: the cheap ones go first, and views are freed early for it."""
+
+    LIGHT = 1
+    """Less than decoding."""
+    MEDIUM = 2
+    """Some ten times that: rhythm."""
+    HEAVY = 3
+    """More: neural networks."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One named number or label of the record, as shown to users."""
+    """One named number or label of the record, as shown to users.
+
+    A name that begins with a dot (`.BEATS_GRID`) is a file beside the record, `<folder name>.BEATS_GRID`.
+    `bounds` is the range that values lie in, `source` the standard or the paper that the method comes from.
+    """
 
     name: str
     unit: str
     description: str
+    bounds: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
 class Measurement:
     """What an analyzer found in one source file.
 
-    Every feature that was promised for the file's role stands either in `values` (finite numbers, texts, booleans) or,
-    with the reason in a few words, in `unmeasurable` (a property of the audio: too short, silent).
+    Every feature that was promised for the file's role stands in `values` (finite numbers, texts, booleans), or as a
+    text in `files` where it is one, or with the reason in a few words in `unmeasurable` (a property of the audio: too
+    short, silent).
     """
 
     values: Mapping[str, Value]
     unmeasurable: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -90,13 +220,20 @@ class Analyzer(Protocol):
 
     name: str
     version: int
+    cost: Cost
 
     @property
     def models(self) -> Mapping[str, str]:
-        """The digest of every model that `load` loaded, by the model's name; empty where there is none."""
+        """What the values depend on besides the version, by name: the digest of each model, options that alter values.
+
+        Known after `load`. Records that were made with others count as complete unless the user wants otherwise.
+        """
 
     def features(self, role: str) -> tuple[Feature, ...]:
         """The features given for a source file of `role` (`FULL_MIX` or one of `STEMS`); none: it is not read."""
+
+    def views(self, role: str) -> tuple[View, ...]:
+        """In which forms `analyze` reads a source file of `role`."""
 
     def load(self) -> None:
         """Load what every analysis needs, once per worker.

@@ -1,7 +1,8 @@
 """The record of a track folder, `<folder>/<folder name>.INFO`: reading it, and replacing it so that it is never torn.
 
-It knows JSON values as bytes, so that keys which are not ours come out as they went in. What the values mean, and
-when a record is complete, is `core.completeness`; who may write is `locks`.
+So are its companions replaced, `<folder name>.<SUFFIX>`: features that are files of their own. It knows JSON values as
+bytes, so that keys which are not ours come out as they went in. What the values mean, and when a record is complete, is
+`core.completeness`; who may write is `locks`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import msgspec
 from msgspec import Raw
 
 from audiobatchd import provenance
+from audiobatchd.core.discovery import is_companion
 from audiobatchd.errors import RecordError
 from audiobatchd.provenance import Entry, Provenance
 
@@ -104,31 +106,46 @@ def publish(
     values: Mapping[str, object],
     entries: dict[str, dict[str, Entry]],
     *,
+    files: Mapping[str, str] | None = None,
     drop: Collection[str] = (),
     first: Rights = _ANYBODY,
     gate: Callable[[], None] = lambda: None,
 ) -> None:
     """Merge `values` and `entries` into the record, without the keys in `drop`, in one step that a crash cannot tear.
 
+    Its companions go before it, one by one: `files` by suffix (".BEATS_GRID"), and those that `drop` names are removed.
+
     A temporary file in the same folder, fsync, `gate`, rename, fsync of the folder. The merge is over what stands in
     the file at that moment: if it moves before the rename, it is merged again. `gate` raises to forbid the rename.
     `first` are the rights of a record that replaces none. Raises RecordError, OSError, and whatever `gate` raises.
     """
+    stem = name.removesuffix(".INFO")
+    for suffix, text in (files or {}).items():
+        _publish_companion(stem + suffix, folder_fd, text, first, gate)
+    for suffix in drop:
+        if is_companion(suffix):
+            gate()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(stem + suffix, dir_fd=folder_fd)
     for _ in range(_MERGE_ATTEMPTS):
         record, identity = _read(name, folder_fd)
-        temporary = TEMPORARY_PREFIX + secrets.token_hex(6) + TEMPORARY_SUFFIX
-        try:
-            _write(temporary, folder_fd, _merge(record, values, entries, drop), name if identity else None, first)
+        merged = _merge(record, values, entries, drop)
+        with _temporary(folder_fd, merged, name if identity else None, first) as temporary:
             gate()
             if _identity(name, folder_fd) != identity:
                 continue
             os.rename(temporary, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
             os.fsync(folder_fd)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary, dir_fd=folder_fd)
         return
     raise RecordError("cannot replace the record: somebody else keeps writing it")
+
+
+def _publish_companion(name: str, folder_fd: int, text: str, first: Rights, gate: Callable[[], None]) -> None:
+    replaces = name if _status(name, folder_fd) else None
+    with _temporary(folder_fd, text.encode(), replaces, first) as temporary:
+        gate()
+        os.rename(temporary, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+        os.fsync(folder_fd)
 
 
 def rights_like(folder_fd: int, sources: Iterable[str]) -> Rights:
@@ -213,6 +230,18 @@ def _merge(
         # One level less deep than what `_read` can take.
         message = f"cannot replace the record: {error}"
         raise RecordError(message) from error
+
+
+@contextlib.contextmanager
+def _temporary(folder_fd: int, content: bytes, replaces: str | None, first: Rights) -> Iterator[str]:
+    """The name of a file with this content, which is gone afterwards unless it has got another name."""
+    temporary = TEMPORARY_PREFIX + secrets.token_hex(6) + TEMPORARY_SUFFIX
+    try:
+        _write(temporary, folder_fd, content, replaces, first)
+        yield temporary
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=folder_fd)
 
 
 def _write(temporary: str, folder_fd: int, content: bytes, replaces: str | None, first: Rights) -> None:

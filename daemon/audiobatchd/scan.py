@@ -161,7 +161,7 @@ class Scanner:
     ) -> tuple[Assessment, dict[str, FileMemory]]:
         """What is due, and what is to be remembered because this reading found it out."""
         found = record.read_in(self._folder(key.path))
-        facts = Facts(listing.stamps, found.present(), found.provenance.entry, memory)
+        facts = Facts(listing.stamps, found.present() | listing.companions, found.provenance.entry, memory)
         assessment = assess(facts, self.offers, self.policy)
         learnt = dict(memory)
         for role, adopted in assessment.adopted.items():

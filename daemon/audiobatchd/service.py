@@ -22,7 +22,9 @@ from audiobatchd.supervisor import Supervisor, View
 from audiobatchd.watch import Watches
 
 
-def run(settings: Config, state: Path, socket: Path, views: tuple[View, ...]) -> tuple[int, str]:
+def run(
+    settings: Config, state: Path, socket: Path, views: tuple[View, ...], model_directories: tuple[str, ...]
+) -> tuple[int, str]:
     """Work until told to stop; the exit code, and what is to be told at the end.
 
     Raises AlreadyRunningError where another daemon has the state directory or the socket, UsageError for a socket that
@@ -35,7 +37,13 @@ def run(settings: Config, state: Path, socket: Path, views: tuple[View, ...]) ->
         stack.callback(catalog.close)
         watches = Watches({each.path: each.ignore for each in settings.dataset})
         supervisor = Supervisor(
-            settings, Policy(), catalog, SystemClock(), views=(*views, SystemdView()), watches=watches
+            settings,
+            Policy(recompute_other_models=settings.recompute_other_models),
+            catalog,
+            SystemClock(),
+            views=(*views, SystemdView()),
+            watches=watches,
+            model_directories=model_directories,
         )
         server = ControlServer(socket, supervisor, may_change)
         code = asyncio.run(_serve(supervisor, server, socket, settings))

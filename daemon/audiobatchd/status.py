@@ -43,6 +43,18 @@ class DatasetStatus(Struct, frozen=True):
     overdue: dict[str, str]
 
 
+class AnalyzerStatus(Struct, frozen=True):
+    """One analyzer: whether it works here, with the reason where it does not, and what its values depend on.
+
+    `models` has the digest of each model that serves, and options that alter values.
+    """
+
+    available: bool
+    reason: str
+    version: int
+    models: dict[str, str]
+
+
 class Trouble(Struct, frozen=True):
     """A folder that failed or is blocked, with the reason."""
 
@@ -63,7 +75,7 @@ class Status(Struct, frozen=True):
     uptime: float
     datasets: list[DatasetStatus]
     workers: list[WorkerStatus]
-    analyzers: dict[str, str]
+    analyzers: dict[str, AnalyzerStatus]
     done: int
     audio_seconds: float
     audio_seconds_per_second: float

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePath
 
 from audiobatchd.model import DatasetState, FolderState
-from audiobatchd.status import DatasetStatus, Status, Trouble, WorkerStatus
+from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
 from audiobatchd.terminal_text import (
     Line,
     Span,
@@ -242,12 +242,22 @@ def _trouble(trouble: Trouble, now: datetime | None, width: int, *, several: boo
 
 
 def _analyzers(status: Status, width: int) -> list[Line]:
-    """Only what this machine lacks: the rest is as it should be."""
+    """What this machine lacks, and by which models the others work."""
     lines: list[Line] = []
-    for name, state in status.analyzers.items():
-        if state != "available":
-            lines += _paragraph(f"! analyzer {name} is unavailable: {state}", width, "", Tone.CAUTION)
+    for name, analyzer in status.analyzers.items():
+        if not analyzer.available:
+            lines += _paragraph(f"! analyzer {name} is unavailable: {analyzer.reason}", width, "", Tone.CAUTION)
+    for name, analyzer in status.analyzers.items():
+        if analyzer.models:
+            lines += _paragraph(f"{name} by {_models(analyzer)}", width, "", Tone.FAINT)
     return lines
+
+
+def _models(analyzer: AnalyzerStatus) -> str:
+    """Models go by their names, their digests being for machines; options by their values."""
+    return ", ".join(
+        name if value.startswith("sha256:") else f"{name} {value}" for name, value in analyzer.models.items()
+    )
 
 
 def _paragraph(text: str, width: int, indent: str, tone: Tone) -> list[Line]:

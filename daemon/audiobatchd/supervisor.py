@@ -31,13 +31,14 @@ from audiobatchd.core.completeness import Policy, judges
 from audiobatchd.core.dispatcher import Dispatcher, Plan
 from audiobatchd.core.events import Event, FolderRead, LocksSeen, StopAsked, Walked, WalkRead, WorkerExited
 from audiobatchd.core.folders import Limits, Reading
-from audiobatchd.core.messages import Stop, WorkerSettings
+from audiobatchd.core.messages import Stop
 from audiobatchd.errors import LockBusyError, UsageError
 from audiobatchd.locks import caretaker
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import Patience
-from audiobatchd.model import FolderKey
+from audiobatchd.model import FolderKey, Mode
 from audiobatchd.names import parsed
+from audiobatchd.one_off import worker_settings
 from audiobatchd.overview import Overview
 from audiobatchd.pool import Pool
 from audiobatchd.readers import Readers
@@ -84,7 +85,7 @@ class Watching(Protocol):
 
 
 class Supervisor:
-    """One run of the daemon; `run` gives its exit code. `once`: one pass. Without `watches` only walks see changes."""
+    """One run of the daemon; `run` gives its exit code. Without `watches` only walks see changes."""
 
     def __init__(
         self,
@@ -95,8 +96,8 @@ class Supervisor:
         *,
         views: tuple[View, ...] = (),
         watches: Watching | None = None,
-        once: bool = False,
-        dry_run: bool = False,
+        model_directories: tuple[str, ...] = (),
+        mode: Mode = Mode.SERVICE,
     ) -> None:
         self._config = config
         self._policies = {
@@ -107,9 +108,8 @@ class Supervisor:
         self._clock = clock
         self._views = views
         self._watches = watches
-        self.core = Dispatcher(
-            _plan(config, self._policies, policy.only or (), once=once, dry_run=dry_run), clock.monotonic()
-        )
+        self._worker_settings = worker_settings(config, model_directories)
+        self.core = Dispatcher(_plan(config, self._policies, policy.only or (), mode), clock.monotonic())
         self.overview = Overview(self.core, clock.wall())
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._readers = {path: Readers(path, _READERS) for path in self._datasets}
@@ -141,7 +141,7 @@ class Supervisor:
         """Work until told to stop, or until the one pass is over; the exit code."""
         self._loop = asyncio.get_running_loop()
         self._catch_signals()
-        self._pool = Pool(_worker_settings(self._config), self._queue.put_nowait)
+        self._pool = Pool(self._worker_settings, self._queue.put_nowait)
         if self._watches:
             self._watches.listen(self._post)
         viewing = asyncio.create_task(self._show())
@@ -341,7 +341,8 @@ def tidy(key: FolderKey) -> None:
         lock.release()
 
 
-def _plan(config: Config, policies: dict[str, Policy], features: tuple[str, ...], *, once: bool, dry_run: bool) -> Plan:
+def _plan(config: Config, policies: dict[str, Policy], features: tuple[str, ...], mode: Mode) -> Plan:
+    once = mode is not Mode.SERVICE
     backoff = (1.0, 10.0) if once else (5.0, 300.0)
     settle = {each.path: each.settle for each in config.dataset}
     return Plan(
@@ -355,12 +356,8 @@ def _plan(config: Config, policies: dict[str, Policy], features: tuple[str, ...]
         reap=config.reap,
         features=features,
         once=once,
-        dry_run=dry_run,
+        dry_run=mode is Mode.DRY_RUN,
     )
-
-
-def _worker_settings(config: Config) -> WorkerSettings:
-    return WorkerSettings(analyzers=config.analyzers, max_duration=config.max_duration)
 
 
 def _with_remark(walked: Walked, remark: str) -> Walked:

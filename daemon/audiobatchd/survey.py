@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from audiobatchd import record
 from audiobatchd.core.completeness import Facts, Offer, Policy, assess
+from audiobatchd.core.discovery import Contents, companions
 from audiobatchd.dataset import read_folder, walk
 from audiobatchd.errors import RecordError
 from audiobatchd.locks.observer import is_locked
@@ -60,16 +61,16 @@ def survey(root: str, asked: Asked, ignore: tuple[str, ...] = ()) -> Iterator[An
             # It may be a track, or hold a thousand.
             yield Answer(shown(path), (), (), f"cannot read the folder: {names.strerror}", locked=False)
         elif names.is_track:
-            yield _look(root, path, asked)
+            yield _look(root, path, names, asked)
 
 
-def _look(root: str, path: str, asked: Asked) -> Answer:
+def _look(root: str, path: str, names: Contents, asked: Asked) -> Answer:
     folder = os.path.join(root, path) if path else root
     missing: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     trouble = ""
     try:
-        missing, stale = _lacks(folder, asked)
+        missing, stale = _lacks(folder, companions(names, os.path.basename(folder)), asked)
     except RecordError as error:
         trouble = str(error)
     except OSError as error:
@@ -77,10 +78,10 @@ def _look(root: str, path: str, asked: Asked) -> Answer:
     return Answer(shown(path) or ".", missing, stale, trouble, is_locked(folder))
 
 
-def _lacks(folder: str, asked: Asked) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _lacks(folder: str, beside: frozenset[str], asked: Asked) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The missing and the stale features. Raises RecordError and OSError."""
     found = record.read_in(folder)
-    present = found.present()
+    present = found.present() | beside
     match asked:
         case Keys(features):
             return tuple(name for name in features if name not in present), ()

@@ -178,7 +178,7 @@ def test_a_pass_does_not_load_what_only_a_service_needs(dataset: Path) -> None:
 
 def test_a_pass_that_is_ended_is_no_success(dataset: Path, tmp_path: Path) -> None:
     env = {**os.environ, **install_gate(tmp_path / "gate")}
-    config = configuration(tmp_path / "c.toml", dataset, settle=0.0, stop_grace=0.0)
+    config = configuration(tmp_path / "c.toml", dataset, plugins=["gate"], settle=0.0, stop_grace=0.0)
     command = list(map(str, (PROGRAMS / "audiobatchd", "--config", config, "--once", dataset)))
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
         eventually((tmp_path / "gate" / "at-full_mix").exists)
@@ -209,7 +209,7 @@ def test_an_analyzer_that_cannot_be_imported_is_unavailable_by_its_name(dataset:
     env = install_analyzer(tmp_path / "plugin", "mood", "return self.answer(audio)")
     module = tmp_path / "plugin" / "mood_analyzer.py"
     module.write_text("import a_library_that_is_not_there\n" + module.read_text())
-    code, out, err = once(dataset, env=env)
+    code, out, err = once(dataset, plugins=["mood"], env=env)
     assert (code, "Success:        3" in out) == (0, True), err
     assert "analyzer-unavailable analyzer=mood" in err
     assert "a_library_that_is_not_there" in err

@@ -137,7 +137,7 @@ def test_deleted_renamed_and_changed_while_queued_and_running(tmp_path: Path, ro
     env = install_gate(gate)
     for name in ("A changed", "B renamed", "C deleted", "D queued deleted", "E queued renamed", "F queued changed"):
         shutil.copytree(track, root / name)
-    config = configuration(tmp_path / "c.toml", root, workers=3, settle=0.1)
+    config = configuration(tmp_path / "c.toml", root, plugins=["gate"], workers=3, settle=0.1)
     with service(tmp_path / "d", config, env=env) as daemon:
         daemon.becomes(running=3, queued=3)
         eventually((gate / "at-full_mix").exists)
@@ -185,7 +185,7 @@ def test_somebody_else_s_lock_is_respected(tmp_path: Path, root: Path, track: Pa
     gate = tmp_path / "gate"
     env = install_gate(gate)
     shutil.copytree(track, root / "Track")
-    config = configuration(tmp_path / "c.toml", root, settle=0.1, workers=1)
+    config = configuration(tmp_path / "c.toml", root, plugins=["gate"], settle=0.1, workers=1)
     with service(tmp_path / "one", config, env=env) as one, service(tmp_path / "two", config, env=env) as two:
         eventually(lambda: {str(each.states()) for each in (one, two)} == {"{'locked': 1}", "{'running': 1}"})
         (gate / "go").touch()
@@ -200,7 +200,7 @@ def test_a_stop_lets_running_jobs_finish(tmp_path: Path, root: Path, track: Path
     gate = tmp_path / "gate"
     env = install_gate(gate)
     shutil.copytree(track, root / "Track")
-    config = configuration(tmp_path / "c.toml", root, settle=0.0, workers=1)
+    config = configuration(tmp_path / "c.toml", root, plugins=["gate"], settle=0.0, workers=1)
     with service(tmp_path / "d", config, env=env) as daemon:
         daemon.becomes(running=1)
         daemon.process.send_signal(number)
@@ -215,7 +215,9 @@ def test_a_stop_lets_running_jobs_finish(tmp_path: Path, root: Path, track: Path
 def test_a_stop_does_not_wait_for_ever(tmp_path: Path, root: Path, track: Path, again: bool) -> None:
     env = install_gate(tmp_path / "gate")
     shutil.copytree(track, root / "Track")
-    config = configuration(tmp_path / "c.toml", root, settle=0.0, workers=2, stop_grace=600.0 if again else 0.2)
+    config = configuration(
+        tmp_path / "c.toml", root, plugins=["gate"], settle=0.0, workers=2, stop_grace=600.0 if again else 0.2
+    )
     with service(tmp_path / "d", config, env=env) as daemon:
         daemon.becomes(running=1)
         eventually((tmp_path / "gate" / "at-full_mix").exists)
@@ -233,7 +235,7 @@ def test_a_stop_does_not_wait_for_ever(tmp_path: Path, root: Path, track: Path, 
 def test_workers_die_with_a_killed_daemon(tmp_path: Path, root: Path, track: Path) -> None:
     env = install_gate(tmp_path / "gate")
     shutil.copytree(track, root / "Track")
-    config = configuration(tmp_path / "c.toml", root, settle=0.0, workers=2)
+    config = configuration(tmp_path / "c.toml", root, plugins=["gate"], settle=0.0, workers=2)
     with service(tmp_path / "d", config, env=env) as daemon:
         daemon.becomes(running=1)
         workers = daemon.workers()
@@ -271,7 +273,14 @@ def test_poison_fails_its_folder_and_no_other(tmp_path: Path, root: Path, body: 
     for number in range(4):
         make_track(root / f"Short {number}", seconds=1, stems=(), seed=number)
     config = configuration(
-        tmp_path / "c.toml", root, settle=0.0, workers=2, max_deaths=2, job_timeout=1.0, job_timeout_factor=0.0
+        tmp_path / "c.toml",
+        root,
+        plugins=["poison"],
+        settle=0.0,
+        workers=2,
+        max_deaths=2,
+        job_timeout=1.0,
+        job_timeout_factor=0.0,
     )
     code, out, err = run("audiobatchd", "--config", config, "--once", root, env=env)
     assert code == 1, err
@@ -293,12 +302,14 @@ def test_an_analyzer_that_cannot_load_here_holds_nothing_up(tmp_path: Path, root
         )
     )
     shutil.copytree(track, root / "Track")
-    with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.1), env=env) as daemon:
+    with service(
+        tmp_path / "d", configuration(tmp_path / "c.toml", root, plugins=["absent"], settle=0.1), env=env
+    ) as daemon:
         daemon.becomes(complete=1)
         status = daemon.status()
         assert status is not None
         assert status.datasets[0].unavailable == 2
-        assert status.analyzers["absent"] == "model m is missing"
+        assert status.analyzers["absent"].reason == "model m is missing"
     assert "absent" not in record_of(root / "Track")["_audiobatch"]["analyzers"]
 
 

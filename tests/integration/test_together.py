@@ -55,7 +55,7 @@ def test_two_daemons_a_pass_and_a_script_analyse_every_folder_once(tmp_path: Pat
         return self.answer(audio)
     """
     env = install_analyzer(tmp_path / "plugin", "count", body)
-    config = configuration(tmp_path / "c.toml", root, settle=0.0, workers=1)
+    config = configuration(tmp_path / "c.toml", root, plugins=["count"], settle=0.0, workers=1)
     everybody = {**os.environ, **env}
     with ExitStack() as stack:
         daemons = [stack.enter_context(service(tmp_path / name, config, env=env)) for name in ("one", "two")]
@@ -91,7 +91,7 @@ def test_daemons_that_differ_come_to_rest(tmp_path: Path, root: Path) -> None:
         module = tmp_path / f"plugin {version}" / "mood_analyzer.py"
         module.write_text(module.read_text().replace("models = {}", f"models = {{'musicnn': '{model}'}}"))
         environments.append(env)
-    config = configuration(tmp_path / "c.toml", root, settle=0.1, rescan=1.0, workers=1)
+    config = configuration(tmp_path / "c.toml", root, plugins=["mood"], settle=0.1, rescan=1.0, workers=1)
     with ExitStack() as stack:
         one, two = (
             stack.enter_context(service(tmp_path / f"d{number}", config, env=env))

@@ -7,12 +7,19 @@ from pathlib import Path
 
 _HEAD = """
     import ctypes, os, pathlib, signal, sys, time
-    from audiobatchd.plugin_api import Feature, Measurement, feature_name
+    from audiobatchd.plugin_api import NATIVE, Cost, Feature, Measurement, feature_name
 
     class Analyzer:
         name = {name!r}
         version = {version}
         models = {{}}
+        cost = Cost.LIGHT
+
+        def __init__(self, settings):
+            settings.options.close()
+
+        def views(self, role):
+            return (NATIVE,)
 
         def features(self, role):
             return (Feature(feature_name({name!r}, role), "s", "a test"),)

@@ -47,15 +47,27 @@ def run(*arguments: object, env: Mapping[str, str] | None = None, timeout: float
 
 
 def once(
-    dataset: Path, *options: object, settle: float = 0.0, env: Mapping[str, str] | None = None
+    dataset: Path,
+    *options: object,
+    settle: float = 0.0,
+    plugins: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
 ) -> tuple[int, str, str]:
     """`audiobatchd --once DATASET`, by default without waiting for files to settle."""
-    config = configuration(dataset.parent / "once.toml", dataset, settle=settle)
+    config = configuration(dataset.parent / "once.toml", dataset, settle=settle, plugins=plugins)
     return run("audiobatchd", "--config", config, "--once", dataset, *options, env=env)
 
 
-def configuration(path: Path, *datasets: Path, settle: float = 0.3, rescan: float = 3600.0, **keys: object) -> Path:
-    """Write a configuration file."""
+def configuration(
+    path: Path,
+    *datasets: Path,
+    settle: float = 0.3,
+    rescan: float = 3600.0,
+    plugins: Sequence[str] = (),
+    **keys: object,
+) -> Path:
+    """Write a configuration file: with the analyzers `loudness`, which loads quickly, and `plugins`, or others."""
+    keys = {"analyzers": ["loudness", *plugins], **keys}
     lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
     for dataset in datasets:
         lines += ["[[dataset]]", f"path = {json.dumps(str(dataset))}", f"settle = {settle}", f"rescan = {rescan}"]

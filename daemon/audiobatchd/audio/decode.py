@@ -24,10 +24,10 @@ from audiobatchd.audio.gather import Gatherer
 from audiobatchd.audio.layout import MOST_CHANNELS, channel_names
 from audiobatchd.audio.promise import DEMUXERS, Promise, promised
 from audiobatchd.audio.source import SourceFile
+from audiobatchd.audio.views import Decoded
 from audiobatchd.audio.window import FileWindow, WindowReader
 from audiobatchd.errors import DamagedFileError, UnmeasurableError
 from audiobatchd.names import shown
-from audiobatchd.plugin_api import Audio
 
 _READ_BYTES = 1 << 16
 # Larger packets are mapped and unmapped one by one: four times the CPU time at 256 KiB.
@@ -35,6 +35,8 @@ _PCM_PACKET_BYTES = 1 << 14
 _LEAST_RATE, _MOST_RATE = 8000, 192_000
 _UNPROMISED_SECONDS = 600
 _LONGEST_FRAME = 1 << 16
+# What squares and sums of float32 samples can still hold; a file of integers called floats stays far below.
+_MOST_AMPLITUDE = 1e12
 
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 
@@ -43,12 +45,13 @@ LogLine = tuple[int, str, str]
 
 def decode(
     source: SourceFile, role: str, max_duration: float, on_duration: Callable[[float], None] | None = None
-) -> Audio:
+) -> Decoded:
     """Decode all of `source` at its own rate and with its own channels.
 
     `on_duration` is called with the length in seconds as soon as the file promises one. Raises DamagedFileError where
     the file does not hold what it promises, or nothing; UnmeasurableError where it is longer than `max_duration`
-    seconds, or has more channels or another sample rate than loudness is defined for; OSError where it cannot be read.
+    seconds, has more channels or another sample rate than loudness is defined for, or samples beyond reason; OSError
+    where it cannot be read.
     """
     if not source.stamp.size:
         message = "is empty"
@@ -93,7 +96,7 @@ class _Limit:
             raise UnmeasurableError(message)
 
 
-def _decode(reader: WindowReader, promise: Promise, role: str, limit: _Limit) -> Audio:
+def _decode(reader: WindowReader, promise: Promise, role: str, limit: _Limit) -> Decoded:
     options = {"format_whitelist": ",".join(DEMUXERS)}
     if promise.demuxer == "wav":
         options["max_size"] = str(_PCM_PACKET_BYTES)
@@ -166,7 +169,7 @@ class _Decoding:
         self._order = _own_order(stream.codec_context)
         self._md5: PcmDigest | None = None
 
-    def audio(self, role: str, container: InputContainer) -> Audio:
+    def audio(self, role: str, container: InputContainer) -> Decoded:
         """Decode to the end; see `decode`. Nothing is decoded behind the first error: FFmpeg may crash there."""
         frames = self._frames(container)
         first = next(frames, None)
@@ -180,7 +183,7 @@ class _Decoding:
         gatherer = Gatherer(first.format.name, len(channels), self._room(rate))
         last = self._gather(gatherer, first, frames)
         self._judge(gatherer, first, last)
-        return Audio(role, gatherer.samples(), rate, channels)
+        return Decoded(role, gatherer.samples(), rate, channels)
 
     def _frames(self, container: InputContainer) -> Iterator[AudioFrame]:
         for packet in container.demux(self._stream):
@@ -243,6 +246,8 @@ class _Decoding:
             noun = "sample that is" if bad == 1 else "samples that are"
             message = f"holds {bad} {noun} not finite, the first at {place / rate:.3f} s"
             raise DamagedFileError(message)
+        if gatherer.exceeds(_MOST_AMPLITUDE):
+            raise UnmeasurableError("samples beyond a trillion times full scale")
 
 
 def _channels_of(frame: AudioFrame, order: AudioLayout | None) -> tuple[str, ...]:

@@ -99,3 +99,12 @@ class Gatherer:
                         bad += finite.size - int(np.count_nonzero(finite))
                         first = min(first, start + int(np.argmin(finite)))
         return bad, first
+
+    def exceeds(self, amplitude: float) -> bool:
+        """Whether any sample lies beyond `amplitude`, which is more than full scale."""
+        blocks = range(0, self.count if self.is_float else 0, _BLOCK)
+        return any(
+            np.abs(row[start : min(start + _BLOCK, self.count)]).max() > amplitude
+            for row in self._rows
+            for start in blocks
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from audiobatchd.plugin_api import FULL_MIX
 
 NEVER_ENTERED = frozenset({"crops", "@eaDir", "lost+found", ".stfolder"})
 _RSYNC_SUFFIX = 6
+_COMPANION = re.compile(r"(?!\.INFO\Z)\.[A-Z][A-Z0-9_]*\Z")
 _TEMPORARY_ENDINGS = (".part", ".partial", ".filepart", ".crdownload", ".!qb", ".!ut", ".download")
 
 
@@ -27,12 +29,14 @@ class Name:
 class Contents:
     """What a directory's names amount to.
 
-    `shadowed` are source files that lose to an earlier extension of the same role.
+    `shadowed` are source files that lose to an earlier extension of the same role; `companions` what may be a feature
+    that is a file of its own beside the record.
     """
 
     sources: dict[str, str] = field(default_factory=dict)
     shadowed: list[str] = field(default_factory=list)
     temporaries: list[str] = field(default_factory=list)
+    companions: list[str] = field(default_factory=list)
     directories: list[str] = field(default_factory=list)
 
     @property
@@ -57,6 +61,8 @@ def contents(names: Iterable[Name], ignore: tuple[str, ...] = ()) -> Contents:
             candidates.setdefault(role, []).append((entry.is_dir, rank, entry.name))
         elif not entry.is_dir and is_temporary(entry.name):
             found.temporaries.append(entry.name)
+        elif not entry.is_dir and is_companion(_suffix(entry.name)):
+            found.companions.append(entry.name)
         if entry.is_dir and not entry.is_link and enters(entry.name, ignore):
             found.directories.append(entry.name)
     for role in ROLES:
@@ -94,9 +100,25 @@ def is_temporary(name: str) -> bool:
     return _role(inner)[0] is not None
 
 
+def is_companion(suffix: str) -> bool:
+    """Whether `<folder name><suffix>` would be a feature that is a file: a dot and capitals, as `.BEATS_GRID`."""
+    return _COMPANION.match(suffix) is not None
+
+
+def companions(found: Contents, folder_name: str) -> frozenset[str]:
+    """The features of the folder of this name that are files, as their suffixes."""
+    return frozenset(_suffix(name) for name in found.companions if name == folder_name + _suffix(name))
+
+
 def is_relevant(name: str) -> bool:
     """Whether a change of a file of this name can alter what is due in its folder."""
-    return _role(name)[0] is not None or is_temporary(name) or name.endswith(".INFO")
+    if _role(name)[0] is not None or is_temporary(name) or name.endswith(".INFO"):
+        return True
+    return is_companion(_suffix(name))
+
+
+def _suffix(name: str) -> str:
+    return name[name.rfind(".") :] if "." in name else ""
 
 
 def _role(name: str) -> tuple[str | None, int]:

@@ -5,6 +5,8 @@ Paths are bytes here, because names on disk are.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 
@@ -17,9 +19,11 @@ PACKET_LIMIT = 192 * 1024
 
 
 class WorkerSettings(Struct, frozen=True):
-    """What a worker has to know from its start; passed on its command line."""
+    """What a worker has to know from its start; passed on its command line. `options` are each analyzer's table."""
 
     analyzers: tuple[str, ...] | None = None
+    options: dict[str, dict[str, Any]] = {}
+    model_directories: tuple[str, ...] = ()
     max_duration: float = 7200.0
 
 

@@ -1,14 +1,14 @@
 """`python -m audiobatchd.worker SOCKET PID SETTINGS` is what the daemon starts in a slot.
 
-`python -m audiobatchd.worker offers SETTINGS` only prints, as its last line, what the analyzers offer.
+`python -m audiobatchd.worker offers | features | analyze SETTINGS ...` only answers that question; see `one_off`.
 """
 
 import sys
 
-from audiobatchd.worker import process
+from audiobatchd.worker import process, questions
 
 if __name__ == "__main__":
-    if sys.argv[1] == "offers":
-        process.print_offers(sys.argv[2])
-    else:
+    if sys.argv[1].isdecimal():
         process.main()
+    else:
+        questions.answer(sys.argv[1], sys.argv[2], sys.argv[3:])

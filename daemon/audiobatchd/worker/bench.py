@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
 from audiobatchd.core.completeness import Offer
 from audiobatchd.core.messages import Ready, WorkerSettings
-from audiobatchd.errors import AnalyzerUnavailableError, ConfigError
+from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, OptionError
 from audiobatchd.model import ROLES
-from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer
+from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer, Options, Settings
 from audiobatchd.terminal_text import printable
 
 
@@ -25,36 +27,60 @@ class Bench:
     def load(settings: WorkerSettings) -> Bench:
         """Find the analyzers by their entry points and load them.
 
-        One that lacks something here is offered as unavailable, with the reason. Raises ConfigError where the
-        configuration names an analyzer that is not installed.
+        One that lacks something here, or cannot be as it is configured, is offered as unavailable, with the reason.
+        Raises ConfigError where the configuration names an analyzer that is not installed, or two have one name.
         """
-        found = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
-        names = sorted(found) if settings.analyzers is None else dict.fromkeys(settings.analyzers)
         analyzers: dict[str, Analyzer] = {}
-        offers = []
-        for name in names:
-            if name not in found:
-                installed = ", ".join(sorted(found)) or "none"
-                message = f"cannot find the analyzer {name!r} (installed: {installed})"
-                raise ConfigError(message)
-            try:
-                analyzer: Analyzer = found[name].load()()
-            except ImportError as error:
-                # What it gives is not known without it.
-                offers.append(Offer(name, 0, {}, unavailable=printable(f"it cannot be imported: {error}")))
+        offers: dict[str, Offer] = {}
+        for made in make(settings):
+            if isinstance(made, Offer):
+                _add(offers, made)
                 continue
             unavailable = None
             try:
-                analyzer.load()
-                analyzers[analyzer.name] = analyzer
-            except AnalyzerUnavailableError as error:
+                made.load()
+                analyzers[made.name] = made
+            except (AnalyzerUnavailableError, OptionError) as error:
                 unavailable = printable(str(error))
-            offers.append(_offer(analyzer, unavailable))
-        return Bench(settings, analyzers, tuple(offers))
+            _add(offers, _offer(made, unavailable))
+        return Bench(settings, analyzers, tuple(offers.values()))
 
     def ready(self) -> Ready:
         """What the daemon is told."""
         return Ready(self.offers)
+
+
+def make(settings: WorkerSettings) -> Iterator[Analyzer | Offer]:
+    """The configured analyzers, made and not loaded; in place of one that cannot be made, what is offered of it.
+
+    Raises ConfigError where the configuration names an analyzer that is not installed.
+    """
+    found = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+    for name in sorted(found) if settings.analyzers is None else dict.fromkeys(settings.analyzers):
+        if name not in found:
+            installed = ", ".join(sorted(found)) or "none"
+            message = f"cannot find the analyzer {name!r} (installed: {installed})"
+            raise ConfigError(message)
+        # What an analyzer gives is not known without it.
+        try:
+            yield from _made(found[name], settings)
+        except ImportError as error:
+            yield Offer(name, 0, {}, unavailable=printable(f"it cannot be imported: {error}"))
+        except OptionError as error:
+            yield Offer(name, 0, {}, unavailable=printable(f"[analyzer.{name}] {error}"))
+
+
+def _made(point: EntryPoint, settings: WorkerSettings) -> tuple[Analyzer, ...]:
+    directories = tuple(map(Path, settings.model_directories))
+    made = point.load()(Settings(Options(settings.options.get(point.name)), directories))
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _add(offers: dict[str, Offer], offer: Offer) -> None:
+    if offer.name in offers:
+        message = f"two analyzers are called {offer.name!r}"
+        raise ConfigError(message)
+    offers[offer.name] = offer
 
 
 def _offer(analyzer: Analyzer, unavailable: str | None) -> Offer:

@@ -71,10 +71,13 @@ def run(job: Job, bench: Bench, report: Progress) -> Result:
         lock.release()
 
 
-def measure_anew(folder: str, gate: Gate, bench: Bench) -> Result:
-    """Measure all of a folder that the caller has locked, whatever its record has, as a job would. Raises OSError."""
+def measure_anew(folder: str, gate: Gate, bench: Bench, only: tuple[str, ...] | None = None) -> Result:
+    """Measure all of a folder that the caller has locked, whatever its record has, as a job would. Raises OSError.
+
+    `only`: no more than it takes to give these features.
+    """
     signature = read_folder(folder).signature
-    job = Job(0, os.fsencode(folder), b"", signature, Policy(overwrite=True), {}, 0.0)
+    job = Job(0, os.fsencode(folder), b"", signature, Policy(overwrite=True, only=only), {}, 0.0)
     return _locked(job, folder, gate, bench, lambda _doing, _seconds: None)
 
 
@@ -128,7 +131,8 @@ class _Work:
 
     def do(self, found: Record) -> Result:
         """Measure every file that is due, one after the other, then publish once."""
-        facts = Facts(self.listing.stamps, found.present(), found.provenance.entry, self.job.memory)
+        present = found.present() | self.listing.companions
+        facts = Facts(self.listing.stamps, present, found.provenance.entry, self.job.memory)
         assessment = assess(facts, self.bench.offers, self.job.policy)
         self.memory = {role: self.job.memory[role] for role in self.listing.stamps if role in self.job.memory}
         for role, reason in assessment.failed.items():
@@ -174,9 +178,11 @@ class _Work:
     def _publish(self) -> None:
         self.report("writing the record", 0.0)
         values: dict[str, Value] = {}
+        files: dict[str, str] = {}
         entries: dict[str, dict[str, Entry]] = {}
         for role, result in self.results.items():
             values |= result.values
+            files |= result.files
             for analyzer, entry in result.entries.items():
                 entries.setdefault(analyzer, {})[role] = entry
         try:
@@ -185,6 +191,7 @@ class _Work:
                 self.descriptor,
                 values,
                 entries,
+                files=files,
                 drop=[name for result in self.results.values() for name in result.unmeasurable],
                 first=record.rights_like(self.descriptor, self._sources()),
                 gate=self.gate,

@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 
 from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import SourceFile, digest, open_source
+from audiobatchd.audio.views import Decoded
 from audiobatchd.core.completeness import Due
+from audiobatchd.core.discovery import is_companion
 from audiobatchd.errors import AnalyzerFaultError, DamagedFileError, SourceChangedError, UnmeasurableError
 from audiobatchd.model import FileStamp, Fingerprint
 from audiobatchd.names import shown
-from audiobatchd.plugin_api import Analyzer, Audio, Measurement, Value
+from audiobatchd.plugin_api import NATIVE, Analyzer, Measurement, Value
 from audiobatchd.provenance import Entry
 from audiobatchd.terminal_text import printable
 from audiobatchd.worker.bench import Bench
@@ -31,6 +33,7 @@ class FileResult:
 
     fingerprint: Fingerprint
     values: dict[str, Value] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
     unmeasurable: dict[str, str] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     audio_seconds: float = 0.0
@@ -66,7 +69,7 @@ def _measure(
     stamp = source.stamp
     content = digest(source)
     result = FileResult(Fingerprint(stamp.shown, stamp.size, stamp.mtime_ns, content))
-    wanted = [bench.analyzers[work.analyzer] for work in due if work.unless_digest != content]
+    wanted = _in_turn([bench.analyzers[work.analyzer] for work in due if work.unless_digest != content], role)
     if not wanted:
         return result
 
@@ -80,13 +83,19 @@ def _measure(
             _note(result, analyzer, role, _refusal(analyzer, role, str(error)))
         return result
     result.audio_seconds = audio.duration
-    for analyzer in wanted:
+    for place, analyzer in enumerate(wanted):
         report(f"{analyzer.name} of {stamp.shown}", 0.0)
+        audio.turn(analyzer.views(role), [view for other in wanted[place + 1 :] for view in other.views(role)])
         _note(result, analyzer, role, _call(analyzer, audio))
     return result
 
 
-def _call(analyzer: Analyzer, audio: Audio) -> Measurement:
+def _in_turn(analyzers: list[Analyzer], role: str) -> list[Analyzer]:
+    """Those that read the native samples first, so that these can go; then by cost."""
+    return sorted(analyzers, key=lambda each: (NATIVE not in each.views(role), each.cost))
+
+
+def _call(analyzer: Analyzer, audio: Decoded) -> Measurement:
     try:
         return analyzer.analyze(audio)
     except Exception as error:
@@ -104,6 +113,7 @@ def _note(result: FileResult, analyzer: Analyzer, role: str, measurement: Measur
     """Take in a measurement, after checking that it keeps what the analyzer promised."""
     values, unmeasurable = _checked(analyzer, role, measurement)
     result.values |= values
+    result.files |= measurement.files
     result.unmeasurable |= unmeasurable
     result.entries[analyzer.name] = _entry(result, analyzer, unmeasurable)
 
@@ -114,7 +124,7 @@ def _checked(analyzer: Analyzer, role: str, given: object) -> tuple[dict[str, Va
         message = f"analyzer {analyzer.name} gave {type(given).__name__} and no measurement"
         raise AnalyzerFaultError(message)
     promised = sorted(feature.name for feature in analyzer.features(role))
-    names = sorted([*given.values, *given.unmeasurable])
+    names = sorted([*given.values, *given.unmeasurable, *given.files])
     if names != promised:
         message = f"analyzer {analyzer.name} promised {promised} and gave {names}"
         raise AnalyzerFaultError(message)
@@ -125,6 +135,10 @@ def _checked(analyzer: Analyzer, role: str, given: object) -> tuple[dict[str, Va
             message = printable(f"analyzer {analyzer.name} gave {value!r:.100} for {name}")
             raise AnalyzerFaultError(message)
         values[name] = plain
+    for name in [*values, *given.files]:
+        if is_companion(name) != (name in given.files):
+            message = f"analyzer {analyzer.name} gave {name} as what it cannot be, a file or a value"
+            raise AnalyzerFaultError(message)
     return values, {name: printable(reason) for name, reason in given.unmeasurable.items()}
 
 

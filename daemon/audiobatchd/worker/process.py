@@ -50,12 +50,6 @@ def main() -> None:
         _serve(channel, msgspec.json.decode(settings, type=WorkerSettings))
 
 
-def print_offers(settings: str) -> None:
-    """Print what the analyzers offer as JSON, in a last line: loading them may print anything."""
-    bench = Bench.load(msgspec.json.decode(settings, type=WorkerSettings))
-    sys.stdout.write("\n" + msgspec.json.encode(bench.offers).decode())
-
-
 def _serve(channel: socket.socket, settings: WorkerSettings) -> None:
     bench = Bench.load(settings)
     _send(channel, bench.ready())

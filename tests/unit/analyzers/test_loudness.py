@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from audiobatch_analyzers.loudness import LoudnessAnalyzer
-from audiobatchd.plugin_api import FULL_MIX, STEMS, Analyzer, Audio, Measurement
+from audiobatchd.audio.views import Decoded
+from audiobatchd.plugin_api import FULL_MIX, STEMS, Analyzer, Measurement, Settings
 from support.audio_files import Samples, music, tone
 
 ROLES = (FULL_MIX, *STEMS)
@@ -19,7 +20,7 @@ RATES = (8000, 8001, 11025, 16000, 22050, 44100, 44101, 48000, 88200, 96000, 192
 
 
 def measured(samples: Samples, rate: int = 44100, role: str = FULL_MIX) -> Measurement:
-    return LoudnessAnalyzer().analyze(Audio(role, samples, rate, PLACES[samples.shape[1]]))
+    return LoudnessAnalyzer(Settings()).analyze(Decoded(role, samples, rate, PLACES[samples.shape[1]]))
 
 
 def silence(frames: int, channels: int = 2) -> Samples:
@@ -39,13 +40,13 @@ NAMES = {
 
 @pytest.mark.parametrize("role", ROLES)
 def test_features_and_their_units(role: str) -> None:
-    features = LoudnessAnalyzer().features(role)
+    features = LoudnessAnalyzer(Settings()).features(role)
     assert {feature.name: feature.unit for feature in features} == NAMES[role]
     assert all(feature.description for feature in features)
 
 
 def test_it_is_an_analyzer_without_models() -> None:
-    analyzer = LoudnessAnalyzer()
+    analyzer = LoudnessAnalyzer(Settings())
     assert isinstance(analyzer, Analyzer)
     assert (analyzer.name, analyzer.version) == ("loudness", 1)
     analyzer.load()
@@ -93,11 +94,11 @@ def test_a_role_changes_names_and_nothing_else() -> None:
 
 
 def test_the_same_audio_has_the_same_values() -> None:
-    analyzer = LoudnessAnalyzer()
-    track = Audio(FULL_MIX, *audio("music"), PLACES[2])
+    analyzer = LoudnessAnalyzer(Settings())
+    track = Decoded(FULL_MIX, *audio("music"), PLACES[2])
     first = analyzer.analyze(track)
-    analyzer.analyze(Audio(FULL_MIX, *audio("5.1"), PLACES[6]))
-    assert analyzer.analyze(track) == first == LoudnessAnalyzer().analyze(track)
+    analyzer.analyze(Decoded(FULL_MIX, *audio("5.1"), PLACES[6]))
+    assert analyzer.analyze(track) == first == LoudnessAnalyzer(Settings()).analyze(track)
 
 
 # Values
@@ -126,8 +127,8 @@ def test_the_same_tone_in_every_channel(channels: int, lufs: float) -> None:
 def test_channels_go_by_their_names_not_by_their_order() -> None:
     samples = music(4.0, 48000, seed=12, channels=6)
     order = [5, 3, 0, 4, 2, 1]
-    shuffled = Audio(FULL_MIX, samples[:, order], 48000, tuple(PLACES[6][place] for place in order))
-    assert LoudnessAnalyzer().analyze(shuffled) == measured(samples, 48000)
+    shuffled = Decoded(FULL_MIX, samples[:, order], 48000, tuple(PLACES[6][place] for place in order))
+    assert LoudnessAnalyzer(Settings()).analyze(shuffled) == measured(samples, 48000)
 
 
 @pytest.mark.parametrize("offset", [0.25, -0.5])

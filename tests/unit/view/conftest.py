@@ -6,7 +6,13 @@ import msgspec
 import pytest
 
 from audiobatchd.model import DatasetState, FolderState
-from audiobatchd.status import DatasetStatus, Status, Trouble, WorkerStatus
+from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
+
+LOUDNESS = AnalyzerStatus(available=True, reason="", version=1, models={})
+TEMPO = AnalyzerStatus(available=False, reason="no library essentia is installed here", version=1, models={})
+MOOD = AnalyzerStatus(
+    available=True, reason="", version=1, models={"mood-net-1": f"sha256:{'0' * 64}", "method": "thorough"}
+)
 
 HOSTILE = (
     "[bold]Artist[/bold] - :smile: Track",
@@ -80,7 +86,7 @@ def busy() -> Status:
         uptime=3 * 3600.0,
         datasets=[dataset],
         workers=_workers(),
-        analyzers={"loudness": "available", "tempo": "no library essentia is installed here"},
+        analyzers={"loudness": LOUDNESS, "tempo": TEMPO, "mood": MOOD},
         done=812,
         audio_seconds=201600.5,
         audio_seconds_per_second=83.2,
@@ -106,7 +112,7 @@ def idle(busy: Status) -> Status:
         busy,
         datasets=[dataset],
         workers=[WorkerStatus(slot, "idle", 100 + slot, "", "", "", 60.0) for slot in range(2)],
-        analyzers={"loudness": "available"},
+        analyzers={"loudness": LOUDNESS},
         audio_seconds_per_second=0.0,
         folders_per_hour=0.0,
         time_left=0.0,

@@ -15,11 +15,15 @@ from audiobatchd.model import ROLES
 from audiobatchd.plugin_api import (
     ENTRY_POINT_GROUP,
     FULL_MIX,
+    NATIVE,
     STEMS,
     Analyzer,
     Audio,
+    Cost,
     Feature,
     Measurement,
+    Settings,
+    View,
     feature_name,
 )
 from audiobatchd.worker import bench
@@ -33,7 +37,10 @@ class Peak:
     name = "peak"
     version = 3
 
-    def __init__(self) -> None:
+    cost = Cost.LIGHT
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.loaded = 0
 
     @property
@@ -42,6 +49,9 @@ class Peak:
 
     def features(self, role: str) -> tuple[Feature, ...]:
         return (Feature("peak", "dBFS", "Sample peak"),) if role == FULL_MIX else ()
+
+    def views(self, role: str) -> tuple[View, ...]:
+        return (NATIVE,) if self.features(role) else ()
 
     def load(self) -> None:
         self.loaded += 1

@@ -22,7 +22,7 @@ from audiobatchd.core.completeness import FileMemory, Offer, Policy, judges
 from audiobatchd.core.messages import Job, Result, WorkerSettings, decode_from_worker, encode
 from audiobatchd.dataset import read_folder
 from audiobatchd.model import ROLES, FileStamp, Outcome
-from audiobatchd.plugin_api import Audio, Feature, Measurement, feature_name
+from audiobatchd.plugin_api import NATIVE, Audio, Cost, Feature, Measurement, View, feature_name
 from audiobatchd.worker import job as job_module
 from audiobatchd.worker.bench import Bench
 from audiobatchd.worker.job import run
@@ -42,12 +42,16 @@ class Probe:
     name: str = "probe"
     version: int = 1
     models: Mapping[str, str] = field(default_factory=dict)
+    cost: Cost = Cost.LIGHT
     has_pitch: bool = True
     meanwhile: Callable[[str], object] = bool
 
     def features(self, role: str) -> tuple[Feature, ...]:
         bases = ("length", "pitch") if self.name == "probe" else (self.name,)
         return tuple(Feature(feature_name(base, role), "", "") for base in bases)
+
+    def views(self, role: str) -> tuple[View, ...]:
+        return (NATIVE,) if self.features(role) else ()
 
     def load(self) -> None:
         pass

@@ -19,7 +19,7 @@ from audiobatchd.core.completeness import Due
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.errors import AnalyzerFaultError, DamagedFileError, SourceChangedError
 from audiobatchd.model import FileStamp
-from audiobatchd.plugin_api import Audio, Feature, Measurement, Value, feature_name
+from audiobatchd.plugin_api import NATIVE, Audio, Cost, Feature, Measurement, Value, View, feature_name
 from audiobatchd.worker import measure as measure_module
 from audiobatchd.worker.bench import Bench
 from audiobatchd.worker.measure import FileResult, measure
@@ -45,10 +45,14 @@ class Probe:
     version: int = 2
     bases: tuple[str, ...] = ("length",)
     models: Mapping[str, str] = field(default_factory=dict)
+    cost: Cost = Cost.LIGHT
     asked: list[Audio] = field(default_factory=list)
 
     def features(self, role: str) -> tuple[Feature, ...]:
         return tuple(Feature(feature_name(base, role), "s", "") for base in self.bases)
+
+    def views(self, role: str) -> tuple[View, ...]:
+        return (NATIVE,) if self.features(role) else ()
 
     def load(self) -> None:
         pass
@@ -134,7 +138,7 @@ def test_values_come_with_an_account_of_how_they_came_about(studio: Studio) -> N
 
 
 def test_the_file_is_decoded_once_for_all_and_each_stage_is_told(studio: Studio) -> None:
-    one, other = Probe(), Probe(lambda audio: Measurement({"n": len(audio.samples)}), name="other", bases=("n",))
+    one, other = Probe(), Probe(lambda audio: Measurement({"n": len(audio.view())}), name="other", bases=("n",))
     result = studio.measure(one, other)
     assert result.values == {"length": 0.25, "n": 2000}
     assert one.asked[0] is other.asked[0]
