@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from audiobatchd.batch import BatchStats, print_batch_summary
+    from audiobatchd.library.essentia import EssentiaAnalyzer
     from audiobatchd.library.file_lock import FileLock
     from audiobatchd.library.info import read_info, save_to_info
     from audiobatchd.library.loudness import analyze_folder_loudness
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "BatchProcessor": "library.processor",
     "BatchStats": "batch",
+    "EssentiaAnalyzer": "library.essentia",
     "FileLock": "library.file_lock",
     "analyze_folder_loudness": "library.loudness",
     "filter_folders_to_process": "library.resume",
@@ -45,6 +47,7 @@ _HOMES = {
 __all__ = [
     "BatchProcessor",
     "BatchStats",
+    "EssentiaAnalyzer",
     "FileLock",
     "analyze_folder_loudness",
     "filter_folders_to_process",

@@ -61,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
         "Show each dataset's folders by state, what the workers do, the rate, and what failed.",
     )
     _add_surveys(commands)
+    _add_analysis(commands)
     _add_locks(commands)
+    _add_models(commands)
     return parser
 
 
@@ -94,6 +96,24 @@ def _add_surveys(commands: _Commands[argparse.ArgumentParser]) -> None:
         parser.add_argument(
             "--features", nargs="+", metavar="FEATURE", help="these keys, whoever made them; else the analyzers' own"
         )
+
+
+def _add_analysis(commands: _Commands[argparse.ArgumentParser]) -> None:
+    """Measuring by hand, and what can be measured."""
+    analyze = _add(
+        commands,
+        "analyze",
+        "analysis:analyze",
+        "measure one file or one track folder, now",
+        "Measure an audio file, or all source files of a track folder, and show the values. Exit code 1 where a file "
+        "is damaged, or nothing can be measured.",
+    )
+    analyze.add_argument("path", metavar="FILE_OR_FOLDER", help="an audio file, or a track folder")
+    analyze.add_argument("--features", nargs="+", metavar="FEATURE", help="only these")
+    analyze.add_argument("--save", action="store_true", help="write them to the folder's record")
+    features = _add(commands, "features", "analysis:features", "every feature with unit, range and source", "")
+    for parser in (analyze, features):
+        parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file")
 
 
 def _add_locks(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -132,6 +152,47 @@ def _add_locks(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     _add_dataset(test)
     test.add_argument("--wait", metavar="SECONDS", type=float, default=10.0, help="for another machine (10)")
+
+
+def _add_models(commands: _Commands[argparse.ArgumentParser]) -> None:
+    """What analyzers load."""
+    models = commands.add_parser("models", help="list, fetch, add or verify the models that analyzers load")
+    actions = models.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listing = _add(actions, "list", "models:list_models", "the models that are known or found, and where they are", "")
+    fetch = _add(
+        actions,
+        "fetch",
+        "models:fetch",
+        "fetch published models",
+        "Fetch published models, and what they need, from where they are published; without a NAME those that the "
+        "analyzers work with. They are for non-commercial use.",
+    )
+    fetch.add_argument("name", metavar="NAME", nargs="*", help="a model that `audiobatchctl models list` knows")
+    fetch.add_argument("--to", metavar="DIR", type=Path, help="put them into this directory")
+    fetch.add_argument(
+        "--from", metavar="URL", dest="source", help="a mirror's base address, in place of the official one"
+    )
+    add = _add(
+        actions,
+        "add",
+        "models:add",
+        "copy a model from your files to where it is looked for",
+        "Check a TensorFlow graph and its metadata, and copy them to where models are looked for.",
+    )
+    add.add_argument("file", metavar="FILE", type=Path, help="the graph, NAME.pb")
+    add.add_argument(
+        "metadata", metavar="METADATA", type=Path, nargs="?", help="its metadata; else NAME.json beside it"
+    )
+    verify = _add(
+        actions,
+        "verify",
+        "models:verify",
+        "hold the models that are found against their digests",
+        "Hold every model that is found against the published digests and those that it came with. Exit code 1 where "
+        "any is wrong.",
+    )
+    for parser in (listing, fetch, add, verify):
+        parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file")
 
 
 def _add(

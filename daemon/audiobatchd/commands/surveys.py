@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from audiobatchd import config, offers
+from audiobatchd import config, one_off
 from audiobatchd.commands import Say
+from audiobatchd.commands.analysis import settings_of, worker_settings_here
 from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.control.client import ControlClient
 from audiobatchd.core.completeness import Policy
-from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.errors import UsageError
 from audiobatchd.names import shown
 from audiobatchd.survey import Answer, Asked, Keys, Offered, survey
@@ -93,8 +92,7 @@ def missing(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> 
 
 def dataset_of(arguments: argparse.Namespace) -> tuple[Config, DatasetConfig]:
     """The configuration, and the dataset that a command names. Raises UsageError where that is no directory."""
-    path = arguments.config or config.find(os.environ)
-    settings = config.load(path) if path else Config()
+    settings = settings_of(arguments)
     dataset = config.dataset_from_command_line(settings, arguments.dataset)
     if not Path(dataset.path).is_dir():
         message = f"no such dataset: {shown(dataset.path)}"
@@ -108,7 +106,8 @@ def _answers(arguments: argparse.Namespace) -> Iterator[Answer]:
     if arguments.features:
         asked = Keys(tuple(dict.fromkeys(arguments.features)))
     else:
-        asked = Offered(offers.ask(WorkerSettings(analyzers=settings.analyzers)), Policy(adopt=dataset.adopt))
+        policy = Policy(adopt=dataset.adopt, recompute_other_models=settings.recompute_other_models)
+        asked = Offered(one_off.offers(worker_settings_here(settings)), policy)
     return survey(dataset.path, asked, dataset.ignore)
 
 

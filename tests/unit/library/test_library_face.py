@@ -18,7 +18,7 @@ import audiobatchd
 ASKED_FOR = {
     "FileLock", "BatchProcessor", "should_process_folder", "has_features", "get_missing_features",
     "filter_folders_to_process", "print_batch_summary", "find_organized_folders", "get_full_mix", "get_stem_files",
-    "read_info", "save_to_info", "analyze_folder_loudness",
+    "read_info", "save_to_info", "analyze_folder_loudness", "EssentiaAnalyzer",
 }  # fmt: skip
 
 SIGNATURES = {
@@ -38,6 +38,8 @@ SIGNATURES = {
     "read_info": "folder",
     "save_to_info": "folder, results",
     "analyze_folder_loudness": "folder",
+    "EssentiaAnalyzer": "model_directory=None, heads=None, families=None",
+    "EssentiaAnalyzer.analyze_file": "self, path",
 }
 
 GUIDES_CALLS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
@@ -50,6 +52,8 @@ GUIDES_CALLS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("get_full_mix", ("folder",), ()),
     ("save_to_info", ("folder", "results"), ()),
     ("analyze_folder_loudness", ("folder",), ()),
+    ("EssentiaAnalyzer", (), ()),
+    ("EssentiaAnalyzer.analyze_file", ("self", "full_mix"), ()),
     ("BatchProcessor", (), ("required_features", "lock_timeout")),
     ("BatchProcessor.process_batch", ("self",), ("folders", "process_func", "overwrite", "skip_errors")),
     ("filter_folders_to_process", ("folders",), ("required_features", "overwrite", "check_lock")),
@@ -111,7 +115,7 @@ def test_importing_the_package_loads_nothing() -> None:
 
 
 def test_only_the_measuring_loads_what_measures() -> None:
-    light = [name for name in audiobatchd.__all__ if name != "analyze_folder_loudness"]
+    light = [name for name in audiobatchd.__all__ if name not in {"analyze_folder_loudness", "EssentiaAnalyzer"}]
     assert modules_after(f"from audiobatchd import {', '.join(light)}") & HEAVY == set()
     assert modules_after("from audiobatchd import analyze_folder_loudness") >= {"av", "numpy"}
 

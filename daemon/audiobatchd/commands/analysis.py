@@ -1,0 +1,96 @@
+"""`audiobatchctl analyze` and `features`: what a file or a folder measures, and what can be measured at all."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+
+from audiobatchd import config, one_off, place
+from audiobatchd.commands import Say
+from audiobatchd.config import Config
+from audiobatchd.control.client import ControlClient
+from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.errors import UsageError
+from audiobatchd.names import shown
+from audiobatchd.one_off import Answer, KnownFeature, Request
+from audiobatchd.terminal_text import harmless_json, printable
+
+
+def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+    """Measure one file, or a track folder; exit code 1 where something failed, or nothing was measured."""
+    path = os.path.abspath(arguments.path)  # noqa: PTH100  # a link stays a link
+    if not Path(path).exists():
+        message = f"no such file or folder: {shown(arguments.path)}"
+        raise UsageError(message)
+    settings = worker_settings_here(settings_of(arguments))
+    answer = one_off.analyze(settings, Request(path, tuple(dict.fromkeys(arguments.features or ())), arguments.save))
+    if answer.refused:
+        raise UsageError(answer.refused)
+    if arguments.json:
+        say(harmless_json(msgspec.json.encode({"path": shown(path), **_as_json(answer)})))
+    else:
+        _tell(answer, {each.name: each.unit for each in one_off.features(settings)}, say)
+        if arguments.save and answer.values:
+            folder = path if Path(path).is_dir() else os.path.dirname(path)
+            say(f"Saved in the record of {shown(os.path.basename(folder))}")
+    return 0 if not answer.failures and (answer.values or answer.unmeasurable) else 1
+
+
+def features(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+    """Show every feature with its unit, its range and its source, by analyzer."""
+    known = one_off.features(worker_settings_here(settings_of(arguments)))
+    if arguments.json:
+        say(harmless_json(msgspec.json.encode({"features": known})))
+        return 0
+    for number, (analyzer, group) in enumerate(groupby(known, key=lambda each: each.analyzer)):
+        members = list(group)
+        if number:
+            say("")
+        say(f"{printable(analyzer)}, version {members[0].version}")
+        width = max(len(each.name) for each in members)
+        for each in members:
+            say(f"  {printable(each.name):<{width}}  {printable(_in_words(each))}")
+    return 0
+
+
+def settings_of(arguments: argparse.Namespace) -> Config:
+    """The configuration that a command works with. Raises ConfigError."""
+    path = arguments.config or config.find(os.environ)
+    return config.load(path) if path else Config()
+
+
+def worker_settings_here(settings: Config) -> WorkerSettings:
+    """What a worker of this user's would work with."""
+    state = place.state_directory(os.environ, os.getuid())
+    found = place.model_directories(settings.model_directory, os.environ, state)
+    return one_off.worker_settings(settings, tuple(map(str, found)))
+
+
+def _in_words(feature: KnownFeature) -> str:
+    return "; ".join(each for each in (feature.description, feature.unit, feature.bounds, feature.source) if each)
+
+
+def _as_json(answer: Answer) -> dict[str, object]:
+    told: dict[str, object] = msgspec.to_builtins(answer)
+    del told["refused"]
+    return told
+
+
+def _tell(answer: Answer, units: dict[str, str], say: Say) -> None:
+    values = {name: f"{value} {units.get(name, '')}".rstrip() for name, value in answer.values.items()}
+    rows = {
+        **{name: text if not isinstance(answer.values[name], bool) else text.lower() for name, text in values.items()},
+        **{name: f"{text.count(chr(10))} lines" for name, text in answer.files.items()},
+        **{name: f"- {reason}" for name, reason in answer.unmeasurable.items()},
+    }
+    width = max(map(len, rows), default=0)
+    for name, text in rows.items():
+        say(printable(f"{name:<{width}}  {text}"))
+    for analyzer, reason in answer.unavailable.items():
+        say(printable(f"! analyzer {analyzer} is unavailable: {reason}"))
+    for file, reason in answer.failures.items():
+        say(printable(f"! {file}: {reason}" if file else f"! {reason}"))

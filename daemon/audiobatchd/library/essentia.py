@@ -1,0 +1,69 @@
+"""Danceability, atonality and further heads of Essentia's models, for people's own scripts: loaded once, used often."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from audiobatchd import place
+from audiobatchd.core.completeness import Due
+from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.errors import AnalyzerUnavailableError, UnmeasurableError
+from audiobatchd.library.tracks import Folder
+from audiobatchd.model import FileStamp
+from audiobatchd.names import shown
+from audiobatchd.plugin_api import FULL_MIX, Value
+from audiobatchd.record import opened
+from audiobatchd.worker.bench import Bench
+from audiobatchd.worker.measure import measure
+
+_ENTRY_POINT = "classifiers"
+
+
+class EssentiaAnalyzer:
+    """Holds the models of the analyzers `classifiers`, in the process that makes it; use it from one thread.
+
+    `model_directory` is looked in before the usual places; `heads` and `families` are the options of
+    `[analyzer.classifiers]`, None for their defaults. Raises AnalyzerUnavailableError, with the reason for each head,
+    where none has its models.
+
+    After a fork TensorFlow hangs for ever: make one in each process, started by `spawn`.
+    """
+
+    def __init__(
+        self,
+        model_directory: Folder | None = None,
+        heads: Sequence[str] | None = None,
+        families: Sequence[str] | None = None,
+    ) -> None:
+        options = {"heads": heads, "families": families}
+        given = {name: list(value) for name, value in options.items() if value is not None}
+        configured = None if model_directory is None else os.fspath(model_directory)
+        state = place.state_directory(os.environ, os.getuid())
+        found = place.model_directories(configured, os.environ, state)
+        self._bench = Bench.load(WorkerSettings((_ENTRY_POINT,), {_ENTRY_POINT: given}, tuple(map(str, found))))
+        if not self._bench.analyzers:
+            reasons = "; ".join(f"{offer.name}: {offer.unavailable}" for offer in self._bench.offers)
+            raise AnalyzerUnavailableError(reasons)
+
+    def analyze_file(self, path: Folder | None) -> dict[str, Value]:
+        """Measure one audio file; the values by feature, as in docs/reference/features. Nothing is written.
+
+        Raises UnmeasurableError, with the reason, where the audio has none of them (silent, too short);
+        DamagedFileError where the file is damaged; SourceChangedError where it changed meanwhile; FileNotFoundError
+        where there is none, also for the None of `get_full_mix`; OSError.
+        """
+        if path is None:
+            message = "cannot analyze a full mix that is not there"
+            raise FileNotFoundError(message)
+        place_of, name = os.path.split(os.path.abspath(path))  # noqa: PTH100  # a link stays a link
+        status = os.stat(path)
+        stamp = FileStamp(os.fsencode(name), status.st_size, status.st_mtime_ns)
+        due = tuple(Due(name) for name in self._bench.analyzers)
+        with opened(place_of) as folder:
+            result = measure(folder, FULL_MIX, stamp, due, self._bench, lambda _doing, _seconds: None)
+        if not result.values:
+            reasons = ", ".join(dict.fromkeys(result.unmeasurable.values()))
+            message = f"cannot measure {shown(name)}: {reasons}"
+            raise UnmeasurableError(message)
+        return result.values

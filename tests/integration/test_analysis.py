@@ -1,0 +1,152 @@
+"""`audiobatchctl analyze` and `features`, every analyzer at once, a package that adds one, the same bits everywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from audiobatchd import EssentiaAnalyzer
+from audiobatchd.errors import AnalyzerUnavailableError, UnmeasurableError
+from support.audio_files import make_track, tone, write_audio
+from support.model_graphs import write_default_models
+from support.service import configuration, features_of, record_of, run
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "example-analyzer"
+ALL = ["classifiers", "loudness", "peaks", "rhythm"]
+MIX = {
+    "lufs", "lra", "true_peak", "sample_peak", "bpm", "bpm_is_defined", "bpm_confidence", "beat_count",
+    "beat_regularity", "danceability", "atonality",
+}  # fmt: skip
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    models = write_default_models(tmp_path / "models")
+    return configuration(tmp_path / "all.toml", analyzers=ALL, model_directory=str(models))
+
+
+def test_a_file_is_measured_and_nothing_written(tmp_path: Path, config: Path) -> None:
+    folder = make_track(tmp_path / "Track", seconds=6, stems=("drums",))
+    code, out, err = run("audiobatchctl", "analyze", folder / "full_mix.flac", "--config", config, "--json")
+    answer = json.loads(out)
+    assert (code, set(answer["values"]), answer["unavailable"]) == (0, MIX, {}), err
+    code, out, err = run("audiobatchctl", "analyze", folder / "drums.flac", "--config", config)
+    assert (code, {line.split()[0] for line in out.splitlines()}) == (0, {"lufs_drums", "lra_drums"}), err
+    assert record_of(folder) == {}
+
+
+def test_a_folder_is_measured_and_saved(tmp_path: Path, config: Path) -> None:
+    folder = make_track(tmp_path / "Track", seconds=6, stems=("drums",))
+    code, out, err = run(
+        "audiobatchctl", "analyze", folder, "--config", config, "--save", "--features", "bpm", "lufs_drums"
+    )
+    assert (code, "Saved in the record of Track" in out) == (0, True), err
+    assert {"bpm", "lufs_drums"} <= set(features_of(folder))
+    assert "danceability" not in features_of(folder)
+    assert not (tmp_path / "Track.lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nowhere.flac"], 2, "no such file or folder"),
+        (["."], 2, "no full mix"),
+        (["song.flac", "--save"], 2, "no source file of a track folder"),
+        (["song.flac", "--features", "tempo"], 2, "unknown feature: tempo (there are: "),
+        (["empty.flac"], 1, "empty.flac: is empty"),
+        (["fifo.flac"], 1, "fifo.flac: is a FIFO"),
+    ],
+)
+def test_what_cannot_be_measured_is_said(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    write_audio(tmp_path / "song.flac", tone(1), 44100)
+    (tmp_path / "empty.flac").touch()
+    os.mkfifo(tmp_path / "fifo.flac")
+    path, *options = arguments
+    found = run("audiobatchctl", "analyze", tmp_path / path, *options)
+    assert (found[0], said in found[1] + found[2]) == (code, True), found
+
+
+def test_every_feature_is_listed(config: Path) -> None:
+    _, out, _ = run("audiobatchctl", "features", "--config", config, "--json")
+    known = {each["name"]: each for each in json.loads(out)["features"]}
+    assert set(known) >= MIX
+    assert known["true_peak"]["unit"] == "dBTP"
+    code, text, _ = run("audiobatchctl", "features", "--config", config)
+    assert (code, "lufs_vocals" in text) == (0, True)
+
+
+def test_the_beats_are_a_file_that_counts(tmp_path: Path) -> None:
+    dataset = tmp_path / "dataset"
+    folder = make_track(dataset / "Track", seconds=6, stems=())
+    config = configuration(tmp_path / "c.toml", dataset, settle=0.0, analyzers=["rhythm"])
+    with config.open("a") as file:
+        file.write("[analyzer.rhythm]\nbeats_grid = true\n")
+    command = ("audiobatchd", "--config", config, "--once", dataset)
+    assert run(*command)[0] == 0
+    grid = folder / "Track.BEATS_GRID"
+    first = grid.read_text()
+    beats = [float(line) for line in first.splitlines()]
+    assert len(beats) == record_of(folder)["beat_count"]
+    assert beats == sorted(beats)
+    assert ".BEATS_GRID" not in record_of(folder)
+    code, out, _ = run("audiobatchctl", "missing", dataset, "--config", config)
+    assert (code, out) == (0, "Nothing is missing.\n")
+    grid.unlink()
+    code, out, _ = run("audiobatchctl", "missing", dataset, "--config", config)
+    assert (code, ".BEATS_GRID" in out) == (1, True)
+    assert run(*command)[0] == 0
+    assert grid.read_text() == first
+
+
+def test_the_same_bits_by_one_worker_and_by_four(tmp_path: Path) -> None:
+    models = write_default_models(tmp_path / "models")
+    told = []
+    for workers in (1, 4):
+        dataset = tmp_path / f"by {workers}"
+        for number in range(6):
+            make_track(dataset / f"Track {number}", seconds=4 + number / 7, stems=("bass",), seed=number)
+        config = configuration(
+            tmp_path / "c.toml", dataset, settle=0.0, analyzers=ALL, workers=workers, model_directory=str(models)
+        )
+        code, _, err = run("audiobatchd", "--config", config, "--once", dataset, timeout=110)
+        assert code == 0, err
+        records = [record_of(folder) for folder in sorted(dataset.iterdir())]
+        for record in records:
+            for entries in record["_audiobatch"]["analyzers"].values():
+                for entry in entries.values():
+                    del entry["measured"], entry["host"], entry["fingerprint"]["mtime_ns"]
+        told.append(json.dumps(records, sort_keys=True))
+    assert told[0] == told[1]
+
+
+def test_another_package_adds_an_analyzer(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps"]
+    subprocess.run([*pip, "--no-build-isolation", "--no-index", "--target", site, EXAMPLE], check=True)
+    write_audio(tmp_path / "song.wav", tone(1, channels=1), 44100)
+    config = configuration(tmp_path / "c.toml", analyzers=["crest"])
+    found = run("audiobatchctl", "analyze", tmp_path / "song.wav", "--config", config, env={"PYTHONPATH": str(site)})
+    assert found[:2] == (0, "crest  3.01 dB\n"), found
+
+
+def test_the_guide_s_analyzer_measures_a_file(tmp_path: Path) -> None:
+    models = write_default_models(tmp_path / "models")
+    folder = make_track(tmp_path / "Track", seconds=6, stems=())
+    analyzer = EssentiaAnalyzer(models)
+    results = analyzer.analyze_file(folder / "full_mix.flac")
+    assert set(results) == {"danceability", "atonality"}
+    write_audio(tmp_path / "short.wav", tone(1), 44100)
+    with pytest.raises(UnmeasurableError, match=r"short\.wav: shorter than one patch"):
+        analyzer.analyze_file(tmp_path / "short.wav")
+    with pytest.raises(FileNotFoundError):
+        analyzer.analyze_file(None)
+
+
+def test_the_guide_s_analyzer_without_models_says_what_to_fetch(tmp_path: Path) -> None:
+    with pytest.raises(AnalyzerUnavailableError, match="models fetch danceability-msd-musicnn-1"):
+        EssentiaAnalyzer(tmp_path)
