@@ -97,6 +97,20 @@ def test_further_heads_give_every_class(tmp_path: Path) -> None:
     assert analyzer.features("drums") == ()
 
 
+@pytest.mark.parametrize(
+    ("classes", "why"),
+    [
+        (["Drum & Bass", "drum-bass"], "'Drum & Bass' and 'drum-bass' would both be genre_drum_bass"),
+        (["rock", "???"], "its class '???' has neither a letter nor a digit"),
+    ],
+)
+def test_two_classes_never_give_one_feature(tmp_path: Path, classes: list[str], why: str) -> None:
+    write_default_models(tmp_path)
+    write_model(tmp_path, f"genre-{BACKBONE}", "head", classes, seed=7)
+    (offer,) = bench(tmp_path, heads=["genre"]).offers
+    assert str(offer.unavailable).endswith(why)
+
+
 @pytest.mark.parametrize(("seconds", "level", "reason"), [(8.0, 0.0, "silent"), (1.0, 0.5, "shorter than one patch")])
 def test_what_has_no_value_says_why(tmp_path: Path, seconds: float, level: float, reason: str) -> None:
     write_default_models(tmp_path)
