@@ -66,6 +66,12 @@ def find(environ: Mapping[str, str]) -> Path | None:
     return None
 
 
+def chosen(named: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration in the `named` file, else in the one that is found, else the defaults. Raises ConfigError."""
+    path = named or find(environ)
+    return load(path) if path else Config()
+
+
 def load(path: Path) -> Config:
     """Read a configuration file. Raises ConfigError with the file, the key and what was expected."""
     try:

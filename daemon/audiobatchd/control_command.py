@@ -113,7 +113,7 @@ def _add_analysis(commands: _Commands[argparse.ArgumentParser]) -> None:
     analyze.add_argument("--save", action="store_true", help="write them to the folder's record")
     features = _add(commands, "features", "analysis:features", "every feature with unit, range and source", "")
     for parser in (analyze, features):
-        parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file")
+        _add_config(parser)
 
 
 def _add_locks(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -192,7 +192,7 @@ def _add_models(commands: _Commands[argparse.ArgumentParser]) -> None:
         "any is wrong.",
     )
     for parser in (listing, fetch, add, verify):
-        parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file")
+        _add_config(parser)
 
 
 def _add(
@@ -212,6 +212,10 @@ def _add_socket(parser: argparse.ArgumentParser, default: object) -> None:
 
 def _add_dataset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", metavar="DATASET", help="the dataset's directory")
+    _add_config(parser)
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file")
 
 

@@ -88,8 +88,7 @@ def _configuration(arguments: argparse.Namespace) -> Config:
         if getattr(arguments, option) and not arguments.once:
             message = f"--{option.replace('_', '-')} goes with --once"
             raise UsageError(message)
-    path = arguments.config or config.find(os.environ)
-    settings = config.load(path) if path else Config()
+    settings = config.chosen(arguments.config, os.environ)
     if arguments.dataset:
         chosen = [config.dataset_from_command_line(settings, each) for each in arguments.dataset]
         settings = config.with_datasets(settings, chosen)
@@ -148,9 +147,8 @@ def _state_directory(arguments: argparse.Namespace) -> Path:
     return arguments.state_dir or place.state_directory(os.environ, os.getuid())
 
 
-def _model_directories(settings: Config, arguments: argparse.Namespace) -> tuple[str, ...]:
-    found = place.model_directories(settings.model_directory, os.environ, _state_directory(arguments))
-    return tuple(map(str, found))
+def _model_directories(settings: Config, arguments: argparse.Namespace) -> tuple[Path, ...]:
+    return place.model_directories(settings.model_directory, os.environ, _state_directory(arguments))
 
 
 def _set_up_terminal(stack: ExitStack) -> tuple[View, ...]:

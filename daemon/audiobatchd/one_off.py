@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -49,7 +50,7 @@ class Answer(Struct, frozen=True):
     """What was measured, and what was not, with the reasons.
 
     `unmeasurable` and `unavailable` go by feature or analyzer, `failures` by file ("" where it is no one file's).
-    `refused` is for a request that cannot be.
+    `units` are of every feature in `values`. `refused` is for a request that cannot be.
     """
 
     values: dict[str, Value] = {}
@@ -57,13 +58,14 @@ class Answer(Struct, frozen=True):
     unmeasurable: dict[str, str] = {}
     unavailable: dict[str, str] = {}
     failures: dict[str, str] = {}
-    audio_seconds: float = 0.0
+    units: dict[str, str] = {}
     refused: str = ""
 
 
-def worker_settings(config: Config, model_directories: tuple[str, ...]) -> WorkerSettings:
+def worker_settings(config: Config, model_directories: tuple[Path, ...]) -> WorkerSettings:
     """What workers are started with."""
-    return WorkerSettings(config.analyzers, config.analyzer, model_directories, config.max_duration)
+    directories = tuple(map(str, model_directories))
+    return WorkerSettings(config.analyzers, config.analyzer, directories, config.max_duration)
 
 
 def offers(settings: WorkerSettings) -> tuple[Offer, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from audiobatchd.batch import batch_summary
 from audiobatchd.catalog import Catalog
@@ -18,7 +19,7 @@ _USAGE = 2
 
 
 def run(
-    settings: Config, policy: Policy, views: tuple[View, ...], model_directories: tuple[str, ...], *, dry_run: bool
+    settings: Config, policy: Policy, views: tuple[View, ...], model_directories: tuple[Path, ...], *, dry_run: bool
 ) -> tuple[int, str]:
     """Process what is due, or only find it out; the exit code, and the summary (none where the usage was wrong)."""
     supervisor = Supervisor(

@@ -23,7 +23,7 @@ from audiobatchd.watch import Watches
 
 
 def run(
-    settings: Config, state: Path, socket: Path, views: tuple[View, ...], model_directories: tuple[str, ...]
+    settings: Config, state: Path, socket: Path, views: tuple[View, ...], model_directories: tuple[Path, ...]
 ) -> tuple[int, str]:
     """Work until told to stop; the exit code, and what is to be told at the end.
 

@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -96,7 +97,7 @@ class Supervisor:
         *,
         views: tuple[View, ...] = (),
         watches: Watching | None = None,
-        model_directories: tuple[str, ...] = (),
+        model_directories: tuple[Path, ...] = (),
         mode: Mode = Mode.SERVICE,
     ) -> None:
         self._config = config

@@ -17,6 +17,7 @@ from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.errors import UsageError
 from audiobatchd.names import shown
 from audiobatchd.one_off import Answer, KnownFeature, Request
+from audiobatchd.plugin_api import Value
 from audiobatchd.terminal_text import harmless_json, printable
 
 
@@ -26,14 +27,14 @@ def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> 
     if not Path(path).exists():
         message = f"no such file or folder: {shown(arguments.path)}"
         raise UsageError(message)
-    settings = worker_settings_here(settings_of(arguments))
+    settings = worker_settings_here(config.chosen(arguments.config, os.environ))
     answer = one_off.analyze(settings, Request(path, tuple(dict.fromkeys(arguments.features or ())), arguments.save))
     if answer.refused:
         raise UsageError(answer.refused)
     if arguments.json:
         say(harmless_json(msgspec.json.encode({"path": shown(path), **_as_json(answer)})))
     else:
-        _tell(answer, {each.name: each.unit for each in one_off.features(settings)}, say)
+        _tell(answer, say)
         if arguments.save and answer.values:
             folder = path if Path(path).is_dir() else os.path.dirname(path)
             say(f"Saved in the record of {shown(os.path.basename(folder))}")
@@ -42,7 +43,7 @@ def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> 
 
 def features(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """Show every feature with its unit, its range and its source, by analyzer."""
-    known = one_off.features(worker_settings_here(settings_of(arguments)))
+    known = one_off.features(worker_settings_here(config.chosen(arguments.config, os.environ)))
     if arguments.json:
         say(harmless_json(msgspec.json.encode({"features": known})))
         return 0
@@ -57,17 +58,10 @@ def features(arguments: argparse.Namespace, _client: ControlClient, say: Say) ->
     return 0
 
 
-def settings_of(arguments: argparse.Namespace) -> Config:
-    """The configuration that a command works with. Raises ConfigError."""
-    path = arguments.config or config.find(os.environ)
-    return config.load(path) if path else Config()
-
-
 def worker_settings_here(settings: Config) -> WorkerSettings:
     """What a worker of this user's would work with."""
     state = place.state_directory(os.environ, os.getuid())
-    found = place.model_directories(settings.model_directory, os.environ, state)
-    return one_off.worker_settings(settings, tuple(map(str, found)))
+    return one_off.worker_settings(settings, place.model_directories(settings.model_directory, os.environ, state))
 
 
 def _in_words(feature: KnownFeature) -> str:
@@ -76,14 +70,12 @@ def _in_words(feature: KnownFeature) -> str:
 
 def _as_json(answer: Answer) -> dict[str, object]:
     told: dict[str, object] = msgspec.to_builtins(answer)
-    del told["refused"]
-    return told
+    return {key: value for key, value in told.items() if key not in {"units", "refused"}}
 
 
-def _tell(answer: Answer, units: dict[str, str], say: Say) -> None:
-    values = {name: f"{value} {units.get(name, '')}".rstrip() for name, value in answer.values.items()}
+def _tell(answer: Answer, say: Say) -> None:
     rows = {
-        **{name: text if not isinstance(answer.values[name], bool) else text.lower() for name, text in values.items()},
+        **{name: f"{_value(value)} {answer.units[name]}".rstrip() for name, value in answer.values.items()},
         **{name: f"{text.count(chr(10))} lines" for name, text in answer.files.items()},
         **{name: f"- {reason}" for name, reason in answer.unmeasurable.items()},
     }
@@ -94,3 +86,7 @@ def _tell(answer: Answer, units: dict[str, str], say: Say) -> None:
         say(printable(f"! analyzer {analyzer} is unavailable: {reason}"))
     for file, reason in answer.failures.items():
         say(printable(f"! {file}: {reason}" if file else f"! {reason}"))
+
+
+def _value(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -13,7 +13,6 @@ import msgspec
 
 from audiobatchd import config, place
 from audiobatchd.commands import Say
-from audiobatchd.config import Config
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import UsageError
 from audiobatchd.models import intake, store
@@ -193,8 +192,7 @@ def _width() -> int:
 
 def _places(arguments: argparse.Namespace) -> tuple[tuple[Path, ...], Path]:
     """Where models are looked for, and where one is put."""
-    path = arguments.config or config.find(os.environ)
-    settings = config.load(path) if path else Config()
+    settings = config.chosen(arguments.config, os.environ)
     state = place.state_directory(os.environ, os.getuid())
     directories = place.model_directories(settings.model_directory, os.environ, state)
     to: Path | None = getattr(arguments, "to", None)

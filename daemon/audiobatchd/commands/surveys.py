@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import msgspec
 
 from audiobatchd import config, one_off
 from audiobatchd.commands import Say
-from audiobatchd.commands.analysis import settings_of, worker_settings_here
+from audiobatchd.commands.analysis import worker_settings_here
 from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.control.client import ControlClient
 from audiobatchd.core.completeness import Policy
@@ -92,7 +93,7 @@ def missing(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> 
 
 def dataset_of(arguments: argparse.Namespace) -> tuple[Config, DatasetConfig]:
     """The configuration, and the dataset that a command names. Raises UsageError where that is no directory."""
-    settings = settings_of(arguments)
+    settings = config.chosen(arguments.config, os.environ)
     dataset = config.dataset_from_command_line(settings, arguments.dataset)
     if not Path(dataset.path).is_dir():
         message = f"no such dataset: {shown(dataset.path)}"

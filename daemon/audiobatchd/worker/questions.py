@@ -85,6 +85,7 @@ class _Analysis:
             values={name: value for name, value in found.values.items() if name in self._wanted},
             files={name: text for name, text in found.files.items() if name in self._wanted},
             unmeasurable={name: why for name, why in found.unmeasurable.items() if name in self._wanted},
+            units=self._units(),
             unavailable={
                 offer.name: offer.unavailable
                 for offer in self._bench.offers
@@ -117,6 +118,14 @@ class _Analysis:
             raise UsageError(message)
         here = {name for offer in self._bench.offers for role in self._stamps for name in offer.features.get(role, ())}
         return frozenset(here & set(self._request.features) if self._request.features else here)
+
+    def _units(self) -> dict[str, str]:
+        return {
+            each.name: each.unit
+            for analyzer in self._bench.analyzers.values()
+            for role in self._stamps
+            for each in analyzer.features(role)
+        }
 
     def _gives(self, offer: Offer) -> bool:
         return any(name in self._wanted for names in offer.features.values() for name in names)
