@@ -6,6 +6,7 @@ FLAC's MD5, and with its own log. Decoding goes by one thread: slots, not thread
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -241,12 +242,13 @@ class _Decoding:
         if self._md5 is not None and info is not None and self._md5.digest() != info.md5:
             message = "holds samples whose MD5 is not the one in STREAMINFO"
             raise DamagedFileError(message)
-        bad, place = gatherer.not_finite()
-        if bad:
+        magnitude = gatherer.magnitude()
+        if not math.isfinite(magnitude):
+            bad, place = gatherer.not_finite()
             noun = "sample that is" if bad == 1 else "samples that are"
             message = f"holds {bad} {noun} not finite, the first at {place / rate:.3f} s"
             raise DamagedFileError(message)
-        if gatherer.exceeds(_MOST_AMPLITUDE):
+        if magnitude > _MOST_AMPLITUDE:
             raise UnmeasurableError("samples beyond a trillion times full scale")
 
 

@@ -100,11 +100,8 @@ class Gatherer:
                         first = min(first, start + int(np.argmin(finite)))
         return bad, first
 
-    def exceeds(self, amplitude: float) -> bool:
-        """Whether any sample lies beyond `amplitude`, which is more than full scale."""
+    def magnitude(self) -> float:
+        """The largest magnitude; NaN or infinite where a sample is. 0.0 of integers, which lie within full scale."""
         blocks = range(0, self.count if self.is_float else 0, _BLOCK)
-        return any(
-            np.abs(row[start : min(start + _BLOCK, self.count)]).max() > amplitude
-            for row in self._rows
-            for start in blocks
-        )
+        largest = [np.abs(row[start : min(start + _BLOCK, self.count)]).max() for row in self._rows for start in blocks]
+        return float(np.max(largest, initial=0.0))
