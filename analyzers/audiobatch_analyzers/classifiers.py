@@ -142,16 +142,14 @@ class Classifier:
         model, backbone = self._serving.model, self._serving.backbone
         for wanted in self._features:
             if wanted not in self._classes:
-                message = f"cannot use the model {model.graph}: none of its classes is {wanted!r}"
-                raise AnalyzerUnavailableError(message)
+                why = f"none of its classes is {wanted!r}"
+                raise model.unusable(why)
         embed = self._backbones.load(backbone) if backbone is not None else None
         predict = graphs.load(model, graphs.PREDICTIONS)
         _, width = model.input
         if embed is not None and embed.width != width:
-            message = (
-                f"cannot use the model {model.graph}: it takes {width} numbers, {embed.files.graph} gives {embed.width}"
-            )
-            raise AnalyzerUnavailableError(message)
+            why = f"it takes {width} numbers, {embed.files.graph} gives {embed.width}"
+            raise model.unusable(why)
         self._embed, self._predict = embed, predict
 
     def analyze(self, audio: Audio) -> Measurement:
@@ -219,13 +217,11 @@ def _distinct(head: str, model: ModelFiles) -> tuple[str, ...]:
     for label in model.classes:
         key = _key(head, label)
         if key.endswith("_"):
-            message = f"cannot use the model {model.graph}: its class {label!r} has neither a letter nor a digit"
-            raise AnalyzerUnavailableError(message)
+            why = f"its class {label!r} has neither a letter nor a digit"
+            raise model.unusable(why)
         if key in found:
-            message = (
-                f"cannot use the model {model.graph}: its classes {found[key]!r} and {label!r} would both be {key}"
-            )
-            raise AnalyzerUnavailableError(message)
+            why = f"its classes {found[key]!r} and {label!r} would both be {key}"
+            raise model.unusable(why)
         found[key] = label
     return model.classes
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audiobatch_analyzers import essentia_library
-from audiobatchd.plugin_api import AnalyzerUnavailableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,18 +62,20 @@ def load(files: ModelFiles, purpose: str) -> Graph:
     options, trial = _options(files, purpose), _trial(files)
     algorithm = getattr(essentia_library.standard(), files.algorithm, None)
     if algorithm is None:
-        raise _unusable(files, f"the essentia that is installed has no {files.algorithm}")
+        why = f"the essentia that is installed has no {files.algorithm}"
+        raise files.unusable(why)
     try:
         with files.opened() as (path, digest):
             run = algorithm(graphFilename=path, **options)
             # On embeddings of another width than its default Essentia reads the graph again, at the first that it gets.
             width = _rows(files, run, trial).shape[1]
     except (RuntimeError, ValueError, TypeError) as error:
-        raise _unusable(files, _first_line(error)) from error
+        raise files.unusable(_first_line(error)) from error
     if not width:
-        raise _unusable(files, "it gives nothing")
+        raise files.unusable("it gives nothing")
     if purpose == PREDICTIONS and width != len(files.classes):
-        raise _unusable(files, f"it gives {width} numbers for {len(files.classes)} classes")
+        why = f"it gives {width} numbers for {len(files.classes)} classes"
+        raise files.unusable(why)
     return Graph(files, purpose, digest, width, run)
 
 
@@ -84,7 +85,8 @@ def _options(files: ModelFiles, purpose: str) -> dict[str, object]:
     if files.algorithm == ON_EMBEDDINGS:
         return options | {"dimensions": width}
     if files.algorithm not in ON_AUDIO:
-        raise _unusable(files, f"no algorithm for {files.algorithm or 'nothing'}")
+        why = f"no algorithm for {files.algorithm or 'nothing'}"
+        raise files.unusable(why)
     batch = files.batch if files.algorithm == _EFFNET else None
     return options | {"batchSize": batch or ON_AUDIO[files.algorithm]}
 
@@ -110,10 +112,6 @@ def _rows(
         raise ValueError(message)
     # Essentia gives embeddings of several dimensions as (patches, 1, 1, numbers).
     return rows.reshape(len(rows), -1)
-
-
-def _unusable(files: ModelFiles, why: str) -> AnalyzerUnavailableError:
-    return AnalyzerUnavailableError(f"cannot use the model {files.graph}: {why}")
 
 
 def _first_line(error: Any) -> str:  # noqa: ANN401  # whatever was raised

@@ -45,7 +45,7 @@ class ModelFiles:
         match self._inference.get("sample_rate", _DEFAULT_RATE):
             case int() | float() as rate if _LOWEST_RATE <= rate <= _HIGHEST_RATE and rate == int(rate):
                 return int(rate)
-        raise self._unusable("its metadata names no sample rate that can be")
+        raise self.unusable("its metadata names no sample rate that can be")
 
     @property
     def backbone(self) -> str:
@@ -58,7 +58,7 @@ class ModelFiles:
         """What its predictions mean, in order."""
         classes = self.metadata.get("classes")
         if not isinstance(classes, list) or not classes or not all(map(_text, classes)):
-            raise self._unusable("its metadata names no classes")
+            raise self.unusable("its metadata names no classes")
         return tuple(classes)
 
     @property
@@ -80,7 +80,7 @@ class ModelFiles:
             if node.get("output_purpose") == purpose:
                 return self._name(node, "output")
         why = f"its metadata names no output for {purpose}"
-        raise self._unusable(why)
+        raise self.unusable(why)
 
     @contextmanager
     def opened(self) -> Iterator[tuple[str, str]]:
@@ -92,12 +92,12 @@ class ModelFiles:
         try:
             file = self.graph.open("rb")
         except OSError as error:
-            raise self._unusable(str(error.strerror)) from error
+            raise self.unusable(str(error.strerror)) from error
         with file:
             try:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
-                raise self._unusable(str(error.strerror)) from error
+                raise self.unusable(str(error.strerror)) from error
             yield f"/proc/self/fd/{file.fileno()}", f"sha256:{digest}"
 
     @property
@@ -114,14 +114,14 @@ class ModelFiles:
         """Of the input. All dimensions but the last may be anything, such as a text."""
         shape = self._input.get("shape")
         if not isinstance(shape, list) or not shape or not _is_size(shape[-1], _WIDEST):
-            raise self._unusable("its metadata names no shape of its input that can be")
+            raise self.unusable("its metadata names no shape of its input that can be")
         return shape
 
     def _name(self, node: dict[str, Any], which: str) -> str:
         name = _text(node.get("name"))
         if not name:
             why = f"its metadata does not name its {which}"
-            raise self._unusable(why)
+            raise self.unusable(why)
         return name
 
     def _nodes(self, which: str) -> list[dict[str, Any]]:
@@ -129,10 +129,11 @@ class ModelFiles:
         nodes = schema.get(which) if isinstance(schema, dict) else None
         if not isinstance(nodes, list) or not nodes or not all(isinstance(node, dict) for node in nodes):
             why = f"its metadata has no {which}"
-            raise self._unusable(why)
+            raise self.unusable(why)
         return nodes
 
-    def _unusable(self, why: str) -> AnalyzerUnavailableError:
+    def unusable(self, why: str) -> AnalyzerUnavailableError:
+        """The error that names the model's graph, and why it is no use."""
         return AnalyzerUnavailableError(f"cannot use the model {self.graph}: {why}")
 
 
