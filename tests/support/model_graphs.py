@@ -7,7 +7,7 @@ compute means nothing; it depends on the audio, on the seed, and on nothing else
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,26 @@ BACKBONE = "msd-musicnn-1"
 EFFNET_BACKBONE = "discogs-effnet-bs64-1"
 DANCEABILITY = ("danceable", "not_danceable")
 TONALITY = ("atonal", "tonal")
+
+Place = tuple[str | int, ...]
+PLACES: tuple[Place, ...] = (
+    ("classes",),
+    ("schema",),
+    ("schema", "inputs"),
+    ("schema", "inputs", 0),
+    ("schema", "inputs", 0, "name"),
+    ("schema", "inputs", 0, "shape"),
+    ("schema", "inputs", 0, "shape", 0),
+    ("schema", "outputs"),
+    ("schema", "outputs", 0),
+    ("schema", "outputs", 0, "name"),
+    ("schema", "outputs", 0, "output_purpose"),
+    ("inference",),
+    ("inference", "sample_rate"),
+    ("inference", "algorithm"),
+    ("inference", "embedding_model"),
+)
+"""Where the metadata of every kind says something that is read: keys and indices, from the outside in."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +107,15 @@ def write_default_models(directory: Path, *, seed: int = 0) -> Path:
     write_model(directory, f"danceability-{BACKBONE}", "head", DANCEABILITY, seed=seed + 1)
     write_model(directory, f"tonal_atonal-{BACKBONE}", "head", TONALITY, seed=seed + 2)
     return directory
+
+
+def altered(graph: Path, alter: Callable[[dict[str, Any]], object]) -> Path:
+    """Alter the metadata of a model; gives the path of its graph back."""
+    path = graph.with_suffix(".json")
+    content = json.loads(path.read_bytes())
+    alter(content)
+    path.write_text(json.dumps(content))
+    return graph
 
 
 def embedding_width(kind: Kind) -> int:

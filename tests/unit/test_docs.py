@@ -19,17 +19,19 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 import audiobatchd
 from audiobatchd import BatchStats, config, control_command, daemon_command, eventlog
+from audiobatchd.audio.views import Decoded
 from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.core.lifecycle import DaemonState
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.core.slot import SlotState
 from audiobatchd.model import ROLES, DatasetState, Fingerprint, FolderState, Outcome
 from audiobatchd.models.manifest import MODELS
-from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer
+from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer, Settings
 from audiobatchd.provenance import Entry, Provenance
 from audiobatchd.status import DatasetStatus, Status, Trouble, WorkerStatus
 from audiobatchd.worker.bench import make
@@ -38,6 +40,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 EXAMPLE = DOCS / "audiobatchd.example.toml"
+PACKAGE = DOCS / "how-to" / "example-analyzer"
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
 SOURCE = Path(config.__file__).parent
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.parent.name != "worker")
@@ -422,6 +425,24 @@ def test_every_page_is_in_the_index() -> None:
     index = DOCS / "README.md"
     linked = {(DOCS / target.partition("#")[0]).resolve() for target in LINK.findall(index.read_text())}
     assert {*DOCS.rglob("*.md"), EXAMPLE} - linked == {index}
+
+
+def test_the_documented_analyzer_keeps_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(PACKAGE)
+    analyzer: Analyzer = importlib.import_module("my_crest").CrestAnalyzer(Settings())
+    assert isinstance(analyzer, Analyzer)
+    analyzer.load()
+    for role in ROLES:
+        for level in (0.0, 0.5):
+            given = analyzer.analyze(Decoded(role, np.full((4800, 2), level, np.float32), 48000, ("FL", "FR")))
+            promised = {feature.name for feature in analyzer.features(role)}
+            assert given.values.keys() | given.unmeasurable.keys() == promised
+
+
+@pytest.mark.parametrize(("language", "name"), [("python", "my_crest.py"), ("toml", "pyproject.toml")])
+def test_the_documented_analyzer_is_the_package_beside_it(language: str, name: str) -> None:
+    (code,) = (content for each, content in blocks(DOCS / "how-to" / "write-an-analyzer.md") if each == language)
+    assert code == (PACKAGE / name).read_text()
 
 
 def test_the_unit_leaves_time_to_stop_and_does_not_restart_in_vain() -> None:

@@ -40,8 +40,11 @@ from support.model_graphs import (
     BACKBONE,
     DANCEABILITY,
     EFFNET_BACKBONE,
+    PLACES,
     TONALITY,
     Kind,
+    Place,
+    altered,
     embedding_width,
     write_default_models,
     write_model,
@@ -83,14 +86,6 @@ def value(found: Measurement, name: str) -> float:
     number = found.values[name]
     assert isinstance(number, float)
     return number
-
-
-def altered(graph: Path, alter: Callable[[dict[str, Any]], object]) -> Path:
-    path = graph.with_suffix(".json")
-    content = json.loads(path.read_bytes())
-    alter(content)
-    path.write_text(json.dumps(content))
-    return graph
 
 
 class Counting:
@@ -588,26 +583,7 @@ def test_a_rate_that_cannot_be_makes_all_its_heads_unavailable(tmp_path: Path, r
 
 # Whatever metadata says
 
-Place = tuple[str | int, ...]
-KNOWN: tuple[Place, ...] = (
-    ("classes",),
-    ("classes", 1),
-    ("schema",),
-    ("schema", "inputs"),
-    ("schema", "inputs", 0),
-    ("schema", "inputs", 0, "name"),
-    ("schema", "inputs", 0, "shape"),
-    ("schema", "inputs", 0, "shape", 0),
-    ("schema", "outputs"),
-    ("schema", "outputs", 0),
-    ("schema", "outputs", 0, "name"),
-    ("schema", "outputs", 0, "output_purpose"),
-    ("schema", "outputs", 1, "name"),
-    ("inference",),
-    ("inference", "sample_rate"),
-    ("inference", "algorithm"),
-    ("inference", "embedding_model"),
-)
+KNOWN: tuple[Place, ...] = (*PLACES, ("classes", 1), ("schema", "outputs", 1, "name"))
 TEMPTING = (
     *("model/Sigmoid", "model/Softmax", "model/dense/BiasAdd", "model/Placeholder", "model/axis", "model/Mean", ":0"),
     *(

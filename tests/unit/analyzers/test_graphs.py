@@ -18,7 +18,7 @@ from audiobatch_analyzers import essentia_library, graphs, model_files
 from audiobatch_analyzers.graphs import EMBEDDINGS, PREDICTIONS, Graph
 from audiobatchd.plugin_api import AnalyzerUnavailableError
 from support.audio_files import Samples, music
-from support.model_graphs import EFFNET_BACKBONE, Kind, embedding_width, metadata, write_model
+from support.model_graphs import EFFNET_BACKBONE, Kind, altered, embedding_width, metadata, write_model
 
 RATE = 16000
 NAME = "mood"
@@ -144,14 +144,6 @@ def refusal(graph: Path, purpose: str = PREDICTIONS) -> str:
     assert said.startswith(f"cannot use the model {graph}: ")
     assert "\n" not in said
     return said.partition(": ")[2]
-
-
-def altered(graph: Path, alter: Callable[[dict[str, Any]], object]) -> Path:
-    path = graph.with_suffix(".json")
-    content = json.loads(path.read_bytes())
-    alter(content)
-    path.write_text(json.dumps(content))
-    return graph
 
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e\nsize 80243\n"
