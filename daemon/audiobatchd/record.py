@@ -8,6 +8,7 @@ bytes, so that keys which are not ours come out as they went in. What the values
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -27,7 +28,12 @@ TEMPORARY_SUFFIX = ".tmp"
 _ACL = "system.posix_acl_access"
 _KEYS = msgspec.json.Decoder(dict[str, Raw])
 _MERGE_ATTEMPTS = 20
+_TRIAL_BYTES = 1 << 16
+_DISK_FAILS = frozenset({errno.EIO, errno.ESTALE})
 _Identity = tuple[int, int, int] | None
+
+_making: set[str] = set()
+"""The temporary files of this process: a thread that shares the folder's lock must not take them for a dead one's."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,8 @@ def publish(
 
     A temporary file in the same folder, fsync, `gate`, rename, fsync of the folder. The merge is over what stands in
     the file at that moment: if it moves before the rename, it is merged again. `gate` raises to forbid the rename.
-    `first` are the rights of a record that replaces none. Raises RecordError, OSError, and whatever `gate` raises.
+    What killed writers left goes last, for scripts too. `first` are the rights of a record that replaces none. Raises
+    RecordError, OSError, and whatever `gate` raises.
     """
     stem = name.removesuffix(".INFO")
     for suffix, text in (files or {}).items():
@@ -136,6 +143,8 @@ def publish(
                 continue
             os.rename(temporary, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
             os.fsync(folder_fd)
+        with contextlib.suppress(OSError):  # the record is in place, and what stays is in nobody's way
+            sweep(folder_fd)
         return
     raise RecordError("cannot replace the record: somebody else keeps writing it")
 
@@ -151,20 +160,31 @@ def _publish_companion(name: str, folder_fd: int, text: str, first: Rights, gate
 def rights_like(folder_fd: int, sources: Iterable[str]) -> Rights:
     """The rights of a record that replaces none: who may read the full mix may read the numbers; its owner has them.
 
-    `sources` are source files of the folder, best first; one that leads nowhere is passed over.
+    `sources` are source files of the folder, best first; one that leads nowhere is passed over. Raises OSError where
+    the disk fails: the record would be shut to its readers for good.
     """
     for name in sources:
-        with contextlib.suppress(OSError):
+        try:
             source = os.stat(name, dir_fd=folder_fd)
-            return Rights(0o600 | (source.st_mode & 0o444), source.st_uid)
+        except OSError as error:
+            if error.errno in _DISK_FAILS:
+                raise
+            continue
+        return Rights(0o600 | (source.st_mode & 0o444), source.st_uid)
     return Rights(0o600, -1)
+
+
+def try_writing(folder_fd: int) -> None:
+    """Write and sync a file of some size in the folder, and remove it. Raises OSError where a record could not be."""
+    with _temporary(folder_fd, bytes(_TRIAL_BYTES), None, _ANYBODY):
+        pass
 
 
 def sweep(folder_fd: int) -> None:
     """Remove what killed writers left. Only the holder of the folder's lock may call it."""
     with os.scandir(folder_fd) as entries:
         left = [entry.name for entry in entries if is_temporary(entry.name) and not entry.is_dir(follow_symlinks=False)]
-    for name in left:
+    for name in set(left) - _making:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=folder_fd)
 
@@ -236,12 +256,15 @@ def _merge(
 def _temporary(folder_fd: int, content: bytes, replaces: str | None, first: Rights) -> Iterator[str]:
     """The name of a file with this content, which is gone afterwards unless it has got another name."""
     temporary = TEMPORARY_PREFIX + secrets.token_hex(6) + TEMPORARY_SUFFIX
+    _making.add(temporary)
     try:
         _write(temporary, folder_fd, content, replaces, first)
         yield temporary
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        # One that cannot be removed is swept some day. It must not hide what went wrong, nor that all went well.
+        with contextlib.suppress(OSError):
             os.unlink(temporary, dir_fd=folder_fd)
+        _making.discard(temporary)
 
 
 def _write(temporary: str, folder_fd: int, content: bytes, replaces: str | None, first: Rights) -> None:

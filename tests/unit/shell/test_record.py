@@ -729,6 +729,27 @@ def test_failing_leaves_all_as_it_was(
         assert folder.record.read_bytes() == before
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.EPERM, errno.EROFS])
+def test_a_temporary_file_that_cannot_be_removed_does_not_undo_a_record(folder: Folder, number: int) -> None:
+    with failing("unlink", number):
+        folder.publish()
+    assert folder.raw()["lufs"] == b"-14.2"
+    assert folder.names() == [NAME]
+
+
+def test_a_temporary_file_that_cannot_be_removed_does_not_hide_why(folder: Folder) -> None:
+    with failing("unlink", errno.EIO), failing("rename", errno.ENOSPC), pytest.raises(OSError) as raised:  # noqa: PT011
+        folder.publish()
+    assert raised.value.errno == errno.ENOSPC
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+def test_a_disk_that_fails_does_not_shut_a_first_record_to_its_readers(folder: Folder, number: int) -> None:
+    (folder.path / "full_mix.flac").touch()
+    with failing("stat", number), pytest.raises(OSError, match=re.escape(os.strerror(number))):
+        record.rights_like(folder.fd, ["full_mix.flac"])
+
+
 class ShortWriter(io.FileIO):
     """A file that takes seven bytes at a time."""
 
@@ -802,6 +823,32 @@ def test_what_a_killed_writer_leaves_is_swept(folder: Folder) -> None:
     assert len(folder.names()) == 1
     record.sweep(folder.fd)
     assert folder.names() == []
+
+
+def test_publishing_sweeps_what_killed_writers_left(folder: Folder) -> None:
+    """Of scripts: no worker may ever come by their folder."""
+    (folder.path / ".audiobatch-0123456789ab.tmp").write_bytes(b"half")
+    folder.publish()
+    assert folder.names() == [NAME]
+
+
+def test_nobody_is_swept_whose_gate_is_shut(folder: Folder) -> None:
+    def gate() -> None:
+        raise LockLostError("another one holds it")
+
+    (folder.path / ".audiobatch-0123456789ab.tmp").write_bytes(b"being written by another one")
+    with pytest.raises(LockLostError):
+        folder.publish(gate=gate)
+    assert folder.names() == [".audiobatch-0123456789ab.tmp"]
+
+
+def test_what_this_process_is_writing_is_not_swept(folder: Folder) -> None:
+    def gate() -> None:
+        """Another thread under the same lock."""
+        record.sweep(folder.fd)
+
+    folder.publish(gate=gate)
+    assert folder.names() == [NAME]
 
 
 @pytest.mark.parametrize(
