@@ -1,7 +1,8 @@
 """What the daemon remembers between runs, in SQLite under the state directory. Deleting it loses no result.
 
 It holds what no record can say: which damaged files need not be tried again, which records of other tools were taken
-over from which files, which files merely changed their time. It is called from threads only, never from the event loop.
+over from which files, which files merely changed their time, what counts towards giving a folder up; and how the last
+jobs of each folder came to no good end. It is called from threads only, never from the event loop.
 """
 
 from __future__ import annotations
@@ -17,30 +18,49 @@ from pathlib import Path
 import msgspec
 
 from audiobatchd.core.completeness import FileMemory
-from audiobatchd.model import FolderKey
+from audiobatchd.model import Attempt, FolderKey
 
 _LOG = logging.getLogger(__name__)
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS folder (
     dataset BLOB NOT NULL,
     path BLOB NOT NULL,
     memory BLOB NOT NULL,
     PRIMARY KEY (dataset, path)
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attempt (
+    number INTEGER PRIMARY KEY,
+    dataset BLOB NOT NULL,
+    path BLOB NOT NULL,
+    attempt BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS attempt_of_folder ON attempt (dataset, path, number);
 """
+_ADD = "INSERT INTO attempt (dataset, path, attempt) VALUES (?, ?, ?)"
+_PRUNE_FOLDER = """
+DELETE FROM attempt WHERE dataset = ? AND path = ?
+    AND number NOT IN (SELECT number FROM attempt WHERE dataset = ? AND path = ? ORDER BY number DESC LIMIT ?)
+"""
+_PRUNE_ALL = "DELETE FROM attempt WHERE number <= (SELECT max(number) FROM attempt) - ?"
+_OF_ONE_FOLDER = 10
+_OF_ALL_FOLDERS = 100_000
+_NO_DATABASE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY_DBMOVED)
 
 
 class FolderMemory(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is remembered of one folder.
 
-    `verdict` gives it up as long as its files have `signature` and `judges` stay.
+    `verdict` gives it up as long as its files have `signature` and `judges` stay; `charges` and `suspicions` count
+    towards that as long as its files have `signature`.
     """
 
     files: dict[str, FileMemory] = {}
     verdict: str = ""
     signature: str = ""
     judges: str = ""
+    charges: int = 0
+    suspicions: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,64 +74,129 @@ class Note:
 class Catalog:
     """The memory of one daemon; of one run, where there is no state directory (`path` None).
 
-    A database that is no database any more is set aside and made anew; where there can be none, it is one of this run.
+    A database that is no database any more, at the start or later, is set aside and made anew, and so is one that was
+    removed; where there can be none, it is one of this run.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._lock = threading.Lock()
+        self._path = path
         self._complaints: set[str] = set()
-        self._decoder = msgspec.msgpack.Decoder(FolderMemory)
-        try:
-            self._connection = _open_or_remake(path)
-        except (sqlite3.DatabaseError, OSError) as error:
-            self._failed(error)
-            self._connection = _open(None)
+        self._memory = msgspec.msgpack.Decoder(FolderMemory)
+        self._attempt = msgspec.msgpack.Decoder(Attempt)
+        self._connection = self._opened(path)
 
     def recall(self, key: FolderKey) -> FolderMemory:
         """What is remembered of a folder."""
-        query = "SELECT memory FROM folder WHERE dataset = ? AND path = ?"
+        rows = self._ask("SELECT memory FROM folder WHERE dataset = ? AND path = ?", _names(key))
         try:
-            with self._lock:
-                row = self._connection.execute(query, _names(key)).fetchone()
-        except sqlite3.DatabaseError as error:
-            self._failed(error)
-            row = None
-        if row is None:
-            return FolderMemory()
-        try:
-            return self._decoder.decode(row[0])
+            return self._memory.decode(rows[0][0]) if rows else FolderMemory()
         except (msgspec.MsgspecError, TypeError):
             # Written by another version of this program: it is only a cache.
             return FolderMemory()
 
+    def attempts(self, key: FolderKey) -> list[Attempt]:
+        """How the last jobs of a folder that came to no good end went, the latest first."""
+        query = "SELECT attempt FROM attempt WHERE dataset = ? AND path = ? ORDER BY number DESC"
+        found = []
+        for (content,) in self._ask(query, _names(key)):
+            try:
+                found.append(self._attempt.decode(content))
+            except (msgspec.MsgspecError, TypeError):
+                continue
+        return found
+
     def note(self, notes: Iterable[Note]) -> None:
         """Remember, all in one transaction; a folder of which nothing is left to remember is forgotten."""
-        try:
-            with self._lock, self._connection:
-                for note in notes:
-                    self._keep(note)
-        except sqlite3.DatabaseError as error:
-            self._failed(error)
+        self._write([_noting(note) for note in notes])
 
-    def _keep(self, note: Note) -> None:
-        if note.memory == FolderMemory():
-            query = "DELETE FROM folder WHERE dataset = ? AND path = ?"
-            self._connection.execute(query, _names(note.key))
-        else:
-            content = msgspec.msgpack.encode(note.memory)
-            query = "INSERT OR REPLACE INTO folder VALUES (?, ?, ?)"
-            self._connection.execute(query, (*_names(note.key), content))
+    def keep(self, key: FolderKey, attempt: Attempt) -> None:
+        """Add to the history, of which the latest of each folder are kept."""
+        names = _names(key)
+        self._write(
+            [
+                (_ADD, (*names, msgspec.msgpack.encode(attempt))),
+                (_PRUNE_FOLDER, (*names, *names, _OF_ONE_FOLDER)),
+                (_PRUNE_ALL, (_OF_ALL_FOLDERS,)),
+            ]
+        )
 
-    def _failed(self, error: sqlite3.DatabaseError | OSError) -> None:
-        """A full disk or a damaged page costs what would have been remembered, not the service: it is only a cache."""
-        if str(error) not in self._complaints:
-            self._complaints.add(str(error))
-            _LOG.warning("catalog-fails", extra={"fields": {"reason": str(error)}})
+    def pardon(self, key: FolderKey) -> None:
+        """Forget what keeps a folder from being tried again: its verdict, what counts towards one, and its damage."""
+        known = self.recall(key)
+        files = {role: msgspec.structs.replace(memory, failure=None, judges="") for role, memory in known.files.items()}
+        kept = {role: memory for role, memory in files.items() if memory.digest or memory.adopted}
+        self.note([Note(key, FolderMemory(kept))])
 
     def close(self) -> None:
         """Close the database."""
         with self._lock:
             self._connection.close()
+
+    # How
+
+    def _ask(self, query: str, values: tuple[object, ...]) -> list[tuple[bytes]]:
+        with self._lock:
+            try:
+                return self._connection.execute(query, values).fetchall()
+            except sqlite3.DatabaseError as error:
+                self._failed(error)
+                return []
+
+    def _write(self, statements: list[tuple[str, tuple[object, ...]]]) -> None:
+        with self._lock:
+            try:
+                if self._is_removed():
+                    self._remake("it was removed")
+                self._execute(statements)
+            except sqlite3.DatabaseError as error:
+                if self._failed(error):
+                    self._execute(statements)
+
+    def _execute(self, statements: list[tuple[str, tuple[object, ...]]]) -> None:
+        with self._connection:
+            for query, values in statements:
+                self._connection.execute(query, values)
+
+    def _opened(self, path: Path | None) -> sqlite3.Connection:
+        try:
+            connection = _open_or_remake(path)
+            self._identity = _identity(path)
+        except (sqlite3.DatabaseError, OSError) as error:
+            self._complain(error)
+            self._path = self._identity = None
+            return _open(None)
+        return connection
+
+    def _is_removed(self) -> bool:
+        return self._path is not None and _identity(self._path) != self._identity
+
+    def _remake(self, reason: str) -> None:
+        _LOG.warning("catalog-remade", extra={"fields": {"path": str(self._path), "reason": reason}})
+        self._connection.close()
+        self._connection = self._opened(self._path)
+
+    def _failed(self, error: sqlite3.DatabaseError) -> bool:
+        """A full disk costs what would have been remembered, not the service; whether a new database was made."""
+        damaged = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) in _NO_DATABASE
+        if not damaged or self._path is None:
+            self._complain(error)
+            return False
+        if not self._is_removed():
+            _set_aside(self._path)
+        self._remake(str(error))
+        return True
+
+    def _complain(self, error: sqlite3.DatabaseError | OSError) -> None:
+        if str(error) not in self._complaints:
+            self._complaints.add(str(error))
+            _LOG.warning("catalog-fails", extra={"fields": {"reason": str(error)}})
+
+
+def _noting(note: Note) -> tuple[str, tuple[object, ...]]:
+    if note.memory == FolderMemory():
+        return "DELETE FROM folder WHERE dataset = ? AND path = ?", _names(note.key)
+    return "INSERT OR REPLACE INTO folder VALUES (?, ?, ?)", (*_names(note.key), msgspec.msgpack.encode(note.memory))
 
 
 def _open_or_remake(path: Path | None) -> sqlite3.Connection:
@@ -131,16 +216,24 @@ def _open(path: Path | None) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, _SCHEMA_VERSION):
+        if version > _SCHEMA_VERSION:
             message = f"it is of schema version {version}"
             raise sqlite3.DatabaseError(message)
-        connection.execute(_SCHEMA)
+        connection.executescript(_SCHEMA)
         connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         connection.commit()
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    try:
+        status = path.stat() if path else None
+    except FileNotFoundError:
+        return None
+    return (status.st_dev, status.st_ino) if status else None
 
 
 def _set_aside(path: Path) -> None:

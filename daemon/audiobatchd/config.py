@@ -17,6 +17,7 @@ from audiobatchd.errors import ConfigError
 Seconds = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 PositiveSeconds = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 Count = Annotated[int, Meta(ge=1)]
+Size = Annotated[str, Meta(pattern=r"\A\d+(\.\d+)? ?[KMGT]iB\Z")]
 DirectoryName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0]*\Z")]
 
 
@@ -47,6 +48,9 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     job_timeout_factor: Seconds = 4.0
     max_duration: PositiveSeconds = 7200.0
     max_deaths: Count = 3
+    max_suspect: Count = 5
+    worker_memory: Size = "4 GiB"
+    recycle_jobs: Count = 500
     stop_grace: Seconds = 30.0
     reap: PositiveSeconds = 60.0
     operators: tuple[str, ...] = ()
@@ -55,6 +59,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     def worker_count(self) -> int:
         """The configured number of workers, or one per core that this process may use."""
         return self.workers or len(os.sched_getaffinity(0))
+
+
+def size_in_bytes(size: Size) -> int:
+    """A `Size` ("4 GiB") as a number of bytes."""
+    return int(float(size[:-3]) * 1024 ** ("KMGT".index(size[-3]) + 1))
 
 
 def find(environ: Mapping[str, str]) -> Path | None:
@@ -107,6 +116,27 @@ def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:
                 message = f"two datasets overlap: {one.path} and {other.path}"
                 raise ConfigError(message)
     return msgspec.structs.replace(config, dataset=absolute)
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """What is different in `new`, a line each: "workers: 2 -> 4", "dataset /srv/music: settle: 5.0 -> 10.0"."""
+    told = _changed_keys(old, new, without="dataset")
+    before, after = ({each.path: each for each in config.dataset} for config in (old, new))
+    told += [f"dataset {path}: no longer" for path in before if path not in after]
+    told += [f"dataset {path}: new" for path in after if path not in before]
+    for path in before:
+        if path in after:
+            told += [f"dataset {path}: {line}" for line in _changed_keys(before[path], after[path])]
+    return told
+
+
+def _changed_keys(old: Struct, new: Struct, without: str = "") -> list[str]:
+    values = ((key, getattr(old, key), getattr(new, key)) for key in old.__struct_fields__ if key != without)
+    return [f"{key}: {_in_toml(one)} -> {_in_toml(other)}" for key, one, other in values if one != other]
+
+
+def _in_toml(value: object) -> str:
+    return "not set" if value is None else msgspec.json.encode(value).decode()
 
 
 def dataset_from_command_line(config: Config, path: str) -> DatasetConfig:

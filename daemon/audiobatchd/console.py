@@ -100,6 +100,12 @@ class Console:
             self._drawn, self._drawn_width = lines, size.width
             self._live.update(self._text(lines), refresh=True)
 
+    def alive(self) -> None:
+        """Nothing to tell: the view is drawn anew all the time."""
+
+    def reloading(self) -> None:
+        """Nothing to tell: the log says what has changed."""
+
     def stopping(self) -> None:
         """Nothing to tell: the next status says that it drains."""
 

@@ -60,11 +60,51 @@ def _parser() -> argparse.ArgumentParser:
         "what is done, what is missing, what failed and why",
         "Show each dataset's folders by state, what the workers do, the rate, and what failed.",
     )
+    _add_failures(commands)
+    _add(
+        commands,
+        "reload",
+        "failures:reload",
+        "have the service read its configuration again",
+        "Have the service read its configuration again and go by it; shows what is different. An invalid one changes "
+        "nothing: exit code 1, with the reason.",
+    )
     _add_surveys(commands)
     _add_analysis(commands)
     _add_locks(commands)
     _add_models(commands)
     return parser
+
+
+def _add_failures(commands: _Commands[argparse.ArgumentParser]) -> None:
+    """What came to nothing, and trying it again."""
+    failures = _add(
+        commands,
+        "failures",
+        "failures:failures",
+        "every folder that failed or is blocked, and why",
+        "Show every folder that failed or is blocked, the latest first. Exit code 1 where there is any.",
+    )
+    failures.add_argument("--dataset", metavar="DATASET", help="only of this dataset")
+    retry = _add(
+        commands,
+        "retry",
+        "failures:retry",
+        "try folders again",
+        "Have the service try folders again now, whatever they have come to, and count anew what counts towards giving "
+        "them up.",
+    )
+    retry.add_argument("folder", metavar="FOLDER", nargs="*", help="a track folder")
+    retry.add_argument("--all", action="store_true", help="every folder that failed or is blocked")
+    retry.add_argument("--dataset", metavar="DATASET", help="every one of this dataset")
+    explain = _add(
+        commands,
+        "explain",
+        "failures:explain",
+        "what the service knows of one folder, and what comes next",
+        "Show where one folder stands and why, what comes next, and how its last jobs ended.",
+    )
+    explain.add_argument("folder", metavar="FOLDER", help="a track folder")
 
 
 def _add_surveys(commands: _Commands[argparse.ArgumentParser]) -> None:

@@ -83,6 +83,21 @@ def _count(text: str) -> int:
     return int(text)
 
 
+class _Source:
+    """The configuration as this command line, and everything that it leaves open, say."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self._arguments = arguments
+
+    def read(self) -> Config:
+        """See `supervisor.Source`."""
+        return _configuration(self._arguments)
+
+    def model_directories(self, config: Config) -> tuple[Path, ...]:
+        """See `supervisor.Source`."""
+        return place.model_directories(config.model_directory, os.environ, _state_directory(self._arguments))
+
+
 def _configuration(arguments: argparse.Namespace) -> Config:
     for option in ("features", "overwrite", "dry_run"):
         if getattr(arguments, option) and not arguments.once:
@@ -131,24 +146,19 @@ def _service(settings: Config, arguments: argparse.Namespace, views: tuple[View,
 
     state = _state_directory(arguments)
     socket = arguments.socket or default_socket(os.environ, os.getuid())
-    return service.run(settings, state, socket, views, _model_directories(settings, arguments))
+    return service.run(settings, _Source(arguments), state, socket, views)
 
 
 def _one_pass(settings: Config, arguments: argparse.Namespace, views: tuple[View, ...]) -> tuple[int, str]:
     from audiobatchd import one_pass  # noqa: PLC0415  # see above
 
     only = tuple(dict.fromkeys(arguments.features)) if arguments.features else None
-    policy = Policy(overwrite=arguments.overwrite, recompute_other_models=settings.recompute_other_models, only=only)
-    directories = _model_directories(settings, arguments)
-    return one_pass.run(settings, policy, views, directories, dry_run=arguments.dry_run)
+    policy = Policy(overwrite=arguments.overwrite, only=only)
+    return one_pass.run(settings, _Source(arguments), policy, views, dry_run=arguments.dry_run)
 
 
 def _state_directory(arguments: argparse.Namespace) -> Path:
     return arguments.state_dir or place.state_directory(os.environ, os.getuid())
-
-
-def _model_directories(settings: Config, arguments: argparse.Namespace) -> tuple[Path, ...]:
-    return place.model_directories(settings.model_directory, os.environ, _state_directory(arguments))
 
 
 def _set_up_terminal(stack: ExitStack) -> tuple[View, ...]:

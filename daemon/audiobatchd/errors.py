@@ -67,5 +67,9 @@ class ModelError(AudiobatchError):
     """A file of a model is not what it should be, or cannot be fetched or stored: listed as wrong, where it lies."""
 
 
+class UnknownFolderError(AudiobatchError):
+    """Somebody asks the daemon about a track folder that is not there."""
+
+
 class NoDaemonError(AudiobatchError):
     """No daemon answers on the control socket."""

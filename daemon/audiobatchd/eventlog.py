@@ -19,6 +19,8 @@ _LEVELS = {
     "folder-backoff": logging.WARNING,
     "worker-died": logging.ERROR,
     "worker-cannot-start": logging.ERROR,
+    "folder-suspect": logging.WARNING,
+    "configuration-refused": logging.ERROR,
     "dataset-missing": logging.WARNING,
     "dataset-paused": logging.WARNING,
     "analyzer-unavailable": logging.WARNING,

@@ -42,6 +42,7 @@ _FOLDER_MARKS = {
     "folder-failed": (Span("✗", Tone.BAD), ""),
     "folder-blocked": (Span("⊘", Tone.CAUTION), "blocked: "),
     "folder-backoff": (Span("↻", Tone.CAUTION), "will be tried again: "),
+    "folder-suspect": (Span("↻", Tone.CAUTION), "goes last, and alone: "),
     "folder-locked": (Span("»", Tone.FAINT), ""),
     "folder-changed": (Span("~", Tone.FAINT), "changed meanwhile, will be looked at again"),
 }
@@ -136,6 +137,9 @@ _SENTENCES: dict[str, _Sentence] = {
     "dataset-walking": _dataset_walked,
     "dataset-missing": _dataset_lost("missing"),
     "dataset-paused": _dataset_lost("paused"),
+    "dataset-resumed": lambda f: (_NOTE, f"{_of(f, 'dataset')} goes on"),
+    "configuration-reloaded": lambda f: (_NOTE, f"configuration read again; changes: {_of(f, 'changes')}"),
+    "configuration-refused": lambda f: (_BAD, f"the configuration is left as it was: {_of(f, 'reason')}"),
     "worker-ready": _worker(_NOTE, "is ready"),
     "worker-died": _worker(_BAD, "died"),
     "worker-cannot-start": _worker(_BAD, "cannot start"),

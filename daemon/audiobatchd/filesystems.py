@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
@@ -17,6 +19,7 @@ class Kind(Enum):
 
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "gfs2", "ocfs2", "beegfs", "gpfs"})
 _WEAK = frozenset({"9p", "vboxsf", "virtiofs", "afs"})
+_ESCAPED = re.compile(r"\\([0-7]{3})")
 _UNSHARING_OPTIONS = frozenset({"nolock", "local_lock=all", "local_lock=posix", "nobrl", "nolease"})
 
 
@@ -31,6 +34,25 @@ def of(path: str) -> tuple[Kind, str]:
     return _look_up(os.stat(path).st_dev)
 
 
+def mount_of(path: str) -> str:
+    """Where the file system of `path` is mounted, and its type: "/srv (ext4)"; empty where nobody can tell."""
+    try:
+        device = os.stat(path).st_dev
+    except OSError:
+        return ""
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    where = ""
+    for fields in _mounts():
+        if fields[2] == wanted:
+            where = f"{_ESCAPED.sub(_unescaped, fields[4])} ({fields[fields.index('-') + 1]})"
+    return where
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """The kernel writes blanks, tabs, line feeds and backslashes as three octal digits."""
+    return chr(int(found[1], 8))
+
+
 def refusal(filesystem: str) -> str:
     """Why a dataset on a WEAK file system of this type is not worked on unless somebody says that one machine does."""
     return (
@@ -42,15 +64,20 @@ def refusal(filesystem: str) -> str:
 def _look_up(device: int) -> tuple[Kind, str]:
     wanted = f"{os.major(device)}:{os.minor(device)}"
     found = Kind.LOCAL, "unknown"
-    # The kernel escapes blanks and line feeds alone: `splitlines` would end a line at more than these.
-    for line in Path("/proc/self/mountinfo").read_bytes().removesuffix(b"\n").split(b"\n"):
-        fields = os.fsdecode(line).split(" ")
+    for fields in _mounts():
         separator = fields.index("-")
         if fields[2] == wanted:
             options = {*fields[5].split(","), *fields[separator + 3].split(",")}
             filesystem = fields[separator + 1]
             found = classify(filesystem, options), filesystem
     return found
+
+
+def _mounts() -> Iterator[list[str]]:
+    """The fields of each mount, the latest one last (proc_pid_mountinfo(5))."""
+    # The kernel escapes blanks and line feeds alone: `splitlines` would end a line at more than these.
+    for line in Path("/proc/self/mountinfo").read_bytes().removesuffix(b"\n").split(b"\n"):
+        yield os.fsdecode(line).split(" ")
 
 
 def classify(filesystem: str, options: set[str]) -> Kind:

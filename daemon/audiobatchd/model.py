@@ -81,6 +81,7 @@ class Outcome(StrEnum):
 
     DONE: complete. FAILED: a file is damaged. BLOCKED: permissions, space, a spoiled record. LOCKED: somebody else is
     at it. CHANGED: the files moved under the job. GONE: there is no such track folder any more. ERROR: our own fault.
+    SUSPECT: nothing was done, because whoever was at it before died without giving the lock back.
     """
 
     DONE = "done"
@@ -90,3 +91,34 @@ class Outcome(StrEnum):
     CHANGED = "changed"
     GONE = "gone"
     ERROR = "error"
+    SUSPECT = "suspect"
+
+
+class Cause(StrEnum):
+    """What stood in a job's way that is likely to stand in the way of the whole dataset.
+
+    IO: the disk or the mount fails. SPACE: no room is left, or no quota.
+    """
+
+    NONE = ""
+    IO = "io"
+    SPACE = "space"
+
+
+class Attempt(Struct, frozen=True, omit_defaults=True):
+    """A job that came to no good end, and the evidence: what `explain` shows and the catalog keeps.
+
+    `at` is ISO 8601 in UTC. `stage` is what the worker was at last; `signal`, `exit_code` and `lines`, the last that it
+    wrote, are there where it died. `charged`: it counts towards `max_deaths`.
+    """
+
+    outcome: Outcome
+    reason: str
+    at: str = ""
+    seconds: float = 0.0
+    charged: bool = False
+    worker: int = 0
+    stage: str = ""
+    signal: int = 0
+    exit_code: int | None = None
+    lines: tuple[str, ...] = ()

@@ -1,6 +1,10 @@
-"""What systemd is told: READY, STATUS, STOPPING. Without systemd every call does nothing."""
+"""What systemd is told: READY, STATUS, WATCHDOG, STOPPING. Without systemd every call does nothing."""
 
 from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
 
 from systemd import daemon
 
@@ -13,13 +17,16 @@ class SystemdView:
 
     def __init__(self) -> None:
         self._said = ""
+        self._patience = watchdog_interval(os.environ, os.getpid())
+        self._alive_at = 0.0
 
     def update(self, status: Status) -> None:
         """The STATUS line: how much of how many, and how fast."""
         total = sum(dataset.total for dataset in status.datasets)
         complete = sum(dataset.folders[FolderState.COMPLETE] for dataset in status.datasets)
         failed = sum(dataset.folders[FolderState.FAILED] for dataset in status.datasets)
-        text = f"{status.state}: {complete} of {total} folders complete, {failed} failed"
+        text = f"{status.remark}; " if status.remark else ""
+        text += f"{status.state}: {complete} of {total} folders complete, {failed} failed"
         if status.audio_seconds_per_second:
             text += f", {status.audio_seconds_per_second:.0f} seconds of audio per second"
         if text != self._said:
@@ -30,6 +37,25 @@ class SystemdView:
         """The service has started."""
         daemon.notify("READY=1")
 
+    def alive(self) -> None:
+        """The watchdog hears of it, no more often than it has to: this is called with everything that happens."""
+        now = time.monotonic()
+        if self._patience is not None and now - self._alive_at >= self._patience:
+            self._alive_at = now
+            daemon.notify("WATCHDOG=1")
+
+    def reloading(self) -> None:
+        """The configuration is read again."""
+        daemon.notify(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+
     def stopping(self) -> None:
         """The service begins to end."""
         daemon.notify("STOPPING=1")
+
+
+def watchdog_interval(environ: Mapping[str, str], pid: int) -> float | None:
+    """How many seconds may lie between two signs of life: a third of what systemd grants; None without a watchdog."""
+    granted = environ.get("WATCHDOG_USEC", "")
+    if not granted.isdecimal() or environ.get("WATCHDOG_PID", str(pid)) != str(pid):
+        return None
+    return int(granted) / 3e6

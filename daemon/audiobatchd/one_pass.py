@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from audiobatchd.batch import batch_summary
 from audiobatchd.catalog import Catalog
@@ -13,22 +12,20 @@ from audiobatchd.core.completeness import Policy
 from audiobatchd.core.folders import Ledger
 from audiobatchd.model import FolderState, Mode
 from audiobatchd.overview import name_of
-from audiobatchd.supervisor import Supervisor, View
+from audiobatchd.supervisor import Source, Supervisor, View
 
 _USAGE = 2
 
 
-def run(
-    settings: Config, policy: Policy, views: tuple[View, ...], model_directories: tuple[Path, ...], *, dry_run: bool
-) -> tuple[int, str]:
+def run(settings: Config, source: Source, policy: Policy, views: tuple[View, ...], *, dry_run: bool) -> tuple[int, str]:
     """Process what is due, or only find it out; the exit code, and the summary (none where the usage was wrong)."""
     supervisor = Supervisor(
         settings,
+        source,
         policy,
         Catalog(None),
         SystemClock(),
         views=views,
-        model_directories=model_directories,
         mode=Mode.DRY_RUN if dry_run else Mode.ONCE,
     )
     code = asyncio.run(supervisor.run())

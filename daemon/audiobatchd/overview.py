@@ -34,6 +34,7 @@ class Overview:
             version=__version__,
             pid=os.getpid(),
             state=core.life.state.value,
+            remark=f"no worker can start: {core.crew.cannot_start}" if self._nobody_works() else "",
             started=self._started.isoformat(timespec="seconds"),
             uptime=round((wall - self._started).total_seconds(), 1),
             datasets=datasets,
@@ -75,11 +76,12 @@ class Overview:
         for path, dataset in core.datasets.items():
             folders = {state: core.ledger.counts[path][state] for state in FolderState}
             warnings = self._warnings(path)
+            state, remark = dataset.standing
             answer.append(
                 DatasetStatus(
                     path=shown(path),
-                    state=dataset.state,
-                    remark=dataset.remark,
+                    state=state,
+                    remark=remark,
                     folders=folders,
                     total=sum(folders.values()),
                     unavailable=sum(n for key, n in core.ledger.unavailable.items() if key.dataset == path),
@@ -102,7 +104,7 @@ class Overview:
 
     def _workers(self, now: float) -> list[WorkerStatus]:
         answer = []
-        for slot in self._core.slots:
+        for slot in self._core.crew.slots:
             key = slot.assignment.key if slot.assignment else None
             answer.append(
                 WorkerStatus(
@@ -113,15 +115,24 @@ class Overview:
                     folder=name_of(key) if key else "",
                     doing=slot.doing,
                     seconds=round(max(0.0, now - slot.since), 1),
+                    resident=slot.resident,
+                    jobs=slot.jobs,
                 )
             )
         return answer
 
-    def _troubles(self, now: float, wall: datetime) -> list[Trouble]:
+    def failures(self, now: float, wall: datetime) -> list[Trouble]:
+        """Every folder that failed or is blocked, the latest first."""
+        return self._troubles(now, wall, len(self._core.ledger.troubled))
+
+    def _nobody_works(self) -> bool:
+        return bool(self._core.crew.cannot_start) and self._core.crew.nobody_boots()
+
+    def _troubles(self, now: float, wall: datetime, most: int = _SHOWN) -> list[Trouble]:
         """The latest ones first."""
         ledger = self._core.ledger
         bad = ((ledger.active[key].ended, key) for key in ledger.troubled)
-        latest = heapq.nlargest(_SHOWN, bad)
+        latest = heapq.nlargest(most, bad)
         return [
             Trouble(
                 dataset=shown(key.dataset),

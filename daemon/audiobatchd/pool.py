@@ -34,6 +34,7 @@ _THREAD_CAPS = (
 _STDERR_LINES = 20
 _LINE_LIMIT = 500
 _OOM_SCORE_ADJ = "500"
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass
@@ -61,6 +62,23 @@ class Pool:
         self._settings = msgspec.json.encode(settings).decode()
         self._post = post
         self._workers: dict[int, _Worker] = {}
+        self._spawned: set[int] = set()
+
+    def replan(self, settings: WorkerSettings) -> None:
+        """Start workers with other settings from now on."""
+        self._settings = msgspec.json.encode(settings).decode()
+
+    def owns(self, pid: int) -> bool:
+        """Whether a process is, or was, a worker of this pool; asked from any thread."""
+        return pid in self._spawned
+
+    def resident(self) -> dict[int, int]:
+        """The resident memory of each worker process in bytes, by PID, as /proc tells it; it waits for nothing."""
+        found = {}
+        for pid in [worker.process.pid for worker in self._workers.values()]:
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/statm", encoding="ascii") as file:
+                found[pid] = int(file.read().split()[1]) * _PAGE
+        return found
 
     def spawn(self, slot: int) -> int:
         """Start a worker in `slot`, which is empty; its PID. Raises OSError where the machine cannot."""
@@ -80,6 +98,7 @@ class Pool:
         os.set_blocking(errors, False)
         worker = _Worker(slot, process, ours, os.pidfd_open(process.pid), errors)
         self._workers[slot] = worker
+        self._spawned.add(process.pid)
         _offer_to_the_oom_killer(process.pid)
         loop.add_reader(ours.fileno(), self._hear, worker)
         loop.add_reader(errors, self._read_errors, worker)
@@ -160,7 +179,16 @@ class Pool:
         worker.channel.close()
         if self._workers.get(worker.slot) is worker:
             del self._workers[worker.slot]
-        self._post(WorkerExited(worker.slot, worker.process.pid, _how(code, worker.lines)))
+        self._post(
+            WorkerExited(
+                worker.slot,
+                worker.process.pid,
+                _how(code, worker.lines),
+                signal=max(0, -code),
+                exit_code=code if code >= 0 else None,
+                lines=tuple(worker.lines),
+            )
+        )
 
     def _drain(self, worker: _Worker) -> None:
         with contextlib.suppress(OSError, msgspec.MsgspecError):

@@ -33,11 +33,15 @@ class Readers:
         self._work.put((work, future))  # type: ignore[arg-type]  # one queue for results of every type
         return future
 
+    def end(self) -> None:
+        """Have them end when they have done what they were asked so far."""
+        for _ in self._threads:
+            self._work.put(None)
+
     def stop(self, patience: float) -> None:
         """Let them finish what they were asked, for `patience` seconds at most; what hangs is left behind."""
         deadline = time.monotonic() + patience
-        for _ in self._threads:
-            self._work.put(None)
+        self.end()
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 

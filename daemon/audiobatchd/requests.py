@@ -1,8 +1,39 @@
-"""What a client asks a running daemon to do, and what it answers: the bodies of `POST`. Data only."""
+"""What a client asks of a running daemon, and what it answers to a `POST`. Data only."""
 
 from __future__ import annotations
 
 from msgspec import Struct
+
+
+class FolderName(Struct, frozen=True, forbid_unknown_fields=True):
+    """One track folder: its dataset, and its path below that ("." for the dataset itself), both as they are shown."""
+
+    dataset: str
+    folder: str
+
+
+class RetryFolders(Struct, frozen=True, forbid_unknown_fields=True):
+    """Try these folders again; with `all` or a `dataset` every one that failed or is blocked, there or anywhere."""
+
+    folders: list[FolderName] = []
+    all: bool = False
+    dataset: str = ""
+
+
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """There is nothing more to say."""
+
+
+class Retried(Struct, frozen=True):
+    """How many folders are tried again."""
+
+    folders: int
+
+
+class Reloaded(Struct, frozen=True):
+    """The configuration that was read again serves now; what is different, a line each."""
+
+    changes: list[str]
 
 
 class CleanLocks(Struct, frozen=True, forbid_unknown_fields=True):

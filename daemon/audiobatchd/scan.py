@@ -15,7 +15,7 @@ from audiobatchd import dataset, filesystems, record
 from audiobatchd.catalog import Catalog, FolderMemory
 from audiobatchd.core.completeness import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
 from audiobatchd.core.events import Walked
-from audiobatchd.core.folders import Finding, Reading
+from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.dataset import Listing
 from audiobatchd.errors import RecordError
 from audiobatchd.filesystems import Kind
@@ -42,7 +42,7 @@ class Scanner:
         try:
             if dataset.is_link_below(self.root, path):
                 return Reading(key, Finding.GONE)
-            return self._reading(key, dataset.read_folder(self._folder(path), self.ignore))
+            return self._reading(key, dataset.read_folder(self.folder(path), self.ignore))
         except (FileNotFoundError, NotADirectoryError):
             return Reading(key, Finding.GONE)
         except OSError as error:
@@ -94,7 +94,7 @@ class Scanner:
             path = stack.pop()
             key = FolderKey(self.root, path)
             try:
-                listing = dataset.read_folder(self._folder(path), self.ignore)
+                listing = dataset.read_folder(self.folder(path), self.ignore)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
@@ -108,7 +108,8 @@ class Scanner:
             if contents.is_track or contents.lacks_mix:
                 yield self._reading(key, listing)
 
-    def _folder(self, path: str) -> str:
+    def folder(self, path: str) -> str:
+        """The folder at `path` below the root."""
         return os.path.join(self.root, path) if path else self.root
 
     def _reading(self, key: FolderKey, listing: Listing) -> Reading:
@@ -140,6 +141,8 @@ class Scanner:
             warnings=warnings,
             unavailable=len(assessment.unavailable),
             memory=memory,
+            charges=known.charges if known.signature == listing.signature else 0,
+            suspicions=known.suspicions if known.signature == listing.signature else 0,
         )
 
     def _blocked(self, key: FolderKey, listing: Listing, warnings: tuple[str, ...], reason: str) -> Reading:
@@ -160,7 +163,7 @@ class Scanner:
         self, key: FolderKey, listing: Listing, memory: dict[str, FileMemory]
     ) -> tuple[Assessment, dict[str, FileMemory]]:
         """What is due, and what is to be remembered because this reading found it out."""
-        found = record.read_in(self._folder(key.path))
+        found = record.read_in(self.folder(key.path))
         facts = Facts(listing.stamps, found.present() | listing.companions, found.provenance.entry, memory)
         assessment = assess(facts, self.offers, self.policy)
         learnt = dict(memory)

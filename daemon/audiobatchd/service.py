@@ -13,39 +13,34 @@ from audiobatchd.batch import batch_summary
 from audiobatchd.catalog import Catalog
 from audiobatchd.clock import SystemClock
 from audiobatchd.config import Config
-from audiobatchd.control.access import operators
 from audiobatchd.control.server import ControlServer
 from audiobatchd.core.completeness import Policy
 from audiobatchd.errors import AlreadyRunningError
 from audiobatchd.notify import SystemdView
-from audiobatchd.supervisor import Supervisor, View
+from audiobatchd.supervisor import Source, Supervisor, View
 from audiobatchd.watch import Watches
 
 
-def run(
-    settings: Config, state: Path, socket: Path, views: tuple[View, ...], model_directories: tuple[Path, ...]
-) -> tuple[int, str]:
-    """Work until told to stop; the exit code, and what is to be told at the end.
+def run(settings: Config, source: Source, state: Path, socket: Path, views: tuple[View, ...]) -> tuple[int, str]:
+    """Work until told to stop; the exit code, and what is to be told at the end. `source` serves a reload.
 
     Raises AlreadyRunningError where another daemon has the state directory or the socket, UsageError for a socket that
     cannot be, ConfigError for operators that are no users, OSError where a directory cannot be used.
     """
-    may_change = operators(settings.operators)
     with ExitStack() as stack:
         stack.callback(_hold_instance_lock(state).release)
         catalog = Catalog(state / "catalog.sqlite")
         stack.callback(catalog.close)
-        watches = Watches({each.path: each.ignore for each in settings.dataset})
         supervisor = Supervisor(
             settings,
-            Policy(recompute_other_models=settings.recompute_other_models),
+            source,
+            Policy(),
             catalog,
             SystemClock(),
             views=(*views, SystemdView()),
-            watches=watches,
-            model_directories=model_directories,
+            watches=Watches(),
         )
-        server = ControlServer(socket, supervisor, may_change)
+        server = ControlServer(socket, supervisor)
         code = asyncio.run(_serve(supervisor, server, socket, settings))
     return code, batch_summary(supervisor.overview.summary(), "audiobatchd")
 

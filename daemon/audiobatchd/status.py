@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from audiobatchd.model import DatasetState, FolderState
+from audiobatchd.model import Attempt, DatasetState, FolderState
 
 
 class WorkerStatus(Struct, frozen=True):
-    """One slot: its state (`down booting idle busy ending`), what it is at, and for how long."""
+    """One slot: its state (`down booting idle busy ending`), what it is at, and for how long.
+
+    `resident` is its process's memory in bytes, `jobs` how many that has been given.
+    """
 
     slot: int
     state: str
@@ -20,6 +23,8 @@ class WorkerStatus(Struct, frozen=True):
     folder: str
     doing: str
     seconds: float
+    resident: int
+    jobs: int
 
 
 class DatasetStatus(Struct, frozen=True):
@@ -65,12 +70,43 @@ class Trouble(Struct, frozen=True):
     at: str
 
 
+class FolderReport(Struct, frozen=True):
+    """One folder explained: where it stands, what comes `next`, in how many seconds where that is known, and why.
+
+    `due` is what is to be measured, by source file. `charges` of `max_deaths` count towards giving it up, `suspicions`
+    are the deaths of daemons and machines over it, in a row. `holder` is whoever's lock lies beside it. `attempts` are
+    the last jobs that came to no good end, the latest first.
+    """
+
+    dataset: str
+    folder: str
+    state: FolderState
+    reason: str
+    since: str
+    next: str
+    next_in: float | None
+    due: list[str]
+    unavailable: int
+    warnings: list[str]
+    charges: int
+    suspicions: int
+    max_deaths: int
+    worker: int | None
+    doing: str
+    holder: str
+    attempts: list[Attempt]
+
+
 class Status(Struct, frozen=True):
-    """The whole. `time_left` is null while nobody can tell; `done` counts folders completed since the start."""
+    """The whole. `time_left` is null while nobody can tell; `done` counts folders completed since the start.
+
+    `remark` is what keeps the service as a whole from working; empty where nothing does.
+    """
 
     version: str
     pid: int
     state: str
+    remark: str
     started: str
     uptime: float
     datasets: list[DatasetStatus]

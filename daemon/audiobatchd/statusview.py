@@ -160,7 +160,8 @@ def _header(status: Status, width: int) -> list[Line]:
         Span(f"up {duration(status.uptime)}"),
         Span(f"pid {status.pid}", Tone.FAINT),
     ]
-    return flowed(items, width)
+    lines = flowed(items, width)
+    return lines + (_paragraph(status.remark, width, "", Tone.BAD) if status.remark else [])
 
 
 def _dataset(dataset: DatasetStatus, now: datetime | None, width: int) -> list[Line]:

@@ -1,57 +1,49 @@
 """The daemon at work: one event loop that takes events off one queue, asks the core what follows, and does it.
 
-Nothing here blocks: readings, walks, SQLite and what a killed worker left are handled in threads. Nothing here decides.
+Nothing here blocks: what touches a disk is an errand (`errands`), done in threads. Nothing here decides.
 
 asyncio's traps on the way: a handler of `add_signal_handler` runs in the loop and only enqueues; an exception in a
-thread's future is lost unless asked for, so every future reports; `Queue.put_nowait` belongs to the loop's thread
-alone.
+task is lost unless asked for, so every task reports; `Queue.put_nowait` belongs to the loop's thread alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import logging
-import os
 import signal
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
-from audiobatchd import eventlog, record
-from audiobatchd.catalog import Catalog, FolderMemory, Note
+from audiobatchd import eventlog
+from audiobatchd.catalog import Catalog
 from audiobatchd.clock import Clock
-from audiobatchd.config import Config
+from audiobatchd.config import Config, differences, size_in_bytes
+from audiobatchd.control.access import operators
 from audiobatchd.core import actions as do
-from audiobatchd.core.completeness import Policy, judges
-from audiobatchd.core.dispatcher import Dispatcher, Plan
-from audiobatchd.core.events import Event, FolderRead, LocksSeen, StopAsked, Walked, WalkRead, WorkerExited
-from audiobatchd.core.folders import Limits, Reading
+from audiobatchd.core.completeness import Policy
+from audiobatchd.core.dispatcher import Dispatcher
+from audiobatchd.core.events import Event, Replanned, StopAsked, WorkerExited, WorkersMeasured
 from audiobatchd.core.messages import Stop
-from audiobatchd.errors import LockBusyError, UsageError
+from audiobatchd.core.plan import Limits, Plan
+from audiobatchd.errands import Errands, Terms, Watching
+from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
+from audiobatchd.explanation import explained, facts_of
 from audiobatchd.locks import caretaker
-from audiobatchd.locks.folder_lock import FolderLock
-from audiobatchd.locks.observer import Patience
 from audiobatchd.model import FolderKey, Mode
 from audiobatchd.names import parsed
 from audiobatchd.one_off import worker_settings
 from audiobatchd.overview import Overview
 from audiobatchd.pool import Pool
-from audiobatchd.readers import Readers
-from audiobatchd.requests import CleanedLocks, CleanLocks
-from audiobatchd.scan import Scanner
-from audiobatchd.status import Status
+from audiobatchd.requests import CleanedLocks, CleanLocks, FolderName, Reloaded, Retried, RetryFolders
+from audiobatchd.status import FolderReport, Status, Trouble
 
 _LOG = logging.getLogger(__name__)
-_READERS = 4
-_QUEUE_LIMIT = 1000
 _VIEW_INTERVAL = 0.25
-_PATIENCE = 5.0
+_PULSE = 1.0
 _INTERRUPTED = 130
 _BROKEN = 70
 
@@ -65,97 +57,179 @@ class View(Protocol):
     def ready(self) -> None:
         """The service has started."""
 
+    def alive(self) -> None:
+        """The supervisor goes on: it has just handled what there was, or found nothing to do."""
+
+    def reloading(self) -> None:
+        """The configuration is read again; `ready` follows."""
+
     def stopping(self) -> None:
         """The service begins to end."""
 
 
-class Watching(Protocol):
-    """What tells of changes in the datasets, as far as it can: `watch`, or a script of events."""
+class Source(Protocol):
+    """Where the configuration comes from: a file, the environment and a command line."""
 
-    def listen(self, post: Callable[[Event], None]) -> None:
-        """From now on hand events to `post`, from any thread."""
+    def read(self) -> Config:
+        """The configuration as it is now. Raises ConfigError and UsageError."""
 
-    def ensure(self, root: str, *, renew: bool) -> str:
-        """See to it that this dataset is watched; a reason where it cannot be. Called in a thread, before each walk.
-
-        `renew`: the watch anew, although it seems to be as it should.
-        """
-
-    def stop(self) -> None:
-        """Tell no more."""
+    def model_directories(self, config: Config) -> tuple[Path, ...]:
+        """Where models are looked for, by this configuration."""
 
 
 class Supervisor:
-    """One run of the daemon; `run` gives its exit code. Without `watches` only walks see changes."""
+    """One run of the daemon; `run` gives its exit code. Without `watches` only walks see changes.
+
+    `config` is what `source` gave, and what it gives again at a reload counts from then on.
+    """
 
     def __init__(
         self,
         config: Config,
+        source: Source,
         policy: Policy,
         catalog: Catalog,
         clock: Clock,
         *,
         views: tuple[View, ...] = (),
         watches: Watching | None = None,
-        model_directories: tuple[Path, ...] = (),
         mode: Mode = Mode.SERVICE,
     ) -> None:
         self._config = config
-        self._policies = {
-            each.path: msgspec.structs.replace(policy, adopt=policy.adopt and each.adopt) for each in config.dataset
-        }
-        self._datasets = {each.path: each for each in config.dataset}
+        self._source = source
+        self._policy = policy
         self._catalog = catalog
         self._clock = clock
         self._views = views
         self._watches = watches
-        self._worker_settings = worker_settings(config, model_directories)
-        self.core = Dispatcher(_plan(config, self._policies, policy.only or (), mode), clock.monotonic())
+        self._mode = mode
+        self._operators = operators(config.operators)
+        self._worker_settings = worker_settings(config, source.model_directories(config))
+        self.core = Dispatcher(self._plan(config), clock.monotonic())
         self.overview = Overview(self.core, clock.wall())
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
-        self._readers = {path: Readers(path, _READERS) for path in self._datasets}
-        self._notes = ThreadPoolExecutor(1, thread_name_prefix="catalog")
-        self._patience = {path: Patience() for path in self._datasets}
-        self._ending = threading.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._code: int | None = None
+        self._ended = False
+
+    # What the control socket asks for
 
     def status(self) -> Status:
         """What `GET /v1/status` answers, now."""
         return self.overview.status(self._clock.monotonic(), self._clock.wall())
 
+    def failures(self) -> list[Trouble]:
+        """Every folder that failed or is blocked, the latest first."""
+        return self.overview.failures(self._clock.monotonic(), self._clock.wall())
+
+    def may_change(self, uid: int) -> bool:
+        """Whether this user may have the daemon do something."""
+        return uid in self._operators
+
+    async def explain(self, name: FolderName) -> FolderReport:
+        """What is known of one folder, and what comes next. Raises UsageError and UnknownFolderError."""
+        key = self._key_of(name)
+        scanner = self._errands.scanner(key.dataset)
+        work = partial(facts_of, key, scanner, self._catalog)
+        facts = await asyncio.wrap_future(self._errands.submit(key.dataset, work))
+        if not facts.is_track and key not in self.core.ledger.active:
+            message = f"there is no track folder {name.folder} in {name.dataset}"
+            raise UnknownFolderError(message)
+        return explained(self.core, key, facts, self._clock.monotonic(), self._clock.wall())
+
+    async def retry(self, request: RetryFolders) -> Retried:
+        """Try folders again, whatever they have come to. Raises UsageError and UnknownFolderError."""
+        keys = {self._key_of(name) for name in request.folders}
+        unknown = [key for key in keys if key not in self.core.ledger.active and key not in self.core.ledger.complete]
+        if unknown:
+            message = f"there is no track folder {unknown[0].path} in {unknown[0].dataset}"
+            raise UnknownFolderError(message)
+        if request.dataset:
+            self._dataset_of(request.dataset)
+        if request.all or request.dataset:
+            wanted = parsed(request.dataset) if request.dataset else None
+            keys |= {key for key in self.core.ledger.troubled if wanted in (None, key.dataset)}
+        for key in keys:
+            self._errands.pardon(key)
+        return Retried(len(keys))
+
     async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
         """Remove the locks of the dead of one dataset, in a thread. Raises UsageError for what is none of ours."""
-        path = parsed(request.dataset)
-        if path not in self._datasets:
-            message = f"no such dataset: {request.dataset}"
-            raise UsageError(message)
+        path = self._dataset_of(request.dataset)
+        settings = next(each for each in self._config.dataset if each.path == path)
         request = msgspec.structs.replace(request, dataset=path)
-        settings = self._datasets[path]
         work = partial(caretaker.clean_up, request, settings.ignore, alone=settings.alone)
         try:
-            return await asyncio.wrap_future(self._readers[path].submit(work))
+            return await asyncio.wrap_future(self._errands.submit(path, work))
         except OSError as error:
             message = f"cannot look for locks in {request.dataset}: {error.strerror}"
             raise UsageError(message) from error
 
+    async def reload(self) -> Reloaded:
+        """Read the configuration again and go by it; what has changed. Raises ConfigError: then nothing has."""
+        config = await asyncio.to_thread(self._source.read)
+        may_change = operators(config.operators)
+        changes = differences(self._config, config)
+        for view in self._views:
+            view.reloading()
+        self._go_by(config)
+        self._operators = may_change
+        for view in self._views:
+            view.ready()
+        eventlog.log("configuration-reloaded", {"changes": "; ".join(changes) or "none"})
+        return Reloaded(changes)
+
+    def _go_by(self, config: Config) -> None:
+        before, self._config = self._config, config
+        settings = worker_settings(config, self._source.model_directories(config))
+        anew, self._worker_settings = settings != self._worker_settings, settings
+        self._pool.replan(settings)
+        self._errands.take_terms(self._terms(config), self._watches)
+        old = {each.path: _looked_at_by(before, each.path) for each in before.dataset}
+        rewalk = {each.path for each in config.dataset if old.get(each.path) != _looked_at_by(config, each.path)}
+        self._queue.put_nowait(Replanned(self._plan(config), anew, frozenset(rewalk)))
+
+    def _dataset_of(self, name: str) -> str:
+        path = parsed(name)
+        if path not in self.core.datasets:
+            message = f"no such dataset: {name}"
+            raise UsageError(message)
+        return path
+
+    def _key_of(self, name: FolderName) -> FolderKey:
+        dataset, path = self._dataset_of(name.dataset), parsed(name.folder)
+        parts = path.split("/") if path not in ("", ".") else []
+        if any(part in ("", ".", "..") for part in parts):
+            message = f"not a path below a dataset: {name.folder}"
+            raise UsageError(message)
+        return FolderKey(dataset, "/".join(parts))
+
+    # The loop
+
     async def run(self) -> int:
         """Work until told to stop, or until the one pass is over; the exit code."""
         self._loop = asyncio.get_running_loop()
-        self._catch_signals()
         self._pool = Pool(self._worker_settings, self._queue.put_nowait)
+        self._errands = Errands(self._catalog, self._clock, self._post, self._queue.qsize, self._fail, self._pool.owns)
         if self._watches:
             self._watches.listen(self._post)
-        viewing = asyncio.create_task(self._show())
-        viewing.add_done_callback(self._check)
+        self._errands.take_terms(self._terms(self._config), self._watches)
+        self._catch_signals()
+        self._start(self._show())
+        self._start(self._measure())
         try:
             while self._code is None:
                 now = self._clock.monotonic()
                 self._perform(self.core.tick(now))
+                for view in self._views:
+                    view.alive()
                 if self._code is None:
                     await self._take(now)
         finally:
-            viewing.cancel()
-            await asyncio.to_thread(self._wind_up)
+            self._ended = True
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.to_thread(self._errands.stop)
         self._update_views()
         return self._code
 
@@ -168,9 +242,13 @@ class Supervisor:
             event = await asyncio.wait_for(self._queue.get(), timeout)
         except TimeoutError:
             return
-        self._perform(self.core.handle(event, self._clock.monotonic()))
+        self._handle(event)
         for _ in range(self._queue.qsize()):
-            self._perform(self.core.handle(self._queue.get_nowait(), self._clock.monotonic()))
+            self._handle(self._queue.get_nowait())
+
+    def _handle(self, event: Event) -> None:
+        self._perform(self.core.handle(event, self._clock.monotonic()))
+        self._errands.take_offers(self.core.offers or ())
 
     def _perform(self, actions: list[do.Action]) -> None:  # noqa: C901, PLR0912  # one case per action
         for action in actions:
@@ -184,15 +262,19 @@ class Supervisor:
                 case do.SendJob(slot, job):
                     self._pool.send(slot, job)
                 case do.ReadFolder(key):
-                    self._in_reader(key.dataset, partial(self._read, key))
+                    self._errands.read(key)
                 case do.WalkTree():
-                    self._in_own_thread(action)
+                    self._errands.walk(action)
                 case do.ReapLocks():
-                    self._in_reader(action.dataset, partial(self._reap, action))
+                    self._errands.reap(action)
+                case do.Probe():
+                    self._errands.probe(action)
                 case do.Remember():
-                    self._notes.submit(self._remember, action).add_done_callback(self._check)
+                    self._errands.remember(action)
+                case do.KeepAttempt(key, attempt):
+                    self._errands.keep(key, attempt)
                 case do.Tidy(key):
-                    self._in_reader(key.dataset, partial(tidy, key))
+                    self._errands.tidy(key)
                 case do.Report():
                     eventlog.report(action)
                 case do.AnnounceReady():
@@ -207,100 +289,59 @@ class Supervisor:
     def _spawn(self, slot: int) -> None:
         now = self._clock.monotonic()
         try:
-            self.core.slots[slot].spawned(self._pool.spawn(slot), now)
+            self.core.crew.slots[slot].spawned(self._pool.spawn(slot), now)
         except OSError as error:
-            self.core.slots[slot].spawned(-1, now)
+            self.core.crew.slots[slot].spawned(-1, now)
             self._queue.put_nowait(WorkerExited(slot, -1, f"cannot start a process: {error.strerror}"))
-
-    # In threads
-
-    def _read(self, key: FolderKey) -> None:
-        self._post(FolderRead(self._scanner(key.dataset).read(key.path)))
-
-    def _walk(self, action: do.WalkTree) -> None:
-        remark = ""
-        if self._watches and "" in action.paths:
-            remark = self._watches.ensure(action.dataset, renew=action.renew)
-        walked = self._scanner(action.dataset).walk(action.paths, self._deliver)
-        self._post(_with_remark(walked, remark))
-
-    def _reap(self, action: do.ReapLocks) -> None:
-        root = action.dataset
-        directories = [os.path.join(root, parent) if parent else root for parent in sorted(action.parents)]
-        now = self._clock.monotonic()
-        overdue = caretaker.look_after(
-            root,
-            directories,
-            self._patience[root],
-            now,
-            alone=self._datasets[root].alone,
-            root_too=action.root_too,
-        )
-        self._post(LocksSeen(root, overdue))
-
-    def _deliver(self, readings: tuple[Reading, ...]) -> None:
-        """Hand a walk's batch over, no faster than the loop takes them."""
-        while self._queue.qsize() > _QUEUE_LIMIT and not self._ending.wait(0.01):
-            pass
-        if self._ending.is_set():
-            raise _EndingError
-        self._post(WalkRead(readings))
-
-    def _remember(self, action: do.Remember) -> None:
-        signature, verdict = (action.signature, action.verdict) if action.verdict else ("", "")
-        judged_by = judges(self.core.offers or ()) if verdict else ""
-        self._catalog.note([Note(action.key, FolderMemory(action.memory, verdict, signature, judged_by))])
-
-    def _scanner(self, dataset: str) -> Scanner:
-        offers = self.core.offers or ()
-        settings = self._datasets[dataset]
-        return Scanner(dataset, offers, self._policies[dataset], settings.ignore, settings.alone, self._catalog)
 
     def _post(self, event: Event) -> None:
         """Enqueue from any thread."""
         try:
             self._loop.call_soon_threadsafe(self._queue.put_nowait, event)
         except RuntimeError:
-            if not self._ending.is_set():  # the loop is closed only at the end, and then nobody listens
+            if not self._ended:  # the loop is closed only at the end, and then nobody listens
                 raise
-
-    def _in_reader(self, dataset: str, work: Callable[[], None]) -> None:
-        self._readers[dataset].submit(work).add_done_callback(self._check)
-
-    def _in_own_thread(self, action: do.WalkTree) -> None:
-        """A walk may take long, or hang on a dead mount for ever: it keeps no reading, and no exit, waiting."""
-
-        def target() -> None:
-            try:
-                self._walk(action)
-            except _EndingError:
-                pass
-            except BaseException as error:  # noqa: BLE001  # it ends the service, with its traceback
-                self._fail(error)
-
-        threading.Thread(target=target, name=f"walk {action.dataset}", daemon=True).start()
-
-    def _check(self, future: Future[None] | asyncio.Task[None]) -> None:
-        if not future.cancelled() and (error := future.exception()) is not None:
-            self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
         """A helper broke, which none may: a folder could be lost. The service ends, and is started again."""
         _LOG.critical("helper-broke", exc_info=error)
         self._post(StopAsked(_BROKEN, at_once=True))
 
-    # Signals, views, the end
+    # Signals, helpers, views
 
     def _catch_signals(self) -> None:
         # A service that is told to end has done what it should; a pass has not.
         terminated = _INTERRUPTED if self.core.plan.once else 0
         for number, code in ((signal.SIGTERM, terminated), (signal.SIGINT, _INTERRUPTED)):
             self._loop.add_signal_handler(number, self._queue.put_nowait, StopAsked(code))
+        if not self.core.plan.once:
+            self._loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._reload_by_signal()))
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended_task)
+
+    def _ended_task(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    async def _reload_by_signal(self) -> None:
+        try:
+            await self.reload()
+        except ConfigError as error:
+            eventlog.log("configuration-refused", {"reason": str(error)})
 
     async def _show(self) -> None:
         while True:
             self._update_views()
             await asyncio.sleep(_VIEW_INTERVAL)
+
+    async def _measure(self) -> None:
+        while True:
+            await asyncio.sleep(_PULSE)
+            self._queue.put_nowait(WorkersMeasured(self._pool.resident()))
 
     def _update_views(self) -> None:
         if self._views:
@@ -308,58 +349,46 @@ class Supervisor:
             for view in self._views:
                 view.update(status)
 
-    def _wind_up(self) -> None:
-        """Let the threads finish what they were asked; walks, which may take long, and what hangs are left behind."""
-        self._ending.set()
-        for readers in self._readers.values():
-            readers.stop(_PATIENCE)
-        self._notes.shutdown()
-        if self._watches:
-            self._watches.stop()
+    # The configuration in the core's terms
+
+    def _terms(self, config: Config) -> list[Terms]:
+        return [Terms(each, self._policy_for(config, each.path)) for each in config.dataset]
+
+    def _policy_for(self, config: Config, path: str) -> Policy:
+        adopt = next(each.adopt for each in config.dataset if each.path == path)
+        return msgspec.structs.replace(
+            self._policy,
+            adopt=self._policy.adopt and adopt,
+            recompute_other_models=config.recompute_other_models,
+        )
+
+    def _plan(self, config: Config) -> Plan:
+        once = self._mode is not Mode.SERVICE
+        limits = Limits(
+            {each.path: each.settle for each in config.dataset},
+            max_deaths=config.max_deaths,
+            max_suspect=config.max_suspect,
+            backoff=(1.0, 10.0) if once else (5.0, 300.0),
+            once=once,
+        )
+        return Plan(
+            datasets={each.path: each.rescan for each in config.dataset},
+            limits=limits,
+            policies={each.path: self._policy_for(config, each.path) for each in config.dataset},
+            workers=config.worker_count,
+            job_timeout=config.job_timeout,
+            job_timeout_factor=config.job_timeout_factor,
+            worker_memory=size_in_bytes(config.worker_memory),
+            recycle_jobs=config.recycle_jobs,
+            stop_grace=config.stop_grace,
+            reap=config.reap,
+            features=self._policy.only or (),
+            once=once,
+            dry_run=self._mode is Mode.DRY_RUN,
+        )
 
 
-class _EndingError(Exception):
-    """The daemon ends while a walk is under way."""
-
-
-def tidy(key: FolderKey) -> None:
-    """Remove what a killed worker left in and beside a folder, unless somebody else is at it by now."""
-    folder = os.path.join(key.dataset, key.path) if key.path else key.dataset
-    lock = FolderLock(folder, 60.0)
-    try:
-        lock.acquire()
-    except (LockBusyError, OSError):
-        return
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            record.sweep(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        eventlog.log("tidy-failed", {"folder": folder, "reason": error.strerror})
-    finally:
-        lock.release()
-
-
-def _plan(config: Config, policies: dict[str, Policy], features: tuple[str, ...], mode: Mode) -> Plan:
-    once = mode is not Mode.SERVICE
-    backoff = (1.0, 10.0) if once else (5.0, 300.0)
-    settle = {each.path: each.settle for each in config.dataset}
-    return Plan(
-        datasets={each.path: each.rescan for each in config.dataset},
-        limits=Limits(settle, max_deaths=config.max_deaths, backoff=backoff, once=once),
-        policies=policies,
-        workers=config.worker_count,
-        job_timeout=config.job_timeout,
-        job_timeout_factor=config.job_timeout_factor,
-        stop_grace=config.stop_grace,
-        reap=config.reap,
-        features=features,
-        once=once,
-        dry_run=mode is Mode.DRY_RUN,
-    )
-
-
-def _with_remark(walked: Walked, remark: str) -> Walked:
-    return dataclasses.replace(walked, remark=walked.remark or remark)
+def _looked_at_by(config: Config, path: str) -> tuple[object, ...]:
+    """What decides which folders a dataset has, and what is due in them."""
+    dataset = next(each for each in config.dataset if each.path == path)
+    return dataset.ignore, dataset.adopt, dataset.alone, config.recompute_other_models

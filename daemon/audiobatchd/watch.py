@@ -62,8 +62,9 @@ class Watch:
     """The watch on one dataset. `post` is called from watchdog's thread and must not block."""
 
     def __init__(self, root: str, ignore: tuple[str, ...], post: Callable[[Event], None]) -> None:
+        self.root = root
+        self.ignore = ignore
         self._translator = _Translator(root, ignore, post)
-        self._root = root
         self._identity: tuple[int, int] | None = None
         self._observer: BaseObserver | None = None
 
@@ -72,7 +73,7 @@ class Watch:
         if self._observer is None:
             return ""
         try:
-            status = os.stat(self._root)
+            status = os.stat(self.root)
         except OSError as error:
             return f"cannot read the root: {error.strerror}"
         if (status.st_dev, status.st_ino) != self._identity:
@@ -85,7 +86,7 @@ class Watch:
         `renew`: also where it is watched already, for below it something may not be.
         """
         try:
-            status = os.stat(self._root)
+            status = os.stat(self.root)
         except OSError:
             self.stop()
             return ""
@@ -95,8 +96,8 @@ class Watch:
         self.stop()
         observer = Observer()
         try:
-            os.scandir(self._root).close()  # watchdog says nothing of a root that it may not read
-            observer.schedule(self._translator, self._root, recursive=True, event_filter=_EVENTS)
+            os.scandir(self.root).close()  # watchdog says nothing of a root that it may not read
+            observer.schedule(self._translator, self.root, recursive=True, event_filter=_EVENTS)
             observer.start()
         except OSError as error:
             observer.stop()
@@ -117,23 +118,35 @@ class Watch:
 
 
 class Watches:
-    """The watches on all datasets: `ignore` patterns by root."""
+    """The watches on all datasets."""
 
-    def __init__(self, ignores: Mapping[str, tuple[str, ...]]) -> None:
-        self._ignores = ignores
+    def __init__(self) -> None:
         self._watches: dict[str, Watch] = {}
         self._ending = threading.Event()
 
     def listen(self, post: Callable[[Event], None]) -> None:
         """From now on events go to `post`, which is called from other threads and must not block."""
-        self._watches = {root: Watch(root, ignore, post) for root, ignore in self._ignores.items()}
-        self._overflows = OverflowHandler(tuple(self._watches), post)
-        for root in self._watches:
-            threading.Thread(target=self._guard, args=(root, post), name=f"guard {root}", daemon=True).start()
+        self._post = post
+        self._overflows = OverflowHandler(lambda: tuple(self._watches), post)
+
+    def replace(self, ignores: Mapping[str, tuple[str, ...]]) -> None:
+        """These are the datasets from now on, with the patterns that are not entered; the watch on others ends.
+
+        Nothing is watched before `ensure` was called for it.
+        """
+        kept = {root: watch for root, watch in self._watches.items() if ignores.get(root) == watch.ignore}
+        for root, watch in self._watches.items():
+            if root not in kept:
+                threading.Thread(target=watch.stop, name=f"end of watch {root}", daemon=True).start()
+        made = {root: Watch(root, ignore, self._post) for root, ignore in ignores.items() if root not in kept}
+        self._watches = {**kept, **made}
+        for watch in made.values():
+            threading.Thread(target=self._guard, args=(watch,), name=f"guard {watch.root}", daemon=True).start()
 
     def ensure(self, root: str, *, renew: bool = False) -> str:
-        """See `Watch.ensure`."""
-        return self._watches[root].ensure(renew=renew)
+        """See `Watch.ensure`; nothing is done for a dataset that is none any more."""
+        watch = self._watches.get(root)
+        return watch.ensure(renew=renew) if watch else ""
 
     def stop(self) -> None:
         """Watch no more."""
@@ -141,20 +154,20 @@ class Watches:
         for watch in self._watches.values():
             watch.stop()
 
-    def _guard(self, root: str, post: Callable[[Event], None]) -> None:
-        """Tell, once, when the watch on `root` sees it no more: an unmount sends no event, nor does a rename."""
+    def _guard(self, watch: Watch) -> None:
+        """Tell, once, when a watch sees its root no more: an unmount sends no event, nor does a rename."""
         told = ""
-        while not self._ending.wait(GUARD_INTERVAL):
-            why = self._watches[root].lost()
+        while not self._ending.wait(GUARD_INTERVAL) and self._watches.get(watch.root) is watch:
+            why = watch.lost()
             if why and why != told:
-                post(WatchLost(root, why))
+                self._post(WatchLost(watch.root, why))
             told = why
 
 
 class OverflowHandler(logging.Handler):
     """The kernel's queue overflowing reaches an application only as a line of watchdog's log."""
 
-    def __init__(self, datasets: tuple[str, ...], post: Callable[[Event], None]) -> None:
+    def __init__(self, datasets: Callable[[], tuple[str, ...]], post: Callable[[Event], None]) -> None:
         super().__init__(level=logging.WARNING)
         self._datasets = datasets
         self._post = post
@@ -164,7 +177,7 @@ class OverflowHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Have every dataset walked: the line does not say whose events were lost."""
-        for dataset in self._datasets:
+        for dataset in self._datasets():
             self._post(WatchLost(dataset, record.getMessage()[:200]))
 
 

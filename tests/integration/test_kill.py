@@ -25,7 +25,7 @@ def test_25_kills_over_40_folders(tmp_path: Path) -> None:
         for place in (undisturbed, root):
             make_track(place / f"Track {number:02d}", seconds=12, stems=("drums", "bass"), seed=number)
     assert once(undisturbed)[0] == 0
-    config = configuration(tmp_path / "c.toml", root, settle=0.0)
+    config = configuration(tmp_path / "c.toml", root, settle=0.0, max_suspect=1000)
     for number in range(KILLS):
         with service(tmp_path / "d", config) as daemon:
             # Most of these fall into the second in which work is done; some into the start.

@@ -6,10 +6,11 @@ from typing import TypeVar
 
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import FileMemory, Offer, Policy
-from audiobatchd.core.dispatcher import Dispatcher, Plan
+from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.events import Event, FolderRead, Walked, WalkRead, WorkerExited, WorkerSaid
-from audiobatchd.core.folders import Finding, Limits, Reading
 from audiobatchd.core.messages import Job, Ready, Result
+from audiobatchd.core.plan import Limits, Plan
+from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.model import ROLES, FileStamp, FolderKey, Outcome
 from audiobatchd.plugin_api import FULL_MIX, feature_name
 
@@ -120,7 +121,7 @@ class Rig:
         for action in actions:
             if isinstance(action, do.SpawnWorker):
                 self.pid += 1
-                self.core.slots[action.slot].spawned(self.pid, self.now)
+                self.core.crew.slots[action.slot].spawned(self.pid, self.now)
         return actions
 
     def tell(self, *events: Event) -> list[do.Action]:
@@ -131,7 +132,7 @@ class Rig:
     def boot(self, *offers: Offer) -> list[do.Action]:
         """Start every slot's process and let it say that it is ready."""
         actions = self.tick()
-        for slot in self.core.slots:
+        for slot in self.core.crew.slots:
             actions += self.tell(WorkerSaid(slot.index, slot.pid, Ready(offers or (offer(),))))
         return actions
 
@@ -154,14 +155,14 @@ class Rig:
 
     def end(self, slot: int = 0, outcome: Outcome = Outcome.DONE, **fields: object) -> list[do.Action]:
         """The worker in `slot` tells how its job ended."""
-        assignment = self.core.slots[slot].assignment
+        assignment = self.core.crew.slots[slot].assignment
         assert assignment is not None, "no job runs there"
         result = Result(assignment.number, outcome, **fields)  # type: ignore[arg-type]  # checked by no caller's type
-        return self.tell(WorkerSaid(slot, self.core.slots[slot].pid, result))
+        return self.tell(WorkerSaid(slot, self.core.crew.slots[slot].pid, result))
 
     def die(self, slot: int = 0, how: str = "killed by signal 11") -> list[do.Action]:
         """The worker in `slot` is gone."""
-        return self.tell(WorkerExited(slot, self.core.slots[slot].pid, how))
+        return self.tell(WorkerExited(slot, self.core.crew.slots[slot].pid, how))
 
 
 def only(kind: type[_Action], actions: list[do.Action]) -> list[_Action]:

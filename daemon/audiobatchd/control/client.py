@@ -10,14 +10,15 @@ import socket
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlencode
 
 import msgspec
 
 from audiobatchd.control.place import check_length
 from audiobatchd.errors import AudiobatchError, NoDaemonError
 from audiobatchd.names import shown
-from audiobatchd.requests import CleanedLocks, CleanLocks
-from audiobatchd.status import Status
+from audiobatchd.requests import CleanedLocks, CleanLocks, FolderName, Reloaded, Retried, RetryFolders
+from audiobatchd.status import FolderReport, Status, Trouble
 
 TIMEOUT = 10.0
 """Seconds that the daemon may be silent."""
@@ -46,6 +47,23 @@ class ControlClient:
         body = self._ask("GET", "/v1/status")
         self._decoded(body, Status)
         return body
+
+    def failures(self) -> list[Trouble]:
+        """Every folder that failed or is blocked, the latest first. Raises as `status`."""
+        return self._decoded(self._ask("GET", "/v1/failures"), list[Trouble])
+
+    def explain(self, name: FolderName) -> FolderReport:
+        """What the daemon knows of one folder. Raises as `status`, and where there is no such folder."""
+        query = urlencode({"dataset": name.dataset, "folder": name.folder})
+        return self._decoded(self._ask("GET", f"/v1/folder?{query}"), FolderReport)
+
+    def retry(self, request: RetryFolders) -> Retried:
+        """Have folders tried again. Raises as `explain`, and where that is not for us."""
+        return self._decoded(self._ask("POST", "/v1/retry", msgspec.json.encode(request)), Retried)
+
+    def reload(self) -> Reloaded:
+        """Have the configuration read again. Raises as `status`, and where that is not for us or it is invalid."""
+        return self._decoded(self._ask("POST", "/v1/reload", b"{}"), Reloaded)
 
     def clean_locks(self, request: CleanLocks) -> CleanedLocks:
         """Have the daemon remove the locks of the dead. Raises as `status`, and where that is not for us."""

@@ -21,10 +21,10 @@ from aiohttp import web
 
 from audiobatchd.control.access import Peer, peer_of
 from audiobatchd.control.place import check_length
-from audiobatchd.errors import AlreadyRunningError, UsageError
+from audiobatchd.errors import AlreadyRunningError, ConfigError, UnknownFolderError, UsageError
 from audiobatchd.names import shown
-from audiobatchd.requests import CleanedLocks, CleanLocks
-from audiobatchd.status import Status
+from audiobatchd.requests import CleanedLocks, CleanLocks, FolderName, Nothing, Reloaded, Retried, RetryFolders
+from audiobatchd.status import FolderReport, Status, Trouble
 
 REQUEST_LIMIT = 64 * 1024
 """Bytes of a request's body."""
@@ -34,7 +34,7 @@ _MODE = 0o660
 _BACKLOG = 128
 _PROBE_TIMEOUT = 2.0
 _GRACE = 1.0
-_BAD_REQUEST, _FORBIDDEN = 400, 403
+_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND = 400, 403, 404
 _Body = TypeVar("_Body")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -45,6 +45,21 @@ class Service(Protocol):
     def status(self) -> Status:
         """What `GET /v1/status` answers; called in the loop, so it must be quick."""
 
+    def failures(self) -> list[Trouble]:
+        """Every folder that failed or is blocked."""
+
+    def may_change(self, uid: int) -> bool:
+        """Whether this user may have the daemon do something."""
+
+    async def explain(self, name: FolderName) -> FolderReport:
+        """What is known of one folder. Raises UsageError and UnknownFolderError."""
+
+    async def retry(self, request: RetryFolders) -> Retried:
+        """Try folders again. Raises UsageError and UnknownFolderError."""
+
+    async def reload(self) -> Reloaded:
+        """Read the configuration again. Raises ConfigError: then nothing has changed."""
+
     async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
         """Remove the locks of the dead. Raises UsageError for a dataset that is none of the daemon's."""
 
@@ -52,13 +67,12 @@ class Service(Protocol):
 class ControlServer:
     """Answers on the unix socket at `path` from `start` to `stop`.
 
-    Whoever can connect may read; the users in `operators` may change things, and each change is logged.
+    Whoever can connect may read; who may change things is the service's to say, and each change is logged.
     """
 
-    def __init__(self, path: Path, service: Service, operators: frozenset[int]) -> None:
+    def __init__(self, path: Path, service: Service) -> None:
         self._path = path
         self._service = service
-        self._operators = operators
         self._runner: web.AppRunner | None = None
         self._identity: tuple[int, int] | None = None
 
@@ -103,11 +117,32 @@ class ControlServer:
     def _routes(self) -> list[web.RouteDef]:
         return [
             web.get("/v1/status", self._get_status),
+            web.get("/v1/failures", self._get_failures),
+            web.get("/v1/folder", self._get_folder),
+            web.post("/v1/retry", self._retry),
+            web.post("/v1/reload", self._reload),
             web.post("/v1/locks/clean-up", self._clean_locks),
         ]
 
     async def _get_status(self, _request: web.Request) -> web.StreamResponse:
         return _json(self._service.status())
+
+    async def _get_failures(self, _request: web.Request) -> web.StreamResponse:
+        return _json(self._service.failures())
+
+    async def _get_folder(self, request: web.Request) -> web.StreamResponse:
+        try:
+            name = msgspec.convert(dict(request.query), FolderName)
+        except msgspec.ValidationError as error:
+            raise _RefusedError(_BAD_REQUEST, str(error)) from error
+        return _json(await self._service.explain(name))
+
+    async def _retry(self, request: web.Request) -> web.StreamResponse:
+        return _json(await self._service.retry(await self._change(request, RetryFolders)))
+
+    async def _reload(self, request: web.Request) -> web.StreamResponse:
+        await self._change(request, Nothing)
+        return _json(await self._service.reload())
 
     async def _clean_locks(self, request: web.Request) -> web.StreamResponse:
         asked = await self._change(request, CleanLocks)
@@ -116,10 +151,10 @@ class ControlServer:
     async def _change(self, request: web.Request, kind: type[_Body]) -> _Body:
         """The body of a request that changes something, from somebody who may. Raises _RefusedError."""
         peer = _peer(request)
-        if peer.uid not in self._operators:
+        if not self._service.may_change(peer.uid):
             raise _RefusedError(_FORBIDDEN, "only root, the daemon's own user and its operators may change anything")
         try:
-            body = msgspec.json.decode(await request.read(), type=kind)
+            body = msgspec.json.decode(await request.read() or b"{}", type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise _RefusedError(_BAD_REQUEST, str(error)) from error
         fields = {"request": f"{request.method} {request.path}", "uid": peer.uid, "pid": peer.pid}
@@ -239,7 +274,9 @@ async def _errors_as_json(request: web.Request, handler: _Handler) -> web.Stream
     except _RefusedError as error:
         status, why = error.args
         return _json({"error": why}, status)
-    except UsageError as error:
+    except UnknownFolderError as error:
+        return _json({"error": str(error)}, _NOT_FOUND)
+    except (UsageError, ConfigError) as error:
         return _json({"error": str(error)}, _BAD_REQUEST)
     except web.HTTPException as error:
         answer = _json({"error": f"{error.reason.lower()}: {request.method} {shown(request.path)}"}, error.status)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from audiobatchd.core.completeness import FileMemory
 from audiobatchd.core.messages import Job
-from audiobatchd.model import FolderKey
+from audiobatchd.model import Attempt, Cause, FolderKey
 
 Field = str | int | float
 
@@ -73,12 +73,33 @@ class ReapLocks:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Keep in the catalog what is known of a folder's files; `verdict`: why the folder as a whole is given up."""
+    """Keep in the catalog what is known of a folder's files, and as long as they have `signature` of the folder.
+
+    `verdict`: why the folder as a whole is given up. `charges` and `suspicions` are what counts towards that.
+    """
 
     key: FolderKey
     memory: dict[str, FileMemory]
     signature: str = ""
     verdict: str = ""
+    charges: int = 0
+    suspicions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAttempt:
+    """Keep in the catalog how a job came to no good end."""
+
+    key: FolderKey
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Look again, in a folder where it happened, whether `cause` still stands in the way. The answer is a `Probed`."""
+
+    key: FolderKey
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +144,8 @@ Action = (
     | WalkTree
     | ReapLocks
     | Remember
+    | KeepAttempt
+    | Probe
     | Tidy
     | Report
     | AnnounceReady

@@ -7,44 +7,24 @@ A folder's way through here: `FolderHint` -> `ReadFolder` -> `FolderRead` (settl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.core.completeness import Offer, Policy
+from audiobatchd.core.completeness import FileMemory, Offer
+from audiobatchd.core.crew import Crew
 from audiobatchd.core.datasets import Dataset
-from audiobatchd.core.folders import Folder, Ledger, Limits, Reading
+from audiobatchd.core.folders import Folder, Ledger
 from audiobatchd.core.lifecycle import DaemonState, Lifecycle
 from audiobatchd.core.messages import Job, Ready, Result, Stage
+from audiobatchd.core.plan import Plan
+from audiobatchd.core.readings import Reading
 from audiobatchd.core.slot import Assignment, Slot, SlotState
 from audiobatchd.core.tally import Tally
-from audiobatchd.model import FolderKey, FolderState, Outcome
+from audiobatchd.model import Attempt, Cause, FolderKey, FolderState, Outcome
 
 _WALK_SOON = 2.0
-_BOOT_ATTEMPTS = 3
 _USAGE = 2
 _TELLS_ALL = (Outcome.DONE, Outcome.FAILED)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The configuration, as far as the core needs it.
-
-    Times are seconds; `features` are those that somebody asked for.
-    """
-
-    datasets: dict[str, float]
-    limits: Limits
-    policies: dict[str, Policy]
-    workers: int
-    reap: float = 60.0
-    boot_timeout: float = 120.0
-    job_timeout: float = 600.0
-    job_timeout_factor: float = 4.0
-    stop_grace: float = 30.0
-    features: tuple[str, ...] = ()
-    once: bool = False
-    dry_run: bool = False
+_NO_GOOD_END = (Outcome.FAILED, Outcome.BLOCKED, Outcome.ERROR, Outcome.SUSPECT)
 
 
 class Dispatcher:
@@ -54,7 +34,7 @@ class Dispatcher:
         self.plan = plan
         self.ledger = Ledger(plan.limits)
         self.datasets = {path: Dataset(path, rescan) for path, rescan in plan.datasets.items()}
-        self.slots = [Slot(index, plan.boot_timeout) for index in range(plan.workers)]
+        self.crew = Crew(plan)
         self.life = Lifecycle(plan.stop_grace)
         self.tally = Tally(now)
         self.offers: tuple[Offer, ...] | None = None
@@ -63,6 +43,8 @@ class Dispatcher:
 
     def handle(self, event: on.Event, now: float) -> list[do.Action]:  # noqa: C901, PLR0911, PLR0912  # one case per event
         """What follows from `event`."""
+        if not self._concerns_us(event):
+            return []
         match event:
             case on.FolderHint(key) | on.FolderTouched(key) | on.TreeAppeared(key) if self.datasets[
                 key.dataset
@@ -78,8 +60,12 @@ class Dispatcher:
                 return [action for reading in readings for action in self._heard(reading, now, walk=True)]
             case on.Walked():
                 return self._walked(event, now)
-            case on.LocksSeen(dataset, overdue):
-                self._locks_seen(self.datasets[dataset], overdue, now)
+            case on.LocksSeen():
+                return self._locks_seen(event, now)
+            case on.Probed(dataset, cause, trouble):
+                return self._probed(self.datasets[dataset], cause, trouble, now)
+            case on.RetryAsked(key):
+                self.ledger.retry(key, now)
             case on.TreeAppeared(key) if self.offers is not None:
                 self.datasets[key.dataset].trees.add(key.path)
             case on.TreeVanished(key):
@@ -87,13 +73,17 @@ class Dispatcher:
             case on.WatchLost(dataset, reason):
                 self.datasets[dataset].want_walk(now)
                 return [do.Report("watch-lost", {"dataset": dataset, "reason": reason})]
-            case on.WorkerSaid(slot, pid, message) if self.slots[slot].pid == pid:
-                return self._worker_said(self.slots[slot], message, now)
-            case on.WorkerBroke(slot, pid, what) if self.slots[slot].pid == pid:
-                self.slots[slot].ending(what, now)
-                return [do.KillWorker(slot)]
-            case on.WorkerExited(slot, pid, how) if self.slots[slot].pid == pid:
-                return self._worker_exited(self.slots[slot], how, now)
+            case on.WorkerSaid(index, pid, message) if slot := self.crew.slot_of(index, pid):
+                return self._worker_said(slot, message, now)
+            case on.WorkerBroke(index, pid, what) if slot := self.crew.slot_of(index, pid):
+                slot.ending(what, now)
+                return [do.KillWorker(index)]
+            case on.WorkerExited(index, pid) if slot := self.crew.slot_of(index, pid):
+                return self._worker_exited(slot, event, now)
+            case on.WorkersMeasured(resident):
+                return self.crew.measured(resident, now)
+            case on.Replanned():
+                self._replan(event, now)
             case on.StopAsked(code, at_once):
                 return self._stop(code, now, at_once=at_once)
         return []
@@ -105,24 +95,23 @@ class Dispatcher:
             actions += [self._walk(dataset) for dataset in self._walks_due(now)]
             actions += self._walk_trees()
             actions += self._reap(now)
+            actions += self._probe(now)
             actions += [do.ReadFolder(key) for key in self.ledger.looks(now)]
             if not self.plan.dry_run:
                 actions += self._assign(now)
         actions += self._end_of_pass(now)
-        kill = self.life.patience_ended(now)
-        for slot in self.slots:
-            actions += self._tend(slot, now, kill=kill)
-        if all(slot.state is SlotState.DOWN for slot in self.slots) and self.life.emptied():
+        actions += self.crew.tend(now, works=self.life.works, kill=self.life.patience_ended(now))
+        if all(slot.state is SlotState.DOWN for slot in self.crew.slots) and self.life.emptied():
             actions.append(do.Finish(self.life.code))
         return actions
 
     def next_wakeup(self) -> float | None:
         """When `tick` has something to do by itself; None: only after an event."""
-        times = [slot.due for slot in self.slots]
-        times.append(self.life.kill_at)
+        times: list[float | None] = [*self.crew.wakeups(), self.life.kill_at]
         if self.offers is not None and self.life.works:
             times.append(self.ledger.next_look())
             times += [dataset.reap_at for dataset in self.datasets.values()]
+            times += [hold.probe_at for dataset in self.datasets.values() for hold in dataset.holds.values()]
             times += [dataset.walk_at for dataset in self.datasets.values() if self._may_walk(dataset)]
         return min((time for time in times if time is not None), default=None)
 
@@ -152,20 +141,34 @@ class Dispatcher:
         return [do.Report(f"folder-{folder.state.value}", {"reason": folder.reason}, key)]
 
     def _finished(self, slot: Slot, result: Result, now: float) -> list[do.Action]:
+        stage, since = slot.doing, slot.since
         assignment = slot.finished(result.job, now)
-        return self._settle_job(assignment, result, now) if assignment else []
+        if assignment is None:
+            return []
+        reason = "; ".join(f"{name}: {why}" if name else why for name, why in result.reasons.items())
+        attempt = Attempt(
+            result.outcome, reason, seconds=now - since, charged=result.charge, worker=slot.pid, stage=stage
+        )
+        return self._settle_job(assignment, result, attempt, now)
 
-    def _settle_job(self, assignment: Assignment, result: Result, now: float) -> list[do.Action]:
+    def _settle_job(self, assignment: Assignment, result: Result, attempt: Attempt, now: float) -> list[do.Action]:
         key = assignment.key
-        remembered = self.ledger.active[key].memory
+        if key.dataset not in self.datasets:
+            self.ledger.forget(key)
+            return []
+        before = self.ledger.active[key]
+        remembered, counted = before.memory, before.charges or before.suspicions
         folder = self.ledger.finished(key, result, now)
         actions: list[do.Action] = []
-        verdict = next(iter(folder.reasons.values()), "") if result.outcome is Outcome.ERROR else ""
-        gave_up = verdict if folder.state is FolderState.FAILED else ""
+        if attempt.outcome in _NO_GOOD_END:
+            actions.append(do.KeepAttempt(key, attempt))
+        if not self.plan.once and (hold := self.datasets[key.dataset].ended(key, result, now)):
+            actions.append(do.Report("dataset-paused", {"dataset": key.dataset, "remark": hold.remark}))
+        gave_up = self._verdict_on(folder) if result.outcome in (Outcome.ERROR, Outcome.SUSPECT) else ""
         # A job that did not come to an end of its own tells nothing of files that it did not look at.
         memory = result.memory if result.outcome in _TELLS_ALL else {**remembered, **result.memory}
-        if memory or remembered or gave_up:
-            actions.append(do.Remember(key, memory, folder.settling.signature, gave_up))
+        if memory or remembered or gave_up or counted or folder.charges or folder.suspicions:
+            actions.append(_remember(key, folder, memory, gave_up))
         match folder.state:
             case FolderState.COMPLETE:
                 self._reported.pop(key, None)
@@ -175,9 +178,15 @@ class Dispatcher:
                 actions.append(do.Report("folder-done", fields, key))
             case FolderState.SETTLING:
                 actions.append(do.Report("folder-changed", {}, key))
+            case FolderState.QUEUED:
+                actions.append(do.Report("folder-suspect", {"reason": folder.reason}, key))
             case _:
                 actions += self._report(key, folder)
         return actions
+
+    def _verdict_on(self, folder: Folder) -> str:
+        """Why a folder was given up as a whole; empty where it was not."""
+        return next(iter(folder.reasons.values()), "") if folder.state is FolderState.FAILED else ""
 
     # Datasets
 
@@ -233,10 +242,73 @@ class Dispatcher:
                     actions.append(do.ReapLocks(dataset.path, frozenset(dataset.parents), dataset.is_track))
         return actions
 
-    def _locks_seen(self, dataset: Dataset, overdue: dict[str, str], now: float) -> None:
-        dataset.overdue = overdue
+    def _locks_seen(self, event: on.LocksSeen, now: float) -> list[do.Action]:
+        dataset = self.datasets[event.dataset]
+        dataset.overdue = event.overdue
         if not self.plan.once and dataset.reap_at is None:
             dataset.reap_at = now + self.plan.reap
+        actions: list[do.Action] = []
+        for path in sorted(event.left):
+            key = FolderKey(event.dataset, path)
+            folder = self.ledger.left(key)
+            if folder is not None:
+                verdict = self._verdict_on(folder)
+                actions.append(_remember(key, folder, folder.memory, verdict))
+                if verdict:
+                    actions += self._report(key, folder)
+        return actions
+
+    def _probe(self, now: float) -> list[do.Action]:
+        """Look again where datasets are held up."""
+        actions: list[do.Action] = []
+        for dataset in self.datasets.values():
+            for hold in dataset.holds.values():
+                if hold.probe_at is not None and now >= hold.probe_at:
+                    hold.probe_at = None  # until the answer is there
+                    actions.append(do.Probe(hold.key, hold.cause))
+        return actions
+
+    def _probed(self, dataset: Dataset, cause: Cause, trouble: str, now: float) -> list[do.Action]:
+        if cause not in dataset.holds:
+            return []
+        if trouble:
+            dataset.holds[cause].persists(now)
+            return []
+        dataset.released(cause)
+        self.ledger.resume(dataset.path, cause, now)
+        return [do.Report("dataset-resumed", {"dataset": dataset.path})]
+
+    def _replan(self, event: on.Replanned, now: float) -> None:
+        """Go by another configuration from now on; what runs, runs on by the old one."""
+        plan = self.plan = event.plan
+        self.ledger.limits = plan.limits
+        self.life.stop_grace = plan.stop_grace
+        self.crew.replan(plan, anew=event.anew)
+        for path in [path for path in self.datasets if path not in plan.datasets]:
+            del self.datasets[path]
+            self.ledger.drop(path)
+            for key in [key for key in self._reported if key.dataset == path]:
+                del self._reported[key]
+        for path, rescan in plan.datasets.items():
+            dataset = self.datasets.setdefault(path, Dataset(path, rescan))
+            dataset.rescan = rescan
+            dataset.walk_at = min(dataset.walk_at, now + rescan)
+            if path in event.rewalk:
+                dataset.renew = True
+                dataset.want_walk(now)
+
+    def _concerns_us(self, event: on.Event) -> bool:
+        """Whether an event is of a dataset that is ours: news of one that was may still come in."""
+        match event:
+            case on.FolderRead(Reading(key=key)) | on.RetryAsked(key):
+                return key.dataset in self.datasets
+            case on.FolderHint(key) | on.FolderTouched(key) | on.TreeAppeared(key) | on.TreeVanished(key):
+                return key.dataset in self.datasets
+            case on.WalkRead(readings):
+                return not readings or readings[0].key.dataset in self.datasets
+            case on.Walked(dataset=path) | on.LocksSeen(dataset=path) | on.Probed(dataset=path) | on.WatchLost(path):
+                return path in self.datasets
+        return True
 
     def _tree_vanished(self, key: FolderKey, now: float) -> None:
         if key in self.ledger.active or key in self.ledger.complete:
@@ -250,7 +322,7 @@ class Dispatcher:
     def _worker_said(self, slot: Slot, message: Ready | Stage | Result, now: float) -> list[do.Action]:
         match message:
             case Ready(offers):
-                if not slot.ready(now):
+                if not self.crew.ready(slot, now):
                     return []
                 report = do.Report("worker-ready", {"worker": slot.index, "pid": slot.pid})
                 return [report, *self._take_offers(offers, now)]
@@ -279,66 +351,63 @@ class Dispatcher:
             if offer.unavailable is not None
         ]
 
-    def _worker_exited(self, slot: Slot, how: str, now: float) -> list[do.Action]:
-        wanted = slot.state is SlotState.ENDING and not slot.fate
-        booting, fate = slot.state is SlotState.BOOTING, slot.fate or how
+    def _worker_exited(self, slot: Slot, event: on.WorkerExited, now: float) -> list[do.Action]:
+        actions = self.crew.exited(slot, event.how)
+        fate, stage, since = slot.fate or event.how, slot.doing, slot.since
         lost = slot.exited(now)
-        actions: list[do.Action] = []
-        if not wanted:
-            event = "worker-cannot-start" if booting else "worker-died"
-            actions.append(do.Report(event, {"worker": slot.index, "reason": fate}))
         if lost is None:
             return actions
         actions.append(do.Tidy(lost.key))
-        if self.life.works:
-            result = Result(lost.number, Outcome.ERROR, reasons={"": f"its worker ended: {fate}"}, charge=True)
-            return actions + self._settle_job(lost, result, now)
-        self.ledger.interrupted(lost.key)
-        return actions
+        if not self.life.works:
+            self.ledger.interrupted(lost.key)
+            return actions
+        result = Result(lost.number, Outcome.ERROR, reasons={"": f"its worker ended: {fate}"}, charge=True)
+        attempt = Attempt(
+            Outcome.ERROR,
+            fate,
+            seconds=now - since,
+            charged=True,
+            worker=event.pid,
+            stage=stage,
+            signal=event.signal,
+            exit_code=event.exit_code,
+            lines=event.lines,
+        )
+        return actions + self._settle_job(lost, result, attempt, now)
 
     def _assign(self, now: float) -> list[do.Action]:
+        """Give out jobs: a suspect only when there is nothing else, and then nothing beside it."""
+        busy = self.crew.busy()
+        if any(slot.assignment is not None and slot.assignment.alone for slot in busy):
+            return []
+        waiting = {path for path, dataset in self.datasets.items() if not dataset.works}
         actions: list[do.Action] = []
-        for slot in self.slots:
-            if slot.state is not SlotState.IDLE:
-                continue
-            if (taken := self.ledger.take()) is None:
+        for slot in self.crew.free():
+            taken = self.ledger.take(waiting)
+            alone = taken is None and not busy and not actions
+            if alone:
+                taken = self.ledger.take(waiting, suspect=True)
+            if taken is None:
                 break
-            key, folder = taken
-            self._job_number += 1
-            job = Job(
-                number=self._job_number,
-                dataset=_encoded(key.dataset),
-                path=_encoded(key.path),
-                signature=folder.settling.signature,
-                policy=self.plan.policies[key.dataset],
-                memory=folder.memory,
-                budget=self.plan.job_timeout,
-            )
-            slot.assigned(Assignment(job.number, key), now + self.plan.job_timeout, now)
-            actions.append(do.SendJob(slot.index, job))
+            actions.append(self._job(slot, *taken, now, alone=alone))
+            if alone:
+                break
         return actions
 
-    def _tend(self, slot: Slot, now: float, *, kill: bool) -> list[do.Action]:
-        """Start, stop or kill what is due in one slot; `kill` ends a job that still runs."""
-        match slot.state:
-            case SlotState.DOWN if self.life.works and slot.expired(now):
-                slot.due = None  # until the supervisor says what became of it
-                return [do.SpawnWorker(slot.index)]
-            case SlotState.DOWN if not self.life.works:
-                slot.due = None
-            case SlotState.IDLE if not self.life.works:
-                slot.ending("", now, patience=self.plan.stop_grace)
-                return [do.StopWorker(slot.index)]
-            case SlotState.BUSY if kill:
-                slot.ending("", now)
-                return [do.KillWorker(slot.index)]
-            case SlotState.BOOTING if not self.life.works:
-                slot.ending("", now)
-                return [do.KillWorker(slot.index)]
-            case SlotState.BOOTING | SlotState.BUSY | SlotState.ENDING if slot.expired(now):
-                slot.ending(f"no answer for too long while {slot.doing or slot.state.value}", now)
-                return [do.KillWorker(slot.index)]
-        return []
+    def _job(self, slot: Slot, key: FolderKey, folder: Folder, now: float, *, alone: bool) -> do.Action:
+        self._job_number += 1
+        job = Job(
+            number=self._job_number,
+            dataset=_encoded(key.dataset),
+            path=_encoded(key.path),
+            signature=folder.settling.signature,
+            policy=self.plan.policies[key.dataset],
+            memory=folder.memory,
+            budget=self.plan.job_timeout,
+            alone=alone,
+        )
+        slot.assigned(Assignment(job.number, key, alone=alone), now + self.plan.job_timeout, now)
+        return do.SendJob(slot.index, job)
 
     # The end
 
@@ -350,11 +419,10 @@ class Dispatcher:
     def _end_of_pass(self, now: float) -> list[do.Action]:
         """One pass ends when nothing is on its way any more, or when no worker can be started."""
         actions: list[do.Action] = []
-        if self.plan.once and self.life.state is DaemonState.RUNNING:
-            idle = not any(slot.state is SlotState.BUSY for slot in self.slots)
-            if self.plan.dry_run or (idle and not self.ledger.busy()):
-                actions += self._stop(self._verdict(), now, at_once=False)
-        if self.offers is None and self.life.works and self._nobody_boots():
+        over = self.plan.dry_run or not (self.crew.busy() or self.ledger.busy())
+        if self.plan.once and self.life.state is DaemonState.RUNNING and over:
+            actions += self._stop(self._verdict(), now, at_once=False)
+        if self.offers is None and self.life.works and self.crew.nobody_boots():
             if self.plan.once:
                 actions += self._stop(1, now, at_once=True)
             elif self.life.walked():
@@ -362,12 +430,14 @@ class Dispatcher:
                 actions.append(do.AnnounceReady())
         return actions
 
-    def _nobody_boots(self) -> bool:
-        return all(slot.boot_failures >= _BOOT_ATTEMPTS for slot in self.slots)
-
     def _verdict(self) -> int:
         """The exit code of one pass."""
         return 1 if self.ledger.troubled else 0
+
+
+def _remember(key: FolderKey, folder: Folder, memory: dict[str, FileMemory], verdict: str) -> do.Action:
+    counts = (folder.charges, folder.suspicions) if folder.state is not FolderState.COMPLETE else (0, 0)
+    return do.Remember(key, memory, folder.settling.signature, verdict, *counts)
 
 
 def _encoded(name: str) -> bytes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from audiobatchd.core.folders import Reading
 from audiobatchd.core.messages import FromWorker
-from audiobatchd.model import FolderKey
+from audiobatchd.core.plan import Plan
+from audiobatchd.core.readings import Reading
+from audiobatchd.model import Cause, FolderKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,30 @@ class Walked:
 
 @dataclass(frozen=True, slots=True)
 class LocksSeen:
-    """The locks of a dataset were looked at. `overdue` are the lock files that are held for too long, and by whom."""
+    """The locks of a dataset were looked at. `overdue` are the lock files that are held for too long, and by whom.
+
+    `left` are the folders whose lock was left by somebody who died at work, and was no worker of this daemon.
+    """
 
     dataset: str
     overdue: dict[str, str]
+    left: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What stood in the way of a whole dataset was looked at again; `trouble`: it still does, and why."""
+
+    dataset: str
+    cause: Cause
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAsked:
+    """Somebody wants this folder tried again now, whatever it has come to; the catalog has forgiven it already."""
+
+    key: FolderKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +126,37 @@ class WorkerBroke:
 
 @dataclass(frozen=True, slots=True)
 class WorkerExited:
-    """A worker process is gone; `how` is its exit status in words, with the last lines that it wrote."""
+    """A worker process is gone; `how` is its exit status in words, with the last line that it wrote.
+
+    `signal` or `exit_code` is that status (neither: it never started), `lines` the last that it wrote.
+    """
 
     slot: int
     pid: int
     how: str
+    signal: int = 0
+    exit_code: int | None = None
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersMeasured:
+    """The resident memory of each worker process, in bytes by PID."""
+
+    resident: dict[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Replanned:
+    """The configuration was read again and is another one.
+
+    `anew`: workers have to be started anew for it. `rewalk`: the datasets in which other folders, or other work, may be
+    due.
+    """
+
+    plan: Plan
+    anew: bool
+    rewalk: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +177,12 @@ Event = (
     | WalkRead
     | Walked
     | LocksSeen
+    | Probed
+    | RetryAsked
     | WorkerSaid
     | WorkerBroke
     | WorkerExited
+    | WorkersMeasured
+    | Replanned
     | StopAsked
 )

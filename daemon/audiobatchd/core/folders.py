@@ -7,63 +7,25 @@ from __future__ import annotations
 
 import heapq
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Container
 from dataclasses import dataclass, field
-from enum import StrEnum
-
-from msgspec import Struct
 
 from audiobatchd.core.completeness import FileMemory
 from audiobatchd.core.messages import Result
-from audiobatchd.core.queue import Queue
+from audiobatchd.core.plan import Limits
+from audiobatchd.core.queue import Lane, Queue
+from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.settle import Settling
-from audiobatchd.model import FolderKey, FolderState, Outcome
+from audiobatchd.model import Cause, FolderKey, FolderState, Outcome
 
 _LOCKED_RETRY = (5.0, 60.0)
 _RESTLESS_READINGS = 30
 _BETWEEN_HINTS = 1.0
 _DOUBLINGS = 30
 _TROUBLE = (FolderState.FAILED, FolderState.BLOCKED)
+_TELLS_NOTHING = (Outcome.SUSPECT, Outcome.LOCKED, Outcome.CHANGED, Outcome.GONE)
 _ACTIVE = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
-
-
-class Finding(StrEnum):
-    """What a reading of a folder amounts to."""
-
-    GONE = "gone"
-    COMPLETE = "complete"
-    DUE = "due"
-    FAILED = "failed"
-    BLOCKED = "blocked"
-
-
-class Reading(Struct, frozen=True):
-    """One look at one folder, made by `scan`. `reasons` are by file, or under "" for the folder as a whole.
-
-    `on_their_way`: some files still have their temporary names, `waits_for` among them.
-    """
-
-    key: FolderKey
-    finding: Finding
-    signature: str = ""
-    access: str = ""
-    on_their_way: bool = False
-    waits_for: str = ""
-    due: tuple[str, ...] = ()
-    reasons: dict[str, str] = {}
-    warnings: tuple[str, ...] = ()
-    unavailable: int = 0
-    memory: dict[str, FileMemory] = {}
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The ledger's configuration. `once`: one pass, in which nothing is waited for that may never come."""
-
-    settle: dict[str, float]
-    max_deaths: int = 3
-    backoff: tuple[float, float] = (5.0, 300.0)
-    once: bool = False
 
 
 @dataclass(slots=True)
@@ -72,8 +34,10 @@ class Folder:
 
     `memory` goes with its next job, `access` is how permissions were when it was blocked, `due` what a dry run tells.
     `fresh`: somebody hinted at it, so it goes before what walks find; `hinted`: once more while its job ran.
-    `attempts` and `deaths` count since its files last changed. `retry_at` is when a backoff is over, `soon` the reading
-    after a hint, `rest_look` the one that may find it at rest, `ended` when it came to its last end, good or bad.
+    `attempts`, `charges` and `suspicions` count since its files last changed; `is_suspect`: whoever was at it died, and
+    it has not been tried since. `cause` is what hindered it and likely hinders others. `retry_at` is when a backoff is
+    over, `soon` the reading after a hint, `rest_look` the one that may find it at rest, `ended` when it came to its
+    last end, good or bad.
     """
 
     state: FolderState = FolderState.SETTLING
@@ -85,7 +49,10 @@ class Folder:
     fresh: bool = False
     hinted: bool = False
     attempts: int = 0
-    deaths: int = 0
+    charges: int = 0
+    suspicions: int = 0
+    is_suspect: bool = False
+    cause: Cause = Cause.NONE
     retry_at: float = 0.0
     soon: float = 0.0
     rest_look: float = 0.0
@@ -107,7 +74,7 @@ class Ledger:
         self.unavailable: dict[FolderKey, int] = {}
         self.warnings: dict[FolderKey, tuple[str, ...]] = {}
         self.troubled: set[FolderKey] = set()
-        self.counts: dict[str, Counter[FolderState]] = {dataset: Counter() for dataset in limits.settle}
+        self.counts: dict[str, Counter[FolderState]] = defaultdict(Counter)
         self._blocked_in: dict[FolderKey, set[FolderKey]] = {}
         self._queue = Queue()
         self._agenda: list[tuple[float, FolderKey]] = []
@@ -182,11 +149,15 @@ class Ledger:
                 self._is_due(key, folder, reading, now, walk=walk)
                 return folder
 
-    def take(self) -> tuple[FolderKey, Folder] | None:
-        """The next folder to be measured, now `running`; None when nothing is queued."""
-        while (key := self._queue.pop()) is not None:
+    def take(self, without: Container[str] = (), *, suspect: bool = False) -> tuple[FolderKey, Folder] | None:
+        """The next folder to be measured, now `running`; None when nothing is queued in other datasets than some.
+
+        A `suspect` one is a case of its own: nothing else may run beside it.
+        """
+        lanes = (Lane.SUSPECT,) if suspect else (Lane.FRESH, Lane.BACKFILL)
+        while (key := self._queue.pop(*lanes, without=without)) is not None:
             folder = self.active.get(key)
-            if folder is not None and folder.state is FolderState.QUEUED:
+            if folder is not None and folder.state is FolderState.QUEUED and folder.is_suspect == suspect:
                 self._enter(key, folder, FolderState.RUNNING)
                 folder.hinted = False
                 return key, folder
@@ -198,6 +169,9 @@ class Ledger:
         folder.ended = now
         folder.reasons = result.reasons
         folder.access = result.access
+        folder.cause = result.cause
+        if result.outcome not in _TELLS_NOTHING:
+            folder.suspicions, folder.is_suspect = 0, False  # it was survived
         match result.outcome:
             case Outcome.DONE:
                 self._completed(key, result.unavailable)
@@ -214,9 +188,45 @@ class Ledger:
                 self._look(key, now)
             case Outcome.ERROR:
                 self._erred(key, folder, result, now)
+            case Outcome.SUSPECT:
+                self._suspected(key, folder)
         if folder.hinted and folder.state not in _ACTIVE:
             self._look(key, now)
         return folder
+
+    def left(self, key: FolderKey) -> Folder | None:
+        """Whoever was at the folder died without giving its lock back; its entry, None where that means nothing."""
+        folder = self.active.get(key)
+        if folder is None or folder.state not in (*_ACTIVE, FolderState.LOCKED):
+            return None
+        if folder.state is FolderState.RUNNING:
+            folder.suspicions += 1  # a worker was quicker: this job counts as the try
+        else:
+            self._suspected(key, folder)
+        return folder
+
+    def retry(self, key: FolderKey, now: float) -> None:
+        """Try the folder again now, as if nothing had happened to it; one that is running or unknown is only read."""
+        folder = self.active.get(key)
+        if folder is not None:
+            folder.attempts = folder.charges = folder.suspicions = 0
+            folder.is_suspect = False
+            self._start_over(key, folder)
+        self.hint(key, now)
+
+    def resume(self, dataset: str, cause: Cause, now: float) -> None:
+        """What hindered folders of this dataset is over."""
+        for key, folder in self.active.items():
+            if key.dataset == dataset and folder.cause is cause:
+                folder.attempts = 0
+                self._start_over(key, folder)
+                self._look(key, now)
+
+    def _start_over(self, key: FolderKey, folder: Folder) -> None:
+        """Whatever it has come to: the next reading decides anew."""
+        folder.retry_at = 0.0
+        if folder.state not in (FolderState.QUEUED, FolderState.RUNNING):
+            self._enter(key, folder, FolderState.SETTLING)
 
     def interrupted(self, key: FolderKey) -> None:
         """The job was ended by us, not by any fault: nothing is charged."""
@@ -244,6 +254,13 @@ class Ledger:
     def next_look(self) -> float | None:
         """When `looks` has something to say again; None: not by itself."""
         return self._agenda[0][0] if self._agenda else None
+
+    def drop(self, dataset: str) -> None:
+        """The dataset is no longer ours; what runs in it is forgotten when it ends."""
+        self._queue.forget(dataset)
+        for key in self.known(dataset):
+            if key not in self.active or self.active[key].state is not FolderState.RUNNING:
+                self.forget(key)
 
     def known(self, dataset: str) -> set[FolderKey]:
         """Every folder of a dataset that is known."""
@@ -325,7 +342,9 @@ class Ledger:
 
     def _is_due(self, key: FolderKey, folder: Folder, reading: Reading, now: float, *, walk: bool) -> None:
         if reading.signature != folder.settling.signature:
-            folder.attempts = folder.deaths = 0
+            folder.attempts = 0
+            folder.charges, folder.suspicions = reading.charges, reading.suspicions
+            folder.is_suspect &= bool(folder.suspicions)
             folder.retry_at = 0.0
         settle = self.limits.settle[key.dataset]
         when = folder.settling.observe(reading.signature, on_their_way=reading.on_their_way, settle=settle, now=now)
@@ -339,7 +358,11 @@ class Ledger:
             pass
         elif folder.state is not FolderState.QUEUED:
             self._enter(key, folder, FolderState.QUEUED)
-            self._queue.push(key, fresh=folder.fresh)
+            self._push(key, folder)
+
+    def _push(self, key: FolderKey, folder: Folder) -> None:
+        lane = Lane.SUSPECT if folder.is_suspect else Lane.FRESH if folder.fresh else Lane.BACKFILL
+        self._queue.push(key, lane)
 
     def _is_restless(self, key: FolderKey, folder: Folder, reading: Reading, when: float, now: float) -> None:
         if folder.settling.readings > _RESTLESS_READINGS:
@@ -355,14 +378,26 @@ class Ledger:
             self._look(key, when)
 
     def _erred(self, key: FolderKey, folder: Folder, result: Result, now: float) -> None:
-        folder.deaths += result.charge or self.limits.once
-        if folder.deaths >= self.limits.max_deaths:
+        folder.charges += result.charge or self.limits.once
+        if folder.charges >= self.limits.max_deaths:
             self._enter(key, folder, FolderState.FAILED)
             folder.reasons = {
-                name: f"{why} (gave up after {folder.deaths} attempts)" for name, why in result.reasons.items()
+                name: f"{why} (gave up after {folder.charges} attempts)" for name, why in result.reasons.items()
             }
         else:
             self._wait(key, folder, FolderState.BACKOFF, self.limits.backoff, now)
+
+    def _suspected(self, key: FolderKey, folder: Folder) -> None:
+        """It goes to the end of the line, and runs alone there; after `max_suspect` times in a row it is given up."""
+        folder.suspicions += 1
+        folder.is_suspect = True
+        if folder.suspicions >= self.limits.max_suspect and not self.limits.once:
+            self._enter(key, folder, FolderState.FAILED)
+            times = f"{folder.suspicions} times in a row"
+            folder.reasons = {"": f"whoever worked on it died without giving back its lock, {times}"}
+        elif folder.state in (FolderState.RUNNING, FolderState.QUEUED):
+            self._enter(key, folder, FolderState.QUEUED)
+            self._push(key, folder)
 
     def _wait(
         self, key: FolderKey, folder: Folder, state: FolderState, delays: tuple[float, float], now: float

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from audiobatchd.core.completeness import FileMemory, Offer, Policy
-from audiobatchd.model import Outcome
+from audiobatchd.model import Cause, Outcome
 from audiobatchd.plugin_api import Value
 
 PACKET_LIMIT = 192 * 1024
@@ -30,7 +30,7 @@ class WorkerSettings(Struct, frozen=True):
 class Job(Struct, frozen=True, tag=True):
     """Do what is due in the folder at `path` below `dataset`, if its files still are what `signature` says.
 
-    `budget` is what the lock announces.
+    `budget` is what the lock announces. `alone`: no other job runs beside it, so it may go where others died.
     """
 
     number: int
@@ -40,6 +40,7 @@ class Job(Struct, frozen=True, tag=True):
     policy: Policy
     memory: dict[str, FileMemory]
     budget: float
+    alone: bool = True
 
 
 class Stop(Struct, frozen=True, tag=True):
@@ -65,7 +66,7 @@ class Result(Struct, frozen=True, tag=True):
 
     `values` are the features written, `reasons` what stood in the way by file (or by "" where it was no one file's
     fault), `memory` what is known of the folder's files now. `charge`: an error of ours that counts against the
-    folder.
+    folder. `cause`: it is likely to hinder every folder there, and `where` names the file system.
     """
 
     job: int
@@ -78,6 +79,8 @@ class Result(Struct, frozen=True, tag=True):
     audio_seconds: float = 0.0
     unavailable: int = 0
     charge: bool = False
+    cause: Cause = Cause.NONE
+    where: str = ""
 
 
 ToWorker = Job | Stop

@@ -1,17 +1,31 @@
-"""The order of work: what just arrived before what a walk found, and one dataset after the other."""
+"""The order of work: what just arrived, what a walk found, and last what nobody may work beside."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Container
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from audiobatchd.model import FolderKey
+
+
+class Lane(StrEnum):
+    """FRESH: somebody hinted at it. BACKFILL: a walk found it. SUSPECT: whoever was at it before died."""
+
+    FRESH = "fresh"
+    BACKFILL = "backfill"
+    SUSPECT = "suspect"
 
 
 @dataclass(slots=True)
 class _Lanes:
     fresh: deque[FolderKey] = field(default_factory=deque)
     backfill: deque[FolderKey] = field(default_factory=deque)
+    suspect: deque[FolderKey] = field(default_factory=deque)
+
+    def __getitem__(self, lane: Lane) -> deque[FolderKey]:
+        return {Lane.FRESH: self.fresh, Lane.BACKFILL: self.backfill, Lane.SUSPECT: self.suspect}[lane]
 
 
 class Queue:
@@ -24,21 +38,25 @@ class Queue:
         self._datasets: dict[str, _Lanes] = {}
         self._turn: deque[str] = deque()
 
-    def push(self, key: FolderKey, *, fresh: bool) -> None:
-        """Append a folder; `fresh` ones go before those that a walk found."""
+    def push(self, key: FolderKey, lane: Lane) -> None:
+        """Append a folder."""
         if key.dataset not in self._datasets:
             self._datasets[key.dataset] = _Lanes()
             self._turn.append(key.dataset)
-        lanes = self._datasets[key.dataset]
-        (lanes.fresh if fresh else lanes.backfill).append(key)
+        self._datasets[key.dataset][lane].append(key)
 
-    def pop(self) -> FolderKey | None:
-        """The next folder, fair between datasets; None when there is none."""
-        for lane in ("fresh", "backfill"):
+    def pop(self, *lanes: Lane, without: Container[str] = ()) -> FolderKey | None:
+        """The next folder of these lanes, fair between datasets and none of some; None when there is none."""
+        for lane in lanes:
             for _ in range(len(self._turn)):
                 dataset = self._turn[0]
                 self._turn.rotate(-1)
-                waiting: deque[FolderKey] = getattr(self._datasets[dataset], lane)
-                if waiting:
+                waiting = self._datasets[dataset][lane]
+                if waiting and dataset not in without:
                     return waiting.popleft()
         return None
+
+    def forget(self, dataset: str) -> None:
+        """Nothing of this dataset waits any more."""
+        if self._datasets.pop(dataset, None) is not None:
+            self._turn.remove(dataset)

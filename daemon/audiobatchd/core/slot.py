@@ -9,6 +9,7 @@ from audiobatchd.model import FolderKey
 
 _BOOT_BACKOFF = (1.0, 60.0)
 _DOUBLINGS = 30
+_LATE = 1.0
 
 
 class SlotState(StrEnum):
@@ -26,10 +27,11 @@ class SlotState(StrEnum):
 
 @dataclass(frozen=True)
 class Assignment:
-    """The job that a slot is at."""
+    """The job that a slot is at; `alone`: no other may run beside it."""
 
     number: int
     key: FolderKey
+    alone: bool = False
 
 
 @dataclass(slots=True)
@@ -37,6 +39,8 @@ class Slot:
     """One slot's state machine. Every entry point is a `match` on the state; a late message or timer changes nothing.
 
     `due` is when the state has lasted long enough: the next start of a DOWN slot, the deadline of the others.
+    `spawns` counts processes; `jobs` and `resident` (bytes) are this one's. `loaded`: it has become ready; `stale`: it
+    is of an older configuration. `failures` counts the starts in a row that came to nothing.
     """
 
     index: int
@@ -45,23 +49,32 @@ class Slot:
     due: float | None = 0.0
     since: float = 0.0
     pid: int = 0
+    spawns: int = 0
+    jobs: int = 0
+    resident: int = 0
+    loaded: bool = False
+    stale: bool = False
     assignment: Assignment | None = None
     doing: str = ""
-    boot_failures: int = 0
+    failures: int = 0
     fate: str = ""
+    _overslept: bool = False
 
     def spawned(self, pid: int, now: float) -> None:
         """A process was started in this slot."""
         self._enter(SlotState.BOOTING, now, due=now + self.boot_timeout)
         self.pid = pid
+        self.spawns += 1
+        self.jobs = self.resident = 0
+        self.loaded = self.stale = False
         self.fate = ""
 
     def ready(self, now: float) -> bool:
         """The worker says that it can work; False where that comes too late."""
         if self.state is not SlotState.BOOTING:
             return False
-        self.boot_failures = 0
         self._enter(SlotState.IDLE, now)
+        self.loaded = True
         return True
 
     def assigned(self, assignment: Assignment, deadline: float, now: float) -> None:
@@ -69,6 +82,7 @@ class Slot:
         self._enter(SlotState.BUSY, now, due=deadline)
         self.assignment = assignment
         self.doing = "starting"
+        self.jobs += 1
 
     def staged(self, number: int, doing: str, extension: float) -> None:
         """The worker says what it is at; `extension` seconds are granted for it."""
@@ -82,31 +96,47 @@ class Slot:
         if self.state is not SlotState.BUSY or self.assignment is None or self.assignment.number != number:
             return None
         assignment = self.assignment
+        self.failures = 0
         self._enter(SlotState.IDLE, now)
         return assignment
 
     def ending(self, fate: str, now: float, *, patience: float | None = None) -> None:
         """The process was told to stop, or killed because of `fate`; past `patience` seconds it is killed."""
-        assignment = self.assignment
+        assignment, doing = self.assignment, self.doing
         self._enter(SlotState.ENDING, now, due=None if patience is None else now + patience)
-        self.assignment = assignment
+        self.assignment, self.doing = assignment, doing
         self.fate = fate
 
     def exited(self, now: float) -> Assignment | None:
-        """The process is gone; the job that it took along, if any."""
+        """The process is gone; the job that it took along, if any.
+
+        One that ends by itself before it was given any job is started again later and later.
+        """
         lost, was = self.assignment, self.state
         delay = 0.0
-        if was is SlotState.BOOTING or (was is SlotState.ENDING and self.fate and lost is None):
+        by_itself = was in (SlotState.BOOTING, SlotState.IDLE) or (was is SlotState.ENDING and bool(self.fate))
+        if by_itself and not self.jobs:
             first, longest = _BOOT_BACKOFF
-            delay = min(longest, first * 2.0 ** min(self.boot_failures, _DOUBLINGS))
-            self.boot_failures += 1
+            delay = min(longest, first * 2.0 ** min(self.failures, _DOUBLINGS))
+            self.failures += 1
         self._enter(SlotState.DOWN, now, due=now + delay)
         self.pid = 0
+        self.resident = 0
         return lost
 
-    def expired(self, now: float) -> bool:
-        """Whether the state has lasted until `due`."""
-        return self.due is not None and now >= self.due
+    def ran_out(self, now: float) -> bool:
+        """Whether the state has lasted until `due`.
+
+        Where that moment went by unnoticed, because this process was stopped or the machine was too busy, what the
+        worker said meanwhile is heard first.
+        """
+        if self.due is None or now < self.due:
+            return False
+        if self.state is not SlotState.DOWN and now - self.due > _LATE and not self._overslept:
+            self._overslept = True
+            self.due = now + _LATE
+            return False
+        return True
 
     def _enter(self, state: SlotState, now: float, due: float | None = None) -> None:
         self.state = state
@@ -114,3 +144,4 @@ class Slot:
         self.due = due
         self.assignment = None
         self.doing = ""
+        self._overslept = False

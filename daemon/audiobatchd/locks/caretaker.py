@@ -4,43 +4,82 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+import socket
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from audiobatchd import filesystems
 from audiobatchd.dataset import walk
 from audiobatchd.filesystems import Kind
+from audiobatchd.locks import content
+from audiobatchd.locks.content import Content, Empty, Holder
 from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, path_of
 from audiobatchd.locks.observer import LockState, Observation, Patience, holder_in_words, observe
-from audiobatchd.locks.reaper import Removal, Terms, locks_in, reap_one
+from audiobatchd.locks.reaper import Removal, Terms, folder_of, locks_in, reap_one
 from audiobatchd.names import shown
 from audiobatchd.requests import CleanedLocks, CleanLocks, RemovedLock
 
 _LOG = logging.getLogger(__name__)
 
 
-def look_after(
-    root: str, directories: Iterable[str], patience: Patience, now: float, *, alone: bool, root_too: bool = False
-) -> dict[str, str]:
-    """Remove the dead locks in these directories; the locks that are held for too long, by path, and by whom.
+@dataclass
+class Seen:
+    """What a round found: the locks that are held for too long, by path, and by whom; and whose folders were left.
 
-    `alone`: no other machine works there. `root_too`: also the lock beside a dataset that is itself a track folder. One
-    that is held for too long is never taken away: only its own supervisor may end that worker. A directory that cannot
-    be read is left to the next walk to tell of.
+    These are the folders, by path, whose holder died at work: a daemon, a machine, somebody's script. The workers of
+    the daemon that asks are left out, for it knows how they ended.
+    """
+
+    overdue: dict[str, str] = field(default_factory=dict)
+    left: frozenset[str] = frozenset()
+
+
+def look_after(
+    root: str,
+    directories: Iterable[str],
+    patience: Patience,
+    now: float,
+    own: Callable[[int], bool],
+    *,
+    alone: bool,
+    root_too: bool = False,
+) -> Seen:
+    """Remove the dead locks in these directories.
+
+    `own` tells whether a process of this machine was a worker of the daemon that asks. `alone`: no other machine works
+    there. `root_too`: also the lock beside a dataset that is itself a track folder. One that is held for too long is
+    never taken away: only its own supervisor may end that worker. A directory that cannot be read is left to the next
+    walk to tell of.
     """
     terms = Terms(alone=alone)
-    overdue: dict[str, str] = {}
+    answer = Seen()
     seen: set[str] = set()
     for observation in _in_use(root, directories, root_too=root_too):
         removal = reap_one(observation, terms)
         if removal is not None:
             log(removal)
+            if not removal.failure and not _is_own(observation.content, own):
+                folder = folder_of(observation)
+                path = os.path.relpath(folder, root)
+                answer.left |= {"" if path == "." else path}
             continue
         seen.add(observation.path)
         if patience.judge(observation, now).state is LockState.OVERDUE:
-            overdue[os.path.relpath(observation.path, root)] = holder_in_words(observation.content)
+            answer.overdue[os.path.relpath(observation.path, root)] = holder_in_words(observation.content)
     patience.keep(seen)
-    return overdue
+    return answer
+
+
+def _is_own(found: Content, own: Callable[[int], bool]) -> bool:
+    """Whether the holder was one of our workers, or nobody died at all: an empty file was given back."""
+    match found:
+        case Empty():
+            return True
+        case Holder(host=host, boot_id=boot, pid=pid):
+            here = host == socket.gethostname() and boot == content.boot_id()
+            return here and own(pid)
+    return False
 
 
 def _in_use(root: str, directories: Iterable[str], *, root_too: bool) -> Iterator[Observation]:

@@ -71,7 +71,7 @@ def of_this_process(started: float, budget: float, token: str) -> bytes:
     holder = Holder(
         v=1,
         host=socket.gethostname(),
-        boot_id=Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
+        boot_id=boot_id(),
         pid=os.getpid(),
         pid_start=_pid_start(),
         started=started,
@@ -80,6 +80,11 @@ def of_this_process(started: float, budget: float, token: str) -> bytes:
         token=token,
     )
     return msgspec.json.encode(holder) + b"\n"
+
+
+def boot_id() -> str:
+    """What names this machine's present boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def _pid_start() -> int:

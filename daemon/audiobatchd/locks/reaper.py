@@ -96,7 +96,7 @@ def _is_guides(path: str, name: str) -> bool:
     return path in (path_of(folder), guides_path_of(folder)) and (_is_track(folder) or not os.path.lexists(folder))
 
 
-def _folder_of(observation: Observation) -> str:
+def folder_of(observation: Observation) -> str:
     """The folder whose lock it is; a script of the guide leaves out what looks like a suffix."""
     folder = observation.path.removesuffix(SUFFIX)
     if isinstance(observation.content, GuideText):
@@ -125,7 +125,7 @@ def _why_dead(observation: Observation, terms: Terms) -> str:
 
 def _remove(observation: Observation, reason: str, terms: Terms) -> Removal:
     path = observation.path
-    if not os.path.lexists(_folder_of(observation)):
+    if not os.path.lexists(folder_of(observation)):
         reason = f"its folder is gone, and {reason}"
     if terms.dry_run:
         return Removal(path, reason)

@@ -20,8 +20,11 @@ from audiobatchd.errors import (
     RecordError,
     SourceChangedError,
 )
+from audiobatchd.filesystems import mount_of
+from audiobatchd.locks.content import Empty
 from audiobatchd.locks.folder_lock import FolderLock
-from audiobatchd.model import Outcome
+from audiobatchd.locks.observer import holder_in_words
+from audiobatchd.model import Cause, Outcome
 from audiobatchd.plugin_api import FULL_MIX, Value
 from audiobatchd.provenance import Entry
 from audiobatchd.record import Record
@@ -40,6 +43,22 @@ _NOT_THE_TRACKS_FAULT = frozenset(
         errno.EFBIG,
         errno.ELOOP,  # a lock file that is a symbolic link
         errno.ENXIO,  # or a socket
+    }
+)
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DISK_FAILS = frozenset(
+    {
+        errno.EIO,
+        errno.ENODEV,
+        errno.ENOTCONN,  # a FUSE file system whose program died
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+        errno.EREMOTEIO,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.EUCLEAN,
+        errno.EBADMSG,
+        errno.ESHUTDOWN,
     }
 )
 _WORST_FIRST = (Outcome.ERROR, Outcome.CHANGED, Outcome.BLOCKED, Outcome.FAILED)
@@ -64,11 +83,20 @@ def run(job: Job, bench: Bench, report: Progress) -> Result:
     except (FileNotFoundError, NotADirectoryError):
         return Result(job.number, Outcome.GONE)
     except OSError as error:
-        return _refused(job, f"cannot lock the folder: {error.strerror}", error)
+        return _refused(job, f"cannot lock the folder: {error.strerror}", error, folder)
     try:
+        if not job.alone and not isinstance(lock.predecessor, Empty):
+            reason = f"whoever worked on it died: {holder_in_words(lock.predecessor)}"
+            return Result(job.number, Outcome.SUSPECT, reasons={"": reason})
         return _locked(job, folder, lock.gate, bench, report)
     finally:
         lock.release()
+
+
+def hindered(job: Job, error: OSError) -> Result:
+    """The result of a job that the disk did not let come to its end."""
+    folder = os.fsdecode(job.dataset)
+    return _refused(job, error.strerror or str(error), error, folder)
 
 
 def measure_anew(folder: str, gate: Gate, bench: Bench, only: tuple[str, ...] | None = None) -> Result:
@@ -87,7 +115,7 @@ def _locked(job: Job, folder: str, gate: Gate, bench: Bench, report: Progress) -
     except (FileNotFoundError, NotADirectoryError):
         return Result(job.number, Outcome.GONE)
     except OSError as error:
-        return _refused(job, f"cannot read the folder: {error.strerror}", error)
+        return _refused(job, f"cannot read the folder: {error.strerror}", error, folder)
     try:
         listing = read_folder(folder)
         if not listing.contents.is_track:
@@ -128,6 +156,7 @@ class _Work:
     outcomes: set[Outcome] = field(default_factory=set)
     memory: dict[str, FileMemory] = field(default_factory=dict)
     charge: bool = False
+    cause: Cause = Cause.NONE
 
     def do(self, found: Record) -> Result:
         """Measure every file that is due, one after the other, then publish once."""
@@ -158,6 +187,7 @@ class _Work:
         except OSError as error:
             outcome = Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR
             self._reason(role, f"cannot read it: {error.strerror}", outcome)
+            self.cause = cause_of(error) or self.cause
         else:
             self.results[role] = result
             self._remember(role, due, result, adopted)
@@ -199,6 +229,7 @@ class _Work:
         except OSError as error:
             if error.errno not in _NOT_THE_TRACKS_FAULT:
                 raise
+            self.cause = cause_of(error)
             self.reasons[""] = f"cannot write the record: {error.strerror}"
             self.outcomes.add(Outcome.BLOCKED)
             self.results.clear()
@@ -220,11 +251,25 @@ class _Work:
             audio_seconds=sum(result.audio_seconds for result in results),
             unavailable=len(assessment.unavailable),
             charge=self.charge,
+            cause=self.cause,
+            where=mount_of(self.folder) if self.cause else "",
         )
 
 
-def _refused(job: Job, reason: str, error: OSError) -> Result:
-    """The folder could not even be locked or opened."""
-    if error.errno not in _NOT_THE_TRACKS_FAULT:
-        return Result(job.number, Outcome.ERROR, reasons={"": reason})
-    return Result(job.number, Outcome.BLOCKED, reasons={"": reason})
+def cause_of(error: OSError) -> Cause:
+    """Whether an error is likely to meet every folder of the dataset."""
+    if error.errno in _NO_SPACE:
+        return Cause.SPACE
+    return Cause.IO if error.errno in _DISK_FAILS else Cause.NONE
+
+
+def _refused(job: Job, reason: str, error: OSError, folder: str) -> Result:
+    """The folder could not be locked, opened, or worked in."""
+    cause = cause_of(error)
+    return Result(
+        job.number,
+        Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR,
+        reasons={"": reason},
+        cause=cause,
+        where=(mount_of(folder) or mount_of(os.fsdecode(job.dataset))) if cause else "",
+    )

@@ -27,10 +27,11 @@ from audiobatchd.core.messages import (
     decode_for_worker,
     encode,
 )
+from audiobatchd.errors import AudiobatchError
 from audiobatchd.model import Outcome
 from audiobatchd.terminal_text import printable
 from audiobatchd.worker.bench import Bench
-from audiobatchd.worker.job import run
+from audiobatchd.worker.job import hindered, run
 
 _LOG = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1
@@ -68,7 +69,7 @@ def _run(channel: socket.socket, job: Job, bench: Bench) -> Result:
         return run(job, bench, report)
     except OSError as error:
         _LOG.exception("job %d", job.number)
-        return Result(job.number, Outcome.ERROR, reasons={"": f"{error.strerror or error}"})
+        return hindered(job, error)
     except Exception as error:  # noqa: BLE001  # logged, and answered
         # The boundary of a job: whatever went wrong in it is an answer, not the end of the worker.
         _LOG.exception("job %d", job.number)
@@ -79,7 +80,9 @@ def _run(channel: socket.socket, job: Job, bench: Bench) -> Result:
 def _send(channel: socket.socket, message: FromWorker) -> None:
     packet = encode(message)
     if len(packet) > PACKET_LIMIT:
-        assert isinstance(message, Result)
+        if not isinstance(message, Result):
+            error = f"what the analyzers offer is too long to be told ({len(packet)} bytes)"
+            raise AudiobatchError(error)
         reason = f"its result is too long to be told ({len(packet)} bytes)"
         packet = encode(Result(message.job, Outcome.ERROR, reasons={"": reason}, charge=True))
     try:

@@ -9,9 +9,9 @@ import pytest
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
 from audiobatchd.core.completeness import FileMemory
-from audiobatchd.core.folders import Finding
 from audiobatchd.core.lifecycle import DaemonState
 from audiobatchd.core.messages import Ready, Result, Stage
+from audiobatchd.core.readings import Finding
 from audiobatchd.core.slot import SlotState
 from audiobatchd.model import DatasetState, FolderState, Outcome
 from support.core_rig import (
@@ -89,7 +89,7 @@ def test_when_workers_offer_something_else_everything_is_walked_again() -> None:
     rig = Rig()
     rig.start()
     rig.die()
-    rig.tick()
+    rig.tick(1.0)
     assert only(do.WalkTree, rig.tell(on.WorkerSaid(0, rig.pid, Ready((offer(version=2),))))) == [do.WalkTree(DATASET)]
 
 
@@ -199,7 +199,7 @@ def test_a_worker_that_dies_charges_its_folder_and_is_replaced() -> None:
     assert only(do.Tidy, actions) == [do.Tidy(SONG)]
     assert only(do.SpawnWorker, actions) == [do.SpawnWorker(0)]
     folder = rig.core.ledger.active[SONG]
-    assert (folder.state, folder.deaths) == (FolderState.BACKOFF, 1)
+    assert (folder.state, folder.charges) == (FolderState.BACKOFF, 1)
     assert folder.reason == "its worker ended: killed by signal 11"
 
 
@@ -240,7 +240,7 @@ def test_the_words_of_a_process_that_was_replaced_change_nothing() -> None:
         on.WorkerExited(0, old, "again"),
     ):
         assert rig.tell(event) == []
-    assert rig.core.slots[0].state is SlotState.BOOTING
+    assert rig.core.crew.slots[0].state is SlotState.BOOTING
 
 
 def test_a_worker_that_does_not_boot_is_started_again_later_and_one_too_slow_is_killed() -> None:
@@ -419,7 +419,7 @@ def test_a_job_that_is_killed_by_the_end_is_not_charged(wait: float | None) -> N
     assert only(do.KillWorker, actions) == [do.KillWorker(0)]
     actions = rig.die(how="killed by signal 9")
     assert (only(do.Tidy, actions), only(do.Finish, actions), reports(actions)) == ([do.Tidy(SONG)], [do.Finish(0)], [])
-    assert rig.core.ledger.active[SONG].deaths == 0
+    assert rig.core.ledger.active[SONG].charges == 0
 
 
 def test_a_worker_that_does_not_hear_is_killed_in_the_end() -> None:

@@ -18,8 +18,8 @@ from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
 from audiobatchd.core.completeness import FileMemory, judges
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.core.folders import Finding, Reading
 from audiobatchd.core.messages import Job, Ready, Result
+from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import SlotState
 from audiobatchd.model import FolderKey, FolderState, Outcome
 from support.core_rig import SETTLE, offer, plan, reading, stamp, walked
@@ -311,7 +311,7 @@ class World(RuleBasedStateMachine):
                     pid = 1 + max(self.processes, default=self.contents + 100)
                     assert all(process.slot != slot for process in self.processes.values()), "two processes in a slot"
                     self.processes[pid] = Process(slot)
-                    self.core.slots[slot].spawned(pid, self.now)
+                    self.core.crew.slots[slot].spawned(pid, self.now)
                 case do.KillWorker(slot):
                     for pid, process in list(self.processes.items()):
                         if process.slot == slot and process.alive:
@@ -360,7 +360,7 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def no_folder_is_in_two_slots(self) -> None:
-        at_work = [slot.assignment.key for slot in self.core.slots if slot.assignment]
+        at_work = [slot.assignment.key for slot in self.core.crew.slots if slot.assignment]
         running = [key for key, folder in self.core.ledger.active.items() if folder.state is FolderState.RUNNING]
         assert sorted(at_work) == sorted(running)
         assert len(set(at_work)) == len(at_work)
@@ -379,7 +379,7 @@ class World(RuleBasedStateMachine):
     @invariant()
     def nothing_due_is_left_undone(self) -> None:
         """An idle worker and a queued folder do not wait for each other."""
-        if any(slot.state is SlotState.IDLE for slot in self.core.slots):
+        if any(slot.state is SlotState.IDLE for slot in self.core.crew.slots):
             assert not any(self.core.ledger.counts[dataset][FolderState.QUEUED] for dataset in DATASETS)
 
     # What must come out

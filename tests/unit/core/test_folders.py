@@ -7,8 +7,10 @@ from collections import Counter
 import pytest
 
 from audiobatchd.core.completeness import FileMemory
-from audiobatchd.core.folders import Finding, Folder, Ledger, Limits, Reading
+from audiobatchd.core.folders import Folder, Ledger
 from audiobatchd.core.messages import Result
+from audiobatchd.core.plan import Limits
+from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.model import FolderKey, FolderState, Outcome
 from support.core_rig import DATASET, key, reading, stamp
 
@@ -347,7 +349,7 @@ def test_an_interrupted_job_is_nobodys_fault() -> None:
     book = Book()
     folder = book.running()
     book.ledger.interrupted(SONG)
-    assert (book.state(), folder.deaths, folder.attempts) == (FolderState.SETTLING, 0, 0)
+    assert (book.state(), folder.charges, folder.attempts) == (FolderState.SETTLING, 0, 0)
 
 
 def test_backoff_grows_with_a_jitter_of_its_own_and_ends() -> None:
@@ -400,11 +402,11 @@ def test_a_changed_file_ends_the_wait_and_clears_the_charges() -> None:
     book = Book()
     book.running("v1")
     folder = book.finished(Outcome.ERROR, charge=True)
-    assert folder.deaths == 1
+    assert folder.charges == 1
     book.heard(reading(signature="v2"))
     book.looks(SETTLE)
     book.heard(reading(signature="v2"))
-    assert (book.state(), folder.deaths, folder.attempts) == (FolderState.QUEUED, 0, 0)
+    assert (book.state(), folder.charges, folder.attempts) == (FolderState.QUEUED, 0, 0)
 
 
 def test_max_deaths_make_it_failed_with_the_evidence() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from audiobatchd.core.queue import Queue
+from audiobatchd.core.queue import Lane, Queue
 from audiobatchd.model import FolderKey
 
 Push = tuple[str, bool]
@@ -12,7 +12,7 @@ Push = tuple[str, bool]
 
 def drained(queue: Queue) -> list[str]:
     names = []
-    while (key := queue.pop()) is not None:
+    while (key := queue.pop(Lane.FRESH, Lane.BACKFILL)) is not None:
         names.append(key.dataset + key.path)
     return names
 
@@ -40,17 +40,17 @@ def drained(queue: Queue) -> list[str]:
 def test_order(pushes: list[Push], order: list[str]) -> None:
     queue = Queue()
     for name, fresh in pushes:
-        queue.push(FolderKey(name[0], name[1:]), fresh=fresh)
+        queue.push(FolderKey(name[0], name[1:]), Lane.FRESH if fresh else Lane.BACKFILL)
     assert drained(queue) == order
 
 
 def test_a_dataset_that_was_empty_for_long_gets_no_more_than_its_turn() -> None:
     queue = Queue()
-    queue.push(FolderKey("b", "0"), fresh=False)
+    queue.push(FolderKey("b", "0"), Lane.BACKFILL)
     for number in range(4):
-        queue.push(FolderKey("a", str(number)), fresh=False)
-    first = [queue.pop() for _ in range(3)]
+        queue.push(FolderKey("a", str(number)), Lane.BACKFILL)
+    first = [queue.pop(Lane.FRESH, Lane.BACKFILL) for _ in range(3)]
     assert [key.dataset + key.path for key in first if key] == ["b0", "a0", "a1"]
     for number in range(1, 4):
-        queue.push(FolderKey("b", str(number)), fresh=False)
+        queue.push(FolderKey("b", str(number)), Lane.BACKFILL)
     assert drained(queue) == ["b1", "a2", "b2", "a3", "b3"]

@@ -76,14 +76,14 @@ def test_a_job_from_its_start_to_its_end() -> None:
     assert (made.assignment, made.doing, made.due) == (JOB, "starting", 612.0)
     made.staged(7, "decoding full_mix.flac", 960.0)
     assert (made.doing, made.due) == ("decoding full_mix.flac", 1572.0)
-    assert not made.expired(1571.9)
-    assert made.expired(1572.0)
+    assert not made.ran_out(1571.9)
+    assert made.ran_out(1572.0)
     assert made.finished(7, 100.0) == JOB
     assert (made.state, made.assignment, made.doing, made.due, made.since) == (SlotState.IDLE, None, "", None, 100.0)
 
 
 def test_an_idle_worker_may_wait_for_ever() -> None:
-    assert not idle().expired(1e9)
+    assert not idle().ran_out(1e9)
 
 
 def test_a_worker_that_ends_takes_its_job_along() -> None:
@@ -96,10 +96,10 @@ def test_a_worker_that_ends_takes_its_job_along() -> None:
 def test_one_that_was_told_to_stop_is_killed_when_patience_ends() -> None:
     made = idle()
     made.ending("", 20.0, patience=30.0)
-    assert not made.expired(49.9)
-    assert made.expired(50.0)
+    assert not made.ran_out(49.9)
+    assert made.ran_out(50.0)
     assert made.exited(50.0) is None
-    assert (made.boot_failures, made.due) == (0, 50.0)
+    assert (made.failures, made.due) == (0, 50.0)
 
 
 def test_failing_to_boot_is_waited_out_longer_and_longer_until_one_is_ready() -> None:
@@ -114,7 +114,21 @@ def test_failing_to_boot_is_waited_out_longer_and_longer_until_one_is_ready() ->
     made.spawned(1, now)
     made.ready(now)
     made.exited(now)
-    assert (made.boot_failures, made.due) == (0, now)
+    assert made.due == now + 60, "one that ends before its first job has come to nothing as well"
+    made.spawned(1, now)
+    made.ready(now)
+    made.assigned(JOB, now + 600, now)
+    made.finished(JOB.number, now)
+    made.exited(now)
+    assert (made.failures, made.due) == (0, now)
+
+
+def test_a_deadline_that_went_by_unnoticed_leaves_time_to_hear_what_was_said() -> None:
+    made = busy()
+    assert made.due == 612.0
+    assert not made.ran_out(4000.0), "the daemon was stopped for an hour"
+    assert not made.ran_out(4000.9)
+    assert made.ran_out(4001.0)
 
 
 def test_a_machine_that_cannot_boot_one_for_days_is_no_overflow() -> None:
@@ -127,7 +141,7 @@ def test_a_machine_that_cannot_boot_one_for_days_is_no_overflow() -> None:
 
 def test_one_killed_for_booting_too_long_has_failed_to_boot() -> None:
     made = booting()
-    assert made.expired(130.0)
+    assert made.ran_out(130.0)
     made.ending("no answer for too long", 130.0)
     made.exited(131.0)
-    assert (made.boot_failures, made.due) == (1, 132.0)
+    assert (made.failures, made.due) == (1, 132.0)

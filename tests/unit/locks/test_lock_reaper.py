@@ -475,8 +475,13 @@ def test_the_caretaker_looks_after_directories(
     peer, patience = start(late).holds(), Patience()
     directories = [os.fspath(tmp_path / name) for name in ("a", "nowhere", "b")]
 
+    own: set[int] = set()
+    left: list[frozenset[str]] = []
+
     def look(now: float) -> dict[str, str]:
-        return caretaker.look_after(os.fspath(tmp_path), directories, patience, now, alone=False)
+        seen = caretaker.look_after(os.fspath(tmp_path), directories, patience, now, own.__contains__, alone=False)
+        left.append(seen.left)
+        return seen.overdue
 
     assert look(0.0) == {}
     told = [(record.getMessage(), record.__dict__["fields"]["lock"]) for record in caplog.records]
@@ -486,8 +491,11 @@ def test_the_caretaker_looks_after_directories(
     peer.does("lock.release(); lock.acquire()")
     assert look(62.0) == {}
     assert look(123.0) != {}
+    assert left[0] == {"a/Dead", "b/Dead"}, "whoever held them died at work"
+    own.add(peer.pid)
     peer.kill()
     assert look(124.0) == {}
+    assert left[1:] == [frozenset()] * 4, "how our own worker ended is known already"
     assert list(tmp_path.rglob("*.lock")) == []
     assert len(caplog.records) == 3
     assert patience._since == {}, "nothing is remembered of what is gone"

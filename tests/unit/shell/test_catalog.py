@@ -10,16 +10,18 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from audiobatchd.catalog import Catalog, FolderMemory, Note
 from audiobatchd.core.completeness import FileMemory
-from audiobatchd.model import FileStamp
+from audiobatchd.model import Attempt, FileStamp, Outcome
 from support.core_rig import key, stamp
 
 SONG = key("Song")
 MEMORY = FolderMemory({"full_mix": FileMemory(stamp(), failure="its end is missing", judges="loudness-1")})
 VERDICT = FolderMemory(verdict="given up", signature="v1", judges="loudness-1")
+CRASH = Attempt(Outcome.ERROR, "killed by signal 11", charged=True, worker=7, signal=11, lines=("last words",))
 
 
 def filled(path: Path, folders: int = 0) -> Path:
@@ -33,6 +35,57 @@ def filled(path: Path, folders: int = 0) -> Path:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "catalog.sqlite"
+
+
+# History
+
+
+def test_the_last_attempts_of_each_folder_are_kept_the_latest_first(path: Path) -> None:
+    catalog = Catalog(path)
+    for number in range(12):
+        catalog.keep(SONG, msgspec.structs.replace(CRASH, seconds=float(number)))
+    catalog.keep(key("Another"), CRASH)
+    catalog.close()
+    again = Catalog(path)
+    assert [attempt.seconds for attempt in again.attempts(SONG)] == [float(number) for number in range(11, 1, -1)]
+    assert again.attempts(key("Another")) == [CRASH]
+    assert again.attempts(key("A third")) == []
+    again.close()
+
+
+def test_the_history_as_a_whole_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audiobatchd.catalog._OF_ALL_FOLDERS", 5)
+    catalog = Catalog(path)
+    for number in range(8):
+        catalog.keep(key(f"Song {number}"), CRASH)
+    assert [len(catalog.attempts(key(f"Song {number}"))) for number in range(8)] == [0, 0, 0, 1, 1, 1, 1, 1]
+    catalog.close()
+
+
+def test_a_catalog_of_the_version_before_is_taken_over(path: Path) -> None:
+    connection = sqlite3.connect(filled(path))
+    connection.executescript("DROP TABLE attempt; PRAGMA user_version = 1")
+    connection.close()
+    catalog = Catalog(path)
+    catalog.keep(SONG, CRASH)
+    assert (catalog.recall(SONG), catalog.attempts(SONG)) == (MEMORY, [CRASH])
+    catalog.close()
+
+
+def test_a_pardon_forgets_what_keeps_a_folder_from_being_tried_and_no_more(path: Path) -> None:
+    catalog = Catalog(path)
+    files = {
+        "full_mix": FileMemory(stamp(), digest="flac:00", failure="damaged", judges="loudness-1"),
+        "drums": FileMemory(stamp("drums.flac"), failure="damaged", judges="loudness-1"),
+    }
+    catalog.note([Note(SONG, FolderMemory(files, "given up", "v1", "loudness-1", charges=3, suspicions=1))])
+    catalog.keep(SONG, CRASH)
+    catalog.pardon(SONG)
+    assert catalog.recall(SONG) == FolderMemory({"full_mix": FileMemory(stamp(), digest="flac:00")})
+    assert catalog.attempts(SONG) == [CRASH]
+    catalog.pardon(key("Another"))
+    assert catalog.recall(key("Another")) == FolderMemory()
+    catalog.close()
 
 
 # Remembering
@@ -265,11 +318,41 @@ def _another_table(path: Path) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("spoil", [_spoilt_pages, _another_table])
-def test_a_database_that_fails_is_told_of_once_and_recalls_nothing(
-    path: Path, caplog: pytest.LogCaptureFixture, spoil: Callable[[Path], None]
+def test_a_database_that_turns_out_to_be_spoilt_is_made_anew(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    _spoilt_pages(path)
+    catalog = Catalog(path)
+    assert catalog.recall(SONG) == FolderMemory()
+    catalog.note([Note(SONG, VERDICT)])
+    catalog.keep(SONG, CRASH)
+    assert (catalog.recall(SONG), catalog.attempts(SONG)) == (VERDICT, [CRASH])
+    catalog.close()
+    assert [entry.message for entry in caplog.records] == ["catalog-remade"]
+    assert path.with_name("catalog.sqlite.broken").exists()
+    again = Catalog(path)
+    assert again.recall(SONG) == VERDICT
+    again.close()
+
+
+@pytest.mark.parametrize("suffixes", [("",), ("", "-wal", "-shm")])
+def test_a_database_that_is_removed_under_a_daemon_is_made_anew(
+    path: Path, caplog: pytest.LogCaptureFixture, suffixes: tuple[str, ...]
 ) -> None:
-    spoil(path)
+    catalog = Catalog(filled(path))
+    for suffix in suffixes:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    catalog.note([Note(SONG, VERDICT)])
+    assert catalog.recall(SONG) == VERDICT
+    catalog.close()
+    assert [entry.message for entry in caplog.records] == ["catalog-remade"]
+    again = Catalog(path)
+    assert again.recall(SONG) == VERDICT
+    again.close()
+
+
+def test_a_database_that_fails_is_told_of_once_and_recalls_nothing(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _another_table(path)
     catalog = Catalog(path)
     for _ in range(3):
         assert catalog.recall(SONG) == FolderMemory()

@@ -138,7 +138,7 @@ def test_from_start_to_stop(play: Play) -> None:
         assert stages[0] == "reading full_mix.wav"
         assert stages[-2:] == ["deed of full_mix.wav", "writing the record"]
         shop.pool.send(0, Stop())
-        assert await shop.hears(WorkerExited) == WorkerExited(0, pid, "exit code 0")
+        assert await shop.hears(WorkerExited) == WorkerExited(0, pid, "exit code 0", exit_code=0)
         assert all(event.pid == pid for event in shop.heard if isinstance(event, WorkerSaid))
 
     play(act)
@@ -221,7 +221,10 @@ def test_an_end_is_told_with_the_last_words_and_what_came_before_it(play: Play, 
         pid = await shop.boots()
         shop.pool.send(0, shop.job())
         exited = await shop.hears(WorkerExited)
-        assert exited == WorkerExited(0, pid, how)
+        assert (exited.slot, exited.pid, exited.how) == (0, pid, how)
+        status = signal.strsignal(exited.signal) if exited.signal else f"exit code {exited.exit_code}"
+        assert how.removeprefix(f"killed by signal {exited.signal}, ").startswith(str(status))
+        assert exited.lines[-1:] == ((how.partition(" (")[2].removesuffix(")"),) if "(" in how else ())
         last = shop.heard[-2]
         assert isinstance(last, WorkerSaid)
         assert last.message == Stage(1, "deed of full_mix.wav", 0.0)

@@ -16,7 +16,7 @@ from audiobatchd import dataset
 from audiobatchd.catalog import Catalog, FolderMemory, Note
 from audiobatchd.core.completeness import FileMemory, Offer, Policy, judges
 from audiobatchd.core.events import Walked
-from audiobatchd.core.folders import Finding, Reading
+from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.dataset import Listing
 from audiobatchd.model import FileStamp, FolderKey
 from audiobatchd.scan import Scanner

@@ -425,7 +425,7 @@ def lost() -> Iterator[list[Event]]:
     logger = logging.getLogger("watchdog.observers.inotify_c")
     before = logger.handlers[:], logger.propagate
     heard: list[Event] = []
-    OverflowHandler(("/music", "/more music"), heard.append)
+    OverflowHandler(lambda: ("/music", "/more music"), heard.append)
     yield heard
     logger.handlers[:], logger.propagate = before
 

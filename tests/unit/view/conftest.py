@@ -28,14 +28,16 @@ HOSTILE = (
 
 def _workers() -> list[WorkerStatus]:
     busy = [
-        WorkerStatus(slot, "busy", 100 + slot, "/srv/music", name, "loudness of full_mix.flac", 7.3 * slot)
+        WorkerStatus(
+            slot, "busy", 100 + slot, "/srv/music", name, "loudness of full_mix.flac", 7.3 * slot, 400 << 20, 3
+        )
         for slot, name in enumerate(HOSTILE)
     ]
     return [
         *busy,
-        WorkerStatus(8, "booting", 108, "", "", "", 1.2),
-        WorkerStatus(9, "idle", 109, "", "", "", 4000.0),
-        WorkerStatus(10, "down", 0, "", "", "", 61.0),
+        WorkerStatus(8, "booting", 108, "", "", "", 1.2, 0, 0),
+        WorkerStatus(9, "idle", 109, "", "", "", 4000.0, 300 << 20, 17),
+        WorkerStatus(10, "down", 0, "", "", "", 61.0, 0, 0),
     ]
 
 
@@ -82,6 +84,7 @@ def busy() -> Status:
         version="0.1.0",
         pid=4711,
         state="running",
+        remark="",
         started="2026-11-24T10:00:00+00:00",
         uptime=3 * 3600.0,
         datasets=[dataset],
@@ -111,7 +114,7 @@ def idle(busy: Status) -> Status:
     return msgspec.structs.replace(
         busy,
         datasets=[dataset],
-        workers=[WorkerStatus(slot, "idle", 100 + slot, "", "", "", 60.0) for slot in range(2)],
+        workers=[WorkerStatus(slot, "idle", 100 + slot, "", "", "", 60.0, 300 << 20, 2) for slot in range(2)],
         analyzers={"loudness": LOUDNESS},
         audio_seconds_per_second=0.0,
         folders_per_hour=0.0,

@@ -21,11 +21,63 @@ from audiobatchd.control.access import operators
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.server import REQUEST_LIMIT, ControlServer
 from audiobatchd.control_command import main
-from audiobatchd.errors import AlreadyRunningError, AudiobatchError, ConfigError, NoDaemonError, UsageError
-from audiobatchd.requests import CleanedLocks, CleanLocks, RemovedLock
-from audiobatchd.status import Status
+from audiobatchd.errors import (
+    AlreadyRunningError,
+    AudiobatchError,
+    ConfigError,
+    NoDaemonError,
+    UnknownFolderError,
+    UsageError,
+)
+from audiobatchd.model import Attempt, FolderState, Outcome
+from audiobatchd.requests import (
+    CleanedLocks,
+    CleanLocks,
+    FolderName,
+    Reloaded,
+    RemovedLock,
+    Retried,
+    RetryFolders,
+)
+from audiobatchd.status import FolderReport, Status, Trouble
 
 NOBODY = 65534
+
+
+CRASH = Attempt(
+    Outcome.ERROR,
+    "killed by signal 11, Segmentation fault",
+    at="2026-11-25T09:00:00+00:00",
+    seconds=3.0,
+    charged=True,
+    worker=7,
+    stage="rhythm of full_mix.mp3",
+    signal=11,
+    lines=("last words",),
+)
+
+
+def report(name: FolderName) -> FolderReport:
+    """What is told of any folder."""
+    return FolderReport(
+        dataset=name.dataset,
+        folder=name.folder,
+        state=FolderState.BACKOFF,
+        reason="its worker ended",
+        since="2026-11-25T09:00:00+00:00",
+        next="it is tried again",
+        next_in=12.0,
+        due=["full_mix: loudness, rhythm"],
+        unavailable=2,
+        warnings=[],
+        charges=1,
+        suspicions=0,
+        max_deaths=3,
+        worker=None,
+        doing="",
+        holder="",
+        attempts=[CRASH],
+    )
 
 
 class Told:
@@ -33,7 +85,26 @@ class Told:
 
     def __init__(self, status: Callable[[], Status]) -> None:
         self.status = status
-        self.asked: list[CleanLocks] = []
+        self.asked: list[object] = []
+
+    def failures(self) -> list[Trouble]:
+        return self.status().troubles
+
+    def may_change(self, uid: int) -> bool:
+        return uid in operators(())
+
+    async def explain(self, name: FolderName) -> FolderReport:
+        if name.folder == "nowhere":
+            raise UnknownFolderError("there is no track folder nowhere in /music")
+        return report(name)
+
+    async def retry(self, request: RetryFolders) -> Retried:
+        self.asked.append(request)
+        return Retried(len(request.folders))
+
+    async def reload(self) -> Reloaded:
+        self.asked.append("reload")
+        raise ConfigError("c.toml: unknown key `worker`")
 
     async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
         self.asked.append(request)
@@ -43,12 +114,12 @@ class Told:
 
 
 @contextmanager
-def serving(path: Path, status: Callable[[], Status]) -> Iterator[ControlServer]:
+def serving(path: Path, status: Callable[[], Status], told: Told | None = None) -> Iterator[ControlServer]:
     """A started server in a loop and thread of its own; stopped at the end."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    server = ControlServer(path, Told(status), operators(()))
+    server = ControlServer(path, told or Told(status))
     try:
         asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
         yield server
@@ -186,7 +257,7 @@ def test_only_its_own_socket_is_removed(tmp_path: Path, busy: Status) -> None:
 
 
 def test_stop_without_start_does_nothing(tmp_path: Path, busy: Status) -> None:
-    asyncio.run(ControlServer(tmp_path / "control.sock", Told(lambda: busy), operators(())).stop())
+    asyncio.run(ControlServer(tmp_path / "control.sock", Told(lambda: busy)).stop())
 
 
 def test_what_is_no_socket_is_left_alone(tmp_path: Path, busy: Status) -> None:
@@ -382,7 +453,7 @@ def post(path: Path, body: str) -> tuple[int, str]:
         ('{"dataset": "/music", "force": true}', 400, "unknown field `force`"),
         ("[]", 400, "Expected `object`"),
         ("not JSON", 400, "malformed"),
-        ("", 400, "truncated"),
+        ("", 400, "missing required field `dataset`"),
     ],
 )
 def test_a_change_is_done_or_refused_with_the_reason(
@@ -437,3 +508,104 @@ def test_operators_are_users() -> None:
     assert operators(("root",)) == {0, os.geteuid()}
     with pytest.raises(ConfigError, match="no user is called 'nobody-at-all'"):
         operators(("nobody-at-all",))
+
+
+# Failures, retry, explain, reload
+
+
+def ctl(path: Path, *arguments: str) -> int:
+    """Run the command."""
+    return main([*arguments, "--socket", str(path)])
+
+
+def test_failures_are_told_whole(tmp_path: Path, busy: Status, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: busy):
+        assert ctl(path, "failures") == 1
+        text = capsys.readouterr().out
+        assert ctl(path, "failures", "--json") == 1
+        told = json.loads(capsys.readouterr().out)
+    assert [each["folder"] for each in told] == [trouble.folder for trouble in busy.troubles]
+    assert text.count("holds 57.1 s of the 240.0 s") >= len(busy.troubles)
+    assert "\x1b" not in text
+
+
+def test_no_failures(tmp_path: Path, idle: Status, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle):
+        assert ctl(path, "failures") == 0
+        assert ctl(path, "failures", "--dataset", "/srv/nowhere") == 2
+    told = capsys.readouterr()
+    assert told.out == "No folder failed or is blocked.\n"
+    assert "no dataset of the daemon's: /srv/nowhere (/srv/music)" in told.err
+
+
+def test_one_folder_explained(tmp_path: Path, idle: Status, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle):
+        assert ctl(path, "explain", "/srv/music/A - B") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "/srv/music/A - B",
+        "  State:   backoff",
+        "  Reason:  its worker ended",
+        "  Since:   2026-11-25T09:00:00+00:00",
+        "  Due:     full_mix: loudness, rhythm",
+        "  Next:    it is tried again (in 12 s)",
+        "  Lacking: 2 features unavailable on this machine",
+        "  Charges: 1 of 3, then it is given up",
+        "  Attempts that came to no good end, the latest first:",
+        "    2026-11-25T09:00:00+00:00  error after 3 s, charged",
+        "      killed by signal 11, Segmentation fault",
+        "      while: rhythm of full_mix.mp3",
+        "      | last words",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("folder", "code", "told"),
+    [
+        ("nowhere", 1, "there is no track folder nowhere in /music"),
+        ("/elsewhere/A - B", 2, "/elsewhere/A - B is in no dataset of the daemon's (/srv/music)"),
+    ],
+)
+def test_a_folder_that_is_none(
+    tmp_path: Path, idle: Status, capsys: pytest.CaptureFixture[str], folder: str, code: int, told: str
+) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle):
+        assert ctl(path, "explain", folder) == code
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked"),
+    [
+        (["/srv/music/A", "B/C"], RetryFolders([FolderName("/srv/music", "A"), FolderName("/srv/music", "B/C")])),
+        ([r"caf\xe9"], RetryFolders([FolderName("/srv/music", r"caf\xe9")])),
+        (["--all"], RetryFolders(all=True)),
+        (["--dataset", "/srv/music"], RetryFolders(dataset="/srv/music")),
+    ],
+)
+def test_what_a_retry_asks_for(tmp_path: Path, idle: Status, arguments: list[str], asked: RetryFolders) -> None:
+    path = tmp_path / "control.sock"
+    told = Told(lambda: idle)
+    with serving(path, lambda: idle, told):
+        assert ctl(path, "retry", *arguments) == 0
+    assert told.asked == [asked]
+
+
+@pytest.mark.parametrize("arguments", [[], ["A", "--all"], ["--all", "--dataset", "/srv/music"]])
+def test_a_retry_of_nothing_or_of_too_much(
+    tmp_path: Path, idle: Status, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle):
+        assert ctl(path, "retry", *arguments) == 2
+    assert "name folders, or --all, or --dataset DATASET" in capsys.readouterr().err
+
+
+def test_a_reload_that_is_refused_says_why(tmp_path: Path, idle: Status, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle):
+        assert ctl(path, "reload") == 1
+    assert "cannot POST /v1/reload: c.toml: unknown key `worker`" in capsys.readouterr().err

@@ -1,0 +1,149 @@
+"""`audiobatchctl failures`, `retry`, `explain`, `reload`: which folders came to nothing, why, and trying them again."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import msgspec
+
+from audiobatchd.commands import Say
+from audiobatchd.control.client import ControlClient
+from audiobatchd.errors import UsageError
+from audiobatchd.model import Attempt
+from audiobatchd.names import parsed, shown
+from audiobatchd.requests import FolderName, RetryFolders
+from audiobatchd.status import FolderReport, Trouble
+from audiobatchd.terminal_text import counted, duration, harmless_json, printable
+
+_INDENT = "  "
+
+
+def failures(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Every folder that failed or is blocked, with its cause. Exit code 1 where there is any."""
+    found = client.failures()
+    if arguments.dataset:
+        wanted = _dataset_named(arguments.dataset, [parsed(path) for path in _datasets(client)])
+        found = [trouble for trouble in found if parsed(trouble.dataset) == wanted]
+    if arguments.json:
+        say(harmless_json(msgspec.json.encode(found)))
+        return 1 if found else 0
+    for trouble in found:
+        _say_trouble(trouble, say)
+    if not found:
+        say("No folder failed or is blocked.")
+    return 1 if found else 0
+
+
+def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Have folders tried again, whatever they have come to."""
+    if bool(arguments.folder) + bool(arguments.all) + bool(arguments.dataset) != 1:
+        raise UsageError("name folders, or --all, or --dataset DATASET")
+    datasets = _datasets(client)
+    if arguments.dataset:
+        wanted = shown(_dataset_named(arguments.dataset, [parsed(path) for path in datasets]))
+        answer = client.retry(RetryFolders(dataset=wanted))
+    else:
+        names = [_name(folder, datasets) for folder in arguments.folder]
+        answer = client.retry(RetryFolders(folders=names, all=arguments.all))
+    if arguments.json:
+        say(harmless_json(msgspec.json.encode(answer)))
+    else:
+        say(f"{counted(answer.folders, 'folder')} will be tried again.")
+    return 0
+
+
+def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """What the service knows of one folder, what it will do next, and why."""
+    report = client.explain(_name(arguments.folder, _datasets(client)))
+    if arguments.json:
+        say(harmless_json(msgspec.json.encode(report)))
+        return 0
+    for line in explanation(report):
+        say(printable(line))
+    return 0
+
+
+def reload(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Have the configuration read again; the daemon's verdict."""
+    answer = client.reload()
+    if arguments.json:
+        say(harmless_json(msgspec.json.encode(answer)))
+        return 0
+    say("The configuration was read again." if answer.changes else "The configuration is what it was.")
+    for change in answer.changes:
+        say(printable(f"{_INDENT}{change}"))
+    return 0
+
+
+def explanation(report: FolderReport) -> list[str]:
+    """The report as lines of text."""
+    place = "" if report.folder == "." else f"/{report.folder}"
+    lines = [f"{report.dataset}{place}", f"{_INDENT}State:   {report.state.value}"]
+    if report.reason:
+        lines.append(f"{_INDENT}Reason:  {report.reason}")
+    if report.since:
+        lines.append(f"{_INDENT}Since:   {report.since}")
+    if report.worker is not None:
+        lines.append(f"{_INDENT}Worker:  {report.worker}, {report.doing}")
+    if report.due:
+        lines.append(f"{_INDENT}Due:     {'; '.join(report.due)}")
+    when = "" if report.next_in is None else f" (in {duration(report.next_in)})"
+    lines.append(f"{_INDENT}Next:    {report.next}{when}")
+    if report.holder:
+        lines.append(f"{_INDENT}Lock:    {report.holder}")
+    if report.unavailable:
+        lines.append(f"{_INDENT}Lacking: {counted(report.unavailable, 'feature')} unavailable on this machine")
+    if report.charges:
+        lines.append(f"{_INDENT}Charges: {report.charges} of {report.max_deaths}, then it is given up")
+    if report.suspicions:
+        lines.append(f"{_INDENT}Suspect: a daemon or a machine died over it, {report.suspicions} in a row")
+    lines += [f"{_INDENT}Warning: {warning}" for warning in report.warnings]
+    if report.attempts:
+        lines.append(f"{_INDENT}Attempts that came to no good end, the latest first:")
+        lines += [line for attempt in report.attempts for line in _attempt(attempt)]
+    return lines
+
+
+def _attempt(attempt: Attempt) -> list[str]:
+    charged = ", charged" if attempt.charged else ""
+    lines = [
+        f"{_INDENT * 2}{attempt.at}  {attempt.outcome.value} after {duration(attempt.seconds)}{charged}",
+        f"{_INDENT * 3}{attempt.reason}",
+    ]
+    if attempt.signal or attempt.exit_code is not None:
+        lines.append(f"{_INDENT * 3}while: {attempt.stage or 'starting'}")
+        lines += [f"{_INDENT * 3}| {line}" for line in attempt.lines]
+    return lines
+
+
+def _say_trouble(trouble: Trouble, say: Say) -> None:
+    say(printable(f"{trouble.folder}  {trouble.state.value}  {trouble.at}"))
+    say(printable(f"{_INDENT}{trouble.reason}"))
+
+
+def _datasets(client: ControlClient) -> list[str]:
+    return [dataset.path for dataset in client.status().datasets]
+
+
+def _name(folder: str, datasets: list[str]) -> FolderName:
+    """The folder as the daemon calls it: named by its path on disk, or by the name that `status` shows."""
+    path = os.path.realpath(folder)
+    for dataset in datasets:
+        root = parsed(dataset)
+        if path == root or path.startswith(os.path.join(root, "")):
+            return FolderName(dataset, shown(os.path.relpath(path, root)))
+    inside = [each for each in datasets if Path(parsed(each), parsed(folder)).is_dir()] or datasets
+    if len(inside) == 1 and not Path(folder).is_absolute():
+        return FolderName(inside[0], shown(parsed(folder)))
+    message = f"{shown(folder)} is in no dataset of the daemon's ({', '.join(datasets) or 'it has none'})"
+    raise UsageError(message)
+
+
+def _dataset_named(dataset: str, datasets: list[str]) -> str:
+    path = os.path.realpath(dataset)
+    if path in datasets:
+        return path
+    message = f"no dataset of the daemon's: {shown(dataset)} ({', '.join(map(shown, datasets)) or 'it has none'})"
+    raise UsageError(message)

@@ -1,0 +1,127 @@
+"""The crew: all slots. Starting, recycling and ending their processes; what they are given to do is not known here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from audiobatchd.core import actions as do
+from audiobatchd.core.plan import Plan
+from audiobatchd.core.slot import Slot, SlotState
+
+_ATTEMPTS = 3
+_MIB = 1 << 20
+
+
+class Crew:
+    """The slots, as many as the plan has workers; fewer wanted than there are: the last ones end after their jobs.
+
+    `cannot_start`: why the last worker that came to no job ended; empty when one has become ready since.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.slots = [Slot(index, plan.boot_timeout) for index in range(plan.workers)]
+        self.cannot_start = ""
+
+    def replan(self, plan: Plan, *, anew: bool) -> None:
+        """Go by another plan; `anew`: no process of now may take another job."""
+        self._plan = plan
+        for slot in self.slots:
+            slot.stale |= anew and slot.state is not SlotState.DOWN
+            if slot.state is SlotState.DOWN and slot.due is None:
+                slot.due = 0.0  # it was wanted no more, and is again
+        self.slots += [Slot(index, plan.boot_timeout) for index in range(len(self.slots), plan.workers)]
+
+    def slot_of(self, index: int, pid: int) -> Slot | None:
+        """The slot where the process `pid` lives; None where that is gone."""
+        if index < len(self.slots) and self.slots[index].pid == pid:
+            return self.slots[index]
+        return None
+
+    def ready(self, slot: Slot, now: float) -> bool:
+        """See `Slot.ready`; one that is ready tells that workers can start."""
+        if not slot.ready(now):
+            return False
+        self.cannot_start = ""
+        return True
+
+    def free(self) -> list[Slot]:
+        """The slots that a job can be given to."""
+        return [slot for slot in self.slots if slot.state is SlotState.IDLE and not self._recycles(slot)]
+
+    def busy(self) -> list[Slot]:
+        """The slots that are at a job."""
+        return [slot for slot in self.slots if slot.state is SlotState.BUSY]
+
+    def nobody_boots(self) -> bool:
+        """Whether every slot has tried for long enough."""
+        return all(slot.failures >= _ATTEMPTS for slot in self.slots)
+
+    def measured(self, resident: Mapping[int, int], now: float) -> list[do.Action]:
+        """Take note of the memory of each process, by PID; end one that has grown too much over its job."""
+        actions: list[do.Action] = []
+        for slot in self.slots:
+            slot.resident = resident.get(slot.pid, slot.resident)
+            if slot.state in (SlotState.BUSY, SlotState.BOOTING) and slot.resident > self._plan.worker_memory:
+                most = self._plan.worker_memory // _MIB
+                slot.ending(f"it grew to {slot.resident // _MIB} MiB of memory, beyond {most} MiB", now)
+                actions.append(do.KillWorker(slot.index))
+        return actions
+
+    def exited(self, slot: Slot, how: str) -> list[do.Action]:
+        """What is to be told of a process that is gone; the slot itself is told after this.
+
+        The same trouble at the start is told once, however many workers meet it, and however often.
+        """
+        fate = slot.fate or how
+        if slot.state is SlotState.ENDING and not slot.fate:
+            return []
+        known = self.cannot_start == fate
+        if not slot.jobs:
+            self.cannot_start = fate
+        if slot.loaded:
+            return [do.Report("worker-died", {"worker": slot.index, "reason": fate})]
+        return [] if known else [do.Report("worker-cannot-start", {"worker": slot.index, "reason": fate})]
+
+    def tend(self, now: float, *, works: bool, kill: bool) -> list[do.Action]:
+        """Start, stop or kill what is due; `works`: jobs are given out, `kill`: those that still run are ended."""
+        actions = [action for slot in self.slots for action in self._tend(slot, now, works=works, kill=kill)]
+        while len(self.slots) > self._plan.workers and self.slots[-1].state is SlotState.DOWN:
+            self.slots.pop()
+        return actions
+
+    def wakeups(self) -> Iterator[float]:
+        """When something is to be done with a slot."""
+        yield from (slot.due for slot in self.slots if slot.due is not None)
+
+    def _tend(self, slot: Slot, now: float, *, works: bool, kill: bool) -> list[do.Action]:
+        wanted = works and slot.index < self._plan.workers
+        match slot.state:
+            case SlotState.DOWN if not wanted:
+                slot.due = None
+            case SlotState.DOWN if slot.ran_out(now):
+                slot.due = None  # until the supervisor says what became of it
+                return [do.SpawnWorker(slot.index)]
+            case SlotState.IDLE if not wanted or self._recycles(slot):
+                slot.ending("", now, patience=self._plan.stop_grace)
+                return [do.StopWorker(slot.index)]
+            case SlotState.BUSY if kill:
+                slot.ending("", now)
+                return [do.KillWorker(slot.index)]
+            case SlotState.BOOTING if not wanted or slot.stale:
+                slot.ending("", now)
+                return [do.KillWorker(slot.index)]
+            case SlotState.BOOTING | SlotState.BUSY | SlotState.ENDING if slot.ran_out(now):
+                slot.ending(f"no answer for too long while {slot.doing or slot.state.value}", now)
+                return [do.KillWorker(slot.index)]
+        return []
+
+    def _recycles(self, slot: Slot) -> bool:
+        """Whether an idle process has done or grown enough, or knows another configuration.
+
+        The first ones end earlier, each at a moment of its own, so that never all of them load at once.
+        """
+        most = self._plan.recycle_jobs
+        if slot.spawns == 1:
+            most = max(1, most - most * slot.index // (2 * self._plan.workers))
+        return slot.stale or slot.jobs >= most or slot.resident > self._plan.worker_memory

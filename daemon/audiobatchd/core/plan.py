@@ -1,0 +1,41 @@
+"""The configuration, as far as the core needs it. Times are seconds, sizes bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from audiobatchd.core.completeness import Policy
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the ledger goes by. `once`: one pass, in which nothing is waited for that may never come.
+
+    `settle` is by dataset; `backoff` the first and the longest wait after an error.
+    """
+
+    settle: dict[str, float]
+    max_deaths: int = 3
+    max_suspect: int = 5
+    backoff: tuple[float, float] = (5.0, 300.0)
+    once: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole. `datasets` has each one's `rescan`; `features` are those that somebody asked for."""
+
+    datasets: dict[str, float]
+    limits: Limits
+    policies: dict[str, Policy]
+    workers: int
+    reap: float = 60.0
+    boot_timeout: float = 120.0
+    job_timeout: float = 600.0
+    job_timeout_factor: float = 4.0
+    worker_memory: int = 4 << 30
+    recycle_jobs: int = 500
+    stop_grace: float = 30.0
+    features: tuple[str, ...] = ()
+    once: bool = False
+    dry_run: bool = False

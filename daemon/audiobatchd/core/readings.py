@@ -1,0 +1,42 @@
+"""What a look at a folder tells the core: made by `scan`, taken in by `folders`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from audiobatchd.core.completeness import FileMemory
+from audiobatchd.model import FolderKey
+
+
+class Finding(StrEnum):
+    """What a reading of a folder amounts to."""
+
+    GONE = "gone"
+    COMPLETE = "complete"
+    DUE = "due"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+
+
+class Reading(Struct, frozen=True):
+    """One look at one folder, made by `scan`. `reasons` are by file, or under "" for the folder as a whole.
+
+    `on_their_way`: some files still have their temporary names, `waits_for` among them. `charges` and `suspicions` are
+    what counted towards giving these files up, in this run and before.
+    """
+
+    key: FolderKey
+    finding: Finding
+    signature: str = ""
+    access: str = ""
+    on_their_way: bool = False
+    waits_for: str = ""
+    due: tuple[str, ...] = ()
+    reasons: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()
+    unavailable: int = 0
+    memory: dict[str, FileMemory] = {}
+    charges: int = 0
+    suspicions: int = 0

@@ -1,0 +1,288 @@
+"""What the daemon does on disks, in threads: readings, walks, locks, the catalog, and what a killed worker left.
+
+An errand never decides, and never waits for another dataset's disk; whatever it finds out is posted as an event. One
+that breaks is posted to `broken`, for no folder may get lost.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from audiobatchd import eventlog, record
+from audiobatchd.catalog import Catalog, FolderMemory, Note
+from audiobatchd.clock import Clock
+from audiobatchd.config import DatasetConfig
+from audiobatchd.core import actions as do
+from audiobatchd.core.completeness import Offer, Policy, judges
+from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, Walked, WalkRead
+from audiobatchd.core.readings import Reading
+from audiobatchd.dataset import read_folder
+from audiobatchd.errors import LockBusyError
+from audiobatchd.locks import caretaker
+from audiobatchd.locks.folder_lock import FolderLock
+from audiobatchd.locks.observer import Patience
+from audiobatchd.model import Attempt, Cause, FolderKey
+from audiobatchd.readers import Readers
+from audiobatchd.scan import Scanner
+
+_READERS = 4
+_QUEUE_LIMIT = 1000
+_PATIENCE = 5.0
+_T = TypeVar("_T")
+
+
+class Watching(Protocol):
+    """What tells of changes in the datasets, as far as it can: `watch`, or a script of events."""
+
+    def listen(self, post: Callable[[Event], None]) -> None:
+        """From now on hand events to `post`, from any thread."""
+
+    def ensure(self, root: str, *, renew: bool) -> str:
+        """See to it that this dataset is watched; a reason where it cannot be. Called in a thread, before each walk.
+
+        `renew`: the watch anew, although it seems to be as it should.
+        """
+
+    def replace(self, ignores: dict[str, tuple[str, ...]]) -> None:
+        """These are the datasets from now on, with the patterns that are not entered; the watch on others ends."""
+
+    def stop(self) -> None:
+        """Tell no more."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """By what a dataset is looked at: its configuration, and how completeness is judged."""
+
+    dataset: DatasetConfig
+    policy: Policy
+
+
+class Errands:
+    """All threads of one daemon. `post` takes an event from any of them; `waiting` is how many are not yet handled.
+
+    `own` tells whether a process on this machine is, or was, a worker of this daemon.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        clock: Clock,
+        post: Callable[[Event], None],
+        waiting: Callable[[], int],
+        broken: Callable[[BaseException], None],
+        own: Callable[[int], bool],
+    ) -> None:
+        self._catalog = catalog
+        self._clock = clock
+        self._post = post
+        self._waiting = waiting
+        self._broken = broken
+        self._own = own
+        self._offers: tuple[Offer, ...] = ()
+        self._terms: dict[str, Terms] = {}
+        self._watches: Watching | None = None
+        self._readers: dict[str, Readers] = {}
+        self._patience: dict[str, Patience] = {}
+        self._notes = ThreadPoolExecutor(1, thread_name_prefix="catalog")
+        self._ending = threading.Event()
+
+    # Called in the event loop
+
+    def take_terms(self, terms: Iterable[Terms], watches: Watching | None) -> None:
+        """Work on these datasets from now on; the threads of others end when they have done what they were asked."""
+        self._terms = {each.dataset.path: each for each in terms}
+        self._watches = watches
+        if watches:
+            watches.replace({path: each.dataset.ignore for path, each in self._terms.items()})
+        for path in [path for path in self._readers if path not in self._terms]:
+            self._readers.pop(path).end()
+            del self._patience[path]
+        for path in self._terms:
+            if path not in self._readers:
+                self._readers[path] = Readers(path, _READERS)
+                self._patience[path] = Patience()
+
+    def take_offers(self, offers: tuple[Offer, ...]) -> None:
+        """Judge completeness by what these analyzers give."""
+        self._offers = offers
+
+    def read(self, key: FolderKey) -> None:
+        """Read a folder."""
+        self._in_reader(key.dataset, lambda: self._post(FolderRead(self.scanner(key.dataset).read(key.path))))
+
+    def walk(self, action: do.WalkTree) -> None:
+        """Walk in a thread of its own: it may take long, or hang on a dead mount, and keeps no reading waiting."""
+        threading.Thread(
+            target=self._reporting, args=(partial(self._walk, action),), name=f"walk {action.dataset}", daemon=True
+        ).start()
+
+    def reap(self, action: do.ReapLocks) -> None:
+        """Look after the locks."""
+        self._in_reader(action.dataset, partial(self._reap, action))
+
+    def probe(self, action: do.Probe) -> None:
+        """See whether what held up a dataset is over."""
+        self._in_reader(
+            action.key.dataset,
+            lambda: self._post(Probed(action.key.dataset, action.cause, probe(action.key, action.cause))),
+        )
+
+    def tidy(self, key: FolderKey) -> None:
+        """Remove what a killed worker left."""
+        self._in_reader(key.dataset, partial(tidy, key))
+
+    def remember(self, action: do.Remember) -> None:
+        """Tell the catalog."""
+        counts = action.verdict or action.charges or action.suspicions
+        memory = FolderMemory(
+            action.memory,
+            action.verdict,
+            action.signature if counts else "",
+            judges(self._offers) if action.verdict else "",
+            action.charges,
+            action.suspicions,
+        )
+        self._in_catalog(partial(self._catalog.note, [Note(action.key, memory)]))
+
+    def keep(self, key: FolderKey, attempt: Attempt) -> None:
+        """Add an attempt to the history."""
+        attempt = msgspec.structs.replace(attempt, at=self._clock.wall().isoformat(timespec="seconds"))
+        self._in_catalog(partial(self._catalog.keep, key, attempt))
+
+    def pardon(self, key: FolderKey) -> None:
+        """Have the catalog forget what keeps a folder from being tried again, then ask for a retry."""
+
+        def work() -> None:
+            self._catalog.pardon(key)
+            self._post(RetryAsked(key))
+
+        self._in_catalog(work)
+
+    def submit(self, dataset: str, work: Callable[[], _T]) -> Future[_T]:
+        """Have something done by the dataset's readers, for somebody who waits for the answer."""
+        return self._readers[dataset].submit(work)
+
+    def scanner(self, dataset: str) -> Scanner:
+        """What looks at folders on the terms of now."""
+        terms = self._terms[dataset]
+        settings = terms.dataset
+        return Scanner(dataset, self._offers, terms.policy, settings.ignore, settings.alone, self._catalog)
+
+    def stop(self) -> None:
+        """Let the threads finish what they were asked; walks, which may take long, and what hangs are left behind."""
+        self._ending.set()
+        for readers in self._readers.values():
+            readers.stop(_PATIENCE)
+        self._notes.shutdown()
+        if self._watches:
+            self._watches.stop()
+
+    # In threads
+
+    def _walk(self, action: do.WalkTree) -> None:
+        terms = self._terms.get(action.dataset)
+        if terms is None:
+            return
+        remark = ""
+        if self._watches and "" in action.paths:
+            remark = self._watches.ensure(action.dataset, renew=action.renew)
+        walked = self.scanner(action.dataset).walk(action.paths, self._deliver)
+        self._post(_with_remark(walked, remark))
+
+    def _deliver(self, readings: tuple[Reading, ...]) -> None:
+        """Hand a walk's batch over, no faster than the loop takes them."""
+        while self._waiting() > _QUEUE_LIMIT and not self._ending.wait(0.01):
+            pass
+        if self._ending.is_set():
+            raise _EndingError
+        self._post(WalkRead(readings))
+
+    def _reap(self, action: do.ReapLocks) -> None:
+        root, terms, patience = action.dataset, self._terms.get(action.dataset), self._patience.get(action.dataset)
+        if terms is None or patience is None:
+            return
+        directories = [os.path.join(root, parent) if parent else root for parent in sorted(action.parents)]
+        alone = terms.dataset.alone
+        seen = caretaker.look_after(
+            root, directories, patience, self._clock.monotonic(), self._own, alone=alone, root_too=action.root_too
+        )
+        self._post(LocksSeen(root, seen.overdue, seen.left))
+
+    # How
+
+    def _in_reader(self, dataset: str, work: Callable[[], None]) -> None:
+        readers = self._readers.get(dataset)
+        if readers is not None:  # it may have been dropped from the configuration
+            readers.submit(partial(self._reporting, work))
+
+    def _in_catalog(self, work: Callable[[], None]) -> None:
+        self._notes.submit(self._reporting, work)
+
+    def _reporting(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except _EndingError:
+            pass
+        except BaseException as error:  # noqa: BLE001  # it ends the service, with its traceback
+            self._broken(error)
+
+
+class _EndingError(Exception):
+    """The daemon ends while a walk is under way."""
+
+
+def tidy(key: FolderKey) -> None:
+    """Remove what a killed worker left in and beside a folder, unless somebody else is at it by now."""
+    folder = _folder(key)
+    lock = FolderLock(folder, 60.0)
+    try:
+        lock.acquire()
+    except (LockBusyError, OSError):
+        return
+    try:
+        with record.opened(folder) as descriptor:
+            record.sweep(descriptor)
+    except OSError as error:
+        eventlog.log("tidy-failed", {"folder": folder, "reason": error.strerror})
+    finally:
+        lock.release()
+
+
+def probe(key: FolderKey, cause: Cause) -> str:
+    """Why `cause` still stands in the way in this folder; empty where it does not, or the folder is gone.
+
+    For IO the folder and a part of each source file are read; for SPACE a file is written there and removed.
+    """
+    folder = _folder(key)
+    try:
+        if cause is Cause.SPACE:
+            with record.opened(folder) as descriptor:
+                record.try_writing(descriptor)
+        else:
+            for stamp in read_folder(folder).stamps.values():
+                with open(os.path.join(folder, os.fsdecode(stamp.name)), "rb", buffering=0) as file:
+                    file.read(1 << 16)
+    except (FileNotFoundError, NotADirectoryError):
+        # One that is gone tells nothing; the root does.
+        return "" if Path(key.dataset).is_dir() else "the dataset is not there"
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _folder(key: FolderKey) -> str:
+    return os.path.join(key.dataset, key.path) if key.path else key.dataset
+
+
+def _with_remark(walked: Walked, remark: str) -> Walked:
+    return dataclasses.replace(walked, remark=walked.remark or remark)

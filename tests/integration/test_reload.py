@@ -1,0 +1,118 @@
+"""Another configuration for a running service: taken whole, or refused whole; and the signs of life for a watchdog."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from support.audio_files import make_track
+from support.plugins import install_analyzer
+from support.service import configuration, eventually, features_of, run, service
+
+
+@pytest.fixture(scope="module")
+def track(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short track."""
+    return make_track(tmp_path_factory.mktemp("music") / "Track", seconds=1.0, stems=())
+
+
+def test_datasets_and_workers_come_and_go(tmp_path: Path, track: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for root in (first, second):
+        shutil.copytree(track, root / "A")
+    config = configuration(tmp_path / "c.toml", first, settle=0.0, workers=1)
+    with service(tmp_path / "d", config) as daemon:
+        daemon.becomes(complete=1)
+        assert len(daemon.workers()) == 1
+        configuration(config, first, second, settle=0.0, workers=2)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.becomes(complete=2)
+        eventually(lambda: len(daemon.workers()) == 2)
+        daemon.says(f'configuration-reloaded changes="workers: 1 -> 2; dataset {second}: new"')
+        configuration(config, second, settle=0.0, workers=1)
+        code, out, _ = run("audiobatchctl", "--socket", daemon.socket, "reload")
+        assert (code, out.splitlines()) == (
+            0,
+            ["The configuration was read again.", "  workers: 2 -> 1", f"  dataset {first}: no longer"],
+        )
+        eventually(lambda: len(daemon.workers()) == 1)
+        for root in (first, second):
+            shutil.copytree(track, root / "B")
+        daemon.becomes(complete=2)
+        assert features_of(second / "B") != {}
+        assert features_of(first / "B") == {}
+        assert run("audiobatchctl", "--socket", daemon.socket, "reload")[1] == "The configuration is what it was.\n"
+        assert daemon.stop() == 0
+
+
+def test_an_invalid_one_is_refused_whole(tmp_path: Path, track: Path) -> None:
+    root = tmp_path / "dataset"
+    shutil.copytree(track, root / "A")
+    config = configuration(tmp_path / "c.toml", root, settle=0.0)
+    with service(tmp_path / "d", config) as daemon:
+        daemon.becomes(complete=1)
+        config.write_text(config.read_text() + "worker = 7\n")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.says("configuration-refused reason=")
+        code, out, err = run("audiobatchctl", "--socket", daemon.socket, "reload")
+        assert (code, out) == (1, "")
+        assert f"{config}: unknown key `worker` - at `dataset[0]`" in err.replace("`$.", "`")
+        configuration(config, root, settle=0.0, analyzers=["nonesuch"])
+        assert "no analyzer named 'nonesuch'" in run("audiobatchctl", "--socket", daemon.socket, "reload")[2]
+        configuration(config, root, settle=0.0, operators=["nobody-of-this-name"])
+        assert run("audiobatchctl", "--socket", daemon.socket, "reload")[0] == 1
+        shutil.copytree(track, root / "B")
+        daemon.becomes(complete=2)
+        assert daemon.stop() == 0
+
+
+def test_another_analyzer_makes_the_folders_due_and_starts_the_workers_anew(tmp_path: Path, track: Path) -> None:
+    root = tmp_path / "dataset"
+    shutil.copytree(track, root / "A")
+    env = install_analyzer(tmp_path / "plugins", "deed", "return self.answer(audio)")
+    config = configuration(tmp_path / "c.toml", root, settle=0.0)
+    with service(tmp_path / "d", config, env=env) as daemon:
+        daemon.becomes(complete=1)
+        before = daemon.workers()
+        assert set(features_of(root / "A")) == {"lufs"}
+        configuration(config, root, settle=0.0, plugins=["deed"])
+        daemon.process.send_signal(signal.SIGHUP)
+        eventually(lambda: "deed" in features_of(root / "A"))
+        eventually(lambda: len(daemon.workers()) == len(before))
+        assert not set(daemon.workers()) & set(before)
+        assert daemon.stop() == 0
+
+
+def test_a_watchdog_hears_of_it_as_long_as_the_loop_goes_round(tmp_path: Path, track: Path) -> None:
+    root = tmp_path / "dataset"
+    shutil.copytree(track, root / "A")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(tmp_path / "notify"))
+        notify.settimeout(20)
+        env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "300000"}
+        with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.0), env=env) as daemon:
+            daemon.becomes(complete=1)
+            signs = 0
+            while signs < 5:
+                signs += notify.recv(4096) == b"WATCHDOG=1"
+            daemon.process.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, daemon.process.pid, os.WSTOPPED)
+            notify.settimeout(1.0)
+            with suppress(TimeoutError):
+                while True:
+                    notify.recv(4096)  # what was said before; then nothing
+            notify.settimeout(20)
+            daemon.process.send_signal(signal.SIGCONT)
+            while notify.recv(4096) != b"WATCHDOG=1":
+                pass
+            daemon.process.send_signal(signal.SIGHUP)
+            told = b""
+            while b"READY=1" not in told:
+                told = notify.recv(4096)
+            assert daemon.stop() == 0

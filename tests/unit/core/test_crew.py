@@ -1,0 +1,127 @@
+"""All slots together: who is recycled when, who is ended for its memory, and what is told of those who cannot start."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from audiobatchd.core import actions as do
+from audiobatchd.core import events as on
+from audiobatchd.core.slot import SlotState
+from audiobatchd.model import FolderState, Outcome
+from support.core_rig import Rig, jobs, key, only, plan, reading, reports
+
+GIB = 1 << 30
+
+
+def busy_rig(worker_memory: int = 4 * GIB) -> Rig:
+    """Two workers at work on `A` and `B`."""
+    rig = Rig(dataclasses.replace(plan(workers=2, settle=0.0), worker_memory=worker_memory))
+    rig.start(reading("A"), reading("B"))
+    assert [slot.state for slot in rig.core.crew.slots] == [SlotState.BUSY, SlotState.BUSY]
+    return rig
+
+
+def measured(rig: Rig, *resident: int) -> list[do.Action]:
+    """Every worker has so much memory."""
+    sizes = {slot.pid: size for slot, size in zip(rig.core.crew.slots, resident, strict=True)}
+    return rig.tell(on.WorkersMeasured(sizes))
+
+
+def test_the_job_that_grew_is_charged_and_not_its_neighbour() -> None:
+    rig = busy_rig(worker_memory=2 * GIB)
+    assert only(do.KillWorker, measured(rig, GIB, 2 * GIB + 1)) == [do.KillWorker(1)]
+    rig.die(1, "killed by signal 9, Killed")
+    grown, neighbour = rig.core.ledger.active[key("B")], rig.core.ledger.active[key("A")]
+    assert (grown.state, grown.charges) == (FolderState.BACKOFF, 1)
+    assert grown.reason == "its worker ended: it grew to 2048 MiB of memory, beyond 2048 MiB"
+    assert (neighbour.state, neighbour.charges) == (FolderState.RUNNING, 0)
+
+
+def test_one_that_stays_large_between_jobs_is_started_anew() -> None:
+    rig = busy_rig(worker_memory=2 * GIB)
+    rig.end(0)
+    assert only(do.StopWorker, measured(rig, 3 * GIB, GIB)) == [do.StopWorker(0)]
+    actions = rig.tell(on.WorkerExited(0, rig.core.crew.slots[0].pid, "exit code 0"))
+    assert only(do.SpawnWorker, actions) == [do.SpawnWorker(0)]
+    assert reports(actions) == []
+    assert rig.core.crew.slots[0].resident == 0
+
+
+def test_memory_of_a_process_that_is_gone_is_nobody_s() -> None:
+    rig = busy_rig(worker_memory=2 * GIB)
+    assert rig.tell(on.WorkersMeasured({99: 9 * GIB})) == []
+
+
+def test_workers_are_recycled_each_at_a_moment_of_its_own() -> None:
+    rig = Rig(dataclasses.replace(plan(workers=4, settle=0.0), recycle_jobs=8))
+    rig.boot()
+    lives: dict[int, list[int]] = {0: [], 1: [], 2: [], 3: []}
+    for number in range(40):
+        rig.tell(on.WalkRead(tuple(reading(f"Song {number}/{part}") for part in range(4))))
+        for slot in rig.core.crew.busy():
+            for stopped in only(do.StopWorker, rig.end(slot.index)):
+                lives[stopped.slot].append(slot.jobs)
+                rig.tell(on.WorkerExited(stopped.slot, slot.pid, "exit code 0"))
+        rig.boot()
+    assert [each[0] for each in lives.values()] == [8, 7, 6, 5]
+    assert {count for each in lives.values() for count in each[1:]} == {8}
+
+
+def test_the_same_trouble_at_the_start_is_told_once_and_again_after_a_good_one() -> None:
+    rig = Rig(plan(workers=2))
+    told: list[str] = []
+    for _ in range(3):
+        rig.tick(60.0)
+        for index in range(2):
+            told += reports(rig.die(index, "exit code 1 (no module named numpy)"))
+    assert told == ["worker-cannot-start"]
+    assert rig.core.crew.nobody_boots()
+    assert rig.core.crew.cannot_start == "exit code 1 (no module named numpy)"
+    rig.tick(60.0)
+    assert reports(rig.die(0, "exit code 1 (out of memory)")) == ["worker-cannot-start"]
+    rig.tick(60.0)
+    rig.boot()
+    assert rig.core.crew.cannot_start == ""
+    assert reports(rig.die(1, "exit code 9")) == ["worker-died"]
+
+
+def test_a_worker_that_dies_before_any_job_is_not_started_in_a_loop() -> None:
+    rig = Rig()
+    spawned = 0
+    for _ in range(100):
+        rig.boot()
+        rig.die()
+        spawned += len(only(do.SpawnWorker, rig.tick(0.5)))
+    assert spawned < 10
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (2, 2)])
+def test_the_number_of_workers_can_change(before: int, after: int) -> None:
+    rig = Rig(plan(workers=before, settle=0.0))
+    rig.start(*(reading(name) for name in "ABC"))
+    rig.tell(on.Replanned(plan(workers=after, settle=0.0), anew=False, rewalk=frozenset()))
+    for _ in range(10):
+        rig.boot()
+        for slot in rig.core.crew.busy():
+            actions = rig.end(slot.index)
+            for stopped in only(do.StopWorker, actions):
+                rig.tell(on.WorkerExited(stopped.slot, rig.core.crew.slots[stopped.slot].pid, "exit code 0"))
+    assert len(rig.core.crew.slots) == after
+    assert len(rig.core.ledger.complete) == 3
+    assert all(slot.state is SlotState.IDLE for slot in rig.core.crew.slots)
+
+
+def test_other_settings_start_every_worker_anew_after_its_job() -> None:
+    rig = busy_rig()
+    the_plan = plan(workers=2, settle=0.0)
+    assert only(do.StopWorker, rig.tell(on.Replanned(the_plan, anew=True, rewalk=frozenset()))) == []
+    actions = rig.end(0, Outcome.DONE)
+    assert (only(do.StopWorker, actions), jobs(actions)) == ([do.StopWorker(0)], [])
+    rig.tell(on.WorkerExited(0, rig.core.crew.slots[0].pid, "exit code 0"))
+    assert [slot.state.value for slot in rig.core.crew.slots] == ["booting", "busy"]
+    assert not rig.core.crew.slots[0].stale
+    rig.tell(on.Replanned(the_plan, anew=True, rewalk=frozenset()))
+    states = [slot.state.value for slot in rig.core.crew.slots]
+    assert states == ["ending", "busy"], "one that boots by the old ones is of no use"
