@@ -234,3 +234,32 @@ def test_a_dataset_that_the_file_does_not_know_has_the_defaults(
     loaded = config.load(written(tmp_path, DATASET + "settle = 1\n"))
     monkeypatch.chdir(tmp_path)
     assert config.dataset_from_command_line(loaded, "more") == DatasetConfig(str(tmp_path / "more"))
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [("4 GiB", 4 << 30), ("4GiB", 4 << 30), ("1.5 MiB", 3 << 19), ("0 KiB", 0), ("2 TiB", 2 << 40)],
+)
+def test_sizes(tmp_path: Path, size: str, expected: int) -> None:
+    loaded = config.load(written(tmp_path, f'worker_memory = "{size}"\n'))
+    assert config.size_in_bytes(loaded.worker_memory) == expected
+
+
+@pytest.mark.parametrize("size", ["4", "4 GB", "GiB", "-1 GiB", "4  GiB", "1e3 MiB", ""])
+def test_what_is_no_size(tmp_path: Path, size: str) -> None:
+    with pytest.raises(ConfigError, match="at `worker_memory`"):
+        config.load(written(tmp_path, f'worker_memory = "{size}"\n'))
+
+
+def test_what_is_different_between_two() -> None:
+    one = Config((DatasetConfig("/a"), DatasetConfig("/b")), workers=2)
+    other = Config((DatasetConfig("/b", settle=9.0, ignore=("x",)), DatasetConfig("/c")), operators=("me",))
+    assert config.differences(one, other) == [
+        "workers: 2 -> not set",
+        'operators: [] -> ["me"]',
+        "dataset /a: no longer",
+        "dataset /c: new",
+        "dataset /b: settle: 5.0 -> 9.0",
+        'dataset /b: ignore: [] -> ["x"]',
+    ]
+    assert config.differences(one, one) == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from audiobatchd.filesystems import Kind, classify, kind_of
+from audiobatchd.filesystems import Kind, classify, kind_of, mount_of
 
 ROOT = os.geteuid() == 0
 LINE = "{number} 28 {device} / {where} {options} shared:5 master:1 - {kind} {source} {superblock}"
@@ -147,3 +147,11 @@ def test_a_real_mount(tmp_path: Path, name: str) -> None:
             assert kind_of(descriptor) is Kind.LOCAL
     finally:
         subprocess.run(["umount", place], check=True)
+
+
+def test_where_a_file_system_is_mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mountinfo(monkeypatch, OTHER, line(tmp_path, "xfs"), line(tmp_path, "ext4", where=r"/srv/my\040music"), OTHER)
+    assert mount_of(str(tmp_path)) == "/srv/my music (ext4)", "the last one lies on top"
+    assert mount_of(str(tmp_path / "nowhere")) == ""
+    mountinfo(monkeypatch, OTHER)
+    assert mount_of(str(tmp_path)) == ""

@@ -21,11 +21,12 @@ from audiobatchd import record
 from audiobatchd.core.completeness import FileMemory, Offer, Policy, judges
 from audiobatchd.core.messages import Job, Result, WorkerSettings, decode_from_worker, encode
 from audiobatchd.dataset import read_folder
-from audiobatchd.model import ROLES, FileStamp, Outcome
+from audiobatchd.locks import content
+from audiobatchd.model import ROLES, Cause, FileStamp, Outcome
 from audiobatchd.plugin_api import NATIVE, Audio, Cost, Feature, Measurement, View, feature_name
 from audiobatchd.worker import job as job_module
 from audiobatchd.worker.bench import Bench
-from audiobatchd.worker.job import run
+from audiobatchd.worker.job import hindered, run
 from audiobatchd.worker.measure import measure
 from support.audio_files import tone, write_audio
 
@@ -103,12 +104,14 @@ class Room:
         policy: Policy | None = None,
         memory: dict[str, FileMemory] | None = None,
         signature: str | None = None,
+        alone: bool = True,
     ) -> Result:
         """Do a job. Whatever comes of it can be told, and nothing of it is left lying about."""
         folder = self.root / path if path else self.root
         if signature is None:
             signature = read_folder(str(folder)).signature if folder.is_dir() else "v1"
-        job = Job(7, os.fsencode(self.root), os.fsencode(path), signature, policy or Policy(), memory or {}, 60.0)
+        names = os.fsencode(self.root), os.fsencode(path)
+        job = Job(7, *names, signature, policy or Policy(), memory or {}, 60.0, alone=alone)
         before = len(list(Path("/proc/self/fd").iterdir()))
         self.stages.clear()
         result = run(job, self.bench, lambda doing, seconds: self.stages.append(doing))
@@ -470,6 +473,8 @@ def test_a_record_that_cannot_be_written_blocks(room: Room, monkeypatch: pytest.
     assert (result.outcome, result.values, result.audio_seconds) == (Outcome.BLOCKED, {}, 0.0)
     assert result.reasons[""] == f"cannot write the record: {os.strerror(number)}"
     assert result.memory.keys() == {"drums"}
+    full = number in (errno.ENOSPC, errno.EDQUOT)
+    assert (result.cause, bool(result.where)) == (Cause.SPACE if full else Cause.NONE, full)
     assert room.left() == []
 
 
@@ -504,6 +509,7 @@ def test_a_file_that_cannot_be_read_holds_up_no_other(
     monkeypatch.setattr(job_module, "measure", measuring)
     result = room.run()
     assert (result.outcome, result.charge) == (outcome, False)
+    assert result.cause is (Cause.IO if outcome is Outcome.ERROR else Cause.NONE)
     assert result.reasons.keys() == {"full_mix.wav"}
     assert room.told() == DRUMS_ONLY
 
@@ -530,6 +536,41 @@ def test_locked(room: Room) -> None:
     assert result.reasons == {"": "locked by another process"}
     assert not (room.song / "Song.INFO").exists()
     assert room.run().outcome is Outcome.DONE
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        content.of_this_process(0.0, 60.0, "token"),
+        b"Processing started: 2026-11-24 10:00:00\nPID: 4711\nFile: Song\n",
+    ],
+)
+def test_what_somebody_left_who_died_there_is_tried_alone_or_not_at_all(room: Room, left: bytes) -> None:
+    lock = room.root / "Song.lock"
+    lock.write_bytes(left)
+    result = room.run(alone=False)
+    assert result.outcome is Outcome.SUSPECT
+    assert result.reasons[""].startswith("whoever worked on it died: ")
+    assert (room.stages, room.told(), room.left()) == ([], {}, [])
+    lock.write_bytes(left)
+    assert room.run(alone=True).outcome is Outcome.DONE
+
+
+@pytest.mark.parametrize(
+    ("number", "outcome", "cause"),
+    [
+        (errno.EIO, Outcome.ERROR, Cause.IO),
+        (errno.ENOTCONN, Outcome.ERROR, Cause.IO),
+        (errno.ENOSPC, Outcome.BLOCKED, Cause.SPACE),
+        (errno.ENOMEM, Outcome.ERROR, Cause.NONE),
+        (errno.EACCES, Outcome.BLOCKED, Cause.NONE),
+    ],
+)
+def test_what_hinders_a_job_as_a_whole(room: Room, number: int, outcome: Outcome, cause: Cause) -> None:
+    job = Job(7, os.fsencode(room.root), b"Song", "v1", Policy(), {}, 60.0)
+    result = hindered(job, OSError(number, os.strerror(number)))
+    assert (result.outcome, result.cause, result.reasons) == (outcome, cause, {"": os.strerror(number)})
+    assert bool(result.where) == bool(cause)
 
 
 # Changed
