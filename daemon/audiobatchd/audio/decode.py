@@ -33,11 +33,14 @@ from audiobatchd.names import shown
 _READ_BYTES = 1 << 16
 # Larger packets are mapped and unmapped one by one: four times the CPU time at 256 KiB.
 _PCM_PACKET_BYTES = 1 << 14
+_PLENTY_BYTES = 1 << 26
 _LEAST_RATE, _MOST_RATE = 8000, 192_000
 _UNPROMISED_SECONDS = 600
 _LONGEST_FRAME = 1 << 16
 # What squares and sums of float32 samples can still hold; a file of integers called floats stays far below.
 _MOST_AMPLITUDE = 1e12
+# 30 dB above full scale: nothing that was encoded is so loud, and one bit of a gain that flipped makes it so.
+_MOST_ENCODED = 32.0
 
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 
@@ -63,7 +66,7 @@ def decode(
         audio = _decode(reader, promise, role, _Limit(max_duration, on_duration))
     except (DamagedFileError, UnmeasurableError, FFmpegError) as error:
         _check_reading(reader)
-        if isinstance(error, FFmpegError) and not isinstance(error, MemoryError):
+        if isinstance(error, FFmpegError) and not (isinstance(error, MemoryError) and _is_short_of_memory()):
             message = f"cannot be decoded: {_in_words(error)}"
             raise DamagedFileError(message) from error
         raise
@@ -75,6 +78,15 @@ def _check_reading(reader: WindowReader) -> None:
     """Raise the OSError behind which the decoder saw the end of the file: then it was not judged."""
     if reader.fault is not None:
         raise reader.fault
+
+
+def _is_short_of_memory() -> bool:
+    """Whether it is the machine that lacks memory, and not a header that asks for more than there can be."""
+    try:
+        bytearray(_PLENTY_BYTES)
+    except MemoryError:
+        return True
+    return False
 
 
 @dataclass(frozen=True)
@@ -247,6 +259,9 @@ class _Decoding:
             bad, place = gatherer.not_finite()
             noun = "sample that is" if bad == 1 else "samples that are"
             message = f"holds {bad} {noun} not finite, the first at {place / rate:.3f} s"
+            raise DamagedFileError(message)
+        if magnitude > _MOST_ENCODED and not self._codec.startswith("pcm_"):
+            message = f"holds samples {20 * math.log10(magnitude):.0f} dB above full scale, which nobody has encoded"
             raise DamagedFileError(message)
         if magnitude > _MOST_AMPLITUDE:
             raise UnmeasurableError("samples beyond a trillion times full scale")

@@ -7,15 +7,17 @@ from audiobatchd.errors import DamagedFileError
 
 BOX_TYPES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"}
 _HOLDING_AUDIO = {b"moov", b"mdat", b"moof"}
+_FRAGMENT = b"moof"
+_BLOCK = 1 << 20
 _MOST_BOXES = 1_000_000
 
 
 def check_boxes(window: Window) -> None:
-    """Raise DamagedFileError where the file ends inside a box that the audio needs.
+    """Raise DamagedFileError where the file ends inside a box that the audio needs, or a fragment cannot be reached.
 
-    What follows the last box that can be read (zeros, tags of another kind) is left alone.
+    What else follows the last box that can be read (zeros, tags of another kind) is left alone.
     """
-    offset = 0
+    offset, fragmented = 0, False
     for _ in range(_MOST_BOXES):
         header = window.at(offset, 16)
         if len(header) < 8:
@@ -27,6 +29,20 @@ def check_boxes(window: Window) -> None:
             name = kind.decode("ascii")
             message = f"ends too early: its {name} box promises {size} bytes and {window.size - offset} are there"
             raise DamagedFileError(message)
-        if size < 8:
+        if size < 8 or size > window.size - offset or not kind.isascii():
+            if fragmented and _holds_fragment(window, offset):
+                message = f"holds no box at byte {offset}"
+                raise DamagedFileError(message)
             return
+        fragmented = fragmented or kind == _FRAGMENT
         offset += size
+
+
+def _holds_fragment(window: Window, offset: int) -> bool:
+    """Whether there is another fragment behind `offset`: FFmpeg would end before it in silence."""
+    overlap = len(_FRAGMENT) - 1
+    while len(block := window.at(offset, _BLOCK)) > overlap:
+        if _FRAGMENT in block:
+            return True
+        offset += len(block) - overlap
+    return False

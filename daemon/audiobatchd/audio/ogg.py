@@ -24,13 +24,17 @@ _FIRST, _LAST = 2, 4
 
 @dataclass
 class Link:
-    """One logical audio stream: its rate in Hz, its channels, how many `pages` of audio, where the last one ends it."""
+    """One logical audio stream: its rate in Hz, its channels, how many `pages` of audio, where the last one ends it.
+
+    `number` is the highest that a page of it has.
+    """
 
     rate: int
     channels: int
     skip: int = 0
     granule: int = 0
     pages: int = 0
+    number: int = 0
     ended: bool = False
     stream_info: StreamInfo | None = None
 
@@ -45,6 +49,7 @@ class _Page:
     flags: int
     granule: int
     serial: int
+    number: int
     body: int
     end: int
 
@@ -52,8 +57,9 @@ class _Page:
 def audio_links(window: Window) -> list[Link]:
     """The audio's links, first to last.
 
-    Raises DamagedFileError where the file ends inside a page, without the last page of its audio, or where there is
-    something else between the pages; UnmeasurableError where rate or channels change on the way.
+    Raises DamagedFileError where the file ends inside a page, without the last page of its audio, where there is
+    something else between the pages, or where they are in the wrong order; UnmeasurableError where rate or channels
+    change on the way.
     """
     links: list[Link] = []
     current: dict[int, Link] = {}
@@ -71,6 +77,11 @@ def audio_links(window: Window) -> list[Link]:
                 links.append(link)
                 current = {page.serial: link}
         elif (known := current.get(page.serial)) is not None:
+            # Some may be left out, of a broadcast that was tuned in to late, or come twice: FFmpeg drops the second.
+            if page.number < known.number:
+                message = f"holds its pages in the wrong order at byte {offset}"
+                raise DamagedFileError(message)
+            known.number = page.number
             known.ended = bool(page.flags & _LAST)
             if page.granule < _NEGATIVE:
                 known.granule = page.granule
@@ -90,7 +101,8 @@ def _page_at(window: Window, offset: int) -> _Page | None:
     if len(header) < body or end > window.size:
         return None
     granule = int.from_bytes(header[6:14], "little")
-    return _Page(header[5], granule, int.from_bytes(header[14:18], "little"), offset + body, end)
+    serial, number = (int.from_bytes(header[start : start + 4], "little") for start in (14, 18))
+    return _Page(header[5], granule, serial, number, offset + body, end)
 
 
 def _check_end(window: Window, offset: int, links: list[Link]) -> None:

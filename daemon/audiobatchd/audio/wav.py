@@ -10,7 +10,7 @@ from audiobatchd.errors import DamagedFileError
 
 _MOST_CHUNKS = 10_000
 _UNKNOWN = 0xFFFFFFFF
-_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class WaveData:
 def wave_data(window: Window) -> WaveData:
     """Find the data chunk. One that was written as a stream, with an unknown size, reaches to the end of the file.
 
-    Raises DamagedFileError where there is none, or where the file ends before it does.
+    Raises DamagedFileError where there is none, where the file ends before it does, or where what follows it in the
+    RIFF is no chunk: then its size is wrong.
     """
     order: Literal["big", "little"] = "big" if window.at(0, 4) == b"RIFX" else "little"
     offset, long_size, form = 12, _UNKNOWN, None
@@ -45,7 +46,9 @@ def wave_data(window: Window) -> WaveData:
         kind, size = header[:4], int.from_bytes(header[4:], order)
         offset += 8
         if kind == b"data":
-            return WaveData(offset, _data_size(window, offset, size, long_size), form)
+            length = _data_size(window, offset, size, long_size)
+            _check_end(window, offset + length, int.from_bytes(window.at(4, 4), order))
+            return WaveData(offset, length, form)
         if kind == b"ds64":
             long_size = int.from_bytes(window.at(offset + 8, 8), "little")
         elif kind == b"fmt ":
@@ -67,6 +70,23 @@ def _data_size(window: Window, offset: int, size: int, long_size: int) -> int:
     return size
 
 
+def _check_end(window: Window, end: int, riff: int) -> None:
+    """Raise DamagedFileError where other things than chunks lie between the `end` of the data and that of the RIFF.
+
+    Zeros do not count, nor what is behind a RIFF of the size `riff`. Not all writers pad odd sizes.
+    """
+    rest = window.at(end, 9)
+    if _was_streamed(riff, window.size) or end + len(rest) > riff + 8 or len(rest) < 9 or not any(rest):
+        return
+    if not any(_is_chunk_name(rest[start : start + 4]) for start in (end % 2, 0)):
+        message = f"holds no chunk at byte {end}, behind its data chunk"
+        raise DamagedFileError(message)
+
+
+def _is_chunk_name(name: bytes) -> bool:
+    return name.isascii() and name.decode("ascii").isprintable()
+
+
 def _was_streamed(size: int, there: int) -> bool:
     """Whether the writer could not go back to fill in the size.
 
@@ -86,4 +106,4 @@ def _parse_format(chunk: bytes, order: Literal["big", "little"]) -> WaveFormat |
     if tag == _EXTENSIBLE and len(chunk) >= 26:
         tag = number(24, 26)
     rate, frame_bytes = number(4, 8), number(12, 14)
-    return WaveFormat(rate, frame_bytes, is_pcm=tag in {_PCM, _FLOAT} and rate > 0 and frame_bytes > 0)
+    return WaveFormat(rate, frame_bytes, is_pcm=tag in {_PCM, _FLOAT, _ALAW, _MULAW} and rate > 0 and frame_bytes > 0)

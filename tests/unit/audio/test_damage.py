@@ -6,6 +6,7 @@ import base64
 import errno
 import hashlib
 import os
+import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -406,6 +407,19 @@ def test_flac_in_ogg_of_another_md5(tmp_path: Path, decoded: Decoded, healthy: H
         decoded(path)
 
 
+@pytest.mark.parametrize("kind", ["ogg", "opus", "ogg flac"])
+def test_ogg_whose_pages_are_not_in_order(tmp_path: Path, decoded: Decoded, healthy: Healthy, kind: str) -> None:
+    """FLAC's MD5 is not set there by all encoders, and FFmpeg plays the pages as they come."""
+    whole, path = healthy(kind), tmp_path / "a.ogg"
+    *_, first, second, third, end = ogg_pages(whole)
+    assert end == len(whole)
+    path.write_bytes(whole[:first] + whole[second:third] + whole[first:second] + whole[third:])
+    with pytest.raises(
+        DamagedFileError, match=f"^holds its pages in the wrong order at byte {first + third - second}$"
+    ):
+        decoded(path)
+
+
 def test_ogg_whose_second_link_is_cut(tmp_path: Path, decoded: Decoded, healthy: Healthy) -> None:
     whole, path = healthy("opus"), tmp_path / "a.opus"
     path.write_bytes(whole + whole[: ogg_pages(whole)[-2]])
@@ -518,6 +532,20 @@ def test_m4a_whose_tables_disagree(tmp_path: Path, decoded: Decoded, healthy: He
         decoded(tmp_path / "a.m4a")
 
 
+@pytest.mark.parametrize("short_of_memory", [False, True])
+def test_m4a_that_asks_for_more_memory_than_there_can_be(
+    tmp_path: Path, decoded: Decoded, healthy: Healthy, monkeypatch: pytest.MonkeyPatch, short_of_memory: bool
+) -> None:
+    """The first entry of stsd makes FFmpeg ask for it. Where there is enough, that is the file's fault."""
+    whole = bytearray(healthy("m4a"))
+    place = whole.index(b"stsd") + 12
+    whole[place : place + 4] = (0xB4).to_bytes(4, "big")
+    (tmp_path / "a.m4a").write_bytes(whole)
+    monkeypatch.setattr("audiobatchd.audio.decode._is_short_of_memory", lambda: short_of_memory)
+    with pytest.raises(MemoryError if short_of_memory else DamagedFileError, match="annot allocate memory"):
+        decoded(tmp_path / "a.m4a")
+
+
 @pytest.mark.parametrize("kind", ["m4a", "m4a alac"])
 def test_m4a_of_half_the_duration(tmp_path: Path, decoded: Decoded, healthy: Healthy, kind: str) -> None:
     whole = bytearray(healthy(kind))
@@ -545,6 +573,49 @@ def test_m4a_cut_inside_a_fragment(tmp_path: Path, decoded: Decoded, kind: str) 
         decoded(path)
 
 
+def test_m4a_whose_fragments_cannot_be_reached(tmp_path: Path, decoded: Decoded) -> None:
+    """FFmpeg ends before them, in silence; what stands behind the last one is left alone."""
+    path = write_audio(
+        tmp_path / "a.m4a", music(1, 48000), 48000, muxer="mp4", codec="aac",
+        muxer_options={"movflags": "frag_keyframe+empty_moov", "frag_duration": "200000"},
+    )  # fmt: skip
+    whole, sound = path.read_bytes(), decoded(path).view()
+    first, second, third, *_ = [offset for offset, kind in boxes(whole) if kind == b"moof"]
+    longer = (second - first + 1).to_bytes(4, "big")
+    for spoilt, place in (
+        (whole[:second] + b"\xff\xff\xff" + whole[second:], second),
+        (whole[:second] + bytes(8) + whole[second:], second),
+        (whole[:first] + longer + whole[first + 4 :], second + 1),
+        (whole[:second] + struct.pack(">I4s", len(whole), b"free") + whole[third:], second),
+    ):
+        path.write_bytes(spoilt)
+        with pytest.raises(DamagedFileError, match=f"^holds no box at byte {place}$"):
+            decoded(path)
+    path.write_bytes(whole + b"\xff" * 100)
+    np.testing.assert_array_equal(decoded(path).view(), sound)
+
+
+def test_wav_whose_data_chunk_says_less(tmp_path: Path, decoded: Decoded, healthy: Healthy) -> None:
+    """The rest would be chunks; but what stands there are samples."""
+    whole, path = bytearray(healthy("wav")), tmp_path / "a.wav"
+    path.write_bytes(whole)
+    sound = decoded(path).view()
+    whole[74:78] = (192_000).to_bytes(4, "little")
+    path.write_bytes(whole)
+    with pytest.raises(DamagedFileError, match=r"^holds no chunk at byte 192078, behind its data chunk$"):
+        decoded(path)
+    whole[4:8] = bytes(4 * [0xFF])
+    path.write_bytes(whole)
+    np.testing.assert_array_equal(decoded(path).view(), sound[:48000])
+    # Not all writers pad an odd size, and some fill up with zeros.
+    tag = b"LIST\4\0\0\0INFO"
+    for size, behind in ((192_000, tag), (191_999, tag), (191_999, b"\xff" + tag), (192_000, bytes(100))):
+        whole[4:8] = (70 + size + len(behind)).to_bytes(4, "little")
+        whole[74:78] = size.to_bytes(4, "little")
+        path.write_bytes(whole[: 78 + size] + behind)
+        np.testing.assert_array_equal(decoded(path).view(), sound[: size // 4])
+
+
 @pytest.mark.parametrize("change", [-1, 1])
 def test_aiff_that_counts_otherwise(tmp_path: Path, decoded: Decoded, healthy: Healthy, change: int) -> None:
     whole = bytearray(healthy("aiff"))
@@ -557,6 +628,24 @@ def test_aiff_that_counts_otherwise(tmp_path: Path, decoded: Decoded, healthy: H
 
 
 # In every container
+
+
+@pytest.mark.parametrize("kind", ["m4a", "aac"])
+def test_a_gain_that_nobody_has_encoded(tmp_path: Path, decoded: Decoded, healthy: Healthy, kind: str) -> None:
+    """One flipped bit may make AAC 80 dB louder, and its decoder finds nothing wrong."""
+    whole, path = healthy(kind), tmp_path / "a.bin"
+    path.write_bytes(whole)
+    found = []
+    for offset, _ in packets(path)[10:40]:
+        for octet in range(offset, offset + 16):
+            spoilt = bytearray(whole)
+            spoilt[octet] ^= 0x40
+            path.write_bytes(spoilt)
+            try:
+                assert np.abs(decoded(path).view()).max() < 32
+            except DamagedFileError as error:
+                found.append(str(error))
+    assert any(re.fullmatch(r"holds samples \d+ dB above full scale, which nobody has encoded", each) for each in found)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

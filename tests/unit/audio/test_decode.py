@@ -294,9 +294,9 @@ def test_length_is_told_once_and_before_it_is_decoded(
 
 
 def test_length_is_told_by_nobody_where_there_is_no_promise(tmp_path: Path, opened: Opened) -> None:
-    path = write_audio(tmp_path / "a.wav", tone(2), 44100, muxer="wav", codec="pcm_mulaw")
+    path = write_audio(tmp_path / "a.wav", tone(2), 44100, muxer="wav", codec="adpcm_ms")
     lengths: list[float] = []
-    assert decode(opened(path), "drums", 2.0, lengths.append).duration == 2.0
+    assert decode(opened(path), "drums", 2.1, lengths.append).duration == pytest.approx(2.0, abs=0.1)
     assert lengths == []
     with pytest.raises(UnmeasurableError, match=r"^longer than 1\.5 s$"):
         decode(opened(path), "drums", 1.5)

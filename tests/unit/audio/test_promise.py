@@ -150,7 +150,8 @@ EXTENSIBLE = struct.pack("<HHIH", 22, 16, 4, 3) + bytes(14)
         (riff(ds64(8), form(), (b"data", TEN, 0xFFFFFFFF), start=b"RF64"), 4, 8000),
         (riff(form(), (b"data", TEN, 0xFFFFFFFF)), 5, 8000),
         (riff(form(), (b"data", TEN, 6), (b"tail", b"", None)), 3, 8000),
-        (riff(form(7), (b"data", TEN, None)), None, 0.0),
+        (riff(form(7, frame=1), (b"data", TEN, None)), 10, 8000),
+        (riff(form(2), (b"data", TEN, None)), None, 0.0),
         (riff(form(0xFFFE), (b"data", TEN, None)), None, 0.0),
         (riff(form(rate=0), (b"data", TEN, None)), None, 0.0),
         (riff(form(frame=0), (b"data", TEN, None)), None, 0.0),
@@ -158,7 +159,7 @@ EXTENSIBLE = struct.pack("<HHIH", 22, 16, 4, 3) + bytes(14)
     ],
     ids=[
         "plain", "chunks before", "float", "extensible", "big-endian", "RF64", "streamed", "chunk behind",
-        "compressed", "extensible cut off", "no rate", "no width", "format too late",
+        "mu-law", "compressed", "extensible cut off", "no rate", "no width", "format too late",
     ],
 )  # fmt: skip
 def test_wav(content: bytes, frames_: int | None, rate: float) -> None:

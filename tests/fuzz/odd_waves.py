@@ -1,0 +1,91 @@
+"""WAV files that no mutation comes upon: numbers that are none, numbers out of all range, formats that nobody has."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fuzz.rounds import Fate
+from support.audio_files import music
+
+_PCM, _FLOAT = 1, 3
+_RATE = 48000
+
+
+def odd_waves() -> Mapping[str, tuple[bytes, Fate]]:
+    """Each by its name: the file, and what has to become of it."""
+    whole = music(3.3, _RATE, 1)
+    quiet = (whole * np.float32(1e-40)).astype(np.float32)
+    made = {
+        f"one sample is {value}": (_floats(_with(whole, value)), fate)
+        for value, fate in (
+            ("nan", Fate.REFUSED),
+            ("inf", Fate.REFUSED),
+            ("-inf", Fate.REFUSED),
+            ("1e30", Fate.UNMEASURABLE),
+            ("-3.4e38", Fate.UNMEASURABLE),
+            ("1e12", Fate.PUBLISHED),
+            ("-1000", Fate.PUBLISHED),
+            ("1e-45", Fate.PUBLISHED),
+        )
+    }
+    made |= {
+        "all are nan": (_floats(whole * np.float32("nan")), Fate.REFUSED),
+        "all are 1e30": (_floats(np.full_like(whole, 1e30)), Fate.UNMEASURABLE),
+        "all are denormal": (_floats(quiet), Fate.PUBLISHED),
+        "all are zero": (_floats(np.zeros_like(whole)), Fate.PUBLISHED),
+        "all are one": (_floats(np.ones_like(whole)), Fate.PUBLISHED),
+        "doubles of 1e300": (_doubles(whole, 1e300), Fate.REFUSED),
+        "doubles of 1e-300": (_doubles(whole, 1e-300), Fate.PUBLISHED),
+        "no frames": (_wave(b"", rate=_RATE), Fate.REFUSED),
+        "one frame": (_wave(bytes(range(4)), rate=_RATE), Fate.PUBLISHED),
+    }
+    made |= {f"{rate} Hz": (_of_rate(rate), fate) for rate, fate in _RATES.items()}
+    made |= {f"{channels} channels": (_of_channels(channels), fate) for channels, fate in _CHANNELS.items()}
+    return made | {f"{bits} bits": (_wave(bytes(40000), rate=_RATE, bits=bits), fate) for bits, fate in _BITS.items()}
+
+
+_RATES = {
+    0: Fate.REFUSED, 1: Fate.UNMEASURABLE, 7999: Fate.UNMEASURABLE, 8000: Fate.PUBLISHED, 192_000: Fate.PUBLISHED,
+    192_001: Fate.UNMEASURABLE, 768_000: Fate.UNMEASURABLE, (1 << 31) - 1: Fate.UNMEASURABLE,
+    (1 << 32) - 1: Fate.REFUSED,
+}  # fmt: skip
+_CHANNELS = {
+    0: Fate.REFUSED, 1: Fate.PUBLISHED, 8: Fate.PUBLISHED, 9: Fate.UNMEASURABLE, 64: Fate.UNMEASURABLE,
+    255: Fate.UNMEASURABLE, 65535: Fate.REFUSED,
+}  # fmt: skip
+_BITS = {0: Fate.REFUSED, 1: Fate.PUBLISHED, 8: Fate.PUBLISHED, 65535: Fate.REFUSED}
+"""Sizes are whole bytes: one bit is read as eight."""
+
+
+def _with(samples: NDArray[np.float32], value: str) -> NDArray[np.float32]:
+    changed = samples.copy()
+    changed[len(changed) // 2, 1] = np.float32(value)
+    return changed
+
+
+def _floats(samples: NDArray[np.float32]) -> bytes:
+    return _wave(samples.astype("<f4").tobytes(), rate=_RATE, tag=_FLOAT, bits=32)
+
+
+def _doubles(samples: NDArray[np.float32], gain: float) -> bytes:
+    return _wave((samples.astype("<f8") * gain).tobytes(), rate=_RATE, tag=_FLOAT, bits=64)
+
+
+def _of_rate(rate: int) -> bytes:
+    """As many samples as make 3.3 s at a usual rate, and hours at a low one."""
+    return _wave((music(3.3, _RATE, 2) * 32767).astype("<i2").tobytes(), rate=rate)
+
+
+def _of_channels(channels: int) -> bytes:
+    return _wave((music(3.3, _RATE, 3) * 32767).astype("<i2").tobytes(), rate=_RATE, channels=channels)
+
+
+def _wave(data: bytes, *, rate: int, channels: int = 2, bits: int = 16, tag: int = _PCM) -> bytes:
+    frame = channels * bits // 8 & 0xFFFF
+    form = struct.pack("<HHIIHH", tag, channels, rate, rate * frame & 0xFFFFFFFF, frame, bits)
+    head = struct.pack("<4sI4s4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", len(form))
+    return head + form + struct.pack("<4sI", b"data", len(data)) + data
