@@ -1,8 +1,9 @@
 """What the daemon remembers between runs, in SQLite under the state directory. Deleting it loses no result.
 
 It holds what no record can say: which damaged files need not be tried again, which records of other tools were taken
-over from which files, which files merely changed their time, what counts towards giving a folder up; and how the last
-jobs of each folder came to no good end. It is called from threads only, never from the event loop.
+over from which files, which files merely changed their time, what counts towards giving a folder up; how the last jobs
+of each folder came to no good end; and, for `sightings`, what its directories looked like. It is called from threads
+only, never from the event loop.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -21,7 +23,7 @@ from audiobatchd.core.completeness import FileMemory
 from audiobatchd.model import Attempt, FolderKey
 
 _LOG = logging.getLogger(__name__)
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS folder (
     dataset BLOB NOT NULL,
@@ -36,7 +38,29 @@ CREATE TABLE IF NOT EXISTS attempt (
     attempt BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS attempt_of_folder ON attempt (dataset, path, number);
+CREATE TABLE IF NOT EXISTS sighting (
+    dataset BLOB NOT NULL,
+    path BLOB NOT NULL,
+    time INTEGER NOT NULL,
+    signature TEXT NOT NULL,
+    access TEXT NOT NULL,
+    finding INTEGER NOT NULL,
+    leaf INTEGER NOT NULL,
+    shape INTEGER NOT NULL,
+    PRIMARY KEY (dataset, path)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shape (
+    number INTEGER PRIMARY KEY,
+    content BLOB NOT NULL UNIQUE
+);
+CREATE TABLE IF NOT EXISTS fact (
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) WITHOUT ROWID;
 """
+Row = tuple[Any, ...]
+"""What SQLite gives: every column of its own type."""
+
 _ADD = "INSERT INTO attempt (dataset, path, attempt) VALUES (?, ?, ?)"
 _PRUNE_FOLDER = """
 DELETE FROM attempt WHERE dataset = ? AND path = ?
@@ -86,9 +110,14 @@ class Catalog:
         self._attempt = msgspec.msgpack.Decoder(Attempt)
         self._connection = self._opened(path)
 
+    @property
+    def lasts(self) -> bool:
+        """Whether another run will find it."""
+        return self._path is not None
+
     def recall(self, key: FolderKey) -> FolderMemory:
         """What is remembered of a folder."""
-        rows = self._ask("SELECT memory FROM folder WHERE dataset = ? AND path = ?", _names(key))
+        rows = self.ask("SELECT memory FROM folder WHERE dataset = ? AND path = ?", _names(key))
         try:
             return self._memory.decode(rows[0][0]) if rows else FolderMemory()
         except (msgspec.MsgspecError, TypeError):
@@ -99,7 +128,7 @@ class Catalog:
         """How the last jobs of a folder that came to no good end went, the latest first."""
         query = "SELECT attempt FROM attempt WHERE dataset = ? AND path = ? ORDER BY number DESC"
         found = []
-        for (content,) in self._ask(query, _names(key)):
+        for (content,) in self.ask(query, _names(key)):
             try:
                 found.append(self._attempt.decode(content))
             except (msgspec.MsgspecError, TypeError):
@@ -135,7 +164,8 @@ class Catalog:
 
     # How
 
-    def _ask(self, query: str, values: tuple[object, ...]) -> list[tuple[bytes]]:
+    def ask(self, query: str, values: tuple[object, ...]) -> list[Row]:
+        """The rows of a query; none where the database fails."""
         with self._lock:
             try:
                 return self._connection.execute(query, values).fetchall()
@@ -143,20 +173,32 @@ class Catalog:
                 self._failed(error)
                 return []
 
+    def write_many(self, query: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Execute one statement for each of these rows, all in one transaction."""
+
+        def execute() -> None:
+            with self._connection:
+                self._connection.executemany(query, rows)
+
+        self._transact(execute)
+
     def _write(self, statements: list[tuple[str, tuple[object, ...]]]) -> None:
+        def execute() -> None:
+            with self._connection:
+                for query, values in statements:
+                    self._connection.execute(query, values)
+
+        self._transact(execute)
+
+    def _transact(self, execute: Callable[[], None]) -> None:
         with self._lock:
             try:
                 if self._is_removed():
                     self._remake("it was removed")
-                self._execute(statements)
+                execute()
             except sqlite3.DatabaseError as error:
                 if self._failed(error):
-                    self._execute(statements)
-
-    def _execute(self, statements: list[tuple[str, tuple[object, ...]]]) -> None:
-        with self._connection:
-            for query, values in statements:
-                self._connection.execute(query, values)
+                    execute()
 
     def _opened(self, path: Path | None) -> sqlite3.Connection:
         try:

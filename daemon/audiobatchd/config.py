@@ -12,11 +12,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from audiobatchd.errors import ConfigError
+from audiobatchd.model import WatchMode
 
 # TOML knows `inf`; the lock of a folder, which announces how long it will be held, is JSON and does not.
 Seconds = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 PositiveSeconds = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 Count = Annotated[int, Meta(ge=1)]
+FileName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0/]*\Z")]
 Size = Annotated[str, Meta(pattern=r"\A\d+(\.\d+)? ?[KMGT]iB\Z")]
 DirectoryName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0]*\Z")]
 
@@ -28,6 +30,8 @@ class DatasetConfig(Struct, frozen=True, forbid_unknown_fields=True):
     settle: Seconds = 5.0
     rescan: PositiveSeconds = 3600.0
     ignore: tuple[str, ...] = ()
+    mode: WatchMode = WatchMode.AUTO
+    ready_marker: FileName | None = None
     adopt: bool = True
     alone: bool = False
 

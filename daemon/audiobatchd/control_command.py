@@ -64,11 +64,23 @@ def _parser() -> argparse.ArgumentParser:
     _add(
         commands,
         "reload",
-        "failures:reload",
+        "folders:reload",
         "have the service read its configuration again",
         "Have the service read its configuration again and go by it; shows what is different. An invalid one changes "
         "nothing: exit code 1, with the reason.",
     )
+    setup = _add(
+        commands,
+        "setup",
+        "setup:setup",
+        "let the service work on a dataset",
+        "Add a dataset to the configuration, let the service's unit write there, see whether its user can, and start "
+        "it anew. Exit code 1 where the user cannot.",
+    )
+    _add_dataset(setup)
+    setup.add_argument("--undo", action="store_true", help="take it out again; nothing in the dataset is touched")
+    setup.add_argument("--user", action="store_true", help="of your own service, without root")
+    setup.add_argument("--no-restart", action="store_true", help="leave starting the service to you")
     _add_surveys(commands)
     _add_analysis(commands)
     _add_locks(commands)
@@ -81,7 +93,7 @@ def _add_failures(commands: _Commands[argparse.ArgumentParser]) -> None:
     failures = _add(
         commands,
         "failures",
-        "failures:failures",
+        "folders:failures",
         "every folder that failed or is blocked, and why",
         "Show every folder that failed or is blocked, the latest first. Exit code 1 where there is any.",
     )
@@ -89,7 +101,7 @@ def _add_failures(commands: _Commands[argparse.ArgumentParser]) -> None:
     retry = _add(
         commands,
         "retry",
-        "failures:retry",
+        "folders:retry",
         "try folders again",
         "Have the service try folders again now, whatever they have come to, and count anew what counts towards giving "
         "them up.",
@@ -97,10 +109,27 @@ def _add_failures(commands: _Commands[argparse.ArgumentParser]) -> None:
     retry.add_argument("folder", metavar="FOLDER", nargs="*", help="a track folder")
     retry.add_argument("--all", action="store_true", help="every folder that failed or is blocked")
     retry.add_argument("--dataset", metavar="DATASET", help="every one of this dataset")
+    bump = _add(
+        commands,
+        "bump",
+        "folders:bump",
+        "measure a folder before all others",
+        "Have the service measure a folder that waits before all others. Exit code 1 where it does not wait.",
+    )
+    bump.add_argument("folder", metavar="FOLDER", help="a track folder")
+    rescan = _add(
+        commands,
+        "rescan",
+        "folders:rescan",
+        "walk a dataset now",
+        "Have the service walk a dataset now, as it does every `rescan` seconds and after events were lost.",
+    )
+    rescan.add_argument("dataset", metavar="DATASET", help="the dataset's directory")
+    rescan.add_argument("--accept", action="store_true", help="believe it even where nothing is left of what was known")
     explain = _add(
         commands,
         "explain",
-        "failures:explain",
+        "folders:explain",
         "what the service knows of one folder, and what comes next",
         "Show where one folder stands and why, what comes next, and how its last jobs ended.",
     )
@@ -136,6 +165,7 @@ def _add_surveys(commands: _Commands[argparse.ArgumentParser]) -> None:
         parser.add_argument(
             "--features", nargs="+", metavar="FEATURE", help="these keys, whoever made them; else the analyzers' own"
         )
+        parser.add_argument("--disk", action="store_true", help="read the records, whatever a service knows of them")
 
 
 def _add_analysis(commands: _Commands[argparse.ArgumentParser]) -> None:

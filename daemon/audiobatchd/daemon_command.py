@@ -172,7 +172,7 @@ def _set_up_terminal(stack: ExitStack) -> tuple[View, ...]:
             console.start()
             stack.callback(console.stop)
             return (console,)
-    eventlog.set_up(journal="JOURNAL_STREAM" in os.environ)
+    eventlog.set_up(to_journal=eventlog.reaches_the_journal(os.environ))
     return ()
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from audiobatchd.core.discovery import Contents, Name, companions, contents
 from audiobatchd.model import FileStamp
+
+_JUST_NOW = 2_000_000_000
+"""In ns: the tick of a file system's clock and the difference between two machines' clocks, generously."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,8 @@ class Listing:
 
     `signature` changes when a source file or a file on its way changes; our own records and locks do not count.
     `access` changes when somebody alters permissions or the record. `companions` are the features that are files.
+    `time` is the directory's mtime in ns: as long as it stays, so do the names. 0: it had only just changed, and a
+    change within the same tick of its clock would not show.
     """
 
     contents: Contents
@@ -25,12 +31,16 @@ class Listing:
     signature: str
     access: str
     companions: frozenset[str] = frozenset()
+    time: int = 0
 
 
-def read_names(folder: str, ignore: tuple[str, ...] = ()) -> Contents:
-    """The names in `folder`, sorted out. Raises OSError (NotADirectoryError, FileNotFoundError: no such folder)."""
+def read_names(folder: str, ignore: tuple[str, ...] = (), marker: str | None = None) -> Contents:
+    """The names in `folder`, sorted out. Raises OSError (NotADirectoryError, FileNotFoundError: no such folder).
+
+    `marker`: a track folder without a file of this name is still on its way.
+    """
     with os.scandir(folder) as entries:
-        return contents((Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in entries), ignore)
+        return contents((Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in entries), ignore, marker)
 
 
 def is_link_below(root: str, path: str) -> bool:
@@ -58,12 +68,17 @@ def walk(root: str, ignore: tuple[str, ...] = ()) -> Iterator[tuple[str, Content
         yield path, names
 
 
-def read_folder(folder: str, ignore: tuple[str, ...] = ()) -> Listing:
-    """Read `folder` afresh. Raises OSError (NotADirectoryError and FileNotFoundError: there is no such folder)."""
-    # The names first: on NFS that is what makes another machine's record visible (a stat may lie for 45 s).
-    found = read_names(folder, ignore)
+def read_folder(folder: str, ignore: tuple[str, ...] = (), marker: str | None = None) -> Listing:
+    """Read `folder` afresh; see `read_names`.
+
+    Raises OSError (NotADirectoryError and FileNotFoundError: there is no such folder).
+    """
+    itself = os.stat(folder)
+    changed = 0 if abs(time.time_ns() - itself.st_mtime_ns) < _JUST_NOW else itself.st_mtime_ns
+    # Then the names: on NFS that is what makes another machine's record visible (a stat may lie for 45 s).
+    found = read_names(folder, ignore, marker)
     if not found.sources:
-        return Listing(found, {}, "", "")
+        return Listing(found, {}, "", "", time=changed)
     shape = hashlib.blake2b(digest_size=12)
     access = hashlib.blake2b(digest_size=12)
     stamps = {}
@@ -81,7 +96,7 @@ def read_folder(folder: str, ignore: tuple[str, ...] = ()) -> Listing:
         shape.update(b"%s\0\n" % os.fsencode(name))
     _add_access(access, folder)
     beside = companions(found, os.path.basename(folder))
-    return Listing(found, stamps, shape.hexdigest(), access.hexdigest(), beside)
+    return Listing(found, stamps, shape.hexdigest(), access.hexdigest(), beside, changed)
 
 
 def _status(path: str) -> os.stat_result:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -23,16 +23,18 @@ from audiobatchd.clock import Clock
 from audiobatchd.config import DatasetConfig
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import Offer, Policy, judges
-from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, Walked, WalkRead
-from audiobatchd.core.readings import Reading
+from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, WalkRead
 from audiobatchd.dataset import read_folder
 from audiobatchd.errors import LockBusyError
 from audiobatchd.locks import caretaker
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import Patience
-from audiobatchd.model import Attempt, Cause, FolderKey
+from audiobatchd.model import Attempt, Cause, FolderKey, WalkKind
 from audiobatchd.readers import Readers
-from audiobatchd.scan import Scanner
+from audiobatchd.scan import Entering, NobodyEntering, Scanner
+from audiobatchd.sightings import Sightings
+from audiobatchd.walks import walk
+from audiobatchd.watch import WatchReport, WatchTerms
 
 _READERS = 4
 _QUEUE_LIMIT = 1000
@@ -40,20 +42,23 @@ _PATIENCE = 5.0
 _T = TypeVar("_T")
 
 
-class Watching(Protocol):
+class Watching(Entering, Protocol):
     """What tells of changes in the datasets, as far as it can: `watch`, or a script of events."""
 
     def listen(self, post: Callable[[Event], None]) -> None:
         """From now on hand events to `post`, from any thread."""
 
-    def ensure(self, root: str, *, renew: bool) -> str:
-        """See to it that this dataset is watched; a reason where it cannot be. Called in a thread, before each walk.
+    def replace(self, terms: Mapping[str, WatchTerms]) -> None:
+        """These are the datasets from now on; the watch on others ends."""
 
-        `renew`: the watch anew, although it seems to be as it should.
+    def ensure(self, root: str, *, renew: bool) -> None:
+        """See to it that the dataset's root, as it is now, is watched, if it can be. Called in a thread before a walk.
+
+        `renew`: anew, although it seems to be as it should.
         """
 
-    def replace(self, ignores: dict[str, tuple[str, ...]]) -> None:
-        """These are the datasets from now on, with the patterns that are not entered; the watch on others ends."""
+    def report(self, root: str) -> WatchReport:
+        """How changes in the dataset are found."""
 
     def stop(self) -> None:
         """Tell no more."""
@@ -103,7 +108,9 @@ class Errands:
         self._terms = {each.dataset.path: each for each in terms}
         self._watches = watches
         if watches:
-            watches.replace({path: each.dataset.ignore for path, each in self._terms.items()})
+            watches.replace(
+                {path: WatchTerms(each.dataset.ignore, each.dataset.mode) for path, each in self._terms.items()}
+            )
         for path in [path for path in self._readers if path not in self._terms]:
             self._readers.pop(path).end()
             del self._patience[path]
@@ -114,7 +121,9 @@ class Errands:
 
     def take_offers(self, offers: tuple[Offer, ...]) -> None:
         """Judge completeness by what these analyzers give."""
-        self._offers = offers
+        if offers != self._offers:
+            self._offers = offers
+            self._in_catalog(partial(Sightings(self._catalog).note_offers, offers))
 
     def read(self, key: FolderKey) -> None:
         """Read a folder."""
@@ -176,7 +185,17 @@ class Errands:
         """What looks at folders on the terms of now."""
         terms = self._terms[dataset]
         settings = terms.dataset
-        return Scanner(dataset, self._offers, terms.policy, settings.ignore, settings.alone, self._catalog)
+        watch = self._watches or NobodyEntering()
+        return Scanner(
+            dataset,
+            self._offers,
+            terms.policy,
+            settings.ignore,
+            settings.alone,
+            self._catalog,
+            settings.ready_marker,
+            watch,
+        )
 
     def stop(self) -> None:
         """Let the threads finish what they were asked; walks, which may take long, and what hangs are left behind."""
@@ -193,19 +212,21 @@ class Errands:
         terms = self._terms.get(action.dataset)
         if terms is None:
             return
-        remark = ""
-        if self._watches and "" in action.paths:
-            remark = self._watches.ensure(action.dataset, renew=action.renew)
-        walked = self.scanner(action.dataset).walk(action.paths, self._deliver)
-        self._post(_with_remark(walked, remark))
+        if self._watches and action.kind is not WalkKind.TREES:
+            self._watches.ensure(action.dataset, renew=action.renew)
+        scanner = self.scanner(action.dataset)
+        walked = walk(scanner, action.paths, self._deliver, kind=action.kind, first=action.first)
+        if walked.root is not None and not walked.empty and action.kind is WalkKind.FULL:
+            Sightings(self._catalog).note_root(action.dataset, walked.root)
+        self._post(walked)
 
-    def _deliver(self, readings: tuple[Reading, ...]) -> None:
+    def _deliver(self, read: WalkRead) -> None:
         """Hand a walk's batch over, no faster than the loop takes them."""
         while self._waiting() > _QUEUE_LIMIT and not self._ending.wait(0.01):
             pass
         if self._ending.is_set():
             raise _EndingError
-        self._post(WalkRead(readings))
+        self._post(read)
 
     def _reap(self, action: do.ReapLocks) -> None:
         root, terms, patience = action.dataset, self._terms.get(action.dataset), self._patience.get(action.dataset)
@@ -282,7 +303,3 @@ def probe(key: FolderKey, cause: Cause) -> str:
 
 def _folder(key: FolderKey) -> str:
     return os.path.join(key.dataset, key.path) if key.path else key.dataset
-
-
-def _with_remark(walked: Walked, remark: str) -> Walked:
-    return dataclasses.replace(walked, remark=walked.remark or remark)

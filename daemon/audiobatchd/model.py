@@ -47,6 +47,22 @@ class DatasetState(StrEnum):
     MISSING = "missing"
 
 
+class WalkKind(StrEnum):
+    """FULL: every directory is listed. TREES: some directories and all below. PASS: only those that have changed."""
+
+    FULL = "full"
+    TREES = "trees"
+    PASS = "pass"  # noqa: S105  # a walk, no word
+
+
+class WatchMode(StrEnum):
+    """AUTO: events where the file system sends them. EVENTS: in any case. WALK: never, for walks find everything."""
+
+    AUTO = "auto"
+    EVENTS = "events"
+    WALK = "walk"
+
+
 class FileStamp(Struct, frozen=True, array_like=True):
     """What `stat` says of a source file without reading it. Two equal stamps are taken for one content."""
 

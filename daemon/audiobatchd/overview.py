@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import heapq
 import os
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from audiobatchd import __version__
 from audiobatchd.batch import BatchStats
+from audiobatchd.core.datasets import Dataset
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.model import FolderKey, FolderState
 from audiobatchd.names import shown
 from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
+from audiobatchd.watch import WatchReport
 
 _SHOWN = 20
 _TO_DO = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
@@ -20,9 +23,12 @@ _TO_DO = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderS
 class Overview:
     """A view of one dispatcher. `wall` is the time of day now, `now` the same moment on the monotonic clock."""
 
-    def __init__(self, core: Dispatcher, started: datetime) -> None:
+    def __init__(
+        self, core: Dispatcher, started: datetime, watched: Callable[[str], WatchReport] | None = None
+    ) -> None:
         self._core = core
         self._started = started
+        self._watched = watched
 
     def status(self, now: float, wall: datetime) -> Status:
         """All that `GET /v1/status` tells."""
@@ -36,7 +42,7 @@ class Overview:
             state=core.life.state.value,
             remark=f"no worker can start: {core.crew.cannot_start}" if self._nobody_works() else "",
             started=self._started.isoformat(timespec="seconds"),
-            uptime=round((wall - self._started).total_seconds(), 1),
+            uptime=round(now - core.tally.started, 1),
             datasets=datasets,
             workers=self._workers(now),
             analyzers={
@@ -75,32 +81,37 @@ class Overview:
         answer = []
         for path, dataset in core.datasets.items():
             folders = {state: core.ledger.counts[path][state] for state in FolderState}
-            warnings = self._warnings(path)
+            warnings, more_warnings = self._warnings(path)
             state, remark = dataset.standing
+            watch = self._watched(path) if self._watched else None
             answer.append(
                 DatasetStatus(
                     path=shown(path),
                     state=state,
-                    remark=remark,
+                    remark=remark or (watch.degraded if watch else ""),
                     folders=folders,
                     total=sum(folders.values()),
-                    unavailable=sum(n for key, n in core.ledger.unavailable.items() if key.dataset == path),
-                    warnings=warnings[:_SHOWN],
-                    more_warnings=max(0, len(warnings) - _SHOWN),
+                    unavailable=core.ledger.complete.unavailable.get(path, 0),
+                    warnings=warnings,
+                    more_warnings=more_warnings,
+                    walk=_walk_in_words(dataset, core.ledger.count(path)),
                     last_walk=_ago(wall, now, dataset.walked_at) if dataset.walks else "",
+                    last_pass=_ago(wall, now, dataset.passed_at) if dataset.passes else "",
+                    watch=watch.reason if watch else "",
                     locks=dataset.locks,
                     overdue={shown(lock): holder for lock, holder in sorted(dataset.overdue.items())},
                 )
             )
         return answer
 
-    def _warnings(self, dataset: str) -> list[str]:
-        ledger = self._core.ledger
-        return [
-            f"{name_of(key)}: {warning}"
-            for key in sorted(key for key in ledger.warnings if key.dataset == dataset)
-            for warning in ledger.warnings[key]
-        ]
+    def _warnings(self, dataset: str) -> tuple[list[str], int]:
+        """The first ones by path, and how many more there are."""
+        warnings = self._core.ledger.warnings
+        keys = [key for key in warnings if key.dataset == dataset]
+        count = sum(len(warnings[key]) for key in keys)
+        first = heapq.nsmallest(_SHOWN, keys)
+        told = [f"{name_of(key)}: {warning}" for key in first for warning in warnings[key]][:_SHOWN]
+        return told, count - len(told)
 
     def _workers(self, now: float) -> list[WorkerStatus]:
         answer = []
@@ -143,6 +154,15 @@ class Overview:
             )
             for ended, key in latest
         ]
+
+
+def _walk_in_words(dataset: Dataset, known: int) -> str:
+    """How far the walk under way is: "full: 412,000 directories, 61 %"; empty where there is none."""
+    if dataset.walking is None:
+        return ""
+    known = max(known, dataset.known)
+    share = f", {min(99, 100 * dataset.listed // known)} %" if known and dataset.listed else ""
+    return f"{dataset.walking.value}: {dataset.listed:,} directories{share}"
 
 
 def name_of(key: FolderKey) -> str:

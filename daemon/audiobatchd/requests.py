@@ -20,6 +20,43 @@ class RetryFolders(Struct, frozen=True, forbid_unknown_fields=True):
     dataset: str = ""
 
 
+class Survey(Struct, frozen=True, forbid_unknown_fields=True):
+    """What do the folders of a dataset lack: of these features, or, without any, of those that the analyzers give.
+
+    `names`: tell of each incomplete folder, not only how many there are.
+    """
+
+    dataset: str
+    features: list[str] = []
+    names: bool = False
+
+
+class SurveyedFolder(Struct, frozen=True):
+    """A folder that is incomplete: what it lacks, what is to be measured anew, or why it cannot be read."""
+
+    folder: str
+    missing: list[str]
+    stale: list[str]
+    trouble: str
+    locked: bool
+
+
+class Surveyed(Struct, frozen=True):
+    """How many track folders there are, are complete, and are being worked on; `folders` only where asked for."""
+
+    total: int
+    complete: int
+    locked: int
+    folders: list[SurveyedFolder]
+
+
+class Rescan(Struct, frozen=True, forbid_unknown_fields=True):
+    """Walk a dataset now; `accept`: whatever is found is right, even where nothing is left of what was known."""
+
+    dataset: str
+    accept: bool = False
+
+
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
     """There is nothing more to say."""
 

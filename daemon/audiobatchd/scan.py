@@ -1,33 +1,63 @@
-"""Readings of folders: one folder that was hinted at, or a walk over all of them.
+"""Looking at one folder: its names, its files' stamps, its record, and what that amounts to.
 
-Runs in threads; decides nothing itself.
+Whatever is read is noted in `sightings`, and what stands there spares reading it again: a folder whose files, record
+and permissions are as they were is judged by its shape. Which folders are looked at is `walks`' business. Runs in
+threads; decides nothing itself.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 
-from audiobatchd import dataset, filesystems, record
+from audiobatchd import dataset, record
 from audiobatchd.catalog import Catalog, FolderMemory
 from audiobatchd.core.completeness import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
-from audiobatchd.core.events import Walked
 from audiobatchd.core.readings import Finding, Reading
+from audiobatchd.core.shapes import Shape, accounts_of, assess_shape, surely_due
 from audiobatchd.dataset import Listing
 from audiobatchd.errors import RecordError
-from audiobatchd.filesystems import Kind
 from audiobatchd.model import FileStamp, FolderKey
 from audiobatchd.names import shown
+from audiobatchd.sightings import Sighting, Sightings
 
-_BATCH = 64
+
+class Entering(Protocol):
+    """Who wants to know which directories are listed: the watch on them."""
+
+    def enter(self, root: str, path: str, *, leaf: bool | None) -> bool:
+        """A directory is about to be listed; `leaf`: whether it is known to have no directories."""
+
+    def listed(self, root: str, path: str, *, leaf: bool) -> None:
+        """It has been."""
+
+    def forget(self, root: str, path: str) -> None:
+        """It is gone."""
+
+
+class NobodyEntering:
+    """Nothing is watched."""
+
+    def enter(self, root: str, path: str, *, leaf: bool | None) -> bool:  # noqa: ARG002  # see `Entering`
+        """See `Entering`."""
+        return False
+
+    def listed(self, root: str, path: str, *, leaf: bool) -> None:
+        """See `Entering`."""
+
+    def forget(self, root: str, path: str) -> None:
+        """See `Entering`."""
 
 
 @dataclass(frozen=True)
 class Scanner:
-    """Reads folders of one dataset on the terms of these `offers` and this `policy`."""
+    """Reads folders of one dataset on the terms of these `offers` and this `policy`.
+
+    A track folder without a file named `marker`, where one is set, is still on its way.
+    """
 
     root: str
     offers: tuple[Offer, ...]
@@ -35,101 +65,84 @@ class Scanner:
     ignore: tuple[str, ...]
     alone: bool
     catalog: Catalog
+    marker: str | None = None
+    watch: Entering = field(default_factory=NobodyEntering)
+
+    # One folder
 
     def read(self, path: str) -> Reading:
         """One look at the folder at `path` below the root. It never raises: what hinders it becomes the reading."""
         key = FolderKey(self.root, path)
+        sightings = Sightings(self.catalog)
         try:
             if dataset.is_link_below(self.root, path):
                 return Reading(key, Finding.GONE)
-            return self._reading(key, dataset.read_folder(self.folder(path), self.ignore))
+            listing = self.listing(path)
         except (FileNotFoundError, NotADirectoryError):
+            self.watch.forget(self.root, path)
+            sightings.forget(self.root, [path])
             return Reading(key, Finding.GONE)
         except OSError as error:
             return Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"})
-
-    def walk(self, paths: tuple[str, ...], deliver: Callable[[tuple[Reading, ...]], None]) -> Walked:
-        """Read every track folder from each of `paths` down, in batches.
-
-        Nothing is read where the file system's locks are not shared between machines, unless this one is `alone`.
-        """
-        walk = _Walk()
-        whole = "" in paths
-        try:
-            root = os.stat(os.path.join(self.root, ""))  # which takes a directory
-            kind, filesystem = filesystems.of(self.root)
-        except OSError as error:
-            remark = "" if isinstance(error, FileNotFoundError) else f"cannot read it: {error.strerror}"
-            return Walked(self.root, whole, None, empty=True, seen=frozenset(), remark=remark)
-        if kind is Kind.WEAK and not self.alone:
-            return self._refused(root, filesystem, whole=whole)
-        batch: list[Reading] = []
-        for reading in self._readings(paths, walk):
-            batch.append(reading)
-            if len(batch) >= _BATCH:
-                deliver(tuple(batch))
-                batch = []
-        if batch:
-            deliver(tuple(batch))
-        identity = (root.st_dev, root.st_ino)
-        empty = not walk.entered_anything
-        seen = frozenset(walk.seen)
-        return Walked(self.root, whole, identity, empty, seen, locks=f"{kind.value} ({filesystem})")
-
-    def _refused(self, root: os.stat_result, filesystem: str, *, whole: bool) -> Walked:
-        return Walked(
-            self.root,
-            whole,
-            (root.st_dev, root.st_ino),
-            empty=False,
-            seen=frozenset(),
-            refusal=filesystems.refusal(filesystem),
-            locks=f"{Kind.WEAK.value} ({filesystem})",
-        )
-
-    def _readings(self, paths: tuple[str, ...], walk: _Walk) -> Iterator[Reading]:
-        """Depth first, in the order of names."""
-        stack = [path for path in reversed(paths) if not dataset.is_link_below(self.root, path)]
-        while stack:
-            path = stack.pop()
-            key = FolderKey(self.root, path)
-            try:
-                listing = dataset.read_folder(self.folder(path), self.ignore)
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except OSError as error:
-                yield Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"})
-                continue
-            contents = listing.contents
-            walk.entered_anything |= bool(contents.directories or contents.sources)
-            stack += [os.path.join(path, name) for name in reversed(contents.directories)]
-            if contents.is_track:
-                walk.seen.add(path)
-            if contents.is_track or contents.lacks_mix:
-                yield self._reading(key, listing)
+        reading, sighting = self.look(key, listing, sightings.recall(self.root, [path]).get(path))
+        sightings.note(self.root, [sighting])
+        return reading
 
     def folder(self, path: str) -> str:
         """The folder at `path` below the root."""
         return os.path.join(self.root, path) if path else self.root
 
-    def _reading(self, key: FolderKey, listing: Listing) -> Reading:
+    # How
+
+    def listing(self, path: str, *, leaf: bool | None = None) -> Listing:
+        """List a directory, with the watch on it set up before. Raises OSError."""
+        self.watch.enter(self.root, path, leaf=leaf)
+        listing = dataset.read_folder(self.folder(path), self.ignore, self.marker)
+        self.watch.listed(self.root, path, leaf=listing.contents.is_track and not listing.contents.directories)
+        return listing
+
+    def unchanged(self, old: Sighting | None, listing: Listing) -> int | None:
+        """How many features are unavailable in a complete folder that is as it was; None where it has to be read."""
+        if old is None or old.finding is not Finding.COMPLETE or listing.contents.temporaries:
+            return None
+        if (old.signature, old.access) != (listing.signature, listing.access) or listing.contents.shadowed:
+            return None
+        if not listing.companions.issubset(old.shape.present):
+            return None
+        return self.unavailable(old.shape)
+
+    def unavailable(self, shape: Shape) -> int | None:
+        """How many features a complete folder of this shape lacks here; None where something is due in it."""
+        if self.policy.overwrite:
+            return None
+        assessment = assess_shape(shape, self.offers, self.policy)
+        return None if assessment.due else len(assessment.unavailable)
+
+    def look(self, key: FolderKey, listing: Listing, old: Sighting | None) -> tuple[Reading, Sighting]:
+        """What the folder amounts to, read afresh, and what is to be noted of it."""
         contents = listing.contents
+        leaf = contents.is_track and not contents.directories
         if not contents.is_track:
-            return Reading(key, Finding.GONE, warnings=("it has stems but no full mix",) if contents.lacks_mix else ())
-        warnings = tuple(f"{name} is not measured: another file has its role" for name in contents.shadowed)
+            warnings = ("it has stems but no full mix",) if contents.lacks_mix else ()
+            return Reading(key, Finding.GONE, warnings=warnings), Sighting(key.path, listing.time)
         known = self.catalog.recall(key)
+        at_rest = old is not None and old.finding is Finding.COMPLETE and old.signature == listing.signature
         try:
-            assessment, memory = self._assess(key, listing, known.files)
+            found = record.read_in(self.folder(key.path))
+            facts = Facts(listing.stamps, found.present() | listing.companions, found.provenance.entry, known.files)
+            assessment = assess(facts, self.offers, self.policy)
+            shape = self._shape(facts)
         except RecordError as error:
-            return self._blocked(key, listing, warnings, str(error))
+            return self._blocked(key, listing, str(error))
         except (FileNotFoundError, NotADirectoryError):
-            return Reading(key, Finding.GONE)  # since it was listed
+            return Reading(key, Finding.GONE), Sighting(key.path, 0)  # since it was listed
         except OSError as error:
-            return self._blocked(key, listing, warnings, f"cannot read the record: {error.strerror}")
+            return self._blocked(key, listing, f"cannot read the record: {error.strerror}")
         finding, reasons = _finding(assessment, listing)
         if finding is Finding.DUE and self._given_up(known, listing):
             finding, reasons = Finding.FAILED, {"": known.verdict}
-        return Reading(
+        counts = (known.charges, known.suspicions) if known.signature == listing.signature else (0, 0)
+        reading = Reading(
             key,
             finding,
             signature=listing.signature,
@@ -138,45 +151,40 @@ class Scanner:
             waits_for=shown(contents.temporaries[0]) if contents.temporaries else "",
             due=tuple(f"{role}: {', '.join(due.analyzer for due in work)}" for role, work in assessment.due.items()),
             reasons=reasons,
-            warnings=warnings,
+            warnings=_warnings(listing),
             unavailable=len(assessment.unavailable),
-            memory=memory,
-            charges=known.charges if known.signature == listing.signature else 0,
-            suspicions=known.suspicions if known.signature == listing.signature else 0,
+            memory=_learnt(assessment, listing, known.files),
+            charges=counts[0],
+            suspicions=counts[1],
+            at_rest=at_rest,
         )
+        return reading, Sighting(key.path, listing.time, listing.signature, listing.access, finding, leaf, shape)
 
-    def _blocked(self, key: FolderKey, listing: Listing, warnings: tuple[str, ...], reason: str) -> Reading:
-        return Reading(
-            key,
-            Finding.BLOCKED,
-            signature=listing.signature,
-            access=listing.access,
-            reasons={"": reason},
-            warnings=warnings,
+    def _shape(self, facts: Facts) -> Shape:
+        roles = tuple(facts.files)
+        accounts = accounts_of(roles, tuple(offer.name for offer in self.offers), facts.entry)
+        due = surely_due(Facts(facts.files, facts.present, facts.entry, {}), self.offers, self.policy)
+        missing = tuple(name for name in due if name not in facts.present)
+        stale = tuple(name for name in due if name in facts.present)
+        return Shape(roles, tuple(sorted(facts.present)), accounts, missing, stale)
+
+    def _blocked(self, key: FolderKey, listing: Listing, reason: str) -> tuple[Reading, Sighting]:
+        leaf = not listing.contents.directories
+        return (
+            Reading(
+                key,
+                Finding.BLOCKED,
+                signature=listing.signature,
+                access=listing.access,
+                reasons={"": reason},
+                warnings=_warnings(listing),
+            ),
+            Sighting(key.path, listing.time, listing.signature, listing.access, Finding.BLOCKED, leaf),
         )
 
     def _given_up(self, known: FolderMemory, listing: Listing) -> bool:
         same = known.signature == listing.signature and known.judges == judges(self.offers)
         return bool(known.verdict) and same and not self.policy.overwrite
-
-    def _assess(
-        self, key: FolderKey, listing: Listing, memory: dict[str, FileMemory]
-    ) -> tuple[Assessment, dict[str, FileMemory]]:
-        """What is due, and what is to be remembered because this reading found it out."""
-        found = record.read_in(self.folder(key.path))
-        facts = Facts(listing.stamps, found.present() | listing.companions, found.provenance.entry, memory)
-        assessment = assess(facts, self.offers, self.policy)
-        learnt = dict(memory)
-        for role, adopted in assessment.adopted.items():
-            if role not in memory or memory[role].adopted != adopted:
-                learnt[role] = _adopting(memory.get(role), listing.stamps[role], adopted)
-        return assessment, learnt if assessment.due or learnt != memory else {}
-
-
-@dataclass
-class _Walk:
-    seen: set[str] = field(default_factory=set)
-    entered_anything: bool = False
 
 
 def _finding(assessment: Assessment, listing: Listing) -> tuple[Finding, dict[str, str]]:
@@ -186,6 +194,19 @@ def _finding(assessment: Assessment, listing: Listing) -> tuple[Finding, dict[st
         names = listing.contents.sources
         return Finding.FAILED, {names[role]: why for role, why in assessment.failed.items()}
     return Finding.COMPLETE, {}
+
+
+def _warnings(listing: Listing) -> tuple[str, ...]:
+    return tuple(f"{name} is not measured: another file has its role" for name in listing.contents.shadowed)
+
+
+def _learnt(assessment: Assessment, listing: Listing, memory: dict[str, FileMemory]) -> dict[str, FileMemory]:
+    """What is to be remembered: what a job needs, or what this reading found out; nothing where that is known."""
+    learnt = dict(memory)
+    for role, adopted in assessment.adopted.items():
+        if role not in memory or memory[role].adopted != adopted:
+            learnt[role] = _adopting(memory.get(role), listing.stamps[role], adopted)
+    return learnt if assessment.due or learnt != memory else {}
 
 
 def _adopting(old: FileMemory | None, stamp: FileStamp, adopted: tuple[str, ...]) -> FileMemory:

@@ -31,7 +31,8 @@ class DatasetStatus(Struct, frozen=True):
     """One dataset. `folders` has every state as a key; `total` is their sum.
 
     `unavailable` counts the features that complete folders lack because this machine cannot measure them; `warnings`
-    are a few folders that need somebody's eye, with `more_warnings` left out. `locks` is what the locks of its file
+    are a few folders that need somebody's eye, with `more_warnings` left out. `walk` is how far the one under way is;
+    `watch` how changes are found. `locks` is what the locks of its file
     system are worth; `overdue` are the lock files that are held for too long, and by whom.
     """
 
@@ -43,7 +44,10 @@ class DatasetStatus(Struct, frozen=True):
     unavailable: int
     warnings: list[str]
     more_warnings: int
+    walk: str
     last_walk: str
+    last_pass: str
+    watch: str
     locks: str
     overdue: dict[str, str]
 

@@ -20,26 +20,48 @@ import msgspec
 
 from audiobatchd import eventlog
 from audiobatchd.catalog import Catalog
+from audiobatchd.census import census
 from audiobatchd.clock import Clock
 from audiobatchd.config import Config, differences, size_in_bytes
 from audiobatchd.control.access import operators
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import Policy
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.core.events import Event, Replanned, StopAsked, WorkerExited, WorkersMeasured
+from audiobatchd.core.events import (
+    Event,
+    FolderHint,
+    Replanned,
+    RescanAsked,
+    StopAsked,
+    WorkerExited,
+    WorkersMeasured,
+)
 from audiobatchd.core.messages import Stop
-from audiobatchd.core.plan import Limits, Plan
+from audiobatchd.core.plan import NO_MEMORY, Limits, Memory, Plan
 from audiobatchd.errands import Errands, Terms, Watching
 from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
 from audiobatchd.explanation import explained, facts_of
 from audiobatchd.locks import caretaker
-from audiobatchd.model import FolderKey, Mode
+from audiobatchd.model import FolderKey, FolderState, Mode
 from audiobatchd.names import parsed
 from audiobatchd.one_off import worker_settings
 from audiobatchd.overview import Overview
 from audiobatchd.pool import Pool
-from audiobatchd.requests import CleanedLocks, CleanLocks, FolderName, Reloaded, Retried, RetryFolders
+from audiobatchd.requests import (
+    CleanedLocks,
+    CleanLocks,
+    FolderName,
+    Nothing,
+    Reloaded,
+    Rescan,
+    Retried,
+    RetryFolders,
+    Survey,
+    Surveyed,
+)
+from audiobatchd.sightings import Sightings
 from audiobatchd.status import FolderReport, Status, Trouble
+from audiobatchd.survey import Asked, Keys, Offered
 
 _LOG = logging.getLogger(__name__)
 _VIEW_INTERVAL = 0.25
@@ -105,8 +127,9 @@ class Supervisor:
         self._mode = mode
         self._operators = operators(config.operators)
         self._worker_settings = worker_settings(config, source.model_directories(config))
-        self.core = Dispatcher(self._plan(config), clock.monotonic())
-        self.overview = Overview(self.core, clock.wall())
+        memory = _memory(catalog, config) if mode is Mode.SERVICE else NO_MEMORY
+        self.core = Dispatcher(self._plan(config), clock.monotonic(), memory)
+        self.overview = Overview(self.core, clock.wall(), watches.report if watches else None)
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._code: int | None = None
@@ -152,6 +175,34 @@ class Supervisor:
         for key in keys:
             self._errands.pardon(key)
         return Retried(len(keys))
+
+    async def survey(self, request: Survey) -> Surveyed:
+        """What the folders of a dataset have and lack, by what is known of them. Raises UsageError."""
+        path = self._dataset_of(request.dataset)
+        asked: Asked = Keys(tuple(dict.fromkeys(request.features)))
+        if not request.features:
+            asked = Offered(self.core.offers or (), self.core.plan.policies[path])
+        busy = {
+            key.path
+            for key, folder in self.core.ledger.active.items()
+            if key.dataset == path and folder.state in (FolderState.RUNNING, FolderState.LOCKED)
+        }
+        work = partial(census, path, Sightings(self._catalog), asked, busy, names=request.names)
+        return await asyncio.wrap_future(self._errands.submit(path, work))
+
+    def bump(self, name: FolderName) -> Retried:
+        """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""
+        key = self._key_of(name)
+        if not self.core.ledger.bump(key):
+            message = f"{name.folder} in {name.dataset} waits for nothing"
+            raise UnknownFolderError(message)
+        self._queue.put_nowait(FolderHint(key))
+        return Retried(1)
+
+    def rescan(self, request: Rescan) -> Nothing:
+        """Walk a dataset now. Raises UsageError."""
+        self._queue.put_nowait(RescanAsked(self._dataset_of(request.dataset), request.accept))
+        return Nothing()
 
     async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
         """Remove the locks of the dead of one dataset, in a thread. Raises UsageError for what is none of ours."""
@@ -213,6 +264,7 @@ class Supervisor:
         self._errands = Errands(self._catalog, self._clock, self._post, self._queue.qsize, self._fail, self._pool.owns)
         if self._watches:
             self._watches.listen(self._post)
+        self._errands.take_offers(self.core.offers or ())
         self._errands.take_terms(self._terms(self._config), self._watches)
         self._catch_signals()
         self._start(self._show())
@@ -388,7 +440,14 @@ class Supervisor:
         )
 
 
+def _memory(catalog: Catalog, config: Config) -> Memory:
+    sightings = Sightings(catalog)
+    datasets = {each.path: (sightings.count(each.path), sightings.root(each.path)) for each in config.dataset}
+    return Memory(sightings.offers(), datasets)
+
+
 def _looked_at_by(config: Config, path: str) -> tuple[object, ...]:
     """What decides which folders a dataset has, and what is due in them."""
     dataset = next(each for each in config.dataset if each.path == path)
-    return dataset.ignore, dataset.adopt, dataset.alone, config.recompute_other_models
+    policy = (dataset.adopt, dataset.alone, config.recompute_other_models)
+    return dataset.ignore, dataset.mode, dataset.ready_marker, *policy

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from audiobatchd import record
-from audiobatchd.core.completeness import Facts, Offer, Policy, assess
+from audiobatchd.core.completeness import Facts, Offer, Policy
 from audiobatchd.core.discovery import Contents, companions
-from audiobatchd.dataset import read_folder, walk
+from audiobatchd.core.shapes import surely_due
+from audiobatchd.dataset import read_folder, read_names, walk
 from audiobatchd.errors import RecordError
 from audiobatchd.locks.observer import is_locked
 from audiobatchd.names import shown
@@ -49,6 +50,11 @@ class Answer:
     locked: bool
 
     @property
+    def lacks(self) -> tuple[tuple[str, ...], tuple[str, ...], str] | None:
+        """The missing, the stale, and the trouble; None where it lacks nothing."""
+        return None if self.complete else (self.missing, self.stale, self.trouble)
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is to be done."""
         return not (self.missing or self.stale or self.trouble)
@@ -62,6 +68,15 @@ def survey(root: str, asked: Asked, ignore: tuple[str, ...] = ()) -> Iterator[An
             yield Answer(shown(path), (), (), f"cannot read the folder: {names.strerror}", locked=False)
         elif names.is_track:
             yield _look(root, path, names, asked)
+
+
+def look(root: str, path: str, asked: Asked) -> Answer:
+    """One track folder."""
+    try:
+        names = read_names(os.path.join(root, path) if path else root)
+    except OSError as error:
+        return Answer(shown(path) or ".", (), (), f"cannot read the folder: {error.strerror}", locked=False)
+    return _look(root, path, names, asked)
 
 
 def _look(root: str, path: str, names: Contents, asked: Asked) -> Answer:
@@ -86,18 +101,11 @@ def _lacks(folder: str, beside: frozenset[str], asked: Asked) -> tuple[tuple[str
         case Keys(features):
             return tuple(name for name in features if name not in present), ()
         case Offered(offers, policy):
-            names = tuple(_due(folder, found, present, offers, policy))
+            names = _due(folder, found, present, offers, policy)
     return tuple(name for name in names if name not in present), tuple(name for name in names if name in present)
 
 
 def _due(
     folder: str, found: Record, present: frozenset[str], offers: tuple[Offer, ...], policy: Policy
-) -> Iterator[str]:
-    facts = Facts(read_folder(folder).stamps, present, found.provenance.entry, {})
-    features: Mapping[str, Mapping[str, tuple[str, ...]]] = {offer.name: offer.features for offer in offers}
-    for role, work in assess(facts, offers, policy).due.items():
-        for due in work:
-            entry = found.provenance.entry(due.analyzer, role)
-            size = entry.fingerprint.size if entry is not None and due.unless_digest else None
-            if size != facts.files[role].size:
-                yield from features[due.analyzer].get(role, ())
+) -> tuple[str, ...]:
+    return surely_due(Facts(read_folder(folder).stamps, present, found.provenance.entry, {}), offers, policy)

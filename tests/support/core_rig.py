@@ -11,7 +11,7 @@ from audiobatchd.core.events import Event, FolderRead, Walked, WalkRead, WorkerE
 from audiobatchd.core.messages import Job, Ready, Result
 from audiobatchd.core.plan import Limits, Plan
 from audiobatchd.core.readings import Finding, Reading
-from audiobatchd.model import ROLES, FileStamp, FolderKey, Outcome
+from audiobatchd.model import ROLES, FileStamp, FolderKey, Outcome, WalkKind
 from audiobatchd.plugin_api import FULL_MIX, feature_name
 
 DATASET = "/music"
@@ -73,10 +73,24 @@ def reading(
     )
 
 
-def walked(*seen: str, dataset: str = DATASET, whole: bool = True, root: str = "", empty: bool | None = None) -> Walked:
+def walked(
+    *seen: str,
+    dataset: str = DATASET,
+    kind: WalkKind = WalkKind.FULL,
+    root: str = "",
+    empty: bool | None = None,
+    device: int = 1,
+) -> Walked:
     """The end of a walk that came by the folders `seen`; `root` is `MISSING_ROOT` where there was no directory."""
-    identity = None if root == MISSING_ROOT else (1, 2)
-    return Walked(dataset, whole, identity, not seen if empty is None else empty, frozenset(seen))
+    identity = None if root == MISSING_ROOT else (device, 2)
+    parents = frozenset(path.rpartition("/")[0] for path in seen if path)
+    bare = not seen if empty is None else empty
+    return Walked(dataset, kind, identity, bare, len(seen), parents, is_track="" in seen)
+
+
+def came_by(*seen: str, dataset: str = DATASET) -> WalkRead:
+    """What a walk delivers of complete folders that are as they were."""
+    return WalkRead((), dataset, tuple((path, 0) for path in seen), len(seen))
 
 
 def plan(

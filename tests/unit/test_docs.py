@@ -252,6 +252,9 @@ def test_every_log_event_is_documented() -> None:
     modules = [module for module in MODULES if module not in WRITTEN_FOR_PEOPLE]
     reported = set(eventlog._LEVELS).union(*(events_in(module) for module in modules))
     assert reported - NEVER_REPORTED == documented
+    table = section(page("log-events.md"), "In the journal")
+    ids = {cells[0].strip("`"): cells[1].strip("`") for cells in rows(table) if CODE.match(cells[0])}
+    assert ids == {event: eventlog.message_id(event) for event in documented}
 
 
 def events_in(path: Path) -> set[str]:

@@ -1,10 +1,14 @@
-"""`audiobatchctl progress`, `check` and `missing`: what the records of a dataset have. They need no daemon."""
+"""`audiobatchctl progress`, `check` and `missing`: what the records of a dataset have.
+
+A daemon that works on it knows; where there is none, the disk is read.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -15,19 +19,17 @@ from audiobatchd.commands.analysis import worker_settings_here
 from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.control.client import ControlClient
 from audiobatchd.core.completeness import Policy
-from audiobatchd.errors import UsageError
+from audiobatchd.errors import AudiobatchError, UsageError
 from audiobatchd.names import shown
+from audiobatchd.requests import Survey, Surveyed, SurveyedFolder
 from audiobatchd.survey import Answer, Asked, Keys, Offered, survey
 from audiobatchd.terminal_text import harmless_json
 
 
-def progress(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+def progress(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """How many folders are complete. The locked are counted beside, whatever they have."""
-    total = complete = locked = 0
-    for answer in _answers(arguments):
-        total += 1
-        complete += answer.complete
-        locked += answer.locked
+    found = _surveyed(arguments, client, names=False)
+    total, complete, locked = found.total, found.complete, found.locked
     if arguments.json:
         counts = {"total": total, "complete": complete, "incomplete": total - complete, "locked": locked}
         say(harmless_json(msgspec.json.encode({**_asked(arguments), **counts})))
@@ -40,17 +42,12 @@ def progress(arguments: argparse.Namespace, _client: ControlClient, say: Say) ->
     return 0
 
 
-def check(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+def check(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Which folders are to be processed: neither complete nor locked. Exit code 1 where there are any left to do."""
-    done = locked = 0
-    ready = []
-    for answer in _answers(arguments):
-        if answer.complete:
-            done += 1
-        elif answer.locked:
-            locked += 1
-        else:
-            ready.append(answer.name)
+    found = _surveyed(arguments, client, names=True)
+    done = found.complete
+    locked = sum(each.locked for each in found.folders)
+    ready = [each.folder for each in found.folders if not each.locked]
     if arguments.json:
         counts = {"total": done + locked + len(ready), "ready": len(ready)}
         skipped = {"skipped_complete": done, "skipped_locked": locked}
@@ -66,12 +63,12 @@ def check(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     return 1 if ready or locked else 0
 
 
-def missing(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+def missing(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """What every incomplete folder lacks. Exit code 1 where any lacks anything."""
-    found = [answer for answer in _answers(arguments) if not answer.complete]
+    found = _surveyed(arguments, client, names=True).folders
     if arguments.json:
         folders = [
-            {"folder": answer.name, "missing": answer.missing, "stale": answer.stale, "trouble": answer.trouble}
+            {"folder": answer.folder, "missing": answer.missing, "stale": answer.stale, "trouble": answer.trouble}
             for answer in found
         ]
         say(harmless_json(msgspec.json.encode({**_asked(arguments), "folders": folders})))
@@ -79,7 +76,7 @@ def missing(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> 
     for number, answer in enumerate(found):
         if number:
             say("")
-        say(f"{answer.name}:")
+        say(f"{answer.folder}:")
         if answer.missing:
             say(f"  Missing: {', '.join(answer.missing)}")
         if answer.stale:
@@ -102,6 +99,7 @@ def dataset_of(arguments: argparse.Namespace) -> tuple[Config, DatasetConfig]:
 
 
 def _answers(arguments: argparse.Namespace) -> Iterator[Answer]:
+    """Every folder, off the disk."""
     settings, dataset = dataset_of(arguments)
     asked: Asked
     if arguments.features:
@@ -110,6 +108,27 @@ def _answers(arguments: argparse.Namespace) -> Iterator[Answer]:
         policy = Policy(adopt=dataset.adopt, recompute_other_models=settings.recompute_other_models)
         asked = Offered(one_off.offers(worker_settings_here(settings)), policy)
     return survey(dataset.path, asked, dataset.ignore)
+
+
+def _surveyed(arguments: argparse.Namespace, client: ControlClient, *, names: bool) -> Surveyed:
+    """What a daemon knows of the dataset; where none does, or `--disk` asks for that, what the disk tells."""
+    _, dataset = dataset_of(arguments)
+    request = Survey(shown(dataset.path), list(arguments.features or ()), names)
+    if not (arguments.disk or arguments.config):
+        # Another daemon's dataset, or nobody's: then the disk is all there is.
+        with suppress(AudiobatchError):
+            return client.survey(request)
+    total = complete = locked = 0
+    folders = []
+    for answer in _answers(arguments):
+        total += 1
+        complete += answer.complete
+        locked += answer.locked
+        if not answer.complete:
+            folders.append(
+                SurveyedFolder(answer.name, list(answer.missing), list(answer.stale), answer.trouble, answer.locked)
+            )
+    return Surveyed(total, complete, locked, folders)
 
 
 def _asked(arguments: argparse.Namespace) -> dict[str, object]:

@@ -17,7 +17,18 @@ import msgspec
 from audiobatchd.control.place import check_length
 from audiobatchd.errors import AudiobatchError, NoDaemonError
 from audiobatchd.names import shown
-from audiobatchd.requests import CleanedLocks, CleanLocks, FolderName, Reloaded, Retried, RetryFolders
+from audiobatchd.requests import (
+    CleanedLocks,
+    CleanLocks,
+    FolderName,
+    Nothing,
+    Reloaded,
+    Rescan,
+    Retried,
+    RetryFolders,
+    Survey,
+    Surveyed,
+)
 from audiobatchd.status import FolderReport, Status, Trouble
 
 TIMEOUT = 10.0
@@ -60,6 +71,20 @@ class ControlClient:
     def retry(self, request: RetryFolders) -> Retried:
         """Have folders tried again. Raises as `explain`, and where that is not for us."""
         return self._decoded(self._ask("POST", "/v1/retry", msgspec.json.encode(request)), Retried)
+
+    def survey(self, request: Survey) -> Surveyed:
+        """What the folders of a dataset have and lack. Raises as `status`, and where it is not the daemon's."""
+        query = [("dataset", request.dataset), *(("feature", name) for name in request.features)]
+        query += [("names", "")] if request.names else []
+        return self._decoded(self._ask("GET", f"/v1/survey?{urlencode(query)}", patient=True), Surveyed)
+
+    def bump(self, name: FolderName) -> Retried:
+        """Have a folder measured before all others. Raises as `explain`, and where that is not for us."""
+        return self._decoded(self._ask("POST", "/v1/bump", msgspec.json.encode(name)), Retried)
+
+    def rescan(self, request: Rescan) -> Nothing:
+        """Have a dataset walked. Raises as `status`, and where that is not for us."""
+        return self._decoded(self._ask("POST", "/v1/rescan", msgspec.json.encode(request)), Nothing)
 
     def reload(self) -> Reloaded:
         """Have the configuration read again. Raises as `status`, and where that is not for us or it is invalid."""

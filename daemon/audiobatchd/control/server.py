@@ -23,7 +23,18 @@ from audiobatchd.control.access import Peer, peer_of
 from audiobatchd.control.place import check_length
 from audiobatchd.errors import AlreadyRunningError, ConfigError, UnknownFolderError, UsageError
 from audiobatchd.names import shown
-from audiobatchd.requests import CleanedLocks, CleanLocks, FolderName, Nothing, Reloaded, Retried, RetryFolders
+from audiobatchd.requests import (
+    CleanedLocks,
+    CleanLocks,
+    FolderName,
+    Nothing,
+    Reloaded,
+    Rescan,
+    Retried,
+    RetryFolders,
+    Survey,
+    Surveyed,
+)
 from audiobatchd.status import FolderReport, Status, Trouble
 
 REQUEST_LIMIT = 64 * 1024
@@ -56,6 +67,15 @@ class Service(Protocol):
 
     async def retry(self, request: RetryFolders) -> Retried:
         """Try folders again. Raises UsageError and UnknownFolderError."""
+
+    async def survey(self, request: Survey) -> Surveyed:
+        """What the folders of a dataset have and lack. Raises UsageError."""
+
+    def bump(self, name: FolderName) -> Retried:
+        """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""
+
+    def rescan(self, request: Rescan) -> Nothing:
+        """Walk a dataset now. Raises UsageError."""
 
     async def reload(self) -> Reloaded:
         """Read the configuration again. Raises ConfigError: then nothing has changed."""
@@ -119,7 +139,10 @@ class ControlServer:
             web.get("/v1/status", self._get_status),
             web.get("/v1/failures", self._get_failures),
             web.get("/v1/folder", self._get_folder),
+            web.get("/v1/survey", self._get_survey),
             web.post("/v1/retry", self._retry),
+            web.post("/v1/bump", self._bump),
+            web.post("/v1/rescan", self._rescan),
             web.post("/v1/reload", self._reload),
             web.post("/v1/locks/clean-up", self._clean_locks),
         ]
@@ -136,6 +159,17 @@ class ControlServer:
         except msgspec.ValidationError as error:
             raise _RefusedError(_BAD_REQUEST, str(error)) from error
         return _json(await self._service.explain(name))
+
+    async def _get_survey(self, request: web.Request) -> web.StreamResponse:
+        query = request.query
+        asked = Survey(query.get("dataset", ""), query.getall("feature", []), "names" in query)
+        return _json(await self._service.survey(asked))
+
+    async def _bump(self, request: web.Request) -> web.StreamResponse:
+        return _json(self._service.bump(await self._change(request, FolderName)))
+
+    async def _rescan(self, request: web.Request) -> web.StreamResponse:
+        return _json(self._service.rescan(await self._change(request, Rescan)))
 
     async def _retry(self, request: web.Request) -> web.StreamResponse:
         return _json(await self._service.retry(await self._change(request, RetryFolders)))

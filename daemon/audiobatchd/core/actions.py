@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from audiobatchd.core.completeness import FileMemory
 from audiobatchd.core.messages import Job
-from audiobatchd.model import Attempt, Cause, FolderKey
+from audiobatchd.model import Attempt, Cause, FolderKey, WalkKind
 
 Field = str | int | float
 
@@ -49,14 +49,17 @@ class ReadFolder:
 
 @dataclass(frozen=True, slots=True)
 class WalkTree:
-    """Walk a dataset from each of `paths` down ("" is all of it, with its watch set up first).
+    """Walk a dataset from each of `paths` down ("" is all of it). The answers are `WalkRead`s and a `Walked`.
 
-    `renew`: the watch anew, although it seems to be as it should. The answers are `WalkRead`s and a `Walked`.
+    `renew`: set up the watch anew, although it seems to be as it should. `first`: nobody knows yet what is in it, so
+    everything is told, and nothing is spared for others.
     """
 
     dataset: str
     paths: tuple[str, ...] = ("",)
+    kind: WalkKind = WalkKind.FULL
     renew: bool = False
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

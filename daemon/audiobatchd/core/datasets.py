@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from audiobatchd.core.events import Walked
 from audiobatchd.core.messages import Result
-from audiobatchd.model import Cause, DatasetState, FolderKey, Outcome
+from audiobatchd.model import Cause, DatasetState, FolderKey, Outcome, WalkKind
 
 LOOK_AGAIN = 5.0
 """Seconds between looks for a root that is not there."""
+
+PASS = 60.0
+"""Seconds between two looks at the directories' times, at least."""
+
+SHARE = 0.004
+"""The share of a core that passes may take on average, and so may full walks: what costs more comes less often."""
 
 ROW = 5
 """So many different folders, one after the other, with errors of the disk: it is not the folders' fault."""
@@ -36,7 +43,11 @@ class Hold:
 
 @dataclass(slots=True)
 class Dataset:
-    """One dataset. Its next walk starts at `walk_at`; while one runs, a wish for another is kept in `walk_again`.
+    """One dataset. `known` folders were known before this run, below the directory `root` (device, inode).
+
+    Its next full walk starts at `walk_at`, its next pass at `pass_at`; while one is `walking`, having `listed` so many
+    directories, a wish for a full one is kept in `walk_again`. `accepts`: somebody said that the next one is right.
+    `tells_all`: the next pass is to tell of every folder, also of those that are as they were.
 
     `parents` are the directories that hold track folders, and so their locks; `reap_at` is when these are looked at;
     `refused`: it is there, and not to be worked on. `before` is how it stood when the walk under way began, None before
@@ -46,13 +57,21 @@ class Dataset:
 
     path: str
     rescan: float
+    known: int = 0
+    root: tuple[int, int] | None = None
     state: DatasetState = DatasetState.ACTIVE
     remark: str = ""
     walk_at: float = 0.0
-    walking: bool = False
+    pass_at: float = math.inf
+    walking: WalkKind | None = None
+    listed: int = 0
     walk_again: float | None = None
     walks: int = 0
+    passes: int = 0
     walked_at: float = 0.0
+    passed_at: float = 0.0
+    accepts: bool = False
+    tells_all: bool = False
     refused: bool = False
     locks: str = ""
     before: tuple[DatasetState, str] | None = None
@@ -106,37 +125,73 @@ class Dataset:
         self.holds[cause] = Hold(cause, key, remark, now + _PROBES[0])
         return self.holds[cause]
 
-    def walk_started(self) -> None:
-        """A full walk is under way."""
-        self.walking = True
-        self.renew = False
-        self.walk_again = None
-        self.before = (self.state, self.remark) if self.walks else None
+    def due_walk(self, now: float, *, once: bool) -> WalkKind | None:
+        """Which walk is to begin now: at first a pass, where the catalog knows the dataset; it tells soonest."""
+        if self.walking is not None or (once and self.walks):
+            return None
+        if not self.walks and not self.passes and self.known and not once:
+            return WalkKind.PASS
+        if now >= self.walk_at:
+            return WalkKind.FULL
+        return WalkKind.PASS if now >= self.pass_at else None
+
+    def walk_started(self, kind: WalkKind) -> bool:
+        """A walk is under way, a full one or a pass; whether it is to tell of all folders, as soon as it can."""
+        tells_all = not (self.walks or self.passes) or (self.tells_all and kind is WalkKind.PASS)
+        self.tells_all &= kind is not WalkKind.PASS
+        self.walking = kind
+        self.listed = 0
+        self.before = (self.state, self.remark) if self.walks or self.passes else None
+        if kind is WalkKind.FULL:
+            self.renew = False
+            self.walk_again = None
         if self.state is DatasetState.ACTIVE:
             self.state = DatasetState.WALKING
+        return tells_all
 
-    def walked(self, walk: Walked, known: int, now: float) -> bool:
-        """A full walk ended; whether it may be believed that folders which it did not see are gone."""
-        self.walking = False
-        self.walks += 1
-        self.walked_at = now
-        self.walk_at = now + self.rescan
+    def walked(self, walk: Walked, known: int, seen: int, now: float) -> bool:
+        """A walk ended; whether it may be believed that folders which it did not see are gone.
+
+        `known` folders were known, of which it saw `seen`.
+        """
+        self.walking = None
+        if walk.kind is WalkKind.FULL:
+            self.walks += 1
+            self.walked_at = now
+            self.walk_at = now + max(self.rescan, walk.cost / SHARE)
+        else:
+            self.passes += 1
+        self.passed_at = now
+        self.pass_at = now if self.tells_all else now + max(PASS, walk.cost / SHARE)
         self.remark = walk.remark
         self.locks = walk.locks
         self.refused = bool(walk.refusal)
-        if self.refused:
-            self._suspend(DatasetState.PAUSED, walk.refusal, now)
+        why = self._why_not_to_believe(walk, known, seen)
+        if why is not None:
+            self._suspend(*why, now)
             return False
-        if walk.root is None:
-            self._suspend(DatasetState.MISSING, walk.remark or "there is no such directory", now)
-            return False
-        if walk.empty and known:
-            self._suspend(DatasetState.PAUSED, f"empty, where {known} folders were known: is a mount lost?", now)
-            return False
+        self.root = walk.root
         self.state = DatasetState.ACTIVE
-        if self.walk_again is not None:
+        if not self.walks:
+            self.walk_at = now
+        elif self.walk_again is not None:
             self.walk_at = min(self.walk_at, self.walk_again)
         return True
+
+    def _why_not_to_believe(self, walk: Walked, known: int, seen: int) -> tuple[DatasetState, str] | None:
+        if self.refused:
+            return DatasetState.PAUSED, walk.refusal
+        if walk.root is None:
+            return DatasetState.MISSING, walk.remark or "there is no such directory"
+        if self.accepts:
+            self.accepts = False
+            return None
+        if walk.empty and known:
+            return DatasetState.PAUSED, f"empty, where {known} folders were known: is a mount lost?"
+        moved = self.root is not None and self.root[0] != walk.root[0]
+        if moved and known and not seen:
+            return DatasetState.PAUSED, f"another file system, with none of the {known} folders that were known"
+        return None
 
     def take_trees(self) -> tuple[str, ...]:
         """The directories to be walked now, without those that lie in another one of them."""
@@ -144,9 +199,21 @@ class Dataset:
         self.walking_trees = bool(trees)
         return tuple(sorted(path for path in trees if not any(parent in trees for parent in _parents(path))))
 
+    def next_walk(self, *, once: bool) -> float | None:
+        """When `due_walk` has something to say by itself."""
+        if self.walking is not None or (once and self.walks):
+            return None
+        return min(self.walk_at, self.pass_at)
+
+    def want_judgement(self, now: float) -> None:
+        """What is due may be something else now, in every folder: they are judged by what is known of them."""
+        if self.walks or self.passes:
+            self.tells_all = True
+            self.pass_at = now
+
     def want_walk(self, when: float) -> None:
         """Have a full walk no later than `when`."""
-        if self.walking:
+        if self.walking is not None:
             self.walk_again = when if self.walk_again is None else min(self.walk_again, when)
         else:
             self.walk_at = min(self.walk_at, when)
@@ -155,6 +222,7 @@ class Dataset:
         self.state = state
         self.remark = remark
         self.walk_at = now + min(LOOK_AGAIN, self.rescan)
+        self.pass_at = math.inf
 
 
 def _parents(path: str) -> Iterator[str]:

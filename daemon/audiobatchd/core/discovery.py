@@ -50,11 +50,16 @@ class Contents:
         return bool(self.sources) and not self.is_track
 
 
-def contents(names: Iterable[Name], ignore: tuple[str, ...] = ()) -> Contents:
-    """Sort out a directory's names. `ignore` are glob patterns of directories not to be entered."""
+def contents(names: Iterable[Name], ignore: tuple[str, ...] = (), marker: str | None = None) -> Contents:
+    """Sort out a directory's names. `ignore` are glob patterns of directories not to be entered.
+
+    `marker` is a file that somebody puts into a track folder last of all: as long as it is not there, it is on its way.
+    """
     found = Contents()
+    marked = marker is None
     candidates: dict[str, list[tuple[bool, int, str]]] = {}
     for entry in names:
+        marked |= entry.name == marker
         role, rank = _role(entry.name)
         if role is not None:
             # A directory that is called like a source file is one only where no file is.
@@ -69,6 +74,8 @@ def contents(names: Iterable[Name], ignore: tuple[str, ...] = ()) -> Contents:
         if role in candidates:
             (_, _, found.sources[role]), *others = sorted(candidates[role])
             found.shadowed += [name for _, _, name in others]
+    if marker is not None and not marked and found.is_track:
+        found.temporaries.append(marker)
     found.directories.sort()
     found.temporaries.sort()
     return found

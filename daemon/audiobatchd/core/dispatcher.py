@@ -15,11 +15,11 @@ from audiobatchd.core.datasets import Dataset
 from audiobatchd.core.folders import Folder, Ledger
 from audiobatchd.core.lifecycle import DaemonState, Lifecycle
 from audiobatchd.core.messages import Job, Ready, Result, Stage
-from audiobatchd.core.plan import Plan
-from audiobatchd.core.readings import Reading
+from audiobatchd.core.plan import NO_MEMORY, Memory, Plan
+from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import Assignment, Slot, SlotState
 from audiobatchd.core.tally import Tally
-from audiobatchd.model import Attempt, Cause, FolderKey, FolderState, Outcome
+from audiobatchd.model import Attempt, Cause, FolderKey, FolderState, Outcome, WalkKind
 
 _WALK_SOON = 2.0
 _USAGE = 2
@@ -30,14 +30,17 @@ _NO_GOOD_END = (Outcome.FAILED, Outcome.BLOCKED, Outcome.ERROR, Outcome.SUSPECT)
 class Dispatcher:
     """Takes events one at a time and says what is to be done. It is not told the time: every call brings `now`."""
 
-    def __init__(self, plan: Plan, now: float) -> None:
+    def __init__(self, plan: Plan, now: float, memory: Memory = NO_MEMORY) -> None:
         self.plan = plan
         self.ledger = Ledger(plan.limits)
-        self.datasets = {path: Dataset(path, rescan) for path, rescan in plan.datasets.items()}
+        self.datasets = {
+            path: Dataset(path, rescan, *memory.datasets.get(path, (0, None))) for path, rescan in plan.datasets.items()
+        }
         self.crew = Crew(plan)
         self.life = Lifecycle(plan.stop_grace)
         self.tally = Tally(now)
-        self.offers: tuple[Offer, ...] | None = None
+        self.offers: tuple[Offer, ...] | None = None if plan.once else memory.offers
+        self._is_offered = False
         self._job_number = 0
         self._reported: dict[FolderKey, tuple[FolderState, str]] = {}
 
@@ -56,8 +59,8 @@ class Dispatcher:
                 self.ledger.touched(key, now)
             case on.FolderRead(reading):
                 return self._heard(reading, now, walk=False)
-            case on.WalkRead(readings):
-                return [action for reading in readings for action in self._heard(reading, now, walk=True)]
+            case on.WalkRead():
+                return self._walk_read(event, now)
             case on.Walked():
                 return self._walked(event, now)
             case on.LocksSeen():
@@ -66,6 +69,9 @@ class Dispatcher:
                 return self._probed(self.datasets[dataset], cause, trouble, now)
             case on.RetryAsked(key):
                 self.ledger.retry(key, now)
+            case on.RescanAsked(dataset, accepts):
+                self.datasets[dataset].accepts = accepts
+                self.datasets[dataset].want_walk(now)
             case on.TreeAppeared(key) if self.offers is not None:
                 self.datasets[key.dataset].trees.add(key.path)
             case on.TreeVanished(key):
@@ -92,8 +98,7 @@ class Dispatcher:
         """What follows from time having passed, and from everything that `handle` was told since the last tick."""
         actions: list[do.Action] = []
         if self.offers is not None and self.life.works:
-            actions += [self._walk(dataset) for dataset in self._walks_due(now)]
-            actions += self._walk_trees()
+            actions += self._walks(now)
             actions += self._reap(now)
             actions += self._probe(now)
             actions += [do.ReadFolder(key) for key in self.ledger.looks(now)]
@@ -112,10 +117,17 @@ class Dispatcher:
             times.append(self.ledger.next_look())
             times += [dataset.reap_at for dataset in self.datasets.values()]
             times += [hold.probe_at for dataset in self.datasets.values() for hold in dataset.holds.values()]
-            times += [dataset.walk_at for dataset in self.datasets.values() if self._may_walk(dataset)]
+            times += [dataset.next_walk(once=self.plan.once) for dataset in self.datasets.values()]
         return min((time for time in times if time is not None), default=None)
 
     # Folders
+
+    def _walk_read(self, event: on.WalkRead, now: float) -> list[do.Action]:
+        if event.dataset:
+            self.datasets[event.dataset].listed = event.listed
+        for path, unavailable in event.unchanged:
+            self.ledger.unchanged(FolderKey(event.dataset, path), unavailable, now)
+        return [action for reading in event.readings for action in self._heard(reading, now, walk=True)]
 
     def _heard(self, reading: Reading, now: float, *, walk: bool) -> list[do.Action]:
         actions: list[do.Action] = []
@@ -125,7 +137,9 @@ class Dispatcher:
             # Nothing below it has been seen, nor is it watched.
             self.datasets[reading.key.dataset].renew = True
             self.datasets[reading.key.dataset].want_walk(now)
-        if reading.memory and folder is None:
+        # A job that died after its record was written has left charges that mean nothing any more.
+        survived = reading.finding is Finding.COMPLETE and (reading.charges or reading.suspicions)
+        if folder is None and (reading.memory or survived):
             actions.append(do.Remember(reading.key, reading.memory))
         if folder is None:
             self._reported.pop(reading.key, None)
@@ -190,45 +204,45 @@ class Dispatcher:
 
     # Datasets
 
-    def _may_walk(self, dataset: Dataset) -> bool:
-        return not dataset.walking and not (self.plan.once and dataset.walks)
-
-    def _walks_due(self, now: float) -> list[Dataset]:
-        return [dataset for dataset in self.datasets.values() if self._may_walk(dataset) and now >= dataset.walk_at]
-
-    def _walk(self, dataset: Dataset) -> do.Action:
-        renew = dataset.renew
-        dataset.walk_started()
-        return do.WalkTree(dataset.path, renew=renew)
-
-    def _walk_trees(self) -> list[do.Action]:
-        """A tree that is moved in is told of directory by directory: one walk at a time takes all that there are."""
-        ready = [each for each in self.datasets.values() if each.trees and not each.walking_trees]
-        return [do.WalkTree(dataset.path, dataset.take_trees()) for dataset in ready]
+    def _walks(self, now: float) -> list[do.Action]:
+        """The walks that begin now. A tree that is moved in is told of directory by directory: one walk takes all."""
+        actions: list[do.Action] = []
+        for dataset in self.datasets.values():
+            kind = dataset.due_walk(now, once=self.plan.once)
+            if kind is not None:
+                renew = dataset.renew and kind is WalkKind.FULL
+                first = dataset.walk_started(kind)
+                self.ledger.walk_begins(dataset.path)
+                if kind is WalkKind.FULL:
+                    self.ledger.begin_round(dataset.path)
+                actions.append(do.WalkTree(dataset.path, kind=kind, renew=renew, first=first))
+            if dataset.trees and not dataset.walking_trees:
+                actions.append(do.WalkTree(dataset.path, dataset.take_trees(), WalkKind.TREES, first=True))
+        return actions
 
     def _walked(self, walk: on.Walked, now: float) -> list[do.Action]:
         dataset = self.datasets[walk.dataset]
-        parents = {path.rpartition("/")[0] for path in walk.seen if path}
-        if not walk.whole:
+        if walk.kind is WalkKind.TREES:
             dataset.walking_trees = False
-            dataset.parents |= parents
+            dataset.parents |= walk.parents
             return []
+        whole = walk.kind is WalkKind.FULL
         if walk.root is not None and not walk.refusal:
             # A dataset without track folders may still have their locks, in the root.
-            dataset.parents = parents | {""}
-            dataset.is_track = "" in walk.seen
+            dataset.parents = {"", *walk.parents, *(() if whole else dataset.parents)}
+            dataset.is_track = walk.is_track
             dataset.reap_at = now
-        known = self.ledger.known(walk.dataset)
-        if dataset.walked(walk, len(known), now):
-            for key in known:
-                if key.path not in walk.seen:
-                    self.ledger.hint(key, now)
+        known = max(self.ledger.count(walk.dataset), 0 if dataset.walks or dataset.passes else dataset.known)
+        gone = self.ledger.not_seen(walk.dataset) if whole else []
+        if dataset.walked(walk, known, known - len(gone) if whole else walk.tracks, now):
+            for key in gone:
+                self.ledger.hint(key, now)
         actions: list[do.Action] = []
         if (dataset.state, dataset.remark) != dataset.before:
-            fields: dict[str, do.Field] = {"dataset": walk.dataset, "folders": len(walk.seen)}
+            fields: dict[str, do.Field] = {"dataset": walk.dataset, "folders": self.ledger.count(walk.dataset)}
             fields |= {"remark": dataset.remark} if dataset.remark else {}
             actions.append(do.Report(f"dataset-{dataset.state.value}", fields))
-        if all(each.walks for each in self.datasets.values()) and self.life.walked():
+        if all(each.walks or each.passes for each in self.datasets.values()) and self.life.walked():
             actions.append(do.AnnounceReady())
         return actions
 
@@ -256,6 +270,8 @@ class Dispatcher:
                 actions.append(_remember(key, folder, folder.memory, verdict))
                 if verdict:
                     actions += self._report(key, folder)
+                elif folder.is_suspect:
+                    actions.append(do.Report("folder-suspect", {"reason": "whoever worked on it died"}, key))
         return actions
 
     def _probe(self, now: float) -> list[do.Action]:
@@ -302,6 +318,8 @@ class Dispatcher:
         match event:
             case on.FolderRead(Reading(key=key)) | on.RetryAsked(key):
                 return key.dataset in self.datasets
+            case on.RescanAsked(path):
+                return path in self.datasets
             case on.FolderHint(key) | on.FolderTouched(key) | on.TreeAppeared(key) | on.TreeVanished(key):
                 return key.dataset in self.datasets
             case on.WalkRead(readings):
@@ -334,11 +352,13 @@ class Dispatcher:
 
     def _take_offers(self, offers: tuple[Offer, ...], now: float) -> list[do.Action]:
         """What the workers can do decides what is due everywhere."""
-        if offers == self.offers:
+        is_first, self._is_offered = not self._is_offered, True
+        if offers == self.offers and not is_first:
             return []
+        if offers != self.offers:
+            for dataset in self.datasets.values():
+                dataset.want_judgement(now)
         self.offers = offers
-        for dataset in self.datasets.values():
-            dataset.want_walk(now)
         offered = {name for offer in offers for names in offer.features.values() for name in names}
         unknown = [name for name in self.plan.features if name not in offered]
         if unknown:
@@ -386,7 +406,8 @@ class Dispatcher:
             taken = self.ledger.take(waiting)
             alone = taken is None and not busy and not actions
             if alone:
-                taken = self.ledger.take(waiting, suspect=True)
+                # What is being read may have to go first.
+                taken = self.ledger.take(waiting | self.ledger.being_read(), suspect=True)
             if taken is None:
                 break
             actions.append(self._job(slot, *taken, now, alone=alone))

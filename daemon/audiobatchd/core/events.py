@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from audiobatchd.core.messages import FromWorker
 from audiobatchd.core.plan import Plan
 from audiobatchd.core.readings import Reading
-from audiobatchd.model import Cause, FolderKey
+from audiobatchd.model import Cause, FolderKey, WalkKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +55,38 @@ class FolderRead:
 
 @dataclass(frozen=True, slots=True)
 class WalkRead:
-    """A walk came by these folders."""
+    """A walk came by these folders.
+
+    `unchanged` are complete ones of `dataset` that are as they were, by path, with how many features are unavailable.
+    `listed` is how many directories the walk has looked at so far.
+    """
 
     readings: tuple[Reading, ...]
+    dataset: str = ""
+    unchanged: tuple[tuple[str, int], ...] = ()
+    listed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """How a walk ended. `seen` are the paths of all track folders it came by.
+    """How a walk ended. It came by so many `tracks`, in the directories `parents`.
 
-    `root` is the root directory's (device, inode), None where there is no such directory. `whole`: it covered the
-    dataset. `refusal`: why nothing was looked at although it is there. `locks`: what its file system's locks are worth.
+    `root` is the root directory's (device, inode), None where there is no such directory; `is_track`: it is a track
+    folder itself. `refusal`: why nothing was looked at although it is there. `locks`: what its file system's locks are
+    worth. `cost` is the processor time that it took, in seconds.
     """
 
     dataset: str
-    whole: bool
+    kind: WalkKind
     root: tuple[int, int] | None
     empty: bool
-    seen: frozenset[str]
+    tracks: int = 0
+    parents: frozenset[str] = frozenset()
+    is_track: bool = False
     remark: str = ""
     refusal: str = ""
     locks: str = ""
+    cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,14 @@ class RetryAsked:
     """Somebody wants this folder tried again now, whatever it has come to; the catalog has forgiven it already."""
 
     key: FolderKey
+
+
+@dataclass(frozen=True, slots=True)
+class RescanAsked:
+    """Somebody wants a full walk now; `accepts`: whatever it finds is right, even if that is nothing."""
+
+    dataset: str
+    accepts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +198,7 @@ Event = (
     | LocksSeen
     | Probed
     | RetryAsked
+    | RescanAsked
     | WorkerSaid
     | WorkerBroke
     | WorkerExited

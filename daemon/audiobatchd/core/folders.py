@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Container
 from dataclasses import dataclass, field
 
+from audiobatchd.core.complete import Complete
 from audiobatchd.core.completeness import FileMemory
 from audiobatchd.core.messages import Result
 from audiobatchd.core.plan import Limits
@@ -33,7 +34,8 @@ class Folder:
     """What is known of one folder that is not complete.
 
     `memory` goes with its next job, `access` is how permissions were when it was blocked, `due` what a dry run tells.
-    `fresh`: somebody hinted at it, so it goes before what walks find; `hinted`: once more while its job ran.
+    `fresh`: somebody hinted at it, so it goes before what walks find; `is_bumped`: somebody wants it before all others;
+    `hinted`: once more while its job ran. `round` is the full walk that came by it last.
     `attempts`, `charges` and `suspicions` count since its files last changed; `is_suspect`: whoever was at it died, and
     it has not been tried since. `cause` is what hindered it and likely hinders others. `retry_at` is when a backoff is
     over, `soon` the reading after a hint, `rest_look` the one that may find it at rest, `ended` when it came to its
@@ -47,6 +49,8 @@ class Folder:
     access: str = ""
     due: tuple[str, ...] = ()
     fresh: bool = False
+    is_bumped: bool = False
+    round: int = 0
     hinted: bool = False
     attempts: int = 0
     charges: int = 0
@@ -70,8 +74,7 @@ class Ledger:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.active: dict[FolderKey, Folder] = {}
-        self.complete: set[FolderKey] = set()
-        self.unavailable: dict[FolderKey, int] = {}
+        self.complete = Complete()
         self.warnings: dict[FolderKey, tuple[str, ...]] = {}
         self.troubled: set[FolderKey] = set()
         self.counts: dict[str, Counter[FolderState]] = defaultdict(Counter)
@@ -80,6 +83,8 @@ class Ledger:
         self._agenda: list[tuple[float, FolderKey]] = []
         self._reading: set[FolderKey] = set()
         self._again: set[FolderKey] = set()
+        self._rounds: Counter[str] = Counter()
+        self._just_done: set[FolderKey] = set()
 
     # What happened
 
@@ -119,6 +124,8 @@ class Ledger:
         if not walk:
             self._looked(key, now)
         folder = self.active.get(key)
+        if folder is not None and reading.finding is not Finding.GONE:
+            folder.round = self._rounds[key.dataset]
         if folder is not None and folder.state is FolderState.RUNNING:
             folder.hinted |= reading.signature != folder.settling.signature
             return folder
@@ -149,17 +156,28 @@ class Ledger:
                 self._is_due(key, folder, reading, now, walk=walk)
                 return folder
 
+    def unchanged(self, key: FolderKey, unavailable: int, now: float) -> None:
+        """A walk came by a complete folder that is as it was."""
+        folder = self.active.get(key)
+        if folder is None:
+            self.counts[key.dataset][FolderState.COMPLETE] += key not in self.complete
+            self.complete.add(key, unavailable)
+            return
+        folder.round = self._rounds[key.dataset]
+        if folder.state is not FolderState.RUNNING:
+            self._look(key, now)  # what is known says otherwise, and one of the two is older
+
     def take(self, without: Container[str] = (), *, suspect: bool = False) -> tuple[FolderKey, Folder] | None:
         """The next folder to be measured, now `running`; None when nothing is queued in other datasets than some.
 
         A `suspect` one is a case of its own: nothing else may run beside it.
         """
-        lanes = (Lane.SUSPECT,) if suspect else (Lane.FRESH, Lane.BACKFILL)
+        lanes = (Lane.SUSPECT,) if suspect else (Lane.BUMPED, Lane.FRESH, Lane.BACKFILL)
         while (key := self._queue.pop(*lanes, without=without)) is not None:
             folder = self.active.get(key)
             if folder is not None and folder.state is FolderState.QUEUED and folder.is_suspect == suspect:
                 self._enter(key, folder, FolderState.RUNNING)
-                folder.hinted = False
+                folder.hinted = folder.is_bumped = False
                 return key, folder
         return None
 
@@ -175,6 +193,7 @@ class Ledger:
         match result.outcome:
             case Outcome.DONE:
                 self._completed(key, result.unavailable)
+                self._just_done.add(key)
                 folder.state = FolderState.COMPLETE
             case Outcome.FAILED:
                 self._enter(key, folder, FolderState.FAILED)
@@ -204,6 +223,16 @@ class Ledger:
         else:
             self._suspected(key, folder)
         return folder
+
+    def bump(self, key: FolderKey) -> bool:
+        """Have the folder measured before all others; whether it waits for that."""
+        folder = self.active.get(key)
+        if folder is None or folder.state not in (FolderState.QUEUED, FolderState.SETTLING):
+            return False
+        folder.is_bumped = True
+        if folder.state is FolderState.QUEUED:
+            self._push(key, folder)
+        return True
 
     def retry(self, key: FolderKey, now: float) -> None:
         """Try the folder again now, as if nothing had happened to it; one that is running or unknown is only read."""
@@ -251,6 +280,10 @@ class Ledger:
                 due.append(key)
         return due
 
+    def being_read(self) -> set[str]:
+        """The datasets in which folders are being read."""
+        return {key.dataset for key in self._reading}
+
     def next_look(self) -> float | None:
         """When `looks` has something to say again; None: not by itself."""
         return self._agenda[0][0] if self._agenda else None
@@ -261,10 +294,30 @@ class Ledger:
         for key in self.known(dataset):
             if key not in self.active or self.active[key].state is not FolderState.RUNNING:
                 self.forget(key)
+        self.complete.drop(dataset)
 
     def known(self, dataset: str) -> set[FolderKey]:
         """Every folder of a dataset that is known."""
         return {key for key in (*self.active, *self.complete) if key.dataset == dataset}
+
+    def count(self, dataset: str) -> int:
+        """How many folders of a dataset are known."""
+        return sum(self.counts[dataset].values())
+
+    def walk_begins(self, dataset: str) -> None:
+        """A walk begins: what was done before this, it will see."""
+        self._just_done = {key for key in self._just_done if key.dataset != dataset}
+
+    def begin_round(self, dataset: str) -> None:
+        """A full walk begins: from now on is kept which folders it comes by."""
+        self._rounds[dataset] += 1
+        self.complete.begin_round(dataset)
+
+    def not_seen(self, dataset: str) -> list[FolderKey]:
+        """The folders that are known and that no walk has come by since the round began."""
+        complete = [FolderKey(dataset, path) for path in self.complete.not_seen(dataset)]
+        current = self._rounds[dataset]
+        return complete + [key for key, each in self.active.items() if key.dataset == dataset and each.round != current]
 
     def busy(self) -> bool:
         """Whether any folder is still on its way to an end, or about to be read."""
@@ -281,7 +334,7 @@ class Ledger:
     def _doubts(self, reading: Reading) -> bool:
         """Whether a walk contradicts what is known: its readings come in batches and may be older than that."""
         if reading.finding is Finding.DUE:
-            return False  # which has to settle in any case
+            return reading.key in self._just_done
         folder = self.active.get(reading.key)
         if folder is None:
             return reading.key in self.complete and reading.finding is not Finding.COMPLETE
@@ -291,7 +344,7 @@ class Ledger:
         if key in self.active:
             return self.active[key]
         self._leave(key)
-        folder = self.active[key] = Folder(fresh=not walk)
+        folder = self.active[key] = Folder(fresh=not walk, round=self._rounds[key.dataset])
         self.counts[key.dataset][folder.state] += 1
         return folder
 
@@ -311,10 +364,8 @@ class Ledger:
         folder = self.active.pop(key, None)
         if folder is not None:
             self.counts[key.dataset][folder.state] -= 1
-        elif key in self.complete:
-            self.complete.discard(key)
+        elif self.complete.discard(key):
             self.counts[key.dataset][FolderState.COMPLETE] -= 1
-        self.unavailable.pop(key, None)
         self.troubled.discard(key)
         self._unblock(key)
 
@@ -335,10 +386,8 @@ class Ledger:
 
     def _completed(self, key: FolderKey, unavailable: int) -> None:
         self._leave(key)
-        self.complete.add(key)
+        self.complete.add(key, unavailable)
         self.counts[key.dataset][FolderState.COMPLETE] += 1
-        if unavailable:
-            self.unavailable[key] = unavailable
 
     def _is_due(self, key: FolderKey, folder: Folder, reading: Reading, now: float, *, walk: bool) -> None:
         if reading.signature != folder.settling.signature:
@@ -347,6 +396,8 @@ class Ledger:
             folder.is_suspect &= bool(folder.suspicions)
             folder.retry_at = 0.0
         settle = self.limits.settle[key.dataset]
+        if reading.at_rest and not reading.on_their_way:
+            folder.settling = Settling(reading.signature, now - settle)  # only its record has changed
         when = folder.settling.observe(reading.signature, on_their_way=reading.on_their_way, settle=settle, now=now)
         folder.memory = reading.memory
         folder.due = reading.due if self.limits.once else ()
@@ -361,8 +412,8 @@ class Ledger:
             self._push(key, folder)
 
     def _push(self, key: FolderKey, folder: Folder) -> None:
-        lane = Lane.SUSPECT if folder.is_suspect else Lane.FRESH if folder.fresh else Lane.BACKFILL
-        self._queue.push(key, lane)
+        ordinary = Lane.BUMPED if folder.is_bumped else Lane.FRESH if folder.fresh else Lane.BACKFILL
+        self._queue.push(key, Lane.SUSPECT if folder.is_suspect else ordinary)
 
     def _is_restless(self, key: FolderKey, folder: Folder, reading: Reading, when: float, now: float) -> None:
         if folder.settling.readings > _RESTLESS_READINGS:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from audiobatchd.core.completeness import Policy
+from audiobatchd.core.completeness import Offer, Policy
 
 
 @dataclass(frozen=True)
@@ -39,3 +39,17 @@ class Plan:
     features: tuple[str, ...] = ()
     once: bool = False
     dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What was known when the daemon ended last: what the analyzers gave, and of each dataset how many folders it had.
+
+    And which directory its root was, as device and inode.
+    """
+
+    offers: tuple[Offer, ...] | None = None
+    datasets: dict[str, tuple[int, tuple[int, int] | None]] = field(default_factory=dict)
+
+
+NO_MEMORY = Memory()

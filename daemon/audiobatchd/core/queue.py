@@ -11,8 +11,12 @@ from audiobatchd.model import FolderKey
 
 
 class Lane(StrEnum):
-    """FRESH: somebody hinted at it. BACKFILL: a walk found it. SUSPECT: whoever was at it before died."""
+    """BUMPED: somebody asked for it. FRESH: somebody hinted at it. BACKFILL: a walk found it.
 
+    SUSPECT: whoever was at it before died.
+    """
+
+    BUMPED = "bumped"
     FRESH = "fresh"
     BACKFILL = "backfill"
     SUSPECT = "suspect"
@@ -20,12 +24,7 @@ class Lane(StrEnum):
 
 @dataclass(slots=True)
 class _Lanes:
-    fresh: deque[FolderKey] = field(default_factory=deque)
-    backfill: deque[FolderKey] = field(default_factory=deque)
-    suspect: deque[FolderKey] = field(default_factory=deque)
-
-    def __getitem__(self, lane: Lane) -> deque[FolderKey]:
-        return {Lane.FRESH: self.fresh, Lane.BACKFILL: self.backfill, Lane.SUSPECT: self.suspect}[lane]
+    lanes: dict[Lane, deque[FolderKey]] = field(default_factory=lambda: {lane: deque() for lane in Lane})
 
 
 class Queue:
@@ -43,7 +42,7 @@ class Queue:
         if key.dataset not in self._datasets:
             self._datasets[key.dataset] = _Lanes()
             self._turn.append(key.dataset)
-        self._datasets[key.dataset][lane].append(key)
+        self._datasets[key.dataset].lanes[lane].append(key)
 
     def pop(self, *lanes: Lane, without: Container[str] = ()) -> FolderKey | None:
         """The next folder of these lanes, fair between datasets and none of some; None when there is none."""
@@ -51,7 +50,7 @@ class Queue:
             for _ in range(len(self._turn)):
                 dataset = self._turn[0]
                 self._turn.rotate(-1)
-                waiting = self._datasets[dataset][lane]
+                waiting = self._datasets[dataset].lanes[lane]
                 if waiting and dataset not in without:
                     return waiting.popleft()
         return None

@@ -24,7 +24,7 @@ class Reading(Struct, frozen=True):
     """One look at one folder, made by `scan`. `reasons` are by file, or under "" for the folder as a whole.
 
     `on_their_way`: some files still have their temporary names, `waits_for` among them. `charges` and `suspicions` are
-    what counted towards giving these files up, in this run and before.
+    what counted towards giving these files up, in this run and before. `at_rest`: these files were measured before.
     """
 
     key: FolderKey
@@ -40,3 +40,4 @@ class Reading(Struct, frozen=True):
     memory: dict[str, FileMemory] = {}
     charges: int = 0
     suspicions: int = 0
+    at_rest: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -87,7 +88,15 @@ def _is_ours(observation: Observation) -> bool:
         case GuideText(file=file):
             return _is_track(folder) or _is_guides(observation.path, os.fsdecode(file))
         case Empty():
-            return _is_track(folder)
+            return _is_track(folder) or (_is_marked(observation.path) and not os.path.lexists(folder))
+
+
+def _is_marked(path: str) -> bool:
+    """Whether one of us made the file, and died before signing it: scripts of the guide set no sticky bit."""
+    try:
+        return bool(os.lstat(path).st_mode & stat.S_ISVTX)
+    except OSError:
+        return False
 
 
 def _is_guides(path: str, name: str) -> bool:

@@ -9,17 +9,21 @@ import pytest
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
 from audiobatchd.core.completeness import FileMemory
+from audiobatchd.core.datasets import PASS
+from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.lifecycle import DaemonState
 from audiobatchd.core.messages import Ready, Result, Stage
+from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.slot import SlotState
-from audiobatchd.model import DatasetState, FolderState, Outcome
+from audiobatchd.model import DatasetState, FolderState, Outcome, WalkKind
 from support.core_rig import (
     DATASET,
     MISSING_ROOT,
     RESCAN,
     SETTLE,
     Rig,
+    came_by,
     jobs,
     key,
     offer,
@@ -52,7 +56,7 @@ def test_start() -> None:
     assert only(do.SpawnWorker, rig.tick()) == [do.SpawnWorker(0)]
     assert rig.tick() == [], "nothing is read before anybody knows what the analyzers offer"
     actions = rig.tell(on.WorkerSaid(0, rig.pid, Ready((offer(),))))
-    assert only(do.WalkTree, actions) == [do.WalkTree(DATASET)]
+    assert only(do.WalkTree, actions) == [do.WalkTree(DATASET, first=True)]
     assert only(do.AnnounceReady, actions) == []
     assert only(do.AnnounceReady, rig.tell(walked("Song"))) == [do.AnnounceReady()]
     assert only(do.AnnounceReady, rig.tick(RESCAN) + rig.tell(walked("Song"))) == []
@@ -85,12 +89,57 @@ def test_an_analyzer_that_lacks_something_is_told_once() -> None:
     assert reports(actions).count("analyzer-unavailable") == 1
 
 
-def test_when_workers_offer_something_else_everything_is_walked_again() -> None:
+def test_what_the_catalog_knows_is_passed_over_before_any_worker_is_ready_and_then_walked() -> None:
+    rig = Rig()
+    rig.core = Dispatcher(rig.core.plan, rig.now, Memory((offer(),), {DATASET: (3, (1, 2))}))
+    actions = rig.tick()
+    assert only(do.WalkTree, actions) == [do.WalkTree(DATASET, kind=WalkKind.PASS, first=True)]
+    actions = rig.tell(came_by("A", "B", "C"), walked("A", "B", "C", kind=WalkKind.PASS))
+    assert only(do.AnnounceReady, actions) == [do.AnnounceReady()]
+    assert only(do.WalkTree, actions) == [do.WalkTree(DATASET)], "at leisure: what lies in files is not seen by a pass"
+    assert len(rig.core.ledger.complete) == 3
+    assert only(do.WalkTree, rig.tell(on.WorkerSaid(0, rig.pid, Ready((offer(),))))) == [], "as it was"
+
+
+@pytest.mark.parametrize("root", ["", MISSING_ROOT])
+def test_a_mount_that_was_lost_before_the_start_is_noticed(root: str) -> None:
+    rig = Rig()
+    rig.core = Dispatcher(rig.core.plan, rig.now, Memory((offer(),), {DATASET: (3, (1, 2))}))
+    rig.tick()
+    actions = rig.tell(walked(kind=WalkKind.PASS, root=root, empty=True))
+    assert reports(actions) == ["dataset-missing" if root else "dataset-paused"]
+    assert only(do.AnnounceReady, actions) == [do.AnnounceReady()]
+    assert only(do.WalkTree, rig.tick(5.0)) == [do.WalkTree(DATASET)]
+
+
+def test_another_file_system_without_any_of_the_folders_is_no_mass_deletion_until_somebody_says_so() -> None:
+    rig = Rig()
+    rig.start(reading("A", Finding.COMPLETE), reading("B", Finding.COMPLETE))
+    rig.tick(RESCAN)
+    actions = rig.tell(walked("X", device=7))
+    assert (reads(actions), reports(actions)) == ([], ["dataset-paused"])
+    assert rig.core.datasets[DATASET].remark == "another file system, with none of the 2 folders that were known"
+    rig.tick(5.0)
+    assert reads(rig.tell(walked("X", device=7))) == []
+    assert only(do.WalkTree, rig.tell(on.RescanAsked(DATASET, accepts=True))) == [do.WalkTree(DATASET)]
+    assert sorted(reads(rig.tell(walked("X", device=7)))) == [key("A"), key("B")]
+
+
+def test_another_device_with_the_same_folders_is_the_same_dataset() -> None:
+    rig = Rig()
+    rig.start(reading("A", Finding.COMPLETE), reading("B", Finding.COMPLETE))
+    rig.tick(RESCAN)
+    assert reads(rig.tell(came_by("A"), walked("A", device=7))) == [key("B")]
+
+
+def test_when_workers_offer_something_else_everything_is_judged_again() -> None:
     rig = Rig()
     rig.start()
     rig.die()
     rig.tick(1.0)
-    assert only(do.WalkTree, rig.tell(on.WorkerSaid(0, rig.pid, Ready((offer(version=2),))))) == [do.WalkTree(DATASET)]
+    assert only(do.WalkTree, rig.tell(on.WorkerSaid(0, rig.pid, Ready((offer(version=2),))))) == [
+        do.WalkTree(DATASET, kind=WalkKind.PASS, first=True)
+    ], "by what is known of them"
 
 
 # A folder's way
@@ -280,8 +329,10 @@ def test_nobody_boots_in_one_pass() -> None:
 def test_walks_come_every_rescan_and_one_at_a_time() -> None:
     rig = Rig()
     rig.start()
-    assert only(do.WalkTree, rig.tick(RESCAN - 1)) == []
-    assert only(do.WalkTree, rig.tick(1)) == [do.WalkTree(DATASET)]
+    assert only(do.WalkTree, rig.tick(PASS - 1)) == []
+    assert only(do.WalkTree, rig.tick(1)) == [do.WalkTree(DATASET, kind=WalkKind.PASS)]
+    rig.tell(walked(kind=WalkKind.PASS))
+    assert only(do.WalkTree, rig.tick(RESCAN - PASS)) == [do.WalkTree(DATASET)]
     assert only(do.WalkTree, rig.tick(RESCAN) + rig.tell(on.WatchLost(DATASET, "overflow"))) == []
     assert only(do.WalkTree, rig.tell(walked())) == [do.WalkTree(DATASET)], "what was lost during a walk needs another"
 
@@ -290,7 +341,7 @@ def test_what_a_walk_did_not_see_is_looked_at() -> None:
     rig = Rig()
     rig.start(reading("A", Finding.COMPLETE), reading("B", Finding.FAILED), reading("C", Finding.COMPLETE))
     rig.tick(RESCAN)
-    assert reads(rig.tell(walked("C"))) == [key("A"), key("B")]
+    assert reads(rig.tell(came_by("C"), walked("C"))) == [key("A"), key("B")]
     rig.read(reading("A", Finding.GONE))
     assert rig.core.ledger.known(DATASET) == {key("B"), key("C")}
 
@@ -314,19 +365,25 @@ def test_a_tree_that_appears_is_walked_from_there() -> None:
     rig = Rig()
     assert rig.tell(on.TreeAppeared(key("Album"))) == [do.SpawnWorker(0)], "the first walk will see it"
     rig.start()
-    assert only(do.WalkTree, rig.tell(on.TreeAppeared(key("Album")))) == [do.WalkTree(DATASET, ("Album",))]
-    assert rig.tell(walked("Album/1", whole=False)) == []
+    assert only(do.WalkTree, rig.tell(on.TreeAppeared(key("Album")))) == [
+        do.WalkTree(DATASET, ("Album",), WalkKind.TREES, first=True)
+    ]
+    assert rig.tell(walked("Album/1", kind=WalkKind.TREES)) == []
 
 
 def test_trees_that_appear_meanwhile_are_walked_together_and_each_once() -> None:
     """Of 3,000 directories that are moved in each one is told of; a walk for each would be 3,000 threads."""
     rig = Rig()
     rig.start()
-    assert only(do.WalkTree, rig.tell(on.TreeAppeared(key("A")))) == [do.WalkTree(DATASET, ("A",))]
+    assert only(do.WalkTree, rig.tell(on.TreeAppeared(key("A")))) == [
+        do.WalkTree(DATASET, ("A",), WalkKind.TREES, first=True)
+    ]
     meanwhile = ("B/1/x", "B/2", "B", "C/3", "C/3/y", "A", "Bb")
     assert only(do.WalkTree, rig.tell(*(on.TreeAppeared(key(path)) for path in meanwhile))) == []
-    assert only(do.WalkTree, rig.tell(walked("A", whole=False))) == [do.WalkTree(DATASET, ("A", "B", "Bb", "C/3"))]
-    assert only(do.WalkTree, rig.tell(walked("A", whole=False))) == []
+    assert only(do.WalkTree, rig.tell(walked("A", kind=WalkKind.TREES))) == [
+        do.WalkTree(DATASET, ("A", "B", "Bb", "C/3"), WalkKind.TREES, first=True)
+    ]
+    assert only(do.WalkTree, rig.tell(walked("A", kind=WalkKind.TREES))) == []
 
 
 def test_a_directory_that_can_be_read_again_is_walked_with_a_new_watch() -> None:

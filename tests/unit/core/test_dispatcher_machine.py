@@ -21,7 +21,7 @@ from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.messages import Job, Ready, Result
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import SlotState
-from audiobatchd.model import FolderKey, FolderState, Outcome
+from audiobatchd.model import FolderKey, FolderState, Outcome, WalkKind
 from support.core_rig import SETTLE, offer, plan, reading, stamp, walked
 
 DATASETS = ("/a", "/b")
@@ -76,9 +76,10 @@ class WalkUnderWay:
     dataset: str
     ahead: list[FolderKey]
     batch: list[Reading] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     said: deque[on.Event] = field(default_factory=deque)
-    whole: bool = True
+    kind: WalkKind = WalkKind.FULL
     ended: bool = False
 
 
@@ -208,16 +209,20 @@ class World(RuleBasedStateMachine):
         if walk.ahead:
             key = walk.ahead.pop(0)
             each = self.look(key)
-            if self.disk[key].content:
+            if each.finding is Finding.COMPLETE:
+                walk.unchanged.append(key.path)  # the catalog knows it: its record is not read again
+            elif self.disk[key].content:
                 walk.batch.append(each)
             if each.finding is not Finding.GONE:
                 walk.seen.append(key.path)
-        if walk.batch and (flush or not walk.ahead):
-            walk.said.append(on.WalkRead(tuple(walk.batch)))
+        if (walk.batch or walk.unchanged) and (flush or not walk.ahead):
+            unchanged = tuple((path, 0) for path in walk.unchanged)
+            walk.said.append(on.WalkRead(tuple(walk.batch), walk.dataset, unchanged))
             walk.batch.clear()
+            walk.unchanged.clear()
         if not walk.ahead:
             walk.ended = True
-            walk.said.append(walked(*walk.seen, dataset=walk.dataset, whole=walk.whole, empty=False))
+            walk.said.append(walked(*walk.seen, dataset=walk.dataset, kind=walk.kind, empty=False))
 
     @precondition(lambda self: any(walk.said for walk in self.walks))
     @rule(data=st.data())
@@ -325,9 +330,9 @@ class World(RuleBasedStateMachine):
                     assert key not in self.to_read, "two readings of a folder at a time"
                     assert key not in self.made, "two readings of a folder at a time"
                     self.to_read.append(key)
-                case do.WalkTree(dataset, paths):
+                case do.WalkTree(dataset, paths, kind):
                     ahead = [key for key in FOLDERS if key.dataset == dataset and {"", key.path} & set(paths)]
-                    self.walks.append(WalkUnderWay(dataset, ahead, whole="" in paths))
+                    self.walks.append(WalkUnderWay(dataset, ahead, kind=kind))
                 case do.Remember(key):
                     self.catalog[key] = action
 
@@ -368,7 +373,7 @@ class World(RuleBasedStateMachine):
     @invariant()
     def the_books_agree(self) -> None:
         ledger = self.core.ledger
-        assert not ledger.complete & ledger.active.keys()
+        assert not set(ledger.complete) & ledger.active.keys()
         for dataset in DATASETS:
             states = Counter(folder.state for key, folder in ledger.active.items() if key.dataset == dataset)
             states[FolderState.COMPLETE] = sum(key.dataset == dataset for key in ledger.complete)

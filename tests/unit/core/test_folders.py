@@ -89,7 +89,7 @@ def test_from_a_hint_to_complete() -> None:
     assert (taken[0], book.state()) == (SONG, FolderState.RUNNING)
     assert book.ledger.take() is None
     assert book.finished(Outcome.DONE, unavailable=2).state is FolderState.COMPLETE
-    assert (book.state(), book.ledger.unavailable) == (FolderState.COMPLETE, {SONG: 2})
+    assert (book.state(), book.ledger.complete.unavailable) == (FolderState.COMPLETE, {DATASET: 2})
     assert not book.ledger.busy()
 
 
@@ -407,6 +407,20 @@ def test_a_changed_file_ends_the_wait_and_clears_the_charges() -> None:
     book.looks(SETTLE)
     book.heard(reading(signature="v2"))
     assert (book.state(), folder.charges, folder.attempts) == (FolderState.QUEUED, 0, 0)
+
+
+def test_a_walk_that_was_there_before_the_job_ended_gives_no_second_job() -> None:
+    book = Book(settle=0.0)
+    book.ledger.walk_begins(DATASET)
+    book.heard(reading())
+    assert book.ledger.take() is not None
+    book.finished(Outcome.DONE)
+    book.ledger.heard(reading(), book.now, walk=True)
+    assert (book.state(), book.looks()) == (FolderState.COMPLETE, [SONG])
+    book.heard(reading(finding=Finding.COMPLETE))
+    book.ledger.walk_begins(DATASET)
+    book.ledger.heard(reading(), book.now, walk=True)
+    assert book.state() is FolderState.QUEUED, "the next one knows"
 
 
 def test_max_deaths_make_it_failed_with_the_evidence() -> None:

@@ -11,7 +11,7 @@ from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
 from audiobatchd.core.datasets import ROW
 from audiobatchd.core.messages import Result
-from audiobatchd.model import Cause, DatasetState, FolderKey, FolderState, Outcome
+from audiobatchd.model import Cause, DatasetState, FolderKey, FolderState, Outcome, WalkKind
 from support.core_rig import DATASET, Rig, jobs, key, only, plan, reading, reports
 
 NAMES = "ABCDEFGHIJKL"
@@ -147,7 +147,7 @@ def test_a_walk_does_not_end_a_pause() -> None:
     rig = rig_with("A", "B")
     rig.end(0, Outcome.BLOCKED, reasons={"": "no space"}, cause=Cause.SPACE)
     dataset = rig.core.datasets[DATASET]
-    rig.tell(on.WalkRead((reading("A"), reading("B"))), on.Walked(DATASET, True, (1, 2), False, frozenset("AB")))
+    rig.tell(on.WalkRead((reading("A"), reading("B"))), on.Walked(DATASET, WalkKind.FULL, (1, 2), empty=False))
     assert dataset.state is DatasetState.ACTIVE
     assert dataset.standing[0] is DatasetState.PAUSED
     assert only(do.SendJob, rig.tick(1.0)) == []
@@ -305,7 +305,7 @@ def test_a_dataset_that_is_dropped_is_forgotten_also_by_what_still_runs_in_it() 
     late: list[on.Event] = [
         on.FolderHint(key("B")), on.FolderTouched(key("B")), on.TreeAppeared(key("")), on.TreeVanished(key("B")),
         on.FolderRead(reading("B")), on.WalkRead((reading("B"),)), on.WatchLost(DATASET, "why"), left("B"),
-        on.Walked(DATASET, True, (1, 2), False, frozenset("AB")), on.Probed(DATASET, Cause.IO), on.RetryAsked(key("B")),
+        on.Walked(DATASET, WalkKind.FULL, (1, 2), empty=False), on.Probed(DATASET, Cause.IO), on.RetryAsked(key("B")),
     ]  # fmt: skip
     for event in late:
         assert rig.tell(event) == []
@@ -318,7 +318,7 @@ def test_a_dataset_that_is_added_is_walked() -> None:
     rig = rig_with("A")
     other = "/other"
     actions = rig.tell(on.Replanned(plan(DATASET, other, settle=0.0), anew=False, rewalk=frozenset({other})))
-    assert only(do.WalkTree, actions) == [do.WalkTree(other, renew=True)]
+    assert only(do.WalkTree, actions) == [do.WalkTree(other, renew=True, first=True)]
 
 
 def test_a_shorter_rescan_counts_at_once() -> None:

@@ -118,6 +118,20 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize(("beside", "goes"), [("", True), ("folder", False), ("track", True)])
+def test_one_of_us_that_died_before_it_could_sign_has_left_a_mark(tmp_path: Path, beside: str, goes: bool) -> None:
+    lock = tmp_path / "Track.lock"
+    lock.touch()
+    lock.chmod(0o1664)
+    old(lock)
+    if beside:
+        (tmp_path / "Track").mkdir()
+    if beside == "track":
+        (tmp_path / "Track" / "full_mix.flac").touch()
+    assert bool(reaped(tmp_path)) == goes
+    assert lock.exists() != goes
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name!a}-{case.content[:12]!r}-{case.beside}")
 def test_what_is_ours_and_of_the_dead(case: Case, tmp_path: Path) -> None:
     directory = tmp_path / "dataset"

@@ -63,7 +63,7 @@ def test_a_folder_is_read_and_a_tree_is_walked(room: Room) -> None:
     room.errands.walk(do.WalkTree(str(room.root)))
     walked = room.hears(Walked)
     assert isinstance(walked, Walked)
-    assert walked.seen == {"Song"}
+    assert walked.tracks == 1
 
 
 def test_what_the_dead_left_is_told_and_what_our_own_worker_left_is_not(room: Room) -> None:

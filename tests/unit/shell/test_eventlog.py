@@ -9,6 +9,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -45,7 +46,7 @@ def line(
         ({"lufs": -70.0, "lra": 0.0, "worker": 3, "whole": True}, "folder-done lufs=-70 lra=0 worker=3 whole=True"),
         ({"reason": ""}, 'folder-done reason=""'),
         ({"folder": "a=b"}, 'folder-done folder="a=b"'),
-        ({"folder": 'say "no"'}, 'folder-done folder="say "no""'),
+        ({"folder": 'say "no"'}, r'folder-done folder="say \x22no\x22"'),
         ({"folder": "caf\udce9"}, r"folder-done folder=caf\xe9"),
         ({"folder": "a\\b\nc\x1b[2J"}, r"folder-done folder=a\x5cb\x0ac\x1b[2J"),
         ({"folder": "日本 e\u0301"}, 'folder-done folder="日本 e\u0301"'),
@@ -159,10 +160,11 @@ def root_logger() -> Iterator[logging.Logger]:
     logger.setLevel(before[1])
 
 
-def test_it_goes_to_the_stream_from_info_on(root_logger: logging.Logger) -> None:
+def test_it_goes_to_the_stream_from_info_on(root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
     stream, forgotten = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(eventlog, "_JOURNAL_SOCKET", Path("/nowhere"))
     eventlog.set_up(forgotten)
-    eventlog.set_up(stream, journal=True)
+    eventlog.set_up(stream, to_journal=True)
     eventlog.log("folder-failed", {"folder": "A B"})
     logging.getLogger("audiobatchd.watch").debug("unheard")
     logging.getLogger("some.library").warning("heard as well")
@@ -181,7 +183,7 @@ def test_it_goes_to_standard_error_by_default(
 
 @pytest.mark.parametrize(
     ("formatter", "expected"),
-    [(None, "<6>folder-done a=1\n"), (logging.Formatter("own: %(message)s"), "own: folder-done\n")],
+    [(None, " folder-done a=1\n"), (logging.Formatter("own: %(message)s"), "own: folder-done\n")],
 )
 def test_a_handler_keeps_its_own_form(
     root_logger: logging.Logger, formatter: logging.Formatter | None, expected: str
@@ -189,6 +191,76 @@ def test_a_handler_keeps_its_own_form(
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
-    eventlog.set_up(handler=handler, journal=True)
+    eventlog.set_up(handler=handler, to_journal=True)
     eventlog.log("folder-done", {"a": 1})
-    assert stream.getvalue() == expected
+    assert stream.getvalue().endswith(expected)
+
+
+# The journal
+
+
+class Journal(list[dict[str, str]]):
+    """What was sent to it; `broken`: it takes nothing."""
+
+    broken = False
+
+    def send(self, message: str, **fields: str) -> None:
+        if self.broken:
+            raise OSError
+        self.append({"MESSAGE": message, **fields})
+
+
+@pytest.fixture
+def journal(root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> Journal:
+    """The journal, as the log is set up for it."""
+    made = Journal()
+    monkeypatch.setattr(eventlog, "_JOURNAL_SOCKET", Path("/"))
+    stream = io.StringIO()
+    eventlog.set_up(stream, to_journal=True)
+    (handler,) = root_logger.handlers
+    monkeypatch.setattr(handler, "send", made.send)
+    monkeypatch.setattr(made, "stream", stream, raising=False)
+    return made
+
+
+def test_the_journal_gets_the_fields_as_its_own(journal: Journal) -> None:
+    fields: dict[str, str | int | float] = {"reason": "no\nluck", "lufs": -14.25, "worker": 3, "no!": 1}
+    eventlog.report(Report("folder-failed", fields, key("caf\udce9")))
+    assert journal == [
+        {
+            "MESSAGE": r"folder-failed dataset=/music folder=caf\xe9 reason=no\x0aluck lufs=-14.25 worker=3 no!=1",
+            "MESSAGE_ID": eventlog.message_id("folder-failed"),
+            "PRIORITY": "3",
+            "SYSLOG_IDENTIFIER": "audiobatchd",
+            "AUDIOBATCH_EVENT": "folder-failed",
+            "AUDIOBATCH_DATASET": "/music",
+            "AUDIOBATCH_FOLDER": r"caf\xe9",
+            "AUDIOBATCH_REASON": r"no\x0aluck",
+            "AUDIOBATCH_LUFS": "-14.25",
+            "AUDIOBATCH_WORKER": "3",
+        }
+    ]
+
+
+def test_what_the_journal_does_not_take_goes_to_standard_error(journal: Journal) -> None:
+    journal.broken = True
+    eventlog.log("folder-failed", {"folder": "A"})
+    stream: io.StringIO = vars(journal)["stream"]
+    assert stream.getvalue() == "<3>folder-failed folder=A\n"
+
+
+def test_an_event_has_one_id_for_ever() -> None:
+    assert eventlog.message_id("folder-failed") == "9afe584842205b5a9efdd0549c8bd64e"
+    assert len({eventlog.message_id(event) for event in ("folder-failed", "folder-done", "worker-died")}) == 3
+
+
+@pytest.mark.parametrize(("stream", "expected"), [("{here}", True), ("1:1", False), ("", False), (None, False)])
+def test_standard_error_may_have_been_sent_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stream: str | None, expected: bool
+) -> None:
+    with (tmp_path / "err").open("w") as file:
+        status = os.fstat(file.fileno())
+        monkeypatch.setattr(sys, "stderr", file)
+        environ = {} if stream is None else {"JOURNAL_STREAM": stream.format(here=f"{status.st_dev}:{status.st_ino}")}
+        assert eventlog.reaches_the_journal(environ) is expected
+    assert eventlog.reaches_the_journal(environ) is False, "it is closed"

@@ -15,11 +15,12 @@ import pytest
 from audiobatchd import dataset
 from audiobatchd.catalog import Catalog, FolderMemory, Note
 from audiobatchd.core.completeness import FileMemory, Offer, Policy, judges
-from audiobatchd.core.events import Walked
+from audiobatchd.core.events import Walked, WalkRead
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.dataset import Listing
-from audiobatchd.model import FileStamp, FolderKey
+from audiobatchd.model import FileStamp, FolderKey, WalkKind
 from audiobatchd.scan import Scanner
+from audiobatchd.walks import walk
 from support.core_rig import offer
 
 ROOT = os.geteuid() == 0
@@ -37,6 +38,7 @@ class Tree:
     ignore: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
     offers: tuple[Offer, ...] = (LOUDNESS,)
+    spared: int = 0
 
     @property
     def scanner(self) -> Scanner:
@@ -62,17 +64,30 @@ class Tree:
     def read(self, path: str = "Song") -> Reading:
         return self.scanner.read(path)
 
-    def walk(self, path: str = "") -> tuple[Walked, dict[str, Reading]]:
-        """How a walk ended, and what it read, in the order in which it did."""
-        readings: list[Reading] = []
-        walked = self.scanner.walk((path,), readings.extend)
-        assert all(reading.key.dataset == str(self.root) for reading in readings)
-        return walked, {reading.key.path: reading for reading in readings}
+    def walk(
+        self, path: str = "", kind: WalkKind | None = None, *, first: bool = True
+    ) -> tuple[Walked, dict[str, Reading]]:
+        """How a walk ended, and what it told, in its order; of what is as it was: that it is complete."""
+        told: list[Reading] = []
+        self.spared = 0
+
+        def deliver(read: WalkRead) -> None:
+            assert read.dataset == str(self.root)
+            told.extend(read.readings)
+            self.spared += len(read.unchanged)
+            told.extend(
+                Reading(FolderKey(read.dataset, each), Finding.COMPLETE, unavailable=n) for each, n in read.unchanged
+            )
+
+        kind = kind or (WalkKind.TREES if path else WalkKind.FULL)
+        walked = walk(self.scanner, (path,), deliver, kind=kind, first=first)
+        assert all(reading.key.dataset == str(self.root) for reading in told)
+        return walked, {reading.key.path: reading for reading in told}
 
     def found(self) -> list[str]:
         """The track folders that a walk comes by."""
         walked, readings = self.walk()
-        assert walked.seen == readings.keys()
+        assert walked.tracks == len(readings)
         return list(readings)
 
 
@@ -158,19 +173,21 @@ def test_a_part_of_the_tree_can_be_walked(tree: Tree) -> None:
     for path in ("A", "B/1", "B/2", "C"):
         tree.track(path)
     walked, readings = tree.walk("B")
-    assert (list(readings), walked.whole, walked.empty) == (["B/1", "B/2"], False, False)
+    assert (list(readings), walked.kind, walked.empty) == (["B/1", "B/2"], WalkKind.TREES, False)
     walked, readings = tree.walk("Never there")
-    assert (readings, walked.whole, walked.seen) == ({}, False, frozenset())
+    assert (readings, walked.kind, walked.tracks) == ({}, WalkKind.TREES, 0)
 
 
 @pytest.mark.parametrize("number", [0, 1, 64, 65, 130])
 def test_readings_come_in_batches(tree: Tree, number: int) -> None:
     for place in range(number):
         tree.track(f"{place:03d}")
-    batches: list[tuple[Reading, ...]] = []
-    walked = tree.scanner.walk(("",), batches.append)
-    assert [len(batch) for batch in batches] == [64] * (number // 64) + [number % 64] * (number % 64 > 0)
-    assert [reading.key.path for batch in batches for reading in batch] == sorted(walked.seen)
+    batches: list[WalkRead] = []
+    walked = walk(tree.scanner, ("",), batches.append, kind=WalkKind.FULL, first=True)
+    assert all(len(batch.readings) <= 64 for batch in batches)
+    paths = [reading.key.path for batch in batches for reading in batch.readings]
+    assert paths == [f"{place:03d}" for place in range(number)]
+    assert walked.tracks == number
 
 
 # The root
@@ -201,7 +218,7 @@ def test_a_root_is_empty_when_there_is_nothing_to_enter_or_measure(
     make(tree.root)
     status = tree.root.stat()
     walked, readings = tree.walk()
-    assert (walked.empty, walked.root, walked.whole) == (empty, (status.st_dev, status.st_ino), True)
+    assert (walked.empty, walked.root) == (empty, (status.st_dev, status.st_ino))
     assert readings == {}
 
 
@@ -226,7 +243,7 @@ def _root_dangles(root: Path) -> None:
 def test_a_root_that_is_no_directory_is_missing(tree: Tree, happens: Callable[[Path], None], remark: str) -> None:
     happens(tree.root)
     walked, readings = tree.walk()
-    assert (walked.root, walked.whole, walked.remark, walked.seen, readings) == (None, True, remark, frozenset(), {})
+    assert (walked.root, walked.remark, walked.tracks, readings) == (None, remark, 0, {})
 
 
 @pytest.mark.skipif(not ROOT, reason="becoming somebody else takes root")
@@ -252,7 +269,7 @@ def test_a_directory_that_may_not_be_read_is_blocked_and_the_walk_goes_on(mode: 
             walked, readings = tree.walk()
             read = tree.read("B")
     assert list(readings) == ["A", "B", "C"]
-    assert walked.seen == {"A", "C"}
+    assert walked.tracks == 2
     assert (
         readings["B"]
         == read
@@ -268,13 +285,13 @@ def test_what_goes_during_the_walk_is_not_there(tree: Tree, monkeypatch: pytest.
         tree.track(path)
     original = dataset.read_folder
 
-    def read_folder(folder: str, ignore: tuple[str, ...]) -> Listing:
+    def read_folder(folder: str, ignore: tuple[str, ...], marker: str | None) -> Listing:
         # Before it is looked into, or between that and the look at its record.
         before, after = (folder.endswith("B") and goes == when for when in ("directory", "track"))
         if before:
             (tree.root / "B" / "full_mix.flac").unlink()
             (tree.root / "B").rmdir()
-        listing = original(folder, ignore)
+        listing = original(folder, ignore, marker)
         if after:
             (tree.root / "B" / "full_mix.flac").unlink()
             (tree.root / "B").rmdir()
@@ -401,7 +418,7 @@ def test_warnings(tree: Tree, names: tuple[str, ...], finding: Finding, warnings
     walked, readings = tree.walk()
     assert readings["Song"] == tree.read()
     assert (readings["Song"].finding, readings["Song"].warnings) == (finding, warnings)
-    assert walked.seen == ({"Song"} if finding is Finding.DUE else set())
+    assert walked.tracks == (1 if finding is Finding.DUE else 0)
 
 
 def test_stems_and_mixes_that_are_nobody_s_business_are_not_warned_of(tree: Tree) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import shutil
 import tempfile
@@ -12,49 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from watchdog.events import DirMovedEvent, FileMovedEvent, FileSystemEvent
-from watchdog.observers.api import BaseObserver
-from watchdog.observers.inotify import InotifyEmitter
-from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, Mask, WatchDescriptor
+from watchdog.observers.inotify_c import InotifyFD
 
-from audiobatchd import watch
-from audiobatchd.core.events import Event, FolderHint, FolderTouched, TreeAppeared, TreeVanished, WatchLost
-from audiobatchd.model import FolderKey
-from audiobatchd.watch import OverflowHandler, Watch
+from audiobatchd import filesystems
+from audiobatchd.core.events import Event, FolderHint, FolderTouched, TreeAppeared, TreeVanished
+from audiobatchd.filesystems import Kind
+from audiobatchd.model import WatchMode
+from audiobatchd.watch import WatchReport, WatchTerms
 from support.service import eventually
-
-ROOT = os.geteuid() == 0
-LAST = "last"
-HINTS = (FolderHint, FolderTouched, TreeAppeared, TreeVanished)
-Seen = tuple[type[Event], str]
-
-
-class Ear:
-    """A watched dataset, and everything that was heard of it."""
-
-    def __init__(self, root: Path, ignore: tuple[str, ...] = ()) -> None:
-        self.root = root
-        self.events: list[Event] = []
-        self.watch = Watch(str(root), ignore, self.events.append)
-
-    def seen(self) -> set[Seen]:
-        hints = [event for event in list(self.events) if isinstance(event, HINTS)]
-        assert all(hint.key.dataset == str(self.root) for hint in hints)
-        return {(type(hint), hint.key.path) for hint in hints}
-
-    def hears(self, *expected: Seen) -> None:
-        """Wait until these have been heard."""
-        eventually(lambda: self.seen() >= set(expected), 20, self.seen)
-
-    def all_so_far(self) -> set[Seen]:
-        """What was heard of everything that has happened until now; it may be asked once."""
-        (self.root / LAST / "full_mix.flac").touch()
-        self.hears((FolderHint, LAST))
-        return {(kind, path) for kind, path in self.seen() if path != LAST}
-
-    def hints(self) -> set[Seen]:
-        """The same without directories of which something changed, which means little."""
-        return {(kind, path) for kind, path in self.all_so_far() if kind is not FolderTouched}
+from unit.shell.watch_rig import LAST, ROOT, Ear, Seen, songs
 
 
 @pytest.fixture
@@ -67,9 +32,9 @@ def ear(tmp_path: Path) -> Iterator[Ear]:
         (root / path).write_bytes(b"sound")
     shutil.copytree(root, tmp_path / "outside")
     made = Ear(root, ("skip*",))
-    assert made.watch.ensure() == ""
+    assert made.full_walk() == WatchReport(True, "inotify", parents=1, leaves=3)
     yield made
-    made.watch.stop()
+    made.watches.stop()
 
 
 # What becomes which hint
@@ -162,6 +127,10 @@ def _no_text(root: Path, outside: Path) -> None:
     (root / "caf\udce9").mkdir()
 
 
+def _directory_like_a_source(root: Path, outside: Path) -> None:
+    (root / "Song" / "bass.flac").mkdir()
+
+
 HINT = (FolderHint, "Song")
 
 
@@ -182,14 +151,12 @@ HINT = (FolderHint, "Song")
         (_file_on_its_way, [HINT]),
         (_record_published, [HINT]),
         (_record_removed, [HINT]),
-        (
-            _directory_renamed,
-            [(TreeVanished, "Song"), (TreeAppeared, "Renamed"), HINT, (FolderHint, "Renamed")],
-        ),
+        (_directory_renamed, [(TreeVanished, "Song"), (TreeAppeared, "Renamed")]),
         (_directory_moved_out, [(TreeVanished, "Song")]),
-        (_directory_moved_in, [(TreeAppeared, "Come"), (FolderHint, "Come")]),
+        (_directory_moved_in, [(TreeAppeared, "Come")]),
         (_directory_removed, [(TreeVanished, "Song"), HINT]),
         (_file_in_the_root, [(FolderHint, "")]),
+        (_directory_like_a_source, [HINT, (TreeAppeared, "Song/bass.flac")]),
         (_no_text, [(TreeAppeared, "caf\udce9")]),
     ],
 )
@@ -198,11 +165,61 @@ def test_what_happens_becomes_a_hint(
 ) -> None:
     happens(ear.root, tmp_path / "outside")
     assert ear.hints() == set(expected)
+    assert ear.lost() == []
 
 
 def test_a_tree_that_is_copied_in_is_at_least_announced(ear: Ear, tmp_path: Path) -> None:
     _tree_copied(ear.root, tmp_path / "outside")
     assert (TreeAppeared, "Copy") in ear.hints()
+    assert ear.watched() >= {"Copy", "Copy/Song", "Copy/Other"}
+
+
+def test_a_tree_that_is_moved_in_is_told_of_once_and_watched_all_over(ear: Ear, tmp_path: Path) -> None:
+    (tmp_path / "outside").rename(ear.root / "Come")
+    assert ear.hints() == {(TreeAppeared, "Come")}
+    assert [event for event in ear.events if isinstance(event, TreeAppeared)] == [ear.events[0]]
+    assert ear.watched() >= {"Come", "Come/Song", "Come/Other"}
+    (ear.root / "Come" / "Song" / "full_mix.flac").write_bytes(b"more")
+    ear.hears((FolderHint, "Come/Song"))
+
+
+def test_what_was_moved_out_is_heard_of_no_more(ear: Ear, tmp_path: Path) -> None:
+    shutil.copytree(tmp_path / "outside", ear.root / "Genre")
+    ear.hears((TreeAppeared, "Genre"))
+    eventually(lambda: "Genre/Song" in ear.watched(), 20)
+    (ear.root / "Genre").rename(tmp_path / "away")
+    ear.hears((TreeVanished, "Genre"))
+    before = ear.seen()
+    (tmp_path / "away" / "Song" / "full_mix.flac").write_bytes(b"more")
+    (tmp_path / "away" / "Song" / "New").mkdir()
+    assert ear.all_so_far() == {each for each in before if each[1] != LAST}
+    assert ear.watched() == {"", "Song", "Other", LAST}
+    assert ear.report().leaves == 3
+    in_kernel = Path(f"/proc/self/fdinfo/{ear.instance._descriptor._inotify_fd}")
+    assert in_kernel.read_text().count("inotify wd:") > 5
+    ear.instance.sweep()
+    assert in_kernel.read_text().count("inotify wd:") == 5  # and the guard's cookie
+
+
+def test_what_comes_back_is_heard_of_under_its_name(ear: Ear, tmp_path: Path) -> None:
+    (ear.root / "Song").rename(tmp_path / "away")
+    (tmp_path / "away").rename(ear.root / "Song")
+    (ear.root / "Song").rename(ear.root / "Renamed")
+    ear.hears((TreeAppeared, "Renamed"))
+    ear.instance.sweep()
+    (ear.root / "Renamed" / "full_mix.flac").write_bytes(b"more")
+    ear.hears((FolderHint, "Renamed"))
+    assert HINT not in ear.seen()
+
+
+def test_a_directory_that_takes_an_empty_one_s_place_is_watched(ear: Ear, tmp_path: Path) -> None:
+    (ear.root / "Empty").mkdir()
+    ear.hears((TreeAppeared, "Empty"))
+    (tmp_path / "outside" / "Song").rename(ear.root / "Empty")
+    eventually(lambda: ear.events.count(ear.events[0]) > 1, 20)
+    assert ear.all_so_far() >= {(TreeAppeared, "Empty")}
+    (ear.root / "Empty" / "drums.flac").unlink()
+    ear.hears((FolderHint, "Empty"))
 
 
 def test_a_new_directory_is_watched_as_well(ear: Ear) -> None:
@@ -212,12 +229,18 @@ def test_a_new_directory_is_watched_as_well(ear: Ear) -> None:
     ear.hears((TreeAppeared, "New/caf\udce9"))
     (ear.root / "New" / "caf\udce9" / "full_mix.flac").touch()
     ear.hears((FolderHint, "New/caf\udce9"))
+    assert "New" in ear.instance.tree.parents
 
 
 @pytest.mark.parametrize("path", ["Song", "Other"])
 def test_permissions_of_a_directory_are_heard_of(ear: Ear, path: str) -> None:
     (ear.root / path).chmod(0o700)
     assert ear.all_so_far() == {(FolderTouched, path)}
+
+
+def test_permissions_of_the_root_are_heard_of(ear: Ear) -> None:
+    ear.root.chmod(0o700)
+    assert ear.all_so_far() == {(FolderTouched, "")}
 
 
 # What does not
@@ -284,27 +307,6 @@ def test_what_is_not_heard_of_at_all(ear: Ear, tmp_path: Path, happens: Callable
     assert ear.all_so_far() == set()
 
 
-@pytest.mark.parametrize(
-    ("event", "expected"),
-    [
-        (DirMovedEvent("/music/Song", ""), [TreeVanished(FolderKey("/music", "Song"))]),
-        (DirMovedEvent("", "/music/Song"), [TreeAppeared(FolderKey("/music", "Song"))]),
-        (DirMovedEvent("/music/Song", "/music/.trash"), [TreeVanished(FolderKey("/music", "Song"))]),
-        (DirMovedEvent("/elsewhere/Song", "/music/Song"), [TreeAppeared(FolderKey("/music", "Song"))]),
-        (FileMovedEvent("", "/music/Song/drums.flac"), [FolderHint(FolderKey("/music", "Song"))]),
-        (FileMovedEvent("/music/Song/drums.flac", ""), [FolderHint(FolderKey("/music", "Song"))]),
-        (FileMovedEvent("/musical/full_mix.flac", "/music/..Song/x"), []),
-    ],
-)
-def test_half_of_a_move_is_understood(
-    caplog: pytest.LogCaptureFixture, event: FileSystemEvent, expected: list[Event]
-) -> None:
-    heard: list[Event] = []
-    watch._Translator("/music", (), heard.append).dispatch(event)
-    assert heard == expected
-    assert caplog.records == []
-
-
 # What it lives through
 
 
@@ -316,23 +318,32 @@ def test_an_exception_on_the_way_ends_nothing(ear: Ear, caplog: pytest.LogCaptur
         if len(heard) <= 3:
             raise ZeroDivisionError
 
-    fragile = Watch(str(ear.root), (), post)
-    assert fragile.ensure() == ""
+    fragile = Ear(ear.root)
+    fragile.watches.stop()
+    fragile.watches.listen(post)
+    fragile.watches.replace({str(ear.root): WatchTerms((), WatchMode.EVENTS)})
+    fragile.full_walk()
     try:
         (ear.root / "Song" / "full_mix.flac").write_bytes(b"more")
+        (ear.root / "Song" / "bass.flac").write_bytes(b"more")
         eventually(lambda: len(heard) >= 3, 20)
         (ear.root / "New").mkdir()
-        eventually(lambda: TreeAppeared(FolderKey(str(ear.root), "New")) in heard, 20)
+        eventually(lambda: any(isinstance(event, TreeAppeared) for event in heard), 20)
     finally:
-        fragile.stop()
+        fragile.watches.stop()
     assert "ZeroDivisionError" in caplog.text
     assert {record.getMessage().split()[0] for record in caplog.records} == {"watch-event"}
 
 
-def test_ensuring_twice_changes_nothing(ear: Ear) -> None:
-    observer = ear.watch._observer
-    assert ear.watch.ensure() == ""
-    assert ear.watch._observer is observer
+def test_ensuring_twice_changes_nothing_unless_it_is_to_be_renewed(ear: Ear) -> None:
+    instance = ear.instance
+    ear.full_walk()
+    assert ear.instance is instance
+    ear.full_walk(renew=True)
+    assert ear.instance is not instance
+    assert not instance.is_alive()
+    (ear.root / "Song" / "full_mix.flac").write_bytes(b"more")
+    assert ear.hints() == {HINT}
 
 
 def _remade(root: Path) -> None:
@@ -346,103 +357,151 @@ def _replaced(root: Path) -> None:
 
 
 @pytest.mark.parametrize("happens", [_remade, _replaced])
-def test_a_root_that_is_another_directory_is_watched_anew(ear: Ear, happens: Callable[[Path], None]) -> None:
+def test_a_root_that_is_another_directory_is_told_of_once_and_watched_anew(
+    ear: Ear, happens: Callable[[Path], None]
+) -> None:
     happens(ear.root)
-    (ear.root / LAST).mkdir()
-
-    def hears_again() -> bool:
-        # The death of the old root's watch may not have been noticed yet.
-        assert ear.watch.ensure() == ""
-        (ear.root / LAST / "full_mix.flac").write_bytes(b"more")
-        return (FolderHint, LAST) in ear.seen()
-
-    eventually(hears_again, 20)
+    eventually(ear.lost, 20)
+    songs(ear.root)
+    ear.full_walk()
+    assert ear.watched() == {"", LAST}
+    ear.all_so_far()
+    assert len(ear.lost()) == 1
+    assert ear.lost()[0] in ("the root was removed", "the root was moved away")
 
 
 def test_a_root_that_goes_is_not_watched_until_it_is_back(ear: Ear) -> None:
     shutil.rmtree(ear.root)
-    assert ear.watch.ensure() == ""
-    assert ear.watch._observer is None
-    assert ear.watch.ensure() == ""
-    (ear.root / LAST).mkdir(parents=True)
-    (ear.root / "Song").mkdir()
-    assert ear.watch.ensure() == ""
+    gone = WatchReport(False, "cannot watch it (No such file or directory)")
+    assert ear.full_walk() == gone
+    assert ear.full_walk() == gone
+    assert not ear.enter("Song", leaf=True)
+    songs(ear.root, "Song")
+    assert ear.full_walk().events
     (ear.root / "Song" / "full_mix.flac").touch()
     ear.hears(HINT)
 
 
-def test_a_watch_that_cannot_be_set_up_says_why_and_is_tried_again(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*arguments: object, **options: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def test_a_root_that_is_a_link_is_followed(ear: Ear, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(ear.root)
+    linked = Ear(tmp_path / "link")
+    assert linked.full_walk() == WatchReport(True, "inotify", parents=1, leaves=3)
+    (ear.root / "Song" / "full_mix.flac").touch()
+    assert linked.hints() == {HINT}
+    linked.watches.stop()
 
-    ear.watch.stop()
+
+def test_a_watch_that_cannot_be_set_up_says_why_and_is_tried_again(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> int:
+        raise OSError(errno.EMFILE, "inotify instance limit reached")
+
+    ear.watches.stop()
     threads = threading.active_count()
+    again = Ear(ear.root)
     with monkeypatch.context() as patch:
-        patch.setattr(BaseObserver, "start", full)
-        assert ear.watch.ensure() == "no events: cannot watch it (No space left on device)"
+        patch.setattr(InotifyFD, "_create_inotify_fd", full)
+        report = again.full_walk()
+    assert not report.events
+    assert report.reason.startswith("cannot watch it (fs.inotify.max_user_instances is ")
     assert threading.active_count() == threads
-    assert ear.watch.ensure() == ""
+    assert again.full_walk().events
     (ear.root / "Song" / "full_mix.flac").write_bytes(b"more")
-    assert ear.hints() == {HINT}
+    assert again.hints() == {HINT}
+    again.watches.stop()
 
 
 @pytest.mark.skipif(not ROOT, reason="becoming somebody else takes root")
-def test_a_root_that_may_not_be_read_says_so() -> None:
+def test_what_may_not_be_read_says_so_until_it_may() -> None:
     with tempfile.TemporaryDirectory() as place:
         root = Path(place) / "music"
-        root.mkdir(mode=0o700)
+        songs(root, "Shut")
+        for path in (root, root / "Shut", root / LAST):
+            os.chown(path, 65534, 65534)
         Path(place).chmod(0o755)
+        root.chmod(0)
         ear = Ear(root)
         os.seteuid(65534)
         try:
-            assert ear.watch.ensure() == "no events: cannot watch it (Permission denied)"
+            assert ear.full_walk() == WatchReport(False, "cannot watch it (Permission denied)")
+            root.chmod(0o700)
+            (root / "Shut").chmod(0)
+            report = ear.full_walk()
+            assert report.degraded == "1 directory is not watched: Permission denied"
+            assert (report.parents, report.leaves) == (1, 1)
+            (root / "Shut").chmod(0o700)
+            ear.hears((FolderTouched, "Shut"))
+            assert ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=2)
         finally:
             os.seteuid(0)
-        assert ear.watch.ensure() == ""
-        (root / LAST).mkdir()
-        ear.hears((TreeAppeared, LAST))
-        ear.watch.stop()
+        ear.watches.stop()
 
 
-def test_stopping_ends_its_threads_and_hints(ear: Ear) -> None:
-    observer = ear.watch._observer
-    assert observer is not None
-    ear.watch.stop()
-    ear.watch.stop()
-    assert not observer.is_alive()
-    assert not any(emitter.is_alive() for emitter in observer.emitters)
+def test_stopping_leaves_no_thread_no_descriptor_and_no_directory(
+    ear: Ear, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    threads, descriptors, names = threading.active_count(), os.listdir("/proc/self/fd"), os.listdir(tmp_path)
+    other = Ear(ear.root)
+    other.full_walk()
+    other.full_walk(renew=True)
+    assert threading.active_count() == threads + 2
+    other.watches.stop()
+    other.watches.stop()
+    assert threading.active_count() == threads
+    assert len(os.listdir("/proc/self/fd")) == len(descriptors)
+    assert os.listdir(tmp_path) == names
     (ear.root / "Song" / "full_mix.flac").write_bytes(b"more")
-    assert ear.watch.ensure() == ""
+    assert ear.hints() == {HINT}
+    assert other.events == []
+    assert not other.full_walk().events
+
+
+# What is asked for
+
+
+def test_other_terms_end_the_watch_and_begin_another(ear: Ear) -> None:
+    root, instance = str(ear.root), ear.instance
+    ear.watches.replace({root: WatchTerms(("skip*",), WatchMode.EVENTS)})
+    assert ear.instance is instance
+    ear.watches.replace({root: WatchTerms(("Oth*",), WatchMode.EVENTS)})
+    assert ear.report() == WatchReport(False, "not watched yet")
+    eventually(lambda: not instance.is_alive(), 20)
+    ear.ignore = ("Oth*",)
+    assert ear.full_walk().leaves == 2
+    ear.watches.replace({root: WatchTerms((), WatchMode.WALK)})
+    assert ear.full_walk() == WatchReport(False, "mode = walk")
+    assert not ear.enter("Song")
+    ear.watches.replace({})
+    assert ear.full_walk() == WatchReport(False, "no such dataset")
+
+
+@pytest.mark.parametrize("kind", [Kind.NETWORK, Kind.WEAK])
+def test_a_file_system_that_others_share_is_walked_unless_events_are_asked_for(
+    ear: Ear, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    monkeypatch.setattr(filesystems, "of", lambda path: (kind, "nfs4"))
+    shared, asked = Ear(ear.root, mode=WatchMode.AUTO), Ear(ear.root, mode=WatchMode.EVENTS)
+    assert shared.full_walk() == WatchReport(False, "nfs4 sends no events of other machines")
+    assert asked.full_walk() == WatchReport(True, "inotify", parents=1, leaves=3)
+    monkeypatch.undo()
+    assert shared.full_walk().events
+    shared.watches.stop()
+    asked.watches.stop()
+
+
+def test_what_is_forgotten_is_heard_of_no_more_until_it_is_entered(ear: Ear) -> None:
+    ear.watches.forget(str(ear.root), "Song")
+    assert ear.report().leaves == 2
+    (ear.root / "Song" / "full_mix.flac").write_bytes(b"more")
     assert ear.hints() == set()
+    assert ear.enter("Song", leaf=True)
+    (ear.root / "Song" / "full_mix.flac").write_bytes(b"more")
+    ear.hears(HINT)
 
 
-# What the kernel could not keep
-
-
-@pytest.fixture
-def lost() -> Iterator[list[Event]]:
-    """What is said of lost events; the logger is put back at the end."""
-    logger = logging.getLogger("watchdog.observers.inotify_c")
-    before = logger.handlers[:], logger.propagate
-    heard: list[Event] = []
-    OverflowHandler(lambda: ("/music", "/more music"), heard.append)
-    yield heard
-    logger.handlers[:], logger.propagate = before
-
-
-def test_a_queue_that_overflows_has_every_dataset_walked(ear: Ear, lost: list[Event]) -> None:
-    overflow = InotifyEvent(WatchDescriptor(-1), Mask(InotifyConstants.IN_Q_OVERFLOW), 0, b"")
-    assert ear.watch._observer is not None
-    (emitter,) = ear.watch._observer.emitters
-    assert isinstance(emitter, InotifyEmitter)
-    emitter._inotify_fd.handle_event(overflow)
-    reason = "Inotify queue overflowed; filesystem events were lost"
-    assert lost == [WatchLost("/music", reason), WatchLost("/more music", reason)]
-    assert ear.hints() == set()
-
-
-@pytest.mark.parametrize(("level", "told"), [(logging.INFO, 0), (logging.WARNING, 2), (logging.ERROR, 2)])
-def test_only_what_is_a_warning_is_passed_on_and_shortened(lost: list[Event], level: int, told: int) -> None:
-    logging.getLogger("watchdog.observers.inotify_c").log(level, "a path: %s", "x" * 100_000)
-    assert len(lost) == told
-    assert all(isinstance(event, WatchLost) and len(event.reason) == 200 for event in lost)
+def test_what_is_no_directory_is_neither_watched_nor_lacking(ear: Ear, tmp_path: Path) -> None:
+    (ear.root / "Link").symlink_to(tmp_path)
+    assert not ear.enter("Link")
+    assert not ear.enter("Gone", leaf=True)
+    assert not ear.enter("Song/full_mix.flac", leaf=False)
+    assert ear.report() == WatchReport(True, "inotify", parents=1, leaves=3)

@@ -66,7 +66,10 @@ def busy() -> Status:
         unavailable=2,
         warnings=["Artist - Track: two full mixes: full_mix.flac is measured, full_mix.mp3 is not"],
         more_warnings=7,
+        walk="",
         last_walk="2026-11-24T12:40:00+00:00",
+        last_pass="2026-11-24T12:59:00+00:00",  # noqa: S106  # a time
+        watch="inotify",
         locks="local (ext4)",
         overdue={},
     )

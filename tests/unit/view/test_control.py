@@ -34,10 +34,14 @@ from audiobatchd.requests import (
     CleanedLocks,
     CleanLocks,
     FolderName,
+    Nothing,
     Reloaded,
     RemovedLock,
+    Rescan,
     Retried,
     RetryFolders,
+    Survey,
+    Surveyed,
 )
 from audiobatchd.status import FolderReport, Status, Trouble
 
@@ -101,6 +105,18 @@ class Told:
     async def retry(self, request: RetryFolders) -> Retried:
         self.asked.append(request)
         return Retried(len(request.folders))
+
+    async def survey(self, request: Survey) -> Surveyed:
+        self.asked.append(request)
+        return Surveyed(3, 2, 0, [])
+
+    def bump(self, name: FolderName) -> Retried:
+        self.asked.append(name)
+        return Retried(1)
+
+    def rescan(self, request: Rescan) -> Nothing:
+        self.asked.append(request)
+        return Nothing()
 
     async def reload(self) -> Reloaded:
         self.asked.append("reload")

@@ -1,4 +1,4 @@
-"""`audiobatchctl failures`, `retry`, `explain`, `reload`: which folders came to nothing, why, and trying them again."""
+"""What `audiobatchctl` asks of a running daemon for folders: failures, explain, retry, bump, rescan; and reload."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import UsageError
 from audiobatchd.model import Attempt
 from audiobatchd.names import parsed, shown
-from audiobatchd.requests import FolderName, RetryFolders
+from audiobatchd.requests import FolderName, Rescan, RetryFolders
 from audiobatchd.status import FolderReport, Trouble
 from audiobatchd.terminal_text import counted, duration, harmless_json, printable
 
@@ -62,6 +62,21 @@ def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
         return 0
     for line in explanation(report):
         say(printable(line))
+    return 0
+
+
+def bump(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Have a folder measured before all others."""
+    answer = client.bump(_name(arguments.folder, _datasets(client)))
+    say(harmless_json(msgspec.json.encode(answer)) if arguments.json else "It is next.")
+    return 0
+
+
+def rescan(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Have a dataset walked."""
+    path = _dataset_named(arguments.dataset, [parsed(path) for path in _datasets(client)])
+    answer = client.rescan(Rescan(shown(path), arguments.accept))
+    say(harmless_json(msgspec.json.encode(answer)) if arguments.json else "The walk begins.")
     return 0
 
 

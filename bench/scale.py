@@ -1,0 +1,179 @@
+"""What a large dataset costs to watch and to start on: `./dev bench scale --folders 100000`.
+
+A tree of track folders is generated: six names in each (a mix, four stems, a record), all of them hard links to a few
+files, 60,000 names to a file, so that a million folders fit anywhere. The record is one that the service itself wrote
+for such a folder, with the analyzer `loudness` and one that tells when it was called. What is printed for each size is
+the median of a few runs where it says so, and `find` is run on the same tree in the same minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audiobatchd.control.client import ControlClient
+from support.audio_files import make_track
+from support.plugins import install_analyzer
+from support.service import Service, configuration, eventually, once, service
+
+_NAMES_OF_A_FILE = 60_000
+_WHEN = "pathlib.Path(os.environ['WHEN']).write_text(str(time.time())); return self.answer(audio)"
+_PATIENCE = 3600.0
+
+
+@dataclass
+class Ground:
+    """A generated dataset, with what it takes to run the service on it."""
+
+    place: Path
+    folders: int
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Path:
+        """The dataset."""
+        return self.place / "dataset"
+
+    def make(self) -> None:
+        """Make the template, measure it, and link it as often as there are folders."""
+        template = make_track(self.place / "template" / "Track", seconds=0.5)
+        self.env = install_analyzer(self.place / "plugins", "when", _WHEN) | {"WHEN": str(self.place / "when")}
+        code, _, log = once(template.parent, plugins=["when"], env=self.env)
+        assert code == 0, log
+        names = sorted(template.iterdir())
+        copies: dict[Path, Path] = {}
+        for number in range(self.folders):
+            if number % _NAMES_OF_A_FILE == 0:
+                copies = {name: self._copy(name, number) for name in names}
+            folder = self.root / f"Track {number:07d}"
+            folder.mkdir(parents=number == 0)
+            for name, copy in copies.items():
+                os.link(copy, folder / (f"{folder.name}.INFO" if name.suffix == ".INFO" else name.name))
+
+    def _copy(self, name: Path, number: int) -> Path:
+        target = self.place / "files" / f"{number}{name.name}"
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy2(name, target)
+        return target
+
+    @contextmanager
+    def service(self) -> Iterator[tuple[Service, float]]:
+        """The service, and when it was started."""
+        config = configuration(self.place / "c.toml", self.root, settle=0.0, plugins=["when"], workers=2)
+        started = time.monotonic()
+        with service(self.place / "d", config, env=self.env) as daemon:
+            yield daemon, started
+            daemon.stop(timeout=120)
+
+    def find(self) -> float:
+        """How long `find -type d` takes."""
+        started = time.monotonic()
+        subprocess.run(["find", self.root, "-type", "d"], stdout=subprocess.DEVNULL, check=True)
+        return time.monotonic() - started
+
+
+def walked(daemon: Service) -> bool:
+    """Whether the first walk or pass is over, and all folders are known."""
+    return "dataset-active" in daemon.log()
+
+
+def rest(daemon: Service) -> None:
+    """Wait until the first full walk is over as well."""
+    eventually(lambda: (status := daemon.status()) and status.datasets[0].last_walk, _PATIENCE)
+
+
+def cpu(pid: int) -> float:
+    """Seconds of processor time of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid: int) -> float:
+    """MiB of memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def measure(ground: Ground, runs: int, idle: float) -> dict[str, str]:
+    """All figures of one size."""
+    told = {"folders": f"{ground.folders:,}"}
+    with ground.service() as (daemon, started):
+        eventually(lambda: walked(daemon), _PATIENCE)
+        told["first walk, s"] = f"{time.monotonic() - started:.1f}"
+        rest(daemon)
+    starts, finds = [], []
+    for _ in range(runs):
+        finds.append(ground.find())
+        Path(ground.place / "d" / "log").unlink()
+        with ground.service() as (daemon, started):
+            eventually(lambda: walked(daemon), _PATIENCE)
+            starts.append(time.monotonic() - started)
+    told["warm start, s"] = f"{statistics.median(starts):.2f}"
+    told["find -type d, s"] = f"{statistics.median(finds):.2f}"
+    with ground.service() as (daemon, _):
+        rest(daemon)
+        told["moved in to job, ms"] = f"{1000 * arrival(ground, runs):.0f}"
+        told["GET /v1/status in a backfill, ms"] = f"{1000 * answers(ground, daemon):.1f}"
+        told["memory, MiB"] = f"{resident(daemon.process.pid):.0f}"
+        before, since = cpu(daemon.process.pid), time.monotonic()
+        eventually(lambda: time.monotonic() - since > idle, idle + 10)
+        told[f"idle CPU over {idle:.0f} s, %"] = f"{100 * (cpu(daemon.process.pid) - before) / idle:.2f}"
+    return told
+
+
+def arrival(ground: Ground, runs: int) -> float:
+    """From the `mv` of a folder into the tree to its job's first analyzer; the median."""
+    when, waits = ground.place / "when", []
+    for number in range(runs):
+        new = make_track(ground.place / "new" / f"New {number}", seconds=0.5, stems=(), seed=number)
+        when.unlink(missing_ok=True)
+        moved = time.time()
+        new.rename(ground.root / new.name)
+        eventually(lambda: when.exists() and when.read_text(), 120)
+        waits.append(float(when.read_text()) - moved)
+    return statistics.median(waits)
+
+
+def answers(ground: Ground, daemon: Service) -> float:
+    """The median time of an answer while folders are being measured."""
+    for number in range(40):
+        make_track(ground.root / f"Backfill {number}", seconds=5.0, seed=number)
+    client, times = ControlClient(daemon.socket), []
+    for _ in range(50):
+        started = time.monotonic()
+        client.status()
+        times.append(time.monotonic() - started)
+    eventually(lambda: daemon.states().keys() <= {"complete"}, 600)
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Measure each size and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folders", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--idle", type=float, default=60.0, help="seconds over which idle CPU is averaged")
+    parser.add_argument("--place", type=Path, help="where the trees are made; a temporary directory where left out")
+    arguments = parser.parse_args()
+    columns = []
+    for folders in arguments.folders:
+        with tempfile.TemporaryDirectory(dir=arguments.place) as place:
+            ground = Ground(Path(place), folders)
+            ground.make()
+            columns.append(measure(ground, arguments.runs, arguments.idle))
+    print(f"| | {' | '.join(column['folders'] for column in columns)} |")
+    print(f"| --- |{' --- |' * len(columns)}")
+    for name in list(columns[0])[1:]:
+        print(f"| {name} | {' | '.join(column[name] for column in columns)} |")
+
+
+if __name__ == "__main__":
+    main()

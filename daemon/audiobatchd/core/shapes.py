@@ -1,0 +1,100 @@
+"""What a folder has to show for itself, without what is its own alone: the same for thousands of folders.
+
+By it folders are judged anew without being read, when analyzers, models or the question change.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from audiobatchd.core.completeness import Assessment, Facts, Offer, Policy, assess
+from audiobatchd.model import FileStamp, Fingerprint
+from audiobatchd.provenance import Entry
+
+_STAMP = FileStamp(b"", 0, 0)
+_FINGERPRINT = Fingerprint("", 0, 0, "")
+
+
+class Account(Struct, frozen=True, array_like=True):
+    """One analyzer's provenance for one role, as far as it may be shared: without the file, the time and the host."""
+
+    analyzer: str
+    role: str
+    version: int
+    models: tuple[tuple[str, str], ...]
+    unmeasurable: tuple[str, ...]
+
+
+class Shape(Struct, frozen=True, array_like=True):
+    """A folder's source files by role, the keys that its record has, and who measured them.
+
+    `missing` and `stale` are the features that it lacked, and that were due anew, when it was looked at last.
+    """
+
+    roles: tuple[str, ...]
+    present: tuple[str, ...]
+    accounts: tuple[Account, ...]
+    missing: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+
+
+def accounts_of(roles: tuple[str, ...], analyzers: tuple[str, ...], entry: object) -> tuple[Account, ...]:
+    """The accounts of these analyzers for these roles; `entry` looks into the provenance, as `Facts.entry` does."""
+    assert callable(entry)
+    found = []
+    for analyzer in analyzers:
+        for role in roles:
+            told: Entry | None = entry(analyzer, role)
+            if told is not None:
+                models = tuple(sorted(told.models.items()))
+                found.append(Account(analyzer, role, told.version, models, tuple(sorted(told.unmeasurable))))
+    return tuple(found)
+
+
+def assess_shape(shape: Shape, offers: tuple[Offer, ...], policy: Policy) -> Assessment:
+    """What would be due in a folder of this shape whose files are those that were measured."""
+    entries = {
+        (each.analyzer, each.role): Entry(
+            fingerprint=_FINGERPRINT,
+            version=each.version,
+            models=dict(each.models),
+            unmeasurable=dict.fromkeys(each.unmeasurable, ""),
+        )
+        for each in shape.accounts
+    }
+    facts = Facts(
+        dict.fromkeys(shape.roles, _STAMP),
+        frozenset(shape.present),
+        lambda analyzer, role: entries.get((analyzer, role)),
+        {},
+    )
+    return assess(facts, offers, policy)
+
+
+def surely_due(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> tuple[str, ...]:
+    """The features that are due whatever is remembered of the files: damaged or not.
+
+    A file of which only the time differs is taken for what it was: that is settled by reading all of it.
+    """
+    assessment = assess(facts, offers, policy)
+    for role, work in assessment.due.items():
+        entries = ((due, facts.entry(due.analyzer, role)) for due in work)
+        assessment.due[role] = tuple(
+            due
+            for due, entry in entries
+            if entry is None or not due.unless_digest or entry.fingerprint.size != facts.files[role].size
+        )
+    return features_due(assessment, offers, policy)
+
+
+def features_due(assessment: Assessment, offers: tuple[Offer, ...], policy: Policy) -> tuple[str, ...]:
+    """The names of the features that an assessment finds due."""
+    features = {offer.name: offer.features for offer in offers}
+    names = [
+        name
+        for role, work in assessment.due.items()
+        for due in work
+        for name in features[due.analyzer].get(role, ())
+        if policy.only is None or name in policy.only
+    ]
+    return tuple(names)

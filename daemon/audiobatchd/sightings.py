@@ -1,0 +1,173 @@
+"""What every directory of a dataset looked like when it was last read, in the catalog: it need not be read again.
+
+Never trusted over the disk: a directory's time, its files' stamps and its record's are compared before anything that
+stands here counts. Called from threads only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from audiobatchd.catalog import Catalog
+from audiobatchd.core.completeness import Offer
+from audiobatchd.core.readings import Finding
+from audiobatchd.core.shapes import Shape
+
+_NOTHING: Final = Shape((), (), ())
+_SHAPES = 20_000
+_ROWS = 1000
+_NAMES = 400
+_COLUMNS = "path, time, signature, access, finding, leaf, shape"
+_FINDINGS = tuple(Finding)
+_PUT = "INSERT OR REPLACE INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_Row = tuple[bytes, int, str, str, int, int, int]
+
+
+class Sighting(Struct, frozen=True):
+    """One directory. `time` is its mtime in ns, 0 where it had only just changed: then it tells nothing.
+
+    `finding` is `GONE` for a directory that is no track folder. `leaf`: it has no directories to be entered.
+    """
+
+    path: str
+    time: int
+    signature: str = ""
+    access: str = ""
+    finding: Finding = Finding.GONE
+    leaf: bool = False
+    shape: Shape = _NOTHING
+
+
+class Sightings:
+    """The table of one daemon. Shapes are stored once, however many folders share them."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder = msgspec.msgpack.Decoder(Shape)
+        self._numbers: dict[Shape, int] = {}
+        self._shapes: dict[int, Shape] = {}
+
+    def recall(self, dataset: str, paths: Iterable[str]) -> dict[str, Sighting]:
+        """Those of these directories that are known."""
+        found: dict[str, Sighting] = {}
+        names = [os.fsencode(path) for path in paths]
+        for start in range(0, len(names), _NAMES):
+            part = names[start : start + _NAMES]
+            marks = ",".join("?" * len(part))
+            query = f"SELECT {_COLUMNS} FROM sighting WHERE dataset = ? AND path IN ({marks})"  # noqa: S608  # marks alone
+            for row in self._catalog.ask(query, (os.fsencode(dataset), *part)):
+                sighting = self._sighting(row)
+                found[sighting.path] = sighting
+        return found
+
+    def all(self, dataset: str) -> Iterator[Sighting]:
+        """Every directory, by path; what changes meanwhile may be seen or not."""
+        query = f"SELECT {_COLUMNS} FROM sighting WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?"  # noqa: S608  # ours
+        rows = self._catalog.ask(query.replace(">", ">="), (os.fsencode(dataset), b"", _ROWS))
+        while rows:
+            yield from map(self._sighting, rows)
+            rows = self._catalog.ask(query, (os.fsencode(dataset), rows[-1][0], _ROWS))
+
+    def count(self, dataset: str) -> int:
+        """How many track folders are known."""
+        query = "SELECT count(*) FROM sighting WHERE dataset = ? AND finding != ?"
+        rows = self._catalog.ask(query, (os.fsencode(dataset), _FINDINGS.index(Finding.GONE)))
+        return int(rows[0][0]) if rows else 0
+
+    def note(self, dataset: str, sightings: Iterable[Sighting]) -> None:
+        """Keep these in place of what was known; not where no other run, nor another walk, will ask for them."""
+        if not self._catalog.lasts:
+            return
+        rows = [
+            (
+                os.fsencode(dataset),
+                os.fsencode(each.path),
+                each.time,
+                each.signature,
+                each.access,
+                _FINDINGS.index(each.finding),
+                int(each.leaf),
+                self._number(each.shape),
+            )
+            for each in sightings
+        ]
+        if rows:
+            self._catalog.write_many(_PUT, rows)
+
+    def forget(self, dataset: str, paths: Iterable[str]) -> None:
+        """These directories are gone."""
+        rows = [(os.fsencode(dataset), os.fsencode(path)) for path in paths]
+        if rows:
+            self._catalog.write_many("DELETE FROM sighting WHERE dataset = ? AND path = ?", rows)
+
+    def offers(self) -> tuple[Offer, ...] | None:
+        """What the analyzers gave when the daemon ran last; None where nobody knows."""
+        rows = self._catalog.ask("SELECT value FROM fact WHERE name = 'offers'", ())
+        try:
+            return msgspec.msgpack.decode(rows[0][0], type=tuple[Offer, ...]) if rows else None
+        except (msgspec.MsgspecError, TypeError):
+            return None
+
+    def note_offers(self, offers: tuple[Offer, ...]) -> None:
+        """Keep what the analyzers give now."""
+        content = self._encoder.encode(offers)
+        self._catalog.write_many("INSERT OR REPLACE INTO fact VALUES ('offers', ?)", [(content,)])
+
+    def root(self, dataset: str) -> tuple[int, int] | None:
+        """Which directory the dataset's root was, as device and inode; None where nobody knows."""
+        rows = self._catalog.ask("SELECT value FROM fact WHERE name = ?", (_root_of(dataset),))
+        try:
+            return msgspec.msgpack.decode(rows[0][0], type=tuple[int, int]) if rows else None
+        except (msgspec.MsgspecError, TypeError):
+            return None
+
+    def note_root(self, dataset: str, root: tuple[int, int]) -> None:
+        """Keep which directory the root is."""
+        row = (_root_of(dataset), self._encoder.encode(root))
+        self._catalog.write_many("INSERT OR REPLACE INTO fact VALUES (?, ?)", [row])
+
+    def _sighting(self, row: tuple[object, ...]) -> Sighting:
+        path, time, signature, access, finding, leaf, shape = row
+        assert isinstance(path, bytes)
+        assert isinstance(time, int)
+        assert isinstance(finding, int)
+        assert isinstance(shape, int)
+        return Sighting(
+            os.fsdecode(path), time, str(signature), str(access), _FINDINGS[finding], bool(leaf), self._shape(shape)
+        )
+
+    def _number(self, shape: Shape) -> int:
+        if shape not in self._numbers:
+            content = self._encoder.encode(shape)
+            self._catalog.write_many("INSERT OR IGNORE INTO shape (content) VALUES (?)", [(content,)])
+            rows = self._catalog.ask("SELECT number FROM shape WHERE content = ?", (content,))
+            self._keep(int(rows[0][0]) if rows else 0, shape)
+        return self._numbers.get(shape, 0)
+
+    def _shape(self, number: int) -> Shape:
+        if number not in self._shapes:
+            rows = self._catalog.ask("SELECT content FROM shape WHERE number = ?", (number,))
+            try:
+                shape = self._decoder.decode(rows[0][0]) if rows else _NOTHING
+            except (msgspec.MsgspecError, TypeError):
+                shape = _NOTHING
+            self._keep(number, shape)
+        return self._shapes.get(number, _NOTHING)
+
+    def _keep(self, number: int, shape: Shape) -> None:
+        if len(self._shapes) >= _SHAPES:  # records with keys of their own in each folder
+            self._shapes.clear()
+            self._numbers.clear()
+        if number:
+            self._shapes[number] = shape
+            self._numbers[shape] = number
+
+
+def _root_of(dataset: str) -> bytes:
+    return b"root " + os.fsencode(dataset)

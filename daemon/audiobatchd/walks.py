@@ -1,0 +1,231 @@
+"""Walks over a dataset: every directory, some trees, or a pass over the directories whose time has changed.
+
+They deliver readings in batches, in bounded memory, and take their time where nobody waits. Run in threads; decide
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from audiobatchd import dataset, filesystems
+from audiobatchd.core.events import Walked, WalkRead
+from audiobatchd.core.readings import Finding, Reading
+from audiobatchd.core.shapes import Shape
+from audiobatchd.dataset import Listing
+from audiobatchd.filesystems import Kind
+from audiobatchd.model import FolderKey, WalkKind
+from audiobatchd.scan import Scanner
+from audiobatchd.sightings import Sighting, Sightings
+
+_BATCH = 64
+_PASS_BATCH = 512
+_GENTLY = 0.25
+"""The share of a core that a walk takes which nobody waits for."""
+
+Deliver = Callable[[WalkRead], None]
+
+
+def walk(scanner: Scanner, paths: tuple[str, ...], deliver: Deliver, *, kind: WalkKind, first: bool) -> Walked:
+    """Look at every track folder from each of `paths` down, or, of a PASS, at what has changed in all of them.
+
+    Nothing is read where the file system's locks are not shared between machines, unless this one works there alone.
+    `first`: nobody knows yet what is in the dataset. Raises whatever `deliver` raises.
+    """
+    started = time.thread_time()
+    root = scanner.root
+    try:
+        status = os.stat(os.path.join(root, ""))  # which takes a directory
+        filesystem_kind, filesystem = filesystems.of(root)
+        bare = kind is WalkKind.PASS and _is_bare(root)
+    except OSError as error:
+        remark = "" if isinstance(error, FileNotFoundError) else f"cannot read it: {error.strerror}"
+        return Walked(root, kind, None, empty=True, remark=remark)
+    identity, locks = (status.st_dev, status.st_ino), f"{filesystem_kind.value} ({filesystem})"
+    if filesystem_kind is Kind.WEAK and not scanner.alone:
+        refusal = filesystems.refusal(filesystem)
+        return Walked(root, kind, identity, empty=False, refusal=refusal, locks=locks)
+    made = _Walk(scanner, deliver, hurried=first)
+    if kind is not WalkKind.PASS:
+        made.down_from(paths)
+    elif not bare:
+        made.over_the_changed(first=first)
+    return Walked(
+        root,
+        kind,
+        identity,
+        empty=bare or made.lost or not made.entered_anything,
+        tracks=made.tracks,
+        parents=frozenset(made.parents),
+        is_track=made.is_track,
+        locks=locks,
+        cost=time.thread_time() - started,
+    )
+
+
+def _is_bare(root: str) -> bool:
+    """Whether nothing at all lies in a directory, as below a mount point. Raises OSError."""
+    with os.scandir(root) as entries:
+        return next(entries, None) is None
+
+
+class _Walk:
+    """One walk on its way: what it came by, and what has not yet been delivered."""
+
+    def __init__(self, scanner: Scanner, deliver: Deliver, *, hurried: bool) -> None:
+        self._scanner = scanner
+        self._sightings = Sightings(scanner.catalog)
+        self._deliver = deliver
+        self._hurried = hurried
+        self._spent = time.thread_time()
+        self._judged: dict[Shape, int | None] = {}
+        self._unchanged: list[tuple[str, int]] = []
+        self._readings: list[Reading] = []
+        self._batch: list[tuple[str, Listing]] = []
+        self._listed = 0
+        self.tracks = 0
+        self.parents: set[str] = set()
+        self.is_track = False
+        self.entered_anything = False
+        self.lost = False
+
+    def down_from(self, paths: tuple[str, ...]) -> None:
+        """List every directory, depth first, in the order of names."""
+        root = self._scanner.root
+        stack = [path for path in reversed(paths) if not dataset.is_link_below(root, path)]
+        while stack:
+            path = stack.pop()
+            listing = self._list(path)
+            if listing is not None:
+                stack += [os.path.join(path, name) for name in reversed(listing.contents.directories)]
+        self._take()
+
+    def over_the_changed(self, *, first: bool) -> None:
+        """List those whose time has changed, and what is new in them; with `first` read all that are not complete."""
+        changed: list[str] = []
+        gone: list[str] = []
+        for sighting in self._sightings.all(self._scanner.root):
+            self._listed += 1
+            self.entered_anything = True
+            if not sighting.leaf:  # before its time is looked at, so that nothing can happen in between
+                self._scanner.watch.enter(self._scanner.root, sighting.path, leaf=False)
+            if sighting.finding is not Finding.GONE:
+                self._came_by(sighting.path)
+            match self._time_of(sighting.path):
+                case None:
+                    gone.append(sighting.path)
+                case moment if not moment or moment != sighting.time:
+                    changed.append(sighting.path)
+                case _ if first:
+                    self._as_it_was(sighting, changed)
+            if len(self._unchanged) >= _PASS_BATCH:
+                self._send()
+        if gone and _is_bare(self._scanner.root):
+            self.lost = True  # a mount went meanwhile: nothing of that is to be believed
+            return
+        self._look_again(changed, gone)
+
+    def _time_of(self, path: str) -> int | None:
+        """The directory's mtime; 0 where that cannot be told, None where there is none."""
+        try:
+            return os.stat(self._scanner.folder(path)).st_mtime_ns
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError:
+            return 0
+
+    def _as_it_was(self, sighting: Sighting, changed: list[str]) -> None:
+        if sighting.finding is Finding.GONE:
+            return
+        unavailable = self._unavailable(sighting.shape) if sighting.finding is Finding.COMPLETE else None
+        if unavailable is None:
+            changed.append(sighting.path)
+        else:
+            self._unchanged.append((sighting.path, unavailable))
+
+    def _look_again(self, changed: list[str], gone: list[str]) -> None:
+        """List the changed ones, and walk what is new in them."""
+        new: list[str] = []
+        root = self._scanner.root
+        for path in changed:
+            listing = self._list(path)
+            if listing is not None:
+                inside = [os.path.join(path, name) for name in listing.contents.directories]
+                known = self._sightings.recall(root, inside)
+                new += [each for each in inside if each not in known]
+        self._take()
+        for path in gone:
+            self._scanner.watch.forget(root, path)
+            self._readings.append(Reading(FolderKey(root, path), Finding.GONE))
+        self._sightings.forget(root, gone)
+        self._send()
+        self.down_from(tuple(new))
+
+    def _list(self, path: str) -> Listing | None:
+        """List one directory, to be looked into; None where it is gone or cannot be read, which is told."""
+        self._listed += 1
+        try:
+            listing = self._scanner.listing(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            self._take()
+            key = FolderKey(self._scanner.root, path)
+            why = {"": f"cannot read the folder: {error.strerror}"}
+            self._readings.append(Reading(key, Finding.BLOCKED, reasons=why))
+            return None
+        self._batch.append((path, listing))
+        if len(self._batch) >= _BATCH:
+            self._take()
+        return listing
+
+    def _take(self) -> None:
+        """Look into what was listed, as far as it is not as it was."""
+        scanner, root = self._scanner, self._scanner.root
+        batch, self._batch = self._batch, []
+        known = self._sightings.recall(root, [path for path, _ in batch])
+        noted: list[Sighting] = []
+        for path, listing in batch:
+            contents, old = listing.contents, known.get(path)
+            self.entered_anything |= bool(contents.directories or contents.sources)
+            unavailable = scanner.unchanged(old, listing)
+            if contents.is_track:
+                self._came_by(path)
+            if unavailable is not None:
+                self._unchanged.append((path, unavailable))
+                if old is not None and old.time != listing.time:
+                    noted.append(msgspec.structs.replace(old, time=listing.time))
+                continue
+            reading, sighting = scanner.look(FolderKey(root, path), listing, old)
+            if contents.is_track or contents.lacks_mix or (old is not None and old.finding is not Finding.GONE):
+                self._readings.append(reading)
+            if sighting != old:
+                noted.append(sighting)
+        self._sightings.note(root, noted)
+        self._send()
+
+    def _unavailable(self, shape: Shape) -> int | None:
+        if shape not in self._judged:
+            self._judged[shape] = self._scanner.unavailable(shape)
+        return self._judged[shape]
+
+    def _came_by(self, path: str) -> None:
+        self.tracks += 1
+        if path:
+            self.parents.add(path.rpartition("/")[0])
+        else:
+            self.is_track = True
+
+    def _send(self) -> None:
+        if self._readings or self._unchanged:
+            readings, unchanged = tuple(self._readings), tuple(self._unchanged)
+            self._deliver(WalkRead(readings, self._scanner.root, unchanged, self._listed))
+            self._readings, self._unchanged = [], []
+        if not self._hurried:
+            spent = time.thread_time() - self._spent
+            time.sleep(min(1.0, spent * (1 / _GENTLY - 1)))
+            self._spent = time.thread_time()

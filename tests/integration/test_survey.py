@@ -1,0 +1,95 @@
+"""What the service knows of all folders, beside what their records tell: the same, for any question."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from support.audio_files import make_track
+from support.service import Service, configuration, eventually, run, service
+
+
+@pytest.fixture(scope="module")
+def track(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short track with a stem."""
+    return make_track(tmp_path_factory.mktemp("music") / "Track", seconds=4.0, stems=("drums",))
+
+
+def asked(daemon: Service, config: Path, command: str, root: Path, *features: str) -> tuple[object, object]:
+    """The answer of the service, and that of the disk."""
+    wanted = ("--features", *features) if features else ()
+    known = run("audiobatchctl", "--socket", daemon.socket, command, root, "--json", *wanted)
+    read = run("audiobatchctl", "--socket", daemon.socket, command, root, "--json", "--config", config, *wanted)
+    assert known[0] == read[0]
+    return json.loads(known[1]), json.loads(read[1])
+
+
+@pytest.mark.parametrize("features", [(), ("lufs", "lra_drums"), ("bpm",), ("mood", "lufs"), ("nonesuch",)])
+def test_the_answers_are_those_of_the_disk(tmp_path: Path, track: Path, features: tuple[str, ...]) -> None:
+    root = tmp_path / "dataset"
+    for name in ("Done", "Deep/er/Done", "Damaged", "Spoilt", "Foreign", "Edited"):
+        shutil.copytree(track, root / name)
+    (root / "Damaged" / "drums.flac").write_bytes(b"no audio")
+    (root / "Spoilt" / "Spoilt.INFO").write_text("{")
+    (root / "Foreign" / "Foreign.INFO").write_text('{"bpm": 120, "mood": "calm"}')
+    config = configuration(tmp_path / "c.toml", root, settle=0.0)
+    with service(tmp_path / "d", config) as daemon:
+        daemon.becomes(complete=4, failed=1, blocked=1)
+        for command in ("progress", "missing", "check"):
+            eventually(lambda: len(set(map(str, asked(daemon, config, command, root, *features)))) == 1)  # noqa: B023
+            known, read = asked(daemon, config, command, root, *features)
+            assert known == read, command
+        assert daemon.stop() == 0
+    with service(tmp_path / "d", config) as daemon:
+        daemon.becomes(complete=4, failed=1, blocked=1)
+        known, read = asked(daemon, config, "missing", root, *features)
+        assert known == read, "also after a restart, in which no record was read"
+        assert daemon.stop() == 0
+
+
+def test_a_folder_that_somebody_wants_goes_first(tmp_path: Path, track: Path) -> None:
+    root = tmp_path / "dataset"
+    for number in range(12):
+        shutil.copytree(track, root / f"{number:02d}")
+    config = configuration(tmp_path / "c.toml", root, settle=0.0, workers=1)
+    with service(tmp_path / "d", config) as daemon:
+        eventually(lambda: daemon.states().get("queued", 0) > 4)
+        code, out, err = run("audiobatchctl", "--socket", daemon.socket, "bump", root / "11")
+        assert (code, out) == (0, "It is next.\n"), err
+        daemon.becomes(complete=12)
+        done = [line.partition(" folder=")[2][:2] for line in daemon.log().splitlines() if "folder-done" in line]
+        assert done.index("11") < 10
+        assert done[:2] == ["00", "01"], "otherwise by path"
+        assert run("audiobatchctl", "--socket", daemon.socket, "bump", root / "11")[0] == 1
+        assert daemon.stop() == 0
+
+
+def test_a_marker_tells_that_a_folder_has_arrived(tmp_path: Path, track: Path) -> None:
+    root = tmp_path / "dataset"
+    shutil.copytree(track, root / "A")
+    config = configuration(tmp_path / "c.toml", root, settle=0.0)
+    config.write_text(config.read_text() + 'ready_marker = "DONE"\n')
+    with service(tmp_path / "d", config) as daemon:
+        daemon.becomes(settling=1)
+        (root / "A" / "DONE").touch()
+        daemon.becomes(complete=1)
+        assert daemon.stop() == 0
+
+
+def test_a_walk_on_demand_and_a_dataset_that_is_only_walked(tmp_path: Path, track: Path) -> None:
+    root = tmp_path / "dataset"
+    root.mkdir()
+    config = configuration(tmp_path / "c.toml", root, settle=0.0)
+    config.write_text(config.read_text() + 'mode = "walk"\n')
+    with service(tmp_path / "d", config) as daemon:
+        daemon.says("dataset-active")
+        shutil.copytree(track, root / "A")
+        assert run("audiobatchctl", "--socket", daemon.socket, "rescan", root)[:2] == (0, "The walk begins.\n")
+        daemon.becomes(complete=1)
+        status = daemon.status()
+        assert status is not None
+        assert status.datasets[0].watch == "mode = walk"
+        assert daemon.stop() == 0
