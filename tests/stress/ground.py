@@ -1,0 +1,152 @@
+"""The ground of the chaos: a small file system, the track folders on it, and the audio that they are made of."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audiobatchd.plugin_api import FULL_MIX, STEMS
+from support.audio_files import music, write_audio
+
+ALBUMS = 8
+_SIZE = "192m"
+_POOL = 32
+_RATE = 16000
+_SECONDS = (0.5, 3.0)
+_PAGE = 4096
+
+
+@dataclass(eq=False)
+class Track:
+    """One track folder. Its number stays when its name changes.
+
+    `foreign` are the keys that other tools put into its record, as far as nothing spoiled it since; `rivals` when those
+    came whose tool asked for no lock. `garbage` stands in its record, since `spoiled_at`, where that cannot be
+    understood. `is_busy`: something is done to it that is not over.
+    """
+
+    number: int
+    path: Path
+    roles: tuple[str, ...]
+    names: int = 1
+    foreign: dict[str, int] = field(default_factory=dict)
+    rivals: dict[str, float] = field(default_factory=dict)
+    garbage: bytes | None = None
+    spoiled_at: float = 0.0
+    is_busy: bool = False
+
+    @property
+    def record(self) -> Path:
+        """Where its record is."""
+        return self.path / f"{self.path.name}.INFO"
+
+    @property
+    def lock(self) -> Path:
+        """Where its lock is."""
+        return self.path.with_name(self.path.name + ".lock")
+
+    def source(self, role: str) -> Path:
+        """Where a source file is."""
+        return self.path / f"{role}.flac"
+
+
+class Ground:
+    """The dataset `root` below `place`, and what else is on the same file system."""
+
+    def __init__(self, place: Path, *, is_small: bool) -> None:
+        self.root = place / "dataset"
+        self.root.mkdir()
+        self.state = place / "state"
+        self.is_small = is_small
+        self.tracks: list[Track] = []
+        self.albums = [self.root / f"Album {number}" for number in range(ALBUMS)]
+        self.pool: list[bytes] = []
+        self._filler = place / "filler"
+        self._made = 0
+
+    def make(self, folders: int, seed: int) -> None:
+        """Make the audio, and the first folders out of it."""
+        dice = random.Random(f"{seed} ground")
+        for number in range(_POOL):
+            seconds = _SECONDS[0] + (_SECONDS[1] - _SECONDS[0]) * number / (_POOL - 1)
+            path = write_audio(self.state.with_name("sample.flac"), music(seconds, _RATE, seed * 1000 + number), _RATE)
+            self.pool.append(path.read_bytes())
+            path.unlink()
+        for album in self.albums:
+            album.mkdir()
+        for _ in range(folders):
+            track = self.new(dice)
+            track.path.mkdir()
+            for role in track.roles:
+                track.source(role).write_bytes(dice.choice(self.pool))
+
+    def new(self, dice: random.Random) -> Track:
+        """A track that is still to be made."""
+        number, self._made = self._made, self._made + 1
+        stems = tuple(dice.sample(STEMS, dice.choice((0, 0, 1, 2))))
+        track = Track(number, dice.choice(self.albums) / f"Track {number:03d}", (FULL_MIX, *stems))
+        self.tracks.append(track)
+        return track
+
+    def at_work(self) -> list[Track]:
+        """The folders beside which there is a lock."""
+        return [track for track in self.tracks if track.lock.exists()]
+
+    def fill(self) -> None:
+        """Leave no room."""
+        descriptor = os.open(self._filler, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            step = 1 << 24
+            while step >= _PAGE:
+                end = os.fstat(descriptor).st_size
+                try:
+                    os.posix_fallocate(descriptor, end, step)
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    step //= 4
+        finally:
+            os.close(descriptor)
+
+    def empty(self) -> None:
+        """Give the room back."""
+        self._filler.unlink(missing_ok=True)
+
+    def copy_without_records(self, target: Path) -> None:
+        """Copy all track folders as they are now, without what the service made."""
+        for track in self.tracks:
+            folder = target / track.path.relative_to(self.root)
+            folder.mkdir(parents=True)
+            for role in track.roles:
+                shutil.copy2(track.source(role), folder)
+
+
+@contextmanager
+def small_file_system(place: Path) -> Iterator[bool]:
+    """Mount a tmpfs on `place`, which is gone afterwards; False where that is not for us."""
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={_SIZE},mode=700", "audiobatchd-chaos", os.fspath(place)]
+    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode != 0:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        # Whatever may still be open in it: it goes from the tree of names at once.
+        for option in ([], ["--lazy"]):
+            if subprocess.run(["umount", *option, place], check=False, capture_output=True).returncode == 0:
+                break
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder, however busily somebody else makes files in it."""
+    while path.exists():
+        with suppress(OSError):
+            shutil.rmtree(path)

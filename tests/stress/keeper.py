@@ -1,0 +1,224 @@
+"""Keeps a daemon running as systemd does: what ends is started again. It tells when one ends that nobody told to."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from audiobatchd.control.client import ControlClient
+from audiobatchd.errors import AudiobatchError
+from audiobatchd.status import Status
+from support.service import PROGRAMS, Service, service
+
+_PR_SET_CHILD_SUBREAPER = 36
+_RESTART = 0.3
+_STOP = 40.0
+_DEATH = 5.0
+_EXPECTED = {"kill": (-signal.SIGKILL,), "stop": (0,), "stop early": (0, -signal.SIGTERM)}
+_ANSWER = 2.0
+_LAST_LINES = 5
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process for good: a PID alone may be given to another one."""
+
+    pid: int
+    start: int
+
+    def is_there(self) -> bool:
+        """Whether it still runs, or was stopped; one that waits to be reaped does not."""
+        fields = _stat(self.pid)
+        return bool(fields) and int(fields[19]) == self.start and fields[0] not in ("Z", "X")
+
+
+class Keeper:
+    """One daemon after the other, with their state and socket in the same place."""
+
+    def __init__(self, directory: Path, config: Path, state: Path, env: dict[str, str]) -> None:
+        # What a killed daemon leaves becomes our child: nobody else may reap it, where PID 1 is no init.
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        self.troubles: list[str] = []
+        self.starts = 0
+        self._directory = directory
+        self._config = config
+        self._state = state
+        self._env = env
+        self._environ = {**os.environ, **env}
+        self._stack = ExitStack()
+        self._running: Service | None = None
+        self._sessions: set[int] = set()
+        self._told = ""
+        self._deadline = 0.0
+        self._start_at = 0.0
+        self._doomed: list[tuple[float, Process]] = []
+        self._pass: subprocess.Popen[bytes] | None = None
+        self._keeps = True
+
+    @property
+    def log_path(self) -> Path:
+        """Where all daemons log."""
+        return self._directory / "log"
+
+    def status(self) -> Status | None:
+        """What the daemon tells; None while there is none that answers."""
+        with suppress(AudiobatchError, OSError):
+            return ControlClient(self._directory / "control.sock", _ANSWER).status()
+        return None
+
+    def workers(self) -> list[Process]:
+        """The worker processes."""
+        return _children(self._running.process.pid) if self._running else []
+
+    def busy_workers(self) -> list[Process]:
+        """Those that are at a folder, as far as the daemon tells."""
+        status = self.status()
+        at_work = {worker.pid for worker in status.workers if worker.state == "busy"} if status else set()
+        return [each for each in self.workers() if each.pid in at_work]
+
+    def tick(self) -> None:
+        """See what has ended, and start what is to run."""
+        now = time.monotonic()
+        if self._running is not None and self._running.process.poll() is not None:
+            self._ended(self._running.process.returncode)
+            self._start_at = now + _RESTART
+        if self._running is not None and self._told.startswith("stop") and now > self._deadline:
+            self.troubles.append(f"the daemon did not stop within {_STOP:.0f} s")
+            self._running.process.kill()
+        if self._running is None and self._keeps and now >= self._start_at:
+            self._start()
+        if self._pass is not None and self._pass.poll() is not None:
+            self._pass = None
+        self._reap_others()
+        for deadline, process in list(self._doomed):
+            if now > deadline:
+                self._doomed.remove((deadline, process))
+                if process.is_there():
+                    self.troubles.append(f"worker {process.pid} outlived its daemon")
+
+    def kill(self) -> bool:
+        """End the daemon's own process, and nothing else; whether there was one."""
+        if self._running is None:
+            return False
+        workers = _children(self._running.process.pid)
+        self._told = "kill"
+        self._running.process.kill()
+        self._running.process.wait()
+        self._doomed += [(time.monotonic() + _DEATH, worker) for worker in workers]
+        return True
+
+    def tell_to_stop(self) -> bool:
+        """Have the daemon end by itself; whether there was one."""
+        if self._running is None or self._told:
+            return False
+        # Before it answers it may not have come to listening for signals.
+        self._told = "stop" if self.status() else "stop early"
+        self._deadline = time.monotonic() + _STOP
+        self._running.process.terminate()
+        return True
+
+    def start_pass(self) -> bool:
+        """Have `audiobatchd --once` work beside the daemon; whether none did already."""
+        if self._pass is not None:
+            return False
+        command = [str(PROGRAMS / "audiobatchd"), "--config", str(self._config), "--once", "--workers", "1"]
+        with (self._directory / "pass.log").open("ab") as log:
+            self._pass = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environ, start_new_session=True
+            )
+        self._sessions.add(self._pass.pid)
+        return True
+
+    def kill_pass(self) -> bool:
+        """Kill the pass that works beside; whether there was one."""
+        if self._pass is None or self._pass.poll() is not None:
+            return False
+        workers = _children(self._pass.pid)
+        self._pass.kill()
+        self._pass.wait()
+        self._doomed += [(time.monotonic() + _DEATH, worker) for worker in workers]
+        return True
+
+    def stop(self) -> None:
+        """End for good: nothing may be left."""
+        self._keeps = False
+        self.tell_to_stop()
+        while self._running is not None or self._pass is not None or self._doomed:
+            self.tick()
+            time.sleep(0.05)
+        self.troubles += [f"process {pid} was left, {state}" for pid, state in self._left().items()]
+
+    def close(self) -> None:
+        """Leave nothing behind, whatever happened."""
+        self._keeps = False
+        self._stack.close()
+        self.kill_pass()
+        for pid in self._left():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._reap_others()
+
+    def zombies(self) -> list[int]:
+        """Children of the daemon that it did not reap."""
+        pid = self._running.process.pid if self._running else 0
+        return [each for each in _pids() if (fields := _stat(each)) and int(fields[1]) == pid and fields[0] == "Z"]
+
+    def _start(self) -> None:
+        self._told = ""
+        self.starts += 1
+        self._running = self._stack.enter_context(
+            service(self._directory, self._config, "--state-dir", self._state, env=self._env)
+        )
+        self._sessions.add(self._running.process.pid)
+
+    def _ended(self, code: int) -> None:
+        if code not in _EXPECTED.get(self._told, ()):
+            last = " | ".join(self.log_path.read_text(errors="replace").splitlines()[-_LAST_LINES:])
+            self.troubles.append(f"the daemon ended with code {code} ({self._told or 'nobody told it to'}): {last}")
+        self._stack.close()
+        self._running = None
+
+    def _reap_others(self) -> None:
+        """Reap what became our child, but not what we started ourselves."""
+        started = {self._running.process.pid if self._running else 0, self._pass.pid if self._pass else 0}
+        with suppress(ChildProcessError):
+            while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if ended.si_pid in started:
+                    return  # the next tick sees to it
+                os.waitpid(ended.si_pid, 0)
+
+    def _left(self) -> dict[int, str]:
+        """Processes of any of our daemons' sessions, with their state."""
+        found = {}
+        for pid in _pids():
+            fields = _stat(pid)
+            if fields and int(fields[3]) in self._sessions:
+                found[pid] = fields[0]
+        return found
+
+
+def _children(parent: int) -> list[Process]:
+    found = []
+    for pid in _pids():
+        fields = _stat(pid)
+        if fields and int(fields[1]) == parent and fields[0] != "Z":
+            found.append(Process(pid, int(fields[19])))
+    return sorted(found, key=lambda process: process.pid)
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+
+
+def _stat(pid: int) -> list[str]:
+    """/proc/PID/stat from the state on; empty where there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []

@@ -1,0 +1,136 @@
+"""What must hold when the chaos is over, and whether it does."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stress.ground import Ground, Track
+from stress.keeper import Keeper
+from stress.witness import GAP, Witness, sites_of
+from support.service import leftovers, run
+
+QUIET = 600.0
+"""Seconds within which all must be complete: backoffs grow to minutes."""
+
+_WALKS = 2
+_CLEAN = 30.0
+_PASS = 900.0
+
+
+@dataclass
+class Verdict:
+    """What was found wrong, by folder (empty: the whole), and how long after the chaos there was quiet."""
+
+    faults: list[tuple[str, str]] = field(default_factory=list)
+    seconds_to_quiet: float = 0.0
+
+    def wait(self, keeper: Keeper, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until it is so; whether it came to be in time."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            keeper.tick()
+            time.sleep(0.1)
+        return True
+
+    def come_to_rest(self, keeper: Keeper, ground: Ground, since: float) -> None:
+        """Wait until every folder is complete, and then for two more walks, which may find nothing to do."""
+        if not self.wait(keeper, lambda: _is_quiet(keeper, ground), QUIET):
+            self.faults += _why_not_quiet(keeper, ground)
+        self.seconds_to_quiet = time.monotonic() - since
+        for _ in range(_WALKS):
+            last = _last_walk(keeper)
+            self.wait(keeper, lambda last=last: _last_walk(keeper) not in ("", last), _CLEAN)  # type: ignore[misc]
+        if not self.faults and not _is_quiet(keeper, ground):
+            self.faults.append(("", f"did not stay quiet: {_states(keeper)}"))
+
+    def end(self, keeper: Keeper, ground: Ground) -> None:
+        """Nothing may be left, neither while the daemon runs nor after it."""
+        self.wait(keeper, lambda: not leftovers(ground.root), _CLEAN)
+        self.faults += [(_folder_of(name), f"left while the daemon ran: {name}") for name in leftovers(ground.root)]
+        if not self.wait(keeper, lambda: not keeper.zombies(), 5.0):
+            self.faults.append(("", f"zombies: {keeper.zombies()}"))
+        keeper.stop()
+        self.faults += [(_folder_of(name), f"left at the end: {name}") for name in leftovers(ground.root)]
+
+    def compare(self, ground: Ground, witness: Witness, undisturbed: Path) -> None:
+        """Hold every record against that of an undisturbed pass over the same files."""
+        for track in ground.tracks:
+            expected = undisturbed / track.path.relative_to(ground.root)
+            for fault in _differences(track, expected / track.record.name, witness):
+                self.faults.append((track.path.name, fault))
+
+
+def measure_undisturbed(ground: Ground, target: Path, config: Path, env: Mapping[str, str]) -> None:
+    """One pass over a copy of the files as they are now."""
+    ground.copy_without_records(target)
+    code, out, err = run("audiobatchd", "--config", config, "--once", target, env=env, timeout=_PASS)
+    if code != 0:
+        message = f"the undisturbed pass ended with code {code}: {out}{err}"
+        raise RuntimeError(message)
+
+
+def _is_quiet(keeper: Keeper, ground: Ground) -> bool:
+    return _states(keeper) == {"complete": len(ground.tracks)}
+
+
+def _states(keeper: Keeper) -> dict[str, int]:
+    status = keeper.status()
+    if status is None:
+        return {}
+    return {state.value: number for state, number in status.datasets[0].folders.items() if number}
+
+
+def _last_walk(keeper: Keeper) -> str:
+    status = keeper.status()
+    return status.datasets[0].last_walk if status else ""
+
+
+def _why_not_quiet(keeper: Keeper, ground: Ground) -> Iterator[tuple[str, str]]:
+    status = keeper.status()
+    remark = f"{status.datasets[0].state} {status.datasets[0].remark}" if status else "no daemon answers"
+    yield "", f"not quiet within {QUIET:.0f} s: {_states(keeper)} of {len(ground.tracks)}; {remark}"
+    for trouble in status.troubles if status else []:
+        yield Path(trouble.folder).name, f"{trouble.state.value}: {trouble.reason}"
+
+
+def _folder_of(name: str) -> str:
+    """The folder that something left in or beside it belongs to."""
+    path = Path(name)
+    return path.name.removesuffix(".lock") if path.suffix == ".lock" else path.parent.name
+
+
+def _differences(track: Track, expected: Path, witness: Witness) -> Iterator[str]:
+    ours, theirs = _values(track.record), _values(expected)
+    if not ours:
+        yield "there is no record, or none that can be understood"
+        return
+    foreign = {key: ours[key] for key in ours if key.startswith("chaos_")}
+    for key, value in track.foreign.items():
+        came = track.rivals.get(key)
+        in_gap = came is not None and witness.published_within(track.path, came, GAP)
+        if foreign.get(key) != value and not in_gap:
+            yield f"the key {key} of another tool is {foreign.get(key)}, not {value}"
+    numbers = {key: value for key, value in ours.items() if key not in foreign and key != "_audiobatch"}
+    del theirs["_audiobatch"]
+    if numbers != theirs:
+        differing = {key for key in numbers | theirs if numbers.get(key) != theirs.get(key)}
+        yield "; ".join(f"{key} is {numbers.get(key)}, not {theirs.get(key)}" for key in sorted(differing))
+    ours_of, theirs_of = (sites_of(path.read_bytes()) or {} for path in (track.record, expected))
+    if {site: now.fingerprint[3] for site, now in ours_of.items()} != {
+        site: now.fingerprint[3] for site, now in theirs_of.items()
+    }:
+        yield "the record's provenance names other files than there are"
+
+
+def _values(record: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(record.read_bytes()))
+    except (OSError, ValueError):
+        return {}
