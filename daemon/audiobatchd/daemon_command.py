@@ -172,7 +172,13 @@ def _set_up_terminal(stack: ExitStack) -> tuple[View, ...]:
             console.start()
             stack.callback(console.stop)
             return (console,)
-    eventlog.set_up(to_journal=eventlog.reaches_the_journal(os.environ))
+    if "JOURNAL_STREAM" in os.environ:
+        from audiobatchd import journal  # noqa: PLC0415  # see above
+
+        if journal.is_standard_error(os.environ):
+            eventlog.set_up(handler=journal.JournalHandler(eventlog.plain_handler(sys.stderr)))
+            return ()
+    eventlog.set_up()
     return ()
 
 

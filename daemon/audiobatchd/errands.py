@@ -29,12 +29,11 @@ from audiobatchd.errors import LockBusyError
 from audiobatchd.locks import caretaker
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import Patience
-from audiobatchd.model import Attempt, Cause, FolderKey, WalkKind
+from audiobatchd.model import Attempt, Cause, FolderKey, WalkKind, WatchReport, WatchTerms
 from audiobatchd.readers import Readers
 from audiobatchd.scan import Entering, NobodyEntering, Scanner
 from audiobatchd.sightings import Sightings
 from audiobatchd.walks import walk
-from audiobatchd.watch import WatchReport, WatchTerms
 
 _READERS = 4
 _QUEUE_LIMIT = 1000

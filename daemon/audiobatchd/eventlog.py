@@ -1,21 +1,12 @@
-"""The log: a constant event name plus fields, one line per event, on the terminal, in a file or in the journal.
-
-The journal gets the fields as its own, and an ID for each kind of event: `journalctl AUDIOBATCH_EVENT=folder-failed`.
-"""
+"""The log: a constant event name plus fields, one line per event, on the terminal or in a file; see also `journal`."""
 
 from __future__ import annotations
 
 import logging
-import os
-import re
 import sys
 import time
-import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TextIO
-
-from systemd import journal
 
 from audiobatchd.core.actions import Report
 from audiobatchd.names import shown
@@ -36,10 +27,7 @@ _LEVELS = {
     "watch-lost": logging.WARNING,
 }
 # <N> in front of a line is its priority for the journal (sd-daemon(3)).
-_MESSAGE_IDS = uuid.UUID("6a1f0b0e-6f0c-4a53-9d5c-2f6f4f3c9b7d")
-_FIELD = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
-_JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
-_PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
 
 def report(event: Report) -> None:
@@ -71,73 +59,33 @@ class LineFormatter(logging.Formatter):
             parts.append(f"traceback={_quoted(self.formatException(record.exc_info))}")
         line = printable(" ".join(parts))
         if self._journal:
-            return f"<{_PRIORITIES.get(record.levelno, 6)}>{line}"
+            return f"<{PRIORITIES.get(record.levelno, 6)}>{line}"
         if not self._timed:
             return line
         return f"{time.strftime('%H:%M:%S', time.localtime(record.created))} {line}"
 
 
-class JournalHandler(journal.JournalHandler):  # type: ignore[misc]  # systemd-python has no types
-    """Sends each event to the journal as a message with fields; to `fallback` where the journal does not take it."""
-
-    def __init__(self, fallback: logging.Handler) -> None:
-        super().__init__()
-        self._fallback = fallback
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """See systemd.journal-fields(7): what starts with an underscore the journal adds itself."""
-        try:
-            self.send(
-                self.format(record),
-                MESSAGE_ID=message_id(record.getMessage()),
-                PRIORITY=str(_PRIORITIES.get(record.levelno, 6)),
-                SYSLOG_IDENTIFIER="audiobatchd",
-                **journal_fields(record),
-            )
-        except OSError:
-            self._fallback.handle(record)
+def plain_handler(stream: TextIO) -> logging.Handler:
+    """Lines for whatever reads standard error of a service: their priority leads, the time is the reader's."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(LineFormatter(journal=True))
+    return handler
 
 
-def message_id(event: str) -> str:
-    """The MESSAGE_ID of an event, by its name: 32 hexadecimal digits, the same for ever."""
-    return uuid.uuid5(_MESSAGE_IDS, event).hex
-
-
-def journal_fields(record: logging.LogRecord) -> dict[str, str]:
-    """An event's fields as the journal names them: AUDIOBATCH_EVENT, AUDIOBATCH_FOLDER, AUDIOBATCH_LUFS."""
-    fields: Mapping[str, object] = getattr(record, "fields", {})
-    told = {f"AUDIOBATCH_{name.upper()}": _plainly(value) for name, value in fields.items()}
-    told = {name: value for name, value in told.items() if _FIELD.fullmatch(name)}
-    return {"AUDIOBATCH_EVENT": record.getMessage(), **told}
-
-
-def reaches_the_journal(environ: Mapping[str, str]) -> bool:
-    """Whether standard error is the journal: a program that systemd started may have been sent elsewhere since."""
-    try:
-        status = os.fstat(sys.stderr.fileno())
-    except (OSError, ValueError):
-        return False
-    return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
-
-
-def set_up(stream: TextIO | None = None, *, to_journal: bool = False, handler: logging.Handler | None = None) -> None:
-    """Send the log to `handler`, else to `stream` (standard error where that is None), or as it is to the journal."""
-    if handler is None:
-        handler = logging.StreamHandler(stream or sys.stderr)
-        handler.setFormatter(LineFormatter(journal=to_journal))
-        if to_journal and _JOURNAL_SOCKET.exists():
-            handler = JournalHandler(handler)
-            handler.setFormatter(LineFormatter(timed=False))
-    elif handler.formatter is None:
+def set_up(stream: TextIO | None = None, *, handler: logging.Handler | None = None) -> None:
+    """Send the log to `handler`, else to `stream` (standard error where that is None)."""
+    handler = handler or logging.StreamHandler(stream or sys.stderr)
+    if handler.formatter is None:
         handler.setFormatter(LineFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
-def _plainly(value: object) -> str:
+def plainly(value: object) -> str:
+    """A field's value as text, fit to be shown."""
     return shown(value) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _quoted(value: object) -> str:
-    text = _plainly(value)
+    text = plainly(value)
     quoted = text.replace('"', r"\x22")
     return f'"{quoted}"' if text == "" or any(char in text for char in ' "=') else text

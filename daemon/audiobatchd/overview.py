@@ -11,10 +11,9 @@ from audiobatchd import __version__
 from audiobatchd.batch import BatchStats
 from audiobatchd.core.datasets import Dataset
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.model import FolderKey, FolderState
+from audiobatchd.model import FolderKey, FolderState, WatchReport
 from audiobatchd.names import shown
 from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
-from audiobatchd.watch import WatchReport
 
 _SHOWN = 20
 _TO_DO = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)

@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 import audiobatchd
-from audiobatchd import BatchStats, config, control_command, daemon_command, eventlog
+from audiobatchd import BatchStats, config, control_command, daemon_command, eventlog, journal
 from audiobatchd.audio.views import Decoded
 from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.core.lifecycle import DaemonState
@@ -254,7 +254,7 @@ def test_every_log_event_is_documented() -> None:
     assert reported - NEVER_REPORTED == documented
     table = section(page("log-events.md"), "In the journal")
     ids = {cells[0].strip("`"): cells[1].strip("`") for cells in rows(table) if CODE.match(cells[0])}
-    assert ids == {event: eventlog.message_id(event) for event in documented}
+    assert ids == {event: journal.message_id(event) for event in documented}
 
 
 def events_in(path: Path) -> set[str]:

@@ -5,7 +5,6 @@ doubled or late (docs/explanation/watching); walks make up for that.
 """
 
 from audiobatchd.watch.guard import GUARD_INTERVAL
-from audiobatchd.watch.terms import WatchReport, WatchTerms
 from audiobatchd.watch.watches import Watches
 
-__all__ = ["GUARD_INTERVAL", "WatchReport", "WatchTerms", "Watches"]
+__all__ = ["GUARD_INTERVAL", "Watches"]

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from audiobatchd import filesystems
 from audiobatchd.core.events import Event
 from audiobatchd.filesystems import Kind
-from audiobatchd.model import WatchMode
+from audiobatchd.model import WatchMode, WatchReport, WatchTerms
 from audiobatchd.watch.guard import Guard
 from audiobatchd.watch.instance import Instance
 from audiobatchd.watch.limits import Budget, shortage, why
-from audiobatchd.watch.terms import WatchReport, WatchTerms
 
 
 class Lookout:

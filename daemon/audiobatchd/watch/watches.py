@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from watchdog.observers import inotify_c
 
 from audiobatchd.core.events import Event
+from audiobatchd.model import WatchReport, WatchTerms
 from audiobatchd.watch.instance import Instance
 from audiobatchd.watch.limits import Budget
 from audiobatchd.watch.lookout import Lookout
-from audiobatchd.watch.terms import WatchReport, WatchTerms
 
 _PATIENCE = 5.0
 

@@ -16,8 +16,7 @@ from watchdog.observers.inotify_c import InotifyFD
 from audiobatchd import filesystems
 from audiobatchd.core.events import Event, FolderHint, FolderTouched, TreeAppeared, TreeVanished
 from audiobatchd.filesystems import Kind
-from audiobatchd.model import WatchMode
-from audiobatchd.watch import WatchReport, WatchTerms
+from audiobatchd.model import WatchMode, WatchReport, WatchTerms
 from support.service import eventually
 from unit.shell.watch_rig import LAST, ROOT, Ear, Seen, songs
 

@@ -13,8 +13,7 @@ import pytest
 from watchdog.observers.inotify_c import CallbackId, InotifyFD, Mask, WatchCallback, WatchDescriptor
 
 from audiobatchd.core.events import FolderHint, TreeAppeared, TreeVanished
-from audiobatchd.model import WatchMode
-from audiobatchd.watch import WatchReport, WatchTerms
+from audiobatchd.model import WatchMode, WatchReport, WatchTerms
 from audiobatchd.watch.limits import MOST_LEAVES, Budget, limit, shortage, why
 from support.service import eventually
 from unit.shell.watch_rig import LAST, Ear, kernel_limit, songs, watches_in_use

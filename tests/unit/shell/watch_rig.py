@@ -12,8 +12,8 @@ import pytest
 
 from audiobatchd.core.discovery import enters
 from audiobatchd.core.events import Event, FolderHint, FolderTouched, TreeAppeared, TreeVanished, WatchLost
-from audiobatchd.model import WatchMode
-from audiobatchd.watch import Watches, WatchReport, WatchTerms
+from audiobatchd.model import WatchMode, WatchReport, WatchTerms
+from audiobatchd.watch import Watches
 from audiobatchd.watch.instance import Instance
 from support.service import eventually
 
