@@ -53,7 +53,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     max_duration: PositiveSeconds = 7200.0
     max_deaths: Count = 3
     max_suspect: Count = 5
-    worker_memory: Size = "4 GiB"
+    worker_memory: Size = "6 GiB"
     recycle_jobs: Count = 500
     stop_grace: Seconds = 30.0
     reap: PositiveSeconds = 60.0

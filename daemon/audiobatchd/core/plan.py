@@ -33,7 +33,7 @@ class Plan:
     boot_timeout: float = 120.0
     job_timeout: float = 600.0
     job_timeout_factor: float = 4.0
-    worker_memory: int = 4 << 30
+    worker_memory: int = 6 << 30
     recycle_jobs: int = 500
     stop_grace: float = 30.0
     features: tuple[str, ...] = ()
@@ -45,11 +45,13 @@ class Plan:
 class Memory:
     """What was known when the daemon ended last: what the analyzers gave, and of each dataset how many folders it had.
 
-    And which directory its root was, as device and inode.
+    And which directory its root was, as device and inode. `pauses` are the datasets that somebody paused, with the
+    seconds that are left of it.
     """
 
     offers: tuple[Offer, ...] | None = None
     datasets: dict[str, tuple[int, tuple[int, int] | None]] = field(default_factory=dict)
+    pauses: dict[str, float | None] = field(default_factory=dict)
 
 
 NO_MEMORY = Memory()

@@ -1,0 +1,105 @@
+"""A folder in a worker, and the same work bare: `python bench/bare.py folder | parts FOLDER SETTINGS`.
+
+`folder` does what a worker does with one, from the lock to the record. `parts` calls the same decoder and analyzers
+one after the other, with nothing around them. Both run in a process that `bench/analyzers` starts, and print CPU
+seconds as JSON.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+import msgspec
+
+from audiobatchd.audio.decode import decode
+from audiobatchd.audio.source import open_source
+from audiobatchd.core.completeness import Policy
+from audiobatchd.core.messages import Job, WorkerSettings
+from audiobatchd.dataset import read_folder
+from audiobatchd.model import Outcome
+from audiobatchd.plugin_api import NATIVE, View
+from audiobatchd.worker.bench import Bench
+from audiobatchd.worker.job import run
+
+_LONGEST = 7200.0
+_T = TypeVar("_T")
+
+
+def folder(path: str, settings: str) -> None:
+    """One job in a process that has loaded. Prints the CPU time until it had loaded, and that of the job."""
+    bench = Bench.load(msgspec.json.decode(settings, type=WorkerSettings))
+    started = time.process_time()
+    job = Job(1, os.fsencode(path), b"", read_folder(path).signature, Policy(overwrite=True), {}, 3600.0)
+    result = run(job, bench, lambda _doing, _seconds: None)
+    if result.outcome is not Outcome.DONE:
+        message = f"the job ended as {result.outcome}: {dict(result.reasons)}"
+        raise SystemExit(message)
+    _print({"load": started, "job": time.process_time() - started})
+
+
+def parts(path: str, settings: str) -> None:
+    """Decode each file of the folder, make the views that its analyzers read, and call these: each timed by itself.
+
+    Prints the CPU times by part, one for each file that has it. Heads that share embeddings: the first one pays.
+    """
+    bench = Bench.load(msgspec.json.decode(settings, type=WorkerSettings))
+    clock = _Clock()
+    listing = read_folder(path)
+    descriptor = os.open(path, os.O_RDONLY)
+    for role, name in listing.contents.sources.items():
+        with open_source(descriptor, os.fsencode(name)) as source:
+            audio = clock.time("decode", partial(decode, source, role, _LONGEST))
+        due = [analyzer for analyzer in bench.analyzers.values() if analyzer.features(role)]
+        due.sort(key=lambda analyzer: analyzer.cost)
+        for view in _views({view for analyzer in due for view in analyzer.views(role)}):
+            clock.time(_title(view), partial(audio.view, view))
+        for analyzer in due:
+            clock.time(analyzer.name, partial(analyzer.analyze, audio))
+    os.close(descriptor)
+    _print(clock.seconds)
+
+
+class _Clock:
+    """CPU seconds of all threads, by what they were spent on."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, list[float]] = {}
+
+    def time(self, name: str, work: Callable[[], _T]) -> _T:
+        started = time.process_time()
+        done = work()
+        self.seconds.setdefault(name, []).append(time.process_time() - started)
+        return done
+
+
+def _views(wanted: set[View]) -> list[View]:
+    """Those that have to be made, in the order in which a worker makes them: one at the file's rate serves the rest."""
+    return sorted(wanted - {NATIVE}, key=lambda view: view.rate or 0, reverse=True)
+
+
+def _title(view: View) -> str:
+    return f"view: {'mono' if view.mono else 'all channels'} at {view.rate or 'its own'} Hz"
+
+
+def _print(answer: object) -> None:
+    sys.stdout.write("\n" + msgspec.json.encode(answer).decode())
+
+
+def main() -> None:
+    """Do what is asked for."""
+    match sys.argv[1:]:
+        case ["folder", path, settings]:
+            folder(path, settings)
+        case ["parts", path, settings]:
+            parts(path, settings)
+        case _:
+            raise SystemExit("this is run by bench/analyzers")
+
+
+if __name__ == "__main__":
+    main()
