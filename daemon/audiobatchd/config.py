@@ -58,6 +58,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     stop_grace: Seconds = 30.0
     reap: PositiveSeconds = 60.0
     operators: tuple[str, ...] = ()
+    metrics_textfile: DirectoryName | None = None
 
     @property
     def worker_count(self) -> int:
@@ -102,8 +103,9 @@ def load(path: Path) -> Config:
         raise ConfigError(message) from error
     base = path.resolve().parent
     datasets = [msgspec.structs.replace(each, path=str(base / each.path)) for each in config.dataset]
-    if config.model_directory is not None:
-        config = msgspec.structs.replace(config, model_directory=str(base / config.model_directory))
+    for key in ("model_directory", "metrics_textfile"):
+        if (named := getattr(config, key)) is not None:
+            config = msgspec.structs.replace(config, **{key: str(base / named)})
     try:
         return with_datasets(config, datasets)
     except ConfigError as error:

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import msgspec
@@ -18,8 +17,8 @@ from audiobatchd.control.place import default_socket
 from audiobatchd.core.completeness import Policy
 from audiobatchd.errors import AlreadyRunningError, ConfigError, UsageError
 from audiobatchd.filesystems import Kind
+from audiobatchd.installed import refuse_unknown_analyzers
 from audiobatchd.names import shown
-from audiobatchd.plugin_api import ENTRY_POINT_GROUP
 from audiobatchd.supervisor import View
 from audiobatchd.terminal_text import printable, write
 
@@ -109,7 +108,7 @@ def _configuration(arguments: argparse.Namespace) -> Config:
         settings = config.with_datasets(settings, chosen)
     if arguments.workers:
         settings = msgspec.structs.replace(settings, workers=arguments.workers)
-    _refuse_unknown_analyzers(settings)
+    refuse_unknown_analyzers(settings)
     if arguments.once:
         if not settings.dataset:
             raise UsageError("--once needs a dataset")
@@ -127,14 +126,6 @@ def _refuse_for_one_pass(dataset: DatasetConfig) -> None:
     if kind is Kind.WEAK and not dataset.alone:
         message = f"cannot work on {shown(dataset.path)}: {filesystems.refusal(filesystem)}"
         raise UsageError(message)
-
-
-def _refuse_unknown_analyzers(settings: Config) -> None:
-    installed = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
-    for name in [*(settings.analyzers or ()), *settings.analyzer]:
-        if name not in installed:
-            message = f"no analyzer named {name!r} is installed (there are: {', '.join(sorted(installed))})"
-            raise ConfigError(message)
 
 
 # Each of the next three loads what the others can do without: a pass over a small dataset is not to wait for an HTTP

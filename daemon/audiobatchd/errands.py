@@ -162,6 +162,15 @@ class Errands:
         )
         self._in_catalog(partial(self._catalog.note, [Note(action.key, memory)]))
 
+    def keep_pause(self, action: do.KeepPause) -> None:
+        """Remember, or forget, that somebody paused a dataset."""
+        sightings = Sightings(self._catalog)
+        if not action.paused:
+            self._in_catalog(partial(sightings.forget_pause, action.dataset))
+        else:
+            until = None if action.seconds is None else self._clock.wall().timestamp() + action.seconds
+            self._in_catalog(partial(sightings.note_pause, action.dataset, until))
+
     def keep(self, key: FolderKey, attempt: Attempt) -> None:
         """Add an attempt to the history."""
         attempt = msgspec.structs.replace(attempt, at=self._clock.wall().isoformat(timespec="seconds"))

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from audiobatchd.core.actions import Report
-from audiobatchd.names import shown
-from audiobatchd.terminal_text import printable
+from audiobatchd.eventline import event_line
 
 _LOG = logging.getLogger("audiobatchd")
 _LEVELS = {
@@ -21,6 +20,7 @@ _LEVELS = {
     "worker-cannot-start": logging.ERROR,
     "folder-suspect": logging.WARNING,
     "configuration-refused": logging.ERROR,
+    "metrics-not-written": logging.WARNING,
     "dataset-missing": logging.WARNING,
     "dataset-paused": logging.WARNING,
     "analyzer-unavailable": logging.WARNING,
@@ -54,10 +54,9 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line; whatever a name or a traceback contains, it stays one."""
         fields: Mapping[str, object] = getattr(record, "fields", {})
-        parts = [record.getMessage(), *(f"{name}={_quoted(value)}" for name, value in fields.items())]
         if record.exc_info:
-            parts.append(f"traceback={_quoted(self.formatException(record.exc_info))}")
-        line = printable(" ".join(parts))
+            fields = {**fields, "traceback": self.formatException(record.exc_info)}
+        line = event_line(record.getMessage(), fields)
         if self._journal:
             return f"<{PRIORITIES.get(record.levelno, 6)}>{line}"
         if not self._timed:
@@ -78,14 +77,3 @@ def set_up(stream: TextIO | None = None, *, handler: logging.Handler | None = No
     if handler.formatter is None:
         handler.setFormatter(LineFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-
-
-def plainly(value: object) -> str:
-    """A field's value as text, fit to be shown."""
-    return shown(value) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _quoted(value: object) -> str:
-    text = plainly(value)
-    quoted = text.replace('"', r"\x22")
-    return f'"{quoted}"' if text == "" or any(char in text for char in ' "=') else text

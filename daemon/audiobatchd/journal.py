@@ -15,7 +15,8 @@ from pathlib import Path
 
 from systemd import journal
 
-from audiobatchd.eventlog import PRIORITIES, LineFormatter, plainly
+from audiobatchd.eventline import plainly
+from audiobatchd.eventlog import PRIORITIES, LineFormatter
 
 _MESSAGE_IDS = uuid.UUID("6a1f0b0e-6f0c-4a53-9d5c-2f6f4f3c9b7d")
 _FIELD = re.compile(r"[A-Z][A-Z0-9_]{0,63}")

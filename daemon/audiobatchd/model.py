@@ -137,14 +137,15 @@ class Outcome(StrEnum):
 
 
 class Cause(StrEnum):
-    """What stood in a job's way that is likely to stand in the way of the whole dataset.
+    """What stood in a job's way that is likely to stand in the way of the whole dataset, and so holds it up.
 
-    IO: the disk or the mount fails. SPACE: no room is left, or no quota.
+    IO: the disk or the mount fails. SPACE: no room is left, or no quota. OPERATOR: somebody wants it so.
     """
 
     NONE = ""
     IO = "io"
     SPACE = "space"
+    OPERATOR = "operator"
 
 
 class Attempt(Struct, frozen=True, omit_defaults=True):

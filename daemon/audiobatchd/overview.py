@@ -11,9 +11,10 @@ from audiobatchd import __version__
 from audiobatchd.batch import BatchStats
 from audiobatchd.core.datasets import Dataset
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.model import FolderKey, FolderState, WatchReport
+from audiobatchd.model import Cause, FolderKey, FolderState, WatchReport
 from audiobatchd.names import shown
 from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
+from audiobatchd.terminal_text import duration
 
 _SHOWN = 20
 _TO_DO = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
@@ -82,6 +83,7 @@ class Overview:
             folders = {state: core.ledger.counts[path][state] for state in FolderState}
             warnings, more_warnings = self._warnings(path)
             state, remark = dataset.standing
+            remark += _remaining(dataset, now)
             watch = self._watched(path) if self._watched else None
             answer.append(
                 DatasetStatus(
@@ -153,6 +155,12 @@ class Overview:
             )
             for ended, key in latest
         ]
+
+
+def _remaining(dataset: Dataset, now: float) -> str:
+    """How long an operator's pause goes on: ", for 1 h 59 min more"; empty where nobody knows, or there is none."""
+    hold = dataset.holds.get(Cause.OPERATOR)
+    return f", for {duration(hold.probe_at - now)} more" if hold is not None and hold.probe_at is not None else ""
 
 
 def _walk_in_words(dataset: Dataset, known: int) -> str:

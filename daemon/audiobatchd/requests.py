@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 
 class FolderName(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +57,28 @@ class Rescan(Struct, frozen=True, forbid_unknown_fields=True):
 
     dataset: str
     accept: bool = False
+
+
+class Pause(Struct, frozen=True, forbid_unknown_fields=True):
+    """Give out no more jobs in a dataset (in none, where it is empty), for so many seconds, or until somebody resumes.
+
+    Running jobs come to their end.
+    """
+
+    dataset: str = ""
+    seconds: Annotated[float, Meta(gt=0)] | None = None
+
+
+class Resume(Struct, frozen=True, forbid_unknown_fields=True):
+    """Go on in a dataset, or everywhere."""
+
+    dataset: str = ""
+
+
+class Paused(Struct, frozen=True):
+    """In how many datasets that changed something."""
+
+    datasets: int
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):

@@ -25,6 +25,7 @@ _NAMES = 400
 _COLUMNS = "path, time, signature, access, finding, leaf, shape"
 _FINDINGS = tuple(Finding)
 _PUT = "INSERT OR REPLACE INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_PAUSE = b"pause "
 _Row = tuple[bytes, int, str, str, int, int, int]
 
 
@@ -108,7 +109,7 @@ class Sightings:
 
     def offers(self) -> tuple[Offer, ...] | None:
         """What the analyzers gave when the daemon ran last; None where nobody knows."""
-        rows = self._catalog.ask("SELECT value FROM fact WHERE name = 'offers'", ())
+        rows = self._catalog.ask("SELECT value FROM fact WHERE name = ?", (b"offers",))
         try:
             return msgspec.msgpack.decode(rows[0][0], type=tuple[Offer, ...]) if rows else None
         except (msgspec.MsgspecError, TypeError):
@@ -117,7 +118,7 @@ class Sightings:
     def note_offers(self, offers: tuple[Offer, ...]) -> None:
         """Keep what the analyzers give now."""
         content = self._encoder.encode(offers)
-        self._catalog.write_many("INSERT OR REPLACE INTO fact VALUES ('offers', ?)", [(content,)])
+        self._catalog.write_many("INSERT OR REPLACE INTO fact VALUES (?, ?)", [(b"offers", content)])
 
     def root(self, dataset: str) -> tuple[int, int] | None:
         """Which directory the dataset's root was, as device and inode; None where nobody knows."""
@@ -131,6 +132,28 @@ class Sightings:
         """Keep which directory the root is."""
         row = (_root_of(dataset), self._encoder.encode(root))
         self._catalog.write_many("INSERT OR REPLACE INTO fact VALUES (?, ?)", [row])
+
+    def pauses(self, now: float) -> dict[str, float | None]:
+        """The datasets that somebody paused, with the seconds that are left of it at the time of day `now`."""
+        query = "SELECT name, value FROM fact WHERE name >= ? AND name < ?"
+        found: dict[str, float | None] = {}
+        for name, value in self._catalog.ask(query, (_PAUSE, _PAUSE + b"\xff")):
+            try:
+                until = msgspec.msgpack.decode(value, type=float | None)
+            except (msgspec.MsgspecError, TypeError):
+                continue
+            if until is None or until > now:
+                found[os.fsdecode(name.removeprefix(_PAUSE))] = None if until is None else until - now
+        return found
+
+    def note_pause(self, dataset: str, until: float | None) -> None:
+        """Keep that a dataset is paused, until this time of day or for ever."""
+        row = (_PAUSE + os.fsencode(dataset), self._encoder.encode(until))
+        self._catalog.write_many("INSERT OR REPLACE INTO fact VALUES (?, ?)", [row])
+
+    def forget_pause(self, dataset: str) -> None:
+        """It goes on."""
+        self._catalog.write_many("DELETE FROM fact WHERE name = ?", [(_PAUSE + os.fsencode(dataset),)])
 
     def _sighting(self, row: tuple[object, ...]) -> Sighting:
         path, time, signature, access, finding, leaf, shape = row

@@ -30,8 +30,10 @@ from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.events import (
     Event,
     FolderHint,
+    PauseAsked,
     Replanned,
     RescanAsked,
+    ResumeAsked,
     StopAsked,
     WorkerExited,
     WorkersMeasured,
@@ -42,7 +44,7 @@ from audiobatchd.errands import Errands, Terms, Watching
 from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
 from audiobatchd.explanation import explained, facts_of
 from audiobatchd.locks import caretaker
-from audiobatchd.model import FolderKey, FolderState, Mode
+from audiobatchd.model import Cause, FolderKey, FolderState, Mode
 from audiobatchd.names import parsed
 from audiobatchd.one_off import worker_settings
 from audiobatchd.overview import Overview
@@ -52,8 +54,11 @@ from audiobatchd.requests import (
     CleanLocks,
     FolderName,
     Nothing,
+    Pause,
+    Paused,
     Reloaded,
     Rescan,
+    Resume,
     Retried,
     RetryFolders,
     Survey,
@@ -127,7 +132,7 @@ class Supervisor:
         self._mode = mode
         self._operators = operators(config.operators)
         self._worker_settings = worker_settings(config, source.model_directories(config))
-        memory = _memory(catalog, config) if mode is Mode.SERVICE else NO_MEMORY
+        memory = _memory(catalog, config, clock.wall().timestamp()) if mode is Mode.SERVICE else NO_MEMORY
         self.core = Dispatcher(self._plan(config), clock.monotonic(), memory)
         self.overview = Overview(self.core, clock.wall(), watches.report if watches else None)
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
@@ -144,6 +149,11 @@ class Supervisor:
     def failures(self) -> list[Trouble]:
         """Every folder that failed or is blocked, the latest first."""
         return self.overview.failures(self._clock.monotonic(), self._clock.wall())
+
+    @property
+    def config(self) -> Config:
+        """The configuration that counts now."""
+        return self._config
 
     def may_change(self, uid: int) -> bool:
         """Whether this user may have the daemon do something."""
@@ -199,6 +209,22 @@ class Supervisor:
         self._queue.put_nowait(FolderHint(key))
         return Retried(1)
 
+    def pause(self, request: Pause) -> Paused:
+        """Give out no more jobs. Raises UsageError."""
+        paths = self._datasets_of(request.dataset)
+        for path in paths:
+            self._queue.put_nowait(PauseAsked(path, request.seconds))
+        return Paused(len(paths))
+
+    def resume(self, request: Resume) -> Paused:
+        """Give out jobs again. Raises UsageError."""
+        paths = [
+            path for path in self._datasets_of(request.dataset) if Cause.OPERATOR in self.core.datasets[path].holds
+        ]
+        for path in paths:
+            self._queue.put_nowait(ResumeAsked(path))
+        return Paused(len(paths))
+
     def rescan(self, request: Rescan) -> Nothing:
         """Walk a dataset now. Raises UsageError."""
         self._queue.put_nowait(RescanAsked(self._dataset_of(request.dataset), request.accept))
@@ -239,6 +265,10 @@ class Supervisor:
         old = {each.path: _looked_at_by(before, each.path) for each in before.dataset}
         rewalk = {each.path for each in config.dataset if old.get(each.path) != _looked_at_by(config, each.path)}
         self._queue.put_nowait(Replanned(self._plan(config), anew, frozenset(rewalk)))
+
+    def _datasets_of(self, name: str) -> list[str]:
+        """The named one, or all."""
+        return [self._dataset_of(name)] if name else list(self.core.datasets)
 
     def _dataset_of(self, name: str) -> str:
         path = parsed(name)
@@ -323,6 +353,8 @@ class Supervisor:
                     self._errands.probe(action)
                 case do.Remember():
                     self._errands.remember(action)
+                case do.KeepPause():
+                    self._errands.keep_pause(action)
                 case do.KeepAttempt(key, attempt):
                     self._errands.keep(key, attempt)
                 case do.Tidy(key):
@@ -440,10 +472,10 @@ class Supervisor:
         )
 
 
-def _memory(catalog: Catalog, config: Config) -> Memory:
+def _memory(catalog: Catalog, config: Config, now: float) -> Memory:
     sightings = Sightings(catalog)
     datasets = {each.path: (sightings.count(each.path), sightings.root(each.path)) for each in config.dataset}
-    return Memory(sightings.offers(), datasets)
+    return Memory(sightings.offers(), datasets, sightings.pauses(now))
 
 
 def _looked_at_by(config: Config, path: str) -> tuple[object, ...]:

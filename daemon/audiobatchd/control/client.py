@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterable, Iterator
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -22,8 +23,11 @@ from audiobatchd.requests import (
     CleanLocks,
     FolderName,
     Nothing,
+    Pause,
+    Paused,
     Reloaded,
     Rescan,
+    Resume,
     Retried,
     RetryFolders,
     Survey,
@@ -34,8 +38,19 @@ from audiobatchd.status import FolderReport, Status, Trouble
 TIMEOUT = 10.0
 """Seconds that the daemon may be silent."""
 
+SILENCE = 60.0
+"""The same for a stream of events, which shows signs of life in between."""
+
 _OK = 200
 _Answer = TypeVar("_Answer")
+
+
+class Message(NamedTuple):
+    """An event as it is sent: its number, empty where it has none, its name, and all about it in JSON."""
+
+    id: str
+    event: str
+    data: bytes
 
 
 class ControlClient:
@@ -74,13 +89,21 @@ class ControlClient:
 
     def survey(self, request: Survey) -> Surveyed:
         """What the folders of a dataset have and lack. Raises as `status`, and where it is not the daemon's."""
-        query = [("dataset", request.dataset), *(("feature", name) for name in request.features)]
-        query += [("names", "")] if request.names else []
+        query = [("dataset", request.dataset), *(("features", name) for name in request.features)]
+        query += [("names", "true")] if request.names else []
         return self._decoded(self._ask("GET", f"/v1/survey?{urlencode(query)}", patient=True), Surveyed)
 
     def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others. Raises as `explain`, and where that is not for us."""
         return self._decoded(self._ask("POST", "/v1/bump", msgspec.json.encode(name)), Retried)
+
+    def pause(self, request: Pause) -> Paused:
+        """Have no more jobs given out. Raises as `status`, and where that is not for us."""
+        return self._decoded(self._ask("POST", "/v1/pause", msgspec.json.encode(request)), Paused)
+
+    def resume(self, request: Resume) -> Paused:
+        """Have jobs given out again. Raises as `pause`."""
+        return self._decoded(self._ask("POST", "/v1/resume", msgspec.json.encode(request)), Paused)
 
     def rescan(self, request: Rescan) -> Nothing:
         """Have a dataset walked. Raises as `status`, and where that is not for us."""
@@ -95,6 +118,28 @@ class ControlClient:
         # It looks through the whole dataset before it answers.
         body = self._ask("POST", "/v1/locks/clean-up", msgspec.json.encode(request), patient=True)
         return self._decoded(body, CleanedLocks)
+
+    def events(self, since: int | None = None) -> Iterator[Message]:
+        """The daemon's log events as they come, without end; with `since` first those that it remembers after that one.
+
+        Raises as `status`, and NoDaemonError when the daemon goes away.
+        """
+        check_length(self._path)
+        connection = _UnixConnection(self._path, SILENCE)
+        resource = "/v1/events" if since is None else f"/v1/events?since={since}"
+        try:
+            connection.request("GET", resource)
+            answer = connection.getresponse()
+            if answer.status != _OK:
+                raise _refused("GET", resource, answer.status, answer.read())
+            yield from messages(iter(answer.readline, b""))
+        except (OSError, HTTPException) as error:
+            message = f"no daemon answers on {shown(str(self._path))}: {self._why(error, SILENCE)}"
+            raise NoDaemonError(message) from error
+        finally:
+            connection.close()
+        message = f"the daemon on {shown(str(self._path))} has ended"
+        raise NoDaemonError(message)
 
     def _decoded(self, body: bytes, kind: type[_Answer]) -> _Answer:
         try:
@@ -111,16 +156,15 @@ class ControlClient:
             answer = connection.getresponse()
             body = answer.read()
         except (OSError, HTTPException) as error:
-            message = f"no daemon answers on {shown(str(self._path))}: {self._why(error)}"
+            message = f"no daemon answers on {shown(str(self._path))}: {self._why(error, self._timeout)}"
             raise NoDaemonError(message) from error
         finally:
             connection.close()
         if answer.status != _OK:
-            message = f"cannot {method} {resource}: {_refusal(body) or f'HTTP status {answer.status}'}"
-            raise AudiobatchError(message)
+            raise _refused(method, resource, answer.status, body)
         return body
 
-    def _why(self, error: Exception) -> str:
+    def _why(self, error: Exception, patience: float) -> str:
         match error:
             case FileNotFoundError() | NotADirectoryError():
                 why = "there is no such socket; is audiobatchd running?"
@@ -129,7 +173,7 @@ class ControlClient:
             case ConnectionRefusedError():
                 why = "nobody listens on it any more; audiobatchd has ended or was killed"
             case TimeoutError() | BlockingIOError():
-                why = f"no answer within {self._timeout:g} s"
+                why = f"no answer within {patience:g} s"
             case ConnectionResetError() | BrokenPipeError():
                 why = "it broke off the connection"
             case OSError():
@@ -137,6 +181,22 @@ class ControlClient:
             case _:
                 why = "what answers there does not speak HTTP"
         return why
+
+
+def messages(lines: Iterable[bytes]) -> Iterator[Message]:
+    """The messages in a stream of server-sent events (WHATWG HTML, 9.2), as far as ours goes; no unfinished one."""
+    fields: dict[bytes, bytes] = {}
+    data: list[bytes] = []
+    for line in lines:
+        name, _, value = line.rstrip(b"\r\n").partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            data.append(value)
+        elif name:
+            fields[name] = value
+        elif not line.strip() and data:
+            yield Message(fields.get(b"id", b"").decode(), fields.get(b"event", b"").decode(), b"\n".join(data))
+            fields, data = {}, []
 
 
 class _UnixConnection(HTTPConnection):
@@ -154,6 +214,10 @@ class _UnixConnection(HTTPConnection):
 
 class _Refusal(msgspec.Struct):
     error: str
+
+
+def _refused(method: str, resource: str, status: int, body: bytes) -> AudiobatchError:
+    return AudiobatchError(f"cannot {method} {resource}: {_refusal(body) or f'HTTP status {status}'}")
 
 
 def _refusal(body: bytes) -> str:

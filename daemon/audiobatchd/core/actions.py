@@ -106,6 +106,15 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepPause:
+    """Remember over a restart that somebody paused a dataset: for so many seconds from now, or for ever, or no more."""
+
+    dataset: str
+    paused: bool
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tidy:
     """Remove what a killed worker left in and beside a folder."""
 
@@ -149,6 +158,7 @@ Action = (
     | Remember
     | KeepAttempt
     | Probe
+    | KeepPause
     | Tidy
     | Report
     | AnnounceReady

@@ -27,7 +27,10 @@ _PROBES = (5.0, 60.0)
 
 @dataclass(slots=True)
 class Hold:
-    """Why no job is given out in a dataset. At `probe_at` the folder `key` is looked at again, where it happened."""
+    """Why no job is given out in a dataset. At `probe_at` the folder `key` is looked at again, where it happened.
+
+    What an OPERATOR wants ends then, or, where that is None, when somebody says so.
+    """
 
     cause: Cause
     key: FolderKey
@@ -113,6 +116,10 @@ class Dataset:
             case _ if result.outcome in (Outcome.DONE, Outcome.FAILED):
                 self.row.clear()
         return None
+
+    def paused(self, until: float | None) -> None:
+        """Somebody wants no more jobs, until then, or until somebody says so."""
+        self.holds[Cause.OPERATOR] = Hold(Cause.OPERATOR, FolderKey(self.path, ""), "paused by an operator", until)
 
     def released(self, cause: Cause) -> None:
         """What held it up is over."""

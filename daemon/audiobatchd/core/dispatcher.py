@@ -37,6 +37,9 @@ class Dispatcher:
             path: Dataset(path, rescan, *memory.datasets.get(path, (0, None))) for path, rescan in plan.datasets.items()
         }
         self.crew = Crew(plan)
+        for path, seconds in memory.pauses.items():
+            if path in self.datasets:
+                self.datasets[path].paused(None if seconds is None else now + seconds)
         self.life = Lifecycle(plan.stop_grace)
         self.tally = Tally(now)
         self.offers: tuple[Offer, ...] | None = None if plan.once else memory.offers
@@ -69,6 +72,12 @@ class Dispatcher:
                 return self._probed(self.datasets[dataset], cause, trouble, now)
             case on.RetryAsked(key):
                 self.ledger.retry(key, now)
+            case on.PauseAsked(dataset, seconds):
+                self.datasets[dataset].paused(None if seconds is None else now + seconds)
+                told = do.Report("dataset-paused", {"dataset": dataset, "remark": "paused by an operator"})
+                return [told, do.KeepPause(dataset, paused=True, seconds=seconds)]
+            case on.ResumeAsked(dataset):
+                return self._released(self.datasets[dataset], Cause.OPERATOR, now)
             case on.RescanAsked(dataset, accepts):
                 self.datasets[dataset].accepts = accepts
                 self.datasets[dataset].want_walk(now)
@@ -170,6 +179,7 @@ class Dispatcher:
         if key.dataset not in self.datasets:
             self.ledger.forget(key)
             return []
+        self.tally.ended(result.outcome, result.costs)
         before = self.ledger.active[key]
         remembered, counted = before.memory, before.charges or before.suspicions
         folder = self.ledger.finished(key, result, now)
@@ -278,21 +288,30 @@ class Dispatcher:
         """Look again where datasets are held up."""
         actions: list[do.Action] = []
         for dataset in self.datasets.values():
-            for hold in dataset.holds.values():
-                if hold.probe_at is not None and now >= hold.probe_at:
-                    hold.probe_at = None  # until the answer is there
+            for hold in list(dataset.holds.values()):
+                if hold.probe_at is None or now < hold.probe_at:
+                    continue
+                hold.probe_at = None  # until the answer is there
+                if hold.cause is Cause.OPERATOR:
+                    actions += self._released(dataset, hold.cause, now)
+                else:
                     actions.append(do.Probe(hold.key, hold.cause))
         return actions
 
     def _probed(self, dataset: Dataset, cause: Cause, trouble: str, now: float) -> list[do.Action]:
-        if cause not in dataset.holds:
-            return []
-        if trouble:
+        if trouble and cause in dataset.holds:
             dataset.holds[cause].persists(now)
+            return []
+        return self._released(dataset, cause, now)
+
+    def _released(self, dataset: Dataset, cause: Cause, now: float) -> list[do.Action]:
+        """What held up a dataset is over."""
+        if cause not in dataset.holds:
             return []
         dataset.released(cause)
         self.ledger.resume(dataset.path, cause, now)
-        return [do.Report("dataset-resumed", {"dataset": dataset.path})]
+        kept: list[do.Action] = [do.KeepPause(dataset.path, paused=False)] if cause is Cause.OPERATOR else []
+        return [do.Report("dataset-resumed", {"dataset": dataset.path}), *kept]
 
     def _replan(self, event: on.Replanned, now: float) -> None:
         """Go by another configuration from now on; what runs, runs on by the old one."""
@@ -318,7 +337,7 @@ class Dispatcher:
         match event:
             case on.FolderRead(Reading(key=key)) | on.RetryAsked(key):
                 return key.dataset in self.datasets
-            case on.RescanAsked(path):
+            case on.RescanAsked(path) | on.PauseAsked(path) | on.ResumeAsked(path):
                 return path in self.datasets
             case on.FolderHint(key) | on.FolderTouched(key) | on.TreeAppeared(key) | on.TreeVanished(key):
                 return key.dataset in self.datasets

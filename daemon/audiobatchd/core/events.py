@@ -118,6 +118,21 @@ class RetryAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseAsked:
+    """Somebody wants no more jobs in this dataset: for so many seconds, or until a `ResumeAsked`."""
+
+    dataset: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAsked:
+    """Somebody wants this dataset to go on."""
+
+    dataset: str
+
+
+@dataclass(frozen=True, slots=True)
 class RescanAsked:
     """Somebody wants a full walk now; `accepts`: whatever it finds is right, even if that is nothing."""
 
@@ -199,6 +214,8 @@ Event = (
     | Probed
     | RetryAsked
     | RescanAsked
+    | PauseAsked
+    | ResumeAsked
     | WorkerSaid
     | WorkerBroke
     | WorkerExited

@@ -280,6 +280,14 @@ class Ledger:
                 due.append(key)
         return due
 
+    def first_in_line(self, dataset: str) -> float | None:
+        """Since when the folder has been at rest that is next in this dataset; None where none waits."""
+        for key in self._queue.waiting(dataset):
+            folder = self.active.get(key)
+            if folder is not None and folder.state is FolderState.QUEUED:
+                return folder.settling.since
+        return None
+
     def being_read(self) -> set[str]:
         """The datasets in which folders are being read."""
         return {key.dataset for key in self._reading}
@@ -397,7 +405,7 @@ class Ledger:
             folder.retry_at = 0.0
         settle = self.limits.settle[key.dataset]
         if reading.at_rest and not reading.on_their_way:
-            folder.settling = Settling(reading.signature, now - settle)  # only its record has changed
+            folder.settling = Settling(reading.signature, now - settle)  # only what is due has changed
         when = folder.settling.observe(reading.signature, on_their_way=reading.on_their_way, settle=settle, now=now)
         folder.memory = reading.memory
         folder.due = reading.due if self.limits.once else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -54,6 +54,11 @@ class Queue:
                 if waiting and dataset not in without:
                     return waiting.popleft()
         return None
+
+    def waiting(self, dataset: str) -> Iterator[FolderKey]:
+        """What waits in this dataset, in its order; the stale too."""
+        lanes = self._datasets.get(dataset)
+        return (key for lane in Lane for key in lanes.lanes[lane]) if lanes else iter(())
 
     def forget(self, dataset: str) -> None:
         """Nothing of this dataset waits any more."""

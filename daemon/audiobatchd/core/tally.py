@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from audiobatchd.model import Outcome
 
 _WINDOW = 300.0
 
@@ -12,13 +15,22 @@ _WINDOW = 300.0
 class Tally:
     """Counts of ended jobs.
 
-    `success` are folders whose record was completed, `audio_seconds` what was decoded for them.
+    `success` are folders whose record was completed, `audio_seconds` what was decoded for them; `outcomes` are those of
+    all jobs, and `costs` the processor time that they took, by analyzer and for decoding.
     """
 
     started: float
     success: int = 0
     audio_seconds: float = 0.0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    costs: Counter[str] = field(default_factory=Counter)
     _recent: deque[tuple[float, float]] = field(default_factory=deque)
+
+    def ended(self, outcome: Outcome, costs: Mapping[str, float]) -> None:
+        """A job ended so; `costs` are seconds of processor time by what they went to."""
+        self.outcomes[outcome] += 1
+        for what, seconds in costs.items():
+            self.costs[what] += seconds  # type: ignore[assignment]  # a Counter's values may be floats
 
     def add(self, now: float, audio_seconds: float) -> None:
         """A job measured something."""

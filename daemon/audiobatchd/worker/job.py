@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from audiobatchd import record
@@ -249,11 +249,20 @@ class _Work:
             memory=self.memory,
             access=self.listing.access,
             audio_seconds=sum(result.audio_seconds for result in results),
+            costs=_together(result.costs for result in results),
             unavailable=len(assessment.unavailable),
             charge=self.charge,
             cause=self.cause,
             where=mount_of(self.folder) if self.cause else "",
         )
+
+
+def _together(costs: Iterable[dict[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for each in costs:
+        for what, seconds in each.items():
+            total[what] = total.get(what, 0.0) + seconds
+    return total
 
 
 def cause_of(error: OSError) -> Cause:

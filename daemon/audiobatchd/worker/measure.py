@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,6 +38,7 @@ class FileResult:
     unmeasurable: dict[str, str] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     audio_seconds: float = 0.0
+    costs: dict[str, float] = field(default_factory=dict)
 
 
 def measure(
@@ -66,7 +68,7 @@ def measure(
 def _measure(
     source: SourceFile, role: str, due: tuple[Due, ...], bench: Bench, report: Callable[[str, float], None]
 ) -> FileResult:
-    stamp = source.stamp
+    stamp, started = source.stamp, time.process_time()
     content = digest(source)
     result = FileResult(Fingerprint(stamp.shown, stamp.size, stamp.mtime_ns, content))
     wanted = _in_turn([bench.analyzers[work.analyzer] for work in due if work.unless_digest != content], role)
@@ -82,11 +84,15 @@ def _measure(
         for analyzer in wanted:
             _note(result, analyzer, role, _refusal(analyzer, role, str(error)))
         return result
+    finally:
+        result.costs["decoding"] = time.process_time() - started
     result.audio_seconds = audio.duration
     for place, analyzer in enumerate(wanted):
         report(f"{analyzer.name} of {stamp.shown}", 0.0)
         audio.turn(analyzer.views(role), [view for other in wanted[place + 1 :] for view in other.views(role)])
+        started = time.process_time()
         _note(result, analyzer, role, _call(analyzer, audio))
+        result.costs[analyzer.name] = time.process_time() - started
     return result
 
 

@@ -10,7 +10,9 @@ import pytest
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
 from audiobatchd.core.datasets import ROW
+from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.messages import Result
+from audiobatchd.core.plan import Memory
 from audiobatchd.model import Cause, DatasetState, FolderKey, FolderState, Outcome, WalkKind
 from support.core_rig import DATASET, Rig, jobs, key, only, plan, reading, reports
 
@@ -335,3 +337,47 @@ def test_a_result_counts_by_the_row_and_not_by_its_text() -> None:
         hold = dataset.ended(key(str(number)), result, 0.0)
     assert hold is not None
     assert dataset.ended(key("again"), result, 0.0) is None, "it is held already"
+
+
+# Pauses
+
+
+def test_a_pause_lets_running_jobs_end_and_gives_out_no_more_until_somebody_resumes() -> None:
+    rig = rig_with("A", "B")
+    actions = rig.tell(on.PauseAsked(DATASET))
+    assert reports(actions) == ["dataset-paused"]
+    assert only(do.KeepPause, actions) == [do.KeepPause(DATASET, paused=True)]
+    assert jobs(rig.end(0)) == []
+    assert rig.core.datasets[DATASET].standing == (DatasetState.PAUSED, "paused by an operator")
+    assert jobs(rig.tick(1e6)) == []
+    actions = rig.tell(on.ResumeAsked(DATASET))
+    assert (reports(actions), [job.path for job in jobs(actions)]) == (["dataset-resumed"], [b"B"])
+    assert only(do.KeepPause, actions) == [do.KeepPause(DATASET, paused=False)]
+    assert rig.tell(on.ResumeAsked(DATASET)) == []
+
+
+def test_a_pause_for_a_time_ends_by_itself() -> None:
+    rig = rig_with("A", "B")
+    rig.tell(on.PauseAsked(DATASET, 7200.0))
+    rig.end(0)
+    assert jobs(rig.tick(7199.0)) == []
+    assert rig.core.next_wakeup() == rig.now + 1.0
+    assert [job.path for job in jobs(rig.tick(1.0))] == [b"B"]
+
+
+def test_a_pause_outlives_a_restart() -> None:
+    rig = Rig(plan(settle=0.0))
+    rig.core = Dispatcher(rig.core.plan, rig.now, Memory(pauses={DATASET: 60.0, "/gone": None}))
+    rig.start(reading("A"))
+    assert not rig.core.datasets[DATASET].works
+    assert [job.path for job in jobs(rig.tick(60.0))] == [b"A"]
+
+
+def test_a_pause_and_a_full_disk_are_two_things() -> None:
+    rig = rig_with("A", "B")
+    rig.tell(on.PauseAsked(DATASET))
+    rig.end(0, Outcome.BLOCKED, reasons={"": "no space"}, cause=Cause.SPACE)
+    rig.tell(on.ResumeAsked(DATASET))
+    assert not rig.core.datasets[DATASET].works
+    rig.tell(on.Probed(DATASET, Cause.SPACE))
+    assert rig.core.datasets[DATASET].works

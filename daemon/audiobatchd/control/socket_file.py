@@ -1,0 +1,128 @@
+"""The socket file: made so that two daemons never share one, and removed only while it is ours."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import logging
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from audiobatchd.control.place import check_length
+from audiobatchd.errors import AlreadyRunningError, UsageError
+from audiobatchd.names import shown
+
+_LOG = logging.getLogger(__name__)
+_MODE = 0o660
+_BACKLOG = 128
+_PROBE_TIMEOUT = 2.0
+
+
+class SocketFile:
+    """The unix socket at `path`, from `listen` to `remove`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._identity: tuple[int, int] | None = None
+
+    def listen(self) -> socket.socket:
+        """Make the socket. One that nobody listens on any more is replaced.
+
+        Raises AlreadyRunningError where somebody does, and UsageError where there can be no socket at this path.
+        """
+        check_length(self._path)
+        try:
+            return self._made()
+        except OSError as error:
+            message = f"cannot listen on {shown(str(self._path))}: {error.strerror}"
+            raise UsageError(message) from error
+
+    def _made(self) -> socket.socket:
+        self._make_parent()
+        with _alone_in(self._path.parent) as alone:
+            if not alone:
+                message = f"cannot listen on {shown(str(self._path))}: another daemon is just starting there"
+                raise AlreadyRunningError(message)
+            self._clear_place()
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+            try:
+                # On Linux the file takes the unbound socket's mode, less the umask: at no moment is it open to all.
+                os.fchmod(listener.fileno(), _MODE)
+                listener.bind(os.fsencode(self._path))
+                self._path.chmod(_MODE)
+                listener.listen(_BACKLOG)
+                self._identity = _identity(self._path)
+            except BaseException:
+                listener.close()
+                raise
+        return listener
+
+    def _make_parent(self) -> None:
+        parent = self._path.parent
+        try:
+            parent.mkdir(mode=0o755, exist_ok=True)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(error.errno, f"there is no directory {shown(str(parent.parent))}") from error
+
+    def _clear_place(self) -> None:
+        """Remove what a dead daemon left; raise where anything else is in the way."""
+        try:
+            mode = self._path.lstat().st_mode
+        except FileNotFoundError:
+            return
+        if not stat.S_ISSOCK(mode):
+            raise FileExistsError(errno.EEXIST, "something that is no socket is there")
+        if _answers(self._path):
+            message = f"cannot start: another daemon answers on {shown(str(self._path))}"
+            raise AlreadyRunningError(message)
+        self._path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the file, if it is still this one's."""
+        try:
+            with _alone_in(self._path.parent) as alone:
+                # Where somebody starts at this moment, the file is theirs to replace.
+                if alone and self._identity is not None and _identity(self._path) == self._identity:
+                    self._path.unlink()
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            _LOG.warning("socket-left", extra={"fields": {"socket": str(self._path), "reason": error.strerror}})
+        self._identity = None
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[bool]:
+    """Whether no other daemon is between looking for a socket in `directory` and making or removing one."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+def _answers(path: Path) -> bool:
+    """Whether somebody listens on the socket. Raises OSError where that cannot be found out."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PROBE_TIMEOUT)
+        try:
+            probe.connect(os.fsencode(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except (BlockingIOError, TimeoutError):
+            return True  # its backlog is full: it is busy, but there
+    return True
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.lstat()
+    return found.st_dev, found.st_ino

@@ -1,0 +1,136 @@
+"""A real control server in a thread, over a service that tells what it is told to and remembers what it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from audiobatchd.control.access import operators
+from audiobatchd.control.server import ControlServer
+from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
+from audiobatchd.model import Attempt, FolderState, Outcome
+from audiobatchd.requests import (
+    CleanedLocks,
+    CleanLocks,
+    FolderName,
+    Nothing,
+    Pause,
+    Paused,
+    Reloaded,
+    RemovedLock,
+    Rescan,
+    Resume,
+    Retried,
+    RetryFolders,
+    Survey,
+    Surveyed,
+)
+from audiobatchd.status import FolderReport, Status, Trouble
+
+CRASH = Attempt(
+    Outcome.ERROR,
+    "killed by signal 11, Segmentation fault",
+    at="2026-11-25T09:00:00+00:00",
+    seconds=3.0,
+    charged=True,
+    worker=7,
+    stage="rhythm of full_mix.mp3",
+    signal=11,
+    lines=("last words",),
+)
+
+
+def report(name: FolderName) -> FolderReport:
+    """What is told of any folder."""
+    return FolderReport(
+        dataset=name.dataset,
+        folder=name.folder,
+        state=FolderState.BACKOFF,
+        reason="its worker ended",
+        since="2026-11-25T09:00:00+00:00",
+        next="it is tried again",
+        next_in=12.0,
+        due=["full_mix: loudness, rhythm"],
+        unavailable=2,
+        warnings=[],
+        charges=1,
+        suspicions=0,
+        max_deaths=3,
+        worker=None,
+        doing="",
+        holder="",
+        attempts=[CRASH],
+    )
+
+
+class Told:
+    """A service that tells this status, and cleans up whatever it is asked to."""
+
+    def __init__(self, status: Callable[[], Status]) -> None:
+        self.status = status
+        self.asked: list[object] = []
+
+    def failures(self) -> list[Trouble]:
+        return self.status().troubles
+
+    def may_change(self, uid: int) -> bool:
+        return uid in operators(())
+
+    async def explain(self, name: FolderName) -> FolderReport:
+        if name.folder == "nowhere":
+            raise UnknownFolderError("there is no track folder nowhere in /music")
+        return report(name)
+
+    async def retry(self, request: RetryFolders) -> Retried:
+        self.asked.append(request)
+        return Retried(len(request.folders))
+
+    async def survey(self, request: Survey) -> Surveyed:
+        self.asked.append(request)
+        return Surveyed(3, 2, 0, [])
+
+    def bump(self, name: FolderName) -> Retried:
+        self.asked.append(name)
+        return Retried(1)
+
+    def rescan(self, request: Rescan) -> Nothing:
+        self.asked.append(request)
+        return Nothing()
+
+    def pause(self, request: Pause) -> Paused:
+        self.asked.append(request)
+        return Paused(1)
+
+    def resume(self, request: Resume) -> Paused:
+        self.asked.append(request)
+        return Paused(0)
+
+    async def reload(self) -> Reloaded:
+        self.asked.append("reload")
+        raise ConfigError("c.toml: unknown key `worker`")
+
+    async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
+        self.asked.append(request)
+        if request.dataset == "/nowhere":
+            raise UsageError("no such dataset: /nowhere")
+        return CleanedLocks(1, [RemovedLock("Song.lock", "its holder is gone")])
+
+
+@contextmanager
+def serving(path: Path, status: Callable[[], Status], told: Told | None = None) -> Iterator[ControlServer]:
+    """A started server in a loop and thread of its own; stopped at the end."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    server = ControlServer(path, told or Told(status))
+    try:
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
+        yield server
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
