@@ -49,7 +49,7 @@ def walk(scanner: Scanner, paths: tuple[str, ...], deliver: Deliver, *, kind: Wa
     if filesystem_kind is Kind.WEAK and not scanner.alone:
         refusal = filesystems.refusal(filesystem)
         return Walked(root, kind, identity, empty=False, refusal=refusal, locks=locks)
-    made = _Walk(scanner, deliver, hurried=first)
+    made = _Walk(scanner, deliver, hurried=first, hot=kind is WalkKind.TREES)
     if kind is not WalkKind.PASS:
         made.down_from(paths)
     elif not bare:
@@ -76,11 +76,12 @@ def _is_bare(root: str) -> bool:
 class _Walk:
     """One walk on its way: what it came by, and what has not yet been delivered."""
 
-    def __init__(self, scanner: Scanner, deliver: Deliver, *, hurried: bool) -> None:
+    def __init__(self, scanner: Scanner, deliver: Deliver, *, hurried: bool, hot: bool) -> None:
         self._scanner = scanner
         self._sightings = Sightings(scanner.catalog)
         self._deliver = deliver
         self._hurried = hurried
+        self._hot = hot
         self._spent = time.thread_time()
         self._judged: dict[Shape, int | None] = {}
         self._unchanged: list[tuple[str, int]] = []
@@ -169,7 +170,7 @@ class _Walk:
         """List one directory, to be looked into; None where it is gone or cannot be read, which is told."""
         self._listed += 1
         try:
-            listing = self._scanner.listing(path)
+            listing = self._scanner.listing(path, hot=self._hot)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:

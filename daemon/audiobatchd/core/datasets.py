@@ -50,7 +50,7 @@ class Dataset:
 
     Its next full walk starts at `walk_at`, its next pass at `pass_at`; while one is `walking`, having `listed` so many
     directories, a wish for a full one is kept in `walk_again`. `accepts`: somebody said that the next one is right.
-    `tells_all`: the next pass is to tell of every folder, also of those that are as they were.
+    `pass_cost`: the processor time of the last pass. `tells_all`: the next pass is to tell of every folder, also of those that are as they were.
 
     `parents` are the directories that hold track folders, and so their locks; `reap_at` is when these are looked at;
     `refused`: it is there, and not to be worked on. `before` is how it stood when the walk under way began, None before
@@ -75,6 +75,7 @@ class Dataset:
     passed_at: float = 0.0
     accepts: bool = False
     tells_all: bool = False
+    pass_cost: float = 0.0
     refused: bool = False
     locks: str = ""
     before: tuple[DatasetState, str] | None = None
@@ -168,8 +169,9 @@ class Dataset:
             self.walk_at = now + max(self.rescan, walk.cost / SHARE)
         else:
             self.passes += 1
+            self.pass_cost = walk.cost
         self.passed_at = now
-        self.pass_at = now if self.tells_all else now + max(PASS, walk.cost / SHARE)
+        self.pass_at = now if self.tells_all else now + max(PASS, self.pass_cost / SHARE)
         self.remark = walk.remark
         self.locks = walk.locks
         self.refused = bool(walk.refusal)

@@ -81,12 +81,12 @@ class Instance:
 
     # Asked by walks
 
-    def enter(self, path: str, *, leaf: bool | None) -> bool:
+    def enter(self, path: str, *, leaf: bool | None, hot: bool = False) -> bool:
         """See `Watches.enter`."""
         tree = self.tree
         if path in tree.parents or (leaf is not False and path in tree.leaves):
             return True
-        return not self._obtain(path, leaf=leaf)
+        return not self._obtain(path, leaf=leaf, hot=hot)
 
     def listed(self, path: str, *, leaf: bool) -> None:
         """See `Watches.listed`."""
@@ -184,17 +184,17 @@ class Instance:
 
     # How
 
-    def _obtain(self, path: str, *, leaf: bool | None) -> int:
+    def _obtain(self, path: str, *, leaf: bool | None, hot: bool = False) -> int:
         """See to it that a directory is watched; the error number where it is not, which is 0 where it is."""
         number = errno.ENOSPC
         for _ in range(_TRIES):
             with self._lock:
-                number = self._try(path, leaf=leaf)
+                number = self._try(path, leaf=leaf, hot=hot)
             if number != errno.ENOSPC or leaf or not self._spare(self):
                 break
         return number
 
-    def _try(self, path: str, *, leaf: bool | None) -> int:
+    def _try(self, path: str, *, leaf: bool | None, hot: bool) -> int:
         if self._ended:
             return errno.EBADF
         if self.is_watched(path):
@@ -203,7 +203,7 @@ class Instance:
             return 0
         if leaf is None and path and self._is_likely_left(path):
             leaf = True
-        if leaf and path and not self._budget.take():
+        if leaf and path and not self._budget.take() and not (hot and self._give_way() and self._budget.take()):
             self.tree.leave(path)
             return errno.EDQUOT
         number = self._place(path, leaf=bool(leaf and path))
@@ -272,6 +272,16 @@ class Instance:
             return
         self._remove(self.tree.drop(path))
         self.tree.leave(path)
+
+    def _give_way(self) -> bool:
+        """Leave to walks what has been watched for longest, for one in which something happens now."""
+        path = next(iter(self.tree.leaves), None)
+        if path is None:
+            return False
+        self._remove(self.tree.drop(path))
+        self._budget.give()
+        self.tree.leave(path)
+        return True
 
     def _drop_leaf(self) -> bool:
         path = self.tree.last_leaf()

@@ -63,16 +63,17 @@ class Watches:
         if lookout is not None:
             lookout.ensure(renew=renew)
 
-    def enter(self, root: str, path: str, *, leaf: bool | None) -> bool:
+    def enter(self, root: str, path: str, *, leaf: bool | None, hot: bool = False) -> bool:
         """A directory is about to be listed: watch it before, so that what comes in between is heard of.
 
         `path` is below the root, "" the root itself. `leaf`: it is known to be a track folder without directories, or
-        known not to be; None: not known. Returns whether it is watched. Any thread may call it, for every directory of
-        every walk: one that is watched already costs next to nothing.
+        known not to be; None: not known. `hot`: something happens in it now, so it is worth more than the leaf that has
+        been watched for longest. Returns whether it is watched. Any thread may call it, for every directory of every
+        walk: one that is watched already costs next to nothing.
         """
         lookout = self._lookouts.get(root)
         instance = lookout.instance if lookout is not None else None
-        return instance is not None and instance.enter(path, leaf=leaf)
+        return instance is not None and instance.enter(path, leaf=leaf, hot=hot)
 
     def listed(self, root: str, path: str, *, leaf: bool) -> None:
         """Whether it is a leaf is known now, after its listing: one beyond the budget is watched no more."""

@@ -121,6 +121,8 @@ def test_a_folder_that_is_known_to_be_a_leaf_is_not_watched_for_nothing(made: Ma
     assert ear.enter("Song 0001", leaf=True)
     assert not ear.enter("Song 0002", leaf=True)
     assert not ear.enter("Song 0002", leaf=None)
+    assert ear.watches.enter(str(ear.root), "Song 0002", leaf=True, hot=True), "something happens in it now"
+    assert not ear.enter("Song 0000", leaf=True), "for that the one that was watched for longest gave way"
     assert ear.report() == WatchReport(True, "inotify", parents=1, leaves=2, unwatched=1)
 
 
