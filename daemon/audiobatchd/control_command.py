@@ -60,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
         "what is done, what is missing, what failed and why",
         "Show each dataset's folders by state, what the workers do, the rate, and what failed.",
     )
+    _add_live(commands)
     _add_failures(commands)
+    _add_operations(commands)
     _add(
         commands,
         "reload",
@@ -69,6 +71,75 @@ def _parser() -> argparse.ArgumentParser:
         "Have the service read its configuration again and go by it; shows what is different. An invalid one changes "
         "nothing: exit code 1, with the reason.",
     )
+    _add_settings(commands)
+    _add_surveys(commands)
+    _add_analysis(commands)
+    _add_locks(commands)
+    _add_models(commands)
+    return parser
+
+
+def _add_live(commands: _Commands[argparse.ArgumentParser]) -> None:
+    """Looking on."""
+    _add(
+        commands,
+        "top",
+        "top:top",
+        "watch it work, on a screen that is drawn anew every second",
+        "Watch datasets, workers and failures on a screen that is drawn anew every second: p pauses and resumes, r "
+        "tries again what failed, q leaves. A line every few seconds where standard output is no terminal.",
+    )
+    follow = _add(
+        commands,
+        "follow",
+        "follow:follow",
+        "every log event as it comes",
+        "Show every log event as it comes, until the service ends (exit code 3) or Ctrl-C.",
+    )
+    follow.add_argument(
+        "--since", metavar="ID", type=_number, help="first what came after this event; 0: all that is kept"
+    )
+    follow.add_argument("--dataset", metavar="DATASET", help="only of this dataset")
+    follow.add_argument("--event", metavar="NAME", nargs="+", help="only these events")
+    wait = _add(
+        commands,
+        "wait",
+        "operations:wait",
+        "until folders have come to an end, or nothing is left to do",
+        "Wait until these folders have come to an end; without any until nothing is left to do. Exit code 1 where one "
+        "failed or is blocked, or the time is over.",
+    )
+    wait.add_argument("folder", metavar="FOLDER", nargs="*", help="a track folder")
+    _add_timeout(wait)
+    _add(commands, "workers", "operations:workers", "what each worker is at, and what it takes", "")
+
+
+def _add_operations(commands: _Commands[argparse.ArgumentParser]) -> None:
+    """Stopping for a while."""
+    pause = _add(
+        commands,
+        "pause",
+        "operations:pause",
+        "give out no more jobs",
+        "Have the service give out no more jobs, in one dataset or in all; what runs comes to its end.",
+    )
+    pause.add_argument("--for", metavar="DURATION", dest="seconds", type=_duration, help="go on by itself after that")
+    resume = _add(commands, "resume", "operations:resume", "go on after a pause", "")
+    for parser in (pause, resume):
+        parser.add_argument("dataset", metavar="DATASET", nargs="?", help="only this dataset")
+    drain = _add(
+        commands,
+        "drain",
+        "operations:drain",
+        "pause everything, and wait until nothing runs",
+        "Pause everything, and wait until nothing runs. Exit code 1 where something still does when the time is over; "
+        "it stays paused.",
+    )
+    _add_timeout(drain)
+
+
+def _add_settings(commands: _Commands[argparse.ArgumentParser]) -> None:
+    """The configuration, and this machine."""
     setup = _add(
         commands,
         "setup",
@@ -81,11 +152,27 @@ def _parser() -> argparse.ArgumentParser:
     setup.add_argument("--undo", action="store_true", help="take it out again; nothing in the dataset is touched")
     setup.add_argument("--user", action="store_true", help="of your own service, without root")
     setup.add_argument("--no-restart", action="store_true", help="leave starting the service to you")
-    _add_surveys(commands)
-    _add_analysis(commands)
-    _add_locks(commands)
-    _add_models(commands)
-    return parser
+    configuration = commands.add_parser("config", help="check or show the configuration")
+    actions = configuration.add_subparsers(title="actions", metavar="ACTION", required=True)
+    check = _add(
+        actions,
+        "check",
+        "settings:check",
+        "whether the service would take a configuration",
+        "Read a configuration as the service does. Exit code 1, with the reason, where it would refuse it.",
+    )
+    check.add_argument("file", metavar="FILE", nargs="?", type=Path, help="this one, not the one that is found")
+    show = _add(actions, "show", "settings:show", "every key with its value, and where that comes from", "")
+    doctor = _add(
+        commands,
+        "doctor",
+        "doctor:doctor",
+        "what could keep the service from its work here, and what to do about it",
+        "Look at permissions, file systems, space, limits, versions, models and the service itself. Exit code 1 where "
+        "something has to be done.",
+    )
+    for parser in (check, show, doctor):
+        _add_config(parser)
 
 
 def _add_failures(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -274,6 +361,26 @@ def _add(
     _add_socket(parser, default=argparse.SUPPRESS)
     parser.set_defaults(run=run)
     return parser
+
+
+def _add_timeout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--timeout", metavar="DURATION", type=_duration, help="wait no longer")
+
+
+def _duration(text: str) -> float:
+    from audiobatchd import durations  # noqa: PLC0415  # most commands are not told any
+
+    try:
+        return durations.parsed(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        message = f"expected a whole number, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
 
 
 def _add_socket(parser: argparse.ArgumentParser, default: object) -> None:

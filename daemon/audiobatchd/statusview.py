@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import PurePath
+from typing import NamedTuple
 
 from audiobatchd.model import DatasetState, FolderState
 from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
@@ -26,6 +27,7 @@ from audiobatchd.terminal_text import (
     printable,
     shortened,
     significant,
+    sized,
     wrapped,
 )
 
@@ -37,6 +39,8 @@ _REASON_LINES = 3
 # "loudness of full_mix.flac", and "99 s" with room for a digit more: columns that seldom move.
 _DOING = 26
 _CLOCK = 5
+_MEMORY = 10
+_ROOM_FOR_MEMORY = 56
 _ROOM_FOR_BOTH = 40
 # Beyond this the eye loses the line between a name and what is done with it.
 _WIDEST = 100
@@ -60,7 +64,7 @@ def status_text(status: Status, width: int, *, colour: bool) -> str:
     """All of `status` for a terminal of `width` cells, as several lines without the last line's end."""
     width = max(NARROWEST, width)
     sections: list[list[Line]] = [
-        _header(status, width),
+        header_lines(status, width),
         *(_dataset(dataset, _now(status), width) for dataset in status.datasets),
         [] if status.datasets else [(Span("no dataset is configured", Tone.CAUTION),)],
         [(Span("Workers", Tone.STRONG),), *worker_lines(status, width, indent="  ")],
@@ -114,8 +118,13 @@ def count_lines(counts: Counter[FolderState], width: int, indent: str = "") -> l
     return flowed(items, width, indent)
 
 
-def worker_lines(status: Status, width: int, indent: str = "", most: int | None = None) -> list[Line]:
-    """What each worker is at and for how long: a line each, at most `most` lines; those that wait are counted."""
+def worker_lines(
+    status: Status, width: int, indent: str = "", most: int | None = None, *, memory: bool = False
+) -> list[Line]:
+    """What each worker is at and for how long: a line each, at most `most` lines; those that wait are counted.
+
+    `memory`: with what its process takes, where there is room for that.
+    """
     ready = [worker for worker in status.workers if worker.state == "idle"]
     shown = [worker for worker in status.workers if worker.state != "idle"]
     several = len(status.datasets) > 1
@@ -130,7 +139,8 @@ def worker_lines(status: Status, width: int, indent: str = "", most: int | None 
     if not status.workers:
         rest.append(Span("none yet", Tone.FAINT))
     clock = max((len(duration(worker.seconds)) for worker in shown), default=0)
-    lines = [_worker(worker, width, indent, max(_CLOCK, clock), several=several) for worker in shown]
+    numbers = _Numbers(max(_CLOCK, clock), memory and width >= _ROOM_FOR_MEMORY)
+    lines = [_worker(worker, width, indent, numbers, several=several) for worker in shown]
     return lines + flowed(rest, width, indent)[:1]
 
 
@@ -149,10 +159,8 @@ def pace_lines(status: Status, width: int, indent: str = "") -> list[Line]:
     return flowed(items, width, indent)
 
 
-# The parts of the whole
-
-
-def _header(status: Status, width: int) -> list[Line]:
+def header_lines(status: Status, width: int) -> list[Line]:
+    """Which service this is, how it is, and what keeps it from working."""
     tone = Tone.GOOD if status.state == "running" else Tone.CAUTION
     items = [
         Span(f"audiobatchd {printable(status.version)}", Tone.STRONG),
@@ -164,11 +172,19 @@ def _header(status: Status, width: int) -> list[Line]:
     return lines + (_paragraph(status.remark, width, "", Tone.BAD) if status.remark else [])
 
 
-def _dataset(dataset: DatasetStatus, now: datetime | None, width: int) -> list[Line]:
+def dataset_lines(dataset: DatasetStatus, width: int) -> list[Line]:
+    """Which dataset this is, how it is, and why it is not as it should be."""
     state = dataset.state.value
     path = shortened(printable(dataset.path), width - len(state) - 2)
-    lines: list[Line] = [(Span(path, Tone.STRONG), Span("  "), Span(state, _DATASET_TONES[dataset.state]))]
-    lines += _remark(dataset, width)
+    name: Line = (Span(path, Tone.STRONG), Span("  "), Span(state, _DATASET_TONES[dataset.state]))
+    return [name, *_remark(dataset, width)]
+
+
+# The parts of the whole
+
+
+def _dataset(dataset: DatasetStatus, now: datetime | None, width: int) -> list[Line]:
+    lines = dataset_lines(dataset, width)
     counts = Counter(dataset.folders)
     if counts.total():
         lines.append(bar_line(counts, width, "  "))
@@ -201,10 +217,22 @@ def _remark(dataset: DatasetStatus, width: int) -> list[Line]:
     return _paragraph(text, width, "  ", tone)
 
 
-def _worker(worker: WorkerStatus, width: int, indent: str, clock: int, *, several: bool) -> Line:
+class _Numbers(NamedTuple):
+    """What stands behind each worker: how wide its clock is, and whether its memory does."""
+
+    clock: int
+    memory: bool
+
+    def of(self, worker: WorkerStatus) -> Span:
+        resident = sized(worker.resident) if worker.resident else ""
+        memory = resident.rjust(_MEMORY) if self.memory else ""
+        return Span(memory + duration(worker.seconds).rjust(self.clock + 2), Tone.FAINT)
+
+
+def _worker(worker: WorkerStatus, width: int, indent: str, numbers: _Numbers, *, several: bool) -> Line:
     number = f"{indent}{worker.slot:>2}  "
-    since = Span(duration(worker.seconds).rjust(clock + 2), Tone.FAINT)
-    room = max(8, width - len(number) - clock - 2)
+    since = numbers.of(worker)
+    room = max(8, width - len(number) - len(since.text))
     doing = printable(worker.doing if worker.state == "busy" else f"{worker.state}: {worker.doing}".rstrip(": "))
     if not worker.folder:
         return Span(number), Span(padded(doing, room), Tone.FAINT), since
@@ -229,17 +257,19 @@ def _troubles(status: Status, width: int) -> list[Line]:
     title = f"Troubles (the latest {len(status.troubles)} of {all_of_them:,})" if kept_back else "Troubles"
     lines: list[Line] = [(Span(clipped(title, width), Tone.STRONG),)]
     for trouble in status.troubles:
-        lines += _trouble(trouble, _now(status), width, several=len(status.datasets) > 1)
+        lines += trouble_lines(trouble, status, width)
     return lines
 
 
-def _trouble(trouble: Trouble, now: datetime | None, width: int, *, several: bool) -> list[Line]:
+def trouble_lines(trouble: Trouble, status: Status, width: int, most: int = _REASON_LINES) -> list[Line]:
+    """A folder that came to nothing, with its reason on at most `most` lines below."""
     state = trouble.state.value
-    when = _age(trouble.at, now)
+    when = _age(trouble.at, _now(status))
+    several = len(status.datasets) > 1
     age = f" {when}" if when and len(state) + len(when) + 25 <= width else ""
     name = shortened(_place(trouble.dataset, trouble.folder, several=several), width - len(state) - len(age) - 4)
     head = (Span(f"  {name}  "), Span(state, _STATE_TONES.get(trouble.state, Tone.PLAIN)), Span(age, Tone.FAINT))
-    return [head, *_paragraph(trouble.reason or "no reason given", width, "    ", Tone.PLAIN)]
+    return [head, *_paragraph(trouble.reason or "no reason given", width, "    ", Tone.PLAIN, most)]
 
 
 def _analyzers(status: Status, width: int) -> list[Line]:
@@ -261,8 +291,8 @@ def _models(analyzer: AnalyzerStatus) -> str:
     )
 
 
-def _paragraph(text: str, width: int, indent: str, tone: Tone) -> list[Line]:
-    lines = wrapped(printable(text), width - len(indent), _REASON_LINES)
+def _paragraph(text: str, width: int, indent: str, tone: Tone, most: int = _REASON_LINES) -> list[Line]:
+    lines = wrapped(printable(text), width - len(indent), most)
     return [(Span(indent), Span(line, tone)) for line in lines]
 
 

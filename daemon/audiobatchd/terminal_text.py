@@ -17,6 +17,7 @@ ELLIPSIS = "…"
 _HARMLESS = "\u200c\u200d"
 _STEERING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_KIBI = 1024
 # What views draw with, for terminals and files that are not UTF-8.
 _PLAIN_SIGNS = str.maketrans({"█": "#", "▓": "!", "░": ".", "…": "~"})
 
@@ -118,6 +119,19 @@ def _head(text: str, width: int) -> str:
     return text
 
 
+def cut(line: Line, width: int) -> Line:
+    """`line` with its end left out where it is wider than `width`."""
+    spans: list[Span] = []
+    for span in line:
+        text = clipped(span.text, width)
+        if text:
+            spans.append(Span(text, span.tone))
+        width -= cells(span.text)
+        if width <= 0:
+            break
+    return tuple(spans)
+
+
 def line_cells(line: Line) -> int:
     """The width of a whole line."""
     return sum(cells(span.text) for span in line)
@@ -166,6 +180,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def sized(octets: float) -> str:
+    """A number of bytes in its largest unit: "410 MiB", "3.2 GiB"."""
+    for unit in ("B", "KiB", "MiB"):
+        if octets < _KIBI:
+            return f"{octets:.0f} {unit}"
+        octets /= _KIBI
+    return f"{octets:,.1f} GiB"
+
+
 def significant(number: float) -> str:
     """A positive number to two digits at least: "0.83", "8.3", "83", "1,240"."""
     if number >= 10:  # noqa: PLR2004  # two digits, as it says
@@ -173,9 +196,12 @@ def significant(number: float) -> str:
     return f"{number:.1f}" if number >= 1 else f"{number:.2f}"
 
 
-def harmless_json(encoded: bytes) -> str:
-    r"""The same JSON, indented, with `\uNNNN` for every character that a terminal might act on."""
-    text = msgspec.json.format(encoded, indent=2).decode()
+def harmless_json(encoded: bytes, *, indent: int = 2) -> str:
+    r"""The same JSON, indented, with `\uNNNN` for every character that a terminal might act on.
+
+    With an `indent` of 0 it is one line.
+    """
+    text = msgspec.json.format(encoded, indent=indent).decode()
     return "".join(char if char.isprintable() or char == "\n" else _json_escape(char) for char in text)
 
 
@@ -186,9 +212,13 @@ def _json_escape(char: str) -> str:
 
 def write(text: str, stream: TextIO) -> None:
     """Print `text`; what the stream's encoding has no sign for is written in plainer ones, or escaped."""
-    encoding = stream.encoding or "utf-8"
+    print(in_encoding(text, stream.encoding or "utf-8"), file=stream)  # that is what it is for
+
+
+def in_encoding(text: str, encoding: str) -> str:
+    """`text` with plainer signs, or escapes, for what `encoding` has no sign for."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
         text = text.translate(_PLAIN_SIGNS).encode(encoding, errors="backslashreplace").decode(encoding)
-    print(text, file=stream)  # that is what it is for
+    return text

@@ -24,7 +24,7 @@ def failures(arguments: argparse.Namespace, client: ControlClient, say: Say) -> 
     """Every folder that failed or is blocked, with its cause. Exit code 1 where there is any."""
     found = client.failures()
     if arguments.dataset:
-        wanted = _dataset_named(arguments.dataset, [parsed(path) for path in _datasets(client)])
+        wanted = dataset_named(arguments.dataset, [parsed(path) for path in datasets_of(client)])
         found = [trouble for trouble in found if parsed(trouble.dataset) == wanted]
     if arguments.json:
         say(harmless_json(msgspec.json.encode(found)))
@@ -40,12 +40,12 @@ def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
     """Have folders tried again, whatever they have come to."""
     if bool(arguments.folder) + bool(arguments.all) + bool(arguments.dataset) != 1:
         raise UsageError("name folders, or --all, or --dataset DATASET")
-    datasets = _datasets(client)
+    datasets = datasets_of(client)
     if arguments.dataset:
-        wanted = shown(_dataset_named(arguments.dataset, [parsed(path) for path in datasets]))
+        wanted = shown(dataset_named(arguments.dataset, [parsed(path) for path in datasets]))
         answer = client.retry(RetryFolders(dataset=wanted))
     else:
-        names = [_name(folder, datasets) for folder in arguments.folder]
+        names = [named(folder, datasets) for folder in arguments.folder]
         answer = client.retry(RetryFolders(folders=names, all=arguments.all))
     if arguments.json:
         say(harmless_json(msgspec.json.encode(answer)))
@@ -56,7 +56,7 @@ def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
 
 def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """What the service knows of one folder, what it will do next, and why."""
-    report = client.explain(_name(arguments.folder, _datasets(client)))
+    report = client.explain(named(arguments.folder, datasets_of(client)))
     if arguments.json:
         say(harmless_json(msgspec.json.encode(report)))
         return 0
@@ -67,14 +67,14 @@ def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
 
 def bump(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have a folder measured before all others."""
-    answer = client.bump(_name(arguments.folder, _datasets(client)))
+    answer = client.bump(named(arguments.folder, datasets_of(client)))
     say(harmless_json(msgspec.json.encode(answer)) if arguments.json else "It is next.")
     return 0
 
 
 def rescan(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have a dataset walked."""
-    path = _dataset_named(arguments.dataset, [parsed(path) for path in _datasets(client)])
+    path = dataset_named(arguments.dataset, [parsed(path) for path in datasets_of(client)])
     answer = client.rescan(Rescan(shown(path), arguments.accept))
     say(harmless_json(msgspec.json.encode(answer)) if arguments.json else "The walk begins.")
     return 0
@@ -138,11 +138,12 @@ def _say_trouble(trouble: Trouble, say: Say) -> None:
     say(printable(f"{_INDENT}{trouble.reason}"))
 
 
-def _datasets(client: ControlClient) -> list[str]:
+def datasets_of(client: ControlClient) -> list[str]:
+    """The paths of the daemon's datasets, as it shows them."""
     return [dataset.path for dataset in client.status().datasets]
 
 
-def _name(folder: str, datasets: list[str]) -> FolderName:
+def named(folder: str, datasets: list[str]) -> FolderName:
     """The folder as the daemon calls it: named by its path on disk, or by the name that `status` shows."""
     path = os.path.realpath(folder)
     for dataset in datasets:
@@ -156,7 +157,8 @@ def _name(folder: str, datasets: list[str]) -> FolderName:
     raise UsageError(message)
 
 
-def _dataset_named(dataset: str, datasets: list[str]) -> str:
+def dataset_named(dataset: str, datasets: list[str]) -> str:
+    """The path of a dataset of the daemon's, given by any path. Raises UsageError where it is none of them."""
     path = os.path.realpath(dataset)
     if path in datasets:
         return path

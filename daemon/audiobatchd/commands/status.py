@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from audiobatchd.commands import Say
 from audiobatchd.control.client import ControlClient
-from audiobatchd.statusview import status_text
 from audiobatchd.terminal_text import harmless_json
 
 _DEFAULT_WIDTH = 80
@@ -20,7 +19,9 @@ def status(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     if arguments.json:
         say(harmless_json(client.status_json()))
     else:
-        say(status_text(client.status(), _width(os.environ), colour=_colour(os.environ)))
+        from audiobatchd.statusview import status_text  # noqa: PLC0415  # scripts ask again and again, and never see it
+
+        say(status_text(client.status(), _width(os.environ), colour=colour(os.environ)))
     return 0
 
 
@@ -33,5 +34,6 @@ def _width(environ: Mapping[str, str]) -> int:
         return _DEFAULT_WIDTH
 
 
-def _colour(environ: Mapping[str, str]) -> bool:
+def colour(environ: Mapping[str, str]) -> bool:
+    """Whether standard output shows colours, and somebody wants to see them."""
     return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM", "dumb") != "dumb"

@@ -194,8 +194,9 @@ def messages(lines: Iterable[bytes]) -> Iterator[Message]:
             data.append(value)
         elif name:
             fields[name] = value
-        elif not line.strip() and data:
-            yield Message(fields.get(b"id", b"").decode(), fields.get(b"event", b"").decode(), b"\n".join(data))
+        elif not line.strip():
+            if data:
+                yield Message(fields.get(b"id", b"").decode(), fields.get(b"event", b"").decode(), b"\n".join(data))
             fields, data = {}, []
 
 

@@ -1,0 +1,158 @@
+"""`audiobatchctl doctor`: what could keep the service from its work on this machine, and what to do about each."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pwd
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import msgspec
+
+from audiobatchd import config, diagnosis, filesystems, one_off, place
+from audiobatchd.commands import Say
+from audiobatchd.commands.analysis import worker_settings_here
+from audiobatchd.commands.settings import load
+from audiobatchd.config import Config, DatasetConfig
+from audiobatchd.control.client import ControlClient
+from audiobatchd.diagnosis import NEEDED, WELCOME, Finding, Level
+from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError
+from audiobatchd.models import store
+from audiobatchd.models.store import State
+from audiobatchd.names import parsed, shown
+from audiobatchd.status import Status
+from audiobatchd.terminal_text import counted, harmless_json, printable
+from audiobatchd.watch import limits
+
+_LOOKED_AT = 3
+_USER = "audiobatch"
+
+
+def doctor(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Look at everything. Exit code 1 where something needs somebody."""
+    findings = list(_examined(arguments, client))
+    acts = sum(finding.level is Level.ACT for finding in findings)
+    if arguments.json:
+        say(harmless_json(msgspec.json.encode({"findings": findings})))
+        return 1 if acts else 0
+    for finding in findings:
+        mark = {Level.OK: "ok", Level.NOTE: "--", Level.ACT: "!!"}[finding.level]
+        say(printable(f"  [{mark}] {finding.what}"))
+        if finding.todo:
+            say(printable(f"       {finding.todo}"))
+    say(f"{counted(acts, 'thing')} to be done: [!!]" if acts else "Nothing has to be done.")
+    return 1 if acts else 0
+
+
+def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[Finding]:
+    yield from diagnosis.versions({name: _version(name) for name in (*NEEDED, *WELCOME)})
+    settings = Config()
+    try:
+        settings = load(arguments.config or config.find(os.environ))
+        yield Finding(Level.OK, "the configuration is valid")
+    except ConfigError as error:
+        yield Finding(Level.ACT, str(error), "mend it, and try: audiobatchctl config check")
+    status, why = None, ""
+    try:
+        status = client.status()
+    except NoDaemonError as error:
+        why = str(error)
+    yield from diagnosis.service(status, why)
+    uid = _uid_of(status)
+    datasets = {each.path: each for each in settings.dataset}
+    if status:
+        served = [parsed(dataset.path) for dataset in status.datasets]
+        datasets = {path: datasets.get(path, DatasetConfig(path)) for path in served}
+    for dataset in datasets.values():
+        yield from _dataset(dataset, uid)
+    state = place.state_directory(os.environ, os.getuid() if uid is None else uid)
+    yield from _space("the state directory", state)
+    names = ("max_user_watches", "max_user_instances", "max_queued_events")
+    yield from diagnosis.inotify({name: limits.limit(name) for name in names}, status, len(datasets))
+    yield from _analyzers(status, settings)
+    yield from _models(settings)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _uid_of(status: Status | None) -> int | None:
+    """Whom the service runs as, or would, where root asks; None where nobody knows."""
+    try:
+        if status:
+            return os.stat(f"/proc/{status.pid}").st_uid
+        return pwd.getpwnam(_USER).pw_uid if os.geteuid() == 0 else None
+    except (OSError, KeyError):
+        return None
+
+
+def _dataset(dataset: DatasetConfig, uid: int | None) -> Iterator[Finding]:
+    path = dataset.path
+    try:
+        kind, filesystem = filesystems.of(path)
+        with os.scandir(path) as entries:
+            inside = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)][:_LOOKED_AT]
+    except OSError as error:
+        what = f"cannot read {shown(path)}: {error.strerror}"
+        yield Finding(Level.ACT, what, "mount it, or let the service's user read it: audiobatchctl setup DATASET")
+        return
+    yield diagnosis.locks(path, kind, filesystem, alone=dataset.alone)
+    closed = [each for each in (path, *inside) if not _may_work(each, uid)]
+    yield diagnosis.permissions(path, closed, known=uid is not None)
+    yield from _space(shown(path), Path(path))
+
+
+def _may_work(path: str, uid: int | None) -> bool:
+    """Whether the service's user can make files there; ourselves where nobody knows who that is."""
+    if uid is None or uid == os.geteuid():
+        return os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
+    return diagnosis.opens(os.stat(path), uid, _groups_of(uid))
+
+
+def _groups_of(uid: int) -> list[int]:
+    try:
+        account = pwd.getpwuid(uid)
+    except KeyError:
+        return []
+    return os.getgrouplist(account.pw_name, account.pw_gid)
+
+
+def _space(what: str, path: Path) -> Iterator[Finding]:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    try:
+        found = os.statvfs(path)
+    except OSError as error:
+        yield Finding(Level.ACT, f"{what} cannot be looked at: {error.strerror}", f"see what is wrong with {path}")
+        return
+    yield diagnosis.space(what, found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
+
+
+def _analyzers(status: Status | None, settings: Config) -> Iterator[Finding]:
+    if status and status.analyzers:
+        reasons = {name: "" if each.available else each.reason for name, each in status.analyzers.items()}
+    else:
+        try:
+            offers = one_off.offers(worker_settings_here(settings))
+        except AudiobatchError as error:
+            yield Finding(Level.ACT, str(error), "install audiobatchd again, or the analyzer that breaks")
+            return
+        reasons = {offer.name: offer.unavailable or "" for offer in offers}
+    yield from diagnosis.analyzers(reasons, settings.analyzers or ())
+
+
+def _models(settings: Config) -> Iterator[Finding]:
+    """What is wrong with the models that are here."""
+    state = place.state_directory(os.environ, os.getuid())
+    directories = place.model_directories(settings.model_directory, os.environ, state)
+    for name in store.names_in(directories):
+        files = store.find(name, directories)
+        verdict = store.examine(files) if files else None
+        if verdict and verdict.state is State.WRONG:
+            yield Finding(Level.ACT, f"the model {name}: {verdict.trouble}", f"audiobatchctl models fetch {name}")

@@ -1,0 +1,222 @@
+"""`audiobatchctl doctor`: what each thing that is found comes to, and the command on a machine that is well or not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from audiobatchd import config, diagnosis, one_off
+from audiobatchd.commands import doctor
+from audiobatchd.config import DatasetConfig
+from audiobatchd.control_command import main
+from audiobatchd.diagnosis import Finding, Level
+from audiobatchd.filesystems import Kind
+from audiobatchd.model import DatasetState, FolderState
+from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status
+from audiobatchd.watch import limits
+from support.control_rig import serving
+
+LIMITS = {"max_user_watches": 524_288, "max_user_instances": 512, "max_queued_events": 16_384}
+
+
+def levels(findings: Iterable[Finding]) -> list[Level]:
+    return [finding.level for finding in findings]
+
+
+def with_dataset(status: Status, **changes: object) -> Status:
+    dataset: DatasetStatus = msgspec.structs.replace(status.datasets[0], **changes)
+    return msgspec.structs.replace(status, datasets=[dataset])
+
+
+def test_versions() -> None:
+    installed = dict.fromkeys(diagnosis.NEEDED, "1") | dict.fromkeys(diagnosis.WELCOME, "2")
+    assert levels(diagnosis.versions(installed)) == [Level.OK]
+    lacking = list(diagnosis.versions(installed | {"av": None, "essentia-tensorflow": None}))
+    assert [(each.level, each.what) for each in lacking[1:]] == [
+        (Level.ACT, "av is not installed"),
+        (Level.NOTE, "essentia-tensorflow is not installed"),
+    ]
+    assert all(each.todo for each in lacking[1:])
+
+
+def test_every_name_of_a_distribution_is_one_of_ours() -> None:
+    declared = (Path(diagnosis.__file__).parents[2] / "pyproject.toml").read_text()
+    assert all(f'"{name}>=' in declared for name in (*diagnosis.NEEDED, *diagnosis.WELCOME))
+
+
+def test_a_service_that_is_well(idle: Status) -> None:
+    assert levels(diagnosis.service(idle, "")) == [Level.OK]
+
+
+def test_no_service() -> None:
+    (finding,) = diagnosis.service(None, "no daemon answers")
+    assert (finding.level, finding.what) == (Level.ACT, "no daemon answers")
+    assert "systemctl start" in finding.todo
+
+
+def test_what_a_service_says_of_itself(idle: Status) -> None:
+    for status, level, what, todo in [
+        (msgspec.structs.replace(idle, version="9"), Level.ACT, "9 runs", "restart"),
+        (msgspec.structs.replace(idle, remark="no worker can start"), Level.ACT, "no worker can start", "journalctl"),
+        (
+            with_dataset(idle, state=DatasetState.MISSING, remark="not there"),
+            Level.ACT,
+            "is missing: not there",
+            "mount",
+        ),
+        (
+            with_dataset(idle, state=DatasetState.PAUSED, remark="paused by an operator"),
+            Level.ACT,
+            "is paused",
+            "audiobatchctl resume",
+        ),
+        (with_dataset(idle, remark="3 directories are not watched"), Level.NOTE, "is degraded", "walks"),
+        (with_dataset(idle, overdue={"A.lock": "process 7"}), Level.NOTE, "by process 7", "hangs"),
+        (with_dataset(idle, folders={FolderState.BLOCKED: 2}), Level.ACT, "2 folders blocked", "failures"),
+        (with_dataset(idle, folders={FolderState.FAILED: 1}), Level.NOTE, "1 folder failed", "failures"),
+    ]:
+        _, finding = diagnosis.service(status, "")
+        assert (finding.level, what in finding.what, todo in finding.todo) == (level, True, True), finding
+
+
+@pytest.mark.parametrize(
+    ("kind", "alone", "level"),
+    [
+        (Kind.LOCAL, False, Level.OK),
+        (Kind.NETWORK, False, Level.NOTE),
+        (Kind.WEAK, False, Level.ACT),
+        (Kind.WEAK, True, Level.NOTE),
+    ],
+)
+def test_locks(kind: Kind, alone: bool, level: Level) -> None:
+    finding = diagnosis.locks("/srv/music", kind, "x", alone=alone)
+    assert finding.level is level
+    assert bool(finding.todo) == (level is not Level.OK)
+
+
+def test_permissions() -> None:
+    assert diagnosis.permissions("/a", [], known=True) == Finding(Level.OK, "the service can write in /a")
+    finding = diagnosis.permissions("/a", ["/a/b", "/a/c"], known=False)
+    assert finding.what == "you cannot write in /a/b and in 1 other place"
+    assert finding.level is Level.ACT
+
+
+@pytest.mark.parametrize(
+    ("mode", "uid", "groups", "may"),
+    [
+        (0o700, 0, [], True),
+        (0o700, 500, [], True),
+        (0o500, 500, [7], False),
+        (0o770, 501, [7], True),
+        (0o750, 501, [7], False),
+        (0o707, 501, [7], False),
+        (0o707, 501, [8], True),
+        (0o775, 501, [8], False),
+    ],
+)
+def test_modes(mode: int, uid: int, groups: list[int], may: bool) -> None:
+    status = os.stat_result((0o40000 | mode, 0, 0, 0, 500, 7, 0, 0, 0, 0))
+    assert diagnosis.opens(status, uid, groups) is may
+
+
+@pytest.mark.parametrize(
+    ("free", "files", "level"),
+    [
+        (5 << 30, None, Level.OK),
+        (5 << 30, 10**6, Level.OK),
+        (500 << 20, 10**6, Level.NOTE),
+        (50 << 20, None, Level.ACT),
+        (5 << 30, 3, Level.ACT),
+    ],
+)
+def test_space(free: int, files: int | None, level: Level) -> None:
+    assert diagnosis.space("the state directory", free, files).level is level
+
+
+def test_inotify(busy: Status) -> None:
+    assert levels(diagnosis.inotify(LIMITS, busy, 1)) == [Level.OK]
+    (watches,) = diagnosis.inotify(LIMITS | {"max_user_watches": 8192}, busy, 1)
+    assert watches.what.startswith("of 10,000 track folders 4,096 can be watched")
+    assert "sysctl fs.inotify.max_user_watches=20000" in watches.todo
+    assert levels(diagnosis.inotify(LIMITS | {"max_user_instances": 10}, None, 1)) == [Level.ACT]
+    assert levels(diagnosis.inotify(LIMITS | {"max_queued_events": 100}, None, 1)) == [Level.NOTE]
+
+
+def test_analyzers() -> None:
+    reasons = {"loudness": "", "danceability": "no model is here: audiobatchctl models fetch a", "rhythm": "cannot: x"}
+    there, model, library = diagnosis.analyzers(reasons, ["rhythm"])
+    assert there.what == "loudness: available"
+    assert model == Finding(Level.NOTE, "danceability is unavailable: no model is here", "audiobatchctl models fetch a")
+    assert (library.level, library.what) == (Level.ACT, "rhythm is unavailable: cannot: x")
+    assert levels(diagnosis.analyzers({"loudness": "x"}, [])) == [Level.ACT]
+
+
+# The command
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, idle: Status) -> Status:
+    """One that is well, with a dataset that is there; models and limits are whatever the test says."""
+    root = tmp_path / "music"
+    (root / "A").mkdir(parents=True)
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    monkeypatch.setenv("ESSENTIA_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(limits, "limit", LIMITS.__getitem__)
+    monkeypatch.setattr(config, "find", lambda _: None)
+    return msgspec.structs.replace(with_dataset(idle, path=str(root)), pid=os.getpid())
+
+
+def test_a_machine_that_is_well(tmp_path: Path, machine: Status, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "c.sock"
+    with serving(path, lambda: machine):
+        assert main(["doctor", "--socket", str(path)]) == 0
+        out = capsys.readouterr().out
+        assert main(["doctor", "--json", "--socket", str(path)]) == 0
+        told = json.loads(capsys.readouterr().out)
+    assert out.endswith("Nothing has to be done.\n")
+    assert f"[ok] the service can write in {tmp_path / 'music'}" in out
+    assert "act" not in {each["level"] for each in told["findings"]}
+
+
+def test_a_machine_that_is_not(tmp_path: Path, machine: Status, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "c.sock"
+    (tmp_path / "a.toml").write_text("worker = 2")
+    (tmp_path / "models").mkdir()
+    for suffix in (".pb", ".json"):
+        (tmp_path / "models" / f"mine{suffix}").write_text("nothing")
+    lacking = AnalyzerStatus(available=False, reason="no essentia", version=1, models={})
+    gone = with_dataset(msgspec.structs.replace(machine, analyzers={"rhythm": lacking}), path="/srv/nowhere")
+    with serving(path, lambda: gone):
+        assert main(["doctor", "--socket", str(path), "--config", str(tmp_path / "a.toml")]) == 1
+    out = capsys.readouterr().out
+    for wanted in ("unknown key `worker`", "cannot read /srv/nowhere", "rhythm is unavailable", "the model mine: "):
+        assert re.search(rf"\[!!\] .*{re.escape(wanted)}", out)
+    assert "4 things to be done" in out
+
+
+def test_a_directory_that_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "A").mkdir()
+    tmp_path.chmod(0o755)
+    assert doctor._may_work(str(tmp_path), os.geteuid())
+    assert not doctor._may_work(str(tmp_path), 65534)
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    (_, permissions, _) = doctor._dataset(DatasetConfig(str(tmp_path)), None)
+    assert permissions.what == f"you cannot write in {tmp_path} and in 1 other place"
+
+
+def test_without_a_daemon_the_analyzers_are_asked(
+    tmp_path: Path, machine: Status, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(one_off, "offers", lambda _: ())
+    assert main(["doctor", "--socket", str(tmp_path / "none.sock")]) == 1
+    out = capsys.readouterr().out
+    assert "[!!] no daemon answers" in out
+    assert "1 thing to be done" in out
