@@ -106,6 +106,7 @@ class Catalog:
         self._lock = threading.Lock()
         self._path = path
         self._complaints: set[str] = set()
+        self.generation = 0
         self._memory = msgspec.msgpack.Decoder(FolderMemory)
         self._attempt = msgspec.msgpack.Decoder(Attempt)
         self._connection = self._opened(path)
@@ -150,12 +151,9 @@ class Catalog:
             ]
         )
 
-    def pardon(self, key: FolderKey) -> None:
-        """Forget what keeps a folder from being tried again: its verdict, what counts towards one, and its damage."""
-        known = self.recall(key)
-        files = {role: msgspec.structs.replace(memory, failure=None, judges="") for role, memory in known.files.items()}
-        kept = {role: memory for role, memory in files.items() if memory.digest or memory.adopted}
-        self.note([Note(key, FolderMemory(kept))])
+    def pardon(self, keys: Iterable[FolderKey]) -> None:
+        """Forget what keeps folders from being tried again: verdicts, what counts towards one, and damage."""
+        self.note([Note(key, FolderMemory(_pardoned(self.recall(key).files))) for key in keys])
 
     def close(self) -> None:
         """Close the database."""
@@ -196,6 +194,8 @@ class Catalog:
                 if self._is_removed():
                     self._remake("it was removed")
                 execute()
+            except OverflowError as error:  # a number that no database holds, of a file of the year 2600
+                self._complain(error)
             except sqlite3.DatabaseError as error:
                 if self._failed(error):
                     execute()
@@ -211,28 +211,44 @@ class Catalog:
         return connection
 
     def _is_removed(self) -> bool:
-        return self._path is not None and _identity(self._path) != self._identity
+        try:
+            return self._path is not None and _identity(self._path) != self._identity
+        except OSError as error:
+            self._complain(error)
+            return False
 
     def _remake(self, reason: str) -> None:
         _LOG.warning("catalog-remade", extra={"fields": {"path": str(self._path), "reason": reason}})
         self._connection.close()
         self._connection = self._opened(self._path)
+        self.generation += 1
 
     def _failed(self, error: sqlite3.DatabaseError) -> bool:
         """A full disk costs what would have been remembered, not the service; whether a new database was made."""
-        damaged = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) in _NO_DATABASE
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+        damaged = code & 0xFF in _NO_DATABASE or code in _NO_DATABASE
         if not damaged or self._path is None:
             self._complain(error)
             return False
-        if not self._is_removed():
-            _set_aside(self._path)
+        try:
+            if not self._is_removed():
+                _set_aside(self._path)
+        except OSError as failure:
+            self._complain(failure)
+            return False
         self._remake(str(error))
         return True
 
-    def _complain(self, error: sqlite3.DatabaseError | OSError) -> None:
+    def _complain(self, error: Exception) -> None:
         if str(error) not in self._complaints:
             self._complaints.add(str(error))
             _LOG.warning("catalog-fails", extra={"fields": {"reason": str(error)}})
+
+
+def _pardoned(files: dict[str, FileMemory]) -> dict[str, FileMemory]:
+    """What is remembered of files, without their damage."""
+    plain = {role: msgspec.structs.replace(memory, failure=None, judges="") for role, memory in files.items()}
+    return {role: memory for role, memory in plain.items() if memory.digest or memory.adopted}
 
 
 def _noting(note: Note) -> tuple[str, tuple[object, ...]]:

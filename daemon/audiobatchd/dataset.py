@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from audiobatchd.core.discovery import Contents, Name, companions, contents
-from audiobatchd.model import FileStamp
+from audiobatchd.model import FileStamp, in_64_bits
 
 _JUST_NOW = 2_000_000_000
 """In ns: the tick of a file system's clock and the difference between two machines' clocks, generously."""
@@ -74,7 +74,8 @@ def read_folder(folder: str, ignore: tuple[str, ...] = (), marker: str | None = 
     Raises OSError (NotADirectoryError and FileNotFoundError: there is no such folder).
     """
     itself = os.stat(folder)
-    changed = 0 if abs(time.time_ns() - itself.st_mtime_ns) < _JUST_NOW else itself.st_mtime_ns
+    just_now = abs(time.time_ns() - itself.st_mtime_ns) < _JUST_NOW
+    changed = 0 if just_now else in_64_bits(itself.st_mtime_ns)
     # Then the names: on NFS that is what makes another machine's record visible (a stat may lie for 45 s).
     found = read_names(folder, ignore, marker)
     if not found.sources:
@@ -89,7 +90,7 @@ def read_folder(folder: str, ignore: tuple[str, ...] = (), marker: str | None = 
             del found.sources[role]  # it went while we looked; the folder is there all the same
             continue
         size = status.st_size if stat.S_ISREG(status.st_mode) else -1
-        stamps[role] = FileStamp(os.fsencode(name), size, status.st_mtime_ns)
+        stamps[role] = FileStamp(os.fsencode(name), size, in_64_bits(status.st_mtime_ns))
         shape.update(b"%s\0%d %d %d\n" % (os.fsencode(name), size, status.st_mtime_ns, status.st_ino))
         access.update(b"%d %d\n" % (status.st_mode, status.st_ctime_ns))
     for name in found.temporaries:
@@ -119,7 +120,7 @@ def _add_access(access: hashlib.blake2b, folder: str) -> None:
     access.update(b"%d %d %d\n" % (status.st_mode, status.st_uid, status.st_gid))
     record = os.path.join(folder, os.path.basename(folder) + ".INFO")
     try:
-        status = os.lstat(record)
+        status = _status(record)
     except OSError:
         return
-    access.update(b"%d %d %d\n" % (status.st_mode, status.st_ctime_ns, status.st_ino))
+    access.update(b"%d %d %d %d\n" % (status.st_mode, status.st_ctime_ns, status.st_ino, status.st_size))

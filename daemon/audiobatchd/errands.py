@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -24,8 +24,10 @@ from audiobatchd.config import DatasetConfig
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import Offer, Policy, judges
 from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, WalkRead
+from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.dataset import read_folder
 from audiobatchd.errors import LockBusyError
+from audiobatchd.filesystems import cause_of
 from audiobatchd.locks import caretaker
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import Patience
@@ -125,8 +127,11 @@ class Errands:
             self._in_catalog(partial(Sightings(self._catalog).note_offers, offers))
 
     def read(self, key: FolderKey) -> None:
-        """Read a folder."""
-        self._in_reader(key.dataset, lambda: self._post(FolderRead(self.scanner(key.dataset).read(key.path))))
+        """Read a folder. The answer comes in any case, for the core waits for it."""
+        if key.dataset in self._readers:
+            self._in_reader(key.dataset, partial(self._read, key))
+        else:
+            self._read(key)
 
     def walk(self, action: do.WalkTree) -> None:
         """Walk in a thread of its own: it may take long, or hang on a dead mount, and keeps no reading waiting."""
@@ -142,7 +147,7 @@ class Errands:
         """See whether what held up a dataset is over."""
         self._in_reader(
             action.key.dataset,
-            lambda: self._post(Probed(action.key.dataset, action.cause, probe(action.key, action.cause))),
+            lambda: self._post(Probed(action.key.dataset, action.cause, probe(action.key, action.cause, action.other))),
         )
 
     def tidy(self, key: FolderKey) -> None:
@@ -162,6 +167,10 @@ class Errands:
         )
         self._in_catalog(partial(self._catalog.note, [Note(action.key, memory)]))
 
+    def note_root(self, action: do.NoteRoot) -> None:
+        """Remember which directory a dataset's root is."""
+        self._in_catalog(partial(Sightings(self._catalog).note_root, action.dataset, action.root))
+
     def keep_pause(self, action: do.KeepPause) -> None:
         """Remember, or forget, that somebody paused a dataset."""
         sightings = Sightings(self._catalog)
@@ -176,12 +185,13 @@ class Errands:
         attempt = msgspec.structs.replace(attempt, at=self._clock.wall().isoformat(timespec="seconds"))
         self._in_catalog(partial(self._catalog.keep, key, attempt))
 
-    def pardon(self, key: FolderKey) -> None:
-        """Have the catalog forget what keeps a folder from being tried again, then ask for a retry."""
+    def pardon(self, keys: Collection[FolderKey]) -> None:
+        """Have the catalog forget what keeps folders from being tried again, then ask for a retry of each."""
 
         def work() -> None:
-            self._catalog.pardon(key)
-            self._post(RetryAsked(key))
+            self._catalog.pardon(keys)
+            for key in keys:
+                self._post(RetryAsked(key))
 
         self._in_catalog(work)
 
@@ -189,9 +199,11 @@ class Errands:
         """Have something done by the dataset's readers, for somebody who waits for the answer."""
         return self._readers[dataset].submit(work)
 
-    def scanner(self, dataset: str) -> Scanner:
-        """What looks at folders on the terms of now."""
-        terms = self._terms[dataset]
+    def scanner(self, dataset: str) -> Scanner | None:
+        """What looks at folders on the terms of now; None where the dataset is no longer one."""
+        terms = self._terms.get(dataset)
+        if terms is None:
+            return None
         settings = terms.dataset
         watch = self._watches or NobodyEntering()
         return Scanner(
@@ -216,16 +228,18 @@ class Errands:
 
     # In threads
 
+    def _read(self, key: FolderKey) -> None:
+        scanner = self.scanner(key.dataset)
+        # Dropped from the configuration since: nobody looks at what the answer says, yet it is waited for.
+        self._post(FolderRead(scanner.read(key.path) if scanner else Reading(key, Finding.GONE)))
+
     def _walk(self, action: do.WalkTree) -> None:
-        terms = self._terms.get(action.dataset)
-        if terms is None:
-            return
+        scanner = self.scanner(action.dataset)
+        if scanner is None:
+            return  # dropped from the configuration since
         if self._watches and action.kind is not WalkKind.TREES:
             self._watches.ensure(action.dataset, renew=action.renew)
-        scanner = self.scanner(action.dataset)
         walked = walk(scanner, action.paths, self._deliver, kind=action.kind, first=action.first)
-        if walked.root is not None and not walked.empty and action.kind is WalkKind.FULL:
-            Sightings(self._catalog).note_root(action.dataset, walked.root)
         self._post(walked)
 
     def _deliver(self, read: WalkRead) -> None:
@@ -287,11 +301,17 @@ def tidy(key: FolderKey) -> None:
         lock.release()
 
 
-def probe(key: FolderKey, cause: Cause) -> str:
+def probe(key: FolderKey, cause: Cause, other: FolderKey | None = None) -> str:
     """Why `cause` still stands in the way in this folder; empty where it does not, or the folder is gone.
 
-    For IO the folder and a part of each source file are read; for SPACE a file is written there and removed.
+    For IO the folder and a part of each source file are read; for SPACE a file is written there and removed. Where it
+    does in this folder and not in the `other`, it is this folder's alone.
     """
+    trouble = _trouble_in(key, cause)
+    return _trouble_in(other, cause) if trouble and other is not None else trouble
+
+
+def _trouble_in(key: FolderKey, cause: Cause) -> str:
     folder = _folder(key)
     try:
         if cause is Cause.SPACE:
@@ -299,13 +319,16 @@ def probe(key: FolderKey, cause: Cause) -> str:
                 record.try_writing(descriptor)
         else:
             for stamp in read_folder(folder).stamps.values():
+                if stamp.size < 0:
+                    continue  # no file: a FIFO would hang us for ever
                 with open(os.path.join(folder, os.fsdecode(stamp.name)), "rb", buffering=0) as file:
                     file.read(1 << 16)
     except (FileNotFoundError, NotADirectoryError):
         # One that is gone tells nothing; the root does.
         return "" if Path(key.dataset).is_dir() else "the dataset is not there"
     except OSError as error:
-        return error.strerror or str(error)
+        # What is something else by now keeps its own folder waiting, and nothing more.
+        return (error.strerror or str(error)) if cause_of(error) is cause else ""
     return ""
 
 

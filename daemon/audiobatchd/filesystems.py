@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
+
+from audiobatchd.model import Cause
 
 
 class Kind(Enum):
@@ -19,6 +22,22 @@ class Kind(Enum):
 
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "gfs2", "ocfs2", "beegfs", "gpfs"})
 _WEAK = frozenset({"9p", "vboxsf", "virtiofs", "afs"})
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DISK_FAILS = frozenset(
+    {
+        errno.EIO,
+        errno.ENODEV,
+        errno.ENOTCONN,  # a FUSE file system whose program died
+        errno.ESTALE,
+        errno.ETIMEDOUT,
+        errno.EREMOTEIO,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.EUCLEAN,
+        errno.EBADMSG,
+        errno.ESHUTDOWN,
+    }
+)
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 _UNSHARING_OPTIONS = frozenset({"nolock", "local_lock=all", "local_lock=posix", "nobrl", "nolease"})
 
@@ -88,3 +107,10 @@ def classify(filesystem: str, options: set[str]) -> Kind:
     if filesystem in _NETWORK:
         return Kind.WEAK if options & _UNSHARING_OPTIONS else Kind.NETWORK
     return Kind.LOCAL
+
+
+def cause_of(error: OSError) -> Cause:
+    """Whether an error is likely to meet every folder of the dataset."""
+    if error.errno in _NO_SPACE:
+        return Cause.SPACE
+    return Cause.IO if error.errno in _DISK_FAILS else Cause.NONE

@@ -89,6 +89,11 @@ class WatchMode(StrEnum):
     WALK = "walk"
 
 
+def in_64_bits(nanoseconds: int) -> int:
+    """A time stamp as records, messages and databases can carry it: a file may be of the year 2600."""
+    return max(-(1 << 63), min(nanoseconds, (1 << 63) - 1))
+
+
 class FileStamp(Struct, frozen=True, array_like=True):
     """What `stat` says of a source file without reading it. Two equal stamps are taken for one content."""
 

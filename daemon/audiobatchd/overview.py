@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import islice
 
 from audiobatchd import __version__
 from audiobatchd.batch import BatchStats
@@ -106,13 +106,11 @@ class Overview:
         return answer
 
     def _warnings(self, dataset: str) -> tuple[list[str], int]:
-        """The first ones by path, and how many more there are."""
-        warnings = self._core.ledger.warnings
-        keys = [key for key in warnings if key.dataset == dataset]
-        count = sum(len(warnings[key]) for key in keys)
-        first = heapq.nsmallest(_SHOWN, keys)
-        told = [f"{name_of(key)}: {warning}" for key in first for warning in warnings[key]][:_SHOWN]
-        return told, count - len(told)
+        """A few, and how many more there are."""
+        ledger = self._core.ledger
+        first = sorted(islice((key for key in ledger.warnings if key.dataset == dataset), _SHOWN))
+        told = [f"{name_of(key)}: {warning}" for key in first for warning in ledger.warnings[key]][:_SHOWN]
+        return told, ledger.warned[dataset] - len(told)
 
     def _workers(self, now: float) -> list[WorkerStatus]:
         answer = []
@@ -142,18 +140,19 @@ class Overview:
 
     def _troubles(self, now: float, wall: datetime, most: int = _SHOWN) -> list[Trouble]:
         """The latest ones first."""
-        ledger = self._core.ledger
-        bad = ((ledger.active[key].ended, key) for key in ledger.troubled)
-        latest = heapq.nlargest(most, bad)
+        active = self._core.ledger.active
+        latest = list(islice(reversed(self._core.ledger.troubled), most))
+        found = ((key, active.get(key)) for key in latest)  # in a thread, one may have gone meanwhile
         return [
             Trouble(
                 dataset=shown(key.dataset),
                 folder=name_of(key),
-                state=ledger.active[key].state,
-                reason=ledger.active[key].reason,
-                at=_ago(wall, now, ended),
+                state=folder.state,
+                reason=folder.reason,
+                at=_ago(wall, now, folder.ended),
             )
-            for ended, key in latest
+            for key, folder in found
+            if folder is not None
         ]
 
 

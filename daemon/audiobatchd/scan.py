@@ -16,6 +16,7 @@ import msgspec
 from audiobatchd import dataset, record
 from audiobatchd.catalog import Catalog, FolderMemory
 from audiobatchd.core.completeness import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
+from audiobatchd.core.discovery import enters, is_companion
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.shapes import Shape, accounts_of, assess_shape, surely_due
 from audiobatchd.dataset import Listing
@@ -28,8 +29,11 @@ from audiobatchd.sightings import Sighting, Sightings
 class Entering(Protocol):
     """Who wants to know which directories are listed: the watch on them."""
 
-    def enter(self, root: str, path: str, *, leaf: bool | None) -> bool:
-        """A directory is about to be listed; `leaf`: whether it is known to have no directories."""
+    def enter(self, root: str, path: str, *, leaf: bool | None, hot: bool = False) -> bool:
+        """A directory is about to be listed; `leaf`: whether it is known to have no directories.
+
+        `hot`: something happens in it now.
+        """
 
     def listed(self, root: str, path: str, *, leaf: bool) -> None:
         """It has been."""
@@ -41,7 +45,7 @@ class Entering(Protocol):
 class NobodyEntering:
     """Nothing is watched."""
 
-    def enter(self, root: str, path: str, *, leaf: bool | None) -> bool:  # noqa: ARG002  # see `Entering`
+    def enter(self, root: str, path: str, *, leaf: bool | None, hot: bool = False) -> bool:  # noqa: ARG002  # see `Entering`
         """See `Entering`."""
         return False
 
@@ -75,10 +79,13 @@ class Scanner:
         key = FolderKey(self.root, path)
         sightings = Sightings(self.catalog)
         try:
-            if dataset.is_link_below(self.root, path):
+            if not self.is_entered(path) or dataset.is_link_below(self.root, path):
+                sightings.forget(self.root, [path])
                 return Reading(key, Finding.GONE)
-            listing = self.listing(path)
+            listing = self.listing(path, hot=True)
         except (FileNotFoundError, NotADirectoryError):
+            if self.is_lost():
+                return Reading(key, Finding.LOST)
             self.watch.forget(self.root, path)
             sightings.forget(self.root, [path])
             return Reading(key, Finding.GONE)
@@ -88,15 +95,29 @@ class Scanner:
         sightings.note(self.root, [sighting])
         return reading
 
+    def is_entered(self, path: str) -> bool:
+        """Whether a walk would come to the directory at `path` by its name."""
+        return not path or all(enters(name, self.ignore) for name in path.split("/"))
+
+    def is_lost(self) -> bool:
+        """Whether the dataset as it was known is not there: no root, nothing in it, or another file system."""
+        try:
+            with os.scandir(self.root) as entries:
+                bare = next(entries, None) is None
+            known = Sightings(self.catalog).root(self.root)
+            return bare or (known is not None and known[0] != os.stat(self.root).st_dev)
+        except OSError:
+            return True
+
     def folder(self, path: str) -> str:
         """The folder at `path` below the root."""
         return os.path.join(self.root, path) if path else self.root
 
     # How
 
-    def listing(self, path: str, *, leaf: bool | None = None) -> Listing:
+    def listing(self, path: str, *, leaf: bool | None = None, hot: bool = False) -> Listing:
         """List a directory, with the watch on it set up before. Raises OSError."""
-        self.watch.enter(self.root, path, leaf=leaf)
+        self.watch.enter(self.root, path, leaf=leaf, hot=hot)
         listing = dataset.read_folder(self.folder(path), self.ignore, self.marker)
         self.watch.listed(self.root, path, leaf=listing.contents.is_track and not listing.contents.directories)
         return listing
@@ -105,9 +126,9 @@ class Scanner:
         """How many features are unavailable in a complete folder that is as it was; None where it has to be read."""
         if old is None or old.finding is not Finding.COMPLETE or listing.contents.temporaries:
             return None
-        if (old.signature, old.access) != (listing.signature, listing.access) or listing.contents.shadowed:
+        if not _is_as_it_was(old, listing) or listing.contents.shadowed:
             return None
-        if not listing.companions.issubset(old.shape.present):
+        if listing.companions != {name for name in old.shape.present if is_companion(name)}:
             return None
         return self.unavailable(old.shape)
 
@@ -141,7 +162,7 @@ class Scanner:
         finding, reasons = _finding(assessment, listing)
         if finding is Finding.DUE and self._given_up(known, listing):
             finding, reasons = Finding.FAILED, {"": known.verdict}
-        counts = (known.charges, known.suspicions) if known.signature == listing.signature else (0, 0)
+        counts = (known.charges, known.suspicions) if self._counts(known, listing) else (0, 0)
         reading = Reading(
             key,
             finding,
@@ -182,9 +203,18 @@ class Scanner:
             Sighting(key.path, listing.time, listing.signature, listing.access, Finding.BLOCKED, leaf),
         )
 
+    def _counts(self, known: FolderMemory, listing: Listing) -> bool:
+        """Whether what was charged still counts: not for other files, nor, once it is given up, by other analyzers."""
+        return known.signature == listing.signature and known.judges in ("", judges(self.offers))
+
     def _given_up(self, known: FolderMemory, listing: Listing) -> bool:
         same = known.signature == listing.signature and known.judges == judges(self.offers)
         return bool(known.verdict) and same and not self.policy.overwrite
+
+
+def _is_as_it_was(old: Sighting, listing: Listing) -> bool:
+    """Whether files, record and permissions are those that were seen."""
+    return (old.signature, old.access) == (listing.signature, listing.access)
 
 
 def _finding(assessment: Assessment, listing: Listing) -> tuple[Finding, dict[str, str]]:

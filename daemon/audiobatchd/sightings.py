@@ -49,6 +49,7 @@ class Sightings:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._generation = catalog.generation
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Shape)
         self._numbers: dict[Shape, int] = {}
@@ -161,11 +162,16 @@ class Sightings:
         assert isinstance(time, int)
         assert isinstance(finding, int)
         assert isinstance(shape, int)
-        return Sighting(
-            os.fsdecode(path), time, str(signature), str(access), _FINDINGS[finding], bool(leaf), self._shape(shape)
-        )
+        known = self._shape(shape)
+        if known is None:
+            return Sighting(os.fsdecode(path), 0)  # nothing can be judged by it
+        return Sighting(os.fsdecode(path), time, str(signature), str(access), _FINDINGS[finding], bool(leaf), known)
 
     def _number(self, shape: Shape) -> int:
+        if self._generation != self._catalog.generation:
+            self._generation = self._catalog.generation
+            self._numbers.clear()
+            self._shapes.clear()
         if shape not in self._numbers:
             content = self._encoder.encode(shape)
             self._catalog.write_many("INSERT OR IGNORE INTO shape (content) VALUES (?)", [(content,)])
@@ -173,15 +179,14 @@ class Sightings:
             self._keep(int(rows[0][0]) if rows else 0, shape)
         return self._numbers.get(shape, 0)
 
-    def _shape(self, number: int) -> Shape:
+    def _shape(self, number: int) -> Shape | None:
         if number not in self._shapes:
             rows = self._catalog.ask("SELECT content FROM shape WHERE number = ?", (number,))
             try:
-                shape = self._decoder.decode(rows[0][0]) if rows else _NOTHING
+                self._keep(number, self._decoder.decode(rows[0][0])) if rows else None
             except (msgspec.MsgspecError, TypeError):
-                shape = _NOTHING
-            self._keep(number, shape)
-        return self._shapes.get(number, _NOTHING)
+                return None
+        return self._shapes.get(number)
 
     def _keep(self, number: int, shape: Shape) -> None:
         if len(self._shapes) >= _SHAPES:  # records with keys of their own in each folder

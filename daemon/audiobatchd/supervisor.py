@@ -138,6 +138,7 @@ class Supervisor:
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._code: int | None = None
+        self._reloading = asyncio.Lock()
         self._ended = False
 
     # What the control socket asks for
@@ -146,9 +147,9 @@ class Supervisor:
         """What `GET /v1/status` answers, now."""
         return self.overview.status(self._clock.monotonic(), self._clock.wall())
 
-    def failures(self) -> list[Trouble]:
-        """Every folder that failed or is blocked, the latest first."""
-        return self.overview.failures(self._clock.monotonic(), self._clock.wall())
+    async def failures(self) -> list[Trouble]:
+        """Every folder that failed or is blocked, the latest first; made in a thread, for there may be a million."""
+        return await asyncio.to_thread(self.overview.failures, self._clock.monotonic(), self._clock.wall())
 
     @property
     def config(self) -> Config:
@@ -163,6 +164,8 @@ class Supervisor:
         """What is known of one folder, and what comes next. Raises UsageError and UnknownFolderError."""
         key = self._key_of(name)
         scanner = self._errands.scanner(key.dataset)
+        if scanner is None:
+            raise _no_such(name.dataset)
         work = partial(facts_of, key, scanner, self._catalog)
         facts = await asyncio.wrap_future(self._errands.submit(key.dataset, work))
         if not facts.is_track and key not in self.core.ledger.active:
@@ -182,13 +185,16 @@ class Supervisor:
         if request.all or request.dataset:
             wanted = parsed(request.dataset) if request.dataset else None
             keys |= {key for key in self.core.ledger.troubled if wanted in (None, key.dataset)}
-        for key in keys:
-            self._errands.pardon(key)
+        self._errands.pardon(keys)
         return Retried(len(keys))
 
     async def survey(self, request: Survey) -> Surveyed:
         """What the folders of a dataset have and lack, by what is known of them. Raises UsageError."""
         path = self._dataset_of(request.dataset)
+        dataset = self.core.datasets[path]
+        if not (self._catalog.lasts and (dataset.walks or dataset.passes)):
+            message = f"{request.dataset} has not been walked yet"
+            raise UsageError(message)
         asked: Asked = Keys(tuple(dict.fromkeys(request.features)))
         if not request.features:
             asked = Offered(self.core.offers or (), self.core.plan.policies[path])
@@ -244,8 +250,15 @@ class Supervisor:
 
     async def reload(self) -> Reloaded:
         """Read the configuration again and go by it; what has changed. Raises ConfigError: then nothing has."""
-        config = await asyncio.to_thread(self._source.read)
-        may_change = operators(config.operators)
+        async with self._reloading:
+            return await self._reload()
+
+    async def _reload(self) -> Reloaded:
+        try:
+            config, may_change = await asyncio.to_thread(self._read_configuration)
+        except (OSError, ValueError, OverflowError, RecursionError) as error:
+            message = f"cannot read the configuration: {error}"
+            raise ConfigError(message) from error
         changes = differences(self._config, config)
         for view in self._views:
             view.reloading()
@@ -255,6 +268,11 @@ class Supervisor:
             view.ready()
         eventlog.log("configuration-reloaded", {"changes": "; ".join(changes) or "none"})
         return Reloaded(changes)
+
+    def _read_configuration(self) -> tuple[Config, frozenset[int]]:
+        config = self._source.read()
+        size_in_bytes(config.worker_memory)
+        return config, operators(config.operators)
 
     def _go_by(self, config: Config) -> None:
         before, self._config = self._config, config
@@ -273,14 +291,13 @@ class Supervisor:
     def _dataset_of(self, name: str) -> str:
         path = parsed(name)
         if path not in self.core.datasets:
-            message = f"no such dataset: {name}"
-            raise UsageError(message)
+            raise _no_such(name)
         return path
 
     def _key_of(self, name: FolderName) -> FolderKey:
         dataset, path = self._dataset_of(name.dataset), parsed(name.folder)
         parts = path.split("/") if path not in ("", ".") else []
-        if any(part in ("", ".", "..") for part in parts):
+        if any(part in ("", ".", "..") or "\0" in part for part in parts):
             message = f"not a path below a dataset: {name.folder}"
             raise UsageError(message)
         return FolderKey(dataset, "/".join(parts))
@@ -353,6 +370,8 @@ class Supervisor:
                     self._errands.probe(action)
                 case do.Remember():
                     self._errands.remember(action)
+                case do.NoteRoot():
+                    self._errands.note_root(action)
                 case do.KeepPause():
                     self._errands.keep_pause(action)
                 case do.KeepAttempt(key, attempt):
@@ -414,7 +433,7 @@ class Supervisor:
     async def _reload_by_signal(self) -> None:
         try:
             await self.reload()
-        except ConfigError as error:
+        except (ConfigError, UsageError) as error:
             eventlog.log("configuration-refused", {"reason": str(error)})
 
     async def _show(self) -> None:
@@ -470,6 +489,10 @@ class Supervisor:
             once=once,
             dry_run=self._mode is Mode.DRY_RUN,
         )
+
+
+def _no_such(dataset: str) -> UsageError:
+    return UsageError(f"no such dataset: {dataset}")
 
 
 def _memory(catalog: Catalog, config: Config, now: float) -> Memory:

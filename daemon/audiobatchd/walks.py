@@ -18,7 +18,7 @@ from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.shapes import Shape
 from audiobatchd.dataset import Listing
 from audiobatchd.filesystems import Kind
-from audiobatchd.model import FolderKey, WalkKind
+from audiobatchd.model import FolderKey, WalkKind, in_64_bits
 from audiobatchd.scan import Scanner
 from audiobatchd.sightings import Sighting, Sightings
 
@@ -50,15 +50,18 @@ def walk(scanner: Scanner, paths: tuple[str, ...], deliver: Deliver, *, kind: Wa
         refusal = filesystems.refusal(filesystem)
         return Walked(root, kind, identity, empty=False, refusal=refusal, locks=locks)
     made = _Walk(scanner, deliver, hurried=first, hot=kind is WalkKind.TREES)
-    if kind is not WalkKind.PASS:
-        made.down_from(paths)
-    elif not bare:
-        made.over_the_changed(first=first)
+    try:
+        if kind is not WalkKind.PASS:
+            made.down_from(paths)
+        elif not bare:
+            made.over_the_changed(first=first)
+    except _RootLostError as error:
+        return Walked(root, kind, None, empty=True, remark=f"cannot read it: {error}")
     return Walked(
         root,
         kind,
         identity,
-        empty=bare or made.lost or not made.entered_anything,
+        empty=bare or made.lost or (kind is not WalkKind.PASS and not made.entered_anything),
         tracks=made.tracks,
         parents=frozenset(made.parents),
         is_track=made.is_track,
@@ -71,6 +74,17 @@ def _is_bare(root: str) -> bool:
     """Whether nothing at all lies in a directory, as below a mount point. Raises OSError."""
     with os.scandir(root) as entries:
         return next(entries, None) is None
+
+
+def _holds_anything(root: str) -> bool:
+    try:
+        return not _is_bare(root)
+    except OSError:
+        return False
+
+
+class _RootLostError(Exception):
+    """The dataset is not there any more, for this reason: what was seen last is not to be believed."""
 
 
 class _Walk:
@@ -109,14 +123,22 @@ class _Walk:
         """List those whose time has changed, and what is new in them; with `first` read all that are not complete."""
         changed: list[str] = []
         gone: list[str] = []
+        ignored: list[str] = []
+        tracks = 0
         for sighting in self._sightings.all(self._scanner.root):
             self._listed += 1
             self.entered_anything = True
             if not sighting.leaf:  # before its time is looked at, so that nothing can happen in between
                 self._scanner.watch.enter(self._scanner.root, sighting.path, leaf=False)
+            if not self._scanner.is_entered(sighting.path):
+                ignored.append(sighting.path)
+                continue
+            time_of = self._time_of(sighting.path)
             if sighting.finding is not Finding.GONE:
-                self._came_by(sighting.path)
-            match self._time_of(sighting.path):
+                tracks += 1
+                if time_of is not None:
+                    self._came_by(sighting.path)
+            match time_of:
                 case None:
                     gone.append(sighting.path)
                 case moment if not moment or moment != sighting.time:
@@ -125,15 +147,15 @@ class _Walk:
                     self._as_it_was(sighting, changed)
             if len(self._unchanged) >= _PASS_BATCH:
                 self._send()
-        if gone and _is_bare(self._scanner.root):
-            self.lost = True  # a mount went meanwhile: nothing of that is to be believed
+        if gone and (not _holds_anything(self._scanner.root) or (tracks and not self.tracks)):
+            self.lost = True  # a mount went: nothing of that is to be believed
             return
-        self._look_again(changed, gone)
+        self._look_again(changed, gone + ignored)
 
     def _time_of(self, path: str) -> int | None:
         """The directory's mtime; 0 where that cannot be told, None where there is none."""
         try:
-            return os.stat(self._scanner.folder(path)).st_mtime_ns
+            return in_64_bits(os.stat(self._scanner.folder(path)).st_mtime_ns)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError:
@@ -174,6 +196,8 @@ class _Walk:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
+            if self._scanner.is_lost():
+                raise _RootLostError(error.strerror) from error
             self._take()
             key = FolderKey(self._scanner.root, path)
             why = {"": f"cannot read the folder: {error.strerror}"}

@@ -73,7 +73,7 @@ class Told:
         self.status = status
         self.asked: list[object] = []
 
-    def failures(self) -> list[Trouble]:
+    async def failures(self) -> list[Trouble]:
         return self.status().troubles
 
     def may_change(self, uid: int) -> bool:

@@ -13,7 +13,7 @@ from audiobatchd.audio.flac import audio_offset
 from audiobatchd.audio.tags import leading_tags
 from audiobatchd.audio.window import Excerpt, FileWindow
 from audiobatchd.errors import DamagedFileError
-from audiobatchd.model import FileStamp
+from audiobatchd.model import FileStamp, in_64_bits
 
 _BLOCK = 1 << 20
 _DIGEST_BYTES = 16
@@ -39,7 +39,7 @@ class SourceFile:
         self.fd = fd
         status = os.fstat(fd)
         self._identity = _identity(status)
-        self.stamp = FileStamp(name, status.st_size, status.st_mtime_ns)
+        self.stamp = FileStamp(name, status.st_size, in_64_bits(status.st_mtime_ns))
 
     def __enter__(self) -> Self:
         return self

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +112,13 @@ def _undo(dataset: str, places: Places) -> list[str]:
     done = []
     text = places.configuration.read_text() if places.configuration.exists() else ""
     if dataset in _datasets(text, places.configuration):
-        _replace(places.configuration, _without(text, dataset, places.configuration))
+        rest = _without(text, dataset, places.configuration)
+        if dataset in _datasets(rest, places.configuration):
+            message = (
+                f"cannot take {shown(dataset)} out of {places.configuration}: its table is written in a way of its own"
+            )
+            raise UsageError(message)
+        _replace(places.configuration, rest)
         done.append(f"{places.configuration}: took out the dataset {dataset}")
     if places.drop_ins is not None:
         drop_in = places.drop_ins / _drop_in_name(dataset)
@@ -154,12 +161,18 @@ def _without(text: str, dataset: str, path: Path) -> str:
 def _replace(path: Path, text: str) -> None:
     """Put a new configuration in place of the old one, once it has been found valid. Raises ConfigError."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    path = path.resolve()  # a link stays one
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(text)
+        file.flush()
+        old = path.stat() if path.exists() else None
+        os.fchmod(file.fileno(), old.st_mode & 0o777 if old else 0o644)
+        with suppress(PermissionError):
+            os.fchown(file.fileno(), old.st_uid if old else -1, old.st_gid if old else -1)
+        os.fsync(file.fileno())
     temporary = Path(file.name)
     try:
         config.load(temporary)
-        temporary.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

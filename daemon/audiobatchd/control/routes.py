@@ -60,7 +60,7 @@ class Service(Protocol):
     def status(self) -> Status:
         """What the daemon tells of itself."""
 
-    def failures(self) -> list[Trouble]:
+    async def failures(self) -> list[Trouble]:
         """Every folder that failed or is blocked."""
 
     def may_change(self, uid: int) -> bool:

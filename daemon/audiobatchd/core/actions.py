@@ -99,10 +99,22 @@ class KeepAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Look again, in a folder where it happened, whether `cause` still stands in the way. The answer is a `Probed`."""
+    """Look again, in a folder where it happened, whether `cause` still stands in the way. The answer is a `Probed`.
+
+    `other` is a healthy folder: where only the first one is in trouble, the trouble is its own.
+    """
 
     key: FolderKey
     cause: Cause
+    other: FolderKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteRoot:
+    """Remember which directory a dataset's root is, as device and inode: a walk of it was believed."""
+
+    dataset: str
+    root: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +171,7 @@ Action = (
     | KeepAttempt
     | Probe
     | KeepPause
+    | NoteRoot
     | Tidy
     | Report
     | AnnounceReady

@@ -32,6 +32,11 @@ class Crew:
                 slot.due = 0.0  # it was wanted no more, and is again
         self.slots += [Slot(index, plan.boot_timeout) for index in range(len(self.slots), plan.workers)]
 
+    def others_are_stale(self, slot: Slot) -> None:
+        """A process offers something else than those before it: they know less, or other models, than is there now."""
+        for other in self.slots:
+            other.stale |= other is not slot and other.state in (SlotState.IDLE, SlotState.BUSY)
+
     def slot_of(self, index: int, pid: int) -> Slot | None:
         """The slot where the process `pid` lives; None where that is gone."""
         if index < len(self.slots) and self.slots[index].pid == pid:

@@ -48,9 +48,11 @@ class Hold:
 class Dataset:
     """One dataset. `known` folders were known before this run, below the directory `root` (device, inode).
 
-    Its next full walk starts at `walk_at`, its next pass at `pass_at`; while one is `walking`, having `listed` so many
-    directories, a wish for a full one is kept in `walk_again`. `accepts`: somebody said that the next one is right.
-    `pass_cost`: the processor time of the last pass. `tells_all`: the next pass is to tell of every folder, also of those that are as they were.
+    Its next full walk starts at `walk_at`, its next pass at `pass_at`, by what the last one cost (`pass_cost`); while
+    one is `walking`, having `listed` so many directories, a wish for a full one is kept in `walk_again`. `accepts`:
+    somebody said that the next one is right, `accepting`: that the one under way is. `believed`: one was, in this run.
+    `round_open`: the last full one was not, so what it came by counts for the next one too. `tells_all`: the next pass
+    is to tell of every folder, also of those that are as they were.
 
     `parents` are the directories that hold track folders, and so their locks; `reap_at` is when these are looked at;
     `refused`: it is there, and not to be worked on. `before` is how it stood when the walk under way began, None before
@@ -74,6 +76,9 @@ class Dataset:
     walked_at: float = 0.0
     passed_at: float = 0.0
     accepts: bool = False
+    accepting: bool = False
+    believed: bool = False
+    round_open: bool = False
     tells_all: bool = False
     pass_cost: float = 0.0
     refused: bool = False
@@ -153,6 +158,7 @@ class Dataset:
         if kind is WalkKind.FULL:
             self.renew = False
             self.walk_again = None
+            self.accepting, self.accepts = self.accepts, False
         if self.state is DatasetState.ACTIVE:
             self.state = DatasetState.WALKING
         return tells_all
@@ -176,10 +182,13 @@ class Dataset:
         self.locks = walk.locks
         self.refused = bool(walk.refusal)
         why = self._why_not_to_believe(walk, known, seen)
+        if walk.kind is WalkKind.FULL:
+            self.round_open = why is not None
         if why is not None:
             self._suspend(*why, now)
             return False
         self.root = walk.root
+        self.believed = True
         self.state = DatasetState.ACTIVE
         if not self.walks:
             self.walk_at = now
@@ -192,8 +201,8 @@ class Dataset:
             return DatasetState.PAUSED, walk.refusal
         if walk.root is None:
             return DatasetState.MISSING, walk.remark or "there is no such directory"
-        if self.accepts:
-            self.accepts = False
+        if self.accepting and walk.kind is WalkKind.FULL:
+            self.accepting = False
             return None
         if walk.empty and known:
             return DatasetState.PAUSED, f"empty, where {known} folders were known: is a mount lost?"
@@ -216,9 +225,14 @@ class Dataset:
 
     def want_judgement(self, now: float) -> None:
         """What is due may be something else now, in every folder: they are judged by what is known of them."""
-        if self.walks or self.passes:
+        if self.walks or self.passes or self.walking is not None:
             self.tells_all = True
             self.pass_at = now
+
+    def want_pass(self, when: float) -> None:
+        """Have a pass no later than `when`; while a walk is under way that one sees to it, or the next."""
+        if self.walking is None and (self.walks or self.passes):
+            self.pass_at = min(self.pass_at, when)
 
     def want_walk(self, when: float) -> None:
         """Have a full walk no later than `when`."""

@@ -7,6 +7,8 @@ A folder's way through here: `FolderHint` -> `ReadFolder` -> `FolderRead` (settl
 
 from __future__ import annotations
 
+import msgspec
+
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
 from audiobatchd.core.completeness import FileMemory, Offer
@@ -50,6 +52,8 @@ class Dispatcher:
     def handle(self, event: on.Event, now: float) -> list[do.Action]:  # noqa: C901, PLR0911, PLR0912  # one case per event
         """What follows from `event`."""
         if not self._concerns_us(event):
+            if isinstance(event, on.FolderRead):
+                self.ledger.not_ours(event.reading.key)
             return []
         match event:
             case on.FolderHint(key) | on.FolderTouched(key) | on.TreeAppeared(key) if self.datasets[
@@ -139,6 +143,10 @@ class Dispatcher:
         return [action for reading in event.readings for action in self._heard(reading, now, walk=True)]
 
     def _heard(self, reading: Reading, now: float, *, walk: bool) -> list[do.Action]:
+        if reading.finding is Finding.LOST:
+            self.ledger.heard(reading, now, walk=walk)
+            self.datasets[reading.key.dataset].want_walk(now)
+            return []
         actions: list[do.Action] = []
         unreadable = self.ledger.is_unreadable(reading.key)
         folder = self.ledger.heard(reading, now, walk=walk)
@@ -181,7 +189,7 @@ class Dispatcher:
             return []
         self.tally.ended(result.outcome, result.costs)
         before = self.ledger.active[key]
-        remembered, counted = before.memory, before.charges or before.suspicions
+        remembered, counted, pardoned = before.memory, before.charges or before.suspicions, before.is_pardoned
         folder = self.ledger.finished(key, result, now)
         actions: list[do.Action] = []
         if attempt.outcome in _NO_GOOD_END:
@@ -191,6 +199,8 @@ class Dispatcher:
         gave_up = self._verdict_on(folder) if result.outcome in (Outcome.ERROR, Outcome.SUSPECT) else ""
         # A job that did not come to an end of its own tells nothing of files that it did not look at.
         memory = result.memory if result.outcome in _TELLS_ALL else {**remembered, **result.memory}
+        if pardoned:
+            memory = {role: msgspec.structs.replace(each, failure=None) for role, each in memory.items()}
         if memory or remembered or gave_up or counted or folder.charges or folder.suspicions:
             actions.append(_remember(key, folder, memory, gave_up))
         match folder.state:
@@ -223,7 +233,7 @@ class Dispatcher:
                 renew = dataset.renew and kind is WalkKind.FULL
                 first = dataset.walk_started(kind)
                 self.ledger.walk_begins(dataset.path)
-                if kind is WalkKind.FULL:
+                if kind is WalkKind.FULL and not dataset.round_open:
                     self.ledger.begin_round(dataset.path)
                 actions.append(do.WalkTree(dataset.path, kind=kind, renew=renew, first=first))
             if dataset.trees and not dataset.walking_trees:
@@ -242,12 +252,20 @@ class Dispatcher:
             dataset.parents = {"", *walk.parents, *(() if whole else dataset.parents)}
             dataset.is_track = walk.is_track
             dataset.reap_at = now
-        known = max(self.ledger.count(walk.dataset), 0 if dataset.walks or dataset.passes else dataset.known)
+        known = max(self.ledger.count(walk.dataset), 0 if dataset.believed else dataset.known)
         gone = self.ledger.not_seen(walk.dataset) if whole else []
-        if dataset.walked(walk, known, known - len(gone) if whole else walk.tracks, now):
+        accepted = dataset.accepting and walk.empty
+        noted: list[do.Action] = []
+        seen = self.ledger.count(walk.dataset) - len(gone) if whole else walk.tracks
+        if dataset.walked(walk, known, seen, now):
             for key in gone:
-                self.ledger.hint(key, now)
-        actions: list[do.Action] = []
+                if accepted:
+                    self.ledger.forget(key)  # a look at each would say that the dataset is lost
+                else:
+                    self.ledger.hint(key, now)
+            if whole and walk.root is not None and not walk.empty:
+                noted.append(do.NoteRoot(walk.dataset, walk.root))
+        actions = noted
         if (dataset.state, dataset.remark) != dataset.before:
             fields: dict[str, do.Field] = {"dataset": walk.dataset, "folders": self.ledger.count(walk.dataset)}
             fields |= {"remark": dataset.remark} if dataset.remark else {}
@@ -295,7 +313,9 @@ class Dispatcher:
                 if hold.cause is Cause.OPERATOR:
                     actions += self._released(dataset, hold.cause, now)
                 else:
-                    actions.append(do.Probe(hold.key, hold.cause))
+                    healthy = next(self.ledger.complete.paths(dataset.path), None)
+                    other = None if healthy is None else FolderKey(dataset.path, healthy)
+                    actions.append(do.Probe(hold.key, hold.cause, other))
         return actions
 
     def _probed(self, dataset: Dataset, cause: Cause, trouble: str, now: float) -> list[do.Action]:
@@ -341,8 +361,8 @@ class Dispatcher:
                 return path in self.datasets
             case on.FolderHint(key) | on.FolderTouched(key) | on.TreeAppeared(key) | on.TreeVanished(key):
                 return key.dataset in self.datasets
-            case on.WalkRead(readings):
-                return not readings or readings[0].key.dataset in self.datasets
+            case on.WalkRead(readings, path):
+                return (path or (readings[0].key.dataset if readings else "")) in self.datasets
             case on.Walked(dataset=path) | on.LocksSeen(dataset=path) | on.Probed(dataset=path) | on.WatchLost(path):
                 return path in self.datasets
         return True
@@ -351,8 +371,8 @@ class Dispatcher:
         if key in self.ledger.active or key in self.ledger.complete:
             self.ledger.hint(key, now)
         else:
-            # It may have held any number of folders: one walk tells for all of them.
-            self.datasets[key.dataset].want_walk(now + _WALK_SOON)
+            # It may have held any number of folders: one pass tells for all of them.
+            self.datasets[key.dataset].want_pass(now + _WALK_SOON)
 
     # Workers
 
@@ -362,19 +382,20 @@ class Dispatcher:
                 if not self.crew.ready(slot, now):
                     return []
                 report = do.Report("worker-ready", {"worker": slot.index, "pid": slot.pid})
-                return [report, *self._take_offers(offers, now)]
+                return [report, *self._take_offers(slot, offers, now)]
             case Stage(job, doing, seconds):
                 slot.staged(job, doing, seconds * self.plan.job_timeout_factor)
                 return []
             case Result():
                 return self._finished(slot, message, now)
 
-    def _take_offers(self, offers: tuple[Offer, ...], now: float) -> list[do.Action]:
+    def _take_offers(self, slot: Slot, offers: tuple[Offer, ...], now: float) -> list[do.Action]:
         """What the workers can do decides what is due everywhere."""
         is_first, self._is_offered = not self._is_offered, True
         if offers == self.offers and not is_first:
             return []
         if offers != self.offers:
+            self.crew.others_are_stale(slot)
             for dataset in self.datasets.values():
                 dataset.want_judgement(now)
         self.offers = offers

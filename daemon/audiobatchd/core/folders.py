@@ -24,6 +24,7 @@ _LOCKED_RETRY = (5.0, 60.0)
 _RESTLESS_READINGS = 30
 _BETWEEN_HINTS = 1.0
 _DOUBLINGS = 30
+_MOMENT = 1.0
 _TROUBLE = (FolderState.FAILED, FolderState.BLOCKED)
 _TELLS_NOTHING = (Outcome.SUSPECT, Outcome.LOCKED, Outcome.CHANGED, Outcome.GONE)
 _ACTIVE = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
@@ -35,7 +36,7 @@ class Folder:
 
     `memory` goes with its next job, `access` is how permissions were when it was blocked, `due` what a dry run tells.
     `fresh`: somebody hinted at it, so it goes before what walks find; `is_bumped`: somebody wants it before all others;
-    `hinted`: once more while its job ran. `round` is the full walk that came by it last.
+    `is_pardoned`: while its job runs; `hinted`: once more while it ran. `round` is the full walk that came by it last.
     `attempts`, `charges` and `suspicions` count since its files last changed; `is_suspect`: whoever was at it died, and
     it has not been tried since. `cause` is what hindered it and likely hinders others. `retry_at` is when a backoff is
     over, `soon` the reading after a hint, `rest_look` the one that may find it at rest, `ended` when it came to its
@@ -50,6 +51,7 @@ class Folder:
     due: tuple[str, ...] = ()
     fresh: bool = False
     is_bumped: bool = False
+    is_pardoned: bool = False
     round: int = 0
     hinted: bool = False
     attempts: int = 0
@@ -76,7 +78,10 @@ class Ledger:
         self.active: dict[FolderKey, Folder] = {}
         self.complete = Complete()
         self.warnings: dict[FolderKey, tuple[str, ...]] = {}
-        self.troubled: set[FolderKey] = set()
+        self.warned: Counter[str] = Counter()
+        """How many warnings there are, by dataset."""
+        self.troubled: dict[FolderKey, None] = {}
+        """The folders that failed or are blocked, the latest last."""
         self.counts: dict[str, Counter[FolderState]] = defaultdict(Counter)
         self._blocked_in: dict[FolderKey, set[FolderKey]] = {}
         self._queue = Queue()
@@ -124,11 +129,13 @@ class Ledger:
         if not walk:
             self._looked(key, now)
         folder = self.active.get(key)
-        if folder is not None and reading.finding is not Finding.GONE:
+        if folder is not None and reading.finding not in (Finding.GONE, Finding.LOST):
             folder.round = self._rounds[key.dataset]
         if folder is not None and folder.state is FolderState.RUNNING:
             folder.hinted |= reading.signature != folder.settling.signature
             return folder
+        if reading.finding is Finding.LOST:
+            return folder  # the dataset is not there: that says nothing of the folder
         if walk and self._doubts(reading):
             self._look(key, now)
             return folder
@@ -177,7 +184,7 @@ class Ledger:
             folder = self.active.get(key)
             if folder is not None and folder.state is FolderState.QUEUED and folder.is_suspect == suspect:
                 self._enter(key, folder, FolderState.RUNNING)
-                folder.hinted = folder.is_bumped = False
+                folder.hinted = folder.is_bumped = folder.is_pardoned = False
                 return key, folder
         return None
 
@@ -239,22 +246,32 @@ class Ledger:
         folder = self.active.get(key)
         if folder is not None:
             folder.attempts = folder.charges = folder.suspicions = 0
-            folder.is_suspect = False
+            folder.is_pardoned = folder.state is FolderState.RUNNING
             self._start_over(key, folder)
+            self._cleared(key, folder)
         self.hint(key, now)
 
     def resume(self, dataset: str, cause: Cause, now: float) -> None:
         """What hindered folders of this dataset is over."""
         for key, folder in self.active.items():
-            if key.dataset == dataset and folder.cause is cause:
+            # What the disk does to one folder alone is waited out.
+            if key.dataset == dataset and folder.cause is cause and cause is not Cause.IO:
                 folder.attempts = 0
                 self._start_over(key, folder)
                 self._look(key, now)
 
+    def _cleared(self, key: FolderKey, folder: Folder) -> None:
+        """Nobody suspects it any more: where it waits among the suspects, it waits among the others from now on."""
+        was_suspect, folder.is_suspect = folder.is_suspect, False
+        if was_suspect and folder.state is FolderState.QUEUED:
+            self._push(key, folder)
+
     def _start_over(self, key: FolderKey, folder: Folder) -> None:
         """Whatever it has come to: the next reading decides anew."""
         folder.retry_at = 0.0
-        if folder.state not in (FolderState.QUEUED, FolderState.RUNNING):
+        if folder.state is FolderState.QUEUED:
+            self._push(key, folder)  # it may stand in the line of the suspects alone
+        elif folder.state is not FolderState.RUNNING:
             self._enter(key, folder, FolderState.SETTLING)
 
     def interrupted(self, key: FolderKey) -> None:
@@ -264,7 +281,7 @@ class Ledger:
     def forget(self, key: FolderKey) -> None:
         """There is no such track folder any more."""
         self._leave(key)
-        self.warnings.pop(key, None)
+        self._warn(key, ())
 
     # What follows
 
@@ -296,13 +313,22 @@ class Ledger:
         """When `looks` has something to say again; None: not by itself."""
         return self._agenda[0][0] if self._agenda else None
 
+    def not_ours(self, key: FolderKey) -> None:
+        """A reading came in of a dataset that was dropped meanwhile."""
+        self._reading.discard(key)
+
     def drop(self, dataset: str) -> None:
-        """The dataset is no longer ours; what runs in it is forgotten when it ends."""
+        """The dataset is no longer ours; what runs in it is forgotten when it ends, what is being read when it is."""
         self._queue.forget(dataset)
+        self._agenda = [(when, key) for when, key in self._agenda if key.dataset != dataset]
+        heapq.heapify(self._agenda)
+        self._again = {key for key in self._again if key.dataset != dataset}
         for key in self.known(dataset):
             if key not in self.active or self.active[key].state is not FolderState.RUNNING:
                 self.forget(key)
         self.complete.drop(dataset)
+        for key in [key for key in self.warnings if key.dataset == dataset]:
+            self._warn(key, ())
 
     def known(self, dataset: str) -> set[FolderKey]:
         """Every folder of a dataset that is known."""
@@ -361,10 +387,10 @@ class Ledger:
         counts[folder.state] -= 1
         counts[state] += 1
         folder.state = state
-        self.troubled.discard(key)
+        self.troubled.pop(key, None)
         self._unblock(key)
         if state in _TROUBLE:
-            self.troubled.add(key)
+            self.troubled[key] = None
         if state is FolderState.BLOCKED:
             self._blocked_in.setdefault(_parent(key), set()).add(key)
 
@@ -374,7 +400,7 @@ class Ledger:
             self.counts[key.dataset][folder.state] -= 1
         elif self.complete.discard(key):
             self.counts[key.dataset][FolderState.COMPLETE] -= 1
-        self.troubled.discard(key)
+        self.troubled.pop(key, None)
         self._unblock(key)
 
     def _unblock(self, key: FolderKey) -> None:
@@ -387,10 +413,13 @@ class Ledger:
                 del self._blocked_in[parent]
 
     def _note(self, reading: Reading) -> None:
-        if reading.warnings:
-            self.warnings[reading.key] = reading.warnings
-        else:
-            self.warnings.pop(reading.key, None)
+        self._warn(reading.key, reading.warnings)
+
+    def _warn(self, key: FolderKey, warnings: tuple[str, ...]) -> None:
+        """What needs somebody's eye in a folder from now on."""
+        self.warned[key.dataset] += len(warnings) - len(self.warnings.pop(key, ()))
+        if warnings:
+            self.warnings[key] = warnings
 
     def _completed(self, key: FolderKey, unavailable: int) -> None:
         self._leave(key)
@@ -398,14 +427,19 @@ class Ledger:
         self.counts[key.dataset][FolderState.COMPLETE] += 1
 
     def _is_due(self, key: FolderKey, folder: Folder, reading: Reading, now: float, *, walk: bool) -> None:
+        was_suspect = folder.is_suspect
+        if folder.state is FolderState.FAILED:  # other analyzers, or somebody asked for it: it begins anew
+            folder.charges, folder.suspicions = reading.charges, reading.suspicions
         if reading.signature != folder.settling.signature:
             folder.attempts = 0
             folder.charges, folder.suspicions = reading.charges, reading.suspicions
-            folder.is_suspect &= bool(folder.suspicions)
+            if not folder.suspicions:
+                self._cleared(key, folder)
             folder.retry_at = 0.0
         settle = self.limits.settle[key.dataset]
-        if reading.at_rest and not reading.on_their_way:
-            folder.settling = Settling(reading.signature, now - settle)  # only what is due has changed
+        if reading.at_rest and not reading.on_their_way and folder.settling.signature != reading.signature:
+            # Only its record has changed: a moment suffices, for `rm -r` may be on its way to the files.
+            folder.settling = Settling(reading.signature, now - max(0.0, settle - _MOMENT))
         when = folder.settling.observe(reading.signature, on_their_way=reading.on_their_way, settle=settle, now=now)
         folder.memory = reading.memory
         folder.due = reading.due if self.limits.once else ()
@@ -415,7 +449,7 @@ class Ledger:
             pass  # what blocked it is as it was: the hint was our own attempt
         elif folder.state in (FolderState.BACKOFF, FolderState.LOCKED) and now < folder.retry_at:
             pass
-        elif folder.state is not FolderState.QUEUED:
+        elif folder.state is not FolderState.QUEUED or folder.is_suspect != was_suspect:
             self._enter(key, folder, FolderState.QUEUED)
             self._push(key, folder)
 
@@ -430,7 +464,7 @@ class Ledger:
                 self._enter(key, folder, FolderState.BLOCKED)
                 folder.reasons = {"": why}
                 return
-            self.warnings[key] = (*reading.warnings, why)
+            self._warn(key, (*reading.warnings, why))
         self._enter(key, folder, FolderState.SETTLING)
         if not now < folder.rest_look <= when:  # else that one sees it, and asks for the next
             folder.rest_look = when

@@ -18,6 +18,7 @@ class Finding(StrEnum):
     DUE = "due"
     FAILED = "failed"
     BLOCKED = "blocked"
+    LOST = "lost"
 
 
 class Reading(Struct, frozen=True):

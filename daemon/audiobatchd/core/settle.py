@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_OFTEN = 10
+_LONGEST = 60.0
+_DOUBLINGS = 10
+
 
 @dataclass(slots=True)
 class Settling:
@@ -26,7 +30,8 @@ class Settling:
             self.disturbed(now)
         if on_their_way:
             self.readings += 1
-            return now + max(settle, 1.0)
+            # A file may be on its way for days, or a marker never come: an event tells sooner.
+            return now + min(_LONGEST, max(settle, 1.0) * 2.0 ** min(_DOUBLINGS, max(0, self.readings - _OFTEN)))
         rests_at = self.since + settle
         return None if now >= rests_at else rests_at
 

@@ -58,7 +58,6 @@ class Slot:
     doing: str = ""
     failures: int = 0
     fate: str = ""
-    _overslept: bool = False
 
     def spawned(self, pid: int, now: float) -> None:
         """A process was started in this slot."""
@@ -132,8 +131,7 @@ class Slot:
         """
         if self.due is None or now < self.due:
             return False
-        if self.state is not SlotState.DOWN and now - self.due > _LATE and not self._overslept:
-            self._overslept = True
+        if self.state is not SlotState.DOWN and now - self.due > _LATE:
             self.due = now + _LATE
             return False
         return True
@@ -144,4 +142,3 @@ class Slot:
         self.due = due
         self.assignment = None
         self.doing = ""
-        self._overslept = False

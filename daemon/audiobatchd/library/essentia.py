@@ -10,7 +10,7 @@ from audiobatchd.core.completeness import Due
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.errors import AnalyzerUnavailableError, UnmeasurableError
 from audiobatchd.library.tracks import Folder
-from audiobatchd.model import FileStamp
+from audiobatchd.model import FileStamp, in_64_bits
 from audiobatchd.names import shown
 from audiobatchd.plugin_api import FULL_MIX, Value
 from audiobatchd.record import opened
@@ -58,7 +58,7 @@ class EssentiaAnalyzer:
             raise FileNotFoundError(message)
         place_of, name = os.path.split(os.path.abspath(path))  # noqa: PTH100  # a link stays a link
         status = os.stat(path)
-        stamp = FileStamp(os.fsencode(name), status.st_size, status.st_mtime_ns)
+        stamp = FileStamp(os.fsencode(name), status.st_size, in_64_bits(status.st_mtime_ns))
         due = tuple(Due(name) for name in self._bench.analyzers)
         with opened(place_of) as folder:
             result = measure(folder, FULL_MIX, stamp, due, self._bench, lambda _doing, _seconds: None)

@@ -20,11 +20,12 @@ from audiobatchd.errors import (
     RecordError,
     SourceChangedError,
 )
-from audiobatchd.filesystems import mount_of
+from audiobatchd.filesystems import cause_of, mount_of
 from audiobatchd.locks.content import Empty
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import holder_in_words
 from audiobatchd.model import Cause, Outcome
+from audiobatchd.names import shown
 from audiobatchd.plugin_api import FULL_MIX, Value
 from audiobatchd.provenance import Entry
 from audiobatchd.record import Record
@@ -43,22 +44,6 @@ _NOT_THE_TRACKS_FAULT = frozenset(
         errno.EFBIG,
         errno.ELOOP,  # a lock file that is a symbolic link
         errno.ENXIO,  # or a socket
-    }
-)
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
-_DISK_FAILS = frozenset(
-    {
-        errno.EIO,
-        errno.ENODEV,
-        errno.ENOTCONN,  # a FUSE file system whose program died
-        errno.ESTALE,
-        errno.ETIMEDOUT,
-        errno.EREMOTEIO,
-        errno.EHOSTDOWN,
-        errno.EHOSTUNREACH,
-        errno.EUCLEAN,
-        errno.EBADMSG,
-        errno.ESHUTDOWN,
     }
 )
 _WORST_FIRST = (Outcome.ERROR, Outcome.CHANGED, Outcome.BLOCKED, Outcome.FAILED)
@@ -253,7 +238,7 @@ class _Work:
             unavailable=len(assessment.unavailable),
             charge=self.charge,
             cause=self.cause,
-            where=mount_of(self.folder) if self.cause else "",
+            where=shown(mount_of(self.folder)) if self.cause else "",
         )
 
 
@@ -265,13 +250,6 @@ def _together(costs: Iterable[dict[str, float]]) -> dict[str, float]:
     return total
 
 
-def cause_of(error: OSError) -> Cause:
-    """Whether an error is likely to meet every folder of the dataset."""
-    if error.errno in _NO_SPACE:
-        return Cause.SPACE
-    return Cause.IO if error.errno in _DISK_FAILS else Cause.NONE
-
-
 def _refused(job: Job, reason: str, error: OSError, folder: str) -> Result:
     """The folder could not be locked, opened, or worked in."""
     cause = cause_of(error)
@@ -280,5 +258,5 @@ def _refused(job: Job, reason: str, error: OSError, folder: str) -> Result:
         Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR,
         reasons={"": reason},
         cause=cause,
-        where=(mount_of(folder) or mount_of(os.fsdecode(job.dataset))) if cause else "",
+        where=shown(mount_of(folder) or mount_of(os.fsdecode(job.dataset))) if cause else "",
     )

@@ -20,7 +20,7 @@ from audiobatchd.errors import (
     UsageError,
 )
 from audiobatchd.locks.folder_lock import FolderLock
-from audiobatchd.model import ROLES, FileStamp
+from audiobatchd.model import ROLES, FileStamp, in_64_bits
 from audiobatchd.names import shown
 from audiobatchd.one_off import Answer, KnownFeature, Request
 from audiobatchd.plugin_api import FULL_MIX
@@ -108,7 +108,7 @@ class _Analysis:
             message = f"cannot save: {shown(self._request.path)} is no source file of a track folder"
             raise UsageError(message)
         status = os.stat(os.path.join(os.fsencode(self._folder), self._file))
-        return {FULL_MIX: FileStamp(self._file, status.st_size, status.st_mtime_ns)}
+        return {FULL_MIX: FileStamp(self._file, status.st_size, in_64_bits(status.st_mtime_ns))}
 
     def _names(self) -> frozenset[str]:
         offered = {name for offer in self._bench.offers for names in offer.features.values() for name in names}

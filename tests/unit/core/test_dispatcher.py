@@ -125,6 +125,45 @@ def test_another_file_system_without_any_of_the_folders_is_no_mass_deletion_unti
     assert sorted(reads(rig.tell(walked("X", device=7)))) == [key("A"), key("B")]
 
 
+def test_another_file_system_stays_another_one_however_often_it_is_walked() -> None:
+    rig = Rig()
+    rig.start(reading("A", Finding.COMPLETE), reading("B", Finding.COMPLETE))
+    rig.tick(RESCAN)
+    for _ in range(4):
+        assert reads(rig.tell(walked("X", device=7))) == []
+        assert rig.core.datasets[DATASET].state is DatasetState.PAUSED
+        rig.tick(5.0)
+
+
+def test_a_mount_that_was_lost_before_the_start_stays_lost() -> None:
+    rig = Rig()
+    rig.core = Dispatcher(rig.core.plan, rig.now, Memory((offer(),), {DATASET: (3, (1, 2))}))
+    rig.tick()
+    rig.tell(walked(kind=WalkKind.PASS, empty=True))
+    for _ in range(3):
+        assert only(do.WalkTree, rig.tick(5.0)) == [do.WalkTree(DATASET)]
+        rig.tell(walked(empty=True))
+        assert rig.core.datasets[DATASET].state is DatasetState.PAUSED
+
+
+def test_a_folder_that_is_lost_with_its_dataset_is_not_forgotten() -> None:
+    rig = Rig()
+    rig.start(reading("A", Finding.COMPLETE))
+    rig.tell(on.TreeVanished(key("A")))
+    actions = rig.read(reading("A", Finding.LOST))
+    assert only(do.WalkTree, actions) == [do.WalkTree(DATASET)]
+    assert rig.core.ledger.known(DATASET) == {key("A")}
+
+
+def test_workers_that_know_less_than_a_new_one_are_started_anew() -> None:
+    rig = Rig(plan(workers=2))
+    rig.start()
+    rig.die(1)
+    rig.tick(60.0)
+    rig.tell(on.WorkerSaid(1, rig.core.crew.slots[1].pid, Ready((offer(), offer("mood")))))
+    assert [slot.stale for slot in rig.core.crew.slots] == [True, False]
+
+
 def test_another_device_with_the_same_folders_is_the_same_dataset() -> None:
     rig = Rig()
     rig.start(reading("A", Finding.COMPLETE), reading("B", Finding.COMPLETE))
@@ -450,7 +489,7 @@ def test_a_tree_that_vanishes_is_looked_at_or_looked_for() -> None:
     rig.start(reading("A", Finding.COMPLETE))
     assert reads(rig.tell(on.TreeVanished(key("A")))) == [key("A")]
     assert reads(rig.tell(on.TreeVanished(key("Album")))) == []
-    assert only(do.WalkTree, rig.tick(2.0)) == [do.WalkTree(DATASET)]
+    assert only(do.WalkTree, rig.tick(2.0)) == [do.WalkTree(DATASET, kind=WalkKind.PASS)]
 
 
 # The end

@@ -1,34 +1,44 @@
 """Random histories of a disk, of lost and late news, of workers that die, against a simple model of what must come out.
 
 The disk here is a few folders with a content each; readings and walks are made at one moment and delivered at another,
-as threads do; a worker does its job on the disk as it is then, and what it says arrives later.
+as threads do; a worker does its job on the disk as it is then, and what it says arrives later. Disks fail and fill up,
+somebody dies over a folder and leaves his lock, an operator retries, bumps, and has the configuration read again.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from unittest import mock
 
 import hypothesis.strategies as st
+import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from audiobatchd.core import actions as do
+from audiobatchd.core import datasets
 from audiobatchd.core import events as on
 from audiobatchd.core.completeness import FileMemory, judges
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.messages import Job, Ready, Result
+from audiobatchd.core.plan import Plan
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import SlotState
-from audiobatchd.model import FolderKey, FolderState, Outcome, WalkKind
+from audiobatchd.model import Cause, FolderKey, FolderState, Outcome, WalkKind
 from support.core_rig import SETTLE, offer, plan, reading, stamp, walked
 
 DATASETS = ("/a", "/b")
 FOLDERS = tuple(FolderKey(dataset, path) for dataset in DATASETS for path in ("1", "2", "3"))
 OFFERS = (offer(),)
 MAX_DEATHS = 2
-LONG = 2000.0
+MAX_SUSPECT = 3
+ROW = 2
+LONG = 700.0
+REAP = 500.0
+MEMORY = 1 << 30
 ON_THEIR_WAY = 6.0
 NO_MIX = -1
 
@@ -47,7 +57,10 @@ EXPECTED = {
 
 @dataclass
 class OnDisk:
-    """One folder. `content` changes with every change of a file; 0: it is not there. `done` is the content measured."""
+    """One folder. `content` changes with every change of a file; 0: it is not there. `done` is the content measured.
+
+    `corpse`: whoever was at it died, and his lock is still there.
+    """
 
     content: int = 0
     kind: str = GOOD
@@ -56,6 +69,7 @@ class OnDisk:
     on_their_way: bool = False
     mix: bool = True
     locked: bool = False
+    corpse: bool = False
 
 
 @dataclass
@@ -67,6 +81,7 @@ class Process:
     said: deque[on.Event] = field(default_factory=deque)
     alive: bool = True
     booted: bool = False
+    told_to_stop: bool = False
 
 
 @dataclass
@@ -80,16 +95,20 @@ class WalkUnderWay:
     seen: list[str] = field(default_factory=list)
     said: deque[on.Event] = field(default_factory=deque)
     kind: WalkKind = WalkKind.FULL
+    tells_all: bool = True
     ended: bool = False
 
 
 class World(RuleBasedStateMachine):
     """The supervisor, the disk and the workers, driven by chance."""
 
-    @initialize(workers=st.integers(1, 3))
-    def start(self, workers: int) -> None:
+    @initialize(workers=st.integers(1, 3), kinds=st.lists(st.sampled_from(KINDS), min_size=len(FOLDERS)))
+    def start(self, workers: int, kinds: list[str]) -> None:
+        """Folders are there already, and the service has just begun to settle them."""
         self.now = 1000.0
-        self.core = Dispatcher(plan(*DATASETS, workers=workers, max_deaths=MAX_DEATHS, backoff=(5.0, 20.0)), self.now)
+        self.row = mock.patch.object(datasets, "ROW", ROW)
+        self.row.start()
+        self.core = Dispatcher(planned(workers, DATASETS), self.now)
         self.disk = {key: OnDisk() for key in FOLDERS}
         self.contents = 0
         self.processes: dict[int, Process] = {}
@@ -98,8 +117,22 @@ class World(RuleBasedStateMachine):
         self.walks: list[WalkUnderWay] = []
         self.catalog: dict[FolderKey, do.Remember] = {}
         self.heard: dict[FolderKey, list[tuple[float, str, bool]]] = {key: [] for key in FOLDERS}
+        self.sighted: dict[FolderKey, int] = {}
+        self.hindered: dict[str, Cause] = dict.fromkeys(DATASETS, Cause.NONE)
+        self.posted: deque[on.Event] = deque()
         self.lost = False
+        for key, kind in zip(FOLDERS, kinds, strict=False):
+            self.contents += 1
+            self.disk[key] = OnDisk(self.contents, kind)
         self.tick()
+        for pid in list(self.processes):
+            self.work(pid)
+            self.hear(pid)
+        self.news_arrive(0.1)
+
+    def teardown(self) -> None:
+        if hasattr(self, "row"):
+            self.row.stop()
 
     # The disk
 
@@ -138,23 +171,63 @@ class World(RuleBasedStateMachine):
         self.disk[key].locked = held
 
     @rule(key=st.sampled_from(FOLDERS))
-    def needless_hint(self, key: FolderKey) -> None:
-        self.news(on.FolderHint(key), told=True)
+    def somebody_dies_over_it(self, key: FolderKey) -> None:
+        """A daemon on this machine or another; his lock stays."""
+        self.disk[key].corpse = bool(self.disk[key].content)
 
-    @rule(key=st.sampled_from(FOLDERS))
-    def tree_appears(self, key: FolderKey) -> None:
-        """A directory was moved in: a walk of its own."""
-        self.news(on.TreeAppeared(key), told=True)
+    @rule(dataset=st.sampled_from(DATASETS), cause=st.sampled_from(Cause))
+    def disk_fails_or_fills_or_is_mended(self, dataset: str, cause: Cause) -> None:
+        self.hindered[dataset] = cause if cause in (Cause.IO, Cause.SPACE) else Cause.NONE
 
-    @rule(dataset=st.sampled_from(DATASETS))
-    def events_overflow(self, dataset: str) -> None:
-        self.news(on.WatchLost(dataset, "overflow"), told=True)
+    @rule(key=st.sampled_from(FOLDERS), event=st.sampled_from((on.FolderHint, on.FolderTouched, on.TreeAppeared)))
+    def needless_event(self, key: FolderKey, event: type[on.FolderHint | on.FolderTouched | on.TreeAppeared]) -> None:
+        """Nothing has happened; where a tree is said to have been moved in, it has a walk of its own."""
+        self.news(event(key), told=True)
+
+    @rule(dataset=st.sampled_from(DATASETS), asked=st.booleans())
+    def events_overflow_or_a_walk_is_asked_for(self, dataset: str, asked: bool) -> None:
+        self.news(on.RescanAsked(dataset) if asked else on.WatchLost(dataset, "overflow"), told=True)
 
     def news(self, event: on.Event, told: bool) -> None:
         if told:
             self.handle(event)
         else:
             self.lost = True
+
+    # The operator
+
+    @rule(key=st.sampled_from(FOLDERS))
+    def retry(self, key: FolderKey) -> None:
+        """The catalog forgives at once, the event comes by way of its thread."""
+        if key in self.core.ledger.active or key in self.core.ledger.complete:
+            self.catalog.pop(key, None)
+            self.posted.append(on.RetryAsked(key))
+
+    @rule(key=st.sampled_from(FOLDERS))
+    def bump(self, key: FolderKey) -> None:
+        if self.core.ledger.bump(key):
+            self.handle(on.FolderHint(key))
+
+    @rule(dataset=st.sampled_from(DATASETS), seconds=st.sampled_from((None, 30.0, 0.0)))
+    def pause_or_resume(self, dataset: str, seconds: float | None) -> None:
+        self.handle(on.ResumeAsked(dataset) if seconds == 0.0 else on.PauseAsked(dataset, seconds))
+
+    @rule(workers=st.integers(1, 3), anew=st.booleans(), names=st.sampled_from([*[DATASETS] * 4, DATASETS[:1]]))
+    def configuration_is_read_again(self, workers: int, anew: bool, names: tuple[str, ...]) -> None:
+        self.handle(on.Replanned(planned(workers, names), anew, frozenset(names if anew else ())))
+
+    @rule(data=st.data(), large=st.booleans())
+    def memory_is_measured(self, data: st.DataObject, large: bool) -> None:
+        sizes = dict.fromkeys(self.processes, MEMORY // 2)
+        if sizes and large:
+            sizes[data.draw(st.sampled_from(sorted(sizes)))] = 2 * MEMORY
+        self.handle(on.WorkersMeasured(sizes))
+
+    @precondition(lambda self: self.posted)
+    @rule()
+    def deliver_posted(self) -> None:
+        """What the catalog's thread, the reaper and probes have to say."""
+        self.handle(self.posted.popleft())
 
     # Readings: asked for, made, delivered
 
@@ -163,7 +236,7 @@ class World(RuleBasedStateMachine):
     def make_reading(self, data: st.DataObject) -> None:
         key = data.draw(st.sampled_from(self.to_read))
         self.to_read.remove(key)
-        self.made[key] = self.look(key)
+        self.made[key] = self.read(key)
 
     @precondition(lambda self: self.made)
     @rule(data=st.data())
@@ -171,10 +244,17 @@ class World(RuleBasedStateMachine):
         key = data.draw(st.sampled_from(sorted(self.made)))
         self.handle(on.FolderRead(self.made.pop(key)))
 
+    def read(self, key: FolderKey) -> Reading:
+        """What `errands` answers; of a dataset that is not ours any more nothing is known."""
+        if key.dataset not in self.core.datasets:
+            return reading(key.path, Finding.GONE, dataset=key.dataset)
+        self.sighted[key] = self.disk[key].content
+        return self.look(key)
+
     def look(self, key: FolderKey) -> Reading:
         """What `scan` would say of the folder as it is now."""
         folder = self.disk[key]
-        signature = f"{folder.content} {folder.on_their_way}"
+        signature = signature_of(folder)
         if not folder.content or not folder.mix:
             return reading(key.path, Finding.GONE, dataset=key.dataset)
         known = self.catalog.get(key)
@@ -188,7 +268,7 @@ class World(RuleBasedStateMachine):
             "full_mix" in memory and memory["full_mix"].stamp.size == folder.content
         ):
             finding = Finding.FAILED
-        return reading(
+        answer = reading(
             key.path,
             finding,
             signature,
@@ -197,6 +277,9 @@ class World(RuleBasedStateMachine):
             on_their_way=folder.on_their_way,
             memory=memory if finding is Finding.DUE else {},
         )
+        if known is None or known.signature != signature:
+            return answer
+        return msgspec.structs.replace(answer, charges=known.charges, suspicions=known.suspicions)
 
     # Walks
 
@@ -209,7 +292,11 @@ class World(RuleBasedStateMachine):
         if walk.ahead:
             key = walk.ahead.pop(0)
             each = self.look(key)
-            if each.finding is Finding.COMPLETE:
+            is_known = self.sighted.get(key) == self.disk[key].content
+            self.sighted[key] = self.disk[key].content
+            if walk.kind is WalkKind.PASS and is_known and not walk.tells_all:
+                pass  # its directory's time has not changed
+            elif each.finding is Finding.COMPLETE:
                 walk.unchanged.append(key.path)  # the catalog knows it: its record is not read again
             elif self.disk[key].content:
                 walk.batch.append(each)
@@ -254,7 +341,9 @@ class World(RuleBasedStateMachine):
 
     def work(self, pid: int) -> None:
         process = self.processes[pid]
-        if not process.booted:
+        if process.told_to_stop and process.job is None:
+            self.die(pid)
+        elif not process.booted:
             process.booted = True
             process.said.append(on.WorkerSaid(process.slot, pid, Ready(OFFERS)))
         elif process.job is not None:
@@ -264,12 +353,18 @@ class World(RuleBasedStateMachine):
             else:
                 process.said.append(on.WorkerSaid(process.slot, pid, self.result(job)))
 
-    def result(self, job: Job) -> Result:
+    def result(self, job: Job) -> Result:  # noqa: PLR0911  # one for each way to end
         """What `worker.job` makes of the folder as it is now."""
         key = key_of(job)
         folder, now = self.disk[key], self.look(key)
         if folder.locked:
             return Result(job.number, Outcome.LOCKED)
+        cause = self.hindered[key.dataset]
+        if cause is Cause.IO:
+            return Result(job.number, Outcome.ERROR, reasons={"": "EIO"}, cause=cause)
+        corpse, folder.corpse = folder.corpse, False
+        if corpse and not job.alone:
+            return Result(job.number, Outcome.SUSPECT, reasons={"": "whoever worked on it died"})
         if now.finding is Finding.GONE:
             return Result(job.number, Outcome.GONE)
         if now.signature != job.signature:
@@ -279,6 +374,8 @@ class World(RuleBasedStateMachine):
         if folder.kind == DAMAGED:
             damage = FileMemory(stamp(size=folder.content), failure="damaged", judges=judges(OFFERS))
             return Result(job.number, Outcome.FAILED, reasons={"full_mix": "damaged"}, memory={"full_mix": damage})
+        if cause is Cause.SPACE:
+            return Result(job.number, Outcome.BLOCKED, reasons={"": "ENOSPC"}, access=now.access, cause=cause)
         folder.done = folder.content
         return Result(job.number, Outcome.DONE, values={"lufs": -14.0})
 
@@ -294,6 +391,22 @@ class World(RuleBasedStateMachine):
             del self.processes[pid]
         self.handle(event)
 
+    # Much at once, so that more comes of few steps
+
+    @rule(seconds=st.sampled_from((0.1, SETTLE, 30.0)))
+    def news_arrive(self, seconds: float) -> None:
+        """Time passes, and readings, walks and everything else that is under way comes in; workers are slower."""
+        self.run_until(self.now + seconds, work=False)
+
+    @rule()
+    def workers_work(self) -> None:
+        """Each comes to the end of what it is at, and is heard."""
+        for pid in list(self.processes):
+            if self.processes[pid].alive:
+                self.work(pid)
+            while pid in self.processes and self.processes[pid].said:
+                self.hear(pid)
+
     # The supervisor
 
     @rule(seconds=st.sampled_from((0.1, 1.0, SETTLE, 60.0, 700.0)))
@@ -307,9 +420,20 @@ class World(RuleBasedStateMachine):
         self.tick()
 
     def tick(self) -> None:
-        self.perform(self.core.tick(self.now))
+        bumped = {key for key, folder in self.core.ledger.active.items() if self.is_waiting(key) and folder.is_bumped}
+        actions = self.core.tick(self.now)
+        given = [key_of(action.job) for action in actions if isinstance(action, do.SendJob)]
+        assert set(given[: len(bumped)]) <= bumped or bumped <= set(given), "a bumped folder goes first"
+        self.perform(actions)
 
-    def perform(self, actions: list[do.Action]) -> None:
+    def is_waiting(self, key: FolderKey, *, suspect: bool = False) -> bool:
+        """Whether a worker may take this folder now, as far as its dataset goes."""
+        folder = self.core.ledger.active[key]
+        dataset = self.core.datasets.get(key.dataset)
+        is_queued = folder.state is FolderState.QUEUED and folder.is_suspect == suspect
+        return is_queued and dataset is not None and dataset.works
+
+    def perform(self, actions: list[do.Action]) -> None:  # noqa: C901, PLR0912  # one case per action
         for action in actions:
             match action:
                 case do.SpawnWorker(slot):
@@ -321,7 +445,11 @@ class World(RuleBasedStateMachine):
                     for pid, process in list(self.processes.items()):
                         if process.slot == slot and process.alive:
                             self.die(pid)
+                case do.StopWorker(slot):
+                    for process in self.processes.values():
+                        process.told_to_stop |= process.slot == slot
                 case do.SendJob(slot, job):
+                    assert self.core.datasets[key_of(job).dataset].works, "a job where all are held up"
                     self.check_settled(job)
                     for process in self.processes.values():
                         if process.slot == slot and process.alive:
@@ -330,9 +458,17 @@ class World(RuleBasedStateMachine):
                     assert key not in self.to_read, "two readings of a folder at a time"
                     assert key not in self.made, "two readings of a folder at a time"
                     self.to_read.append(key)
-                case do.WalkTree(dataset, paths, kind):
+                case do.WalkTree(dataset, paths, kind, _, first):
                     ahead = [key for key in FOLDERS if key.dataset == dataset and {"", key.path} & set(paths)]
-                    self.walks.append(WalkUnderWay(dataset, ahead, kind=kind))
+                    self.walks.append(WalkUnderWay(dataset, ahead, kind=kind, tells_all=first))
+                case do.ReapLocks(dataset):
+                    dead = [key for key in FOLDERS if key.dataset == dataset and self.disk[key].corpse]
+                    for key in dead:
+                        self.disk[key].corpse = False
+                    self.posted.append(on.LocksSeen(dataset, {}, frozenset(key.path for key in dead)))
+                case do.Probe(key, cause):
+                    trouble = str(cause) if self.hindered[key.dataset] is cause else ""
+                    self.posted.append(on.Probed(key.dataset, cause, trouble))
                 case do.Remember(key):
                     self.catalog[key] = action
 
@@ -379,13 +515,32 @@ class World(RuleBasedStateMachine):
             states[FolderState.COMPLETE] = sum(key.dataset == dataset for key in ledger.complete)
             assert +ledger.counts[dataset] == +states
         bad = {key for key, each in ledger.active.items() if each.state in (FolderState.FAILED, FolderState.BLOCKED)}
-        assert ledger.troubled == bad
+        assert set(ledger.troubled) == bad
 
     @invariant()
     def nothing_due_is_left_undone(self) -> None:
-        """An idle worker and a queued folder do not wait for each other."""
-        if any(slot.state is SlotState.IDLE for slot in self.core.crew.slots):
-            assert not any(self.core.ledger.counts[dataset][FolderState.QUEUED] for dataset in DATASETS)
+        """An idle worker and a queued folder do not wait for each other; a suspect waits until nothing else is."""
+        busy = self.core.crew.busy()
+        idle = any(slot.state is SlotState.IDLE for slot in self.core.crew.slots)
+        if not idle or any(slot.assignment and slot.assignment.alone for slot in busy):
+            return
+        active = self.core.ledger.active
+        assert not any(self.is_waiting(key) for key in active)
+        if not busy:
+            being_read = self.core.ledger.being_read()
+            assert not any(self.is_waiting(key, suspect=True) for key in active if key.dataset not in being_read)
+
+    @invariant()
+    def a_suspect_runs_alone(self) -> None:
+        jobs = [slot.assignment for slot in self.core.crew.busy() if slot.assignment]
+        assert len(jobs) == 1 or not any(job.alone for job in jobs)
+        for job in jobs:
+            folder = self.core.ledger.active[job.key]
+            assert job.alone or not folder.is_suspect
+
+    @invariant()
+    def readings_asked_for_are_those_that_are_waited_for(self) -> None:
+        assert self.core.ledger._reading == {*self.to_read, *self.made}
 
     # What must come out
 
@@ -394,15 +549,24 @@ class World(RuleBasedStateMachine):
         """Nobody changes anything any more: every folder comes to its end, by one walk more where news were lost."""
         for folder in self.disk.values():
             folder.locked = False
+        self.hindered = dict.fromkeys(DATASETS, Cause.NONE)
+        for dataset in DATASETS:
+            self.handle(on.ResumeAsked(dataset))
         self.run_until(self.now + LONG)
         strict = not self.lost
         if self.lost:
-            for dataset in DATASETS:
+            for dataset in self.core.datasets:
                 self.handle(on.WatchLost(dataset, "lost"))
             self.run_until(self.now + LONG)
             self.lost = False
         for key, folder in self.disk.items():
-            self.check(key, folder, ghosts_may_be=strict)
+            if key.dataset in self.core.datasets:
+                self.check(key, folder, ghosts_may_be=strict)
+            else:
+                assert key not in self.core.ledger.active
+                assert key not in self.core.ledger.complete
+        assert not any(dataset.holds for dataset in self.core.datasets.values())
+        assert len(self.core.crew.slots) == self.core.plan.workers
 
     def check(self, key: FolderKey, folder: OnDisk, *, ghosts_may_be: bool) -> None:
         entry = self.core.ledger.active.get(key)
@@ -414,23 +578,23 @@ class World(RuleBasedStateMachine):
             assert state is FolderState.BLOCKED
         elif folder.done == folder.content:
             assert state is FolderState.COMPLETE, f"{key} is complete and called {state}"
-        elif folder.on_their_way:
-            assert state is FolderState.SETTLING, f"{key} is on its way and called {state}"
         elif self.was_given_up(key, folder):
             assert state is FolderState.FAILED
+        elif folder.on_their_way:
+            assert state is FolderState.SETTLING, f"{key} is on its way and called {state}"
         else:
             assert state is EXPECTED[folder.kind], f"{key} is {folder.kind} and became {state}"
             assert (folder.done == folder.content) is (state is FolderState.COMPLETE)
 
     def was_given_up(self, key: FolderKey, folder: OnDisk) -> bool:
-        """Whether its workers died (by chance, or because of it) as often as it may happen."""
+        """Whether workers or others died over it (by chance, or because of it) as often as it may happen."""
         known = self.catalog.get(key)
-        return bool(known and known.verdict) and known is not None and known.signature == f"{folder.content} False"
+        return bool(known and known.verdict) and known is not None and known.signature == signature_of(folder)
 
-    def run_until(self, end: float) -> None:
-        """Let everything that is under way arrive, and time pass, until `end`."""
+    def run_until(self, end: float, *, work: bool = True) -> None:
+        """Let everything that is under way arrive, and time pass, until `end`; `work`: and have the workers work."""
         while True:
-            for _ in self.everything_under_way():
+            for _ in self.everything_under_way(work=work):
                 pass
             wakeup = self.core.next_wakeup()
             if wakeup is None or wakeup > end:
@@ -441,13 +605,16 @@ class World(RuleBasedStateMachine):
         self.now = max(self.now, end)
         self.tick()
 
-    def everything_under_way(self) -> Iterator[None]:
+    def everything_under_way(self, *, work: bool) -> Iterator[None]:
         busy = True
         while busy:
             busy = False
             for key in list(self.to_read):
                 self.to_read.remove(key)
-                self.made[key] = self.look(key)
+                self.made[key] = self.read(key)
+            while self.posted:
+                self.handle(self.posted.popleft())
+                busy = True
             for key in list(self.made):
                 self.handle(on.FolderRead(self.made.pop(key)))
                 busy = True
@@ -458,7 +625,7 @@ class World(RuleBasedStateMachine):
                     self.handle(walk.said.popleft())
                 self.walks.remove(walk)
                 busy = True
-            for pid in list(self.processes):
+            for pid in list(self.processes) if work else ():
                 if pid in self.processes and self.processes[pid].alive:
                     self.work(pid)
                 while pid in self.processes and self.processes[pid].said:
@@ -467,13 +634,23 @@ class World(RuleBasedStateMachine):
             yield
 
 
+def signature_of(folder: OnDisk) -> str:
+    return f"{folder.content} {folder.on_their_way}"
+
+
+def planned(workers: int, names: tuple[str, ...]) -> Plan:
+    the_plan = plan(*names, workers=workers, max_deaths=MAX_DEATHS, backoff=(5.0, 20.0))
+    limits = dataclasses.replace(the_plan.limits, max_suspect=MAX_SUSPECT)
+    return dataclasses.replace(the_plan, limits=limits, reap=REAP, worker_memory=MEMORY)
+
+
 def key_of(job: Job) -> FolderKey:
     return FolderKey(job.dataset.decode(), job.path.decode())
 
 
 TestWorld = World.TestCase
 TestWorld.settings = settings(
-    max_examples=60,
+    max_examples=150,
     stateful_step_count=40,
     derandomize=True,
     deadline=None,

@@ -13,8 +13,9 @@ from audiobatchd.core.datasets import ROW
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.messages import Result
 from audiobatchd.core.plan import Memory
+from audiobatchd.core.readings import Finding
 from audiobatchd.model import Cause, DatasetState, FolderKey, FolderState, Outcome, WalkKind
-from support.core_rig import DATASET, Rig, jobs, key, only, plan, reading, reports
+from support.core_rig import DATASET, SETTLE, Rig, came_by, jobs, key, only, plan, reading, reports, walked
 
 NAMES = "ABCDEFGHIJKL"
 
@@ -75,7 +76,7 @@ def test_it_is_tried_out_less_and_less_often_and_goes_on_by_itself() -> None:
     actions = rig.tell(on.Probed(DATASET, Cause.IO))
     assert reports(actions) == ["dataset-resumed"]
     assert len(jobs(actions)) == 1
-    assert sorted(each.path for each in reads_of(actions)) == list("ABCDE"), "what failed is looked at at once"
+    assert reads_of(actions) == [], "what the disk does to one folder alone is waited out by that folder"
 
 
 def reads_of(actions: list[do.Action]) -> list[FolderKey]:
@@ -260,6 +261,28 @@ def test_a_retry_forgives_everything() -> None:
     assert rig.core.ledger.active[key("A")].charges == 0
 
 
+def waiting_as_suspect() -> Rig:
+    """Folder A waits among the suspects for B, which is being measured."""
+    rig = rig_with("B", "A")
+    rig.tell(left("A"))
+    assert states(rig) == {"A": "queued", "B": "running"}
+    return rig
+
+
+def test_a_retry_of_one_that_waits_among_the_suspects_has_it_wait_among_the_others() -> None:
+    rig = waiting_as_suspect()
+    assert reads_of(rig.tell(on.RetryAsked(key("A")))) == [key("A")]
+    assert jobs(rig.read(reading("A"))) == []
+    assert [(job.path, job.alone) for job in jobs(rig.end(0))] == [(b"A", False)]
+
+
+def test_one_that_waits_among_the_suspects_and_changes_waits_among_the_others() -> None:
+    rig = waiting_as_suspect()
+    assert reads_of(rig.tell(on.FolderHint(key("A")))) == [key("A")]
+    rig.read(reading("A", signature="v2"))
+    assert [(job.path, job.alone) for job in jobs(rig.end(0))] == [(b"A", False)]
+
+
 def test_a_retry_meets_what_blocked_it_again() -> None:
     rig = rig_with("A")
     rig.end(0, Outcome.BLOCKED, reasons={"": "read-only"}, access="a1")
@@ -306,7 +329,8 @@ def test_a_dataset_that_is_dropped_is_forgotten_also_by_what_still_runs_in_it() 
     assert set(rig.core.datasets) == {other}
     late: list[on.Event] = [
         on.FolderHint(key("B")), on.FolderTouched(key("B")), on.TreeAppeared(key("")), on.TreeVanished(key("B")),
-        on.FolderRead(reading("B")), on.WalkRead((reading("B"),)), on.WatchLost(DATASET, "why"), left("B"),
+        on.FolderRead(reading("B")), on.WalkRead((reading("B"),)), came_by("B"), left("B"),
+        on.WatchLost(DATASET, "why"),
         on.Walked(DATASET, WalkKind.FULL, (1, 2), empty=False), on.Probed(DATASET, Cause.IO), on.RetryAsked(key("B")),
     ]  # fmt: skip
     for event in late:
@@ -314,6 +338,24 @@ def test_a_dataset_that_is_dropped_is_forgotten_also_by_what_still_runs_in_it() 
     assert [job.path for job in jobs(rig.end(0))] == [b"C"]
     assert rig.core.ledger.known(DATASET) == set()
     assert sum(rig.core.ledger.counts[DATASET].values()) == 0
+
+
+def test_a_dataset_that_comes_back_while_a_folder_of_it_is_still_being_read_loses_nothing() -> None:
+    other = "/other"
+    rig = Rig(plan(DATASET, other))
+    rig.start()
+    assert reads_of(rig.tell(on.FolderHint(key("A")))) == [key("A")]
+    rig.tell(on.FolderHint(key("A")), on.FolderHint(key("B")))  # A once more, and B is being read as well
+    rig.tell(on.Replanned(plan(other), anew=False, rewalk=frozenset()))
+    assert reads_of(rig.tick(100.0)) == []
+    rig.read(reading("A", Finding.GONE))
+    rig.tell(on.Replanned(plan(DATASET, other), anew=False, rewalk=frozenset({DATASET})))
+    rig.tell(on.WalkRead((reading("A"), reading("B"))), walked("A", "B"))
+    assert reads_of(rig.tick(SETTLE)) == [key("A")], "of B a reading is still under way"
+    assert reads_of(rig.read(reading("B"))) == [key("B")]
+    rig.read(reading("A"))
+    rig.read(reading("B"))
+    assert states(rig) == {"A": "queued", "B": "running"}
 
 
 def test_a_dataset_that_is_added_is_walked() -> None:

@@ -80,10 +80,10 @@ def test_a_pardon_forgets_what_keeps_a_folder_from_being_tried_and_no_more(path:
     }
     catalog.note([Note(SONG, FolderMemory(files, "given up", "v1", "loudness-1", charges=3, suspicions=1))])
     catalog.keep(SONG, CRASH)
-    catalog.pardon(SONG)
+    catalog.pardon([SONG])
     assert catalog.recall(SONG) == FolderMemory({"full_mix": FileMemory(stamp(), digest="flac:00")})
     assert catalog.attempts(SONG) == [CRASH]
-    catalog.pardon(key("Another"))
+    catalog.pardon([key("Another")])
     assert catalog.recall(key("Another")) == FolderMemory()
     catalog.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,11 @@ from audiobatchd.config import DatasetConfig
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import FileMemory, Policy
 from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, Walked
-from audiobatchd.core.readings import Finding
+from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.errands import Errands, Terms, probe, tidy
 from audiobatchd.locks import content
-from audiobatchd.model import Attempt, Cause, FolderKey, Outcome
+from audiobatchd.model import Attempt, Cause, FolderKey, Outcome, WatchReport, WatchTerms
+from audiobatchd.scan import NobodyEntering
 from support.audio_files import make_track
 from support.core_rig import offer, stamp
 from support.service import eventually
@@ -83,7 +84,7 @@ def test_what_counts_is_remembered_and_pardoned(room: Room) -> None:
     eventually(lambda: room.catalog.attempts(room.key), 20)
     assert room.catalog.recall(room.key) == FolderMemory(memory, "given up", "v1", "loudness-1", 3, 1)
     assert room.catalog.attempts(room.key)[0].at.endswith("+00:00")
-    room.errands.pardon(room.key)
+    room.errands.pardon([room.key])
     assert room.hears(RetryAsked) == RetryAsked(room.key)
     assert room.catalog.recall(room.key) == FolderMemory()
 
@@ -98,7 +99,45 @@ def test_a_dataset_that_is_dropped_is_worked_on_no_more(room: Room) -> None:
     room.errands.probe(do.Probe(room.key, Cause.IO))
     room.errands.tidy(room.key)
     eventually(lambda: not any(thread.name.startswith("walk ") for thread in threading.enumerate()), 20)
-    assert (room.heard, room.broken) == ([], [])
+    assert room.broken == []
+    assert room.heard == [FolderRead(Reading(room.key, Finding.GONE))], "who asks for a reading waits for its answer"
+
+
+def test_a_dataset_that_is_dropped_before_a_reading_has_begun_breaks_nothing(room: Room) -> None:
+    go_on = threading.Event()
+    for _ in range(4):  # all its readers
+        room.errands.submit(str(room.root), go_on.wait)
+    room.errands.read(room.key)
+    room.errands.take_terms([], None)
+    go_on.set()
+    assert room.hears(FolderRead) == FolderRead(Reading(room.key, Finding.GONE))
+    assert room.broken == []
+
+
+class DroppedMeanwhile(NobodyEntering):
+    """A watch that takes so long to be set up that the dataset is dropped from the configuration."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    def listen(self, post: Callable[[Event], None]) -> None: ...
+
+    def replace(self, terms: Mapping[str, WatchTerms]) -> None: ...
+
+    def ensure(self, root: str, *, renew: bool) -> None:  # noqa: ARG002  # see `Watching`
+        self.room.errands.take_terms([], None)
+
+    def report(self, root: str) -> WatchReport:  # noqa: ARG002  # see `Watching`
+        return WatchReport(False, "")
+
+    def stop(self) -> None: ...
+
+
+def test_a_dataset_that_is_dropped_while_its_walk_begins_breaks_nothing(room: Room) -> None:
+    room.errands.take_terms([Terms(DatasetConfig(str(room.root)), Policy())], DroppedMeanwhile(room))
+    room.errands.walk(do.WalkTree(str(room.root)))
+    room.hears(Walked)
+    assert room.broken == []
 
 
 def test_an_errand_that_breaks_is_told_of(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

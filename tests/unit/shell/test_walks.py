@@ -38,6 +38,7 @@ class Tree:
         self.offers: tuple[Offer, ...] = (LOUDNESS,)
         self.policy = Policy()
         self.marker: str | None = None
+        self.ignore: tuple[str, ...] = ()
         self.told: dict[str, Finding] = {}
         self.unchanged: dict[str, int] = {}
         self.reads = 0
@@ -58,7 +59,7 @@ class Tree:
             os.utime(directory, ns=(LONG_AGO, LONG_AGO))
 
     def scanner(self) -> Scanner:
-        return Scanner(str(self.root), self.offers, self.policy, (), True, self.catalog, self.marker)
+        return Scanner(str(self.root), self.offers, self.policy, self.ignore, True, self.catalog, self.marker)
 
     def walk(self, kind: WalkKind = WalkKind.FULL, *, first: bool = True, paths: tuple[str, ...] = ("",)) -> Walked:
         """Walk, and keep what was told."""
@@ -267,6 +268,78 @@ def test_no_root(tree: Tree, kind: WalkKind) -> None:
     assert (walked.root, walked.remark) == (None, "cannot read it: Not a directory")
 
 
+def test_a_mount_point_that_holds_something_else_makes_nothing_gone(tree: Tree) -> None:
+    for path in ("A", "B"):
+        tree.track(path)
+    tree.walk()
+    for path in ("A", "B"):
+        (tree.root / path).rename(tree.root.parent / path)
+    (tree.root / ".keep").touch()
+    walked = tree.walk(WalkKind.PASS, first=False)
+    assert (walked.empty, walked.tracks, tree.told) == (True, 0, {})
+
+
+def test_a_root_that_goes_during_a_pass_is_no_crash(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree.track("A")
+    tree.walk()
+    original = os.stat
+
+    def going(path: object, *arguments: object, **options: object) -> os.stat_result:
+        if isinstance(path, str) and path.endswith("/A"):
+            tree.root.rename(tree.root.parent / "elsewhere")
+        return original(path, *arguments, **options)  # type: ignore[arg-type]  # passed on
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", going)
+        walked = tree.walk(WalkKind.PASS, first=False)
+    assert (walked.empty, tree.told) == (True, {})
+
+
+def test_a_folder_of_a_lost_dataset_is_lost_and_not_gone(tree: Tree) -> None:
+    tree.track("A")
+    tree.walk()
+    (tree.root / "A").rename(tree.root.parent / "A")
+    assert tree.scanner().read("A").finding is Finding.LOST
+    assert set(Sightings(tree.catalog).recall(str(tree.root), ["A"])) == {"A"}
+
+
+def test_a_directory_of_the_year_2600_is_no_crash(tree: Tree) -> None:
+    folder = tree.track("A", record=None)
+    os.utime(folder, ns=(0, 20_000_000_000_000_000_000))
+    assert tree.scanner().read("A").finding is Finding.DUE
+    tree.walk(WalkKind.PASS)
+
+
+def test_a_companion_that_is_removed_is_missed(tree: Tree) -> None:
+    tree.offers = (offer(bases=("lufs", "lra", ".BEATS_GRID")),)
+    folder = tree.track("A")
+    (folder / "A.BEATS_GRID").write_text("0.5\n")
+    tree.settle()
+    tree.walk()
+    (folder / "A.BEATS_GRID").unlink()
+    tree.settle()
+    tree.walk()
+    assert "A" in tree.told
+
+
+def test_what_is_ignored_from_now_on_is_gone(tree: Tree) -> None:
+    tree.track("Archive/A", record=None)
+    tree.walk()
+    tree.ignore = ("Archive",)
+    tree.walk(WalkKind.PASS)
+    assert tree.told.get("Archive/A") is Finding.GONE
+    assert tree.scanner().read("Archive/A").finding is Finding.GONE
+    assert tree.scanner().read(".hidden/A").finding is Finding.GONE
+
+
+def test_a_sighting_whose_shape_is_lost_is_looked_at_again(tree: Tree) -> None:
+    tree.track("A")
+    tree.walk()
+    tree.catalog.write_many("DELETE FROM shape", [()])
+    tree.walk()
+    assert (tree.told, tree.unchanged) == ({"A": Finding.COMPLETE}, {})
+
+
 # The marker
 
 
@@ -283,15 +356,16 @@ def test_a_folder_without_its_marker_is_on_its_way(tree: Tree) -> None:
 # Settling
 
 
-def test_a_record_that_is_removed_needs_no_settling(tree: Tree) -> None:
+def test_what_is_due_for_another_analyzer_needs_no_settling(tree: Tree) -> None:
     folder = tree.track("A")
     assert tree.scanner().read("A").at_rest is False, "nobody has seen it before"
-    (folder / "A.INFO").unlink()
+    tree.offers = (LOUDNESS, MOOD)
     reading = tree.scanner().read("A")
     assert (reading.finding, reading.at_rest) == (Finding.DUE, True)
-    (folder / "A.INFO").write_text(OURS)
+    tree.offers = (LOUDNESS,)
     tree.scanner().read("A")
     (folder / "full_mix.flac").write_bytes(b"another sound")
+    tree.offers = (LOUDNESS, MOOD)
     assert tree.scanner().read("A").at_rest is False
 
 
@@ -335,4 +409,5 @@ def test_a_catalog_that_is_lost_knows_nothing(tmp_path: Path) -> None:
 
 
 def test_a_reading_says_where_it_is(tree: Tree) -> None:
+    (tree.root / "Somewhere").mkdir()
     assert tree.scanner().read("nowhere") == Reading(FolderKey(str(tree.root), "nowhere"), Finding.GONE)

@@ -104,6 +104,39 @@ def test_a_configuration_that_would_be_invalid_is_left_alone(machine: Path, caps
     assert "not TOML" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "table", ['  [[dataset]]\npath = "{0}"', '[[ dataset ]]\npath = "{0}"', 'dataset = [{{path = "{0}"}}]']
+)
+def test_a_table_of_another_hand_is_not_said_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], table: str
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "audiobatchd").mkdir()
+    file = tmp_path / "audiobatchd" / "audiobatchd.toml"
+    file.write_text(table.format(tmp_path / "music"))
+    (tmp_path / "music").mkdir()
+    code = ctl(tmp_path / "music", "--user", "--undo")
+    if code:
+        assert "its table is written in a way of its own" in capsys.readouterr().err
+        assert file.read_text() == table.format(tmp_path / "music")
+    else:
+        assert config.load(file).dataset == ()
+
+
+def test_a_configuration_behind_a_link_stays_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    (tmp_path / "audiobatchd").mkdir()
+    (tmp_path / "real.toml").write_text("# mine\n")
+    (tmp_path / "real.toml").chmod(0o640)
+    link = tmp_path / "audiobatchd" / "audiobatchd.toml"
+    link.symlink_to("../real.toml")
+    (tmp_path / "music").mkdir()
+    assert ctl(tmp_path / "music", "--user") == 0
+    assert link.is_symlink()
+    assert "# mine" in (tmp_path / "real.toml").read_text()
+    assert (tmp_path / "real.toml").stat().st_mode & 0o777 == 0o640
+
+
 def test_one_s_own_service_needs_no_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     (tmp_path / "music").mkdir()
