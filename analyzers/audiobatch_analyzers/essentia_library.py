@@ -6,6 +6,7 @@ the second that it takes.
 
 from __future__ import annotations
 
+import mmap
 import os
 from functools import cache
 from types import ModuleType
@@ -21,11 +22,17 @@ _ENVIRONMENT = {
 }
 
 
+# TensorFlow makes its matrix kernels at run time. Where that is forbidden it does not say so and gives wrong numbers.
+_COMPILED_AHEAD = {"TENSORFLOW_USE_CUSTOM_CONTRACTION_KERNEL": "false"}
+
+
 @cache
 def standard() -> Any:  # noqa: ANN401  # the module has no types
     """The module `essentia.standard`. Raises AnalyzerUnavailableError where it cannot be imported."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if not _may_make_code():
+        os.environ.update(_COMPILED_AHEAD)
     try:
         import essentia  # noqa: PLC0415  # see above
 
@@ -36,3 +43,12 @@ def standard() -> Any:  # noqa: ANN401  # the module has no types
         raise AnalyzerUnavailableError(message) from error
     found: ModuleType = module
     return found
+
+
+def _may_make_code() -> bool:
+    """Whether memory may be writable and executable: systemd's MemoryDenyWriteExecute= and SELinux forbid it."""
+    try:
+        mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close()
+    except PermissionError:
+        return False
+    return True
