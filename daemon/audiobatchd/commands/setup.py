@@ -60,24 +60,29 @@ class Places:
 
 
 def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
-    """Have the service work on a dataset, or, with `--undo`, no longer. Exit code 1 where it could not write there."""
+    """Have the service work on a dataset, or, with `--undo`, no longer.
+
+    Where the service could not write, nothing is changed and the exit code is 1.
+    """
     places = _places(arguments)
     dataset = os.path.realpath(arguments.dataset)
     if not arguments.undo and not Path(dataset).is_dir():
         message = f"no such directory: {shown(dataset)}"
         raise UsageError(message)
-    done = _undo(dataset, places) if arguments.undo else _do(dataset, places)
     trouble = "" if arguments.undo else _trouble(dataset, places)
+    done: list[str] = []
+    if not trouble:
+        done = _undo(dataset, places) if arguments.undo else _do(dataset, places)
     if places.drop_ins is not None and done:
-        done += _tell_systemd(restart=not trouble and not arguments.no_restart)
+        done += _tell_systemd(restart=not arguments.no_restart)
     if arguments.json:
         say(harmless_json(msgspec.json.encode({"dataset": shown(dataset), "done": done, "trouble": trouble})))
         return 1 if trouble else 0
-    for line in done or ["Nothing was to be done."]:
+    for line in done if done or trouble else ["Nothing was to be done."]:
         say(shown(line))
     if trouble:
-        say(shown(f"But the service's user {places.user} cannot write there: {trouble}"))
-        say("Give it the group, for what is there and for what comes:")
+        say(shown(f"Nothing was changed: the service's user {places.user} cannot write there: {trouble}"))
+        say("Give it the group, for what is there and for what comes, and repeat this:")
         path = shown(dataset)
         say(f"  chgrp -R {_USER} '{path}' && chmod -R g+rwX '{path}' && find '{path}' -type d -exec chmod g+s {{}} +")
     return 1 if trouble else 0
@@ -189,27 +194,37 @@ def _drop_in_name(dataset: str) -> str:
 
 
 def _drop_in(dataset: str) -> str:
-    quoted = '"' + dataset.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
+    escaped = dataset.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     lines = [
         f"# Written by `audiobatchctl setup {shown(dataset)}`; `--undo` removes it.",
         "[Unit]",
-        f"RequiresMountsFor={quoted}",
+        f'RequiresMountsFor="{escaped}"',
         "",
         "[Service]",
-        f"ReadWritePaths={quoted}",
+        "# With a dash: without this directory the service starts all the same, and says that it is missing.",
+        f'ReadWritePaths="-{escaped}"',
     ]
-    if any(dataset == place or dataset.startswith(f"{place}/") for place in _HIDDEN):
+    if _hidden(dataset):
         lines += ["# ProtectHome=yes would hide it: of all homes the unit sees this directory alone."]
-        lines += ["ProtectHome=tmpfs", f"BindPaths={quoted}"]
+        lines += ["ProtectHome=tmpfs", f'BindPaths="-{escaped}"']
     return "\n".join(lines) + "\n"
 
 
+def _hidden(dataset: str) -> bool:
+    return any(dataset == place or dataset.startswith(f"{place}/") for place in _HIDDEN)
+
+
 def _trouble(dataset: str, places: Places) -> str:
-    """Why the service's user cannot work there; empty where it can. Tried out, in the root and in a few folders."""
+    """Why the service's user cannot work there; empty where it can. Tried out, in the root and in a few folders.
+
+    What a home hides is bound into the unit's own tree, so nothing above it stands in the way: it is tried from within.
+    """
     if places.user is None:
         return ""
     with os.scandir(dataset) as entries:
-        inside = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)][:_LOOKED_AT]
+        inside = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)][:_LOOKED_AT]
+    hidden = _hidden(dataset)
+    tried = [os.path.join(os.curdir if hidden else dataset, name) for name in ("", *inside)]
     try:
         account = pwd.getpwnam(places.user)
     except KeyError as error:
@@ -217,7 +232,8 @@ def _trouble(dataset: str, places: Places) -> str:
         raise AudiobatchError(message) from error
     groups = [group.gr_gid for group in grp.getgrall() if places.user in group.gr_mem]
     done = subprocess.run(
-        [sys.executable, "-I", "-c", _TRIAL, dataset, *inside],
+        [sys.executable, "-I", "-c", _TRIAL, *tried],
+        cwd=dataset if hidden else None,
         user=account.pw_uid,
         group=account.pw_gid,
         extra_groups=groups,

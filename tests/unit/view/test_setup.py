@@ -64,7 +64,7 @@ def test_a_dataset_is_added_and_taken_out_again(machine: Path, capsys: pytest.Ca
     loaded = config.load(machine / "etc" / "audiobatchd.toml")
     assert [each.path for each in loaded.dataset] == ["/srv/other", str(machine / "music")]
     (drop_in,) = (text for name, text in files(machine).items() if name.startswith("units"))
-    assert f'ReadWritePaths="{machine}/music"' in drop_in
+    assert f'ReadWritePaths="-{machine}/music"' in drop_in
     assert f'RequiresMountsFor="{machine}/music"' in drop_in
     assert "ProtectHome" not in drop_in
     assert os.listdir(machine / "music") == ["A"]
@@ -86,14 +86,32 @@ def test_a_dataset_where_the_service_cannot_write(
         (machine / name).chmod(0o755 if name == closed else 0o777)
     assert ctl(machine / "music") == 1
     out = capsys.readouterr().out
-    assert f"the service's user nobody cannot write there: {machine}/{closed}: Permission denied" in out
-    assert "restart: False" in out
+    assert f"the service's user nobody cannot write there: {machine}/{closed}" in out
+    assert "Permission denied" in out
+    assert files(machine) == {}
     assert "chgrp -R nobody" in out
+
+
+@pytest.mark.skipif(not ROOT, reason="setting up a machine takes root")
+def test_a_dataset_in_a_home_that_is_closed(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup, "_HIDDEN", (str(machine / "home"),))
+    music = machine / "home" / "me" / "music"
+    music.mkdir(parents=True)
+    music.chmod(0o777)
+    music.parent.chmod(0o700)
+    assert ctl(music) == 0
+    (drop_in,) = (text for name, text in files(machine).items() if name.startswith("units"))
+    assert f'BindPaths="-{music}"' in drop_in
+    assert os.listdir(music) == []
+    music.chmod(0o700)
+    assert ctl(music) == 1
 
 
 @pytest.mark.skipif(not ROOT, reason="setting up a machine takes root")
 def test_a_configuration_that_would_be_invalid_is_left_alone(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (machine / "etc").mkdir()
+    for name in ("music", "music/A"):
+        (machine / name).chmod(0o777)
     (machine / "etc" / "audiobatchd.toml").write_text(f'[[dataset]]\npath = "{machine}"\n')
     before = files(machine)
     assert ctl(machine / "music") == 2
@@ -170,4 +188,4 @@ def test_drop_ins_are_named_as_systemd_would(dataset: str, name: str) -> None:
 def test_a_dataset_in_a_home_is_the_only_thing_seen_there() -> None:
     text = setup._drop_in('/home/me/50% "music"')
     assert "ProtectHome=tmpfs" in text
-    assert r'BindPaths="/home/me/50%% \"music\""' in text
+    assert r'BindPaths="-/home/me/50%% \"music\""' in text
