@@ -11,6 +11,7 @@ import fasteners
 
 from audiobatchd import __version__, eventlog
 from audiobatchd import metrics as metrics_file
+from audiobatchd.answers import Answers
 from audiobatchd.batch import batch_summary
 from audiobatchd.catalog import Catalog
 from audiobatchd.clock import SystemClock
@@ -42,7 +43,7 @@ def run(settings: Config, source: Source, state: Path, socket: Path, views: tupl
             settings, source, Policy(), catalog, clock, views=(*views, SystemdView()), watches=watches
         )
         metrics = Metrics(supervisor.core, clock.monotonic, watches.report)
-        server = ControlServer(socket, supervisor, feed, metrics.text)
+        server = ControlServer(socket, Answers(supervisor, catalog, clock), feed, metrics.text)
         logging.getLogger().addHandler(feed)
         stack.callback(logging.getLogger().removeHandler, feed)
         code = asyncio.run(_serve(supervisor, server, metrics, socket, settings))

@@ -12,61 +12,29 @@ import asyncio
 import logging
 import signal
 from collections.abc import Coroutine
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
 from audiobatchd import eventlog
 from audiobatchd.catalog import Catalog
-from audiobatchd.census import census
 from audiobatchd.clock import Clock
 from audiobatchd.config import Config, differences, size_in_bytes
 from audiobatchd.control.access import operators
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import Policy
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.core.events import (
-    Event,
-    FolderHint,
-    PauseAsked,
-    Replanned,
-    RescanAsked,
-    ResumeAsked,
-    StopAsked,
-    WorkerExited,
-    WorkersMeasured,
-)
+from audiobatchd.core.events import Event, Replanned, StopAsked, WorkerExited, WorkersMeasured
 from audiobatchd.core.messages import Stop
-from audiobatchd.core.plan import NO_MEMORY, Limits, Memory, Plan
-from audiobatchd.errands import Errands, Terms, Watching
-from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
-from audiobatchd.explanation import explained, facts_of
-from audiobatchd.locks import caretaker
-from audiobatchd.model import Cause, FolderKey, FolderState, Mode
-from audiobatchd.names import parsed
+from audiobatchd.core.plan import NO_MEMORY
+from audiobatchd.errands import Errands, Watching
+from audiobatchd.errors import ConfigError, UsageError
+from audiobatchd.model import Mode
 from audiobatchd.one_off import worker_settings
 from audiobatchd.overview import Overview
+from audiobatchd.planning import memory_of, plan_of, terms_of, to_walk_again
 from audiobatchd.pool import Pool
-from audiobatchd.requests import (
-    CleanedLocks,
-    CleanLocks,
-    FolderName,
-    Nothing,
-    Pause,
-    Paused,
-    Reloaded,
-    Rescan,
-    Resume,
-    Retried,
-    RetryFolders,
-    Survey,
-    Surveyed,
-)
-from audiobatchd.sightings import Sightings
-from audiobatchd.status import FolderReport, Status, Trouble
-from audiobatchd.survey import Asked, Keys, Offered
+from audiobatchd.requests import Reloaded
+from audiobatchd.status import Status
 
 _LOG = logging.getLogger(__name__)
 _VIEW_INTERVAL = 0.25
@@ -132,8 +100,8 @@ class Supervisor:
         self._mode = mode
         self._operators = operators(config.operators)
         self._worker_settings = worker_settings(config, source.model_directories(config))
-        memory = _memory(catalog, config, clock.wall().timestamp()) if mode is Mode.SERVICE else NO_MEMORY
-        self.core = Dispatcher(self._plan(config), clock.monotonic(), memory)
+        memory = memory_of(catalog, config, clock.wall().timestamp()) if mode is Mode.SERVICE else NO_MEMORY
+        self.core = Dispatcher(plan_of(config, policy, mode), clock.monotonic(), memory)
         self.overview = Overview(self.core, clock.wall(), watches.report if watches else None)
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -141,112 +109,25 @@ class Supervisor:
         self._reloading = asyncio.Lock()
         self._ended = False
 
-    # What the control socket asks for
-
-    def status(self) -> Status:
-        """What `GET /v1/status` answers, now."""
-        return self.overview.status(self._clock.monotonic(), self._clock.wall())
-
-    async def failures(self) -> list[Trouble]:
-        """Every folder that failed or is blocked, the latest first; made in a thread, for there may be a million."""
-        return await asyncio.to_thread(self.overview.failures, self._clock.monotonic(), self._clock.wall())
-
     @property
     def config(self) -> Config:
         """The configuration that counts now."""
         return self._config
 
+    @property
+    def errands(self) -> Errands:
+        """What works at the disks while `run` does."""
+        return self._errands
+
     def may_change(self, uid: int) -> bool:
         """Whether this user may have the daemon do something."""
         return uid in self._operators
 
-    async def explain(self, name: FolderName) -> FolderReport:
-        """What is known of one folder, and what comes next. Raises UsageError and UnknownFolderError."""
-        key = self._key_of(name)
-        scanner = self._errands.scanner(key.dataset)
-        if scanner is None:
-            raise _no_such(name.dataset)
-        work = partial(facts_of, key, scanner, self._catalog)
-        facts = await asyncio.wrap_future(self._errands.submit(key.dataset, work))
-        if not facts.is_track and key not in self.core.ledger.active:
-            message = f"there is no track folder {name.folder} in {name.dataset}"
-            raise UnknownFolderError(message)
-        return explained(self.core, key, facts, self._clock.monotonic(), self._clock.wall())
+    def tell(self, event: Event) -> None:
+        """Enqueue an event; from the loop's thread."""
+        self._queue.put_nowait(event)
 
-    async def retry(self, request: RetryFolders) -> Retried:
-        """Try folders again, whatever they have come to. Raises UsageError and UnknownFolderError."""
-        keys = {self._key_of(name) for name in request.folders}
-        unknown = [key for key in keys if key not in self.core.ledger.active and key not in self.core.ledger.complete]
-        if unknown:
-            message = f"there is no track folder {unknown[0].path} in {unknown[0].dataset}"
-            raise UnknownFolderError(message)
-        if request.dataset:
-            self._dataset_of(request.dataset)
-        if request.all or request.dataset:
-            wanted = parsed(request.dataset) if request.dataset else None
-            keys |= {key for key in self.core.ledger.troubled if wanted in (None, key.dataset)}
-        self._errands.pardon(keys)
-        return Retried(len(keys))
-
-    async def survey(self, request: Survey) -> Surveyed:
-        """What the folders of a dataset have and lack, by what is known of them. Raises UsageError."""
-        path = self._dataset_of(request.dataset)
-        dataset = self.core.datasets[path]
-        if not (self._catalog.lasts and (dataset.walks or dataset.passes)):
-            message = f"{request.dataset} has not been walked yet"
-            raise UsageError(message)
-        asked: Asked = Keys(tuple(dict.fromkeys(request.features)))
-        if not request.features:
-            asked = Offered(self.core.offers or (), self.core.plan.policies[path])
-        busy = {
-            key.path
-            for key, folder in self.core.ledger.active.items()
-            if key.dataset == path and folder.state in (FolderState.RUNNING, FolderState.LOCKED)
-        }
-        work = partial(census, path, Sightings(self._catalog), asked, busy, names=request.names)
-        return await asyncio.wrap_future(self._errands.submit(path, work))
-
-    def bump(self, name: FolderName) -> Retried:
-        """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""
-        key = self._key_of(name)
-        if not self.core.ledger.bump(key):
-            message = f"{name.folder} in {name.dataset} waits for nothing"
-            raise UnknownFolderError(message)
-        self._queue.put_nowait(FolderHint(key))
-        return Retried(1)
-
-    def pause(self, request: Pause) -> Paused:
-        """Give out no more jobs. Raises UsageError."""
-        paths = self._datasets_of(request.dataset)
-        for path in paths:
-            self._queue.put_nowait(PauseAsked(path, request.seconds))
-        return Paused(len(paths))
-
-    def resume(self, request: Resume) -> Paused:
-        """Give out jobs again. Raises UsageError."""
-        paths = [
-            path for path in self._datasets_of(request.dataset) if Cause.OPERATOR in self.core.datasets[path].holds
-        ]
-        for path in paths:
-            self._queue.put_nowait(ResumeAsked(path))
-        return Paused(len(paths))
-
-    def rescan(self, request: Rescan) -> Nothing:
-        """Walk a dataset now. Raises UsageError."""
-        self._queue.put_nowait(RescanAsked(self._dataset_of(request.dataset), request.accept))
-        return Nothing()
-
-    async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
-        """Remove the locks of the dead of one dataset, in a thread. Raises UsageError for what is none of ours."""
-        path = self._dataset_of(request.dataset)
-        settings = next(each for each in self._config.dataset if each.path == path)
-        request = msgspec.structs.replace(request, dataset=path)
-        work = partial(caretaker.clean_up, request, settings.ignore, alone=settings.alone)
-        try:
-            return await asyncio.wrap_future(self._errands.submit(path, work))
-        except OSError as error:
-            message = f"cannot look for locks in {request.dataset}: {error.strerror}"
-            raise UsageError(message) from error
+    # The configuration, again
 
     async def reload(self) -> Reloaded:
         """Read the configuration again and go by it; what has changed. Raises ConfigError: then nothing has."""
@@ -279,28 +160,9 @@ class Supervisor:
         settings = worker_settings(config, self._source.model_directories(config))
         anew, self._worker_settings = settings != self._worker_settings, settings
         self._pool.replan(settings)
-        self._errands.take_terms(self._terms(config), self._watches)
-        old = {each.path: _looked_at_by(before, each.path) for each in before.dataset}
-        rewalk = {each.path for each in config.dataset if old.get(each.path) != _looked_at_by(config, each.path)}
-        self._queue.put_nowait(Replanned(self._plan(config), anew, frozenset(rewalk)))
-
-    def _datasets_of(self, name: str) -> list[str]:
-        """The named one, or all."""
-        return [self._dataset_of(name)] if name else list(self.core.datasets)
-
-    def _dataset_of(self, name: str) -> str:
-        path = parsed(name)
-        if path not in self.core.datasets:
-            raise _no_such(name)
-        return path
-
-    def _key_of(self, name: FolderName) -> FolderKey:
-        dataset, path = self._dataset_of(name.dataset), parsed(name.folder)
-        parts = path.split("/") if path not in ("", ".") else []
-        if any(part in ("", ".", "..") or "\0" in part for part in parts):
-            message = f"not a path below a dataset: {name.folder}"
-            raise UsageError(message)
-        return FolderKey(dataset, "/".join(parts))
+        self._errands.take_terms(terms_of(config, self._policy), self._watches)
+        plan = plan_of(config, self._policy, self._mode)
+        self._queue.put_nowait(Replanned(plan, anew, to_walk_again(before, config)))
 
     # The loop
 
@@ -312,7 +174,7 @@ class Supervisor:
         if self._watches:
             self._watches.listen(self._post)
         self._errands.take_offers(self.core.offers or ())
-        self._errands.take_terms(self._terms(self._config), self._watches)
+        self._errands.take_terms(terms_of(self._config, self._policy), self._watches)
         self._catch_signals()
         self._start(self._show())
         self._start(self._measure())
@@ -448,61 +310,6 @@ class Supervisor:
 
     def _update_views(self) -> None:
         if self._views:
-            status = self.status()
+            status = self.overview.status(self._clock.monotonic(), self._clock.wall())
             for view in self._views:
                 view.update(status)
-
-    # The configuration in the core's terms
-
-    def _terms(self, config: Config) -> list[Terms]:
-        return [Terms(each, self._policy_for(config, each.path)) for each in config.dataset]
-
-    def _policy_for(self, config: Config, path: str) -> Policy:
-        adopt = next(each.adopt for each in config.dataset if each.path == path)
-        return msgspec.structs.replace(
-            self._policy,
-            adopt=self._policy.adopt and adopt,
-            recompute_other_models=config.recompute_other_models,
-        )
-
-    def _plan(self, config: Config) -> Plan:
-        once = self._mode is not Mode.SERVICE
-        limits = Limits(
-            {each.path: each.settle for each in config.dataset},
-            max_deaths=config.max_deaths,
-            max_suspect=config.max_suspect,
-            backoff=(1.0, 10.0) if once else (5.0, 300.0),
-            once=once,
-        )
-        return Plan(
-            datasets={each.path: each.rescan for each in config.dataset},
-            limits=limits,
-            policies={each.path: self._policy_for(config, each.path) for each in config.dataset},
-            workers=config.worker_count,
-            job_timeout=config.job_timeout,
-            job_timeout_factor=config.job_timeout_factor,
-            worker_memory=size_in_bytes(config.worker_memory),
-            recycle_jobs=config.recycle_jobs,
-            stop_grace=config.stop_grace,
-            reap=config.reap,
-            features=self._policy.only or (),
-            once=once,
-            dry_run=self._mode is Mode.DRY_RUN,
-        )
-
-
-def _no_such(dataset: str) -> UsageError:
-    return UsageError(f"no such dataset: {dataset}")
-
-
-def _memory(catalog: Catalog, config: Config, now: float) -> Memory:
-    sightings = Sightings(catalog)
-    datasets = {each.path: (sightings.count(each.path), sightings.root(each.path)) for each in config.dataset}
-    return Memory(sightings.offers(), datasets, sightings.pauses(now))
-
-
-def _looked_at_by(config: Config, path: str) -> tuple[object, ...]:
-    """What decides which folders a dataset has, and what is due in them."""
-    dataset = next(each for each in config.dataset if each.path == path)
-    policy = (dataset.adopt, dataset.alone, config.recompute_other_models)
-    return dataset.ignore, dataset.mode, dataset.ready_marker, *policy

@@ -25,8 +25,8 @@ class Reading(Struct, frozen=True):
     """One look at one folder, made by `scan`. `reasons` are by file, or under "" for the folder as a whole.
 
     `on_their_way`: some files still have their temporary names, `waits_for` among them. `charges` and `suspicions` are
-    what counted towards giving these files up, in this run and before. `at_rest`: nothing has changed in it since it
-    was complete; what is due has.
+    what counted towards giving these files up, in this run and before. `at_rest`: its files are as they were when it
+    was complete.
     """
 
     key: FolderKey

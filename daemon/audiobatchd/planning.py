@@ -1,0 +1,71 @@
+"""The configuration, in the words of those who go by it: the core's plan and memory, the terms of the errands."""
+
+from __future__ import annotations
+
+import msgspec
+
+from audiobatchd.catalog import Catalog
+from audiobatchd.config import Config, size_in_bytes
+from audiobatchd.core.completeness import Policy
+from audiobatchd.core.plan import Limits, Memory, Plan
+from audiobatchd.errands import Terms
+from audiobatchd.model import Mode
+from audiobatchd.sightings import Sightings
+
+
+def terms_of(config: Config, policy: Policy) -> list[Terms]:
+    """How each dataset is looked at. `policy` is what the command line asks for."""
+    return [Terms(each, _policy_for(config, each.path, policy)) for each in config.dataset]
+
+
+def plan_of(config: Config, policy: Policy, mode: Mode) -> Plan:
+    """What the core is to do."""
+    once = mode is not Mode.SERVICE
+    limits = Limits(
+        {each.path: each.settle for each in config.dataset},
+        max_deaths=config.max_deaths,
+        max_suspect=config.max_suspect,
+        backoff=(1.0, 10.0) if once else (5.0, 300.0),
+        once=once,
+    )
+    return Plan(
+        datasets={each.path: each.rescan for each in config.dataset},
+        limits=limits,
+        policies={each.path: _policy_for(config, each.path, policy) for each in config.dataset},
+        workers=config.worker_count,
+        job_timeout=config.job_timeout,
+        job_timeout_factor=config.job_timeout_factor,
+        worker_memory=size_in_bytes(config.worker_memory),
+        recycle_jobs=config.recycle_jobs,
+        stop_grace=config.stop_grace,
+        reap=config.reap,
+        features=policy.only or (),
+        once=once,
+        dry_run=mode is Mode.DRY_RUN,
+    )
+
+
+def memory_of(catalog: Catalog, config: Config, now: float) -> Memory:
+    """What the last run has left to the core. `now` is in seconds since 1970."""
+    sightings = Sightings(catalog)
+    datasets = {each.path: (sightings.count(each.path), sightings.root(each.path)) for each in config.dataset}
+    return Memory(sightings.offers(), datasets, sightings.pauses(now))
+
+
+def to_walk_again(before: Config, after: Config) -> frozenset[str]:
+    """The datasets that are new, or whose folders or their dues are decided otherwise than before."""
+    old = {each.path: _looked_at_by(before, each.path) for each in before.dataset}
+    return frozenset(each.path for each in after.dataset if old.get(each.path) != _looked_at_by(after, each.path))
+
+
+def _policy_for(config: Config, path: str, policy: Policy) -> Policy:
+    adopt = next(each.adopt for each in config.dataset if each.path == path)
+    return msgspec.structs.replace(
+        policy, adopt=policy.adopt and adopt, recompute_other_models=config.recompute_other_models
+    )
+
+
+def _looked_at_by(config: Config, path: str) -> tuple[object, ...]:
+    dataset = next(each for each in config.dataset if each.path == path)
+    policy = (dataset.adopt, dataset.alone, config.recompute_other_models)
+    return dataset.ignore, dataset.mode, dataset.ready_marker, *policy
