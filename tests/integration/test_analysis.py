@@ -103,10 +103,10 @@ def test_the_beats_are_a_file_that_counts(tmp_path: Path) -> None:
     assert grid.read_text() == first
 
 
-def test_the_same_bits_by_one_worker_and_by_four(tmp_path: Path) -> None:
+def test_the_same_bits_by_one_worker_and_by_eight(tmp_path: Path) -> None:
     models = write_default_models(tmp_path / "models")
     told = []
-    for workers in (1, 4):
+    for workers in (1, 8):
         dataset = tmp_path / f"by {workers}"
         for number in range(6):
             make_track(dataset / f"Track {number}", seconds=4 + number / 7, stems=("bass",), seed=number)
