@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from audiobatchd.catalog import Catalog
 from audiobatchd.core.datasets import Dataset
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.core.folders import Folder
+from audiobatchd.core.folder import Folder
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import Slot
 from audiobatchd.locks.folder_lock import path_of

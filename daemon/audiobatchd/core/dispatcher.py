@@ -1,6 +1,6 @@
 """The whole of what the daemon decides: events go in, actions come out.
 
-It composes the rooms beside it and adds nothing else.
+It composes the rooms beside it: the folders (`folders`), the rounds over datasets (`rounds`), the workers (`crew`).
 A folder's way through here: `FolderHint` -> `ReadFolder` -> `FolderRead` (settling, then queued) -> `SendJob` ->
 `WorkerSaid(Result)` -> complete, or one of the other ends.
 """
@@ -11,19 +11,21 @@ import msgspec
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.core.completeness import FileMemory, Offer
+from audiobatchd.core.completeness import Offer
 from audiobatchd.core.crew import Crew
 from audiobatchd.core.datasets import Dataset
-from audiobatchd.core.folders import Folder, Ledger
+from audiobatchd.core.folder import Folder
+from audiobatchd.core.folders import Ledger
 from audiobatchd.core.lifecycle import DaemonState, Lifecycle
 from audiobatchd.core.messages import Job, Ready, Result, Stage
+from audiobatchd.core.news import News
 from audiobatchd.core.plan import NO_MEMORY, Memory, Plan
 from audiobatchd.core.readings import Finding, Reading
+from audiobatchd.core.rounds import Rounds
 from audiobatchd.core.slot import Assignment, Slot, SlotState
 from audiobatchd.core.tally import Tally
-from audiobatchd.model import Attempt, Cause, FolderKey, FolderState, Outcome, WalkKind
+from audiobatchd.model import Attempt, Cause, FolderKey, FolderState, Outcome
 
-_WALK_SOON = 2.0
 _USAGE = 2
 _TELLS_ALL = (Outcome.DONE, Outcome.FAILED)
 _NO_GOOD_END = (Outcome.FAILED, Outcome.BLOCKED, Outcome.ERROR, Outcome.SUSPECT)
@@ -47,7 +49,8 @@ class Dispatcher:
         self.offers: tuple[Offer, ...] | None = None if plan.once else memory.offers
         self._is_offered = False
         self._job_number = 0
-        self._reported: dict[FolderKey, tuple[FolderState, str]] = {}
+        self._news = News()
+        self.rounds = Rounds(plan, self.datasets, self.ledger, self.life, self._news)
 
     def handle(self, event: on.Event, now: float) -> list[do.Action]:  # noqa: C901, PLR0911, PLR0912  # one case per event
         """What follows from `event`."""
@@ -69,11 +72,11 @@ class Dispatcher:
             case on.WalkRead():
                 return self._walk_read(event, now)
             case on.Walked():
-                return self._walked(event, now)
+                return self.rounds.walked(event, now)
             case on.LocksSeen():
-                return self._locks_seen(event, now)
+                return self.rounds.locks_seen(event, now)
             case on.Probed(dataset, cause, trouble):
-                return self._probed(self.datasets[dataset], cause, trouble, now)
+                return self.rounds.probed(self.datasets[dataset], cause, trouble, now)
             case on.RetryAsked(key):
                 self.ledger.retry(key, now)
             case on.PauseAsked(dataset, seconds):
@@ -81,14 +84,14 @@ class Dispatcher:
                 told = do.Report("dataset-paused", {"dataset": dataset, "remark": "paused by an operator"})
                 return [told, do.KeepPause(dataset, paused=True, seconds=seconds)]
             case on.ResumeAsked(dataset):
-                return self._released(self.datasets[dataset], Cause.OPERATOR, now)
+                return self.rounds.released(self.datasets[dataset], Cause.OPERATOR, now)
             case on.RescanAsked(dataset, accepts):
                 self.datasets[dataset].accepts = accepts
                 self.datasets[dataset].want_walk(now)
             case on.TreeAppeared(key) if self.offers is not None:
                 self.datasets[key.dataset].trees.add(key.path)
             case on.TreeVanished(key):
-                self._tree_vanished(key, now)
+                self.rounds.tree_vanished(key, now)
             case on.WatchLost(dataset, reason):
                 self.datasets[dataset].want_walk(now)
                 return [do.Report("watch-lost", {"dataset": dataset, "reason": reason})]
@@ -111,9 +114,7 @@ class Dispatcher:
         """What follows from time having passed, and from everything that `handle` was told since the last tick."""
         actions: list[do.Action] = []
         if self.offers is not None and self.life.works:
-            actions += self._walks(now)
-            actions += self._reap(now)
-            actions += self._probe(now)
+            actions += self.rounds.due(now)
             actions += [do.ReadFolder(key) for key in self.ledger.looks(now)]
             if not self.plan.dry_run:
                 actions += self._assign(now)
@@ -128,9 +129,7 @@ class Dispatcher:
         times: list[float | None] = [*self.crew.wakeups(), self.life.kill_at]
         if self.offers is not None and self.life.works:
             times.append(self.ledger.next_look())
-            times += [dataset.reap_at for dataset in self.datasets.values()]
-            times += [hold.probe_at for dataset in self.datasets.values() for hold in dataset.holds.values()]
-            times += [dataset.next_walk(once=self.plan.once) for dataset in self.datasets.values()]
+            times += self.rounds.wakeups()
         return min((time for time in times if time is not None), default=None)
 
     # Folders
@@ -159,17 +158,10 @@ class Dispatcher:
         if folder is None and (reading.memory or survived):
             actions.append(do.Remember(reading.key, reading.memory))
         if folder is None:
-            self._reported.pop(reading.key, None)
+            self._news.is_over(reading.key)
         elif folder.state is FolderState.BLOCKED:
-            actions += self._report(reading.key, folder)
+            actions += self._news.of(reading.key, folder)
         return actions
-
-    def _report(self, key: FolderKey, folder: Folder) -> list[do.Action]:
-        """One line per event, and none twice: a folder that is blocked as before is no news."""
-        if self._reported.get(key) == (folder.state, folder.reason):
-            return []
-        self._reported[key] = (folder.state, folder.reason)
-        return [do.Report(f"folder-{folder.state.value}", {"reason": folder.reason}, key)]
 
     def _finished(self, slot: Slot, result: Result, now: float) -> list[do.Action]:
         stage, since = slot.doing, slot.since
@@ -196,16 +188,16 @@ class Dispatcher:
             actions.append(do.KeepAttempt(key, attempt))
         if not self.plan.once and (hold := self.datasets[key.dataset].ended(key, result, now)):
             actions.append(do.Report("dataset-paused", {"dataset": key.dataset, "remark": hold.remark}))
-        gave_up = self._verdict_on(folder) if result.outcome in (Outcome.ERROR, Outcome.SUSPECT) else ""
+        gave_up = folder.gave_up if result.outcome in (Outcome.ERROR, Outcome.SUSPECT) else ""
         # A job that did not come to an end of its own tells nothing of files that it did not look at.
         memory = result.memory if result.outcome in _TELLS_ALL else {**remembered, **result.memory}
         if pardoned:
             memory = {role: msgspec.structs.replace(each, failure=None) for role, each in memory.items()}
         if memory or remembered or gave_up or counted or folder.charges or folder.suspicions:
-            actions.append(_remember(key, folder, memory, gave_up))
+            actions.append(folder.kept(key, memory, gave_up))
         match folder.state:
             case FolderState.COMPLETE:
-                self._reported.pop(key, None)
+                self._news.is_over(key)
                 self.tally.add(now, result.audio_seconds)
                 fields: dict[str, do.Field] = dict(result.values)
                 fields |= {name: f"unmeasurable ({why})" for name, why in result.unmeasurable.items()}
@@ -215,142 +207,16 @@ class Dispatcher:
             case FolderState.QUEUED:
                 actions.append(do.Report("folder-suspect", {"reason": folder.reason}, key))
             case _:
-                actions += self._report(key, folder)
+                actions += self._news.of(key, folder)
         return actions
-
-    def _verdict_on(self, folder: Folder) -> str:
-        """Why a folder was given up as a whole; empty where it was not."""
-        return next(iter(folder.reasons.values()), "") if folder.state is FolderState.FAILED else ""
-
-    # Datasets
-
-    def _walks(self, now: float) -> list[do.Action]:
-        """The walks that begin now. A tree that is moved in is told of directory by directory: one walk takes all."""
-        actions: list[do.Action] = []
-        for dataset in self.datasets.values():
-            kind = dataset.due_walk(now, once=self.plan.once)
-            if kind is not None:
-                renew = dataset.renew and kind is WalkKind.FULL
-                first = dataset.walk_started(kind)
-                self.ledger.walk_begins(dataset.path)
-                if kind is WalkKind.FULL and not dataset.round_open:
-                    self.ledger.begin_round(dataset.path)
-                actions.append(do.WalkTree(dataset.path, kind=kind, renew=renew, first=first))
-            if dataset.trees and not dataset.walking_trees:
-                actions.append(do.WalkTree(dataset.path, dataset.take_trees(), WalkKind.TREES, first=True))
-        return actions
-
-    def _walked(self, walk: on.Walked, now: float) -> list[do.Action]:
-        dataset = self.datasets[walk.dataset]
-        if walk.kind is WalkKind.TREES:
-            dataset.walking_trees = False
-            dataset.parents |= walk.parents
-            return []
-        whole = walk.kind is WalkKind.FULL
-        if walk.root is not None and not walk.refusal:
-            # A dataset without track folders may still have their locks, in the root.
-            dataset.parents = {"", *walk.parents, *(() if whole else dataset.parents)}
-            dataset.is_track = walk.is_track
-            dataset.reap_at = now
-        known = max(self.ledger.count(walk.dataset), 0 if dataset.believed else dataset.known)
-        gone = self.ledger.not_seen(walk.dataset) if whole else []
-        accepted = dataset.accepting and walk.empty
-        noted: list[do.Action] = []
-        seen = self.ledger.count(walk.dataset) - len(gone) if whole else walk.tracks
-        if dataset.walked(walk, known, seen, now):
-            for key in gone:
-                if accepted:
-                    self.ledger.forget(key)  # a look at each would say that the dataset is lost
-                else:
-                    self.ledger.hint(key, now)
-            if whole and walk.root is not None and not walk.empty:
-                noted.append(do.NoteRoot(walk.dataset, walk.root))
-        actions = noted
-        if (dataset.state, dataset.remark) != dataset.before:
-            fields: dict[str, do.Field] = {"dataset": walk.dataset, "folders": self.ledger.count(walk.dataset)}
-            fields |= {"remark": dataset.remark} if dataset.remark else {}
-            actions.append(do.Report(f"dataset-{dataset.state.value}", fields))
-        if all(each.walks or each.passes for each in self.datasets.values()) and self.life.walked():
-            actions.append(do.AnnounceReady())
-        return actions
-
-    def _reap(self, now: float) -> list[do.Action]:
-        """Locks are looked at after every walk, and every `reap` seconds; in one pass, after its walk."""
-        actions: list[do.Action] = []
-        for dataset in self.datasets.values():
-            if dataset.reap_at is not None and now >= dataset.reap_at:
-                dataset.reap_at = None
-                if not self.plan.dry_run:
-                    actions.append(do.ReapLocks(dataset.path, frozenset(dataset.parents), dataset.is_track))
-        return actions
-
-    def _locks_seen(self, event: on.LocksSeen, now: float) -> list[do.Action]:
-        dataset = self.datasets[event.dataset]
-        dataset.overdue = event.overdue
-        if not self.plan.once and dataset.reap_at is None:
-            dataset.reap_at = now + self.plan.reap
-        actions: list[do.Action] = []
-        for path in sorted(event.left):
-            key = FolderKey(event.dataset, path)
-            folder = self.ledger.left(key)
-            if folder is not None:
-                verdict = self._verdict_on(folder)
-                actions.append(_remember(key, folder, folder.memory, verdict))
-                if verdict:
-                    actions += self._report(key, folder)
-                elif folder.is_suspect:
-                    actions.append(do.Report("folder-suspect", {"reason": "whoever worked on it died"}, key))
-        return actions
-
-    def _probe(self, now: float) -> list[do.Action]:
-        """Look again where datasets are held up."""
-        actions: list[do.Action] = []
-        for dataset in self.datasets.values():
-            for hold in list(dataset.holds.values()):
-                if hold.probe_at is None or now < hold.probe_at:
-                    continue
-                hold.probe_at = None  # until the answer is there
-                if hold.cause is Cause.OPERATOR:
-                    actions += self._released(dataset, hold.cause, now)
-                else:
-                    healthy = next(self.ledger.complete.paths(dataset.path), None)
-                    other = None if healthy is None else FolderKey(dataset.path, healthy)
-                    actions.append(do.Probe(hold.key, hold.cause, other))
-        return actions
-
-    def _probed(self, dataset: Dataset, cause: Cause, trouble: str, now: float) -> list[do.Action]:
-        if trouble and cause in dataset.holds:
-            dataset.holds[cause].persists(now)
-            return []
-        return self._released(dataset, cause, now)
-
-    def _released(self, dataset: Dataset, cause: Cause, now: float) -> list[do.Action]:
-        """What held up a dataset is over."""
-        if cause not in dataset.holds:
-            return []
-        dataset.released(cause)
-        self.ledger.resume(dataset.path, cause, now)
-        kept: list[do.Action] = [do.KeepPause(dataset.path, paused=False)] if cause is Cause.OPERATOR else []
-        return [do.Report("dataset-resumed", {"dataset": dataset.path}), *kept]
 
     def _replan(self, event: on.Replanned, now: float) -> None:
         """Go by another configuration from now on; what runs, runs on by the old one."""
-        plan = self.plan = event.plan
-        self.ledger.limits = plan.limits
-        self.life.stop_grace = plan.stop_grace
-        self.crew.replan(plan, anew=event.anew)
-        for path in [path for path in self.datasets if path not in plan.datasets]:
-            del self.datasets[path]
-            self.ledger.drop(path)
-            for key in [key for key in self._reported if key.dataset == path]:
-                del self._reported[key]
-        for path, rescan in plan.datasets.items():
-            dataset = self.datasets.setdefault(path, Dataset(path, rescan))
-            dataset.rescan = rescan
-            dataset.walk_at = min(dataset.walk_at, now + rescan)
-            if path in event.rewalk:
-                dataset.renew = True
-                dataset.want_walk(now)
+        self.plan = event.plan
+        self.ledger.limits = event.plan.limits
+        self.life.stop_grace = event.plan.stop_grace
+        self.crew.replan(event.plan, anew=event.anew)
+        self.rounds.replan(event, now)
 
     def _concerns_us(self, event: on.Event) -> bool:
         """Whether an event is of a dataset that is ours: news of one that was may still come in."""
@@ -366,13 +232,6 @@ class Dispatcher:
             case on.Walked(dataset=path) | on.LocksSeen(dataset=path) | on.Probed(dataset=path) | on.WatchLost(path):
                 return path in self.datasets
         return True
-
-    def _tree_vanished(self, key: FolderKey, now: float) -> None:
-        if key in self.ledger.active or key in self.ledger.complete:
-            self.ledger.hint(key, now)
-        else:
-            # It may have held any number of folders: one pass tells for all of them.
-            self.datasets[key.dataset].want_pass(now + _WALK_SOON)
 
     # Workers
 
@@ -494,11 +353,6 @@ class Dispatcher:
     def _verdict(self) -> int:
         """The exit code of one pass."""
         return 1 if self.ledger.troubled else 0
-
-
-def _remember(key: FolderKey, folder: Folder, memory: dict[str, FileMemory], verdict: str) -> do.Action:
-    counts = (folder.charges, folder.suspicions) if folder.state is not FolderState.COMPLETE else (0, 0)
-    return do.Remember(key, memory, folder.settling.signature, verdict, *counts)
 
 
 def _encoded(name: str) -> bytes:

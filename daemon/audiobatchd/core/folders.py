@@ -9,10 +9,9 @@ import heapq
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Container
-from dataclasses import dataclass, field
 
 from audiobatchd.core.complete import Complete
-from audiobatchd.core.completeness import FileMemory
+from audiobatchd.core.folder import Folder
 from audiobatchd.core.messages import Result
 from audiobatchd.core.plan import Limits
 from audiobatchd.core.queue import Lane, Queue
@@ -28,46 +27,6 @@ _MOMENT = 1.0
 _TROUBLE = (FolderState.FAILED, FolderState.BLOCKED)
 _TELLS_NOTHING = (Outcome.SUSPECT, Outcome.LOCKED, Outcome.CHANGED, Outcome.GONE)
 _ACTIVE = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
-
-
-@dataclass(slots=True)
-class Folder:
-    """What is known of one folder that is not complete.
-
-    `memory` goes with its next job, `access` is how permissions were when it was blocked, `due` what a dry run tells.
-    `fresh`: somebody hinted at it, so it goes before what walks find; `is_bumped`: somebody wants it before all others;
-    `is_pardoned`: while its job runs; `hinted`: once more while it ran. `round` is the full walk that came by it last.
-    `attempts`, `charges` and `suspicions` count since its files last changed; `is_suspect`: whoever was at it died, and
-    it has not been tried since. `cause` is what hindered it and likely hinders others. `retry_at` is when a backoff is
-    over, `soon` the reading after a hint, `rest_look` the one that may find it at rest, `ended` when it came to its
-    last end, good or bad.
-    """
-
-    state: FolderState = FolderState.SETTLING
-    settling: Settling = field(default_factory=Settling)
-    reasons: dict[str, str] = field(default_factory=dict)
-    memory: dict[str, FileMemory] = field(default_factory=dict)
-    access: str = ""
-    due: tuple[str, ...] = ()
-    fresh: bool = False
-    is_bumped: bool = False
-    is_pardoned: bool = False
-    round: int = 0
-    hinted: bool = False
-    attempts: int = 0
-    charges: int = 0
-    suspicions: int = 0
-    is_suspect: bool = False
-    cause: Cause = Cause.NONE
-    retry_at: float = 0.0
-    soon: float = 0.0
-    rest_look: float = 0.0
-    ended: float = 0.0
-
-    @property
-    def reason(self) -> str:
-        """Why it is where it is, in one line."""
-        return "; ".join(f"{name}: {why}" if name else why for name, why in self.reasons.items())
 
 
 class Ledger:

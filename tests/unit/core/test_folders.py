@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from audiobatchd.core.completeness import FileMemory
-from audiobatchd.core.folders import Folder, Ledger
+from audiobatchd.core.folder import Folder
+from audiobatchd.core.folders import Ledger
 from audiobatchd.core.messages import Result
 from audiobatchd.core.plan import Limits
 from audiobatchd.core.readings import Finding, Reading

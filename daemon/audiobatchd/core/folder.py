@@ -1,0 +1,60 @@
+"""One folder: its state, and what is known of it while it is not complete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from audiobatchd.core import actions as do
+from audiobatchd.core.completeness import FileMemory
+from audiobatchd.core.settle import Settling
+from audiobatchd.model import Cause, FolderKey, FolderState
+
+
+@dataclass(slots=True)
+class Folder:
+    """What is known of one folder that is not complete.
+
+    `memory` goes with its next job, `access` is how permissions were when it was blocked, `due` what a dry run tells.
+    `fresh`: somebody hinted at it, so it goes before what walks find; `is_bumped`: somebody wants it before all others;
+    `is_pardoned`: while its job runs; `hinted`: once more while it ran. `round` is the full walk that came by it last.
+    `attempts`, `charges` and `suspicions` count since its files last changed; `is_suspect`: whoever was at it died, and
+    it has not been tried since. `cause` is what hindered it and likely hinders others. `retry_at` is when a backoff is
+    over, `soon` the reading after a hint, `rest_look` the one that may find it at rest, `ended` when it came to its
+    last end, good or bad.
+    """
+
+    state: FolderState = FolderState.SETTLING
+    settling: Settling = field(default_factory=Settling)
+    reasons: dict[str, str] = field(default_factory=dict)
+    memory: dict[str, FileMemory] = field(default_factory=dict)
+    access: str = ""
+    due: tuple[str, ...] = ()
+    fresh: bool = False
+    is_bumped: bool = False
+    is_pardoned: bool = False
+    round: int = 0
+    hinted: bool = False
+    attempts: int = 0
+    charges: int = 0
+    suspicions: int = 0
+    is_suspect: bool = False
+    cause: Cause = Cause.NONE
+    retry_at: float = 0.0
+    soon: float = 0.0
+    rest_look: float = 0.0
+    ended: float = 0.0
+
+    @property
+    def reason(self) -> str:
+        """Why it is where it is, in one line."""
+        return "; ".join(f"{name}: {why}" if name else why for name, why in self.reasons.items())
+
+    @property
+    def gave_up(self) -> str:
+        """Why it was given up as a whole; empty where it was not."""
+        return next(iter(self.reasons.values()), "") if self.state is FolderState.FAILED else ""
+
+    def kept(self, key: FolderKey, memory: dict[str, FileMemory], verdict: str) -> do.Remember:
+        """What of it is to outlive the daemon, with `memory` of its files; `verdict` as in `gave_up`."""
+        counts = (self.charges, self.suspicions) if self.state is not FolderState.COMPLETE else (0, 0)
+        return do.Remember(key, memory, self.settling.signature, verdict, *counts)
