@@ -110,7 +110,10 @@ class Errands:
         self._watches = watches
         if watches:
             watches.replace(
-                {path: WatchTerms(each.dataset.ignore, each.dataset.mode) for path, each in self._terms.items()}
+                {
+                    path: WatchTerms(each.dataset.ignore, each.dataset.mode, each.dataset.ready_marker)
+                    for path, each in self._terms.items()
+                }
             )
         for path in [path for path in self._readers if path not in self._terms]:
             self._readers.pop(path).end()

@@ -50,10 +50,14 @@ class DatasetState(StrEnum):
 
 @dataclass(frozen=True)
 class WatchTerms:
-    """How a dataset is to be watched. `ignore` are glob patterns of directories that are not entered."""
+    """How a dataset is to be watched.
+
+    `ignore` are glob patterns of directories that are not entered, `marker` is the file that makes a folder ready.
+    """
 
     ignore: tuple[str, ...]
     mode: WatchMode
+    marker: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, WatchDe
 
 from audiobatchd.core.discovery import enters, is_relevant
 from audiobatchd.core.events import Event, FolderHint, FolderTouched, TreeAppeared, TreeVanished, WatchLost
-from audiobatchd.model import FolderKey
+from audiobatchd.model import FolderKey, WatchTerms
 from audiobatchd.watch.tree import Tree
 
 _LOG = logging.getLogger(__name__)
@@ -53,11 +53,11 @@ class Watched(Protocol):
 
 
 class Hearing:
-    """The callbacks of every watch of one instance. Patterns of `ignore` are names that are not entered."""
+    """The callbacks of every watch of one instance."""
 
-    def __init__(self, watched: Watched, ignore: tuple[str, ...]) -> None:
+    def __init__(self, watched: Watched, terms: WatchTerms) -> None:
         self._watched = watched
-        self._ignore = ignore
+        self._terms = terms
 
     def on_event(self, event: InotifyEvent) -> None:
         """Something happened in a directory, or to it."""
@@ -98,9 +98,9 @@ class Hearing:
         if not name:
             self._hear_itself(path, mask)
             return
-        if is_relevant(name):
+        if is_relevant(name) or name == self._terms.marker:
             self._say(FolderHint, path)
-        if mask & _C.IN_ISDIR and enters(name, self._ignore):
+        if mask & _C.IN_ISDIR and enters(name, self._terms.ignore):
             self._hear_of_directory(path, os.path.join(path, name), mask)
 
     def _hear_of_directory(self, parent: str, path: str, mask: int) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyFD, Mask, WatchDescriptor
 
 from audiobatchd.core.events import Event, TreeAppeared, WatchLost
-from audiobatchd.model import FolderKey
+from audiobatchd.model import FolderKey, WatchTerms
 from audiobatchd.watch.hearing import Hearing
 from audiobatchd.watch.limits import Budget, limit
 from audiobatchd.watch.tree import Tree
@@ -48,7 +48,7 @@ class Instance:
     def __init__(
         self,
         root: str,
-        ignore: tuple[str, ...],
+        terms: WatchTerms,
         budget: Budget,
         post: Callable[[Event], None],
         spare: Callable[[Instance], bool],
@@ -66,7 +66,7 @@ class Instance:
         # What went is let go by and by: each watch that is removed sends an event, and thousands overflow the queue.
         self._let_go: set[int] = set()
         self._portion = max(limit("max_queued_events") // 4, 1)
-        self._hearing = Hearing(self, ignore)
+        self._hearing = Hearing(self, terms)
         self._descriptor = InotifyFD()
         self._descriptor.name = f"watch {root}"
         self._descriptor.daemon = True  # a mount that hangs must not keep the service from ending

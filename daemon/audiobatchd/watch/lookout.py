@@ -84,7 +84,7 @@ class Lookout:
         return not instance.lost and instance.is_alive()
 
     def _open(self, identity: tuple[int, int]) -> None:
-        instance = Instance(self.root, self.terms.ignore, self._budget, self._post, self._spare)
+        instance = Instance(self.root, self.terms, self._budget, self._post, self._spare)
         self._guard = Guard(instance, identity)
         self.instance, self._reason = instance, "inotify"
 

@@ -474,6 +474,14 @@ def test_other_terms_end_the_watch_and_begin_another(ear: Ear) -> None:
     assert ear.full_walk() == WatchReport(False, "no such dataset")
 
 
+def test_the_marker_that_makes_a_folder_ready_is_heard(ear: Ear) -> None:
+    ear.watches.replace({str(ear.root): WatchTerms(ear.ignore, WatchMode.EVENTS, "READY")})
+    ear.full_walk()
+    (ear.root / "Other" / "notes.txt").touch()
+    (ear.root / "Song" / "READY").touch()
+    assert ear.hints() == {(FolderHint, "Song")}
+
+
 @pytest.mark.parametrize("kind", [Kind.NETWORK, Kind.WEAK])
 def test_a_file_system_that_others_share_is_walked_unless_events_are_asked_for(
     ear: Ear, monkeypatch: pytest.MonkeyPatch, kind: Kind
