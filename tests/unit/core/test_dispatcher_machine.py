@@ -651,7 +651,7 @@ def key_of(job: Job) -> FolderKey:
 TestWorld = World.TestCase
 TestWorld.settings = settings(
     max_examples=150,
-    stateful_step_count=40,
+    stateful_step_count=60,
     derandomize=True,
     deadline=None,
     database=None,
