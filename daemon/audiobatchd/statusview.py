@@ -194,8 +194,14 @@ def _dataset(dataset: DatasetStatus, now: datetime | None, width: int) -> list[L
     notes = []
     if dataset.unavailable:
         notes.append(f"{counted(dataset.unavailable, 'feature')} of complete folders unavailable here")
-    walked = _age(dataset.last_walk, now)
-    notes.append(f"last full walk {walked}" if walked else "not walked yet")
+    if dataset.walk:
+        notes.append(f"walking: {printable(dataset.walk)}")
+    if walked := _age(dataset.last_walk, now):
+        notes.append(f"last full walk {walked}")
+    elif passed := _age(dataset.last_pass, now):
+        notes.append(f"last pass {passed}")
+    elif not dataset.walk:
+        notes.append("not walked yet")
     if dataset.locks and not dataset.locks.startswith("local"):
         notes.append(f"locks: {dataset.locks}")
     lines += flowed([Span(note, Tone.FAINT) for note in notes], width, "  ")

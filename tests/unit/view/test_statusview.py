@@ -80,10 +80,20 @@ def test_a_dataset_in_trouble_says_why(idle: Status, state: DatasetState, remark
 
 def test_no_datasets_and_no_folders(idle: Status) -> None:
     assert "no dataset is configured" in status_text(msgspec.structs.replace(idle, datasets=[]), 80, colour=False)
-    empty = msgspec.structs.replace(idle.datasets[0], folders=dict.fromkeys(FolderState, 0), total=0, last_walk="")
+    empty = msgspec.structs.replace(
+        idle.datasets[0], folders=dict.fromkeys(FolderState, 0), total=0, last_walk="", last_pass=""
+    )
     text = status_text(msgspec.structs.replace(idle, datasets=[empty]), 80, colour=False)
     assert "no track folder found" in text
     assert "not walked yet" in text
+
+
+def test_how_far_a_walk_is(idle: Status) -> None:
+    passed = "2026-11-24T12:40:00+00:00"
+    walk = "full: 677,760 directories, 67 %"
+    walking = msgspec.structs.replace(idle.datasets[0], walk=walk, last_walk="", last_pass=passed)
+    text = status_text(msgspec.structs.replace(idle, datasets=[walking]), 80, colour=False)
+    assert "walking: full: 677,760 directories, 67 %  last pass 20 min ago" in text
 
 
 def test_folders_of_several_datasets_are_told_apart(busy: Status) -> None:
