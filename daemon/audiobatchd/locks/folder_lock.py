@@ -226,6 +226,8 @@ class FolderLock:
         try:
             written = content.of_this_process(time.time(), self._budget, secrets.token_hex(8))
             os.pwrite(descriptor, written, 0)
+            # Before the cut: by that ext4 makes the new length durable, and after a power cut zeros stand in the file.
+            os.fsync(descriptor)
             os.ftruncate(descriptor, len(written))
         except OSError:
             give_back(self.path, descriptor, self.kind)
