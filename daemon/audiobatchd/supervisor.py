@@ -243,6 +243,7 @@ class Supervisor:
                 case do.Report():
                     eventlog.report(action)
                 case do.AnnounceReady():
+                    self._update_views()  # whoever waited for the start is not to be shown the time before it
                     for view in self._views:
                         view.ready()
                 case do.AnnounceStopping():

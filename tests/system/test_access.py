@@ -1,0 +1,38 @@
+"""Who may ask the service, and what is answered when it does not run."""
+
+from __future__ import annotations
+
+from system.unit import MUSIC, Unit
+
+
+def test_root_and_members_of_the_group_may_ask(unit: Unit) -> None:
+    unit.begin(MUSIC)
+    for user in ("root", "mia"):
+        answer = unit.machine.run("audiobatchctl", "status", user=user)
+        assert f"{MUSIC}  active" in answer.out
+
+
+def test_nobody_else_may(unit: Unit) -> None:
+    unit.begin(MUSIC)
+    answer = unit.machine.run("audiobatchctl", "status", user="otto", check=False)
+    assert answer.code != 0
+    assert "permission denied; root and the socket's group may ask" in answer.err
+    assert not answer.out
+
+
+def test_a_member_may_look_but_change_nothing(unit: Unit) -> None:
+    unit.begin(MUSIC)
+    answer = unit.machine.run("audiobatchctl", "rescan", MUSIC, user="mia", check=False)
+    assert answer.code == 1
+    assert "only root, the daemon's own user and its operators may change anything" in answer.err
+    assert unit.machine.run("audiobatchctl", "rescan", MUSIC).code == 0
+
+
+def test_a_stopped_service_stays_stopped_when_it_is_asked(unit: Unit) -> None:
+    unit.begin(MUSIC)
+    unit.machine.run("systemctl", "stop", "audiobatchd")
+    answer = unit.machine.run("audiobatchctl", "status", check=False)
+    assert answer.code == 3
+    assert "no daemon answers" in answer.err
+    assert (unit.show("ActiveState"), unit.show("MainPID")) == ("inactive", "0")
+    assert unit.machine.run("systemctl", "is-active", "audiobatchd", check=False).out == "inactive\n"

@@ -1,0 +1,47 @@
+"""What `systemctl reload`, and a start, make of a good and a bad configuration."""
+
+from __future__ import annotations
+
+from system.unit import CONFIGURATION, MUSIC, Unit
+
+WRONG = "worker = 3\n"
+VERDICT = "unknown key `worker`"
+
+
+def spoil(unit: Unit) -> None:
+    path = unit.machine.path(CONFIGURATION)
+    path.write_text(WRONG + path.read_text())
+
+
+def test_reload_takes_a_good_configuration(unit: Unit) -> None:
+    unit.begin(MUSIC)
+    main = unit.show("MainPID")
+    unit.configure(MUSIC, max_deaths=7)
+    unit.machine.run("systemctl", "reload", "audiobatchd")
+    assert "max_deaths" in unit.events("configuration-reloaded")[0]["AUDIOBATCH_CHANGES"]
+    assert (unit.show("ActiveState"), unit.show("MainPID")) == ("active", main)
+
+
+def test_reload_fails_with_the_verdict_and_the_service_goes_on(unit: Unit) -> None:
+    unit.begin(MUSIC)
+    main = unit.show("MainPID")
+    spoil(unit)
+    answer = unit.machine.run("systemctl", "reload", "audiobatchd", check=False)
+    assert answer.code != 0
+    assert "Job for audiobatchd.service failed" in answer.err
+    assert VERDICT in unit.machine.run("systemctl", "status", "audiobatchd").out
+    assert (unit.show("ActiveState"), unit.show("MainPID")) == ("active", main)
+    unit.add("Mia - Harbour")
+    unit.becomes(complete=1)
+
+
+def test_an_invalid_configuration_ends_the_start_and_no_loop_begins(unit: Unit) -> None:
+    unit.begin(MUSIC)
+    spoil(unit)
+    assert unit.machine.run("systemctl", "restart", "audiobatchd", check=False).code != 0
+    # While systemd waits for RestartSec= the state is `activating`.
+    assert (unit.show("ActiveState"), unit.show("SubState")) == ("failed", "failed")
+    assert (unit.show("ExecMainStatus"), unit.show("NRestarts")) == ("78", "0")
+    shown = unit.machine.run("systemctl", "status", "audiobatchd", check=False).out
+    assert "status=78/CONFIG" in shown
+    assert VERDICT in shown

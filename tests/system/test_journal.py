@@ -1,0 +1,31 @@
+"""The service's events in a real journal."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from system.unit import MUSIC, Unit
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "log-events.md"
+
+
+def test_an_event_has_the_fields_and_the_id_of_the_reference(unit: Unit) -> None:
+    unit.begin(MUSIC)
+    unit.add("Mia - Harbour")
+    unit.add("Mia - Broken", track="damaged")
+    unit.becomes(complete=1, failed=1)
+    documented = dict(re.findall(r"^\| `([a-z-]+)` \| `([0-9a-f]{32})` \|$", REFERENCE.read_text(), re.MULTILINE))
+
+    (done,) = unit.events("folder-done")
+    assert (done["AUDIOBATCH_DATASET"], done["AUDIOBATCH_FOLDER"]) == (MUSIC, "Mia - Harbour")
+    assert done["MESSAGE_ID"] == documented["folder-done"]
+    assert float(done["AUDIOBATCH_LUFS"]) < 0
+    assert (done["PRIORITY"], done["SYSLOG_IDENTIFIER"]) == ("6", "audiobatchd")
+
+    (failed,) = unit.events("folder-failed", folder="Mia - Broken")
+    assert failed["MESSAGE_ID"] == documented["folder-failed"]
+    assert "cannot be decoded" in failed["AUDIOBATCH_REASON"]
+    worst = unit.machine.run("journalctl", "-u", "audiobatchd", "-p", "err", "-o", "cat").out
+    assert worst.startswith("folder-failed")
+    assert worst.count("\n") == 1

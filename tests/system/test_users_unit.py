@@ -1,0 +1,54 @@
+"""The unit for people without root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.service import TIMEOUT, eventually, record_of
+from system.machine import Done
+from system.unit import Unit
+
+MUSIC = "/home/otto/Music"
+
+
+class Desk:
+    """What Otto does, in a session of his own."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._machine = unit.machine
+        runtime = f"/run/user/{unit.machine.run('id', '-u', 'otto').out.strip()}"
+        # As docs/how-to/run-as-a-service.md says where the machine's service runs as well.
+        self._env = {"XDG_RUNTIME_DIR": runtime, "AUDIOBATCHD_SOCKET": f"{runtime}/audiobatchd/control.sock"}
+
+    def run(self, *command: str, check: bool = True) -> Done:
+        return self._machine.run(*command, user="otto", env=self._env, check=check)
+
+
+@pytest.fixture
+def desk(unit: Unit) -> Iterator[Desk]:
+    """Otto lingers."""
+    unit.machine.run("loginctl", "enable-linger", "otto")
+    desk = Desk(unit)
+    eventually(lambda: desk.run("systemctl", "--user", "is-active", "default.target", check=False).code == 0)
+    yield desk
+    desk.run("systemctl", "--user", "stop", "audiobatchd", check=False)
+    unit.machine.run("loginctl", "disable-linger", "otto")
+
+
+def test_somebodys_own_service_works_on_a_dataset_in_their_home(unit: Unit, desk: Desk) -> None:
+    desk.run("install", "-d", MUSIC)
+    said = desk.run("audiobatchctl", "setup", "--user", MUSIC).out
+    assert f"/home/otto/.config/audiobatchd/audiobatchd.toml: added the dataset {MUSIC}" in said
+    answer = desk.run("systemd-analyze", "--user", "verify", "--man=no", "audiobatchd.service")
+    assert answer.text == ""
+    desk.run("systemctl", "--user", "start", "audiobatchd")
+    folder = unit.add("Otto - Attic", dataset=MUSIC, user="otto")
+    eventually(lambda: record_of(folder), TIMEOUT, lambda: desk.run("systemctl", "--user", "status", "audiobatchd").out)
+    assert {"lufs", "bpm"} <= record_of(folder).keys()
+    assert unit.machine.run("stat", "-c", "%U %a", f"{MUSIC}/Otto - Attic/Otto - Attic.INFO").out == "otto 644\n"
+    assert "1 complete" in desk.run("audiobatchctl", "status").out
+    desk.run("systemctl", "--user", "reload", "audiobatchd")
+    desk.run("systemctl", "--user", "stop", "audiobatchd")
+    assert desk.run("audiobatchctl", "status", check=False).code == 3
