@@ -222,14 +222,14 @@ class FolderLock:
         return True
 
     def _sign(self, descriptor: int) -> bytes:
-        """Step 3; what was written. What a full disk refuses leaves nothing that is anybody's lock."""
+        """Step 3; what was written. What a full disk refuses, or Ctrl-C ends, leaves nothing that is a lock."""
         try:
             written = content.of_this_process(time.time(), self._budget, secrets.token_hex(8))
             os.pwrite(descriptor, written, 0)
             # Before the cut: by that ext4 makes the new length durable, and after a power cut zeros stand in the file.
             os.fsync(descriptor)
             os.ftruncate(descriptor, len(written))
-        except OSError:
+        except BaseException:
             give_back(self.path, descriptor, self.kind)
             raise
         return written
