@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,8 +93,34 @@ def leftovers(dataset: Path) -> list[str]:
     return [name for name in names if name.endswith((".lock", ".tmp"))]
 
 
+class Answering(ABC):
+    """A service that can be asked how it stands, wherever it runs."""
+
+    @abstractmethod
+    def log(self) -> str:
+        """Everything that it has logged so far."""
+
+    @abstractmethod
+    def status(self) -> Status | None:
+        """Its status; None while it does not answer."""
+
+    def states(self) -> dict[str, int]:
+        """Folders by state over all datasets, without zeros."""
+        counts: dict[str, int] = {}
+        status = self.status()
+        for dataset in status.datasets if status else []:
+            for state, number in dataset.folders.items():
+                if number:
+                    counts[state.value] = counts.get(state.value, 0) + number
+        return counts
+
+    def becomes(self, timeout: float = TIMEOUT, **states: int) -> None:
+        """Wait until the folders are exactly in these states."""
+        eventually(lambda: self.states() == states, timeout, lambda: f"{states}, but {self.states()}\n{self.log()}")
+
+
 @dataclass(eq=False)
-class Service:
+class Service(Answering):
     """A running `audiobatchd`."""
 
     process: subprocess.Popen[bytes]
@@ -110,20 +137,6 @@ class Service:
             return ControlClient(self.socket).status()
         except NoDaemonError:
             return None
-
-    def states(self) -> dict[str, int]:
-        """Folders by state over all datasets, without zeros."""
-        counts: dict[str, int] = {}
-        status = self.status()
-        for dataset in status.datasets if status else []:
-            for state, number in dataset.folders.items():
-                if number:
-                    counts[state.value] = counts.get(state.value, 0) + number
-        return counts
-
-    def becomes(self, timeout: float = TIMEOUT, **states: int) -> None:
-        """Wait until the folders are exactly in these states."""
-        eventually(lambda: self.states() == states, timeout, lambda: f"{states}, but {self.states()}\n{self.log()}")
 
     def says(self, text: str, timeout: float = TIMEOUT) -> None:
         """Wait until the log contains `text`."""

@@ -9,7 +9,7 @@ from typing import Any
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import NoDaemonError
 from audiobatchd.status import Status, WorkerStatus
-from support.service import TIMEOUT, eventually, leftovers, record_of
+from support.service import TIMEOUT, Answering, eventually, leftovers, record_of
 from system.machine import Machine
 
 MUSIC = "/srv/music"
@@ -22,7 +22,7 @@ PACKAGE = "/var/tmp/audiobatchd.deb"  # noqa: S108
 _SETTLE = 0.5
 
 
-class Unit:
+class Unit(Answering):
     """The package `audiobatchd` in a machine, and its unit."""
 
     def __init__(self, machine: Machine) -> None:
@@ -92,20 +92,6 @@ class Unit:
             return ControlClient(self.machine.passing("/run/audiobatchd/control.sock")).status()
         except NoDaemonError:
             return None
-
-    def states(self) -> dict[str, int]:
-        """Folders by state over all datasets, without zeros."""
-        counts: dict[str, int] = {}
-        status = self.status()
-        for dataset in status.datasets if status else []:
-            for state, number in dataset.folders.items():
-                if number:
-                    counts[state.value] = counts.get(state.value, 0) + number
-        return counts
-
-    def becomes(self, timeout: float = TIMEOUT, **states: int) -> None:
-        """Wait until the folders are exactly in these states."""
-        eventually(lambda: self.states() == states, timeout, lambda: f"{states}, but {self.states()}\n{self.log()}")
 
     def complete(self) -> int:
         """How many folders are complete."""
