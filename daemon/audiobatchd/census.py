@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from audiobatchd.core.completeness import Offer, Policy
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.shapes import Shape, assess_shape, features_due
-from audiobatchd.names import shown
+from audiobatchd.names import folder_shown
 from audiobatchd.requests import Surveyed, SurveyedFolder
 from audiobatchd.sightings import Sighting, Sightings
 from audiobatchd.survey import Asked, Keys, look
@@ -20,8 +20,7 @@ def census(dataset: str, sightings: Sightings, asked: Asked, busy: Collection[st
     """Count the folders, and with `names` tell what each incomplete one lacks. `busy` are those that are locked."""
     total = complete = locked = 0
     folders: list[SurveyedFolder] = []
-    for each in _answers(dataset, sightings, asked):
-        path, answer = each
+    for path, answer in _answers(dataset, sightings, asked):
         total += 1
         is_busy = path in busy
         locked += is_busy
@@ -29,7 +28,7 @@ def census(dataset: str, sightings: Sightings, asked: Asked, busy: Collection[st
             complete += 1
         elif names:
             missing, stale, trouble = answer
-            folders.append(SurveyedFolder(shown(path) or ".", list(missing), list(stale), trouble, is_busy))
+            folders.append(SurveyedFolder(folder_shown(path), list(missing), list(stale), trouble, is_busy))
     return Surveyed(total, complete, locked, folders)
 
 

@@ -1,7 +1,7 @@
 """The two clocks: monotonic for every duration and deadline, the wall for what people read."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -25,3 +25,8 @@ class SystemClock:
     def wall(self) -> datetime:
         """See `Clock`."""
         return datetime.now(UTC)
+
+
+def time_of(moment: float, now: float, wall: datetime) -> str:
+    """The time of day of a monotonic `moment`, in ISO 8601; `now` and `wall` are one moment on the two clocks."""
+    return (wall - timedelta(seconds=now - moment)).isoformat(timespec="seconds")

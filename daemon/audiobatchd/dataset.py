@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from audiobatchd.core.discovery import Contents, Name, companions, contents
 from audiobatchd.model import FileStamp, in_64_bits
+from audiobatchd.names import folder_at
 
 _JUST_NOW = 2_000_000_000
 """In ns: the tick of a file system's clock and the difference between two machines' clocks, generously."""
@@ -43,6 +44,12 @@ def read_names(folder: str, ignore: tuple[str, ...] = (), marker: str | None = N
         return contents((Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in entries), ignore, marker)
 
 
+def is_bare(directory: str) -> bool:
+    """Whether nothing at all lies in a directory, as below a mount point. Raises OSError."""
+    with os.scandir(directory) as entries:
+        return next(entries, None) is None
+
+
 def is_link_below(root: str, path: str) -> bool:
     """Whether `path` below `root` leads through a symbolic link: two names would mean two locks."""
     return bool(path) and os.path.realpath(os.path.join(root, path)) != os.path.join(os.path.realpath(root), path)
@@ -57,7 +64,7 @@ def walk(root: str, ignore: tuple[str, ...] = ()) -> Iterator[tuple[str, Content
     while stack:
         path = stack.pop()
         try:
-            names = read_names(os.path.join(root, path) if path else root, ignore)
+            names = read_names(folder_at(root, path), ignore)
         except OSError as error:
             if not path:
                 raise

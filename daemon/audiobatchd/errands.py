@@ -32,6 +32,7 @@ from audiobatchd.locks import caretaker
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import Patience
 from audiobatchd.model import Attempt, Cause, FolderKey, WalkKind, WatchReport, WatchTerms
+from audiobatchd.names import folder_at
 from audiobatchd.readers import Readers
 from audiobatchd.scan import Entering, NobodyEntering, Scanner
 from audiobatchd.sightings import Sightings
@@ -257,7 +258,7 @@ class Errands:
         root, terms, patience = action.dataset, self._terms.get(action.dataset), self._patience.get(action.dataset)
         if terms is None or patience is None:
             return
-        directories = [os.path.join(root, parent) if parent else root for parent in sorted(action.parents)]
+        directories = [folder_at(root, parent) for parent in sorted(action.parents)]
         alone = terms.dataset.alone
         seen = caretaker.look_after(
             root, directories, patience, self._clock.monotonic(), self._own, alone=alone, root_too=action.root_too
@@ -336,4 +337,4 @@ def _trouble_in(key: FolderKey, cause: Cause) -> str:
 
 
 def _folder(key: FolderKey) -> str:
-    return os.path.join(key.dataset, key.path) if key.path else key.dataset
+    return folder_at(key.dataset, key.path)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from audiobatchd.catalog import Catalog
+from audiobatchd.clock import time_of
 from audiobatchd.core.datasets import Dataset
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.folder import Folder
@@ -13,8 +14,8 @@ from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import Slot
 from audiobatchd.locks.folder_lock import path_of
 from audiobatchd.locks.observer import LockState, holder_in_words, observe
-from audiobatchd.model import Attempt, FolderKey, FolderState
-from audiobatchd.names import shown
+from audiobatchd.model import Attempt, FolderKey, FolderState, in_one_line
+from audiobatchd.names import folder_shown, shown
 from audiobatchd.scan import Scanner
 from audiobatchd.status import FolderReport
 
@@ -55,10 +56,10 @@ def explained(core: Dispatcher, key: FolderKey, facts: Facts, now: float, wall: 
     ended = folder.ended if folder else 0.0
     return FolderReport(
         dataset=shown(key.dataset),
-        folder=shown(key.path) or ".",
+        folder=folder_shown(key.path),
         state=state,
-        reason=(folder.reason if folder else "") or "; ".join(_named(reading.reasons)),
-        since=(wall - timedelta(seconds=now - ended)).isoformat(timespec="seconds") if ended else "",
+        reason=(folder.reason if folder else "") or in_one_line(reading.reasons),
+        since=time_of(ended, now, wall) if ended else "",
         next=coming,
         next_in=None if when is None else round(max(0.0, when - now), 1),
         due=list(reading.due),
@@ -79,10 +80,6 @@ _STATES = {
     Finding.FAILED: FolderState.FAILED,
     Finding.BLOCKED: FolderState.BLOCKED,
 }
-
-
-def _named(reasons: dict[str, str]) -> list[str]:
-    return [f"{name}: {why}" if name else why for name, why in reasons.items()]
 
 
 def _next(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,6 +38,16 @@ class FolderState(StrEnum):
     FAILED = "failed"
     BLOCKED = "blocked"
     LOCKED = "locked"
+
+
+TO_DO = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
+"""The states of folders that are still on their way to an end."""
+
+TROUBLED = (FolderState.FAILED, FolderState.BLOCKED)
+"""The ends that somebody should look at."""
+
+ENDED = (FolderState.COMPLETE, *TROUBLED)
+"""All ends."""
 
 
 class DatasetState(StrEnum):
@@ -91,6 +102,11 @@ class WatchMode(StrEnum):
     AUTO = "auto"
     EVENTS = "events"
     WALK = "walk"
+
+
+def in_one_line(reasons: Mapping[str, str]) -> str:
+    """Reasons by the file that each is about, or by nothing, as one sentence."""
+    return "; ".join(f"{name}: {why}" if name else why for name, why in reasons.items())
 
 
 def in_64_bits(nanoseconds: int) -> int:

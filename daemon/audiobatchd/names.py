@@ -17,6 +17,16 @@ def shown(name: str) -> str:
     return _NEEDS_ESCAPE.sub(lambda match: "".join(f"\\x{byte:02x}" for byte in os.fsencode(match[0])), name)
 
 
+def folder_shown(path: str) -> str:
+    """A folder's path below its dataset, as `shown` has it; `.` where the dataset is itself a track folder."""
+    return shown(path) or "."
+
+
+def folder_at(root: str, path: str) -> str:
+    """The directory at `path` below `root`; `root` as it is where that is empty."""
+    return os.path.join(root, path) if path else root
+
+
 def parsed(text: str) -> str:
     """The name that `shown` made `text` of; text without an escape is taken as it is."""
     return os.fsdecode(_ESCAPED_BYTE.sub(lambda match: bytes([int(match[1], 16)]), os.fsencode(text)))

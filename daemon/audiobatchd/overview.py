@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 
 from audiobatchd import __version__
 from audiobatchd.batch import BatchStats
+from audiobatchd.clock import time_of
 from audiobatchd.core.datasets import Dataset
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.model import Cause, FolderKey, FolderState, WatchReport
-from audiobatchd.names import shown
+from audiobatchd.model import TO_DO, Cause, FolderKey, FolderState, WatchReport
+from audiobatchd.names import folder_shown, shown
 from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
 from audiobatchd.terminal_text import duration
 
 _SHOWN = 20
-_TO_DO = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
 
 
 class Overview:
@@ -35,7 +35,7 @@ class Overview:
         core = self._core
         datasets = self._datasets(now, wall)
         audio_rate, folder_rate = core.tally.rates(now)
-        to_do = sum(dataset.folders[state] for dataset in datasets for state in _TO_DO)
+        to_do = sum(dataset.folders[state] for dataset in datasets for state in TO_DO)
         return Status(
             version=__version__,
             pid=os.getpid(),
@@ -96,8 +96,8 @@ class Overview:
                     warnings=warnings,
                     more_warnings=more_warnings,
                     walk=_walk_in_words(dataset, core.ledger.count(path)),
-                    last_walk=_ago(wall, now, dataset.walked_at) if dataset.walks else "",
-                    last_pass=_ago(wall, now, dataset.passed_at) if dataset.passes else "",
+                    last_walk=time_of(dataset.walked_at, now, wall) if dataset.walks else "",
+                    last_pass=time_of(dataset.passed_at, now, wall) if dataset.passes else "",
                     watch=watch.reason if watch else "",
                     locks=dataset.locks,
                     overdue={shown(lock): holder for lock, holder in sorted(dataset.overdue.items())},
@@ -149,7 +149,7 @@ class Overview:
                 folder=name_of(key),
                 state=folder.state,
                 reason=folder.reason,
-                at=_ago(wall, now, folder.ended),
+                at=time_of(folder.ended, now, wall),
             )
             for key, folder in found
             if folder is not None
@@ -173,8 +173,4 @@ def _walk_in_words(dataset: Dataset, known: int) -> str:
 
 def name_of(key: FolderKey) -> str:
     """A folder's path below its dataset, fit to be shown."""
-    return shown(key.path) or "."
-
-
-def _ago(wall: datetime, now: float, moment: float) -> str:
-    return (wall - timedelta(seconds=now - moment)).isoformat(timespec="seconds")
+    return folder_shown(key.path)

@@ -22,7 +22,7 @@ from audiobatchd.core.shapes import Shape, accounts_of, assess_shape, surely_due
 from audiobatchd.dataset import Listing
 from audiobatchd.errors import RecordError
 from audiobatchd.model import FileStamp, FolderKey
-from audiobatchd.names import shown
+from audiobatchd.names import folder_at, shown
 from audiobatchd.sightings import Sighting, Sightings
 
 
@@ -102,16 +102,14 @@ class Scanner:
     def is_lost(self) -> bool:
         """Whether the dataset as it was known is not there: no root, nothing in it, or another file system."""
         try:
-            with os.scandir(self.root) as entries:
-                bare = next(entries, None) is None
             known = Sightings(self.catalog).root(self.root)
-            return bare or (known is not None and known[0] != os.stat(self.root).st_dev)
+            return dataset.is_bare(self.root) or (known is not None and known[0] != os.stat(self.root).st_dev)
         except OSError:
             return True
 
     def folder(self, path: str) -> str:
         """The folder at `path` below the root."""
-        return os.path.join(self.root, path) if path else self.root
+        return folder_at(self.root, path)
 
     # How
 
@@ -152,7 +150,7 @@ class Scanner:
             found = record.read_in(self.folder(key.path))
             facts = Facts(listing.stamps, found.present() | listing.companions, found.provenance.entry, known.files)
             assessment = assess(facts, self.offers, self.policy)
-            shape = self._shape(facts)
+            shape = self._shape(facts, assessment)
         except RecordError as error:
             return self._blocked(key, listing, str(error))
         except (FileNotFoundError, NotADirectoryError):
@@ -181,10 +179,13 @@ class Scanner:
         )
         return reading, Sighting(key.path, listing.time, listing.signature, listing.access, finding, leaf, shape)
 
-    def _shape(self, facts: Facts) -> Shape:
+    def _shape(self, facts: Facts, assessment: Assessment) -> Shape:
         roles = tuple(facts.files)
         accounts = accounts_of(roles, tuple(offer.name for offer in self.offers), facts.entry)
-        due = surely_due(Facts(facts.files, facts.present, facts.entry, {}), self.offers, self.policy)
+        if facts.memory:
+            facts = msgspec.structs.replace(facts, memory={})
+            assessment = assess(facts, self.offers, self.policy)
+        due = surely_due(assessment, facts, self.offers, self.policy)
         missing = tuple(name for name in due if name not in facts.present)
         stale = tuple(name for name in due if name in facts.present)
         return Shape(roles, tuple(sorted(facts.present)), accounts, missing, stale)

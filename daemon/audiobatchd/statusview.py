@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import NamedTuple
 
-from audiobatchd.model import DatasetState, FolderState
+from audiobatchd.model import ENDED, TO_DO, DatasetState, FolderState
 from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
 from audiobatchd.terminal_text import (
     Line,
@@ -44,8 +44,6 @@ _ROOM_FOR_MEMORY = 56
 _ROOM_FOR_BOTH = 40
 # Beyond this the eye loses the line between a name and what is done with it.
 _WIDEST = 100
-_ENDED = (FolderState.COMPLETE, FolderState.FAILED, FolderState.BLOCKED)
-_TO_DO = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
 _STATE_TONES = {
     FolderState.COMPLETE: Tone.GOOD,
     FolderState.FAILED: Tone.BAD,
@@ -90,7 +88,7 @@ def folder_counts(datasets: Iterable[DatasetStatus]) -> Counter[FolderState]:
 def bar_line(counts: Counter[FolderState], width: int, indent: str = "") -> Line:
     """A bar of what has come to an end, good or bad, with the percentage; never 100 % before the last folder."""
     total = counts.total()
-    ended = sum(counts[state] for state in _ENDED)
+    ended = sum(counts[state] for state in ENDED)
     share = int(1000 * ended / total) / 10 if total else 0.0
     text = f"  {share:.1f} %" if ended < total or not total else "  100 %"
     room = max(5, min(_BAR, width - len(indent) - cells("  99.9 %")))
@@ -146,7 +144,7 @@ def worker_lines(
 
 def pace_lines(status: Status, width: int, indent: str = "") -> list[Line]:
     """When it will be over, and how fast it goes: the most important first."""
-    if not sum(folder_counts(status.datasets)[state] for state in _TO_DO):
+    if not sum(folder_counts(status.datasets)[state] for state in TO_DO):
         known = status.state != "starting"
         return flowed([Span("nothing to do" if known else "looking for folders", Tone.FAINT)], width, indent)
     items = [Span("time left unknown", Tone.FAINT)]
@@ -178,6 +176,11 @@ def dataset_lines(dataset: DatasetStatus, width: int) -> list[Line]:
     path = shortened(printable(dataset.path), width - len(state) - 2)
     name: Line = (Span(path, Tone.STRONG), Span("  "), Span(state, _DATASET_TONES[dataset.state]))
     return [name, *_remark(dataset, width)]
+
+
+def stands_still(dataset: DatasetStatus) -> bool:
+    """Whether no job is given out in it."""
+    return dataset.state in (DatasetState.PAUSED, DatasetState.MISSING)
 
 
 # The parts of the whole

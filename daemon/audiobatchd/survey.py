@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from audiobatchd import record
-from audiobatchd.core.completeness import Facts, Offer, Policy
+from audiobatchd.core.completeness import Facts, Offer, Policy, assess
 from audiobatchd.core.discovery import Contents, companions
 from audiobatchd.core.shapes import surely_due
 from audiobatchd.dataset import read_folder, read_names, walk
 from audiobatchd.errors import RecordError
 from audiobatchd.locks.observer import is_locked
-from audiobatchd.names import shown
+from audiobatchd.names import folder_at, folder_shown, shown
 from audiobatchd.record import Record
 
 
@@ -73,14 +73,14 @@ def survey(root: str, asked: Asked, ignore: tuple[str, ...] = ()) -> Iterator[An
 def look(root: str, path: str, asked: Asked) -> Answer:
     """One track folder."""
     try:
-        names = read_names(os.path.join(root, path) if path else root)
+        names = read_names(folder_at(root, path))
     except OSError as error:
-        return Answer(shown(path) or ".", (), (), f"cannot read the folder: {error.strerror}", locked=False)
+        return Answer(folder_shown(path), (), (), f"cannot read the folder: {error.strerror}", locked=False)
     return _look(root, path, names, asked)
 
 
 def _look(root: str, path: str, names: Contents, asked: Asked) -> Answer:
-    folder = os.path.join(root, path) if path else root
+    folder = folder_at(root, path)
     missing: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     trouble = ""
@@ -90,7 +90,7 @@ def _look(root: str, path: str, names: Contents, asked: Asked) -> Answer:
         trouble = str(error)
     except OSError as error:
         trouble = f"cannot read it: {error.strerror}"
-    return Answer(shown(path) or ".", missing, stale, trouble, is_locked(folder))
+    return Answer(folder_shown(path), missing, stale, trouble, is_locked(folder))
 
 
 def _lacks(folder: str, beside: frozenset[str], asked: Asked) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -108,4 +108,5 @@ def _lacks(folder: str, beside: frozenset[str], asked: Asked) -> tuple[tuple[str
 def _due(
     folder: str, found: Record, present: frozenset[str], offers: tuple[Offer, ...], policy: Policy
 ) -> tuple[str, ...]:
-    return surely_due(Facts(read_folder(folder).stamps, present, found.provenance.entry, {}), offers, policy)
+    facts = Facts(read_folder(folder).stamps, present, found.provenance.entry, {})
+    return surely_due(assess(facts, offers, policy), facts, offers, policy)

@@ -196,6 +196,11 @@ def significant(number: float) -> str:
     return f"{number:.1f}" if number >= 1 else f"{number:.2f}"
 
 
+def as_json(answer: object) -> str:
+    """An answer in JSON, as `harmless_json` has it."""
+    return harmless_json(msgspec.json.encode(answer))
+
+
 def harmless_json(encoded: bytes, *, indent: int = 2) -> str:
     r"""The same JSON, indented, with `\uNNNN` for every character that a terminal might act on.
 

@@ -41,7 +41,7 @@ def walk(scanner: Scanner, paths: tuple[str, ...], deliver: Deliver, *, kind: Wa
     try:
         status = os.stat(os.path.join(root, ""))  # which takes a directory
         filesystem_kind, filesystem = filesystems.of(root)
-        bare = kind is WalkKind.PASS and _is_bare(root)
+        bare = kind is WalkKind.PASS and dataset.is_bare(root)
     except OSError as error:
         remark = "" if isinstance(error, FileNotFoundError) else f"cannot read it: {error.strerror}"
         return Walked(root, kind, None, empty=True, remark=remark)
@@ -70,15 +70,9 @@ def walk(scanner: Scanner, paths: tuple[str, ...], deliver: Deliver, *, kind: Wa
     )
 
 
-def _is_bare(root: str) -> bool:
-    """Whether nothing at all lies in a directory, as below a mount point. Raises OSError."""
-    with os.scandir(root) as entries:
-        return next(entries, None) is None
-
-
 def _holds_anything(root: str) -> bool:
     try:
-        return not _is_bare(root)
+        return not dataset.is_bare(root)
     except OSError:
         return False
 

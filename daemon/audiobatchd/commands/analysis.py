@@ -18,7 +18,7 @@ from audiobatchd.errors import UsageError
 from audiobatchd.names import shown
 from audiobatchd.one_off import Answer, KnownFeature, Request
 from audiobatchd.plugin_api import Value
-from audiobatchd.terminal_text import harmless_json, printable
+from audiobatchd.terminal_text import as_json, printable
 
 
 def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
@@ -32,7 +32,7 @@ def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> 
     if answer.refused:
         raise UsageError(answer.refused)
     if arguments.json:
-        say(harmless_json(msgspec.json.encode({"path": shown(path), **_as_json(answer)})))
+        say(as_json({"path": shown(path), **_as_json(answer)}))
     else:
         _tell(answer, say)
         if arguments.save and answer.values:
@@ -45,7 +45,7 @@ def features(arguments: argparse.Namespace, _client: ControlClient, say: Say) ->
     """Show every feature with its unit, its range and its source, by analyzer."""
     known = one_off.features(worker_settings_here(config.chosen(arguments.config, os.environ)))
     if arguments.json:
-        say(harmless_json(msgspec.json.encode({"features": known})))
+        say(as_json({"features": known}))
         return 0
     for number, (analyzer, group) in enumerate(groupby(known, key=lambda each: each.analyzer)):
         members = list(group)

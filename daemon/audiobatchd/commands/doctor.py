@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import msgspec
-
 from audiobatchd import config, diagnosis, filesystems, one_off, place
 from audiobatchd.commands import Say
 from audiobatchd.commands.analysis import worker_settings_here
@@ -23,7 +21,7 @@ from audiobatchd.models import store
 from audiobatchd.models.store import State
 from audiobatchd.names import parsed, shown
 from audiobatchd.status import Status
-from audiobatchd.terminal_text import counted, harmless_json, printable
+from audiobatchd.terminal_text import as_json, counted, printable
 from audiobatchd.watch import limits
 
 _LOOKED_AT = 3
@@ -35,7 +33,7 @@ def doctor(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     findings = list(_examined(arguments, client))
     acts = sum(finding.level is Level.ACT for finding in findings)
     if arguments.json:
-        say(harmless_json(msgspec.json.encode({"findings": findings})))
+        say(as_json({"findings": findings}))
         return 1 if acts else 0
     for finding in findings:
         mark = {Level.OK: "ok", Level.NOTE: "--", Level.ACT: "!!"}[finding.level]

@@ -6,8 +6,6 @@ import argparse
 import os
 from pathlib import Path
 
-import msgspec
-
 from audiobatchd.commands import Say
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import UsageError
@@ -15,7 +13,7 @@ from audiobatchd.model import Attempt
 from audiobatchd.names import parsed, shown
 from audiobatchd.requests import FolderName, Rescan, RetryFolders
 from audiobatchd.status import FolderReport, Trouble
-from audiobatchd.terminal_text import counted, duration, harmless_json, printable
+from audiobatchd.terminal_text import as_json, counted, duration, printable
 
 _INDENT = "  "
 
@@ -24,10 +22,10 @@ def failures(arguments: argparse.Namespace, client: ControlClient, say: Say) -> 
     """Every folder that failed or is blocked, with its cause. Exit code 1 where there is any."""
     found = client.failures()
     if arguments.dataset:
-        wanted = dataset_named(arguments.dataset, [parsed(path) for path in datasets_of(client)])
+        wanted = dataset_named(arguments.dataset, datasets_of(client))
         found = [trouble for trouble in found if parsed(trouble.dataset) == wanted]
     if arguments.json:
-        say(harmless_json(msgspec.json.encode(found)))
+        say(as_json(found))
         return 1 if found else 0
     for trouble in found:
         _say_trouble(trouble, say)
@@ -42,13 +40,13 @@ def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
         raise UsageError("name folders, or --all, or --dataset DATASET")
     datasets = datasets_of(client)
     if arguments.dataset:
-        wanted = shown(dataset_named(arguments.dataset, [parsed(path) for path in datasets]))
+        wanted = shown(dataset_named(arguments.dataset, datasets))
         answer = client.retry(RetryFolders(dataset=wanted))
     else:
         names = [named(folder, datasets) for folder in arguments.folder]
         answer = client.retry(RetryFolders(folders=names, all=arguments.all))
     if arguments.json:
-        say(harmless_json(msgspec.json.encode(answer)))
+        say(as_json(answer))
     else:
         say(f"{counted(answer.folders, 'folder')} will be tried again.")
     return 0
@@ -58,7 +56,7 @@ def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
     """What the service knows of one folder, what it will do next, and why."""
     report = client.explain(named(arguments.folder, datasets_of(client)))
     if arguments.json:
-        say(harmless_json(msgspec.json.encode(report)))
+        say(as_json(report))
         return 0
     for line in explanation(report):
         say(printable(line))
@@ -68,15 +66,15 @@ def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
 def bump(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have a folder measured before all others."""
     answer = client.bump(named(arguments.folder, datasets_of(client)))
-    say(harmless_json(msgspec.json.encode(answer)) if arguments.json else "It is next.")
+    say(as_json(answer) if arguments.json else "It is next.")
     return 0
 
 
 def rescan(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have a dataset walked."""
-    path = dataset_named(arguments.dataset, [parsed(path) for path in datasets_of(client)])
+    path = dataset_named(arguments.dataset, datasets_of(client))
     answer = client.rescan(Rescan(shown(path), arguments.accept))
-    say(harmless_json(msgspec.json.encode(answer)) if arguments.json else "The walk begins.")
+    say(as_json(answer) if arguments.json else "The walk begins.")
     return 0
 
 
@@ -84,7 +82,7 @@ def reload(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     """Have the configuration read again; the daemon's verdict."""
     answer = client.reload()
     if arguments.json:
-        say(harmless_json(msgspec.json.encode(answer)))
+        say(as_json(answer))
         return 0
     say("The configuration was read again." if answer.changes else "The configuration is what it was.")
     for change in answer.changes:
@@ -158,9 +156,9 @@ def named(folder: str, datasets: list[str]) -> FolderName:
 
 
 def dataset_named(dataset: str, datasets: list[str]) -> str:
-    """The path of a dataset of the daemon's, given by any path. Raises UsageError where it is none of them."""
+    """The path of one of the daemon's `datasets`, given by any path. Raises UsageError where it is none of them."""
     path = os.path.realpath(dataset)
-    if path in datasets:
+    if path in map(parsed, datasets):
         return path
-    message = f"no dataset of the daemon's: {shown(dataset)} ({', '.join(map(shown, datasets)) or 'it has none'})"
+    message = f"no dataset of the daemon's: {shown(dataset)} ({', '.join(datasets) or 'it has none'})"
     raise UsageError(message)

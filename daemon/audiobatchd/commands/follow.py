@@ -38,7 +38,7 @@ def follow(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     wanted = frozenset(arguments.event or ())
     dataset = None
     if arguments.dataset:
-        dataset = dataset_named(arguments.dataset, [parsed(path) for path in datasets_of(client)])
+        dataset = dataset_named(arguments.dataset, datasets_of(client))
     coloured = colour(os.environ)
     for message, told in _events(client, arguments.since):
         if (wanted and told.event not in wanted) or (dataset is not None and not _is_of(told, dataset)):

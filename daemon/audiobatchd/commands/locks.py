@@ -16,7 +16,7 @@ from audiobatchd.locks import caretaker, trial
 from audiobatchd.locks.observer import LockState, Observation, holder_in_words
 from audiobatchd.names import shown
 from audiobatchd.requests import CleanedLocks, CleanLocks
-from audiobatchd.terminal_text import harmless_json, printable
+from audiobatchd.terminal_text import as_json, printable
 
 _MINUTE = 60.0
 
@@ -35,7 +35,7 @@ def list_locks(arguments: argparse.Namespace, client: ControlClient, say: Say) -
             {"lock": path, "state": state, "age": round(each.age, 1), "holder": each.content}
             for path, state, each in found
         ]
-        say(harmless_json(msgspec.json.encode({"dataset": shown(dataset.path), "locks": locks})))
+        say(as_json({"dataset": shown(dataset.path), "locks": locks}))
         return 0
     say(f"Found {len(found)} lock file{'' if len(found) == 1 else 's'}{':' if found else ''}")
     for path, state, observation in found:
@@ -51,13 +51,8 @@ def clean_up(arguments: argparse.Namespace, client: ControlClient, say: Say) -> 
         say(f"Scanning for dead locks in: {printable(arguments.dataset)}")
     cleaned = _ask_daemon(client, terms) or caretaker.clean_up(terms, dataset.ignore, alone=dataset.alone)
     if arguments.json:
-        say(
-            harmless_json(
-                msgspec.json.encode(
-                    {"dataset": shown(dataset.path), "dry_run": arguments.dry_run, **msgspec.to_builtins(cleaned)}
-                )
-            )
-        )
+        told = {"dataset": shown(dataset.path), "dry_run": arguments.dry_run, **msgspec.to_builtins(cleaned)}
+        say(as_json(told))
     else:
         _tell(cleaned, say, dry_run=arguments.dry_run)
     return 1 if any(each.failure for each in cleaned.removed) else 0
@@ -72,7 +67,7 @@ def test(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int
     except OSError as error:
         raise UsageError(str(error)) from error
     if arguments.json:
-        say(harmless_json(msgspec.json.encode({"dataset": shown(dataset.path), "findings": findings})))
+        say(as_json({"dataset": shown(dataset.path), "findings": findings}))
     else:
         for finding in findings:
             mark = {True: "ok", False: "BAD", None: "--"}[finding.ok]

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from audiobatchd import config, place
 from audiobatchd.commands import Say
 from audiobatchd.control.client import ControlClient
@@ -30,7 +28,7 @@ from audiobatchd.models.manifest import (
 )
 from audiobatchd.models.store import Files, State, Verdict
 from audiobatchd.names import shown
-from audiobatchd.terminal_text import clipped, harmless_json, printable
+from audiobatchd.terminal_text import as_json, clipped, printable
 
 _KILO, _MEGA = 1000, 1000_000
 _TERMINAL_WIDTH = 80
@@ -71,7 +69,7 @@ def list_models(arguments: argparse.Namespace, _client: ControlClient, say: Say)
     if arguments.json:
         places = [{"path": shown(str(each)), "trouble": store.hindrance(each) or None} for each in directories]
         told = {"directories": places, "models": [_in_json(entry) for entry in entries]}
-        say(harmless_json(msgspec.json.encode(told)))
+        say(as_json(told))
         return 0
     widest = max(len(entry.name) for entry in entries)
     for entry in entries:
@@ -120,7 +118,7 @@ def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
             {"done": intook, **_in_json(_Entry(files.name, BY_NAME[files.name], files, verdict))}
             for intook, files, verdict in done
         ]
-        say(harmless_json(msgspec.json.encode({"licence": LICENCE, "models": models})))
+        say(as_json({"licence": LICENCE, "models": models}))
     if any(intook is Intake.FETCHED for intook, _, _ in done):
         _tell_of_what_follows(target, directories, tell)
     return 0
@@ -134,7 +132,7 @@ def add(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     files = intake.add(graph, metadata, target)
     verdict = store.examine(files)
     if arguments.json:
-        say(harmless_json(msgspec.json.encode(_in_json(_Entry(files.name, BY_NAME.get(files.name), files, verdict)))))
+        say(as_json(_in_json(_Entry(files.name, BY_NAME.get(files.name), files, verdict))))
     else:
         say(f"{files.name}: added, {verdict.state}, in {shown(str(files.directory))}")
         say(f"  SHA-256 {verdict.digests[files.graph.name]}")
@@ -147,7 +145,7 @@ def verify(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> i
     directories, _ = _places(arguments)
     entries = [_entry(name, directories) for name in store.names_in(directories)]
     if arguments.json:
-        say(harmless_json(msgspec.json.encode({"models": [_in_json(entry) for entry in entries]})))
+        say(as_json({"models": [_in_json(entry) for entry in entries]}))
     else:
         for entry in entries:
             assert entry.files is not None

@@ -8,26 +8,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from audiobatchd.commands import Say
 from audiobatchd.commands.folders import dataset_named, datasets_of, named
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import AudiobatchError, NoDaemonError
-from audiobatchd.model import DatasetState, FolderState
+from audiobatchd.model import ENDED, TO_DO, TROUBLED, DatasetState, FolderState
 from audiobatchd.names import parsed, shown
 from audiobatchd.requests import FolderName, Pause, Resume
-from audiobatchd.status import DatasetStatus, FolderReport, Status, WorkerStatus
-from audiobatchd.statusview import folder_counts
-from audiobatchd.terminal_text import counted, duration, harmless_json, padded, printable, sized
+from audiobatchd.status import FolderReport, Status, WorkerStatus
+from audiobatchd.statusview import folder_counts, stands_still
+from audiobatchd.terminal_text import as_json, counted, duration, padded, printable, sized
 
 _INTERVAL = 1.0
 _ARRIVAL = 15.0
 """Seconds after which a directory is none of the daemon's track folders if it does not say so itself."""
-
-_TO_DO = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
-_BAD = (FolderState.FAILED, FolderState.BLOCKED)
-_ENDED = (FolderState.COMPLETE, *_BAD)
 
 
 class Patience:
@@ -69,19 +63,18 @@ def wait(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
         for report in reports:
             reason = f"  {report.reason}" if report.reason and report.state is not FolderState.COMPLETE else ""
             quiet(printable(f"{report.folder}  {report.state.value}{reason}"))
-        told = [msgspec.structs.asdict(report) for report in reports]
-        answer = {"ended": ended, "folders": [{key: each[key] for key in _TOLD} for each in told]}
+        answer = {"ended": ended, "folders": [{key: getattr(each, key) for key in _TOLD} for each in reports]}
     else:
         ended, status = until_idle(client, patience, quiet)
         counts = folder_counts(status.datasets)
-        good = ended and not any(counts[state] for state in _BAD)
+        good = ended and not any(counts[state] for state in TROUBLED)
         told_states = {state.value: counts[state] for state in FolderState}
         quiet(", ".join(f"{number:,} {state}" for state, number in told_states.items() if number) or "no folders")
         answer = {"ended": ended, "folders": told_states}
     if not ended:
         quiet(f"Still at work after {duration(patience.waited)}.")
     if arguments.json:
-        say(harmless_json(msgspec.json.encode(answer)))
+        say(as_json(answer))
     return 0 if good else 1
 
 
@@ -102,7 +95,7 @@ def until_idle(client: ControlClient, patience: Patience, say: Say) -> tuple[boo
             return True, status
         idle_before = idle
         for dataset in status.datasets:
-            if _stands_still(dataset) and dataset.path not in told:
+            if stands_still(dataset) and dataset.path not in told:
                 told.add(dataset.path)
                 say(printable(f"! {dataset.path} is {dataset.state.value}: {dataset.remark}"))
         if not patience.go_on():
@@ -119,7 +112,7 @@ def until_ended(
     reports: dict[FolderName, FolderReport] = {}
     while True:
         for name, path in folders.items():
-            if name in reports and reports[name].state in _ENDED:
+            if name in reports and reports[name].state in ENDED:
                 continue
             try:
                 reports[name] = client.explain(name)
@@ -130,7 +123,7 @@ def until_ended(
                 on_its_way = Path(path).is_dir() or Path(parsed(name.dataset), parsed(name.folder)).is_dir()
                 if not on_its_way or patience.waited > _ARRIVAL:
                     raise
-        ended = len(reports) == len(folders) and all(report.state in _ENDED for report in reports.values())
+        ended = len(reports) == len(folders) and all(report.state in ENDED for report in reports.values())
         if ended or not patience.go_on():
             return ended, list(reports.values())
 
@@ -139,14 +132,14 @@ def is_idle(status: Status) -> bool:
     """Whether nothing is left to do, as far as the service knows, and it has looked everywhere."""
     counts = folder_counts(status.datasets)
     walking = any(dataset.state is DatasetState.WALKING for dataset in status.datasets)
-    return status.state != "starting" and not walking and not any(counts[state] for state in _TO_DO)
+    return status.state != "starting" and not walking and not any(counts[state] for state in TO_DO)
 
 
 def workers(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Show what each worker is, does and takes."""
     told = client.status().workers
     if arguments.json:
-        say(harmless_json(msgspec.json.encode(told)))
+        say(as_json(told))
         return 0
     for line in workers_table(told):
         say(line)
@@ -179,7 +172,7 @@ def pause(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
     """Have no more jobs given out, in one dataset or in all."""
     answer = client.pause(Pause(_dataset(arguments, client), arguments.seconds))
     if arguments.json:
-        say(harmless_json(msgspec.json.encode(answer)))
+        say(as_json(answer))
         return 0
     length = f" for {duration(arguments.seconds)}" if arguments.seconds else ""
     done = f"{counted(answer.datasets, 'dataset')} paused{length}" if answer.datasets else "Paused already"
@@ -191,7 +184,7 @@ def resume(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     """Have jobs given out again."""
     answer = client.resume(Resume(_dataset(arguments, client)))
     if arguments.json:
-        say(harmless_json(msgspec.json.encode(answer)))
+        say(as_json(answer))
     elif answer.datasets:
         say(f"{counted(answer.datasets, 'dataset')} will be worked on again.")
     else:
@@ -210,10 +203,10 @@ def drain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
         status = client.status()
         running = [worker for worker in status.workers if worker.state == "busy"]
         # As long as one does not say that it is paused, it may give out one more job.
-        if (not running and all(map(_stands_still, status.datasets))) or not patience.go_on():
+        if (not running and all(map(stands_still, status.datasets))) or not patience.go_on():
             break
     if arguments.json:
-        say(harmless_json(msgspec.json.encode({"datasets": paused.datasets, "running": running})))
+        say(as_json({"datasets": paused.datasets, "running": running}))
     for worker in running:
         quiet(printable(f"still running: {worker.folder}: {worker.doing}, {duration(worker.seconds)}"))
     if not running:
@@ -222,12 +215,8 @@ def drain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
     return 1 if running else 0
 
 
-def _stands_still(dataset: DatasetStatus) -> bool:
-    return dataset.state in (DatasetState.PAUSED, DatasetState.MISSING)
-
-
 def _dataset(arguments: argparse.Namespace, client: ControlClient) -> str:
     """The dataset that a command names, as the daemon shows it; empty for all of them."""
     if not arguments.dataset:
         return ""
-    return shown(dataset_named(arguments.dataset, [parsed(path) for path in datasets_of(client)]))
+    return shown(dataset_named(arguments.dataset, datasets_of(client)))

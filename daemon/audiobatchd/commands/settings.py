@@ -23,7 +23,7 @@ from audiobatchd.errors import AudiobatchError, ConfigError
 from audiobatchd.filesystems import Kind
 from audiobatchd.installed import refuse_unknown_analyzers
 from audiobatchd.names import shown
-from audiobatchd.terminal_text import cells, harmless_json, printable
+from audiobatchd.terminal_text import as_json, cells, printable
 
 DEFAULT, COMMAND_LINE = "default", "command line"
 _COLUMN = 50
@@ -56,7 +56,7 @@ def check(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     name = shown(str(path)) if path else None
     if arguments.json:
         told = {"file": name, "valid": not trouble, "trouble": trouble, "remarks": noted}
-        say(harmless_json(msgspec.json.encode(told)))
+        say(as_json(told))
     elif trouble:
         say(printable(trouble))
     else:
@@ -74,7 +74,7 @@ def show(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int
     tables = [*tables_of(settings, written, str(path)), places(settings, arguments.socket, os.environ, os.getuid())]
     name = shown(str(path)) if path else None
     if arguments.json:
-        say(harmless_json(msgspec.json.encode({"file": name, "tables": tables})))
+        say(as_json({"file": name, "tables": tables}))
         return 0
     how = "as the command line says" if arguments.config else "the first that was found"
     say(f"# {name}, {how}" if name else "# no configuration file was found")

@@ -25,7 +25,7 @@ from audiobatchd.commands import Say
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import AudiobatchError, ConfigError, UsageError
 from audiobatchd.names import shown
-from audiobatchd.terminal_text import harmless_json
+from audiobatchd.terminal_text import as_json
 
 UNIT = "audiobatchd.service"
 _USER = "audiobatch"
@@ -76,7 +76,7 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     if places.drop_ins is not None and done:
         done += _tell_systemd(restart=not arguments.no_restart)
     if arguments.json:
-        say(harmless_json(msgspec.json.encode({"dataset": shown(dataset), "done": done, "trouble": trouble})))
+        say(as_json({"dataset": shown(dataset), "done": done, "trouble": trouble}))
         return 1 if trouble else 0
     for line in done if done or trouble else ["Nothing was to be done."]:
         say(shown(line))

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
 from audiobatchd import config, one_off
 from audiobatchd.commands import Say
 from audiobatchd.commands.analysis import worker_settings_here
@@ -23,7 +21,7 @@ from audiobatchd.errors import AudiobatchError, UsageError
 from audiobatchd.names import shown
 from audiobatchd.requests import Survey, Surveyed, SurveyedFolder
 from audiobatchd.survey import Answer, Asked, Keys, Offered, survey
-from audiobatchd.terminal_text import harmless_json
+from audiobatchd.terminal_text import as_json
 
 
 def progress(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
@@ -32,7 +30,7 @@ def progress(arguments: argparse.Namespace, client: ControlClient, say: Say) -> 
     total, complete, locked = found.total, found.complete, found.locked
     if arguments.json:
         counts = {"total": total, "complete": complete, "incomplete": total - complete, "locked": locked}
-        say(harmless_json(msgspec.json.encode({**_asked(arguments), **counts})))
+        say(as_json({**_asked(arguments), **counts}))
         return 0
     say("Processing Progress:")
     say(f"  Total folders:  {total}")
@@ -51,7 +49,7 @@ def check(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
     if arguments.json:
         counts = {"total": done + locked + len(ready), "ready": len(ready)}
         skipped = {"skipped_complete": done, "skipped_locked": locked}
-        say(harmless_json(msgspec.json.encode({**_asked(arguments), **counts, **skipped, "folders": ready})))
+        say(as_json({**_asked(arguments), **counts, **skipped, "folders": ready}))
     else:
         say(f"Folders to Process: {len(ready)}")
         say(f"  Total:          {done + locked + len(ready)}")
@@ -71,7 +69,7 @@ def missing(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
             {"folder": answer.folder, "missing": answer.missing, "stale": answer.stale, "trouble": answer.trouble}
             for answer in found
         ]
-        say(harmless_json(msgspec.json.encode({**_asked(arguments), "folders": folders})))
+        say(as_json({**_asked(arguments), "folders": folders}))
         return 1 if found else 0
     for number, answer in enumerate(found):
         if number:

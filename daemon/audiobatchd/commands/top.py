@@ -29,6 +29,7 @@ from audiobatchd.statusview import (
     folder_counts,
     header_lines,
     pace_lines,
+    stands_still,
     trouble_lines,
     worker_lines,
 )
@@ -189,7 +190,7 @@ def plain_line(status: Status, clock: str) -> str:
     spans: list[Span] = [Span(clock), Span(printable(status.state)), Span(share.text.strip())]
     for line in (*count_lines(counts, _ENDLESS), *pace_lines(status, _ENDLESS)):
         spans += line
-    spans += [Span(f"{printable(each.path)} is {each.state.value}") for each in status.datasets if _stands_still(each)]
+    spans += [Span(f"{printable(each.path)} is {each.state.value}") for each in status.datasets if stands_still(each)]
     return as_ansi(flowed([span for span in spans if span.text.strip()], _ENDLESS)[0], colour=False)
 
 
@@ -204,10 +205,6 @@ def is_paused(status: Status) -> bool:
     """Whether no dataset that is there is worked on."""
     states = [dataset.state for dataset in status.datasets if dataset.state is not DatasetState.MISSING]
     return bool(states) and all(state is DatasetState.PAUSED for state in states)
-
-
-def _stands_still(dataset: DatasetStatus) -> bool:
-    return dataset.state in (DatasetState.PAUSED, DatasetState.MISSING)
 
 
 def _troubled(status: Status) -> int:
@@ -243,7 +240,7 @@ def _small(dataset: DatasetStatus, width: int) -> Line:
     name = padded(printable(dataset.path), max(6, width - _SMALL_BAR - _STATE - 2))
     state = padded(dataset.state.value, _STATE)
     bar = bar_line(Counter(dataset.folders), _SMALL_BAR)
-    return (Span(name, Tone.STRONG), Span(f" {state} ", Tone.CAUTION if _stands_still(dataset) else Tone.FAINT), *bar)
+    return (Span(name, Tone.STRONG), Span(f" {state} ", Tone.CAUTION if stands_still(dataset) else Tone.FAINT), *bar)
 
 
 def _troubles(status: Status, width: int, room: int) -> list[Line]:

@@ -24,7 +24,7 @@ from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.rounds import Rounds
 from audiobatchd.core.slot import Assignment, Slot, SlotState
 from audiobatchd.core.tally import Tally
-from audiobatchd.model import Attempt, Cause, FolderKey, FolderState, Outcome
+from audiobatchd.model import Attempt, Cause, FolderKey, FolderState, Outcome, in_one_line
 
 _USAGE = 2
 _TELLS_ALL = (Outcome.DONE, Outcome.FAILED)
@@ -168,7 +168,7 @@ class Dispatcher:
         assignment = slot.finished(result.job, now)
         if assignment is None:
             return []
-        reason = "; ".join(f"{name}: {why}" if name else why for name, why in result.reasons.items())
+        reason = in_one_line(result.reasons)
         attempt = Attempt(
             result.outcome, reason, seconds=now - since, charged=result.charge, worker=slot.pid, stage=stage
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import FileMemory
 from audiobatchd.core.settle import Settling
-from audiobatchd.model import Cause, FolderKey, FolderState
+from audiobatchd.model import Cause, FolderKey, FolderState, in_one_line
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Folder:
     @property
     def reason(self) -> str:
         """Why it is where it is, in one line."""
-        return "; ".join(f"{name}: {why}" if name else why for name, why in self.reasons.items())
+        return in_one_line(self.reasons)
 
     @property
     def gave_up(self) -> str:

@@ -17,16 +17,14 @@ from audiobatchd.core.plan import Limits
 from audiobatchd.core.queue import Lane, Queue
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.settle import Settling
-from audiobatchd.model import Cause, FolderKey, FolderState, Outcome
+from audiobatchd.model import TO_DO, TROUBLED, Cause, FolderKey, FolderState, Outcome
 
 _LOCKED_RETRY = (5.0, 60.0)
 _RESTLESS_READINGS = 30
 _BETWEEN_HINTS = 1.0
 _DOUBLINGS = 30
 _MOMENT = 1.0
-_TROUBLE = (FolderState.FAILED, FolderState.BLOCKED)
 _TELLS_NOTHING = (Outcome.SUSPECT, Outcome.LOCKED, Outcome.CHANGED, Outcome.GONE)
-_ACTIVE = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
 
 
 class Ledger:
@@ -100,9 +98,9 @@ class Ledger:
             return folder
         if reading.finding is Finding.GONE:
             self.forget(key)
-            self._note(reading)
+            self._warn(key, reading.warnings)
             return None
-        self._note(reading)
+        self._warn(key, reading.warnings)
         match reading.finding:
             case Finding.COMPLETE:
                 self._completed(key, reading.unavailable)
@@ -175,14 +173,14 @@ class Ledger:
                 self._erred(key, folder, result, now)
             case Outcome.SUSPECT:
                 self._suspected(key, folder)
-        if folder.hinted and folder.state not in _ACTIVE:
+        if folder.hinted and folder.state not in TO_DO:
             self._look(key, now)
         return folder
 
     def left(self, key: FolderKey) -> Folder | None:
         """Whoever was at the folder died without giving its lock back; its entry, None where that means nothing."""
         folder = self.active.get(key)
-        if folder is None or folder.state not in (*_ACTIVE, FolderState.LOCKED):
+        if folder is None or folder.state not in (*TO_DO, FolderState.LOCKED):
             return None
         if folder.state is FolderState.RUNNING:
             folder.suspicions += 1  # a worker was quicker: this job counts as the try
@@ -228,9 +226,7 @@ class Ledger:
     def _start_over(self, key: FolderKey, folder: Folder) -> None:
         """Whatever it has come to: the next reading decides anew."""
         folder.retry_at = 0.0
-        if folder.state is FolderState.QUEUED:
-            self._push(key, folder)  # it may stand in the line of the suspects alone
-        elif folder.state is not FolderState.RUNNING:
+        if folder.state not in (FolderState.QUEUED, FolderState.RUNNING):
             self._enter(key, folder, FolderState.SETTLING)
 
     def interrupted(self, key: FolderKey) -> None:
@@ -314,7 +310,7 @@ class Ledger:
 
     def busy(self) -> bool:
         """Whether any folder is still on its way to an end, or about to be read."""
-        return bool(self._reading) or any(counts[state] for counts in self.counts.values() for state in _ACTIVE)
+        return bool(self._reading) or any(counts[state] for counts in self.counts.values() for state in TO_DO)
 
     # How
 
@@ -348,7 +344,7 @@ class Ledger:
         folder.state = state
         self.troubled.pop(key, None)
         self._unblock(key)
-        if state in _TROUBLE:
+        if state in TROUBLED:
             self.troubled[key] = None
         if state is FolderState.BLOCKED:
             self._blocked_in.setdefault(_parent(key), set()).add(key)
@@ -370,9 +366,6 @@ class Ledger:
             blocked.discard(key)
             if not blocked:
                 del self._blocked_in[parent]
-
-    def _note(self, reading: Reading) -> None:
-        self._warn(reading.key, reading.warnings)
 
     def _warn(self, key: FolderKey, warnings: tuple[str, ...]) -> None:
         """What needs somebody's eye in a folder from now on."""

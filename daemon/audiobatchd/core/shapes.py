@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from audiobatchd.core.completeness import Assessment, Facts, Offer, Policy, assess
+from audiobatchd.core.completeness import Assessment, Due, Facts, Offer, Policy, assess
 from audiobatchd.model import FileStamp, Fingerprint
 from audiobatchd.provenance import Entry
 
@@ -71,20 +71,20 @@ def assess_shape(shape: Shape, offers: tuple[Offer, ...], policy: Policy) -> Ass
     return assess(facts, offers, policy)
 
 
-def surely_due(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> tuple[str, ...]:
-    """The features that are due whatever is remembered of the files: damaged or not.
+def surely_due(assessment: Assessment, facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> tuple[str, ...]:
+    """The features that are due whatever is remembered of the files, by the `assessment` of `facts` without memory.
 
     A file of which only the time differs is taken for what it was: that is settled by reading all of it.
     """
-    assessment = assess(facts, offers, policy)
+    sure: dict[str, tuple[Due, ...]] = {}
     for role, work in assessment.due.items():
         entries = ((due, facts.entry(due.analyzer, role)) for due in work)
-        assessment.due[role] = tuple(
+        sure[role] = tuple(
             due
             for due, entry in entries
             if entry is None or not due.unless_digest or entry.fingerprint.size != facts.files[role].size
         )
-    return features_due(assessment, offers, policy)
+    return features_due(Assessment(sure, {}, {}, ()), offers, policy)
 
 
 def features_due(assessment: Assessment, offers: tuple[Offer, ...], policy: Policy) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from audiobatchd.errors import AnalyzerFaultError, DamagedFileError, RecordError
 from audiobatchd.library.file_lock import DEFAULT_TIMEOUT
 from audiobatchd.library.info import gate_of
 from audiobatchd.library.tracks import Folder, absolute
-from audiobatchd.model import Outcome
+from audiobatchd.model import Outcome, in_one_line
 from audiobatchd.names import shown
 from audiobatchd.plugin_api import Value
 from audiobatchd.worker.bench import Bench
@@ -43,7 +43,7 @@ def _bench() -> Bench:
 
 
 def _raise_trouble(folder: str, result: Result) -> None:
-    reason = "; ".join(f"{name}: {why}" if name else why for name, why in result.reasons.items())
+    reason = in_one_line(result.reasons)
     match result.outcome:
         case Outcome.FAILED:
             raise DamagedFileError(reason)

@@ -17,7 +17,7 @@ from audiobatchd.locks.content import Content, Empty, Holder
 from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, path_of
 from audiobatchd.locks.observer import LockState, Observation, Patience, holder_in_words, observe
 from audiobatchd.locks.reaper import Removal, Terms, folder_of, locks_in, reap_one
-from audiobatchd.names import shown
+from audiobatchd.names import folder_at, shown
 from audiobatchd.requests import CleanedLocks, CleanLocks, RemovedLock
 
 _LOG = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def locks_below(root: str, ignore: tuple[str, ...], guide_timeout: float = GUIDE
     for path, names in walk(root, ignore):
         if isinstance(names, OSError):
             continue
-        directory = os.path.join(root, path) if path else root
+        directory = folder_at(root, path)
         if not path and names.is_track and (own := observe(path_of(root), guide_timeout)) is not None:
             yield own
         if names.directories or not names.is_track:  # else it holds nobody's lock

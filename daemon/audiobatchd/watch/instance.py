@@ -15,6 +15,7 @@ from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyFD
 
 from audiobatchd.core.events import Event, TreeAppeared, WatchLost
 from audiobatchd.model import FolderKey, WatchTerms
+from audiobatchd.names import folder_at
 from audiobatchd.watch.hearing import Hearing
 from audiobatchd.watch.limits import Budget, limit
 from audiobatchd.watch.tree import Tree
@@ -228,7 +229,7 @@ class Instance:
             return False
 
     def _where(self, path: str) -> bytes:
-        return os.fsencode(os.path.join(self.root, path) if path else self.root)
+        return os.fsencode(folder_at(self.root, path))
 
     def _place(self, path: str, *, leaf: bool) -> int:
         where = self._where(path)

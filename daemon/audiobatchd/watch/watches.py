@@ -71,21 +71,18 @@ class Watches:
         been watched for longest. Returns whether it is watched. Any thread may call it, for every directory of every
         walk: one that is watched already costs next to nothing.
         """
-        lookout = self._lookouts.get(root)
-        instance = lookout.instance if lookout is not None else None
+        instance = self._instance(root)
         return instance is not None and instance.enter(path, leaf=leaf, hot=hot)
 
     def listed(self, root: str, path: str, *, leaf: bool) -> None:
         """Whether it is a leaf is known now, after its listing: one beyond the budget is watched no more."""
-        lookout = self._lookouts.get(root)
-        instance = lookout.instance if lookout is not None else None
+        instance = self._instance(root)
         if instance is not None:
             instance.listed(path, leaf=leaf)
 
     def forget(self, root: str, path: str) -> None:
         """The directory is gone, and all below it."""
-        lookout = self._lookouts.get(root)
-        instance = lookout.instance if lookout is not None else None
+        instance = self._instance(root)
         if instance is not None:
             instance.forget(path)
 
@@ -101,6 +98,10 @@ class Watches:
         deadline = time.monotonic() + _PATIENCE
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0.0))
+
+    def _instance(self, root: str) -> Instance | None:
+        lookout = self._lookouts.get(root)
+        return lookout.instance if lookout is not None else None
 
     def _spare(self, asking: Instance) -> bool:
         others = [lookout.instance for lookout in self._lookouts.values()]
