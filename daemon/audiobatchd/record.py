@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import Raw
 
-from audiobatchd import provenance
+from audiobatchd import interrupts, provenance
 from audiobatchd.core.discovery import is_companion
 from audiobatchd.errors import RecordError
 from audiobatchd.provenance import Entry, Provenance
@@ -256,15 +256,16 @@ def _merge(
 def _temporary(folder_fd: int, content: bytes, replaces: str | None, first: Rights) -> Iterator[str]:
     """The name of a file with this content, which is gone afterwards unless it has got another name."""
     temporary = TEMPORARY_PREFIX + secrets.token_hex(6) + TEMPORARY_SUFFIX
-    _making.add(temporary)
-    try:
-        _write(temporary, folder_fd, content, replaces, first)
-        yield temporary
-    finally:
-        # One that cannot be removed is swept some day. It must not hide what went wrong, nor that all went well.
-        with contextlib.suppress(OSError):
-            os.unlink(temporary, dir_fd=folder_fd)
-        _making.discard(temporary)
+    with interrupts.held_back():
+        _making.add(temporary)
+        try:
+            _write(temporary, folder_fd, content, replaces, first)
+            yield temporary
+        finally:
+            # One that cannot be removed is swept some day. It must not hide what went wrong, nor that all went well.
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=folder_fd)
+            _making.discard(temporary)
 
 
 def _write(temporary: str, folder_fd: int, content: bytes, replaces: str | None, first: Rights) -> None:

@@ -5,6 +5,7 @@ The steps are numbered as in docs/explanation/locking.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import os
@@ -13,7 +14,7 @@ import stat
 import time
 from pathlib import PurePath
 
-from audiobatchd import filesystems
+from audiobatchd import filesystems, interrupts
 from audiobatchd.errors import LockBusyError, LockLostError
 from audiobatchd.filesystems import Kind
 from audiobatchd.locks import content, kernel
@@ -83,17 +84,12 @@ class FolderLock:
         Raises LockBusyError where somebody holds it; PermissionError where a file of that name is no lock file; OSError
         where it cannot be made (FileNotFoundError: the folder is gone).
         """
-        directory = kernel.open_folder(self._folder)
         try:
-            status = os.fstat(directory)
-            self._respect_the_guides_name()
-            descriptor = self._take_or_start_over()
+            with interrupts.held_back():
+                self._acquire()
         except BaseException:
-            kernel.close_lock(directory)
+            self.release()  # Ctrl-C came while it was taken, and nobody will know that it was
             raise
-        self._directory, self._identity = directory, (status.st_dev, status.st_ino)
-        self._descriptor, self._pid = descriptor, os.getpid()
-        _held[self.path] = self
 
     def gate(self) -> None:
         """Step 5, the last look before a record is published: raises where nothing may be published.
@@ -122,6 +118,23 @@ class FolderLock:
 
         Does nothing where this process does not hold it.
         """
+        with interrupts.held_back():
+            self._release()
+
+    def _acquire(self) -> None:
+        directory = kernel.open_folder(self._folder)
+        try:
+            status = os.fstat(directory)
+            self._respect_the_guides_name()
+            descriptor = self._take_or_start_over()
+        except BaseException:
+            kernel.close_lock(directory)
+            raise
+        self._directory, self._identity = directory, (status.st_dev, status.st_ino)
+        self._descriptor, self._pid = descriptor, os.getpid()
+        _held[self.path] = self
+
+    def _release(self) -> None:
         held, descriptor, self._descriptor = self.held, self._descriptor, -1
         if not held:
             return
@@ -222,14 +235,14 @@ class FolderLock:
         return True
 
     def _sign(self, descriptor: int) -> bytes:
-        """Step 3; what was written. What a full disk refuses, or Ctrl-C ends, leaves nothing that is a lock."""
+        """Step 3; what was written. What a full disk refuses leaves nothing that is anybody's lock."""
         try:
             written = content.of_this_process(time.time(), self._budget, secrets.token_hex(8))
             os.pwrite(descriptor, written, 0)
             # Before the cut: by that ext4 makes the new length durable, and after a power cut zeros stand in the file.
             os.fsync(descriptor)
             os.ftruncate(descriptor, len(written))
-        except BaseException:
+        except OSError:
             give_back(self.path, descriptor, self.kind)
             raise
         return written
@@ -302,3 +315,10 @@ def is_being_made(found: Content, descriptor: int) -> bool:
 def _content(descriptor: int) -> Content | None:
     is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
     return content.parse(os.pread(descriptor, content.LIMIT, 0)) if is_file else None
+
+
+@atexit.register
+def _give_back_all() -> None:
+    """What Ctrl-C, pressed twice, kept a script from giving back itself."""
+    for lock in list(_held.values()):
+        lock.release()

@@ -1,0 +1,157 @@
+"""Ctrl-C at every single step of Python's while a lock is taken, a record published, and the lock given back."""
+
+from __future__ import annotations
+
+import dis
+import gc
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import pytest
+
+from audiobatchd import FileLock, interrupts, read_info, save_to_info
+from audiobatchd.locks import folder_lock
+from support.service import leftovers
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
+
+pytestmark = pytest.mark.usefixtures("_interruptible")
+
+
+_LOOKS = ("CALL", "RESUME", "JUMP_BACKWARD")
+
+
+@pytest.fixture(autouse=True)
+def _nobody_else_traces() -> Iterator[None]:
+    before = sys.gettrace()
+    yield
+    sys.settrace(before)
+
+
+def interrupted(work: Callable[[], object], step: int) -> bool:
+    """Do `work` with Ctrl-C at the step of that number; False where it has fewer.
+
+    A step is where CPython looks whether a signal came: after a call, at the beginning of a function, and before it
+    goes round in a loop.
+    """
+    left = step
+    last: dict[FrameType, int] = {}
+
+    def trace(frame: FrameType, event: str, _: object) -> TraceFunction:
+        nonlocal left
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            done = dis.opname[frame.f_code.co_code[last[frame]]] if frame in last else ""
+            last[frame] = frame.f_lasti
+            left -= done.startswith(_LOOKS)
+            if left == 0:
+                sys.settrace(None)
+                signal.raise_signal(signal.SIGINT)
+        return trace
+
+    try:
+        sys.settrace(trace)
+        work()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(None)
+    return left <= 0
+
+
+def hold(folder: Path) -> None:
+    with FileLock(folder) as lock:
+        assert lock.acquired
+
+
+def save(folder: Path) -> None:
+    save_to_info(folder, {"lufs": -14.0})
+
+
+def save_under_a_lock(folder: Path) -> None:
+    with FileLock(folder):
+        save_to_info(folder, {"lufs": -14.0})
+
+
+@pytest.mark.filterwarnings("ignore:unclosed scandir", "ignore:Exception ignored in. <posix.Scandir")
+@pytest.mark.parametrize("work", [hold, save, save_under_a_lock])
+def test_no_lock_and_no_temporary_file_stays(song: Path, work: Callable[[Path], object]) -> None:
+    for step in count(1):
+        came = interrupted(lambda: work(song), step)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, step
+        folder_lock._give_back_all()  # as at the end of a script, which it ended
+        assert leftovers(song.parent) == [], step
+        assert read_info(song) in ({}, {"lufs": -14.0}), step
+        hold(song)
+        if not came:
+            break
+    assert step > 100
+    gc.collect()  # directories that were being read, while their warnings are still expected
+
+
+def test_what_a_script_still_has_is_given_back_when_it_ends(song: Path) -> None:
+    program = (
+        "import os, signal, sys; from audiobatchd import FileLock; FileLock(sys.argv[1]).acquire();"
+        "print(*os.listdir(sys.argv[2]), flush=True); signal.raise_signal(signal.SIGINT)"
+    )
+    command = [sys.executable, "-c", program, str(song), str(song.parent)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGINT, ended.stderr
+    assert sorted(ended.stdout.split()) == ["Song", "Song.lock"]
+    assert leftovers(song.parent) == []
+
+
+def test_it_comes_at_the_end_and_only_once() -> None:
+    done = []
+
+    def work() -> None:
+        with interrupts.held_back():
+            for _ in range(3):
+                signal.raise_signal(signal.SIGINT)
+            done.append("all")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["all"]
+
+
+def test_one_within_another_waits_for_the_end_of_both() -> None:
+    done = []
+
+    def work() -> None:
+        with interrupts.held_back():
+            with interrupts.held_back():
+                signal.raise_signal(signal.SIGINT)
+            done.append("the inner one")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["the inner one"]
+
+
+@pytest.mark.parametrize("how", [signal.SIG_IGN, signal.SIG_DFL])
+def test_what_no_python_code_handles_is_left_alone(how: signal.Handlers) -> None:
+    signal.signal(signal.SIGINT, how)
+    with interrupts.held_back():
+        assert signal.getsignal(signal.SIGINT) is how
+
+
+def test_threads_have_no_handlers_to_hold_back() -> None:
+    seen = []
+
+    def work() -> None:
+        with interrupts.held_back():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.default_int_handler]
