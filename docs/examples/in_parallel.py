@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import signal
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -46,7 +47,9 @@ def batch_analyze_parallel(root_directory: str, overwrite: bool = False, max_wor
     logger.info(f"Processing {len(folders_to_process)} folders with {max_workers} workers")
 
     # Spawned, not forked: a fork copies whatever the threads of this process were doing at that moment.
-    with ProcessPoolExecutor(max_workers=max_workers, mp_context=get_context("spawn")) as executor:
+    with ProcessPoolExecutor(
+        max_workers, get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+    ) as executor:
         try:
             futures = {executor.submit(process_folder_safe, folder, overwrite): folder for folder in folders_to_process}
             for future in as_completed(futures):
