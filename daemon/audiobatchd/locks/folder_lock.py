@@ -84,11 +84,14 @@ class FolderLock:
         Raises LockBusyError where somebody holds it; PermissionError where a file of that name is no lock file; OSError
         where it cannot be made (FileNotFoundError: the folder is gone).
         """
+        taken = False
         try:
             with interrupts.held_back():
                 self._acquire()
+                taken = True
         except BaseException:
-            self.release()  # Ctrl-C came while it was taken, and nobody will know that it was
+            if taken:  # Ctrl-C came meanwhile, and nobody will know that we have it
+                self.release()
             raise
 
     def gate(self) -> None:

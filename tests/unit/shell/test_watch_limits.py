@@ -189,7 +189,8 @@ def test_a_parent_takes_the_place_of_a_leaf(made: MakeEar, monkeypatch: pytest.M
     eventually(lambda: "Genre" in ear.instance.tree.parents, 20)
     report = ear.report()
     assert (report.parents, report.unwatched) == (2, 0)
-    assert report.degraded.startswith("4 directories are not watched: fs.inotify.max_user_watches is ")
+    message = "4 directories are not watched: fs.inotify.max_user_watches is "
+    eventually(lambda: ear.report().degraded.startswith(message), 20, lambda: ear.report())
 
 
 def test_parents_that_cannot_be_watched_are_told_of_until_they_can(
