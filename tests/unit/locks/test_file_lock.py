@@ -161,7 +161,7 @@ def test_an_old_lock_that_is_held_is_never_taken_away(track: Path, start: StartP
         assert lock.acquired
 
 
-@pytest.mark.parametrize("left", [holder(started=0.0), guides_text(Path("Track"), os.getpid())])
+@pytest.mark.parametrize("left", [holder(started=0.0), guides_text(Path("Track"), os.getpid())], ids=["ours", "guide"])
 def test_what_the_dead_left_holds_up_nobody(track: Path, left: bytes) -> None:
     lock_file(track).write_bytes(left)
     with FileLock(track, timeout=1e9) as lock:

@@ -274,7 +274,10 @@ def test_what_killed_trials_left_is_removed_when_it_is_old(tmp_path: Path) -> No
     assert left_in(tmp_path) == sorted([*others, BEFORE_ME, f"{BEFORE_ME}.file"])
 
 
-@pytest.mark.parametrize("name", [rendezvous.own_name(), rendezvous.own_name() + ".file", LOCK])
+OWN = rendezvous.own_name()
+
+
+@pytest.mark.parametrize("name", [OWN, f"{OWN}.file", LOCK], ids=["a mark", "a file", "the lock"])
 def test_its_files_are_nothing_to_a_walk(name: str) -> None:
     assert name.startswith(".")
     assert not is_relevant(name)

@@ -190,7 +190,7 @@ def test_a_parent_takes_the_place_of_a_leaf(made: MakeEar, monkeypatch: pytest.M
     report = ear.report()
     assert (report.parents, report.unwatched) == (2, 0)
     message = "4 directories are not watched: fs.inotify.max_user_watches is "
-    eventually(lambda: ear.report().degraded.startswith(message), 20, lambda: ear.report())
+    eventually(lambda: ear.report().degraded.startswith(message), 20, ear.report)
 
 
 def test_parents_that_cannot_be_watched_are_told_of_until_they_can(

@@ -152,12 +152,13 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*arguments: str, width: int = 80, height: int = 24, **environ: str) -> Iterator[Terminal]:
-    """`audiobatchctl` on a terminal of its own, with its signals in its hands."""
+def terminal(*arguments: str, width: int = 80, height: int = 24, first: str = "", **environ: str) -> Iterator[Terminal]:
+    """`audiobatchctl` on a terminal of its own, with its signals; `first` is done to the module `top`."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", height, width, 0, 0))
+    program = f"from audiobatchd.commands import top; {first}; {PROGRAM}" if first else PROGRAM
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments],
+        [sys.executable, "-c", program, *arguments],
         stdin=slave,
         stdout=slave,
         stderr=slave,
@@ -204,20 +205,18 @@ def test_the_terminal_is_given_back(tmp_path: Path, busy: Status, ending: str | 
 
 def test_it_is_given_back_when_something_breaks(tmp_path: Path, busy: Status) -> None:
     path = tmp_path / "c.sock"
-    broken = PROGRAM.replace("import sys;", "import sys; from audiobatchd.commands import top; top.keys_line = None;")
-    with serving(path, lambda: busy), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys.modules[__name__], "PROGRAM", broken)
-        with terminal("--socket", str(path), "top") as on:
-            before = state_of(on)
-            assert on.end() == 1
-            assert state_of(on) == before
+    with serving(path, lambda: busy), terminal("--socket", str(path), "top", first="top.keys_line = None") as on:
+        before = state_of(on)
+        assert on.end() == 1
+        assert state_of(on) == before
     assert on.seen.index("\x1b[?1049l") < on.seen.index("Traceback")
 
 
 def test_keys_ask_the_daemon(tmp_path: Path, busy: Status) -> None:
     path = tmp_path / "c.sock"
     told = Told(lambda: busy)
-    with serving(path, lambda: busy, told), terminal("--socket", str(path), "top") as on:
+    brief = "top._NOTE_SECONDS = 1.0"
+    with serving(path, lambda: busy, told), terminal("--socket", str(path), "top", first=brief) as on:
         on.until("q quit")
         on.press("p")
         on.until("paused: what runs comes to its end")
