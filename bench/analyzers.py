@@ -262,7 +262,12 @@ def shares(run: Run, heads: Mapping[str, Offer]) -> Table:
 def ratios(run: Run, heads: Mapping[str, Offer]) -> Table:
     """A folder's cost over its analyzers' bare cost and one decoding for each file, and what stands beside it."""
     bare = run.spent("decode", *WITHOUT_MODELS, *heads)
+    one_file = sum(map(statistics.mean, run.alone.values()))
+    ffmpeg = run.processes.get("ffmpeg ebur128")
     return {
+        "decode and `loudness` / ffmpeg ebur128 (the aim: 0.69 of FLAC, 1 of MP3)": one_file / ffmpeg
+        if ffmpeg
+        else "-",
         f"a folder, {ALL} / bare (the aim: 1.1)": run.jobs[ALL] / bare,
         f"a folder, {ALL} / bare and views": run.jobs[ALL] / (bare + run.views()),
         f"a folder, {LOUDNESS} / bare": run.jobs[LOUDNESS] / sum(map(sum, run.alone.values())),

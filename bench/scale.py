@@ -108,6 +108,7 @@ def measure(ground: Ground, runs: int, idle: float) -> dict[str, str]:
     with ground.service() as (daemon, started):
         eventually(lambda: walked(daemon), _PATIENCE)
         told["first walk, s"] = f"{time.monotonic() - started:.1f}"
+        told["first walk, CPU s"] = f"{cpu(daemon.process.pid):.1f}"
         rest(daemon)
     starts, finds = [], []
     for _ in range(runs):
