@@ -34,7 +34,7 @@ CHUNK = 1 << 16
 class BlockFilter:
     """A stable filter of second-order sections, shape (sections, 6), over one channel. Its states begin at zero.
 
-    Raises LinAlgError for sections of which a state comes to nothing, such as one of the first order.
+    Raises LinAlgError where a state never shows in the output, such as a pole that a later zero cancels.
     """
 
     def __init__(self, sections: Matrix) -> None:

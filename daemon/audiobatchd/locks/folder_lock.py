@@ -11,6 +11,7 @@ import errno
 import os
 import secrets
 import stat
+import threading
 import time
 from pathlib import PurePath
 
@@ -72,6 +73,7 @@ class FolderLock:
         self._directory = -1
         self._identity = (0, 0)
         self._pid = 0
+        self._in_main = False
 
     @property
     def held(self) -> bool:
@@ -135,6 +137,7 @@ class FolderLock:
             raise
         self._directory, self._identity = directory, (status.st_dev, status.st_ino)
         self._descriptor, self._pid = descriptor, os.getpid()
+        self._in_main = threading.current_thread() is threading.main_thread()
         _held[self.path] = self
 
     def _release(self) -> None:
@@ -238,14 +241,14 @@ class FolderLock:
         return True
 
     def _sign(self, descriptor: int) -> bytes:
-        """Step 3; what was written. What a full disk refuses leaves nothing that is anybody's lock."""
+        """Step 3; what was written. What a full disk refuses, or a signal ends, leaves nothing that is a lock."""
         try:
             written = content.of_this_process(time.time(), self._budget, secrets.token_hex(8))
             os.pwrite(descriptor, written, 0)
             # Before the cut: by that ext4 makes the new length durable, and after a power cut zeros stand in the file.
             os.fsync(descriptor)
             os.ftruncate(descriptor, len(written))
-        except OSError:
+        except BaseException:
             give_back(self.path, descriptor, self.kind)
             raise
         return written
@@ -322,6 +325,8 @@ def _content(descriptor: int) -> Content | None:
 
 @atexit.register
 def _give_back_all() -> None:
-    """What Ctrl-C, pressed twice, kept a script from giving back itself."""
-    for lock in list(_held.values()):
-        lock.release()
+    """What Ctrl-C, pressed twice, kept a script from giving back itself. Threads may still use theirs."""
+    with interrupts.held_back():
+        for lock in list(_held.values()):
+            if lock._in_main:  # noqa: SLF001  # its own module
+                lock.release()

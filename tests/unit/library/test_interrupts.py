@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import gc
+import os
 import signal
 import subprocess
 import sys
@@ -12,12 +13,14 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from audiobatchd import FileLock, interrupts, read_info, save_to_info
+from audiobatchd.filesystems import Kind
 from audiobatchd.locks import folder_lock
+from audiobatchd.locks.folder_lock import FolderLock
 from support.service import leftovers
 
 if TYPE_CHECKING:
@@ -99,6 +102,61 @@ def test_no_lock_and_no_temporary_file_stays(song: Path, work: Callable[[Path], 
     gc.collect()  # directories that were being read, while their warnings are still expected
 
 
+def test_who_goes_on_after_it_does_not_have_the_lock(song: Path) -> None:
+    for step in count(1):
+        lock = FolderLock(str(song), 60.0)
+        if not interrupted(lock.acquire, step):
+            break
+        assert not lock.held, step
+        assert leftovers(song.parent) == [], step
+    assert step > 50
+    lock.release()
+
+
+def test_a_signal_whose_handler_raises_leaves_none_either(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*_: object) -> NoReturn:
+        sys.exit(1)
+
+    before = signal.signal(signal.SIGTERM, end)
+    monkeypatch.setattr(os, "fsync", lambda _: signal.raise_signal(signal.SIGTERM))
+    try:
+        with pytest.raises(SystemExit):
+            FileLock(song).acquire()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert leftovers(song.parent) == []
+
+
+# The end of a script
+
+
+def test_one_that_comes_then_leaves_no_other_lock(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = song.with_name("Other")
+    other.mkdir()
+    for folder in (song, other):
+        assert FileLock(folder).acquire()
+    give_back = folder_lock.give_back
+
+    def interrupted_give_back(path: str, descriptor: int, kind: Kind) -> None:
+        signal.raise_signal(signal.SIGINT)
+        give_back(path, descriptor, kind)
+
+    monkeypatch.setattr(folder_lock, "give_back", interrupted_give_back)
+    with pytest.raises(KeyboardInterrupt):
+        folder_lock._give_back_all()
+    assert leftovers(song.parent) == []
+
+
+def test_a_thread_keeps_what_it_has(song: Path) -> None:
+    lock = FileLock(song)
+    thread = threading.Thread(target=lock.acquire)
+    thread.start()
+    thread.join()
+    folder_lock._give_back_all()
+    assert lock.acquired
+    lock.release()
+
+
 def test_what_a_script_still_has_is_given_back_when_it_ends(song: Path) -> None:
     program = (
         "import os, signal, sys; from audiobatchd import FileLock; FileLock(sys.argv[1]).acquire();"
@@ -111,18 +169,72 @@ def test_what_a_script_still_has_is_given_back_when_it_ends(song: Path) -> None:
     assert leftovers(song.parent) == []
 
 
+# What waits
+
+
 def test_it_comes_at_the_end_and_only_once() -> None:
     done = []
 
     def work() -> None:
         with interrupts.held_back():
-            for _ in range(3):
+            for _ in range(2):
                 signal.raise_signal(signal.SIGINT)
             done.append("all")
 
     with pytest.raises(KeyboardInterrupt):
         work()
     assert done == ["all"]
+
+
+def test_the_third_does_not_wait() -> None:
+    done = []
+
+    def work() -> None:
+        with interrupts.held_back():
+            for number in range(4):
+                done.append(number)
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == [0, 1, 2]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_another_signal_s_handler_that_raises_does_not_keep_it_back_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, handlers = signal.signal, []
+
+    def set_handler(number: int, handler: signal._HANDLER) -> object:
+        handlers.append(handler)
+        if len(handlers) == 2:
+            raise TimeoutError
+        return real(number, handler)
+
+    def work() -> None:
+        with interrupts.held_back():
+            pass
+
+    monkeypatch.setattr(signal, "signal", set_handler)
+    with pytest.raises(TimeoutError):
+        work()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_child_that_another_thread_forks_meanwhile_can_be_interrupted() -> None:
+    program = """
+import os, signal, threading
+from audiobatchd import FileLock, interrupts
+def fork():
+    if (pid := os.fork()) == 0:
+        os._exit(signal.getsignal(signal.SIGINT) is not signal.default_int_handler)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+with interrupts.held_back():
+    thread = threading.Thread(target=fork)
+    thread.start()
+    thread.join()
+"""
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "0\n"
 
 
 def test_one_within_another_waits_for_the_end_of_both() -> None:
