@@ -23,7 +23,7 @@ from audiobatchd.clock import Clock
 from audiobatchd.config import DatasetConfig
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import Offer, Policy, judges
-from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, WalkRead
+from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, WalkRead, WatchLost
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.dataset import read_folder
 from audiobatchd.errors import LockBusyError
@@ -53,10 +53,10 @@ class Watching(Entering, Protocol):
     def replace(self, terms: Mapping[str, WatchTerms]) -> None:
         """These are the datasets from now on; the watch on others ends."""
 
-    def ensure(self, root: str, *, renew: bool) -> None:
+    def ensure(self, root: str, *, renew: bool) -> bool:
         """See to it that the dataset's root, as it is now, is watched, if it can be. Called in a thread before a walk.
 
-        `renew`: anew, although it seems to be as it should.
+        `renew`: anew, although it seems to be as it should. Returns whether there was a root.
         """
 
     def report(self, root: str) -> WatchReport:
@@ -241,10 +241,13 @@ class Errands:
         scanner = self.scanner(action.dataset)
         if scanner is None:
             return  # dropped from the configuration since
+        was_there = True
         if self._watches and action.kind is not WalkKind.TREES:
-            self._watches.ensure(action.dataset, renew=action.renew)
+            was_there = self._watches.ensure(action.dataset, renew=action.renew)
         walked = walk(scanner, action.paths, self._deliver, kind=action.kind, first=action.first)
         self._post(walked)
+        if not was_there and walked.root is not None:
+            self._post(WatchLost(action.dataset, "the root came just after it was to be watched"))
 
     def _deliver(self, read: WalkRead) -> None:
         """Hand a walk's batch over, no faster than the loop takes them."""

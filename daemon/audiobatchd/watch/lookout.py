@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from audiobatchd.model import WatchMode, WatchReport, WatchTerms
 from audiobatchd.watch.guard import Guard
 from audiobatchd.watch.instance import Instance
 from audiobatchd.watch.limits import Budget, shortage, why
+
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 
 
 class Lookout:
@@ -38,11 +41,11 @@ class Lookout:
         self._lock = threading.Lock()
         self._ended = False
 
-    def ensure(self, *, renew: bool) -> None:
+    def ensure(self, *, renew: bool) -> bool:
         """See `Watches.ensure`."""
         with self._lock:
             if self._ended or self.terms.mode is WatchMode.WALK:
-                return
+                return True
             try:
                 status = os.stat(self.root)
                 identity = (status.st_dev, status.st_ino)
@@ -55,6 +58,8 @@ class Lookout:
             except OSError as error:
                 self._close()
                 self._reason = f"cannot watch it ({why(error.errno or 0)})"
+                return error.errno not in _ABSENT
+            return True
 
     def end(self) -> None:
         """Watch no more, for good."""

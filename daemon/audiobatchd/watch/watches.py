@@ -52,16 +52,15 @@ class Watches:
         }
         self._lookouts = {**kept, **made}
 
-    def ensure(self, root: str, *, renew: bool) -> None:
-        """See to it that the root, as it is now, is watched, before a full walk. Blocks; called in a thread.
+    def ensure(self, root: str, *, renew: bool) -> bool:
+        """See to it that the root, as it is now, is watched, before a walk; whether there was one. Blocks.
 
         All of it is watched anew where the root is another directory than it was, where events were lost, or where
         `renew` asks for it: the walk that follows enters every directory. Whether events are to be expected at all is
         told by the mode and the file system.
         """
         lookout = self._lookouts.get(root)
-        if lookout is not None:
-            lookout.ensure(renew=renew)
+        return lookout is None or lookout.ensure(renew=renew)
 
     def enter(self, root: str, path: str, *, leaf: bool | None, hot: bool = False) -> bool:
         """A directory is about to be listed: watch it before, so that what comes in between is heard of.

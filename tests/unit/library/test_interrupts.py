@@ -1,116 +1,34 @@
-"""Ctrl-C at every single step of Python's while a lock is taken, a record published, and the lock given back."""
+"""Ctrl-C at every step while a lock is taken, a record published, and the lock given back; `support.ctrl_c` does it."""
 
 from __future__ import annotations
 
-import dis
-import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import pytest
 
-from audiobatchd import FileLock, interrupts, read_info, save_to_info
+from audiobatchd import FileLock, interrupts
 from audiobatchd.filesystems import Kind
 from audiobatchd.locks import folder_lock
-from audiobatchd.locks.folder_lock import FolderLock
 from support.service import leftovers
-
-if TYPE_CHECKING:
-    from _typeshed import TraceFunction
 
 pytestmark = pytest.mark.usefixtures("_interruptible")
 
-
-_LOOKS = ("CALL", "RESUME", "JUMP_BACKWARD")
-
-
-@pytest.fixture(autouse=True)
-def _nobody_else_is_traced_or_traces() -> Iterator[None]:
-    before = sys.gettrace()
-    gc.disable()  # others hear of it, in functions of theirs
-    yield
-    gc.enable()
-    sys.settrace(before)
+TESTS = str(Path(__file__).parents[2])
+PROGRAM = "from support.ctrl_c import main; main()"
 
 
-def interrupted(work: Callable[[], object], step: int) -> bool:
-    """Do `work` with Ctrl-C at the step of that number; False where it has fewer.
-
-    A step is where CPython looks whether a signal came: after a call, at the beginning of a function, and before it
-    goes round in a loop.
-    """
-    left = step
-    last: dict[FrameType, int] = {}
-
-    def trace(frame: FrameType, event: str, _: object) -> TraceFunction:
-        nonlocal left
-        frame.f_trace_opcodes = True
-        if event == "opcode":
-            done = dis.opname[frame.f_code.co_code[last[frame]]] if frame in last else ""
-            last[frame] = frame.f_lasti
-            left -= done.startswith(_LOOKS)
-            if left == 0:
-                sys.settrace(None)
-                signal.raise_signal(signal.SIGINT)
-        return trace
-
-    try:
-        sys.settrace(trace)
-        work()
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(None)
-    return left <= 0
-
-
-def hold(folder: Path) -> None:
-    with FileLock(folder) as lock:
-        assert lock.acquired
-
-
-def save(folder: Path) -> None:
-    save_to_info(folder, {"lufs": -14.0})
-
-
-def save_under_a_lock(folder: Path) -> None:
-    with FileLock(folder):
-        save_to_info(folder, {"lufs": -14.0})
-
-
-@pytest.mark.filterwarnings("ignore:unclosed scandir", "ignore:Exception ignored in. <posix.Scandir")
-@pytest.mark.parametrize("work", [hold, save, save_under_a_lock])
-def test_no_lock_and_no_temporary_file_stays(song: Path, work: Callable[[Path], object]) -> None:
-    for step in count(1):
-        came = interrupted(lambda: work(song), step)
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, step
-        folder_lock._give_back_all()  # as at the end of a script, which it ended
-        assert leftovers(song.parent) == [], step
-        assert read_info(song) in ({}, {"lufs": -14.0}), step
-        hold(song)
-        if not came:
-            break
-    assert step > 100
-    gc.collect()  # directories that were being read, while their warnings are still expected
-
-
-def test_who_goes_on_after_it_does_not_have_the_lock(song: Path) -> None:
-    for step in count(1):
-        lock = FolderLock(str(song), 60.0)
-        if not interrupted(lock.acquire, step):
-            break
-        assert not lock.held, step
-        assert leftovers(song.parent) == [], step
-    assert step > 50
-    lock.release()
+@pytest.mark.parametrize("work", ["hold", "save", "save_under_a_lock", "acquire"])
+def test_no_lock_and_no_temporary_file_stays(song: Path, work: str) -> None:
+    command = [sys.executable, "-c", PROGRAM, work, str(song)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": TESTS})
+    assert ended.returncode == 0, ended.stderr
+    assert int(ended.stdout) > 100, "steps"
 
 
 def test_a_signal_whose_handler_raises_leaves_none_either(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from audiobatchd.clock import SystemClock
 from audiobatchd.config import DatasetConfig
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import FileMemory, Policy
-from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, Walked
+from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, Walked, WatchLost
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.errands import Errands, Terms, probe, tidy
 from audiobatchd.locks import content
@@ -114,18 +114,18 @@ def test_a_dataset_that_is_dropped_before_a_reading_has_begun_breaks_nothing(roo
     assert room.broken == []
 
 
-class DroppedMeanwhile(NobodyEntering):
-    """A watch that takes so long to be set up that the dataset is dropped from the configuration."""
+class ScriptedWatch(NobodyEntering):
+    """A watch in whose setting up something `happens`; it answers whether there was a root."""
 
-    def __init__(self, room: Room) -> None:
-        self.room = room
+    def __init__(self, happens: Callable[[], bool]) -> None:
+        self.happens = happens
 
     def listen(self, post: Callable[[Event], None]) -> None: ...
 
     def replace(self, terms: Mapping[str, WatchTerms]) -> None: ...
 
-    def ensure(self, root: str, *, renew: bool) -> None:  # noqa: ARG002  # see `Watching`
-        self.room.errands.take_terms([], None)
+    def ensure(self, root: str, *, renew: bool) -> bool:  # noqa: ARG002  # see `Watching`
+        return self.happens()
 
     def report(self, root: str) -> WatchReport:  # noqa: ARG002  # see `Watching`
         return WatchReport(False, "")
@@ -134,10 +134,34 @@ class DroppedMeanwhile(NobodyEntering):
 
 
 def test_a_dataset_that_is_dropped_while_its_walk_begins_breaks_nothing(room: Room) -> None:
-    room.errands.take_terms([Terms(DatasetConfig(str(room.root)), Policy())], DroppedMeanwhile(room))
+    def dropped() -> bool:
+        room.errands.take_terms([], None)
+        return True
+
+    room.errands.take_terms([Terms(DatasetConfig(str(room.root)), Policy())], ScriptedWatch(dropped))
     room.errands.walk(do.WalkTree(str(room.root)))
     room.hears(Walked)
     assert room.broken == []
+
+
+def test_a_root_that_comes_between_the_watch_and_the_walk_is_walked_again(room: Room) -> None:
+    room.errands.take_terms([Terms(DatasetConfig(str(room.root)), Policy())], ScriptedWatch(lambda: False))
+    room.errands.walk(do.WalkTree(str(room.root)))
+    lost = room.hears(WatchLost)
+    assert isinstance(lost, WatchLost)
+    assert lost.dataset == str(room.root)
+    assert room.heard.index(lost) > room.heard.index(room.hears(Walked)), "else that one would answer it"
+
+
+def test_a_root_that_is_still_not_there_is_looked_for_by_and_by(room: Room, tmp_path: Path) -> None:
+    room.root.rename(tmp_path / "away")
+    room.errands.take_terms([Terms(DatasetConfig(str(room.root)), Policy())], ScriptedWatch(lambda: False))
+    room.errands.walk(do.WalkTree(str(room.root)))
+    walked = room.hears(Walked)
+    assert isinstance(walked, Walked)
+    assert walked.root is None
+    eventually(lambda: not any(thread.name.startswith("walk ") for thread in threading.enumerate()), 20)
+    assert not any(isinstance(event, WatchLost) for event in room.heard)
 
 
 def test_an_errand_that_breaks_is_told_of(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
