@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -262,11 +263,11 @@ class Errands:
         if terms is None or patience is None:
             return
         directories = [folder_at(root, parent) for parent in sorted(action.parents)]
-        alone = terms.dataset.alone
+        alone, started = terms.dataset.alone, time.thread_time()
         seen = caretaker.look_after(
             root, directories, patience, self._clock.monotonic(), self._own, alone=alone, root_too=action.root_too
         )
-        self._post(LocksSeen(root, seen.overdue, seen.left))
+        self._post(LocksSeen(root, seen.overdue, seen.left, time.thread_time() - started))
 
     # How
 

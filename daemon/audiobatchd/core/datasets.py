@@ -16,8 +16,8 @@ LOOK_AGAIN = 5.0
 PASS = 60.0
 """Seconds between two looks at the directories' times, at least."""
 
-SHARE = 0.004
-"""The share of a core that passes may take on average, and so may full walks: what costs more comes less often."""
+PASS_SHARE, WALK_SHARE, REAP_SHARE = 0.004, 0.002, 0.001
+"""What passes, full walks and looks for locks may take of a core on average: what costs more comes less often."""
 
 ROW = 5
 """So many different folders, one after the other, with errors of the disk: it is not the folders' fault."""
@@ -172,12 +172,12 @@ class Dataset:
         if walk.kind is WalkKind.FULL:
             self.walks += 1
             self.walked_at = now
-            self.walk_at = now + max(self.rescan, walk.cost / SHARE)
+            self.walk_at = now + max(self.rescan, walk.cost / WALK_SHARE)
         else:
             self.passes += 1
             self.pass_cost = walk.cost
         self.passed_at = now
-        self.pass_at = now if self.tells_all else now + max(PASS, self.pass_cost / SHARE)
+        self.pass_at = now if self.tells_all else now + max(PASS, self.pass_cost / PASS_SHARE)
         self.remark = walk.remark
         self.locks = walk.locks
         self.refused = bool(walk.refusal)

@@ -93,12 +93,14 @@ class Walked:
 class LocksSeen:
     """The locks of a dataset were looked at. `overdue` are the lock files that are held for too long, and by whom.
 
-    `left` are the folders whose lock was left by somebody who died at work, and was no worker of this daemon.
+    `left` are the folders whose lock was left by somebody who died at work, and was no worker of this daemon. `cost` is
+    the processor time that it took, in seconds.
     """
 
     dataset: str
     overdue: dict[str, str]
     left: frozenset[str] = frozenset()
+    cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.core.datasets import Dataset
+from audiobatchd.core.datasets import REAP_SHARE, Dataset
 from audiobatchd.core.folders import Ledger
 from audiobatchd.core.lifecycle import Lifecycle
 from audiobatchd.core.news import News
@@ -102,7 +102,7 @@ class Rounds:
         return actions
 
     def _reap(self, now: float) -> list[do.Action]:
-        """Locks are looked at after every walk, and every `reap` seconds; in one pass, after its walk."""
+        """Locks are looked at after every walk, and every `reap` seconds or less often; in one pass, after its walk."""
         actions: list[do.Action] = []
         for dataset in self._datasets.values():
             if dataset.reap_at is not None and now >= dataset.reap_at:
@@ -116,7 +116,7 @@ class Rounds:
         dataset = self._datasets[event.dataset]
         dataset.overdue = event.overdue
         if not self._plan.once and dataset.reap_at is None:
-            dataset.reap_at = now + self._plan.reap
+            dataset.reap_at = now + max(self._plan.reap, event.cost / REAP_SHARE)
         actions: list[do.Action] = []
         for path in sorted(event.left):
             key = FolderKey(event.dataset, path)

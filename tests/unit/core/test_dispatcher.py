@@ -456,6 +456,15 @@ def test_locks_are_looked_at_after_the_round_before_has_ended() -> None:
     assert len(only(do.ReapLocks, rig.tick(60.0))) == 1
 
 
+def test_a_look_at_locks_that_costs_much_comes_less_often() -> None:
+    """In a directory of a million folders it reads two million names."""
+    rig = Rig()
+    rig.start(reading("A"))
+    assert only(do.ReapLocks, rig.tell(on.LocksSeen(DATASET, {}, cost=0.6))) == []
+    assert only(do.ReapLocks, rig.tick(599.0)) == []
+    assert len(only(do.ReapLocks, rig.tick(2.0))) == 1
+
+
 def test_a_dataset_that_is_a_track_has_a_lock_beside_it() -> None:
     rig = Rig()
     (action,) = only(do.ReapLocks, rig.start(reading("")))
