@@ -49,11 +49,17 @@ class BlockFilter:
         self._to_state = (sample_to_state @ to_new).astype(np.float32)
         self._to_output = np.concatenate([sample_to_output, from_new @ state_to_output]).astype(np.float32)
         self._levels: list[_Level] = []
+        above = self._step
         for _ in range(_LEVELS):
-            self._levels.append(_Level(self._levels[-1].step if self._levels else self._step))
-        self._state = np.zeros(size)
+            self._levels.append(_Level(above))
+            above = self._levels[-1].step
+        self.restart()
         self._input = np.zeros((CHUNK // _BLOCK // _BATCH, _BATCH, _BLOCK + size), np.float32)
         self._output = np.empty((*self._input.shape[:2], _BLOCK), np.float32)
+
+    def restart(self) -> None:
+        """Begin another channel: its states are zero."""
+        self._state = np.zeros(len(self._step))
 
     def __call__(self, samples: NDArray[np.float32], offset: float = 0.0) -> NDArray[np.float32]:
         """The filtered `samples` + `offset`, valid until the next call. `CHUNK` of them; fewer are the last ones."""

@@ -100,20 +100,18 @@ def step_powers(samples: NDArray[np.float32], rate: int, weights: Sequence[float
     result it holds a few chunks of one channel in memory.
     """
     edges = step_edges(samples.shape[0], rate)
-    sections = k_weighting(rate)
+    weighting = BlockFilter(k_weighting(rate))
     powers = np.zeros(len(edges) - 1)
     for column, weight in zip(samples.T, weights, strict=True):
         if weight:
-            powers += weight * _energies(column, edges, sections)
+            powers += weight * _energies(column, edges, weighting)
     return powers * (_STEPS_PER_SECOND / rate)
 
 
-def _energies(
-    column: NDArray[np.float32], edges: NDArray[np.int64], sections: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _energies(column: NDArray[np.float32], edges: NDArray[np.int64], weighting: BlockFilter) -> NDArray[np.float64]:
     """The sum of squares of the filtered `column` between neighbouring `edges`, filtered in chunks."""
     energies = np.zeros(len(edges) - 1)
-    weighting = BlockFilter(sections)
+    weighting.restart()
     for start in range(0, int(edges[-1]), CHUNK):
         chunk = column[start : min(start + CHUNK, int(edges[-1]))]
         # In float32 the squares of what lies far above full scale are infinite.
