@@ -151,7 +151,8 @@ class Program:
 def program(way: str) -> Iterator[Program]:
     """The program, to publish by this way; killed at the end, with the child that may be waiting to be traced."""
     command = [sys.executable, publish_once.__file__, way]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    env = os.environ | {"PYTHONPATH": str(Path(publish_once.__file__).parents[1])}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as process:
         try:
             yield Program(process)
         finally:

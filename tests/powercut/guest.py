@@ -105,6 +105,8 @@ def _fill(tree: Path, kernel: Path) -> None:
     init.chmod(0o755)
     project = tree / "project"
     shutil.copy2(Path(__file__).with_name("writer.py"), project)
+    (project / "support").mkdir()
+    shutil.copy2(SOURCE / "tests/support/at_work.py", project / "support")
     leave_out = shutil.ignore_patterns("__pycache__")
     shutil.copytree(SOURCE / "daemon/audiobatchd", project / "audiobatchd", ignore=leave_out)
     pip = [str(SOURCE / ".venv/bin/python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]

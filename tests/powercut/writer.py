@@ -12,12 +12,11 @@ import os
 import random
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 
 from audiobatchd import record
-from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.model import Fingerprint
 from audiobatchd.provenance import Entry
+from support.at_work import at_work
 
 DATASET = "/mnt/dataset"
 FOREIGN = {"tool": "somebody else's", "notes": ["kept as it is"] * 100}
@@ -45,19 +44,11 @@ def companion_of(number: int) -> str:
 
 def as_worker(folder: str) -> int:
     """As `worker.job` publishes, once everything is measured; the number that was published."""
-    lock = FolderLock(folder, 60.0)
-    lock.acquire()
-    try:
-        with record.opened(folder) as descriptor:
-            name = record.name_in(folder)
-            with suppress(OSError):
-                record.sweep(descriptor)
-            number = int(bytes(record.read(name, descriptor).values["number"])) + 1
-            entries = {"loudness": {"full_mix": entry_of(number)}}
-            files = {COMPANION: companion_of(number)}
-            record.publish(name, descriptor, values_of(number), entries, files=files, gate=lock.gate)
-    finally:
-        lock.release()
+    with at_work(folder) as (name, descriptor, gate):
+        number = int(bytes(record.read(name, descriptor).values["number"])) + 1
+        entries = {"loudness": {"full_mix": entry_of(number)}}
+        files = {COMPANION: companion_of(number)}
+        record.publish(name, descriptor, values_of(number), entries, files=files, gate=gate)
     return number
 
 

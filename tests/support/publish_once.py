@@ -14,14 +14,13 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from audiobatchd import record, save_to_info
 from audiobatchd.errors import AudiobatchError
-from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.model import Fingerprint
 from audiobatchd.plugin_api import Value
 from audiobatchd.provenance import Entry
+from support.at_work import at_work
 
 DONE, TOLD, UNFORESEEN = 0, 1, 2
 """Exit codes: published; failed by an exception that callers are told of; failed by any other one."""
@@ -43,18 +42,10 @@ def publish_as_scripts(folder: str) -> None:
 
 def publish_as_worker(folder: str) -> None:
     """As `worker.job` does it once everything is measured: values, provenance, companions, and what is no more."""
-    lock = FolderLock(folder, 60.0)
-    lock.acquire()
-    try:
-        with record.opened(folder) as descriptor:
-            name = record.name_in(folder)
-            with suppress(OSError):
-                record.sweep(descriptor)
-            record.refuse_unwritable(name, descriptor)
-            first = record.rights_like(descriptor, ["full_mix.flac"])
-            record.publish(name, descriptor, VALUES, ENTRIES, files=FILES, drop=DROP, first=first, gate=lock.gate)
-    finally:
-        lock.release()
+    with at_work(folder) as (name, descriptor, gate):
+        record.refuse_unwritable(name, descriptor)
+        first = record.rights_like(descriptor, ["full_mix.flac"])
+        record.publish(name, descriptor, VALUES, ENTRIES, files=FILES, drop=DROP, first=first, gate=gate)
 
 
 WAYS: Mapping[str, Callable[[str], None]] = {"library": publish_as_scripts, "worker": publish_as_worker}
