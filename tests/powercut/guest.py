@@ -111,7 +111,8 @@ def _fill(tree: Path, kernel: Path) -> None:
     shutil.copytree(SOURCE / "daemon/audiobatchd", project / "audiobatchd", ignore=leave_out)
     pip = [str(SOURCE / ".venv/bin/python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
     fit = ["--target", str(project), "--python-version", PYTHON, "--only-binary", ":all:"]
-    subprocess.run([*pip, "install", *fit, "msgspec"], check=True)
+    locked = ["--require-hashes", "--constraint", str(SOURCE / "requirements/run.txt")]
+    subprocess.run([*pip, "install", *fit, *locked, "msgspec"], check=True)
     # The emulated processor would spend seconds on it at every boot.
     compiling = ["python3", "-m", "compileall", "-q", f"/{tree.name}/project"]
     subprocess.run(["chroot", _HOME / "root", *compiling], check=True)
