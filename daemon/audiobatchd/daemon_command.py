@@ -31,10 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = _configuration(arguments)
         with ExitStack() as stack:
-            views = _set_up_terminal(stack)
+            views, log = _set_up_terminal(stack)
             run = _one_pass if arguments.once else _service
             code, told = run(settings, arguments, views)
-        if told:
+        if told and (arguments.once or not log.is_stuck):
             write(told, sys.stdout if arguments.once else sys.stderr)
             sys.stdout.flush()
     except BrokenPipeError:
@@ -152,25 +152,27 @@ def _state_directory(arguments: argparse.Namespace) -> Path:
     return arguments.state_dir or place.state_directory(os.environ, os.getuid())
 
 
-def _set_up_terminal(stack: ExitStack) -> tuple[View, ...]:
+def _set_up_terminal(stack: ExitStack) -> tuple[tuple[View, ...], eventlog.LogThread]:
     """The live view on a terminal, else one line per event."""
+    views: tuple[View, ...] = ()
+    handler = eventlog.standard_error()
     if sys.stderr.isatty():
         from audiobatchd.console import Console  # noqa: PLC0415  # see above
 
         if Console.usable(sys.stderr):
             console = Console(sys.stderr)
-            eventlog.set_up(handler=console.handler())
+            handler = console.handler()
             console.start()
             stack.callback(console.stop)
-            return (console,)
-    if "JOURNAL_STREAM" in os.environ:
+            views = (console,)
+    elif "JOURNAL_STREAM" in os.environ:
         from audiobatchd import journal  # noqa: PLC0415  # see above
 
         if journal.is_standard_error(os.environ):
-            eventlog.set_up(handler=journal.JournalHandler(eventlog.plain_handler(sys.stderr)))
-            return ()
-    eventlog.set_up()
-    return ()
+            handler = journal.JournalHandler(eventlog.standard_error(journal=True))
+    log = eventlog.set_up(handler)
+    stack.callback(log.close)
+    return views, log
 
 
 def _refuse(error: Exception | str, code: int) -> int:

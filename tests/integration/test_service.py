@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -388,3 +389,18 @@ def test_a_folder_s_lines_name_it_safely(tmp_path: Path, root: Path, track: Path
     with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.0)) as daemon:
         daemon.becomes(complete=1)
         daemon.says('folder="evil\\x0a\\x1b[31m \\xff"')
+
+
+def test_service_works_on_while_its_log_is_not_read(tmp_path: Path, root: Path, track: Path) -> None:
+    fifo = tmp_path / "stderr"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(reader, b"\n" * 4096)
+    shutil.copytree(track, root / "A")
+    config = configuration(tmp_path / "c.toml", root)
+    with service(tmp_path / "d", config, prefix=["sh", "-c", 'exec "$@" 2>"$0"', str(fifo)]) as daemon:
+        daemon.becomes(complete=1)
+        assert daemon.stop() == 0
+    os.close(reader)

@@ -29,3 +29,20 @@ def test_an_event_has_the_fields_and_the_id_of_the_reference(unit: Unit) -> None
     worst = unit.machine.run("journalctl", "-u", "audiobatchd", "-p", "err", "-o", "cat").out
     assert worst.startswith("folder-failed")
     assert worst.count("\n") == 1
+
+
+def test_stopped_journal_holds_up_nothing(unit: Unit) -> None:
+    unit.begin(MUSIC)
+    unit.drop_in("WatchdogSec=6")
+    unit.machine.run("systemctl", "restart", "audiobatchd")
+    since = unit.show("MainPID")
+    unit.machine.run("systemctl", "kill", "-s", "STOP", "systemd-journald")
+    try:
+        unit.backfill(31, track="short")
+        unit.becomes(complete=31)
+        assert unit.show("MainPID") == since, "the watchdog has not ended it"
+        unit.machine.run("systemctl", "restart", "audiobatchd", timeout=120)
+        unit.restarted(since)
+        unit.becomes(complete=31)
+    finally:
+        unit.machine.run("systemctl", "kill", "-s", "CONT", "systemd-journald")

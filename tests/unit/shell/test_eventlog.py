@@ -6,7 +6,7 @@ import io
 import logging
 import os
 import re
-import sys
+import threading
 import unicodedata
 from collections.abc import Iterator
 
@@ -18,6 +18,7 @@ from audiobatchd import eventlog
 from audiobatchd.core.actions import Report
 from audiobatchd.eventlog import LineFormatter
 from support.core_rig import key
+from support.service import eventually
 
 
 def line(
@@ -117,6 +118,7 @@ def test_a_traceback_is_part_of_the_line(caplog: pytest.LogCaptureFixture) -> No
         ("worker-cannot-start", logging.ERROR),
         ("analyzer-unavailable", logging.WARNING),
         ("service-started", logging.INFO),
+        ("log-dropped", logging.WARNING),
     ],
 )
 def test_levels(caplog: pytest.LogCaptureFixture, event: str, level: int) -> None:
@@ -159,24 +161,28 @@ def root_logger() -> Iterator[logging.Logger]:
     logger.setLevel(before[1])
 
 
-def test_it_goes_to_the_stream_from_info_on(root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_goes_to_its_handler_from_info_on(root_logger: logging.Logger) -> None:
     stream, forgotten = io.StringIO(), io.StringIO()
-    eventlog.set_up(forgotten)
-    eventlog.set_up(handler=eventlog.plain_handler(stream))
+    eventlog.set_up(logging.StreamHandler(forgotten)).close()
+    log = eventlog.set_up(logging.StreamHandler(stream))
     eventlog.log("folder-failed", {"folder": "A B"})
     logging.getLogger("audiobatchd.watch").debug("unheard")
     logging.getLogger("some.library").warning("heard as well")
-    assert stream.getvalue() == '<3>folder-failed folder="A B"\n<4>heard as well\n'
+    log.close()
+    assert not log.is_stuck
+    lines = [line.split(" ", 1)[1] for line in stream.getvalue().splitlines()]
+    assert lines == ['folder-failed folder="A B"', "heard as well"]
     assert forgotten.getvalue() == ""
 
 
-def test_it_goes_to_standard_error_by_default(
-    root_logger: logging.Logger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("journal", "expected"), [(False, " service-started\n"), (True, "<6>service-started\n")])
+def test_log_goes_to_standard_error(
+    root_logger: logging.Logger, capfd: pytest.CaptureFixture[str], journal: bool, expected: str
 ) -> None:
-    monkeypatch.setattr(sys, "stderr", sys.stderr)
-    eventlog.set_up()
+    log = eventlog.set_up(eventlog.standard_error(journal=journal))
     eventlog.log("service-started", {})
-    assert capsys.readouterr().err.endswith(" service-started\n")
+    log.close()
+    assert capfd.readouterr().err.endswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -189,6 +195,83 @@ def test_a_handler_keeps_its_own_form(
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
-    eventlog.set_up(handler=handler)
+    log = eventlog.set_up(handler)
     eventlog.log("folder-done", {"a": 1})
+    log.close()
     assert stream.getvalue().endswith(expected)
+
+
+# A reader that stands still
+
+
+class _Stopped(logging.Handler):
+    """Takes nothing until `goes_on` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = threading.Event()
+        self.taken: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.goes_on.wait()
+        self.taken.append(record)
+
+
+def test_stopped_reader_costs_events_and_they_are_counted(root_logger: logging.Logger) -> None:
+    reader = _Stopped()
+    log = eventlog.set_up(reader)
+    for number in range(10_000):
+        eventlog.log("folder-done", {"number": number})
+    log.close()
+    assert log.is_stuck
+    reader.goes_on.set()
+    eventually(lambda: len(reader.taken) > 5000)
+    log.close()
+    eventually(lambda: not log.is_stuck)
+
+    fields = [vars(record)["fields"] for record in reader.taken]
+    numbers = [each["number"] for each in fields if "number" in each]
+    assert numbers == list(range(len(numbers))), "the first ones are kept, in order"
+    assert {record.getMessage() for record in reader.taken} == {"folder-done", "log-dropped"}
+    assert len(numbers) + sum(each.get("events", 0) for each in fields) == 10_000
+
+
+def test_line_that_raises_ends_no_log(root_logger: logging.Logger) -> None:
+    class Angry:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    stream = io.StringIO()
+    log = eventlog.set_up(logging.StreamHandler(stream))
+    eventlog.log("folder-done", {"a": Angry()})
+    eventlog.log("folder-done", {"a": 2})
+    log.close()
+    assert "a=2" in stream.getvalue()
+
+
+def test_nonblocking_pipe_gets_whole_lines(root_logger: logging.Logger) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    log = eventlog.set_up(eventlog.LineHandler(writing, LineFormatter(journal=True)))
+    with open(reading, "rb") as pipe:
+        for _ in range(3):
+            eventlog.log("folder-done", {"a": "x" * 100_000})
+        lines = [pipe.readline() for _ in range(3)]
+        log.close()
+        os.close(writing)
+    assert [len(line) for line in lines] == [len("<6>folder-done a=") + 100_001] * 3
+
+
+@pytest.mark.parametrize("kind", ["closed", "full", "gone"])
+def test_lost_standard_error_ends_nothing(root_logger: logging.Logger, kind: str) -> None:
+    descriptor = os.open("/dev/full", os.O_WRONLY)
+    if kind == "closed":
+        os.close(descriptor)
+    elif kind == "gone":
+        os.close(descriptor)
+        reading, descriptor = os.pipe()
+        os.close(reading)
+    log = eventlog.set_up(eventlog.LineHandler(descriptor, LineFormatter()))
+    eventlog.log("folder-done", {})
+    log.close()
+    assert not log.is_stuck

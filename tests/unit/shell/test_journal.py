@@ -43,10 +43,13 @@ class Journal(list[dict[str, str]]):
 def journal(root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> Journal:
     """The journal, as the log is set up for it."""
     made, stream = Journal(), io.StringIO()
-    handler = journal_module.JournalHandler(eventlog.plain_handler(stream))
-    eventlog.set_up(handler=handler)
+    fallback = logging.StreamHandler(stream)
+    fallback.setFormatter(eventlog.LineFormatter(journal=True))
+    handler = journal_module.JournalHandler(fallback)
     monkeypatch.setattr(handler, "send", made.send)
     monkeypatch.setattr(made, "stream", stream, raising=False)
+    root_logger.addHandler(handler)
+    root_logger.setLevel(logging.INFO)
     return made
 
 
