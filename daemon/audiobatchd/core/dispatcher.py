@@ -24,7 +24,7 @@ from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.rounds import Rounds
 from audiobatchd.core.slot import Assignment, Slot, SlotState
 from audiobatchd.core.tally import Tally
-from audiobatchd.model import Attempt, Cause, FolderKey, FolderState, Outcome, in_one_line
+from audiobatchd.model import Attempt, Cause, DatasetState, FolderKey, FolderState, Outcome, in_one_line
 
 _USAGE = 2
 _TELLS_ALL = (Outcome.DONE, Outcome.FAILED)
@@ -145,6 +145,9 @@ class Dispatcher:
         if reading.finding is Finding.LOST:
             self.ledger.heard(reading, now, walk=walk)
             self.datasets[reading.key.dataset].want_walk(now)
+            return self._lost_in_pass(reading.key.dataset, now) if self.plan.once else []
+        if not walk and self.ledger.is_outdated(reading.key):
+            self.ledger.heard(reading, now, walk=walk)
             return []
         actions: list[do.Action] = []
         unreadable = self.ledger.is_unreadable(reading.key)
@@ -163,6 +166,17 @@ class Dispatcher:
             actions += self._news.of(reading.key, folder)
         return actions
 
+    def _lost_in_pass(self, path: str, now: float) -> list[do.Action]:
+        """One pass waits for no dataset to come back: what is left to do in it ends here, as blocked."""
+        dataset = self.datasets[path]
+        actions: list[do.Action] = []
+        if dataset.state is not DatasetState.MISSING:
+            dataset.state, dataset.remark = DatasetState.MISSING, "it was there when the pass began"
+            actions.append(do.Report("dataset-missing", {"dataset": path, "remark": dataset.remark}))
+        for key in self.ledger.give_up(path, "its dataset is not there any more", now):
+            actions += self._news.of(key, self.ledger.active[key])
+        return actions
+
     def _finished(self, slot: Slot, result: Result, now: float) -> list[do.Action]:
         stage, since = slot.doing, slot.since
         assignment = slot.finished(result.job, now)
@@ -177,7 +191,7 @@ class Dispatcher:
     def _settle_job(self, assignment: Assignment, result: Result, attempt: Attempt, now: float) -> list[do.Action]:
         key = assignment.key
         if key.dataset not in self.datasets:
-            self.ledger.forget(key)
+            self.ledger.ended(key)
             return []
         self.tally.ended(result.outcome, result.costs)
         before = self.ledger.active[key]
@@ -352,7 +366,8 @@ class Dispatcher:
 
     def _verdict(self) -> int:
         """The exit code of one pass."""
-        return 1 if self.ledger.troubled else 0
+        lost = any(not dataset.works for dataset in self.datasets.values())
+        return 1 if self.ledger.troubled or lost else 0
 
 
 def _encoded(name: str) -> bytes:

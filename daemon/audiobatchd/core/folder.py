@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import FileMemory
+from audiobatchd.core.queue import Lane
 from audiobatchd.core.settle import Settling
 from audiobatchd.model import Cause, FolderKey, FolderState, in_one_line
 
@@ -43,6 +44,10 @@ class Folder:
     soon: float = 0.0
     rest_look: float = 0.0
     ended: float = 0.0
+    lane: Lane | None = None
+    """Where it has its place in the queue, also while it is not `queued`: it takes no second one there."""
+    is_gone: bool = False
+    """It vanished while its job runs: it is read, and likely forgotten, when that ends."""
 
     @property
     def reason(self) -> str:

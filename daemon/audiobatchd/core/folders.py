@@ -47,6 +47,10 @@ class Ledger:
         self._again: set[FolderKey] = set()
         self._rounds: Counter[str] = Counter()
         self._just_done: set[FolderKey] = set()
+        self._outdated: set[FolderKey] = set()
+        """The folders whose job ended while they were being read: that reading knows less than the job's result."""
+        self._left_places: dict[FolderKey, Lane] = {}
+        """The places in the queue of folders that are gone, which they take again when they come back."""
 
     # What happened
 
@@ -83,9 +87,9 @@ class Ledger:
     def heard(self, reading: Reading, now: float, *, walk: bool) -> Folder | None:
         """Take in a reading; the folder's entry, or None where it needs no attention. `walk`: nobody hinted at it."""
         key = reading.key
-        if not walk:
-            self._looked(key, now)
         folder = self.active.get(key)
+        if not walk and self._looked(key, now):
+            return folder
         if folder is not None and reading.finding not in (Finding.GONE, Finding.LOST):
             folder.round = self._rounds[key.dataset]
         if folder is not None and folder.state is FolderState.RUNNING:
@@ -137,8 +141,13 @@ class Ledger:
         A `suspect` one is a case of its own: nothing else may run beside it.
         """
         lanes = (Lane.SUSPECT,) if suspect else (Lane.BUMPED, Lane.FRESH, Lane.BACKFILL)
-        while (key := self._queue.pop(*lanes, without=without)) is not None:
+        while (popped := self._queue.pop(*lanes, without=without)) is not None:
+            key, lane = popped
             folder = self.active.get(key)
+            if folder is None:
+                self._left_places.pop(key, None)
+            elif folder.lane is lane:
+                folder.lane = None
             if folder is not None and folder.state is FolderState.QUEUED and folder.is_suspect == suspect:
                 self._enter(key, folder, FolderState.RUNNING)
                 folder.hinted = folder.is_bumped = folder.is_pardoned = False
@@ -148,6 +157,9 @@ class Ledger:
     def finished(self, key: FolderKey, result: Result, now: float) -> Folder:
         """A job ended; the folder's entry as it stands now."""
         folder = self.active[key]
+        if key in self._reading:
+            self._outdated.add(key)
+            self._again.add(key)
         folder.ended = now
         folder.reasons = result.reasons
         folder.access = result.access
@@ -173,8 +185,9 @@ class Ledger:
                 self._erred(key, folder, result, now)
             case Outcome.SUSPECT:
                 self._suspected(key, folder)
-        if folder.hinted and folder.state not in TO_DO:
+        if (folder.hinted and folder.state not in TO_DO) or folder.is_gone:
             self._look(key, now)
+        folder.is_gone = False
         return folder
 
     def left(self, key: FolderKey) -> Folder | None:
@@ -229,14 +242,40 @@ class Ledger:
         if folder.state not in (FolderState.QUEUED, FolderState.RUNNING):
             self._enter(key, folder, FolderState.SETTLING)
 
+    def give_up(self, dataset: str, reason: str, now: float) -> list[FolderKey]:
+        """Block what is on its way in a dataset, apart from what is running; the folders that this was done to."""
+        waiting = (*TO_DO, FolderState.LOCKED)
+        keys = [
+            key
+            for key, folder in self.active.items()
+            if key.dataset == dataset and folder.state in waiting and folder.state is not FolderState.RUNNING
+        ]
+        for key in keys:
+            folder = self.active[key]
+            self._enter(key, folder, FolderState.BLOCKED)
+            folder.reasons, folder.ended = {"": reason}, now
+        return keys
+
     def interrupted(self, key: FolderKey) -> None:
         """The job was ended by us, not by any fault: nothing is charged."""
         self._enter(key, self.active[key], FolderState.SETTLING)
 
-    def forget(self, key: FolderKey) -> None:
-        """There is no such track folder any more."""
+    def is_outdated(self, key: FolderKey) -> bool:
+        """Whether the reading under way began before the folder's last job ended: it knows less than that told."""
+        return key in self._outdated
+
+    def ended(self, key: FolderKey) -> None:
+        """The job of a folder ended that is in no dataset of ours any more."""
         self._leave(key)
         self._warn(key, ())
+
+    def forget(self, key: FolderKey) -> None:
+        """There is no such track folder any more; one that is running is looked at when its job ends."""
+        folder = self.active.get(key)
+        if folder is not None and folder.state is FolderState.RUNNING:
+            folder.is_gone = True
+            return
+        self.ended(key)
 
     # What follows
 
@@ -271,6 +310,7 @@ class Ledger:
     def not_ours(self, key: FolderKey) -> None:
         """A reading came in of a dataset that was dropped meanwhile."""
         self._reading.discard(key)
+        self._outdated.discard(key)
 
     def drop(self, dataset: str) -> None:
         """The dataset is no longer ours; what runs in it is forgotten when it ends, what is being read when it is."""
@@ -278,9 +318,11 @@ class Ledger:
         self._agenda = [(when, key) for when, key in self._agenda if key.dataset != dataset]
         heapq.heapify(self._agenda)
         self._again = {key for key in self._again if key.dataset != dataset}
+        self._left_places = {key: lane for key, lane in self._left_places.items() if key.dataset != dataset}
         for key in self.known(dataset):
-            if key not in self.active or self.active[key].state is not FolderState.RUNNING:
-                self.forget(key)
+            if (folder := self.active.get(key)) is not None:
+                folder.lane = None
+            self.forget(key)
         self.complete.drop(dataset)
         for key in [key for key in self.warnings if key.dataset == dataset]:
             self._warn(key, ())
@@ -314,11 +356,15 @@ class Ledger:
 
     # How
 
-    def _looked(self, key: FolderKey, now: float) -> None:
+    def _looked(self, key: FolderKey, now: float) -> bool:
+        """Take note that a reading is here; whether it is older than what a job has told since."""
         self._reading.discard(key)
         if key in self._again:
             self._again.discard(key)
             self._look(key, now)
+        is_outdated = key in self._outdated
+        self._outdated.discard(key)
+        return is_outdated
 
     def _doubts(self, reading: Reading) -> bool:
         """Whether a walk contradicts what is known: its readings come in batches and may be older than that."""
@@ -333,7 +379,8 @@ class Ledger:
         if key in self.active:
             return self.active[key]
         self._leave(key)
-        folder = self.active[key] = Folder(fresh=not walk, round=self._rounds[key.dataset])
+        place = self._left_places.pop(key, None)
+        folder = self.active[key] = Folder(fresh=not walk, round=self._rounds[key.dataset], lane=place)
         self.counts[key.dataset][folder.state] += 1
         return folder
 
@@ -353,6 +400,8 @@ class Ledger:
         folder = self.active.pop(key, None)
         if folder is not None:
             self.counts[key.dataset][folder.state] -= 1
+            if folder.lane is not None:
+                self._left_places[key] = folder.lane
         elif self.complete.discard(key):
             self.counts[key.dataset][FolderState.COMPLETE] -= 1
         self.troubled.pop(key, None)
@@ -407,7 +456,10 @@ class Ledger:
 
     def _push(self, key: FolderKey, folder: Folder) -> None:
         ordinary = Lane.BUMPED if folder.is_bumped else Lane.FRESH if folder.fresh else Lane.BACKFILL
-        self._queue.push(key, Lane.SUSPECT if folder.is_suspect else ordinary)
+        lane = Lane.SUSPECT if folder.is_suspect else ordinary
+        if folder.lane is not lane:
+            folder.lane = lane
+            self._queue.push(key, lane)
 
     def _is_restless(self, key: FolderKey, folder: Folder, reading: Reading, when: float, now: float) -> None:
         if folder.settling.readings > _RESTLESS_READINGS:

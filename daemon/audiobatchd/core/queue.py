@@ -44,15 +44,15 @@ class Queue:
             self._turn.append(key.dataset)
         self._datasets[key.dataset].lanes[lane].append(key)
 
-    def pop(self, *lanes: Lane, without: Container[str] = ()) -> FolderKey | None:
-        """The next folder of these lanes, fair between datasets and none of some; None when there is none."""
+    def pop(self, *lanes: Lane, without: Container[str] = ()) -> tuple[FolderKey, Lane] | None:
+        """The next folder of these lanes, and its lane; fair between datasets, none of some; None: there is none."""
         for lane in lanes:
             for _ in range(len(self._turn)):
                 dataset = self._turn[0]
                 self._turn.rotate(-1)
                 waiting = self._datasets[dataset].lanes[lane]
                 if waiting and dataset not in without:
-                    return waiting.popleft()
+                    return waiting.popleft(), lane
         return None
 
     def waiting(self, dataset: str) -> Iterator[FolderKey]:

@@ -14,6 +14,7 @@ from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.lifecycle import DaemonState
 from audiobatchd.core.messages import Ready, Result, Stage
 from audiobatchd.core.plan import Memory
+from audiobatchd.core.queue import Lane
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.slot import SlotState
 from audiobatchd.model import DatasetState, FolderState, Outcome, WalkKind
@@ -603,3 +604,115 @@ def test_an_unknown_feature_ends_it_before_anything_is_done(once: bool) -> None:
     assert (report.event, report.fields["unknown"]) == ("feature-unknown", "loudnes")
     assert only(do.WalkTree, actions) == []
     assert only(do.Finish, rig.die()) == [do.Finish(2)]
+
+
+# What goes while it is at work
+
+
+def running(rig: Rig) -> None:
+    """Have a job under way on the folder."""
+    rig.start(reading())
+    rig.tick(SETTLE)
+    assert jobs(rig.read(reading()))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.GONE, Outcome.DONE, Outcome.ERROR])
+def test_accepted_walk_drops_running_folder_at_its_end(outcome: Outcome) -> None:
+    rig = Rig()
+    running(rig)
+    rig.tell(on.RescanAsked(DATASET, accepts=True))
+    rig.tell(walked(empty=True))
+    assert rig.core.ledger.active[key()].state is FolderState.RUNNING
+    assert reads(rig.end(outcome=outcome)) == [key()]
+    rig.read(reading(finding=Finding.GONE))
+    assert rig.core.ledger.count(DATASET) == 0
+
+
+def test_worker_that_dies_over_vanished_folder_is_replaced() -> None:
+    rig = Rig()
+    running(rig)
+    rig.tell(on.RescanAsked(DATASET, accepts=True))
+    rig.tell(walked(empty=True))
+    assert reads(rig.die()) == [key()]
+    rig.read(reading(finding=Finding.GONE))
+    assert rig.core.ledger.count(DATASET) == 0
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.ERROR])
+def test_dataset_dropped_while_its_folder_runs(outcome: Outcome) -> None:
+    rig = Rig()
+    running(rig)
+    rig.tell(on.Replanned(plan("/other"), anew=False, rewalk=frozenset()))
+    rig.end(outcome=outcome)
+    assert rig.core.ledger.count(DATASET) == 0
+    assert key() not in rig.core.ledger.complete
+
+
+def test_reading_older_than_the_job_is_read_again() -> None:
+    rig = Rig()
+    running(rig)
+    rig.end(outcome=Outcome.CHANGED)
+    assert rig.core.ledger.is_outdated(key()) is False
+    rig.tick(SETTLE)
+    rig.read(reading(signature="v2"))
+    rig.tick(SETTLE)
+    assert jobs(rig.read(reading(signature="v2")))
+    # A hint while it runs leads to no reading; one that was under way before may still come in.
+    rig.core.ledger._reading.add(key())
+    rig.end(outcome=Outcome.FAILED, reasons={"drums.flac": "damaged"})
+    assert rig.core.ledger.active[key()].state is FolderState.FAILED
+    actions = rig.read(reading(signature="v2"))
+    assert not jobs(actions)
+    assert reads(actions) == [key()]
+    assert rig.core.ledger.active[key()].state is FolderState.FAILED
+
+
+@pytest.mark.parametrize("state", ["settling", "queued", "backoff", "locked", "running"])
+def test_pass_ends_when_its_dataset_is_lost(state: str) -> None:
+    rig = Rig(plan(once=True))
+    if state == "settling":
+        rig.start(reading())
+        rig.tick(SETTLE)
+    else:
+        rig.start(reading(), reading("Other", on_their_way=True))
+        rig.tick(SETTLE)
+        rig.read(reading())
+        match state:
+            case "backoff":
+                rig.end(outcome=Outcome.ERROR, charge=True)
+            case "locked":
+                rig.end(outcome=Outcome.LOCKED)
+            case "running":
+                pass
+    actions = rig.read(reading(finding=Finding.LOST) if state == "settling" else reading("Other", Finding.LOST))
+    assert "dataset-missing" in reports(actions)
+    if state in ("running", "queued"):
+        rig.end(outcome=Outcome.GONE)
+        rig.read(reading(finding=Finding.LOST))
+    assert rig.core.life.state is DaemonState.DRAINING
+    assert rig.core.life.code == 1
+    assert rig.core.datasets[DATASET].remark == "it was there when the pass began"
+
+
+@pytest.mark.parametrize("root", [MISSING_ROOT, ""])
+def test_pass_whose_root_is_lost_before_its_walk_ends_in_1(root: str) -> None:
+    rig = Rig(plan(once=True))
+    rig.boot()
+    rig.tell(on.WalkRead((reading(finding=Finding.COMPLETE),)), walked(root=root, empty=True))
+    assert rig.core.life.code == 1
+
+
+def test_touches_of_a_paused_dataset_queue_a_folder_once() -> None:
+    rig = Rig()
+    rig.start(reading())
+    rig.tell(on.PauseAsked(DATASET, None))
+    for number in range(200):
+        for _ in range(2):
+            rig.tick(SETTLE)
+            rig.read(reading(signature=f"v{number}"))
+        rig.tell(on.FolderHint(key()))
+        if number % 50 == 49:
+            rig.read(reading(finding=Finding.GONE))
+            rig.tell(on.FolderHint(key()))
+            rig.read(reading(signature=f"v{number}"))
+    assert len(list(rig.core.ledger._queue.waiting(DATASET))) <= len(Lane)

@@ -12,8 +12,8 @@ Push = tuple[str, bool]
 
 def drained(queue: Queue) -> list[str]:
     names = []
-    while (key := queue.pop(Lane.FRESH, Lane.BACKFILL)) is not None:
-        names.append(key.dataset + key.path)
+    while (popped := queue.pop(Lane.FRESH, Lane.BACKFILL)) is not None:
+        names.append(popped[0].dataset + popped[0].path)
     return names
 
 
@@ -50,7 +50,7 @@ def test_a_dataset_that_was_empty_for_long_gets_no_more_than_its_turn() -> None:
     for number in range(4):
         queue.push(FolderKey("a", str(number)), Lane.BACKFILL)
     first = [queue.pop(Lane.FRESH, Lane.BACKFILL) for _ in range(3)]
-    assert [key.dataset + key.path for key in first if key] == ["b0", "a0", "a1"]
+    assert [key.dataset + key.path for key, _ in filter(None, first)] == ["b0", "a0", "a1"]
     for number in range(1, 4):
         queue.push(FolderKey("b", str(number)), Lane.BACKFILL)
     assert drained(queue) == ["b1", "a2", "b2", "a3", "b3"]
