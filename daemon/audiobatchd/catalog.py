@@ -104,9 +104,12 @@ class Catalog:
 
     def __init__(self, path: Path | None) -> None:
         self._lock = threading.Lock()
+        self._expecting = threading.Lock()
         self._path = path
         self._complaints: set[str] = set()
         self.generation = 0
+        self._expected: dict[FolderKey, FolderMemory] = {}
+        """What is about to be written: a reading that is quicker than the disk goes by it."""
         self._memory = msgspec.msgpack.Decoder(FolderMemory)
         self._attempt = msgspec.msgpack.Decoder(Attempt)
         self._connection = self._opened(path)
@@ -117,7 +120,9 @@ class Catalog:
         return self._path is not None
 
     def recall(self, key: FolderKey) -> FolderMemory:
-        """What is remembered of a folder."""
+        """What is remembered of a folder, or will be in a moment."""
+        if (expected := self._expected.get(key)) is not None:
+            return expected
         rows = self.ask("SELECT memory FROM folder WHERE dataset = ? AND path = ?", _names(key))
         try:
             return self._memory.decode(rows[0][0]) if rows else FolderMemory()
@@ -136,9 +141,19 @@ class Catalog:
                 continue
         return found
 
+    def expect(self, note: Note) -> None:
+        """Have `recall` answer by what a call of `note` with the same object is going to write."""
+        with self._expecting:
+            self._expected[note.key] = note.memory
+
     def note(self, notes: Iterable[Note]) -> None:
         """Remember, all in one transaction; a folder of which nothing is left to remember is forgotten."""
-        self._write([_noting(note) for note in notes])
+        written = list(notes)
+        self._write([_noting(note) for note in written])
+        with self._expecting:
+            for note in written:
+                if self._expected.get(note.key) is note.memory:
+                    del self._expected[note.key]
 
     def keep(self, key: FolderKey, attempt: Attempt) -> None:
         """Add to the history, of which the latest of each folder are kept."""

@@ -170,7 +170,9 @@ class Errands:
             action.charges,
             action.suspicions,
         )
-        self._in_catalog(partial(self._catalog.note, [Note(action.key, memory)]))
+        note = Note(action.key, memory)
+        self._catalog.expect(note)  # now: a reading of this folder may begin before the catalog's thread is there
+        self._in_catalog(partial(self._catalog.note, [note]))
 
     def note_root(self, action: do.NoteRoot) -> None:
         """Remember which directory a dataset's root is."""

@@ -43,7 +43,7 @@ def facts_of(key: FolderKey, scanner: Scanner, catalog: Catalog) -> Facts:
             holder = f"{holder_in_words(seen.content)}{'' if seen.state is LockState.ACTIVE else ', which is gone'}"
     except OSError as error:
         holder = f"unknown: {error.strerror}"
-    return Facts(scanner.read(key.path), catalog.attempts(key), holder)
+    return Facts(scanner.peek(key.path), catalog.attempts(key), holder)
 
 
 def explained(core: Dispatcher, key: FolderKey, facts: Facts, now: float, wall: datetime) -> FolderReport:

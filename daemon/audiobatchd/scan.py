@@ -8,7 +8,7 @@ threads; decides nothing itself.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import msgspec
@@ -75,25 +75,36 @@ class Scanner:
     # One folder
 
     def read(self, path: str) -> Reading:
-        """One look at the folder at `path` below the root. It never raises: what hinders it becomes the reading."""
-        key = FolderKey(self.root, path)
+        """One look at the folder at `path` below the root. It never raises: what hinders it becomes the reading.
+
+        It is noted as seen, so the core has to hear of it.
+        """
         sightings = Sightings(self.catalog)
-        try:
-            if not self.is_entered(path) or dataset.is_link_below(self.root, path):
-                sightings.forget(self.root, [path])
-                return Reading(key, Finding.GONE)
-            listing = self.listing(path, hot=True)
-        except (FileNotFoundError, NotADirectoryError):
-            if self.is_lost():
-                return Reading(key, Finding.LOST)
+        reading, sighting = self.look_at(path, sightings.recall(self.root, [path]).get(path))
+        if sighting is not None:
+            sightings.note(self.root, [sighting])
+        elif reading.finding is Finding.GONE:
             self.watch.forget(self.root, path)
             sightings.forget(self.root, [path])
-            return Reading(key, Finding.GONE)
-        except OSError as error:
-            return Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"})
-        reading, sighting = self.look(key, listing, sightings.recall(self.root, [path]).get(path))
-        sightings.note(self.root, [sighting])
         return reading
+
+    def peek(self, path: str) -> Reading:
+        """See `read`; for a question, which leaves no trace: a folder that the core has not heard of stays unknown."""
+        unnoticed = replace(self, watch=NobodyEntering())
+        return unnoticed.look_at(path, Sightings(self.catalog).recall(self.root, [path]).get(path))[0]
+
+    def look_at(self, path: str, old: Sighting | None) -> tuple[Reading, Sighting | None]:
+        """What is at `path`, and what is to be noted of it; None where nothing is, or it cannot be read."""
+        key = FolderKey(self.root, path)
+        try:
+            if not self.is_entered(path) or dataset.is_link_below(self.root, path):
+                return Reading(key, Finding.GONE), None
+            listing = self.listing(path, hot=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return Reading(key, Finding.LOST if self.is_lost() else Finding.GONE), None
+        except OSError as error:
+            return Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"}), None
+        return self.look(key, listing, old)
 
     def is_entered(self, path: str) -> bool:
         """Whether a walk would come to the directory at `path` by its name."""

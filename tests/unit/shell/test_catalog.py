@@ -412,3 +412,23 @@ def test_use_after_the_end_is_no_crash(path: Path, caplog: pytest.LogCaptureFixt
     catalog.note([Note(SONG, MEMORY)])
     assert catalog.recall(SONG) == FolderMemory()
     assert "catalog-fails" in caplog.text
+
+
+def test_recall_answers_by_what_is_about_to_be_written(path: Path) -> None:
+    catalog = Catalog(path)
+    first, second = Note(SONG, MEMORY), Note(SONG, VERDICT)
+    catalog.expect(first)
+    assert catalog.recall(SONG) == MEMORY
+    catalog.expect(second)
+    catalog.note([first])
+    assert catalog.recall(SONG) == VERDICT, "the second one is still to come"
+    catalog.note([second])
+    assert catalog.recall(SONG) == VERDICT
+    nothing = Note(SONG)
+    catalog.expect(nothing)
+    assert catalog.recall(SONG) == FolderMemory()
+    catalog.note([nothing])
+    catalog.close()
+    again = Catalog(path)
+    assert again.recall(SONG) == FolderMemory()
+    again.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.dataset import Listing
 from audiobatchd.model import FileStamp, FolderKey, WalkKind
 from audiobatchd.scan import Scanner
+from audiobatchd.sightings import Sightings
 from audiobatchd.walks import walk
 from support.core_rig import offer
 
@@ -516,3 +517,17 @@ def test_walking_writes_nothing(tree: Tree) -> None:
     before = {path: path.stat().st_mtime_ns for path in tree.root.rglob("*")}
     tree.walk()
     assert {path: path.stat().st_mtime_ns for path in tree.root.rglob("*")} == before
+
+
+def test_peek_leaves_no_sighting(tmp_path: Path) -> None:
+    with closing(Catalog(tmp_path / "catalog.sqlite")) as catalog:
+        tree = Tree(tmp_path / "music", catalog)
+        tree.track("Song", record=OURS)
+        tree.walk()
+        tree.track("New")
+        assert tree.scanner.peek("New").finding is Finding.DUE
+        (tree.root / "Song" / "full_mix.flac").unlink()
+        assert tree.scanner.peek("Song").finding is Finding.GONE
+        sightings = {each.path: each.finding for each in Sightings(catalog).all(str(tree.root))}
+        assert "New" not in sightings
+        assert sightings["Song"] is Finding.COMPLETE
