@@ -108,8 +108,9 @@ class Overview:
     def _warnings(self, dataset: str) -> tuple[list[str], int]:
         """A few, and how many more there are."""
         ledger = self._core.ledger
-        first = sorted(islice((key for key in ledger.warnings if key.dataset == dataset), _SHOWN))
-        told = [f"{name_of(key)}: {warning}" for key in first for warning in ledger.warnings[key]][:_SHOWN]
+        warnings = ledger.warnings[dataset]
+        first = sorted(islice(warnings, _SHOWN))
+        told = [f"{name_of(key)}: {warning}" for key in first for warning in warnings[key]][:_SHOWN]
         return told, ledger.warned[dataset] - len(told)
 
     def _workers(self, now: float) -> list[WorkerStatus]:

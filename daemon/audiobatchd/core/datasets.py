@@ -19,6 +19,9 @@ PASS = 60.0
 PASS_SHARE, WALK_SHARE, REAP_SHARE = 0.004, 0.002, 0.001
 """What passes, full walks and looks for locks may take of a core on average: what costs more comes less often."""
 
+LOSS_SHARE = 0.05
+"""What full walks may take of a core on average where the watch loses events again and again."""
+
 ROW = 5
 """So many different folders, one after the other, with errors of the disk: it is not the folders' fault."""
 
@@ -81,6 +84,8 @@ class Dataset:
     round_open: bool = False
     tells_all: bool = False
     pass_cost: float = 0.0
+    walk_cost: float = 0.0
+    """CPU seconds that the last full walk took."""
     refused: bool = False
     locks: str = ""
     before: tuple[DatasetState, str] | None = None
@@ -172,6 +177,7 @@ class Dataset:
         if walk.kind is WalkKind.FULL:
             self.walks += 1
             self.walked_at = now
+            self.walk_cost = walk.cost
             self.walk_at = now + max(self.rescan, walk.cost / WALK_SHARE)
         else:
             self.passes += 1
@@ -233,6 +239,10 @@ class Dataset:
         """Have a pass no later than `when`; while a walk is under way that one sees to it, or the next."""
         if self.walking is None and (self.walks or self.passes):
             self.pass_at = min(self.pass_at, when)
+
+    def watch_lost(self, now: float) -> None:
+        """Events were lost: a full walk makes up for them, at once unless the last ones took too much of a core."""
+        self.want_walk(max(now, self.walked_at + self.walk_cost / LOSS_SHARE) if self.walks else now)
 
     def want_walk(self, when: float) -> None:
         """Have a full walk no later than `when`."""

@@ -93,7 +93,7 @@ class Dispatcher:
             case on.TreeVanished(key):
                 self.rounds.tree_vanished(key, now)
             case on.WatchLost(dataset, reason):
-                self.datasets[dataset].want_walk(now)
+                self.datasets[dataset].watch_lost(now)
                 return [do.Report("watch-lost", {"dataset": dataset, "reason": reason})]
             case on.WorkerSaid(index, pid, message) if slot := self.crew.slot_of(index, pid):
                 return self._worker_said(slot, message, now)

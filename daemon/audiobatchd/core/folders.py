@@ -34,7 +34,10 @@ class Ledger:
         self.limits = limits
         self.active: dict[FolderKey, Folder] = {}
         self.complete = Complete()
-        self.warnings: dict[FolderKey, tuple[str, ...]] = {}
+        self.warnings: dict[str, dict[FolderKey, tuple[str, ...]]] = defaultdict(dict)
+        """What needs an eye in a folder, by dataset; also of directories that are no track folders, or not yet."""
+        self._warned_in: dict[FolderKey, int] = {}
+        """The round in which a directory with warnings was last read."""
         self.warned: Counter[str] = Counter()
         """How many warnings there are, by dataset."""
         self.troubled: dict[FolderKey, None] = {}
@@ -324,7 +327,7 @@ class Ledger:
                 folder.lane = None
             self.forget(key)
         self.complete.drop(dataset)
-        for key in [key for key in self.warnings if key.dataset == dataset]:
+        for key in list(self.warnings[dataset]):
             self._warn(key, ())
 
     def known(self, dataset: str) -> set[FolderKey]:
@@ -349,6 +352,15 @@ class Ledger:
         complete = [FolderKey(dataset, path) for path in self.complete.not_seen(dataset)]
         current = self._rounds[dataset]
         return complete + [key for key, each in self.active.items() if key.dataset == dataset and each.round != current]
+
+    def stale_warnings(self, dataset: str) -> list[FolderKey]:
+        """The directories with warnings that are no track folders, and that no walk spoke of since the round began."""
+        current = self._rounds[dataset]
+        return [
+            key
+            for key in self.warnings[dataset]
+            if self._warned_in[key] != current and key not in self.active and key not in self.complete
+        ]
 
     def busy(self) -> bool:
         """Whether any folder is still on its way to an end, or about to be read."""
@@ -418,9 +430,12 @@ class Ledger:
 
     def _warn(self, key: FolderKey, warnings: tuple[str, ...]) -> None:
         """What needs somebody's eye in a folder from now on."""
-        self.warned[key.dataset] += len(warnings) - len(self.warnings.pop(key, ()))
+        told = self.warnings[key.dataset]
+        self.warned[key.dataset] += len(warnings) - len(told.pop(key, ()))
+        self._warned_in.pop(key, None)
         if warnings:
-            self.warnings[key] = warnings
+            told[key] = warnings
+            self._warned_in[key] = self._rounds[key.dataset]
 
     def _completed(self, key: FolderKey, unavailable: int) -> None:
         self._leave(key)

@@ -90,6 +90,8 @@ class Rounds:
                     self._ledger.forget(key)  # a look at each would say that the dataset is lost
                 else:
                     self._ledger.hint(key, now)
+            for key in self._ledger.stale_warnings(walk.dataset) if whole else ():
+                self._ledger.hint(key, now)
             if whole and walk.root is not None and not walk.empty:
                 noted.append(do.NoteRoot(walk.dataset, walk.root))
         actions = noted

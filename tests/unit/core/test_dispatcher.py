@@ -716,3 +716,25 @@ def test_touches_of_a_paused_dataset_queue_a_folder_once() -> None:
             rig.tell(on.FolderHint(key()))
             rig.read(reading(signature=f"v{number}"))
     assert len(list(rig.core.ledger._queue.waiting(DATASET))) <= len(Lane)
+
+
+def test_warning_of_no_track_folder_ends_with_what_it_was_of() -> None:
+    rig = Rig()
+    rig.start(reading("Stems", Finding.GONE, warnings=("it has stems but no full mix",)), reading("Other"))
+    rig.tell(on.RescanAsked(DATASET, accepts=False))
+    assert reads(rig.tell(came_by("Other"), walked("Other"))) == [key("Other"), key("Stems")]
+    rig.read(reading("Stems", Finding.GONE))
+    assert rig.core.ledger.warnings[DATASET] == {}
+    assert rig.core.ledger.warned[DATASET] == 0
+
+
+def test_lost_events_ask_for_walks_no_more_often_than_they_may_cost() -> None:
+    rig = Rig()
+    rig.start(reading(finding=Finding.COMPLETE))
+    costly = dataclasses.replace(walked("Song"), cost=10.0)
+    assert only(do.WalkTree, rig.tell(on.WatchLost(DATASET, "overflow")))
+    rig.tell(came_by("Song"), costly)
+    assert not only(do.WalkTree, rig.tell(on.WatchLost(DATASET, "overflow")))
+    assert [walk.kind for walk in only(do.WalkTree, rig.tick(199.0))] == [WalkKind.PASS]
+    rig.tell(walked("Song", kind=WalkKind.PASS), on.WatchLost(DATASET, "overflow"))
+    assert [walk.kind for walk in only(do.WalkTree, rig.tick(1.0))] == [WalkKind.FULL]

@@ -572,10 +572,10 @@ def test_what_holds_a_folder_for_long_is_named() -> None:
         book.heard(reading(on_their_way=True, warnings=("two mixes",)))
         book.looks(SETTLE)
     assert book.state() is FolderState.SETTLING
-    assert book.ledger.warnings[SONG] == ("two mixes", "bass.flac.part is still on its way")
+    assert book.ledger.warnings[DATASET][SONG] == ("two mixes", "bass.flac.part is still on its way")
     book.looks(SETTLE)
     book.heard(reading())
-    assert (book.state(), SONG in book.ledger.warnings) == (FolderState.QUEUED, False)
+    assert (book.state(), SONG in book.ledger.warnings[DATASET]) == (FolderState.QUEUED, False)
 
 
 def test_nor_for_what_changes_under_every_job() -> None:
@@ -595,11 +595,11 @@ def test_nor_for_what_changes_under_every_job() -> None:
 def test_warnings_come_and_go_with_readings() -> None:
     book = Book()
     book.heard(reading(finding=Finding.GONE, warnings=("it has stems but no full mix",)))
-    assert (book.state(), book.ledger.warnings) == (None, {SONG: ("it has stems but no full mix",)})
+    assert (book.state(), book.ledger.warnings[DATASET]) == (None, {SONG: ("it has stems but no full mix",)})
     book.heard(reading(finding=Finding.COMPLETE, warnings=("two",)))
-    assert book.ledger.warnings == {SONG: ("two",)}
+    assert book.ledger.warnings[DATASET] == {SONG: ("two",)}
     book.heard(reading(finding=Finding.COMPLETE))
-    assert book.ledger.warnings == {}
+    assert book.ledger.warnings[DATASET] == {}
 
 
 def test_what_was_remembered_goes_with_the_job() -> None:
