@@ -6,10 +6,13 @@ import json
 import os
 import shutil
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from audiobatchd.catalog import Catalog
+from audiobatchd.model import Attempt, FolderKey
 from support.audio_files import make_track
 from support.plugins import install_analyzer
 from support.service import Service, configuration, eventually, features_of, run, service
@@ -149,3 +152,22 @@ def test_a_folder_over_which_daemons_die_goes_last_and_is_given_up_in_the_end(tm
         assert ctl(daemon, "retry", "A")[0] == 0
         daemon.becomes(complete=deaths, running=1)
         assert daemon.stop() == 0
+
+
+def test_damaged_stem_costs_one_failed_job(tmp_path: Path, track: Path) -> None:
+    root = tmp_path / "dataset"
+    damaged = (track / "full_mix.flac").read_bytes()[:-1000]
+    for number in range(40):
+        shutil.copytree(track, root / f"{number:02}")
+        (root / f"{number:02}" / "drums.flac").write_bytes(damaged)
+    config = configuration(tmp_path / "c.toml", root, settle=0.1, workers=2)
+    with service(tmp_path / "d", config) as daemon:
+        daemon.becomes(failed=40)
+        assert daemon.stop() == 0
+        assert [len(_attempts_kept(tmp_path / "d", root / f"{number:02}")) for number in range(40)] == [1] * 40
+
+
+def _attempts_kept(directory: Path, folder: Path) -> list[Attempt]:
+    """The history of a folder as the catalog of a service that ended has it."""
+    with closing(Catalog(directory / "state" / "catalog.sqlite")) as catalog:
+        return catalog.attempts(FolderKey(str(folder.parent), folder.name))

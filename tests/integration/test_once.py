@@ -220,3 +220,24 @@ def test_an_unknown_analyzer_is_a_configuration_error(tmp_path: Path) -> None:
     code, _, err = run("audiobatchd", "--config", config, "--once", tmp_path)
     assert code == 78
     assert "'loudnes'" in err
+
+
+@pytest.mark.parametrize("lost", ["moved away", "emptied"])
+def test_pass_ends_when_its_dataset_goes_away_while_it_settles(dataset: Path, tmp_path: Path, lost: str) -> None:
+    config = configuration(tmp_path / "c.toml", dataset, settle=4.0)
+    log = tmp_path / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [PROGRAMS / "audiobatchd", "--config", config, "--once", dataset], stdout=out, stderr=out
+        )
+    try:
+        eventually(lambda: "dataset-active" in log.read_text(), what=log.read_text)
+        dataset.rename(tmp_path / "elsewhere")
+        if lost == "emptied":
+            dataset.mkdir()
+        assert process.wait(60) == 1
+    finally:
+        process.kill()
+        process.wait()
+    assert "dataset-missing" in log.read_text()
+    assert "its dataset is not there any more" in log.read_text()

@@ -18,6 +18,7 @@ from audiobatchd.core.completeness import FileMemory, Offer, Policy, judges
 from audiobatchd.core.events import Walked, WalkRead
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.dataset import Listing
+from audiobatchd.explanation import facts_of
 from audiobatchd.model import FileStamp, FolderKey, WalkKind
 from audiobatchd.scan import Scanner
 from audiobatchd.sightings import Sightings
@@ -519,15 +520,15 @@ def test_walking_writes_nothing(tree: Tree) -> None:
     assert {path: path.stat().st_mtime_ns for path in tree.root.rglob("*")} == before
 
 
-def test_peek_leaves_no_sighting(tmp_path: Path) -> None:
+def test_question_leaves_no_sighting(tmp_path: Path) -> None:
     with closing(Catalog(tmp_path / "catalog.sqlite")) as catalog:
         tree = Tree(tmp_path / "music", catalog)
         tree.track("Song", record=OURS)
         tree.walk()
         tree.track("New")
-        assert tree.scanner.peek("New").finding is Finding.DUE
+        assert facts_of(FolderKey(str(tree.root), "New"), tree.scanner, catalog).reading.finding is Finding.DUE
         (tree.root / "Song" / "full_mix.flac").unlink()
-        assert tree.scanner.peek("Song").finding is Finding.GONE
+        assert facts_of(FolderKey(str(tree.root), "Song"), tree.scanner, catalog).reading.finding is Finding.GONE
         sightings = {each.path: each.finding for each in Sightings(catalog).all(str(tree.root))}
         assert "New" not in sightings
         assert sightings["Song"] is Finding.COMPLETE
