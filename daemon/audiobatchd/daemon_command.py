@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from audiobatchd import __version__, config, eventlog, filesystems, place
+from audiobatchd import __version__, config, eventlog, filesystems, interrupts, place
 from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.control.place import default_socket
 from audiobatchd.core.completeness import Policy
@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = _configuration(arguments)
         with ExitStack() as stack:
+            stack.enter_context(interrupts.meaningless_ignored())
             views, log = _set_up_terminal(stack)
             run = _one_pass if arguments.once else _service
             code, told = run(settings, arguments, views)

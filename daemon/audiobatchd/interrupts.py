@@ -1,7 +1,10 @@
-"""Steps that Ctrl-C must not cut in two.
+"""Signals that must not do what they do by themselves: to a step that Ctrl-C would cut in two, to a whole service.
 
 Python runs a signal's handler between any two steps of the main thread, and KeyboardInterrupt leaves from there: say,
 between the making of a lock file and the note that it is ours. A `try` comes too late for that.
+
+`systemctl kill` sends a signal to every process of a service. The supervisor alone decides when a worker ends, so a
+worker goes on; a signal that has no meaning for the service ends neither.
 """
 
 from __future__ import annotations
@@ -12,6 +15,33 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+_FAULTS = {
+    signal.SIGILL,
+    signal.SIGTRAP,
+    signal.SIGABRT,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGSEGV,
+    signal.SIGSYS,
+    signal.SIGKILL,  # also what the kernel does where memory is short
+}
+_NOT_DEADLY = {
+    signal.SIGSTOP,
+    signal.SIGTSTP,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    signal.SIGCONT,
+    signal.SIGCHLD,
+    signal.SIGURG,
+    signal.SIGWINCH,
+}
+
+SENT = frozenset(signal.valid_signals() - _FAULTS - _NOT_DEADLY)
+"""The signals that end a process by default and come from outside: nothing that it works on brings them about."""
+
+ASKING = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
+"""Those of them that ask the service for something, or a program for its end."""
 
 _ENOUGH = 3
 """Presses after which it is not held back any longer: the disk that is waited for may never answer."""
@@ -45,6 +75,37 @@ class _Recorder:
             # Other signals are handled before anything is set, and what their handlers raise leaves from there.
             if isinstance(still := signal.getsignal(signal.SIGINT), _Recorder):
                 still.give_place()
+
+
+@contextmanager
+def meaningless_ignored() -> Iterator[None]:
+    """Within, no signal ends this process by default but by a fault, SIGKILL, and those of `ASKING`."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in SENT - ASKING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def kept_pending() -> Iterator[None]:
+    """Within, the signals of `SENT` wait; a process that is started within keeps them waiting until `stand`."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SENT)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def stand() -> None:
+    """Let none of the signals of `SENT` end this process any more, from whenever on they were kept waiting."""
+    for number in SENT - {signal.SIGTERM}:
+        signal.signal(number, signal.SIG_IGN)
+    # Ignored would be inherited, and a program that an analyzer starts could not be told to end.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    signal.siginterrupt(signal.SIGTERM, False)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SENT)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from audiobatchd import interrupts
 from audiobatchd.core.events import Event, WorkerBroke, WorkerExited, WorkerSaid
 from audiobatchd.core.messages import PACKET_LIMIT, ToWorker, WorkerSettings, decode_from_worker, encode
 
@@ -122,15 +123,17 @@ class Pool:
     def _start(self, theirs: socket.socket, errors_end: int) -> subprocess.Popen[bytes]:
         descriptor = theirs.fileno()
         command = [sys.executable, "-m", "audiobatchd.worker", str(descriptor), str(os.getpid()), self._settings]
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=errors_end,
-            stderr=errors_end,
-            pass_fds=[descriptor],
-            env={**os.environ, **dict.fromkeys(_THREAD_CAPS, "1")},
-            process_group=0,
-        )
+        # What is sent to all processes of the service must not find one that cannot ignore it yet.
+        with interrupts.kept_pending():
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=errors_end,
+                stderr=errors_end,
+                pass_fds=[descriptor],
+                env={**os.environ, **dict.fromkeys(_THREAD_CAPS, "1")},
+                process_group=0,
+            )
 
     def _hear(self, worker: _Worker) -> None:
         try:
@@ -186,6 +189,7 @@ class Pool:
                 _how(code, worker.lines),
                 signal=max(0, -code),
                 exit_code=code if code >= 0 else None,
+                from_outside=-code in interrupts.SENT,
                 lines=tuple(worker.lines),
             )
         )

@@ -278,7 +278,8 @@ class Supervisor:
     def _catch_signals(self) -> None:
         # A service that is told to end has done what it should; a pass has not.
         terminated = _INTERRUPTED if self.core.plan.once else 0
-        for number, code in ((signal.SIGTERM, terminated), (signal.SIGINT, _INTERRUPTED)):
+        asked = {signal.SIGTERM: terminated, signal.SIGINT: _INTERRUPTED, signal.SIGQUIT: _INTERRUPTED}
+        for number, code in asked.items():
             self._loop.add_signal_handler(number, self._queue.put_nowait, StopAsked(code))
         if not self.core.plan.once:
             self._loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._reload_by_signal()))

@@ -287,6 +287,7 @@ class Dispatcher:
     def _worker_exited(self, slot: Slot, event: on.WorkerExited, now: float) -> list[do.Action]:
         actions = self.crew.exited(slot, event.how)
         fate, stage, since = slot.fate or event.how, slot.doing, slot.since
+        charge = bool(slot.fate) or not event.from_outside
         lost = slot.exited(now)
         if lost is None:
             return actions
@@ -294,12 +295,12 @@ class Dispatcher:
         if not self.life.works:
             self.ledger.interrupted(lost.key)
             return actions
-        result = Result(lost.number, Outcome.ERROR, reasons={"": f"its worker ended: {fate}"}, charge=True)
+        result = Result(lost.number, Outcome.ERROR, reasons={"": f"its worker ended: {fate}"}, charge=charge)
         attempt = Attempt(
             Outcome.ERROR,
             fate,
             seconds=now - since,
-            charged=True,
+            charged=charge,
             worker=event.pid,
             stage=stage,
             signal=event.signal,

@@ -164,7 +164,8 @@ class WorkerBroke:
 class WorkerExited:
     """A worker process is gone; `how` is its exit status in words, with the last line that it wrote.
 
-    `signal` or `exit_code` is that status (neither: it never started), `lines` the last that it wrote.
+    `signal` or `exit_code` is that status (neither: it never started), `lines` the last that it wrote. `from_outside`:
+    the signal is one that only others send, and no fault brings about.
     """
 
     slot: int
@@ -173,6 +174,7 @@ class WorkerExited:
     signal: int = 0
     exit_code: int | None = None
     lines: tuple[str, ...] = ()
+    from_outside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

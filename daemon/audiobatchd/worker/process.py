@@ -16,6 +16,7 @@ import threading
 
 import msgspec
 
+from audiobatchd import interrupts
 from audiobatchd.core.messages import (
     PACKET_LIMIT,
     FromWorker,
@@ -42,8 +43,8 @@ def main() -> None:
     """The entry point: descriptor of the socket, PID of the daemon and settings (JSON) on the command line."""
     descriptor, parent, settings = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     _die_with(parent)
-    # The daemon decides when a worker ends; a Ctrl-C on its terminal is not for us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The daemon decides when a worker ends; what is sent to all of its processes is not for us.
+    interrupts.stand()
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
     with socket.socket(fileno=descriptor) as channel:
         # A descriptor of its own: that `channel` is closed while an exception is on its way out ends nothing.

@@ -292,6 +292,20 @@ def test_a_worker_that_dies_charges_its_folder_and_is_replaced() -> None:
     assert folder.reason == "its worker ended: killed by signal 11"
 
 
+def test_death_by_a_signal_from_outside_is_not_charged() -> None:
+    rig = working(Rig())
+    rig.tell(on.WorkerExited(0, rig.pid, "killed by signal 15, Terminated", signal=15, from_outside=True))
+    folder = rig.core.ledger.active[SONG]
+    assert (folder.state, folder.charges) == (FolderState.BACKOFF, 0)
+
+
+def test_signal_from_outside_excuses_no_hung_worker() -> None:
+    rig = working(Rig())
+    rig.tick(rig.core.plan.job_timeout)
+    rig.tell(on.WorkerExited(0, rig.pid, "killed by signal 15, Terminated", signal=15, from_outside=True))
+    assert rig.core.ledger.active[SONG].charges == 1
+
+
 def test_a_worker_that_sends_rubbish_is_killed_and_charges_its_folder() -> None:
     rig = working(Rig())
     assert only(do.KillWorker, rig.tell(on.WorkerBroke(0, rig.pid, "it sent no message"))) == [do.KillWorker(0)]

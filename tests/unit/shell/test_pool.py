@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from audiobatchd import interrupts
 from audiobatchd.core.completeness import Policy
 from audiobatchd.core.events import Event, WorkerBroke, WorkerExited, WorkerSaid
 from audiobatchd.core.messages import Job, Ready, Result, Stage, Stop, WorkerSettings
@@ -162,6 +163,45 @@ def test_what_a_worker_is_started_with(play: Play, monkeypatch: pytest.MonkeyPat
         os.kill(pid, signal.SIGINT)
         result = await shop.does()
         assert result.values == {"deed": "1 1 1 1 1 1 kept /dev/null True True"}
+
+    play(act, deed)
+
+
+def test_signals_to_a_booting_worker_do_not_end_it(play: Play) -> None:
+    async def act(shop: Shop) -> None:
+        pid = shop.pool.spawn(0)
+        for number in interrupts.SENT:
+            os.kill(pid, number)
+        await shop.hears(Ready)
+        for number in interrupts.SENT:
+            os.kill(pid, number)
+        assert (await shop.does()).outcome is Outcome.DONE
+
+    play(act)
+
+
+@pytest.mark.parametrize(("number", "from_outside"), [(signal.SIGUSR1, True), (signal.SIGSEGV, False)])
+def test_death_tells_whether_its_signal_came_from_outside(play: Play, number: int, from_outside: bool) -> None:
+    async def act(shop: Shop) -> None:
+        await shop.boots()
+        shop.pool.send(0, shop.job())
+        exited = await shop.hears(WorkerExited)
+        assert (exited.signal, exited.from_outside) == (number, from_outside)
+
+    play(act, f"signal.signal({int(number)}, signal.SIG_DFL); os.kill(os.getpid(), {int(number)})")
+
+
+def test_a_program_of_an_analyzer_can_be_told_to_end(play: Play) -> None:
+    deed = """
+        import subprocess
+        child = subprocess.Popen(["sleep", "1000"])
+        child.terminate()
+        return Measurement({"deed": child.wait()})
+    """
+
+    async def act(shop: Shop) -> None:
+        await shop.boots()
+        assert (await shop.does()).values == {"deed": -signal.SIGTERM}
 
     play(act, deed)
 

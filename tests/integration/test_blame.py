@@ -1,0 +1,111 @@
+"""What befalls the whole service, a signal to all of its processes or a standstill of all, is charged to no folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from audiobatchd.control.client import ControlClient
+from audiobatchd.requests import FolderName
+from audiobatchd.status import FolderReport
+from support.audio_files import make_track
+from support.plugins import install_gate
+from support.service import Service, configuration, eventually, features_of, leftovers, service
+
+SONGS = ("Song A", "Song B")
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+STANDING = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+OF_FAULTS = (
+    signal.SIGILL,
+    signal.SIGTRAP,
+    signal.SIGABRT,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGKILL,
+    signal.SIGSEGV,
+    signal.SIGSYS,
+)
+"""These end the supervisor itself: what follows for the folders is told by the locks that are left."""
+
+SURVIVED = sorted(signal.valid_signals() - {*ENDING, *STANDING, *OF_FAULTS})
+
+
+@pytest.fixture
+def at_work(tmp_path: Path) -> Iterator[Service]:
+    """A service both of whose workers are in the middle of a job, until `go` appears in `gate`."""
+    root = tmp_path / "dataset"
+    for number, name in enumerate(SONGS):
+        make_track(root / name, seconds=1, stems=(), seed=number)
+    env = install_gate(tmp_path / "gate")
+    terms = {"workers": 2, "job_timeout": 8.0, "job_timeout_factor": 0.0, "max_deaths": 3}
+    config = configuration(tmp_path / "c.toml", root, settle=0.0, plugins=["gate"], **terms)
+    with service(tmp_path / "d", config, env=env) as daemon:
+        are_at_it(daemon)
+        yield daemon
+
+
+def are_at_it(daemon: Service) -> None:
+    """Wait until both workers are at the analyzer `gate`."""
+
+    def both() -> bool:
+        status = daemon.status()
+        return status is not None and [each.doing.split(" ")[0] for each in status.workers] == ["gate", "gate"]
+
+    eventually(both, what=daemon.log)
+
+
+def to_all(daemon: Service, pids: list[int], number: int, *, workers_first: bool) -> None:
+    """Send a signal to every process of the service, as `systemctl kill` does."""
+    everyone = [*pids, daemon.process.pid] if workers_first else [daemon.process.pid, *pids]
+    for pid in everyone:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def told(daemon: Service, root: Path, name: str) -> FolderReport:
+    """What the service says of a folder."""
+    return ControlClient(daemon.socket).explain(FolderName(str(root), name))
+
+
+def is_done_and_uncharged(daemon: Service, tmp_path: Path) -> None:
+    """Let the jobs end: each folder is complete, and nothing was ever held against it."""
+    (tmp_path / "gate" / "go").touch()
+    daemon.becomes(complete=len(SONGS))
+    for name in SONGS:
+        report = told(daemon, tmp_path / "dataset", name)
+        assert (report.charges, report.suspicions, report.attempts) == (0, 0, []), daemon.log()
+
+
+# Signals
+
+
+@pytest.mark.parametrize("workers_first", [False, True])
+def test_signals_to_all_end_no_worker(at_work: Service, tmp_path: Path, workers_first: bool) -> None:
+    pids = at_work.workers()
+    for number in SURVIVED:
+        to_all(at_work, pids, number, workers_first=workers_first)
+        assert at_work.workers() == pids, f"signal {number}\n{at_work.log()}"
+    is_done_and_uncharged(at_work, tmp_path)
+    assert at_work.workers() == pids
+    assert "worker-died" not in at_work.log()
+    assert at_work.stop() == 0
+
+
+@pytest.mark.parametrize("number", ENDING)
+@pytest.mark.parametrize("workers_first", [False, True])
+def test_signal_to_end_sent_to_all_lets_jobs_finish(
+    at_work: Service, tmp_path: Path, number: int, workers_first: bool
+) -> None:
+    to_all(at_work, at_work.workers(), number, workers_first=workers_first)
+    eventually(lambda: (status := at_work.status()) and status.state == "draining", what=at_work.log)
+    (tmp_path / "gate" / "go").touch()
+    assert at_work.process.wait(60) == (0 if number == signal.SIGTERM else 130)
+    for name in SONGS:
+        assert features_of(tmp_path / "dataset" / name), at_work.log()
+    assert "worker-died" not in at_work.log()
+    assert leftovers(tmp_path / "dataset") == []
