@@ -1,6 +1,11 @@
-"""The two clocks: monotonic for every duration and deadline, the wall for what people read."""
+"""The two clocks: monotonic for every duration and deadline, the wall for what people read.
+
+While the service stands still (SIGSTOP, a frozen cgroup, a paused container, a machine that gives it no time) its
+monotonic clock does too, as the kernel's does while the machine sleeps: no deadline comes nearer by it.
+"""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -9,22 +14,38 @@ class Clock(Protocol):
     """What tells the time; tests bring their own."""
 
     def monotonic(self) -> float:
-        """Seconds since some fixed moment; never steps."""
+        """Seconds since some fixed moment, without those in which the service stood still."""
 
     def wall(self) -> datetime:
         """The time of day in UTC; may step any moment."""
+
+    def beat(self, most: float) -> float:
+        """Leave out what has passed since the last beat beyond `most` seconds: the service stood still; how much."""
 
 
 class SystemClock:
     """The machine's clocks."""
 
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._last_beat = monotonic()
+        self._left_out = 0.0
+
     def monotonic(self) -> float:
         """See `Clock`."""
-        return time.monotonic()
+        return self._monotonic() - self._left_out
 
     def wall(self) -> datetime:
         """See `Clock`."""
         return datetime.now(UTC)
+
+    def beat(self, most: float) -> float:
+        """See `Clock`."""
+        now = self._monotonic()
+        gap = max(0.0, now - self._last_beat - most)
+        self._last_beat = now
+        self._left_out += gap
+        return gap
 
 
 def time_of(moment: float, now: float, wall: datetime) -> str:

@@ -33,6 +33,7 @@ _LEVELS = {
     "analyzer-unavailable": logging.WARNING,
     "watch-lost": logging.WARNING,
     "log-dropped": logging.WARNING,
+    "stood-still": logging.WARNING,
 }
 _STANDARD_ERROR = 2
 _BACKLOG = 5000

@@ -140,6 +140,7 @@ _SENTENCES: dict[str, _Sentence] = {
     "dataset-resumed": lambda f: (_NOTE, f"{_of(f, 'dataset')} goes on"),
     "configuration-reloaded": lambda f: (_NOTE, f"configuration read again; changes: {_of(f, 'changes')}"),
     "configuration-refused": lambda f: (_BAD, f"the configuration is left as it was: {_of(f, 'reason')}"),
+    "stood-still": lambda f: (_CAUTION, f"the service stood still for {_of(f, 'seconds')} s; deadlines have moved"),
     "worker-ready": _worker(_NOTE, "is ready"),
     "worker-died": _worker(_BAD, "died"),
     "worker-cannot-start": _worker(_BAD, "cannot start"),

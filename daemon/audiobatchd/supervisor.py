@@ -39,6 +39,13 @@ from audiobatchd.status import Status
 _LOG = logging.getLogger(__name__)
 _VIEW_INTERVAL = 0.25
 _PULSE = 1.0
+_TURN = 0.25
+"""The loop turns at least so often, so that it notices when it stood still."""
+
+_LONGEST_TURN = 0.5
+"""What a turn may take, waiting and working: what is beyond counts for no deadline."""
+
+_WORTH_TELLING = 1.0
 _INTERRUPTED = 130
 _BROKEN = 70
 
@@ -178,9 +185,10 @@ class Supervisor:
         self._catch_signals()
         self._start(self._show())
         self._start(self._measure())
+        self._clock.beat(_LONGEST_TURN)  # before this nothing had a deadline
         try:
             while self._code is None:
-                now = self._clock.monotonic()
+                now = self._time()
                 self._perform(self.core.tick(now))
                 for view in self._views:
                     view.alive()
@@ -195,10 +203,10 @@ class Supervisor:
         return self._code
 
     async def _take(self, now: float) -> None:
-        """Wait for the next event, no longer than until the core wants to be asked; then take all that are there."""
+        """Wait for the next event, until the core wants to be asked or a turn is over; then take all that are there."""
         wakeup = self.core.next_wakeup()
         # A timeout of 0 would never let the loop see to its descriptors.
-        timeout = None if wakeup is None else max(0.001, wakeup - now)
+        timeout = _TURN if wakeup is None else min(_TURN, max(0.001, wakeup - now))
         try:
             event = await asyncio.wait_for(self._queue.get(), timeout)
         except TimeoutError:
@@ -208,8 +216,18 @@ class Supervisor:
             self._handle(self._queue.get_nowait())
 
     def _handle(self, event: Event) -> None:
-        self._perform(self.core.handle(event, self._clock.monotonic()))
+        self._perform(self.core.handle(event, self._time()))
         self._errands.take_offers(self.core.offers or ())
+
+    def _time(self) -> float:
+        """The time now, by which all deadlines go; asked for at every turn and with every event.
+
+        What the loop stood still is no worker's fault, and no file's: it is left out.
+        """
+        stood_still = self._clock.beat(_LONGEST_TURN)
+        if stood_still >= _WORTH_TELLING:
+            eventlog.log("stood-still", {"seconds": round(stood_still, 1)})
+        return self._clock.monotonic()
 
     def _perform(self, actions: list[do.Action]) -> None:  # noqa: C901, PLR0912  # one case per action
         for action in actions:

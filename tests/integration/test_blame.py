@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from support.plugins import install_gate
 from support.service import Service, configuration, eventually, features_of, leftovers, service
 
 SONGS = ("Song A", "Song B")
+JOB_TIMEOUT = 8.0
+STANDSTILL = 12.0
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 STANDING = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 OF_FAULTS = (
@@ -42,8 +45,8 @@ def at_work(tmp_path: Path) -> Iterator[Service]:
     for number, name in enumerate(SONGS):
         make_track(root / name, seconds=1, stems=(), seed=number)
     env = install_gate(tmp_path / "gate")
-    terms = {"workers": 2, "job_timeout": 8.0, "job_timeout_factor": 0.0, "max_deaths": 3}
-    config = configuration(tmp_path / "c.toml", root, settle=0.0, plugins=["gate"], **terms)
+    terms = {"job_timeout": JOB_TIMEOUT, "job_timeout_factor": 0.0, "stop_grace": JOB_TIMEOUT, "reap": 0.5}
+    config = configuration(tmp_path / "c.toml", root, settle=0.0, plugins=["gate"], workers=2, **terms)
     with service(tmp_path / "d", config, env=env) as daemon:
         are_at_it(daemon)
         yield daemon
@@ -109,3 +112,49 @@ def test_signal_to_end_sent_to_all_lets_jobs_finish(
         assert features_of(tmp_path / "dataset" / name), at_work.log()
     assert "worker-died" not in at_work.log()
     assert leftovers(tmp_path / "dataset") == []
+
+
+# Standstills
+
+
+def stop_for_a_while(pids: Sequence[int]) -> None:
+    """Keep these processes from running for longer than a job may take; they go on one after the other."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    threading.Event().wait(STANDSTILL)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("workers_first", [False, True])
+def test_standstill_of_all_is_not_charged(at_work: Service, tmp_path: Path, workers_first: bool) -> None:
+    pids = at_work.workers()
+    stop_for_a_while([*pids, at_work.process.pid] if workers_first else [at_work.process.pid, *pids])
+    at_work.says("stood-still")
+    status = at_work.status()
+    assert status is not None
+    assert status.datasets[0].overdue == {}
+    is_done_and_uncharged(at_work, tmp_path)
+    assert at_work.workers() == pids
+
+
+def test_standstill_takes_nothing_from_stop_grace(at_work: Service, tmp_path: Path) -> None:
+    pids = at_work.workers()
+    at_work.process.send_signal(signal.SIGTERM)
+    eventually(lambda: (status := at_work.status()) and status.state == "draining", what=at_work.log)
+    stop_for_a_while([*pids, at_work.process.pid])
+    at_work.says("stood-still")
+    (tmp_path / "gate" / "go").touch()
+    assert at_work.process.wait(60) == 0
+    for name in SONGS:
+        assert features_of(tmp_path / "dataset" / name), at_work.log()
+
+
+def test_worker_that_stands_still_alone_is_killed(at_work: Service, tmp_path: Path) -> None:
+    pids = at_work.workers()
+    os.kill(pids[0], signal.SIGSTOP)
+    at_work.says("no answer for too long while gate of full_mix")
+    (tmp_path / "gate" / "go").touch()
+    at_work.becomes(complete=len(SONGS))
+    assert pids[0] not in at_work.workers()
+    assert "stood-still" not in at_work.log()
