@@ -1,10 +1,11 @@
-"""What befalls the whole service, a signal to all of its processes or a standstill of all, is charged to no folder."""
+"""A folder is charged for what it holds: not for signals and standstills of the whole service, nor for a slow disk."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.control.client import ControlClient
+from audiobatchd.locks.folder_lock import path_of
+from audiobatchd.locks.observer import LockState, Patience, observe
 from audiobatchd.requests import FolderName
 from audiobatchd.status import FolderReport
-from support.audio_files import make_track
-from support.plugins import install_gate
+from support.audio_files import make_track, tone, write_audio
+from support.plugins import install_analyzer, install_gate
 from support.service import Service, configuration, eventually, features_of, leftovers, service
 
 SONGS = ("Song A", "Song B")
@@ -158,3 +161,84 @@ def test_worker_that_stands_still_alone_is_killed(at_work: Service, tmp_path: Pa
     at_work.becomes(complete=len(SONGS))
     assert pids[0] not in at_work.workers()
     assert "stood-still" not in at_work.log()
+
+
+# Slow disks, and disks that stop
+
+
+def with_a_disk(tmp_path: Path, call: str, length: int, wait: str) -> tuple[Path, dict[str, str]]:
+    """A folder with 11 MB of sound, and the environment of workers for which `call` waits as each `length` is read."""
+    song = tmp_path / "dataset" / "Song"
+    song.mkdir(parents=True)
+    write_audio(song / "full_mix.wav", tone(60.0, 48000), 48000)
+    env = install_analyzer(tmp_path / "plugin", "slow", "return self.answer(audio)")
+    module = tmp_path / "plugin" / "slow_analyzer.py"
+    disk = f"""
+read, reads = os.{call}, []
+
+def slowly(fd, wanted, *where):
+    if (wanted if isinstance(wanted, int) else len(wanted[0])) == {length}:
+        reads.append(fd)
+        {wait}
+    return read(fd, wanted, *where)
+
+os.{call} = slowly
+"""
+    module.write_text(module.read_text() + disk)
+    return song, env
+
+
+@pytest.mark.parametrize(
+    ("call", "length", "wait"),
+    [("preadv", 1 << 20, "time.sleep(0.6)"), ("pread", 1 << 16, "time.sleep(0.04)")],
+    ids=["reading", "decoding"],
+)
+def test_disk_slower_than_job_timeout_is_waited_for(tmp_path: Path, call: str, length: int, wait: str) -> None:
+    song, env = with_a_disk(tmp_path, call, length, wait)
+    terms = {"workers": 1, "job_timeout": 3.0, "job_timeout_factor": 0.0}
+    config = configuration(tmp_path / "c.toml", song.parent, settle=0.0, plugins=["slow"], **terms)
+    states, patience, tokens = set(), Patience(), set()
+
+    def is_done() -> bool:
+        if seen := observe(path_of(str(song))):
+            judged = patience.judge(seen, time.monotonic())
+            states.add(judged.state)
+            tokens.add(getattr(judged.content, "token", ""))
+        return bool(features_of(song))
+
+    with service(tmp_path / "d", config, env=env) as daemon:
+        started = time.monotonic()
+        eventually(is_done, what=daemon.log)
+        assert time.monotonic() - started > 3.0, "it was no slow disk"
+        daemon.becomes(complete=1)
+        assert told(daemon, song.parent, "Song").attempts == []
+    assert LockState.OVERDUE not in states
+    assert len(tokens) > 2
+
+
+@pytest.mark.parametrize(
+    ("call", "length", "after", "doing"), [("preadv", 1 << 20, 5, "reading"), ("pread", 1 << 16, 120, "decoding")]
+)
+def test_disk_that_stops_costs_job_timeout(tmp_path: Path, call: str, length: int, after: int, doing: str) -> None:
+    wait = f"time.sleep(1000 if len(reads) > {after} else 0)"
+    song, env = with_a_disk(tmp_path, call, length, wait)
+    terms = {"workers": 1, "job_timeout": 3.0, "job_timeout_factor": 100.0, "max_deaths": 1}
+    config = configuration(tmp_path / "c.toml", song.parent, settle=0.0, plugins=["slow"], **terms)
+    with service(tmp_path / "d", config, env=env) as daemon:
+        daemon.becomes(failed=1)
+        report = told(daemon, song.parent, "Song")
+        assert f"no answer for too long while {doing} full_mix.wav" in report.reason
+
+
+def test_lock_of_a_hung_analyzer_says_what_its_audio_takes(tmp_path: Path) -> None:
+    song, env = with_a_disk(tmp_path, "pread", 0, "")
+    env = {**env, **install_gate(tmp_path / "plugin")}
+    terms = {"workers": 1, "job_timeout": 30.0, "job_timeout_factor": 2.0}
+    config = configuration(tmp_path / "c.toml", song.parent, settle=0.0, plugins=["gate"], **terms)
+    with service(tmp_path / "d", config, env=env):
+        eventually((tmp_path / "plugin" / "at-full_mix").exists)
+        seen = observe(path_of(str(song)))
+        assert seen is not None
+        assert getattr(seen.content, "budget_s", 0.0) == 150.0
+        (tmp_path / "plugin" / "go").touch()
+        eventually(lambda: features_of(song))

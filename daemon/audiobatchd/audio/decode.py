@@ -26,7 +26,7 @@ from audiobatchd.audio.layout import MOST_CHANNELS, channel_names
 from audiobatchd.audio.promise import DEMUXERS, Promise, promised
 from audiobatchd.audio.source import SourceFile
 from audiobatchd.audio.views import Decoded
-from audiobatchd.audio.window import FileWindow, WindowReader
+from audiobatchd.audio.window import WindowReader
 from audiobatchd.errors import DamagedFileError, UnmeasurableError
 from audiobatchd.names import shown
 
@@ -35,6 +35,12 @@ _READ_BYTES = 1 << 16
 _PCM_PACKET_BYTES = 1 << 14
 _PLENTY_BYTES = 1 << 26
 _LEAST_RATE, _MOST_RATE = 8000, 192_000
+# Of 64-bit samples, the largest that there are.
+_MOST_BYTES_A_SECOND = _MOST_RATE * MOST_CHANNELS * 8
+# A file with more channels is told from an impossible one.
+_MORE_CHANNELS = 8
+# Tags, pictures, chunks of other programs, zeros.
+_MOST_BESIDE = 1 << 30
 _UNPROMISED_SECONDS = 600
 _LONGEST_FRAME = 1 << 16
 # What squares and sums of float32 samples can still hold; a file of integers called floats stays far below.
@@ -48,22 +54,26 @@ LogLine = tuple[int, str, str]
 
 
 def decode(
-    source: SourceFile, role: str, max_duration: float, on_duration: Callable[[float], None] | None = None
+    source: SourceFile, role: str, max_duration: float, on_promise: Callable[[float | None], None] = lambda _: None
 ) -> Decoded:
     """Decode all of `source` at its own rate and with its own channels.
 
-    `on_duration` is called with the length in seconds as soon as the file promises one. Raises DamagedFileError where
-    the file does not hold what it promises, or nothing; UnmeasurableError where it is longer than `max_duration`
+    `on_promise` is called once, when the file's promise was read and found possible, before anything is decoded: with
+    the promised length in seconds, None where the file promises none. Raises DamagedFileError where the file does not
+    hold what it promises, or nothing, or far too many bytes; UnmeasurableError where it is longer than `max_duration`
     seconds, has more channels or another sample rate than loudness is defined for, or samples beyond reason; OSError
     where it cannot be read.
     """
     if not source.stamp.size:
         message = "is empty"
         raise DamagedFileError(message)
-    promise = promised(FileWindow(source.fd, source.stamp.size))
+    limit = _Limit(max_duration, on_promise)
+    promise = promised(source.window())
+    if promise.demuxer not in (None, "mov"):  # whose header FFmpeg reads; of the others it may look for more, anywhere
+        limit.check_size(promise.seconds, source.stamp.size)
     reader = WindowReader(promise.audio)
     try:
-        audio = _decode(reader, promise, role, _Limit(max_duration, on_duration))
+        audio = _decode(reader, promise, role, limit, source)
     except (DamagedFileError, UnmeasurableError, FFmpegError) as error:
         _check_reading(reader)
         if isinstance(error, FFmpegError) and not (isinstance(error, MemoryError) and _is_short_of_memory()):
@@ -91,16 +101,28 @@ def _is_short_of_memory() -> bool:
 
 @dataclass(frozen=True)
 class _Limit:
-    """How long a file may be, and who wants to know how long it is."""
+    """How long a file may be, in seconds, and what to call when its promise keeps to that."""
 
     seconds: float
-    on_duration: Callable[[float], None] | None
+    on_promise: Callable[[float | None], None]
 
-    def promise(self, seconds: float) -> None:
-        """Take note of the length that the file promises; UnmeasurableError where that is too long."""
-        self.check(seconds)
-        if self.on_duration is not None:
-            self.on_duration(seconds)
+    def promise(self, seconds: float | None, size: int) -> None:
+        """Take note of the length that the file promises, None where it promises none, and of its `size` in bytes."""
+        self.check(seconds or 0.0)
+        self.check_size(seconds, size)
+        self.on_promise(seconds)
+
+    def check_size(self, seconds: float | None, size: int) -> None:
+        """Raise DamagedFileError where nothing so short can be so large, UnmeasurableError where it must be too long.
+
+        A file that is nearly all hole is read in hours, whatever is at its beginning.
+        """
+        if seconds is None and size > self.seconds * _MOST_BYTES_A_SECOND + _MOST_BESIDE:
+            message = f"longer than {_duration_in_words(self.seconds)}, by its size"
+            raise UnmeasurableError(message)
+        if seconds is not None and size > seconds * _MORE_CHANNELS * _MOST_BYTES_A_SECOND + _MOST_BESIDE:
+            message = f"holds {size} bytes, far more than the {seconds:.3f} s that it promises can take"
+            raise DamagedFileError(message)
 
     def check(self, seconds: float) -> None:
         """Raise UnmeasurableError for what is too long."""
@@ -109,7 +131,7 @@ class _Limit:
             raise UnmeasurableError(message)
 
 
-def _decode(reader: WindowReader, promise: Promise, role: str, limit: _Limit) -> Decoded:
+def _decode(reader: WindowReader, promise: Promise, role: str, limit: _Limit, source: SourceFile) -> Decoded:
     options = {"format_whitelist": ",".join(DEMUXERS)}
     if promise.demuxer == "wav":
         options["max_size"] = str(_PCM_PACKET_BYTES)
@@ -131,9 +153,8 @@ def _decode(reader: WindowReader, promise: Promise, role: str, limit: _Limit) ->
         promise = promise.completed(
             _in_seconds(stream.start_time, stream), _in_seconds(stream.duration, stream), stream.rate
         )
-        if promise.seconds is not None:
-            limit.promise(promise.seconds)
-        return _Decoding(stream, promise, limit, log).audio(role, container)
+        limit.promise(promise.seconds, source.stamp.size)
+        return _Decoding(stream, promise, limit, log, source.on_progress).audio(role, container)
 
 
 def _audio_stream(container: InputContainer) -> AudioStream:
@@ -171,9 +192,17 @@ def _in_seconds(ticks: int | None, stream: AudioStream) -> Fraction | None:
 
 
 class _Decoding:
-    """One stream on its way to an array."""
+    """One stream on its way to an array; `on_progress` is called with every packet."""
 
-    def __init__(self, stream: AudioStream, promise: Promise, limit: _Limit, log: list[LogLine]) -> None:
+    def __init__(
+        self,
+        stream: AudioStream,
+        promise: Promise,
+        limit: _Limit,
+        log: list[LogLine],
+        on_progress: Callable[[], None],
+    ) -> None:
+        self._on_progress = on_progress
         self._stream = stream
         self._promise = promise
         self._limit = limit
@@ -200,6 +229,7 @@ class _Decoding:
 
     def _frames(self, container: InputContainer) -> Iterator[AudioFrame]:
         for packet in container.demux(self._stream):
+            self._on_progress()
             for frame in packet.decode():
                 if frame.samples:
                     yield frame

@@ -9,6 +9,9 @@ BOX_TYPES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"st
 _HOLDING_AUDIO = {b"moov", b"mdat", b"moof"}
 _FRAGMENT = b"moof"
 _BLOCK = 1 << 20
+_FAR = 1 << 30
+"""How far behind a hole a fragment is looked for: a file may be nearly all hole."""
+
 _MOST_BOXES = 1_000_000
 
 
@@ -40,8 +43,8 @@ def check_boxes(window: Window) -> None:
 
 def _holds_fragment(window: Window, offset: int) -> bool:
     """Whether there is another fragment behind `offset`: FFmpeg would end before it in silence."""
-    overlap = len(_FRAGMENT) - 1
-    while len(block := window.at(offset, _BLOCK)) > overlap:
+    overlap, end = len(_FRAGMENT) - 1, offset + _FAR
+    while offset < end and len(block := window.at(offset, _BLOCK)) > overlap:
         if _FRAGMENT in block:
             return True
         offset += len(block) - overlap

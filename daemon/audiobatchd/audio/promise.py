@@ -21,8 +21,10 @@ DEMUXERS = ("wav", "flac", "mp3", "ogg", "mov", "aac", "aiff")
 
 _MOST_ZEROS_BEFORE = 1 << 16
 _MOST_ZEROS_BEHIND = 4096
+_MOST_ZEROS_LOOKED_AT = 1 << 30
 _BLOCK = 1 << 20
 _LONGEST_BLOCK = 8192
+_LONGEST_FLAC_FRAME = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,12 @@ def _flac(audio: Window) -> Promise:
     audio = Excerpt(audio, 0, trailing_tags(audio))
     place = flac.audio_offset(audio)
     info = flac.parse_stream_info(place.stream_info) if place else None
+    has_count = info is not None and info.frames is not None
+    last = audio.size - _LONGEST_FLAC_FRAME
+    if not has_count and last > 0 and _only_zeros(audio, last):
+        # FFmpeg would gather them all in memory, looking for the frame that follows.
+        message = f"ends in {_LONGEST_FLAC_FRAME} zeros or more, which no frame can hold"
+        raise DamagedFileError(message)
     if info is None:
         return Promise("flac", audio)
     return Promise("flac", audio, info.frames, info.rate, stream_info=info)
@@ -237,7 +245,7 @@ def _is_whole(audio: Window, walk: frames.Walk, count: int, info: mp3.Count | No
         message = f"ends too early: its last frame lacks {walk.missing} bytes"
         raise DamagedFileError(message)
     # Many zeros behind frames that nobody counted are what an unfinished download looks like.
-    few = counted or audio.size - walk.end <= _MOST_ZEROS_BEHIND
+    few = audio.size - walk.end <= (_MOST_ZEROS_LOOKED_AT if counted else _MOST_ZEROS_BEHIND)
     return bool(walk.missing) or (few and _only_zeros(audio, walk.end))
 
 

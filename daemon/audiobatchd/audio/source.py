@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -31,12 +32,14 @@ class SourceFile:
     """An open source file; a context manager that closes it.
 
     It keeps the directory descriptor that it was opened by, unowned: it must stay open as long as `unchanged` is asked.
+    `on_progress` is called, often, while the file is read or decoded: it has come a little further.
     """
 
-    def __init__(self, folder_fd: int, name: bytes, fd: int) -> None:
+    def __init__(self, folder_fd: int, name: bytes, fd: int, on_progress: Callable[[], None] = lambda: None) -> None:
         self._folder_fd = folder_fd
         self._name = name
         self.fd = fd
+        self.on_progress = on_progress
         status = os.fstat(fd)
         self._identity = _identity(status)
         self.stamp = FileStamp(name, status.st_size, in_64_bits(status.st_mtime_ns))
@@ -48,6 +51,10 @@ class SourceFile:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         os.close(self.fd)
+
+    def window(self) -> FileWindow:
+        """All of its bytes."""
+        return FileWindow(self.fd, self.stamp.size, self.on_progress)
 
     def unchanged(self) -> bool:
         """Whether both the open file and what its name leads to now are what was opened.
@@ -71,8 +78,8 @@ def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def open_source(folder_fd: int, name: bytes) -> SourceFile:
-    """Open the source file `name` in the directory open as `folder_fd`, following symbolic links.
+def open_source(folder_fd: int, name: bytes, on_progress: Callable[[], None] = lambda: None) -> SourceFile:
+    """Open the source file `name` in the directory open as `folder_fd`, following symbolic links; see `SourceFile`.
 
     Raises DamagedFileError where the name leads to anything but a regular file ("is a FIFO", "is a dangling link"),
     FileNotFoundError where there is no such name, and any other OSError as it is.
@@ -83,7 +90,7 @@ def open_source(folder_fd: int, name: bytes) -> SourceFile:
     fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder_fd)
     try:
         _check_kind(os.fstat(fd).st_mode)
-        return SourceFile(folder_fd, name, fd)
+        return SourceFile(folder_fd, name, fd, on_progress)
     except BaseException:
         os.close(fd)
         raise
@@ -119,17 +126,19 @@ def digest(source: SourceFile) -> str:
     leave it as it is. FLAC whose metadata cannot be followed is digested whole. Raises OSError.
     """
     hasher = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    window = FileWindow(source.fd, source.stamp.size)
-    start = leading_tags(window)
-    audio = audio_offset(Excerpt(window, start, window.size))
+    window = source.window()
+    start, size = leading_tags(window), window.size
+    audio = audio_offset(Excerpt(window, start, size))
     if audio is None:
         kind, offset = "blake2b", 0
     else:
         kind, offset = "flac", start + audio.offset
         hasher.update(audio.stream_info)
     os.posix_fadvise(source.fd, offset, 0, os.POSIX_FADV_SEQUENTIAL)
-    block = bytearray(_BLOCK)
-    while count := os.preadv(source.fd, [block], offset):
-        hasher.update(memoryview(block)[:count])
+    block = memoryview(bytearray(_BLOCK))
+    # Not to the end of a file that grows meanwhile: it is not the one that was opened any more.
+    while offset < size and (count := os.preadv(source.fd, [block[: size - offset]], offset)):
+        hasher.update(block[:count])
         offset += count
+        source.on_progress()
     return f"{kind}:{hasher.hexdigest()}"

@@ -6,6 +6,7 @@ Owns no descriptor and moves none: parsers and the decoder may read the same fil
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -21,11 +22,15 @@ class Window(Protocol):
 
 
 class FileWindow:
-    """The first `size` bytes of an open file. Raises OSError as the file system gives it."""
+    """The first `size` bytes of an open file. Raises OSError as the file system gives it.
 
-    def __init__(self, fd: int, size: int) -> None:
+    `on_read` is called whenever some have been read.
+    """
+
+    def __init__(self, fd: int, size: int, on_read: Callable[[], None] = lambda: None) -> None:
         self._fd = fd
         self.size = size
+        self._on_read = on_read
 
     def at(self, offset: int, length: int) -> bytes:
         """See `Window.at`; what was cut off the file since it was measured is missing."""
@@ -38,6 +43,7 @@ class FileWindow:
             if not more:
                 break
             block += more
+        self._on_read()
         return block
 
 

@@ -257,7 +257,7 @@ class Dispatcher:
                 report = do.Report("worker-ready", {"worker": slot.index, "pid": slot.pid})
                 return [report, *self._take_offers(slot, offers, now)]
             case Stage(job, doing, seconds):
-                slot.staged(job, doing, seconds * self.plan.job_timeout_factor)
+                slot.staged(job, doing, seconds, now)
                 return []
             case Result():
                 return self._finished(slot, message, now)
@@ -340,8 +340,9 @@ class Dispatcher:
             memory=folder.memory,
             budget=self.plan.job_timeout,
             alone=alone,
+            factor=self.plan.job_timeout_factor,
         )
-        slot.assigned(Assignment(job.number, key, alone=alone), now + self.plan.job_timeout, now)
+        slot.assigned(Assignment(job.number, key, alone, job.budget, job.factor), now)
         return do.SendJob(slot.index, job)
 
     # The end

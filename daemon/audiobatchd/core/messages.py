@@ -30,7 +30,8 @@ class WorkerSettings(Struct, frozen=True):
 class Job(Struct, frozen=True, tag=True):
     """Do what is due in the folder at `path` below `dataset`, if its files still are what `signature` says.
 
-    `budget` is what the lock announces. `alone`: no other job runs beside it, so it may go where others died.
+    `budget` is how many seconds may pass without a sign of progress, and so what the lock announces; analysis has
+    `factor` times the audio's length on top. `alone`: no other job runs beside it, so it may go where others died.
     """
 
     number: int
@@ -41,6 +42,7 @@ class Job(Struct, frozen=True, tag=True):
     memory: dict[str, FileMemory]
     budget: float
     alone: bool = True
+    factor: float = 0.0
 
 
 class Stop(Struct, frozen=True, tag=True):
@@ -54,11 +56,15 @@ class Ready(Struct, frozen=True, tag=True):
 
 
 class Stage(Struct, frozen=True, tag=True):
-    """What the worker is at: a verb and a file; `audio_seconds` is how much audio that file holds, once known."""
+    """What the worker is at: a verb and a file. It begins with it, or, where it said so before, comes on with it.
+
+    The job's time counts from then on, by so much more as `audio_seconds` of audio are to be analyzed. None: it goes
+    on counting, for the analysis of this file has begun before.
+    """
 
     job: int
     doing: str
-    audio_seconds: float = 0.0
+    audio_seconds: float | None = 0.0
 
 
 class Result(Struct, frozen=True, tag=True):

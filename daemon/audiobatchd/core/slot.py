@@ -27,11 +27,16 @@ class SlotState(StrEnum):
 
 @dataclass(frozen=True)
 class Assignment:
-    """The job that a slot is at; `alone`: no other may run beside it."""
+    """The job that a slot is at; `alone`: no other may run beside it.
+
+    It may be silent for `timeout` seconds, while it analyzes for `factor` times the audio's length on top.
+    """
 
     number: int
     key: FolderKey
     alone: bool = False
+    timeout: float = 600.0
+    factor: float = 0.0
 
 
 @dataclass(slots=True)
@@ -76,19 +81,19 @@ class Slot:
         self.loaded = True
         return True
 
-    def assigned(self, assignment: Assignment, deadline: float, now: float) -> None:
+    def assigned(self, assignment: Assignment, now: float) -> None:
         """A job was sent."""
-        self._enter(SlotState.BUSY, now, due=deadline)
+        self._enter(SlotState.BUSY, now, due=now + assignment.timeout)
         self.assignment = assignment
         self.doing = "starting"
         self.jobs += 1
 
-    def staged(self, number: int, doing: str, extension: float) -> None:
-        """The worker says what it is at; `extension` seconds are granted for it."""
+    def staged(self, number: int, doing: str, audio_seconds: float | None, now: float) -> None:
+        """The worker says what it is at, and that it comes on; see `messages.Stage`."""
         if self.state is SlotState.BUSY and self.assignment is not None and self.assignment.number == number:
             self.doing = doing
-            if self.due is not None:
-                self.due += extension
+            if audio_seconds is not None:
+                self.due = now + self.assignment.timeout + self.assignment.factor * audio_seconds
 
     def finished(self, number: int, now: float) -> Assignment | None:
         """The job ended; None where this is not the job that the slot is at."""

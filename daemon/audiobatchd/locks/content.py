@@ -25,7 +25,7 @@ class Holder(Struct, frozen=True):
     """What we write.
 
     `pid_start` (clock ticks since boot) and the PID name one process for good; `started` is wall-clock time, for
-    display; `budget_s` is how long the work should take; `token` is this holding's own.
+    display; `budget_s` is how long it may be until the holder comes on with its work, and says so by another `token`.
     """
 
     v: int

@@ -55,7 +55,7 @@ def guides_path_of(folder: str) -> str:
 
 
 class FolderLock:
-    """The lock of one folder; `budget` seconds is how long observers should expect it to be held.
+    """The lock of one folder; `budget` seconds is how long observers should expect it to be held, without a word.
 
     Not for two threads at once, and not reentrant. A forked child does not have it.
     """
@@ -69,6 +69,7 @@ class FolderLock:
         self._budget = budget
         self._guide_timeout = guide_timeout
         self._written = b""
+        self._started = 0.0
         self._descriptor = -1
         self._directory = -1
         self._identity = (0, 0)
@@ -117,6 +118,23 @@ class FolderLock:
         if (status.st_dev, status.st_ino) != self._identity:
             message = f"the folder of {shown(self.path)} is another one now"
             raise LockLostError(message)
+
+    def announce(self, budget: float) -> None:
+        """Tell observers that the work comes on: from now on they should expect it to be held for `budget` seconds.
+
+        What cannot be written is left to the gate to tell of.
+        """
+        with contextlib.suppress(OSError):
+            # Read first: it may be somebody else's by now.
+            if not self.held or os.pread(self._descriptor, content.LIMIT, 0) != self._written:
+                return
+            text = content.of_this_process(self._started, budget, secrets.token_hex(8))
+            # Never shorter than before: so nothing of that stays behind it, and nothing has to be cut off.
+            written = text.removesuffix(b"\n").ljust(len(self._written) - 1) + b"\n"
+            if os.pwrite(self._descriptor, written, 0) == len(written):
+                self._written = written
+            if self.kind is not Kind.LOCAL:
+                os.fsync(self._descriptor)  # else other machines would not see it
 
     def release(self) -> None:
         """Step 6: give the lock back and leave no trace of it (on a network file system: an empty file).
@@ -243,7 +261,8 @@ class FolderLock:
     def _sign(self, descriptor: int) -> bytes:
         """Step 3; what was written. What a full disk refuses, or a signal ends, leaves nothing that is a lock."""
         try:
-            written = content.of_this_process(time.time(), self._budget, secrets.token_hex(8))
+            self._started = time.time()
+            written = content.of_this_process(self._started, self._budget, secrets.token_hex(8))
             os.pwrite(descriptor, written, 0)
             # Before the cut: by that ext4 makes the new length durable, and after a power cut zeros stand in the file.
             os.fsync(descriptor)

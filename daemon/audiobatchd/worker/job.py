@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -30,7 +31,7 @@ from audiobatchd.plugin_api import FULL_MIX, Value
 from audiobatchd.provenance import Entry
 from audiobatchd.record import Record
 from audiobatchd.worker.bench import Bench
-from audiobatchd.worker.measure import FileResult, measure
+from audiobatchd.worker.measure import FileResult, Report, measure
 
 _NOT_THE_TRACKS_FAULT = frozenset(
     {
@@ -48,11 +49,41 @@ _NOT_THE_TRACKS_FAULT = frozenset(
 )
 _WORST_FIRST = (Outcome.ERROR, Outcome.CHANGED, Outcome.BLOCKED, Outcome.FAILED)
 
-Progress = Callable[[str, float], None]
+_MOST_PACE, _PACE_SHARE = 5.0, 1 / 8
+"""In seconds, and of the time that may pass without a sign of progress: how far apart such signs are."""
+
 Gate = Callable[[], None]
 
 
-def run(job: Job, bench: Bench, report: Progress) -> Result:
+class _Signs:
+    """Signs of life: what a job is at, told to the daemon by `report`, and to observers by what its lock announces."""
+
+    def __init__(self, job: Job, lock: FolderLock, report: Report) -> None:
+        self._job = job
+        self._lock = lock
+        self._report = report
+        self._pace = min(_MOST_PACE, job.budget * _PACE_SHARE)
+        self._doing = ""
+        self._told = time.monotonic()
+        self._announced = job.budget, self._told
+
+    def stage(self, doing: str, audio_seconds: float | None) -> None:
+        """See `measure.Report`."""
+        self._doing, self._told = doing, time.monotonic()
+        if audio_seconds is not None:
+            budget, (before, when) = self._job.budget + self._job.factor * audio_seconds, self._announced
+            if budget != before or self._told - when >= self._pace:
+                self._announced = budget, self._told
+                self._lock.announce(budget)
+        self._report(doing, audio_seconds)
+
+    def progress(self) -> None:
+        """What it is at has come a little further; that is told now and then."""
+        if time.monotonic() - self._told >= self._pace:
+            self.stage(self._doing, 0.0)
+
+
+def run(job: Job, bench: Bench, report: Report) -> Result:
     """Do one job. Whatever is the folder's, the disk's or somebody else's doing is in the result.
 
     Raises OSError where the disk fails.
@@ -73,7 +104,8 @@ def run(job: Job, bench: Bench, report: Progress) -> Result:
         if not job.alone and not isinstance(lock.predecessor, Empty):
             reason = f"whoever worked on it died: {holder_in_words(lock.predecessor)}"
             return Result(job.number, Outcome.SUSPECT, reasons={"": reason})
-        return _locked(job, folder, lock.gate, bench, report)
+        signs = _Signs(job, lock, report)
+        return _locked(job, folder, lock.gate, bench, signs.stage, signs.progress)
     finally:
         lock.release()
 
@@ -91,10 +123,10 @@ def measure_anew(folder: str, gate: Gate, bench: Bench, only: tuple[str, ...] | 
     """
     signature = read_folder(folder).signature
     job = Job(0, os.fsencode(folder), b"", signature, Policy(overwrite=True, only=only), {}, 0.0)
-    return _locked(job, folder, gate, bench, lambda _doing, _seconds: None)
+    return _locked(job, folder, gate, bench, lambda _doing, _seconds: None, lambda: None)
 
 
-def _locked(job: Job, folder: str, gate: Gate, bench: Bench, report: Progress) -> Result:
+def _locked(job: Job, folder: str, gate: Gate, bench: Bench, report: Report, on_progress: Callable[[], None]) -> Result:
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
@@ -114,7 +146,7 @@ def _locked(job: Job, folder: str, gate: Gate, bench: Bench, report: Progress) -
             record.sweep(descriptor)
         record.refuse_unwritable(name, descriptor)
         found = record.read(name, descriptor)
-        return _Work(job, folder, descriptor, gate, bench, report, listing).do(found)
+        return _Work(job, folder, descriptor, gate, bench, report, on_progress, listing).do(found)
     except RecordError as error:
         return Result(job.number, Outcome.BLOCKED, reasons={"": str(error)}, access=listing.access)
     except LockLostError:
@@ -134,7 +166,8 @@ class _Work:
     descriptor: int
     gate: Gate
     bench: Bench
-    report: Progress
+    report: Report
+    on_progress: Callable[[], None]
     listing: Listing
     results: dict[str, FileResult] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
@@ -160,7 +193,7 @@ class _Work:
     def _file(self, role: str, due: tuple[Due, ...], adopted: tuple[str, ...]) -> None:
         stamp = self.listing.stamps[role]
         try:
-            result = measure(self.descriptor, role, stamp, due, self.bench, self.report)
+            result = measure(self.descriptor, role, stamp, due, self.bench, self.report, self.on_progress)
         except DamagedFileError as error:
             self._reason(role, str(error), Outcome.FAILED)
             self.memory[role] = FileMemory(stamp, adopted=adopted, failure=str(error), judges=judges(self.bench.offers))

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import msgspec
+
 from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import SourceFile, digest, open_source
 from audiobatchd.audio.views import Decoded
@@ -41,16 +43,26 @@ class FileResult:
     costs: dict[str, float] = field(default_factory=dict)
 
 
+Report = Callable[[str, float | None], None]
+"""Tells what is begun, and how much audio is to be analyzed from now on; see `messages.Stage`."""
+
+
 def measure(
-    folder: int, role: str, stamp: FileStamp, due: tuple[Due, ...], bench: Bench, report: Callable[[str, float], None]
+    folder: int,
+    role: str,
+    stamp: FileStamp,
+    due: tuple[Due, ...],
+    bench: Bench,
+    report: Report,
+    on_progress: Callable[[], None] = lambda: None,
 ) -> FileResult:
-    """Measure the file with this `stamp` in the directory `folder`.
+    """Measure the file with this `stamp` in the directory `folder`; `on_progress` is called while it is read.
 
     An analyzer whose digest turns out to be the one that it measured before is left out. Raises DamagedFileError,
     SourceChangedError (the file is not, or did not stay, what `stamp` says), AnalyzerFaultError and OSError.
     """
     report(f"reading {stamp.shown}", 0.0)
-    with open_source(folder, stamp.name) as source:
+    with open_source(folder, stamp.name, on_progress) as source:
         if source.stamp != stamp:
             raise SourceChangedError(stamp.shown)
         try:
@@ -65,21 +77,28 @@ def measure(
     return result
 
 
-def _measure(
-    source: SourceFile, role: str, due: tuple[Due, ...], bench: Bench, report: Callable[[str, float], None]
-) -> FileResult:
+def _measure(source: SourceFile, role: str, due: tuple[Due, ...], bench: Bench, report: Report) -> FileResult:
     stamp, started = source.stamp, time.process_time()
-    content = digest(source)
-    result = FileResult(Fingerprint(stamp.shown, stamp.size, stamp.mtime_ns, content))
-    wanted = _in_turn([bench.analyzers[work.analyzer] for work in due if work.unless_digest != content], role)
+    result = FileResult(Fingerprint(stamp.shown, stamp.size, stamp.mtime_ns, ""))
+
+    def read_content() -> None:
+        if not result.fingerprint.digest:
+            result.fingerprint = msgspec.structs.replace(result.fingerprint, digest=digest(source))
+
+    def begin(_promised: float | None) -> None:
+        read_content()
+        report(f"decoding {stamp.shown}", 0.0)
+
+    # Where no content is known, none need be read to learn that the file's promise cannot be measured.
+    if any(work.unless_digest for work in due):
+        read_content()
+    content = result.fingerprint.digest
+    again = [work for work in due if not work.unless_digest or work.unless_digest != content]
+    wanted = _in_turn([bench.analyzers[work.analyzer] for work in again], role)
     if not wanted:
         return result
-
-    def know_duration(seconds: float) -> None:
-        report(f"decoding {stamp.shown}", seconds)
-
     try:
-        audio = decode(source, role, bench.settings.max_duration, know_duration)
+        audio = decode(source, role, bench.settings.max_duration, begin)
     except UnmeasurableError as error:
         for analyzer in wanted:
             _note(result, analyzer, role, _refusal(analyzer, role, str(error)))
@@ -87,13 +106,20 @@ def _measure(
     finally:
         result.costs["decoding"] = time.process_time() - started
     result.audio_seconds = audio.duration
-    for place, analyzer in enumerate(wanted):
-        report(f"{analyzer.name} of {stamp.shown}", 0.0)
-        audio.turn(analyzer.views(role), [view for other in wanted[place + 1 :] for view in other.views(role)])
-        started = time.process_time()
-        _note(result, analyzer, role, _call(analyzer, audio))
-        result.costs[analyzer.name] = time.process_time() - started
+    _analyze(result, audio, wanted, stamp, report)
     return result
+
+
+def _analyze(result: FileResult, audio: Decoded, wanted: list[Analyzer], stamp: FileStamp, report: Report) -> None:
+    """Have each analyzer measure the file; all of them together have the time that its length gives."""
+    for place, analyzer in enumerate(wanted):
+        report(f"{analyzer.name} of {stamp.shown}", None if place else audio.duration)
+        audio.turn(
+            analyzer.views(audio.role), [view for other in wanted[place + 1 :] for view in other.views(audio.role)]
+        )
+        started = time.process_time()
+        _note(result, analyzer, audio.role, _call(analyzer, audio))
+        result.costs[analyzer.name] = time.process_time() - started
 
 
 def _in_turn(analyzers: list[Analyzer], role: str) -> list[Analyzer]:

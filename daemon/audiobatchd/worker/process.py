@@ -63,7 +63,7 @@ def _serve(channel: socket.socket, settings: WorkerSettings) -> None:
 
 
 def _run(channel: socket.socket, job: Job, bench: Bench) -> Result:
-    def report(doing: str, audio_seconds: float) -> None:
+    def report(doing: str, audio_seconds: float | None) -> None:
         _send(channel, Stage(job.number, doing, audio_seconds))
 
     try:

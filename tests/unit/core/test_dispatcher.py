@@ -315,13 +315,32 @@ def test_a_worker_that_sends_rubbish_is_killed_and_charges_its_folder() -> None:
 
 def test_a_deadline_is_extended_by_what_the_file_holds_and_then_kept() -> None:
     rig = working(Rig())
-    rig.tell(on.WorkerSaid(0, rig.pid, Stage(1, "decoding full_mix.flac", 100.0)))
+    rig.tell(on.WorkerSaid(0, rig.pid, Stage(1, "rhythm of full_mix.flac", 100.0)))
     deadline = rig.core.plan.job_timeout + 100.0 * rig.core.plan.job_timeout_factor
     assert only(do.KillWorker, rig.tick(deadline - 1)) == []
     assert only(do.KillWorker, rig.tick(1)) == [do.KillWorker(0)]
     assert only(do.KillWorker, rig.tick(1)) == []
     rig.die()
-    assert rig.core.ledger.active[SONG].reason.endswith("no answer for too long while decoding full_mix.flac")
+    assert rig.core.ledger.active[SONG].reason.endswith("no answer for too long while rhythm of full_mix.flac")
+
+
+def test_a_job_that_comes_on_may_take_long_and_is_killed_when_it_does_not() -> None:
+    rig = working(Rig())
+    step = rig.core.plan.job_timeout - 1
+    for _ in range(10):
+        assert only(do.KillWorker, rig.tick(step)) == []
+        rig.tell(on.WorkerSaid(0, rig.pid, Stage(1, "reading full_mix.flac")))
+    assert only(do.KillWorker, rig.tick(step)) == []
+    assert only(do.KillWorker, rig.tick(1)) == [do.KillWorker(0)]
+
+
+def test_a_running_job_keeps_the_time_that_it_was_given() -> None:
+    rig = working(Rig())
+    shorter = dataclasses.replace(rig.core.plan, job_timeout=1.0, job_timeout_factor=0.0)
+    rig.tell(on.Replanned(shorter, anew=False, rewalk=frozenset()))
+    rig.tell(on.WorkerSaid(0, rig.pid, Stage(1, "reading full_mix.flac")))
+    assert only(do.KillWorker, rig.tick(599.0)) == []
+    assert only(do.KillWorker, rig.tick(1.0)) == [do.KillWorker(0)]
 
 
 def test_a_result_that_comes_after_the_kill_changes_nothing() -> None:

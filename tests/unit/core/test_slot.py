@@ -9,7 +9,7 @@ import pytest
 from audiobatchd.core.slot import Assignment, Slot, SlotState
 from audiobatchd.model import FolderKey
 
-JOB = Assignment(7, FolderKey("/music", "Song"))
+JOB = Assignment(7, FolderKey("/music", "Song"), timeout=600.0, factor=4.0)
 
 
 def slot() -> Slot:
@@ -30,7 +30,7 @@ def idle() -> Slot:
 
 def busy() -> Slot:
     made = idle()
-    made.assigned(JOB, deadline=612.0, now=12.0)
+    made.assigned(JOB, now=12.0)
     return made
 
 
@@ -66,7 +66,7 @@ def test_a_late_ready_changes_nothing(state: SlotState) -> None:
 )
 def test_a_late_message_about_a_job_changes_nothing(state: SlotState, number: int) -> None:
     made, same = STATES[state](), STATES[state]()
-    made.staged(number, "decoding", 100.0)
+    made.staged(number, "decoding", 100.0, 50.0)
     assert made.finished(number, 50.0) is None
     assert made == same
 
@@ -74,12 +74,33 @@ def test_a_late_message_about_a_job_changes_nothing(state: SlotState, number: in
 def test_a_job_from_its_start_to_its_end() -> None:
     made = busy()
     assert (made.assignment, made.doing, made.due) == (JOB, "starting", 612.0)
-    made.staged(7, "decoding full_mix.flac", 960.0)
-    assert (made.doing, made.due) == ("decoding full_mix.flac", 1572.0)
-    assert not made.ran_out(1571.9)
-    assert made.ran_out(1572.0)
+    made.staged(7, "loudness of full_mix.flac", 240.0, 50.0)
+    assert (made.doing, made.due) == ("loudness of full_mix.flac", 1610.0)
+    assert not made.ran_out(1609.9)
+    assert made.ran_out(1610.0)
     assert made.finished(7, 100.0) == JOB
     assert (made.state, made.assignment, made.doing, made.due, made.since) == (SlotState.IDLE, None, "", None, 100.0)
+
+
+def test_progress_moves_the_deadline_and_no_further() -> None:
+    made = busy()
+    for now in (500.0, 1000.0, 1500.0):
+        made.staged(7, "reading full_mix.flac", 0.0, now)
+    assert made.due == 2100.0
+
+
+def test_reading_after_an_analysis_has_no_more_than_its_own_time() -> None:
+    made = busy()
+    made.staged(7, "loudness of full_mix.flac", 240.0, 50.0)
+    made.staged(7, "reading drums.flac", 0.0, 60.0)
+    assert made.due == 660.0
+
+
+def test_analyzers_of_one_file_share_its_time() -> None:
+    made = busy()
+    made.staged(7, "loudness of full_mix.flac", 240.0, 50.0)
+    made.staged(7, "rhythm of full_mix.flac", None, 1000.0)
+    assert (made.doing, made.due) == ("rhythm of full_mix.flac", 1610.0)
 
 
 def test_an_idle_worker_may_wait_for_ever() -> None:
@@ -117,7 +138,7 @@ def test_failing_to_boot_is_waited_out_longer_and_longer_until_one_is_ready() ->
     assert made.due == now + 60, "one that ends before its first job has come to nothing as well"
     made.spawned(1, now)
     made.ready(now)
-    made.assigned(JOB, now + 600, now)
+    made.assigned(JOB, now)
     made.finished(JOB.number, now)
     made.exited(now)
     assert (made.failures, made.due) == (0, now)

@@ -82,6 +82,45 @@ def test_every_holding_has_a_token_of_its_own(track: Path) -> None:
     assert len(tokens) == 3
 
 
+def told_in(track: Path) -> Holder:
+    """What the lock says now."""
+    found = content.parse(lock_file(track).read_bytes())
+    assert isinstance(found, Holder)
+    return found
+
+
+@pytest.mark.parametrize("budget", [7.0, 123456.789, 1e300])
+def test_announcing_begins_a_new_count_and_keeps_the_lock(track: Path, budget: float) -> None:
+    lock = held(track)
+    before = told_in(track)
+    for _ in range(3):
+        lock.announce(budget)
+    after = told_in(track)
+    assert (after.budget_s, after.started, after.pid) == (budget, before.started, before.pid)
+    assert after.token != before.token
+    assert (state_of(track), attempt(track)) == (LockState.ACTIVE, BUSY)
+    lock.announce(1.0)
+    assert told_in(track).budget_s == 1.0
+    lock.gate()
+    lock.release()
+
+
+def test_announcing_writes_over_nothing_of_another_holder(track: Path) -> None:
+    lock = held(track)
+    theirs = holder(pid=1)
+    overwrite(lock_file(track), theirs)
+    lock.announce(1.0)
+    assert lock_file(track).read_bytes() == theirs
+    with pytest.raises(LockLostError):
+        lock.gate()
+    lock.release()
+
+
+def test_announcing_without_holding_does_nothing(track: Path) -> None:
+    lock_of(track).announce(1.0)
+    assert not lock_file(track).exists()
+
+
 def test_other_kinds_of_locks_and_ours_see_each_other(track: Path, start: StartPeer) -> None:
     path, other = lock_file(track), start(track)
     other.does("import fasteners")

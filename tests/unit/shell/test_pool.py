@@ -267,7 +267,7 @@ def test_an_end_is_told_with_the_last_words_and_what_came_before_it(play: Play, 
         assert exited.lines[-1:] == ((how.partition(" (")[2].removesuffix(")"),) if "(" in how else ())
         last = shop.heard[-2]
         assert isinstance(last, WorkerSaid)
-        assert last.message == Stage(1, "deed of full_mix.wav", 0.0)
+        assert last.message == Stage(1, "deed of full_mix.wav", 0.25)
         shop.pool.send(0, Stop())
         shop.pool.kill(0)
         assert shop.pool._workers == {}

@@ -68,7 +68,7 @@ class Studio:
 
     path: Path
     descriptor: int
-    stages: list[tuple[str, float]] = field(default_factory=list)
+    stages: list[tuple[str, float | None]] = field(default_factory=list)
 
     def record(self, name: str = MIX, seconds: float = SECONDS) -> Path:
         """Write some sound."""
@@ -83,16 +83,17 @@ class Studio:
         digests: Mapping[str, str | None] | None = None,
         max_duration: float = 60.0,
         report: Callable[[str], object] = bool,
+        on_progress: Callable[[], None] = lambda: None,
     ) -> FileResult:
         """Measure a file by these probes; `report` is told of every stage."""
 
-        def reporting(doing: str, seconds: float) -> None:
+        def reporting(doing: str, seconds: float | None) -> None:
             self.stages.append((doing, seconds))
             report(doing)
 
         due = tuple(Due(probe.name, (digests or {}).get(probe.name)) for probe in probes)
         bench = Bench(WorkerSettings(max_duration=max_duration), {probe.name: probe for probe in probes}, ())
-        return measure(self.descriptor, role, stamp or self.stamp(name), due, bench, reporting)
+        return measure(self.descriptor, role, stamp or self.stamp(name), due, bench, reporting, on_progress)
 
     def stamp(self, name: str) -> FileStamp:
         status = (self.path / name).stat()
@@ -145,9 +146,9 @@ def test_the_file_is_decoded_once_for_all_and_each_stage_is_told(studio: Studio)
     assert (one.asked[0].role, one.asked[0].rate, one.asked[0].channels) == ("full_mix", RATE, ("FC",))
     assert studio.stages == [
         (f"reading {MIX}", 0.0),
-        (f"decoding {MIX}", 0.25),
-        (f"probe of {MIX}", 0.0),
-        (f"other of {MIX}", 0.0),
+        (f"decoding {MIX}", 0.0),
+        (f"probe of {MIX}", 0.25),
+        (f"other of {MIX}", None),
     ]
 
 
@@ -195,6 +196,30 @@ def test_what_is_too_long_is_unmeasurable_and_not_decoded(studio: Studio) -> Non
     assert all(reason.startswith("longer than ") for reason in result.unmeasurable.values())
     assert result.entries["probe"].unmeasurable == result.unmeasurable
     assert (probe.asked, result.audio_seconds) == ([], 0.0)
+
+
+def test_what_promises_too_much_is_not_read_to_learn_that(studio: Studio) -> None:
+    """A WAV of 3 GB and 5 h, nearly all of it a hole."""
+    song = studio.record()
+    whole = song.read_bytes()
+    size, data = 3_000_000_000, whole.index(b"data") + 4
+    song.write_bytes(whole[:data] + (size - data - 4).to_bytes(4, "little"))
+    os.truncate(song, size)
+    steps: list[None] = []
+    result = studio.measure(Probe(), on_progress=lambda: steps.append(None))
+    assert result.unmeasurable == {"length": "longer than 1 min"}
+    assert result.fingerprint.digest == ""
+    assert len(steps) < 100
+
+
+def test_what_is_known_is_compared_before_its_promise_is_judged(studio: Studio) -> None:
+    digest = studio.measure(Probe()).fingerprint.digest
+    result = studio.measure(Probe(), digests={"probe": digest}, max_duration=0.1)
+    assert (result.unmeasurable, result.entries) == ({}, {})
+
+
+def test_a_content_that_was_never_read_is_no_known_one(studio: Studio) -> None:
+    assert studio.measure(Probe(), digests={"probe": ""}).values == {"length": 0.25}
 
 
 # What an analyzer may answer
