@@ -6,6 +6,7 @@ What changes something becomes an event like any other, and is done when its tur
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -13,12 +14,16 @@ import msgspec
 from audiobatchd.catalog import Catalog
 from audiobatchd.census import census
 from audiobatchd.clock import Clock
+from audiobatchd.core.datasets import NO_ANSWER
 from audiobatchd.core.events import FolderHint, PauseAsked, RescanAsked, ResumeAsked
+from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.errors import UnknownFolderError, UsageError
-from audiobatchd.explanation import explained, facts_of
+from audiobatchd.explanation import Facts, explained, facts_of
 from audiobatchd.locks import caretaker
 from audiobatchd.model import Cause, FolderKey, FolderState
 from audiobatchd.names import parsed
+from audiobatchd.probes import PATIENCE
+from audiobatchd.readers import in_a_thread
 from audiobatchd.requests import (
     CleanedLocks,
     CleanLocks,
@@ -34,6 +39,7 @@ from audiobatchd.requests import (
     Survey,
     Surveyed,
 )
+from audiobatchd.scan import Scanner
 from audiobatchd.sightings import Sightings
 from audiobatchd.status import FolderReport, Status, Trouble
 from audiobatchd.supervisor import Supervisor
@@ -71,12 +77,22 @@ class Answers:
         scanner = self._supervisor.errands.scanner(key.dataset)
         if scanner is None:
             raise _no_such(name.dataset)
-        work = partial(facts_of, key, scanner, self._catalog)
-        facts = await asyncio.wrap_future(self._supervisor.errands.submit(key.dataset, work))
+        facts = await self._facts(key, scanner)
         if not facts.is_track and key not in self._core.ledger.active:
             message = f"there is no track folder {name.folder} in {name.dataset}"
             raise UnknownFolderError(message)
         return explained(self._core, key, facts, self._clock.monotonic(), self._clock.wall())
+
+    async def _facts(self, key: FolderKey, scanner: Scanner) -> Facts:
+        """The folder as it is on disk, or, where that does not answer, as it is known."""
+        if not self._core.datasets[key.dataset].is_left_alone:
+            work = partial(facts_of, key, scanner, self._catalog)
+            asked = asyncio.wrap_future(self._supervisor.errands.submit(key.dataset, work))
+            with suppress(TimeoutError):
+                return await asyncio.wait_for(asyncio.shield(asked), PATIENCE)
+        finding = Finding.COMPLETE if key in self._core.ledger.complete else Finding.GONE
+        attempts = await in_a_thread(partial(self._catalog.attempts, key))
+        return Facts(Reading(key, finding), attempts, f"unknown: {NO_ANSWER}")
 
     async def retry(self, request: RetryFolders) -> Retried:
         """Try folders again, whatever they have come to. Raises UsageError and UnknownFolderError."""
@@ -109,7 +125,7 @@ class Answers:
             if key.dataset == path and folder.state in (FolderState.RUNNING, FolderState.LOCKED)
         }
         work = partial(census, path, Sightings(self._catalog), asked, busy, names=request.names)
-        return await asyncio.wrap_future(self._supervisor.errands.submit(path, work))
+        return await in_a_thread(work)  # which asks the catalog alone, so not one that a disk may have caught
 
     def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""
@@ -146,6 +162,9 @@ class Answers:
         path = self._dataset_of(request.dataset)
         settings = next(each for each in self._supervisor.config.dataset if each.path == path)
         request = msgspec.structs.replace(request, dataset=path)
+        if self._core.datasets[path].is_left_alone:
+            message = f"cannot look for locks in {request.dataset}: {NO_ANSWER}"
+            raise UsageError(message)
         work = partial(caretaker.clean_up, request, settings.ignore, alone=settings.alone)
         try:
             return await asyncio.wrap_future(self._supervisor.errands.submit(path, work))

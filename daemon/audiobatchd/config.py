@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from audiobatchd import filesystems
 from audiobatchd.errors import ConfigError
 from audiobatchd.model import WatchMode
 
@@ -114,8 +115,12 @@ def load(path: Path) -> Config:
 
 
 def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:
-    """`config` with these datasets, their paths made absolute. Raises ConfigError where two of them overlap."""
-    absolute = tuple(msgspec.structs.replace(each, path=os.path.realpath(each.path)) for each in datasets)
+    """`config` with these datasets, their paths made absolute. Raises ConfigError where two of them overlap.
+
+    Where the disk does not answer, links in a path are left in it: a dataset that hangs keeps no other from its start.
+    """
+    paths = [filesystems.resolved(each.path) or os.path.abspath(each.path) for each in datasets]
+    absolute = tuple(msgspec.structs.replace(each, path=path) for each, path in zip(datasets, paths, strict=True))
     for number, one in enumerate(absolute):
         for other in absolute[number + 1 :]:
             if os.path.commonpath([one.path, other.path]) in (one.path, other.path):
@@ -147,7 +152,7 @@ def _in_toml(value: object) -> str:
 
 def dataset_from_command_line(config: Config, path: str) -> DatasetConfig:
     """The dataset at `path`: with the settings that the file gives it, else with the defaults."""
-    wanted = os.path.realpath(path)
+    wanted = filesystems.resolved(path) or os.path.abspath(path)
     for each in config.dataset:
         if each.path == wanted:
             return each

@@ -70,6 +70,9 @@ def service(status: Status | None, why: str) -> Iterator[Finding]:
         yield Finding(Level.ACT, f"{__version__} is installed, {status.version} runs", "systemctl restart audiobatchd")
     if status.remark:
         yield Finding(Level.ACT, status.remark, "journalctl -u audiobatchd says more")
+    for lost in status.lost:
+        what = f"the worker with PID {lost.pid} was killed and does not end: it waits for the disk of {lost.dataset}"
+        yield Finding(Level.ACT, what, "mend the mount: it ends when that answers, or is unmounted by force")
     for dataset in status.datasets:
         if dataset.state in (DatasetState.MISSING, DatasetState.PAUSED):
             todo = "audiobatchctl resume" if "operator" in dataset.remark else "mount it, or mend what is said there"

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -24,7 +24,7 @@ from audiobatchd.clock import Clock
 from audiobatchd.config import DatasetConfig
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import Offer, Policy, judges
-from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, WalkRead, WatchLost
+from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, Short, WalkRead, WatchLost
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.dataset import read_folder
 from audiobatchd.errors import LockBusyError
@@ -42,6 +42,7 @@ from audiobatchd.walks import walk
 _READERS = 4
 _QUEUE_LIMIT = 1000
 _PATIENCE = 5.0
+_MOMENT = 1.0
 _T = TypeVar("_T")
 
 
@@ -101,7 +102,11 @@ class Errands:
         self._watches: Watching | None = None
         self._readers: dict[str, Readers] = {}
         self._patience: dict[str, Patience] = {}
-        self._notes = ThreadPoolExecutor(1, thread_name_prefix="catalog")
+        self._late: list[do.WalkTree] = []
+        """The walks for which there was no thread."""
+        self._walkers: dict[int, str] = {}
+        """The threads that walk, by the kernel's number, and the dataset of each."""
+        self._notes = Readers("catalog", 1)
         self._ending = threading.Event()
 
     # Called in the event loop
@@ -140,9 +145,23 @@ class Errands:
 
     def walk(self, action: do.WalkTree) -> None:
         """Walk in a thread of its own: it may take long, or hang on a dead mount, and keeps no reading waiting."""
-        threading.Thread(
+        thread = threading.Thread(
             target=self._reporting, args=(partial(self._walk, action),), name=f"walk {action.dataset}", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:  # no more threads are allowed, or no memory is left for one
+            self._post(Short(str(error)))
+            self._late.append(action)
+
+    def again(self) -> None:
+        """Try again what could not be begun because threads were short; called every second or so."""
+        late, self._late = self._late, []
+        for action in late:
+            self.walk(action)
+        for readers in (*self._readers.values(), self._notes):
+            if trouble := readers.grow():
+                self._post(Short(trouble))
 
     def reap(self, action: do.ReapLocks) -> None:
         """Look after the locks."""
@@ -157,7 +176,7 @@ class Errands:
 
     def tidy(self, key: FolderKey) -> None:
         """Remove what a killed worker left."""
-        self._in_reader(key.dataset, partial(tidy, key))
+        self._in_reader(key.dataset, partial(tidy, key, self._short))
 
     def remember(self, action: do.Remember) -> None:
         """Tell the catalog."""
@@ -206,6 +225,11 @@ class Errands:
         """Have something done by the dataset's readers, for somebody who waits for the answer."""
         return self._readers[dataset].submit(work)
 
+    def at_work(self) -> dict[int, str]:
+        """The threads that are at something, by the kernel's number, and the dataset of each."""
+        reading = {number: path for path, readers in self._readers.items() for number in tuple(readers.at_work)}
+        return {**reading, **self._walkers}
+
     def scanner(self, dataset: str) -> Scanner | None:
         """What looks at folders on the terms of now; None where the dataset is no longer one."""
         terms = self._terms.get(dataset)
@@ -222,14 +246,17 @@ class Errands:
             self._catalog,
             settings.ready_marker,
             watch,
+            self._short,
         )
 
     def stop(self) -> None:
         """Let the threads finish what they were asked; walks, which may take long, and what hangs are left behind."""
         self._ending.set()
+        deadline = time.monotonic() + _PATIENCE
         for readers in self._readers.values():
-            readers.stop(_PATIENCE)
-        self._notes.shutdown()
+            readers.end()
+        for readers in (*self._readers.values(), self._notes):
+            readers.stop(max(0.1, deadline - time.monotonic()))
         if self._watches:
             self._watches.stop()
 
@@ -244,6 +271,14 @@ class Errands:
         scanner = self.scanner(action.dataset)
         if scanner is None:
             return  # dropped from the configuration since
+        number = threading.get_native_id()
+        self._walkers[number] = action.dataset
+        try:
+            self._walk_by(scanner, action)
+        finally:
+            del self._walkers[number]
+
+    def _walk_by(self, scanner: Scanner, action: do.WalkTree) -> None:
         was_there = True
         if self._watches and action.kind is not WalkKind.TREES:
             was_there = self._watches.ensure(action.dataset, renew=action.renew)
@@ -273,13 +308,19 @@ class Errands:
 
     # How
 
+    def _short(self, error: OSError) -> None:
+        """Wait a moment, for what is short may be there again. Raises where the daemon ends."""
+        self._post(Short(error.strerror or str(error)))
+        if self._ending.wait(_MOMENT):
+            raise _EndingError
+
     def _in_reader(self, dataset: str, work: Callable[[], None]) -> None:
         readers = self._readers.get(dataset)
         if readers is not None:  # it may have been dropped from the configuration
             readers.submit(partial(self._reporting, work))
 
     def _in_catalog(self, work: Callable[[], None]) -> None:
-        self._notes.submit(self._reporting, work)
+        self._notes.submit(partial(self._reporting, work))
 
     def _reporting(self, work: Callable[[], None]) -> None:
         try:
@@ -294,13 +335,21 @@ class _EndingError(Exception):
     """The daemon ends while a walk is under way."""
 
 
-def tidy(key: FolderKey) -> None:
-    """Remove what a killed worker left in and beside a folder, unless somebody else is at it by now."""
+def tidy(key: FolderKey, short: Callable[[OSError], None] | None = None) -> None:
+    """Remove what a killed worker left in and beside a folder, unless somebody else is at it by now.
+
+    `short` is told of a shortage, and waits or raises; then it is tried again.
+    """
     folder = _folder(key)
     lock = FolderLock(folder, 60.0)
     try:
         lock.acquire()
-    except (LockBusyError, OSError):
+    except LockBusyError:
+        return
+    except OSError as error:
+        if short is not None and cause_of(error) is Cause.SHORTAGE:
+            short(error)
+            tidy(key, short)
         return
     try:
         with record.opened(folder) as descriptor:
@@ -337,8 +386,8 @@ def _trouble_in(key: FolderKey, cause: Cause) -> str:
         # One that is gone tells nothing; the root does.
         return "" if Path(key.dataset).is_dir() else "the dataset is not there"
     except OSError as error:
-        # What is something else by now keeps its own folder waiting, and nothing more.
-        return (error.strerror or str(error)) if cause_of(error) is cause else ""
+        # What is something else by now keeps its own folder waiting, and nothing more. A shortage tells nothing.
+        return (error.strerror or str(error)) if cause_of(error) in (cause, Cause.SHORTAGE) else ""
     return ""
 
 

@@ -25,6 +25,8 @@ _LEVELS = {
     "folder-backoff": logging.WARNING,
     "worker-died": logging.ERROR,
     "worker-cannot-start": logging.ERROR,
+    "worker-lost": logging.ERROR,
+    "service-short": logging.WARNING,
     "folder-suspect": logging.WARNING,
     "configuration-refused": logging.ERROR,
     "metrics-not-written": logging.WARNING,

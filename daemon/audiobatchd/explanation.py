@@ -86,6 +86,8 @@ def _next(
     core: Dispatcher, key: FolderKey, state: FolderState, folder: Folder | None, slot: Slot | None
 ) -> tuple[str, float | None]:
     """What comes next, in words, and when, where that is known."""
+    if key in core.ledger.lost:
+        return "it is looked at again when that process ends", None
     dataset, settle = core.datasets[key.dataset], core.plan.limits.settle[key.dataset]
     coming = {
         FolderState.SETTLING: f"it is measured when its files have been the same for {settle:g} s",

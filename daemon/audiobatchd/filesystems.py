@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
+from audiobatchd import inquiry
 from audiobatchd.model import Cause
 
 
@@ -38,6 +40,7 @@ _DISK_FAILS = frozenset(
         errno.ESHUTDOWN,
     }
 )
+_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 _UNSHARING_OPTIONS = frozenset({"nolock", "local_lock=all", "local_lock=posix", "nobrl", "nolease"})
 
@@ -61,10 +64,42 @@ def mount_of(path: str) -> str:
         return ""
     wanted = f"{os.major(device)}:{os.minor(device)}"
     where = ""
-    for fields in _mounts():
-        if fields[2] == wanted:
-            where = f"{_ESCAPED.sub(_unescaped, fields[4])} ({fields[fields.index('-') + 1]})"
+    try:
+        for fields in _mounts():
+            if fields[2] == wanted:
+                where = f"{_ESCAPED.sub(_unescaped, fields[4])} ({fields[fields.index('-') + 1]})"
+    except OSError:  # no descriptor is free
+        return ""
     return where
+
+
+def resolved(path: str, patience: float = 5.0) -> str | None:
+    """`path` made absolute, without links; None where a disk on its way does not answer.
+
+    Where a mount may hang a process of its own looks, for a thread that is caught there could not be ended.
+    """
+    if all(classify(fields[fields.index("-") + 1], set()) is Kind.LOCAL for fields in _mounts()):
+        return os.path.realpath(path)
+    process = subprocess.Popen(
+        inquiry.command("resolve", os.path.abspath(path)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    try:
+        found, _ = process.communicate(timeout=patience)
+    except subprocess.TimeoutExpired:
+        process.kill()  # and it is not waited for
+        return None
+    return os.fsdecode(found) or os.path.realpath(path)
+
+
+def mounted_at(path: str) -> str:
+    """Which mount a path lies on, by its ID; told without asking the disk, by the path's names alone."""
+    found, longest = "", -1
+    for fields in _mounts():
+        place = _ESCAPED.sub(_unescaped, fields[4])
+        inside = path == place or path.startswith(place.rstrip("/") + "/")
+        if inside and len(place) >= longest:
+            found, longest = fields[0], len(place)
+    return found
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -110,7 +145,9 @@ def classify(filesystem: str, options: set[str]) -> Kind:
 
 
 def cause_of(error: OSError) -> Cause:
-    """Whether an error is likely to meet every folder of the dataset."""
+    """Whether an error is likely to meet every folder of the dataset, or, of a SHORTAGE, whatever this process does."""
     if error.errno in _NO_SPACE:
         return Cause.SPACE
+    if error.errno in _SHORTAGE:
+        return Cause.SHORTAGE
     return Cause.IO if error.errno in _DISK_FAILS else Cause.NONE

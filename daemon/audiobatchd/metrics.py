@@ -91,7 +91,9 @@ class Metrics(Collector):
         for slot in slots:
             resident.add_metric([str(slot.index)], slot.resident)
             starts.add_metric([str(slot.index)], slot.spawns)
-        yield from (workers, resident, starts)
+        lost = _gauge("lost_workers", "Workers that were killed and do not end: they wait for a disk.")
+        lost.add_metric([], len(self._core.crew.lost))
+        yield from (workers, resident, starts, lost)
 
     def _datasets(self) -> Iterator[Metric]:
         working = _gauge("dataset_working", "Whether jobs are given out: 1, or 0.", "dataset")

@@ -164,13 +164,17 @@ class Outcome(StrEnum):
 class Cause(StrEnum):
     """What stood in a job's way that is likely to stand in the way of the whole dataset, and so holds it up.
 
-    IO: the disk or the mount fails. SPACE: no room is left, or no quota. OPERATOR: somebody wants it so.
+    IO: the disk or the mount fails. SPACE: no room is left, or no quota. OPERATOR: somebody wants it so. HANG: the disk
+    does not answer at all. SHORTAGE: this process, or the machine, is short of descriptors, memory or processes, which
+    is no dataset's doing and holds none up.
     """
 
     NONE = ""
     IO = "io"
     SPACE = "space"
     OPERATOR = "operator"
+    HANG = "hang"
+    SHORTAGE = "shortage"
 
 
 class Attempt(Struct, frozen=True, omit_defaults=True):

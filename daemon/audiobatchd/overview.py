@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
 
@@ -14,7 +14,7 @@ from audiobatchd.core.datasets import Dataset
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.model import TO_DO, Cause, FolderKey, FolderState, WatchReport
 from audiobatchd.names import folder_shown, shown
-from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
+from audiobatchd.status import AnalyzerStatus, DatasetStatus, LostWorker, Status, Trouble, WorkerStatus
 from audiobatchd.terminal_text import duration
 
 _SHOWN = 20
@@ -40,7 +40,7 @@ class Overview:
             version=__version__,
             pid=os.getpid(),
             state=core.life.state.value,
-            remark=f"no worker can start: {core.crew.cannot_start}" if self._nobody_works() else "",
+            remark="; ".join(self._remarks(now)),
             started=self._started.isoformat(timespec="seconds"),
             uptime=round(now - core.tally.started, 1),
             datasets=datasets,
@@ -60,6 +60,7 @@ class Overview:
             folders_per_hour=round(folder_rate * 3600, 1),
             time_left=core.tally.time_left(to_do, now),
             troubles=self._troubles(now, wall),
+            lost=self._lost(now),
         )
 
     def summary(self) -> BatchStats:
@@ -132,9 +133,28 @@ class Overview:
             )
         return answer
 
+    def _lost(self, now: float) -> list[LostWorker]:
+        found = ((each, each.assignment.key if each.assignment else None) for each in self._core.crew.lost.values())
+        return [
+            LostWorker(
+                pid=each.pid,
+                dataset=shown(key.dataset) if key else "",
+                folder=name_of(key) if key else "",
+                doing=each.doing,
+                seconds=round(max(0.0, now - each.since), 1),
+            )
+            for each, key in found
+        ]
+
     def failures(self, now: float, wall: datetime) -> list[Trouble]:
         """Every folder that failed or is blocked, the latest first."""
         return self._troubles(now, wall, len(self._core.ledger.troubled))
+
+    def _remarks(self, now: float) -> Iterator[str]:
+        if self._nobody_works():
+            yield f"no worker can start: {self._core.crew.cannot_start}"
+        if shortage := self._core.shortage(now):
+            yield f"short of resources: {shortage}"
 
     def _nobody_works(self) -> bool:
         return bool(self._core.crew.cannot_start) and self._core.crew.nobody_boots()

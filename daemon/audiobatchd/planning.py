@@ -12,6 +12,9 @@ from audiobatchd.errands import Terms
 from audiobatchd.model import Mode
 from audiobatchd.sightings import Sightings
 
+_FRESH = 10.0
+"""In seconds: a disk that has not answered for longer is asked before anything is begun there."""
+
 
 def terms_of(config: Config, policy: Policy) -> list[Terms]:
     """How each dataset is looked at. `policy` is what the command line asks for."""
@@ -38,6 +41,7 @@ def plan_of(config: Config, policy: Policy, mode: Mode) -> Plan:
         worker_memory=size_in_bytes(config.worker_memory),
         recycle_jobs=config.recycle_jobs,
         stop_grace=config.stop_grace,
+        fresh=_FRESH,
         reap=config.reap,
         features=policy.only or (),
         once=once,

@@ -69,6 +69,10 @@ class Pool:
         """Start workers with other settings from now on."""
         self._settings = msgspec.json.encode(settings).decode()
 
+    def pids(self) -> list[int]:
+        """The worker processes."""
+        return [worker.process.pid for worker in self._workers.values()]
+
     def owns(self, pid: int) -> bool:
         """Whether a process is, or was, a worker of this pool; asked from any thread."""
         return pid in self._spawned
@@ -76,7 +80,7 @@ class Pool:
     def resident(self) -> dict[int, int]:
         """The resident memory of each worker process in bytes, by PID, as /proc tells it; it waits for nothing."""
         found = {}
-        for pid in [worker.process.pid for worker in self._workers.values()]:
+        for pid in self.pids():
             with contextlib.suppress(OSError), open(f"/proc/{pid}/statm", encoding="ascii") as file:
                 found[pid] = int(file.read().split()[1]) * _PAGE
         return found
@@ -84,20 +88,23 @@ class Pool:
     def spawn(self, slot: int) -> int:
         """Start a worker in `slot`, which is empty; its PID. Raises OSError where the machine cannot."""
         loop = asyncio.get_running_loop()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        errors, errors_end = os.pipe()
-        with theirs:
-            try:
-                process = self._start(theirs, errors_end)
-            except OSError:
-                ours.close()
-                os.close(errors)
-                raise
-            finally:
-                os.close(errors_end)
+        with contextlib.ExitStack() as opened:  # at each step the descriptors may be used up
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            opened.callback(ours.close)
+            with theirs:
+                errors, errors_end = os.pipe()
+                opened.callback(os.close, errors)
+                try:
+                    process = self._start(theirs, errors_end)
+                finally:
+                    os.close(errors_end)
+            opened.callback(process.wait)
+            opened.callback(process.kill)
+            pidfd = os.pidfd_open(process.pid)
+            opened.pop_all()
         ours.setblocking(False)
         os.set_blocking(errors, False)
-        worker = _Worker(slot, process, ours, os.pidfd_open(process.pid), errors)
+        worker = _Worker(slot, process, ours, pidfd, errors)
         self._workers[slot] = worker
         self._spawned.add(process.pid)
         _offer_to_the_oom_killer(process.pid)
@@ -117,8 +124,7 @@ class Pool:
         """End the worker in `slot` and all that it started, now."""
         worker = self._workers.get(slot)
         if worker is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(worker.process.pid, signal.SIGKILL)
+            _kill_group(worker)
 
     def _start(self, theirs: socket.socket, errors_end: int) -> subprocess.Popen[bytes]:
         descriptor = theirs.fileno()
@@ -169,7 +175,7 @@ class Pool:
     def _exited(self, worker: _Worker) -> None:
         loop = asyncio.get_running_loop()
         # Not yet reaped, so its group's number is still its own: whatever it started ends with it.
-        self.kill(worker.slot)
+        _kill_group(worker)  # not by its slot: another one may live there since this one was lost
         code = worker.process.wait()
         # What it still said before it ended counts.
         loop.remove_reader(worker.channel.fileno())
@@ -198,6 +204,11 @@ class Pool:
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             while packet := worker.channel.recv(PACKET_LIMIT + 1):
                 self._post(WorkerSaid(worker.slot, worker.process.pid, decode_from_worker(packet)))
+
+
+def _kill_group(worker: _Worker) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(worker.process.pid, signal.SIGKILL)
 
 
 def _offer_to_the_oom_killer(pid: int) -> None:

@@ -8,12 +8,14 @@ threads; decides nothing itself.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 import msgspec
 
-from audiobatchd import dataset, record
+from audiobatchd import dataset, filesystems, record
 from audiobatchd.catalog import Catalog, FolderMemory
 from audiobatchd.core.completeness import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
 from audiobatchd.core.discovery import enters, is_companion
@@ -21,9 +23,12 @@ from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.shapes import Shape, accounts_of, assess_shape, surely_due
 from audiobatchd.dataset import Listing
 from audiobatchd.errors import RecordError
-from audiobatchd.model import FileStamp, FolderKey
+from audiobatchd.model import Cause, FileStamp, FolderKey
 from audiobatchd.names import folder_at, shown
 from audiobatchd.sightings import Sighting, Sightings
+
+
+_Result = TypeVar("_Result")
 
 
 class Entering(Protocol):
@@ -56,11 +61,16 @@ class NobodyEntering:
         """See `Entering`."""
 
 
+def _impatient(error: OSError) -> None:
+    raise error
+
+
 @dataclass(frozen=True)
 class Scanner:
     """Reads folders of one dataset on the terms of these `offers` and this `policy`.
 
-    A track folder without a file named `marker`, where one is set, is still on its way.
+    A track folder without a file named `marker`, where one is set, is still on its way. `short` is told when this
+    process is short of descriptors or memory, which says nothing of a folder; it waits or raises, and all is tried again.
     """
 
     root: str
@@ -71,6 +81,7 @@ class Scanner:
     catalog: Catalog
     marker: str | None = None
     watch: Entering = field(default_factory=NobodyEntering)
+    short: Callable[[OSError], None] = _impatient
 
     # One folder
 
@@ -114,9 +125,20 @@ class Scanner:
         """Whether the dataset as it was known is not there: no root, nothing in it, or another file system."""
         try:
             known = Sightings(self.catalog).root(self.root)
-            return dataset.is_bare(self.root) or (known is not None and known[0] != os.stat(self.root).st_dev)
+            bare = self.in_plenty(partial(dataset.is_bare, self.root))
+            return bare or (known is not None and known[0] != os.stat(self.root).st_dev)
         except OSError:
             return True
+
+    def in_plenty(self, work: Callable[[], _Result]) -> _Result:
+        """What `work` returns or raises when nothing is short."""
+        while True:
+            try:
+                return work()
+            except OSError as error:
+                if filesystems.cause_of(error) is not Cause.SHORTAGE:
+                    raise
+                self.short(error)
 
     def folder(self, path: str) -> str:
         """The folder at `path` below the root."""
@@ -127,7 +149,7 @@ class Scanner:
     def listing(self, path: str, *, leaf: bool | None = None, hot: bool = False) -> Listing:
         """List a directory, with the watch on it set up before. Raises OSError."""
         self.watch.enter(self.root, path, leaf=leaf, hot=hot)
-        listing = dataset.read_folder(self.folder(path), self.ignore, self.marker)
+        listing = self.in_plenty(partial(dataset.read_folder, self.folder(path), self.ignore, self.marker))
         self.watch.listed(self.root, path, leaf=listing.contents.is_track and not listing.contents.directories)
         return listing
 
@@ -158,7 +180,7 @@ class Scanner:
         known = self.catalog.recall(key)
         at_rest = old is not None and old.finding is Finding.COMPLETE and old.signature == listing.signature
         try:
-            found = record.read_in(self.folder(key.path))
+            found = self.in_plenty(partial(record.read_in, self.folder(key.path)))
             facts = Facts(listing.stamps, found.present() | listing.companions, found.provenance.entry, known.files)
             assessment = assess(facts, self.offers, self.policy)
             shape = self._shape(facts, assessment)

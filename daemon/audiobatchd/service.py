@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import fasteners
@@ -22,6 +23,7 @@ from audiobatchd.core.completeness import Policy
 from audiobatchd.errors import AlreadyRunningError
 from audiobatchd.metrics import Metrics
 from audiobatchd.notify import SystemdView
+from audiobatchd.readers import in_a_thread
 from audiobatchd.supervisor import Source, Supervisor, View
 from audiobatchd.watch import Watches
 
@@ -72,10 +74,10 @@ async def _write_metrics(supervisor: Supervisor, metrics: Metrics) -> None:
         if (path := supervisor.config.metrics_textfile) is None:
             continue
         try:
-            await asyncio.to_thread(metrics_file.write, Path(path), metrics.text())
+            await in_a_thread(partial(metrics_file.write, Path(path), metrics.text()))
             told = ""
-        except OSError as error:
-            if (why := error.strerror or str(error)) != told:
+        except (OSError, RuntimeError) as error:
+            if (why := getattr(error, "strerror", "") or str(error)) != told:
                 eventlog.log("metrics-not-written", {"path": path, "reason": why})
             told = why
 

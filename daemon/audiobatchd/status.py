@@ -27,6 +27,16 @@ class WorkerStatus(Struct, frozen=True):
     jobs: int
 
 
+class LostWorker(Struct, frozen=True):
+    """A worker that was killed `seconds` ago and does not end, with what it was at: it waits for that disk."""
+
+    pid: int
+    dataset: str
+    folder: str
+    doing: str
+    seconds: float
+
+
 class DatasetStatus(Struct, frozen=True):
     """One dataset. `folders` has every state as a key; `total` is their sum.
 
@@ -104,7 +114,8 @@ class FolderReport(Struct, frozen=True):
 class Status(Struct, frozen=True):
     """The whole. `time_left` is null while nobody can tell; `done` counts folders completed since the start.
 
-    `remark` is what keeps the service as a whole from working; empty where nothing does.
+    `remark` is what keeps the service as a whole from working; empty where nothing does. `lost` are workers that have
+    no slot any more and do not end.
     """
 
     version: str
@@ -122,3 +133,4 @@ class Status(Struct, frozen=True):
     folders_per_hour: float
     time_left: float | None
     troubles: list[Trouble]
+    lost: list[LostWorker] = []

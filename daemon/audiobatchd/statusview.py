@@ -134,6 +134,9 @@ def worker_lines(
         shown = shown[:kept]
     if ready:
         rest.append(Span(f"{len(ready)} idle", Tone.FAINT))
+    if status.lost:
+        pids = ", ".join(str(each.pid) for each in status.lost)
+        rest.insert(0, Span(f"{len(status.lost)} lost to a disk that does not answer (PID {pids})", Tone.BAD))
     if not status.workers:
         rest.append(Span("none yet", Tone.FAINT))
     clock = max((len(duration(worker.seconds)) for worker in shown), default=0)

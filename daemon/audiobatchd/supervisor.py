@@ -9,13 +9,15 @@ task is lost unless asked for, so every task reports; `Queue.put_nowait` belongs
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from audiobatchd import eventlog
+from audiobatchd import eventlog, filesystems
 from audiobatchd.catalog import Catalog
 from audiobatchd.clock import Clock
 from audiobatchd.config import Config, differences, size_in_bytes
@@ -23,16 +25,18 @@ from audiobatchd.control.access import operators
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import Policy
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.core.events import Event, Replanned, StopAsked, WorkerExited, WorkersMeasured
+from audiobatchd.core.events import Event, Replanned, Short, StopAsked, WorkerExited, WorkersMeasured
 from audiobatchd.core.messages import Stop
 from audiobatchd.core.plan import NO_MEMORY
 from audiobatchd.errands import Errands, Watching
 from audiobatchd.errors import ConfigError, UsageError
-from audiobatchd.model import Mode
+from audiobatchd.model import Cause, Mode
 from audiobatchd.one_off import worker_settings
 from audiobatchd.overview import Overview
 from audiobatchd.planning import memory_of, plan_of, terms_of, to_walk_again
 from audiobatchd.pool import Pool
+from audiobatchd.probes import Probes, Sleepers
+from audiobatchd.readers import in_a_thread
 from audiobatchd.requests import Reloaded
 from audiobatchd.status import Status
 
@@ -143,8 +147,8 @@ class Supervisor:
 
     async def _reload(self) -> Reloaded:
         try:
-            config, may_change = await asyncio.to_thread(self._read_configuration)
-        except (OSError, ValueError, OverflowError, RecursionError) as error:
+            config, may_change = await in_a_thread(self._read_configuration)
+        except (OSError, ValueError, OverflowError, RuntimeError) as error:
             message = f"cannot read the configuration: {error}"
             raise ConfigError(message) from error
         changes = differences(self._config, config)
@@ -178,6 +182,7 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         self._pool = Pool(self._worker_settings, self._queue.put_nowait)
         self._errands = Errands(self._catalog, self._clock, self._post, self._queue.qsize, self._fail, self._pool.owns)
+        self._probes = Probes(self._queue.put_nowait)
         if self._watches:
             self._watches.listen(self._post)
         self._errands.take_offers(self.core.offers or ())
@@ -198,7 +203,9 @@ class Supervisor:
             self._ended = True
             for task in self._tasks:
                 task.cancel()
-            await asyncio.to_thread(self._errands.stop)
+            self._probes.stop()
+            with suppress(RuntimeError):  # no thread is left: then these are left behind as they are
+                await in_a_thread(self._errands.stop)
         self._update_views()
         return self._code
 
@@ -246,6 +253,8 @@ class Supervisor:
                     self._errands.walk(action)
                 case do.ReapLocks():
                     self._errands.reap(action)
+                case do.Probe(cause=Cause.HANG):
+                    self._probes.start(action)
                 case do.Probe():
                     self._errands.probe(action)
                 case do.Remember():
@@ -275,6 +284,10 @@ class Supervisor:
         try:
             self.core.crew.slots[slot].spawned(self._pool.spawn(slot), now)
         except OSError as error:
+            if filesystems.cause_of(error) is Cause.SHORTAGE or error.errno == errno.EAGAIN:
+                self.core.crew.slots[slot].short(now)
+                self._queue.put_nowait(Short(f"cannot start a process: {error.strerror}"))
+                return
             self.core.crew.slots[slot].spawned(-1, now)
             self._queue.put_nowait(WorkerExited(slot, -1, f"cannot start a process: {error.strerror}"))
 
@@ -324,9 +337,18 @@ class Supervisor:
             await asyncio.sleep(_VIEW_INTERVAL)
 
     async def _measure(self) -> None:
+        workers, threads = Sleepers(), Sleepers()
         while True:
             await asyncio.sleep(_PULSE)
-            self._queue.put_nowait(WorkersMeasured(self._pool.resident()))
+            now = self._clock.monotonic()
+            asleep = workers.measured({pid: f"/proc/{pid}" for pid in self._pool.pids()}, now)
+            at_work = self._errands.at_work()
+            waiting: dict[str, float] = {}
+            for number, seconds in threads.measured({each: f"/proc/self/task/{each}" for each in at_work}, now).items():
+                path = at_work[number]
+                waiting[path] = max(seconds, waiting.get(path, 0.0))
+            self._queue.put_nowait(WorkersMeasured(self._pool.resident(), asleep, waiting))
+            self._errands.again()
 
     def _update_views(self) -> None:
         if self._views:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -40,8 +41,8 @@ def walk(scanner: Scanner, paths: tuple[str, ...], deliver: Deliver, *, kind: Wa
     root = scanner.root
     try:
         status = os.stat(os.path.join(root, ""))  # which takes a directory
-        filesystem_kind, filesystem = filesystems.of(root)
-        bare = kind is WalkKind.PASS and dataset.is_bare(root)
+        filesystem_kind, filesystem = scanner.in_plenty(partial(filesystems.of, root))
+        bare = kind is WalkKind.PASS and scanner.in_plenty(partial(dataset.is_bare, root))
     except OSError as error:
         remark = "" if isinstance(error, FileNotFoundError) else f"cannot read it: {error.strerror}"
         return Walked(root, kind, None, empty=True, remark=remark)
@@ -70,9 +71,9 @@ def walk(scanner: Scanner, paths: tuple[str, ...], deliver: Deliver, *, kind: Wa
     )
 
 
-def _holds_anything(root: str) -> bool:
+def _holds_anything(scanner: Scanner) -> bool:
     try:
-        return not dataset.is_bare(root)
+        return not scanner.in_plenty(partial(dataset.is_bare, scanner.root))
     except OSError:
         return False
 
@@ -141,7 +142,7 @@ class _Walk:
                     self._as_it_was(sighting, changed)
             if len(self._unchanged) >= _PASS_BATCH:
                 self._send()
-        if gone and (not _holds_anything(self._scanner.root) or (tracks and not self.tracks)):
+        if gone and (not _holds_anything(self._scanner) or (tracks and not self.tracks)):
             self.lost = True  # a mount went: nothing of that is to be believed
             return
         self._look_again(changed, gone + ignored)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+from audiobatchd import filesystems
 from audiobatchd.commands import Say
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import UsageError
@@ -141,13 +143,20 @@ def datasets_of(client: ControlClient) -> list[str]:
     return [dataset.path for dataset in client.status().datasets]
 
 
+def _ways_to(path: str) -> Iterator[str]:
+    """A path made absolute as it is written, then without links."""
+    yield os.path.abspath(path)  # noqa: PTH100  # a link stays a link
+    yield filesystems.resolved(path) or ""
+
+
 def named(folder: str, datasets: list[str]) -> FolderName:
     """The folder as the daemon calls it: named by its path on disk, or by the name that `status` shows."""
-    path = os.path.realpath(folder)
-    for dataset in datasets:
-        root = parsed(dataset)
-        if path == root or path.startswith(os.path.join(root, "")):
-            return FolderName(dataset, shown(os.path.relpath(path, root)))
+    # By its names first: the disk of a dataset may not answer.
+    for path in _ways_to(folder):
+        for dataset in datasets:
+            root = parsed(dataset)
+            if path == root or path.startswith(os.path.join(root, "")):
+                return FolderName(dataset, shown(os.path.relpath(path, root)))
     inside = [each for each in datasets if Path(parsed(each), parsed(folder)).is_dir()] or datasets
     if len(inside) == 1 and not Path(folder).is_absolute():
         return FolderName(inside[0], shown(parsed(folder)))
@@ -157,8 +166,8 @@ def named(folder: str, datasets: list[str]) -> FolderName:
 
 def dataset_named(dataset: str, datasets: list[str]) -> str:
     """The path of one of the daemon's `datasets`, given by any path. Raises UsageError where it is none of them."""
-    path = os.path.realpath(dataset)
-    if path in map(parsed, datasets):
-        return path
+    for path in _ways_to(dataset):
+        if path in map(parsed, datasets):
+            return path
     message = f"no dataset of the daemon's: {shown(dataset)} ({', '.join(datasets) or 'it has none'})"
     raise UsageError(message)

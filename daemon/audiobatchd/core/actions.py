@@ -101,12 +101,14 @@ class KeepAttempt:
 class Probe:
     """Look again, in a folder where it happened, whether `cause` still stands in the way. The answer is a `Probed`.
 
-    `other` is a healthy folder: where only the first one is in trouble, the trouble is its own.
+    `other` is a healthy folder: where only the first one is in trouble, the trouble is its own. For HANG a process of
+    its own looks, which can be given up; with `briefly` it asks the dataset's root alone, and leaves nothing behind.
     """
 
     key: FolderKey
     cause: Cause
     other: FolderKey | None = None
+    briefly: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from audiobatchd.core import actions as do
 from audiobatchd.core.plan import Plan
-from audiobatchd.core.slot import Slot, SlotState
+from audiobatchd.core.slot import Assignment, Slot, SlotState
 
 _ATTEMPTS = 3
 _MIB = 1 << 20
 
 
+@dataclass(frozen=True)
+class Lost:
+    """A worker that was killed at the moment `since` and is still there: it sleeps in the kernel, over a disk mostly.
+
+    `slot` is where it lived, `assignment` the job that it was at, `doing` what it said last, `fate` why it was killed.
+    """
+
+    pid: int
+    slot: int
+    assignment: Assignment | None
+    doing: str
+    fate: str
+    since: float
+
+
 class Crew:
     """The slots, as many as the plan has workers; fewer wanted than there are: the last ones end after their jobs.
 
-    `cannot_start`: why the last worker that came to no job ended; empty when one has become ready since.
+    `cannot_start`: why the last worker that came to no job ended; empty when one has become ready since. `lost` are the
+    workers, by PID, that SIGKILL has not ended; others have their slots.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self.slots = [Slot(index, plan.boot_timeout) for index in range(plan.workers)]
+        self.slots = [self._made(index) for index in range(plan.workers)]
         self.cannot_start = ""
+        self.lost: dict[int, Lost] = {}
 
     def replan(self, plan: Plan, *, anew: bool) -> None:
         """Go by another plan; `anew`: no process of now may take another job."""
@@ -30,7 +48,10 @@ class Crew:
             slot.stale |= anew and slot.state is not SlotState.DOWN
             if slot.state is SlotState.DOWN and slot.due is None:
                 slot.due = 0.0  # it was wanted no more, and is again
-        self.slots += [Slot(index, plan.boot_timeout) for index in range(len(self.slots), plan.workers)]
+        self.slots += [self._made(index) for index in range(len(self.slots), plan.workers)]
+
+    def _made(self, index: int) -> Slot:
+        return Slot(index, self._plan.boot_timeout, self._plan.lost_after)
 
     def others_are_stale(self, slot: Slot) -> None:
         """A process offers something else than those before it: they know less, or other models, than is there now."""
@@ -62,11 +83,13 @@ class Crew:
         """Whether every slot has tried for long enough."""
         return all(slot.failures >= _ATTEMPTS for slot in self.slots)
 
-    def measured(self, resident: Mapping[int, int], now: float) -> list[do.Action]:
-        """Take note of the memory of each process, by PID; end one that has grown too much over its job."""
+    def measured(self, resident: Mapping[int, int], asleep: Mapping[int, float], now: float) -> list[do.Action]:
+        """Take note of each process, by PID: its memory, and since when it sleeps; end one that has grown too much."""
         actions: list[do.Action] = []
         for slot in self.slots:
             slot.resident = resident.get(slot.pid, slot.resident)
+            if slot.state is SlotState.BUSY:
+                slot.asleep = asleep.get(slot.pid, 0.0)
             if slot.state in (SlotState.BUSY, SlotState.BOOTING) and slot.resident > self._plan.worker_memory:
                 most = self._plan.worker_memory // _MIB
                 slot.ending(f"it grew to {slot.resident // _MIB} MiB of memory, beyond {most} MiB", now)
@@ -87,6 +110,16 @@ class Crew:
         if slot.loaded:
             return [do.Report("worker-died", {"worker": slot.index, "reason": fate})]
         return [] if known else [do.Report("worker-cannot-start", {"worker": slot.index, "reason": fate})]
+
+    def give_up(self, now: float) -> list[Lost]:
+        """The workers that SIGKILL has not ended in time; their slots are free from now on."""
+        found = []
+        for slot in self.slots:
+            if slot.state is SlotState.ENDING and slot.is_killed and slot.ran_out(now):
+                pid, doing, fate, since = slot.pid, slot.doing, slot.fate, slot.since
+                found.append(Lost(pid, slot.index, slot.lost(now), doing, fate, since))
+        self.lost |= {each.pid: each for each in found}
+        return found
 
     def tend(self, now: float, *, works: bool, kill: bool) -> list[do.Action]:
         """Start, stop or kill what is due; `works`: jobs are given out, `kill`: those that still run are ended."""
@@ -112,6 +145,13 @@ class Crew:
                 return [do.StopWorker(slot.index)]
             case SlotState.BUSY if kill:
                 slot.ending("", now)
+                slot.hurry(now)
+                return [do.KillWorker(slot.index)]
+            case SlotState.ENDING if slot.is_killed:
+                if not works:
+                    slot.hurry(now)
+            case SlotState.ENDING if kill:
+                slot.ending(slot.fate, now)
                 return [do.KillWorker(slot.index)]
             case SlotState.BOOTING if not wanted or slot.stale:
                 slot.ending("", now)

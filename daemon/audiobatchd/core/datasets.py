@@ -25,7 +25,12 @@ LOSS_SHARE = 0.05
 ROW = 5
 """So many different folders, one after the other, with errors of the disk: it is not the folders' fault."""
 
+NO_ANSWER = "its disk does not answer"
+"""The remark on a dataset whose disk hangs, and why what slept there was ended."""
+
 _PROBES = (5.0, 60.0)
+_BETWEEN_TRIALS = 30.0
+"""Seconds between two trials on suspicion, where the disk answers: something else keeps what sleeps there."""
 
 
 @dataclass(slots=True)
@@ -61,6 +66,10 @@ class Dataset:
     `refused`: it is there, and not to be worked on. `before` is how it stood when the walk under way began, None before
     the first; `renew`: the next one sets up the watch anew. `trees` appeared, and are walked all at once. `row` are the
     folders that met errors of the disk since a job last ended otherwise; `holds` is what keeps all jobs waiting.
+
+    `trial` is where the disk is being asked whether it answers at all, `suspect_at` when that may be done again for
+    something that sleeps, `answered_at` when it last answered. `untidy` are the folders in which a worker was killed
+    meanwhile: what it left is removed when the disk answers.
     """
 
     path: str
@@ -98,6 +107,10 @@ class Dataset:
     is_track: bool = False
     overdue: dict[str, str] = field(default_factory=dict)
     reap_at: float | None = None
+    trial: FolderKey | None = None
+    untidy: list[FolderKey] = field(default_factory=list)
+    suspect_at: float = 0.0
+    answered_at: float = -math.inf
 
     @property
     def standing(self) -> tuple[DatasetState, str]:
@@ -109,7 +122,33 @@ class Dataset:
     @property
     def works(self) -> bool:
         """Whether jobs are given out in it."""
-        return self.standing[0] in (DatasetState.ACTIVE, DatasetState.WALKING)
+        return self.trial is None and self.standing[0] in (DatasetState.ACTIVE, DatasetState.WALKING)
+
+    @property
+    def hangs(self) -> bool:
+        """Whether its disk does not answer, as far as is known."""
+        return Cause.HANG in self.holds
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether nothing is begun in it, neither job nor look: its disk is being asked, or does not answer."""
+        return self.trial is not None or self.hangs
+
+    def tried(self, key: FolderKey, trouble: str, now: float) -> Hold | None:
+        """Its disk was asked at `key`; what now holds it up, if nothing did before."""
+        self.trial = None
+        if trouble:
+            return self._hold(Cause.HANG, key, NO_ANSWER, now)
+        self.answered_at = now
+        return None
+
+    def suspected(self, key: FolderKey, now: float) -> bool:
+        """Something sleeps over what it does at `key`; whether the disk is to be asked there now."""
+        if self.is_left_alone or now < self.suspect_at:
+            return False
+        self.trial = key
+        self.suspect_at = now + _BETWEEN_TRIALS
+        return True
 
     def ended(self, key: FolderKey, result: Result, now: float) -> Hold | None:
         """A job ended; what now holds up the whole dataset, if it did not before."""

@@ -7,13 +7,15 @@ A folder's way through here: `FolderHint` -> `ReadFolder` -> `FolderRead` (settl
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
 from audiobatchd.core.completeness import Offer
-from audiobatchd.core.crew import Crew
-from audiobatchd.core.datasets import Dataset
+from audiobatchd.core.crew import Crew, Lost
+from audiobatchd.core.datasets import NO_ANSWER, Dataset
 from audiobatchd.core.folder import Folder
 from audiobatchd.core.folders import Ledger
 from audiobatchd.core.lifecycle import DaemonState, Lifecycle
@@ -27,6 +29,9 @@ from audiobatchd.core.tally import Tally
 from audiobatchd.model import Attempt, Cause, DatasetState, FolderKey, FolderState, Outcome, in_one_line
 
 _USAGE = 2
+_SIGKILL = 9
+_MOMENT, _OVER = 2.0, 5.0
+"""Seconds until what met a shortage is tried again, and after which a shortage that nothing meets is over."""
 _TELLS_ALL = (Outcome.DONE, Outcome.FAILED)
 _NO_GOOD_END = (Outcome.FAILED, Outcome.BLOCKED, Outcome.ERROR, Outcome.SUSPECT)
 
@@ -49,6 +54,9 @@ class Dispatcher:
         self.offers: tuple[Offer, ...] | None = None if plan.once else memory.offers
         self._is_offered = False
         self._job_number = 0
+        self._short, self._short_at = "", -math.inf
+        self._undecided: list[tuple[Slot, on.WorkerExited]] = []
+        """Workers that slept when they were killed, and are gone: who is to blame is told by the disk."""
         self._news = News()
         self.rounds = Rounds(plan, self.datasets, self.ledger, self.life, self._news)
 
@@ -75,8 +83,8 @@ class Dispatcher:
                 return self.rounds.walked(event, now)
             case on.LocksSeen():
                 return self.rounds.locks_seen(event, now)
-            case on.Probed(dataset, cause, trouble):
-                return self.rounds.probed(self.datasets[dataset], cause, trouble, now)
+            case on.Probed():
+                return self._probed(event, now)
             case on.RetryAsked(key):
                 self.ledger.retry(key, now)
             case on.PauseAsked(dataset, seconds):
@@ -102,8 +110,12 @@ class Dispatcher:
                 return [do.KillWorker(index)]
             case on.WorkerExited(index, pid) if slot := self.crew.slot_of(index, pid):
                 return self._worker_exited(slot, event, now)
-            case on.WorkersMeasured(resident):
-                return self.crew.measured(resident, now)
+            case on.WorkerExited(_, pid) if lost := self.crew.lost.pop(pid, None):
+                return self._lost_ended(lost, now)
+            case on.Short(reason):
+                return self._is_short(reason, now)
+            case on.WorkersMeasured():
+                return self._measured(event, now)
             case on.Replanned():
                 self._replan(event, now)
             case on.StopAsked(code, at_once):
@@ -115,11 +127,14 @@ class Dispatcher:
         actions: list[do.Action] = []
         if self.offers is not None and self.life.works:
             actions += self.rounds.due(now)
-            actions += [do.ReadFolder(key) for key in self.ledger.looks(now)]
+            actions += [do.ReadFolder(key) for key in self.ledger.looks(now, self.rounds.unready(now))]
+            actions += self.rounds.ask_first(self.ledger.put_off(), now)
             if not self.plan.dry_run:
                 actions += self._assign(now)
         actions += self._end_of_pass(now)
-        actions += self.crew.tend(now, works=self.life.works, kill=self.life.patience_ended(now))
+        actions += [action for lost in self.crew.give_up(now) for action in self._lost(lost, now)]
+        tended = self.crew.tend(now, works=self.life.works, kill=self.life.patience_ended(now))
+        actions += tended + self._ask_for_the_killed(tended, now)
         if all(slot.state is SlotState.DOWN for slot in self.crew.slots) and self.life.emptied():
             actions.append(do.Finish(self.life.code))
         return actions
@@ -183,6 +198,9 @@ class Dispatcher:
         if assignment is None:
             return []
         reason = in_one_line(result.reasons)
+        if result.cause is Cause.SHORTAGE and not self.plan.once and assignment.key.dataset in self.datasets:
+            self.ledger.interrupted(assignment.key, now + _MOMENT)
+            return self._is_short(f"worker {slot.index}: {reason}", now)
         attempt = Attempt(
             result.outcome, reason, seconds=now - since, charged=result.charge, worker=slot.pid, stage=stage
         )
@@ -224,6 +242,97 @@ class Dispatcher:
                 actions += self._news.of(key, folder)
         return actions
 
+    # What is no folder's doing
+
+    def shortage(self, now: float) -> str:
+        """What this process, or the machine, is short of; empty where it was met for the last time a while ago."""
+        return self._short if now - self._short_at < _OVER else ""
+
+    def _is_short(self, reason: str, now: float) -> list[do.Action]:
+        known, self._short, self._short_at = self.shortage(now), reason, now
+        return [] if known else [do.Report("service-short", {"reason": reason})]
+
+
+    def _probed(self, event: on.Probed, now: float) -> list[do.Action]:
+        actions = self.rounds.probed(event, now)
+        if event.cause is Cause.HANG:
+            undecided, self._undecided = self._undecided, []
+            for slot, exited in undecided:
+                actions += self._worker_exited(slot, exited, now)
+            actions += self._end_the_sleeping(event.only, now)
+        return actions
+
+    def _measured(self, event: on.WorkersMeasured, now: float) -> list[do.Action]:
+        actions = self.crew.measured(event.resident, event.asleep, now)
+        for slot in self.crew.busy():
+            if slot.assignment is not None and slot.asleep >= self.plan.asleep:
+                actions += self.rounds.suspected(slot.assignment.key, now)
+        for path, seconds in event.waiting.items():
+            if seconds >= self.plan.asleep:
+                actions += self.rounds.suspected(FolderKey(path, ""), now)
+        return actions + self._end_the_sleeping(None, now)
+
+    def _end_the_sleeping(self, only: FolderKey | None, now: float) -> list[do.Action]:
+        """End what sleeps where the disk does not answer, in a whole dataset or in the folder `only`."""
+        actions: list[do.Action] = []
+        for slot in self.crew.busy():
+            key = slot.assignment.key if slot.assignment is not None else None
+            hangs = key is not None and (key == only or self._hangs(key.dataset))
+            if hangs and slot.asleep >= self.plan.asleep:
+                slot.ending(NO_ANSWER, now)
+                actions.append(do.KillWorker(slot.index))
+        return actions
+
+    def _ask_for_the_killed(self, actions: list[do.Action], now: float) -> list[do.Action]:
+        """A worker that slept when its time was over may have waited for its disk: that is asked before it is judged."""
+        asked: list[do.Action] = []
+        for action in actions:
+            slot = self.crew.slots[action.slot] if isinstance(action, do.KillWorker) else None
+            if slot is not None and slot.fate and slot.asleep and slot.assignment is not None:
+                asked += self.rounds.suspected(slot.assignment.key, now)
+        return asked
+
+    def _hangs(self, path: str) -> bool:
+        dataset = self.datasets.get(path)
+        return dataset is not None and dataset.hangs
+
+    def _is_asked(self, slot: Slot) -> bool:
+        dataset = self.datasets.get(slot.assignment.key.dataset) if slot.assignment is not None else None
+        return dataset is not None and dataset.trial is not None
+
+    def _lost(self, lost: Lost, now: float) -> list[do.Action]:
+        """A worker cannot be killed: another one takes its place, and nobody is charged."""
+        fields: dict[str, do.Field] = {"worker": lost.slot, "pid": lost.pid, "reason": lost.fate or "the service ends"}
+        actions: list[do.Action] = [do.Report("worker-lost", fields)]
+        if lost.assignment is None:
+            return actions
+        key = lost.assignment.key
+        if key.dataset not in self.datasets:
+            self.ledger.ended(key)
+            return actions
+        folder = self.ledger.lose(key, lost.pid)
+        attempt = Attempt(
+            Outcome.ERROR, folder.reason, seconds=now - lost.since, worker=lost.pid, stage=lost.doing, signal=_SIGKILL
+        )
+        actions += [do.KeepAttempt(key, attempt), *self._news.of(key, folder)]
+        return actions + (self.rounds.suspected(key, now) if self.life.works else [])
+
+    def _lost_ended(self, lost: Lost, now: float) -> list[do.Action]:
+        actions: list[do.Action] = [do.Report("worker-found", {"worker": lost.slot, "pid": lost.pid})]
+        if lost.assignment is not None and lost.assignment.key.dataset in self.datasets:
+            key = lost.assignment.key
+            self.ledger.found(key, now)
+            actions += self._tidy(key)
+        return actions
+
+    def _tidy(self, key: FolderKey) -> list[do.Action]:
+        """Remove what a killed worker left; where the disk does not answer, when it does."""
+        dataset = self.datasets.get(key.dataset)
+        if dataset is not None and dataset.is_left_alone and self.life.works:
+            dataset.untidy.append(key)
+            return []
+        return [do.Tidy(key)] if dataset is None or not dataset.hangs else []
+
     def _replan(self, event: on.Replanned, now: float) -> None:
         """Go by another configuration from now on; what runs, runs on by the old one."""
         self.plan = event.plan
@@ -250,6 +359,8 @@ class Dispatcher:
     # Workers
 
     def _worker_said(self, slot: Slot, message: Ready | Stage | Result, now: float) -> list[do.Action]:
+        if slot.assignment is not None and (dataset := self.datasets.get(slot.assignment.key.dataset)) is not None:
+            dataset.answered_at = now
         match message:
             case Ready(offers):
                 if not self.crew.ready(slot, now):
@@ -285,17 +396,24 @@ class Dispatcher:
         ]
 
     def _worker_exited(self, slot: Slot, event: on.WorkerExited, now: float) -> list[do.Action]:
+        at_work = slot.assignment is not None and slot.fate and slot.asleep and self.life.works
+        if at_work and self._is_asked(slot):
+            self._undecided.append((slot, event))  # it may have waited for its disk: the answer decides
+            slot.due = None
+            return []
         actions = self.crew.exited(slot, event.how)
         fate, stage, since = slot.fate or event.how, slot.doing, slot.since
-        charge = bool(slot.fate) or not event.from_outside
         lost = slot.exited(now)
         if lost is None:
             return actions
-        actions.append(do.Tidy(lost.key))
+        actions += self._tidy(lost.key)
         if not self.life.works:
             self.ledger.interrupted(lost.key)
             return actions
-        result = Result(lost.number, Outcome.ERROR, reasons={"": f"its worker ended: {fate}"}, charge=charge)
+        waited = fate == NO_ANSWER or (bool(slot.fate) and self._hangs(lost.key.dataset))
+        reason, cause = (NO_ANSWER, Cause.HANG) if waited else (f"its worker ended: {fate}", Cause.NONE)
+        charge = not waited and (bool(slot.fate) or not event.from_outside)
+        result = Result(lost.number, Outcome.ERROR, reasons={"": reason}, charge=charge, cause=cause)
         attempt = Attempt(
             Outcome.ERROR,
             fate,
@@ -314,20 +432,25 @@ class Dispatcher:
         busy = self.crew.busy()
         if any(slot.assignment is not None and slot.assignment.alone for slot in busy):
             return []
-        waiting = {path for path, dataset in self.datasets.items() if not dataset.works}
+        unready = self.rounds.unready(now)
+        waiting = {path for path, dataset in self.datasets.items() if not dataset.works or path in unready}
         actions: list[do.Action] = []
+        if unready and self.crew.free():
+            queued = [path for path in unready if self.ledger.first_in_line(path) is not None]
+            actions += self.rounds.ask_first([path for path in queued if self.datasets[path].works], now)
+        given: list[do.Action] = []
         for slot in self.crew.free():
             taken = self.ledger.take(waiting)
-            alone = taken is None and not busy and not actions
+            alone = taken is None and not busy and not given
             if alone:
                 # What is being read may have to go first.
                 taken = self.ledger.take(waiting | self.ledger.being_read(), suspect=True)
             if taken is None:
                 break
-            actions.append(self._job(slot, *taken, now, alone=alone))
+            given.append(self._job(slot, *taken, now, alone=alone))
             if alone:
                 break
-        return actions
+        return actions + given
 
     def _job(self, slot: Slot, key: FolderKey, folder: Folder, now: float, *, alone: bool) -> do.Action:
         self._job_number += 1
@@ -355,7 +478,9 @@ class Dispatcher:
     def _end_of_pass(self, now: float) -> list[do.Action]:
         """One pass ends when nothing is on its way any more, or when no worker can be started."""
         actions: list[do.Action] = []
-        over = self.plan.dry_run or not (self.crew.busy() or self.ledger.busy())
+        hanging = {path for path, dataset in self.datasets.items() if dataset.hangs}
+        is_asked = any(dataset.trial is not None for dataset in self.datasets.values())
+        over = self.plan.dry_run or not (self.crew.busy() or self.ledger.busy(without=hanging) or is_asked)
         if self.plan.once and self.life.state is DaemonState.RUNNING and over:
             actions += self._stop(self._verdict(), now, at_once=False)
         if self.offers is None and self.life.works and self.crew.nobody_boots():

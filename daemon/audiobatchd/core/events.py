@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from audiobatchd.core.messages import FromWorker
 from audiobatchd.core.plan import Plan
@@ -105,11 +105,15 @@ class LocksSeen:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What stood in the way of a whole dataset was looked at again; `trouble`: it still does, and why."""
+    """What stood in the way of a whole dataset was looked at again; `trouble`: it still does, and why.
+
+    `only`: the disk does not answer for this one folder, and does for others.
+    """
 
     dataset: str
     cause: Cause
     trouble: str = ""
+    only: FolderKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +183,21 @@ class WorkerExited:
 
 @dataclass(frozen=True, slots=True)
 class WorkersMeasured:
-    """The resident memory of each worker process, in bytes by PID."""
+    """The resident memory of each worker process, in bytes by PID, and for how many seconds each has slept.
+
+    `waiting`: by dataset, for how many seconds a thread of this process has slept over something there.
+    """
 
     resident: dict[int, int]
+    asleep: dict[int, float] = field(default_factory=dict)
+    waiting: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """This process, or the machine, is short of something, as `reason` says; what met it is tried again."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +240,7 @@ Event = (
     | WorkerBroke
     | WorkerExited
     | WorkersMeasured
+    | Short
     | Replanned
     | StopAsked
 )

@@ -54,6 +54,10 @@ class Ledger:
         """The folders whose job ended while they were being read: that reading knows less than the job's result."""
         self._left_places: dict[FolderKey, Lane] = {}
         """The places in the queue of folders that are gone, which they take again when they come back."""
+        self._put_off: dict[str, set[FolderKey]] = defaultdict(set)
+        """The folders that are to be looked at when their dataset's disk answers."""
+        self.lost: dict[FolderKey, int] = {}
+        """The folders that a lost worker is still at, and its PID: they are looked at when it has ended."""
 
     # What happened
 
@@ -98,8 +102,8 @@ class Ledger:
         if folder is not None and folder.state is FolderState.RUNNING:
             folder.hinted |= reading.signature != folder.settling.signature
             return folder
-        if reading.finding is Finding.LOST:
-            return folder  # the dataset is not there: that says nothing of the folder
+        if reading.finding is Finding.LOST or key in self.lost:
+            return folder  # the dataset is not there, or a lost worker is: that says nothing of the folder
         if walk and self._doubts(reading):
             self._look(key, now)
             return folder
@@ -217,7 +221,7 @@ class Ledger:
     def retry(self, key: FolderKey, now: float) -> None:
         """Try the folder again now, as if nothing had happened to it; one that is running or unknown is only read."""
         folder = self.active.get(key)
-        if folder is not None:
+        if folder is not None and key not in self.lost:
             folder.attempts = folder.charges = folder.suspicions = 0
             folder.is_pardoned = folder.state is FolderState.RUNNING
             self._start_over(key, folder)
@@ -259,9 +263,32 @@ class Ledger:
             folder.reasons, folder.ended = {"": reason}, now
         return keys
 
-    def interrupted(self, key: FolderKey) -> None:
-        """The job was ended by us, not by any fault: nothing is charged."""
+    def interrupted(self, key: FolderKey, again: float | None = None) -> None:
+        """The job was ended by us, not by any fault: nothing is charged. It is looked at `again` at that moment."""
         self._enter(key, self.active[key], FolderState.SETTLING)
+        if again is not None:
+            self._look(key, again)
+
+    def lose(self, key: FolderKey, pid: int) -> Folder:
+        """The worker at the folder cannot be killed; the folder's entry, which stays locked until that ends."""
+        folder = self.active[key]
+        folder.retry_at, folder.cause = 0.0, Cause.NONE
+        folder.reasons = {"": f"its worker, PID {pid}, was killed and does not end: it waits for the disk"}
+        self.lost[key] = pid
+        self._enter(key, folder, FolderState.LOCKED)
+        return folder
+
+    def found(self, key: FolderKey, now: float) -> None:
+        """A lost worker has ended: the folder is looked at again, as if nothing had happened to it."""
+        self.lost.pop(key, None)
+        if key in self.active:
+            self._start_over(key, self.active[key])
+        self._look(key, now)
+
+    def go_on(self, dataset: str, now: float) -> None:
+        """The dataset's disk answers: what was put off is looked at."""
+        for key in self._put_off.pop(dataset, ()):
+            self._look(key, now)
 
     def is_outdated(self, key: FolderKey) -> bool:
         """Whether the reading under way began before the folder's last job ended: it knows less than that told."""
@@ -282,12 +309,20 @@ class Ledger:
 
     # What follows
 
-    def looks(self, now: float) -> list[FolderKey]:
-        """The folders that have to be read now; each has one reading under way at most."""
+    def put_off(self) -> list[str]:
+        """The datasets in which looks were put off."""
+        return [path for path, keys in self._put_off.items() if keys]
+
+    def looks(self, now: float, without: Container[str] = ()) -> list[FolderKey]:
+        """The folders that have to be read now; each has one reading under way at most. Those in some are put off."""
         due: list[FolderKey] = []
         while self._agenda and self._agenda[0][0] <= now:
             _, key = heapq.heappop(self._agenda)
-            if key in self._reading:
+            if key in self.lost:
+                pass
+            elif key.dataset in without:
+                self._put_off[key.dataset].add(key)
+            elif key in self._reading:
                 self._again.add(key)
             else:
                 self._reading.add(key)
@@ -318,6 +353,7 @@ class Ledger:
     def drop(self, dataset: str) -> None:
         """The dataset is no longer ours; what runs in it is forgotten when it ends, what is being read when it is."""
         self._queue.forget(dataset)
+        self._put_off.pop(dataset, None)
         self._agenda = [(when, key) for when, key in self._agenda if key.dataset != dataset]
         heapq.heapify(self._agenda)
         self._again = {key for key in self._again if key.dataset != dataset}
@@ -362,9 +398,12 @@ class Ledger:
             if self._warned_in[key] != current and key not in self.active and key not in self.complete
         ]
 
-    def busy(self) -> bool:
-        """Whether any folder is still on its way to an end, or about to be read."""
-        return bool(self._reading) or any(counts[state] for counts in self.counts.values() for state in TO_DO)
+    def busy(self, without: Container[str] = ()) -> bool:
+        """Whether any folder is still on its way to an end, or about to be read; in other datasets than some."""
+        if any(path not in without for path in (*self.being_read(), *self.put_off())):
+            return True
+        left = (counts for path, counts in self.counts.items() if path not in without)
+        return any(counts[state] for counts in left for state in TO_DO)
 
     # How
 
@@ -490,7 +529,7 @@ class Ledger:
             self._look(key, when)
 
     def _erred(self, key: FolderKey, folder: Folder, result: Result, now: float) -> None:
-        folder.charges += result.charge or self.limits.once
+        folder.charges += result.charge or (self.limits.once and result.cause is not Cause.HANG)
         if folder.charges >= self.limits.max_deaths:
             self._enter(key, folder, FolderState.FAILED)
             folder.reasons = {
@@ -530,7 +569,8 @@ class Ledger:
             self._look(key, folder.soon)
 
     def _look(self, key: FolderKey, when: float) -> None:
-        heapq.heappush(self._agenda, (when, key))
+        if key not in self.lost:
+            heapq.heappush(self._agenda, (when, key))
 
 
 def _parent(key: FolderKey) -> FolderKey:

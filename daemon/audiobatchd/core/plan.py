@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from audiobatchd.core.completeness import Offer, Policy
@@ -23,7 +24,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Plan:
-    """The whole. `datasets` has each one's `rescan`; `features` are those that somebody asked for."""
+    """The whole. `datasets` has each one's `rescan`; `features` are those that somebody asked for.
+
+    A process that is still there `lost_after` its SIGKILL is lost. What has slept for `asleep` at a dataset's work puts
+    its disk under suspicion; before anything is begun in a dataset whose disk has not answered for `fresh`, it is asked.
+    """
 
     datasets: dict[str, float]
     limits: Limits
@@ -36,6 +41,9 @@ class Plan:
     worker_memory: int = 6 << 30
     recycle_jobs: int = 500
     stop_grace: float = 30.0
+    lost_after: float = 10.0
+    asleep: float = 3.0
+    fresh: float = math.inf
     features: tuple[str, ...] = ()
     once: bool = False
     dry_run: bool = False

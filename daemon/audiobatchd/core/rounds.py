@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
 from audiobatchd.core.datasets import REAP_SHARE, Dataset
@@ -26,13 +28,14 @@ class Rounds:
 
     def due(self, now: float) -> list[do.Action]:
         """The rounds that begin now."""
-        return [*self._walks(now), *self._reap(now), *self._probe(now)]
+        return [*self._ask_before_rounds(now), *self._walks(now), *self._reap(now), *self._probe(now)]
 
     def wakeups(self) -> list[float | None]:
         """When there is something to do again."""
-        times: list[float | None] = [dataset.reap_at for dataset in self._datasets.values()]
-        times += [hold.probe_at for dataset in self._datasets.values() for hold in dataset.holds.values()]
-        times += [dataset.next_walk(once=self._plan.once) for dataset in self._datasets.values()]
+        times = [hold.probe_at for dataset in self._datasets.values() for hold in dataset.holds.values()]
+        at_rest = [dataset for dataset in self._datasets.values() if not dataset.is_left_alone]
+        times += [dataset.reap_at for dataset in at_rest]
+        times += [dataset.next_walk(once=self._plan.once) for dataset in at_rest]
         return times
 
     def replan(self, event: on.Replanned, now: float) -> None:
@@ -54,6 +57,8 @@ class Rounds:
         """The walks that begin now. A tree that is moved in is told of directory by directory: one walk takes all."""
         actions: list[do.Action] = []
         for dataset in self._datasets.values():
+            if dataset.is_left_alone:
+                continue
             kind = dataset.due_walk(now, once=self._plan.once)
             if kind is not None:
                 renew = dataset.renew and kind is WalkKind.FULL
@@ -99,15 +104,13 @@ class Rounds:
             fields: dict[str, do.Field] = {"dataset": walk.dataset, "folders": self._ledger.count(walk.dataset)}
             fields |= {"remark": dataset.remark} if dataset.remark else {}
             actions.append(do.Report(f"dataset-{dataset.state.value}", fields))
-        if all(each.walks or each.passes for each in self._datasets.values()) and self._life.walked():
-            actions.append(do.AnnounceReady())
-        return actions
+        return actions + self.started()
 
     def _reap(self, now: float) -> list[do.Action]:
         """Locks are looked at after every walk, and every `reap` seconds or less often; in one pass, after its walk."""
         actions: list[do.Action] = []
         for dataset in self._datasets.values():
-            if dataset.reap_at is not None and now >= dataset.reap_at:
+            if dataset.reap_at is not None and now >= dataset.reap_at and not dataset.is_left_alone:
                 dataset.reap_at = None
                 if not self._plan.dry_run:
                     actions.append(do.ReapLocks(dataset.path, frozenset(dataset.parents), dataset.is_track))
@@ -143,17 +146,66 @@ class Rounds:
                 if hold.cause is Cause.OPERATOR:
                     actions += self.released(dataset, hold.cause, now)
                 else:
-                    healthy = next(self._ledger.complete.paths(dataset.path), None)
-                    other = None if healthy is None else FolderKey(dataset.path, healthy)
-                    actions.append(do.Probe(hold.key, hold.cause, other))
+                    actions.append(do.Probe(hold.key, hold.cause, self._healthy(dataset)))
         return actions
 
-    def probed(self, dataset: Dataset, cause: Cause, trouble: str, now: float) -> list[do.Action]:
-        """What follows from a trial of what holds up a dataset."""
-        if trouble and cause in dataset.holds:
+    def _healthy(self, dataset: Dataset) -> FolderKey | None:
+        path = next(self._ledger.complete.paths(dataset.path), None)
+        return None if path is None else FolderKey(dataset.path, path)
+
+    def probed(self, event: on.Probed, now: float) -> list[do.Action]:
+        """What follows from a trial of what holds up a dataset, or may do so."""
+        dataset, cause = self._datasets[event.dataset], event.cause
+        if event.trouble and cause in dataset.holds:
             dataset.holds[cause].persists(now)
             return []
-        return self.released(dataset, cause, now)
+        if cause is not Cause.HANG:
+            return self.released(dataset, cause, now)
+        key = dataset.trial or FolderKey(dataset.path, "")
+        hold = dataset.tried(key, event.trouble, now)
+        if hold is None:
+            self._ledger.go_on(dataset.path, now)
+            left, dataset.untidy = dataset.untidy, []
+            return [*map(do.Tidy, left), *self.released(dataset, cause, now)]
+        return [do.Report("dataset-paused", {"dataset": dataset.path, "remark": hold.remark}), *self.started()]
+
+    # Whether its disk answers at all
+
+    def unready(self, now: float) -> set[str]:
+        """The datasets in which nothing is to be begun now: the disk does not answer, or has to be asked first."""
+        return {path for path, each in self._datasets.items() if each.is_left_alone or self._is_silent(each, now)}
+
+    def ask_first(self, datasets: Iterable[str], now: float) -> list[do.Action]:
+        """Something waits in these datasets: where the disk has not answered for long, no thread is to be caught by it."""
+        actions: list[do.Action] = []
+        for dataset in map(self._datasets.__getitem__, datasets):
+            if not dataset.is_left_alone and self._is_silent(dataset, now):
+                dataset.trial = FolderKey(dataset.path, "")
+                actions.append(do.Probe(dataset.trial, Cause.HANG, briefly=True))
+        return actions
+
+    def _ask_before_rounds(self, now: float) -> list[do.Action]:
+        due = []
+        for path, dataset in self._datasets.items():
+            times = (dataset.reap_at, dataset.next_walk(once=self._plan.once))
+            if dataset.trees or any(when is not None and when <= now for when in times):
+                due.append(path)
+        return self.ask_first(due, now)
+
+    def _is_silent(self, dataset: Dataset, now: float) -> bool:
+        return now - dataset.answered_at > self._plan.fresh
+
+    def suspected(self, key: FolderKey, now: float) -> list[do.Action]:
+        """Something sleeps over what it does in this folder: is it the disk?"""
+        dataset = self._datasets.get(key.dataset)
+        if dataset is None or not dataset.suspected(key, now):
+            return []
+        return [do.Probe(key, Cause.HANG, self._healthy(dataset))]
+
+    def started(self) -> list[do.Action]:
+        """The service is ready when every dataset has been walked, as far as it can be."""
+        known = (dataset.walks or dataset.passes or dataset.hangs for dataset in self._datasets.values())
+        return [do.AnnounceReady()] if all(known) and self._life.walked() else []
 
     def released(self, dataset: Dataset, cause: Cause, now: float) -> list[do.Action]:
         """What held up a dataset is over."""

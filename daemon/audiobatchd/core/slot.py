@@ -10,6 +10,9 @@ from audiobatchd.model import FolderKey
 _BOOT_BACKOFF = (1.0, 60.0)
 _DOUBLINGS = 30
 _LATE = 1.0
+_SHORT = 2.0
+_LEFT_BEHIND = 3.0
+"""Seconds that a killed process gets to end when the service itself ends."""
 
 
 class SlotState(StrEnum):
@@ -46,10 +49,13 @@ class Slot:
     `due` is when the state has lasted long enough: the next start of a DOWN slot, the deadline of the others.
     `spawns` counts processes; `jobs` and `resident` (bytes) are this one's. `loaded`: it has become ready; `stale`: it
     is of an older configuration. `failures` counts the starts in a row that came to nothing.
+    `is_killed`: its process was sent SIGKILL; one that is still there `lost_after` seconds later sleeps in the kernel.
+    `asleep` is for how many seconds the process has not run at all.
     """
 
     index: int
     boot_timeout: float
+    lost_after: float = 10.0
     state: SlotState = SlotState.DOWN
     due: float | None = 0.0
     since: float = 0.0
@@ -63,6 +69,8 @@ class Slot:
     doing: str = ""
     failures: int = 0
     fate: str = ""
+    is_killed: bool = False
+    asleep: float = 0.0
 
     def spawned(self, pid: int, now: float) -> None:
         """A process was started in this slot."""
@@ -70,8 +78,13 @@ class Slot:
         self.pid = pid
         self.spawns += 1
         self.jobs = self.resident = 0
-        self.loaded = self.stale = False
+        self.loaded = self.stale = self.is_killed = False
+        self.asleep = 0.0
         self.fate = ""
+
+    def short(self, now: float) -> None:
+        """No process could be started, for lack of something that may soon be there again."""
+        self._enter(SlotState.DOWN, now, due=now + _SHORT)
 
     def ready(self, now: float) -> bool:
         """The worker says that it can work; False where that comes too late."""
@@ -86,6 +99,7 @@ class Slot:
         self._enter(SlotState.BUSY, now, due=now + assignment.timeout)
         self.assignment = assignment
         self.doing = "starting"
+        self.asleep = 0.0
         self.jobs += 1
 
     def staged(self, number: int, doing: str, audio_seconds: float | None, now: float) -> None:
@@ -105,11 +119,24 @@ class Slot:
         return assignment
 
     def ending(self, fate: str, now: float, *, patience: float | None = None) -> None:
-        """The process was told to stop, or killed because of `fate`; past `patience` seconds it is killed."""
+        """The process was told to stop, and past `patience` seconds it is killed; without, it is killed for `fate`."""
         assignment, doing = self.assignment, self.doing
-        self._enter(SlotState.ENDING, now, due=None if patience is None else now + patience)
+        self.is_killed = patience is None
+        self._enter(SlotState.ENDING, now, due=now + (self.lost_after if patience is None else patience))
         self.assignment, self.doing = assignment, doing
         self.fate = fate
+
+    def hurry(self, now: float) -> None:
+        """The service ends: a process that was killed and is still there is soon left behind."""
+        if self.state is SlotState.ENDING and self.is_killed and self.due is not None:
+            self.due = min(self.due, now + _LEFT_BEHIND)
+
+    def lost(self, now: float) -> Assignment | None:
+        """The process cannot be killed, and another one may take its place; the job that it is still at, if any."""
+        assignment = self.assignment
+        self._enter(SlotState.DOWN, now, due=now)
+        self.pid = self.resident = 0
+        return assignment
 
     def exited(self, now: float) -> Assignment | None:
         """The process is gone; the job that it took along, if any.

@@ -164,12 +164,14 @@ class FolderLock:
             return
         if _held.get(self.path) is self:  # not another one's, who has the path since our file was removed by hand
             del _held[self.path]
-        # What cannot be removed any more is in nobody's way: it is not held.
+        # What cannot be removed any more is in nobody's way: it is not held. The directory's descriptor goes first, for
+        # removing the file takes one, and they may be used up.
+        with contextlib.suppress(OSError):
+            kernel.close_lock(self._directory)
         with contextlib.suppress(OSError):
             give_back(self.path, descriptor, self.kind)
-        for each in (descriptor, self._directory):
-            with contextlib.suppress(OSError):  # it is closed all the same; NFS may tell only now what it did not write
-                kernel.close_lock(each)
+        with contextlib.suppress(OSError):  # it is closed all the same; NFS may tell only now what it did not write
+            kernel.close_lock(descriptor)
 
     def _respect_the_guides_name(self) -> None:
         """Raise where a script of the guide is at the folder: of `A.B Song` it takes `A.lock`, and so of `A.C Song`."""

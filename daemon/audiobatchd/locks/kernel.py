@@ -13,6 +13,7 @@ import fcntl
 import os
 import struct
 import threading
+from collections.abc import Iterator
 
 OPEN_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """A link is not followed, a FIFO not waited for, and nothing is passed on to a program that is started."""
@@ -24,6 +25,8 @@ _WHOLE_FILE = "hhqqi4x"  # struct flock: type, whence, start, length, PID (0 for
 _guard = threading.Lock()
 _open: set[int] = set()
 """What belongs to locks. A forked child closes them at once: one that kept the descriptors would keep the locks."""
+_opening: dict[int, str] = {}
+"""The base name of what each thread is opening: that may hang with its disk, so it is not done under the guard."""
 
 
 def open_lock(path: str, flags: int, mode: int = 0) -> int:
@@ -116,20 +119,38 @@ def names(path: str, descriptor: int) -> bool:
 
 
 def _opened(path: str, flags: int, mode: int) -> int:
+    thread = threading.get_ident()
     with _guard:
+        _opening[thread] = os.path.basename(path)
+    descriptor = -1
+    try:
         descriptor = os.open(path, flags, mode)
-        _open.add(descriptor)
+    finally:
+        with _guard:
+            del _opening[thread]
+            if descriptor >= 0:
+                _open.add(descriptor)
     return descriptor
 
 
+def _just_opened() -> Iterator[int]:
+    """The descriptors of this process that other threads may have got and not yet noted, by what they are called."""
+    names = set(_opening.values())
+    for each in os.listdir("/proc/self/fd") if names else ():
+        with contextlib.suppress(OSError):
+            if os.path.basename(os.readlink(f"/proc/self/fd/{each}")) in names:
+                yield int(each)
+
+
 def _after_fork_in_child() -> None:
-    for descriptor in _open:
+    for descriptor in (*_open, *_just_opened()):
         # One that somebody closed behind our back must not leave the others open, and the guard taken.
         with contextlib.suppress(OSError):
             os.close(descriptor)
     _open.clear()
+    _opening.clear()
     _guard.release()
 
 
-# Taken around the fork, so that no descriptor is on its way into the set at that moment.
+# Taken around the fork, so that no descriptor is on its way into the set at that moment without its name being known.
 os.register_at_fork(before=_guard.acquire, after_in_parent=_guard.release, after_in_child=_after_fork_in_child)

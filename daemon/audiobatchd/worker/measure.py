@@ -18,7 +18,8 @@ from audiobatchd.audio.views import Decoded
 from audiobatchd.core.completeness import Due
 from audiobatchd.core.discovery import is_companion
 from audiobatchd.errors import AnalyzerFaultError, DamagedFileError, SourceChangedError, UnmeasurableError
-from audiobatchd.model import FileStamp, Fingerprint
+from audiobatchd.filesystems import cause_of
+from audiobatchd.model import Cause, FileStamp, Fingerprint
 from audiobatchd.names import shown
 from audiobatchd.plugin_api import NATIVE, Analyzer, Measurement, Value
 from audiobatchd.provenance import Entry
@@ -131,6 +132,8 @@ def _call(analyzer: Analyzer, audio: Decoded) -> Measurement:
     try:
         return analyzer.analyze(audio)
     except Exception as error:
+        if isinstance(error, OSError) and cause_of(error) is Cause.SHORTAGE:
+            raise  # of this process, whatever the analyzer wanted
         # The boundary of an analyzer's call: it may be anybody's code.
         _LOG.exception("analyzer %s", analyzer.name)
         message = printable(f"analyzer {analyzer.name} failed: {type(error).__name__}: {error}")

@@ -438,7 +438,8 @@ class World(RuleBasedStateMachine):
             match action:
                 case do.SpawnWorker(slot):
                     pid = 1 + max(self.processes, default=self.contents + 100)
-                    assert all(process.slot != slot for process in self.processes.values()), "two processes in a slot"
+                    # One that was killed and whose end is not heard of for long is lost, and has no slot any more.
+                    assert all(each.slot != slot or not each.alive for each in self.processes.values())
                     self.processes[pid] = Process(slot)
                     self.core.crew.slots[slot].spawned(pid, self.now)
                 case do.KillWorker(slot):

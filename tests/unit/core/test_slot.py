@@ -109,7 +109,7 @@ def test_an_idle_worker_may_wait_for_ever() -> None:
 
 def test_a_worker_that_ends_takes_its_job_along() -> None:
     made = ending()
-    assert (made.assignment, made.fate, made.due) == (JOB, "no answer", None)
+    assert (made.assignment, made.fate, made.due) == (JOB, "no answer", 30.0)
     assert made.exited(21.0) == JOB
     assert (made.state, made.pid, made.assignment, made.due) == (SlotState.DOWN, 0, None, 21.0)
 

@@ -1,0 +1,90 @@
+"""What the process is short of is no folder's state: descriptors that are used up, and given back."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from pathlib import Path
+
+from support.audio_files import make_track
+from support.service import configuration, eventually, once, service
+
+FEW = 20
+
+
+def tracks(dataset: Path, count: int) -> list[Path]:
+    return [make_track(dataset / f"Song {number}", seconds=0.5, stems=()) for number in range(count)]
+
+
+def limit(pid: int, soft: int) -> None:
+    """Let a running process have so many descriptors."""
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
+
+
+def test_complete_folders_stay_complete_with_few_descriptors(tmp_path: Path) -> None:
+    dataset = tmp_path / "music"
+    tracks(dataset, 31)
+    assert once(dataset)[0] == 0
+    config = configuration(tmp_path / "config.toml", dataset, workers=1)
+    few = ("sh", "-c", f'ulimit -Sn {FEW}; exec "$0" "$@"')
+    with service(tmp_path / "run", config, prefix=few) as running:
+        running.says("service-short")
+        assert "folder-" not in running.log()
+        assert "dataset-missing" not in running.log()
+        limit(running.process.pid, 1024)
+        running.becomes(complete=31, timeout=20)
+        assert "folder-" not in running.log()
+        eventually(lambda: (status := running.status()) is not None and not status.remark, what=running.log)
+        assert running.stop() == 0
+
+
+def test_new_folders_wait_while_descriptors_are_used_up(tmp_path: Path) -> None:
+    dataset = tmp_path / "music"
+    dataset.mkdir()
+    config = configuration(tmp_path / "config.toml", dataset, workers=2)
+    with service(tmp_path / "run", config) as running:
+        eventually(lambda: (status := running.status()) is not None and status.state == "running", what=running.log)
+        eventually(lambda: running.log().count("worker-ready") == 2, what=running.log)
+        limit(running.process.pid, 3)
+        tracks(dataset, 5)
+        running.says("service-short")
+        limit(running.process.pid, 1024)
+        running.becomes(complete=5, timeout=30)
+        assert "folder-blocked" not in running.log()
+        assert "Traceback" not in running.log()
+        assert running.stop() == 0
+
+
+def test_a_worker_without_descriptors_charges_no_folder(tmp_path: Path) -> None:
+    dataset = tmp_path / "music"
+    dataset.mkdir()
+    config = configuration(tmp_path / "config.toml", dataset, workers=1)
+    with service(tmp_path / "run", config) as running:
+        eventually(lambda: "worker-ready" in running.log(), what=running.log)
+        worker = eventually(running.workers, what=running.log)[0]
+        limit(worker, 3)
+        tracks(dataset, 2)
+        remark = eventually(lambda: (status := running.status()) and status.remark, what=running.log)
+        assert remark.startswith("short of resources: worker 0: ")
+        limit(worker, 1024)
+        running.becomes(complete=2, timeout=30)
+        assert "folder-blocked" not in running.log()
+        assert "folder-backoff" not in running.log()
+        assert running.stop() == 0
+
+
+def test_a_worker_that_cannot_be_started_is_tried_again_soon(tmp_path: Path) -> None:
+    dataset = tmp_path / "music"
+    dataset.mkdir()
+    config = configuration(tmp_path / "config.toml", dataset, workers=1)
+    with service(tmp_path / "run", config) as running:
+        eventually(lambda: (status := running.status()) is not None and status.datasets[0].last_walk, what=running.log)
+        worker = eventually(running.workers, what=running.log)[0]
+        limit(running.process.pid, 3)
+        os.kill(worker, signal.SIGKILL)
+        running.says("cannot start a process")
+        limit(running.process.pid, 1024)
+        eventually(lambda: running.log().count("worker-ready") == 2, 20, running.log)
+        assert "worker-cannot-start" not in running.log()
+        assert running.stop() == 0

@@ -1,0 +1,198 @@
+"""A dataset whose mount hangs holds up its own jobs and nothing else: real sleeps in the kernel that no signal ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from audiobatchd.model import DatasetState, FolderState
+from audiobatchd.status import DatasetStatus, Status
+from support.audio_files import make_track
+from support.hanging_mount import HangingMount, hanging_mount, why_not
+from support.plugins import install_gate
+from support.service import Service, configuration, eventually, features_of, once, run, service
+
+pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.timeout(240)]
+LONG_AFTER = 8.0
+"""In seconds: by then the first walk is over, and the disk's last answer counts for nothing any more."""
+REMARK = "its disk does not answer"
+
+
+class Ground:
+    """A local dataset, one on a mount that can hang, and a gate that keeps jobs at work."""
+
+    def __init__(self, directory: Path, mount: HangingMount) -> None:
+        self.directory = directory
+        self.mount = mount
+        self.remote, self.local = mount.place, directory / "local"
+        self.local.mkdir()
+        self.gate = directory / "gate"
+        self.env = {"PYTHONPATH": install_gate(self.gate)["PYTHONPATH"] + ":" + os.environ["PYTHONPATH"]}
+        (self.gate / "go").touch()
+
+    def configured(self, stop_grace: float = 30.0) -> Path:
+        path = self.directory / "config.toml"
+        configuration(path, self.local, plugins=["gate"], workers=2, stop_grace=stop_grace)
+        with path.open("a") as file:
+            file.write(f'[[dataset]]\npath = "{self.remote}"\nsettle = 0.3\nalone = true\n')
+        return path
+
+    def catch(self, running: Service, workers: int) -> list[int]:
+        """Have so many workers caught by the mount in the middle of their jobs; their PIDs."""
+        (self.gate / "go").unlink()
+        for number in range(workers):
+            make_track(self.mount.behind / f"Song {number}", seconds=0.5, stems=())
+        run("audiobatchctl", "rescan", self.remote, "--socket", running.socket)
+        busy = eventually(lambda: at_the_gate(running.status(), workers), what=running.log)
+        self.mount.hang()
+        (self.gate / "go").touch()
+        return busy
+
+
+def at_the_gate(status: Status | None, count: int) -> list[int]:
+    found = [worker.pid for worker in status.workers if worker.doing.startswith("gate")] if status else []
+    return found if len(found) == count else []
+
+
+def dataset(running: Service, path: Path) -> DatasetStatus:
+    status = running.status()
+    assert status is not None
+    return next(each for each in status.datasets if each.path == str(path))
+
+
+def says(running: Service, path: Path, remark: str) -> None:
+    eventually(lambda: dataset(running, path).remark == remark, what=lambda: f"{remark!r}\n{running.log()}")
+
+
+def completes(running: Service, path: Path, count: int) -> None:
+    eventually(running.status, what=running.log)
+
+    def complete() -> bool:
+        return dataset(running, path).folders[FolderState.COMPLETE] == count
+
+    eventually(complete, what=lambda: f"{dataset(running, path).folders}\n{running.log()}")
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Iterator[Ground]:
+    with hanging_mount(tmp_path / "remote", tmp_path / "behind") as mount:
+        yield Ground(tmp_path, mount)
+
+
+def test_caught_workers_hold_up_no_other_dataset(ground: Ground, tmp_path: Path) -> None:
+    with service(tmp_path / "run", ground.configured(), env=ground.env) as running:
+        eventually(running.status)
+        caught = ground.catch(running, 2)
+        make_track(ground.local / "Near", seconds=0.5, stems=())
+        completes(running, ground.local, 1)
+        says(running, ground.remote, REMARK)
+        status = running.status()
+        assert status is not None
+        assert sorted(each.pid for each in status.lost) == sorted(caught)
+        assert {worker.pid for worker in status.workers}.isdisjoint(caught)
+        remote = dataset(running, ground.remote)
+        assert remote.state is DatasetState.PAUSED
+        assert remote.folders[FolderState.LOCKED] == 2
+        code, told, _ = run("audiobatchctl", "explain", "--json", ground.remote / "Song 0", "--socket", running.socket)
+        assert (code, '"charges":0' in told.replace(" ", "")) == (0, True), told
+        assert any(f"PID {pid}" in told for pid in caught), told
+        ground.mount.heal()
+        completes(running, ground.remote, 2)
+        eventually(lambda: (found := running.status()) is not None and not found.lost, what=running.log)
+        assert dataset(running, ground.remote).remark == ""
+        assert all(features_of(each) for each in ground.mount.behind.iterdir() if each.is_dir())
+        assert running.stop() == 0
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_stopping_does_not_wait_for_caught_workers(ground: Ground, tmp_path: Path, signals: int) -> None:
+    with service(tmp_path / "run", ground.configured(stop_grace=2.0), env=ground.env) as running:
+        eventually(running.status)
+        caught = ground.catch(running, 2)
+        for _ in range(signals - 1):
+            running.process.send_signal(signal.SIGTERM)
+        assert running.stop(timeout=20) == 0
+        assert any(is_there(pid) for pid in caught), "nothing was left behind, so nothing was shown"
+
+
+def is_there(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+def test_a_mount_that_comes_back_goes_on_after_an_abort(ground: Ground, tmp_path: Path) -> None:
+    with service(tmp_path / "run", ground.configured(), env=ground.env) as running:
+        eventually(running.status)
+        ground.catch(running, 1)
+        says(running, ground.remote, REMARK)
+        ground.mount.abort()
+        ground.mount.detach()
+        ground.mount.heal()
+        with hanging_mount(ground.remote, ground.mount.behind):
+            completes(running, ground.remote, 1)
+            assert running.stop() == 0
+
+
+def test_a_root_that_hangs_at_the_start_holds_up_no_other(ground: Ground, tmp_path: Path) -> None:
+    make_track(ground.local / "Near", seconds=0.5, stems=())
+    make_track(ground.mount.behind / "Far", seconds=0.5, stems=())
+    config = ground.configured()
+    ground.mount.hang()
+    with service(tmp_path / "run", config, env=ground.env) as running:
+        eventually(running.status)
+        completes(running, ground.local, 1)
+        says(running, ground.remote, REMARK)
+        status = running.status()
+        assert status is not None
+        assert status.state == "running"
+        assert running.stop(timeout=20) == 0
+    with service(tmp_path / "run", config, env=ground.env) as running:
+        eventually(running.status)
+        says(running, ground.remote, REMARK)
+        ground.mount.heal()
+        completes(running, ground.remote, 1)
+
+
+def test_one_pass_says_that_a_disk_does_not_answer(ground: Ground) -> None:
+    make_track(ground.mount.behind / "Far", seconds=0.5, stems=())
+    ground.mount.hang()
+    code, _, told = once(ground.remote)
+    assert (code, told) == (2, f"audiobatchd: cannot work on {ground.remote}: {REMARK}\n")
+
+
+def test_a_walk_that_is_asked_for_is_not_caught(ground: Ground, tmp_path: Path) -> None:
+    with service(tmp_path / "run", ground.configured(), env=ground.env) as running:
+        eventually(lambda: (found := running.status()) is not None and found.uptime > LONG_AFTER, what=running.log)
+        assert dataset(running, ground.remote).last_walk
+        ground.mount.hang()
+        run("audiobatchctl", "rescan", ground.remote, "--socket", running.socket)
+        says(running, ground.remote, REMARK)
+        assert running.stop(timeout=20) == 0
+
+
+def test_a_caught_thread_keeps_no_new_service_from_its_start(ground: Ground, tmp_path: Path) -> None:
+    """The kernel keeps such a process until the disk answers, as it keeps a worker; what it held is free before."""
+    make_track(ground.mount.behind / "Far", seconds=0.5, stems=())
+    config = ground.configured()
+    with service(tmp_path / "run", config, env=ground.env) as running:
+        completes(running, ground.remote, 1)
+        ground.mount.hang()
+        run("audiobatchctl", "rescan", ground.remote, "--socket", running.socket)  # so soon that it may be caught
+        says(running, ground.remote, REMARK)
+        running.process.send_signal(signal.SIGTERM)
+        eventually(lambda: not running.socket.exists(), 20, running.log)
+        make_track(ground.local / "Near", seconds=0.5, stems=())
+        with service(tmp_path / "run", config, env=ground.env) as another:
+            eventually(another.status, what=another.log)
+            completes(another, ground.local, 1)
+            ground.mount.heal()
+            assert running.process.wait(30) == 0
+            completes(another, ground.remote, 1)
+            assert another.stop() == 0
