@@ -119,7 +119,7 @@ def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:
 
     Where the disk does not answer, links in a path are left in it: a dataset that hangs keeps no other from its start.
     """
-    paths = [filesystems.resolved(each.path) or os.path.abspath(each.path) for each in datasets]
+    paths = [_without_links(each.path) for each in datasets]
     absolute = tuple(msgspec.structs.replace(each, path=path) for each, path in zip(datasets, paths, strict=True))
     for number, one in enumerate(absolute):
         for other in absolute[number + 1 :]:
@@ -152,11 +152,15 @@ def _in_toml(value: object) -> str:
 
 def dataset_from_command_line(config: Config, path: str) -> DatasetConfig:
     """The dataset at `path`: with the settings that the file gives it, else with the defaults."""
-    wanted = filesystems.resolved(path) or os.path.abspath(path)
+    wanted = _without_links(path)
     for each in config.dataset:
         if each.path == wanted:
             return each
     return DatasetConfig(path=wanted)
+
+
+def _without_links(path: str) -> str:
+    return filesystems.resolved(path) or os.path.abspath(path)  # noqa: PTH100  # the disk does not tell where links lead
 
 
 def _in_toml_words(message: str) -> str:

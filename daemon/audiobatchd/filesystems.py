@@ -80,13 +80,19 @@ def resolved(path: str, patience: float = 5.0) -> str | None:
     """
     if all(classify(fields[fields.index("-") + 1], set()) is Kind.LOCAL for fields in _mounts()):
         return os.path.realpath(path)
+    # None of our streams goes along: one that hangs would keep open what another program waits for the end of.
     process = subprocess.Popen(
-        inquiry.command("resolve", os.path.abspath(path)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        inquiry.command("resolve", path),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     try:
         found, _ = process.communicate(timeout=patience)
     except subprocess.TimeoutExpired:
-        process.kill()  # and it is not waited for
+        if process.stdout is not None:
+            process.stdout.close()
+        inquiry.let_go(process)
         return None
     return os.fsdecode(found) or os.path.realpath(path)
 

@@ -9,7 +9,12 @@ import os
 import secrets
 import stat
 import sys
+import threading
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import subprocess
 
 _ENTRIES, _FILES, _BYTES = 1000, 16, 1 << 16
 
@@ -17,6 +22,13 @@ _ENTRIES, _FILES, _BYTES = 1000, 16, 1 << 16
 def command(*arguments: str) -> list[str]:
     """What starts this program with these arguments; see `main`."""
     return [sys.executable, "-I", "-S", __file__, *arguments]
+
+
+def let_go(process: subprocess.Popen[bytes]) -> None:
+    """End a process that asks, without waiting for it: the kernel may keep it for as long as the disk hangs."""
+    process.kill()
+    with suppress(RuntimeError):  # where there is no thread for it, it is taken care of when this process ends
+        threading.Thread(target=process.wait, name="end of an inquiry", daemon=True).start()
 
 
 def ask(folder: str, *, briefly: bool) -> None:
@@ -59,7 +71,7 @@ def _write(path: str) -> None:
 
 
 def main() -> None:
-    """The entry point: `briefly` or `thoroughly`, and the folder; or `resolve`, and the path to be told without links."""
+    """The entry point: `briefly` or `thoroughly`, and a folder; or `resolve`, and a path to be told without links."""
     if sys.argv[1] == "resolve":
         sys.stdout.buffer.write(os.fsencode(os.path.realpath(sys.argv[2])))
         return

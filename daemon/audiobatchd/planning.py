@@ -12,7 +12,7 @@ from audiobatchd.errands import Terms
 from audiobatchd.model import Mode
 from audiobatchd.sightings import Sightings
 
-_FRESH = 10.0
+_FRESH = 2.0
 """In seconds: a disk that has not answered for longer is asked before anything is begun there."""
 
 

@@ -65,7 +65,7 @@ def _ran(place: str) -> bytes:
 
 @dataclass(eq=False)
 class _Inquiry:
-    """A process that asks; `mount` names the mount that it was started on. `asked` are the questions that wait for it."""
+    """A process that asks; `mount` is the ID of the mount that it was started on, `asked` are the questions to it."""
 
     process: subprocess.Popen[bytes]
     pidfd: int
@@ -111,10 +111,10 @@ class Probes:
     def stop(self) -> None:
         """Ask no more. What hangs is left behind."""
         loop = asyncio.get_running_loop()
-        for inquiry_ in (*self._out.values(), *self._left):
-            loop.remove_reader(inquiry_.pidfd)
-            os.close(inquiry_.pidfd)
-            inquiry_.process.kill()
+        for each in (*self._out.values(), *self._left):
+            loop.remove_reader(each.pidfd)
+            os.close(each.pidfd)
+            inquiry.let_go(each.process)
         self._out.clear()
         self._left.clear()
 

@@ -27,7 +27,6 @@ from audiobatchd.model import Cause, FileStamp, FolderKey
 from audiobatchd.names import folder_at, shown
 from audiobatchd.sightings import Sighting, Sightings
 
-
 _Result = TypeVar("_Result")
 
 
@@ -70,7 +69,7 @@ class Scanner:
     """Reads folders of one dataset on the terms of these `offers` and this `policy`.
 
     A track folder without a file named `marker`, where one is set, is still on its way. `short` is told when this
-    process is short of descriptors or memory, which says nothing of a folder; it waits or raises, and all is tried again.
+    process is short of descriptors or memory, which says nothing of a folder: it waits, or raises.
     """
 
     root: str

@@ -18,6 +18,8 @@ from support.plugins import install_gate
 from support.service import Service, configuration, eventually, features_of, once, run, service
 
 pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.timeout(240)]
+LONG_AFTER = 8.0
+"""In seconds: by then the first walk is over, and the disk's last answer counts for nothing any more."""
 REMARK = "its disk does not answer"
 
 
@@ -33,8 +35,9 @@ class Ground:
         self.env = install_gate(self.gate)
         (self.gate / "go").touch()
 
-    def configured(self, workers: int = 2, **keys: object) -> Path:
-        path = configuration(self.directory / "config.toml", self.local, plugins=["gate"], workers=workers, **keys)
+    def configured(self, stop_grace: float = 30.0) -> Path:
+        path = self.directory / "config.toml"
+        configuration(path, self.local, plugins=["gate"], workers=2, stop_grace=stop_grace)
         with path.open("a") as file:
             file.write(f'[[dataset]]\npath = "{self.remote}"\nsettle = 0.3\nalone = true\n')
         return path
@@ -67,6 +70,8 @@ def says(running: Service, path: Path, remark: str) -> None:
 
 
 def completes(running: Service, path: Path, count: int) -> None:
+    eventually(running.status, what=running.log)
+
     def complete() -> bool:
         return dataset(running, path).folders[FolderState.COMPLETE] == count
 
@@ -93,9 +98,7 @@ def test_caught_workers_hold_up_no_other_dataset(ground: Ground, tmp_path: Path)
         remote = dataset(running, ground.remote)
         assert remote.state is DatasetState.PAUSED
         assert remote.folders[FolderState.LOCKED] == 2
-        code, told, _ = run(
-            "audiobatchctl", "explain", "--json", ground.remote / "Song 0", "--socket", running.socket
-        )
+        code, told, _ = run("audiobatchctl", "explain", "--json", ground.remote / "Song 0", "--socket", running.socket)
         assert (code, '"charges":0' in told.replace(" ", "")) == (0, True), told
         assert any(f"PID {pid}" in told for pid in caught), told
         ground.mount.heal()
@@ -166,12 +169,30 @@ def test_one_pass_says_that_a_disk_does_not_answer(ground: Ground) -> None:
 
 def test_a_walk_that_is_asked_for_is_not_caught(ground: Ground, tmp_path: Path) -> None:
     with service(tmp_path / "run", ground.configured(), env=ground.env) as running:
-        eventually(lambda: (found := running.status()) is not None and found.state == "running", what=running.log)
+        eventually(lambda: (found := running.status()) is not None and found.uptime > LONG_AFTER, what=running.log)
+        assert dataset(running, ground.remote).last_walk
         ground.mount.hang()
-        eventually(lambda: ask_and_see(running, ground.remote), what=running.log)
+        run("audiobatchctl", "rescan", ground.remote, "--socket", running.socket)
+        says(running, ground.remote, REMARK)
         assert running.stop(timeout=20) == 0
 
 
-def ask_and_see(running: Service, path: Path) -> bool:
-    run("audiobatchctl", "rescan", path, "--socket", running.socket)
-    return dataset(running, path).remark == REMARK
+def test_a_caught_thread_keeps_no_new_service_from_its_start(ground: Ground, tmp_path: Path) -> None:
+    """The kernel keeps such a process until the disk answers, as it keeps a worker; what it held is free before."""
+    make_track(ground.mount.behind / "Far", seconds=0.5, stems=())
+    config = ground.configured()
+    with service(tmp_path / "run", config, env=ground.env) as running:
+        completes(running, ground.remote, 1)
+        ground.mount.hang()
+        run("audiobatchctl", "rescan", ground.remote, "--socket", running.socket)  # so soon that it may be caught
+        says(running, ground.remote, REMARK)
+        running.process.send_signal(signal.SIGTERM)
+        eventually(lambda: not running.socket.exists(), 20, running.log)
+        make_track(ground.local / "Near", seconds=0.5, stems=())
+        with service(tmp_path / "run", config, env=ground.env) as another:
+            eventually(another.status, what=another.log)
+            completes(another, ground.local, 1)
+            ground.mount.heal()
+            assert running.process.wait(30) == 0
+            completes(another, ground.remote, 1)
+            assert another.stop() == 0

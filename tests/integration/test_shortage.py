@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from support.audio_files import make_track
-from support.service import configuration, eventually, once, service
+from support.service import Service, configuration, eventually, once, service
 
 FEW = 20
 
@@ -20,6 +20,11 @@ def tracks(dataset: Path, count: int) -> list[Path]:
 def limit(pid: int, soft: int) -> None:
     """Let a running process have so many descriptors."""
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
+
+
+def remark_of(running: Service) -> str:
+    status = running.status()
+    return status.remark if status is not None else ""
 
 
 def test_complete_folders_stay_complete_with_few_descriptors(tmp_path: Path) -> None:
@@ -35,7 +40,7 @@ def test_complete_folders_stay_complete_with_few_descriptors(tmp_path: Path) -> 
         limit(running.process.pid, 1024)
         running.becomes(complete=31, timeout=20)
         assert "folder-" not in running.log()
-        eventually(lambda: (status := running.status()) is not None and not status.remark, what=running.log)
+        eventually(lambda: not remark_of(running), what=running.log)
         assert running.stop() == 0
 
 
@@ -65,8 +70,7 @@ def test_a_worker_without_descriptors_charges_no_folder(tmp_path: Path) -> None:
         worker = eventually(running.workers, what=running.log)[0]
         limit(worker, 3)
         tracks(dataset, 2)
-        remark = eventually(lambda: (status := running.status()) and status.remark, what=running.log)
-        assert remark.startswith("short of resources: worker 0: ")
+        eventually(lambda: "short of resources: worker 0: " in remark_of(running), what=running.log)
         limit(worker, 1024)
         running.becomes(complete=2, timeout=30)
         assert "folder-blocked" not in running.log()

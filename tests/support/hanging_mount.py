@@ -330,7 +330,8 @@ def _main(behind: Path, place: Path) -> None:
     options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
     if _LIBC.mount(b"hanging", os.fsencode(place), b"fuse", 6, options) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(place))
-    print("mounted", flush=True)
+    sys.stdout.write("mounted\n")
+    sys.stdout.flush()
     _Server(device, behind).serve()
 
 

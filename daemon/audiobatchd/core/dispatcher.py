@@ -252,7 +252,6 @@ class Dispatcher:
         known, self._short, self._short_at = self.shortage(now), reason, now
         return [] if known else [do.Report("service-short", {"reason": reason})]
 
-
     def _probed(self, event: on.Probed, now: float) -> list[do.Action]:
         actions = self.rounds.probed(event, now)
         if event.cause is Cause.HANG:
@@ -284,7 +283,7 @@ class Dispatcher:
         return actions
 
     def _ask_for_the_killed(self, actions: list[do.Action], now: float) -> list[do.Action]:
-        """A worker that slept when its time was over may have waited for its disk: that is asked before it is judged."""
+        """A worker that slept when its time was over may have waited for its disk: that is asked before."""
         asked: list[do.Action] = []
         for action in actions:
             slot = self.crew.slots[action.slot] if isinstance(action, do.KillWorker) else None

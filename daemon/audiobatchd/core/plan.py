@@ -26,8 +26,8 @@ class Limits:
 class Plan:
     """The whole. `datasets` has each one's `rescan`; `features` are those that somebody asked for.
 
-    A process that is still there `lost_after` its SIGKILL is lost. What has slept for `asleep` at a dataset's work puts
-    its disk under suspicion; before anything is begun in a dataset whose disk has not answered for `fresh`, it is asked.
+    A process that is still there `lost_after` its SIGKILL is lost. What has slept for `asleep` over a dataset puts its
+    disk under suspicion; before anything is begun in one whose disk has not answered for `fresh`, the disk is asked.
     """
 
     datasets: dict[str, float]

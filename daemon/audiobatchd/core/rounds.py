@@ -176,7 +176,10 @@ class Rounds:
         return {path for path, each in self._datasets.items() if each.is_left_alone or self._is_silent(each, now)}
 
     def ask_first(self, datasets: Iterable[str], now: float) -> list[do.Action]:
-        """Something waits in these datasets: where the disk has not answered for long, no thread is to be caught by it."""
+        """Something waits in these datasets: where the disk has not answered for long, it is asked before.
+
+        Neither a thread nor a worker is to be caught by one that hangs.
+        """
         actions: list[do.Action] = []
         for dataset in map(self._datasets.__getitem__, datasets):
             if not dataset.is_left_alone and self._is_silent(dataset, now):
@@ -196,7 +199,7 @@ class Rounds:
         return now - dataset.answered_at > self._plan.fresh
 
     def suspected(self, key: FolderKey, now: float) -> list[do.Action]:
-        """Something sleeps over what it does in this folder: is it the disk?"""
+        """Something sleeps over what it does in this folder: have the disk asked, unless that is done already."""
         dataset = self._datasets.get(key.dataset)
         if dataset is None or not dataset.suspected(key, now):
             return []

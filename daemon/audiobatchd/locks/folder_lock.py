@@ -20,6 +20,7 @@ from audiobatchd.errors import LockBusyError, LockLostError
 from audiobatchd.filesystems import Kind
 from audiobatchd.locks import content, kernel
 from audiobatchd.locks.content import Content, Empty, GuideText
+from audiobatchd.model import Cause
 from audiobatchd.names import shown
 
 SUFFIX = ".lock"
@@ -164,14 +165,19 @@ class FolderLock:
             return
         if _held.get(self.path) is self:  # not another one's, who has the path since our file was removed by hand
             del _held[self.path]
-        # What cannot be removed any more is in nobody's way: it is not held. The directory's descriptor goes first, for
-        # removing the file takes one, and they may be used up.
+        left = [descriptor, self._directory]
+        # What cannot be removed any more is in nobody's way: it is not held.
         with contextlib.suppress(OSError):
-            kernel.close_lock(self._directory)
-        with contextlib.suppress(OSError):
-            give_back(self.path, descriptor, self.kind)
-        with contextlib.suppress(OSError):  # it is closed all the same; NFS may tell only now what it did not write
-            kernel.close_lock(descriptor)
+            try:
+                give_back(self.path, descriptor, self.kind)
+            except OSError as error:
+                if filesystems.cause_of(error) is not Cause.SHORTAGE:
+                    raise
+                kernel.close_lock(left.pop())  # removing the file takes a descriptor, and they are used up
+                give_back(self.path, descriptor, self.kind)
+        for each in left:
+            with contextlib.suppress(OSError):  # it is closed all the same; NFS may tell only now what it did not write
+                kernel.close_lock(each)
 
     def _respect_the_guides_name(self) -> None:
         """Raise where a script of the guide is at the folder: of `A.B Song` it takes `A.lock`, and so of `A.C Song`."""

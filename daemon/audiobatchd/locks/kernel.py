@@ -14,6 +14,7 @@ import os
 import struct
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 OPEN_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """A link is not followed, a FIFO not waited for, and nothing is passed on to a program that is started."""
@@ -136,10 +137,10 @@ def _opened(path: str, flags: int, mode: int) -> int:
 def _just_opened() -> Iterator[int]:
     """The descriptors of this process that other threads may have got and not yet noted, by what they are called."""
     names = set(_opening.values())
-    for each in os.listdir("/proc/self/fd") if names else ():
+    for each in Path("/proc/self/fd").iterdir() if names else ():
         with contextlib.suppress(OSError):
-            if os.path.basename(os.readlink(f"/proc/self/fd/{each}")) in names:
-                yield int(each)
+            if each.readlink().name in names:
+                yield int(each.name)
 
 
 def _after_fork_in_child() -> None:

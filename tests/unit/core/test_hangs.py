@@ -1,0 +1,270 @@
+"""A disk that does not answer: whom it holds up, who is ended and lost over it, and that nobody is charged."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from audiobatchd.core import actions as do
+from audiobatchd.core import events as on
+from audiobatchd.core.datasets import NO_ANSWER
+from audiobatchd.core.messages import Stage
+from audiobatchd.core.slot import SlotState
+from audiobatchd.model import Cause, DatasetState, FolderState, Outcome, WalkKind
+from support.core_rig import Rig, jobs, key, only, plan, reading, reads, reports
+
+FAR, NEAR = "/far", "/near"
+ASLEEP = 3.0
+LOST_AFTER = 10.0
+
+
+def rig(workers: int = 2, fresh: float | None = None) -> Rig:
+    """Two datasets; one folder waits in the far one, and is being worked on."""
+    the_plan = plan(FAR, NEAR, workers=workers, settle=0.0)
+    if fresh is not None:
+        the_plan = dataclasses.replace(the_plan, fresh=fresh)
+    return Rig(the_plan)
+
+
+def busy(workers: int = 2) -> Rig:
+    made = rig(workers)
+    made.start(reading("A", dataset=FAR))
+    assert made.core.crew.slots[0].state is SlotState.BUSY
+    return made
+
+
+def sleeps(made: Rig, seconds: float = ASLEEP, slot: int = 0) -> list[do.Action]:
+    return made.tell(on.WorkersMeasured({}, {made.core.crew.slots[slot].pid: seconds}))
+
+
+def folder(made: Rig, path: str = "A") -> tuple[FolderState, int]:
+    found = made.core.ledger.active[key(path, FAR)]
+    return found.state, found.charges
+
+
+def hangs(made: Rig) -> list[do.Action]:
+    """A worker sleeps, and its disk does not answer."""
+    asked = only(do.Probe, sleeps(made))
+    assert [(each.key, each.cause) for each in asked] == [(key("A", FAR), Cause.HANG)]
+    return made.tell(on.Probed(FAR, Cause.HANG, NO_ANSWER))
+
+
+def test_a_worker_that_sleeps_puts_its_disk_on_trial() -> None:
+    made = busy()
+    assert only(do.Probe, sleeps(made, ASLEEP / 2)) == []
+    assert len(only(do.Probe, sleeps(made))) == 1
+    assert only(do.Probe, sleeps(made, 2 * ASLEEP)) == [], "it is being asked"
+    made.tell(on.WalkRead((reading("B", dataset=FAR), reading("C", dataset=NEAR))))
+    assert folder(made, "B")[0] is FolderState.QUEUED
+    actions = made.tell(on.Probed(FAR, Cause.HANG))
+    assert [job.path for job in jobs(actions)] == [] == only(do.KillWorker, actions)
+    assert made.core.datasets[FAR].standing[0] is DatasetState.ACTIVE
+
+
+def test_a_disk_that_answers_lets_its_jobs_go_on() -> None:
+    made = busy()
+    sleeps(made)
+    made.tell(on.WalkRead((reading("B", dataset=FAR),)))
+    assert folder(made, "B")[0] is FolderState.QUEUED
+    assert [job.path for job in jobs(made.tell(on.Probed(FAR, Cause.HANG)))] == [b"B"]
+    assert only(do.Probe, sleeps(made)) == [], "something else keeps it, and the disk is not asked every second"
+    assert made.tick(60.0) is not None
+    assert len(only(do.Probe, sleeps(made))) == 1
+
+
+def test_a_disk_that_hangs_holds_up_its_own_dataset_alone() -> None:
+    made = busy()
+    actions = hangs(made)
+    assert "dataset-paused" in reports(actions)
+    assert made.core.datasets[FAR].standing == (DatasetState.PAUSED, NO_ANSWER)
+    far_and_near = (reading("B", dataset=FAR), reading("C", dataset=NEAR))
+    assert [job.dataset for job in jobs(made.tell(on.WalkRead(far_and_near)))] == [NEAR.encode()]
+
+
+def test_nothing_is_begun_where_the_disk_hangs() -> None:
+    made = busy()
+    hangs(made)
+    made.die()
+    actions = made.tell(
+        on.FolderHint(key("B", FAR)), on.FolderHint(key("D", NEAR)), on.RescanAsked(FAR), on.TreeAppeared(key("T", FAR))
+    )
+    actions += made.tick(4000.0)
+    begun = [*reads(actions), *(each.key for each in only(do.Tidy, actions))]
+    assert {each.dataset for each in begun} == {NEAR}
+    rounds = [each.dataset for each in only(do.WalkTree, actions)] + [
+        each.dataset for each in only(do.ReapLocks, actions)
+    ]
+    assert set(rounds) == {NEAR}
+    wakeup = made.core.next_wakeup()
+    assert wakeup is None or wakeup > made.now, "else the loop would spin"
+    actions = made.tell(on.Probed(FAR, Cause.HANG))
+    assert "dataset-resumed" in reports(actions)
+    assert {key("B", FAR), key("A", FAR)} <= set(reads(actions))
+    assert only(do.Tidy, actions) == [do.Tidy(key("A", FAR))]
+    kinds = {each.kind for each in only(do.WalkTree, actions) if each.dataset == FAR}
+    assert kinds == {WalkKind.FULL, WalkKind.TREES}
+
+
+def test_a_worker_that_sleeps_there_is_ended_and_nobody_charged() -> None:
+    made = busy()
+    assert only(do.KillWorker, hangs(made)) == [do.KillWorker(0)]
+    actions = made.die(0, "killed by signal 9")
+    assert folder(made) == (FolderState.BACKOFF, 0)
+    assert [(each.attempt.reason, each.attempt.charged) for each in only(do.KeepAttempt, actions)] == [
+        (NO_ANSWER, False)
+    ]
+    assert only(do.SpawnWorker, actions) == [do.SpawnWorker(0)]
+
+
+def test_a_worker_that_runs_there_is_left_at_its_job() -> None:
+    made = rig()
+    made.start(reading("A", dataset=FAR), reading("B", dataset=FAR))
+    hangs(made)
+    assert [slot.state for slot in made.core.crew.slots] == [SlotState.ENDING, SlotState.BUSY]
+    made.end(1)
+    assert key("B", FAR) in made.core.ledger.complete
+
+
+@pytest.mark.parametrize("answers", [False, True])
+def test_the_disk_tells_whose_fault_a_deadline_was(answers: bool) -> None:
+    made = busy()
+    sleeps(made, 1.0)
+    actions = made.tick(700.0)
+    actions += made.tick(1.0)
+    assert only(do.KillWorker, actions) == [do.KillWorker(0)]
+    assert len(only(do.Probe, actions)) == 1
+    made.die(0, "killed by signal 9")
+    assert folder(made)[0] is FolderState.RUNNING, "it is not judged before the disk was asked"
+    made.tell(on.Probed(FAR, Cause.HANG, "" if answers else NO_ANSWER))
+    assert folder(made) == (FolderState.BACKOFF, int(answers))
+    assert made.core.crew.slots[0].state is SlotState.BOOTING
+
+
+def lost(made: Rig) -> tuple[int, list[do.Action]]:
+    """A worker that was killed does not end; its PID."""
+    hangs(made)
+    pid = made.core.crew.slots[0].pid
+    assert only(do.SpawnWorker, made.tick(LOST_AFTER - 0.5)) == []
+    return pid, made.tick(1.0)
+
+
+def test_a_worker_that_sigkill_does_not_end_is_replaced() -> None:
+    made = busy()
+    pid, actions = lost(made)
+    assert only(do.SpawnWorker, actions) == [do.SpawnWorker(0)]
+    assert "worker-lost" in reports(actions)
+    assert set(made.core.crew.lost) == {pid}
+    assert folder(made) == (FolderState.LOCKED, 0)
+    assert f"PID {pid}" in made.core.ledger.active[key("A", FAR)].reason
+
+
+def test_the_folder_of_a_lost_worker_is_left_alone_until_it_ends() -> None:
+    made = busy()
+    pid, _ = lost(made)
+    made.tell(on.Probed(FAR, Cause.HANG))
+    actions = made.tell(on.FolderHint(key("A", FAR)), on.RetryAsked(key("A", FAR)))
+    actions += made.tell(on.WalkRead((reading("A", dataset=FAR),)))
+    assert key("A", FAR) not in reads(actions)
+    assert folder(made) == (FolderState.LOCKED, 0)
+    actions = made.tell(on.WorkerExited(0, pid, "killed by signal 9", signal=9))
+    assert only(do.Tidy, actions) == [do.Tidy(key("A", FAR))]
+    assert key("A", FAR) in reads(actions)
+    assert "worker-found" in reports(actions)
+    assert made.core.crew.lost == {}
+    assert [slot.state for slot in made.core.crew.slots].count(SlotState.BOOTING) == 1, "the new one goes on"
+
+
+def test_what_a_lost_worker_says_is_not_heard() -> None:
+    made = busy()
+    pid, _ = lost(made)
+    before = made.core.crew.slots[0]
+    made.tell(on.WorkerSaid(0, pid, Stage(1, "writing the record")))
+    assert (before.state, before.doing) == (SlotState.BOOTING, "")
+
+
+def test_a_disk_that_hangs_for_one_folder_lets_the_others_go_on() -> None:
+    made = busy()
+    sleeps(made)
+    actions = made.tell(on.Probed(FAR, Cause.HANG, only=key("A", FAR)))
+    assert only(do.KillWorker, actions) == [do.KillWorker(0)]
+    assert made.core.datasets[FAR].standing[0] is DatasetState.ACTIVE
+    made.die()
+    assert folder(made) == (FolderState.BACKOFF, 0)
+
+
+def test_a_thread_that_sleeps_puts_its_disk_on_trial() -> None:
+    made = busy()
+    asked = only(do.Probe, made.tell(on.WorkersMeasured({}, {}, {NEAR: ASLEEP})))
+    assert [(each.key, each.cause) for each in asked] == [(key("", NEAR), Cause.HANG)]
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_stopping_does_not_wait_for_what_cannot_be_killed(signals: int) -> None:
+    made = busy(workers=1)
+    for _ in range(signals):
+        made.tell(on.StopAsked(0))
+    until = 34.0 if signals == 1 else 4.0
+    assert only(do.Finish, [action for _ in range(int(until * 2)) for action in made.tick(0.5)]) == [do.Finish(0)]
+
+
+def test_one_told_to_stop_is_killed_by_the_second_signal() -> None:
+    made = rig(workers=1)
+    made.start()
+    made.tell(on.StopAsked(0))
+    assert made.core.crew.slots[0].state is SlotState.ENDING
+    assert only(do.KillWorker, made.tell(on.StopAsked(0))) == [do.KillWorker(0)]
+
+
+def test_a_disk_that_has_been_silent_is_asked_before_anything_begins() -> None:
+    made = rig(fresh=10.0)
+    actions = made.boot()
+    asked = only(do.Probe, actions)
+    assert [(each.key.dataset, each.briefly) for each in asked] == [(FAR, True), (NEAR, True)]
+    assert only(do.WalkTree, actions) == []
+    actions = made.tell(on.Probed(NEAR, Cause.HANG), on.Probed(FAR, Cause.HANG, NO_ANSWER))
+    assert {each.dataset for each in only(do.WalkTree, actions)} == {NEAR}
+    made.tick(20.0)
+    actions = made.tell(on.FolderHint(key("A", NEAR)))
+    assert (reads(actions), len(only(do.Probe, actions))) == ([], 1)
+    assert reads(made.tell(on.Probed(NEAR, Cause.HANG))) == [key("A", NEAR)]
+
+
+def test_the_service_is_ready_without_a_root_that_hangs() -> None:
+    made = rig(fresh=10.0)
+    made.boot()
+    made.tell(on.Probed(NEAR, Cause.HANG), on.Probed(FAR, Cause.HANG, NO_ANSWER))
+    actions = made.tell(on.Walked(NEAR, WalkKind.FULL, (1, 2), empty=False))
+    assert only(do.AnnounceReady, actions) == [do.AnnounceReady()]
+
+
+def test_one_pass_ends_with_a_failure_where_a_disk_hangs() -> None:
+    made = Rig(dataclasses.replace(plan(FAR, settle=0.0, once=True), fresh=10.0))
+    made.boot()
+    made.tell(on.Probed(FAR, Cause.HANG, NO_ANSWER))
+    for slot in made.core.crew.slots:
+        made.tell(on.WorkerExited(slot.index, slot.pid, "exit code 0"))
+    assert made.core.life.code == 1
+
+
+def test_a_shortage_is_told_once_and_tried_again_at_once() -> None:
+    made = busy(workers=1)
+    actions = made.end(0, Outcome.ERROR, reasons={"": "Too many open files"}, cause=Cause.SHORTAGE)
+    assert reports(actions) == ["service-short"]
+    assert folder(made) == (FolderState.SETTLING, 0)
+    assert made.core.shortage(made.now) == "worker 0: Too many open files"
+    assert only(do.KeepAttempt, actions) == []
+    assert reports(made.tell(on.Short("Too many open files"))) == []
+    assert key("A", FAR) in reads(made.tick(2.0))
+    assert made.core.shortage(made.now + 10) == ""
+
+
+def test_a_slot_without_a_process_for_lack_of_room_is_soon_filled() -> None:
+    made = rig(workers=1)
+    actions = made.core.tick(made.now)
+    assert only(do.SpawnWorker, actions) == [do.SpawnWorker(0)]
+    for _ in range(20):
+        made.core.crew.slots[0].short(made.now)
+        made.now += 2.0
+        assert only(do.SpawnWorker, made.core.tick(made.now)) == [do.SpawnWorker(0)]
+    assert made.core.crew.cannot_start == ""
