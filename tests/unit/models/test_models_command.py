@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import pty
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import pytest
 from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE
 from support.model_server import METADATA, Server, graph, sending, serving
 from support.service import PROGRAMS, configuration, run
+from support.terminal import on_a_terminal
 
 BODY = graph(5000)
 HEADS = [name for name in DEFAULT if BY_NAME[name].needs]
@@ -168,20 +166,11 @@ def test_what_cannot_be_fetched_is_told_with_its_address(command: Command) -> No
 
 
 def test_progress_is_drawn_on_a_terminal_and_wiped(command: Command, server: Server) -> None:
-    leader, follower = pty.openpty()
-    try:
-        arguments = ["models", "fetch", UNKNOWN_DIGEST[1], "--from", server.base, "--config", str(command.config)]
-        subprocess.run(
-            [PROGRAMS / "audiobatchctl", *arguments],
-            env={**os.environ, **command.env},
-            stdout=subprocess.DEVNULL,
-            stderr=follower,
-            check=True,
-        )
-        drawn = os.read(leader, 1 << 16).decode()
-    finally:
-        os.close(leader)
-        os.close(follower)
+    arguments = ["models", "fetch", UNKNOWN_DIGEST[1], "--from", server.base, "--config", str(command.config)]
+    fetch = ["sh", "-c", 'exec "$@" >/dev/null', "sh", PROGRAMS / "audiobatchctl", *arguments]
+    with on_a_terminal(fetch, environ=command.env) as terminal:
+        assert terminal.end() == 0
+        drawn = terminal.seen
     assert f"\r  {UNKNOWN_DIGEST[1]}.pb  100 % of 5 kB" in drawn
     assert drawn.endswith(" \r")
     assert "\n" not in drawn

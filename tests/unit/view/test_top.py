@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
 import termios
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import msgspec
@@ -26,11 +19,10 @@ from audiobatchd.requests import Pause, Resume, RetryFolders
 from audiobatchd.status import Status
 from audiobatchd.terminal_text import as_ansi, line_cells
 from support.control_rig import Told, serving
+from support.terminal import Screenful, Terminal, on_a_terminal
 
 SIZES = [(80, 24), (200, 50), (40, 10), (20, 5), (120, 12), (79, 19), (1, 1)]
-ESCAPE = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]")
 PROGRAM = "import sys; from audiobatchd.control_command import main; sys.exit(main(sys.argv[1:]))"
-PATIENCE = 20.0
 
 
 def text(status: Status, width: int, height: int) -> str:
@@ -115,64 +107,22 @@ def test_a_plain_line_says_it_all(busy: Status) -> None:
 # The terminal
 
 
-class Terminal:
-    """A terminal of this size with a program on it, and what stands on its screen now and then."""
-
-    def __init__(self, master: int, process: subprocess.Popen[bytes]) -> None:
-        self.master = master
-        self.process = process
-        self.seen = ""
-
-    def until(self, wanted: str) -> str:
-        """Read until `wanted` was written; what was, since the last time, without escape sequences."""
-        start, deadline = len(self.seen), time.monotonic() + PATIENCE
-        while wanted not in self.seen[start:] and wanted not in ESCAPE.sub("", self.seen[start:]):
-            assert time.monotonic() < deadline, (wanted, self.seen[start:])
-            self._read(0.1)
-        return ESCAPE.sub("", self.seen[start:])
-
-    def press(self, keys: str) -> None:
-        os.write(self.master, keys.encode())
-
-    def resize(self, width: int, height: int) -> None:
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("4H", height, width, 0, 0))
-
-    def end(self) -> int:
-        """Its exit code, once it has ended."""
-        deadline = time.monotonic() + PATIENCE
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline
-            self._read(0.05)
-        self._read(0.1)
-        return self.process.returncode
-
-    def _read(self, seconds: float) -> None:
-        if select.select([self.master], [], [], seconds)[0]:
-            self.seen += os.read(self.master, 65536).decode()
+def test_what_came_with_the_last_read_is_kept() -> None:
+    screen = Screenful()
+    screen.add("\x1b[?1049l\x1b[1mq\x1b[0m quit a caf\u00e9".encode()[:-1])
+    assert screen.take("\x1b[?1049l") is not None
+    assert screen.take("q quit") == "q quit"
+    assert screen.take("q quit") is None
+    screen.add("\u00e9".encode()[-1:])
+    assert screen.take("a caf\u00e9") == " a caf\u00e9"
 
 
-@contextmanager
-def terminal(*arguments: str, width: int = 80, height: int = 24, first: str = "", **environ: str) -> Iterator[Terminal]:
+def terminal(
+    *arguments: str, width: int = 80, height: int = 24, first: str = "", **environ: str
+) -> AbstractContextManager[Terminal]:
     """`audiobatchctl` on a terminal of its own, with its signals; `first` is done to the module `top`."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", height, width, 0, 0))
     program = f"from audiobatchd.commands import top; {first}; {PROGRAM}" if first else PROGRAM
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, *arguments],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  # no threads of ours matter there
-        env={**os.environ, "TERM": "xterm", "PYTHONIOENCODING": "utf-8", **environ},
-    )
-    try:
-        yield Terminal(master, process)
-    finally:
-        process.kill()
-        process.wait(10)
-        os.close(master)
-        os.close(slave)
+    return on_a_terminal([sys.executable, "-c", program, *arguments], width, height, environ)
 
 
 def state_of(on: Terminal) -> list[object]:
@@ -236,6 +186,19 @@ def test_keys_ask_the_daemon(tmp_path: Path, busy: Status) -> None:
         on.press("q")
         assert on.end() == 0
     assert told.asked == [Pause(), RetryFolders(all=True), Resume()]
+
+
+def test_a_key_sent_in_two_pieces_is_one_key(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "c.sock"
+    told = Told(lambda: busy)
+    cut = "from audiobatchd import screen; screen._READ = 2"
+    with serving(path, lambda: busy, told), terminal("--socket", str(path), "top", first=cut) as on:
+        on.until("q quit")
+        on.press("\x1bOPr")  # F1, whose last letter is the key that pauses
+        on.until("try 15 folders again?")
+        on.press("q")
+        assert on.end() == 0
+    assert told.asked == []
 
 
 def test_it_follows_the_size_and_has_no_colour_where_nobody_wants_any(tmp_path: Path, busy: Status) -> None:
