@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -68,6 +69,7 @@ class Console:
         self._drawn: list[Line] = []
         self._several = False
         self._gone = False
+        self._stderr = sys.stderr
 
     @staticmethod
     def usable(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
@@ -81,7 +83,9 @@ class Console:
 
     def start(self) -> None:
         """Take the terminal."""
-        self._live.start()
+        self._stderr = sys.stderr
+        with self._unless_gone():
+            self._live.start()
 
     def ready(self) -> None:
         """Nothing to tell: the view has been showing how far it is."""
@@ -113,16 +117,21 @@ class Console:
         """Give the terminal back, with the view gone from it."""
         with self._unless_gone():
             self._live.stop()
+        # Where the terminal has gone, that may have ended before standard error was given back.
+        sys.stderr = self._stderr
 
     def print_event(self, record: logging.LogRecord, plain: str) -> None:
         """Print an event above the view; `plain` is its line where it has no friendlier form."""
-        width = max(NARROWEST, self._rich.width)
-        for line in event_lines(record, width, several=self._several, plain=plain):
-            self._rich.print(self._text([line]), soft_wrap=True)
+        if self._gone:
+            return
+        with self._unless_gone():
+            width = max(NARROWEST, self._rich.width)
+            for line in event_lines(record, width, several=self._several, plain=plain):
+                self._rich.print(self._text([line]), soft_wrap=True)
 
     @contextmanager
     def _unless_gone(self) -> Iterator[None]:
-        """A terminal may be closed while the daemon lives on (nohup): its work is not to end for that."""
+        """A terminal may be closed while the service works on (nohup), or drains: its work is not to end for that."""
         try:
             yield
         except OSError:

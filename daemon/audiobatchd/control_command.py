@@ -9,34 +9,44 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from audiobatchd import __version__
+from audiobatchd import __version__, streams
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.place import default_socket
-from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError, UsageError
-from audiobatchd.terminal_text import printable, write
+from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError, OutputLostError, UsageError
 
+_PROGRAM = "audiobatchctl"
 _NO, _USAGE, _NO_DAEMON = 1, 2, 3
-_INTERRUPTED, _BROKEN_PIPE = 130, 141
+_INTERRUPTED = 130
 _Commands = argparse._SubParsersAction  # noqa: SLF001  # the only name that argparse has for it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    arguments = _parser().parse_args(argv)
+    streams.open_closed()
+    say = streams.Voice()
+    try:
+        code = _run(argv, say)
+    except SystemExit as left:  # --help, a wrong command line, a signal that ends `top`
+        code = left.code if isinstance(left.code, int) else 0
+        raise SystemExit(streams.end(_PROGRAM, code, say.lost)) from None
+    return streams.end(_PROGRAM, code, say.lost)
+
+
+def _run(argv: Sequence[str] | None, say: streams.Voice) -> int:
+    arguments = streams.parsed(_parser(), argv, say)
     path = arguments.socket or default_socket(os.environ, os.getuid())
+    say.endless = arguments.endless
     module, _, function = arguments.run.partition(":")
     try:
         run = getattr(import_module(f"audiobatchd.commands.{module}"), function)
-        code: int = run(arguments, ControlClient(path), lambda text: write(text, sys.stdout))
-        sys.stdout.flush()
+        code: int = run(arguments, ControlClient(path), say)
     except NoDaemonError as error:
         return _refuse(error, _NO_DAEMON)
     except (UsageError, ConfigError) as error:
         return _refuse(error, _USAGE)
-    except BrokenPipeError:
-        # Python writes what is left when it ends, and would complain then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+    except OutputLostError as error:
+        say.lost = error.cause
+        return _NO
     except (AudiobatchError, OSError) as error:
         return _refuse(error, _NO)
     except KeyboardInterrupt:
@@ -46,9 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="audiobatchctl",
+        prog=_PROGRAM,
         description="Ask a running audiobatchd, and the records and locks of a dataset.",
-        epilog='Exit codes: 0 fine; 1 the answer is "no"; 2 wrong usage; 3 no daemon answers.',
+        epilog='Exit codes: 0 fine; 1 the answer is "no"; 2 wrong usage; 3 no daemon answers; 74 the answer cannot be '
+        "written; 130 interrupted; 141 the reader of the answer has left.",
     )
     parser.add_argument("--version", action="version", version=f"audiobatchctl {__version__}")
     _add_socket(parser, default=None)
@@ -81,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_live(commands: _Commands[argparse.ArgumentParser]) -> None:
     """Looking on."""
-    _add(
+    top = _add(
         commands,
         "top",
         "top:top",
@@ -100,6 +111,8 @@ def _add_live(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--since", metavar="ID", type=_number, help="first what came after this event; 0: all that is kept"
     )
     follow.add_argument("--dataset", metavar="DATASET", help="only of this dataset")
+    for parser in (top, follow):
+        parser.set_defaults(endless=True)
     follow.add_argument("--event", metavar="NAME", nargs="+", help="only these events")
     wait = _add(
         commands,
@@ -359,7 +372,7 @@ def _add(
     parser.add_argument("--json", action="store_true", help="answer as JSON")
     # After the command, too; but an absent one must not undo what stood before it.
     _add_socket(parser, default=argparse.SUPPRESS)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, endless=False)
     return parser
 
 
@@ -397,7 +410,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _refuse(error: Exception, code: int) -> int:
-    print(f"audiobatchctl: {printable(str(error))}", file=sys.stderr)
+    streams.complain(_PROGRAM, str(error))
     return code
 
 

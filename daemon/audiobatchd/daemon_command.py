@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from audiobatchd import __version__, config, eventlog, filesystems, interrupts, place
+from audiobatchd import __version__, config, eventlog, filesystems, interrupts, place, streams
 from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.control.place import default_socket
 from audiobatchd.core.completeness import Policy
@@ -20,14 +20,27 @@ from audiobatchd.filesystems import Kind
 from audiobatchd.installed import refuse_unknown_analyzers
 from audiobatchd.names import shown
 from audiobatchd.supervisor import View
-from audiobatchd.terminal_text import printable, write
+from audiobatchd.terminal_text import write
 
+_PROGRAM = "audiobatchd"
 _USAGE, _CONFIG, _INTERRUPTED = 2, 78, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
-    arguments = _parser().parse_args(argv)
+    streams.open_closed()
+    say = streams.Voice()
+    try:
+        arguments = streams.parsed(_parser(), argv, say)
+        code = _run(arguments, say)
+    except SystemExit as left:  # --help, --version, a wrong command line
+        code = left.code if isinstance(left.code, int) else 0
+        raise SystemExit(streams.end(_PROGRAM, code, say.lost)) from None
+    # The work is what the program is for, whether the summary of it can be read or not; a dry run is its answer.
+    return streams.end(_PROGRAM, code, say.lost, stands=not arguments.dry_run)
+
+
+def _run(arguments: argparse.Namespace, say: streams.Voice) -> int:
     try:
         settings = _configuration(arguments)
         with ExitStack() as stack:
@@ -35,13 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             views, log = _set_up_terminal(stack)
             run = _one_pass if arguments.once else _service
             code, told = run(settings, arguments, views)
-        if told and (arguments.once or not log.is_stuck):
-            write(told, sys.stdout if arguments.once else sys.stderr)
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read the summary has gone; Python would complain of it when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return code
+        if told and arguments.once:
+            say(told)
+        elif told and not log.is_stuck:
+            with suppress(OSError):  # a terminal that has gone: the service has ended well all the same
+                write(told, sys.stderr)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except ConfigError as error:
@@ -57,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="audiobatchd",
+        prog=_PROGRAM,
         description="Watch music datasets and give every track folder its numbers, once.",
         epilog="Exit codes: 0 fine; 1 --once ended with failed folders; 2 wrong usage; 78 invalid configuration; "
         "130 interrupted.",
@@ -180,6 +191,5 @@ def _set_up_terminal(stack: ExitStack) -> tuple[tuple[View, ...], eventlog.LogTh
 
 
 def _refuse(error: Exception | str, code: int) -> int:
-    with suppress(OSError):
-        write(f"audiobatchd: {printable(str(error))}", sys.stderr)
+    streams.complain(_PROGRAM, str(error))
     return code

@@ -73,3 +73,12 @@ class UnknownFolderError(AudiobatchError):
 
 class NoDaemonError(AudiobatchError):
     """No daemon answers on the control socket."""
+
+
+class OutputLostError(AudiobatchError):
+    """Standard output does not take what a command writes there: raised where the command is of no use without it."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(f"cannot write to standard output: {cause.strerror}")
+        self.cause = cause
+        """What the write failed with."""

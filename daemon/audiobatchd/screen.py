@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from audiobatchd.errors import OutputLostError
 from audiobatchd.terminal_text import Line, as_ansi, cut, in_encoding
 
 # The other screen, no line broken by the terminal itself, no cursor; and the way back.
@@ -29,6 +30,9 @@ _WIDTH, _HEIGHT = 80, 24
 QUIT = "q"
 # What arrows and their like send: the letters in it mean nothing.
 _SEQUENCE = re.compile(rb"\x1b(?:\[[0-9;]*[A-Za-z~]|O.|.)?", re.DOTALL)
+# A key that sends such may send it in two pieces, of which the second alone would mean something else.
+_UNFINISHED = re.compile(rb"\x1b(?:\[[0-9;]*|O)?\Z")
+_REST_OF_A_KEY = 0.05
 
 
 _Handler = Callable[[int, FrameType | None], None]
@@ -119,14 +123,23 @@ class Screen:
         return key
 
     def _read(self) -> str:
+        """The keys that were pressed; what belongs to a key but comes a moment later is waited for."""
         assert self._keys is not None
-        try:
-            typed = os.read(self._keys, _READ)
-        except OSError:
-            typed = b""
+        typed = self._piece(self._keys)
+        while _UNFINISHED.search(typed) and select.select([self._keys], [], [], _REST_OF_A_KEY)[0]:
+            piece = self._piece(self._keys)
+            if not piece:
+                break
+            typed += piece
         if not typed:
             return QUIT  # the terminal has gone
         return _SEQUENCE.sub(b"", typed).decode(errors="ignore")
+
+    def _piece(self, keys: int) -> bytes:
+        try:
+            return os.read(keys, _READ)
+        except OSError:
+            return b""
 
     def _take(self) -> None:
         if self._keys is not None:
@@ -140,13 +153,16 @@ class Screen:
             self._write(_GIVE_BACK)
             if self._keys is not None and self._before:
                 termios.tcsetattr(self._keys, termios.TCSAFLUSH, self._before)
-        except (OSError, termios.error):
+        except (OutputLostError, OSError, termios.error):
             pass  # there is nothing left to give back
 
     def _write(self, text: str) -> None:
         content = in_encoding(text, self._encoding).encode(self._encoding)
-        while content:
-            content = content[os.write(self._out, content) :]
+        try:
+            while content:
+                content = content[os.write(self._out, content) :]
+        except OSError as error:
+            raise OutputLostError(error) from error
 
     def _handle(self, number: int, handler: _Handler) -> None:
         self._handlers[number] = signal.signal(number, handler)

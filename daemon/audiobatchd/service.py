@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import ExitStack
+import os
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
 import fasteners
+import msgspec
 
 from audiobatchd import __version__, eventlog
 from audiobatchd import metrics as metrics_file
@@ -21,13 +23,18 @@ from audiobatchd.control.feed import Feed
 from audiobatchd.control.server import ControlServer
 from audiobatchd.core.completeness import Policy
 from audiobatchd.errors import AlreadyRunningError
+from audiobatchd.locks.kernel import holding_process
 from audiobatchd.metrics import Metrics
+from audiobatchd.names import shown
 from audiobatchd.notify import SystemdView
 from audiobatchd.readers import in_a_thread
 from audiobatchd.supervisor import Source, Supervisor, View
+from audiobatchd.terminal_text import printable
 from audiobatchd.watch import Watches
 
 _BETWEEN_METRICS = 15.0
+_INSTANCE = "instance.lock"
+_MOST_OF_A_LOCK = 4096
 
 
 def run(settings: Config, source: Source, state: Path, socket: Path, views: tuple[View, ...]) -> tuple[int, str]:
@@ -37,7 +44,7 @@ def run(settings: Config, source: Source, state: Path, socket: Path, views: tupl
     cannot be, ConfigError for operators that are no users, OSError where a directory cannot be used.
     """
     with ExitStack() as stack:
-        stack.callback(_hold_instance_lock(state).release)
+        stack.callback(_hold_instance_lock(state, socket).release)
         catalog = Catalog(state / "catalog.sqlite")
         stack.callback(catalog.close)
         clock, watches, feed = SystemClock(), Watches(), Feed()
@@ -82,10 +89,44 @@ async def _write_metrics(supervisor: Supervisor, metrics: Metrics) -> None:
             told = why
 
 
-def _hold_instance_lock(state: Path) -> fasteners.InterProcessLock:
+def _hold_instance_lock(state: Path, socket: Path) -> fasteners.InterProcessLock:
+    """Take the state directory, and write into its lock file who has it. Raises AlreadyRunningError."""
     state.mkdir(mode=0o750, parents=True, exist_ok=True)
-    lock = fasteners.InterProcessLock(state / "instance.lock")
+    lock = fasteners.InterProcessLock(state / _INSTANCE)
     if not lock.acquire(blocking=False):
-        message = f"cannot start: another audiobatchd works with {state}"
+        message = f"cannot start: another audiobatchd works with {shown(str(state))}{_holder(state / _INSTANCE)}"
         raise AlreadyRunningError(message)
+    with suppress(OSError):  # a full disk: the lock holds all the same, and the kernel knows by whom
+        descriptor = lock.lockfile.fileno()
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, msgspec.json.encode(_Instance(os.getpid(), shown(str(socket.absolute())))))
     return lock
+
+
+class _Instance(msgspec.Struct, frozen=True):
+    """The content of the instance lock's file: the process that has the lock, and its control socket as `shown`."""
+
+    pid: int
+    socket: str
+
+
+def _holder(path: Path) -> str:
+    """In words who has the instance lock: the process by the kernel's word, its socket by what that process wrote.
+
+    A process that died, or has only just taken the lock, may have left another's words there: these are not believed.
+    """
+    try:
+        with path.open("rb") as file:
+            pid = holding_process(file.fileno())
+            content = file.read(_MOST_OF_A_LOCK)
+    except OSError:
+        return ""
+    try:
+        instance = msgspec.json.decode(content, type=_Instance)
+    except msgspec.MsgspecError:
+        instance = None
+    # 0, or less: it is in another PID namespace, or on another machine.
+    told = f": process {pid}" if pid > 0 else ""
+    if instance is not None and instance.pid == pid:
+        told += f", which answers on {printable(instance.socket)}"
+    return told

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from audiobatchd import eventlog, filesystems
+from audiobatchd import eventlog, filesystems, streams
 from audiobatchd.catalog import Catalog
 from audiobatchd.clock import Clock
 from audiobatchd.config import Config, differences, size_in_bytes
@@ -119,6 +119,8 @@ class Supervisor:
         self._code: int | None = None
         self._reloading = asyncio.Lock()
         self._ended = False
+        self._hung_up = False
+        """Whether a hang-up of the terminal has been handled."""
 
     @property
     def config(self) -> Config:
@@ -312,8 +314,21 @@ class Supervisor:
         asked = {signal.SIGTERM: terminated, signal.SIGINT: _INTERRUPTED, signal.SIGQUIT: _INTERRUPTED}
         for number, code in asked.items():
             self._loop.add_signal_handler(number, self._queue.put_nowait, StopAsked(code))
-        if not self.core.plan.once:
+        ignored = streams.hang_up_is_ignored()
+        if not ignored and (self.core.plan.once or streams.has_terminal()):
+            self._loop.add_signal_handler(signal.SIGHUP, self._hang_up, terminated)
+        elif not self.core.plan.once:
             self._loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._reload_by_signal()))
+
+    def _hang_up(self, code: int) -> None:
+        """The terminal has gone: drain, as after SIGTERM, but only once.
+
+        A shell tells its jobs when it is told itself, and the kernel tells them when the shell has ended: the second
+        is nobody's wish to have running jobs ended at once.
+        """
+        if not self._hung_up and self.core.life.works:
+            self._queue.put_nowait(StopAsked(code))
+        self._hung_up = True
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -47,7 +46,6 @@ def follow(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
             say(in_json(message))
         else:
             say(as_ansi((Span(in_words(told, datetime.now().astimezone()), _tone(told)),), colour=coloured))
-        sys.stdout.flush()
     return 0
 
 

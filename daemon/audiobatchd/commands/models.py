@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -176,8 +177,9 @@ class _ProgressLine:
             self._draw("")
 
     def _draw(self, text: str) -> None:
-        sys.stderr.write(f"\r{text:{len(self._drawn)}}" + ("" if text else "\r"))
-        sys.stderr.flush()
+        with suppress(OSError):  # a terminal that has gone ends no fetch
+            sys.stderr.write(f"\r{text:{len(self._drawn)}}" + ("" if text else "\r"))
+            sys.stderr.flush()
         self._drawn = text
 
 

@@ -72,7 +72,6 @@ def _tell(client: ControlClient, say: Say, *, as_json: bool) -> int:
             say(harmless_json(client.status_json(), indent=0))
         else:
             say(plain_line(client.status(), time.strftime("%H:%M:%S")))
-        sys.stdout.flush()
         time.sleep(_INTERVAL if as_json else _BETWEEN_LINES)
 
 

@@ -88,6 +88,16 @@ def is_held(descriptor: int) -> bool:
     return kind != fcntl.F_UNLCK
 
 
+def holding_process(descriptor: int) -> int:
+    """The process that keeps us from an ordinary POSIX lock of the whole file, as fasteners takes one.
+
+    0 where none does, or it is in another PID namespace; below 0 where it is no single process. Raises OSError.
+    """
+    query = struct.pack(_WHOLE_FILE, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    answer: int = struct.unpack(_WHOLE_FILE, fcntl.fcntl(descriptor, fcntl.F_GETLK, query))[4]
+    return answer
+
+
 def is_flocked(descriptor: int) -> bool:
     """Whether somebody else holds `flock` on the open file, as the batch guide's scripts do.
 

@@ -306,7 +306,16 @@ def test_status_json_loads_nothing_heavy(tmp_path: Path, busy: Status) -> None:
     heavy = {"rich", "aiohttp", "asyncio", "numpy", "av", "scipy", "watchdog", "fasteners", "systemd", "logging"}
     assert not heavy & set(loaded)
     known = {"control", "control.client", "control.place", "control_command", "errors", "model", "names"}
-    known |= {"commands", "commands.status", "plugin_api", "requests", "status", "statusview", "terminal_text"}
+    known |= {
+        "commands",
+        "commands.status",
+        "plugin_api",
+        "requests",
+        "status",
+        "statusview",
+        "streams",
+        "terminal_text",
+    }
     assert set(ours) <= {f"audiobatchd.{name}" for name in known}
 
 
