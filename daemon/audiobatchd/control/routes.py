@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from audiobatchd.control import door
 from audiobatchd.control.access import Peer, peer_of
@@ -46,6 +49,8 @@ ALIVE = 15.0
 _LOG = logging.getLogger(__name__)
 _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _TOO_LATE, _BUSY = 400, 403, 404, 408, 503
 _SLOW = 30.0
+# Far above any number that was told; longer ones Python takes no pains to read.
+_LONGEST_NUMBER = 19
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -145,12 +150,15 @@ class Answers:
         feed: Feed,
         metrics: Callable[[], bytes],
         description: Callable[[], Mapping[str, Any]],
+        gate: Callable[[], door.Door | None],
     ) -> None:
         self._service = service
         self._feed = feed
         self._text = metrics
         self._description = description
-        self._streams = 0
+        self._gate = gate
+        self._followers: set[asyncio.Event] = set()
+        """The followers of the feed, each by what is set when its connection has ended."""
         self._ending = asyncio.Event()
 
     def routes(self) -> list[web.RouteDef]:
@@ -207,32 +215,38 @@ class Answers:
         """Server-sent events, from the number that is asked for; where some of these are gone, a comment says so."""
         since = _query(request, Since).since
         last = request.headers.get("Last-Event-ID", "")
-        number = since if since is not None else int(last) if last.isdecimal() else self._feed.latest
-        if self._streams >= STREAMS:
+        told = last.isascii() and last.isdecimal() and len(last) <= _LONGEST_NUMBER
+        number = since if since is not None else int(last) if told else self._feed.latest
+        guard = self._gate()
+        assert guard is not None
+        gone = guard.gone(request.transport)
+        # One whose connection has ended keeps no place, although its answer may still be on its way to its end.
+        self._followers = {each for each in self._followers if not each.is_set()}
+        if len(self._followers) >= STREAMS:
             raise RefusedError(_BUSY, f"{STREAMS} followers are there already")
-        self._streams += 1
+        self._followers.add(gone)
         try:
-            return await self._stream(request, number)
+            return await self._stream(request, number, gone)
         finally:
-            self._streams -= 1
+            self._followers.discard(gone)
 
-    async def _stream(self, request: web.Request, number: int) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, number: int, gone: asyncio.Event) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": EVENTS, "Cache-Control": "no-store"})
         await response.prepare(request)
         with self._feed.following() as woken, contextlib.suppress(ConnectionError, TimeoutError):
-            while not self._ending.is_set():
+            while not (self._ending.is_set() or gone.is_set()):
                 woken.clear()
                 for each in self._feed.since(number):
                     lost = each.number - number - 1
                     await _send(response, (f": {lost} events are gone\n\n".encode() if lost else b"") + each.as_sse())
                     number = each.number
-                if not await self._wakes(woken):
+                if not await self._wakes(woken, gone):
                     await _send(response, b": alive\n\n")
         return response
 
-    async def _wakes(self, woken: asyncio.Event) -> bool:
-        """Whether something new is there, or the end has come, before it is time for a sign of life."""
-        waits = [asyncio.create_task(each.wait()) for each in (woken, self._ending)]
+    async def _wakes(self, woken: asyncio.Event, gone: asyncio.Event) -> bool:
+        """Whether something new is there, or the end of either side, before it is time for a sign of life."""
+        waits = [asyncio.create_task(each.wait()) for each in (woken, gone, self._ending)]
         try:
             done, _ = await asyncio.wait(waits, timeout=ALIVE, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -263,9 +277,11 @@ def application(routes: list[web.RouteDef], gate: Callable[[], door.Door | None]
 
     @web.middleware
     async def through_the_door(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        # Others have their turn between two requests that one connection sent at once.
+        await asyncio.sleep(0)
         transport, guard = request.transport, gate()
         if transport is None or guard is None:
-            return await handler(request)
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
         free = guard.begins(transport)
         try:
             if not free and request.path != "/v1/events":
@@ -301,6 +317,8 @@ async def _errors_as_json(request: web.Request, handler: _Handler) -> web.Stream
         if "Allow" in error.headers:
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
+    except ConnectionError:
+        raise  # its client has gone, and nobody is there to be answered
     except Exception:  # noqa: BLE001  # logged
         # The boundary of a control request: one that fails must not hurt the daemon, nor go unseen.
         _LOG.exception("request-failed", extra={"fields": {"request": f"{request.method} {request.path}"}})
@@ -334,6 +352,9 @@ async def _read(request: web.Request) -> bytes:
     except TimeoutError as error:
         message = f"the request was not complete within {door.PATIENCE:g} s"
         raise RefusedError(_TOO_LATE, message) from error
+    except (web.RequestPayloadError, HttpProcessingError) as error:
+        message = "the body of the request is malformed"
+        raise RefusedError(_BAD_REQUEST, message) from error
 
 
 async def _send(response: web.StreamResponse, content: bytes) -> None:

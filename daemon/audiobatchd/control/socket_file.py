@@ -1,4 +1,4 @@
-"""The socket file: made so that two daemons never share one, and removed only while it is ours."""
+"""The socket file: made so that two services never share one, told from others', and removed only while it is ours."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from audiobatchd.control.access import peer_of
 from audiobatchd.control.place import check_length
 from audiobatchd.errors import AlreadyRunningError, UsageError
 from audiobatchd.names import shown
@@ -19,7 +20,6 @@ from audiobatchd.names import shown
 _LOG = logging.getLogger(__name__)
 _MODE = 0o660
 _BACKLOG = 128
-_PROBE_TIMEOUT = 2.0
 
 
 class SocketFile:
@@ -27,10 +27,20 @@ class SocketFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._identity: tuple[int, int] | None = None
+        self._held: int | None = None
+        """A descriptor of the file that was made: as long as it is open, no other file gets the same inode number."""
+
+    def is_there(self) -> bool:
+        """Whether the path names the socket that was made here, and not another, or nothing. Raises OSError."""
+        if self._held is None:
+            return False
+        try:
+            return os.path.samestat(self._path.lstat(), os.fstat(self._held))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def listen(self) -> socket.socket:
-        """Make the socket. One that nobody listens on any more is replaced.
+        """Make the socket, at first or again. One that nobody listens on any more is replaced.
 
         Raises AlreadyRunningError where somebody does, and UsageError where there can be no socket at this path.
         """
@@ -55,7 +65,7 @@ class SocketFile:
                 listener.bind(os.fsencode(self._path))
                 self._path.chmod(_MODE)
                 listener.listen(_BACKLOG)
-                self._identity = _identity(self._path)
+                self._hold(os.open(self._path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC))
             except BaseException:
                 listener.close()
                 raise
@@ -76,8 +86,10 @@ class SocketFile:
             return
         if not stat.S_ISSOCK(mode):
             raise FileExistsError(errno.EEXIST, "something that is no socket is there")
-        if _answers(self._path):
-            message = f"cannot start: another daemon answers on {shown(str(self._path))}"
+        pid = _listener(self._path)
+        if pid is not None:
+            who = f"another daemon, process {pid}," if pid else "another daemon"
+            message = f"cannot start: {who} answers on {shown(str(self._path))}"
             raise AlreadyRunningError(message)
         self._path.unlink(missing_ok=True)
 
@@ -86,13 +98,18 @@ class SocketFile:
         try:
             with _alone_in(self._path.parent) as alone:
                 # Where somebody starts at this moment, the file is theirs to replace.
-                if alone and self._identity is not None and _identity(self._path) == self._identity:
+                if alone and self.is_there():
                     self._path.unlink()
         except FileNotFoundError:
             pass
         except OSError as error:
             _LOG.warning("socket-left", extra={"fields": {"socket": str(self._path), "reason": error.strerror}})
-        self._identity = None
+        self._hold(None)
+
+    def _hold(self, descriptor: int | None) -> None:
+        before, self._held = self._held, descriptor
+        if before is not None:
+            os.close(before)
 
 
 @contextmanager
@@ -110,19 +127,13 @@ def _alone_in(directory: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _answers(path: Path) -> bool:
-    """Whether somebody listens on the socket. Raises OSError where that cannot be found out."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(_PROBE_TIMEOUT)
+def _listener(path: Path) -> int | None:
+    """The process that listens on the socket, 0 where that cannot be told; None where none does. Raises OSError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
         try:
             probe.connect(os.fsencode(path))
         except (ConnectionRefusedError, FileNotFoundError):
-            return False
-        except (BlockingIOError, TimeoutError):
-            return True  # its backlog is full: it is busy, but there
-    return True
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    found = path.lstat()
-    return found.st_dev, found.st_ino
+            return None
+        except BlockingIOError:
+            return 0  # its backlog is full: it is busy, but there
+        return peer_of(probe).pid

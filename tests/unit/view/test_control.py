@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from audiobatchd.control import place
+from audiobatchd.control import place, server
 from audiobatchd.control.access import operators
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.server import REQUEST_LIMIT, ControlServer
+from audiobatchd.control.socket_file import SocketFile
 from audiobatchd.control_command import main
 from audiobatchd.errors import (
     AlreadyRunningError,
@@ -35,6 +37,7 @@ from audiobatchd.requests import (
 )
 from audiobatchd.status import Status
 from support.control_rig import Told, serving
+from support.service import eventually
 
 NOBODY = 65534
 
@@ -163,6 +166,72 @@ def test_only_its_own_socket_is_removed(tmp_path: Path, busy: Status) -> None:
         path.unlink()
         path.write_text("somebody else's")
     assert path.read_text() == "somebody else's"
+
+
+def test_a_removed_socket_is_made_again(
+    tmp_path: Path, busy: Status, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "_LOOK", 0.05)
+    path = tmp_path / "run" / "control.sock"
+
+    def answers() -> bool:
+        try:
+            return ControlClient(path).status() == busy
+        except NoDaemonError:
+            return False
+
+    with serving(path, lambda: busy):
+        for remove in (path.unlink, lambda: shutil.rmtree(path.parent), lambda: path.rename(path.parent / "moved")):
+            remove()
+            eventually(answers)
+            assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    assert not path.exists()
+    assert [record.getMessage() for record in caplog.records] == ["socket-made-again"] * 3
+
+
+def test_what_stands_in_the_socket_s_place_is_told_once(
+    tmp_path: Path, busy: Status, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "_LOOK", 0.01)
+    path = tmp_path / "control.sock"
+    looks: list[bool] = []
+    look = SocketFile.is_there
+    monkeypatch.setattr(SocketFile, "is_there", lambda file: looks.append(look(file)) or looks[-1])
+    with serving(path, lambda: busy):
+        path.unlink()
+        path.write_text("precious")
+        eventually(lambda: caplog.records)
+        seen = len(looks)
+        eventually(lambda: len(looks) > seen + 5)
+        assert [record.getMessage() for record in caplog.records] == ["socket-lost"]
+        assert path.read_text() == "precious"
+        path.unlink()
+        eventually(path.is_socket)
+
+
+def test_another_living_service_keeps_its_socket(
+    tmp_path: Path, busy: Status, idle: Status, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(server, "_LOOK", 0.05)
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: busy):
+        # So soon that the new file may get the inode number of the old one.
+        path.unlink()
+        with serving(path, lambda: idle):
+            eventually(lambda: "socket-lost" in caplog.text)
+            assert ControlClient(path).status() == idle
+        eventually(lambda: "socket-made-again" in caplog.text)
+        assert ControlClient(path).status() == busy
+    assert not path.exists()
+
+
+def test_a_socket_that_another_has_is_left_at_the_end(tmp_path: Path, busy: Status, idle: Status) -> None:
+    path = tmp_path / "control.sock"
+    with ExitStack() as second:
+        with serving(path, lambda: busy):
+            path.unlink()
+            second.enter_context(serving(path, lambda: idle))
+        assert ControlClient(path).status() == idle
 
 
 def test_stop_without_start_does_nothing(tmp_path: Path, busy: Status) -> None:

@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import os
 import random
+import select
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from audiobatchd.control import door, routes
+from audiobatchd.control import door, routes, server
 from audiobatchd.control.client import ControlClient
 from audiobatchd.status import Status
 from support.control_rig import serving
@@ -66,9 +68,8 @@ def test_a_body_that_does_not_come_is_not_waited_for(
     path = tmp_path / "control.sock"
     with serving(path, lambda: idle), connected(path) as connection:
         connection.sendall(b"POST /v1/retry HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
-        answer = connection.recv(1 << 16)
+        answer = read_until(connection, b"not complete within 0.5 s")
         assert answer.startswith(b"HTTP/1.1 408 ")
-        assert b"not complete within 0.5 s" in answer
 
 
 def test_a_connection_that_is_kept_may_ask_again_and_is_dropped_when_it_does_not(
@@ -79,7 +80,7 @@ def test_a_connection_that_is_kept_may_ask_again_and_is_dropped_when_it_does_not
     with serving(path, lambda: idle), connected(path) as connection:
         for _ in range(3):
             connection.sendall(ASK)
-            assert connection.recv(1 << 20).startswith(b"HTTP/1.1 200 ")
+            assert read_until(connection, msgspec.json.encode(idle)).startswith(b"HTTP/1.1 200 ")
         eventually(lambda: is_dropped(connection), 10)
 
 
@@ -92,11 +93,11 @@ def test_more_than_32_at_once_are_told_to_try_again(
         for _ in range(2):
             slow = stack.enter_context(connected(path))
             slow.sendall(b"POST /v1/retry HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
-        third = stack.enter_context(connected(path))
 
         def refused() -> bool:
-            third.sendall(ASK)
-            return third.recv(1 << 20).startswith(b"HTTP/1.1 503 ")
+            with connected(path) as third:
+                third.sendall(ASK)
+                return status_line(third).startswith(b"HTTP/1.1 503 ")
 
         eventually(refused, 4)
 
@@ -127,8 +128,134 @@ def test_what_is_asked_may_be_anything(tmp_path: Path, idle: Status, path: str) 
     place = tmp_path / "control.sock"
     with serving(place, lambda: idle), connected(place) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-        status = int(connection.recv(1 << 16).split(b" ")[1])
+        status = int(status_line(connection).split(b" ")[1])
         assert status in (200, 400, 404)
+
+
+def status_line(connection: socket.socket) -> bytes:
+    """The first line of an answer, whether it comes in one piece or several."""
+    return read_until(connection, b"\r\n").split(b"\r\n")[0]
+
+
+def test_of_40_that_ask_ahead_and_read_nothing_each_costs_16_answers(tmp_path: Path, idle: Status) -> None:
+    path, asked = tmp_path / "control.sock", []
+
+    def status() -> Status:
+        asked.append(1)
+        return idle
+
+    with serving(path, status), contextlib.ExitStack() as stack:
+        impatient = [stack.enter_context(connected(path)) for _ in range(40)]
+        for connection in impatient:
+            connection.setblocking(False)
+            with contextlib.suppress(OSError):  # dropped already, or its buffer is full
+                for _ in range(20):
+                    connection.send(ASK * 100)
+        assert ControlClient(path).status().pid == idle.pid
+        for connection in impatient:
+            connection.settimeout(20)
+            while not is_dropped(connection):
+                pass
+    assert len(asked) <= 40 * (1 + door.AHEAD) + 1
+
+
+def test_a_few_requests_ahead_are_all_answered(tmp_path: Path, idle: Status) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle), connected(path) as connection:
+        connection.sendall(ASK * door.AHEAD + ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        told = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert told.count(b"HTTP/1.1 200 OK") == door.AHEAD + 1
+
+
+def test_an_answer_that_is_not_read_is_dropped(tmp_path: Path, busy: Status, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "UNREAD_FOR", 0.5)
+    path, large = tmp_path / "control.sock", msgspec.structs.replace(busy, troubles=busy.troubles * 2000)
+    with serving(path, lambda: large), connected(path) as connection:
+        connection.sendall(ASK)
+        hung_up = select.poll()
+        hung_up.register(connection, 0)
+        assert hung_up.poll(20_000)
+        assert ControlClient(path).status() == large
+
+
+def test_of_too_many_that_do_not_read_the_oldest_is_dropped(
+    tmp_path: Path, busy: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "UNREAD", 2)
+    path, large = tmp_path / "control.sock", msgspec.structs.replace(busy, troubles=busy.troubles * 2000)
+    with serving(path, lambda: large), contextlib.ExitStack() as stack:
+        unread = [stack.enter_context(connected(path)) for _ in range(3)]
+        hung_up = select.poll()
+        for connection in unread:
+            connection.sendall(ASK)
+            assert select.select([connection], [], [], 20)[0]
+            hung_up.register(connection, 0)
+        assert [number for number, _ in hung_up.poll(20_000)] == [unread[0].fileno()]
+
+
+# What is no HTTP
+
+
+MALFORMED = [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"GET\r\n\r\n",
+    b"GET / HTTP/9.9.9\r\n\r\n",
+    b"G\x00T /v1/status HTTP/1.1\r\n\r\n",
+    b"GET /v1/status HTTP/1.1\r\nHost\r\n\r\n",
+    b"GET /v1/status HTTP/1.1\r\nHost: x\r\nA: \x00\r\n\r\n",
+    b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n",
+    b"GET /v1/status HTTP/1.1\r\n" + b"A: b\r\n" * 5000 + b"\r\n",
+    b"POST /v1/pause HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    b"POST /v1/pause HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+    b"POST /v1/pause HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+    b"POST /v1/pause HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\nnot a zip",
+    b"POST /v1/pause HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n\xff\xfe",
+    b"GET /v1/events?since=" + b"9" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+]
+
+
+def test_malformed_requests_are_answered_and_told_of_once(
+    tmp_path: Path, idle: Status, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle):
+        for _ in range(10):
+            for sent in MALFORMED:
+                with connected(path) as connection:
+                    connection.sendall(sent)
+                    told = read_until(connection, b"}")
+                    assert told.split(b" ")[1] == b"400", (sent, told)
+                    assert b'{"error":"' in told
+        assert ControlClient(path).status().pid == idle.pid
+    assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == ["request-malformed"]
+    assert all(record.exc_info is None for record in caplog.records)
+
+
+def test_a_client_that_leaves_amid_its_request_is_no_fault(
+    tmp_path: Path, idle: Status, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle):
+        for request in (
+            b"POST /v1/pause HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{",
+            ASK,
+            b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n",
+        ):
+            for _ in range(20):
+                with connected(path) as connection:
+                    connection.sendall(request)
+            assert ControlClient(path).status().pid == idle.pid
+    assert not caplog.records
+
+
+def test_how_many_were_malformed_is_told_with_the_next_event(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    malformed = server.Malformed(lambda: now[0])
+    for _ in range(5):
+        malformed.came("Bad status line")
+    now[0] = 61.0
+    malformed.came("Bad status line")
+    assert [record.__dict__["fields"]["requests"] for record in caplog.records] == [1, 5]
 
 
 # The door by itself
@@ -153,6 +280,7 @@ def test_of_too_many_that_say_nothing_the_oldest_goes() -> None:
         for transport in transports:
             made.comes(transport)
         assert [transport.aborted for transport in transports[:5]] == [True, True, True, False, False]
+        made.speaks(transports[-1])
         assert made.begins(transports[-1])
         made.ends(transports[-1])
         made.leaves(transports[-1])
@@ -225,6 +353,21 @@ def test_followers_are_told_what_is_gone_and_that_it_lives(
             told = read_until(connection, b": alive")
             assert b": 190 events are gone\n" in told
             assert b"id: 1200\n" in told
+
+
+def test_followers_that_left_keep_no_place(tmp_path: Path, idle: Status, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "ALIVE", 3600.0)
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle):
+        with contextlib.ExitStack() as stack:
+            for _ in range(routes.STREAMS):
+                assert read_until(stack.enter_context(follow(path)), b"\r\n").startswith(b"HTTP/1.1 200 ")
+
+        def has_place() -> bool:
+            with follow(path) as connection:
+                return read_until(connection, b"\r\n").startswith(b"HTTP/1.1 200 ")
+
+        eventually(has_place)
 
 
 def test_a_17th_follower_is_refused_and_a_slow_one_costs_nothing(tmp_path: Path, idle: Status) -> None:
