@@ -6,6 +6,8 @@ What changes something becomes an event like any other, and is done when its tur
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Collection
 from contextlib import suppress
 from functools import partial
 
@@ -18,21 +20,21 @@ from audiobatchd.core.datasets import NO_ANSWER
 from audiobatchd.core.events import FolderHint, PauseAsked, RescanAsked, ResumeAsked
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.errors import UnknownFolderError, UsageError
-from audiobatchd.explanation import Facts, explained, facts_of
+from audiobatchd.explanation import Facts, explained, facts_of, hindrance
 from audiobatchd.locks import caretaker
-from audiobatchd.model import Cause, FolderKey, FolderState
-from audiobatchd.names import parsed
+from audiobatchd.model import Cause, DatasetState, FolderKey, FolderState
+from audiobatchd.names import folder_at, folder_shown, parsed, shown
 from audiobatchd.probes import PATIENCE
 from audiobatchd.readers import in_a_thread
 from audiobatchd.requests import (
     CleanedLocks,
     CleanLocks,
     FolderName,
-    Nothing,
     Pause,
     Paused,
     Reloaded,
     Rescan,
+    Rescanned,
     Resume,
     Retried,
     RetryFolders,
@@ -44,6 +46,10 @@ from audiobatchd.sightings import Sightings
 from audiobatchd.status import FolderReport, Status, Trouble
 from audiobatchd.supervisor import Supervisor
 from audiobatchd.survey import Asked, Keys, Offered
+from audiobatchd.terminal_text import counted
+
+# NAME_MAX and PATH_MAX of Linux, in bytes; the latter with the zero at its end.
+_LONGEST_NAME, _LONGEST_PATH = 255, 4096
 
 
 class Answers:
@@ -79,8 +85,7 @@ class Answers:
             raise _no_such(name.dataset)
         facts = await self._facts(key, scanner)
         if not facts.is_track and key not in self._core.ledger.active:
-            message = f"there is no track folder {name.folder} in {name.dataset}"
-            raise UnknownFolderError(message)
+            raise _no_folder(name.folder, name.dataset)
         return explained(self._core, key, facts, self._clock.monotonic(), self._clock.wall())
 
     async def _facts(self, key: FolderKey, scanner: Scanner) -> Facts:
@@ -99,15 +104,35 @@ class Answers:
         keys = {self._key_of(name) for name in request.folders}
         unknown = [key for key in keys if key not in self._core.ledger.active and key not in self._core.ledger.complete]
         if unknown:
-            message = f"there is no track folder {unknown[0].path} in {unknown[0].dataset}"
-            raise UnknownFolderError(message)
+            raise _no_folder(folder_shown(unknown[0].path), shown(unknown[0].dataset))
         if request.dataset:
             self._dataset_of(request.dataset)
         if request.all or request.dataset:
             wanted = parsed(request.dataset) if request.dataset else None
             keys |= {key for key in self._core.ledger.troubled if wanted in (None, key.dataset)}
         self._supervisor.errands.pardon(keys)
-        return Retried(len(keys))
+        return self._retried(keys)
+
+    def _retried(self, keys: set[FolderKey]) -> Retried:
+        """What a retry of these folders comes to, by where they stand now."""
+        active = self._core.ledger.active
+        complete = {key for key in keys if key not in active}
+        running = {key for key in keys - complete if active[key].state is FolderState.RUNNING}
+        tried = keys - complete - running
+        remarks = []
+        if complete:
+            remarks.append(f"{_folders(complete)} complete: nothing is to be measured, unless files have changed")
+        if running:
+            remarks.append(f"{_folders(running)} being measured at this moment; earlier charges no longer count")
+        return Retried(len(tried), remarks + self._waits({key.dataset for key in tried}))
+
+    def _waits(self, datasets: Collection[str], *, besides: Cause | None = None) -> list[str]:
+        """What keeps jobs in these datasets waiting, a sentence each."""
+        hindrances = [hindrance(self._core.datasets[path], besides=besides) for path in sorted(datasets)]
+        remarks = [each for each in hindrances if each]
+        if datasets and not self._core.life.works:
+            remarks.append("the service is stopping: nothing is begun before it is started again")
+        return remarks
 
     async def survey(self, request: Survey) -> Surveyed:
         """What the folders of a dataset have and lack, by what is known of them. Raises UsageError."""
@@ -130,32 +155,64 @@ class Answers:
     def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""
         key = self._key_of(name)
-        if not self._core.ledger.bump(key):
-            message = f"{name.folder} in {name.dataset} waits for nothing"
+        ledger = self._core.ledger
+        before = ledger.bumped()
+        if not ledger.bump(key):
+            if key not in ledger.active and key not in ledger.complete:
+                raise _no_folder(name.folder, name.dataset)
+            state = ledger.active[key].state if key in ledger.active else FolderState.COMPLETE
+            message = f"{name.folder} in {name.dataset} does not wait for its turn: it is {state.value}"
             raise UnknownFolderError(message)
         self._supervisor.tell(FolderHint(key))
-        return Retried(1)
+        folder = ledger.active[key]
+        if folder.is_suspect:
+            cure = "a retry takes the suspicion from it"
+            return Retried(0, [f"a service or a machine died over it, so it is measured last, and alone; {cure}"])
+        remarks = []
+        if folder.state is FolderState.SETTLING:
+            settle = self._core.plan.limits.settle[key.dataset]
+            remarks.append(f"it is next when its files have been the same for {settle:g} s")
+        elif before:
+            remarks.append(
+                f"{counted(before, 'folder')} {'was' if before == 1 else 'were'} put before all others earlier"
+            )
+        return Retried(1, remarks + self._waits([key.dataset]))
 
     def pause(self, request: Pause) -> Paused:
         """Give out no more jobs. Raises UsageError."""
         paths = self._datasets_of(request.dataset)
-        for path in paths:
+        changed = [path for path in paths if not (request.seconds is None and self._is_paused_for_good(path))]
+        for path in changed:
             self._supervisor.tell(PauseAsked(path, request.seconds))
-        return Paused(len(paths))
+        return Paused(len(changed), [] if paths else ["the service has no dataset"])
+
+    def _is_paused_for_good(self, path: str) -> bool:
+        """Whether a dataset is paused until an operator resumes it."""
+        hold = self._core.datasets[path].holds.get(Cause.OPERATOR)
+        return hold is not None and hold.probe_at is None
 
     def resume(self, request: Resume) -> Paused:
         """Give out jobs again. Raises UsageError."""
-        paths = [
-            path for path in self._datasets_of(request.dataset) if Cause.OPERATOR in self._core.datasets[path].holds
-        ]
+        asked = self._datasets_of(request.dataset)
+        paths = [path for path in asked if Cause.OPERATOR in self._core.datasets[path].holds]
         for path in paths:
             self._supervisor.tell(ResumeAsked(path))
-        return Paused(len(paths))
+        return Paused(len(paths), self._waits(asked, besides=Cause.OPERATOR))
 
-    def rescan(self, request: Rescan) -> Nothing:
+    def rescan(self, request: Rescan) -> Rescanned:
         """Walk a dataset now. Raises UsageError."""
-        self._supervisor.tell(RescanAsked(self._dataset_of(request.dataset), request.accept))
-        return Nothing()
+        path = self._dataset_of(request.dataset)
+        dataset = self._core.datasets[path]
+        self._supervisor.tell(RescanAsked(path, request.accept))
+        remarks = []
+        if not self._core.life.works:
+            remarks.append("the service is stopping: the walk comes when it is started again")
+        elif self._core.offers is None:
+            remarks.append("the walk begins when a worker has loaded its analyzers")
+        elif dataset.walking is not None:
+            remarks.append("a walk is under way; the one that was asked for follows it")
+        suspended = dataset.state is DatasetState.PAUSED and not (dataset.refused or request.accept)
+        return Rescanned(remarks + [hindrance(dataset)] * suspended)
 
     async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
         """Remove the locks of the dead of one dataset, in a thread. Raises UsageError for what is none of ours."""
@@ -185,10 +242,23 @@ class Answers:
     def _key_of(self, name: FolderName) -> FolderKey:
         dataset, path = self._dataset_of(name.dataset), parsed(name.folder)
         parts = path.split("/") if path not in ("", ".") else []
-        if any(part in ("", ".", "..") or "\0" in part for part in parts):
-            message = f"not a path below a dataset: {name.folder}"
-            raise UsageError(message)
+        # No file system has such a folder. One that is too long would seem to be there, and not to be readable.
+        if any(part in ("", ".", "..") or "\0" in part or len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
+            raise _no_folder(name.folder, name.dataset)
+        if len(os.fsencode(folder_at(dataset, path))) >= _LONGEST_PATH:
+            raise _no_folder(name.folder, name.dataset)
         return FolderKey(dataset, "/".join(parts))
+
+
+def _no_folder(folder: str, dataset: str) -> UnknownFolderError:
+    return UnknownFolderError(f"there is no track folder {folder} in {dataset}")
+
+
+def _folders(keys: Collection[FolderKey]) -> str:
+    """So many folders, or the one by its name, with the verb that follows."""
+    if len(keys) == 1:
+        return f"{folder_shown(next(iter(keys)).path)} is"
+    return f"{counted(len(keys), 'folder')} are"
 
 
 def _no_such(dataset: str) -> UsageError:

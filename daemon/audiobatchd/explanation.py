@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import Slot
 from audiobatchd.locks.folder_lock import path_of
 from audiobatchd.locks.observer import LockState, holder_in_words, observe
-from audiobatchd.model import Attempt, FolderKey, FolderState, in_one_line
+from audiobatchd.model import Attempt, Cause, DatasetState, FolderKey, FolderState, in_one_line
 from audiobatchd.names import folder_shown, shown
 from audiobatchd.scan import Scanner
 from audiobatchd.status import FolderReport
@@ -111,6 +112,27 @@ def _next(
     elif state in (FolderState.BLOCKED, FolderState.COMPLETE) and not dataset.walking:
         when = dataset.walk_at
     return coming[state], when
+
+
+def hindrance(dataset: Dataset, *, besides: Cause | None = None) -> str:
+    """Why no job is given out in a dataset, and what ends that, in words; empty where jobs are given out.
+
+    A hold `besides` which there may be others is left out.
+    """
+    holds = {cause: hold.remark for cause, hold in dataset.holds.items() if cause is not besides}
+    path = shown(dataset.path)
+    if dataset.state in (DatasetState.ACTIVE, DatasetState.WALKING):
+        if not holds:
+            return ""
+        operator = f"audiobatchctl resume {shlex.quote(path)} ends that"
+        cure = operator if Cause.OPERATOR in holds else "it goes on by itself when that is over"
+        return f"{path} is paused: {'; '.join(holds.values())}; {cure}"
+    what = f"{path} is {dataset.state.value}: {dataset.remark}"
+    if dataset.state is DatasetState.MISSING:
+        return f"{what}; it goes on by itself when the directory is there"
+    if dataset.refused:
+        return what
+    return f"{what} If it is right as it is: audiobatchctl rescan {shlex.quote(path)} --accept"
 
 
 def _turn(dataset: Dataset, folder: Folder | None) -> str:

@@ -75,20 +75,33 @@ class Resume(Struct, frozen=True, forbid_unknown_fields=True):
     dataset: str = ""
 
 
-class Paused(Struct, frozen=True):
-    """In how many datasets that changed something."""
+class Paused(Struct, frozen=True, omit_defaults=True):
+    """The answer to a pause, and to its end."""
 
     datasets: int
+    """In how many datasets that changed something."""
+    remarks: list[str] = []
+    """What else there is to know, a sentence each: why a dataset is still not worked on, say."""
+
+
+class Rescanned(Struct, frozen=True, omit_defaults=True):
+    """The answer where a dataset is walked."""
+
+    remarks: list[str] = []
+    """What keeps the walk waiting, or from changing anything, a sentence each."""
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
     """There is nothing more to say."""
 
 
-class Retried(Struct, frozen=True):
-    """How many folders are tried again."""
+class Retried(Struct, frozen=True, omit_defaults=True):
+    """The answer to a retry, and to a bump."""
 
     folders: int
+    """How many folders are tried again, or are measured before all others."""
+    remarks: list[str] = []
+    """What becomes of the others, and what these have to wait for, a sentence each."""
 
 
 class Reloaded(Struct, frozen=True):

@@ -16,12 +16,12 @@ from audiobatchd.requests import (
     CleanedLocks,
     CleanLocks,
     FolderName,
-    Nothing,
     Pause,
     Paused,
     Reloaded,
     RemovedLock,
     Rescan,
+    Rescanned,
     Resume,
     Retried,
     RetryFolders,
@@ -96,9 +96,9 @@ class Told:
         self.asked.append(name)
         return Retried(1)
 
-    def rescan(self, request: Rescan) -> Nothing:
+    def rescan(self, request: Rescan) -> Rescanned:
         self.asked.append(request)
-        return Nothing()
+        return Rescanned()
 
     def pause(self, request: Pause) -> Paused:
         self.asked.append(request)

@@ -13,7 +13,7 @@ from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import UsageError
 from audiobatchd.model import Attempt
 from audiobatchd.names import parsed, shown
-from audiobatchd.requests import FolderName, Rescan, RetryFolders
+from audiobatchd.requests import FolderName, Rescan, Retried, RetryFolders
 from audiobatchd.status import FolderReport, Trouble
 from audiobatchd.terminal_text import as_json, counted, duration, printable
 
@@ -50,8 +50,19 @@ def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
     if arguments.json:
         say(as_json(answer))
     else:
-        say(f"{counted(answer.folders, 'folder')} will be tried again.")
+        say_with_remarks(retried_in_words(answer), answer.remarks, say)
     return 0
+
+
+def retried_in_words(answer: Retried) -> str:
+    """What a retry came to."""
+    return f"{counted(answer.folders, 'folder')} will be tried again."
+
+
+def say_with_remarks(text: str, remarks: list[str], say: Say) -> None:
+    """Say what was done, where anything was, and then each remark of the service as a sentence of its own."""
+    for line in ([text] if text else []) + [f"{each[0].upper()}{each[1:]}." for each in remarks]:
+        say(printable(line))
 
 
 def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
@@ -68,15 +79,22 @@ def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
 def bump(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have a folder measured before all others."""
     answer = client.bump(named(arguments.folder, datasets_of(client)))
-    say(as_json(answer) if arguments.json else "It is next.")
-    return 0
+    if arguments.json:
+        say(as_json(answer))
+    else:
+        done = "It is next." if not answer.remarks else "It is put before all others." if answer.folders else ""
+        say_with_remarks(done, answer.remarks, say)
+    return 0 if answer.folders else 1
 
 
 def rescan(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have a dataset walked."""
     path = dataset_named(arguments.dataset, datasets_of(client))
     answer = client.rescan(Rescan(shown(path), arguments.accept))
-    say(as_json(answer) if arguments.json else "The walk begins.")
+    if arguments.json:
+        say(as_json(answer))
+    else:
+        say_with_remarks("" if answer.remarks else "The walk begins.", answer.remarks, say)
     return 0
 
 
@@ -157,11 +175,19 @@ def named(folder: str, datasets: list[str]) -> FolderName:
             root = parsed(dataset)
             if path == root or path.startswith(os.path.join(root, "")):
                 return FolderName(dataset, shown(os.path.relpath(path, root)))
-    inside = [each for each in datasets if Path(parsed(each), parsed(folder)).is_dir()] or datasets
+    inside = [each for each in datasets if is_directory(Path(parsed(each), parsed(folder)))] or datasets
     if len(inside) == 1 and not Path(folder).is_absolute():
         return FolderName(inside[0], shown(parsed(folder)))
     message = f"{shown(folder)} is in no dataset of the daemon's ({', '.join(datasets) or 'it has none'})"
     raise UsageError(message)
+
+
+def is_directory(path: Path) -> bool:
+    """Whether there is such a directory; of one whose name is too long there is none, where `Path.is_dir` raises."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def dataset_named(dataset: str, datasets: list[str]) -> str:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from audiobatchd.commands import Say
-from audiobatchd.commands.folders import dataset_named, datasets_of, named
+from audiobatchd.commands.folders import dataset_named, datasets_of, is_directory, named, say_with_remarks
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import AudiobatchError, NoDaemonError
 from audiobatchd.model import ENDED, TO_DO, TROUBLED, DatasetState, FolderState
 from audiobatchd.names import parsed, shown
-from audiobatchd.requests import FolderName, Pause, Resume
+from audiobatchd.requests import FolderName, Pause, Paused, Resume
 from audiobatchd.status import FolderReport, Status, WorkerStatus
 from audiobatchd.statusview import folder_counts, stands_still
 from audiobatchd.terminal_text import as_json, counted, duration, padded, printable, sized
@@ -120,7 +120,7 @@ def until_ended(
                 raise
             except AudiobatchError:
                 # One that was copied just now may not have its audio yet.
-                on_its_way = Path(path).is_dir() or Path(parsed(name.dataset), parsed(name.folder)).is_dir()
+                on_its_way = is_directory(Path(path)) or is_directory(Path(parsed(name.dataset), parsed(name.folder)))
                 if not on_its_way or patience.waited > _ARRIVAL:
                     raise
         ended = len(reports) == len(folders) and all(report.state in ENDED for report in reports.values())
@@ -175,9 +175,24 @@ def pause(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
         say(as_json(answer))
         return 0
     length = f" for {duration(arguments.seconds)}" if arguments.seconds else ""
-    done = f"{counted(answer.datasets, 'dataset')} paused{length}" if answer.datasets else "Paused already"
-    say(f"{done}; what runs comes to its end.")
+    say_with_remarks(paused_in_words(answer, length), answer.remarks, say)
     return 0
+
+
+def paused_in_words(answer: Paused, length: str = "") -> str:
+    """What a pause of this `length`, in words, came to."""
+    if not answer.datasets and answer.remarks:
+        return ""
+    done = f"{counted(answer.datasets, 'dataset')} paused{length}" if answer.datasets else "Paused already"
+    return f"{done}; what runs comes to its end."
+
+
+def resumed_in_words(answer: Paused) -> str:
+    """What the end of a pause came to. Where there are remarks, not everything will be worked on."""
+    if not answer.datasets:
+        return "No pause was set."
+    paused = counted(answer.datasets, "dataset")
+    return f"The pause of {paused} is over." if answer.remarks else f"{paused} will be worked on again."
 
 
 def resume(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
@@ -185,10 +200,8 @@ def resume(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     answer = client.resume(Resume(_dataset(arguments, client)))
     if arguments.json:
         say(as_json(answer))
-    elif answer.datasets:
-        say(f"{counted(answer.datasets, 'dataset')} will be worked on again.")
     else:
-        say("Nobody had paused anything.")
+        say_with_remarks(resumed_in_words(answer), answer.remarks, say)
     return 0
 
 

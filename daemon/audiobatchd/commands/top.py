@@ -14,6 +14,8 @@ from collections.abc import Callable
 
 from audiobatchd import screen
 from audiobatchd.commands import Say
+from audiobatchd.commands.folders import retried_in_words
+from audiobatchd.commands.operations import paused_in_words, resumed_in_words
 from audiobatchd.commands.status import colour
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import AudiobatchError
@@ -137,15 +139,16 @@ class Live:
         self._poll()
 
     def _retry(self) -> str:
-        return f"{counted(self._client.retry(RetryFolders(all=True)).folders, 'folder')} will be tried again"
+        answer = self._client.retry(RetryFolders(all=True))
+        return _note(retried_in_words(answer), answer.remarks)
 
     def _pause(self) -> str:
-        self._client.pause(Pause())
-        return "paused: what runs comes to its end; p lets it go on"
+        answer = self._client.pause(Pause())
+        return _note(paused_in_words(answer), [*answer.remarks, "p lets it go on"])
 
     def _resume(self) -> str:
-        self._client.resume(Resume())
-        return "it goes on"
+        answer = self._client.resume(Resume())
+        return _note(resumed_in_words(answer), answer.remarks)
 
     def _say(self, note: Span) -> None:
         self._note, self._note_ends = note, self._monotonic() + _NOTE_SECONDS
@@ -158,6 +161,11 @@ class Live:
         if self._lost:
             return (Span(f"q quit  {printable(self._lost)}", Tone.BAD),)
         return keys_line(self._status)
+
+
+def _note(done: str, remarks: list[str]) -> str:
+    """What was done, and the remarks of the service on it, in one line."""
+    return printable("; ".join(each for each in (done.removesuffix(".") if remarks else done, *remarks) if each))
 
 
 # Drawing

@@ -22,11 +22,11 @@ from audiobatchd.requests import (
     CleanedLocks,
     CleanLocks,
     FolderName,
-    Nothing,
     Pause,
     Paused,
     Reloaded,
     Rescan,
+    Rescanned,
     Resume,
     Retried,
     RetryFolders,
@@ -41,7 +41,7 @@ TIMEOUT = 10.0
 SILENCE = 60.0
 """The same for a stream of events, which shows signs of life in between."""
 
-_OK = 200
+_OK, _NOT_FOUND, _NO_SUCH_METHOD = 200, 404, 405
 _Answer = TypeVar("_Answer")
 
 
@@ -66,57 +66,77 @@ class ControlClient:
         Raises NoDaemonError where no daemon answers, AudiobatchError where it refuses, UsageError for a path that is
         too long for a socket.
         """
-        return self._decoded(self._ask("GET", "/v1/status"), Status)
+        return self._decoded(self._ask("GET", "/v1/status", "ask for the status"), Status)
 
     def status_json(self) -> bytes:
         """The same as the JSON that the daemon sent, with what a newer daemon tells beside. Raises as `status`."""
-        body = self._ask("GET", "/v1/status")
+        body = self._ask("GET", "/v1/status", "ask for the status")
         self._decoded(body, Status)
         return body
 
     def failures(self) -> list[Trouble]:
         """Every folder that failed or is blocked, the latest first. Raises as `status`."""
-        return self._decoded(self._ask("GET", "/v1/failures"), list[Trouble])
+        return self._decoded(self._ask("GET", "/v1/failures", "ask for the failures"), list[Trouble])
 
     def explain(self, name: FolderName) -> FolderReport:
         """What the daemon knows of one folder. Raises as `status`, and where there is no such folder."""
         query = urlencode({"dataset": name.dataset, "folder": name.folder})
-        return self._decoded(self._ask("GET", f"/v1/folder?{query}"), FolderReport)
+        return self._decoded(self._ask("GET", f"/v1/folder?{query}", f"explain {name.folder}"), FolderReport)
 
     def retry(self, request: RetryFolders) -> Retried:
         """Have folders tried again. Raises as `explain`, and where that is not for us."""
-        return self._decoded(self._ask("POST", "/v1/retry", msgspec.json.encode(request)), Retried)
+        return self._decoded(
+            self._ask("POST", "/v1/retry", "have folders tried again", msgspec.json.encode(request)), Retried
+        )
 
     def survey(self, request: Survey) -> Surveyed:
         """What the folders of a dataset have and lack. Raises as `status`, and where it is not the daemon's."""
         query = [("dataset", request.dataset), *(("features", name) for name in request.features)]
         query += [("names", "true")] if request.names else []
-        return self._decoded(self._ask("GET", f"/v1/survey?{urlencode(query)}", patient=True), Surveyed)
+        return self._decoded(
+            self._ask("GET", f"/v1/survey?{urlencode(query)}", f"survey {request.dataset}", patient=True), Surveyed
+        )
 
     def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others. Raises as `explain`, and where that is not for us."""
-        return self._decoded(self._ask("POST", "/v1/bump", msgspec.json.encode(name)), Retried)
+        return self._decoded(
+            self._ask("POST", "/v1/bump", f"put {name.folder} before all others", msgspec.json.encode(name)), Retried
+        )
 
     def pause(self, request: Pause) -> Paused:
         """Have no more jobs given out. Raises as `status`, and where that is not for us."""
-        return self._decoded(self._ask("POST", "/v1/pause", msgspec.json.encode(request)), Paused)
+        return self._decoded(
+            self._ask("POST", "/v1/pause", f"pause {request.dataset or 'the service'}", msgspec.json.encode(request)),
+            Paused,
+        )
 
     def resume(self, request: Resume) -> Paused:
         """Have jobs given out again. Raises as `pause`."""
-        return self._decoded(self._ask("POST", "/v1/resume", msgspec.json.encode(request)), Paused)
+        return self._decoded(
+            self._ask("POST", "/v1/resume", f"resume {request.dataset or 'the service'}", msgspec.json.encode(request)),
+            Paused,
+        )
 
-    def rescan(self, request: Rescan) -> Nothing:
+    def rescan(self, request: Rescan) -> Rescanned:
         """Have a dataset walked. Raises as `status`, and where that is not for us."""
-        return self._decoded(self._ask("POST", "/v1/rescan", msgspec.json.encode(request)), Nothing)
+        return self._decoded(
+            self._ask("POST", "/v1/rescan", f"have {request.dataset} walked", msgspec.json.encode(request)), Rescanned
+        )
 
     def reload(self) -> Reloaded:
         """Have the configuration read again. Raises as `status`, and where that is not for us or it is invalid."""
-        return self._decoded(self._ask("POST", "/v1/reload", b"{}"), Reloaded)
+        return self._decoded(self._ask("POST", "/v1/reload", "have the configuration read again", b"{}"), Reloaded)
 
     def clean_locks(self, request: CleanLocks) -> CleanedLocks:
         """Have the daemon remove the locks of the dead. Raises as `status`, and where that is not for us."""
         # It looks through the whole dataset before it answers.
-        body = self._ask("POST", "/v1/locks/clean-up", msgspec.json.encode(request), patient=True)
+        body = self._ask(
+            "POST",
+            "/v1/locks/clean-up",
+            f"clean up the locks of {request.dataset}",
+            msgspec.json.encode(request),
+            patient=True,
+        )
         return self._decoded(body, CleanedLocks)
 
     def events(self, since: int | None = None) -> Iterator[Message]:
@@ -131,7 +151,7 @@ class ControlClient:
             connection.request("GET", resource)
             answer = connection.getresponse()
             if answer.status != _OK:
-                raise _refused("GET", resource, answer.status, answer.read())
+                raise _refused("follow the events", answer.status, answer.read())
             yield from messages(iter(answer.readline, b""))
         except (OSError, HTTPException) as error:
             message = f"no daemon answers on {shown(str(self._path))}: {self._why(error, SILENCE)}"
@@ -148,7 +168,10 @@ class ControlClient:
             message = f"what answers on {shown(str(self._path))} is no audiobatchd of this version: {error}"
             raise NoDaemonError(message) from error
 
-    def _ask(self, method: str, resource: str, content: bytes | None = None, *, patient: bool = False) -> bytes:
+    def _ask(
+        self, method: str, resource: str, what: str, content: bytes | None = None, *, patient: bool = False
+    ) -> bytes:
+        """The body of the answer. `what` is asked for, in words that follow "cannot". Raises as `status`."""
         check_length(self._path)
         connection = _UnixConnection(self._path, None if patient else self._timeout)
         try:
@@ -161,7 +184,7 @@ class ControlClient:
         finally:
             connection.close()
         if answer.status != _OK:
-            raise _refused(method, resource, answer.status, body)
+            raise _refused(what, answer.status, body)
         return body
 
     def _why(self, error: Exception, patience: float) -> str:
@@ -217,8 +240,12 @@ class _Refusal(msgspec.Struct):
     error: str
 
 
-def _refused(method: str, resource: str, status: int, body: bytes) -> AudiobatchError:
-    return AudiobatchError(f"cannot {method} {resource}: {_refusal(body) or f'HTTP status {status}'}")
+def _refused(what: str, status: int, body: bytes) -> AudiobatchError:
+    """The refusal of a request, as a sentence for people: none of them asked for a method and a path."""
+    why = _refusal(body)
+    if status == _NO_SUCH_METHOD or (status == _NOT_FOUND and why.startswith("not found: ")):
+        why = "the service that answers is of another version, which does not know how"
+    return AudiobatchError(f"cannot {what}: {why or f'the service answers with HTTP status {status}'}")
 
 
 def _refusal(body: bytes) -> str:

@@ -29,6 +29,7 @@ from audiobatchd.requests import (
     Paused,
     Reloaded,
     Rescan,
+    Rescanned,
     Resume,
     Retried,
     RetryFolders,
@@ -83,7 +84,7 @@ class Service(Protocol):
     def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others."""
 
-    def rescan(self, request: Rescan) -> Nothing:
+    def rescan(self, request: Rescan) -> Rescanned:
         """Walk a dataset now."""
 
     def pause(self, request: Pause) -> Paused:
@@ -135,7 +136,7 @@ ROUTES = (
     Route("POST", "/v1/bump", "Measure a folder before all others.", Retried, body=FolderName),
     Route("POST", "/v1/pause", "Give out no more jobs.", Paused, body=Pause),
     Route("POST", "/v1/resume", "Give out jobs again.", Paused, body=Resume),
-    Route("POST", "/v1/rescan", "Walk a dataset now.", Nothing, body=Rescan),
+    Route("POST", "/v1/rescan", "Walk a dataset now.", Rescanned, body=Rescan),
     Route("POST", "/v1/reload", "Read the configuration again.", Reloaded, body=Nothing),
     Route("POST", "/v1/locks/clean-up", "Remove the locks of the dead.", CleanedLocks, body=CleanLocks),
 )

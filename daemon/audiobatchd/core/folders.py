@@ -218,6 +218,11 @@ class Ledger:
             self._push(key, folder)
         return True
 
+    def bumped(self) -> int:
+        """How many folders are queued that are to be measured before all others."""
+        queued = {key for key in self._queue.in_lane(Lane.BUMPED) if key in self.active}
+        return sum(self.active[key].state is FolderState.QUEUED and self.active[key].is_bumped for key in queued)
+
     def retry(self, key: FolderKey, now: float) -> None:
         """Try the folder again now, as if nothing had happened to it; one that is running or unknown is only read."""
         folder = self.active.get(key)

@@ -60,6 +60,10 @@ class Queue:
         lanes = self._datasets.get(dataset)
         return (key for lane in Lane for key in lanes.lanes[lane]) if lanes else iter(())
 
+    def in_lane(self, lane: Lane) -> Iterator[FolderKey]:
+        """What waits in one lane, in any dataset; the stale too."""
+        return (key for lanes in self._datasets.values() for key in lanes.lanes[lane])
+
     def forget(self, dataset: str) -> None:
         """Nothing of this dataset waits any more."""
         if self._datasets.pop(dataset, None) is not None:

@@ -124,7 +124,7 @@ def test_failing_answer_is_logged_and_ends_nothing(
 
     client = ControlClient(tmp_path / "control.sock")
     with serving(tmp_path / "control.sock", status):
-        with pytest.raises(AudiobatchError, match="cannot GET /v1/status: the daemon failed to answer"):
+        with pytest.raises(AudiobatchError, match="cannot ask for the status: the daemon failed to answer"):
             client.status()
         assert client.status() == busy
     assert "request-failed" in caplog.text
@@ -196,7 +196,12 @@ def test_what_stands_in_the_socket_s_place_is_told_once(
     path = tmp_path / "control.sock"
     looks: list[bool] = []
     look = SocketFile.is_there
-    monkeypatch.setattr(SocketFile, "is_there", lambda file: looks.append(look(file)) or looks[-1])
+
+    def counted(file: SocketFile) -> bool:
+        looks.append(look(file))
+        return looks[-1]
+
+    monkeypatch.setattr(SocketFile, "is_there", counted)
     with serving(path, lambda: busy):
         path.unlink()
         path.write_text("precious")
@@ -595,4 +600,4 @@ def test_a_reload_that_is_refused_says_why(tmp_path: Path, idle: Status, capsys:
     path = tmp_path / "control.sock"
     with serving(path, lambda: idle):
         assert ctl(path, "reload") == 1
-    assert "cannot POST /v1/reload: c.toml: unknown key `worker`" in capsys.readouterr().err
+    assert "cannot have the configuration read again: c.toml: unknown key `worker`" in capsys.readouterr().err

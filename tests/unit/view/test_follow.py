@@ -153,7 +153,7 @@ def test_who_does_not_stream(tmp_path: Path, busy: Status) -> None:
     path = tmp_path / "a.sock"
     with (
         streaming(path, b'HTTP/1.1 503 Busy\r\nContent-Length: 20\r\n\r\n{"error":"too many"}'),
-        pytest.raises(AudiobatchError, match="cannot GET /v1/events: too many"),
+        pytest.raises(AudiobatchError, match="cannot follow the events: too many"),
     ):
         list(ControlClient(path).events())
     path = tmp_path / "b.sock"

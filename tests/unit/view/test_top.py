@@ -169,7 +169,7 @@ def test_keys_ask_the_daemon(tmp_path: Path, busy: Status) -> None:
     with serving(path, lambda: busy, told), terminal("--socket", str(path), "top", first=brief) as on:
         on.until("q quit")
         on.press("p")
-        on.until("paused: what runs comes to its end")
+        on.until("1 dataset paused; what runs comes to its end; p lets it go on")
         on.press("\x1b[A")
         on.press("r")
         on.until("try 15 folders again?")
@@ -182,7 +182,7 @@ def test_keys_ask_the_daemon(tmp_path: Path, busy: Status) -> None:
         told.status = lambda: paused(busy)
         on.until("p resume")
         on.press("P")
-        on.until("it goes on")
+        on.until("No pause was set")
         on.press("q")
         assert on.end() == 0
     assert told.asked == [Pause(), RetryFolders(all=True), Resume()]
