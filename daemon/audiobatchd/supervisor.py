@@ -324,7 +324,7 @@ class Supervisor:
         """The terminal has gone: drain, as after SIGTERM, but only once.
 
         A shell tells its jobs when it is told itself, and the kernel tells them when the shell has ended: the second
-        is nobody's wish to have running jobs ended at once.
+        does not mean that running jobs are to be ended at once.
         """
         if not self._hung_up and self.core.life.works:
             self._queue.put_nowait(StopAsked(code))

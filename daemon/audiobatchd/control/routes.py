@@ -319,7 +319,7 @@ async def _errors_as_json(request: web.Request, handler: _Handler) -> web.Stream
             answer.headers["Allow"] = error.headers["Allow"]
         return answer
     except ConnectionError:
-        raise  # its client has gone, and nobody is there to be answered
+        raise  # its client has gone, and is answered no more
     except Exception:  # noqa: BLE001  # logged
         # The boundary of a control request: one that fails must not hurt the daemon, nor go unseen.
         _LOG.exception("request-failed", extra={"fields": {"request": f"{request.method} {request.path}"}})

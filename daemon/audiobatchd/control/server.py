@@ -83,7 +83,7 @@ class ControlServer:
     async def _keep(self) -> None:
         """Make the socket file again where it was removed or replaced, but never in place of another living service's.
 
-        Nobody could ask the service any more, nor see why.
+        Without it the service could not be asked any more, not even why.
         """
         told = ""
         while True:
@@ -154,7 +154,7 @@ class _Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer what could not be handled, and end the connection. Raises ConnectionError where it is answered."""
         if isinstance(exc, ConnectionError):
-            raise exc  # nobody is there to be answered, nor is anything wrong here
+            raise exc  # the client has gone, and nothing is wrong here
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return super().handle_error(request, status, exc, message)
         lines = (message or "").split("\n")
@@ -166,7 +166,7 @@ class _Connection(web.RequestHandler):
         return answer
 
     def log_exception(self, *args: object, **kw: object) -> None:
-        """Log what HTTP came to grief over; of a malformed body, which nobody reads to its end, as of other such."""
+        """Log what HTTP came to grief over; a body that is malformed is told of as a whole request that is."""
         error = kw.get("exc_info")
         if isinstance(error, web.RequestPayloadError):
             self._malformed.came("the body of a request is malformed")

@@ -40,7 +40,7 @@ class SocketFile:
             return False
 
     def listen(self) -> socket.socket:
-        """Make the socket, at first or again. One that nobody listens on any more is replaced.
+        """Make the socket, at first or again. One that no process listens on any more is replaced.
 
         Raises AlreadyRunningError where somebody does, and UsageError where there can be no socket at this path.
         """

@@ -137,7 +137,7 @@ def status_line(connection: socket.socket) -> bytes:
     return read_until(connection, b"\r\n").split(b"\r\n")[0]
 
 
-def test_of_40_that_ask_ahead_and_read_nothing_each_costs_16_answers(tmp_path: Path, idle: Status) -> None:
+def test_40_that_ask_ahead_and_read_nothing_cost_little(tmp_path: Path, idle: Status) -> None:
     path, asked = tmp_path / "control.sock", []
 
     def status() -> Status:
