@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from support.audio_files import make_track
@@ -27,6 +29,17 @@ def remark_of(running: Service) -> str:
     return status.remark if status is not None else ""
 
 
+@contextmanager
+def at_rest(directory: Path, workers: int) -> Iterator[tuple[Service, Path]]:
+    """A service whose workers are ready, and its dataset, which is empty and has been walked."""
+    dataset = directory / "music"
+    dataset.mkdir()
+    with service(directory / "run", configuration(directory / "config.toml", dataset, workers=workers)) as running:
+        eventually(lambda: running.log().count("worker-ready") == workers, what=running.log)
+        eventually(lambda: (status := running.status()) is not None and status.datasets[0].last_walk, what=running.log)
+        yield running, dataset
+
+
 def test_complete_folders_stay_complete_with_few_descriptors(tmp_path: Path) -> None:
     dataset = tmp_path / "music"
     tracks(dataset, 31)
@@ -45,12 +58,7 @@ def test_complete_folders_stay_complete_with_few_descriptors(tmp_path: Path) -> 
 
 
 def test_new_folders_wait_while_descriptors_are_used_up(tmp_path: Path) -> None:
-    dataset = tmp_path / "music"
-    dataset.mkdir()
-    config = configuration(tmp_path / "config.toml", dataset, workers=2)
-    with service(tmp_path / "run", config) as running:
-        eventually(lambda: (status := running.status()) is not None and status.state == "running", what=running.log)
-        eventually(lambda: running.log().count("worker-ready") == 2, what=running.log)
+    with at_rest(tmp_path, workers=2) as (running, dataset):
         limit(running.process.pid, 3)
         tracks(dataset, 5)
         running.says("service-short")
@@ -62,11 +70,7 @@ def test_new_folders_wait_while_descriptors_are_used_up(tmp_path: Path) -> None:
 
 
 def test_a_worker_without_descriptors_charges_no_folder(tmp_path: Path) -> None:
-    dataset = tmp_path / "music"
-    dataset.mkdir()
-    config = configuration(tmp_path / "config.toml", dataset, workers=1)
-    with service(tmp_path / "run", config) as running:
-        eventually(lambda: "worker-ready" in running.log(), what=running.log)
+    with at_rest(tmp_path, workers=1) as (running, dataset):
         worker = eventually(running.workers, what=running.log)[0]
         limit(worker, 3)
         tracks(dataset, 2)
@@ -79,11 +83,7 @@ def test_a_worker_without_descriptors_charges_no_folder(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_cannot_be_started_is_tried_again_soon(tmp_path: Path) -> None:
-    dataset = tmp_path / "music"
-    dataset.mkdir()
-    config = configuration(tmp_path / "config.toml", dataset, workers=1)
-    with service(tmp_path / "run", config) as running:
-        eventually(lambda: (status := running.status()) is not None and status.datasets[0].last_walk, what=running.log)
+    with at_rest(tmp_path, workers=1) as (running, _):
         worker = eventually(running.workers, what=running.log)[0]
         limit(running.process.pid, 3)
         os.kill(worker, signal.SIGKILL)

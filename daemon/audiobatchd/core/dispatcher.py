@@ -124,7 +124,7 @@ class Dispatcher:
 
     def tick(self, now: float) -> list[do.Action]:
         """What follows from time having passed, and from everything that `handle` was told since the last tick."""
-        actions: list[do.Action] = []
+        actions = self._decide(now)
         if self.offers is not None and self.life.works:
             actions += self.rounds.due(now)
             actions += [do.ReadFolder(key) for key in self.ledger.looks(now, self.rounds.unready(now))]
@@ -255,11 +255,13 @@ class Dispatcher:
     def _probed(self, event: on.Probed, now: float) -> list[do.Action]:
         actions = self.rounds.probed(event, now)
         if event.cause is Cause.HANG:
-            undecided, self._undecided = self._undecided, []
-            for slot, exited in undecided:
-                actions += self._worker_exited(slot, exited, now)
             actions += self._end_the_sleeping(event.only, now)
         return actions
+
+    def _decide(self, now: float) -> list[do.Action]:
+        """Judge the workers that waited for their disk's answer: it is there, or the dataset is dropped meanwhile."""
+        undecided, self._undecided = self._undecided, []
+        return [action for slot, exited in undecided for action in self._worker_exited(slot, exited, now)]
 
     def _measured(self, event: on.WorkersMeasured, now: float) -> list[do.Action]:
         actions = self.crew.measured(event.resident, event.asleep, now)

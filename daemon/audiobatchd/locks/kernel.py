@@ -147,10 +147,11 @@ def _opened(path: str, flags: int, mode: int) -> int:
 def _just_opened() -> Iterator[int]:
     """The descriptors of this process that other threads may have got and not yet noted, by what they are called."""
     names = set(_opening.values())
-    for each in Path("/proc/self/fd").iterdir() if names else ():
-        with contextlib.suppress(OSError):
-            if each.readlink().name in names:
-                yield int(each.name)
+    with contextlib.suppress(OSError):
+        for each in Path("/proc/self/fd").iterdir() if names else ():
+            with contextlib.suppress(OSError):
+                if each.readlink().name in names:
+                    yield int(each.name)
 
 
 def _after_fork_in_child() -> None:

@@ -141,6 +141,18 @@ def test_the_disk_tells_whose_fault_a_deadline_was(answers: bool) -> None:
     assert made.core.crew.slots[0].state is SlotState.BOOTING
 
 
+def test_a_dropped_dataset_keeps_no_slot_that_waits_for_its_disk() -> None:
+    made = busy()
+    sleeps(made, 1.0)
+    made.tick(700.0)
+    made.tick(1.0)
+    made.die(0, "killed by signal 9")
+    assert made.core.crew.slots[0].state is SlotState.ENDING
+    the_plan = plan(NEAR, workers=2, settle=0.0)
+    actions = made.tell(on.Replanned(the_plan, anew=False, rewalk=frozenset()))
+    assert only(do.SpawnWorker, actions) == [do.SpawnWorker(0)]
+
+
 def lost(made: Rig) -> tuple[int, list[do.Action]]:
     """A worker that was killed does not end; its PID."""
     hangs(made)

@@ -567,7 +567,8 @@ def test_what_somebody_left_who_died_there_is_tried_alone_or_not_at_all(room: Ro
         (errno.EIO, Outcome.ERROR, Cause.IO),
         (errno.ENOTCONN, Outcome.ERROR, Cause.IO),
         (errno.ENOSPC, Outcome.BLOCKED, Cause.SPACE),
-        (errno.ENOMEM, Outcome.ERROR, Cause.NONE),
+        (errno.ENOMEM, Outcome.ERROR, Cause.SHORTAGE),
+        (errno.EMFILE, Outcome.ERROR, Cause.SHORTAGE),
         (errno.EACCES, Outcome.BLOCKED, Cause.NONE),
     ],
 )
