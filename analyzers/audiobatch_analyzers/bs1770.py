@@ -19,6 +19,7 @@ import pyloudnorm
 from numpy.lib.stride_tricks import sliding_window_view
 
 from audiobatch_analyzers.blockwise import CHUNK, BlockFilter
+from audiobatchd.plugin_api import LOW_FREQUENCY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,6 @@ _LOW, _HIGH = 0.10, 0.95
 _SURROUND_WEIGHT = 1.41
 _SIDES = frozenset({"SL", "SR"})
 _BACKS = frozenset({"BL", "BR"})
-_LOW_FREQUENCY = frozenset({"LFE", "LFE2"})
 
 # Silence, or what a float file holds of less than 1e-38, would have the processor compute with subnormal numbers, which
 # takes it some forty times as long. This constant input keeps all of them normal; the high-pass stage removes it.
@@ -68,7 +68,7 @@ def channel_weights(channels: Sequence[str]) -> tuple[float, ...]:
     are added for the two loudspeakers that may play it.
     """
     surround = _SIDES if _SIDES & set(channels) else _BACKS
-    return tuple(0.0 if name in _LOW_FREQUENCY else _SURROUND_WEIGHT if name in surround else 1.0 for name in channels)
+    return tuple(0.0 if name in LOW_FREQUENCY else _SURROUND_WEIGHT if name in surround else 1.0 for name in channels)
 
 
 def k_weighting(rate: int) -> NDArray[np.float64]:

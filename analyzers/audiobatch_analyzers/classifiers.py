@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audiobatch_analyzers import graphs, model_files
-from audiobatch_analyzers.silence import is_silent
+from audiobatch_analyzers.silence import why_silent
 from audiobatchd.plugin_api import (
     FULL_MIX,
     AnalyzerUnavailableError,
@@ -156,8 +156,8 @@ class Classifier:
         """Measure; nothing where the file is silent, or shorter than one patch of the model (about 3 s)."""
         assert self._serving is not None
         samples = audio.view(self._view)
-        if is_silent(samples, self._serving.rate):
-            return self._without("silent")
+        if silent := why_silent(audio, samples, self._serving.rate):
+            return self._without(silent)
         rows = self._rows(audio, samples)
         if not len(rows):
             return self._without(f"shorter than one patch of {(self._serving.backbone or self._serving.model).name}")

@@ -60,11 +60,14 @@ class LoudnessAnalyzer:
         """Nothing is left to load: the libraries came with the import of this module, in the worker."""
 
     def analyze(self, audio: Audio) -> Measurement:
-        """Measure both features, each of them a finite number or unmeasurable: too short, or sampled below 8 kHz."""
+        """Measure both features, each of them a finite number or unmeasurable: too short, below 8 kHz, all LFE."""
         lufs, lra = feature_name(LUFS, audio.role), feature_name(LRA, audio.role)
         if audio.rate < LOWEST_RATE:
             return Measurement({}, dict.fromkeys((lufs, lra), "sampled below 8 kHz"))
-        powers = bs1770.step_powers(audio.view(), audio.rate, bs1770.channel_weights(audio.channels))
+        weights = bs1770.channel_weights(audio.channels)
+        if not any(weights):
+            return Measurement({}, dict.fromkeys((lufs, lra), "holds low-frequency effects alone"))
+        powers = bs1770.step_powers(audio.view(), audio.rate, weights)
         values: dict[str, float] = {}
         unmeasurable: dict[str, str] = {}
         if len(powers) < bs1770.BLOCK_STEPS:

@@ -1,7 +1,7 @@
 """The analyzer `rhythm`: tempo and beats of the mix, by Essentia's RhythmExtractor2013.
 
 Owns what of the extractor's answer becomes a feature, and what never reaches it: it finds a tempo, with confidence, in
-silence too.
+silence too. Whether there is a beat at all is `pulse`'s to say.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from audiobatch_analyzers import essentia_library
-from audiobatch_analyzers.silence import is_silent
+from audiobatch_analyzers import essentia_library, pulse
+from audiobatch_analyzers.silence import sounding_share, why_silent
 from audiobatchd.plugin_api import FULL_MIX, Audio, Cost, Feature, Measurement, OptionError, Settings, View
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ IS_DEFINED = "bpm_is_defined"
 CONFIDENCE = "bpm_confidence"
 BEAT_COUNT = "beat_count"
 REGULARITY = "beat_regularity"
+STEADINESS = "beat_steadiness"
 GRID = ".BEATS_GRID"
 
 MULTIFEATURE, DEGARA = "multifeature", "degara"
@@ -35,15 +36,22 @@ RATE = 44100
 SHORTEST = 3.0
 """In seconds. Below it there are too few beats to tell a tempo from chance."""
 
-LEAST_CONFIDENCE = 1.0
-"""Essentia calls less than that "very low"; the highest is 5.32."""
+SLOWEST, FASTEST = 40.0, 208.0
+"""In BPM: what RhythmExtractor2013 looks for, and what it does not always keep to."""
 
-LEAST_REGULARITY = 0.8
-"""What stands in for confidence with the method degara, which gives none."""
+LEAST_CONFIDENCE = 1.0
+"""Essentia calls less than that "very low"; the highest is 5.32. The method degara gives none."""
+
+LEAST_STEADINESS = 0.8
+"""The least `steadiness` of beats that have one tempo."""
+
+LEAST_SOUNDING = 0.5
+"""The least share of a file in which anything is to be heard: in silence beats are found as well."""
 
 _LEAST_BEATS = 4
 _OCTAVE = 2.0
 _SOURCE = "Essentia RhythmExtractor2013"
+_NO_CONFIDENCE = "the method degara gives none"
 
 
 class RhythmAnalyzer:
@@ -55,7 +63,7 @@ class RhythmAnalyzer:
     """
 
     name: str = "rhythm"
-    version: int = 1
+    version: int = 2
     cost: Cost = Cost.MEDIUM
 
     def __init__(self, settings: Settings) -> None:
@@ -82,11 +90,12 @@ class RhythmAnalyzer:
         grid = (Feature(GRID, "s", "Times of the beats, one a line", "0 to the length", _SOURCE),)
         return (
             Feature(BPM, "BPM", "Tempo", "40 to 208, or as folded", _SOURCE),
-            Feature(IS_DEFINED, "", "Whether the beats are steady enough for one tempo", "true or false", _SOURCE),
+            Feature(IS_DEFINED, "", "Whether there are beats, steady enough for one tempo", "0 or 1", _SOURCE),
             Feature(CONFIDENCE, "", "Confidence of the beats (not with degara)", "0 to 5.32", _SOURCE),
             Feature(BEAT_COUNT, "beats", "Number of beats", "0 or more", _SOURCE),
+            Feature(REGULARITY, "s", "Standard deviation of the intervals between beats", "0 and above", _SOURCE),
             Feature(
-                REGULARITY, "", "1 less the interquartile range of beat intervals over their median", "0 to 1", _SOURCE
+                STEADINESS, "", "1 less the interquartile range of beat intervals over their median", "0 to 1", _SOURCE
             ),
             *(grid if self._grid else ()),
         )
@@ -100,35 +109,52 @@ class RhythmAnalyzer:
         self._extract = essentia_library.standard().RhythmExtractor2013(method=self._method)
 
     def analyze(self, audio: Audio) -> Measurement:
-        """Measure all of it; nothing where the file is shorter than 3 s or silent."""
+        """Measure all of it; nothing where the file is shorter than 3 s or silent, no beats where it has none."""
         names = [feature.name for feature in self.features(audio.role)]
         if audio.duration < SHORTEST:
             return Measurement({}, dict.fromkeys(names, "shorter than 3 s"))
         samples = audio.view(View(RATE, mono=True))
-        if is_silent(samples, RATE):
-            return Measurement({}, dict.fromkeys(names, "silent"))
+        if silent := why_silent(audio, samples, RATE):
+            return Measurement({}, dict.fromkeys(names, silent))
+        if sounding_share(samples, RATE) < LEAST_SOUNDING:
+            return self._without_beats("silent for most of its length")
         bpm, beats, confidence, *_ = self._extract(samples)
-        return self._measurement(float(bpm), np.asarray(beats, dtype=np.float64), float(confidence))
-
-    def _measurement(self, bpm: float, beats: NDArray[np.float64], confidence: float) -> Measurement:
         if not (math.isfinite(bpm) and math.isfinite(confidence) and np.isfinite(beats).all()):
             message = f"RhythmExtractor2013 gave {bpm} BPM, {len(beats)} beats with confidence {confidence}"
             raise ValueError(message)
-        values: dict[str, float | int | bool] = {BEAT_COUNT: len(beats)}
+        if bpm > 0.0 and not SLOWEST <= round(bpm, 2) <= FASTEST:
+            return self._without_beats("no tempo from 40 to 208 BPM")
+        clear = bpm > 0.0 and pulse.is_clear(samples, RATE, bpm)
+        return self._measurement(float(bpm), np.asarray(beats, dtype=np.float64), float(confidence), clear=clear)
+
+    def _measurement(self, bpm: float, beats: NDArray[np.float64], confidence: float, *, clear: bool) -> Measurement:
+        """What the extractor's answer amounts to; `clear`: the audio has a pulse of this tempo."""
+        values: dict[str, float | int] = {BEAT_COUNT: len(beats)}
         unmeasurable: dict[str, str] = {}
-        steadiness = regularity(beats) if len(beats) >= _LEAST_BEATS else None
-        if bpm > 0.0 and steadiness is not None:
-            certain = confidence >= LEAST_CONFIDENCE if self._has_confidence else steadiness >= LEAST_REGULARITY
-            values |= {BPM: round(folded(bpm, self._fold), 2), IS_DEFINED: certain, REGULARITY: round(steadiness, 3)}
+        if bpm > 0.0 and len(beats) >= _LEAST_BEATS:
+            steady = steadiness(beats)
+            certain = confidence >= LEAST_CONFIDENCE or not self._has_confidence
+            one_tempo = clear and certain and steady >= LEAST_STEADINESS
+            values |= {BPM: round(folded(bpm, self._fold), 2), IS_DEFINED: int(one_tempo)}
+            values |= {REGULARITY: round(float(np.std(np.diff(beats))), 4), STEADINESS: round(steady, 3)}
         else:
-            unmeasurable |= dict.fromkeys((BPM, IS_DEFINED, REGULARITY), f"fewer than {_LEAST_BEATS} beats")
+            values[IS_DEFINED] = 0
+            unmeasurable |= dict.fromkeys((BPM, REGULARITY, STEADINESS), f"fewer than {_LEAST_BEATS} beats")
         if self._has_confidence:
             # Where most of a file is silence, Essentia's falls a little below the 0 that it starts from.
             values[CONFIDENCE] = round(max(0.0, confidence), 3)
         else:
-            unmeasurable[CONFIDENCE] = "the method degara gives none"
+            unmeasurable[CONFIDENCE] = _NO_CONFIDENCE
         files = {GRID: "".join(f"{beat:.6f}\n" for beat in beats)} if self._grid else {}
         return Measurement(values, unmeasurable, files)
+
+    def _without_beats(self, reason: str) -> Measurement:
+        """Audio in which no beats are to be looked for, or those that were found are none."""
+        unmeasurable = {feature.name: reason for feature in self.features(FULL_MIX)}
+        del unmeasurable[IS_DEFINED]
+        if not self._has_confidence:
+            unmeasurable[CONFIDENCE] = _NO_CONFIDENCE
+        return Measurement({IS_DEFINED: 0}, unmeasurable)
 
     @property
     def _has_confidence(self) -> bool:
@@ -147,7 +173,7 @@ def folded(bpm: float, span: tuple[float, float] | None) -> float:
     return bpm
 
 
-def regularity(beats: NDArray[np.float64]) -> float:
+def steadiness(beats: NDArray[np.float64]) -> float:
     """How even the beats are: 1 less the interquartile range of their intervals over the median, not below 0.
 
     `beats` are their times in seconds, at least three and ascending. 1.0 is a metronome.

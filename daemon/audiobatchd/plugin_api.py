@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the daemon reads the words below without paying for numpy
 __all__ = [
     "ENTRY_POINT_GROUP",
     "FULL_MIX",
+    "LOW_FREQUENCY",
     "NATIVE",
     "STEMS",
     "Analyzer",
@@ -42,6 +43,8 @@ __all__ = [
 ENTRY_POINT_GROUP = "audiobatchd.analyzers"
 FULL_MIX = "full_mix"
 STEMS = ("drums", "bass", "other", "vocals")
+LOW_FREQUENCY = frozenset({"LFE", "LFE2"})
+"""The channels for low-frequency effects: loudness and mono views leave them out."""
 
 Value = float | int | str | bool
 _T = TypeVar("_T")
@@ -83,6 +86,13 @@ class Audio(Protocol):
     def channels(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def duration(self) -> float: ...  # noqa: D102
+
+    @property
+    def powers(self) -> tuple[float, ...]:
+        """The largest power of 400 ms in each channel, about its mean: what a mono view lacks where channels cancel.
+
+        Full scale is 1.0. Raises LookupError where the native view is gone and no mono view was made of it.
+        """
 
     def view(self, view: View = NATIVE) -> NDArray[np.float32]:
         """The samples as `view` says: float32, full scale 1.0, all finite, read-only.

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from audiobatchd import EssentiaAnalyzer
@@ -20,7 +21,7 @@ EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "example-analyzer"
 ALL = ["classifiers", "loudness", "peaks", "rhythm"]
 MIX = {
     "lufs", "lra", "true_peak", "sample_peak", "bpm", "bpm_is_defined", "bpm_confidence", "beat_count",
-    "beat_regularity", "danceability", "atonality",
+    "beat_regularity", "beat_steadiness", "danceability", "atonality",
 }  # fmt: skip
 
 
@@ -101,6 +102,39 @@ def test_the_beats_are_a_file_that_counts(tmp_path: Path) -> None:
     assert (code, ".BEATS_GRID" in out) == (1, True)
     assert run(*command)[0] == 0
     assert grid.read_text() == first
+
+
+def test_a_record_of_the_version_before_gets_the_new_meanings(tmp_path: Path) -> None:
+    dataset = tmp_path / "dataset"
+    beaten, beatless = dataset / "Beaten", dataset / "Beatless"
+    pulse = tone(8) * (np.arange(8 * 44100) % 22050 < 2205)[:, np.newaxis]
+    for folder, samples in ((beaten, pulse), (beatless, np.concatenate([tone(0.2), np.zeros((8 * 44100, 2))]))):
+        folder.mkdir(parents=True)
+        write_audio(folder / "full_mix.wav", samples.astype(np.float32), 44100)
+    config = configuration(tmp_path / "c.toml", dataset, settle=0.0, analyzers=["rhythm"])
+    command = ("audiobatchd", "--config", config, "--once", dataset)
+    assert run(*command)[0] == 0
+    for folder in (beaten, beatless):
+        # What version 1 wrote, beside a key of somebody else.
+        record = {"bpm": 738.28, "bpm_is_defined": True, "bpm_confidence": 4.25, "beat_count": 147}
+        entry = record_of(folder)["_audiobatch"]
+        entry["analyzers"]["rhythm"]["full_mix"] |= {"version": 1, "unmeasurable": {}}
+        record |= {"beat_regularity": 0.982, "brightness": 51, "_audiobatch": entry}
+        text = json.dumps(record).replace('"brightness": 51', '"brightness": 51.20')
+        (folder / f"{folder.name}.INFO").write_text(text)
+    code, out, _ = run("audiobatchctl", "missing", dataset, "--config", config)
+    assert (code, out.count("Stale: bpm")) == (1, 2)
+    assert run(*command)[0] == 0
+    after = record_of(beaten)
+    assert (type(after["bpm_is_defined"]), after["bpm_is_defined"]) == (int, 1)
+    assert 0.0 <= after["beat_regularity"] < 0.05
+    assert 0.9 < after["beat_steadiness"] <= 1.0
+    after = record_of(beatless)
+    assert features_of(beatless) == {"bpm_is_defined": 0, "brightness": 51.2}
+    assert after["_audiobatch"]["analyzers"]["rhythm"]["full_mix"]["unmeasurable"]["bpm"]
+    assert '"brightness": 51.20' in (beatless / "Beatless.INFO").read_text()
+    assert run("audiobatchctl", "missing", dataset, "--config", config)[:2] == (0, "Nothing is missing.\n")
+    assert run("audiobatchd", "--config", config, "--once", dataset, "--dry-run")[1].startswith("Folders to Process: 0")
 
 
 def test_the_same_bits_by_one_worker_and_by_eight(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from audiobatchd.plugin_api import NATIVE, View
+from audiobatchd.plugin_api import LOW_FREQUENCY, NATIVE, View
 
 Samples = NDArray[np.float32]
 _T = TypeVar("_T")
@@ -25,8 +25,9 @@ _MONO = View(mono=True)
 _SOURCES = {False: frozenset({NATIVE}), True: frozenset({NATIVE, _MONO})}
 """From which views one that is mono, or is not, can be made."""
 
-_LOW_FREQUENCY = frozenset({"LFE", "LFE2"})
 _QUALITY = "HQ"
+_POWER_SECONDS = 0.4
+"""Over how long `Decoded.powers` are taken: the block of ITU-R BS.1770."""
 
 
 class Decoded:
@@ -44,11 +45,22 @@ class Decoded:
         self._views = {NATIVE: samples}
         self._declared: frozenset[View] | None = None
         self._shared: dict[Hashable, object] = {}
+        self._powers: tuple[float, ...] | None = None
 
     @property
     def duration(self) -> float:
         """Length in seconds."""
         return self._frames / self.rate
+
+    @property
+    def powers(self) -> tuple[float, ...]:
+        """See `plugin_api.Audio.powers`."""
+        if self._powers is None:
+            if NATIVE not in self._views:
+                message = "the samples whose powers are asked for are gone"
+                raise LookupError(message)
+            self._powers = _powers(self._views[NATIVE], round(_POWER_SECONDS * self.rate))
+        return self._powers
 
     def view(self, view: View = NATIVE) -> Samples:
         """See `plugin_api.Audio.view`."""
@@ -74,6 +86,8 @@ class Decoded:
         for view in needed:
             if not needed & (_SOURCES[view.mono] - {view}):
                 self._made(view)
+        if NATIVE in self._views and NATIVE not in needed and len(self.channels) > 1:
+            self.powers  # noqa: B018  # nothing can tell them later
         self._views = {view: samples for view, samples in self._views.items() if view in needed}
 
     def _made(self, view: View) -> Samples:
@@ -114,10 +128,20 @@ class Decoded:
             mono = self._views[_MONO]
             yield from (mono[start : start + _BLOCK, np.newaxis] for start in range(0, len(mono), _BLOCK))
             return
-        heard = [place for place, name in enumerate(self.channels) if name not in _LOW_FREQUENCY]
+        heard = [place for place, name in enumerate(self.channels) if name not in LOW_FREQUENCY]
         heard = heard or list(range(len(self.channels)))
         for block in self._blocks():
             yield block[:, heard].mean(axis=1, keepdims=True, dtype=np.float32)
+
+
+def _powers(samples: Samples, block: int) -> tuple[float, ...]:
+    """The largest power of `block` frames about its mean, for each of the columns."""
+    found = np.zeros(samples.shape[1])
+    for start in range(0, len(samples), block):
+        for place, column in enumerate(samples[start : start + block].T):
+            centred = column - column.mean(dtype=np.float64)  # doubles: beside an offset, singles leave noise
+            found[place] = max(found[place], np.einsum("i,i", centred, centred) / len(column))
+    return tuple(map(float, found))
 
 
 def _resampled(blocks: Iterator[Samples], rate: int, wanted: int, columns: int) -> Iterator[Samples]:

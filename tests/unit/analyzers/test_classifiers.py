@@ -425,6 +425,12 @@ def test_silence(tmp_path: Path, quiet: str) -> None:
         assert each.analyze(file_of(QUIET[quiet], RATE)) == Measurement({}, {name: "silent"})
 
 
+def test_channels_that_cancel_each_other_are_said_to(tmp_path: Path) -> None:
+    opposite = tone(5.0) * np.array([1, -1], np.float32)
+    for name, each in loaded(write_default_models(tmp_path)).items():
+        assert each.analyze(file_of(opposite)).unmeasurable == {name: "its channels cancel each other"}
+
+
 @pytest.mark.parametrize(
     "samples",
     [

@@ -218,6 +218,19 @@ def test_rates_below_8_khz(rate: int) -> None:
     assert measured(silence(rate * 4), rate) == Measurement({}, TOO_SLOW)
 
 
+@pytest.mark.parametrize("channels", [("LFE",), ("LFE", "LFE2")])
+def test_low_frequency_channels_alone_have_no_loudness(channels: tuple[str, ...]) -> None:
+    # BS.1770 gives them no weight: -70 LUFS would call a loud file silent.
+    loud = Decoded(FULL_MIX, tone(4.0, channels=len(channels)), 44100, channels)
+    reason = "holds low-frequency effects alone"
+    assert LoudnessAnalyzer(Settings()).analyze(loud) == Measurement({}, {"lufs": reason, "lra": reason})
+
+
+def test_channels_that_cancel_each_other_have_their_loudness() -> None:
+    one, other = measured(tone(4.0)), measured(tone(4.0) * np.array([1, -1], np.float32))
+    assert one == other
+
+
 def test_a_stem_s_reasons_stand_under_its_own_names() -> None:
     found = measured(silence(100), role="drums")
     assert found == Measurement({}, {"lufs_drums": TOO_SHORT["lufs"], "lra_drums": TOO_SHORT["lra"]})

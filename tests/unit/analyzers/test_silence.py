@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from audiobatch_analyzers.silence import THRESHOLD, is_silent
+from audiobatch_analyzers.silence import THRESHOLD, is_silent, sounding_share
 from support.audio_files import tone
 
 RATES = (8000, 44100, 48000, 96000)
@@ -67,6 +67,24 @@ def test_what_is_left_over_behind_the_last_whole_block_is_heard() -> None:
 @pytest.mark.parametrize("amplitude", [2.0, 1e6, 1e12])
 def test_samples_above_full_scale(amplitude: float) -> None:
     assert not is_silent(sine(0.0) * np.float32(amplitude), 44100)
+
+
+@pytest.mark.parametrize(
+    ("pauses", "share"),
+    [([], 1.0), ([1.2], 1.0), ([3.0], 0.6), ([6.0], 0.25), ([8.0], 0.0)],
+    ids=["none", "shorter than a beat", "3 s of 8", "6 s of 8", "all of it"],
+)
+def test_the_share_in_which_something_is_heard(pauses: list[float], share: float) -> None:
+    samples = sine(-20.0, 8.0)
+    for seconds in pauses:
+        samples[: round(seconds * 44100)] = 0.0
+    assert sounding_share(samples, 44100) == pytest.approx(share, abs=0.25)
+    assert (sounding_share(samples, 44100) == 1.0) is (share == 1.0)
+    assert (sounding_share(samples, 44100) == 0.0) is (share == 0.0)
+
+
+def test_of_nothing_nothing_is_heard() -> None:
+    assert sounding_share(level(0.0, 0), 44100) == 0.0
 
 
 # Offsets

@@ -111,6 +111,21 @@ def test_mono_is_memory_of_its_own_otherwise(channels: int) -> None:
     assert track.view(MONO).flags.c_contiguous
 
 
+def test_powers_tell_of_each_channel_what_mono_lacks() -> None:
+    # A sine's mean square is half its amplitude's; an offset counts nothing.
+    sine = tone(2.0, channels=1, dbfs=-6.0206)
+    track = audio(np.concatenate([sine + np.float32(0.3), -sine, sine * 0], axis=1), channels=("FL", "FR", "FC"))
+    track.turn([MONO_16], [])
+    assert track.powers == pytest.approx((0.125, 0.125, 0.0), rel=1e-3)
+
+
+def test_powers_that_nobody_took_are_gone_with_the_samples() -> None:
+    track = audio(tone(1.0, channels=1))
+    track.turn([MONO_16], [])
+    with pytest.raises(LookupError):
+        _ = track.powers
+
+
 def test_channels_that_are_far_above_full_scale_are_not_cut_off() -> None:
     samples = np.full((1000, 2), 1e12, np.float32)
     np.testing.assert_array_equal(audio(samples).view(MONO), samples[:, 0])
