@@ -56,6 +56,24 @@ def of(path: str) -> tuple[Kind, str]:
     return _look_up(os.stat(path).st_dev)
 
 
+def with_its_name(error: OSError, folder: str | int, name: str, what: str) -> OSError:
+    """`error`, or what it means where a file of this `name`, which begins as the `folder` is called, would be too long.
+
+    `what` is the file in a few words ("its record"). Names are up to 255 bytes on most file systems, 143 on eCryptfs.
+    """
+    if error.errno != errno.ENAMETOOLONG:
+        return error
+    try:
+        most = os.pathconf(folder, "PC_NAME_MAX")
+    except OSError:
+        return error
+    suffix = name[name.rfind(".") :]
+    if len(os.fsencode(name)) <= most:
+        return error  # its path is too long
+    why = f"the folder's name is longer than {what}'s name allows ({most - len(suffix)} bytes)"
+    return OSError(errno.ENAMETOOLONG, why, error.filename)
+
+
 def mount_of(path: str) -> str:
     """Where the file system of `path` is mounted, and its type: "/srv (ext4)"; empty where nobody can tell."""
     try:

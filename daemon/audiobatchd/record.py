@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import Raw
 
-from audiobatchd import interrupts, provenance
+from audiobatchd import filesystems, interrupts, provenance
 from audiobatchd.core.discovery import is_companion
 from audiobatchd.errors import RecordError
 from audiobatchd.provenance import Entry, Provenance
@@ -132,8 +132,7 @@ def publish(
     for suffix in drop:
         if is_companion(suffix):
             gate()
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(stem + suffix, dir_fd=folder_fd)
+            _remove_companion(stem + suffix, folder_fd)
     for _ in range(_MERGE_ATTEMPTS):
         record, identity = _read(name, folder_fd)
         merged = _merge(record, values, entries, drop)
@@ -150,11 +149,24 @@ def publish(
 
 
 def _publish_companion(name: str, folder_fd: int, text: str, first: Rights, gate: Callable[[], None]) -> None:
-    replaces = name if _status(name, folder_fd) else None
+    try:
+        replaces = name if _status(name, folder_fd) else None
+    except OSError as error:
+        raise filesystems.with_its_name(error, folder_fd, name, f"its {name[name.rfind('.') :]}") from error
     with _temporary(folder_fd, text.encode(), replaces, first) as temporary:
         gate()
         os.rename(temporary, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
         os.fsync(folder_fd)
+
+
+def _remove_companion(name: str, folder_fd: int) -> None:
+    try:
+        os.unlink(name, dir_fd=folder_fd)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # then there can be none
+            raise
 
 
 def rights_like(folder_fd: int, sources: Iterable[str]) -> Rights:
@@ -197,6 +209,8 @@ def _read(name: str, folder_fd: int) -> tuple[Record, _Identity]:
         if _is_link(name, folder_fd):
             raise RecordError("cannot read the record: it is a dangling link") from None
         return Record(), None
+    except OSError as error:
+        raise filesystems.with_its_name(error, folder_fd, name, "its record") from error
     try:
         status = os.fstat(descriptor)
         # `open` refuses a directory and leaves its descriptor open.

@@ -287,7 +287,8 @@ class FolderLock:
                 owner = os.stat(self.path, follow_symlinks=False).st_uid
                 name = shown(os.path.basename(self.path))
                 return PermissionError(errno.EACCES, f"{name} belongs to the user with UID {owner}", self.path)
-        return error
+        # The record is what people know, and its name is as long.
+        return filesystems.with_its_name(error, self._folder, os.path.basename(self.path), "its record")
 
     def _busy(self) -> LockBusyError:
         return LockBusyError(f"cannot lock {shown(self.path)}: somebody else holds it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -45,6 +46,10 @@ def observe(path: str, guide_timeout: float = GUIDE_TIMEOUT) -> Observation | No
         descriptor = kernel.open_lock(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # of a folder whose lock no name is left for
+            return None
+        raise
     try:
         status = os.fstat(descriptor)
         found = content.parse(os.pread(descriptor, content.LIMIT, 0)) if stat.S_ISREG(status.st_mode) else None

@@ -569,3 +569,28 @@ def test_a_folder_behind_a_link_is_that_folder(song: Path) -> None:
     assert {"brightness", "roughness"} <= read_info(song).keys()
     assert sorted(path.name for path in song.parent.glob("*.lock")) == []
     assert not (song / "link.INFO").exists()
+
+
+# Names that are too long
+
+TOO_LONG = r"longer than its record's name allows \(250 bytes\)"
+
+
+@pytest.mark.parametrize("name", ["n" * 251, "n" * 255, "ü" * 126])
+def test_a_name_too_long_for_a_record_is_said_to_be(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    with pytest.raises(OSError, match=TOO_LONG):
+        read_info(folder)
+    with pytest.raises(OSError, match=TOO_LONG):
+        save_to_info(folder, {"lufs": -14.0})
+    with pytest.raises(OSError, match=TOO_LONG):
+        FileLock(folder).acquire()
+    assert list(tmp_path.rglob("*")) == [folder]
+
+
+def test_a_name_of_250_bytes_is_no_trouble(tmp_path: Path) -> None:
+    folder = tmp_path / ("n" * 250)
+    folder.mkdir()
+    save_to_info(folder, {"lufs": -14.0})
+    assert read_info(folder) == {"lufs": -14.0}

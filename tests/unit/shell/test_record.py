@@ -863,3 +863,13 @@ def test_what_this_process_is_writing_is_not_swept(folder: Folder) -> None:
 )
 def test_the_record_is_called_like_its_folder(folder_name: str, expected: str) -> None:
     assert record.name_in(folder_name) == expected
+
+
+def test_a_name_too_long_for_a_companion_is_said_to_be(tmp_path: Path) -> None:
+    name = "n" * 250 + ".INFO"
+    with record.opened(str(tmp_path)) as descriptor:
+        with pytest.raises(OSError, match=r"longer than its \.BEATS_GRID's name allows \(244 bytes\)") as caught:
+            record.publish(name, descriptor, LOUDNESS, {}, files={".BEATS_GRID": "0.5\n"})
+        assert caught.value.errno == errno.ENAMETOOLONG
+        record.publish(name, descriptor, LOUDNESS, {}, drop=[".BEATS_GRID"])
+    assert [path.name for path in tmp_path.iterdir()] == [name]
