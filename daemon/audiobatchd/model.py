@@ -15,7 +15,7 @@ from audiobatchd.plugin_api import FULL_MIX, STEMS
 ROLES = (FULL_MIX, *STEMS)
 """Every source file has one of these roles: the name before its extension."""
 
-EXTENSIONS = ("flac", "wav", "mp3", "ogg", "opus", "m4a", "aac", "aiff", "aif")
+EXTENSIONS = ("flac", "wav", "mp3", "ogg", "opus", "m4a", "aac", "aiff", "aif", "oga", "m4b", "mp4", "aifc", "wave")
 """What a source file may be called, best first: where two files share a role, the earlier extension is measured."""
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from audiobatchd.names import shown
 from support.audio_files import make_track, tone, write_audio
-from support.service import Service, configuration, eventually, leftovers, record_of, run, service
+from support.service import Service, configuration, eventually, features_of, leftovers, record_of, run, service
 
 ROOT = os.geteuid() == 0
 GOOD = ("Good 1", "Good 2")
@@ -318,3 +318,32 @@ def test_a_full_disk_blocks_until_there_is_room(tmp_path: Path) -> None:
         assert leftovers(root) == []
     finally:
         subprocess.run(["umount", root], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "made_as"),
+    [
+        ("full_mix.oga", "ogg"),
+        ("full_mix.m4b", "m4a"),
+        ("full_mix.mp4", "m4a"),
+        ("full_mix.aifc", "aiff"),
+        ("full_mix.wave", "wav"),
+        ("Full_Mix.wav", "wav"),
+        ("FULL_MIX.FLAC", "flac"),
+    ],
+)
+def test_what_can_be_decoded_is_taken_under_its_other_names(tmp_path: Path, name: str, made_as: str) -> None:
+    usual = tmp_path / "dataset" / "Usual"
+    usual.mkdir(parents=True)
+    write_audio(usual / f"full_mix.{made_as}", tone(4), 44100)
+    other = tmp_path / "dataset" / "Other"
+    other.mkdir()
+    shutil.copyfile(usual / f"full_mix.{made_as}", other / name)
+    shutil.copyfile(usual / f"full_mix.{made_as}", other / f"DRUMS.{made_as}")
+    config = configuration(tmp_path / "c.toml", tmp_path / "dataset", settle=0.0)
+    code, out, err = run("audiobatchd", "--config", config, "--once", tmp_path / "dataset")
+    assert code == 0, out + err
+    features = features_of(other)
+    assert features_of(usual) == {key: value for key, value in features.items() if not key.endswith("_drums")}
+    assert features["lufs_drums"] == features["lufs"]
+    assert record_of(other)["_audiobatch"]["analyzers"]["loudness"]["full_mix"]["fingerprint"]["file"] == name

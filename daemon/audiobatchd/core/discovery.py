@@ -57,13 +57,13 @@ def contents(names: Iterable[Name], ignore: tuple[str, ...] = (), marker: str | 
     """
     found = Contents()
     marked = marker is None
-    candidates: dict[str, list[tuple[bool, int, str]]] = {}
+    candidates: dict[str, list[tuple[bool, _Rank]]] = {}
     for entry in names:
         marked |= entry.name == marker
         role, rank = _role(entry.name)
         if role is not None:
             # A directory that is called like a source file is one only where no file is.
-            candidates.setdefault(role, []).append((entry.is_dir, rank, entry.name))
+            candidates.setdefault(role, []).append((entry.is_dir, rank))
         elif not entry.is_dir and is_temporary(entry.name):
             found.temporaries.append(entry.name)
         elif not entry.is_dir and is_companion(_suffix(entry.name)):
@@ -72,8 +72,8 @@ def contents(names: Iterable[Name], ignore: tuple[str, ...] = (), marker: str | 
             found.directories.append(entry.name)
     for role in ROLES:
         if role in candidates:
-            (_, _, found.sources[role]), *others = sorted(candidates[role])
-            found.shadowed += [name for _, _, name in others]
+            (_, (*_, found.sources[role])), *others = sorted(candidates[role])
+            found.shadowed += [name for _, (*_, name) in others]
     if marker is not None and not marked and found.is_track:
         found.temporaries.append(marker)
     found.directories.sort()
@@ -128,9 +128,13 @@ def _suffix(name: str) -> str:
     return name[name.rfind(".") :] if "." in name else ""
 
 
-def _role(name: str) -> tuple[str | None, int]:
+_Rank = tuple[bool, int, str]
+"""Where a name stands among those of its role: every one in small letters is before all others."""
+
+
+def _role(name: str) -> tuple[str | None, _Rank]:
     stem, _, extension = name.rpartition(".")
-    extension = extension.lower()
-    if stem in ROLES and extension in EXTENSIONS:
-        return stem, EXTENSIONS.index(extension)
-    return None, 0
+    role, small = stem.lower(), extension.lower()
+    if name.isascii() and role in ROLES and small in EXTENSIONS:
+        return role, ((stem, extension) != (role, small), EXTENSIONS.index(small), name)
+    return None, (True, 0, "")

@@ -26,7 +26,7 @@ def test_every_extension_in_any_case_makes_a_track(extension: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Full_Mix.flac", "full_mix", "full_mix.", "full_mix.txt", "full_mix.flac.txt", " full_mix.flac", "full mix.flac",
+    ["full_mix", "full_mix.", "full_mix.txt", "full_mix.flac.txt", " full_mix.flac", "full mix.flac",
      "full_mix.INFO", "piano.flac", ".full_mix.flac", "full_mix.fla", "guitar.wav", "flac", ""],
 )  # fmt: skip
 def test_other_names_are_no_source_files(name: str) -> None:
@@ -39,6 +39,25 @@ def test_the_earlier_extension_wins_in_any_order_of_listing(better: int) -> None
     for listing in (names, names[::-1]):
         found = files(*listing)
         assert (found.sources["full_mix"], found.shadowed) == (names[0], [names[1]])
+
+
+@pytest.mark.parametrize("name", ["Full_Mix.wav", "FULL_MIX.FLAC", "full_MIX.Oga", "Full_Mix.M4B"])
+def test_a_full_mix_in_any_case_makes_a_track(name: str) -> None:
+    found = files(name, "DRUMS.Wav", "Vocals.mp4")
+    assert found.sources == {"full_mix": name, "drums": "DRUMS.Wav", "vocals": "Vocals.mp4"}
+
+
+@pytest.mark.parametrize("name", ["full_m\u0130x.flac", "\uff46ull_mix.flac", "full_mix.\ufb02ac", "ba\u00df.wav"])
+def test_letters_that_only_look_alike_are_other_names(name: str) -> None:
+    assert not files(name).sources
+
+
+def test_the_exact_case_goes_first_the_new_extensions_last() -> None:
+    best_first = ["full_mix.flac", "full_mix.wav", "full_mix.oga", "full_mix.wave", "FULL_MIX.FLAC", "full_mix.FLAC",
+                  "Full_Mix.wav", "full_mix.MP3", "Full_Mix.aif", "Full_Mix.oga"]  # fmt: skip
+    for place in range(len(best_first)):
+        found = files(*reversed(best_first[place:]))
+        assert (found.sources["full_mix"], found.shadowed) == (best_first[place], best_first[place + 1 :])
 
 
 def test_a_directory_is_a_source_file_only_where_no_file_is() -> None:
@@ -69,7 +88,7 @@ def test_roles_come_in_one_order_whatever_the_listing() -> None:
         "drums.wav.!qB", "drums.wav.!ut",  # qBittorrent, uTorrent
         ".full_mix.flac.aB3xY9", ".drums.MP3.ABCDEF",  # rsync
         ".syncthing.full_mix.flac.tmp", "~syncthing~full_mix.flac.tmp",
-        "full_mix.flac.tmp", "vocals.opus.TMP",
+        "full_mix.flac.tmp", "vocals.opus.TMP", "Full_Mix.m4b.tmp",
     ],
 )  # fmt: skip
 def test_temporary_names_are_on_their_way(name: str) -> None:
@@ -110,7 +129,8 @@ def test_names_that_are_no_text_are_names_all_the_same() -> None:
 
 @pytest.mark.parametrize(
     ("name", "relevant"),
-    [("full_mix.flac", True), ("drums.WAV", True), ("Song.INFO", True), ("full_mix.flac.part", True),
+    [("full_mix.flac", True), ("drums.WAV", True), ("Bass.OGA", True), ("Song.INFO", True),
+     ("full_mix.flac.part", True),
      (".full_mix.flac.aB3xY9", True), ("cover.jpg", False), ("Song.lock", False), ("Song.info", False),
      (".audiobatch-0123456789ab.tmp", False)],
 )  # fmt: skip

@@ -34,7 +34,10 @@ def test_folders_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
         ("Song/full_mix.FLAC", True),
         ("Song/full_mix.aif", True),
         ("Artist/Album/Song/full_mix.mp3", True),
-        ("Song/Full_Mix.flac", False),
+        ("Song/Full_Mix.flac", True),
+        ("Song/FULL_MIX.OGA", True),
+        ("Song/full_mix.m4b", True),
+        ("Song/full_mix.wv", False),
         ("Song/full_mix.txt", False),
         ("Song/full_mix", False),
         ("Song/drums.flac", False),
@@ -131,3 +134,12 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         get_full_mix(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError):
         get_stem_files(tmp_path / "nowhere")
+
+
+def test_files_are_found_in_any_case_the_exact_one_first(tmp_path: Path) -> None:
+    make(tmp_path, *(f"Song/{name}" for name in ("FULL_MIX.FLAC", "full_mix.wav", "Drums.OGA", "BASS.wave")))
+    assert get_full_mix(tmp_path / "Song") == tmp_path / "Song" / "full_mix.wav"
+    assert get_stem_files(tmp_path / "Song") == {
+        "drums": tmp_path / "Song" / "Drums.OGA",
+        "bass": tmp_path / "Song" / "BASS.wave",
+    }

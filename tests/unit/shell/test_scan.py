@@ -318,7 +318,9 @@ def test_a_name_that_is_too_long_is_blocked(tree: Tree) -> None:
     tree.track("x" * 255)
     reading = tree.read("x" * 255)
     assert reading.finding is Finding.BLOCKED
-    assert reading.reasons == {"": "cannot read the record: File name too long"}
+    assert reading.reasons == {
+        "": "cannot read the record: the folder's name is longer than its record's name allows (250 bytes)"
+    }
 
 
 # What it finds
@@ -412,7 +414,12 @@ def test_what_is_no_record_blocks(tree: Tree, make: Callable[[Path], None], why:
             ("drums.mp3 is not measured: another file has its role",),
         ),
         (("drums.flac", "vocals.flac"), Finding.GONE, ("it has stems but no full mix",)),
-        (("Full_Mix.flac", "drums.flac"), Finding.GONE, ("it has stems but no full mix",)),
+        (("full_mix.wv", "drums.flac"), Finding.GONE, ("it has stems but no full mix",)),
+        (
+            ("FULL_MIX.flac", "full_mix.oga"),
+            Finding.DUE,
+            ("FULL_MIX.flac is not measured: another file has its role",),
+        ),
     ],
 )
 def test_warnings(tree: Tree, names: tuple[str, ...], finding: Finding, warnings: tuple[str, ...]) -> None:
