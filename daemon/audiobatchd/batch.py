@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
+
+from audiobatchd.model import NearMiss
 
 
 class BatchStats(TypedDict):
@@ -37,6 +39,13 @@ def batch_summary(stats: Mapping[str, Any], operation: str) -> str:
     if errors := stats.get("errors"):
         lines += ["", "Errors:", *(f"  {error}" for error in errors)]
     return "\n".join(lines)
+
+
+def left_out(dataset: str, total: int, near_misses: Iterable[NearMiss]) -> list[str]:
+    """What is to be said of a dataset with `total` track folders, so that nothing found never looks like success."""
+    lines = [] if total else [f"No track folder was found in {dataset}: each track needs a folder with a full_mix"]
+    misses = [f"  {miss.line}" for miss in near_misses]
+    return [*lines, *([f"Left out in {dataset}:", *misses] if misses else [])]
 
 
 def print_batch_summary(stats: Mapping[str, Any], operation_name: str = "Batch") -> None:

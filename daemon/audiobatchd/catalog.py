@@ -53,6 +53,14 @@ CREATE TABLE IF NOT EXISTS shape (
     number INTEGER PRIMARY KEY,
     content BLOB NOT NULL UNIQUE
 );
+CREATE TABLE IF NOT EXISTS near_miss (
+    dataset BLOB NOT NULL,
+    path BLOB NOT NULL,
+    kind TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    name BLOB NOT NULL,
+    PRIMARY KEY (dataset, path, kind)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fact (
     name BLOB PRIMARY KEY,
     value BLOB NOT NULL

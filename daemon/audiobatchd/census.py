@@ -29,7 +29,7 @@ def census(dataset: str, sightings: Sightings, asked: Asked, busy: Collection[st
         elif names:
             missing, stale, trouble = answer
             folders.append(SurveyedFolder(folder_shown(path), list(missing), list(stale), trouble, is_busy))
-    return Surveyed(total, complete, locked, folders)
+    return Surveyed(total, complete, locked, folders, list(sightings.misses(dataset)))
 
 
 _Answer = tuple[tuple[str, ...], tuple[str, ...], str]

@@ -70,7 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=_PROGRAM,
         description="Watch music datasets and give every track folder its numbers, once.",
-        epilog="Exit codes: 0 fine; 1 --once ended with failed folders; 2 wrong usage; 78 invalid configuration; "
+        epilog="Exit codes: 0 fine; 1 --once ended with failed folders; 2 wrong usage; "
+        "3 --once found no track folder; 78 invalid configuration; "
         "130 interrupted.",
     )
     parser.add_argument("dataset", nargs="*", help="work on these datasets instead of the configured ones")

@@ -41,7 +41,8 @@ def read_names(folder: str, ignore: tuple[str, ...] = (), marker: str | None = N
     `marker`: a track folder without a file of this name is still on its way.
     """
     with os.scandir(folder) as entries:
-        return contents((Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in entries), ignore, marker)
+        names = (Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in entries)
+        return contents(names, ignore, marker, os.path.basename(os.path.normpath(folder)))
 
 
 def is_bare(directory: str) -> bool:

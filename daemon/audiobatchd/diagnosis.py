@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from audiobatchd import __version__, filesystems
 from audiobatchd.filesystems import Kind
-from audiobatchd.model import DatasetState, FolderState
+from audiobatchd.model import DatasetState, FolderState, NearMiss
 from audiobatchd.names import shown
 from audiobatchd.status import Status
 from audiobatchd.statusview import folder_counts
@@ -102,6 +102,18 @@ def locks(path: str, kind: Kind, filesystem: str, *, alone: bool) -> Finding:
             if alone:
                 return Finding(Level.NOTE, f"{where}: its locks are not shared", "let no other machine work on it")
             return Finding(Level.ACT, f"{where}: not worked on", filesystems.refusal(filesystem))
+
+
+def tracks(path: str, total: int, near_misses: Iterable[NearMiss], most: int | None = None) -> Iterator[Finding]:
+    """Whether a dataset has track folders, and what is passed over in it; `most`: so many directories were read."""
+    where = shown(path) if most is None else f"the first {most:,} directories of {shown(path)}"
+    if total:
+        yield Finding(Level.OK, f"{counted(total, 'track folder')} in {where}")
+    else:
+        todo = "give each track a folder with a full_mix, such as full_mix.flac"
+        yield Finding(Level.ACT, f"no track folder was found in {where}", todo)
+    for miss in near_misses:
+        yield Finding(Level.NOTE, f"{where}: {miss.what}, such as {miss.example}", miss.todo)
 
 
 def permissions(path: str, closed: list[str], *, known: bool) -> Finding:

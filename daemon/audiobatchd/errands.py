@@ -24,7 +24,17 @@ from audiobatchd.clock import Clock
 from audiobatchd.config import DatasetConfig
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import Offer, Policy, judges
-from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, Short, WalkRead, WatchLost
+from audiobatchd.core.events import (
+    Event,
+    FolderRead,
+    LocksSeen,
+    MissesCounted,
+    Probed,
+    RetryAsked,
+    Short,
+    WalkRead,
+    WatchLost,
+)
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.dataset import read_folder
 from audiobatchd.errors import LockBusyError
@@ -166,6 +176,10 @@ class Errands:
     def reap(self, action: do.ReapLocks) -> None:
         """Look after the locks."""
         self._in_reader(action.dataset, partial(self._reap, action))
+
+    def count_misses(self, dataset: str) -> None:
+        """Count what is passed over in a dataset, by what the catalog knows of it."""
+        self._in_catalog(lambda: self._post(MissesCounted(dataset, Sightings(self._catalog).misses(dataset))))
 
     def probe(self, action: do.Probe) -> None:
         """See whether what held up a dataset is over."""

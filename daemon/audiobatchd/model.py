@@ -18,6 +18,14 @@ ROLES = (FULL_MIX, *STEMS)
 EXTENSIONS = ("flac", "wav", "mp3", "ogg", "opus", "m4a", "aac", "aiff", "aif", "oga", "m4b", "mp4", "aifc", "wave")
 """What a source file may be called, best first: where two files share a role, the earlier extension is measured."""
 
+UNREAD_EXTENSIONS = frozenset(
+    {
+        *("3gp", "ac3", "amr", "ape", "au", "caf", "dff", "dsf", "dts", "eac3", "m4p", "mka", "mkv", "mov", "mp1"),
+        *("mp2", "mpc", "ra", "rf64", "shn", "snd", "spx", "tak", "tta", "w64", "weba", "webm", "wma", "wv"),
+    }
+)
+"""What other audio files are called. They are not looked into; that they are left out is told (`NearMiss`)."""
+
 
 class Mode(StrEnum):
     """How the daemon runs: for ever, for one pass, or for one that only says what would be done."""
@@ -86,6 +94,35 @@ class WatchReport:
     parents: int = 0
     leaves: int = 0
     unwatched: int = 0
+
+
+class MissKind(StrEnum):
+    """How audio can lie in a dataset and be no track folder's source file."""
+
+    UNREAD = "unread-format"
+    NAMED_LIKE_FOLDER = "named-like-folder"
+    STEMS_ALONE = "stems-alone"
+    LOOSE = "loose"
+    OTHER_NAMES = "other-names"
+    LINKED = "linked"
+
+
+class NearMiss(Struct, frozen=True):
+    """What is passed over in a dataset and looks as if it were meant: all of one kind, as they are shown to people."""
+
+    kind: MissKind
+    count: int
+    example: str
+    """The path of one of them below the dataset: the first by name."""
+    what: str
+    """The kind in a few words, with the number: "12 audio files named like their folder"."""
+    todo: str
+    """What makes track folders of them."""
+
+    @property
+    def line(self) -> str:
+        """All of it in one sentence."""
+        return f"{self.what} (such as {self.example}): {self.todo}"
 
 
 class WalkKind(StrEnum):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from audiobatchd.batch import batch_summary
+from audiobatchd.batch import batch_summary, left_out
 from audiobatchd.catalog import Catalog
 from audiobatchd.clock import SystemClock
 from audiobatchd.config import Config
 from audiobatchd.core.completeness import Policy
+from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.folders import Ledger
 from audiobatchd.model import FolderState, Mode
+from audiobatchd.names import shown
 from audiobatchd.overview import name_of
 from audiobatchd.supervisor import Source, Supervisor, View
 
@@ -31,9 +33,18 @@ def run(settings: Config, source: Source, policy: Policy, views: tuple[View, ...
     code = asyncio.run(supervisor.run())
     if code == _USAGE:
         return code, ""
-    if dry_run:
-        return code, _findings(supervisor.core.ledger)
-    return code, batch_summary(supervisor.overview.summary(), "audiobatchd --once")
+    core = supervisor.core
+    told = _findings(core.ledger) if dry_run else batch_summary(supervisor.overview.summary(), "audiobatchd --once")
+    return code, "\n".join([told, *_passed_over(core)])
+
+
+def _passed_over(core: Dispatcher) -> list[str]:
+    """What a pass says of datasets in which it found no track folder, or passed over what was perhaps meant."""
+    lines: list[str] = []
+    for path, dataset in core.datasets.items():
+        found = left_out(shown(path), core.ledger.count(path), dataset.near_misses)
+        lines += ["", *found] if found else []
+    return lines
 
 
 def _findings(ledger: Ledger) -> str:

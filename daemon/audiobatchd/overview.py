@@ -102,6 +102,7 @@ class Overview:
                     watch=watch.reason if watch else "",
                     locks=dataset.locks,
                     overdue={shown(lock): holder for lock, holder in sorted(dataset.overdue.items())},
+                    near_misses=list(dataset.near_misses),
                 )
             )
         return answer

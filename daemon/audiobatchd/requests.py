@@ -6,6 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from audiobatchd.model import NearMiss
+
 
 class FolderName(Struct, frozen=True, forbid_unknown_fields=True):
     """One track folder: its dataset, and its path below that ("." for the dataset itself), both as they are shown."""
@@ -44,12 +46,16 @@ class SurveyedFolder(Struct, frozen=True):
 
 
 class Surveyed(Struct, frozen=True):
-    """How many track folders there are, are complete, and are being worked on; `folders` only where asked for."""
+    """How many track folders there are, are complete, and are being worked on; `folders` only where asked for.
+
+    `near_misses` are what is passed over and looks as if it were meant.
+    """
 
     total: int
     complete: int
     locked: int
     folders: list[SurveyedFolder]
+    near_misses: list[NearMiss] = []
 
 
 class Rescan(Struct, frozen=True, forbid_unknown_fields=True):

@@ -19,6 +19,7 @@ from audiobatchd import dataset, filesystems, record
 from audiobatchd.catalog import Catalog, FolderMemory
 from audiobatchd.core.completeness import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
 from audiobatchd.core.discovery import enters, is_companion
+from audiobatchd.core.near_misses import Miss, misses_in
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.shapes import Shape, accounts_of, assess_shape, surely_due
 from audiobatchd.dataset import Listing
@@ -90,12 +91,14 @@ class Scanner:
         It is noted as seen, so the core has to hear of it.
         """
         sightings = Sightings(self.catalog)
-        reading, sighting = self.look_at(path, sightings.recall(self.root, [path]).get(path))
+        reading, sighting, misses = self.look_at(path, sightings.recall(self.root, [path]).get(path))
         if sighting is not None:
             sightings.note(self.root, [sighting])
         elif reading.finding is Finding.GONE:
             self.watch.forget(self.root, path)
             sightings.forget(self.root, [path])
+        if misses is not None and sightings.note_misses(self.root, {path: misses}):
+            return msgspec.structs.replace(reading, passed_over=True)
         return reading
 
     def peek(self, path: str) -> Reading:
@@ -103,18 +106,21 @@ class Scanner:
         unnoticed = replace(self, watch=NobodyEntering())
         return unnoticed.look_at(path, Sightings(self.catalog).recall(self.root, [path]).get(path))[0]
 
-    def look_at(self, path: str, old: Sighting | None) -> tuple[Reading, Sighting | None]:
-        """What is at `path`, and what is to be noted of it; None where nothing is, or it cannot be read."""
+    def look_at(self, path: str, old: Sighting | None) -> tuple[Reading, Sighting | None, tuple[Miss, ...] | None]:
+        """What is at `path`, what is to be noted of it, and what is passed over in it.
+
+        Both are None where nothing is, or it cannot be read.
+        """
         key = FolderKey(self.root, path)
         try:
             if not self.is_entered(path) or dataset.is_link_below(self.root, path):
-                return Reading(key, Finding.GONE), None
+                return Reading(key, Finding.GONE), None, None
             listing = self.listing(path, hot=True)
         except (FileNotFoundError, NotADirectoryError):
-            return Reading(key, Finding.LOST if self.is_lost() else Finding.GONE), None
+            return Reading(key, Finding.LOST if self.is_lost() else Finding.GONE), None, None
         except OSError as error:
-            return Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"}), None
-        return self.look(key, listing, old)
+            return Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"}), None, None
+        return *self.look(key, listing, old), misses_in(listing.contents, path)
 
     def is_entered(self, path: str) -> bool:
         """Whether a walk would come to the directory at `path` by its name."""

@@ -7,7 +7,7 @@ stands here counts. Called from threads only.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -15,8 +15,10 @@ from msgspec import Struct
 
 from audiobatchd.catalog import Catalog
 from audiobatchd.core.completeness import Offer
+from audiobatchd.core.near_misses import Miss, Tally
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.shapes import Shape
+from audiobatchd.model import MissKind, NearMiss
 
 _NOTHING: Final = Shape((), (), ())
 _SHAPES = 20_000
@@ -26,6 +28,9 @@ _COLUMNS = "path, time, signature, access, finding, leaf, shape"
 _FINDINGS = tuple(Finding)
 _PUT = "INSERT OR REPLACE INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _PAUSE = b"pause "
+_NO_MISSES = "DELETE FROM near_miss WHERE dataset = ? AND path = ?"
+# The first path of each kind stands for all of them: SQLite takes `name` from the row that min() chose.
+_ALL_MISSES = "SELECT min(path), kind, sum(count), name FROM near_miss WHERE dataset = ? GROUP BY kind"
 _Row = tuple[bytes, int, str, str, int, int, int]
 
 
@@ -107,6 +112,43 @@ class Sightings:
         rows = [(os.fsencode(dataset), os.fsencode(path)) for path in paths]
         if rows:
             self._catalog.write_many("DELETE FROM sighting WHERE dataset = ? AND path = ?", rows)
+            self._catalog.write_many(_NO_MISSES, rows)
+
+    def note_misses(self, dataset: str, found: Mapping[str, tuple[Miss, ...]]) -> bool:
+        """Keep what these directories have that is passed over; whether that is something else than was known."""
+        if not self._catalog.lasts:
+            return False
+        known = self._misses_of(dataset, found)
+        other = {path: misses for path, misses in found.items() if set(misses) != known.get(path, set())}
+        if not other:
+            return False
+        root = os.fsencode(dataset)
+        self._catalog.write_many(_NO_MISSES, [(root, os.fsencode(path)) for path in other])
+        rows = [
+            (root, os.fsencode(path), miss.kind.value, miss.count, os.fsencode(miss.name))
+            for path, misses in other.items()
+            for miss in misses
+        ]
+        self._catalog.write_many("INSERT OR REPLACE INTO near_miss VALUES (?, ?, ?, ?, ?)", rows)
+        return True
+
+    def misses(self, dataset: str) -> tuple[NearMiss, ...]:
+        """What is passed over in the whole dataset."""
+        tally = Tally()
+        for path, kind, count, name in self._catalog.ask(_ALL_MISSES, (os.fsencode(dataset),)):
+            tally.add(os.fsdecode(path), [Miss(MissKind(kind), count, os.fsdecode(name))])
+        return tally.told()
+
+    def _misses_of(self, dataset: str, paths: Iterable[str]) -> dict[str, set[Miss]]:
+        known: dict[str, set[Miss]] = {}
+        names = [os.fsencode(path) for path in paths]
+        for start in range(0, len(names), _NAMES):
+            part = names[start : start + _NAMES]
+            marks = ",".join("?" * len(part))
+            query = f"SELECT path, kind, count, name FROM near_miss WHERE dataset = ? AND path IN ({marks})"  # noqa: S608  # marks alone
+            for path, kind, count, name in self._catalog.ask(query, (os.fsencode(dataset), *part)):
+                known.setdefault(os.fsdecode(path), set()).add(Miss(MissKind(kind), count, os.fsdecode(name)))
+        return known
 
     def offers(self) -> tuple[Offer, ...] | None:
         """What the analyzers gave when the daemon ran last; None where nobody knows."""

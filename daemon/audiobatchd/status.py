@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from audiobatchd.model import Attempt, DatasetState, FolderState
+from audiobatchd.model import Attempt, DatasetState, FolderState, NearMiss
 
 
 class WorkerStatus(Struct, frozen=True):
@@ -43,7 +43,8 @@ class DatasetStatus(Struct, frozen=True):
     `unavailable` counts the features that complete folders lack because this machine cannot measure them; `warnings`
     are a few folders that need somebody's eye, with `more_warnings` left out. `walk` is how far the one under way is;
     `watch` how changes are found. `locks` is what the locks of its file
-    system are worth; `overdue` are the lock files that are held for too long, and by whom.
+    system are worth; `overdue` are the lock files that are held for too long, and by whom. `near_misses` are what is
+    passed over and looks as if it were meant.
     """
 
     path: str
@@ -60,6 +61,7 @@ class DatasetStatus(Struct, frozen=True):
     watch: str
     locks: str
     overdue: dict[str, str]
+    near_misses: list[NearMiss] = []
 
 
 class AnalyzerStatus(Struct, frozen=True):

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import NamedTuple
 
-from audiobatchd.model import ENDED, TO_DO, DatasetState, FolderState
+from audiobatchd.model import ENDED, TO_DO, DatasetState, FolderState, MissKind
 from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
 from audiobatchd.terminal_text import (
     Line,
@@ -213,6 +213,9 @@ def _dataset(dataset: DatasetStatus, now: datetime | None, width: int) -> list[L
     lines += flowed([Span(note, Tone.FAINT) for note in notes], width, "  ")
     for lock, holder in dataset.overdue.items():
         lines += _paragraph(f"! {lock} is held for longer than was announced, by {holder}", width, "  ", Tone.CAUTION)
+    for miss in dataset.near_misses:
+        if miss.kind is not MissKind.STEMS_ALONE:  # of these each is warned of by name
+            lines += _paragraph(f"! {miss.line}", width, "  ", Tone.CAUTION)
     warnings = [*dataset.warnings, f"and {dataset.more_warnings:,} more"] if dataset.more_warnings else dataset.warnings
     for warning in warnings:
         lines += _paragraph(f"! {warning}", width, "  ", Tone.CAUTION)

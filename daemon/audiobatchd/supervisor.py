@@ -257,6 +257,8 @@ class Supervisor:
                     self._errands.reap(action)
                 case do.Probe(cause=Cause.HANG):
                     self._probes.start(action)
+                case do.CountMisses(dataset):
+                    self._errands.count_misses(dataset)
                 case do.Probe():
                     self._errands.probe(action)
                 case do.Remember():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from audiobatchd import record
 from audiobatchd.core.completeness import Facts, Offer, Policy, assess
 from audiobatchd.core.discovery import Contents, companions
+from audiobatchd.core.near_misses import Tally, misses_in
 from audiobatchd.core.shapes import surely_due
 from audiobatchd.dataset import read_folder, read_names, walk
 from audiobatchd.errors import RecordError
@@ -60,9 +61,14 @@ class Answer:
         return not (self.missing or self.stale or self.trouble)
 
 
-def survey(root: str, asked: Asked, ignore: tuple[str, ...] = ()) -> Iterator[Answer]:
-    """Every track folder at and below `root`, ordered by path. Raises OSError for the root."""
+def survey(root: str, asked: Asked, ignore: tuple[str, ...] = (), tally: Tally | None = None) -> Iterator[Answer]:
+    """Every track folder at and below `root`, ordered by path; what is passed over is counted in `tally`.
+
+    Raises OSError for the root.
+    """
     for path, names in walk(root, ignore):
+        if tally is not None and not isinstance(names, OSError):
+            tally.add(path, misses_in(names, path))
         if isinstance(names, OSError):
             # It may be a track, or hold a thousand.
             yield Answer(shown(path), (), (), f"cannot read the folder: {names.strerror}", locked=False)

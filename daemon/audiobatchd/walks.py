@@ -15,11 +15,12 @@ import msgspec
 
 from audiobatchd import dataset, filesystems
 from audiobatchd.core.events import Walked, WalkRead
+from audiobatchd.core.near_misses import Tally, misses_in
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.shapes import Shape
 from audiobatchd.dataset import Listing
 from audiobatchd.filesystems import Kind
-from audiobatchd.model import FolderKey, WalkKind, in_64_bits
+from audiobatchd.model import FolderKey, NearMiss, WalkKind, in_64_bits
 from audiobatchd.scan import Scanner
 from audiobatchd.sightings import Sighting, Sightings
 
@@ -68,6 +69,7 @@ def walk(scanner: Scanner, paths: tuple[str, ...], deliver: Deliver, *, kind: Wa
         is_track=made.is_track,
         locks=locks,
         cost=time.thread_time() - started,
+        near_misses=made.near_misses(kind),
     )
 
 
@@ -102,6 +104,7 @@ class _Walk:
         self.is_track = False
         self.entered_anything = False
         self.lost = False
+        self._tally = Tally()
 
     def down_from(self, paths: tuple[str, ...]) -> None:
         """List every directory, depth first, in the order of names."""
@@ -146,6 +149,12 @@ class _Walk:
             self.lost = True  # a mount went: nothing of that is to be believed
             return
         self._look_again(changed, gone + ignored)
+
+    def near_misses(self, kind: WalkKind) -> tuple[NearMiss, ...] | None:
+        """What is passed over in the whole dataset; None where a part was walked and nothing remembers the rest."""
+        if self._scanner.catalog.lasts:
+            return self._sightings.misses(self._scanner.root)
+        return self._tally.told() if kind is WalkKind.FULL else None
 
     def _time_of(self, path: str) -> int | None:
         """The directory's mtime; 0 where that cannot be told, None where there is none."""
@@ -209,7 +218,10 @@ class _Walk:
         batch, self._batch = self._batch, []
         known = self._sightings.recall(root, [path for path, _ in batch])
         noted: list[Sighting] = []
+        misses = {path: misses_in(listing.contents, path) for path, listing in batch}
+        self._sightings.note_misses(root, misses)
         for path, listing in batch:
+            self._tally.add(path, misses[path])
             contents, old = listing.contents, known.get(path)
             self.entered_anything |= bool(contents.directories or contents.sources)
             unavailable = scanner.unchanged(old, listing)

@@ -46,6 +46,34 @@ def test_a_pass_measures_everything_and_a_second_one_nothing(dataset: Path) -> N
     }
 
 
+@pytest.mark.parametrize("options", [(), ("--dry-run",), ("--features", "lufs")], ids=str)
+def test_a_pass_that_finds_no_track_ends_with_3(tmp_path: Path, options: tuple[str, ...]) -> None:
+    root = tmp_path / "library"
+    root.mkdir()
+    code, out, err = once(root, *options)
+    assert (code, f"No track folder was found in {root}" in out) == (3, True), err
+    for name in ("song.flac", "D/D.flac", "E/full_mix.wv"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).touch()
+    code, out, err = once(root, *options)
+    assert code == 3, err
+    assert "1 audio file loose in the dataset's directory (such as song.flac): give each a folder" in out
+    assert "1 audio file named like its folder (such as D/D.flac): call each full_mix" in out
+    assert "1 source file in a format that is not read (such as E/full_mix.wv): convert them" in out
+    assert leftovers(root) == []
+
+
+def test_what_a_pass_leaves_out_is_told_beside_what_it_measures(dataset: Path) -> None:
+    (dataset / "D").mkdir()
+    (dataset / "D" / "d.flac").touch()
+    code, out, err = once(dataset)
+    assert (code, "Success:        3" in out) == (0, True), err
+    assert out.endswith(
+        f"\n\nLeft out in {dataset}:\n  1 audio file named like its folder (such as D/d.flac): "
+        "call each full_mix, with the extension that it has\n"
+    )
+
+
 def test_only_what_changed_is_measured_again(dataset: Path) -> None:
     once(dataset)
     folder = dataset / "A - One"

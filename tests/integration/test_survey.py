@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def track(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_track(tmp_path_factory.mktemp("music") / "Track", seconds=4.0, stems=("drums",))
 
 
-def asked(daemon: Service, config: Path, command: str, root: Path, *features: str) -> tuple[object, object]:
+def asked(daemon: Service, config: Path, command: str, root: Path, *features: str) -> tuple[Any, Any]:
     """The answer of the service, and that of the disk."""
     wanted = ("--features", *features) if features else ()
     known = run("audiobatchctl", "--socket", daemon.socket, command, root, "--json", *wanted)
@@ -47,6 +48,94 @@ def test_the_answers_are_those_of_the_disk(tmp_path: Path, track: Path, features
         daemon.becomes(complete=4, failed=1, blocked=1)
         known, read = asked(daemon, config, "missing", root, *features)
         assert known == read, "also after a restart, in which no record was read"
+        assert daemon.stop() == 0
+
+
+def write_near_misses(root: Path) -> None:
+    """A library of which nothing, as it is, can be measured."""
+    for name in (
+        "loose 1.flac", "loose 2.wv", "A/full_mix.mka", "B/full_mix.WMA", "B/drums.wav", "C/C.flac",
+        "Caf\u00e9/cafe\u0301.Mp3", "Artist/Album/01.flac",
+        "Artist/Album/02.ape", "Stems/bass.wav", "._ignored.flac", "Nothing/cover.jpg",
+    ):  # fmt: skip
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"no audio")
+    (root / "link").symlink_to(root.parent)
+
+
+FOUND = {
+    "loose": (2, "loose 1.flac"),
+    "unread-format": (2, "A/full_mix.mka"),
+    "named-like-folder": (2, "C/C.flac"),
+    "other-names": (2, "Artist/Album/01.flac"),
+    "stems-alone": (1, "Stems"),
+    "linked": (1, "link"),
+}
+
+
+def kinds(told: list[dict[str, object]]) -> dict[object, tuple[object, object]]:
+    return {each["kind"]: (each["count"], each["example"]) for each in told}
+
+
+def test_nothing_found_never_looks_like_success(tmp_path: Path) -> None:
+    root, empty = tmp_path / "dataset", tmp_path / "empty"
+    write_near_misses(root)
+    empty.mkdir()
+    for place, misses in ((root, FOUND), (empty, {})):
+        config = configuration(tmp_path / f"{place.name}.toml", place, settle=0.0)
+        with service(tmp_path / f"of {place.name}", config) as daemon:
+            daemon.says("dataset-active")
+            for command in ("progress", "check", "missing"):
+                answers = asked(daemon, config, command, place)
+                assert answers[0] == answers[1]
+                assert kinds(answers[0]["near_misses"]) == misses
+                for way in ((), ("--disk",)):
+                    code, out, err = run("audiobatchctl", "--socket", daemon.socket, command, place, *way)
+                    assert code == 1, err
+                    assert f"No track folder was found in {place}" in out
+                    assert "Nothing is missing" not in out
+                    assert "100.0%" not in out
+                    assert all(f"(such as {example})" in out for _, example in misses.values())
+            status = json.loads(run("audiobatchctl", "--socket", daemon.socket, "status", "--json")[1])
+            assert kinds(status["datasets"][0]["near_misses"]) == misses
+            out = run("audiobatchctl", "--socket", daemon.socket, "status")[1]
+            assert "no track folder found" in out
+            assert ("C/C.flac" in out) is bool(misses)
+            told = [run("audiobatchctl", *socket, "doctor", "--config", config)
+                    for socket in (("--socket", daemon.socket), ("--socket", tmp_path / "none"))]  # fmt: skip
+            for code, out, _ in told:
+                assert code == 1
+                assert f"no track folder was found in {place}" in out
+                assert all(example in out for _, example in misses.values())
+            assert daemon.stop() == 0
+
+
+def test_what_is_passed_over_is_counted_as_it_comes_and_goes(tmp_path: Path, track: Path) -> None:
+    root = tmp_path / "dataset"
+    shutil.copytree(track, root / "Song")
+    config = configuration(tmp_path / "c.toml", root, settle=0.0, rescan=1.0)
+
+    def misses() -> dict[object, tuple[object, object]]:
+        return kinds(
+            json.loads(run("audiobatchctl", "--socket", daemon.socket, "status", "--json")[1])["datasets"][0][
+                "near_misses"
+            ]
+        )
+
+    with service(tmp_path / "d", config) as daemon:
+        daemon.becomes(complete=1)
+        assert misses() == {}
+        shutil.copytree(track, root / "Other")
+        (root / "Other" / "full_mix.flac").rename(root / "Other" / "full_mix.wv")
+        eventually(lambda: misses() == {"unread-format": (1, "Other/full_mix.wv")})
+        shutil.copytree(root / "Other", root / "Further")
+        eventually(lambda: misses() == {"unread-format": (2, "Further/full_mix.wv")})
+        (root / "Further" / "full_mix.wv").rename(root / "Further" / "full_mix.flac")
+        eventually(lambda: misses() == {"unread-format": (1, "Other/full_mix.wv")})
+        shutil.rmtree(root / "Other")
+        eventually(lambda: misses() == {})
+        daemon.becomes(complete=2)
         assert daemon.stop() == 0
 
 

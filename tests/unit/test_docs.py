@@ -30,7 +30,7 @@ from audiobatchd.control.routes import ROUTES
 from audiobatchd.core.lifecycle import DaemonState
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.core.slot import SlotState
-from audiobatchd.model import ROLES, DatasetState, Fingerprint, FolderState, Outcome
+from audiobatchd.model import ROLES, DatasetState, Fingerprint, FolderState, NearMiss, Outcome
 from audiobatchd.models.manifest import MODELS
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer, Settings
 from audiobatchd.provenance import Entry, Provenance
@@ -56,7 +56,8 @@ EXIT_CODES = {
     "audiobatchctl": ("control_command",),
 }
 EXIT_CODE_NAMES = {
-    "_FINE", "_NO", "_USAGE", "_CONFIG", "_NO_DAEMON", "_INTERRUPTED", "_BROKEN", "_BROKEN_PIPE", "_FAILED",
+    "_FINE", "_NO", "_USAGE", "_FOUND_NOTHING", "_CONFIG", "_NO_DAEMON", "_INTERRUPTED", "_BROKEN", "_BROKEN_PIPE",
+    "_FAILED",
 }  # fmt: skip
 STATES: tuple[type[StrEnum], ...] = (FolderState, DatasetState, DaemonState, SlotState, Outcome)
 NEVER_REPORTED = {
@@ -200,7 +201,7 @@ def test_every_route_is_documented_and_no_other() -> None:
     assert documented == routes
 
 
-@pytest.mark.parametrize("kind", [Status, DatasetStatus, WorkerStatus, Trouble])
+@pytest.mark.parametrize("kind", [Status, DatasetStatus, WorkerStatus, Trouble, NearMiss])
 def test_every_key_of_the_status_is_documented(kind: type[msgspec.Struct]) -> None:
     assert set(kind.__struct_fields__) <= first_cells(page("http-api.md"))
 

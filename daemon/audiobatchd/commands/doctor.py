@@ -7,6 +7,7 @@ import os
 import pwd
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 
 from audiobatchd import config, diagnosis, filesystems, one_off, place
@@ -15,6 +16,9 @@ from audiobatchd.commands.analysis import worker_settings_here
 from audiobatchd.commands.settings import load
 from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.control.client import ControlClient
+from audiobatchd.core.discovery import Contents
+from audiobatchd.core.near_misses import Tally, misses_in
+from audiobatchd.dataset import walk
 from audiobatchd.diagnosis import NEEDED, WELCOME, Finding, Level
 from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError
 from audiobatchd.models import store
@@ -25,6 +29,9 @@ from audiobatchd.terminal_text import as_json, counted, printable
 from audiobatchd.watch import limits
 
 _LOOKED_AT = 3
+_WALKED = 20_000
+"""How many directories are walked where no service knows a dataset: seconds, and minutes on a cold network disk."""
+
 _USER = "audiobatch"
 
 
@@ -65,6 +72,7 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
         datasets = {path: datasets.get(path, DatasetConfig(path)) for path in served}
     for dataset in datasets.values():
         yield from _dataset(dataset, uid)
+        yield from _tracks(dataset, status)
     state = place.state_directory(os.environ, os.getuid() if uid is None else uid)
     yield from _space("the state directory", state)
     names = ("max_user_watches", "max_user_instances", "max_queued_events")
@@ -104,6 +112,24 @@ def _dataset(dataset: DatasetConfig, uid: int | None) -> Iterator[Finding]:
     closed = [each for each in (path, *inside) if not _may_work(each, uid)]
     yield diagnosis.permissions(path, closed, known=uid is not None)
     yield from _space(shown(path), Path(path))
+
+
+def _tracks(dataset: DatasetConfig, status: Status | None) -> Iterator[Finding]:
+    """What the dataset has, by what the service knows; else by a look at its first directories."""
+    for known in status.datasets if status else ():
+        if parsed(known.path) == dataset.path and known.last_walk:
+            yield from diagnosis.tracks(dataset.path, known.total, known.near_misses)
+            return
+    tally, total, seen = Tally(), 0, 0
+    try:
+        for path, names in islice(walk(dataset.path, dataset.ignore), _WALKED):
+            seen += 1
+            if isinstance(names, Contents):
+                total += names.is_track
+                tally.add(path, misses_in(names, path))
+    except OSError:
+        return  # which `_dataset` has told
+    yield from diagnosis.tracks(dataset.path, total, tally.told(), seen if seen == _WALKED else None)
 
 
 def _may_work(path: str, uid: int | None) -> bool:

@@ -12,11 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from audiobatchd import config, one_off
+from audiobatchd.batch import left_out
 from audiobatchd.commands import Say
 from audiobatchd.commands.analysis import worker_settings_here
 from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.control.client import ControlClient
 from audiobatchd.core.completeness import Policy
+from audiobatchd.core.near_misses import Tally
 from audiobatchd.errors import AudiobatchError, UsageError
 from audiobatchd.names import shown
 from audiobatchd.requests import Survey, Surveyed, SurveyedFolder
@@ -25,23 +27,30 @@ from audiobatchd.terminal_text import as_json
 
 
 def progress(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
-    """How many folders are complete. The locked are counted beside, whatever they have."""
+    """How many folders are complete. The locked are counted beside, whatever they have.
+
+    Exit code 1 where there is no track folder.
+    """
     found = _surveyed(arguments, client, names=False)
     total, complete, locked = found.total, found.complete, found.locked
     if arguments.json:
         counts = {"total": total, "complete": complete, "incomplete": total - complete, "locked": locked}
-        say(as_json({**_asked(arguments), **counts}))
-        return 0
+        say(as_json({**_asked(arguments), **counts, "near_misses": found.near_misses}))
+        return 0 if total else 1
     say("Processing Progress:")
     say(f"  Total folders:  {total}")
-    say(f"  Complete:       {complete} ({100 * complete / total if total else 100:.1f}%)")
+    say(f"  Complete:       {complete} ({100 * complete / total if total else 0:.1f}%)")
     say(f"  Incomplete:     {total - complete}")
     say(f"  Locked:         {locked}")
-    return 0
+    _say_left_out(arguments, found, say)
+    return 0 if total else 1
 
 
 def check(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
-    """Which folders are to be processed: neither complete nor locked. Exit code 1 where there are any left to do."""
+    """Which folders are to be processed: neither complete nor locked.
+
+    Exit code 1 where there are any left to do, or no track folder at all.
+    """
     found = _surveyed(arguments, client, names=True)
     done = found.complete
     locked = sum(each.locked for each in found.folders)
@@ -49,7 +58,7 @@ def check(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
     if arguments.json:
         counts = {"total": done + locked + len(ready), "ready": len(ready)}
         skipped = {"skipped_complete": done, "skipped_locked": locked}
-        say(as_json({**_asked(arguments), **counts, **skipped, "folders": ready}))
+        say(as_json({**_asked(arguments), **counts, **skipped, "folders": ready, "near_misses": found.near_misses}))
     else:
         say(f"Folders to Process: {len(ready)}")
         say(f"  Total:          {done + locked + len(ready)}")
@@ -58,19 +67,22 @@ def check(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
         say(f"  Skipped (lock): {locked}")
         for name in ready if arguments.list else ():
             say(name)
-    return 1 if ready or locked else 0
+        _say_left_out(arguments, found, say)
+    return 1 if ready or locked or not found.total else 0
 
 
 def missing(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
-    """What every incomplete folder lacks. Exit code 1 where any lacks anything."""
-    found = _surveyed(arguments, client, names=True).folders
+    """What every incomplete folder lacks. Exit code 1 where any lacks anything, or there is no track folder at all."""
+    surveyed = _surveyed(arguments, client, names=True)
+    found = surveyed.folders
+    code = 1 if found or not surveyed.total else 0
     if arguments.json:
         folders = [
             {"folder": answer.folder, "missing": answer.missing, "stale": answer.stale, "trouble": answer.trouble}
             for answer in found
         ]
-        say(as_json({**_asked(arguments), "folders": folders}))
-        return 1 if found else 0
+        say(as_json({**_asked(arguments), "folders": folders, "near_misses": surveyed.near_misses}))
+        return code
     for number, answer in enumerate(found):
         if number:
             say("")
@@ -81,9 +93,10 @@ def missing(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
             say(f"  Stale: {', '.join(answer.stale)}")
         if answer.trouble:
             say(f"  Trouble: {answer.trouble}")
-    if not found:
+    if surveyed.total and not found:
         say("Nothing is missing.")
-    return 1 if found else 0
+    _say_left_out(arguments, surveyed, say)
+    return code
 
 
 def dataset_of(arguments: argparse.Namespace) -> tuple[Config, DatasetConfig]:
@@ -96,8 +109,8 @@ def dataset_of(arguments: argparse.Namespace) -> tuple[Config, DatasetConfig]:
     return settings, dataset
 
 
-def _answers(arguments: argparse.Namespace) -> Iterator[Answer]:
-    """Every folder, off the disk."""
+def _answers(arguments: argparse.Namespace, tally: Tally) -> Iterator[Answer]:
+    """Every folder, off the disk; what is passed over is counted in `tally`."""
     settings, dataset = dataset_of(arguments)
     asked: Asked
     if arguments.features:
@@ -105,7 +118,7 @@ def _answers(arguments: argparse.Namespace) -> Iterator[Answer]:
     else:
         policy = Policy(adopt=dataset.adopt, recompute_other_models=settings.recompute_other_models)
         asked = Offered(one_off.offers(worker_settings_here(settings)), policy)
-    return survey(dataset.path, asked, dataset.ignore)
+    return survey(dataset.path, asked, dataset.ignore, tally)
 
 
 def _surveyed(arguments: argparse.Namespace, client: ControlClient, *, names: bool) -> Surveyed:
@@ -118,7 +131,8 @@ def _surveyed(arguments: argparse.Namespace, client: ControlClient, *, names: bo
             return client.survey(request)
     total = complete = locked = 0
     folders = []
-    for answer in _answers(arguments):
+    tally = Tally()
+    for answer in _answers(arguments, tally):
         total += 1
         complete += answer.complete
         locked += answer.locked
@@ -126,7 +140,13 @@ def _surveyed(arguments: argparse.Namespace, client: ControlClient, *, names: bo
             folders.append(
                 SurveyedFolder(answer.name, list(answer.missing), list(answer.stale), answer.trouble, answer.locked)
             )
-    return Surveyed(total, complete, locked, folders)
+    return Surveyed(total, complete, locked, folders, list(tally.told()))
+
+
+def _say_left_out(arguments: argparse.Namespace, found: Surveyed, say: Say) -> None:
+    _, dataset = dataset_of(arguments)
+    for line in left_out(shown(dataset.path), found.total, found.near_misses):
+        say(line)
 
 
 def _asked(arguments: argparse.Namespace) -> dict[str, object]:

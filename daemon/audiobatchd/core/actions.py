@@ -75,6 +75,13 @@ class ReapLocks:
 
 
 @dataclass(frozen=True, slots=True)
+class CountMisses:
+    """Count what is passed over in a dataset. The answer is a `MissesCounted`."""
+
+    dataset: str
+
+
+@dataclass(frozen=True, slots=True)
 class Remember:
     """Keep in the catalog what is known of a folder's files, and as long as they have `signature` of the folder.
 
@@ -169,6 +176,7 @@ Action = (
     | ReadFolder
     | WalkTree
     | ReapLocks
+    | CountMisses
     | Remember
     | KeepAttempt
     | Probe

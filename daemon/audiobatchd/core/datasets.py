@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from audiobatchd.core.events import Walked
 from audiobatchd.core.messages import Result
-from audiobatchd.model import Cause, DatasetState, FolderKey, Outcome, WalkKind
+from audiobatchd.model import Cause, DatasetState, FolderKey, NearMiss, Outcome, WalkKind
 
 LOOK_AGAIN = 5.0
 """Seconds between looks for a root that is not there."""
@@ -31,6 +31,7 @@ NO_ANSWER = "its disk does not answer"
 _PROBES = (5.0, 60.0)
 _BETWEEN_TRIALS = 30.0
 """Seconds between two trials on suspicion, where the disk answers: something else keeps what sleeps there."""
+_COUNT_SOON = 1.0
 
 
 @dataclass(slots=True)
@@ -111,6 +112,10 @@ class Dataset:
     untidy: list[FolderKey] = field(default_factory=list)
     suspect_at: float = 0.0
     answered_at: float = -math.inf
+    near_misses: tuple[NearMiss, ...] = ()
+    """What is passed over in it, and looks as if it were meant."""
+    count_at: float | None = None
+    """When that is to be counted again: a directory has others than it had."""
 
     @property
     def standing(self) -> tuple[DatasetState, str]:
@@ -289,6 +294,11 @@ class Dataset:
             self.walk_again = when if self.walk_again is None else min(self.walk_again, when)
         else:
             self.walk_at = min(self.walk_at, when)
+
+    def want_count(self, now: float) -> None:
+        """Have what is passed over counted, soon and not for each of many directories."""
+        if self.count_at is None:
+            self.count_at = now + _COUNT_SOON
 
     def _suspend(self, state: DatasetState, remark: str, now: float) -> None:
         self.state = state

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from audiobatchd.model import EXTENSIONS, ROLES
+from audiobatchd.model import EXTENSIONS, ROLES, UNREAD_EXTENSIONS
 from audiobatchd.plugin_api import FULL_MIX
 
 NEVER_ENTERED = frozenset({"crops", "@eaDir", "lost+found", ".stfolder"})
@@ -26,6 +27,42 @@ class Name:
 
 
 @dataclass
+class PassedOver:
+    """What a directory holds that is no source file, and looks as if it were meant: numbers and first names alone."""
+
+    unread: dict[str, str] = field(default_factory=dict)
+    """By role, the first file that is called like it and is in no format that is read."""
+    like_folder: str = ""
+    """The first audio file that is called like the directory; letter case and the form of accents do not count."""
+    audio: int = 0
+    """How many audio files have other names."""
+    first_audio: str = ""
+    links: int = 0
+    """How many links to directories there are."""
+    first_link: str = ""
+
+    def file(self, name: str, folder: str) -> None:
+        """Take in a file that is no source file of the directory `folder`, by its name as `_folded` gives it."""
+        stem, dot, extension = name.rpartition(".")
+        extension = extension.lower()
+        role = (stem if dot else name).lower()
+        if name.startswith("."):  # macOS puts one beside every file on a foreign disk
+            return
+        if role in ROLES and (not dot or extension in UNREAD_EXTENSIONS):
+            self.unread[role] = min(name, self.unread.get(role, name))
+        elif dot and (extension in EXTENSIONS or extension in UNREAD_EXTENSIONS):
+            if folder and _folded(stem) == folder:
+                self.like_folder = min(name, self.like_folder or name)
+            self.first_audio = min(name, self.first_audio or name)
+            self.audio += 1
+
+    def link(self, name: str) -> None:
+        """Take in a link to a directory."""
+        self.first_link = min(name, self.first_link or name)
+        self.links += 1
+
+
+@dataclass
 class Contents:
     """What a directory's names amount to.
 
@@ -38,6 +75,7 @@ class Contents:
     temporaries: list[str] = field(default_factory=list)
     companions: list[str] = field(default_factory=list)
     directories: list[str] = field(default_factory=list)
+    passed_over: PassedOver = field(default_factory=PassedOver, compare=False)
 
     @property
     def is_track(self) -> bool:
@@ -50,13 +88,16 @@ class Contents:
         return bool(self.sources) and not self.is_track
 
 
-def contents(names: Iterable[Name], ignore: tuple[str, ...] = (), marker: str | None = None) -> Contents:
-    """Sort out a directory's names. `ignore` are glob patterns of directories not to be entered.
+def contents(
+    names: Iterable[Name], ignore: tuple[str, ...] = (), marker: str | None = None, folder: str = ""
+) -> Contents:
+    """Sort out the names in the directory called `folder`. `ignore` are glob patterns of directories not to be entered.
 
     `marker` is a file that somebody puts into a track folder last of all: as long as it is not there, it is on its way.
     """
     found = Contents()
     marked = marker is None
+    folder = _folded(folder)
     candidates: dict[str, list[tuple[bool, _Rank]]] = {}
     for entry in names:
         marked |= entry.name == marker
@@ -66,10 +107,14 @@ def contents(names: Iterable[Name], ignore: tuple[str, ...] = (), marker: str | 
             candidates.setdefault(role, []).append((entry.is_dir, rank))
         elif not entry.is_dir and is_temporary(entry.name):
             found.temporaries.append(entry.name)
-        elif not entry.is_dir and is_companion(_suffix(entry.name)):
-            found.companions.append(entry.name)
+        elif not entry.is_dir:
+            if is_companion(_suffix(entry.name)):
+                found.companions.append(entry.name)
+            found.passed_over.file(entry.name, folder)
         if entry.is_dir and not entry.is_link and enters(entry.name, ignore):
             found.directories.append(entry.name)
+        elif entry.is_dir and entry.is_link and role is None and enters(entry.name, ignore):
+            found.passed_over.link(entry.name)
     for role in ROLES:
         if role in candidates:
             (_, (*_, found.sources[role])), *others = sorted(candidates[role])
@@ -118,10 +163,21 @@ def companions(found: Contents, folder_name: str) -> frozenset[str]:
 
 
 def is_relevant(name: str) -> bool:
-    """Whether a change of a file of this name can alter what is due in its folder."""
+    """Whether a change of a file of this name can alter what is due in its folder, or what is said of its format.
+
+    Audio of other names is left to passes: a directory may hold any number of it.
+    """
     if _role(name)[0] is not None or is_temporary(name) or name.endswith(".INFO"):
         return True
+    stem, dot, extension = name.rpartition(".")
+    if dot and stem.lower() in ROLES and extension.lower() in UNREAD_EXTENSIONS:
+        return True
     return is_companion(_suffix(name))
+
+
+def _folded(name: str) -> str:
+    """A name without its letter case, and in one form of accents: macOS takes them apart."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _suffix(name: str) -> str:

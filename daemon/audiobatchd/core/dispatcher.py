@@ -32,6 +32,7 @@ _USAGE = 2
 _SIGKILL = 9
 _MOMENT, _OVER = 2.0, 5.0
 """Seconds until what met a shortage is tried again, and after which a shortage that nothing meets is over."""
+_FOUND_NOTHING = 3
 _TELLS_ALL = (Outcome.DONE, Outcome.FAILED)
 _NO_GOOD_END = (Outcome.FAILED, Outcome.BLOCKED, Outcome.ERROR, Outcome.SUSPECT)
 
@@ -83,6 +84,8 @@ class Dispatcher:
                 return self.rounds.walked(event, now)
             case on.LocksSeen():
                 return self.rounds.locks_seen(event, now)
+            case on.MissesCounted(dataset, near_misses):
+                self.datasets[dataset].near_misses = near_misses
             case on.Probed():
                 return self._probed(event, now)
             case on.RetryAsked(key):
@@ -161,6 +164,8 @@ class Dispatcher:
             self.ledger.heard(reading, now, walk=walk)
             self.datasets[reading.key.dataset].want_walk(now)
             return self._lost_in_pass(reading.key.dataset, now) if self.plan.once else []
+        if reading.passed_over:
+            self.datasets[reading.key.dataset].want_count(now)
         if not walk and self.ledger.is_outdated(reading.key):
             self.ledger.heard(reading, now, walk=walk)
             return []
@@ -355,6 +360,8 @@ class Dispatcher:
                 return (path or (readings[0].key.dataset if readings else "")) in self.datasets
             case on.Walked(dataset=path) | on.LocksSeen(dataset=path) | on.Probed(dataset=path) | on.WatchLost(path):
                 return path in self.datasets
+            case on.MissesCounted(dataset=path):
+                return path in self.datasets
         return True
 
     # Workers
@@ -493,9 +500,11 @@ class Dispatcher:
         return actions
 
     def _verdict(self) -> int:
-        """The exit code of one pass."""
+        """The exit code of one pass. A dataset without a track folder is seldom what was meant."""
         lost = any(not dataset.works for dataset in self.datasets.values())
-        return 1 if self.ledger.troubled or lost else 0
+        if self.ledger.troubled or lost:
+            return 1
+        return 0 if all(self.ledger.count(path) for path in self.datasets) else _FOUND_NOTHING
 
 
 def _encoded(name: str) -> bytes:

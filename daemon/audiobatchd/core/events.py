@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from audiobatchd.core.messages import FromWorker
 from audiobatchd.core.plan import Plan
 from audiobatchd.core.readings import Reading
-from audiobatchd.model import Cause, FolderKey, WalkKind
+from audiobatchd.model import Cause, FolderKey, NearMiss, WalkKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ class Walked:
 
     `root` is the root directory's (device, inode), None where there is no such directory; `is_track`: it is a track
     folder itself. `refusal`: why nothing was looked at although it is there. `locks`: what its file system's locks are
-    worth. `cost` is the processor time that it took, in seconds.
+    worth. `cost` is the processor time that it took, in seconds. `near_misses` are those of the whole dataset, None
+    where nobody knows.
     """
 
     dataset: str
@@ -87,6 +88,15 @@ class Walked:
     refusal: str = ""
     locks: str = ""
     cost: float = 0.0
+    near_misses: tuple[NearMiss, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MissesCounted:
+    """What is passed over in a dataset, as `CountMisses` asked for it."""
+
+    dataset: str
+    near_misses: tuple[NearMiss, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +241,7 @@ Event = (
     | WalkRead
     | Walked
     | LocksSeen
+    | MissesCounted
     | Probed
     | RetryAsked
     | RescanAsked

@@ -26,7 +26,7 @@ class Reading(Struct, frozen=True):
 
     `on_their_way`: some files still have their temporary names, `waits_for` among them. `charges` and `suspicions` are
     what counted towards giving these files up, in this run and before. `at_rest`: its files are as they were when it
-    was complete.
+    was complete. `passed_over`: other files than before are passed over in it.
     """
 
     key: FolderKey
@@ -43,3 +43,4 @@ class Reading(Struct, frozen=True):
     charges: int = 0
     suspicions: int = 0
     at_rest: bool = False
+    passed_over: bool = False

@@ -28,13 +28,15 @@ class Rounds:
 
     def due(self, now: float) -> list[do.Action]:
         """The rounds that begin now."""
-        return [*self._ask_before_rounds(now), *self._walks(now), *self._reap(now), *self._probe(now)]
+        first = self._ask_before_rounds(now)
+        return [*first, *self._walks(now), *self._reap(now), *self._count(now), *self._probe(now)]
 
     def wakeups(self) -> list[float | None]:
         """When there is something to do again."""
         times = [hold.probe_at for dataset in self._datasets.values() for hold in dataset.holds.values()]
         at_rest = [dataset for dataset in self._datasets.values() if not dataset.is_left_alone]
         times += [dataset.reap_at for dataset in at_rest]
+        times += [dataset.count_at for dataset in at_rest]
         times += [dataset.next_walk(once=self._plan.once) for dataset in at_rest]
         return times
 
@@ -74,6 +76,8 @@ class Rounds:
     def walked(self, walk: on.Walked, now: float) -> list[do.Action]:
         """What follows from what a walk found."""
         dataset = self._datasets[walk.dataset]
+        if walk.near_misses is not None:
+            dataset.near_misses = walk.near_misses
         if walk.kind is WalkKind.TREES:
             dataset.walking_trees = False
             dataset.parents |= walk.parents
@@ -115,6 +119,13 @@ class Rounds:
                 if not self._plan.dry_run:
                     actions.append(do.ReapLocks(dataset.path, frozenset(dataset.parents), dataset.is_track))
         return actions
+
+    def _count(self, now: float) -> list[do.Action]:
+        """What is passed over is counted where directories have others than they had."""
+        due = [each for each in self._datasets.values() if each.count_at is not None and now >= each.count_at]
+        for dataset in due:
+            dataset.count_at = None
+        return [do.CountMisses(dataset.path) for dataset in due]
 
     def locks_seen(self, event: on.LocksSeen, now: float) -> list[do.Action]:
         """What follows from the locks that were left."""

@@ -15,9 +15,9 @@ from audiobatchd.core.lifecycle import DaemonState
 from audiobatchd.core.messages import Ready, Result, Stage
 from audiobatchd.core.plan import Memory
 from audiobatchd.core.queue import Lane
-from audiobatchd.core.readings import Finding
+from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import SlotState
-from audiobatchd.model import DatasetState, FolderState, Outcome, WalkKind
+from audiobatchd.model import DatasetState, FolderState, MissKind, NearMiss, Outcome, WalkKind
 from support.core_rig import (
     DATASET,
     MISSING_ROOT,
@@ -613,11 +613,26 @@ def test_one_pass_waits_for_what_settles_and_for_what_erred_until_it_gives_up() 
     assert only(do.Finish, rig.die()) == [do.Finish(1)]
 
 
-def test_one_pass_over_nothing() -> None:
+def test_one_pass_over_nothing_is_no_success() -> None:
     rig = Rig(plan(once=True))
     actions = rig.boot() + rig.tell(walked())
     assert only(do.StopWorker, actions) == [do.StopWorker(0)]
-    assert only(do.Finish, rig.die()) == [do.Finish(0)]
+    assert only(do.Finish, rig.die()) == [do.Finish(3)]
+
+
+def test_many_directories_that_change_are_counted_once() -> None:
+    rig = Rig(plan(settle=0.0))
+    rig.start()
+    misses = (NearMiss(MissKind.LOOSE, 2, "a.flac", "2 files", "move them"),)
+    counted = []
+    for number in range(20):
+        gone = Reading(key(f"Album {number}"), Finding.GONE, passed_over=True)
+        counted += only(do.CountMisses, rig.tell(on.FolderRead(gone)))
+    counted += only(do.CountMisses, rig.tick(1.0))
+    assert counted == [do.CountMisses(DATASET)]
+    rig.tell(on.MissesCounted(DATASET, misses))
+    assert rig.core.datasets[DATASET].near_misses == misses
+    assert only(do.CountMisses, rig.tick(100.0)) == []
 
 
 def test_a_dry_run_gives_out_no_job_and_ends_with_the_walk() -> None:

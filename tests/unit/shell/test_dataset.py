@@ -250,8 +250,8 @@ def test_a_directory_without_sources_has_no_signature(tmp_path: Path) -> None:
 def going(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> None:
     """Let these go after the names were read, and before anything is asked of them."""
 
-    def contents(names: Iterable[Name], ignore: tuple[str, ...], marker: str | None) -> Contents:
-        found = discovery.contents(names, ignore, marker)
+    def contents(names: Iterable[Name], ignore: tuple[str, ...], marker: str | None, folder: str) -> Contents:
+        found = discovery.contents(names, ignore, marker, folder)
         for path in paths:
             path.unlink()
         return found
