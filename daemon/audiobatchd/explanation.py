@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from dataclasses import dataclass
 from datetime import datetime
 
+from audiobatchd import record
 from audiobatchd.catalog import Catalog
 from audiobatchd.clock import time_of
 from audiobatchd.core.datasets import Dataset
@@ -13,6 +15,7 @@ from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.folder import Folder
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import Slot
+from audiobatchd.errors import RecordError
 from audiobatchd.locks.folder_lock import path_of
 from audiobatchd.locks.observer import LockState, holder_in_words, observe
 from audiobatchd.model import Attempt, Cause, DatasetState, FolderKey, FolderState, in_one_line
@@ -28,6 +31,8 @@ class Facts:
     reading: Reading
     attempts: list[Attempt]
     holder: str
+    unmeasurable: dict[str, str]
+    """By feature, why the record has no value of it."""
 
     @property
     def is_track(self) -> bool:
@@ -44,7 +49,11 @@ def facts_of(key: FolderKey, scanner: Scanner, catalog: Catalog) -> Facts:
             holder = f"{holder_in_words(seen.content)}{'' if seen.state is LockState.ACTIVE else ', which is gone'}"
     except OSError as error:
         holder = f"unknown: {error.strerror}"
-    return Facts(scanner.peek(key.path), catalog.attempts(key), holder)
+    reading = scanner.peek(key.path)
+    unmeasurable: dict[str, str] = {}
+    with contextlib.suppress(RecordError, OSError):  # the reading says what is wrong with the record
+        unmeasurable = record.read_in(scanner.folder(key.path)).provenance.unmeasurable()
+    return Facts(reading, catalog.attempts(key), holder, unmeasurable)
 
 
 def explained(core: Dispatcher, key: FolderKey, facts: Facts, now: float, wall: datetime) -> FolderReport:
@@ -73,6 +82,7 @@ def explained(core: Dispatcher, key: FolderKey, facts: Facts, now: float, wall: 
         doing=slot.doing if slot else "",
         holder=facts.holder,
         attempts=facts.attempts,
+        unmeasurable=facts.unmeasurable,
     )
 
 

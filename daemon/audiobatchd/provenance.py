@@ -43,6 +43,11 @@ class Provenance(Struct):
             message = f"cannot understand {KEY} of {analyzer} for {role}: {error}"
             raise RecordError(message) from error
 
+    def unmeasurable(self) -> dict[str, str]:
+        """By feature, why it has no value. Raises RecordError."""
+        entries = (self.entry(name, role) for name, by_role in self.analyzers.items() for role in by_role)
+        return {feature: why for entry in entries if entry is not None for feature, why in entry.unmeasurable.items()}
+
 
 _ENTRY = msgspec.json.Decoder(Entry)
 _PROVENANCE = msgspec.json.Decoder(Provenance)

@@ -91,7 +91,8 @@ class FolderReport(Struct, frozen=True):
 
     `due` is what is to be measured, by source file. `charges` of `max_deaths` count towards giving it up, `suspicions`
     are the deaths of daemons and machines over it, in a row. `holder` is whoever's lock lies beside it. `attempts` are
-    the last jobs that came to no good end, the latest first.
+    the last jobs that came to no good end, the latest first. `unmeasurable` are the features without a value, with the
+    reason of each.
     """
 
     dataset: str
@@ -111,6 +112,7 @@ class FolderReport(Struct, frozen=True):
     doing: str
     holder: str
     attempts: list[Attempt]
+    unmeasurable: dict[str, str] = {}
 
 
 class Status(Struct, frozen=True):

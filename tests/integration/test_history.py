@@ -6,16 +6,18 @@ import json
 import os
 import shutil
 import signal
+import struct
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from audiobatchd.catalog import Catalog
 from audiobatchd.model import Attempt, FolderKey
-from support.audio_files import make_track
+from support.audio_files import make_track, tone, write_audio
 from support.plugins import install_analyzer
-from support.service import Service, configuration, eventually, features_of, run, service
+from support.service import Service, configuration, eventually, features_of, record_of, run, service
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +32,32 @@ def ctl(daemon: Service, *arguments: object) -> tuple[int, str, str]:
 
 def explained(daemon: Service, folder: Path) -> dict[str, object]:
     return dict(json.loads(ctl(daemon, "explain", folder, "--json")[1]))
+
+
+def test_what_a_complete_folder_is_without_is_explained(tmp_path: Path) -> None:
+    root = tmp_path / "dataset"
+    for name in ("Opposite", "Effects"):
+        (root / name).mkdir(parents=True)
+    write_audio(root / "Opposite" / "full_mix.wav", tone(4) * np.array([1, -1], np.float32), 44100)
+    # WAVE_FORMAT_EXTENSIBLE, one channel of 16 bits with the speaker mask 8: low-frequency effects.
+    samples = (tone(4, channels=1)[:, 0] * 32767).astype("<i2").tobytes()
+    subformat = bytes.fromhex("0100000000001000800000aa00389b71")
+    form = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 44100, 88200, 2, 16, 22, 16, 8) + subformat
+    chunks = b"fmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(samples)) + samples
+    content = b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+    (root / "Effects" / "full_mix.wav").write_bytes(content)
+    config = configuration(tmp_path / "c.toml", root, settle=0.0, analyzers=["loudness", "rhythm"])
+    with service(tmp_path / "d", config) as daemon:
+        daemon.becomes(complete=2)
+        found = explained(daemon, root / "Opposite")["unmeasurable"]
+        assert isinstance(found, dict)
+        assert (found["bpm"], "lufs" in found) == ("its channels cancel each other", False)
+        assert record_of(root / "Opposite")["lufs"] == pytest.approx(-20.0, abs=0.1)
+        assert "beat_regularity" in ctl(daemon, "explain", root / "Opposite")[1]
+        out = ctl(daemon, "explain", root / "Effects")[1]
+        assert "Without: lufs, lra (holds low-frequency effects alone)" in out
+        assert "lufs" not in record_of(root / "Effects")
+        assert daemon.stop() == 0
 
 
 def test_a_failure_from_the_first_look_to_its_end(tmp_path: Path, track: Path) -> None:

@@ -128,6 +128,7 @@ def explanation(report: FolderReport) -> list[str]:
         lines.append(f"{_INDENT}Lock:    {report.holder}")
     if report.unavailable:
         lines.append(f"{_INDENT}Lacking: {counted(report.unavailable, 'feature')} unavailable on this machine")
+    lines += _without(report.unmeasurable)
     if report.charges:
         lines.append(f"{_INDENT}Charges: {report.charges} of {report.max_deaths}, then it is given up")
     if report.suspicions:
@@ -137,6 +138,14 @@ def explanation(report: FolderReport) -> list[str]:
         lines.append(f"{_INDENT}Attempts that came to no good end, the latest first:")
         lines += [line for attempt in report.attempts for line in _attempt(attempt)]
     return lines
+
+
+def _without(unmeasurable: dict[str, str]) -> list[str]:
+    """The features that have no value, those with the same reason in one line."""
+    reasons: dict[str, list[str]] = {}
+    for feature, why in unmeasurable.items():
+        reasons.setdefault(why, []).append(feature)
+    return [f"{_INDENT}Without: {', '.join(features)} ({why})" for why, features in reasons.items()]
 
 
 def _attempt(attempt: Attempt) -> list[str]:

@@ -122,7 +122,8 @@ class Rounds:
 
     def _count(self, now: float) -> list[do.Action]:
         """What is passed over is counted where directories have others than they had."""
-        due = [each for each in self._datasets.values() if each.count_at is not None and now >= each.count_at]
+        at_rest = [dataset for dataset in self._datasets.values() if not dataset.is_left_alone]
+        due = [each for each in at_rest if each.count_at is not None and now >= each.count_at]
         for dataset in due:
             dataset.count_at = None
         return [do.CountMisses(dataset.path) for dataset in due]
