@@ -97,7 +97,7 @@ class Answers:
                 return await asyncio.wait_for(asyncio.shield(asked), PATIENCE)
         finding = Finding.COMPLETE if key in self._core.ledger.complete else Finding.GONE
         attempts = await in_a_thread(partial(self._catalog.attempts, key))
-        return Facts(Reading(key, finding), attempts, f"unknown: {NO_ANSWER}")
+        return Facts(Reading(key, finding), attempts, f"unknown: {NO_ANSWER}", {})
 
     async def retry(self, request: RetryFolders) -> Retried:
         """Try folders again, whatever they have come to. Raises UsageError and UnknownFolderError."""
