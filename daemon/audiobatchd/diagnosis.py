@@ -22,11 +22,13 @@ from audiobatchd.statusview import folder_counts
 from audiobatchd.terminal_text import counted, sized
 from audiobatchd.watch import limits
 
-NEEDED = ("numpy", "scipy", "av", "soxr", "msgspec", "watchdog", "aiohttp")
+NEEDED = ("numpy", "scipy", "av", "soxr", "msgspec", "watchdog", "aiohttp", "psutil")
 WELCOME = {"essentia-tensorflow": "rhythm, danceability and atonality need it: pip install essentia-tensorflow"}
 """Distributions that everything needs, and those that some analyzers do, with what to do where they are not there."""
 
 _LITTLE, _NEARLY_NOTHING, _FEW = 1 << 30, 100 << 20, 1000
+# What a worker takes once Essentia and TensorFlow are loaded and it has a track of some minutes.
+_WORKER = 512 << 20
 # Desktops and editors have instances of their own.
 _OTHERS = 16
 _QUEUE = 16_384
@@ -145,6 +147,15 @@ def space(what: str, free: int, files: int | None) -> Finding:
     if free < _LITTLE:
         level = Level.ACT if free < _NEARLY_NOTHING else Level.NOTE
         return Finding(level, told, "make room: without it nothing is written, and the dataset pauses")
+    return Finding(Level.OK, told)
+
+
+def machine(load: float, workers: int, free: int, total: int, status: Status | None) -> Finding:
+    """Whether there is memory for `workers`; `load` is the average of the last minute, `free` and `total` are bytes."""
+    told = f"the machine: load {load:.1f} for {counted(workers, 'worker')}, {sized(free)} of {sized(total)} memory free"
+    taken = sum(worker.resident for worker in status.workers) if status else 0
+    if free + taken < workers * _WORKER:
+        return Finding(Level.NOTE, told, f"a worker takes {sized(_WORKER)} and more: lower `workers`, or free memory")
     return Finding(Level.OK, told)
 
 

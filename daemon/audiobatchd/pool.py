@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
+import psutil
 
 from audiobatchd import interrupts
 from audiobatchd.core.events import Event, WorkerBroke, WorkerExited, WorkerSaid
@@ -35,7 +37,8 @@ _THREAD_CAPS = (
 _STDERR_LINES = 20
 _LINE_LIMIT = 500
 _OOM_SCORE_ADJ = "500"
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+# Every fifth measurement: to find children all processes of the machine are looked through.
+_CHILDREN_EVERY = 5
 
 
 @dataclass
@@ -64,6 +67,9 @@ class Pool:
         self._post = post
         self._workers: dict[int, _Worker] = {}
         self._spawned: set[int] = set()
+        self._measurements = itertools.count()
+        # What workers have started themselves, by the worker's PID, as last looked for.
+        self._children: dict[int, list[psutil.Process]] = {}
 
     def replan(self, settings: WorkerSettings) -> None:
         """Start workers with other settings from now on."""
@@ -78,11 +84,17 @@ class Pool:
         return pid in self._spawned
 
     def resident(self) -> dict[int, int]:
-        """The resident memory of each worker process in bytes, by PID, as /proc tells it; it waits for nothing."""
+        """The resident memory of each worker with its children's, in bytes, by the worker's PID; it waits for nothing.
+
+        A process that cannot be seen is left out, and may live all the same.
+        """
+        if next(self._measurements) % _CHILDREN_EVERY == 0:
+            self._children = _grandchildren()
         found = {}
         for pid in self.pids():
-            with contextlib.suppress(OSError), open(f"/proc/{pid}/statm", encoding="ascii") as file:
-                found[pid] = int(file.read().split()[1]) * _PAGE
+            with contextlib.suppress(psutil.Error):
+                children = sum(map(_resident, self._children.get(pid, ())))
+                found[pid] = psutil.Process(pid).memory_info().rss + children
         return found
 
     def spawn(self, slot: int) -> int:
@@ -221,3 +233,28 @@ def _how(code: int, lines: deque[str]) -> str:
     """An exit status in words, with the last line that the process wrote."""
     how = f"killed by signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
     return f"{how} ({lines[-1]})" if lines else how
+
+
+def _grandchildren() -> dict[int, list[psutil.Process]]:
+    """The descendants of each child of this process, by the child's PID."""
+    parents: dict[int, int] = {}
+    descendants = psutil.Process().children(recursive=True)
+    for process in descendants:
+        with contextlib.suppress(psutil.Error):
+            parents[process.pid] = process.ppid()
+    found: dict[int, list[psutil.Process]] = {}
+    for process in descendants:
+        child = process.pid
+        while parents.get(child) in parents:
+            child = parents[child]
+        if child != process.pid:
+            found.setdefault(child, []).append(process)
+    return found
+
+
+def _resident(process: psutil.Process) -> int:
+    """0 where it has ended."""
+    try:
+        return process.memory_info().rss
+    except psutil.Error:
+        return 0

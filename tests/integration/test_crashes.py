@@ -191,6 +191,14 @@ TABLE = {
         job=charged("it grew to ", signal=SIGKILL),
         publishing=charged("it grew to ", signal=SIGKILL),
     ),
+    "memory of a child": Fault(
+        "import subprocess\n"
+        "subprocess.run([sys.executable, '-c', 'import time; hoard = b\"x\" * (400 << 20); time.sleep(1000)'])",
+        boot=no_such_cell("told in the words of the row above, and those once"),
+        idle=REPLACED,
+        job=charged("it grew to ", signal=SIGKILL),
+        publishing=charged("it grew to ", signal=SIGKILL),
+    ),
     "closed pipe": Fault(
         "os.close(CHANNEL)",
         boot=cannot_start("exit code 1 (OSError: [Errno "),

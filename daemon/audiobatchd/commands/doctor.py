@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 
+import psutil
+
 from audiobatchd import config, diagnosis, filesystems, one_off, place
 from audiobatchd.commands import Say
 from audiobatchd.commands.analysis import worker_settings_here
@@ -75,6 +77,8 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
         yield from _tracks(dataset, status)
     state = place.state_directory(os.environ, os.getuid() if uid is None else uid)
     yield from _space("the state directory", state)
+    memory = psutil.virtual_memory()
+    yield diagnosis.machine(psutil.getloadavg()[0], settings.worker_count, memory.available, memory.total, status)
     names = ("max_user_watches", "max_user_instances", "max_queued_events")
     yield from diagnosis.inotify({name: limits.limit(name) for name in names}, status, len(datasets))
     yield from _analyzers(status, settings)
@@ -92,9 +96,10 @@ def _uid_of(status: Status | None) -> int | None:
     """Whom the service runs as, or would, where root asks; None where nobody knows."""
     try:
         if status:
-            return os.stat(f"/proc/{status.pid}").st_uid
+            return psutil.Process(status.pid).uids().effective
         return pwd.getpwnam(_USER).pw_uid if os.geteuid() == 0 else None
-    except (OSError, KeyError):
+    except (psutil.Error, KeyError):
+        # Behind hidepid a live process of somebody else cannot be seen.
         return None
 
 

@@ -35,8 +35,8 @@ _ID = CallbackId(0)
 _TRIES = 3
 _NO_DIRECTORIES = 2
 _PATIENCE = 5.0
-# A directory that comes back before it was let go is registered twice, of which watchdog warns; that is no matter. By where
-# the warning comes from, since its words are watchdog's.
+# A directory that comes back before it was let go is registered twice, of which watchdog warns; that is no matter.
+# Known by the place that it comes from, since its words are watchdog's.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.|audiobatchd\.watch\.")
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
 import pytest
 
 from audiobatchd import interrupts
@@ -121,6 +122,45 @@ def is_gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except FileNotFoundError:
         return True
+
+
+# What it takes
+
+HOARD = """
+import subprocess
+hoarder = "hoard = b'x' * (200 << 20); import time; time.sleep(1000)"
+subprocess.run(["sh", "-c", f'"{sys.executable}" -c "{hoarder}" & wait'])
+"""
+
+
+def test_the_memory_of_a_worker_is_with_its_children_s(play: Play) -> None:
+    async def act(shop: Shop) -> None:
+        pid, other = await shop.boots(), await shop.boots(1)
+        before = shop.pool.resident()
+        assert before.keys() == {pid, other}
+        shop.pool.send(0, shop.job())
+        eventually(lambda: shop.pool.resident()[pid] > before[pid] + (200 << 20), 60)
+        assert shop.pool.resident()[other] < before[other] + (100 << 20)
+
+    play(act, HOARD)
+
+
+def test_a_worker_whose_child_has_ended_has_its_own_memory(play: Play) -> None:
+    async def act(shop: Shop) -> None:
+        pid = await shop.boots()
+        shop.pool.send(0, shop.job())
+        child = eventually(lambda: psutil.Process(pid).children(recursive=True)[1:], 60)[-1]
+        eventually(lambda: pid in shop.pool.resident() and child.pid in map(_pid, shop.pool._children.get(pid, [])), 60)
+        child.kill()
+        eventually(lambda: is_gone(child.pid), 60)
+        own = psutil.Process(pid).memory_info().rss
+        assert shop.pool.resident()[pid] < own + (150 << 20)
+
+    play(act, HOARD)
+
+
+def _pid(process: psutil.Process) -> int:
+    return process.pid
 
 
 # A good life

@@ -57,6 +57,20 @@ def test_a_service_that_is_well(idle: Status) -> None:
     assert levels(diagnosis.service(idle, "")) == [Level.OK]
 
 
+@pytest.mark.parametrize(("free", "level"), [(1 << 30, Level.OK), ((1 << 30) - 1, Level.NOTE), (0, Level.NOTE)])
+def test_memory_for_the_workers(free: int, level: Level) -> None:
+    finding = diagnosis.machine(1.25, 2, free, 16 << 30, None)
+    assert finding.level is level
+    assert finding.what.startswith("the machine: load 1.2 for 2 workers, ")
+    assert bool(finding.todo) == (level is Level.NOTE)
+
+
+def test_memory_that_workers_have_already_counts_as_theirs(idle: Status) -> None:
+    (worker, *_) = idle.workers
+    status = msgspec.structs.replace(idle, workers=(msgspec.structs.replace(worker, resident=1 << 30),))
+    assert diagnosis.machine(0, 2, 0, 16 << 30, status).level is Level.OK
+
+
 def test_no_service() -> None:
     (finding,) = diagnosis.service(None, "no daemon answers")
     assert (finding.level, finding.what) == (Level.ACT, "no daemon answers")
