@@ -162,7 +162,11 @@ def _add_settings(commands: _Commands[argparse.ArgumentParser]) -> None:
         "it anew. Exit code 1 where the user cannot.",
     )
     _add_dataset(setup)
-    setup.add_argument("--undo", action="store_true", help="take it out again; nothing in the dataset is touched")
+    either = setup.add_mutually_exclusive_group()
+    either.add_argument("--grant", action="store_true", help="give the service's user rights there, by ACLs")
+    either.add_argument(
+        "--undo", action="store_true", help="take it out again, and put the ACLs back; no file in it is touched"
+    )
     setup.add_argument("--user", action="store_true", help="of your own service, without root")
     setup.add_argument("--no-restart", action="store_true", help="leave starting the service to you")
     configuration = commands.add_parser("config", help="check or show the configuration")

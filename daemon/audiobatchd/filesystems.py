@@ -175,3 +175,29 @@ def cause_of(error: OSError) -> Cause:
     if error.errno in _SHORTAGE:
         return Cause.SHORTAGE
     return Cause.IO if error.errno in _DISK_FAILS else Cause.NONE
+
+
+def mount_points() -> set[str]:
+    """Where anything is mounted."""
+    return {_ESCAPED.sub(_unescaped, fields[4]) for fields in _mounts()}
+
+
+def names_of(path: str) -> set[str]:
+    """A real path, and every other path by which mounts show the same directory: bind mounts, subvolumes."""
+    mounts = [
+        (_ESCAPED.sub(_unescaped, fields[4]), _ESCAPED.sub(_unescaped, fields[3]), fields[2]) for fields in _mounts()
+    ]
+    # Of mounts in one place the latest is what is seen: `max` takes the first that it meets.
+    around = [mount for mount in reversed(mounts) if is_at_or_below(path, mount[0])]
+    place, root, device = max(around, key=lambda mount: len(mount[0]), default=("/", "/", ""))
+    inside = os.path.normpath(os.path.join(root, os.path.relpath(path, place)))
+    found = {path}
+    for other, top, of_device in mounts:
+        if of_device == device and is_at_or_below(inside, top):
+            found.add(os.path.normpath(os.path.join(other, os.path.relpath(inside, top))))
+    return found
+
+
+def is_at_or_below(path: str, directory: str) -> bool:
+    """Whether one normal path is the other, or lies below it."""
+    return path == directory or path.startswith(directory.rstrip("/") + "/")

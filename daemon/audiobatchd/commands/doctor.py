@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import pwd
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
@@ -35,6 +37,7 @@ _WALKED = 20_000
 """How many directories are walked where no service knows a dataset: seconds, and minutes on a cold network disk."""
 
 _USER = "audiobatch"
+_MAY_WORK = "import os, sys; sys.exit(not os.access('.', os.R_OK | os.W_OK | os.X_OK))"
 
 
 def doctor(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
@@ -141,6 +144,18 @@ def _may_work(path: str, uid: int | None) -> bool:
     """Whether the service's user can make files there; ourselves where nobody knows who that is."""
     if uid is None or uid == os.geteuid():
         return os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
+    if os.geteuid() == 0:
+        # As that user, since the mode does not tell an ACL; from within, since a home is bound into the unit's tree.
+        groups = _groups_of(uid)
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", _MAY_WORK],
+            cwd=path,
+            user=uid,
+            group=groups[0] if groups else uid,
+            extra_groups=groups,
+            check=False,
+        )
+        return done.returncode == 0
     return diagnosis.opens(os.stat(path), uid, _groups_of(uid))
 
 

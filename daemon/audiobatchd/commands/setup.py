@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import argparse
 import grp
+import hashlib
 import os
 import pwd
+import shlex
 import string
 import subprocess
 import sys
 import tempfile
 import tomllib
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,20 +25,27 @@ import msgspec
 
 from audiobatchd import config
 from audiobatchd.commands import Say
+from audiobatchd.commands.grants import Grants, Report, grants_are_saved
+from audiobatchd.commands.unsuitable import unsuitable, unwritable
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import AudiobatchError, ConfigError, UsageError
 from audiobatchd.names import shown
-from audiobatchd.terminal_text import as_json
+from audiobatchd.terminal_text import as_json, counted
 
 UNIT = "audiobatchd.service"
 _USER = "audiobatch"
 _CONFIGURATION = Path("/etc/audiobatchd/audiobatchd.toml")
 _DROP_INS = Path("/etc/systemd/system")
+# Root's alone: /var/lib/audiobatchd is the service's, which is not to say what rights root puts back.
+_SAVED_ACLS = Path("/var/lib/audiobatchd-setup")
 _HIDDEN = ("/home", "/root", "/run/user")
 _LOOKED_AT = 3
 _SYSTEMCTL = "/usr/bin/systemctl"
 _PLAIN = frozenset(f"{string.ascii_letters}{string.digits}:_.".encode())
 _SLASH, _DOT = b"/."
+# A file name has 255 bytes, of which "dataset-" and ".conf" are ours.
+_LONGEST_NAME = 200
+_NAMED = 10
 
 _TRIAL = """
 import os, sys
@@ -62,30 +72,121 @@ class Places:
 def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """Have the service work on a dataset, or, with `--undo`, no longer.
 
-    Where the service could not write, nothing is changed and the exit code is 1.
+    With `--grant` its user gets rights there before. Where it could not write, neither configuration nor unit is
+    changed, and the exit code is 1.
     """
     places = _places(arguments)
     dataset = os.path.realpath(arguments.dataset)
-    if not arguments.undo and not Path(dataset).is_dir():
-        message = f"no such directory: {shown(dataset)}"
-        raise UsageError(message)
-    trouble = "" if arguments.undo else _trouble(dataset, places)
+    if not arguments.undo:
+        _check(dataset, places)
+    grants = _grants(dataset, places, undo=arguments.undo)
+    if arguments.grant and grants is None:
+        raise UsageError("--grant is for the machine's service: your own has the rights that you have")
     done: list[str] = []
+    if arguments.grant and grants is not None:
+        if trouble := grants.trouble():
+            message = f"cannot grant rights below {shown(dataset)}: {trouble}. {_WITHOUT_ACLS}"
+            raise UsageError(message)
+        done += _told_of_grant(dataset, grants.saved, grants.grant())
+    trouble = "" if arguments.undo else _trouble(dataset, places)
+    changed: list[str] = []
     if not trouble:
-        done = _undo(dataset, places) if arguments.undo else _do(dataset, places)
-    if places.drop_ins is not None and done:
+        changed = _undo(dataset, places) if arguments.undo else _do(dataset, places)
+    done += changed
+    if places.drop_ins is not None and changed:
         done += _tell_systemd(restart=not arguments.no_restart)
+    if arguments.undo and grants is not None:
+        done += _told_of_undo(dataset, grants)
     if arguments.json:
-        say(as_json({"dataset": shown(dataset), "done": done, "trouble": trouble}))
+        say(as_json({"dataset": shown(dataset), "done": [shown(line) for line in done], "trouble": trouble}))
         return 1 if trouble else 0
     for line in done if done or trouble else ["Nothing was to be done."]:
         say(shown(line))
-    if trouble:
-        say(shown(f"Nothing was changed: the service's user {places.user} cannot write there: {trouble}"))
-        say("Give it the group, for what is there and for what comes, and repeat this:")
-        path = shown(dataset)
-        say(f"  chgrp -R {_USER} '{path}' && chmod -R g+rwX '{path}' && find '{path}' -type d -exec chmod g+s {{}} +")
+    if trouble and grants is not None:
+        for line in _advice(dataset, grants, trouble, granted=arguments.grant):
+            say(line)
     return 1 if trouble else 0
+
+
+_WITHOUT_ACLS = (
+    "Make the service's user a member of a group that may write there, or mount it so that this user may; "
+    "docs/how-to/run-as-a-service.md tells how"
+)
+
+
+def _check(dataset: str, places: Places) -> None:
+    """Raise UsageError where a directory is not there, cannot be written down, or is none to be worked on."""
+    if why := unwritable(dataset):
+        message = f"cannot set up {shown(dataset)}: {why}"
+        raise UsageError(message)
+    if not Path(dataset).is_dir():
+        message = f"no such directory: {shown(dataset)}"
+        raise UsageError(message)
+    text = places.configuration.read_text() if places.configuration.exists() else ""
+    if why := unsuitable(dataset, _datasets(text, places.configuration)):
+        message = f"cannot set up {shown(dataset)}: {why}"
+        raise UsageError(message)
+
+
+def _grants(dataset: str, places: Places, *, undo: bool) -> Grants | None:
+    """The rights of the machine's service there; None of a user's own, and where there are none to be undone."""
+    saved = _SAVED_ACLS / f"{_escaped(dataset)}.acl"
+    if places.user is None or (undo and not grants_are_saved(saved)):
+        return None
+    account, groups = _account(places.user)
+    return Grants(dataset, account.pw_uid, frozenset({account.pw_gid, *groups}), saved)
+
+
+def _account(user: str) -> tuple[pwd.struct_passwd, list[int]]:
+    """The service's user, and the groups that it is in besides its own."""
+    try:
+        account = pwd.getpwnam(user)
+    except KeyError as error:
+        message = f"there is no user {user}: the package makes it"
+        raise AudiobatchError(message) from error
+    return account, [group.gr_gid for group in grp.getgrall() if user in group.gr_mem]
+
+
+def _told_of_grant(dataset: str, saved: Path, report: Report) -> list[str]:
+    if not report.changed:
+        return _told_of_skipped(report)
+    return [
+        f"{dataset}: {_USER} got rights to what is there and comes: {counted(report.changed, 'ACL')}",
+        f"{saved}: has the ACLs that were there; --undo puts them back",
+        *_told_of_skipped(report),
+    ]
+
+
+def _told_of_skipped(report: Report) -> list[str]:
+    lines = [f"left alone: {path}: {why}" for path, why in report.skipped[:_NAMED]]
+    more = len(report.skipped) - len(lines)
+    return [*lines, f"left alone: {more:,} more"] if more else lines
+
+
+def _told_of_undo(dataset: str, grants: Grants) -> list[str]:
+    if not Path(dataset).is_dir():
+        return [f"{dataset} is not there: its ACLs stay in {grants.saved}; when it is, repeat this"]
+    report = grants.undo()
+    lines = [f"{dataset}: the ACLs that were there are back ({report.changed:,} changed)"]
+    if report.changed_since:
+        lines.append(f"changed since: {counted(report.changed_since, 'ACL')}: {_USER} was taken out, no more")
+    return lines + _told_of_skipped(report)
+
+
+def _advice(dataset: str, grants: Grants, trouble: str, *, granted: bool) -> list[str]:
+    """What to do where the service's user cannot write; commands for this dataset alone, and none of them recursive."""
+    lines = [shown(f"The configuration was not changed: the service's user {_USER} cannot write there: {trouble}")]
+    if granted:
+        return [*lines, f"{_USER} has rights below it now; it must also be able to pass the directories above it."]
+    if why := grants.trouble():
+        return [*lines, f"No rights can be granted: {why}.", f"{_WITHOUT_ACLS}."]
+    return [
+        *lines,
+        "Grant it rights to this dataset alone, which `--undo` takes back exactly:",
+        f"  audiobatchctl setup --grant {shlex.quote(dataset)}",
+        "That gives every directory in it these ACLs, and lets the service read each file that it cannot read yet:",
+        f"  u:{_USER}:rwx d:u:{_USER}:rwx d:u:OWNER:rwx d:g:GROUP:(as now)",
+    ]
 
 
 def _places(arguments: argparse.Namespace) -> Places:
@@ -100,21 +201,23 @@ def _places(arguments: argparse.Namespace) -> Places:
 
 def _do(dataset: str, places: Places) -> list[str]:
     done = []
+    files: dict[Path, str | None] = {}
     text = places.configuration.read_text() if places.configuration.exists() else ""
     if dataset not in _datasets(text, places.configuration):
-        _replace(places.configuration, f"{text.rstrip()}\n\n{_entry(dataset)}".lstrip())
+        files[places.configuration] = f"{text.rstrip()}\n\n{_entry(dataset)}".lstrip()
         done.append(f"{places.configuration}: added the dataset {dataset}")
     if places.drop_ins is not None:
         drop_in, content = places.drop_ins / _drop_in_name(dataset), _drop_in(dataset)
         if not drop_in.exists() or drop_in.read_text() != content:
-            places.drop_ins.mkdir(parents=True, exist_ok=True)
-            drop_in.write_text(content)
+            files[drop_in] = content
             done.append(f"{drop_in}: the unit may write there")
+    _put(files, places.configuration)
     return done
 
 
 def _undo(dataset: str, places: Places) -> list[str]:
     done = []
+    files: dict[Path, str | None] = {}
     text = places.configuration.read_text() if places.configuration.exists() else ""
     if dataset in _datasets(text, places.configuration):
         rest = _without(text, dataset, places.configuration)
@@ -123,13 +226,14 @@ def _undo(dataset: str, places: Places) -> list[str]:
                 f"cannot take {shown(dataset)} out of {places.configuration}: its table is written in a way of its own"
             )
             raise UsageError(message)
-        _replace(places.configuration, rest)
+        files[places.configuration] = rest
         done.append(f"{places.configuration}: took out the dataset {dataset}")
     if places.drop_ins is not None:
         drop_in = places.drop_ins / _drop_in_name(dataset)
         if drop_in.exists():
-            drop_in.unlink()
+            files[drop_in] = None
             done.append(f"{drop_in}: removed")
+    _put(files, places.configuration)
     return done
 
 
@@ -163,11 +267,48 @@ def _without(text: str, dataset: str, path: Path) -> str:
     return "".join(kept)
 
 
-def _replace(path: Path, text: str) -> None:
-    """Put a new configuration in place of the old one, once it has been found valid. Raises ConfigError."""
+def _put(files: Mapping[Path, str | None], configuration: Path) -> None:
+    """Give all these files their new text, or none of them; None removes one.
+
+    Raises ConfigError where the configuration would be invalid, AudiobatchError where one cannot be written.
+    """
+    put: list[tuple[Path, bytes | None]] = []
+    with ExitStack() as stack:
+        try:
+            staged = {path: _staged(path, text, stack) for path, text in files.items()}
+            if (new := staged.get(configuration)) is not None:
+                config.load(new)
+            for path, new in staged.items():
+                put.append((path, path.read_bytes() if path.exists() else None))
+                if new is None:
+                    path.unlink()
+                else:
+                    new.replace(path.resolve())  # a link stays one
+        except OSError as error:
+            for path, old in put:
+                with suppress(OSError):
+                    _put_back(path, old)
+            message = (
+                f"cannot change {shown(str(error.filename2 or error.filename))}: {error.strerror}; nothing was changed"
+            )
+            raise AudiobatchError(message) from error
+
+
+def _put_back(path: Path, old: bytes | None) -> None:
+    if old is None:
+        path.unlink(missing_ok=True)
+    elif not path.exists() or path.read_bytes() != old:
+        path.write_bytes(old)
+
+
+def _staged(path: Path, text: str | None, stack: ExitStack) -> Path | None:
+    """A new text beside the file that it is for, with its rights; it is gone at the end where it was not used."""
+    if text is None:
+        return None
     path.parent.mkdir(parents=True, exist_ok=True)
-    path = path.resolve()  # a link stays one
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    path = path.resolve()
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".audiobatch-setup.", delete=False) as file:
+        stack.callback(Path(file.name).unlink, missing_ok=True)
         file.write(text)
         file.flush()
         old = path.stat() if path.exists() else None
@@ -175,22 +316,27 @@ def _replace(path: Path, text: str) -> None:
         with suppress(PermissionError):
             os.fchown(file.fileno(), old.st_uid if old else -1, old.st_gid if old else -1)
         os.fsync(file.fileno())
-    temporary = Path(file.name)
-    try:
-        config.load(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    return Path(file.name)
 
 
 def _drop_in_name(dataset: str) -> str:
-    """Named as `systemd-escape --path` would: slashes become dashes, what is odd its hexadecimal number."""
+    return f"dataset-{_escaped(dataset)}.conf"
+
+
+def _escaped(dataset: str) -> str:
+    """As `systemd-escape --path` would: slashes become dashes, what is odd its hexadecimal number; a long one is cut.
+
+    Of that the digest tells one from another.
+    """
     octets = os.fsencode(dataset.strip("/")) or b"/"
     escaped = "".join(
         "-" if octet == _SLASH else chr(octet) if octet in _PLAIN and (place or octet != _DOT) else f"\\x{octet:02x}"
         for place, octet in enumerate(octets)
     )
-    return f"dataset-{escaped}.conf"
+    if len(escaped) <= _LONGEST_NAME:
+        return escaped
+    digest = hashlib.sha256(octets).hexdigest()[:16]
+    return f"{escaped[: _LONGEST_NAME - len(digest) - 1]}.{digest}"
 
 
 def _drop_in(dataset: str) -> str:
@@ -225,12 +371,7 @@ def _trouble(dataset: str, places: Places) -> str:
         inside = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)][:_LOOKED_AT]
     hidden = _hidden(dataset)
     tried = [os.path.join(os.curdir if hidden else dataset, name) for name in ("", *inside)]
-    try:
-        account = pwd.getpwnam(places.user)
-    except KeyError as error:
-        message = f"there is no user {places.user}: the package makes it"
-        raise AudiobatchError(message) from error
-    groups = [group.gr_gid for group in grp.getgrall() if places.user in group.gr_mem]
+    account, groups = _account(places.user)
     done = subprocess.run(
         [sys.executable, "-I", "-c", _TRIAL, *tried],
         cwd=dataset if hidden else None,
@@ -251,6 +392,8 @@ def _tell_systemd(*, restart: bool) -> list[str]:
     subprocess.run([_SYSTEMCTL, "daemon-reload"], check=False)
     if not restart:
         return ["when you are ready: systemctl restart audiobatchd"]
+    # Restarts by hand are no crashes, and do not count against the limit of starts.
+    subprocess.run([_SYSTEMCTL, "reset-failed", UNIT], capture_output=True, check=False)
     done = subprocess.run([_SYSTEMCTL, "restart", UNIT], capture_output=True, text=True, check=False)
     if done.returncode:
         return [f"cannot start {UNIT}: {done.stderr.strip()}"]
