@@ -183,7 +183,9 @@ def test_acls_of_a_dataset_that_is_not_there_are_kept(machine: Path, capsys: pyt
 def test_where_there_are_no_acls_it_says_what_else_helps(
     machine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(setup.Grants, "trouble", lambda _: "its file system (nfs4) has no POSIX ACLs")
+    monkeypatch.setattr(
+        "audiobatchd.commands.grants.Grants.trouble", lambda _: "its file system (nfs4) has no POSIX ACLs"
+    )
     assert ctl(machine / "music", "--grant") == 2
     assert "(nfs4) has no POSIX ACLs. Make the service's user a member" in capsys.readouterr().err
     assert ctl(machine / "music") == 1
