@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from audiobatchd.core.completeness import Policy
 from audiobatchd.core.messages import (
@@ -39,7 +40,7 @@ from support.audio_files import make_track
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 SHORTEST, LONGEST = 5.0, 20.0
 STEMS_EVERY = 4
-MIB = 1024
+MIB = 1 << 20
 
 
 class Worker:
@@ -72,9 +73,7 @@ class Worker:
 
     def resident(self) -> float:
         """Its resident size in MiB."""
-        lines = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
-        (size,) = (line.split()[1] for line in lines if line.startswith("VmRSS:"))
-        return int(size) / MIB
+        return psutil.Process(self._process.pid).memory_info().rss / MIB
 
     def end(self) -> None:
         """Tell it to stop, and wait."""

@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from audiobatchd.control.client import ControlClient
 from support.audio_files import make_track
 from support.plugins import install_analyzer
@@ -93,13 +95,13 @@ def rest(daemon: Service) -> None:
 
 def cpu(pid: int) -> float:
     """Seconds of processor time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
 
 
 def resident(pid: int) -> float:
     """MiB of memory."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+    return psutil.Process(pid).memory_info().rss / (1 << 20)
 
 
 def measure(ground: Ground, runs: int, idle: float) -> dict[str, str]:

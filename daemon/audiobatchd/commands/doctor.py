@@ -144,9 +144,18 @@ def _may_work(path: str, uid: int | None) -> bool:
     """Whether the service's user can make files there; ourselves where nobody knows who that is."""
     if uid is None or uid == os.geteuid():
         return os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
-    if os.geteuid() == 0:
-        # As that user, since the mode does not tell an ACL; from within, since a home is bound into the unit's tree.
-        groups = _groups_of(uid)
+    if os.geteuid() == 0 and (answer := _asked_as(uid, path)) is not None:
+        return answer
+    return diagnosis.opens(os.stat(path), uid, _groups_of(uid))
+
+
+def _asked_as(uid: int, path: str) -> bool | None:
+    """What the kernel says to that user, since a mode does not tell an ACL; None where it cannot run this Python.
+
+    Asked from within: a home is bound into the unit's tree, and what stands above it is in nobody's way.
+    """
+    groups = _groups_of(uid)
+    try:
         done = subprocess.run(
             [sys.executable, "-I", "-c", _MAY_WORK],
             cwd=path,
@@ -155,8 +164,9 @@ def _may_work(path: str, uid: int | None) -> bool:
             extra_groups=groups,
             check=False,
         )
-        return done.returncode == 0
-    return diagnosis.opens(os.stat(path), uid, _groups_of(uid))
+    except OSError:
+        return None
+    return done.returncode == 0
 
 
 def _groups_of(uid: int) -> list[int]:

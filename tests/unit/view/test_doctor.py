@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -201,6 +203,16 @@ def test_a_machine_that_is_well(tmp_path: Path, machine: Status, capsys: pytest.
     assert out.endswith("Nothing has to be done.\n")
     assert f"[ok] the service can write in {tmp_path / 'music'}" in out
     assert "act" not in {each["level"] for each in told["findings"]}
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setfacl"), reason="it takes root and Debian's package acl")
+def test_rights_by_an_acl_count_as_rights(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    assert not doctor._may_work(str(tmp_path), 65534)
+    subprocess.run(["setfacl", "-m", "u:65534:rwx", tmp_path], check=True)
+    assert doctor._may_work(str(tmp_path), 65534)
+    subprocess.run(["setfacl", "-m", "u:65534:r-x", tmp_path], check=True)
+    assert not doctor._may_work(str(tmp_path), 65534)
 
 
 def test_a_machine_that_is_not(tmp_path: Path, machine: Status, capsys: pytest.CaptureFixture[str]) -> None:
