@@ -213,7 +213,10 @@ class Answers:
         return web.Response(body=self._text(), headers=headers)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        """Server-sent events, from the number that is asked for; where some of these are gone, a comment says so."""
+        """Server-sent events, from the number that is asked for; where some of these are gone, a comment says so.
+
+        A number beyond the latest was given by a service that ran before this one.
+        """
         since = _query(request, Since).since
         last = request.headers.get("Last-Event-ID", "")
         told = last.isascii() and last.isdecimal() and len(last) <= _LONGEST_NUMBER
@@ -235,6 +238,9 @@ class Answers:
         response = web.StreamResponse(headers={"Content-Type": EVENTS, "Cache-Control": "no-store"})
         await response.prepare(request)
         with self._feed.following() as woken, contextlib.suppress(ConnectionError, TimeoutError):
+            if number > self._feed.latest:  # of another life: this one would be silent until it has told as much
+                await _send(response, b": the service was started since: its events are told from the first\n\n")
+                number = 0
             while not (self._ending.is_set() or gone.is_set()):
                 woken.clear()
                 for each in self._feed.since(number):

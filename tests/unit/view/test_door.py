@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import random
 import select
@@ -292,9 +293,9 @@ def test_of_too_many_that_say_nothing_the_oldest_goes() -> None:
 # Events
 
 
-def follow(path: Path, query: str = "") -> socket.socket:
+def follow(path: Path, query: str = "", *, headers: str = "") -> socket.socket:
     connection = connected(path)
-    connection.sendall(f"GET /v1/events{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    connection.sendall(f"GET /v1/events{query} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
     return connection
 
 
@@ -345,14 +346,28 @@ def test_followers_are_told_what_is_gone_and_that_it_lives(
     monkeypatch.setattr(routes, "ALIVE", 0.2)
     path = tmp_path / "control.sock"
     with serving(path, lambda: idle) as server:
-        import logging  # noqa: PLC0415  # beside the only use of it
-
         for number in range(1200):
             server._feed.handle(logging.LogRecord("a", logging.INFO, "", 1, f"event-{number}", (), None))
         with follow(path, "?since=10") as connection:
             told = read_until(connection, b": alive")
             assert b": 190 events are gone\n" in told
             assert b"id: 1200\n" in told
+
+
+def test_follower_of_a_service_that_ran_before_begins_again(tmp_path: Path, idle: Status) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle) as server:
+        for number in range(4):
+            server._feed.handle(logging.LogRecord("a", logging.INFO, "", 1, f"event-{number}", (), None))
+        with follow(path, headers="Last-Event-ID: 100\r\n") as header, follow(path, "?since=5") as query:
+            for connection in (header, query):
+                told = read_until(connection, b"event: event-3")
+                assert b": the service was started since" in told
+                assert b"id: 1\nevent: event-0\n" in told
+        with follow(path, "?since=4") as latest:
+            read_until(latest, b"\r\n\r\n")
+            server._feed.handle(logging.LogRecord("a", logging.INFO, "", 1, "event-4", (), None))
+            assert b"started since" not in read_until(latest, b"event: event-4")
 
 
 def test_followers_that_left_keep_no_place(tmp_path: Path, idle: Status, monkeypatch: pytest.MonkeyPatch) -> None:
