@@ -149,7 +149,8 @@ class Answers:
             for key, folder in self._core.ledger.active.items()
             if key.dataset == path and folder.state in (FolderState.RUNNING, FolderState.LOCKED)
         }
-        work = partial(census, path, Sightings(self._catalog), asked, busy, names=request.names)
+        limit = self._supervisor.errands.record_limit(path)
+        work = partial(census, path, Sightings(self._catalog), asked, busy, limit, names=request.names)
         return await in_a_thread(work)  # which asks the catalog alone, so not one that a disk may have caught
 
     def bump(self, name: FolderName) -> Retried:

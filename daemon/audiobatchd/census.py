@@ -1,6 +1,6 @@
 """What every track folder of a dataset has and lacks, by what the daemon knows of it: `survey` without the disk.
 
-A folder whose record was in the way is looked at again, for only its trouble is known. Called in a thread.
+A folder whose record was in the way, or has too many keys to be kept, is looked at again. Called in a thread.
 """
 
 from __future__ import annotations
@@ -16,11 +16,16 @@ from audiobatchd.sightings import Sighting, Sightings
 from audiobatchd.survey import Asked, Keys, look
 
 
-def census(dataset: str, sightings: Sightings, asked: Asked, busy: Collection[str], *, names: bool) -> Surveyed:
-    """Count the folders, and with `names` tell what each incomplete one lacks. `busy` are those that are locked."""
+def census(
+    dataset: str, sightings: Sightings, asked: Asked, busy: Collection[str], limit: int, *, names: bool
+) -> Surveyed:
+    """Count the folders, and with `names` tell what each incomplete one lacks.
+
+    `busy` are those that are locked, `limit` is how many bytes a record may have.
+    """
     total = complete = locked = 0
     folders: list[SurveyedFolder] = []
-    for path, answer in _answers(dataset, sightings, asked):
+    for path, answer in _answers(dataset, sightings, asked, limit):
         total += 1
         is_busy = path in busy
         locked += is_busy
@@ -35,14 +40,14 @@ def census(dataset: str, sightings: Sightings, asked: Asked, busy: Collection[st
 _Answer = tuple[tuple[str, ...], tuple[str, ...], str]
 
 
-def _answers(dataset: str, sightings: Sightings, asked: Asked) -> Iterator[tuple[str, _Answer | None]]:
+def _answers(dataset: str, sightings: Sightings, asked: Asked, limit: int) -> Iterator[tuple[str, _Answer | None]]:
     """Every track folder by path; what it lacks, or None where it lacks nothing."""
     judged: dict[tuple[Shape, bool], _Answer | None] = {}
     for sighting in sightings.all(dataset):
         if sighting.finding is Finding.GONE:
             continue
-        if sighting.finding is Finding.BLOCKED:
-            yield sighting.path, look(dataset, sighting.path, asked).lacks
+        if sighting.finding is Finding.BLOCKED or (sighting.shape.cut and isinstance(asked, Keys)):
+            yield sighting.path, look(dataset, sighting.path, asked, limit).lacks
             continue
         key = (sighting.shape, sighting.finding is Finding.COMPLETE)
         if key not in judged:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from audiobatchd import filesystems
+from audiobatchd import bounded, filesystems
 from audiobatchd.errors import ConfigError
 from audiobatchd.model import WatchMode
 
@@ -55,6 +55,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     max_deaths: Count = 3
     max_suspect: Count = 5
     worker_memory: Size = "6 GiB"
+    record_limit: Size = "16 MiB"
     recycle_jobs: Count = 500
     stop_grace: Seconds = 30.0
     reap: PositiveSeconds = 60.0
@@ -90,7 +91,7 @@ def chosen(named: Path | None, environ: Mapping[str, str]) -> Config:
 def load(path: Path) -> Config:
     """Read a configuration file. Raises ConfigError with the file, the key and what was expected."""
     try:
-        content = path.read_bytes()
+        content, _ = bounded.read(path, bounded.SETTINGS_LIMIT)
     except OSError as error:
         message = f"cannot read {path}: {error.strerror}"
         raise ConfigError(message) from error

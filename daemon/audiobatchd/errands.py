@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -19,6 +20,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from audiobatchd import eventlog, record
+from audiobatchd.bounded import RECORD_LIMIT
 from audiobatchd.catalog import Catalog, FolderMemory, Note
 from audiobatchd.clock import Clock
 from audiobatchd.config import DatasetConfig
@@ -84,6 +86,8 @@ class Terms:
 
     dataset: DatasetConfig
     policy: Policy
+    record_limit: int = RECORD_LIMIT
+    """Bytes that a record may have."""
 
 
 class Errands:
@@ -244,6 +248,10 @@ class Errands:
         reading = {number: path for path, readers in self._readers.items() for number in tuple(readers.at_work)}
         return {**reading, **self._walkers}
 
+    def record_limit(self, dataset: str) -> int:
+        """How many bytes a record in a dataset of ours may have."""
+        return self._terms[dataset].record_limit
+
     def scanner(self, dataset: str) -> Scanner | None:
         """What looks at folders on the terms of now; None where the dataset is no longer one."""
         terms = self._terms.get(dataset)
@@ -261,6 +269,7 @@ class Errands:
             settings.ready_marker,
             watch,
             self._short,
+            terms.record_limit,
         )
 
     def stop(self) -> None:
@@ -394,8 +403,7 @@ def _trouble_in(key: FolderKey, cause: Cause) -> str:
             for stamp in read_folder(folder).stamps.values():
                 if stamp.size < 0:
                     continue  # no file: a FIFO would hang us for ever
-                with open(os.path.join(folder, os.fsdecode(stamp.name)), "rb", buffering=0) as file:
-                    file.read(1 << 16)
+                _read_a_part(os.path.join(folder, os.fsdecode(stamp.name)))
     except (FileNotFoundError, NotADirectoryError):
         # One that is gone tells nothing; the root does.
         return "" if Path(key.dataset).is_dir() else "the dataset is not there"
@@ -403,6 +411,15 @@ def _trouble_in(key: FolderKey, cause: Cause) -> str:
         # What is something else by now keeps its own folder waiting, and nothing more. A shortage tells nothing.
         return (error.strerror or str(error)) if cause_of(error) in (cause, Cause.SHORTAGE) else ""
     return ""
+
+
+def _read_a_part(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # it may have become a FIFO since
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.read(descriptor, 1 << 16)
+    finally:
+        os.close(descriptor)
 
 
 def _folder(key: FolderKey) -> str:

@@ -5,6 +5,13 @@ class AudiobatchError(Exception):
     """The root of every exception that audiobatchd raises on purpose; its text is fit to be shown to a user."""
 
 
+class UnfitFileError(AudiobatchError, OSError):
+    """A file is not what is read at its place: no regular file, or larger than allowed; raised by `bounded.read`."""
+
+    def __str__(self) -> str:
+        return self.strerror or ""
+
+
 class ConfigError(AudiobatchError):
     """The configuration is invalid: raised while it is read, before anything has been started."""
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from audiobatchd.config import Config
+from audiobatchd.config import Config, size_in_bytes
 from audiobatchd.core.completeness import Offer
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.errors import AudiobatchError
@@ -65,7 +65,8 @@ class Answer(Struct, frozen=True):
 def worker_settings(config: Config, model_directories: tuple[Path, ...]) -> WorkerSettings:
     """What workers are started with."""
     directories = tuple(map(str, model_directories))
-    return WorkerSettings(config.analyzers, config.analyzer, directories, config.max_duration)
+    limit = size_in_bytes(config.record_limit)
+    return WorkerSettings(config.analyzers, config.analyzer, directories, config.max_duration, limit)
 
 
 def offers(settings: WorkerSettings) -> tuple[Offer, ...]:

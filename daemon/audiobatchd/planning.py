@@ -18,7 +18,8 @@ _FRESH = 2.0
 
 def terms_of(config: Config, policy: Policy) -> list[Terms]:
     """How each dataset is looked at. `policy` is what the command line asks for."""
-    return [Terms(each, _policy_for(config, each.path, policy)) for each in config.dataset]
+    limit = size_in_bytes(config.record_limit)
+    return [Terms(each, _policy_for(config, each.path, policy), limit) for each in config.dataset]
 
 
 def plan_of(config: Config, policy: Policy, mode: Mode) -> Plan:
@@ -71,5 +72,5 @@ def _policy_for(config: Config, path: str, policy: Policy) -> Policy:
 
 def _looked_at_by(config: Config, path: str) -> tuple[object, ...]:
     dataset = next(each for each in config.dataset if each.path == path)
-    policy = (dataset.adopt, dataset.alone, config.recompute_other_models)
+    policy = (dataset.adopt, dataset.alone, config.recompute_other_models, config.record_limit)
     return dataset.ignore, dataset.mode, dataset.ready_marker, *policy

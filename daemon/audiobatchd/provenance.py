@@ -5,21 +5,29 @@ One entry per analyzer and source file. Entries of analyzers that are unknown he
 
 from __future__ import annotations
 
-import msgspec
-from msgspec import Raw, Struct
+from typing import Annotated
 
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from audiobatchd.bounded import in_words
 from audiobatchd.errors import RecordError
 from audiobatchd.model import Fingerprint
 
 KEY = "_audiobatch"
 FORMAT = 1
 
+_LARGEST = 1 << 20
+_CURE = "mend it or move the record away"
+_NOT_OURS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_Version = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]  # what catalogs and messages can carry
+
 
 class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One analyzer's account of one source file. `measured` is UTC, for people; `host` is where it was measured."""
 
     fingerprint: Fingerprint
-    version: int
+    version: _Version
     models: dict[str, str] = {}
     unmeasurable: dict[str, str] = {}
     measured: str = ""
@@ -39,8 +47,8 @@ class Provenance(Struct):
             return None
         try:
             return _ENTRY.decode(raw)
-        except msgspec.MsgspecError as error:
-            message = f"cannot understand {KEY} of {analyzer} for {role}: {error}"
+        except _NOT_OURS as error:
+            message = f"cannot understand {KEY} of {analyzer} for {role}: {error}; {_CURE}"
             raise RecordError(message) from error
 
     def unmeasurable(self) -> dict[str, str]:
@@ -53,20 +61,26 @@ _ENTRY = msgspec.json.Decoder(Entry)
 _PROVENANCE = msgspec.json.Decoder(Provenance)
 
 
-def decode(raw: Raw | None) -> Provenance:
+def decode(raw: bytes | Raw | None) -> Provenance:
     """The provenance in a record, empty where it has none.
 
     Raises RecordError where it is not ours to understand: malformed, or written by a later audiobatchd.
     """
     if raw is None or bytes(raw) == b"null":
         return Provenance()
+    size = len(bytes(raw))
+    if size > _LARGEST:
+        message = f"cannot understand {KEY}: its {size:,} bytes are more than the {in_words(_LARGEST)} allowed; {_CURE}"
+        raise RecordError(message)
     try:
         provenance = _PROVENANCE.decode(raw)
-    except msgspec.MsgspecError as error:
-        message = f"cannot understand {KEY}: {error}"
+    except _NOT_OURS as error:
+        message = f"cannot understand {KEY}: {error}; {_CURE}"
         raise RecordError(message) from error
     if provenance.format > FORMAT:
-        message = f"cannot understand {KEY}: format {provenance.format} was written by a later audiobatchd"
+        message = (
+            f"cannot understand {KEY}: format {provenance.format} was written by a later audiobatchd; update this one"
+        )
         raise RecordError(message)
     return provenance
 

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from audiobatchd import dataset, filesystems, record
+from audiobatchd.bounded import RECORD_LIMIT
 from audiobatchd.catalog import Catalog, FolderMemory
 from audiobatchd.core.completeness import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
 from audiobatchd.core.discovery import enters, is_companion
@@ -29,6 +30,8 @@ from audiobatchd.names import folder_at, shown
 from audiobatchd.sightings import Sighting, Sightings
 
 _Result = TypeVar("_Result")
+_MANY_KEYS = 1000
+"""More keys than that of one record are not kept in the catalog."""
 
 
 class Entering(Protocol):
@@ -82,6 +85,8 @@ class Scanner:
     marker: str | None = None
     watch: Entering = field(default_factory=NobodyEntering)
     short: Callable[[OSError], None] = _impatient
+    record_limit: int = RECORD_LIMIT
+    """Bytes that a record may have."""
 
     # One folder
 
@@ -185,7 +190,7 @@ class Scanner:
         known = self.catalog.recall(key)
         at_rest = old is not None and old.finding is Finding.COMPLETE and old.signature == listing.signature
         try:
-            found = self.in_plenty(partial(record.read_in, self.folder(key.path)))
+            found = self.in_plenty(partial(record.read_in, self.folder(key.path), self.record_limit))
             facts = Facts(listing.stamps, found.present() | listing.companions, found.provenance.entry, known.files)
             assessment = assess(facts, self.offers, self.policy)
             shape = self._shape(facts, assessment)
@@ -226,7 +231,13 @@ class Scanner:
         due = surely_due(assessment, facts, self.offers, self.policy)
         missing = tuple(name for name in due if name not in facts.present)
         stale = tuple(name for name in due if name in facts.present)
-        return Shape(roles, tuple(sorted(facts.present)), accounts, missing, stale)
+        present, cut = facts.present, len(facts.present) > _MANY_KEYS
+        if cut:
+            given = {name for offer in self.offers for names in offer.features.values() for name in names}
+            present = frozenset(given & present).union(filter(is_companion, present))
+        # No feature has half of a character in its name, and the catalog cannot keep it.
+        names = (key for key in present if key.isascii() or key.encode(errors="ignore").decode() == key)
+        return Shape(roles, tuple(sorted(names)), accounts, missing, stale, cut)
 
     def _blocked(self, key: FolderKey, listing: Listing, reason: str) -> tuple[Reading, Sighting]:
         leaf = not listing.contents.directories

@@ -166,6 +166,7 @@ class Supervisor:
     def _read_configuration(self) -> tuple[Config, frozenset[int]]:
         config = self._source.read()
         size_in_bytes(config.worker_memory)
+        size_in_bytes(config.record_limit)
         return config, operators(config.operators)
 
     def _go_by(self, config: Config) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from audiobatchd import record
+from audiobatchd.bounded import RECORD_LIMIT
 from audiobatchd.core.completeness import Facts, Offer, Policy, assess
 from audiobatchd.core.discovery import Contents, companions
 from audiobatchd.core.near_misses import Tally, misses_in
@@ -61,10 +62,16 @@ class Answer:
         return not (self.missing or self.stale or self.trouble)
 
 
-def survey(root: str, asked: Asked, ignore: tuple[str, ...] = (), tally: Tally | None = None) -> Iterator[Answer]:
+def survey(
+    root: str,
+    asked: Asked,
+    ignore: tuple[str, ...] = (),
+    tally: Tally | None = None,
+    limit: int = RECORD_LIMIT,
+) -> Iterator[Answer]:
     """Every track folder at and below `root`, ordered by path; what is passed over is counted in `tally`.
 
-    Raises OSError for the root.
+    A record of more than `limit` bytes is the trouble of its folder. Raises OSError for the root.
     """
     for path, names in walk(root, ignore):
         if tally is not None and not isinstance(names, OSError):
@@ -73,25 +80,25 @@ def survey(root: str, asked: Asked, ignore: tuple[str, ...] = (), tally: Tally |
             # It may be a track, or hold a thousand.
             yield Answer(shown(path), (), (), f"cannot read the folder: {names.strerror}", locked=False)
         elif names.is_track:
-            yield _look(root, path, names, asked)
+            yield _look(root, path, names, asked, limit)
 
 
-def look(root: str, path: str, asked: Asked) -> Answer:
+def look(root: str, path: str, asked: Asked, limit: int) -> Answer:
     """One track folder."""
     try:
         names = read_names(folder_at(root, path))
     except OSError as error:
         return Answer(folder_shown(path), (), (), f"cannot read the folder: {error.strerror}", locked=False)
-    return _look(root, path, names, asked)
+    return _look(root, path, names, asked, limit)
 
 
-def _look(root: str, path: str, names: Contents, asked: Asked) -> Answer:
+def _look(root: str, path: str, names: Contents, asked: Asked, limit: int) -> Answer:
     folder = folder_at(root, path)
     missing: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     trouble = ""
     try:
-        missing, stale = _lacks(folder, companions(names, os.path.basename(folder)), asked)
+        missing, stale = _lacks(folder, companions(names, os.path.basename(folder)), asked, limit)
     except RecordError as error:
         trouble = str(error)
     except OSError as error:
@@ -99,9 +106,9 @@ def _look(root: str, path: str, names: Contents, asked: Asked) -> Answer:
     return Answer(folder_shown(path), missing, stale, trouble, is_locked(folder))
 
 
-def _lacks(folder: str, beside: frozenset[str], asked: Asked) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _lacks(folder: str, beside: frozenset[str], asked: Asked, limit: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The missing and the stale features. Raises RecordError and OSError."""
-    found = record.read_in(folder)
+    found = record.read_in(folder, limit)
     present = found.present() | beside
     match asked:
         case Keys(features):

@@ -90,7 +90,8 @@ def test_missing_names_features_of_anybody_s(dataset: Path) -> None:
         "Done 1:\n  Missing: brightness\n\n"
         "Done 2:\n  Missing: lufs\n\n"
         "New stem:\n  Missing: brightness\n\n"
-        "Spoiled:\n  Trouble: cannot understand the record\n\n"
+        "Spoiled:\n  Trouble: cannot understand the record: line 1: expected an object in braces; "
+        "mend it or move the file away\n\n"
         "Untouched:\n  Missing: brightness, lufs\n"
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from audiobatchd import config, filesystems, one_off, place
+from audiobatchd import bounded, config, filesystems, one_off, place
 from audiobatchd.commands import Say
 from audiobatchd.commands.analysis import worker_settings_here
 from audiobatchd.config import Config, DatasetConfig
@@ -70,7 +70,7 @@ def show(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int
     """Show every key with its value, and where that comes from."""
     path = arguments.config or config.find(os.environ)
     settings = load(path)
-    written = tomllib.loads(path.read_text()) if path else {}
+    written = tomllib.loads(bounded.text(path)) if path else {}
     tables = [*tables_of(settings, written, str(path)), places(settings, arguments.socket, os.environ, os.getuid())]
     name = shown(str(path)) if path else None
     if arguments.json:

@@ -118,7 +118,7 @@ def _answers(arguments: argparse.Namespace, tally: Tally) -> Iterator[Answer]:
     else:
         policy = Policy(adopt=dataset.adopt, recompute_other_models=settings.recompute_other_models)
         asked = Offered(one_off.offers(worker_settings_here(settings)), policy)
-    return survey(dataset.path, asked, dataset.ignore, tally)
+    return survey(dataset.path, asked, dataset.ignore, tally, config.size_in_bytes(settings.record_limit))
 
 
 def _surveyed(arguments: argparse.Namespace, client: ControlClient, *, names: bool) -> Surveyed:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from audiobatchd.bounded import RECORD_LIMIT
 from audiobatchd.core.completeness import FileMemory, Offer, Policy
 from audiobatchd.model import Cause, Outcome
 from audiobatchd.plugin_api import Value
@@ -19,12 +20,16 @@ PACKET_LIMIT = 192 * 1024
 
 
 class WorkerSettings(Struct, frozen=True):
-    """What a worker has to know from its start; passed on its command line. `options` are each analyzer's table."""
+    """What a worker has to know from its start; passed on its command line.
+
+    `options` are each analyzer's table, `record_limit` is how many bytes a record may have.
+    """
 
     analyzers: tuple[str, ...] | None = None
     options: dict[str, dict[str, Any]] = {}
     model_directories: tuple[str, ...] = ()
     max_duration: float = 7200.0
+    record_limit: int = RECORD_LIMIT
 
 
 class Job(Struct, frozen=True, tag=True):

@@ -28,7 +28,8 @@ class Account(Struct, frozen=True, array_like=True):
 class Shape(Struct, frozen=True, array_like=True):
     """A folder's source files by role, the keys that its record has, and who measured them.
 
-    `missing` and `stale` are the features that it lacked, and that were due anew, when it was looked at last.
+    `missing` and `stale` are the features that it lacked, and that were due anew, when it was looked at last. `cut`:
+    its record has very many keys, of which `present` has those alone that analyzers give.
     """
 
     roles: tuple[str, ...]
@@ -36,6 +37,7 @@ class Shape(Struct, frozen=True, array_like=True):
     accounts: tuple[Account, ...]
     missing: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
+    cut: bool = False
 
 
 def accounts_of(roles: tuple[str, ...], analyzers: tuple[str, ...], entry: object) -> tuple[Account, ...]:

@@ -7,16 +7,22 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import msgspec
 
 from audiobatchd import provenance, record
+from audiobatchd.core.completeness import Offer
+from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.dataset import read_names
 from audiobatchd.errors import RecordError
 from audiobatchd.library.tracks import Folder, absolute
 from audiobatchd.locks.folder_lock import FolderLock, held_here
+from audiobatchd.members import decoded, is_nothing
+from audiobatchd.model import ROLES
 from audiobatchd.names import shown
+from audiobatchd.worker.bench import make
 
 _BUDGET = 60.0
 
@@ -28,17 +34,17 @@ _saving = threading.Lock()
 
 
 def read_info(folder: Folder) -> dict[str, Any]:
-    """The record of `folder` as JSON gives it; empty where there is none yet.
+    """The record of `folder` as Python's `json` gives it; empty where there is none yet.
 
-    Raises RecordError where the record is there and is no JSON object, or holds a value that Python cannot take (a text
-    outside UTF-8, the number 1e400), and OSError where it cannot be read.
+    A feature of the installed analyzers that is no finite number is missing: it is left out, and `has_features` says
+    so, too. Values of other tools are given whatever they are, NaN and infinities among them; bytes outside UTF-8 come
+    as halves of surrogate pairs, as in file names. Raises RecordError where the record is there and is no JSON object,
+    or too large, and OSError where it cannot be read.
     """
     found = record.read_in(absolute(folder))
-    try:
-        return {key: msgspec.json.decode(raw) for key, raw in found.values.items()}
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        message = f"cannot understand the record: {error}"
-        raise RecordError(message) from error
+    nothing = {key for key, raw in found.values.items() if is_nothing(bytes(raw)) and bytes(raw) != b"null"}
+    ours = _features() if nothing else frozenset()
+    return {key: _decoded(key, bytes(raw)) for key, raw in found.values.items() if key not in nothing & ours}
 
 
 def save_to_info(folder: Folder, results: Mapping[str, Any]) -> None:
@@ -77,8 +83,26 @@ def gate_of(folder: Folder, budget: float = _BUDGET) -> Iterator[Callable[[], No
 
 
 def present_in(folder: Folder) -> frozenset[str]:
-    """The keys that hold something in the record of `folder`: `null` counts as missing. Raises as `read_info` does."""
+    """The keys that hold something in the record of `folder`: `null`, and what is no finite number, count as missing.
+
+    Raises as `read_info` does.
+    """
     return record.read_in(absolute(folder)).present()
+
+
+def _decoded(key: str, value: bytes) -> object:
+    try:
+        return decoded(value)
+    except RecursionError as error:
+        message = f"cannot understand the record: key '{shown(key)}' is nested too deeply for Python"
+        raise RecordError(message) from error
+
+
+@cache
+def _features() -> frozenset[str]:
+    """What the installed analyzers give: their names are asked for, none is loaded."""
+    made = [each for each in make(WorkerSettings()) if not isinstance(each, Offer)]
+    return frozenset(feature.name for each in made for role in ROLES for feature in each.features(role))
 
 
 def _checked(key: object, value: object) -> object:

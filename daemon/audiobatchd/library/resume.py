@@ -18,10 +18,11 @@ _LOG = logging.getLogger(__name__)
 
 
 def get_missing_features(folder: Folder, required_features: Iterable[str]) -> list[str]:
-    """Those of `required_features` that the record of `folder` lacks, in their order; `null` counts as missing.
+    """Those of `required_features` that the record of `folder` lacks, in their order.
 
-    Any key will do, also one that no analyzer of audiobatchd gives. A record that cannot be read lacks everything, and
-    a warning says why: it must not end a pass over all other folders.
+    `null` counts as missing, and so does what is no finite number. Any key will do, also one that no analyzer of
+    audiobatchd gives. A record that cannot be read lacks everything, and a warning says why: it must not end a pass
+    over all other folders.
     """
     try:
         present = present_in(folder)

@@ -24,6 +24,7 @@ from typing import Any, Self
 import msgspec
 from msgspec import Struct
 
+from audiobatchd import bounded
 from audiobatchd.filesystems import Kind
 from audiobatchd.locks import kernel
 from audiobatchd.locks.folder_lock import age_of
@@ -255,7 +256,7 @@ class _Lock:
         with contextlib.suppress(OSError):
             self.release()
         with contextlib.suppress(OSError):
-            if Path(self._path).read_bytes() == self._content:
+            if bounded.read(self._path, _LIMIT)[0] == self._content:
                 os.unlink(self._path)
 
     def hold(self) -> bool:

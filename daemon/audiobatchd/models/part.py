@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from audiobatchd import bounded
 from audiobatchd.errors import ModelError
 from audiobatchd.names import shown
 
@@ -53,8 +54,8 @@ class Part:
     def origin(self) -> Origin | None:
         """What it is a part of; None where that is not known, and it cannot be gone on with."""
         try:
-            return msgspec.json.decode(self._memo.read_bytes(), type=Origin)
-        except (OSError, msgspec.DecodeError, ValueError):
+            return msgspec.json.decode(bounded.read(self._memo, bounded.SETTINGS_LIMIT)[0], type=Origin)
+        except (OSError, msgspec.DecodeError, ValueError, RecursionError):
             return None
 
     def begin(self, origin: Origin | None) -> None:

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from audiobatchd import bounded
 from audiobatchd.errors import ModelError
 from audiobatchd.names import shown
 
@@ -24,8 +25,7 @@ def read(path: Path) -> dict[str, str]:
     """Digests by file name; empty where there is no such file. Raises ModelError where it is not of that format."""
     pins: dict[str, str] = {}
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST)
+        content, _ = bounded.read(path, _LARGEST)
     except FileNotFoundError:
         return pins
     except OSError as error:

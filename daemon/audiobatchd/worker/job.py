@@ -145,7 +145,7 @@ def _locked(job: Job, folder: str, gate: Gate, bench: Bench, report: Report, on_
         with contextlib.suppress(OSError):  # one that cannot be removed is in nobody's way
             record.sweep(descriptor)
         record.refuse_unwritable(name, descriptor)
-        found = record.read(name, descriptor)
+        found = record.read(name, descriptor, bench.settings.record_limit)
         return _Work(job, folder, descriptor, gate, bench, report, on_progress, listing).do(found)
     except RecordError as error:
         return Result(job.number, Outcome.BLOCKED, reasons={"": str(error)}, access=listing.access)
@@ -243,6 +243,7 @@ class _Work:
                 drop=[name for result in self.results.values() for name in result.unmeasurable],
                 first=record.rights_like(self.descriptor, self._sources()),
                 gate=self.gate,
+                limit=self.bench.settings.record_limit,
             )
         except OSError as error:
             if error.errno not in _NOT_THE_TRACKS_FAULT:

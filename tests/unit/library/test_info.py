@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
-from audiobatchd import FileLock, read_info, save_to_info
+from audiobatchd import FileLock, has_features, read_info, save_to_info
 from audiobatchd.errors import LockBusyError, LockLostError, RecordError
 from support.audio_files import path_of
+from support.raw_records import raw_values
 from support.service import leftovers
 
 Held = Callable[[Path], AbstractContextManager[object]]
@@ -36,8 +36,7 @@ def record_in(folder: Path) -> Path:
 
 def raw(folder: Path) -> dict[str, bytes]:
     """Every value of the record as it stands in the file, but for the white space between its parts."""
-    values = msgspec.json.decode(record_in(folder).read_bytes(), type=dict[str, msgspec.Raw])
-    return {key: msgspec.json.format(bytes(value), indent=-1) for key, value in values.items()}
+    return raw_values(record_in(folder))
 
 
 class Untouched:
@@ -104,11 +103,10 @@ SPOILED: Mapping[str, bytes] = {
     "a list": b"[]",
     "a number": b"1",
     "null": b"null",
-    "empty": b"",
     "no JSON": b"lufs: -14",
     "cut": b'{"lufs": -14.2',
-    "NaN": b'{"lufs": NaN}',
-    "a byte order mark": b'\xef\xbb\xbf{"lufs": -14.2}',
+    "NaN after a minus": b'{"lufs": -NaN}',
+    "UTF-16": '{"lufs": -14.2}'.encode("utf-16"),
     "a key outside UTF-8": b'{"\xff": 1}',
     "a provenance of a later version": b'{"_audiobatch": {"format": 2}}',
     "a provenance that is none": b'{"_audiobatch": 3}',
@@ -143,6 +141,25 @@ def test_what_is_no_file_is_neither_read_nor_written(song: Path, make: Callable[
     with pytest.raises(RecordError, match=message):
         save_to_info(song, {"key": "C"})
     untouched.check()
+
+
+def test_a_record_of_50_gb_is_neither_read_nor_written(song: Path) -> None:
+    record_in(song).touch()
+    os.truncate(record_in(song), 50_000_000_000)
+    message = "^cannot read the record: its 50,000,000,000 bytes are more than the 16 MiB allowed; move the file away"
+    with pytest.raises(RecordError, match=message):
+        read_info(song)
+    with pytest.raises(RecordError, match=message):
+        save_to_info(song, {"key": "C"})
+    assert not has_features(song, ["key"])
+    assert record_in(song).stat().st_size == 50_000_000_000
+
+
+def test_a_link_to_an_endless_device_is_not_read(song: Path) -> None:
+    record_in(song).symlink_to("/dev/zero")
+    with pytest.raises(RecordError, match=r"^cannot read the record: it is not a regular file$"):
+        read_info(song)
+    assert not has_features(song, ["key"])
 
 
 def test_a_read_only_record_is_read_and_not_written(song: Path) -> None:
@@ -184,11 +201,54 @@ def test_foreign_values_stay_byte_for_byte(song: Path, value: bytes) -> None:
     assert list(raw(song)) == ["first", "theirs", "key"]
 
 
-@pytest.mark.parametrize("value", UNREADABLE.values(), ids=UNREADABLE.keys())
-def test_a_value_that_python_cannot_take_is_told_as_such(song: Path, value: bytes) -> None:
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (b"NaN", repr(math.nan)),
+        (b"1e400", repr(math.inf)),
+        (b"-" + b"9" * 5000, repr(-math.inf)),
+        (b"9" * 400, "9" * 400),
+        (b'[-Infinity, {"a": NaN}]', repr([-math.inf, {"a": math.nan}])),
+        (b'"caf\xe9"', repr("caf\udce9")),
+        (b'{"caf\xe9":1}', repr({"caf\udce9": 1})),
+        (b'"\\ud800"', repr("\ud800")),
+    ],
+    ids=lambda value: value[:12].decode(errors="backslashreplace") if isinstance(value, bytes) else "",
+)
+def test_values_of_others_are_read_whatever_they_are(song: Path, value: bytes, read: str) -> None:
     record_in(song).write_bytes(b'{"theirs": ' + value + b"}")
-    with pytest.raises(RecordError, match=r"^cannot understand the record: "):
+    assert repr(read_info(song)["theirs"]) == read
+
+
+def test_a_value_deeper_than_python_can_follow_is_told(song: Path) -> None:
+    record_in(song).write_bytes(b'{"deep": ' + b"[" * 100_000 + b"]" * 100_000 + b', "lufs": 1}')
+    assert has_features(song, ["deep", "lufs"])
+    with pytest.raises(RecordError, match=r"^cannot understand the record: key 'deep' is nested too deeply"):
         read_info(song)
+
+
+@pytest.mark.parametrize("value", [b"NaN", b"-Infinity", b"1e400"], ids=bytes.decode)
+def test_a_feature_that_is_not_finite_is_missing(song: Path, value: bytes) -> None:
+    record_in(song).write_bytes(b'{"lufs": ' + value + b', "lra_drums": null, "theirs": 1e400}')
+    assert not has_features(song, ["lufs"])
+    assert read_info(song) == {"lra_drums": None, "theirs": math.inf}
+    save_to_info(song, {"key": "C"})
+    assert raw(song)["lufs"] == value
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\0" * 4096])
+def test_an_empty_file_is_written_over(song: Path, content: bytes) -> None:
+    record_in(song).write_bytes(content)
+    assert read_info(song) == {}
+    assert not has_features(song, ["key"])
+    save_to_info(song, {"key": "C"})
+    assert read_info(song) == {"key": "C"}
+
+
+def test_a_byte_order_mark_is_read(song: Path) -> None:
+    record_in(song).write_bytes(b'\xef\xbb\xbf{"theirs": 1.10}')
+    save_to_info(song, {"key": "C"})
+    assert raw(song) == {"theirs": b"1.10", "key": b'"C"'}
 
 
 def test_a_value_is_replaced_in_its_place(song: Path) -> None:

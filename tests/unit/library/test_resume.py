@@ -53,8 +53,12 @@ TOO_SHORT = """{"lufs": -14.2, "_audiobatch": {"format": 1, "analyzers": {"loudn
         ('{"brightness": 51.2}', ["brightness", "roughness"], ["roughness"]),
         ('{"brightness": 51.2, "roughness": 1}', ["brightness", "roughness"], []),
         ('{"LUFS": -14.2}', ["lufs"], ["lufs"]),
-        # Values that Python cannot take are there all the same.
-        ('{"lufs": 1e400}', ["lufs"], []),
+        # No more is what is no finite number.
+        (
+            '{"lufs": 1e400, "lra": -Infinity, "bpm": NaN, "key": "NaN"}',
+            ["lufs", "lra", "bpm", "key"],
+            ["lufs", "lra", "bpm"],
+        ),
         # That it cannot be measured is known, but it is asked for.
         (TOO_SHORT, ["lufs", "lra"], ["lra"]),
     ],
@@ -70,7 +74,7 @@ def test_presence_of_the_keys_answers(song: Path, record: str | None, required: 
     assert should_process_folder(song)
 
 
-@pytest.mark.parametrize("spoiled", ["[]", "lufs: -14", "", '{"lufs": NaN}'])
+@pytest.mark.parametrize("spoiled", ["[]", "lufs: -14", '{"lufs"', '{"lufs": -NaN}'])
 def test_a_spoiled_record_lacks_everything_and_a_warning_says_why(
     song: Path, caplog: pytest.LogCaptureFixture, spoiled: str
 ) -> None:

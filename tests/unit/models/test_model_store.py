@@ -109,7 +109,7 @@ def test_states(tmp_path: Path, published: None) -> None:
         (lambda files: files.graph.write_bytes(BODY[:-9]), "cut or damaged"),
         (lambda files: files.metadata.write_bytes(b"{}"), "no model's metadata"),
         (lambda files: files.pins.write_text("no digests\n"), "line 1 is not a SHA-256"),
-        (lambda files: files.pins.unlink() or files.pins.mkdir(), "Is a directory"),
+        (lambda files: files.pins.unlink() or files.pins.mkdir(), "it is a directory"),
     ],
 )
 def test_what_is_wrong_is_told(tmp_path: Path, spoil: Callable[[Files], object], trouble: str) -> None:

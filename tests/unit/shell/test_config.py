@@ -148,7 +148,8 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("none.toml", "No such file or directory"), (".", "Is a directory"), ("a/b", "Not a directory")]
+    ("name", "why"),
+    [("none.toml", "No such file or directory"), (".", "it is a directory"), ("a/b", "Not a directory")],
 )
 def test_a_file_that_cannot_be_read(tmp_path: Path, name: str, why: str) -> None:
     (tmp_path / "a").touch()

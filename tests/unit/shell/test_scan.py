@@ -355,9 +355,9 @@ def test_what_is_due(tree: Tree, record: str | None, policy: Policy, finding: Fi
 @pytest.mark.parametrize(
     ("record", "why"),
     [
-        ("{'lufs': 1}", "cannot understand the record: "),
-        ("[]", "cannot understand the record: "),
-        ("", "cannot understand the record: "),
+        ("{'lufs': 1}", "cannot understand the record: line 1: expected a key in double quotes"),
+        ("[]", "cannot understand the record: line 1: expected an object in braces"),
+        ('{"lufs": 1', "cannot understand the record: line 1, key 'lufs': it ends in the middle"),
         ('{"_audiobatch": {"format": 2}}', "cannot understand _audiobatch: format 2 was written by a later"),
         ('{"_audiobatch": {"analyzers": {"loudness": {"full_mix": 5}}}}', "cannot understand _audiobatch of loudness"),
     ],
@@ -376,6 +376,11 @@ def _record_directory(path: Path) -> None:
     path.mkdir()
 
 
+def _record_sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 50_000_000_000)
+
+
 def _record_loop(path: Path) -> None:
     path.symlink_to(path.name)
 
@@ -390,6 +395,13 @@ def _record_dangles(path: Path) -> None:
         (_record_directory, "cannot read the record: it is a directory"),
         (os.mkfifo, "cannot read the record: it is not a regular file"),
         (_record_dangles, "cannot read the record: it is a dangling link"),
+        (
+            _record_sparse,
+            (
+                "cannot read the record: its 50,000,000,000 bytes are more than the 16 MiB allowed; "
+                "move the file away, or raise record_limit"
+            ),
+        ),
         (_record_loop, "cannot read the record: Too many levels of symbolic links"),
     ],
 )

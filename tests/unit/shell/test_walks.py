@@ -77,7 +77,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tree]:
     made = Tree(tmp_path / "music")
     original = record.read_in
 
-    def counted(folder: str) -> record.Record:
+    def counted(folder: str, limit: int) -> record.Record:
         made.reads += 1
         return original(folder)
 

@@ -413,7 +413,7 @@ def _lock_is_somebody_s_file(room: Room) -> None:
     [
         (_record("{'length': 1}"), "cannot understand the record: "),
         (_record("[]"), "cannot understand the record: "),
-        (_record(""), "cannot understand the record: "),
+        (_record("{"), "cannot understand the record: "),
         (_record('{"_audiobatch": {"format": 2}}'), "cannot understand _audiobatch: format 2"),
         (_record('{"_audiobatch": {"analyzers": {"probe": {"drums": 5}}}}'), "cannot understand _audiobatch of probe"),
         (_record_is_a_directory, "cannot read the record: it is a directory"),
