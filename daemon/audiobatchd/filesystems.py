@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -41,19 +42,22 @@ _DISK_FAILS = frozenset(
     }
 )
 _SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+_FDINFO = 4096
+_MOUNT_NUMBER = re.compile(rb"^mnt_id:\s*([0-9]+)$", re.MULTILINE)
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 _UNSHARING_OPTIONS = frozenset({"nolock", "local_lock=all", "local_lock=posix", "nobrl", "nolease"})
 
 
 def kind_of(descriptor: int) -> Kind:
     """The kind of file system that an open file lies on; LOCAL where mountinfo does not tell."""
-    kind, _ = _look_up(os.fstat(descriptor).st_dev)
+    kind, _ = _look_up(descriptor)
     return kind
 
 
 def of(path: str) -> tuple[Kind, str]:
     """The kind of the file system that `path` lies on, and its type. Raises OSError where there is no such path."""
-    return _look_up(os.stat(path).st_dev)
+    with _held(path) as descriptor:
+        return _look_up(descriptor)
 
 
 def with_its_name(error: OSError, folder: str | int, name: str, what: str) -> OSError:
@@ -77,18 +81,11 @@ def with_its_name(error: OSError, folder: str | int, name: str, what: str) -> OS
 def mount_of(path: str) -> str:
     """Where the file system of `path` is mounted, and its type: "/srv (ext4)"; empty where nobody can tell."""
     try:
-        device = os.stat(path).st_dev
+        with _held(path) as descriptor:
+            mount = _mount_below(descriptor)
     except OSError:
         return ""
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    where = ""
-    try:
-        for fields in _mounts():
-            if fields[2] == wanted:
-                where = f"{_ESCAPED.sub(_unescaped, fields[4])} ({fields[fields.index('-') + 1]})"
-    except OSError:  # no descriptor is free
-        return ""
-    return where
+    return f"{_ESCAPED.sub(_unescaped, mount[4])} ({mount[mount.index('-') + 1]})" if mount else ""
 
 
 def resolved(path: str, patience: float = 5.0) -> str | None:
@@ -139,16 +136,52 @@ def refusal(filesystem: str) -> str:
     )
 
 
-def _look_up(device: int) -> tuple[Kind, str]:
+def _look_up(descriptor: int) -> tuple[Kind, str]:
+    mount = _mount_below(descriptor)
+    if mount is None:
+        return Kind.LOCAL, "unknown"
+    separator = mount.index("-")
+    options = {*mount[5].split(","), *mount[separator + 3].split(",")}
+    filesystem = mount[separator + 1]
+    return classify(filesystem, options), filesystem
+
+
+@contextlib.contextmanager
+def _held(path: str) -> Iterator[int]:
+    """A descriptor of what is at `path`, which is not opened: that takes no permission to read it. Raises OSError."""
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _mount_below(descriptor: int) -> list[str] | None:
+    """The fields of the mount by which an open file was reached; None where mountinfo does not list it.
+
+    Its number decides: files of a btrfs subvolume, and those of overlayfs, have a device that no mount has. The device
+    does where the kernel does not tell the number, or the mount lies outside of a chroot.
+    """
+    number = _mount_number(descriptor)
+    device = os.fstat(descriptor).st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
-    found = Kind.LOCAL, "unknown"
+    by_device = None
     for fields in _mounts():
-        separator = fields.index("-")
+        if fields[0] == number:
+            return fields
         if fields[2] == wanted:
-            options = {*fields[5].split(","), *fields[separator + 3].split(",")}
-            filesystem = fields[separator + 1]
-            found = classify(filesystem, options), filesystem
-    return found
+            by_device = fields
+    return by_device
+
+
+def _mount_number(descriptor: int) -> str:
+    """The number of the mount by which an open file was reached (proc_pid_fdinfo(5)); empty where that is not told."""
+    try:
+        with open(f"/proc/self/fdinfo/{descriptor}", "rb") as file:
+            found = _MOUNT_NUMBER.search(file.read(_FDINFO))
+    except OSError:
+        return ""
+    return found[1].decode() if found else ""
 
 
 def _mounts() -> Iterator[list[str]]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
+from audiobatchd import filesystems
 from audiobatchd.filesystems import Kind, classify, kind_of, mount_of
 
 ROOT = os.geteuid() == 0
@@ -68,7 +71,7 @@ def line(path: Path, kind: str, superblock: str = "rw", options: str = "rw,relat
     """The line of a mount that `path` lies on."""
     device = path.stat().st_dev
     return LINE.format(
-        number=42,
+        number=999_999_999,  # of no real mount
         device=f"{os.major(device)}:{os.minor(device)}",
         where=where,
         options=options,
@@ -78,7 +81,9 @@ def line(path: Path, kind: str, superblock: str = "rw", options: str = "rw,relat
     )
 
 
-OTHER = LINE.format(number=43, device="999:999", where="/o", options="rw", kind="9p", source="x", superblock="rw")
+OTHER = LINE.format(
+    number=999_999_998, device="999:999", where="/o", options="rw", kind="9p", source="x", superblock="rw"
+)
 
 
 @pytest.mark.parametrize(
@@ -155,3 +160,104 @@ def test_where_a_file_system_is_mounted(tmp_path: Path, monkeypatch: pytest.Monk
     assert mount_of(str(tmp_path / "nowhere")) == ""
     mountinfo(monkeypatch, OTHER)
     assert mount_of(str(tmp_path)) == ""
+
+
+# Files whose device no mount has
+
+
+def mount_number(path: Path) -> str:
+    """The number of the mount that `path` lies on, as the kernel tells it."""
+    with opened(path) as descriptor:
+        found = re.search(r"^mnt_id:\s*(\d+)$", Path(f"/proc/self/fdinfo/{descriptor}").read_text(), re.MULTILINE)
+    assert found
+    return found[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "superblock", "expected"),
+    [("btrfs", "rw,subvol=/@music", Kind.LOCAL), ("nfs4", "rw", Kind.NETWORK), ("fuse.sshfs", "rw", Kind.WEAK)],
+)
+def test_the_number_of_the_mount_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, superblock: str, expected: Kind
+) -> None:
+    number = mount_number(tmp_path)
+    ours = LINE.format(
+        number=number, device="0:999", where="/srv", options="rw", kind=kind, source="x", superblock=superblock
+    )
+    same_device = line(tmp_path, "9p")
+    mountinfo(monkeypatch, OTHER, ours, same_device)
+    with opened(tmp_path) as descriptor:
+        assert kind_of(descriptor) is expected
+    assert filesystems.of(str(tmp_path)) == (expected, kind)
+    assert mount_of(str(tmp_path)) == f"/srv ({kind})"
+
+
+def test_a_path_that_may_not_be_read_has_a_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(0o000)
+    opening = os.open
+    flags: list[int] = []
+
+    def noting(path: str, how: int) -> int:
+        flags.append(how)
+        return opening(path, how)
+
+    monkeypatch.setattr(os, "open", noting)
+    assert filesystems.of(str(closed))[0] in Kind
+    assert all(how & os.O_PATH for how in flags)
+    with pytest.raises(FileNotFoundError):
+        filesystems.of(str(tmp_path / "nowhere"))
+
+
+def mounted(*arguments: str | Path) -> AbstractContextManager[None]:
+    """A mount by these arguments of `mount`, of which the last is the place; skips the test where it cannot be."""
+
+    @contextmanager
+    def mounting() -> Iterator[None]:
+        done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"cannot mount it here: {done.stderr.strip()}")
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", arguments[-1]], check=True)
+
+    return mounting()
+
+
+@pytest.mark.skipif(not ROOT, reason="mounting takes root")
+def test_a_subvolume_of_btrfs_is_btrfs(tmp_path: Path) -> None:
+    if not shutil.which("mkfs.btrfs"):
+        pytest.skip("there is no mkfs.btrfs")
+    image, place = tmp_path / "image", tmp_path / "place"
+    image.touch()
+    os.truncate(image, 128 << 20)
+    place.mkdir()
+    subprocess.run(["mkfs.btrfs", "--quiet", image], check=True)
+    with mounted("-o", "loop", image, place):
+        subprocess.run(["btrfs", "subvolume", "create", place / "music"], check=True, capture_output=True)
+        assert (place / "music").stat().st_dev != place.stat().st_dev
+        assert filesystems.of(str(place / "music")) == (Kind.LOCAL, "btrfs")
+        assert mount_of(str(place / "music")) == f"{place} (btrfs)"
+
+
+@pytest.mark.skipif(not ROOT, reason="mounting takes root")
+def test_a_file_on_overlayfs_is_on_overlayfs(tmp_path: Path) -> None:
+    with mounted("-t", "tmpfs", "-o", "size=1m", "none", tmp_path):
+        for name in ("lower", "upper", "work", "place"):
+            (tmp_path / name).mkdir()
+        (tmp_path / "lower" / "file").touch()
+        layers = ",".join(f"{name}dir={tmp_path / name}" for name in ("lower", "upper", "work"))
+        with mounted("-t", "overlay", "-o", layers, "none", tmp_path / "place"):
+            assert filesystems.of(str(tmp_path / "place" / "file")) == (Kind.LOCAL, "overlay")
+
+
+@pytest.mark.skipif(not ROOT, reason="mounting takes root")
+def test_a_bind_mount_is_told_by_its_own_place(tmp_path: Path) -> None:
+    for name in ("disk", "bound"):
+        (tmp_path / name).mkdir()
+    with mounted("-t", "tmpfs", "-o", "size=64k", "none", tmp_path / "disk"):
+        (tmp_path / "disk" / "music").mkdir()
+        with mounted("--bind", tmp_path / "disk" / "music", tmp_path / "bound"):
+            assert mount_of(str(tmp_path / "bound")) == f"{tmp_path / 'bound'} (tmpfs)"
+            assert mount_of(str(tmp_path / "disk")) == f"{tmp_path / 'disk'} (tmpfs)"
