@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
+import warnings
+import weakref
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,7 +27,8 @@ class FileLock:
     the kernel ends the lock with its process. As a context manager it tries once, and `acquired` tells what came of it.
 
     A lock may be shared by threads; acquiring it twice is a mistake, and raises LockUsageError. A forked child does not
-    have it.
+    have it. Keep the object for as long as the work takes: one that goes while it is acquired gives its lock back, with
+    a ResourceWarning.
     """
 
     def __init__(self, folder: Folder, timeout: float = DEFAULT_TIMEOUT) -> None:
@@ -33,6 +36,8 @@ class FileLock:
         self._lock = FolderLock(absolute(folder), timeout)
         self._threads = threading.Lock()
         self._pid = os.getpid()
+        # Not `__del__`: at the end of Python what it needs may be gone. Locks that are held then have their own end.
+        weakref.finalize(self, _give_back, self._lock, str(self.folder)).atexit = False
 
     @property
     def acquired(self) -> bool:
@@ -81,3 +86,11 @@ class FileLock:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.release()
+
+
+def _give_back(lock: FolderLock, folder: str) -> None:
+    """Release what the program forgot to. A forked child has nothing to release, and is told nothing."""
+    if lock.held:
+        lock.release()
+        message = f"the FileLock of {shown(folder)} went while it was acquired: its lock was given back"
+        warnings.warn(message, ResourceWarning, stacklevel=2, source=lock)

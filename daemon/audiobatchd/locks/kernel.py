@@ -23,7 +23,7 @@ _BUSY = (errno.EAGAIN, errno.EACCES)
 _UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 _WHOLE_FILE = "hhqqi4x"  # struct flock: type, whence, start, length, PID (0 for OFD locks)
 
-_guard = threading.Lock()
+_guard = threading.RLock()  # a lock may be given back by the garbage collector, amid what it guards
 _open: set[int] = set()
 """What belongs to locks. A forked child closes them at once: one that kept the descriptors would keep the locks."""
 _opening: dict[int, str] = {}

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-HOLDER = (
-    "import sys; from audiobatchd import FileLock; FileLock(sys.argv[1]).acquire(); print(flush=True); sys.stdin.read()"
-)
+HOLDER = "import sys, audiobatchd; lock = audiobatchd.FileLock(sys.argv[1]); lock.acquire(); print(flush=True); sys.stdin.read()"
 
 
 @pytest.fixture

@@ -51,8 +51,8 @@ def test_a_signal_whose_handler_raises_leaves_none_either(song: Path, monkeypatc
 def test_one_that_comes_then_leaves_no_other_lock(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = song.with_name("Other")
     other.mkdir()
-    for folder in (song, other):
-        assert FileLock(folder).acquire()
+    locks = [FileLock(folder) for folder in (song, other)]
+    assert all(lock.acquire() for lock in locks)
     give_back = folder_lock.give_back
 
     def interrupted_give_back(path: str, descriptor: int, kind: Kind) -> None:
@@ -77,7 +77,7 @@ def test_a_thread_keeps_what_it_has(song: Path) -> None:
 
 def test_what_a_script_still_has_is_given_back_when_it_ends(song: Path) -> None:
     program = (
-        "import os, signal, sys; from audiobatchd import FileLock; FileLock(sys.argv[1]).acquire();"
+        "import os, signal, sys; from audiobatchd import FileLock; lock = FileLock(sys.argv[1]); lock.acquire();"
         "print(*os.listdir(sys.argv[2]), flush=True); signal.raise_signal(signal.SIGINT)"
     )
     command = [sys.executable, "-c", program, str(song), str(song.parent)]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
+import subprocess
+import sys
 import threading
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,7 +221,8 @@ def test_waiting_for_another_process(track: Path, start: StartPeer, how: str) ->
             sleep(seconds)
         time.sleep = sleeping
     """)
-    waiting.begins("FileLock(folder).acquire(wait=True, poll_interval=0.01)")
+    waiting.does("lock = FileLock(folder)")
+    waiting.begins("lock.acquire(wait=True, poll_interval=0.01)")
     eventually((track / "waits").exists)
     if how == "killed":
         holding.kill()
@@ -353,3 +358,88 @@ def test_a_pool_of_forked_processes(track: Path, start: StartPeer) -> None:
     peer.holds()
     assert peer.does("pool()") == [False] * 4
     assert attempt(track) == BUSY
+
+
+# Objects that go
+
+
+def forgotten(track: Path) -> None:
+    assert FileLock(track).acquire()
+
+
+def in_a_cycle(track: Path) -> None:
+    cycle = [FileLock(track)]
+    cycle.append(cycle)  # type: ignore[arg-type]  # that is what a cycle is
+    assert cycle[0].acquire()
+    del cycle
+    gc.collect()
+
+
+def in_a_thread(track: Path) -> None:
+    assert in_threads(FileLock(track).acquire) == [True]
+
+
+def amid_the_opening_of_another(track: Path) -> None:
+    """The garbage collector may come at any moment."""
+    lock = FileLock(track)
+    assert lock.acquire()
+    with kernel._guard:
+        del lock
+
+
+@pytest.mark.parametrize("lose", [forgotten, in_a_cycle, in_a_thread, amid_the_opening_of_another])
+def test_a_lock_whose_object_goes_is_given_back(track: Path, lose: Callable[[Path], None]) -> None:
+    with pytest.warns(ResourceWarning, match="went while it was acquired: its lock was given back"):
+        lose(track)
+    assert attempt(track) == GOT
+    assert not lock_file(track).exists()
+
+
+def test_a_warning_that_is_an_error_gives_it_back_all_the_same(track: Path) -> None:
+    told: list[object] = []
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.setattr(sys, "unraisablehook", told.append)
+        patch.setattr(sys, "excepthook", lambda *what: told.append(what))
+        warnings.simplefilter("error")
+        forgotten(track)
+    assert len(told) == 1
+    assert attempt(track) == GOT
+
+
+def test_an_object_that_is_not_acquired_goes_in_silence(track: Path) -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with FileLock(track):
+            pass
+        del told[:]
+        FileLock(track)
+        gc.collect()
+    assert told == []
+
+
+_ENDS = """
+import gc, os, sys
+from audiobatchd import FileLock
+lock = FileLock(sys.argv[1])
+assert lock.acquire()
+"""
+_FORKS = """
+child = os.fork()
+if not child:
+    del lock
+    gc.collect()
+    os._exit(0)
+os.waitpid(child, 0)
+os.write(1, b"still acquired" if lock.acquired else b"lost")
+with open(sys.argv[1] + ".lock", "rb") as file:
+    assert file.read()
+"""
+
+
+@pytest.mark.parametrize(("script", "out"), [(_ENDS, ""), (_ENDS + _FORKS, "still acquired")], ids=["end", "fork"])
+def test_neither_the_end_nor_a_child_of_a_fork_warns(track: Path, script: str, out: str) -> None:
+    command = [sys.executable, "-W", "always", "-c", script, os.fspath(track)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, out, "")
+    assert attempt(track) == GOT
+    assert not lock_file(track).exists()
