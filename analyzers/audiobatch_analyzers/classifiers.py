@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from audiobatch_analyzers.graphs import Graph
     from audiobatch_analyzers.model_files import ModelFiles
+    from audiobatchd.plugin_api import CheckModel
 
 HEADS = ("danceability", "tonal_atonal")
 FAMILIES = ("msd-musicnn-1", "musicnn-msd-2", "musicnn-mtt-2", "vggish-audioset-1")
@@ -63,7 +64,7 @@ def classifiers(settings: Settings) -> tuple[Classifier, ...]:
         if not re.fullmatch(r"\w+", head, re.ASCII):
             message = f"option `heads`: expected names of letters, digits and underscores, got {head!r:.100}"
             raise OptionError(message)
-    backbones = _Backbones(settings.model_directories)
+    backbones = _Backbones(settings.model_directories, settings.check_model)
     return tuple(Classifier(head, families, backbones) for head in heads)
 
 
@@ -72,6 +73,7 @@ class _Backbones:
     """Models that give embeddings, each loaded once for all heads on it."""
 
     directories: tuple[Path, ...]
+    check: CheckModel
     _loaded: dict[str, Graph] = field(default_factory=dict)
 
     def load(self, files: ModelFiles) -> Graph:
@@ -190,13 +192,13 @@ class Classifier:
         directories = self._backbones.directories
         lacks = ""
         for family in self._families:
-            model = model_files.find(f"{self._head}-{family}", directories)
+            model = model_files.find(f"{self._head}-{family}", directories, self._backbones.check)
             if model is None:
                 continue
             if model.algorithm != graphs.ON_EMBEDDINGS:
                 return _Serving(model, None)
             name = model.backbone or family
-            backbone = model_files.find(name, directories)
+            backbone = model_files.find(name, directories, self._backbones.check)
             if backbone is not None:
                 return _Serving(model, backbone)
             lacks = lacks or f"the model {model.graph} takes what {name} gives: audiobatchctl models fetch {name}"

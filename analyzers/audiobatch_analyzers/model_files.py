@@ -14,25 +14,34 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from audiobatchd.plugin_api import AnalyzerUnavailableError
+from audiobatchd.plugin_api import AnalyzerUnavailableError, CheckModel
 
 _DEFAULT_RATE = 16000
 _LOWEST_RATE, _HIGHEST_RATE = 8000, 192_000
 _WIDEST = 1 << 16
 _LARGEST_BATCH = 1 << 10
+_LARGEST_METADATA = 16 << 20
+
+
+def _accept(path: Path, digest: str) -> None:
+    """Accept every file."""
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """One model: its graph, and what its metadata tells. `metadata` is the JSON object as it was read."""
+    """One model: its graph, and what its metadata tells. `metadata` is the JSON object as it was read.
+
+    `check` is `Settings.check_model`.
+    """
 
     name: str
     graph: Path
     metadata: dict[str, Any]
+    check: CheckModel = field(default=_accept, compare=False)
 
     @property
     def algorithm(self) -> str:
@@ -87,7 +96,7 @@ class ModelFiles:
         """A path to the graph, for as long as the context lasts, and the graph's SHA-256.
 
         Both are of one file, even if another one takes its place meanwhile. Raises AnalyzerUnavailableError where it
-        cannot be read.
+        cannot be read, or is not what it should be.
         """
         try:
             file = self.graph.open("rb")
@@ -98,6 +107,7 @@ class ModelFiles:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
                 raise self.unusable(str(error.strerror)) from error
+            self.check(self.graph, digest)
             yield f"/proc/self/fd/{file.fileno()}", f"sha256:{digest}"
 
     @property
@@ -137,15 +147,16 @@ class ModelFiles:
         return AnalyzerUnavailableError(f"cannot use the model {self.graph}: {why}")
 
 
-def find(name: str, directories: tuple[Path, ...]) -> ModelFiles | None:
+def find(name: str, directories: tuple[Path, ...], check: CheckModel = _accept) -> ModelFiles | None:
     """The model `name` in the first directory that has both of its files; None where none has.
 
-    Raises AnalyzerUnavailableError, with the file, where it is none or its metadata cannot be understood.
+    Raises AnalyzerUnavailableError, with the file, where it is none, its metadata cannot be understood, or `check`
+    refuses that.
     """
     for directory in directories:
         graph, metadata = directory / f"{name}.pb", directory / f"{name}.json"
         if _is_there(graph) and _is_there(metadata):
-            return ModelFiles(name, graph, _read(metadata))
+            return ModelFiles(name, graph, _read(metadata, check), check)
     return None
 
 
@@ -182,9 +193,16 @@ def _stat(path: Path) -> os.stat_result | None:
         return None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, check: CheckModel) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_bytes())
+        # It was a regular file; what it has become since must not be waited for.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            text = file.read(_LARGEST_METADATA + 1)
+        if len(text) > _LARGEST_METADATA:
+            message = f"more than {_LARGEST_METADATA:,} bytes"
+            raise ValueError(message)
+        check(path, hashlib.sha256(text).hexdigest())
+        content = json.loads(text)
     except OSError as error:
         message = f"cannot read {path}: {error.strerror}"
         raise AnalyzerUnavailableError(message) from error

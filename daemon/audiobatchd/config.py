@@ -21,6 +21,7 @@ PositiveSeconds = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 Count = Annotated[int, Meta(ge=1)]
 FileName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0/]*\Z")]
 Size = Annotated[str, Meta(pattern=r"\A\d+(\.\d+)? ?[KMGT]iB\Z")]
+Digest = Annotated[str, Meta(pattern=r"\A(sha256:)?[0-9a-f]{64}\Z")]
 DirectoryName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0]*\Z")]
 
 
@@ -48,6 +49,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     analyzers: tuple[str, ...] | None = None
     analyzer: dict[str, dict[str, Any]] = {}
     model_directory: DirectoryName | None = None
+    trusted_models: tuple[Digest, ...] = ()
     recompute_other_models: bool = False
     job_timeout: PositiveSeconds = 600.0
     job_timeout_factor: Seconds = 4.0
@@ -61,6 +63,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     reap: PositiveSeconds = 60.0
     operators: tuple[str, ...] = ()
     metrics_textfile: DirectoryName | None = None
+
+    @property
+    def trusted_digests(self) -> tuple[str, ...]:
+        """The SHA-256 of each file of a model that is used whatever is published or pinned, in hexadecimal."""
+        return tuple(digest.removeprefix("sha256:") for digest in self.trusted_models)
 
     @property
     def worker_count(self) -> int:

@@ -33,6 +33,8 @@ class KnownFeature(Struct, frozen=True):
     description: str
     bounds: str
     source: str
+    unavailable: str | None = None
+    """Why it cannot be measured on this machine."""
 
 
 class Request(Struct, frozen=True):
@@ -66,7 +68,9 @@ def worker_settings(config: Config, model_directories: tuple[Path, ...]) -> Work
     """What workers are started with."""
     directories = tuple(map(str, model_directories))
     limit = size_in_bytes(config.record_limit)
-    return WorkerSettings(config.analyzers, config.analyzer, directories, config.max_duration, limit)
+    return WorkerSettings(
+        config.analyzers, config.analyzer, directories, config.max_duration, limit, config.trusted_digests
+    )
 
 
 def offers(settings: WorkerSettings) -> tuple[Offer, ...]:

@@ -30,6 +30,7 @@ __all__ = [
     "Analyzer",
     "AnalyzerUnavailableError",
     "Audio",
+    "CheckModel",
     "Cost",
     "Feature",
     "Measurement",
@@ -170,12 +171,25 @@ class Options:
         return OptionError(f"option `{key}`: expected {expected}, got {value!r:.100}")
 
 
+CheckModel = Callable[[Path, str], None]
+
+
+def _accept(path: Path, digest: str) -> None:
+    """Accept every file: the daemon puts what it knows of models in this place."""
+
+
 @dataclass(frozen=True)
 class Settings:
-    """What an analyzer is made with: its options, and the directories in which models are looked for, best first."""
+    """What an analyzer is made with: its options, and the directories in which models are looked for, best first.
+
+    `check_model` is called with the path of every file of a model that is used, and the SHA-256 of what was read of it,
+    in hexadecimal, before anything is done with it. It raises AnalyzerUnavailableError where that is not what was
+    published, or came here, under that name.
+    """
 
     options: Options = field(default_factory=Options)
     model_directories: tuple[Path, ...] = ()
+    check_model: CheckModel = _accept
 
 
 # What an analyzer gives

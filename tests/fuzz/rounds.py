@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from support.model_graphs import write_default_models
+from support.model_graphs import digests_in, write_default_models
 from support.service import PROGRAMS, configuration, features_of, leftovers, record_of, run
 
 ANALYZERS = ["classifiers", "loudness", "peaks", "rhythm"]
@@ -80,6 +80,7 @@ class Rounds:
             settle=0.0,
             analyzers=ANALYZERS,
             model_directory=str(models),
+            trusted_models=digests_in(models),
             job_timeout=DEADLINE,
             job_timeout_factor=0.0,
             max_deaths=1,

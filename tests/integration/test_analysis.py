@@ -14,7 +14,7 @@ import pytest
 from audiobatchd import EssentiaAnalyzer
 from audiobatchd.errors import AnalyzerUnavailableError, UnmeasurableError
 from support.audio_files import make_track, tone, write_audio
-from support.model_graphs import write_default_models
+from support.model_graphs import digests_in, write_default_models
 from support.service import configuration, features_of, record_of, run
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "example-analyzer"
@@ -28,7 +28,8 @@ MIX = {
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     models = write_default_models(tmp_path / "models")
-    return configuration(tmp_path / "all.toml", analyzers=ALL, model_directory=str(models))
+    trusted = digests_in(models)
+    return configuration(tmp_path / "all.toml", analyzers=ALL, model_directory=str(models), trusted_models=trusted)
 
 
 def test_a_file_is_measured_and_nothing_written(tmp_path: Path, config: Path) -> None:
@@ -79,6 +80,24 @@ def test_every_feature_is_listed(config: Path) -> None:
     assert known["true_peak"]["unit"] == "dBTP"
     code, text, _ = run("audiobatchctl", "features", "--config", config)
     assert (code, "lufs_vocals" in text) == (0, True)
+
+
+def test_a_model_of_another_digest_is_not_used(tmp_path: Path) -> None:
+    models = write_default_models(tmp_path / "models")
+    dataset = tmp_path / "dataset"
+    folder = make_track(dataset / "Track", seconds=6, stems=())
+    keys = {"settle": 0.0, "analyzers": ["classifiers"], "model_directory": str(models)}
+    config = configuration(tmp_path / "c.toml", dataset, **keys)
+    assert run("audiobatchctl", "models", "verify", "--config", config)[0] == 1
+    assert run("audiobatchd", "--config", config, "--once", dataset)[0] == 0
+    assert list(dataset.rglob("*.INFO")) == []
+    _, text, _ = run("audiobatchctl", "features", "--config", config)
+    assert f"  ! unavailable here: cannot trust {models}/msd-musicnn-1.pb: its SHA-256 is " in text
+    configuration(config, dataset, **keys, trusted_models=digests_in(models))
+    assert run("audiobatchctl", "models", "verify", "--config", config)[0] == 0
+    assert run("audiobatchd", "--config", config, "--once", dataset)[0] == 0
+    assert "danceability" in features_of(folder)
+    assert "unavailable here" not in run("audiobatchctl", "features", "--config", config)[1]
 
 
 def test_the_beats_are_a_file_that_counts(tmp_path: Path) -> None:
@@ -145,7 +164,13 @@ def test_the_same_bits_by_one_worker_and_by_eight(tmp_path: Path) -> None:
         for number in range(6):
             make_track(dataset / f"Track {number}", seconds=4 + number / 7, stems=("bass",), seed=number)
         config = configuration(
-            tmp_path / "c.toml", dataset, settle=0.0, analyzers=ALL, workers=workers, model_directory=str(models)
+            tmp_path / "c.toml",
+            dataset,
+            settle=0.0,
+            analyzers=ALL,
+            workers=workers,
+            model_directory=str(models),
+            trusted_models=digests_in(models),
         )
         code, _, err = run("audiobatchd", "--config", config, "--once", dataset, timeout=110)
         assert code == 0, err
@@ -171,7 +196,7 @@ def test_another_package_adds_an_analyzer(tmp_path: Path) -> None:
 def test_the_guide_s_analyzer_measures_a_file(tmp_path: Path) -> None:
     models = write_default_models(tmp_path / "models")
     folder = make_track(tmp_path / "Track", seconds=6, stems=())
-    analyzer = EssentiaAnalyzer(models)
+    analyzer = EssentiaAnalyzer(models, trusted_models=digests_in(models))
     results = analyzer.analyze_file(folder / "full_mix.flac")
     assert set(results) == {"danceability", "atonality"}
     write_audio(tmp_path / "short.wav", tone(1), 44100)

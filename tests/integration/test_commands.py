@@ -19,7 +19,7 @@ import pytest
 from support.audio_files import make_track
 from support.service import PROGRAMS, configuration, eventually, leftovers, once, run, service
 
-HOLDER = "import sys, audiobatchd; lock = audiobatchd.FileLock(sys.argv[1]); lock.acquire(); print(flush=True); sys.stdin.read()"
+HOLDER = "import sys; from audiobatchd import FileLock\nwith FileLock(sys.argv[1]): print(flush=True); sys.stdin.read()"
 
 
 @contextmanager

@@ -30,7 +30,7 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SIMPLE, MODEL, HELPER, PARALLEL = (
     "simple_with_resume.py", "model_loaded_once.py", "with_batch_processor.py", "in_parallel.py",
 )  # fmt: skip
-HOLDER = "import sys, audiobatchd; lock = audiobatchd.FileLock(sys.argv[1]); lock.acquire(); print(flush=True); sys.stdin.read()"
+HOLDER = "import sys; from audiobatchd import FileLock\nwith FileLock(sys.argv[1]): print(flush=True); sys.stdin.read()"
 COMPLETE = '{"lufs": -1.0, "lra": 2.0, "brightness": 3.0}'
 GOOD = ("D - One", "E - Two")
 FOREIGN_LOCK = "somebody's data"

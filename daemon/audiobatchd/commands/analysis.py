@@ -52,6 +52,8 @@ def features(arguments: argparse.Namespace, _client: ControlClient, say: Say) ->
         if number:
             say("")
         say(f"{printable(analyzer)}, version {members[0].version}")
+        if members[0].unavailable is not None:
+            say(f"  ! unavailable here: {printable(members[0].unavailable)}")
         width = max(len(each.name) for each in members)
         for each in members:
             say(f"  {printable(each.name):<{width}}  {printable(_in_words(each))}")

@@ -64,9 +64,9 @@ class _Entry:
 
 def list_models(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """List every known model and every other that is found, where it is, and how far it is vouched for."""
-    directories, _ = _places(arguments)
+    directories, _, trusted = _places(arguments)
     others = [name for name in store.names_in(directories) if name not in BY_NAME]
-    entries = [_entry(name, directories) for name in [*BY_NAME, *others]]
+    entries = [_entry(name, directories, trusted) for name in [*BY_NAME, *others]]
     if arguments.json:
         places = [{"path": shown(str(each)), "trouble": store.hindrance(each) or None} for each in directories]
         told = {"directories": places, "models": [_in_json(entry) for entry in entries]}
@@ -92,7 +92,7 @@ def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     """Fetch models and what they need, unless they are there."""
     chosen = _chosen(arguments.name)
     check_base(arguments.source or OFFICIAL)
-    directories, target = _places(arguments)
+    directories, target, trusted = _places(arguments)
     searched = (target,) if arguments.to else directories
     # A JSON answer is all that is on standard output; the progress on a terminal is on standard error.
     tell: Say = (lambda _: None) if arguments.json else say
@@ -106,10 +106,12 @@ def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     done: list[tuple[Intake, Files, Verdict]] = []
     for model in chosen:
         try:
-            intook, files = intake.fetch(model, Source(arguments.source or OFFICIAL), target, searched, telling)
+            intook, files = intake.fetch(
+                model, Source(arguments.source or OFFICIAL), target, searched, telling, trusted
+            )
         finally:
             line.clear()
-        verdict = store.examine(files)
+        verdict = store.examine(files, trusted)
         done.append((intook, files, verdict))
         digest = verdict.digests[files.graph.name]
         tell(f"{model.name}: {intook}, {verdict.state}, in {shown(str(files.directory))}")
@@ -129,9 +131,9 @@ def add(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """Copy a model from the user's files to where models are looked for."""
     graph: Path = arguments.file
     metadata: Path = arguments.metadata or graph.parent / f"{graph.name.removesuffix(store.GRAPH)}{store.METADATA}"
-    directories, target = _places(arguments)
-    files = intake.add(graph, metadata, target)
-    verdict = store.examine(files)
+    directories, target, trusted = _places(arguments)
+    files = intake.add(graph, metadata, target, trusted)
+    verdict = store.examine(files, trusted)
     if arguments.json:
         say(as_json(_in_json(_Entry(files.name, BY_NAME.get(files.name), files, verdict))))
     else:
@@ -143,8 +145,8 @@ def add(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
 
 def verify(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """Hold every model that is found against the published digests and the pins. Exit code 1 where any is wrong."""
-    directories, _ = _places(arguments)
-    entries = [_entry(name, directories) for name in store.names_in(directories)]
+    directories, _, trusted = _places(arguments)
+    entries = [_entry(name, directories, trusted) for name in store.names_in(directories)]
     if arguments.json:
         say(as_json({"models": [_in_json(entry) for entry in entries]}))
     else:
@@ -190,13 +192,14 @@ def _width() -> int:
         return _TERMINAL_WIDTH
 
 
-def _places(arguments: argparse.Namespace) -> tuple[tuple[Path, ...], Path]:
-    """Where models are looked for, and where one is put."""
+def _places(arguments: argparse.Namespace) -> tuple[tuple[Path, ...], Path, frozenset[str]]:
+    """Where models are looked for, where one is put, and the digests that are trusted whatever is known of them."""
     settings = config.chosen(arguments.config, os.environ)
     state = place.state_directory(os.environ, os.getuid())
     directories = place.model_directories(settings.model_directory, os.environ, state)
     to: Path | None = getattr(arguments, "to", None)
-    return directories, to or place.model_target(settings.model_directory, os.environ, state, os.getuid())
+    target = to or place.model_target(settings.model_directory, os.environ, state, os.getuid())
+    return directories, target, frozenset(settings.trusted_digests)
 
 
 def _chosen(names: list[str]) -> tuple[Model, ...]:
@@ -208,9 +211,9 @@ def _chosen(names: list[str]) -> tuple[Model, ...]:
     return with_needed(names or DEFAULT)
 
 
-def _entry(name: str, directories: tuple[Path, ...]) -> _Entry:
+def _entry(name: str, directories: tuple[Path, ...], trusted: frozenset[str]) -> _Entry:
     files = store.find(name, directories)
-    verdict = store.examine(files) if files else None
+    verdict = store.examine(files, trusted) if files else None
     model = BY_NAME.get(name)
     return _Entry(name, model, files, verdict, tuple(_remarks(name, model, files, verdict, directories)))
 

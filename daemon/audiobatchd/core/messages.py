@@ -22,7 +22,8 @@ PACKET_LIMIT = 192 * 1024
 class WorkerSettings(Struct, frozen=True):
     """What a worker has to know from its start; passed on its command line.
 
-    `options` are each analyzer's table, `record_limit` is how many bytes a record may have.
+    `options` are each analyzer's table, `record_limit` is how many bytes a record may have, `trusted_models` are the
+    SHA-256 of files of models that are used whatever is known of them.
     """
 
     analyzers: tuple[str, ...] | None = None
@@ -30,6 +31,7 @@ class WorkerSettings(Struct, frozen=True):
     model_directories: tuple[str, ...] = ()
     max_duration: float = 7200.0
     record_limit: int = RECORD_LIMIT
+    trusted_models: tuple[str, ...] = ()
 
 
 class Job(Struct, frozen=True, tag=True):

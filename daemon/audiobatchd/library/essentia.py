@@ -24,8 +24,8 @@ class EssentiaAnalyzer:
     """Holds the models of the analyzers `classifiers`, in the process that makes it; use it from one thread.
 
     `model_directory` is looked in before the usual places; `heads` and `families` are the options of
-    `[analyzer.classifiers]`, None for their defaults. Raises AnalyzerUnavailableError, with the reason for each head,
-    where none has its models.
+    `[analyzer.classifiers]`, None for their defaults; `trusted_models` is the key of the configuration.
+    Raises AnalyzerUnavailableError, with the reason for each head, where none has its models.
 
     After a fork TensorFlow hangs for ever: make one in each process, started by `spawn`.
     """
@@ -35,13 +35,17 @@ class EssentiaAnalyzer:
         model_directory: Folder | None = None,
         heads: Sequence[str] | None = None,
         families: Sequence[str] | None = None,
+        trusted_models: Sequence[str] = (),
     ) -> None:
         options = {"heads": heads, "families": families}
         given = {name: list(value) for name, value in options.items() if value is not None}
         configured = None if model_directory is None else os.fspath(model_directory)
         state = place.state_directory(os.environ, os.getuid())
         found = place.model_directories(configured, os.environ, state)
-        self._bench = Bench.load(WorkerSettings((_ENTRY_POINT,), {_ENTRY_POINT: given}, tuple(map(str, found))))
+        trusted = tuple(digest.removeprefix("sha256:") for digest in trusted_models)
+        directories = tuple(map(str, found))
+        settings = WorkerSettings((_ENTRY_POINT,), {_ENTRY_POINT: given}, directories, trusted_models=trusted)
+        self._bench = Bench.load(settings)
         if not self._bench.analyzers:
             reasons = "; ".join(f"{offer.name}: {offer.unavailable}" for offer in self._bench.offers)
             raise AnalyzerUnavailableError(reasons)

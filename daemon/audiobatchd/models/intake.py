@@ -6,7 +6,7 @@ No file gets its name before it was checked: both of them, where they are copied
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -48,18 +48,23 @@ class Intake(StrEnum):
 
 
 def fetch(
-    model: Model, source: Source, directory: Path, searched: tuple[Path, ...], tell: Telling
+    model: Model,
+    source: Source,
+    directory: Path,
+    searched: tuple[Path, ...],
+    tell: Telling,
+    trusted: Collection[str] = (),
 ) -> tuple[Intake, Files]:
     """Have the model in `directory`, unless one of the `searched` directories serves a right one.
 
-    What is there and right is kept. Raises ModelError where it cannot be fetched, or where a wrong copy in another
-    directory would be served instead of it.
+    What is there and right, or has a `trusted` digest, is kept. Raises ModelError where it cannot be fetched, or where
+    a wrong copy in another directory would be served instead of it.
     """
     there = store.find(model.name, searched)
     if there is not None:
-        verdict = store.examine(there)
+        verdict = store.examine(there, trusted)
         if verdict.state is not State.WRONG:
-            if there.directory == directory:
+            if there.directory == directory and verdict.state is not State.TRUSTED:
                 # It may be a directory that is only read.
                 with contextlib.suppress(ModelError):
                     _pin(there, verdict.digests)
@@ -78,11 +83,11 @@ def fetch(
     return Intake.FETCHED, files
 
 
-def add(graph: Path, metadata: Path, directory: Path) -> Files:
+def add(graph: Path, metadata: Path, directory: Path, trusted: Collection[str] = ()) -> Files:
     """Copy a model of the user's into `directory`, and pin its digests; its name is the graph's.
 
-    Raises UsageError for a name that no model can have, ModelError for files that are none, or not what the manifest
-    says of that name.
+    A `trusted` digest need not be the published one. Raises UsageError for a name that no model can have, ModelError
+    for files that are none, or not what the manifest says of that name.
     """
     name = graph.name.removesuffix(store.GRAPH)
     if not graph.name.endswith(store.GRAPH) or not store.is_name(name):
@@ -95,7 +100,7 @@ def add(graph: Path, metadata: Path, directory: Path) -> Files:
     check_metadata(metadata)
     make_directory(directory)
     files = Files(name, directory)
-    published = store.published(files)
+    published = {name: digest for name, digest in store.published(files).items() if sha256_of(graph) not in trusted}
     with _copied(metadata, files.metadata, published) as first, _copied(graph, files.graph, published) as second:
         digests = {part.target.name: sha256_of(part.path) for part in (first, second)}
         first.deliver()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from audiobatchd.core.completeness import Offer
 from audiobatchd.core.messages import Ready, WorkerSettings
-from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, OptionError
+from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, ModelError, OptionError
 from audiobatchd.model import ROLES
+from audiobatchd.models import store
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer, Options, Settings
 from audiobatchd.terminal_text import printable
 
@@ -36,18 +38,24 @@ class Bench:
             if isinstance(made, Offer):
                 _add(offers, made)
                 continue
-            unavailable = None
-            try:
-                made.load()
+            unavailable = hindrance(made)
+            if unavailable is None:
                 analyzers[made.name] = made
-            except (AnalyzerUnavailableError, OptionError) as error:
-                unavailable = printable(str(error))
             _add(offers, _offer(made, unavailable))
         return Bench(settings, analyzers, tuple(offers.values()))
 
     def ready(self) -> Ready:
         """What the daemon is told."""
         return Ready(self.offers)
+
+
+def hindrance(analyzer: Analyzer) -> str | None:
+    """Load an analyzer; why it cannot work on this machine, None where it can."""
+    try:
+        analyzer.load()
+    except (AnalyzerUnavailableError, OptionError) as error:
+        return printable(str(error))
+    return None
 
 
 def make(settings: WorkerSettings) -> Iterator[Analyzer | Offer]:
@@ -72,8 +80,16 @@ def make(settings: WorkerSettings) -> Iterator[Analyzer | Offer]:
 
 def _made(point: EntryPoint, settings: WorkerSettings) -> tuple[Analyzer, ...]:
     directories = tuple(map(Path, settings.model_directories))
-    made = point.load()(Settings(Options(settings.options.get(point.name)), directories))
+    check = partial(_check_model, frozenset(settings.trusted_models))
+    made = point.load()(Settings(Options(settings.options.get(point.name)), directories, check))
     return made if isinstance(made, tuple) else (made,)
+
+
+def _check_model(trusted: frozenset[str], path: Path, digest: str) -> None:
+    try:
+        store.vouch(path, digest, trusted)
+    except ModelError as error:
+        raise AnalyzerUnavailableError(str(error)) from error
 
 
 def _add(offers: dict[str, Offer], offer: Offer) -> None:

@@ -25,7 +25,7 @@ from audiobatchd.names import shown
 from audiobatchd.one_off import Answer, KnownFeature, Request
 from audiobatchd.plugin_api import FULL_MIX
 from audiobatchd.record import opened
-from audiobatchd.worker.bench import Bench, make
+from audiobatchd.worker.bench import Bench, hindrance, make
 from audiobatchd.worker.job import measure_anew
 from audiobatchd.worker.measure import measure
 
@@ -48,9 +48,12 @@ def answer(verb: str, settings: str, details: list[str]) -> None:
 
 def _features(settings: WorkerSettings) -> list[KnownFeature]:
     return [
-        KnownFeature(made.name, made.version, each.name, each.unit, each.description, each.bounds, each.source)
+        KnownFeature(
+            made.name, made.version, each.name, each.unit, each.description, each.bounds, each.source, unavailable
+        )
         for made in make(settings)
         if not isinstance(made, Offer)
+        for unavailable in [hindrance(made)]
         for role in ROLES
         for each in made.features(role)
     ]

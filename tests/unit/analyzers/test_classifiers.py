@@ -22,6 +22,7 @@ from audiobatch_analyzers import essentia_library
 from audiobatch_analyzers.classifiers import Classifier, classifiers
 from audiobatchd.audio.views import Decoded
 from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.models import intake
 from audiobatchd.plugin_api import (
     FULL_MIX,
     STEMS,
@@ -45,6 +46,7 @@ from support.model_graphs import (
     Kind,
     Place,
     altered,
+    digests_in,
     embedding_width,
     write_default_models,
     write_model,
@@ -680,8 +682,13 @@ def test_a_backbone_replaced_between_two_loads_is_told_as_it_was_loaded(tmp_path
 # In a worker
 
 
-def bench(directory: Path, **options: object) -> Bench:
-    return Bench.load(WorkerSettings(("classifiers",), {"classifiers": options}, (str(directory),)))
+def bench(directory: Path, trusted: list[str] | None = None, **options: object) -> Bench:
+    """A worker's, which trusts the tiny models although they have the names of published ones; or those `trusted`."""
+    trusted = digests_in(directory) if trusted is None else trusted
+    settings = WorkerSettings(
+        ("classifiers",), {"classifiers": options}, (str(directory),), trusted_models=tuple(trusted)
+    )
+    return Bench.load(settings)
 
 
 def test_a_worker_offers_what_loads(tmp_path: Path) -> None:
@@ -697,6 +704,46 @@ def test_a_worker_offers_what_loads(tmp_path: Path) -> None:
     assert atonality.unavailable is not None
     assert str(tmp_path / f"tonal_atonal-{BACKBONE}.pb") in atonality.unavailable
     assert list(found.analyzers) == ["danceability"]
+
+
+def test_a_backbone_of_another_digest_makes_its_heads_unavailable(tmp_path: Path) -> None:
+    backbone = write_default_models(tmp_path) / f"{BACKBONE}.pb"
+    trusted = digest(backbone).removeprefix("sha256:")
+    found = bench(tmp_path, trusted=[])
+    assert found.analyzers == {}
+    for offer in found.offers:
+        assert offer.features[FULL_MIX]
+        assert offer.models == {}
+        assert offer.unavailable is not None
+        assert offer.unavailable.startswith(f"cannot trust {backbone}: its SHA-256 is {trusted} instead")
+        assert "trusted_models" in offer.unavailable
+    assert set(bench(tmp_path, trusted=[trusted]).analyzers) == {"danceability", "atonality"}
+
+
+@pytest.mark.parametrize("suffix", [".pb", ".json"])
+def test_a_head_of_another_digest_than_its_pin_is_unavailable(tmp_path: Path, suffix: str) -> None:
+    write_default_models(tmp_path)
+    trusted = [hashlib.sha256((tmp_path / f"{BACKBONE}.pb").read_bytes()).hexdigest()]
+    file = tmp_path / f"{HEAD}{suffix}"
+    pin = hashlib.sha256(file.read_bytes()).hexdigest()
+    (tmp_path / f"{HEAD}.sha256").write_text(f"{pin}  {file.name}\n")
+    assert set(bench(tmp_path, trusted).analyzers) == {"danceability", "atonality"}
+    if suffix == ".pb":
+        write_model(tmp_path, HEAD, "head", DANCEABILITY, seed=99)
+    else:
+        altered(tmp_path / f"{HEAD}.pb", lambda told: told["classes"].reverse())
+    danceability, atonality = bench(tmp_path, trusted).offers
+    assert danceability.unavailable is not None
+    assert f"instead of the pinned {pin}" in danceability.unavailable
+    assert danceability.features[FULL_MIX] == ("danceability",)
+    assert atonality.unavailable is None
+
+
+def test_a_model_that_was_added_is_loaded(tmp_path: Path) -> None:
+    graph = write_model(tmp_path / "theirs", "mood_happy-mine-1", "vggish", MOOD)
+    intake.add(graph, graph.with_suffix(".json"), tmp_path / "models")
+    (offer,) = bench(tmp_path / "models", trusted=[], heads=["mood_happy"], families=["mine-1"]).offers
+    assert offer.unavailable is None
 
 
 def test_a_worker_is_told_of_heads_by_its_options(tmp_path: Path) -> None:

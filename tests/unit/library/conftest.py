@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-HOLDER = "import sys, audiobatchd; lock = audiobatchd.FileLock(sys.argv[1]); lock.acquire(); print(flush=True); sys.stdin.read()"
+HOLDER = "import sys; from audiobatchd import FileLock\nwith FileLock(sys.argv[1]): print(flush=True); sys.stdin.read()"
 
 
 @pytest.fixture

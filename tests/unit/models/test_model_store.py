@@ -121,6 +121,65 @@ def test_what_is_wrong_is_told(tmp_path: Path, spoil: Callable[[Files], object],
     assert trouble in verdict.trouble
 
 
+SPOILS: tuple[Callable[[Files], object], ...] = (
+    lambda files: None,
+    lambda files: files.graph.write_bytes(OTHER),
+    lambda files: files.graph.write_bytes(BODY[:-9]),
+    lambda files: files.metadata.write_bytes(METADATA + b" "),
+    lambda files: files.metadata.write_bytes(b"{}"),
+    lambda files: files.pins.write_text("no digests\n"),
+    lambda files: files.pins.unlink(),
+)
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
+@pytest.mark.parametrize("name", [HEAD, KNOWN, "mine-1"])
+@pytest.mark.parametrize("trusted", [(), (digest(OTHER),)], ids=["", "trusted"])
+def test_what_verify_refuses_is_not_vouched_for(
+    tmp_path: Path, published: None, spoil: Callable[[Files], object], name: str, trusted: tuple[str, ...]
+) -> None:
+    files = put(tmp_path, name)
+    pins.write(files.pins, {files.graph.name: digest(BODY), files.metadata.name: digest(METADATA)})
+    spoil(files)
+
+    def is_vouched_for(path: Path) -> bool:
+        try:
+            store.vouch(path, digest(path.read_bytes()), trusted)
+        except ModelError:
+            return False
+        return True
+
+    vouched = all(map(is_vouched_for, files.both))
+    assert vouched == (store.examine(files, trusted).state is not State.WRONG)
+
+
+def test_a_trusted_digest_need_be_neither_published_nor_pinned(tmp_path: Path, published: None) -> None:
+    known, head = put(tmp_path, KNOWN, OTHER), put(tmp_path, HEAD, OTHER)
+    pins.write(head.pins, {head.graph.name: digest(BODY)})
+    for files in (known, head):
+        assert store.examine(files).state is State.WRONG
+        assert store.examine(files, [digest(OTHER)]).state is State.TRUSTED
+        with pytest.raises(ModelError, match=r"; fetch it again, or name the SHA-256 that it has in trusted_models$"):
+            store.vouch(files.graph, digest(OTHER))
+    assert pins.read(head.pins) == {head.graph.name: digest(BODY)}
+
+
+def test_a_trusted_model_is_neither_fetched_again_nor_pinned(tmp_path: Path, published: None) -> None:
+    files = put(tmp_path, KNOWN, OTHER)
+    source = Source("http://127.0.0.1:9/nobody", Terms(timeout=1, tries=1))
+    done = intake.fetch(BY_NAME[KNOWN], source, tmp_path, (tmp_path,), QUIET, [digest(OTHER)])
+    assert done == (Intake.THERE, files)
+    assert not files.pins.exists()
+
+
+def test_a_trusted_model_may_be_added_under_a_known_name(tmp_path: Path, published: None) -> None:
+    theirs = put(tmp_path / "theirs", KNOWN, OTHER)
+    with pytest.raises(ModelError, match="instead of the published"):
+        intake.add(theirs.graph, theirs.metadata, tmp_path / "models")
+    files = intake.add(theirs.graph, theirs.metadata, tmp_path / "models", [digest(OTHER)])
+    assert store.examine(files, [digest(OTHER)]).state is State.TRUSTED
+
+
 def test_sha256sum_takes_the_pins(tmp_path: Path) -> None:
     files = put(tmp_path, HEAD)
     pins.write(files.pins, {files.graph.name: digest(BODY), files.metadata.name: digest(METADATA)})
