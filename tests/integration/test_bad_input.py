@@ -6,8 +6,11 @@ All cases share one daemon, as they would on somebody's NAS.
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import os
 import shutil
+import socket
 import struct
 import subprocess
 from collections.abc import Callable, Iterator
@@ -17,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audiobatchd import has_features, read_info
 from audiobatchd.names import shown
 from support.audio_files import make_track, tone, write_audio
 from support.service import Service, configuration, eventually, features_of, leftovers, record_of, run, service
@@ -93,8 +97,20 @@ def special(make: Callable[[Path], None]) -> Callable[[Path], None]:
     return spoil
 
 
-def record(content: str) -> Callable[[Path], None]:
-    return lambda folder: void((folder / f"{folder.name}.INFO").write_text(content))
+def record(content: str, encoding: str = "utf-8") -> Callable[[Path], None]:
+    return lambda folder: void((folder / f"{folder.name}.INFO").write_text(content, encoding))
+
+
+def sparse_record(folder: Path) -> None:
+    record("")(folder)
+    os.truncate(folder / f"{folder.name}.INFO", 50_000_000_000)
+
+
+def socket_record(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_PATH)  # the path itself is longer than a socket's may be
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"/proc/self/fd/{descriptor}/{folder.name}.INFO")
+    os.close(descriptor)
 
 
 def unlink_record(folder: Path) -> None:
@@ -120,6 +136,11 @@ def read_only_record(folder: Path) -> None:
     (folder / f"{folder.name}.INFO").chmod(0o444)
 
 
+MANY_KEYS = "{" + ",".join(f'"k{number}": {number}.50' for number in range(500_000)) + "}"
+HUGE_VERSION = (
+    '{"_audiobatch": {"analyzers": {"loudness": {"full_mix": {"version": 1' + "0" * 30 + ', "fingerprint": '
+    '{"file": "full_mix.flac", "size": 1, "mtime_ns": 1, "digest": ""}}}}}}'
+)
 HEADER_ONLY = wave_header(0, tag=1, channels=2, rate=44100, bits=16)
 CASES = [
     Case("empty file", instead("full_mix.flac", b""), "failed", "full_mix.flac: "),
@@ -142,6 +163,17 @@ CASES = [
     ),
     Case("record not JSON", record("{'lufs': 1}"), "blocked", "cannot understand the record", unlink_record),
     Case("record a list", record("[1, 2]"), "blocked", "cannot understand the record", record("{}")),
+    Case("record cut", record('{\n  "a": 1,\n  "bpm": 12'), "blocked", "line 3, key 'bpm': it ends", record("{}")),
+    Case("record in UTF-16", record("{}", "utf-16"), "blocked", "it is UTF-16; save it as UTF-8", unlink_record),
+    Case("record of 50 GB", sparse_record, "blocked", "50,000,000,000 bytes are more than the 16 MiB", unlink_record),
+    Case("record of many keys", record(MANY_KEYS), "complete", ""),
+    Case("record of an empty file", record(""), "complete", ""),
+    Case("record of zeros", record("\0" * 4096), "complete", ""),
+    Case("record with a mark", record('{"mine": 1}', "utf-8-sig"), "complete", ""),
+    Case("record not finite", record('{"lufs": -Infinity, "lra": 1e400, "mine": [NaN, "\\ud800"]}'), "complete", ""),
+    Case("record by a huge version", record(HUGE_VERSION), "blocked", "cannot understand _audiobatch", unlink_record),
+    Case("record a socket", socket_record, "blocked", "it is not a regular file", unlink_record),
+    Case("record a FIFO", lambda f: os.mkfifo(f / f"{f.name}.INFO"), "blocked", "not a regular file", unlink_record),
     Case("record read-only", read_only_record, "blocked", "read-only", lambda f: (f / f"{f.name}.INFO").chmod(0o644)),
     Case("record a directory", lambda f: (f / f"{f.name}.INFO").mkdir(), "blocked", "directory", unlink_record),
     Case("read-only folder", lambda f: f.chmod(0o555), "blocked", "read-only", lambda f: f.chmod(0o755)),
@@ -347,3 +379,48 @@ def test_what_can_be_decoded_is_taken_under_its_other_names(tmp_path: Path, name
     assert features_of(usual) == {key: value for key, value in features.items() if not key.endswith("_drums")}
     assert features["lufs_drums"] == features["lufs"]
     assert record_of(other)["_audiobatch"]["analyzers"]["loudness"]["full_mix"]["fingerprint"]["file"] == name
+
+
+# Records
+
+
+def test_records_of_other_tools_keep_what_is_theirs(troubles: dict[str, tuple[str, str]], dataset: Path) -> None:
+    def text(name: str) -> bytes:
+        return (dataset / name / f"{name}.INFO").read_bytes()
+
+    assert b'\n  "mine": [NaN, "\\ud800"],\n' in text("record not finite")
+    assert text("record with a mark").startswith(b'{\n  "mine": 1,\n')
+    assert b'"k0": 0.50,' in text("record of many keys")
+    assert b'"k499999": 499999.50,' in text("record of many keys")
+    for name in ("record not finite", "record of many keys", "record of zeros", "record of an empty file"):
+        found = read_info(dataset / name)
+        assert isinstance(found["lufs"], float)
+        assert math.isfinite(found["lufs"])
+        assert has_features(dataset / name, ["lufs", "lra", "lufs_drums"])
+
+
+def test_keys_beyond_the_catalog_are_found_on_the_disk(
+    troubles: dict[str, tuple[str, str]], daemon: Service, dataset: Path
+) -> None:
+    asked = ("missing", dataset, "--features", "k499999", "lufs", "--json")
+    answer = json.loads(run("audiobatchctl", "--socket", daemon.socket, *asked)[1])
+    lacking = {each["folder"]: each["missing"] for each in answer["folders"]}
+    assert "record of many keys" not in lacking
+    assert lacking[GOOD[0]] == ["k499999"]
+
+
+def test_a_limit_that_is_raised_lets_a_record_in(tmp_path: Path) -> None:
+    dataset = tmp_path / "dataset"
+    folder = make_track(dataset / "Track", seconds=4, stems=())
+    (folder / "Track.INFO").write_text('{"mine": "' + "x" * 2000 + '"}')
+    config = configuration(tmp_path / "c.toml", dataset, settle=0.0, record_limit="1 KiB")
+    with service(tmp_path, config) as daemon:
+        daemon.becomes(blocked=1)
+        daemon.says("its 2,012 bytes are more than the 1 KiB allowed; move the file away, or raise record_limit")
+        assert run("audiobatchd", "--config", config, "--once", dataset)[0] == 1
+        _, out, _ = run("audiobatchctl", "missing", dataset, "--config", config, "--features", "mine")
+        assert "more than the 1 KiB allowed" in out
+        configuration(config, dataset, settle=0.0, record_limit="4 KiB")
+        assert run("audiobatchctl", "--socket", daemon.socket, "reload")[0] == 0
+        daemon.becomes(complete=1)
+    assert read_info(folder)["mine"] == "x" * 2000

@@ -38,7 +38,7 @@ SIGNATURES = {
     "read_info": "folder",
     "save_to_info": "folder, results",
     "analyze_folder_loudness": "folder",
-    "EssentiaAnalyzer": "model_directory=None, heads=None, families=None",
+    "EssentiaAnalyzer": "model_directory=None, heads=None, families=None, trusted_models=()",
     "EssentiaAnalyzer.analyze_file": "self, path",
 }
 
