@@ -107,9 +107,15 @@ def load(path: Path) -> Config:
     except msgspec.ValidationError as error:
         message = f"{path}: {_in_toml_words(str(error))}"
         raise ConfigError(message) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         message = f"{path}: not TOML: {error}"
         raise ConfigError(message) from error
+    for key in ("worker_memory", "record_limit"):
+        try:
+            size_in_bytes(getattr(config, key))
+        except OverflowError as error:
+            message = f"{path}: expected a size that there can be - at `{key}`"
+            raise ConfigError(message) from error
     base = path.resolve().parent
     datasets = [msgspec.structs.replace(each, path=str(base / each.path)) for each in config.dataset]
     for key in ("model_directory", "metrics_textfile"):

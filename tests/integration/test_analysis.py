@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,7 +87,7 @@ def test_a_model_of_another_digest_is_not_used(tmp_path: Path) -> None:
     models = write_default_models(tmp_path / "models")
     dataset = tmp_path / "dataset"
     folder = make_track(dataset / "Track", seconds=6, stems=())
-    keys = {"settle": 0.0, "analyzers": ["classifiers"], "model_directory": str(models)}
+    keys: dict[str, Any] = {"settle": 0.0, "analyzers": ["classifiers"], "model_directory": str(models)}
     config = configuration(tmp_path / "c.toml", dataset, **keys)
     assert run("audiobatchctl", "models", "verify", "--config", config)[0] == 1
     assert run("audiobatchd", "--config", config, "--once", dataset)[0] == 0

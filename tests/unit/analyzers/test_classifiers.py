@@ -763,5 +763,5 @@ def test_a_worker_is_told_of_heads_by_its_options(tmp_path: Path) -> None:
     ],
 )
 def test_options_that_cannot_be_make_it_unavailable(tmp_path: Path, options: dict[str, object], reason: str) -> None:
-    (offer,) = bench(write_default_models(tmp_path), **options).offers
+    (offer,) = bench(write_default_models(tmp_path), None, **options).offers
     assert (offer.name, offer.unavailable) == ("classifiers", f"[analyzer.classifiers] {reason}")

@@ -248,6 +248,30 @@ def test_sizes(tmp_path: Path, size: str, expected: int) -> None:
     assert config.size_in_bytes(loaded.worker_memory) == expected
 
 
+@pytest.mark.parametrize("key", ["worker_memory", "record_limit"])
+def test_a_size_that_no_number_can_tell_is_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(ConfigError, match=f"expected a size that there can be - at `{key}`"):
+        config.load(written(tmp_path, f'{key} = "{"9" * 400} TiB"\n'))
+
+
+@pytest.mark.parametrize("value", ["[" * 5000 + "]" * 5000, "9" * 5000], ids=["depth", "digits"])
+def test_what_python_cannot_follow_is_no_configuration(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match="not TOML: "):
+        config.load(written(tmp_path, f"workers = {value}\n"))
+
+
+def test_a_configuration_is_read_up_to_a_limit(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read .*: its 1,600,000 bytes are more than the 1 MiB allowed"):
+        config.load(written(tmp_path, "# x\n" * 400_000))
+
+
+def test_a_trusted_digest_may_have_its_kind_before_it(tmp_path: Path) -> None:
+    loaded = config.load(written(tmp_path, f'trusted_models = ["{"a" * 64}", "sha256:{"b" * 64}"]\n'))
+    assert loaded.trusted_digests == ("a" * 64, "b" * 64)
+    with pytest.raises(ConfigError, match="at `trusted_models"):
+        config.load(written(tmp_path, 'trusted_models = ["abc"]\n'))
+
+
 @pytest.mark.parametrize("size", ["4", "4 GB", "GiB", "-1 GiB", "4  GiB", "1e3 MiB", ""])
 def test_what_is_no_size(tmp_path: Path, size: str) -> None:
     with pytest.raises(ConfigError, match="at `worker_memory`"):
