@@ -192,7 +192,7 @@ def _in_seconds(ticks: int | None, stream: AudioStream) -> Fraction | None:
 
 
 class _Decoding:
-    """One stream on its way to an array; `on_progress` is called with every packet."""
+    """One stream on its way to an array; `on_progress` is called with every frame that has samples."""
 
     def __init__(
         self,
@@ -229,9 +229,9 @@ class _Decoding:
 
     def _frames(self, container: InputContainer) -> Iterator[AudioFrame]:
         for packet in container.demux(self._stream):
-            self._on_progress()
             for frame in packet.decode():
                 if frame.samples:
+                    self._on_progress()
                     yield frame
             if self._log:
                 self._check_log()

@@ -18,6 +18,9 @@ from audiobatchd.model import FileStamp, in_64_bits
 
 _BLOCK = 1 << 20
 _DIGEST_BYTES = 16
+_READINGS = 16
+"""How often a file is read over, by all who read in it, at most: parsers, the digest, a decoder that jumps about."""
+
 
 _KINDS = {
     stat.S_IFIFO: "is a FIFO",
@@ -32,7 +35,8 @@ class SourceFile:
     """An open source file; a context manager that closes it.
 
     It keeps the directory descriptor that it was opened by, unowned: it must stay open as long as `unchanged` is asked.
-    `on_progress` is called, often, while the file is read or decoded: it has come a little further.
+    `on_progress` is called, often, while the file is read or decoded: it has come a little further. Reading the same
+    again and again, as a decoder may for ever, is none.
     """
 
     def __init__(self, folder_fd: int, name: bytes, fd: int, on_progress: Callable[[], None] = lambda: None) -> None:
@@ -43,6 +47,8 @@ class SourceFile:
         status = os.fstat(fd)
         self._identity = _identity(status)
         self.stamp = FileStamp(name, status.st_size, in_64_bits(status.st_mtime_ns))
+        self._worth_telling = _READINGS * status.st_size + _BLOCK
+        """Of how many more bytes read it is told."""
 
     def __enter__(self) -> Self:
         return self
@@ -54,7 +60,13 @@ class SourceFile:
 
     def window(self) -> FileWindow:
         """All of its bytes."""
-        return FileWindow(self.fd, self.stamp.size, self.on_progress)
+        return FileWindow(self.fd, self.stamp.size, self.was_read)
+
+    def was_read(self, count: int) -> None:
+        """Take note of so many bytes that were read."""
+        self._worth_telling -= count
+        if count and self._worth_telling > 0:
+            self.on_progress()
 
     def unchanged(self) -> bool:
         """Whether both the open file and what its name leads to now are what was opened.
@@ -140,5 +152,5 @@ def digest(source: SourceFile) -> str:
     while offset < size and (count := os.preadv(source.fd, [block[: size - offset]], offset)):
         hasher.update(block[:count])
         offset += count
-        source.on_progress()
+        source.was_read(count)
     return f"{kind}:{hasher.hexdigest()}"

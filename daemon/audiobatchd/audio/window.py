@@ -24,10 +24,10 @@ class Window(Protocol):
 class FileWindow:
     """The first `size` bytes of an open file. Raises OSError as the file system gives it.
 
-    `on_read` is called whenever some have been read.
+    `on_read` is told how many have been read, each time.
     """
 
-    def __init__(self, fd: int, size: int, on_read: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, fd: int, size: int, on_read: Callable[[int], None] = lambda _: None) -> None:
         self._fd = fd
         self.size = size
         self._on_read = on_read
@@ -43,7 +43,7 @@ class FileWindow:
             if not more:
                 break
             block += more
-        self._on_read()
+        self._on_read(len(block))
         return block
 
 

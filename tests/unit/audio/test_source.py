@@ -374,3 +374,15 @@ def test_the_digest_of_a_written_flac_goes_by_its_samples(tmp_path: Path, opened
     ]
     first, second, third = (digest(opened(path)) for path in paths)
     assert first == second != third
+
+
+def test_reading_the_same_for_ever_is_no_progress(tmp_path: Path, opened: Opened) -> None:
+    path = tmp_path / "full_mix.wav"
+    path.write_bytes(bytes(1 << 20))
+    source, told = opened(path), list[None]()
+    source.on_progress = lambda: told.append(None)
+    window = source.window()
+    for _ in range(1000):
+        window.at(0, 1 << 20)
+        window.at(1 << 20, 1)
+    assert 10 < len(told) < 20
