@@ -20,7 +20,7 @@ from support.service import eventually
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "audiobatchd-dev"
 """Where packaging/build-deb keeps its roots as well."""
 
-PACKAGES = "systemd-sysv,dbus,libpam-systemd,python3,python3-systemd"
+PACKAGES = "systemd-sysv,dbus,libpam-systemd,python3,python3-systemd,acl"
 """A small Debian with systemd and logins, and what the package depends on: it is installed without a network."""
 
 _MIRROR = "http://deb.debian.org/debian"

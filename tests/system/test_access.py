@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from system.unit import MUSIC, Unit
+from support.service import TIMEOUT, eventually
+from system.unit import MUSIC, TRACKS, Unit
 
 
 def test_root_and_members_of_the_group_may_ask(unit: Unit) -> None:
@@ -36,3 +37,29 @@ def test_a_stopped_service_stays_stopped_when_it_is_asked(unit: Unit) -> None:
     assert "no daemon answers" in answer.err
     assert (unit.show("ActiveState"), unit.show("MainPID")) == ("inactive", "0")
     assert unit.machine.run("systemctl", "is-active", "audiobatchd", check=False).out == "inactive\n"
+
+
+def test_setup_refuses_the_system_and_grants_rights_to_a_dataset(unit: Unit) -> None:
+    unit.begin(MUSIC)
+    machine = unit.machine
+    for place in ("/", "/etc", "/home", "/srv", "/home/mia"):
+        refused = machine.run("audiobatchctl", "setup", "--grant", place, check=False)
+        assert (refused.code, refused.out) == (2, ""), place
+
+    private = "/srv/private"
+    machine.run("install", "-d", "-o", "otto", "-g", "otto", "-m", "700", private)
+    script = 'umask 077; mkdir "$2"; cp "$1"/* "$2"'
+    machine.sh(script, f"{TRACKS}/short", f"{private}/Before", user="otto")
+    before = machine.run("getfacl", "-R", private).out
+    advice = machine.run("audiobatchctl", "setup", private, check=False)
+    assert (advice.code, f"audiobatchctl setup --grant {private}" in advice.out) == (1, True)
+
+    machine.run("audiobatchctl", "setup", "--grant", private)
+    machine.sh(script, f"{TRACKS}/short", f"{private}/After", user="otto")
+    for name in ("Before", "After"):
+        eventually(machine.path(f"{private}/{name}/{name}.INFO").exists, TIMEOUT, unit.log)
+    machine.run("rm", "-r", f"{private}/After", user="otto")
+    machine.run("rm", "-f", f"{private}/Before/Before.INFO", user="otto")
+
+    machine.run("audiobatchctl", "setup", "--undo", private)
+    assert machine.run("getfacl", "-R", private).out == before
