@@ -24,7 +24,7 @@ from audiobatchd.clock import Clock
 from audiobatchd.config import DatasetConfig
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import Offer, Policy, judges
-from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, WalkRead, WatchLost
+from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, RootSeen, WalkRead, WatchLost
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.dataset import read_folder
 from audiobatchd.errors import LockBusyError
@@ -42,6 +42,7 @@ from audiobatchd.walks import walk
 _READERS = 4
 _QUEUE_LIMIT = 1000
 _PATIENCE = 5.0
+_UNWATCHED = WatchReport(False, "only walks see changes")
 _T = TypeVar("_T")
 
 
@@ -59,6 +60,9 @@ class Watching(Entering, Protocol):
 
         `renew`: anew, although it seems to be as it should. Returns whether there was a root.
         """
+
+    def look(self, root: str) -> bool:
+        """Try again what could not be watched; whether the root is watched from now on, and was not."""
 
     def report(self, root: str) -> WatchReport:
         """How changes in the dataset are found."""
@@ -143,6 +147,10 @@ class Errands:
         threading.Thread(
             target=self._reporting, args=(partial(self._walk, action),), name=f"walk {action.dataset}", daemon=True
         ).start()
+
+    def look_at_root(self, dataset: str) -> None:
+        """See which directory the root is, and try again what could not be watched."""
+        self._in_reader(dataset, partial(self._look_at_root, dataset))
 
     def reap(self, action: do.ReapLocks) -> None:
         """Look after the locks."""
@@ -252,6 +260,11 @@ class Errands:
         if not was_there and walked.root is not None:
             self._post(WatchLost(action.dataset, "the root came just after it was to be watched"))
 
+    def _look_at_root(self, dataset: str) -> None:
+        is_watched_again = self._watches.look(dataset) if self._watches else False
+        report = self._watches.report(dataset) if self._watches else _UNWATCHED
+        self._post(RootSeen(dataset, root_of(dataset), report, is_watched_again))
+
     def _deliver(self, read: WalkRead) -> None:
         """Hand a walk's batch over, no faster than the loop takes them."""
         while self._waiting() > _QUEUE_LIMIT and not self._ending.wait(0.01):
@@ -309,6 +322,15 @@ def tidy(key: FolderKey) -> None:
         eventlog.log("tidy-failed", {"folder": folder, "reason": error.strerror})
     finally:
         lock.release()
+
+
+def root_of(path: str) -> tuple[int, int] | None:
+    """The (device, inode) of the directory at `path`; None where there is none that can be reached."""
+    try:
+        status = os.stat(os.path.join(path, ""))  # which takes a directory
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def probe(key: FolderKey, cause: Cause, other: FolderKey | None = None) -> str:

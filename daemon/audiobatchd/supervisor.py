@@ -244,6 +244,8 @@ class Supervisor:
                     self._errands.read(key)
                 case do.WalkTree():
                     self._errands.walk(action)
+                case do.LookAtRoot(dataset):
+                    self._errands.look_at_root(dataset)
                 case do.ReapLocks():
                     self._errands.reap(action)
                 case do.Probe():

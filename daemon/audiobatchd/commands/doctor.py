@@ -17,12 +17,13 @@ from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.control.client import ControlClient
 from audiobatchd.diagnosis import NEEDED, WELCOME, Finding, Level
 from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError
+from audiobatchd.model import WatchMode
 from audiobatchd.models import store
 from audiobatchd.models.store import State
 from audiobatchd.names import parsed, shown
 from audiobatchd.status import Status
 from audiobatchd.terminal_text import as_json, counted, printable
-from audiobatchd.watch import limits
+from audiobatchd.watch import limits, trial
 
 _LOOKED_AT = 3
 _USER = "audiobatch"
@@ -69,6 +70,7 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
     yield from _space("the state directory", state)
     names = ("max_user_watches", "max_user_instances", "max_queued_events")
     yield from diagnosis.inotify({name: limits.limit(name) for name in names}, status, len(datasets))
+    yield from _watching(status, list(datasets.values()), uid)
     yield from _analyzers(status, settings)
     yield from _models(settings)
 
@@ -130,6 +132,21 @@ def _space(what: str, path: Path) -> Iterator[Finding]:
         yield Finding(Level.ACT, f"{what} cannot be looked at: {error.strerror}", f"see what is wrong with {path}")
         return
     yield diagnosis.space(what, found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
+
+
+def _watching(status: Status | None, datasets: list[DatasetConfig], uid: int | None) -> Iterator[Finding]:
+    """Whether what the service watches, or would, can be watched now, by the user whom the kernel counts it for."""
+    paths = [each.path for each in datasets if each.mode is not WatchMode.WALK]
+    if status:
+        # It holds the instances that it has: what it could not have is tried, or whether one more could be had.
+        lacking = [parsed(each.path) for each in status.datasets if each.remark and each.remark == each.watch]
+        paths = lacking or paths[:1]
+    itself = uid is None or uid == os.geteuid()
+    if not paths or not (itself or os.geteuid() == 0):
+        return
+    errors = trial.tried(paths) if itself or uid is None else trial.tried(paths, uid, _groups_of(uid))
+    if errors is not None:
+        yield from diagnosis.inotify_trial(errors, known=uid is not None)
 
 
 def _analyzers(status: Status | None, settings: Config) -> Iterator[Finding]:

@@ -63,6 +63,13 @@ class WalkTree:
 
 
 @dataclass(frozen=True, slots=True)
+class LookAtRoot:
+    """See which directory a dataset's root is, and try again what could not be watched. The answer is `RootSeen`."""
+
+    dataset: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReapLocks:
     """Remove the locks of the dead in these directories of a dataset. The answer is a `LocksSeen`.
 
@@ -166,6 +173,7 @@ Action = (
     | SendJob
     | ReadFolder
     | WalkTree
+    | LookAtRoot
     | ReapLocks
     | Remember
     | KeepAttempt

@@ -11,7 +11,7 @@ from audiobatchd.core.messages import Result
 from audiobatchd.model import Cause, DatasetState, FolderKey, Outcome, WalkKind
 
 LOOK_AGAIN = 5.0
-"""Seconds between looks for a root that is not there."""
+"""Seconds between two looks at a root, whether it is there or not."""
 
 PASS = 60.0
 """Seconds between two looks at the directories' times, at least."""
@@ -98,6 +98,10 @@ class Dataset:
     is_track: bool = False
     overdue: dict[str, str] = field(default_factory=dict)
     reap_at: float | None = None
+    look_at: float | None = 0.0
+    """When the root is looked at again, apart from walks; None while that is under way."""
+    lacks: frozenset[int] = frozenset()
+    """Why directories are not watched that should be, as error numbers: those that were told of."""
 
     @property
     def standing(self) -> tuple[DatasetState, str]:
@@ -216,6 +220,12 @@ class Dataset:
         if moved and known and not seen:
             return DatasetState.PAUSED, f"another file system, with none of the {known} folders that were known"
         return None
+
+    def looked(self, root: tuple[int, int] | None, now: float) -> None:
+        """The root was looked at: another one than that of the last walk which was believed has to be walked."""
+        self.look_at = now + LOOK_AGAIN
+        if self.believed and self.state in (DatasetState.ACTIVE, DatasetState.WALKING) and root != self.root:
+            self.want_walk(now)
 
     def take_trees(self) -> tuple[str, ...]:
         """The directories to be walked now, without those that lie in another one of them."""

@@ -73,6 +73,8 @@ class Dispatcher:
                 return self._walk_read(event, now)
             case on.Walked():
                 return self.rounds.walked(event, now)
+            case on.RootSeen():
+                return self.rounds.root_seen(event, now)
             case on.LocksSeen():
                 return self.rounds.locks_seen(event, now)
             case on.Probed(dataset, cause, trouble):
@@ -243,7 +245,13 @@ class Dispatcher:
                 return key.dataset in self.datasets
             case on.WalkRead(readings, path):
                 return (path or (readings[0].key.dataset if readings else "")) in self.datasets
-            case on.Walked(dataset=path) | on.LocksSeen(dataset=path) | on.Probed(dataset=path) | on.WatchLost(path):
+            case (
+                on.Walked(dataset=path)
+                | on.RootSeen(dataset=path)
+                | on.LocksSeen(dataset=path)
+                | on.Probed(dataset=path)
+                | on.WatchLost(path)
+            ):
                 return path in self.datasets
         return True
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from audiobatchd.core.messages import FromWorker
 from audiobatchd.core.plan import Plan
 from audiobatchd.core.readings import Reading
-from audiobatchd.model import Cause, FolderKey, WalkKind
+from audiobatchd.model import Cause, FolderKey, WalkKind, WatchReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,19 @@ class Walked:
     refusal: str = ""
     locks: str = ""
     cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RootSeen:
+    """A dataset's root was looked at, apart from any walk."""
+
+    dataset: str
+    root: tuple[int, int] | None
+    """The root directory's (device, inode); None where there is no such directory."""
+    watch: WatchReport
+    """How the dataset is watched now."""
+    is_watched_again: bool = False
+    """Whether this look had it watched, after that had been impossible: nothing of the time between was heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +227,7 @@ Event = (
     | FolderRead
     | WalkRead
     | Walked
+    | RootSeen
     | LocksSeen
     | Probed
     | RetryAsked

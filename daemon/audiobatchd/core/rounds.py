@@ -26,11 +26,12 @@ class Rounds:
 
     def due(self, now: float) -> list[do.Action]:
         """The rounds that begin now."""
-        return [*self._walks(now), *self._reap(now), *self._probe(now)]
+        return [*self._walks(now), *self._looks(now), *self._reap(now), *self._probe(now)]
 
     def wakeups(self) -> list[float | None]:
         """When there is something to do again."""
         times: list[float | None] = [dataset.reap_at for dataset in self._datasets.values()]
+        times += [dataset.look_at for dataset in self._datasets.values() if not self._plan.once]
         times += [hold.probe_at for dataset in self._datasets.values() for hold in dataset.holds.values()]
         times += [dataset.next_walk(once=self._plan.once) for dataset in self._datasets.values()]
         return times
@@ -69,6 +70,8 @@ class Rounds:
     def walked(self, walk: on.Walked, now: float) -> list[do.Action]:
         """What follows from what a walk found."""
         dataset = self._datasets[walk.dataset]
+        if dataset.look_at is not None:
+            dataset.look_at = now  # it has just been tried to watch the root: what came of that is not to wait
         if walk.kind is WalkKind.TREES:
             dataset.walking_trees = False
             dataset.parents |= walk.parents
@@ -102,6 +105,30 @@ class Rounds:
         if all(each.walks or each.passes for each in self._datasets.values()) and self._life.walked():
             actions.append(do.AnnounceReady())
         return actions
+
+    def _looks(self, now: float) -> list[do.Action]:
+        """The roots that are looked at now; in one pass walks alone see them."""
+        actions: list[do.Action] = []
+        for dataset in self._datasets.values():
+            if not self._plan.once and dataset.look_at is not None and now >= dataset.look_at:
+                dataset.look_at = None
+                actions.append(do.LookAtRoot(dataset.path))
+        return actions
+
+    def root_seen(self, seen: on.RootSeen, now: float) -> list[do.Action]:
+        """What follows from a look at a root. That something cannot be watched is told once, and when it can again."""
+        dataset = self._datasets[seen.dataset]
+        dataset.looked(seen.root, now)
+        if seen.is_watched_again:
+            dataset.want_walk(now)
+        watch = seen.watch
+        if watch.lacks - dataset.lacks:
+            dataset.lacks |= watch.lacks
+            return [do.Report("watch-degraded", {"dataset": seen.dataset, "reason": watch.degraded})]
+        told, dataset.lacks = dataset.lacks, dataset.lacks if watch.lacks else frozenset()
+        if told and watch.events and not watch.lacks:
+            return [do.Report("watch-restored", {"dataset": seen.dataset})]
+        return []
 
     def _reap(self, now: float) -> list[do.Action]:
         """Locks are looked at after every walk, and every `reap` seconds or less often; in one pass, after its walk."""

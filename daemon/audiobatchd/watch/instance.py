@@ -6,10 +6,11 @@ Built on watchdog's `InotifyFD` (docs/adr/0012). What is heard is the business o
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyFD, Mask, WatchDescriptor
 
@@ -17,7 +18,7 @@ from audiobatchd.core.events import Event, TreeAppeared, WatchLost
 from audiobatchd.model import FolderKey, WatchTerms
 from audiobatchd.names import folder_at
 from audiobatchd.watch.hearing import Hearing
-from audiobatchd.watch.limits import Budget, limit
+from audiobatchd.watch.limits import Budget, is_shortage, limit, reserve_descriptors
 from audiobatchd.watch.tree import Tree
 
 _C = InotifyConstants
@@ -35,6 +36,8 @@ _ID = CallbackId(0)
 _TRIES = 3
 _NO_DIRECTORIES = 2
 _PATIENCE = 5.0
+_MADE_UP = 1000
+"""So many directories that room was lacking for are tried at one look."""
 # A directory that comes back before it was let go is registered twice; that is no matter.
 warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
 
@@ -68,6 +71,7 @@ class Instance:
         self._let_go: set[int] = set()
         self._portion = max(limit("max_queued_events") // 4, 1)
         self._hearing = Hearing(self, terms)
+        reserve_descriptors()
         self._descriptor = InotifyFD()
         self._descriptor.name = f"watch {root}"
         self._descriptor.daemon = True  # a mount that hangs must not keep the service from ending
@@ -122,6 +126,28 @@ class Instance:
         """Whether the directory is watched."""
         return self.tree.is_watched(path)
 
+    # Asked by looks
+
+    def make_up(self) -> None:
+        """Watch what room was lacking for, as far as there is some now. A walk finds what came meanwhile."""
+        with self._lock:
+            lacking = (path for path, number in self.tree.lacking.items() if is_shortage(number))
+            paths = list(itertools.islice(lacking, _MADE_UP))
+        for path in paths:
+            # As a leaf, for it must not take the place of another one: these two would change places for ever.
+            number = self._obtain(path, leaf=True)
+            if is_shortage(number):
+                return
+            if number in (0, errno.EDQUOT):
+                self.post(TreeAppeared(FolderKey(self.root, path)))
+
+    def inherit(self, lacking: Mapping[str, int]) -> None:
+        """Room was lacking for these directories until now."""
+        with self._lock:
+            for path, number in lacking.items():
+                if path and not self.tree.is_watched(path):
+                    self.tree.lack(path, number)
+
     # Asked by the guard
 
     def is_alive(self) -> bool:
@@ -146,14 +172,16 @@ class Instance:
         with self._lock:
             self._sweep()
 
-    def stop(self) -> None:
-        """Watch no more. Waits for the thread, yet not for ever."""
+    def stop(self) -> dict[str, int]:
+        """Watch no more; what room was lacking for. Waits for the thread, yet not for ever."""
         with self._lock:
             self._ended = True
+            lacking = {path: number for path, number in self.tree.lacking.items() if is_shortage(number)}
             self._budget.give(len(self.tree.leaves))
             self.tree = Tree()
         self._descriptor.stop()
         self._descriptor.join(_PATIENCE)
+        return lacking
 
     # Asked while events are heard
 

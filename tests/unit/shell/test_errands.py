@@ -130,6 +130,9 @@ class ScriptedWatch(NobodyEntering):
     def ensure(self, root: str, *, renew: bool) -> bool:  # noqa: ARG002  # see `Watching`
         return self.happens()
 
+    def look(self, root: str) -> bool:  # noqa: ARG002  # see `Watching`
+        return False
+
     def report(self, root: str) -> WatchReport:  # noqa: ARG002  # see `Watching`
         return WatchReport(False, "")
 
