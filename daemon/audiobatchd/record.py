@@ -20,7 +20,7 @@ from msgspec import Raw
 
 from audiobatchd import interrupts, provenance
 from audiobatchd.core.discovery import is_companion
-from audiobatchd.errors import RecordError
+from audiobatchd.errors import RecordError, UnclearRecordError
 from audiobatchd.provenance import Entry, Provenance
 
 TEMPORARY_PREFIX = ".audiobatch-"
@@ -212,7 +212,7 @@ def _read(name: str, folder_fd: int) -> tuple[Record, _Identity]:
         values = _KEYS.decode(content)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         message = f"cannot understand the record: {error}"
-        raise RecordError(message) from error
+        raise UnclearRecordError(message) from error
     identity = (status.st_ino, status.st_size, status.st_mtime_ns)
     return Record(values, provenance.decode(values.get(provenance.KEY))), identity
 

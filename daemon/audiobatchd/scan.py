@@ -20,7 +20,7 @@ from audiobatchd.core.discovery import enters, is_companion
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.shapes import Shape, accounts_of, assess_shape, surely_due
 from audiobatchd.dataset import Listing
-from audiobatchd.errors import RecordError
+from audiobatchd.errors import RecordError, UnclearRecordError
 from audiobatchd.model import FileStamp, FolderKey
 from audiobatchd.names import folder_at, shown
 from audiobatchd.sightings import Sighting, Sightings
@@ -163,7 +163,8 @@ class Scanner:
             assessment = assess(facts, self.offers, self.policy)
             shape = self._shape(facts, assessment)
         except RecordError as error:
-            return self._blocked(key, listing, str(error))
+            unclear = _stamped(listing) if isinstance(error, UnclearRecordError) else ""
+            return self._blocked(key, listing, str(error), unclear)
         except (FileNotFoundError, NotADirectoryError):
             return Reading(key, Finding.GONE), Sighting(key.path, 0)  # since it was listed
         except OSError as error:
@@ -176,7 +177,7 @@ class Scanner:
             key,
             finding,
             signature=listing.signature,
-            access=listing.access,
+            access=self._access(key, listing) if finding is Finding.DUE else listing.access,
             on_their_way=bool(contents.temporaries),
             waits_for=shown(contents.temporaries[0]) if contents.temporaries else "",
             due=tuple(f"{role}: {', '.join(due.analyzer for due in work)}" for role, work in assessment.due.items()),
@@ -187,6 +188,8 @@ class Scanner:
             charges=counts[0],
             suspicions=counts[1],
             at_rest=at_rest,
+            # Emptied is what a record is before it is written in place.
+            unclear=_stamped(listing) if listing.record is not None and not listing.record[1] else "",
         )
         return reading, Sighting(key.path, listing.time, listing.signature, listing.access, finding, leaf, shape)
 
@@ -201,16 +204,21 @@ class Scanner:
         stale = tuple(name for name in due if name in facts.present)
         return Shape(roles, tuple(sorted(facts.present)), accounts, missing, stale)
 
-    def _blocked(self, key: FolderKey, listing: Listing, reason: str) -> tuple[Reading, Sighting]:
+    def _access(self, key: FolderKey, listing: Listing) -> str:
+        """By which it shows that what blocked a job may be over; a job tells the same, see `worker.job`."""
+        return f"{listing.access} {dataset.openness(self.folder(key.path))}"
+
+    def _blocked(self, key: FolderKey, listing: Listing, reason: str, unclear: str = "") -> tuple[Reading, Sighting]:
         leaf = not listing.contents.directories
         return (
             Reading(
                 key,
                 Finding.BLOCKED,
                 signature=listing.signature,
-                access=listing.access,
+                access=self._access(key, listing),
                 reasons={"": reason},
                 warnings=_warnings(listing),
+                unclear=unclear,
             ),
             Sighting(key.path, listing.time, listing.signature, listing.access, Finding.BLOCKED, leaf),
         )
@@ -222,6 +230,11 @@ class Scanner:
     def _given_up(self, known: FolderMemory, listing: Listing) -> bool:
         same = known.signature == listing.signature and known.judges == judges(self.offers)
         return bool(known.verdict) and same and not self.policy.overwrite
+
+
+def _stamped(listing: Listing) -> str:
+    """The record's stamp as a signature; empty where it is no file that somebody could be writing."""
+    return " ".join(map(str, listing.record)) if listing.record else ""
 
 
 def _is_as_it_was(old: Sighting, listing: Listing) -> bool:

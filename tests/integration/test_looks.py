@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from support.namespaces import allow_inotify, with_inotify
 from support.service import Service, configuration, eventually, record_of, run, service
 
 RATE = 8000
+WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
 
 def track(folder: Path, seconds: float = 1.0) -> Path:
@@ -55,3 +60,105 @@ def test_watch_that_cannot_be_had_is_tried_again(tmp_path: Path, kind: str) -> N
         third = track(root / "Third")
         eventually(lambda: record_of(third), what=daemon.log)
         assert (daemon.log().count("watch-degraded"), daemon.log().count("watch-restored")) == (1, 1)
+
+
+# What blocks a folder is over, and no event says so
+
+
+def blocked_by_flag(root: Path) -> Callable[[], None]:
+    """Every track folder may not be changed: `chattr +i`; gives what ends that."""
+    places = [path for path in root.iterdir() if path.is_dir()]
+
+    def flag(which: str) -> None:
+        done = subprocess.run(["chattr", which, *places], capture_output=True, check=False)
+        if done.returncode:
+            pytest.skip("chattr takes root, and a file system that has such flags")
+
+    flag("+i")
+    return lambda: flag("-i")
+
+
+def blocked_by_mode(root: Path) -> Callable[[], None]:
+    """The directory above the track folders, where their locks are made, may not be written to."""
+    root.chmod(0o555)
+    return lambda: root.chmod(0o755)
+
+
+def blocked_by_mount(root: Path) -> Callable[[], None]:
+    """The file system is mounted read-only."""
+    if os.geteuid() or subprocess.run(["mount", "--bind", root, root], capture_output=True, check=False).returncode:
+        pytest.skip("mounting takes root")
+    subprocess.run(["mount", "-o", "remount,bind,ro", root], check=True)
+    return lambda: void(subprocess.run(["mount", "-o", "remount,bind,rw", root], check=True))
+
+
+def void(_: object) -> None:
+    """Nothing."""
+
+
+@pytest.fixture
+def unmounted(tmp_path: Path) -> Iterator[None]:
+    """The dataset is no mount afterwards, nor has it flags."""
+    yield
+    for path in (tmp_path / "dataset").iterdir():
+        subprocess.run(["chattr", "-i", path], capture_output=True, check=False)
+    subprocess.run(["umount", "--lazy", tmp_path / "dataset"], capture_output=True, check=False)
+
+
+@pytest.mark.usefixtures("unmounted")
+@pytest.mark.parametrize("block", [blocked_by_flag, blocked_by_mode, blocked_by_mount])
+def test_folders_go_on_when_what_blocked_them_is_over(
+    tmp_path: Path, block: Callable[[Path], Callable[[], None]]
+) -> None:
+    root = tmp_path / "dataset"
+    for name in ("A", "B", "C"):
+        track(root / name)
+    free = block(root)
+    config = configuration(tmp_path / "c.toml", root)
+    prefix = WITHOUT_PRIVILEGES if block is blocked_by_mode else []
+    with service(tmp_path / "d", config, prefix=prefix) as daemon:
+        daemon.becomes(blocked=3)
+        walked = dataset_of(daemon)["last_walk"]
+        free()
+        daemon.becomes(complete=3)
+        assert dataset_of(daemon)["last_walk"] == walked, "no walk was needed"
+        assert daemon.log().count("folder-blocked") == 3
+
+
+# A record that is being written
+
+
+WRITER = """
+import sys, time
+with open(sys.argv[1], "w") as record:
+    for part in ('{"mine": 1', ', "also', ' mine": [1, 2', ', 3], "and": ', '{"this": "', 'too"}', "}"):
+        record.write(part)
+        record.flush()
+        time.sleep(0.3)
+"""
+
+
+def test_record_that_is_written_slowly_blocks_nothing(tmp_path: Path) -> None:
+    song = track(tmp_path / "dataset" / "Song")
+    config = configuration(tmp_path / "c.toml", song.parent, settle=1.0)
+    with service(tmp_path / "d", config) as daemon:
+        daemon.becomes(complete=1)
+        subprocess.run([sys.executable, "-c", WRITER, song / "Song.INFO"], check=True)
+        eventually(lambda: {"mine", "and", "lufs"} <= record_of(song).keys(), what=daemon.log)
+        daemon.becomes(complete=1)
+        assert "folder-blocked" not in daemon.log()
+
+
+def test_damaged_record_is_told_of_once(tmp_path: Path) -> None:
+    song = track(tmp_path / "dataset" / "Song")
+    config = configuration(tmp_path / "c.toml", song.parent, settle=0.5)
+    with service(tmp_path / "d", config) as daemon:
+        daemon.becomes(complete=1)
+        (song / "Song.INFO").write_text('{"mine": 1')
+        daemon.becomes(blocked=1)
+        track(song.parent / "Other")
+        daemon.becomes(blocked=1, complete=1)
+        assert daemon.log().count("folder-blocked") == 1
+        (song / "Song.INFO").write_text('{"mine": 1}')
+        daemon.becomes(complete=2)
+    assert record_of(song)["mine"] == 1

@@ -43,3 +43,5 @@ class Reading(Struct, frozen=True):
     charges: int = 0
     suspicions: int = 0
     at_rest: bool = False
+    unclear: str = ""
+    """A signature of the record where it says nothing that can be understood, and so may be half-written."""

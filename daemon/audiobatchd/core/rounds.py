@@ -26,11 +26,15 @@ class Rounds:
 
     def due(self, now: float) -> list[do.Action]:
         """The rounds that begin now."""
+        for key in self._ledger.blocked.due(now):
+            if self._datasets[key.dataset].works:
+                self._ledger.look_at_blocked(key, now)
         return [*self._walks(now), *self._looks(now), *self._reap(now), *self._probe(now)]
 
     def wakeups(self) -> list[float | None]:
         """When there is something to do again."""
         times: list[float | None] = [dataset.reap_at for dataset in self._datasets.values()]
+        times.append(self._ledger.blocked.next_look())
         times += [dataset.look_at for dataset in self._datasets.values() if not self._plan.once]
         times += [hold.probe_at for dataset in self._datasets.values() for hold in dataset.holds.values()]
         times += [dataset.next_walk(once=self._plan.once) for dataset in self._datasets.values()]

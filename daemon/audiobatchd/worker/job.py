@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from audiobatchd import record
 from audiobatchd.core.completeness import Assessment, Due, Facts, FileMemory, Policy, assess, judges
 from audiobatchd.core.messages import Job, Result
-from audiobatchd.dataset import Listing, is_link_below, read_folder
+from audiobatchd.dataset import Listing, is_link_below, openness, read_folder
 from audiobatchd.errors import (
     AnalyzerFaultError,
     DamagedFileError,
@@ -20,6 +20,7 @@ from audiobatchd.errors import (
     LockLostError,
     RecordError,
     SourceChangedError,
+    UnclearRecordError,
 )
 from audiobatchd.filesystems import cause_of, mount_of
 from audiobatchd.locks.content import Empty
@@ -99,7 +100,10 @@ def run(job: Job, bench: Bench, report: Report) -> Result:
     except (FileNotFoundError, NotADirectoryError):
         return Result(job.number, Outcome.GONE)
     except OSError as error:
-        return _refused(job, f"cannot lock the folder: {error.strerror}", error, folder)
+        access = ""
+        with contextlib.suppress(OSError):
+            access = _access(folder, read_folder(folder))
+        return _refused(job, f"cannot lock the folder: {error.strerror}", error, folder, access)
     try:
         if not job.alone and not isinstance(lock.predecessor, Empty):
             reason = f"whoever worked on it died: {holder_in_words(lock.predecessor)}"
@@ -148,7 +152,13 @@ def _locked(job: Job, folder: str, gate: Gate, bench: Bench, report: Report, on_
         found = record.read(name, descriptor)
         return _Work(job, folder, descriptor, gate, bench, report, on_progress, listing).do(found)
     except RecordError as error:
-        return Result(job.number, Outcome.BLOCKED, reasons={"": str(error)}, access=listing.access)
+        return Result(
+            job.number,
+            Outcome.BLOCKED,
+            reasons={"": str(error)},
+            access=_access(folder, listing),
+            unclear=isinstance(error, UnclearRecordError),
+        )
     except LockLostError:
         return Result(job.number, Outcome.CHANGED)
     except (FileNotFoundError, NotADirectoryError):
@@ -265,7 +275,7 @@ class _Work:
             unmeasurable={name: why for result in results for name, why in result.unmeasurable.items()},
             reasons=self.reasons,
             memory=self.memory,
-            access=self.listing.access,
+            access=_access(self.folder, self.listing) if Outcome.BLOCKED in self.outcomes else self.listing.access,
             audio_seconds=sum(result.audio_seconds for result in results),
             costs=_together(result.costs for result in results),
             unavailable=len(assessment.unavailable),
@@ -283,13 +293,19 @@ def _together(costs: Iterable[dict[str, float]]) -> dict[str, float]:
     return total
 
 
-def _refused(job: Job, reason: str, error: OSError, folder: str) -> Result:
+def _access(folder: str, listing: Listing) -> str:
+    """By which the service sees that what blocked the job may be over: see `scan`, which tells the same."""
+    return f"{listing.access} {openness(folder)}"
+
+
+def _refused(job: Job, reason: str, error: OSError, folder: str, access: str = "") -> Result:
     """The folder could not be locked, opened, or worked in."""
     cause = cause_of(error)
     return Result(
         job.number,
         Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR,
         reasons={"": reason},
+        access=access,
         cause=cause,
         where=shown(mount_of(folder) or mount_of(os.fsdecode(job.dataset))) if cause else "",
     )
