@@ -21,10 +21,20 @@ import msgspec
 from audiobatchd import eventlog, record
 from audiobatchd.catalog import Catalog, FolderMemory, Note
 from audiobatchd.clock import Clock
-from audiobatchd.config import DatasetConfig
+from audiobatchd.config import DatasetConfig, overlap
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import Offer, Policy, judges
-from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryAsked, RootSeen, WalkRead, WatchLost
+from audiobatchd.core.events import (
+    Event,
+    FolderRead,
+    LocksSeen,
+    Probed,
+    RetryAsked,
+    RootSeen,
+    Walked,
+    WalkRead,
+    WatchLost,
+)
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.dataset import read_folder
 from audiobatchd.errors import LockBusyError
@@ -33,7 +43,7 @@ from audiobatchd.locks import caretaker
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import Patience
 from audiobatchd.model import Attempt, Cause, FolderKey, WalkKind, WatchReport, WatchTerms
-from audiobatchd.names import folder_at
+from audiobatchd.names import folder_at, shown
 from audiobatchd.readers import Readers
 from audiobatchd.scan import Entering, NobodyEntering, Scanner
 from audiobatchd.sightings import Sightings
@@ -105,6 +115,9 @@ class Errands:
         self._watches: Watching | None = None
         self._readers: dict[str, Readers] = {}
         self._patience: dict[str, Patience] = {}
+        # Where each dataset's path led to at its last walk; the lock is held while that is compared and changed.
+        self._places: dict[str, str] = {}
+        self._placing = threading.Lock()
         self._notes = ThreadPoolExecutor(1, thread_name_prefix="catalog")
         self._ending = threading.Event()
 
@@ -184,7 +197,7 @@ class Errands:
 
     def note_root(self, action: do.NoteRoot) -> None:
         """Remember which directory a dataset's root is."""
-        self._in_catalog(partial(Sightings(self._catalog).note_root, action.dataset, action.root))
+        self._in_catalog(partial(Sightings(self._catalog).note_root, action.dataset, action.root, action.place))
 
     def keep_pause(self, action: do.KeepPause) -> None:
         """Remember, or forget, that somebody paused a dataset."""
@@ -255,15 +268,34 @@ class Errands:
         was_there = True
         if self._watches and action.kind is not WalkKind.TREES:
             was_there = self._watches.ensure(action.dataset, renew=action.renew)
-        walked = walk(scanner, action.paths, self._deliver, kind=action.kind, first=action.first)
+        walked = self._refused(action, scanner.place) or walk(
+            scanner, action.paths, self._deliver, kind=action.kind, first=action.first, accepts=action.accepts
+        )
         self._post(walked)
         if not was_there and walked.root is not None:
             self._post(WatchLost(action.dataset, "the root came just after it was to be watched"))
 
+    def _refused(self, action: do.WalkTree, place: str) -> Walked | None:
+        """What a walk comes to where the dataset's path leads into another dataset now; None where it does not.
+
+        The one that was there first has it. Both being worked on would be two names for each lock.
+        """
+        with self._placing:
+            taken = {path: other for path, other in self._places.items() if path in self._terms}
+            self._places = taken
+            for path, other in taken.items():
+                if path != action.dataset and overlap(place, other):
+                    self._places.pop(action.dataset, None)
+                    refusal = f"it leads to {shown(place)} now, which overlaps the dataset {shown(path)}"
+                    return Walked(action.dataset, action.kind, root_of(place), False, refusal=refusal, place=place)
+            self._places[action.dataset] = place
+        return None
+
     def _look_at_root(self, dataset: str) -> None:
         is_watched_again = self._watches.look(dataset) if self._watches else False
         report = self._watches.report(dataset) if self._watches else _UNWATCHED
-        self._post(RootSeen(dataset, root_of(dataset), report, is_watched_again))
+        place = os.path.realpath(dataset)
+        self._post(RootSeen(dataset, root_of(place), report, place, is_watched_again))
 
     def _deliver(self, read: WalkRead) -> None:
         """Hand a walk's batch over, no faster than the loop takes them."""
@@ -274,15 +306,16 @@ class Errands:
         self._post(read)
 
     def _reap(self, action: do.ReapLocks) -> None:
-        root, terms, patience = action.dataset, self._terms.get(action.dataset), self._patience.get(action.dataset)
+        terms, patience = self._terms.get(action.dataset), self._patience.get(action.dataset)
         if terms is None or patience is None:
             return
+        root = os.path.realpath(action.dataset)
         directories = [folder_at(root, parent) for parent in sorted(action.parents)]
         alone, started = terms.dataset.alone, time.thread_time()
         seen = caretaker.look_after(
             root, directories, patience, self._clock.monotonic(), self._own, alone=alone, root_too=action.root_too
         )
-        self._post(LocksSeen(root, seen.overdue, seen.left, time.thread_time() - started))
+        self._post(LocksSeen(action.dataset, seen.overdue, seen.left, time.thread_time() - started))
 
     # How
 
@@ -365,4 +398,4 @@ def _trouble_in(key: FolderKey, cause: Cause) -> str:
 
 
 def _folder(key: FolderKey) -> str:
-    return folder_at(key.dataset, key.path)
+    return folder_at(os.path.realpath(key.dataset), key.path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 import msgspec
@@ -72,6 +73,11 @@ class Scanner:
     marker: str | None = None
     watch: Entering = field(default_factory=NobodyEntering)
 
+    @cached_property
+    def place(self) -> str:
+        """Where `root` leads to, without links: all is read there, also when a link is pointed elsewhere meanwhile."""
+        return os.path.realpath(self.root)
+
     # One folder
 
     def read(self, path: str) -> Reading:
@@ -97,7 +103,7 @@ class Scanner:
         """What is at `path`, and what is to be noted of it; None where nothing is, or it cannot be read."""
         key = FolderKey(self.root, path)
         try:
-            if not self.is_entered(path) or dataset.is_link_below(self.root, path):
+            if not self.is_entered(path) or dataset.is_link_below(self.place, path):
                 return Reading(key, Finding.GONE), None
             listing = self.listing(path, hot=True)
         except (FileNotFoundError, NotADirectoryError):
@@ -111,16 +117,21 @@ class Scanner:
         return not path or all(enters(name, self.ignore) for name in path.split("/"))
 
     def is_lost(self) -> bool:
-        """Whether the dataset as it was known is not there: no root, nothing in it, or another file system."""
+        """Whether the dataset as it was known is not there: no root, nothing in it, or another root."""
         try:
-            known = Sightings(self.catalog).root(self.root)
-            return dataset.is_bare(self.root) or (known is not None and known[0] != os.stat(self.root).st_dev)
+            return dataset.is_bare(self.place) or self.is_elsewhere(os.stat(self.place).st_dev)
         except OSError:
             return True
 
+    def is_elsewhere(self, device: int) -> bool:
+        """Whether the root was on another `device` before, or links led to another one."""
+        sightings = Sightings(self.catalog)
+        root, place = sightings.root(self.root), sightings.place(self.root)
+        return (root is not None and root[0] != device) or (bool(place) and place != self.place)
+
     def folder(self, path: str) -> str:
         """The folder at `path` below the root."""
-        return folder_at(self.root, path)
+        return folder_at(self.place, path)
 
     # How
 

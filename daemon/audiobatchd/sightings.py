@@ -25,7 +25,7 @@ _NAMES = 400
 _COLUMNS = "path, time, signature, access, finding, leaf, shape"
 _FINDINGS = tuple(Finding)
 _PUT = "INSERT OR REPLACE INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_PAUSE = b"pause "
+_PAUSE, _ROOT, _PLACE = b"pause ", b"root ", b"place "
 _Row = tuple[bytes, int, str, str, int, int, int]
 
 
@@ -129,10 +129,23 @@ class Sightings:
         except (msgspec.MsgspecError, TypeError):
             return None
 
-    def note_root(self, dataset: str, root: tuple[int, int]) -> None:
-        """Keep which directory the root is."""
-        row = (_root_of(dataset), self._encoder.encode(root))
-        self._catalog.write_many("INSERT OR REPLACE INTO fact VALUES (?, ?)", [row])
+    def place(self, dataset: str) -> str:
+        """Where the dataset's path led to, without links; empty where nobody knows."""
+        rows = self._catalog.ask("SELECT value FROM fact WHERE name = ?", (_PLACE + os.fsencode(dataset),))
+        return os.fsdecode(rows[0][0]) if rows else ""
+
+    def note_root(self, dataset: str, root: tuple[int, int], place: str = "") -> None:
+        """Keep which directory the root is, and where that is without links."""
+        rows = [(_root_of(dataset), self._encoder.encode(root)), (_PLACE + os.fsencode(dataset), os.fsencode(place))]
+        self._catalog.write_many("INSERT OR REPLACE INTO fact VALUES (?, ?)", rows)
+
+    def rename(self, old: str, new: str) -> None:
+        """The dataset goes by another name from now on."""
+        names = (os.fsencode(new), os.fsencode(old))
+        for table in ("folder", "attempt", "sighting"):
+            self._catalog.write_many(f"UPDATE OR REPLACE {table} SET dataset = ? WHERE dataset = ?", [names])  # noqa: S608  # ours
+        rows = [(prefix + names[0], prefix + names[1]) for prefix in (_PAUSE, _ROOT)]
+        self._catalog.write_many("UPDATE OR REPLACE fact SET name = ? WHERE name = ?", rows)
 
     def pauses(self, now: float) -> dict[str, float | None]:
         """The datasets that somebody paused, with the seconds that are left of it at the time of day `now`."""
@@ -198,4 +211,4 @@ class Sightings:
 
 
 def _root_of(dataset: str) -> bytes:
-    return b"root " + os.fsencode(dataset)
+    return _ROOT + os.fsencode(dataset)

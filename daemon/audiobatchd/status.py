@@ -50,6 +50,8 @@ class DatasetStatus(Struct, frozen=True):
     watch: str
     locks: str
     overdue: dict[str, str]
+    target: str = ""
+    """Where the path leads to, where that is through links; empty where it is not, or nobody has looked yet."""
 
 
 class AnalyzerStatus(Struct, frozen=True):
@@ -99,6 +101,8 @@ class FolderReport(Struct, frozen=True):
     doing: str
     holder: str
     attempts: list[Attempt]
+    target: str = ""
+    """Where the dataset's path leads to, where that is through links; empty where it is not."""
 
 
 class Status(Struct, frozen=True):

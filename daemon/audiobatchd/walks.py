@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
 
 import msgspec
 
@@ -19,36 +21,49 @@ from audiobatchd.core.shapes import Shape
 from audiobatchd.dataset import Listing
 from audiobatchd.filesystems import Kind
 from audiobatchd.model import FolderKey, WalkKind, in_64_bits
+from audiobatchd.names import shown
 from audiobatchd.scan import Scanner
 from audiobatchd.sightings import Sighting, Sightings
 
 _BATCH = 64
 _PASS_BATCH = 512
+_LOOKED_FOR = 1000
 _GENTLY = 0.25
 """The share of a core that a walk takes which nobody waits for."""
 
 Deliver = Callable[[WalkRead], None]
 
 
-def walk(scanner: Scanner, paths: tuple[str, ...], deliver: Deliver, *, kind: WalkKind, first: bool) -> Walked:
+def walk(
+    scanner: Scanner,
+    paths: tuple[str, ...],
+    deliver: Deliver,
+    *,
+    kind: WalkKind,
+    first: bool,
+    accepts: bool = False,
+) -> Walked:
     """Look at every track folder from each of `paths` down, or, of a PASS, at what has changed in all of them.
 
     Nothing is read where the file system's locks are not shared between machines, unless this one works there alone.
-    `first`: nobody knows yet what is in the dataset. Raises whatever `deliver` raises.
+    `first`: nobody knows yet what is in the dataset. Nor is anything read in another root than before that has none of
+    the folders that were known, unless the walk `accepts` whatever is there. Raises whatever `deliver` raises.
     """
     started = time.thread_time()
-    root = scanner.root
+    root, place = scanner.root, scanner.place
     try:
-        status = os.stat(os.path.join(root, ""))  # which takes a directory
-        filesystem_kind, filesystem = filesystems.of(root)
-        bare = kind is WalkKind.PASS and dataset.is_bare(root)
+        status = os.stat(os.path.join(place, ""))  # which takes a directory
+        filesystem_kind, filesystem = filesystems.of(place)
+        bare = kind is WalkKind.PASS and dataset.is_bare(place)
     except OSError as error:
-        remark = "" if isinstance(error, FileNotFoundError) else f"cannot read it: {error.strerror}"
-        return Walked(root, kind, None, empty=True, remark=remark)
+        return Walked(root, kind, None, empty=True, remark=_why_missing(root, place, error), place=place)
     identity, locks = (status.st_dev, status.st_ino), f"{filesystem_kind.value} ({filesystem})"
     if filesystem_kind is Kind.WEAK and not scanner.alone:
         refusal = filesystems.refusal(filesystem)
-        return Walked(root, kind, identity, empty=False, refusal=refusal, locks=locks)
+        return Walked(root, kind, identity, empty=False, refusal=refusal, locks=locks, place=place)
+    if not accepts and scanner.is_elsewhere(status.st_dev) and _is_strange(scanner):
+        bare = dataset.is_bare(place)
+        return Walked(root, kind, identity, empty=bare, locks=locks, place=place, is_strange=True)
     made = _Walk(scanner, deliver, hurried=first, hot=kind is WalkKind.TREES)
     try:
         if kind is not WalkKind.PASS:
@@ -56,7 +71,7 @@ def walk(scanner: Scanner, paths: tuple[str, ...], deliver: Deliver, *, kind: Wa
         elif not bare:
             made.over_the_changed(first=first)
     except _RootLostError as error:
-        return Walked(root, kind, None, empty=True, remark=f"cannot read it: {error}")
+        return Walked(root, kind, None, empty=True, remark=f"cannot read it: {error}", place=place)
     return Walked(
         root,
         kind,
@@ -67,7 +82,21 @@ def walk(scanner: Scanner, paths: tuple[str, ...], deliver: Deliver, *, kind: Wa
         is_track=made.is_track,
         locks=locks,
         cost=time.thread_time() - started,
+        place=place,
     )
+
+
+def _why_missing(root: str, place: str, error: OSError) -> str:
+    if not isinstance(error, FileNotFoundError):
+        return f"cannot read it: {error.strerror}"
+    return "" if place == root else f"it leads to {shown(place)}, where there is no directory"
+
+
+def _is_strange(scanner: Scanner) -> bool:
+    """Whether none of the folders that were known is there; of very many only so many are looked for."""
+    known = (each for each in Sightings(scanner.catalog).all(scanner.root) if each.finding is not Finding.GONE)
+    looked_for = list(islice(known, _LOOKED_FOR))
+    return bool(looked_for) and not any(Path(scanner.folder(each.path)).is_dir() for each in looked_for)
 
 
 def _holds_anything(root: str) -> bool:
@@ -104,8 +133,8 @@ class _Walk:
 
     def down_from(self, paths: tuple[str, ...]) -> None:
         """List every directory, depth first, in the order of names."""
-        root = self._scanner.root
-        stack = [path for path in reversed(paths) if not dataset.is_link_below(root, path)]
+        place = self._scanner.place
+        stack = [path for path in reversed(paths) if not dataset.is_link_below(place, path)]
         while stack:
             path = stack.pop()
             listing = self._list(path)
@@ -141,7 +170,7 @@ class _Walk:
                     self._as_it_was(sighting, changed)
             if len(self._unchanged) >= _PASS_BATCH:
                 self._send()
-        if gone and (not _holds_anything(self._scanner.root) or (tracks and not self.tracks)):
+        if gone and (not _holds_anything(self._scanner.place) or (tracks and not self.tracks)):
             self.lost = True  # a mount went: nothing of that is to be believed
             return
         self._look_again(changed, gone + ignored)

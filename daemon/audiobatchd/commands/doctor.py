@@ -102,6 +102,8 @@ def _dataset(dataset: DatasetConfig, uid: int | None) -> Iterator[Finding]:
         what = f"cannot read {shown(path)}: {error.strerror}"
         yield Finding(Level.ACT, what, "mount it, or let the service's user read it: audiobatchctl setup DATASET")
         return
+    if (target := os.path.realpath(path)) != path:
+        yield Finding(Level.OK, f"{shown(path)} leads to {shown(target)}")
     yield diagnosis.locks(path, kind, filesystem, alone=dataset.alone)
     closed = [each for each in (path, *inside) if not _may_work(each, uid)]
     yield diagnosis.permissions(path, closed, known=uid is not None)

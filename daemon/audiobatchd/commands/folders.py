@@ -94,6 +94,8 @@ def explanation(report: FolderReport) -> list[str]:
     """The report as lines of text."""
     place = "" if report.folder == "." else f"/{report.folder}"
     lines = [f"{report.dataset}{place}", f"{_INDENT}State:   {report.state.value}"]
+    if report.target:
+        lines.append(f"{_INDENT}Dataset: leads to {report.target}")
     if report.reason:
         lines.append(f"{_INDENT}Reason:  {report.reason}")
     if report.since:
@@ -145,7 +147,7 @@ def named(folder: str, datasets: list[str]) -> FolderName:
     """The folder as the daemon calls it: named by its path on disk, or by the name that `status` shows."""
     path = os.path.realpath(folder)
     for dataset in datasets:
-        root = parsed(dataset)
+        root = os.path.realpath(parsed(dataset))
         if path == root or path.startswith(os.path.join(root, "")):
             return FolderName(dataset, shown(os.path.relpath(path, root)))
     inside = [each for each in datasets if Path(parsed(each), parsed(folder)).is_dir()] or datasets
@@ -158,7 +160,8 @@ def named(folder: str, datasets: list[str]) -> FolderName:
 def dataset_named(dataset: str, datasets: list[str]) -> str:
     """The path of one of the daemon's `datasets`, given by any path. Raises UsageError where it is none of them."""
     path = os.path.realpath(dataset)
-    if path in map(parsed, datasets):
-        return path
+    for each in datasets:
+        if os.path.realpath(parsed(each)) == path:
+            return parsed(each)
     message = f"no dataset of the daemon's: {shown(dataset)} ({', '.join(datasets) or 'it has none'})"
     raise UsageError(message)

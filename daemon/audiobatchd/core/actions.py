@@ -60,6 +60,8 @@ class WalkTree:
     kind: WalkKind = WalkKind.FULL
     renew: bool = False
     first: bool = False
+    accepts: bool = False
+    """Whether any folders are right, and also none of those that were known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ class NoteRoot:
 
     dataset: str
     root: tuple[int, int]
+    place: str = ""
+    """Its path without links."""
 
 
 @dataclass(frozen=True, slots=True)

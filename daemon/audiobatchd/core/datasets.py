@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from audiobatchd.core.events import Walked
 from audiobatchd.core.messages import Result
 from audiobatchd.model import Cause, DatasetState, FolderKey, Outcome, WalkKind
+from audiobatchd.names import shown
 
 LOOK_AGAIN = 5.0
 """Seconds between two looks at a root, whether it is there or not."""
@@ -98,6 +99,12 @@ class Dataset:
     is_track: bool = False
     overdue: dict[str, str] = field(default_factory=dict)
     reap_at: float | None = None
+    place: str = ""
+    """Where its path led to, without links, when a walk was last believed; empty where that is not known."""
+    leads_to: str = ""
+    """Where it leads to now, as far as was looked."""
+    known_at_start: int = 0
+    """How many folders were known when the round of full walks began."""
     look_at: float | None = 0.0
     """When the root is looked at again, apart from walks; None while that is under way."""
     lacks: frozenset[int] = frozenset()
@@ -190,6 +197,7 @@ class Dataset:
         self.pass_at = now if self.tells_all else now + max(PASS, self.pass_cost / PASS_SHARE)
         self.remark = walk.remark
         self.locks = walk.locks
+        self.leads_to = walk.place
         self.refused = bool(walk.refusal)
         why = self._why_not_to_believe(walk, known, seen)
         if walk.kind is WalkKind.FULL:
@@ -198,6 +206,7 @@ class Dataset:
             self._suspend(*why, now)
             return False
         self.root = walk.root
+        self.place = walk.place
         self.believed = True
         self.state = DatasetState.ACTIVE
         if not self.walks:
@@ -214,18 +223,28 @@ class Dataset:
         if self.accepting and walk.kind is WalkKind.FULL:
             self.accepting = False
             return None
+        switched = self._led_elsewhere(walk.place)
+        where = f"it leads to {shown(walk.place)} now" if switched else ""
         if walk.empty and known:
-            return DatasetState.PAUSED, f"empty, where {known} folders were known: is a mount lost?"
-        moved = self.root is not None and self.root[0] != walk.root[0]
-        if moved and known and not seen:
-            return DatasetState.PAUSED, f"another file system, with none of the {known} folders that were known"
+            what = f"{where}, which is empty, where" if where else "empty, where"
+            return DatasetState.PAUSED, f"{what} {known} folders were known: is a mount lost?"
+        moved = switched or (self.root is not None and self.root[0] != walk.root[0])
+        if walk.is_strange or (moved and known and not seen):
+            what = where or "another file system"
+            return DatasetState.PAUSED, f"{what}, with none of the {known} folders that were known"
         return None
 
-    def looked(self, root: tuple[int, int] | None, now: float) -> None:
+    def looked(self, root: tuple[int, int] | None, place: str, now: float) -> None:
         """The root was looked at: another one than that of the last walk which was believed has to be walked."""
         self.look_at = now + LOOK_AGAIN
-        if self.believed and self.state in (DatasetState.ACTIVE, DatasetState.WALKING) and root != self.root:
+        self.leads_to = place
+        is_another = root != self.root or self._led_elsewhere(place)
+        if self.believed and self.state in (DatasetState.ACTIVE, DatasetState.WALKING) and is_another:
             self.want_walk(now)
+
+    def _led_elsewhere(self, place: str) -> bool:
+        """Whether its path leads through links, and led to another directory than it does now."""
+        return bool(self.place and place) and self.place != place
 
     def take_trees(self) -> tuple[str, ...]:
         """The directories to be walked now, without those that lie in another one of them."""

@@ -40,6 +40,9 @@ class Dispatcher:
         self.datasets = {
             path: Dataset(path, rescan, *memory.datasets.get(path, (0, None))) for path, rescan in plan.datasets.items()
         }
+        for path, place in memory.places.items():
+            if path in self.datasets:
+                self.datasets[path].place = place
         self.crew = Crew(plan)
         for path, seconds in memory.pauses.items():
             if path in self.datasets:

@@ -87,6 +87,10 @@ class Walked:
     refusal: str = ""
     locks: str = ""
     cost: float = 0.0
+    place: str = ""
+    """Where the dataset's path leads to, without links."""
+    is_strange: bool = False
+    """Whether nothing was looked at because none of the known folders is there, in another root than the known one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,8 @@ class RootSeen:
     """The root directory's (device, inode); None where there is no such directory."""
     watch: WatchReport
     """How the dataset is watched now."""
+    place: str = ""
+    """Where the dataset's path leads to, without links."""
     is_watched_again: bool = False
     """Whether this look had it watched, after that had been impossible: nothing of the time between was heard."""
 

@@ -66,7 +66,10 @@ class Rounds:
                 self._ledger.walk_begins(dataset.path)
                 if kind is WalkKind.FULL and not dataset.round_open:
                     self._ledger.begin_round(dataset.path)
-                actions.append(do.WalkTree(dataset.path, kind=kind, renew=renew, first=first))
+                    dataset.known_at_start = self._ledger.count(dataset.path)
+                actions.append(
+                    do.WalkTree(dataset.path, kind=kind, renew=renew, first=first, accepts=dataset.accepting)
+                )
             if dataset.trees and not dataset.walking_trees:
                 actions.append(do.WalkTree(dataset.path, dataset.take_trees(), WalkKind.TREES, first=True))
         return actions
@@ -86,11 +89,14 @@ class Rounds:
             dataset.parents = {"", *walk.parents, *(() if whole else dataset.parents)}
             dataset.is_track = walk.is_track
             dataset.reap_at = now
-        known = max(self._ledger.count(walk.dataset), 0 if dataset.believed else dataset.known)
+        # Those that this walk came by first do not say that it is the same dataset.
+        count = dataset.known_at_start if whole else self._ledger.count(walk.dataset)
+        known = max(count, 0 if dataset.believed else dataset.known)
         gone = self._ledger.not_seen(walk.dataset) if whole else []
         accepted = dataset.accepting and walk.empty
         noted: list[do.Action] = []
-        seen = self._ledger.count(walk.dataset) - len(gone) if whole else walk.tracks
+        seen = dataset.known_at_start - len(gone) if whole else walk.tracks
+        place = dataset.place
         if dataset.walked(walk, known, seen, now):
             for key in gone:
                 if accepted:
@@ -100,10 +106,13 @@ class Rounds:
             for key in self._ledger.stale_warnings(walk.dataset) if whole else ():
                 self._ledger.hint(key, now)
             if whole and walk.root is not None and not walk.empty:
-                noted.append(do.NoteRoot(walk.dataset, walk.root))
+                noted.append(do.NoteRoot(walk.dataset, walk.root, walk.place))
+            if place and dataset.place != place:
+                fields: dict[str, do.Field] = {"dataset": walk.dataset, "target": dataset.place, "before": place}
+                noted.append(do.Report("root-changed", fields))
         actions = noted
         if (dataset.state, dataset.remark) != dataset.before:
-            fields: dict[str, do.Field] = {"dataset": walk.dataset, "folders": self._ledger.count(walk.dataset)}
+            fields = {"dataset": walk.dataset, "folders": self._ledger.count(walk.dataset)}
             fields |= {"remark": dataset.remark} if dataset.remark else {}
             actions.append(do.Report(f"dataset-{dataset.state.value}", fields))
         if all(each.walks or each.passes for each in self._datasets.values()) and self._life.walked():
@@ -122,7 +131,7 @@ class Rounds:
     def root_seen(self, seen: on.RootSeen, now: float) -> list[do.Action]:
         """What follows from a look at a root. That something cannot be watched is told once, and when it can again."""
         dataset = self._datasets[seen.dataset]
-        dataset.looked(seen.root, now)
+        dataset.looked(seen.root, seen.place, now)
         if seen.is_watched_again:
             dataset.want_walk(now)
         watch = seen.watch

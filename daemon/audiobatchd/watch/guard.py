@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+from audiobatchd.names import shown
 from audiobatchd.watch.instance import Instance
 
 GUARD_INTERVAL = 5.0
@@ -50,6 +51,8 @@ class Guard:
             status = os.stat(self._instance.root)
         except OSError as error:
             return f"cannot read the root: {error.strerror}"
+        if (place := os.path.realpath(self._instance.root)) != self._instance.place:
+            return f"it leads to {shown(place)} now"
         if (status.st_dev, status.st_ino) != self.identity:
             return "another directory has taken the root's place"
         if not self._instance.is_alive():

@@ -45,19 +45,22 @@ warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWa
 class Instance:
     """The watch on one dataset whose root is, and stays, one directory: another root takes another instance.
 
-    `post` must not block; it is called from any thread. `spare` has another instance give up a leaf, and tells whether
-    one did. Raises OSError where not even the root can be watched.
+    `place` is that directory's path without links, for one may be pointed elsewhere while this watch is held. `post`
+    must not block; it is called from any thread. `spare` has another instance give up a leaf, and tells whether one
+    did. Raises OSError where not even the root can be watched.
     """
 
     def __init__(
         self,
         root: str,
+        place: str,
         terms: WatchTerms,
         budget: Budget,
         post: Callable[[Event], None],
         spare: Callable[[Instance], bool],
     ) -> None:
         self.root = root
+        self.place = place
         self.tree = Tree()
         self.lost = ""
         self.cookie: int | None = None
@@ -257,7 +260,7 @@ class Instance:
             return False
 
     def _where(self, path: str) -> bytes:
-        return os.fsencode(folder_at(self.root, path))
+        return os.fsencode(folder_at(self.place, path))
 
     def _place(self, path: str, *, leaf: bool) -> int:
         where = self._where(path)
@@ -276,7 +279,7 @@ class Instance:
         other = self.tree.path_of.get(wd)
         if other == "":
             # The root itself, mounted once more below it; as the root it is told of.
-            self._add(os.fsencode(self.root), _ROOT_MASK)
+            self._add(os.fsencode(self.place), _ROOT_MASK)
             return errno.ENOENT
         if other in self.tree.leaves:
             self._budget.give()

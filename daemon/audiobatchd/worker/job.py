@@ -27,7 +27,7 @@ from audiobatchd.locks.content import Empty
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import holder_in_words
 from audiobatchd.model import Cause, Outcome
-from audiobatchd.names import shown
+from audiobatchd.names import folder_at, shown
 from audiobatchd.plugin_api import FULL_MIX, Value
 from audiobatchd.provenance import Entry
 from audiobatchd.record import Record
@@ -89,8 +89,10 @@ def run(job: Job, bench: Bench, report: Report) -> Result:
 
     Raises OSError where the disk fails.
     """
-    folder = os.fsdecode(os.path.join(job.dataset, job.path) if job.path else job.dataset)
-    if is_link_below(os.fsdecode(job.dataset), os.fsdecode(job.path)):
+    # One place for the whole job: a link on the way may be pointed elsewhere while it runs.
+    root, path = os.path.realpath(os.fsdecode(job.dataset)), os.fsdecode(job.path)
+    folder = folder_at(root, path)
+    if is_link_below(root, path):
         return Result(job.number, Outcome.GONE)
     lock = FolderLock(folder, job.budget)
     try:

@@ -122,7 +122,8 @@ def test_another_file_system_without_any_of_the_folders_is_no_mass_deletion_unti
     assert rig.core.datasets[DATASET].remark == "another file system, with none of the 2 folders that were known"
     rig.tick(5.0)
     assert reads(rig.tell(walked("X", device=7))) == []
-    assert only(do.WalkTree, rig.tell(on.RescanAsked(DATASET, accepts=True))) == [do.WalkTree(DATASET)]
+    accepting = do.WalkTree(DATASET, accepts=True)
+    assert only(do.WalkTree, rig.tell(on.RescanAsked(DATASET, accepts=True))) == [accepting]
     assert sorted(reads(rig.tell(walked("X", device=7)))) == [key("A"), key("B")]
 
 

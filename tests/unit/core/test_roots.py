@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 
+import pytest
+
 from audiobatchd.core import actions as do
-from audiobatchd.core.events import RootSeen
-from audiobatchd.model import DatasetState, WatchReport
-from support.core_rig import DATASET, MISSING_ROOT, Rig, only, plan, reports, walked
+from audiobatchd.core.dispatcher import Dispatcher
+from audiobatchd.core.events import RootSeen, Walked, WalkRead
+from audiobatchd.core.plan import Memory
+from audiobatchd.core.readings import Finding
+from audiobatchd.model import DatasetState, WalkKind, WatchReport
+from support.core_rig import (
+    DATASET,
+    MISSING_ROOT,
+    RESCAN,
+    Rig,
+    came_by,
+    key,
+    offer,
+    only,
+    plan,
+    reading,
+    reads,
+    reports,
+    walked,
+)
 
 WATCHED = WatchReport(True, "inotify")
 WITHOUT_INSTANCE = WatchReport(False, "no instance", "no instance", lacks=frozenset({errno.EMFILE}))
@@ -15,9 +35,11 @@ WITHOUT_ROOM = WatchReport(True, "inotify", "no watch", lacks=frozenset({errno.E
 ROOT = (1, 2)
 
 
-def seen(root: tuple[int, int] | None = ROOT, watch: WatchReport = WATCHED, *, again: bool = False) -> RootSeen:
+def seen(
+    root: tuple[int, int] | None = ROOT, watch: WatchReport = WATCHED, *, place: str = DATASET, again: bool = False
+) -> RootSeen:
     """A look at the root of the one dataset."""
-    return RootSeen(DATASET, root, watch, again)
+    return RootSeen(DATASET, root, watch, place, again)
 
 
 def test_root_is_looked_at_every_5_s_one_look_at_a_time() -> None:
@@ -82,3 +104,61 @@ def test_walk_is_followed_by_a_look() -> None:
     rig.start()
     rig.tell(seen())
     assert only(do.LookAtRoot, rig.tell(walked())) == [do.LookAtRoot(DATASET)]
+
+
+# A path that leads through links
+
+
+def led(*paths: str, place: str, strange: bool = False) -> Walked:
+    """The end of a full walk of the place that the dataset's path leads to."""
+    return dataclasses.replace(walked(*paths, empty=False), place=place, is_strange=strange)
+
+
+def settled_in(place: str) -> Rig:
+    """A dataset with two folders, which a walk found in this place."""
+    rig = Rig()
+    rig.start(reading("A", Finding.COMPLETE), reading("B", Finding.COMPLETE))
+    rig.tick(RESCAN)
+    rig.tell(came_by("A", "B"), led("A", "B", place=place))
+    return rig
+
+
+def test_link_that_leads_elsewhere_is_walked_at_once() -> None:
+    rig = settled_in("/one")
+    assert only(do.WalkTree, rig.tell(seen(place="/one"))) == []
+    assert only(do.WalkTree, rig.tell(seen(place="/two"))) == [do.WalkTree(DATASET)]
+
+
+def test_place_with_some_of_the_folders_is_told_of_and_kept() -> None:
+    rig = settled_in("/one")
+    rig.tick(RESCAN)
+    actions = rig.tell(came_by("A"), led("A", place="/two"))
+    told = do.Report("root-changed", {"dataset": DATASET, "target": "/two", "before": "/one"})
+    assert actions[:2] == [do.NoteRoot(DATASET, ROOT, "/two"), told]
+    assert key("B") in reads(actions)
+
+
+@pytest.mark.parametrize("strange", [False, True])
+def test_place_with_none_of_the_folders_pauses(strange: bool) -> None:
+    rig = settled_in("/one")
+    rig.tick(RESCAN)
+    found = [] if strange else [WalkRead((reading("X"),))]
+    rig.tell(*found, led("X", place="/two", strange=strange))
+    dataset = rig.core.datasets[DATASET]
+    assert dataset.standing == (
+        DatasetState.PAUSED,
+        "it leads to /two now, with none of the 2 folders that were known",
+    )
+    assert reads(rig.tick(1.0)) == []
+    rig.tick(5.0)
+    rig.tell(came_by("A", "B"), led("A", "B", place="/one"))
+    assert dataset.standing == (DatasetState.ACTIVE, "")
+
+
+def test_place_of_the_last_run_counts() -> None:
+    rig = Rig()
+    memory = Memory((offer(),), {DATASET: (3, ROOT)}, places={DATASET: "/one"})
+    rig.core = Dispatcher(rig.core.plan, rig.now, memory)
+    rig.tick()
+    rig.tell(dataclasses.replace(led(place="/two", strange=True), kind=WalkKind.PASS))
+    assert rig.core.datasets[DATASET].remark == "it leads to /two now, with none of the 3 folders that were known"
