@@ -115,6 +115,7 @@ class Errands:
         self._watches: Watching | None = None
         self._readers: dict[str, Readers] = {}
         self._patience: dict[str, Patience] = {}
+        self._known: dict[str, tuple[tuple[int, int], str]] = {}
         # Where each dataset's path led to at its last walk; the lock is held while that is compared and changed.
         self._places: dict[str, str] = {}
         self._placing = threading.Lock()
@@ -136,6 +137,7 @@ class Errands:
             )
         for path in [path for path in self._readers if path not in self._terms]:
             self._readers.pop(path).end()
+            self._known.pop(path, None)
             del self._patience[path]
         for path in self._terms:
             if path not in self._readers:
@@ -196,7 +198,8 @@ class Errands:
         self._in_catalog(partial(self._catalog.note, [note]))
 
     def note_root(self, action: do.NoteRoot) -> None:
-        """Remember which directory a dataset's root is."""
+        """Remember which directory a dataset's root is; at once, for readings that follow are judged by it."""
+        self._known[action.dataset] = action.root, action.place
         self._in_catalog(partial(Sightings(self._catalog).note_root, action.dataset, action.root, action.place))
 
     def keep_pause(self, action: do.KeepPause) -> None:
@@ -207,6 +210,10 @@ class Errands:
         else:
             until = None if action.seconds is None else self._clock.wall().timestamp() + action.seconds
             self._in_catalog(partial(sightings.note_pause, action.dataset, until))
+
+    def mend_catalog(self) -> None:
+        """Have the catalog write what it could not write, if it can by now."""
+        self._in_catalog(self._catalog.retry)
 
     def keep(self, key: FolderKey, attempt: Attempt) -> None:
         """Add an attempt to the history."""
@@ -243,6 +250,7 @@ class Errands:
             self._catalog,
             settings.ready_marker,
             watch,
+            self._known.get(dataset),
         )
 
     def stop(self) -> None:

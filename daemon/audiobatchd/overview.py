@@ -21,14 +21,22 @@ _SHOWN = 20
 
 
 class Overview:
-    """A view of one dispatcher. `wall` is the time of day now, `now` the same moment on the monotonic clock."""
+    """A view of one dispatcher. `wall` is the time of day now, `now` the same moment on the monotonic clock.
+
+    `troubled` tells why the catalog cannot be written; nothing where it can.
+    """
 
     def __init__(
-        self, core: Dispatcher, started: datetime, watched: Callable[[str], WatchReport] | None = None
+        self,
+        core: Dispatcher,
+        started: datetime,
+        watched: Callable[[str], WatchReport] | None = None,
+        troubled: Callable[[], str] = str,
     ) -> None:
         self._core = core
         self._started = started
         self._watched = watched
+        self._troubled = troubled
 
     def status(self, now: float, wall: datetime) -> Status:
         """All that `GET /v1/status` tells."""
@@ -40,7 +48,7 @@ class Overview:
             version=__version__,
             pid=os.getpid(),
             state=core.life.state.value,
-            remark=f"no worker can start: {core.crew.cannot_start}" if self._nobody_works() else "",
+            remark=self._remark(),
             started=self._started.isoformat(timespec="seconds"),
             uptime=round(now - core.tally.started, 1),
             datasets=datasets,
@@ -136,6 +144,12 @@ class Overview:
     def failures(self, now: float, wall: datetime) -> list[Trouble]:
         """Every folder that failed or is blocked, the latest first."""
         return self._troubles(now, wall, len(self._core.ledger.troubled))
+
+    def _remark(self) -> str:
+        """What keeps the service as a whole from working, or from remembering."""
+        remarks = [f"no worker can start: {self._core.crew.cannot_start}" if self._nobody_works() else ""]
+        remarks.append(shown(self._troubled()))
+        return "; ".join(filter(None, remarks))
 
     def _nobody_works(self) -> bool:
         return bool(self._core.crew.cannot_start) and self._core.crew.nobody_boots()

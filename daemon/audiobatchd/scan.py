@@ -72,6 +72,8 @@ class Scanner:
     catalog: Catalog
     marker: str | None = None
     watch: Entering = field(default_factory=NobodyEntering)
+    known: tuple[tuple[int, int], str] | None = None
+    """The root, as (device, inode), and its place when a walk was last believed; None: as the catalog has them."""
 
     @cached_property
     def place(self) -> str:
@@ -126,7 +128,7 @@ class Scanner:
     def is_elsewhere(self, device: int) -> bool:
         """Whether the root was on another `device` before, or links led to another one."""
         sightings = Sightings(self.catalog)
-        root, place = sightings.root(self.root), sightings.place(self.root)
+        root, place = self.known or (sightings.root(self.root), sightings.place(self.root))
         return (root is not None and root[0] != device) or (bool(place) and place != self.place)
 
     def folder(self, path: str) -> str:

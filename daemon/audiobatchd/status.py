@@ -108,7 +108,7 @@ class FolderReport(Struct, frozen=True):
 class Status(Struct, frozen=True):
     """The whole. `time_left` is null while nobody can tell; `done` counts folders completed since the start.
 
-    `remark` is what keeps the service as a whole from working; empty where nothing does.
+    `remark` is what keeps the service as a whole from working, or from remembering; empty where nothing does.
     """
 
     version: str

@@ -109,7 +109,9 @@ class Supervisor:
         self._worker_settings = worker_settings(config, source.model_directories(config))
         memory = memory_of(catalog, config, clock.wall().timestamp()) if mode is Mode.SERVICE else NO_MEMORY
         self.core = Dispatcher(plan_of(config, policy, mode), clock.monotonic(), memory)
-        self.overview = Overview(self.core, clock.wall(), watches.report if watches else None)
+        self.overview = Overview(
+            self.core, clock.wall(), watches.report if watches else None, lambda: self._catalog.trouble
+        )
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._code: int | None = None
@@ -329,6 +331,8 @@ class Supervisor:
         while True:
             await asyncio.sleep(_PULSE)
             self._queue.put_nowait(WorkersMeasured(self._pool.resident()))
+            if self._catalog.trouble:
+                self._errands.mend_catalog()
 
     def _update_views(self) -> None:
         if self._views:

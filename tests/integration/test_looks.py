@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +20,7 @@ from support.namespaces import allow_inotify, with_inotify
 from support.service import Service, configuration, eventually, record_of, run, service
 
 RATE = 8000
+WIDE = {"COLUMNS": "500"}
 WITHOUT_PRIVILEGES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
 
@@ -162,3 +165,70 @@ def test_damaged_record_is_told_of_once(tmp_path: Path) -> None:
         (song / "Song.INFO").write_text('{"mine": 1}')
         daemon.becomes(complete=2)
     assert record_of(song)["mine"] == 1
+
+
+# A catalog that cannot be written
+
+
+def locked_catalog(catalog: Path) -> Callable[[], None]:
+    """Another process has the database; gives what ends that."""
+    holder = sqlite3.connect(catalog, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    return holder.close
+
+
+def full_catalog(catalog: Path) -> Callable[[], None]:
+    """The state directory's file system is full; gives what ends that."""
+    filler = catalog.with_name("filler")
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    return filler.unlink
+
+
+@pytest.fixture
+def small_state(tmp_path: Path) -> Iterator[Path]:
+    """The directory of the service, with its state on a small file system of its own, where that can be made."""
+    directory = tmp_path / "d"
+    (directory / "state").mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "none", directory / "state"]
+    mounted = os.geteuid() == 0 and not subprocess.run(mount, capture_output=True, check=False).returncode
+    yield directory
+    if mounted:
+        subprocess.run(["umount", "--lazy", directory / "state"], check=True)
+
+
+@pytest.mark.parametrize(
+    ("hinder", "reason"), [(locked_catalog, "database is locked"), (full_catalog, "database or disk is full")]
+)
+def test_folders_are_done_while_the_catalog_cannot_be_written(
+    tmp_path: Path, small_state: Path, hinder: Callable[[Path], Callable[[], None]], reason: str
+) -> None:
+    catalog = small_state / "state" / "catalog.sqlite"
+    if hinder is full_catalog and not os.path.ismount(catalog.parent):
+        pytest.skip("a full file system takes root")
+    root = tmp_path / "dataset"
+    track(root / "First")
+    config = configuration(tmp_path / "c.toml", root)
+    with service(small_state, config) as daemon:
+        daemon.becomes(complete=1)
+        eventually(lambda: metric(daemon, "catalog_writable") == "1.0")
+        end = hinder(catalog)
+        for number in range(20):
+            track(root / f"Song {number}")
+        (track(root / "Damaged") / "full_mix.wav").write_bytes(b"RIFF")
+        daemon.becomes(complete=21, failed=1)
+        daemon.says(f'catalog-fails reason="{reason}"')
+        remark = f"cannot write the catalog {catalog}: {reason}"
+        eventually(lambda: remark in run("audiobatchctl", "--socket", daemon.socket, "status", env=WIDE)[1])
+        assert remark in run("audiobatchctl", "--socket", daemon.socket, "doctor", "--config", config)[1]
+        assert metric(daemon, "catalog_writable") == "0.0"
+        end()
+        daemon.says("catalog-works")
+        eventually(lambda: metric(daemon, "catalog_writable") == "1.0")
+        assert remark not in run("audiobatchctl", "--socket", daemon.socket, "status", env=WIDE)[1]
+        assert (daemon.log().count("catalog-fails"), daemon.log().count("catalog-works")) == (1, 1)
+        daemon.stop()
+    with service(small_state, config) as daemon:
+        daemon.becomes(complete=21, failed=1)
+        assert daemon.log().count("folder-failed") == 1, "what is known of the damaged file was remembered"

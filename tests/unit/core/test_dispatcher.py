@@ -148,6 +148,17 @@ def test_a_mount_that_was_lost_before_the_start_stays_lost() -> None:
         assert rig.core.datasets[DATASET].state is DatasetState.PAUSED
 
 
+def test_folder_that_two_walks_do_not_see_is_looked_at_twice() -> None:
+    rig = Rig()
+    rig.start(reading("A", Finding.COMPLETE), reading("B", Finding.COMPLETE))
+    rig.tick(RESCAN)
+    assert reads(rig.tell(came_by("A"), walked("A"))) == [key("B")]
+    assert only(do.WalkTree, rig.read(reading("B", Finding.LOST))) == [do.WalkTree(DATASET)]
+    assert reads(rig.tell(came_by("A"), walked("A"))) == [key("B")]
+    rig.read(reading("B", Finding.GONE))
+    assert rig.core.ledger.known(DATASET) == {key("A")}
+
+
 def test_a_folder_that_is_lost_with_its_dataset_is_not_forgotten() -> None:
     rig = Rig()
     rig.start(reading("A", Finding.COMPLETE))
