@@ -191,7 +191,7 @@ def small_state(tmp_path: Path) -> Iterator[Path]:
     """The directory of the service, with its state on a small file system of its own, where that can be made."""
     directory = tmp_path / "d"
     (directory / "state").mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "none", directory / "state"]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "none", str(directory / "state")]
     mounted = os.geteuid() == 0 and not subprocess.run(mount, capture_output=True, check=False).returncode
     yield directory
     if mounted:

@@ -128,11 +128,10 @@ class Ledger:
                 folder.settling = Settling(reading.signature, now)
                 folder.reasons = reading.reasons
                 folder.access = reading.access
-                return folder
             case _:
                 folder = self._entry(key, walk=walk)
                 self._is_due(key, folder, reading, now, walk=walk)
-                return folder
+        return folder
 
     def unchanged(self, key: FolderKey, unavailable: int, now: float) -> None:
         """A walk came by a complete folder that is as it was."""

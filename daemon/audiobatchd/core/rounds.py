@@ -89,8 +89,8 @@ class Rounds:
             dataset.parents = {"", *walk.parents, *(() if whole else dataset.parents)}
             dataset.is_track = walk.is_track
             dataset.reap_at = now
-        # Those that this walk came by first do not say that it is the same dataset.
-        count = dataset.known_at_start if whole else self._ledger.count(walk.dataset)
+        # In another root, those that this walk came by first do not say that it is the same dataset.
+        count = dataset.known_at_start if whole and not walk.empty else self._ledger.count(walk.dataset)
         known = max(count, 0 if dataset.believed else dataset.known)
         gone = self._ledger.not_seen(walk.dataset) if whole else []
         accepted = dataset.accepting and walk.empty

@@ -505,15 +505,13 @@ def test_catalog_that_was_locked_at_the_start_is_used_afterwards(path: Path, cap
     filled(path)
     with held(path, MODE, BEGIN, "DELETE FROM folder WHERE path = x'00'"):
         catalog = Catalog(path)
-        assert catalog.recall(SONG) == FolderMemory()
-        assert not catalog.lasts
+        assert (catalog.recall(SONG), catalog.lasts) == (FolderMemory(), False)
         catalog.note([Note(key("Other"), VERDICT)])
         assert catalog.recall(key("Other")) == VERDICT
         catalog.retry()
         assert told(caplog) == [FAILS]
     catalog.retry()
-    assert (catalog.recall(SONG), catalog.recall(key("Other"))) == (MEMORY, VERDICT)
-    assert catalog.lasts
+    assert (catalog.recall(SONG), catalog.recall(key("Other")), catalog.lasts) == (MEMORY, VERDICT, True)
     assert told(caplog) == [FAILS, WORKS]
     catalog.close()
 
