@@ -164,7 +164,7 @@ class Answers:
         if path in self._core.datasets:
             return path
         for each, dataset in self._core.datasets.items():
-            if path in (dataset.place, dataset.leads_to):
+            if path and path in (dataset.place, dataset.leads_to):
                 return each
         raise _no_such(name)
 

@@ -54,7 +54,6 @@ def explained(core: Dispatcher, key: FolderKey, facts: Facts, now: float, wall: 
     state = folder.state if folder else _STATES.get(reading.finding, FolderState.SETTLING)
     coming, when = _next(core, key, state, folder, slot)
     ended = folder.ended if folder else 0.0
-    dataset = core.datasets[key.dataset]
     return FolderReport(
         dataset=shown(key.dataset),
         folder=folder_shown(key.path),
@@ -73,7 +72,7 @@ def explained(core: Dispatcher, key: FolderKey, facts: Facts, now: float, wall: 
         doing=slot.doing if slot else "",
         holder=facts.holder,
         attempts=facts.attempts,
-        target="" if dataset.leads_to == dataset.path else shown(dataset.leads_to),
+        target=shown(core.datasets[key.dataset].target),
     )
 
 

@@ -108,7 +108,7 @@ class Overview:
                     last_pass=time_of(dataset.passed_at, now, wall) if dataset.passes else "",
                     watch=watch.reason if watch else "",
                     locks=dataset.locks,
-                    target=target_of(dataset),
+                    target=shown(dataset.target),
                     overdue={shown(lock): holder for lock, holder in sorted(dataset.overdue.items())},
                 )
             )
@@ -185,11 +185,6 @@ def _walk_in_words(dataset: Dataset, known: int) -> str:
     known = max(known, dataset.known)
     share = f", {min(99, 100 * dataset.listed // known)} %" if known and dataset.listed else ""
     return f"{dataset.walking.value}: {dataset.listed:,} directories{share}"
-
-
-def target_of(dataset: Dataset) -> str:
-    """Where a dataset's path leads to through links, fit to be shown; empty where there are none."""
-    return shown(dataset.leads_to) if dataset.leads_to != dataset.path else ""
 
 
 def name_of(key: FolderKey) -> str:

@@ -118,6 +118,11 @@ class Dataset:
         return self.state, self.remark
 
     @property
+    def target(self) -> str:
+        """Where its path leads to through links, as far as was looked; empty where there are none."""
+        return self.leads_to if self.leads_to != self.path else ""
+
+    @property
     def works(self) -> bool:
         """Whether jobs are given out in it."""
         return self.standing[0] in (DatasetState.ACTIVE, DatasetState.WALKING)
@@ -240,7 +245,7 @@ class Dataset:
         self.leads_to = place
         is_another = root != self.root or self._led_elsewhere(place)
         if self.believed and self.state in (DatasetState.ACTIVE, DatasetState.WALKING) and is_another:
-            self.want_walk(now)
+            self.watch_lost(now)  # in bounds, for there may be file systems whose inodes do not stay what they are
 
     def _led_elsewhere(self, place: str) -> bool:
         """Whether its path leads through links, and led to another directory than it does now."""

@@ -27,7 +27,7 @@ class Rounds:
     def due(self, now: float) -> list[do.Action]:
         """The rounds that begin now."""
         for key in self._ledger.blocked.due(now):
-            if self._datasets[key.dataset].works:
+            if (dataset := self._datasets.get(key.dataset)) and dataset.works:
                 self._ledger.look_at_blocked(key, now)
         return [*self._walks(now), *self._looks(now), *self._reap(now), *self._probe(now)]
 
@@ -105,7 +105,7 @@ class Rounds:
                     self._ledger.hint(key, now)
             for key in self._ledger.stale_warnings(walk.dataset) if whole else ():
                 self._ledger.hint(key, now)
-            if whole and walk.root is not None and not walk.empty:
+            if whole and walk.root is not None and (accepted or not walk.empty):
                 noted.append(do.NoteRoot(walk.dataset, walk.root, walk.place))
             if place and dataset.place != place:
                 fields: dict[str, do.Field] = {"dataset": walk.dataset, "target": dataset.place, "before": place}

@@ -102,10 +102,7 @@ def run(job: Job, bench: Bench, report: Report) -> Result:
     except (FileNotFoundError, NotADirectoryError):
         return Result(job.number, Outcome.GONE)
     except OSError as error:
-        access = ""
-        with contextlib.suppress(OSError):
-            access = _access(folder, read_folder(folder))
-        return _refused(job, f"cannot lock the folder: {error.strerror}", error, folder, access)
+        return _refused(job, f"cannot lock the folder: {error.strerror}", error, folder)
     try:
         if not job.alone and not isinstance(lock.predecessor, Empty):
             reason = f"whoever worked on it died: {holder_in_words(lock.predecessor)}"
@@ -118,7 +115,7 @@ def run(job: Job, bench: Bench, report: Report) -> Result:
 
 def hindered(job: Job, error: OSError) -> Result:
     """The result of a job that the disk did not let come to its end."""
-    folder = os.fsdecode(job.dataset)
+    folder = folder_at(os.path.realpath(os.fsdecode(job.dataset)), os.fsdecode(job.path))
     return _refused(job, error.strerror or str(error), error, folder)
 
 
@@ -300,9 +297,12 @@ def _access(folder: str, listing: Listing) -> str:
     return f"{listing.access} {openness(folder)}"
 
 
-def _refused(job: Job, reason: str, error: OSError, folder: str, access: str = "") -> Result:
+def _refused(job: Job, reason: str, error: OSError, folder: str) -> Result:
     """The folder could not be locked, opened, or worked in."""
     cause = cause_of(error)
+    access = ""
+    with contextlib.suppress(OSError):
+        access = _access(folder, read_folder(folder))
     return Result(
         job.number,
         Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR,

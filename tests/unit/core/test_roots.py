@@ -9,7 +9,7 @@ import pytest
 
 from audiobatchd.core import actions as do
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.core.events import RootSeen, Walked, WalkRead
+from audiobatchd.core.events import RescanAsked, RootSeen, Walked, WalkRead
 from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding
 from audiobatchd.model import DatasetState, WalkKind, WatchReport
@@ -162,3 +162,20 @@ def test_place_of_the_last_run_counts() -> None:
     rig.tick()
     rig.tell(dataclasses.replace(led(place="/two", strange=True), kind=WalkKind.PASS))
     assert rig.core.datasets[DATASET].remark == "it leads to /two now, with none of the 3 folders that were known"
+
+
+def test_empty_place_that_was_accepted_is_the_dataset_from_then_on() -> None:
+    rig = settled_in("/one")
+    rig.tell(RescanAsked(DATASET, accepts=True))
+    empty = dataclasses.replace(walked(), place="/two")
+    assert do.NoteRoot(DATASET, ROOT, "/two") in rig.tell(empty)
+    rig.tell(RescanAsked(DATASET), empty)
+    assert rig.core.datasets[DATASET].standing == (DatasetState.ACTIVE, "")
+
+
+def test_root_that_is_another_at_every_look_is_walked_within_bounds() -> None:
+    rig = Rig()
+    rig.start()
+    rig.tell(dataclasses.replace(walked(), cost=1.0))
+    assert only(do.WalkTree, rig.tell(seen((1, 9)))) == []
+    assert only(do.WalkTree, rig.tick(20.0)) == [do.WalkTree(DATASET)]
