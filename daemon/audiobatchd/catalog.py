@@ -123,7 +123,7 @@ class Catalog:
     """The memory of one daemon; of one run, where there is no state directory (`path` None).
 
     A database that is no database any more, at the start or later, is set aside and made anew, and so is one that was
-    removed. While there can be none, or it cannot be written, what is to last is kept in memory and nobody waits; what
+    removed. While there can be none, or it cannot be written, what is to last is kept in memory and nothing waits; what
     would only spare work is not. `retry` ends that.
     """
 
@@ -330,7 +330,7 @@ class Catalog:
         return True
 
     def _stand_back(self, error: Exception) -> None:
-        """Nothing can be written from now on: say so, and have nobody wait for it."""
+        """Nothing can be written from now on: say so, and let nothing wait for it."""
         self._reason = str(error)
         _LOG.warning("catalog-fails", extra={"fields": {"reason": self._reason}})
         self._wait_for_others(_STILL_BUSY)

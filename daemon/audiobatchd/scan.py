@@ -246,7 +246,7 @@ class Scanner:
 
 
 def _stamped(listing: Listing) -> str:
-    """The record's stamp as a signature; empty where it is no file that somebody could be writing."""
+    """The record's stamp as a signature; empty where it is no file that could be half-written."""
     return " ".join(map(str, listing.record)) if listing.record else ""
 
 

@@ -129,7 +129,7 @@ class Sightings:
             return None
 
     def place(self, dataset: str) -> str:
-        """Where the dataset's path led to, without links; empty where nobody knows."""
+        """Where the dataset's path led to, without links; empty where that was not noted."""
         value = self._catalog.fact(_PLACE + os.fsencode(dataset))
         return os.fsdecode(value) if isinstance(value, bytes) else ""
 

@@ -51,7 +51,7 @@ class DatasetStatus(Struct, frozen=True):
     locks: str
     overdue: dict[str, str]
     target: str = ""
-    """Where the path leads to, where that is through links; empty where it is not, or nobody has looked yet."""
+    """Where the path leads to, where that is through links; empty where it is not, or before the first look."""
 
 
 class AnalyzerStatus(Struct, frozen=True):

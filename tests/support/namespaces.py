@@ -1,4 +1,4 @@
-"""A user namespace of its own for a service: limits of the kernel that nobody else on the machine feels."""
+"""A user namespace of its own for a service: limits of the kernel that no other process on the machine feels."""
 
 from __future__ import annotations
 

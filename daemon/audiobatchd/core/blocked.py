@@ -1,6 +1,6 @@
 """The folders that are blocked: which of them lie in a directory, and which are looked at next.
 
-Not everything that ends a blockade sends an event: not `chattr -i`, nor a file system that is mounted anew for writing.
+Not everything that ends a blockade sends an event: not `chattr -i`, nor a file system that is mounted for writing again.
 So each is looked at now and then, all together in bounded number.
 """
 
