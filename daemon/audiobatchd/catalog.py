@@ -167,7 +167,7 @@ class Catalog:
                     for statement in [each for statements in self._kept.values() for each in statements]:
                         self._connection.execute(*statement)
                     self._connection.execute(_PUT_FACT, (b"written", b""))
-            except (sqlite3.DatabaseError, OSError) as error:
+            except (sqlite3.Error, OSError, OverflowError) as error:
                 self._reason = str(error)
                 return
             fields = {"path": str(self._path), "written": len(self._kept)}

@@ -1,7 +1,7 @@
 """The folders that are blocked: which of them lie in a directory, and which are looked at next.
 
-Not everything that ends a blockade sends an event: not `chattr -i`, nor a file system that is mounted for writing again.
-So each is looked at now and then, all together in bounded number.
+Not everything that ends a blockade sends an event: not `chattr -i`, nor a file system that may be written to again. So
+each is looked at now and then, all together in bounded number.
 """
 
 from __future__ import annotations

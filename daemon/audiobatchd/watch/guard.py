@@ -29,8 +29,8 @@ class Guard:
         self._asked = False
         self._answered = False
         self._thread = threading.Thread(target=self._run, name=f"guard {instance.root}", daemon=True)
+        self._thread.start()  # which may not be possible; the first look is an interval away
         self._ask()
-        self._thread.start()
 
     def stop(self) -> None:
         """Guard no more. Waits for the thread, yet not for ever."""

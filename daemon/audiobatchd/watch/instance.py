@@ -78,7 +78,12 @@ class Instance:
         self._descriptor = InotifyFD()
         self._descriptor.name = f"watch {root}"
         self._descriptor.daemon = True  # a mount that hangs must not keep the service from ending
-        self._descriptor.start()
+        try:
+            self._descriptor.start()
+        except RuntimeError as error:  # no thread can be had; closing would leave the rest to one that reads
+            self._descriptor._is_reading = False  # noqa: SLF001  # there is no other way to give the descriptors back
+            self._descriptor.close()
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
         try:
             number = self._obtain("", leaf=False)
             if number:

@@ -110,7 +110,11 @@ class Lookout:
     def _open(self, identity: tuple[int, int], lacking: dict[str, int]) -> None:
         """Watch the root; what was `lacking` before is lacking until the walk that follows, or a look, has it."""
         instance = Instance(self.root, os.path.realpath(self.root), self.terms, self._budget, self._post, self._spare)
-        self._guard = Guard(instance, identity)
+        try:
+            self._guard = Guard(instance, identity)
+        except RuntimeError as error:  # no thread can be had
+            instance.stop()
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
         instance.inherit(lacking)
         self.instance, self._reason = instance, "inotify"
 

@@ -311,6 +311,26 @@ def test_failed_instances_leave_no_descriptor(made: MakeEar, monkeypatch: pytest
     assert ear.watches.look(str(ear.root))
 
 
+@pytest.mark.parametrize("name", ["watch", "guard"])
+def test_watch_without_a_thread_is_tried_again(made: MakeEar, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith(name):
+            message = "can't start new thread"
+            raise RuntimeError(message)
+        start(thread)
+
+    ear = made(1)
+    before = set(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert ear.watches.ensure(str(ear.root), renew=False)
+        assert ear.report().lacks == {errno.EAGAIN}
+    eventually(lambda: set(os.listdir("/proc/self/fd")) == before, 20)
+    assert ear.watches.look(str(ear.root))
+
+
 def test_a_full_table_of_the_real_kernel_is_told_of(made: MakeEar) -> None:
     ear = made(400)
     with kernel_limit("max_user_watches", watches_in_use() + 100):
