@@ -21,7 +21,7 @@ from audiobatchd.diagnosis import Finding, Level
 from audiobatchd.filesystems import Kind
 from audiobatchd.model import DatasetState, FolderState
 from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status
-from audiobatchd.watch import limits
+from audiobatchd.watch import limits, trial
 from support.control_rig import serving
 from support.namespaces import with_inotify
 from support.service import PROGRAMS, configuration
@@ -207,6 +207,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, idle: Status) -> St
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.setattr(limits, "limit", LIMITS.__getitem__)
+    monkeypatch.setattr(trial, "tried", lambda paths, *_: dict.fromkeys(paths, 0))
     monkeypatch.setattr(config, "find", lambda _: None)
     return msgspec.structs.replace(with_dataset(idle, path=str(root)), pid=os.getpid())
 
