@@ -105,10 +105,8 @@ class Answers:
         unknown = [key for key in keys if key not in self._core.ledger.active and key not in self._core.ledger.complete]
         if unknown:
             raise _no_folder(folder_shown(unknown[0].path), shown(unknown[0].dataset))
-        if request.dataset:
-            self._dataset_of(request.dataset)
         if request.all or request.dataset:
-            wanted = parsed(request.dataset) if request.dataset else None
+            wanted = self._dataset_of(request.dataset) if request.dataset else None
             keys |= {key for key in self._core.ledger.troubled if wanted in (None, key.dataset)}
         self._supervisor.errands.pardon(keys)
         return self._retried(keys)
@@ -219,11 +217,14 @@ class Answers:
         """Remove the locks of the dead of one dataset, in a thread. Raises UsageError for what is none of ours."""
         path = self._dataset_of(request.dataset)
         settings = next(each for each in self._supervisor.config.dataset if each.path == path)
-        request = msgspec.structs.replace(request, dataset=path)
         if self._core.datasets[path].is_left_alone:
             message = f"cannot look for locks in {request.dataset}: {NO_ANSWER}"
             raise UsageError(message)
-        work = partial(caretaker.clean_up, request, settings.ignore, alone=settings.alone)
+
+        def work() -> CleanedLocks:
+            there = msgspec.structs.replace(request, dataset=os.path.realpath(path))
+            return caretaker.clean_up(there, settings.ignore, alone=settings.alone)
+
         try:
             return await asyncio.wrap_future(self._supervisor.errands.submit(path, work))
         except OSError as error:
@@ -236,9 +237,12 @@ class Answers:
 
     def _dataset_of(self, name: str) -> str:
         path = parsed(name)
-        if path not in self._core.datasets:
-            raise _no_such(name)
-        return path
+        if path in self._core.datasets:
+            return path
+        for each, dataset in self._core.datasets.items():
+            if path and path in (dataset.place, dataset.leads_to):
+                return each
+        raise _no_such(name)
 
     def _key_of(self, name: FolderName) -> FolderKey:
         dataset, path = self._dataset_of(name.dataset), parsed(name.folder)

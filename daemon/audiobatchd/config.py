@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -131,16 +132,32 @@ def load(path: Path) -> Config:
 def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:
     """`config` with these datasets, their paths made absolute. Raises ConfigError where two of them overlap.
 
-    Where the disk does not answer, links in a path are left in it: a dataset that hangs keeps no other from its start.
+    A path that leads through a link stays as it is: where the link leads may change. Where the disk does not answer
+    no link is followed: a dataset that hangs keeps no other from its start.
     """
-    paths = [_without_links(each.path) for each in datasets]
-    absolute = tuple(msgspec.structs.replace(each, path=path) for each, path in zip(datasets, paths, strict=True))
-    for number, one in enumerate(absolute):
-        for other in absolute[number + 1 :]:
-            if os.path.commonpath([one.path, other.path]) in (one.path, other.path):
-                message = f"two datasets overlap: {one.path} and {other.path}"
-                raise ConfigError(message)
+    absolute = tuple(msgspec.structs.replace(each, path=_absolute(each.path)) for each in datasets)
+    places = [_without_links(each.path) for each in absolute]
+    for (one, here), (other, there) in combinations(zip(absolute, places, strict=True), 2):
+        if overlap(here, there):
+            message = f"two datasets overlap: {_with_target(one.path, here)} and {_with_target(other.path, there)}"
+            raise ConfigError(message)
     return msgspec.structs.replace(config, dataset=absolute)
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two directories, given without links, are the same or one lies in the other."""
+    return os.path.commonpath([one, other]) in (one, other)
+
+
+def _absolute(path: str) -> str:
+    plain = os.path.normpath(Path.cwd() / path)
+    # `..` after a link is not the directory that the link is in.
+    is_plain = ".." not in Path(path).parts or _without_links(plain) == _without_links(path)
+    return plain if is_plain else str(Path.cwd() / path)
+
+
+def _with_target(path: str, target: str) -> str:
+    return path if path == target else f"{path} (which leads to {target})"
 
 
 def differences(old: Config, new: Config) -> list[str]:
@@ -168,9 +185,9 @@ def dataset_from_command_line(config: Config, path: str) -> DatasetConfig:
     """The dataset at `path`: with the settings that the file gives it, else with the defaults."""
     wanted = _without_links(path)
     for each in config.dataset:
-        if each.path == wanted:
+        if _without_links(each.path) == wanted:
             return each
-    return DatasetConfig(path=wanted)
+    return DatasetConfig(path=_absolute(path))
 
 
 def _without_links(path: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import stat
+import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +19,12 @@ _JUST_NOW = 2_000_000_000
 """In ns: the tick of a file system's clock and the difference between two machines' clocks, generously."""
 
 
+_GETFLAGS = 0x8008_6601 if struct.calcsize("l") == 8 else 0x8004_6601  # noqa: PLR2004  # bytes of a long
+"""FS_IOC_GETFLAGS of ioctl_iflags(2), which Python has no name for."""
+_FORBID = 0x10 | 0x20
+"""FS_IMMUTABLE_FL and FS_APPEND_FL."""
+
+
 @dataclass(frozen=True)
 class Listing:
     """One reading of one directory.
@@ -24,7 +32,8 @@ class Listing:
     `signature` changes when a source file or a file on its way changes; our own records and locks do not count.
     `access` changes when somebody alters permissions or the record. `companions` are the features that are files.
     `time` is the directory's mtime in ns: as long as it stays, so do the names. 0: it had only just changed, and a
-    change within the same tick of its clock would not show.
+    change within the same tick of its clock would not show. `record` is the record's (inode, size, mtime in ns), None
+    where it is no regular file.
     """
 
     contents: Contents
@@ -33,6 +42,7 @@ class Listing:
     access: str
     companions: frozenset[str] = frozenset()
     time: int = 0
+    record: tuple[int, int, int] | None = None
 
 
 def read_names(folder: str, ignore: tuple[str, ...] = (), marker: str | None = None) -> Contents:
@@ -103,9 +113,53 @@ def read_folder(folder: str, ignore: tuple[str, ...] = (), marker: str | None = 
         access.update(b"%d %d\n" % (status.st_mode, status.st_ctime_ns))
     for name in found.temporaries:
         shape.update(b"%s\0\n" % os.fsencode(name))
-    _add_access(access, folder)
+    written = _add_access(access, folder)
     beside = companions(found, os.path.basename(folder))
-    return Listing(found, stamps, shape.hexdigest(), access.hexdigest(), beside, changed)
+    return Listing(found, stamps, shape.hexdigest(), access.hexdigest(), beside, changed, written)
+
+
+def openness(folder: str) -> str:
+    """What this process may do where a job writes: in the folder, beside it, and to its record and its lock.
+
+    The kernel is asked, for it knows of more than modes: access control lists, a file system that is mounted read-only,
+    flags as `chattr` sets them. Next to nothing is read.
+    """
+    parent, record = os.path.dirname(folder), os.path.join(folder, os.path.basename(folder) + ".INFO")
+    ways = [
+        _may(folder, os.R_OK | os.W_OK | os.X_OK),
+        _may(parent, os.W_OK | os.X_OK),
+        _may(record, os.R_OK | os.W_OK),
+        _may(folder + ".lock", os.R_OK | os.W_OK),
+        _flags(folder),
+        _flags(parent),
+    ]
+    return " ".join(ways)
+
+
+def _may(path: str, mode: int) -> str:
+    """Whether it may be used so, or is not there; its kind where it is neither a file nor a directory."""
+    try:
+        kind = stat.S_IFMT(os.lstat(path).st_mode)
+    except OSError:
+        return "+"
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):
+        return f"{kind:o}"
+    return "+" if os.access(path, mode, effective_ids=True) else "-"
+
+
+def _flags(directory: str) -> str:
+    """Its flags that forbid writing; none where the file system has no such thing."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, _GETFLAGS, bytes(struct.calcsize("l"))))
+        return f"{flags & _FORBID:x}"
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
 
 
 def _status(path: str) -> os.stat_result:
@@ -123,12 +177,14 @@ def _is_dir(entry: os.DirEntry[str]) -> bool:
         return False  # a loop of links
 
 
-def _add_access(access: hashlib.blake2b, folder: str) -> None:
+def _add_access(access: hashlib.blake2b, folder: str) -> tuple[int, int, int] | None:
+    """Add what permissions and the record are like; returns the stamp of the record, see `Listing`."""
     status = os.stat(folder)
     access.update(b"%d %d %d\n" % (status.st_mode, status.st_uid, status.st_gid))
     record = os.path.join(folder, os.path.basename(folder) + ".INFO")
     try:
         status = _status(record)
     except OSError:
-        return
+        return None
     access.update(b"%d %d %d %d\n" % (status.st_mode, status.st_ctime_ns, status.st_ino, status.st_size))
+    return (status.st_ino, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None

@@ -5,6 +5,7 @@ Who looks is `audiobatchctl doctor`.
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import stat
@@ -79,6 +80,11 @@ def service(status: Status | None, why: str) -> Iterator[Finding]:
         if dataset.state in (DatasetState.MISSING, DatasetState.PAUSED):
             todo = "audiobatchctl resume" if "operator" in dataset.remark else "mount it, or mend what is said there"
             yield Finding(Level.ACT, f"{dataset.path} is {dataset.state.value}: {dataset.remark}", todo)
+        elif dataset.remark and dataset.remark == dataset.watch:
+            # Not even the root can be watched; what mends it stands in the remark.
+            yield Finding(
+                Level.ACT, f"{dataset.path} is degraded: {dataset.remark}", "until then only walks find changes"
+            )
         elif dataset.remark:
             yield Finding(Level.NOTE, f"{dataset.path} is degraded: {dataset.remark}", "walks find what events do not")
         for lock, holder in dataset.overdue.items():
@@ -179,6 +185,20 @@ def inotify(limit: Mapping[str, int], status: Status | None, datasets: int) -> I
         yield Finding(Level.NOTE, what, _sysctl("max_queued_events", _QUEUE))
     if good:
         yield Finding(Level.OK, f"inotify: {told}")
+
+
+def inotify_trial(errors: Mapping[str, int], *, known: bool) -> Iterator[Finding]:
+    """What came of trying to watch these directories: the error number of each, 0 where it went well.
+
+    `known`: it was tried for the service's user, not for the one who asks.
+    """
+    who = "the service" if known else "you"
+    for path, number in errors.items():
+        if limits.is_shortage(number) or number == errno.EACCES:
+            what = f"{who} cannot watch {shown(path)}: {limits.why(number)}"
+            yield Finding(Level.ACT, what, "only walks find changes there; the service tries again every 5 s")
+    if errors and not any(errors.values()):
+        yield Finding(Level.OK, f"{who} can have an inotify instance and a watch")
 
 
 def _sysctl(name: str, value: int) -> str:

@@ -23,7 +23,7 @@ from audiobatchd import eventlog, record
 from audiobatchd.bounded import RECORD_LIMIT
 from audiobatchd.catalog import Catalog, FolderMemory, Note
 from audiobatchd.clock import Clock
-from audiobatchd.config import DatasetConfig
+from audiobatchd.config import DatasetConfig, overlap
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import Offer, Policy, judges
 from audiobatchd.core.events import (
@@ -33,7 +33,9 @@ from audiobatchd.core.events import (
     MissesCounted,
     Probed,
     RetryAsked,
+    RootSeen,
     Short,
+    Walked,
     WalkRead,
     WatchLost,
 )
@@ -45,7 +47,7 @@ from audiobatchd.locks import caretaker
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import Patience
 from audiobatchd.model import Attempt, Cause, FolderKey, WalkKind, WatchReport, WatchTerms
-from audiobatchd.names import folder_at
+from audiobatchd.names import folder_at, shown
 from audiobatchd.readers import Readers
 from audiobatchd.scan import Entering, NobodyEntering, Scanner
 from audiobatchd.sightings import Sightings
@@ -55,6 +57,7 @@ _READERS = 4
 _QUEUE_LIMIT = 1000
 _PATIENCE = 5.0
 _MOMENT = 1.0
+_UNWATCHED = WatchReport(False, "only walks see changes")
 _T = TypeVar("_T")
 
 
@@ -72,6 +75,9 @@ class Watching(Entering, Protocol):
 
         `renew`: anew, although it seems to be as it should. Returns whether there was a root.
         """
+
+    def look(self, root: str) -> bool:
+        """Try again what could not be watched; whether the root is watched from now on, and was not."""
 
     def report(self, root: str) -> WatchReport:
         """How changes in the dataset are found."""
@@ -120,6 +126,10 @@ class Errands:
         """The walks for which there was no thread."""
         self._walkers: dict[int, str] = {}
         """The threads that walk, by the kernel's number, and the dataset of each."""
+        self._known: dict[str, tuple[tuple[int, int], str]] = {}
+        # Where each dataset's path led to at its last walk; the lock is held while that is compared and changed.
+        self._places: dict[str, str] = {}
+        self._placing = threading.Lock()
         self._notes = Readers("catalog", 1)
         self._ending = threading.Event()
 
@@ -138,6 +148,7 @@ class Errands:
             )
         for path in [path for path in self._readers if path not in self._terms]:
             self._readers.pop(path).end()
+            self._known.pop(path, None)
             del self._patience[path]
         for path in self._terms:
             if path not in self._readers:
@@ -177,6 +188,10 @@ class Errands:
             if trouble := readers.grow():
                 self._post(Short(trouble))
 
+    def look_at_root(self, dataset: str) -> None:
+        """See which directory the root is, and try again what could not be watched."""
+        self._in_reader(dataset, partial(self._look_at_root, dataset))
+
     def reap(self, action: do.ReapLocks) -> None:
         """Look after the locks."""
         self._in_reader(action.dataset, partial(self._reap, action))
@@ -212,8 +227,9 @@ class Errands:
         self._in_catalog(partial(self._catalog.note, [note]))
 
     def note_root(self, action: do.NoteRoot) -> None:
-        """Remember which directory a dataset's root is."""
-        self._in_catalog(partial(Sightings(self._catalog).note_root, action.dataset, action.root))
+        """Remember which directory a dataset's root is; at once, for readings that follow are judged by it."""
+        self._known[action.dataset] = action.root, action.place
+        self._in_catalog(partial(Sightings(self._catalog).note_root, action.dataset, action.root, action.place))
 
     def keep_pause(self, action: do.KeepPause) -> None:
         """Remember, or forget, that somebody paused a dataset."""
@@ -223,6 +239,10 @@ class Errands:
         else:
             until = None if action.seconds is None else self._clock.wall().timestamp() + action.seconds
             self._in_catalog(partial(sightings.note_pause, action.dataset, until))
+
+    def mend_catalog(self) -> None:
+        """Have the catalog write what it could not write, if it can by now."""
+        self._in_catalog(self._catalog.retry)
 
     def keep(self, key: FolderKey, attempt: Attempt) -> None:
         """Add an attempt to the history."""
@@ -270,6 +290,7 @@ class Errands:
             watch,
             self._short,
             terms.record_limit,
+            self._known.get(dataset),
         )
 
     def stop(self) -> None:
@@ -305,10 +326,34 @@ class Errands:
         was_there = True
         if self._watches and action.kind is not WalkKind.TREES:
             was_there = self._watches.ensure(action.dataset, renew=action.renew)
-        walked = walk(scanner, action.paths, self._deliver, kind=action.kind, first=action.first)
+        walked = self._refused(action, scanner.place) or walk(
+            scanner, action.paths, self._deliver, kind=action.kind, first=action.first, accepts=action.accepts
+        )
         self._post(walked)
         if not was_there and walked.root is not None:
             self._post(WatchLost(action.dataset, "the root came just after it was to be watched"))
+
+    def _refused(self, action: do.WalkTree, place: str) -> Walked | None:
+        """What a walk comes to where the dataset's path leads into another dataset now; None where it does not.
+
+        The one that was there first has it. Both being worked on would be two names for each lock.
+        """
+        with self._placing:
+            taken = {path: other for path, other in self._places.items() if path in self._terms}
+            self._places = taken
+            for path, other in taken.items():
+                if path != action.dataset and overlap(place, other):
+                    self._places.pop(action.dataset, None)
+                    refusal = f"it leads to {shown(place)} now, which overlaps the dataset {shown(path)}"
+                    return Walked(action.dataset, action.kind, root_of(place), False, refusal=refusal, place=place)
+            self._places[action.dataset] = place
+        return None
+
+    def _look_at_root(self, dataset: str) -> None:
+        is_watched_again = self._watches.look(dataset) if self._watches else False
+        report = self._watches.report(dataset) if self._watches else _UNWATCHED
+        place = os.path.realpath(dataset)
+        self._post(RootSeen(dataset, root_of(place), report, place, is_watched_again))
 
     def _deliver(self, read: WalkRead) -> None:
         """Hand a walk's batch over, no faster than the loop takes them."""
@@ -319,15 +364,16 @@ class Errands:
         self._post(read)
 
     def _reap(self, action: do.ReapLocks) -> None:
-        root, terms, patience = action.dataset, self._terms.get(action.dataset), self._patience.get(action.dataset)
+        terms, patience = self._terms.get(action.dataset), self._patience.get(action.dataset)
         if terms is None or patience is None:
             return
+        root = os.path.realpath(action.dataset)
         directories = [folder_at(root, parent) for parent in sorted(action.parents)]
         alone, started = terms.dataset.alone, time.thread_time()
         seen = caretaker.look_after(
             root, directories, patience, self._clock.monotonic(), self._own, alone=alone, root_too=action.root_too
         )
-        self._post(LocksSeen(root, seen.overdue, seen.left, time.thread_time() - started))
+        self._post(LocksSeen(action.dataset, seen.overdue, seen.left, time.thread_time() - started))
 
     # How
 
@@ -383,6 +429,15 @@ def tidy(key: FolderKey, short: Callable[[OSError], None] | None = None) -> None
         lock.release()
 
 
+def root_of(path: str) -> tuple[int, int] | None:
+    """The (device, inode) of the directory at `path`; None where there is none that can be reached."""
+    try:
+        status = os.stat(os.path.join(path, ""))  # which takes a directory
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 def probe(key: FolderKey, cause: Cause, other: FolderKey | None = None) -> str:
     """Why `cause` still stands in the way in this folder; empty where it does not, or the folder is gone.
 
@@ -423,4 +478,4 @@ def _read_a_part(path: str) -> None:
 
 
 def _folder(key: FolderKey) -> str:
-    return folder_at(key.dataset, key.path)
+    return folder_at(os.path.realpath(key.dataset), key.path)

@@ -54,6 +54,10 @@ class RecordError(AudiobatchError):
     """A record cannot be read or replaced as it stands (not JSON, a directory, read-only): the folder is `blocked`."""
 
 
+class UnclearRecordError(RecordError):
+    """A record says nothing that can be understood: it is damaged, or half-written by a program that is at it."""
+
+
 class LockBusyError(AudiobatchError):
     """Somebody else holds the lock of a folder."""
 

@@ -36,6 +36,7 @@ _LEVELS = {
     "watch-lost": logging.WARNING,
     "log-dropped": logging.WARNING,
     "stood-still": logging.WARNING,
+    "watch-degraded": logging.WARNING,
 }
 _STANDARD_ERROR = 2
 _BACKLOG = 5000

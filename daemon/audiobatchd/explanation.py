@@ -83,6 +83,7 @@ def explained(core: Dispatcher, key: FolderKey, facts: Facts, now: float, wall: 
         holder=facts.holder,
         attempts=facts.attempts,
         unmeasurable=facts.unmeasurable,
+        target=shown(core.datasets[key.dataset].target),
     )
 
 
@@ -108,7 +109,8 @@ def _next(
         FolderState.LOCKED: "it is looked at again whether it is still locked",
         FolderState.FAILED: "nothing, until its files change, an analyzer's version or model does, or somebody asks "
         "for a retry",
-        FolderState.BLOCKED: "it is looked at on the next walk, and when permissions or files change",
+        FolderState.BLOCKED: "it is looked at every 10 s (less often where many are blocked), and when permissions or "
+        "files change",
         FolderState.COMPLETE: "nothing is to be done; it is looked at on the next walk, and when its files or its "
         "record change",
     }
@@ -119,7 +121,7 @@ def _next(
         when = folder.retry_at
     elif slot is not None:
         when = slot.due
-    elif state in (FolderState.BLOCKED, FolderState.COMPLETE) and not dataset.walking:
+    elif state is FolderState.COMPLETE and not dataset.walking:
         when = dataset.walk_at
     return coming[state], when
 

@@ -27,14 +27,22 @@ _PREFIX = "audiobatchd"
 
 
 class Metrics(Collector):
-    """All metrics of one dispatcher. `now` is its clock; `watched` how each dataset is watched."""
+    """All metrics of one dispatcher. `now` is its clock; `watched` how each dataset is watched.
+
+    `troubled` tells why the catalog cannot be written; nothing where it can.
+    """
 
     def __init__(
-        self, core: Dispatcher, now: Callable[[], float], watched: Callable[[str], WatchReport] | None = None
+        self,
+        core: Dispatcher,
+        now: Callable[[], float],
+        watched: Callable[[str], WatchReport] | None = None,
+        troubled: Callable[[], str] = str,
     ) -> None:
         self._core = core
         self._now = now
         self._watched = watched
+        self._troubled = troubled
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -51,6 +59,9 @@ class Metrics(Collector):
         info = InfoMetricFamily(_PREFIX, "The daemon.")
         info.add_metric([], {"version": __version__})
         yield info
+        writable = _gauge("catalog_writable", "Whether what is to be remembered can be written: 1, or 0.")
+        writable.add_metric([], not self._troubled())
+        yield writable
         yield from self._folders()
         yield from self._jobs()
         yield from self._workers()

@@ -84,7 +84,8 @@ class WatchReport:
     """How a dataset is watched.
 
     `events`: whether events are heard at all; `reason`: why, or why not. `degraded`: what should be watched and is not,
-    with what to do about it; empty where nothing is. `parents` are the directories that are watched for what is below
+    with what to do about it; empty where nothing is. `lacks` are the kinds of that which room would mend, as error
+    numbers. `parents` are the directories that are watched for what is below
     them, `leaves` the track folders that are; `unwatched` are left to walks because the budget is used up.
     """
 
@@ -94,6 +95,7 @@ class WatchReport:
     parents: int = 0
     leaves: int = 0
     unwatched: int = 0
+    lacks: frozenset[int] = frozenset()
 
 
 class MissKind(StrEnum):

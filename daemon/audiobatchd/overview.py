@@ -21,14 +21,22 @@ _SHOWN = 20
 
 
 class Overview:
-    """A view of one dispatcher. `wall` is the time of day now, `now` the same moment on the monotonic clock."""
+    """A view of one dispatcher. `wall` is the time of day now, `now` the same moment on the monotonic clock.
+
+    `troubled` tells why the catalog cannot be written; nothing where it can.
+    """
 
     def __init__(
-        self, core: Dispatcher, started: datetime, watched: Callable[[str], WatchReport] | None = None
+        self,
+        core: Dispatcher,
+        started: datetime,
+        watched: Callable[[str], WatchReport] | None = None,
+        troubled: Callable[[], str] = str,
     ) -> None:
         self._core = core
         self._started = started
         self._watched = watched
+        self._troubled = troubled
 
     def status(self, now: float, wall: datetime) -> Status:
         """All that `GET /v1/status` tells."""
@@ -101,6 +109,7 @@ class Overview:
                     last_pass=time_of(dataset.passed_at, now, wall) if dataset.passes else "",
                     watch=watch.reason if watch else "",
                     locks=dataset.locks,
+                    target=shown(dataset.target),
                     overdue={shown(lock): holder for lock, holder in sorted(dataset.overdue.items())},
                     near_misses=list(dataset.near_misses),
                 )
@@ -152,10 +161,13 @@ class Overview:
         return self._troubles(now, wall, len(self._core.ledger.troubled))
 
     def _remarks(self, now: float) -> Iterator[str]:
+        """What keeps the service as a whole from working, or from remembering."""
         if self._nobody_works():
             yield f"no worker can start: {self._core.crew.cannot_start}"
         if shortage := self._core.shortage(now):
             yield f"short of resources: {shortage}"
+        if trouble := self._troubled():
+            yield shown(trouble)
 
     def _nobody_works(self) -> bool:
         return bool(self._core.crew.cannot_start) and self._core.crew.nobody_boots()

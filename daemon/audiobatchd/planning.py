@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import msgspec
 
 from audiobatchd.catalog import Catalog
@@ -53,8 +55,15 @@ def plan_of(config: Config, policy: Policy, mode: Mode) -> Plan:
 def memory_of(catalog: Catalog, config: Config, now: float) -> Memory:
     """What the last run has left to the core. `now` is in seconds since 1970."""
     sightings = Sightings(catalog)
+    named = {each.path for each in config.dataset}
+    for path in named:
+        # Before links were followed at every look, a dataset went by the place that its path led to.
+        place = os.path.realpath(path)
+        if place not in named and sightings.count(place) and not sightings.count(path):
+            sightings.rename(place, path)
     datasets = {each.path: (sightings.count(each.path), sightings.root(each.path)) for each in config.dataset}
-    return Memory(sightings.offers(), datasets, sightings.pauses(now))
+    places = {path: sightings.place(path) for path in named}
+    return Memory(sightings.offers(), datasets, sightings.pauses(now), places)
 
 
 def to_walk_again(before: Config, after: Config) -> frozenset[str]:

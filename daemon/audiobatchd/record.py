@@ -21,7 +21,7 @@ from msgspec import Raw
 from audiobatchd import bounded, filesystems, interrupts, provenance
 from audiobatchd.bounded import RECORD_LIMIT
 from audiobatchd.core.discovery import is_companion
-from audiobatchd.errors import RecordError, UnfitFileError
+from audiobatchd.errors import RecordError, UnclearRecordError, UnfitFileError
 from audiobatchd.members import MalformedError, Member, is_nothing, members
 from audiobatchd.names import shown
 from audiobatchd.provenance import Entry, Provenance
@@ -248,7 +248,7 @@ def _members(text: bytes) -> Iterator[Member]:
         yield from members(text)
     except MalformedError as error:
         message = f"cannot understand the record: {error}; {_CURE}"
-        raise RecordError(message) from error
+        raise UnclearRecordError(message) from error
 
 
 def _last_of_each(text: bytes) -> dict[str, bytes]:

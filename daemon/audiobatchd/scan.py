@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -24,7 +24,7 @@ from audiobatchd.core.near_misses import Miss, misses_in
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.shapes import Shape, accounts_of, assess_shape, surely_due
 from audiobatchd.dataset import Listing
-from audiobatchd.errors import RecordError
+from audiobatchd.errors import RecordError, UnclearRecordError
 from audiobatchd.model import Cause, FileStamp, FolderKey
 from audiobatchd.names import folder_at, shown
 from audiobatchd.sightings import Sighting, Sightings
@@ -87,6 +87,13 @@ class Scanner:
     short: Callable[[OSError], None] = _impatient
     record_limit: int = RECORD_LIMIT
     """Bytes that a record may have."""
+    known: tuple[tuple[int, int], str] | None = None
+    """The root, as (device, inode), and its place when a walk was last believed; None: as the catalog has them."""
+
+    @cached_property
+    def place(self) -> str:
+        """Where `root` leads to, without links: all is read there, also when a link is pointed elsewhere meanwhile."""
+        return os.path.realpath(self.root)
 
     # One folder
 
@@ -118,7 +125,7 @@ class Scanner:
         """
         key = FolderKey(self.root, path)
         try:
-            if not self.is_entered(path) or dataset.is_link_below(self.root, path):
+            if not self.is_entered(path) or dataset.is_link_below(self.place, path):
                 return Reading(key, Finding.GONE), None, None
             listing = self.listing(path, hot=True)
         except (FileNotFoundError, NotADirectoryError):
@@ -132,11 +139,10 @@ class Scanner:
         return not path or all(enters(name, self.ignore) for name in path.split("/"))
 
     def is_lost(self) -> bool:
-        """Whether the dataset as it was known is not there: no root, nothing in it, or another file system."""
+        """Whether the dataset as it was known is not there: no root, nothing in it, or another root."""
         try:
-            known = Sightings(self.catalog).root(self.root)
-            bare = self.in_plenty(partial(dataset.is_bare, self.root))
-            return bare or (known is not None and known[0] != os.stat(self.root).st_dev)
+            bare = self.in_plenty(partial(dataset.is_bare, self.place))
+            return bare or self.is_elsewhere(os.stat(self.place).st_dev)
         except OSError:
             return True
 
@@ -150,9 +156,15 @@ class Scanner:
                     raise
                 self.short(error)
 
+    def is_elsewhere(self, device: int) -> bool:
+        """Whether the root was on another `device` before, or links led to another one."""
+        sightings = Sightings(self.catalog)
+        root, place = self.known or (sightings.root(self.root), sightings.place(self.root))
+        return (root is not None and root[0] != device) or (bool(place) and place != self.place)
+
     def folder(self, path: str) -> str:
         """The folder at `path` below the root."""
-        return folder_at(self.root, path)
+        return folder_at(self.place, path)
 
     # How
 
@@ -195,7 +207,8 @@ class Scanner:
             assessment = assess(facts, self.offers, self.policy)
             shape = self._shape(facts, assessment)
         except RecordError as error:
-            return self._blocked(key, listing, str(error))
+            unclear = _stamped(listing) if isinstance(error, UnclearRecordError) else ""
+            return self._blocked(key, listing, str(error), unclear)
         except (FileNotFoundError, NotADirectoryError):
             return Reading(key, Finding.GONE), Sighting(key.path, 0)  # since it was listed
         except OSError as error:
@@ -208,7 +221,7 @@ class Scanner:
             key,
             finding,
             signature=listing.signature,
-            access=listing.access,
+            access=self._access(key, listing) if finding is Finding.DUE else listing.access,
             on_their_way=bool(contents.temporaries),
             waits_for=shown(contents.temporaries[0]) if contents.temporaries else "",
             due=tuple(f"{role}: {', '.join(due.analyzer for due in work)}" for role, work in assessment.due.items()),
@@ -219,6 +232,8 @@ class Scanner:
             charges=counts[0],
             suspicions=counts[1],
             at_rest=at_rest,
+            # Emptied is what a record is before it is written in place.
+            unclear=_stamped(listing) if listing.record is not None and not listing.record[1] else "",
         )
         return reading, Sighting(key.path, listing.time, listing.signature, listing.access, finding, leaf, shape)
 
@@ -239,16 +254,21 @@ class Scanner:
         names = (key for key in present if key.isascii() or key.encode(errors="ignore").decode() == key)
         return Shape(roles, tuple(sorted(names)), accounts, missing, stale, cut)
 
-    def _blocked(self, key: FolderKey, listing: Listing, reason: str) -> tuple[Reading, Sighting]:
+    def _access(self, key: FolderKey, listing: Listing) -> str:
+        """By which it shows that what blocked a job may be over; a job tells the same, see `worker.job`."""
+        return f"{listing.access} {dataset.openness(self.folder(key.path))}"
+
+    def _blocked(self, key: FolderKey, listing: Listing, reason: str, unclear: str = "") -> tuple[Reading, Sighting]:
         leaf = not listing.contents.directories
         return (
             Reading(
                 key,
                 Finding.BLOCKED,
                 signature=listing.signature,
-                access=listing.access,
+                access=self._access(key, listing),
                 reasons={"": reason},
                 warnings=_warnings(listing),
+                unclear=unclear,
             ),
             Sighting(key.path, listing.time, listing.signature, listing.access, Finding.BLOCKED, leaf),
         )
@@ -260,6 +280,11 @@ class Scanner:
     def _given_up(self, known: FolderMemory, listing: Listing) -> bool:
         same = known.signature == listing.signature and known.judges == judges(self.offers)
         return bool(known.verdict) and same and not self.policy.overwrite
+
+
+def _stamped(listing: Listing) -> str:
+    """The record's stamp as a signature; empty where it is no file that could be half-written."""
+    return " ".join(map(str, listing.record)) if listing.record else ""
 
 
 def _is_as_it_was(old: Sighting, listing: Listing) -> bool:

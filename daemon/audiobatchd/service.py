@@ -51,7 +51,7 @@ def run(settings: Config, source: Source, state: Path, socket: Path, views: tupl
         supervisor = Supervisor(
             settings, source, Policy(), catalog, clock, views=(*views, SystemdView()), watches=watches
         )
-        metrics = Metrics(supervisor.core, clock.monotonic, watches.report)
+        metrics = Metrics(supervisor.core, clock.monotonic, watches.report, lambda: catalog.trouble)
         server = ControlServer(socket, Answers(supervisor, catalog, clock), feed, metrics.text)
         logging.getLogger().addHandler(feed)
         stack.callback(logging.getLogger().removeHandler, feed)

@@ -27,7 +27,7 @@ _NAMES = 400
 _COLUMNS = "path, time, signature, access, finding, leaf, shape"
 _FINDINGS = tuple(Finding)
 _PUT = "INSERT OR REPLACE INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_PAUSE = b"pause "
+_PAUSE, _ROOT, _PLACE = b"pause ", b"root ", b"place "
 _NO_MISSES = "DELETE FROM near_miss WHERE dataset = ? AND path = ?"
 # The first path of each kind stands for all of them: SQLite takes `name` from the row that min() chose.
 _ALL_MISSES = "SELECT min(path), kind, sum(count), name FROM near_miss WHERE dataset = ? GROUP BY kind"
@@ -152,35 +152,46 @@ class Sightings:
 
     def offers(self) -> tuple[Offer, ...] | None:
         """What the analyzers gave when the daemon ran last; None where nobody knows."""
-        rows = self._catalog.ask("SELECT value FROM fact WHERE name = ?", (b"offers",))
+        value = self._catalog.fact(b"offers")
         try:
-            return msgspec.msgpack.decode(rows[0][0], type=tuple[Offer, ...]) if rows else None
+            return None if value is None else msgspec.msgpack.decode(value, type=tuple[Offer, ...])
         except (msgspec.MsgspecError, TypeError):
             return None
 
     def note_offers(self, offers: tuple[Offer, ...]) -> None:
         """Keep what the analyzers give now."""
-        content = self._encoder.encode(offers)
-        self._catalog.write_many("INSERT OR REPLACE INTO fact VALUES (?, ?)", [(b"offers", content)])
+        self._catalog.note_fact(b"offers", self._encoder.encode(offers))
 
     def root(self, dataset: str) -> tuple[int, int] | None:
         """Which directory the dataset's root was, as device and inode; None where nobody knows."""
-        rows = self._catalog.ask("SELECT value FROM fact WHERE name = ?", (_root_of(dataset),))
+        value = self._catalog.fact(_ROOT + os.fsencode(dataset))
         try:
-            return msgspec.msgpack.decode(rows[0][0], type=tuple[int, int]) if rows else None
+            return None if value is None else msgspec.msgpack.decode(value, type=tuple[int, int])
         except (msgspec.MsgspecError, TypeError):
             return None
 
-    def note_root(self, dataset: str, root: tuple[int, int]) -> None:
-        """Keep which directory the root is."""
-        row = (_root_of(dataset), self._encoder.encode(root))
-        self._catalog.write_many("INSERT OR REPLACE INTO fact VALUES (?, ?)", [row])
+    def place(self, dataset: str) -> str:
+        """Where the dataset's path led to, without links; empty where that was not noted."""
+        value = self._catalog.fact(_PLACE + os.fsencode(dataset))
+        return os.fsdecode(value) if isinstance(value, bytes) else ""
+
+    def note_root(self, dataset: str, root: tuple[int, int], place: str = "") -> None:
+        """Keep which directory the root is, and where that is without links."""
+        self._catalog.note_fact(_ROOT + os.fsencode(dataset), self._encoder.encode(root))
+        self._catalog.note_fact(_PLACE + os.fsencode(dataset), os.fsencode(place))
+
+    def rename(self, old: str, new: str) -> None:
+        """The dataset goes by another name from now on."""
+        names = (os.fsencode(new), os.fsencode(old))
+        for table in ("folder", "attempt", "sighting"):
+            self._catalog.write_many(f"UPDATE OR REPLACE {table} SET dataset = ? WHERE dataset = ?", [names])  # noqa: S608  # ours
+        rows = [(prefix + names[0], prefix + names[1]) for prefix in (_PAUSE, _ROOT)]
+        self._catalog.write_many("UPDATE OR REPLACE fact SET name = ? WHERE name = ?", rows)
 
     def pauses(self, now: float) -> dict[str, float | None]:
         """The datasets that somebody paused, with the seconds that are left of it at the time of day `now`."""
-        query = "SELECT name, value FROM fact WHERE name >= ? AND name < ?"
         found: dict[str, float | None] = {}
-        for name, value in self._catalog.ask(query, (_PAUSE, _PAUSE + b"\xff")):
+        for name, value in self._catalog.facts(_PAUSE, _PAUSE + b"\xff").items():
             try:
                 until = msgspec.msgpack.decode(value, type=float | None)
             except (msgspec.MsgspecError, TypeError):
@@ -191,12 +202,11 @@ class Sightings:
 
     def note_pause(self, dataset: str, until: float | None) -> None:
         """Keep that a dataset is paused, until this time of day or for ever."""
-        row = (_PAUSE + os.fsencode(dataset), self._encoder.encode(until))
-        self._catalog.write_many("INSERT OR REPLACE INTO fact VALUES (?, ?)", [row])
+        self._catalog.note_fact(_PAUSE + os.fsencode(dataset), self._encoder.encode(until))
 
     def forget_pause(self, dataset: str) -> None:
         """It goes on."""
-        self._catalog.write_many("DELETE FROM fact WHERE name = ?", [(_PAUSE + os.fsencode(dataset),)])
+        self._catalog.note_fact(_PAUSE + os.fsencode(dataset), None)
 
     def _sighting(self, row: tuple[object, ...]) -> Sighting:
         path, time, signature, access, finding, leaf, shape = row
@@ -237,7 +247,3 @@ class Sightings:
         if number:
             self._shapes[number] = shape
             self._numbers[shape] = number
-
-
-def _root_of(dataset: str) -> bytes:
-    return b"root " + os.fsencode(dataset)

@@ -62,6 +62,8 @@ class DatasetStatus(Struct, frozen=True):
     locks: str
     overdue: dict[str, str]
     near_misses: list[NearMiss] = []
+    target: str = ""
+    """Where the path leads to, where that is through links; empty where it is not, or before the first look."""
 
 
 class AnalyzerStatus(Struct, frozen=True):
@@ -113,13 +115,15 @@ class FolderReport(Struct, frozen=True):
     holder: str
     attempts: list[Attempt]
     unmeasurable: dict[str, str] = {}
+    target: str = ""
+    """Where the dataset's path leads to, where that is through links; empty where it is not."""
 
 
 class Status(Struct, frozen=True):
     """The whole. `time_left` is null while nobody can tell; `done` counts folders completed since the start.
 
-    `remark` is what keeps the service as a whole from working; empty where nothing does. `lost` are workers that have
-    no slot any more and do not end.
+    `remark` is what keeps the service as a whole from working, or from remembering; empty where nothing does. `lost`
+    are workers that have no slot any more and do not end.
     """
 
     version: str

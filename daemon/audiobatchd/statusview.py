@@ -178,7 +178,8 @@ def dataset_lines(dataset: DatasetStatus, width: int) -> list[Line]:
     state = dataset.state.value
     path = shortened(printable(dataset.path), width - len(state) - 2)
     name: Line = (Span(path, Tone.STRONG), Span("  "), Span(state, _DATASET_TONES[dataset.state]))
-    return [name, *_remark(dataset, width)]
+    target = _paragraph(f"leads to {dataset.target}", width, "  ", Tone.FAINT) if dataset.target else []
+    return [name, *target, *_remark(dataset, width)]
 
 
 def stands_still(dataset: DatasetStatus) -> bool:

@@ -113,7 +113,9 @@ class Supervisor:
         self._worker_settings = worker_settings(config, source.model_directories(config))
         memory = memory_of(catalog, config, clock.wall().timestamp()) if mode is Mode.SERVICE else NO_MEMORY
         self.core = Dispatcher(plan_of(config, policy, mode), clock.monotonic(), memory)
-        self.overview = Overview(self.core, clock.wall(), watches.report if watches else None)
+        self.overview = Overview(
+            self.core, clock.wall(), watches.report if watches else None, lambda: self._catalog.trouble
+        )
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._code: int | None = None
@@ -254,6 +256,8 @@ class Supervisor:
                     self._errands.read(key)
                 case do.WalkTree():
                     self._errands.walk(action)
+                case do.LookAtRoot(dataset):
+                    self._errands.look_at_root(dataset)
                 case do.ReapLocks():
                     self._errands.reap(action)
                 case do.Probe(cause=Cause.HANG):
@@ -367,6 +371,8 @@ class Supervisor:
                 waiting[path] = max(seconds, waiting.get(path, 0.0))
             self._queue.put_nowait(WorkersMeasured(self._pool.resident(), asleep, waiting))
             self._errands.again()
+            if self._catalog.trouble:
+                self._errands.mend_catalog()
 
     def _update_views(self) -> None:
         if self._views:

@@ -10,6 +10,8 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
+from pathlib import Path
 
 import msgspec
 
@@ -21,36 +23,49 @@ from audiobatchd.core.shapes import Shape
 from audiobatchd.dataset import Listing
 from audiobatchd.filesystems import Kind
 from audiobatchd.model import FolderKey, NearMiss, WalkKind, in_64_bits
+from audiobatchd.names import shown
 from audiobatchd.scan import Scanner
 from audiobatchd.sightings import Sighting, Sightings
 
 _BATCH = 64
 _PASS_BATCH = 512
+_LOOKED_FOR = 1000
 _GENTLY = 0.25
 """The share of a core that a walk takes which nobody waits for."""
 
 Deliver = Callable[[WalkRead], None]
 
 
-def walk(scanner: Scanner, paths: tuple[str, ...], deliver: Deliver, *, kind: WalkKind, first: bool) -> Walked:
+def walk(
+    scanner: Scanner,
+    paths: tuple[str, ...],
+    deliver: Deliver,
+    *,
+    kind: WalkKind,
+    first: bool,
+    accepts: bool = False,
+) -> Walked:
     """Look at every track folder from each of `paths` down, or, of a PASS, at what has changed in all of them.
 
     Nothing is read where the file system's locks are not shared between machines, unless this one works there alone.
-    `first`: nobody knows yet what is in the dataset. Raises whatever `deliver` raises.
+    `first`: nobody knows yet what is in the dataset. Nor is anything read in another root than before that has none of
+    the folders that were known, unless the walk `accepts` whatever is there. Raises whatever `deliver` raises.
     """
     started = time.thread_time()
-    root = scanner.root
+    root, place = scanner.root, scanner.place
     try:
-        status = os.stat(os.path.join(root, ""))  # which takes a directory
-        filesystem_kind, filesystem = scanner.in_plenty(partial(filesystems.of, root))
-        bare = kind is WalkKind.PASS and scanner.in_plenty(partial(dataset.is_bare, root))
+        status = os.stat(os.path.join(place, ""))  # which takes a directory
+        filesystem_kind, filesystem = scanner.in_plenty(partial(filesystems.of, place))
+        bare = kind is WalkKind.PASS and scanner.in_plenty(partial(dataset.is_bare, place))
     except OSError as error:
-        remark = "" if isinstance(error, FileNotFoundError) else f"cannot read it: {error.strerror}"
-        return Walked(root, kind, None, empty=True, remark=remark)
+        return Walked(root, kind, None, empty=True, remark=_why_missing(root, place, error), place=place)
     identity, locks = (status.st_dev, status.st_ino), f"{filesystem_kind.value} ({filesystem})"
     if filesystem_kind is Kind.WEAK and not scanner.alone:
         refusal = filesystems.refusal(filesystem)
-        return Walked(root, kind, identity, empty=False, refusal=refusal, locks=locks)
+        return Walked(root, kind, identity, empty=False, refusal=refusal, locks=locks, place=place)
+    if not accepts and scanner.is_elsewhere(status.st_dev) and _is_strange(scanner):
+        bare = dataset.is_bare(place)
+        return Walked(root, kind, identity, empty=bare, locks=locks, place=place, is_strange=True)
     made = _Walk(scanner, deliver, hurried=first, hot=kind is WalkKind.TREES)
     try:
         if kind is not WalkKind.PASS:
@@ -58,7 +73,7 @@ def walk(scanner: Scanner, paths: tuple[str, ...], deliver: Deliver, *, kind: Wa
         elif not bare:
             made.over_the_changed(first=first)
     except _RootLostError as error:
-        return Walked(root, kind, None, empty=True, remark=f"cannot read it: {error}")
+        return Walked(root, kind, None, empty=True, remark=f"cannot read it: {error}", place=place)
     return Walked(
         root,
         kind,
@@ -70,12 +85,26 @@ def walk(scanner: Scanner, paths: tuple[str, ...], deliver: Deliver, *, kind: Wa
         locks=locks,
         cost=time.thread_time() - started,
         near_misses=made.near_misses(kind),
+        place=place,
     )
+
+
+def _why_missing(root: str, place: str, error: OSError) -> str:
+    if not isinstance(error, FileNotFoundError):
+        return f"cannot read it: {error.strerror}"
+    return "" if place == root else f"it leads to {shown(place)}, where there is no directory"
+
+
+def _is_strange(scanner: Scanner) -> bool:
+    """Whether none of the folders that were known is there; of very many only so many are looked for."""
+    known = (each for each in Sightings(scanner.catalog).all(scanner.root) if each.finding is not Finding.GONE)
+    looked_for = list(islice(known, _LOOKED_FOR))
+    return bool(looked_for) and not any(Path(scanner.folder(each.path)).is_dir() for each in looked_for)
 
 
 def _holds_anything(scanner: Scanner) -> bool:
     try:
-        return not scanner.in_plenty(partial(dataset.is_bare, scanner.root))
+        return not scanner.in_plenty(partial(dataset.is_bare, scanner.place))
     except OSError:
         return False
 
@@ -108,8 +137,8 @@ class _Walk:
 
     def down_from(self, paths: tuple[str, ...]) -> None:
         """List every directory, depth first, in the order of names."""
-        root = self._scanner.root
-        stack = [path for path in reversed(paths) if not dataset.is_link_below(root, path)]
+        place = self._scanner.place
+        stack = [path for path in reversed(paths) if not dataset.is_link_below(place, path)]
         while stack:
             path = stack.pop()
             listing = self._list(path)

@@ -25,12 +25,13 @@ from audiobatchd.core.near_misses import Tally, misses_in
 from audiobatchd.dataset import walk
 from audiobatchd.diagnosis import NEEDED, WELCOME, Finding, Level
 from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError
+from audiobatchd.model import WatchMode
 from audiobatchd.models import store
 from audiobatchd.models.store import State
 from audiobatchd.names import parsed, shown
 from audiobatchd.status import Status
 from audiobatchd.terminal_text import as_json, counted, printable
-from audiobatchd.watch import limits
+from audiobatchd.watch import limits, trial
 
 _LOOKED_AT = 3
 _WALKED = 20_000
@@ -84,6 +85,7 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
     yield diagnosis.machine(psutil.getloadavg()[0], settings.worker_count, memory.available, memory.total, status)
     names = ("max_user_watches", "max_user_instances", "max_queued_events")
     yield from diagnosis.inotify({name: limits.limit(name) for name in names}, status, len(datasets))
+    yield from _watching(status, list(datasets.values()), uid)
     yield from _analyzers(status, settings)
     yield from _models(settings)
 
@@ -116,6 +118,8 @@ def _dataset(dataset: DatasetConfig, uid: int | None) -> Iterator[Finding]:
         what = f"cannot read {shown(path)}: {error.strerror}"
         yield Finding(Level.ACT, what, "mount it, or let the service's user read it: audiobatchctl setup DATASET")
         return
+    if (target := os.path.realpath(path)) != path:
+        yield Finding(Level.OK, f"{shown(path)} leads to {shown(target)}")
     yield diagnosis.locks(path, kind, filesystem, alone=dataset.alone)
     closed = [each for each in (path, *inside) if not _may_work(each, uid)]
     yield diagnosis.permissions(path, closed, known=uid is not None)
@@ -186,6 +190,21 @@ def _space(what: str, path: Path) -> Iterator[Finding]:
         yield Finding(Level.ACT, f"{what} cannot be looked at: {error.strerror}", f"see what is wrong with {path}")
         return
     yield diagnosis.space(what, found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
+
+
+def _watching(status: Status | None, datasets: list[DatasetConfig], uid: int | None) -> Iterator[Finding]:
+    """Whether what the service watches, or would, can be watched now, by the user whom the kernel counts it for."""
+    paths = [each.path for each in datasets if each.mode is not WatchMode.WALK]
+    if status:
+        # It holds the instances that it has: what it could not have is tried, or whether one more could be had.
+        lacking = [parsed(each.path) for each in status.datasets if each.remark and each.remark == each.watch]
+        paths = lacking or paths[:1]
+    itself = uid is None or uid == os.geteuid()
+    if not paths or not (itself or os.geteuid() == 0):
+        return
+    errors = trial.tried(paths) if itself or uid is None else trial.tried(paths, uid, _groups_of(uid))
+    if errors is not None:
+        yield from diagnosis.inotify_trial(errors, known=uid is not None)
 
 
 def _analyzers(status: Status | None, settings: Config) -> Iterator[Finding]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from audiobatchd import filesystems
@@ -114,6 +113,8 @@ def explanation(report: FolderReport) -> list[str]:
     """The report as lines of text."""
     place = "" if report.folder == "." else f"/{report.folder}"
     lines = [f"{report.dataset}{place}", f"{_INDENT}State:   {report.state.value}"]
+    if report.target:
+        lines.append(f"{_INDENT}Dataset: leads to {report.target}")
     if report.reason:
         lines.append(f"{_INDENT}Reason:  {report.reason}")
     if report.since:
@@ -170,18 +171,21 @@ def datasets_of(client: ControlClient) -> list[str]:
     return [dataset.path for dataset in client.status().datasets]
 
 
-def _ways_to(path: str) -> Iterator[str]:
-    """A path made absolute as it is written, then without links."""
-    yield os.path.abspath(path)  # noqa: PTH100  # a link stays a link
-    yield filesystems.resolved(path) or ""
+def _without_links(path: str) -> str:
+    return filesystems.resolved(path) or os.path.abspath(path)  # noqa: PTH100  # the disk does not tell where links lead
+
+
+_WAYS = (os.path.abspath, _without_links)  # a link stays a link
+"""How a path is made absolute: as it is written, then without links."""
 
 
 def named(folder: str, datasets: list[str]) -> FolderName:
     """The folder as the daemon calls it: named by its path on disk, or by the name that `status` shows."""
     # By its names first: the disk of a dataset may not answer.
-    for path in _ways_to(folder):
+    for way in _WAYS:
+        path = way(folder)
         for dataset in datasets:
-            root = parsed(dataset)
+            root = way(parsed(dataset))
             if path == root or path.startswith(os.path.join(root, "")):
                 return FolderName(dataset, shown(os.path.relpath(path, root)))
     inside = [each for each in datasets if is_directory(Path(parsed(each), parsed(folder)))] or datasets
@@ -201,8 +205,10 @@ def is_directory(path: Path) -> bool:
 
 def dataset_named(dataset: str, datasets: list[str]) -> str:
     """The path of one of the daemon's `datasets`, given by any path. Raises UsageError where it is none of them."""
-    for path in _ways_to(dataset):
-        if path in map(parsed, datasets):
-            return path
+    for way in _WAYS:
+        path = way(dataset)
+        for each in datasets:
+            if way(parsed(each)) == path:
+                return parsed(each)
     message = f"no dataset of the daemon's: {shown(dataset)} ({', '.join(datasets) or 'it has none'})"
     raise UsageError(message)

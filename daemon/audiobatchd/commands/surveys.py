@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from audiobatchd import config, one_off
 from audiobatchd.batch import left_out
 from audiobatchd.commands import Say
@@ -106,7 +108,7 @@ def dataset_of(arguments: argparse.Namespace) -> tuple[Config, DatasetConfig]:
     if not Path(dataset.path).is_dir():
         message = f"no such dataset: {shown(dataset.path)}"
         raise UsageError(message)
-    return settings, dataset
+    return settings, msgspec.structs.replace(dataset, path=os.path.realpath(dataset.path))
 
 
 def _answers(arguments: argparse.Namespace, tally: Tally) -> Iterator[Answer]:

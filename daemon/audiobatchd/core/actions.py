@@ -60,6 +60,15 @@ class WalkTree:
     kind: WalkKind = WalkKind.FULL
     renew: bool = False
     first: bool = False
+    accepts: bool = False
+    """Whether any folders are right, and also none of those that were known."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtRoot:
+    """See which directory a dataset's root is, and try again what could not be watched. The answer is `RootSeen`."""
+
+    dataset: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +133,8 @@ class NoteRoot:
 
     dataset: str
     root: tuple[int, int]
+    place: str = ""
+    """Its path without links."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +186,7 @@ Action = (
     | SendJob
     | ReadFolder
     | WalkTree
+    | LookAtRoot
     | ReapLocks
     | CountMisses
     | Remember

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from audiobatchd.core.events import Walked
 from audiobatchd.core.messages import Result
 from audiobatchd.model import Cause, DatasetState, FolderKey, NearMiss, Outcome, WalkKind
+from audiobatchd.names import shown
 
 LOOK_AGAIN = 5.0
-"""Seconds between looks for a root that is not there."""
+"""Seconds between two looks at a root, whether it is there or not."""
 
 PASS = 60.0
 """Seconds between two looks at the directories' times, at least."""
@@ -116,6 +117,16 @@ class Dataset:
     """What is passed over in it, and looks as if it were meant."""
     count_at: float | None = None
     """When that is to be counted again: a directory has others than it had."""
+    place: str = ""
+    """Where its path led to, without links, when a walk was last believed; empty where that is not known."""
+    leads_to: str = ""
+    """Where it leads to now, as far as was looked."""
+    known_at_start: int = 0
+    """How many folders were known when the round of full walks began."""
+    look_at: float | None = 0.0
+    """When the root is looked at again, apart from walks; None while that is under way."""
+    lacks: frozenset[int] = frozenset()
+    """Why directories are not watched that should be, as error numbers: those that were told of."""
 
     @property
     def standing(self) -> tuple[DatasetState, str]:
@@ -123,6 +134,11 @@ class Dataset:
         if self.holds and self.state in (DatasetState.ACTIVE, DatasetState.WALKING):
             return DatasetState.PAUSED, "; ".join(hold.remark for hold in self.holds.values())
         return self.state, self.remark
+
+    @property
+    def target(self) -> str:
+        """Where its path leads to through links, as far as was looked; empty where there are none."""
+        return self.leads_to if self.leads_to != self.path else ""
 
     @property
     def works(self) -> bool:
@@ -230,6 +246,7 @@ class Dataset:
         self.pass_at = now if self.tells_all else now + max(PASS, self.pass_cost / PASS_SHARE)
         self.remark = walk.remark
         self.locks = walk.locks
+        self.leads_to = walk.place
         self.refused = bool(walk.refusal)
         why = self._why_not_to_believe(walk, known, seen)
         if walk.kind is WalkKind.FULL:
@@ -238,6 +255,7 @@ class Dataset:
             self._suspend(*why, now)
             return False
         self.root = walk.root
+        self.place = walk.place
         self.believed = True
         self.state = DatasetState.ACTIVE
         if not self.walks:
@@ -254,12 +272,28 @@ class Dataset:
         if self.accepting and walk.kind is WalkKind.FULL:
             self.accepting = False
             return None
+        switched = self._led_elsewhere(walk.place)
+        where = f"it leads to {shown(walk.place)} now" if switched else ""
         if walk.empty and known:
-            return DatasetState.PAUSED, f"empty, where {known} folders were known: is a mount lost?"
-        moved = self.root is not None and self.root[0] != walk.root[0]
-        if moved and known and not seen:
-            return DatasetState.PAUSED, f"another file system, with none of the {known} folders that were known"
+            what = f"{where}, which is empty, where" if where else "empty, where"
+            return DatasetState.PAUSED, f"{what} {known} folders were known: is a mount lost?"
+        moved = switched or (self.root is not None and self.root[0] != walk.root[0])
+        if walk.is_strange or (moved and known and not seen):
+            what = where or "another file system"
+            return DatasetState.PAUSED, f"{what}, with none of the {known} folders that were known"
         return None
+
+    def looked(self, root: tuple[int, int] | None, place: str, now: float) -> None:
+        """The root was looked at: another one than that of the last walk which was believed has to be walked."""
+        self.look_at = now + LOOK_AGAIN
+        self.leads_to = place
+        is_another = root != self.root or self._led_elsewhere(place)
+        if self.believed and self.state in (DatasetState.ACTIVE, DatasetState.WALKING) and is_another:
+            self.watch_lost(now)  # in bounds, for there may be file systems whose inodes do not stay what they are
+
+    def _led_elsewhere(self, place: str) -> bool:
+        """Whether its path leads through links, and led to another directory than it does now."""
+        return bool(self.place and place) and self.place != place
 
     def take_trees(self) -> tuple[str, ...]:
         """The directories to be walked now, without those that lie in another one of them."""

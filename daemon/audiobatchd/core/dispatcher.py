@@ -46,6 +46,9 @@ class Dispatcher:
         self.datasets = {
             path: Dataset(path, rescan, *memory.datasets.get(path, (0, None))) for path, rescan in plan.datasets.items()
         }
+        for path, place in memory.places.items():
+            if path in self.datasets:
+                self.datasets[path].place = place
         self.crew = Crew(plan)
         for path, seconds in memory.pauses.items():
             if path in self.datasets:
@@ -82,6 +85,8 @@ class Dispatcher:
                 return self._walk_read(event, now)
             case on.Walked():
                 return self.rounds.walked(event, now)
+            case on.RootSeen():
+                return self.rounds.root_seen(event, now)
             case on.LocksSeen():
                 return self.rounds.locks_seen(event, now)
             case on.MissesCounted(dataset, near_misses):
@@ -358,7 +363,13 @@ class Dispatcher:
                 return key.dataset in self.datasets
             case on.WalkRead(readings, path):
                 return (path or (readings[0].key.dataset if readings else "")) in self.datasets
-            case on.Walked(dataset=path) | on.LocksSeen(dataset=path) | on.Probed(dataset=path) | on.WatchLost(path):
+            case (
+                on.Walked(dataset=path)
+                | on.RootSeen(dataset=path)
+                | on.LocksSeen(dataset=path)
+                | on.Probed(dataset=path)
+                | on.WatchLost(path)
+            ):
                 return path in self.datasets
             case on.MissesCounted(dataset=path):
                 return path in self.datasets

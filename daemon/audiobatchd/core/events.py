@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from audiobatchd.core.messages import FromWorker
 from audiobatchd.core.plan import Plan
 from audiobatchd.core.readings import Reading
-from audiobatchd.model import Cause, FolderKey, NearMiss, WalkKind
+from audiobatchd.model import Cause, FolderKey, NearMiss, WalkKind, WatchReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,10 @@ class Walked:
     locks: str = ""
     cost: float = 0.0
     near_misses: tuple[NearMiss, ...] | None = None
+    place: str = ""
+    """Where the dataset's path leads to, without links."""
+    is_strange: bool = False
+    """Whether nothing was looked at because none of the known folders is there, in another root than the known one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,21 @@ class MissesCounted:
 
     dataset: str
     near_misses: tuple[NearMiss, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RootSeen:
+    """A dataset's root was looked at, apart from any walk."""
+
+    dataset: str
+    root: tuple[int, int] | None
+    """The root directory's (device, inode); None where there is no such directory."""
+    watch: WatchReport
+    """How the dataset is watched now."""
+    place: str = ""
+    """Where the dataset's path leads to, without links."""
+    is_watched_again: bool = False
+    """Whether this look had it watched, after that had been impossible: nothing of the time between was heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +259,7 @@ Event = (
     | FolderRead
     | WalkRead
     | Walked
+    | RootSeen
     | LocksSeen
     | MissesCounted
     | Probed

@@ -10,6 +10,7 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Container
 
+from audiobatchd.core.blocked import Blocked
 from audiobatchd.core.complete import Complete
 from audiobatchd.core.folder import Folder
 from audiobatchd.core.messages import Result
@@ -43,7 +44,7 @@ class Ledger:
         self.troubled: dict[FolderKey, None] = {}
         """The folders that failed or are blocked, the latest last."""
         self.counts: dict[str, Counter[FolderState]] = defaultdict(Counter)
-        self._blocked_in: dict[FolderKey, set[FolderKey]] = {}
+        self.blocked = Blocked()
         self._queue = Queue()
         self._agenda: list[tuple[float, FolderKey]] = []
         self._reading: set[FolderKey] = set()
@@ -81,10 +82,14 @@ class Ledger:
 
         Its own, or those of the directory that it is in, where its lock lies.
         """
-        for each in {key, *self._blocked_in.get(key, ())}:
-            folder = self.active.get(each)
-            if folder is not None and folder.state is FolderState.BLOCKED:
-                self._look(each, now)
+        for each in {key, *self.blocked.inside(key)}:
+            self.look_at_blocked(each, now)
+
+    def look_at_blocked(self, key: FolderKey, now: float) -> None:
+        """What blocks the folder may be over."""
+        folder = self.active.get(key)
+        if folder is not None and folder.state is FolderState.BLOCKED:
+            self._look(key, now)
 
     def is_unreadable(self, key: FolderKey) -> bool:
         """Whether the directory itself could not be read when it was last looked at."""
@@ -112,6 +117,8 @@ class Ledger:
             self._warn(key, reading.warnings)
             return None
         self._warn(key, reading.warnings)
+        if reading.unclear and self._waits_for_record(reading, now, walk=walk):
+            return self.active[key]
         match reading.finding:
             case Finding.COMPLETE:
                 self._completed(key, reading.unavailable)
@@ -125,11 +132,10 @@ class Ledger:
                 folder.settling = Settling(reading.signature, now)
                 folder.reasons = reading.reasons
                 folder.access = reading.access
-                return folder
             case _:
                 folder = self._entry(key, walk=walk)
                 self._is_due(key, folder, reading, now, walk=walk)
-                return folder
+        return folder
 
     def unchanged(self, key: FolderKey, unavailable: int, now: float) -> None:
         """A walk came by a complete folder that is as it was."""
@@ -180,6 +186,10 @@ class Ledger:
                 folder.state = FolderState.COMPLETE
             case Outcome.FAILED:
                 self._enter(key, folder, FolderState.FAILED)
+            case Outcome.BLOCKED if result.unclear:
+                # When the job was given out it was clear: it is being written, or was damaged since.
+                self._enter(key, folder, FolderState.SETTLING)
+                self._look(key, now)
             case Outcome.BLOCKED:
                 self._enter(key, folder, FolderState.BLOCKED)
             case Outcome.LOCKED:
@@ -446,11 +456,11 @@ class Ledger:
         counts[state] += 1
         folder.state = state
         self.troubled.pop(key, None)
-        self._unblock(key)
+        self.blocked.discard(key)
         if state in TROUBLED:
             self.troubled[key] = None
         if state is FolderState.BLOCKED:
-            self._blocked_in.setdefault(_parent(key), set()).add(key)
+            self.blocked.add(key)
 
     def _leave(self, key: FolderKey) -> None:
         folder = self.active.pop(key, None)
@@ -461,16 +471,7 @@ class Ledger:
         elif self.complete.discard(key):
             self.counts[key.dataset][FolderState.COMPLETE] -= 1
         self.troubled.pop(key, None)
-        self._unblock(key)
-
-    def _unblock(self, key: FolderKey) -> None:
-        """Keep no more of it, nor an empty set, in `_blocked_in`: which are blocked in a directory."""
-        parent = _parent(key)
-        blocked = self._blocked_in.get(parent)
-        if blocked is not None:
-            blocked.discard(key)
-            if not blocked:
-                del self._blocked_in[parent]
+        self.blocked.discard(key)
 
     def _warn(self, key: FolderKey, warnings: tuple[str, ...]) -> None:
         """What needs somebody's eye in a folder from now on."""
@@ -513,6 +514,22 @@ class Ledger:
             self._enter(key, folder, FolderState.QUEUED)
             self._push(key, folder)
 
+    def _waits_for_record(self, reading: Reading, now: float, *, walk: bool) -> bool:
+        """Whether an unclear record has still to come to rest, as source files have to: it may be half-written."""
+        folder = self._entry(reading.key, walk=walk)
+        settle = self.limits.settle[reading.key.dataset]
+        when = folder.writing.observe(reading.unclear, on_their_way=False, settle=settle, now=now)
+        if when is None:
+            return False
+        self._enter(reading.key, folder, FolderState.SETTLING)
+        self._look_at_rest(reading.key, folder, when, now)
+        return True
+
+    def _look_at_rest(self, key: FolderKey, folder: Folder, when: float, now: float) -> None:
+        if not now < folder.rest_look <= when:  # else that one sees it, and asks for the next
+            folder.rest_look = when
+            self._look(key, when)
+
     def _push(self, key: FolderKey, folder: Folder) -> None:
         ordinary = Lane.BUMPED if folder.is_bumped else Lane.FRESH if folder.fresh else Lane.BACKFILL
         lane = Lane.SUSPECT if folder.is_suspect else ordinary
@@ -529,9 +546,7 @@ class Ledger:
                 return
             self._warn(key, (*reading.warnings, why))
         self._enter(key, folder, FolderState.SETTLING)
-        if not now < folder.rest_look <= when:  # else that one sees it, and asks for the next
-            folder.rest_look = when
-            self._look(key, when)
+        self._look_at_rest(key, folder, when, now)
 
     def _erred(self, key: FolderKey, folder: Folder, result: Result, now: float) -> None:
         folder.charges += result.charge or (self.limits.once and result.cause is not Cause.HANG)
@@ -576,8 +591,3 @@ class Ledger:
     def _look(self, key: FolderKey, when: float) -> None:
         if key not in self.lost:
             heapq.heappush(self._agenda, (when, key))
-
-
-def _parent(key: FolderKey) -> FolderKey:
-    """The directory that a folder is in; the dataset's root is in itself."""
-    return FolderKey(key.dataset, key.path.rpartition("/")[0])

@@ -96,6 +96,8 @@ class Result(Struct, frozen=True, tag=True):
     cause: Cause = Cause.NONE
     where: str = ""
     costs: dict[str, float] = {}
+    unclear: bool = False
+    """It is blocked by a record that says nothing that can be understood."""
 
 
 ToWorker = Job | Stop

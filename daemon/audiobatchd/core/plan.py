@@ -60,6 +60,8 @@ class Memory:
     offers: tuple[Offer, ...] | None = None
     datasets: dict[str, tuple[int, tuple[int, int] | None]] = field(default_factory=dict)
     pauses: dict[str, float | None] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    """Where each dataset's path led to, without links."""
 
 
 NO_MEMORY = Memory()

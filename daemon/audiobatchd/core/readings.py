@@ -44,3 +44,5 @@ class Reading(Struct, frozen=True):
     suspicions: int = 0
     at_rest: bool = False
     passed_over: bool = False
+    unclear: str = ""
+    """A signature of the record where it says nothing that can be understood, and so may be half-written."""

@@ -28,15 +28,20 @@ class Rounds:
 
     def due(self, now: float) -> list[do.Action]:
         """The rounds that begin now."""
-        first = self._ask_before_rounds(now)
-        return [*first, *self._walks(now), *self._reap(now), *self._count(now), *self._probe(now)]
+        for key in self._ledger.blocked.due(now):
+            if (dataset := self._datasets.get(key.dataset)) and dataset.works:
+                self._ledger.look_at_blocked(key, now)
+        rounds = [*self._ask_before_rounds(now), *self._walks(now), *self._looks(now), *self._reap(now)]
+        return [*rounds, *self._count(now), *self._probe(now)]
 
     def wakeups(self) -> list[float | None]:
         """When there is something to do again."""
         times = [hold.probe_at for dataset in self._datasets.values() for hold in dataset.holds.values()]
+        times.append(self._ledger.blocked.next_look())
         at_rest = [dataset for dataset in self._datasets.values() if not dataset.is_left_alone]
         times += [dataset.reap_at for dataset in at_rest]
         times += [dataset.count_at for dataset in at_rest]
+        times += [dataset.look_at for dataset in at_rest if not self._plan.once]
         times += [dataset.next_walk(once=self._plan.once) for dataset in at_rest]
         return times
 
@@ -68,7 +73,10 @@ class Rounds:
                 self._ledger.walk_begins(dataset.path)
                 if kind is WalkKind.FULL and not dataset.round_open:
                     self._ledger.begin_round(dataset.path)
-                actions.append(do.WalkTree(dataset.path, kind=kind, renew=renew, first=first))
+                    dataset.known_at_start = self._ledger.count(dataset.path)
+                actions.append(
+                    do.WalkTree(dataset.path, kind=kind, renew=renew, first=first, accepts=dataset.accepting)
+                )
             if dataset.trees and not dataset.walking_trees:
                 actions.append(do.WalkTree(dataset.path, dataset.take_trees(), WalkKind.TREES, first=True))
         return actions
@@ -78,6 +86,8 @@ class Rounds:
         dataset = self._datasets[walk.dataset]
         if walk.near_misses is not None:
             dataset.near_misses = walk.near_misses
+        if dataset.look_at is not None:
+            dataset.look_at = now  # it has just been tried to watch the root: what came of that is not to wait
         if walk.kind is WalkKind.TREES:
             dataset.walking_trees = False
             dataset.parents |= walk.parents
@@ -88,11 +98,14 @@ class Rounds:
             dataset.parents = {"", *walk.parents, *(() if whole else dataset.parents)}
             dataset.is_track = walk.is_track
             dataset.reap_at = now
-        known = max(self._ledger.count(walk.dataset), 0 if dataset.believed else dataset.known)
+        # In another root, those that this walk came by first do not say that it is the same dataset.
+        count = dataset.known_at_start if whole and not walk.empty else self._ledger.count(walk.dataset)
+        known = max(count, 0 if dataset.believed else dataset.known)
         gone = self._ledger.not_seen(walk.dataset) if whole else []
         accepted = dataset.accepting and walk.empty
         noted: list[do.Action] = []
-        seen = self._ledger.count(walk.dataset) - len(gone) if whole else walk.tracks
+        seen = dataset.known_at_start - len(gone) if whole else walk.tracks
+        place = dataset.place
         if dataset.walked(walk, known, seen, now):
             for key in gone:
                 if accepted:
@@ -101,14 +114,43 @@ class Rounds:
                     self._ledger.hint(key, now)
             for key in self._ledger.stale_warnings(walk.dataset) if whole else ():
                 self._ledger.hint(key, now)
-            if whole and walk.root is not None and not walk.empty:
-                noted.append(do.NoteRoot(walk.dataset, walk.root))
+            if whole and walk.root is not None and (accepted or not walk.empty):
+                noted.append(do.NoteRoot(walk.dataset, walk.root, walk.place))
+            if place and dataset.place != place:
+                fields: dict[str, do.Field] = {"dataset": walk.dataset, "target": dataset.place, "before": place}
+                noted.append(do.Report("root-changed", fields))
         actions = noted
         if (dataset.state, dataset.remark) != dataset.before:
-            fields: dict[str, do.Field] = {"dataset": walk.dataset, "folders": self._ledger.count(walk.dataset)}
+            fields = {"dataset": walk.dataset, "folders": self._ledger.count(walk.dataset)}
             fields |= {"remark": dataset.remark} if dataset.remark else {}
             actions.append(do.Report(f"dataset-{dataset.state.value}", fields))
         return actions + self.started()
+
+    def _looks(self, now: float) -> list[do.Action]:
+        """The roots that are looked at now; in one pass walks alone see them."""
+        actions: list[do.Action] = []
+        for dataset in self._datasets.values():
+            if self._plan.once or dataset.is_left_alone:
+                continue
+            if dataset.look_at is not None and now >= dataset.look_at:
+                dataset.look_at = None
+                actions.append(do.LookAtRoot(dataset.path))
+        return actions
+
+    def root_seen(self, seen: on.RootSeen, now: float) -> list[do.Action]:
+        """What follows from a look at a root. That something cannot be watched is told once, and when it can again."""
+        dataset = self._datasets[seen.dataset]
+        dataset.looked(seen.root, seen.place, now)
+        if seen.is_watched_again:
+            dataset.want_walk(now)
+        watch = seen.watch
+        if watch.lacks - dataset.lacks:
+            dataset.lacks |= watch.lacks
+            return [do.Report("watch-degraded", {"dataset": seen.dataset, "reason": watch.degraded})]
+        told, dataset.lacks = dataset.lacks, dataset.lacks if watch.lacks else frozenset()
+        if told and watch.events and not watch.lacks:
+            return [do.Report("watch-restored", {"dataset": seen.dataset})]
+        return []
 
     def _reap(self, now: float) -> list[do.Action]:
         """Locks are looked at after every walk, and every `reap` seconds or less often; in one pass, after its walk."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+from audiobatchd.names import shown
 from audiobatchd.watch.instance import Instance
 
 GUARD_INTERVAL = 5.0
@@ -28,8 +29,8 @@ class Guard:
         self._asked = False
         self._answered = False
         self._thread = threading.Thread(target=self._run, name=f"guard {instance.root}", daemon=True)
+        self._thread.start()  # which may not be possible; the first look is an interval away
         self._ask()
-        self._thread.start()
 
     def stop(self) -> None:
         """Guard no more. Waits for the thread, yet not for ever."""
@@ -50,6 +51,8 @@ class Guard:
             status = os.stat(self._instance.root)
         except OSError as error:
             return f"cannot read the root: {error.strerror}"
+        if (place := os.path.realpath(self._instance.root)) != self._instance.place:
+            return f"it leads to {shown(place)} now"
         if (status.st_dev, status.st_ino) != self.identity:
             return "another directory has taken the root's place"
         if not self._instance.is_alive():

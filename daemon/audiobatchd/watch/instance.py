@@ -6,10 +6,11 @@ Built on watchdog's `InotifyFD` (docs/adr/0012). What is heard is the business o
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyFD, Mask, WatchDescriptor
 
@@ -17,7 +18,7 @@ from audiobatchd.core.events import Event, TreeAppeared, WatchLost
 from audiobatchd.model import FolderKey, WatchTerms
 from audiobatchd.names import folder_at
 from audiobatchd.watch.hearing import Hearing
-from audiobatchd.watch.limits import Budget, limit
+from audiobatchd.watch.limits import Budget, is_shortage, limit, reserve_descriptors
 from audiobatchd.watch.tree import Tree
 
 _C = InotifyConstants
@@ -35,6 +36,8 @@ _ID = CallbackId(0)
 _TRIES = 3
 _NO_DIRECTORIES = 2
 _PATIENCE = 5.0
+_MADE_UP = 1000
+"""So many directories that room was lacking for are tried at one look."""
 # A directory that comes back before it was let go is registered twice, of which watchdog warns; that is no matter.
 # Known by the place that it comes from, since its words are watchdog's.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.|audiobatchd\.watch\.")
@@ -43,19 +46,22 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.|a
 class Instance:
     """The watch on one dataset whose root is, and stays, one directory: another root takes another instance.
 
-    `post` must not block; it is called from any thread. `spare` has another instance give up a leaf, and tells whether
-    one did. Raises OSError where not even the root can be watched.
+    `place` is that directory's path without links, for one may be pointed elsewhere while this watch is held. `post`
+    must not block; it is called from any thread. `spare` has another instance give up a leaf, and tells whether one
+    did. Raises OSError where not even the root can be watched.
     """
 
     def __init__(
         self,
         root: str,
+        place: str,
         terms: WatchTerms,
         budget: Budget,
         post: Callable[[Event], None],
         spare: Callable[[Instance], bool],
     ) -> None:
         self.root = root
+        self.place = place
         self.tree = Tree()
         self.lost = ""
         self.cookie: int | None = None
@@ -69,10 +75,16 @@ class Instance:
         self._let_go: set[int] = set()
         self._portion = max(limit("max_queued_events") // 4, 1)
         self._hearing = Hearing(self, terms)
+        reserve_descriptors()
         self._descriptor = InotifyFD()
         self._descriptor.name = f"watch {root}"
         self._descriptor.daemon = True  # a mount that hangs must not keep the service from ending
-        self._descriptor.start()
+        try:
+            self._descriptor.start()
+        except RuntimeError as error:  # no thread can be had; closing would leave the rest to one that reads
+            self._descriptor._is_reading = False  # noqa: SLF001  # there is no other way to give the descriptors back
+            self._descriptor.close()
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
         try:
             number = self._obtain("", leaf=False)
             if number:
@@ -123,6 +135,28 @@ class Instance:
         """Whether the directory is watched."""
         return self.tree.is_watched(path)
 
+    # Asked by looks
+
+    def make_up(self) -> None:
+        """Watch what room was lacking for, as far as there is some now. A walk finds what came meanwhile."""
+        with self._lock:
+            lacking = (path for path, number in self.tree.lacking.items() if is_shortage(number))
+            paths = list(itertools.islice(lacking, _MADE_UP))
+        for path in paths:
+            # As a leaf, for it must not take the place of another one: these two would change places for ever.
+            number = self._obtain(path, leaf=True)
+            if is_shortage(number):
+                return
+            if number in (0, errno.EDQUOT):
+                self.post(TreeAppeared(FolderKey(self.root, path)))
+
+    def inherit(self, lacking: Mapping[str, int]) -> None:
+        """Room was lacking for these directories until now."""
+        with self._lock:
+            for path, number in lacking.items():
+                if path and not self.tree.is_watched(path):
+                    self.tree.lack(path, number)
+
     # Asked by the guard
 
     def is_alive(self) -> bool:
@@ -147,14 +181,16 @@ class Instance:
         with self._lock:
             self._sweep()
 
-    def stop(self) -> None:
-        """Watch no more. Waits for the thread, yet not for ever."""
+    def stop(self) -> dict[str, int]:
+        """Watch no more; what room was lacking for. Waits for the thread, yet not for ever."""
         with self._lock:
             self._ended = True
+            lacking = {path: number for path, number in self.tree.lacking.items() if is_shortage(number)}
             self._budget.give(len(self.tree.leaves))
             self.tree = Tree()
         self._descriptor.stop()
         self._descriptor.join(_PATIENCE)
+        return lacking
 
     # Asked while events are heard
 
@@ -230,7 +266,7 @@ class Instance:
             return False
 
     def _where(self, path: str) -> bytes:
-        return os.fsencode(folder_at(self.root, path))
+        return os.fsencode(folder_at(self.place, path))
 
     def _place(self, path: str, *, leaf: bool) -> int:
         where = self._where(path)
@@ -249,7 +285,7 @@ class Instance:
         other = self.tree.path_of.get(wd)
         if other == "":
             # The root itself, mounted once more below it; as the root it is told of.
-            self._add(os.fsencode(self.root), _ROOT_MASK)
+            self._add(os.fsencode(self.place), _ROOT_MASK)
             return errno.ENOENT
         if other in self.tree.leaves:
             self._budget.give()

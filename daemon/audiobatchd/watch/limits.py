@@ -11,6 +11,12 @@ from pathlib import Path
 MOST_LEAVES = 65_536
 _PLACE = Path("/proc/sys/fs/inotify")
 _PLENTY = 524_288
+_OF_NAMESPACE = {
+    "max_user_instances": Path("/proc/sys/user/max_inotify_instances"),
+    "max_user_watches": Path("/proc/sys/user/max_inotify_watches"),
+}
+_SHORTAGES = frozenset({errno.ENOSPC, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+_DESCRIPTORS = 3
 _DEFAULTS = {"max_user_watches": 8192, "max_queued_events": 16_384, "max_user_instances": 128}
 
 
@@ -47,6 +53,24 @@ class Budget:
             self._left += count
 
 
+def is_shortage(number: int) -> bool:
+    """Whether this error number says that room is lacking, which may come back by itself."""
+    return number in _SHORTAGES
+
+
+def reserve_descriptors() -> None:
+    """Raise OSError where the process has no descriptors left for an instance and for the pipe that wakes its thread.
+
+    The library opens the instance first, and would leave it behind where the pipe cannot be made.
+    """
+    held: list[int] = []
+    try:
+        held.extend(os.open("/", os.O_PATH | os.O_CLOEXEC) for _ in range(_DESCRIPTORS))
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+
+
 def shortage(lacks: Mapping[int, int]) -> str:
     """What is not watched, in words. `lacks` is how many directories for each error number."""
     return "; ".join(
@@ -60,11 +84,28 @@ def why(number: int) -> str:
     """What stands behind an error number of inotify, and the line that mends it where there is one."""
     if number == errno.ENOSPC:
         return _too_low("max_user_watches", _PLENTY)
-    if number == errno.EMFILE:
+    if number == errno.EMFILE and _has_descriptors():
         return _too_low("max_user_instances", 4 * _DEFAULTS["max_user_instances"])
     return os.strerror(number)
 
 
+def _has_descriptors() -> bool:
+    """Whether the process may open more files: EMFILE means either that it may not, or that no instance is left."""
+    try:
+        reserve_descriptors()
+    except OSError:
+        return False
+    return True
+
+
 def _too_low(name: str, enough: int) -> str:
-    now = limit(name)
-    return f"fs.inotify.{name} is {now}; sysctl fs.inotify.{name}={max(enough, 2 * now)}"
+    key, now = f"fs.inotify.{name}", limit(name)
+    # In a user namespace, as of a container, a second limit counts.
+    place = _OF_NAMESPACE[name]
+    try:
+        inner = int(place.read_text())
+    except (OSError, ValueError):
+        inner = now
+    if inner < now:
+        key, now = f"user.{place.name}", inner
+    return f"{key} is {now}; sysctl {key}={max(enough, 2 * now)}"

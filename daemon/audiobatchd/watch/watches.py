@@ -62,6 +62,11 @@ class Watches:
         lookout = self._lookouts.get(root)
         return lookout is None or lookout.ensure(renew=renew)
 
+    def look(self, root: str) -> bool:
+        """Try again what could not be watched; whether the root is watched from now on, and was not. Blocks."""
+        lookout = self._lookouts.get(root)
+        return lookout is not None and lookout.look()
+
     def enter(self, root: str, path: str, *, leaf: bool | None, hot: bool = False) -> bool:
         """A directory is about to be listed: watch it before, so that what comes in between is heard of.
 

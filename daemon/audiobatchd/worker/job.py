@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from audiobatchd import record
 from audiobatchd.core.completeness import Assessment, Due, Facts, FileMemory, Policy, assess, judges
 from audiobatchd.core.messages import Job, Result
-from audiobatchd.dataset import Listing, is_link_below, read_folder
+from audiobatchd.dataset import Listing, is_link_below, openness, read_folder
 from audiobatchd.errors import (
     AnalyzerFaultError,
     DamagedFileError,
@@ -20,13 +20,14 @@ from audiobatchd.errors import (
     LockLostError,
     RecordError,
     SourceChangedError,
+    UnclearRecordError,
 )
 from audiobatchd.filesystems import cause_of, mount_of
 from audiobatchd.locks.content import Empty
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import holder_in_words
 from audiobatchd.model import Cause, Outcome
-from audiobatchd.names import shown
+from audiobatchd.names import folder_at, shown
 from audiobatchd.plugin_api import FULL_MIX, Value
 from audiobatchd.provenance import Entry
 from audiobatchd.record import Record
@@ -88,8 +89,10 @@ def run(job: Job, bench: Bench, report: Report) -> Result:
 
     Raises OSError where the disk fails.
     """
-    folder = os.fsdecode(os.path.join(job.dataset, job.path) if job.path else job.dataset)
-    if is_link_below(os.fsdecode(job.dataset), os.fsdecode(job.path)):
+    # One place for the whole job: a link on the way may be pointed elsewhere while it runs.
+    root, path = os.path.realpath(os.fsdecode(job.dataset)), os.fsdecode(job.path)
+    folder = folder_at(root, path)
+    if is_link_below(root, path):
         return Result(job.number, Outcome.GONE)
     lock = FolderLock(folder, job.budget)
     try:
@@ -112,7 +115,7 @@ def run(job: Job, bench: Bench, report: Report) -> Result:
 
 def hindered(job: Job, error: OSError) -> Result:
     """The result of a job that the disk did not let come to its end."""
-    folder = os.fsdecode(job.dataset)
+    folder = folder_at(os.path.realpath(os.fsdecode(job.dataset)), os.fsdecode(job.path))
     return _refused(job, error.strerror or str(error), error, folder)
 
 
@@ -148,7 +151,13 @@ def _locked(job: Job, folder: str, gate: Gate, bench: Bench, report: Report, on_
         found = record.read(name, descriptor, bench.settings.record_limit)
         return _Work(job, folder, descriptor, gate, bench, report, on_progress, listing).do(found)
     except RecordError as error:
-        return Result(job.number, Outcome.BLOCKED, reasons={"": str(error)}, access=listing.access)
+        return Result(
+            job.number,
+            Outcome.BLOCKED,
+            reasons={"": str(error)},
+            access=_access(folder, listing),
+            unclear=isinstance(error, UnclearRecordError),
+        )
     except LockLostError:
         return Result(job.number, Outcome.CHANGED)
     except (FileNotFoundError, NotADirectoryError):
@@ -266,7 +275,7 @@ class _Work:
             unmeasurable={name: why for result in results for name, why in result.unmeasurable.items()},
             reasons=self.reasons,
             memory=self.memory,
-            access=self.listing.access,
+            access=_access(self.folder, self.listing) if Outcome.BLOCKED in self.outcomes else self.listing.access,
             audio_seconds=sum(result.audio_seconds for result in results),
             costs=_together(result.costs for result in results),
             unavailable=len(assessment.unavailable),
@@ -284,13 +293,22 @@ def _together(costs: Iterable[dict[str, float]]) -> dict[str, float]:
     return total
 
 
+def _access(folder: str, listing: Listing) -> str:
+    """By which the service sees that what blocked the job may be over: see `scan`, which tells the same."""
+    return f"{listing.access} {openness(folder)}"
+
+
 def _refused(job: Job, reason: str, error: OSError, folder: str) -> Result:
     """The folder could not be locked, opened, or worked in."""
     cause = cause_of(error)
+    access = ""
+    with contextlib.suppress(OSError):
+        access = _access(folder, read_folder(folder))
     return Result(
         job.number,
         Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR,
         reasons={"": reason},
+        access=access,
         cause=cause,
         where=shown(mount_of(folder) or mount_of(os.fsdecode(job.dataset))) if cause else "",
     )

@@ -122,7 +122,8 @@ def test_another_file_system_without_any_of_the_folders_is_no_mass_deletion_unti
     assert rig.core.datasets[DATASET].remark == "another file system, with none of the 2 folders that were known"
     rig.tick(5.0)
     assert reads(rig.tell(walked("X", device=7))) == []
-    assert only(do.WalkTree, rig.tell(on.RescanAsked(DATASET, accepts=True))) == [do.WalkTree(DATASET)]
+    accepting = do.WalkTree(DATASET, accepts=True)
+    assert only(do.WalkTree, rig.tell(on.RescanAsked(DATASET, accepts=True))) == [accepting]
     assert sorted(reads(rig.tell(walked("X", device=7)))) == [key("A"), key("B")]
 
 
@@ -145,6 +146,17 @@ def test_a_mount_that_was_lost_before_the_start_stays_lost() -> None:
         assert only(do.WalkTree, rig.tick(5.0)) == [do.WalkTree(DATASET)]
         rig.tell(walked(empty=True))
         assert rig.core.datasets[DATASET].state is DatasetState.PAUSED
+
+
+def test_folder_that_two_walks_do_not_see_is_looked_at_twice() -> None:
+    rig = Rig()
+    rig.start(reading("A", Finding.COMPLETE), reading("B", Finding.COMPLETE))
+    rig.tick(RESCAN)
+    assert reads(rig.tell(came_by("A"), walked("A"))) == [key("B")]
+    assert only(do.WalkTree, rig.read(reading("B", Finding.LOST))) == [do.WalkTree(DATASET)]
+    assert reads(rig.tell(came_by("A"), walked("A"))) == [key("B")]
+    rig.read(reading("B", Finding.GONE))
+    assert rig.core.ledger.known(DATASET) == {key("A")}
 
 
 def test_a_folder_that_is_lost_with_its_dataset_is_not_forgotten() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +19,7 @@ import pytest
 from audiobatchd.catalog import Catalog, FolderMemory, Note
 from audiobatchd.core.completeness import FileMemory
 from audiobatchd.model import Attempt, FileStamp, Outcome
+from audiobatchd.sightings import Sighting, Sightings
 from support.core_rig import key, stamp
 
 SONG = key("Song")
@@ -35,6 +39,11 @@ def filled(path: Path, folders: int = 0) -> Path:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "catalog.sqlite"
+
+
+@pytest.fixture(autouse=True)
+def _all_events(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
 
 
 # History
@@ -392,17 +401,147 @@ def test_memory_of_a_later_program_is_understood_as_far_as_it_goes(path: Path) -
     catalog.close()
 
 
-def test_a_disk_that_fills_up_costs_what_would_have_been_remembered(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    catalog = Catalog(filled(path))
+HOLDER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+for statement in sys.argv[2:]:
+    connection.execute(statement)
+print("held", flush=True)
+sys.stdin.read()
+"""
+MODE = "PRAGMA locking_mode = EXCLUSIVE"
+BEGIN = "BEGIN EXCLUSIVE"
+
+
+@contextlib.contextmanager
+def held(path: Path, *statements: str) -> Iterator[None]:
+    """Another process has the database."""
+    command = [sys.executable, "-c", HOLDER, str(path), *statements]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield
+        process.communicate()
+
+
+def filled_up(catalog: Catalog) -> None:
+    """The disk is full from now on."""
     catalog._connection.execute("PRAGMA max_page_count = 4")
+
+
+def has_room(catalog: Catalog) -> None:
+    """The disk is full no more."""
+    catalog._connection.execute("PRAGMA max_page_count = 100000")
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int]]:
+    """The events so far, with their levels."""
+    return [(entry.message, entry.levelno) for entry in caplog.records]
+
+
+FAILS, WORKS = ("catalog-fails", logging.WARNING), ("catalog-works", logging.INFO)
+
+
+def test_full_disk_keeps_what_is_to_last_until_there_is_room(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    catalog = Catalog(filled(path))
+    filled_up(catalog)
     huge = FolderMemory(verdict="x" * 100_000)
-    catalog.note([Note(SONG, VERDICT), Note(key("Another"), huge)])
-    assert catalog.recall(SONG) == MEMORY
-    assert [(entry.message, entry.levelno) for entry in caplog.records] == [("catalog-fails", logging.WARNING)]
-    catalog.note([Note(SONG, VERDICT)])
+    for _ in range(3):
+        catalog.note([Note(SONG, VERDICT), Note(key("Another"), huge)])
+        catalog.retry()
     assert catalog.recall(SONG) == VERDICT
+    assert catalog.trouble == f"cannot write the catalog {path}: database or disk is full"
+    assert told(caplog) == [FAILS]
+    has_room(catalog)
+    catalog.retry()
+    assert (catalog.trouble, told(caplog)) == ("", [FAILS, WORKS])
+    catalog.close()
+    again = Catalog(path)
+    assert (again.recall(SONG), again.recall(key("Another"))) == (VERDICT, huge)
+    again.close()
+
+
+def test_lock_of_another_process_holds_nothing_up(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    catalog = Catalog(filled(path))
+    catalog.note_fact(b"old", b"1")
+    sightings = Sightings(catalog)
+    with held(path, BEGIN):
+        for number in range(200):  # 200 waits of a second would end this test
+            catalog.note([Note(SONG, FolderMemory(verdict=str(number)))])
+            catalog.keep(SONG, msgspec.structs.replace(CRASH, reason=str(number)))
+            sightings.note("/music", [Sighting("Song", number)])
+        catalog.note([Note(key("Other"), VERDICT), Note(key("Other"), FolderMemory())])
+        catalog.note_fact(b"old", None)
+        catalog.note_fact(b"new", b"2")
+        assert catalog.recall(SONG).verdict == "199"
+        assert catalog.recall(key("Other")) == FolderMemory()
+        assert [each.reason for each in catalog.attempts(SONG)][:3] == ["199", "198", "197"]
+        assert (catalog.fact(b"old"), catalog.fact(b"new"), catalog.fact(b"none")) == (None, b"2", None)
+        catalog.retry()
+        assert catalog.trouble == f"cannot write the catalog {path}: database is locked"
+        assert told(caplog) == [FAILS]
+    catalog.retry()
+    catalog.retry()
+    assert (catalog.trouble, told(caplog)) == ("", [FAILS, WORKS])
+    catalog.close()
+    again = Catalog(path)
+    assert again.recall(SONG).verdict == "199"
+    assert [each.reason for each in again.attempts(SONG)] == [str(199 - back) for back in range(10)]
+    assert (again.fact(b"old"), again.fact(b"new")) == (None, b"2")
+    again.close()
+
+
+def test_lock_is_told_of_again_after_it_was_over(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    catalog = Catalog(filled(path))
+    for _ in range(2):
+        with held(path, BEGIN):
+            catalog.note([Note(SONG, VERDICT)])
+        catalog.retry()
+    assert told(caplog) == [FAILS, WORKS, FAILS, WORKS]
+    catalog.close()
+
+
+def test_catalog_that_was_locked_at_the_start_is_used_afterwards(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    filled(path)
+    with held(path, MODE, BEGIN, "DELETE FROM folder WHERE path = x'00'"):
+        catalog = Catalog(path)
+        assert (catalog.recall(SONG), catalog.lasts) == (FolderMemory(), False)
+        catalog.note([Note(key("Other"), VERDICT)])
+        assert catalog.recall(key("Other")) == VERDICT
+        catalog.retry()
+        assert told(caplog) == [FAILS]
+    catalog.retry()
+    assert (catalog.recall(SONG), catalog.recall(key("Other")), catalog.lasts) == (MEMORY, VERDICT, True)
+    assert told(caplog) == [FAILS, WORKS]
+    catalog.close()
+
+
+def test_opening_waits_for_no_writer(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    filled(path)
+    with held(path, BEGIN):
+        catalog = Catalog(path)
+        assert catalog.recall(SONG) == MEMORY
+        assert told(caplog) == []
+        catalog.close()
+
+
+def test_end_writes_what_was_kept(path: Path) -> None:
+    catalog = Catalog(filled(path))
+    with held(path, BEGIN):
+        catalog.note([Note(SONG, VERDICT)])
+    catalog.close()
+    again = Catalog(path)
+    assert again.recall(SONG) == VERDICT
+    again.close()
+
+
+def test_kept_writes_are_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audiobatchd.catalog._MOST_KEPT", 3)
+    catalog = Catalog(filled(path))
+    with held(path, BEGIN):
+        for number in range(5):
+            catalog.note([Note(key(str(number)), VERDICT)])
+        assert [catalog.recall(key(str(number))) == VERDICT for number in range(5)] == [False, False, True, True, True]
     catalog.close()
 
 

@@ -130,6 +130,9 @@ class ScriptedWatch(NobodyEntering):
     def ensure(self, root: str, *, renew: bool) -> bool:  # noqa: ARG002  # see `Watching`
         return self.happens()
 
+    def look(self, root: str) -> bool:  # noqa: ARG002  # see `Watching`
+        return False
+
     def report(self, root: str) -> WatchReport:  # noqa: ARG002  # see `Watching`
         return WatchReport(False, "")
 
@@ -214,3 +217,17 @@ def test_tidying_takes_the_leavings_and_the_lock(room: Room) -> None:
     assert os.listdir(room.track) == ["full_mix.flac"]
     assert not room.track.with_name("Song.lock").exists()
     tidy(FolderKey(str(room.root), "Nowhere"))
+
+
+def test_root_that_is_believed_counts_for_the_next_reading(room: Room) -> None:
+    name = str(room.root)
+    room.errands.note_root(do.NoteRoot(name, (1, 2), "/elsewhere"))
+    scanner = room.errands.scanner(name)
+    assert scanner is not None
+    assert scanner.is_lost()
+    status = room.root.stat()
+    room.errands.note_root(do.NoteRoot(name, (status.st_dev, status.st_ino), name))
+    (room.root / "A").mkdir(exist_ok=True)
+    scanner = room.errands.scanner(name)
+    assert scanner is not None
+    assert not scanner.is_lost()

@@ -240,11 +240,16 @@ def _root_dangles(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("happens", "remark"),
-    [(_root_goes, ""), (_root_dangles, ""), (_root_becomes_a_file, "cannot read it: Not a directory")],
+    [
+        (_root_goes, ""),
+        (_root_dangles, "it leads to {}/nowhere, where there is no directory"),
+        (_root_becomes_a_file, "cannot read it: Not a directory"),
+    ],
 )
 def test_a_root_that_is_no_directory_is_missing(tree: Tree, happens: Callable[[Path], None], remark: str) -> None:
     happens(tree.root)
     walked, readings = tree.walk()
+    remark = remark.format(tree.root.parent)
     assert (walked.root, walked.remark, walked.tracks, readings) == (None, remark, 0, {})
 
 

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 
 from audiobatchd import record
-from audiobatchd.catalog import Catalog
+from audiobatchd.catalog import Catalog, FolderMemory, Note
 from audiobatchd.core.completeness import Offer, Policy
 from audiobatchd.core.events import Walked, WalkRead
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.shapes import Shape
-from audiobatchd.model import FolderKey, WalkKind
+from audiobatchd.model import Attempt, FolderKey, Outcome, WalkKind
 from audiobatchd.scan import Scanner
 from audiobatchd.sightings import Sighting, Sightings
 from audiobatchd.walks import walk
@@ -396,6 +396,23 @@ def test_sightings_come_back_as_they_were(tmp_path: Path) -> None:
     again.forget("/music", [each.path for each in made[:2400]])
     assert again.count("/music") == 100
     assert catalog.ask("SELECT count(*) FROM shape", ()) == [(2,)], "shared by all"
+    catalog.close()
+
+
+def test_renamed_dataset_keeps_all_that_is_known_of_it(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "catalog.sqlite")
+    sightings, one, two = Sightings(catalog), FolderKey("/mnt/music", "A"), FolderKey("/music", "A")
+    sightings.note("/mnt/music", [Sighting("A", 7, finding=Finding.COMPLETE)])
+    sightings.note_root("/mnt/music", (1, 2))
+    sightings.note_pause("/mnt/music", None)
+    catalog.note([Note(one, FolderMemory(verdict="hopeless"))])
+    catalog.keep(one, Attempt(Outcome.ERROR, "why"))
+    sightings.rename("/mnt/music", "/music")
+    assert (sightings.count("/mnt/music"), sightings.count("/music")) == (0, 1)
+    assert (sightings.root("/music"), sightings.pauses(0.0)) == ((1, 2), {"/music": None})
+    assert catalog.recall(two).verdict == "hopeless"
+    assert [each.reason for each in catalog.attempts(two)] == ["why"]
+    assert (catalog.recall(one), catalog.attempts(one)) == (FolderMemory(), [])
     catalog.close()
 
 

@@ -422,7 +422,8 @@ def test_what_may_not_be_read_says_so_until_it_may() -> None:
         ear = Ear(root)
         os.seteuid(65534)
         try:
-            assert ear.full_walk() == WatchReport(False, "cannot watch it (Permission denied)")
+            reason = "cannot watch it (Permission denied)"
+            assert ear.full_walk() == WatchReport(False, reason, reason, lacks=frozenset({errno.EACCES}))
             root.chmod(0o700)
             (root / "Shut").chmod(0)
             report = ear.full_walk()

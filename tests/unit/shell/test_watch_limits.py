@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import resource
 import threading
 import timeit
 from collections.abc import Callable, Iterator
@@ -238,11 +240,95 @@ def test_a_table_without_room_for_the_root_is_told_of(made: MakeEar, monkeypatch
     ear = made(3)
     table = Table(monkeypatch, 0)
     threads = threading.active_count()
-    assert ear.full_walk() == WatchReport(False, f"cannot watch it ({why(errno.ENOSPC)})")
+    reason = f"cannot watch it ({why(errno.ENOSPC)})"
+    assert ear.full_walk() == WatchReport(False, reason, reason, lacks=frozenset({errno.ENOSPC}))
+    assert not ear.watches.look(str(ear.root))
     assert ear.watches.ensure(str(ear.root), renew=False), "walking again would not help"
     assert threading.active_count() == threads
     table.room = 100
-    assert ear.full_walk().events
+    assert ear.watches.look(str(ear.root)), "from now on it is watched"
+    assert not ear.watches.look(str(ear.root))
+    assert ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=4)
+
+
+def test_look_watches_what_room_was_lacking_for(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = made(0)
+    for number in range(3):
+        (ear.root / f"Genre {number}" / "Song").mkdir(parents=True)
+    table = Table(monkeypatch, 2)
+    assert ear.full_walk().lacks == {errno.ENOSPC}
+    ear.watches.look(str(ear.root))
+    assert ear.report().degraded == f"6 directories are not watched: {why(errno.ENOSPC)}"
+    table.room = 4
+    ear.watches.look(str(ear.root))
+    assert len(ear.watched()) == 6
+    assert ear.report().lacks == {errno.ENOSPC}
+    table.room = 100
+    ear.watches.look(str(ear.root))
+    assert ear.report() == WatchReport(True, "inotify", parents=4, leaves=4)
+    assert {path for kind, path in ear.seen() if kind is TreeAppeared} >= {"Genre 1", "Genre 2"}
+
+
+def test_look_lets_no_two_leaves_change_places(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = made(3)
+    Table(monkeypatch, 3)
+    ear.full_walk()
+    watched = ear.watched()
+    for _ in range(3):
+        ear.watches.look(str(ear.root))
+    assert ear.watched() == watched
+    assert ear.seen() == set()
+
+
+def test_new_watch_inherits_what_was_lacking(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = made(3)
+    Table(monkeypatch, 3)
+    lacking = ear.full_walk().degraded
+    assert lacking
+    ear.watches.ensure(str(ear.root), renew=True)
+    assert ear.report().lacks == {errno.ENOSPC}
+
+
+def test_failed_instances_leave_no_descriptor(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = made(1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = set(os.listdir("/proc/self/fd"))
+    held = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(before) + 20, hard))
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open("/", os.O_PATH))
+        for _ in range(2):
+            os.close(held.pop())
+            assert ear.watches.ensure(str(ear.root), renew=False)
+            assert ear.report().degraded == "cannot watch it (Too many open files)"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for descriptor in held:
+            os.close(descriptor)
+    assert set(os.listdir("/proc/self/fd")) == before
+    assert ear.watches.look(str(ear.root))
+
+
+@pytest.mark.parametrize("name", ["watch", "guard"])
+def test_watch_without_a_thread_is_tried_again(made: MakeEar, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith(name):
+            message = "can't start new thread"
+            raise RuntimeError(message)
+        start(thread)
+
+    ear = made(1)
+    before = set(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert ear.watches.ensure(str(ear.root), renew=False)
+        assert ear.report().lacks == {errno.EAGAIN}
+    eventually(lambda: set(os.listdir("/proc/self/fd")) == before, 20)
+    assert ear.watches.look(str(ear.root))
 
 
 def test_a_full_table_of_the_real_kernel_is_told_of(made: MakeEar) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -23,8 +24,10 @@ from audiobatchd.diagnosis import Finding, Level
 from audiobatchd.filesystems import Kind
 from audiobatchd.model import DatasetState, FolderState
 from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status
-from audiobatchd.watch import limits
+from audiobatchd.watch import limits, trial
 from support.control_rig import serving
+from support.namespaces import with_inotify
+from support.service import PROGRAMS, configuration
 
 LIMITS = {"max_user_watches": 524_288, "max_user_instances": 512, "max_queued_events": 16_384}
 
@@ -95,6 +98,12 @@ def test_what_a_service_says_of_itself(idle: Status) -> None:
             "is paused",
             "audiobatchctl resume",
         ),
+        (
+            with_dataset(idle, remark="cannot watch it (no instance)", watch="cannot watch it (no instance)"),
+            Level.ACT,
+            "is degraded: cannot watch it",
+            "only walks",
+        ),
         (with_dataset(idle, remark="3 directories are not watched"), Level.NOTE, "is degraded", "walks"),
         (with_dataset(idle, overdue={"A.lock": "process 7"}), Level.NOTE, "by process 7", "hangs"),
         (with_dataset(idle, folders={FolderState.BLOCKED: 2}), Level.ACT, "2 folders blocked", "failures"),
@@ -102,6 +111,33 @@ def test_what_a_service_says_of_itself(idle: Status) -> None:
     ]:
         _, finding = diagnosis.service(status, "")
         assert (finding.level, what in finding.what, todo in finding.todo) == (level, True, True), finding
+
+
+def test_inotify_trial() -> None:
+    good = diagnosis.inotify_trial({"/a": 0, "/b": 0}, known=True)
+    assert [(each.level, each.what) for each in good] == [
+        (Level.OK, "the service can have an inotify instance and a watch")
+    ]
+    bad = list(diagnosis.inotify_trial({"/a": errno.EMFILE, "/b": errno.ENOENT, "/c": errno.EACCES}, known=False))
+    assert levels(bad) == [Level.ACT, Level.ACT]
+    assert bad[0].what.startswith("you cannot watch /a: ")
+    assert bad[1].what == "you cannot watch /c: Permission denied"
+    assert list(diagnosis.inotify_trial({}, known=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("limits_here", "what"),
+    [({"instances": 0}, "user.max_inotify_instances is 0"), ({"watches": 0}, "user.max_inotify_watches is 0")],
+)
+def test_doctor_tries_inotify(tmp_path: Path, limits_here: dict[str, int], what: str) -> None:
+    settings = configuration(tmp_path / "c.toml", tmp_path)
+    command = [PROGRAMS / "audiobatchctl", "--socket", tmp_path / "none", "doctor", "--json", "--config", settings]
+    done = subprocess.run(
+        [*with_inotify(**limits_here), *map(str, command)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    found = [each for each in json.loads(done.stdout)["findings"] if "cannot watch" in each["what"]]
+    assert [(each["level"], what in each["what"]) for each in found] == [("act", True)]
 
 
 @pytest.mark.parametrize(
@@ -189,6 +225,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, idle: Status) -> St
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.setattr(limits, "limit", LIMITS.__getitem__)
+    monkeypatch.setattr(trial, "tried", lambda paths, *_: dict.fromkeys(paths, 0))
     monkeypatch.setattr(config, "find", lambda _: None)
     return msgspec.structs.replace(with_dataset(idle, path=str(root)), pid=os.getpid())
 

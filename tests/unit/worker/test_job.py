@@ -404,6 +404,12 @@ def _lock_is_a_link(room: Room) -> None:
     (room.root / "Song.lock").symlink_to("/dev/null")
 
 
+def _files(room: Room) -> dict[Path, tuple[int, ...]]:
+    """Every file, by what changes when it is written to; when it was read does not count."""
+    found = {path: path.lstat() for path in room.root.rglob("*") if not path.is_dir()}
+    return {path: (each.st_ino, each.st_mode, each.st_size, each.st_mtime_ns) for path, each in found.items()}
+
+
 def _lock_is_somebody_s_file(room: Room) -> None:
     (room.root / "Song.lock").write_text("[[package]]\nname = 'precious'\n")
 
@@ -426,12 +432,12 @@ def _lock_is_somebody_s_file(room: Room) -> None:
 )
 def test_blocked_and_left_as_it_was(room: Room, make: Callable[[Room], None], why: str) -> None:
     make(room)
-    before = {path: path.lstat() for path in room.root.rglob("*") if not path.is_dir()}
+    before = _files(room)
     result = room.run()
     assert (result.outcome, result.values, result.charge) == (Outcome.BLOCKED, {}, False)
     assert list(result.reasons) == [""]
     assert result.reasons[""].startswith(why)
-    assert {path: path.lstat() for path in room.root.rglob("*") if not path.is_dir()} == before
+    assert _files(room) == before
     assert room.stages == []
 
 
