@@ -27,6 +27,11 @@ CONTAINERS: Mapping[str, tuple[str, str]] = {
     "aac": ("adts", "aac"),
     "aiff": ("aiff", "pcm_s16be"),
     "aif": ("aiff", "pcm_s16be"),
+    "oga": ("ogg", "vorbis"),
+    "m4b": ("ipod", "aac"),
+    "mp4": ("mp4", "aac"),
+    "aifc": ("aiff", "pcm_s16le"),
+    "wave": ("wav", "pcm_s16le"),
 }
 """FFmpeg's muxer and the usual codec of every extension. The Vorbis encoder knows stereo alone, Opus 48 kHz."""
 
