@@ -32,10 +32,21 @@ class DamagedFileError(AudiobatchError):
 
 
 class UnmeasurableError(AudiobatchError):
-    """A healthy file has a property that leaves nothing to measure (longer than `max_duration`, say).
+    """A healthy file has a property that leaves nothing to measure (it is silent, say).
 
     It counts as complete, with the reason in the provenance.
     """
+
+
+class BeyondLimitError(UnmeasurableError):
+    """A healthy file is longer than `max_duration` allows: a property of the configuration, not of the audio.
+
+    `seconds` is the file's length, or, where only decoding all of it would tell that, how much of it was seen.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class AnalyzerUnavailableError(AudiobatchError):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import msgspec
 
+from audiobatchd import filesystems
 from audiobatchd.catalog import Catalog
 from audiobatchd.config import Config, size_in_bytes
 from audiobatchd.core.completeness import Policy
@@ -58,8 +57,8 @@ def memory_of(catalog: Catalog, config: Config, now: float) -> Memory:
     named = {each.path for each in config.dataset}
     for path in named:
         # Before links were followed at every look, a dataset went by the place that its path led to.
-        place = os.path.realpath(path)
-        if place not in named and sightings.count(place) and not sightings.count(path):
+        place = path if sightings.count(path) else filesystems.resolved(path) or path
+        if place not in named and sightings.count(place):
             sightings.rename(place, path)
     datasets = {each.path: (sightings.count(each.path), sightings.root(each.path)) for each in config.dataset}
     places = {path: sightings.place(path) for path in named}
@@ -75,11 +74,14 @@ def to_walk_again(before: Config, after: Config) -> frozenset[str]:
 def _policy_for(config: Config, path: str, policy: Policy) -> Policy:
     adopt = next(each.adopt for each in config.dataset if each.path == path)
     return msgspec.structs.replace(
-        policy, adopt=policy.adopt and adopt, recompute_other_models=config.recompute_other_models
+        policy,
+        adopt=policy.adopt and adopt,
+        recompute_other_models=config.recompute_other_models,
+        max_duration=config.max_duration,
     )
 
 
 def _looked_at_by(config: Config, path: str) -> tuple[object, ...]:
     dataset = next(each for each in config.dataset if each.path == path)
-    policy = (dataset.adopt, dataset.alone, config.recompute_other_models, config.record_limit)
+    policy = (dataset.adopt, dataset.alone, config.recompute_other_models, config.max_duration, config.record_limit)
     return dataset.ignore, dataset.mode, dataset.ready_marker, *policy

@@ -30,6 +30,8 @@ class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
     version: _Version
     models: dict[str, str] = {}
     unmeasurable: dict[str, str] = {}
+    beyond_limit: float | None = None
+    """Seconds of audio of a file that was left out because it is longer than `max_duration`; else None."""
     measured: str = ""
     host: str = ""
 

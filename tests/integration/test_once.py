@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from audiobatchd import analyze_folder_loudness
 from support.audio_files import make_track
 from support.plugins import install_analyzer, install_gate
 from support.service import PROGRAMS, configuration, eventually, features_of, leftovers, once, record_of, run
@@ -269,3 +270,37 @@ def test_pass_ends_when_its_dataset_goes_away_while_it_settles(dataset: Path, tm
         process.wait()
     assert "dataset-missing" in log.read_text()
     assert "its dataset is not there any more" in log.read_text()
+
+
+def test_raised_limit_makes_folders_due_again(dataset: Path, tmp_path: Path) -> None:
+    config = configuration(tmp_path / "c.toml", dataset, settle=0.0, max_duration=2)
+    assert run("audiobatchd", "--config", config, "--once", dataset)[0] == 0
+    assert features_of(dataset / "B - Two") == {}
+    assert "Skipped (done): 3" in run("audiobatchd", "--config", config, "--once", dataset)[1]
+    configuration(config, dataset, settle=0.0)
+    assert run("audiobatchd", "--config", config, "--once", dataset)[0] == 0
+    measured = features_of(dataset / "B - Two")
+    assert measured.keys() == {"lufs", "lra", "lufs_drums", "lra_drums"}
+    # Nor does the library, or a pass with the lower limit again, take away what is there.
+    configuration(config, dataset, settle=0.0, max_duration=2)
+    assert run("audiobatchd", "--config", config, "--once", dataset, "--overwrite")[0] == 0
+    assert features_of(dataset / "B - Two") == measured
+    assert analyze_folder_loudness(dataset / "B - Two") == measured
+
+
+def test_fault_of_one_analyzer_leaves_the_others(dataset: Path, tmp_path: Path) -> None:
+    env = install_analyzer(tmp_path / "site", "broken", "raise RuntimeError('no luck')")
+    code, out, _ = once(dataset, plugins=["broken"], env=env)
+    assert code == 1
+    assert "analyzer broken failed: RuntimeError: no luck" in out
+    assert features_of(dataset / "B - Two").keys() == {"lufs", "lra", "lufs_drums", "lra_drums"}
+
+
+def test_analyzer_that_cannot_load_leaves_the_others(dataset: Path, tmp_path: Path) -> None:
+    env = install_analyzer(tmp_path / "site", "broken", "return self.answer(audio)")
+    module = tmp_path / "site" / "broken_analyzer.py"
+    module.write_text(module.read_text().replace("        pass\n", "        raise RuntimeError('no luck')\n"))
+    code, out, err = once(dataset, plugins=["broken"], env=env)
+    assert code == 0, out + err
+    assert "it cannot be loaded: RuntimeError: no luck" in err
+    assert features_of(dataset / "B - Two").keys() == {"lufs", "lra", "lufs_drums", "lra_drums"}

@@ -27,7 +27,7 @@ from audiobatchd.audio.promise import DEMUXERS, Promise, promised
 from audiobatchd.audio.source import SourceFile
 from audiobatchd.audio.views import Decoded
 from audiobatchd.audio.window import WindowReader
-from audiobatchd.errors import DamagedFileError, UnmeasurableError
+from audiobatchd.errors import BeyondLimitError, DamagedFileError, UnmeasurableError
 from audiobatchd.names import shown
 
 _READ_BYTES = 1 << 16
@@ -113,22 +113,22 @@ class _Limit:
         self.on_promise(seconds)
 
     def check_size(self, seconds: float | None, size: int) -> None:
-        """Raise DamagedFileError where nothing so short can be so large, UnmeasurableError where it must be too long.
+        """Raise DamagedFileError where nothing so short can be so large, BeyondLimitError where it must be too long.
 
         A file that is nearly all hole is read in hours, whatever is at its beginning.
         """
         if seconds is None and size > self.seconds * _MOST_BYTES_A_SECOND + _MOST_BESIDE:
             message = f"longer than {_duration_in_words(self.seconds)}, by its size"
-            raise UnmeasurableError(message)
+            raise BeyondLimitError(message, size / _MOST_BYTES_A_SECOND)
         if seconds is not None and size > seconds * _MORE_CHANNELS * _MOST_BYTES_A_SECOND + _MOST_BESIDE:
             message = f"holds {size} bytes, far more than the {seconds:.3f} s that it promises can take"
             raise DamagedFileError(message)
 
     def check(self, seconds: float) -> None:
-        """Raise UnmeasurableError for what is too long."""
+        """Raise BeyondLimitError for what is too long."""
         if seconds > self.seconds:
             message = f"longer than {_duration_in_words(self.seconds)}"
-            raise UnmeasurableError(message)
+            raise BeyondLimitError(message, seconds)
 
 
 def _decode(reader: WindowReader, promise: Promise, role: str, limit: _Limit, source: SourceFile) -> Decoded:

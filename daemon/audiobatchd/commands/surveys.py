@@ -118,7 +118,11 @@ def _answers(arguments: argparse.Namespace, tally: Tally) -> Iterator[Answer]:
     if arguments.features:
         asked = Keys(tuple(dict.fromkeys(arguments.features)))
     else:
-        policy = Policy(adopt=dataset.adopt, recompute_other_models=settings.recompute_other_models)
+        policy = Policy(
+            adopt=dataset.adopt,
+            recompute_other_models=settings.recompute_other_models,
+            max_duration=settings.max_duration,
+        )
         asked = Offered(one_off.offers(worker_settings_here(settings)), policy)
     return survey(dataset.path, asked, dataset.ignore, tally, config.size_in_bytes(settings.record_limit))
 

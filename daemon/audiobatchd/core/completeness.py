@@ -33,6 +33,8 @@ class Policy(Struct, frozen=True):
     overwrite: bool = False
     recompute_other_models: bool = False
     only: tuple[str, ...] | None = None
+    max_duration: float | None = None
+    """What is longer is left out here, in seconds; None: nothing is."""
 
 
 class FileMemory(Struct, frozen=True):
@@ -147,6 +149,8 @@ def _due(
         return Due(offer.name)
     if entry.models != offer.models and policy.recompute_other_models:
         return Due(offer.name)
+    if entry.beyond_limit is not None and (policy.max_duration is None or entry.beyond_limit <= policy.max_duration):
+        return Due(offer.name)  # a limit left it out, of another machine or of before
     # Another version or model may give other keys: what it left out is not for us to add.
     same_keys = entry.version == offer.version and entry.models == offer.models
     if same_keys and any(name not in facts.present and name not in entry.unmeasurable for name in wanted):

@@ -23,6 +23,7 @@ class Account(Struct, frozen=True, array_like=True):
     version: int
     models: tuple[tuple[str, str], ...]
     unmeasurable: tuple[str, ...]
+    beyond_limit: float | None = None
 
 
 class Shape(Struct, frozen=True, array_like=True):
@@ -49,7 +50,8 @@ def accounts_of(roles: tuple[str, ...], analyzers: tuple[str, ...], entry: objec
             told: Entry | None = entry(analyzer, role)
             if told is not None:
                 models = tuple(sorted(told.models.items()))
-                found.append(Account(analyzer, role, told.version, models, tuple(sorted(told.unmeasurable))))
+                unmeasurable = tuple(sorted(told.unmeasurable))
+                found.append(Account(analyzer, role, told.version, models, unmeasurable, told.beyond_limit))
     return tuple(found)
 
 
@@ -61,6 +63,7 @@ def assess_shape(shape: Shape, offers: tuple[Offer, ...], policy: Policy) -> Ass
             version=each.version,
             models=dict(each.models),
             unmeasurable=dict.fromkeys(each.unmeasurable, ""),
+            beyond_limit=each.beyond_limit,
         )
         for each in shape.accounts
     }

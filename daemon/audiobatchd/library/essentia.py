@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 
 from audiobatchd import place
 from audiobatchd.core.completeness import Due
 from audiobatchd.core.messages import WorkerSettings
-from audiobatchd.errors import AnalyzerUnavailableError, UnmeasurableError
+from audiobatchd.errors import AnalyzerFaultError, AnalyzerUnavailableError, UnmeasurableError
 from audiobatchd.library.tracks import Folder
 from audiobatchd.model import FileStamp, in_64_bits
 from audiobatchd.names import shown
@@ -44,7 +45,7 @@ class EssentiaAnalyzer:
         found = place.model_directories(configured, os.environ, state)
         trusted = tuple(digest.removeprefix("sha256:") for digest in trusted_models)
         directories = tuple(map(str, found))
-        settings = WorkerSettings((_ENTRY_POINT,), {_ENTRY_POINT: given}, directories, trusted_models=trusted)
+        settings = WorkerSettings((_ENTRY_POINT,), {_ENTRY_POINT: given}, directories, math.inf, trusted_models=trusted)
         self._bench = Bench.load(settings)
         if not self._bench.analyzers:
             reasons = "; ".join(f"{offer.name}: {offer.unavailable}" for offer in self._bench.offers)
@@ -55,7 +56,7 @@ class EssentiaAnalyzer:
 
         Raises UnmeasurableError, with the reason, where the audio has none of them (silent, too short);
         DamagedFileError where the file is damaged; SourceChangedError where it changed meanwhile; FileNotFoundError
-        where there is none, also for the None of `get_full_mix`; OSError.
+        where there is none, also for the None of `get_full_mix`; AnalyzerFaultError where a model raised; OSError.
         """
         if path is None:
             message = "cannot analyze a full mix that is not there"
@@ -66,6 +67,8 @@ class EssentiaAnalyzer:
         due = tuple(Due(name) for name in self._bench.analyzers)
         with opened(place_of) as folder:
             result = measure(folder, FULL_MIX, stamp, due, self._bench, lambda _doing, _seconds: None)
+        if result.faults:
+            raise AnalyzerFaultError("; ".join(result.faults.values()))
         if not result.values:
             reasons = ", ".join(dict.fromkeys(result.unmeasurable.values()))
             message = f"cannot measure {shown(name)}: {reasons}"

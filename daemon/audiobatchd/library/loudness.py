@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 from audiobatchd.core.messages import Result, WorkerSettings
@@ -39,7 +40,7 @@ def analyze_folder_loudness(folder: Folder) -> dict[str, Value]:
 @cache
 def _bench() -> Bench:
     """The analyzer, loaded once per process."""
-    return Bench.load(WorkerSettings(analyzers=("loudness",)))
+    return Bench.load(WorkerSettings(analyzers=("loudness",), max_duration=math.inf))
 
 
 def _raise_trouble(folder: str, result: Result) -> None:

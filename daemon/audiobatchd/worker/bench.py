@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +12,13 @@ from pathlib import Path
 from audiobatchd.core.completeness import Offer
 from audiobatchd.core.messages import Ready, WorkerSettings
 from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, ModelError, OptionError
-from audiobatchd.model import ROLES
+from audiobatchd.filesystems import cause_of
+from audiobatchd.model import ROLES, Cause
 from audiobatchd.models import store
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer, Options, Settings
 from audiobatchd.terminal_text import printable
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ class Bench:
     def load(settings: WorkerSettings) -> Bench:
         """Find the analyzers by their entry points and load them.
 
-        One that lacks something here, or cannot be as it is configured, is offered as unavailable, with the reason.
+        One that lacks something here, cannot be as it is configured, or raises whatever it may, is offered as
+        unavailable, with the reason: it takes no other along.
         Raises ConfigError where the configuration names an analyzer that is not installed, or two have one name.
         """
         analyzers: dict[str, Analyzer] = {}
@@ -38,10 +43,10 @@ class Bench:
             if isinstance(made, Offer):
                 _add(offers, made)
                 continue
-            unavailable = hindrance(made)
-            if unavailable is None:
-                analyzers[made.name] = made
-            _add(offers, _offer(made, unavailable))
+            offer = _loaded(made)
+            if offer.unavailable is None:
+                analyzers[offer.name] = made
+            _add(offers, offer)
         return Bench(settings, analyzers, tuple(offers.values()))
 
     def ready(self) -> Ready:
@@ -55,7 +60,17 @@ def hindrance(analyzer: Analyzer) -> str | None:
         analyzer.load()
     except (AnalyzerUnavailableError, OptionError) as error:
         return printable(str(error))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call: it may be anybody's code
+        return _fault("loaded", error)
     return None
+
+
+def _fault(what: str, error: BaseException) -> str:
+    """Why an analyzer cannot be `what`; what this process is short of is no fault of the analyzer, and is raised."""
+    if isinstance(error, OSError) and cause_of(error) is Cause.SHORTAGE:
+        raise error
+    _LOG.error("cannot be %s", what, exc_info=error)
+    return printable(f"it cannot be {what}: {type(error).__name__}: {error}")
 
 
 def make(settings: WorkerSettings) -> Iterator[Analyzer | Offer]:
@@ -76,6 +91,8 @@ def make(settings: WorkerSettings) -> Iterator[Analyzer | Offer]:
             yield Offer(name, 0, {}, unavailable=printable(f"it cannot be imported: {error}"))
         except OptionError as error:
             yield Offer(name, 0, {}, unavailable=printable(f"[analyzer.{name}] {error}"))
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call: it may be anybody's code
+            yield Offer(name, 0, {}, unavailable=_fault("made", error))
 
 
 def _made(point: EntryPoint, settings: WorkerSettings) -> tuple[Analyzer, ...]:
@@ -97,6 +114,15 @@ def _add(offers: dict[str, Offer], offer: Offer) -> None:
         message = f"two analyzers are called {offer.name!r}"
         raise ConfigError(message)
     offers[offer.name] = offer
+
+
+def _loaded(analyzer: Analyzer) -> Offer:
+    """Load an analyzer; what it offers."""
+    unavailable = hindrance(analyzer)
+    try:
+        return _offer(analyzer, unavailable)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call: it may be anybody's code
+        return Offer(analyzer.name, 0, {}, unavailable=unavailable or _fault("asked what it gives", error))
 
 
 def _offer(analyzer: Analyzer, unavailable: str | None) -> Offer:

@@ -14,7 +14,6 @@ from audiobatchd.core.completeness import Assessment, Due, Facts, FileMemory, Po
 from audiobatchd.core.messages import Job, Result
 from audiobatchd.dataset import Listing, is_link_below, openness, read_folder
 from audiobatchd.errors import (
-    AnalyzerFaultError,
     DamagedFileError,
     LockBusyError,
     LockLostError,
@@ -184,12 +183,15 @@ class _Work:
     memory: dict[str, FileMemory] = field(default_factory=dict)
     charge: bool = False
     cause: Cause = Cause.NONE
+    entry: Callable[[str, str], Entry | None] = field(default=lambda _analyzer, _role: None)
+    """Looks into the provenance that the record has so far."""
 
     def do(self, found: Record) -> Result:
         """Measure every file that is due, one after the other, then publish once."""
         present = found.present() | self.listing.companions
         facts = Facts(self.listing.stamps, present, found.provenance.entry, self.job.memory)
         assessment = assess(facts, self.bench.offers, self.job.policy)
+        self.entry = found.provenance.entry
         self.memory = {role: self.job.memory[role] for role in self.listing.stamps if role in self.job.memory}
         for role, reason in assessment.failed.items():
             self._reason(role, reason, Outcome.FAILED)
@@ -208,9 +210,6 @@ class _Work:
             self.memory[role] = FileMemory(stamp, adopted=adopted, failure=str(error), judges=judges(self.bench.offers))
         except (SourceChangedError, FileNotFoundError):
             self._reason(role, "it changed while it was read", Outcome.CHANGED)
-        except AnalyzerFaultError as error:
-            self._reason(role, str(error), Outcome.ERROR)
-            self.charge = True
         except OSError as error:
             outcome = Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR
             self._reason(role, f"cannot read it: {error.strerror}", outcome)
@@ -218,10 +217,13 @@ class _Work:
         else:
             self.results[role] = result
             self._remember(role, due, result, adopted)
+            if result.faults:
+                self._reason(role, "; ".join(result.faults.values()), Outcome.ERROR)
+                self.charge = True
 
     def _remember(self, role: str, due: tuple[Due, ...], result: FileResult, adopted: tuple[str, ...]) -> None:
         """What the record does not tell: that the content is what it was, and what was taken over unmeasured."""
-        unchanged = any(work.analyzer not in result.entries for work in due)
+        unchanged = any(work.analyzer not in {*result.entries, *result.faults} for work in due)
         if unchanged or adopted:
             digest = result.fingerprint.digest if unchanged else None
             self.memory[role] = FileMemory(self.listing.stamps[role], digest=digest, adopted=adopted)
@@ -249,7 +251,7 @@ class _Work:
                 values,
                 entries,
                 files=files,
-                drop=[name for result in self.results.values() for name in result.unmeasurable],
+                drop=[name for role in self.results for name in self._dropped(role)],
                 first=record.rights_like(self.descriptor, self._sources()),
                 gate=self.gate,
                 limit=self.bench.settings.record_limit,
@@ -261,6 +263,28 @@ class _Work:
             self.reasons[""] = f"cannot write the record: {error.strerror}"
             self.outcomes.add(Outcome.BLOCKED)
             self.results.clear()
+
+    def _dropped(self, role: str) -> list[str]:
+        """The features without a value now, less those that only a limit of ours keeps from being measured again.
+
+        These stay where nothing says that they are of another content.
+        """
+        result = self.results[role]
+        if result.beyond_limit is None:
+            return list(result.unmeasurable)
+        dropped = []
+        for analyzer in result.entries:
+            if self._is_of_another_file(analyzer, role):
+                promised = self.bench.analyzers[analyzer].features(role)
+                dropped += [each.name for each in promised]
+        return dropped
+
+    def _is_of_another_file(self, analyzer: str, role: str) -> bool:
+        stamp, known = self.listing.stamps[role], self.entry(analyzer, role)
+        if known is not None:
+            return (known.fingerprint.size, known.fingerprint.mtime_ns) != (stamp.size, stamp.mtime_ns)
+        memory = self.job.memory.get(role)
+        return memory is not None and analyzer in memory.adopted and memory.stamp != stamp
 
     def _sources(self) -> list[str]:
         """The full mix, then the files that were measured."""

@@ -17,7 +17,13 @@ from audiobatchd.audio.source import SourceFile, digest, open_source
 from audiobatchd.audio.views import Decoded
 from audiobatchd.core.completeness import Due
 from audiobatchd.core.discovery import is_companion
-from audiobatchd.errors import AnalyzerFaultError, DamagedFileError, SourceChangedError, UnmeasurableError
+from audiobatchd.errors import (
+    AnalyzerFaultError,
+    BeyondLimitError,
+    DamagedFileError,
+    SourceChangedError,
+    UnmeasurableError,
+)
 from audiobatchd.filesystems import cause_of
 from audiobatchd.model import Cause, FileStamp, Fingerprint
 from audiobatchd.names import shown
@@ -40,6 +46,10 @@ class FileResult:
     files: dict[str, str] = field(default_factory=dict)
     unmeasurable: dict[str, str] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    """What went wrong in analyzers that have no entry for that reason, by their names."""
+    beyond_limit: float | None = None
+    """Seconds of audio of a file that is longer than the configuration allows; None for all others."""
     audio_seconds: float = 0.0
     costs: dict[str, float] = field(default_factory=dict)
 
@@ -60,7 +70,7 @@ def measure(
     """Measure the file with this `stamp` in the directory `folder`; `on_progress` is called while it is read.
 
     An analyzer whose digest turns out to be the one that it measured before is left out. Raises DamagedFileError,
-    SourceChangedError (the file is not, or did not stay, what `stamp` says), AnalyzerFaultError and OSError.
+    SourceChangedError (the file is not, or did not stay, what `stamp` says) and OSError.
     """
     report(f"reading {stamp.shown}", 0.0)
     with open_source(folder, stamp.name, on_progress) as source:
@@ -101,6 +111,8 @@ def _measure(source: SourceFile, role: str, due: tuple[Due, ...], bench: Bench, 
     try:
         audio = decode(source, role, bench.settings.max_duration, begin)
     except UnmeasurableError as error:
+        if isinstance(error, BeyondLimitError):
+            result.beyond_limit = error.seconds
         for analyzer in wanted:
             _note(result, analyzer, role, _refusal(analyzer, role, str(error)))
         return result
@@ -119,7 +131,10 @@ def _analyze(result: FileResult, audio: Decoded, wanted: list[Analyzer], stamp: 
             analyzer.views(audio.role), [view for other in wanted[place + 1 :] for view in other.views(audio.role)]
         )
         started = time.process_time()
-        _note(result, analyzer, audio.role, _call(analyzer, audio))
+        try:
+            _note(result, analyzer, audio.role, _call(analyzer, audio))
+        except AnalyzerFaultError as error:
+            result.faults[analyzer.name] = str(error)  # the others' results are as good as without it
         result.costs[analyzer.name] = time.process_time() - started
 
 
@@ -197,6 +212,7 @@ def _entry(result: FileResult, analyzer: Analyzer, unmeasurable: dict[str, str])
         version=analyzer.version,
         models=dict(analyzer.models),
         unmeasurable=unmeasurable,
+        beyond_limit=result.beyond_limit,
         measured=datetime.now(UTC).isoformat(timespec="seconds"),
         host=shown(socket.gethostname()),
     )

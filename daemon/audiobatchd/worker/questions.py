@@ -12,7 +12,6 @@ from audiobatchd.core.completeness import Due, Offer
 from audiobatchd.core.messages import Result, WorkerSettings
 from audiobatchd.dataset import read_folder
 from audiobatchd.errors import (
-    AnalyzerFaultError,
     DamagedFileError,
     LockBusyError,
     LockLostError,
@@ -159,7 +158,7 @@ class _Analysis:
             return
         try:
             result = measure(descriptor, role, stamp, due, self._bench, lambda _doing, _seconds: None)
-        except (DamagedFileError, AnalyzerFaultError) as error:
+        except DamagedFileError as error:
             answer.failures[stamp.shown] = str(error)
         except SourceChangedError:
             answer.failures[stamp.shown] = "it changed while it was read"
@@ -169,6 +168,8 @@ class _Analysis:
             answer.values.update(result.values)
             answer.files.update(result.files)
             answer.unmeasurable.update(result.unmeasurable)
+            if result.faults:
+                answer.failures[stamp.shown] = "; ".join(result.faults.values())
 
 
 def _told(result: Result) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 
 from audiobatchd.core.completeness import Assessment, Due, Facts, FileMemory, Offer, Policy, assess, judges
@@ -55,6 +56,11 @@ class Case:
 
 OURS = {("loudness", "full_mix"): entry()}
 MEASURED: dict[str, Any] = {"present": "lufs lra", "entries": OURS}
+LEFT_OUT = {
+    ("loudness", "full_mix"): msgspec.structs.replace(
+        entry(unmeasurable=dict.fromkeys(("lufs", "lra"), "longer than 2 h")), beyond_limit=7260.0
+    )
+}
 TOUCHED = stamp(mtime_ns=9)
 GROWN = stamp(size=1001, mtime_ns=9)
 DAMAGED = FileMemory(MIX, failure="its end is missing", judges=judges((LOUDNESS,)))
@@ -75,6 +81,14 @@ CASES = [
         present="lufs",
         entries={("loudness", "full_mix"): entry(unmeasurable={"lra": "shorter than 3 s"})},
     ),
+    Case("left out by a limit that still stands", entries=LEFT_OUT, policy=Policy(max_duration=7200.0)),
+    Case(
+        "left out by a limit that was raised, or of another machine",
+        entries=LEFT_OUT,
+        policy=Policy(max_duration=7300.0),
+        due={"full_mix": {"loudness": None}},
+    ),
+    Case("left out by a limit, and asked without one", entries=LEFT_OUT, due={"full_mix": {"loudness": None}}),
     Case("a key that was lost is due", present="lufs", entries=OURS, due={"full_mix": {"loudness": None}}),
     Case("a known failure is not tried again", memory={"full_mix": DAMAGED}, failed={"full_mix": "its end is missing"}),
     Case(

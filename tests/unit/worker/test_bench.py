@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -77,9 +78,34 @@ class Broken(Peak):
     """One that fails to load, for no reason that it knows."""
 
     name = "broken"
+    error: BaseException = ZeroDivisionError("caf\udce9")
 
     def load(self) -> None:
-        raise ZeroDivisionError
+        raise self.error
+
+
+class Leaving(Broken):
+    """One that ends the process when it loads."""
+
+    error = SystemExit(3)
+
+
+class Unmade(Broken):
+    """One that cannot even be made."""
+
+    def __init__(self, settings: Settings) -> None:
+        message = f"no luck with {settings.options is None}"
+        raise RuntimeError(message)
+
+
+class Silent(Peak):
+    """One that cannot say what it gives."""
+
+    name = "broken"
+
+    def features(self, role: str) -> tuple[Feature, ...]:
+        message = f"no luck with {role}"
+        raise RuntimeError(message)
 
 
 def install(monkeypatch: pytest.MonkeyPatch, **classes: type[Any]) -> None:
@@ -156,9 +182,28 @@ def test_without_analyzers_nothing_is_offered(monkeypatch: pytest.MonkeyPatch) -
     assert Bench.load(WorkerSettings()) == Bench(WorkerSettings(), {}, ())
 
 
-def test_any_other_failure_is_no_lack(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, broken=Broken, peak=Peak)
-    with pytest.raises(ZeroDivisionError):
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (Broken, "it cannot be loaded: ZeroDivisionError: caf\\xe9"),
+        (Leaving, "it cannot be loaded: SystemExit: 3"),
+        (Unmade, "it cannot be made: RuntimeError: no luck with False"),
+        (Silent, "it cannot be asked what it gives: RuntimeError: no luck with full_mix"),
+    ],
+)
+def test_analyzer_that_raises_takes_no_other_along(
+    monkeypatch: pytest.MonkeyPatch, broken: type[Peak], reason: str
+) -> None:
+    install(monkeypatch, broken=broken, peak=Peak)
+    loaded = Bench.load(WorkerSettings())
+    assert {offer.name: offer.unavailable for offer in loaded.offers} == {"broken": reason, "peak": None}
+    assert list(loaded.analyzers) == ["peak"]
+
+
+def test_shortage_while_loading_is_no_lack_of_the_analyzer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Broken, "error", OSError(errno.EMFILE, "Too many open files"))
+    install(monkeypatch, broken=Broken)
+    with pytest.raises(OSError, match="Too many open files"):
         Bench.load(WorkerSettings())
 
 

@@ -76,6 +76,7 @@ class Room:
     root: Path
     probes: list[Probe] = field(default_factory=lambda: [Probe()])
     lacking: list[Probe] = field(default_factory=list)
+    max_duration: float = 60.0
     stages: list[str] = field(default_factory=list)
 
     @property
@@ -89,7 +90,9 @@ class Room:
     @property
     def bench(self) -> Bench:
         offers = [probe.offer() for probe in self.probes] + [probe.offer("no model") for probe in self.lacking]
-        return Bench(WorkerSettings(max_duration=60.0), {probe.name: probe for probe in self.probes}, tuple(offers))
+        return Bench(
+            WorkerSettings(max_duration=self.max_duration), {probe.name: probe for probe in self.probes}, tuple(offers)
+        )
 
     def fill(self, *roles: str) -> None:
         """Put sound into the folder."""
@@ -746,3 +749,60 @@ def test_what_cannot_be_removed_is_in_nobody_s_way(room: Room, monkeypatch: pyte
     monkeypatch.setattr(record, "sweep", _failing(errno.EPERM))
     room.probe.version = 2
     assert room.run().values == BOTH
+
+
+def test_fault_of_one_analyzer_leaves_what_the_others_measured(room: Room) -> None:
+    def fail(_role: str) -> None:
+        message = "no luck"
+        raise RuntimeError(message)
+
+    room.probes = [Probe(), Probe("broken", meanwhile=fail)]
+    result = room.run()
+    assert (result.outcome, result.charge, result.values) == (Outcome.ERROR, True, BOTH)
+    why = "analyzer broken failed: RuntimeError: no luck"
+    assert result.reasons == {"full_mix.wav": why, "drums.wav": why}
+    assert (room.told(), list(room.entries())) == (BOTH, ["probe"])
+
+    before = room.stood()
+    room.probes[0].meanwhile = lambda _role: pytest.fail("it has measured these files")
+    assert room.run().outcome is Outcome.ERROR
+    assert room.stood() == before
+    room.probes[1].meanwhile = bool
+    result = room.run()
+    assert (result.outcome, result.values) == (Outcome.DONE, {"broken": 0.25, "broken_drums": 0.5})
+    assert room.told() == {**BOTH, **result.values}
+
+
+# What is longer than the configuration allows
+
+
+def test_limit_leaves_values_and_tells_how_long_the_file_is(room: Room) -> None:
+    room.run()
+    room.max_duration = 0.3
+    result = room.run(policy=Policy(overwrite=True, max_duration=0.3))
+    assert result.outcome is Outcome.DONE
+    assert set(result.unmeasurable) == {"length_drums", "pitch_drums"}
+    assert room.told() == BOTH
+    assert room.entries()["probe"]["drums"]["beyond_limit"] == 0.5
+    assert room.run(policy=Policy(max_duration=0.3)).values == {}, "nothing is due"
+    room.max_duration = 0.5
+    assert room.run(policy=Policy(max_duration=0.5)).values == DRUMS_ONLY
+    assert "beyond_limit" not in room.entries()["probe"]["drums"]
+
+
+def test_limit_drops_values_of_another_content(room: Room) -> None:
+    room.run()
+    write_audio(room.song / "drums.wav", tone(0.7, RATE, channels=1), RATE)
+    room.max_duration = 0.3
+    assert set(room.run(policy=Policy(max_duration=0.3)).unmeasurable) == {"length_drums", "pitch_drums"}
+    assert room.told() == MIX_ONLY
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_limit_and_values_of_other_tools(room: Room, replaced: bool) -> None:
+    (room.song / "Song.INFO").write_text(json.dumps(BOTH))
+    room.max_duration = 0.3
+    seen = FileMemory(FileStamp(b"drums.wav", 1, 1), adopted=("probe",))
+    memory = {"drums": seen} if replaced else {}
+    room.run(policy=Policy(overwrite=not replaced, max_duration=0.3), memory=memory)
+    assert room.told() == (MIX_ONLY if replaced else BOTH)
