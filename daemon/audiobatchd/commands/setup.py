@@ -23,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from audiobatchd import config
+from audiobatchd import bounded, config
 from audiobatchd.commands import Say
 from audiobatchd.commands.grants import Grants, Report, grants_are_saved
 from audiobatchd.commands.unsuitable import unsuitable, unwritable
@@ -122,7 +122,7 @@ def _check(dataset: str, places: Places) -> None:
     if not Path(dataset).is_dir():
         message = f"no such directory: {shown(dataset)}"
         raise UsageError(message)
-    text = places.configuration.read_text() if places.configuration.exists() else ""
+    text = _written(places.configuration)
     if why := unsuitable(dataset, _datasets(text, places.configuration)):
         message = f"cannot set up {shown(dataset)}: {why}"
         raise UsageError(message)
@@ -199,16 +199,28 @@ def _places(arguments: argparse.Namespace) -> Places:
     return Places(arguments.config or _CONFIGURATION, _DROP_INS / f"{UNIT}.d", _USER)
 
 
+def _written(path: Path) -> str:
+    """The text of a file of the service's; empty where there is none. Raises ConfigError where it cannot be read."""
+    try:
+        return bounded.text(path)
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        message = f"cannot read {shown(str(path))}: {why}"
+        raise ConfigError(message) from error
+
+
 def _do(dataset: str, places: Places) -> list[str]:
     done = []
     files: dict[Path, str | None] = {}
-    text = places.configuration.read_text() if places.configuration.exists() else ""
+    text = _written(places.configuration)
     if dataset not in _datasets(text, places.configuration):
         files[places.configuration] = f"{text.rstrip()}\n\n{_entry(dataset)}".lstrip()
         done.append(f"{places.configuration}: added the dataset {dataset}")
     if places.drop_ins is not None:
         drop_in, content = places.drop_ins / _drop_in_name(dataset), _drop_in(dataset)
-        if not drop_in.exists() or drop_in.read_text() != content:
+        if _written(drop_in) != content:
             files[drop_in] = content
             done.append(f"{drop_in}: the unit may write there")
     _put(files, places.configuration)
@@ -218,7 +230,7 @@ def _do(dataset: str, places: Places) -> list[str]:
 def _undo(dataset: str, places: Places) -> list[str]:
     done = []
     files: dict[Path, str | None] = {}
-    text = places.configuration.read_text() if places.configuration.exists() else ""
+    text = _written(places.configuration)
     if dataset in _datasets(text, places.configuration):
         rest = _without(text, dataset, places.configuration)
         if dataset in _datasets(rest, places.configuration):

@@ -298,6 +298,15 @@ def test_a_configuration_behind_a_link_stays_there(tmp_path: Path, monkeypatch: 
     assert (tmp_path / "real.toml").stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.skipif(not ROOT, reason="setting up a machine takes root")
+def test_a_fifo_in_place_of_the_configuration_is_refused(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (machine / "etc").mkdir()
+    os.mkfifo(machine / "etc" / "audiobatchd.toml")
+    assert ctl(machine / "music") == 2
+    assert "audiobatchd.toml: it is not a regular file" in capsys.readouterr().err
+    assert not (machine / "units").exists()
+
+
 def test_one_s_own_service_needs_no_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     (tmp_path / "music").mkdir()
