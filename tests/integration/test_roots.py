@@ -122,7 +122,7 @@ def test_link_to_none_of_the_known_folders_pauses_until_it_is_accepted(tmp_path:
         release(one, "C")
         daemon.becomes(complete=3)
         point(link, two)
-        stands(daemon, "paused", remark.replace("2", "3"))
+        stands(daemon, "paused", f"it leads to {two} now, with none of the 3 folders that were known")
         assert ctl(daemon, "rescan", "--accept", two)[0] == 0
         daemon.becomes(complete=1)
         assert record_of(two / "X")
