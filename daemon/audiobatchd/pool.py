@@ -86,13 +86,14 @@ class Pool:
     def resident(self) -> dict[int, int]:
         """The resident memory of each worker with its children's, in bytes, by the worker's PID; it waits for nothing.
 
-        A process that cannot be seen is left out, and may live all the same.
+        A process that cannot be seen is left out, and may live all the same; so is one while descriptors are used up.
         """
         if next(self._measurements) % _CHILDREN_EVERY == 0:
-            self._children = _grandchildren()
+            with contextlib.suppress(psutil.Error, OSError):
+                self._children = _grandchildren()
         found = {}
         for pid in self.pids():
-            with contextlib.suppress(psutil.Error):
+            with contextlib.suppress(psutil.Error, OSError):
                 children = sum(map(_resident, self._children.get(pid, ())))
                 found[pid] = psutil.Process(pid).memory_info().rss + children
         return found
@@ -240,7 +241,7 @@ def _grandchildren() -> dict[int, list[psutil.Process]]:
     parents: dict[int, int] = {}
     descendants = psutil.Process().children(recursive=True)
     for process in descendants:
-        with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error, OSError):
             parents[process.pid] = process.ppid()
     found: dict[int, list[psutil.Process]] = {}
     for process in descendants:
@@ -256,5 +257,5 @@ def _resident(process: psutil.Process) -> int:
     """0 where it has ended."""
     try:
         return process.memory_info().rss
-    except psutil.Error:
+    except psutil.NoSuchProcess:
         return 0

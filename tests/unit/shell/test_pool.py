@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -157,6 +158,20 @@ def test_a_worker_whose_child_has_ended_has_its_own_memory(play: Play) -> None:
         assert shop.pool.resident()[pid] < own + (150 << 20)
 
     play(act, HOARD)
+
+
+def test_memory_while_descriptors_are_used_up(play: Play) -> None:
+    async def act(shop: Shop) -> None:
+        pid = await shop.boots()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            assert [shop.pool.resident() for _ in range(6)] == [{}] * 6
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert shop.pool.resident()[pid] > 0
+
+    play(act)
 
 
 def _pid(process: psutil.Process) -> int:
