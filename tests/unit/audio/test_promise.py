@@ -125,9 +125,9 @@ def riff(*chunks: tuple[bytes, bytes, int | None], order: str = "<", start: byte
 
 
 def form(
-    tag: int = 1, rate: int = 8000, frame: int = 2, order: str = "<", more: bytes = b""
+    tag: int = 1, rate: int = 8000, frame: int = 2, order: str = "<", more: bytes = b"", bits: int = 16
 ) -> tuple[bytes, bytes, None]:
-    return b"fmt ", struct.pack(f"{order}HHIIHH", tag, 1, rate, rate * frame, frame, 16) + more, None
+    return b"fmt ", struct.pack(f"{order}HHIIHH", tag, 1, rate, rate * frame, frame, bits) + more, None
 
 
 def ds64(size: int) -> tuple[bytes, bytes, None]:
@@ -136,7 +136,8 @@ def ds64(size: int) -> tuple[bytes, bytes, None]:
 
 
 TEN = b"0123456789"
-EXTENSIBLE = struct.pack("<HHIH", 22, 16, 4, 3) + bytes(14)
+CANNOT_BE = "says what cannot be in its format chunk: samples of"
+EXTENSIBLE = struct.pack("<HHIH", 22, 16, 4, 1) + bytes.fromhex("000000001000800000aa00389b71")
 
 
 @pytest.mark.parametrize(
@@ -144,22 +145,19 @@ EXTENSIBLE = struct.pack("<HHIH", 22, 16, 4, 3) + bytes(14)
     [
         (riff(form(), (b"data", TEN, None)), 5, 8000),
         (riff((b"JUNK", b"odd", None), form(), (b"LIST", b"INFO", None), (b"data", TEN, None)), 5, 8000),
-        (riff(form(3, 44100, 4), (b"data", TEN, None)), 2, 44100),
+        (riff(form(3, 44100, 4, bits=32), (b"data", TEN, None)), 2, 44100),
         (riff(form(0xFFFE, more=EXTENSIBLE), (b"data", TEN, None)), 5, 8000),
         (riff(form(order=">"), (b"data", TEN, None), order=">", start=b"RIFX"), 5, 8000),
         (riff(ds64(8), form(), (b"data", TEN, 0xFFFFFFFF), start=b"RF64"), 4, 8000),
         (riff(form(), (b"data", TEN, 0xFFFFFFFF)), 5, 8000),
         (riff(form(), (b"data", TEN, 6), (b"tail", b"", None)), 3, 8000),
-        (riff(form(7, frame=1), (b"data", TEN, None)), 10, 8000),
+        (riff(form(7, frame=1, bits=8), (b"data", TEN, None)), 10, 8000),
         (riff(form(2), (b"data", TEN, None)), None, 0.0),
-        (riff(form(0xFFFE), (b"data", TEN, None)), None, 0.0),
-        (riff(form(rate=0), (b"data", TEN, None)), None, 0.0),
-        (riff(form(frame=0), (b"data", TEN, None)), None, 0.0),
-        (riff((b"data", TEN, None), form()), None, 0.0),
+        (riff((b"data", TEN, None), form()), 5, 8000),
     ],
     ids=[
         "plain", "chunks before", "float", "extensible", "big-endian", "RF64", "streamed", "chunk behind",
-        "mu-law", "compressed", "extensible cut off", "no rate", "no width", "format too late",
+        "mu-law", "compressed", "format behind",
     ],
 )  # fmt: skip
 def test_wav(content: bytes, frames_: int | None, rate: float) -> None:
@@ -177,9 +175,22 @@ def test_wav(content: bytes, frames_: int | None, rate: float) -> None:
         ),
         (riff(form(), (b"JUNK", TEN, 1 << 30)), "holds no samples: its header ends without a data chunk"),
         (riff(form()), "holds no samples: its header ends without a data chunk"),
+        (riff((b"data", TEN, None)), "holds no samples: its header ends without a format chunk"),
+        (riff(form(0xFFFE), (b"data", TEN, None)), "holds a format chunk of 16 bytes, which is too short for its tag"),
+        (riff((b"fmt ", b"short", None), (b"data", TEN, None)), "holds a format chunk of 5 bytes, which is too short"),
+        (riff(form(rate=0), (b"data", TEN, None)), f"{CANNOT_BE} 16 bits in frames of 2 bytes, 1 channels, 0 Hz"),
+        (riff(form(frame=0), (b"data", TEN, None)), f"{CANNOT_BE} 16 bits in frames of 0 bytes, 1 channels, 8000 Hz"),
+        (riff(form(2, order=">"), order=">", start=b"RIFX"), "holds no samples: its header ends without a data chunk"),
+        (
+            riff(form(2, order=">"), (b"data", TEN, None), order=">", start=b"RIFX"),
+            r"is RIFX \(codec 0x0002\), which is not read",
+        ),
     ],
-    ids=["cut", "RF64 cut", "a chunk beyond the end", "no data"],
-)
+    ids=[
+        "cut", "RF64 cut", "a chunk beyond the end", "no data", "no format", "extensible cut off", "format cut off",
+        "no rate", "no width", "RIFX, no data", "RIFX, compressed",
+    ],
+)  # fmt: skip
 def test_damaged_wav(content: bytes, message: str) -> None:
     with pytest.raises(DamagedFileError, match=rf"^{message}$"):
         wav.wave_data(Memory(content))
@@ -213,21 +224,33 @@ FRACTION = bytes.fromhex("400eac44800000000000")
         (aiff_file(comm(5, bytes.fromhex("400bfa00000000000000")), SSND), 5, 8000.0),
         (aiff_file(comm(5, b"\x7f\xff" + bytes(8)), SSND), 5, 0.0),
         (aiff_file(comm(5, coding=b"sowt\0\0"), SSND, kind=b"AIFC"), 5, 44100.0),
-        (aiff_file(comm(5, coding=b"fl32\0\0"), SSND, kind=b"AIFC"), 5, 44100.0),
+        (aiff_file(comm(2, coding=b"fl32\0\0"), (b"SSND", bytes(16)), kind=b"AIFC"), 2, 44100.0),
         (aiff_file(comm(5, coding=b"ima4\0\0"), SSND, kind=b"AIFC"), None, 0.0),
-        (aiff_file((b"COMM", b"short"), SSND), None, 0.0),
-        (aiff_file(SSND), None, 0.0),
+        (aiff_file(comm(1 << 20), (b"SSND", b"")), 0, 44100.0),
     ],
-    ids=["plain", "late", "fraction", "8 kHz", "no rate", "sowt", "fl32", "compressed", "short", "none"],
+    ids=["plain", "late", "fraction", "8 kHz", "no rate", "sowt", "fl32", "compressed", "streamed, and empty"],
 )
 def test_aiff(content: bytes, frames_: int | None, rate: float) -> None:
     promise = promised(Memory(content))
     assert (promise.demuxer, promise.frames, promise.rate) == ("aiff", frames_, rate)
 
 
-def test_aiff_without_all_its_samples() -> None:
-    with pytest.raises(DamagedFileError, match=r"^ends too early: its sound chunk promises 18 bytes and 17 are there$"):
-        aiff.common(Memory(aiff_file(comm(5), SSND)[:-1]))
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (aiff_file(comm(5), SSND)[:-1], "ends too early: its sound chunk promises 18 bytes and 17 are there"),
+        (aiff_file(comm(4), SSND), "holds more than it promises: 5 samples instead of 4"),
+        (aiff_file((b"COMM", b"short"), SSND), "holds a COMM chunk of 5 bytes, which is too short"),
+        (aiff_file(SSND), "holds no samples: it has no COMM chunk"),
+        (aiff_file(comm(5)), "holds no samples: it has no SSND chunk"),
+        (aiff_file(comm(5), SSND, SSND), "holds another file behind its own, or SSND twice: at byte 64"),
+        (aiff_file(comm(5), SSND) + aiff_file(comm(5), SSND), "holds another file behind its own, .*: at byte 64"),
+    ],
+    ids=["cut", "more than counted", "short", "no COMM", "no SSND", "two of a kind", "two files"],
+)
+def test_damaged_aiff(content: bytes, message: str) -> None:
+    with pytest.raises(DamagedFileError, match=f"^{message}$"):
+        aiff.sound(Memory(content))
 
 
 # MP4
@@ -419,17 +442,15 @@ WHOLE = 8 * len(FRAME)
         (counting(7, WHOLE) + FRAME * 7 + bytes(1 << 16), 7 * 1152, (1152, 1152)),
         (counting(7, WHOLE) + FRAME * 7 + FRAME[:99], 7 * 1152, (1152, 1152)),
         (counting(7, WHOLE) + FRAME * 7 + b"junk", 7 * 1152, (1152, 1152)),
-        (counting(6, WHOLE) + FRAME * 7 + b"junk", 6 * 1152, (1152, 1152)),
+        (counting(6, WHOLE) + FRAME * 7 + b"junk", 7 * 1152, (1152, 1152)),
         (FRAME * 7 + bytes(4096), 7 * 1152, (1152, 1152)),
-        (FRAME * 7 + bytes(4097), None, (0, 0)),
-        (FRAME * 7 + b"junk", None, (0, 0)),
-        (FRAME * 7 + b"\xff\xfb\x94\x00".ljust(384, b"\0") * 7, None, (0, 0)),
+        (FRAME * 3 + id3v2(9) + FRAME * 4, 7 * 1152, (1152, 1152)),
+        (FRAME * 3 + ID3V1 + id3v2(9) + FRAME * 4, 7 * 1152, (1152, 1152)),
     ],
     ids=[
         "uncounted", "counted", "trimmed", "one counted too many", "one too few", "too many, no bytes",
         "too few, no bytes", "zeros behind", "a part of a frame behind", "junk behind",
-        "one too few, junk behind", "few zeros", "many zeros", "junk",
-        "two streams",
+        "one too few, junk behind", "few zeros", "a tag between", "tags between",
     ],
 )  # fmt: skip
 def test_mp3(content: bytes, frames_: int | None, slack: tuple[int, int]) -> None:
@@ -453,10 +474,15 @@ def test_mp3(content: bytes, frames_: int | None, slack: tuple[int, int]) -> Non
         (FRAME + b"junk" + FRAME * 6, "holds no frame at byte 417"),
         (FRAME * 4 + b"junk" + FRAME * 2, "holds no frame at byte 1668"),
         (FRAME * 7 + FRAME[:200] + FRAME * 3, "holds no frame at byte 3336"),
+        (FRAME * 7 + bytes(4097), "holds no frame at byte 2919"),
+        (FRAME * 7 + b"junk", "holds no frame at byte 2919"),
+        (counting(7, WHOLE) + FRAME * 7 + b"junk" + FRAME * 7, "holds no frame at byte 3336"),
+        (counting(7, WHOLE) + FRAME * 14, "holds more than it promises: 14 frames where its header counts 7"),
     ],
     ids=[
         "cut", "cut in a header", "one lacks", "two lack", "two on top", "one on top", "hole, counted",
-        "hole behind the first", "hole", "a frame too short",
+        "hole behind the first", "hole", "a frame too short", "many zeros", "junk", "frames behind junk",
+        "frames that were not counted",
     ],
 )  # fmt: skip
 def test_damaged_mp3(content: bytes, message: str) -> None:
@@ -484,19 +510,47 @@ def test_the_decoder_gets_what_was_counted(behind: bytes) -> None:
     assert promised(Memory(content + behind)).audio.at(0, 1 << 20) == content
 
 
-@pytest.mark.parametrize("content", [FRAME * 5000, AAC * 5000], ids=["MP3", "ADTS"])
-def test_more_frames_than_anybody_has_made_are_no_damage(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "_MOST_FRAMES", 3)
-    assert promised(Memory(content)).frames is None
+def parts(content: bytes) -> list[tuple[bytes, int | None]]:
+    """The bytes of each part that is decoded by itself, and how many frames it promises."""
+    first = promised(Memory(content))
+    return [(part.audio.at(0, 1 << 20), part.frames) for part in (first, *first.behind)]
+
+
+APE = ape(0, 0xA0000000) + ape(0, 0x80000000)
+COUNTED = counting(3, 4 * len(FRAME), (576, 1000)) + FRAME * 3
+
+
+@pytest.mark.parametrize("between", [b"", ID3V1, id3v2(300), ID3V1 + bytes(9) + id3v2(9), LYRICS + ID3V1, APE])
+def test_mp3s_put_together_are_decoded_one_by_one(between: bytes) -> None:
+    one = (COUNTED, 3 * 1152 - 1576)
+    assert parts(COUNTED + between + COUNTED + between) == [one, one]
+    assert parts(FRAME * 7 + between + COUNTED) == [(FRAME * 7, 7 * 1152), one]
+    other = b"\xff\xfb\x94\x00".ljust(384, b"\0") * 7
+    assert parts(FRAME * 7 + between + other) == [(FRAME * 7, 7 * 1152), (other, 7 * 1152)]
+    assert parts(AAC * 5 + between + FRAME * 7) == [(AAC * 5, 5 * 1024), (FRAME * 7, 7 * 1152)]
+    assert parts(AAC * 5 + between + AAC * 5) == [(AAC * 10, 10 * 1024)]
+
+
+@pytest.mark.parametrize(("content", "samples"), [(FRAME * 5000, 1152), (AAC * 5000, 1024)], ids=["MP3", "ADTS"])
+def test_a_walk_that_was_given_up_goes_on(content: bytes, samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "_MOST_FRAMES", 300)
+    assert promised(Memory(content)).frames == 5000 * samples
 
 
 @pytest.mark.parametrize(
-    "content",
-    [FRAME + b"junk", b"junk" * 1000, b"\xff\xfb\x90", b"", b"\xff" + b"j" * (1 << 16) + FRAME * 7],
+    ("content", "is_"),
+    [
+        (FRAME + b"junk", "of no kind that is read: .*"),
+        (b"junk" * 1000, "text, which is not read"),
+        (b"\xff\xfb\x90", "of no kind that is read: .*"),
+        (b"", "a tag without any audio behind it"),
+        (b"\xff" + b"j" * (1 << 16) + FRAME * 7, "of no kind that is read: no audio begins in its first 64 KiB"),
+    ],
     ids=["one frame", "junk", "half a header", "nothing", "far behind"],
 )
-def test_one_frame_is_an_accident_and_the_search_has_an_end(content: bytes) -> None:
-    assert promised(Memory(content)).demuxer is None
+def test_one_frame_is_an_accident_and_the_search_has_an_end(content: bytes, is_: str) -> None:
+    with pytest.raises(DamagedFileError, match=f"^is {is_}$"):
+        promised(Memory(content))
 
 
 # ADTS
@@ -511,13 +565,11 @@ def test_one_frame_is_an_accident_and_the_search_has_an_end(content: bytes) -> N
         (AAC * 5 + bytes(3000), 5 * 1024, 44100),
         (bytes(50) + AAC * 5, 5 * 1024, 44100),
         (b"junk" + AAC * 5, 5 * 1024, 44100),
-        (AAC * 5 + b"junk", None, 0),
-        (AAC * 2 + id3v2(9) + AAC * 3, None, 0),
-        (AAC * 3 + adts_frame(300, 3) * 3, None, 0),
+        (AAC * 2 + id3v2(9) + AAC * 3, 5 * 1024, 44100),
+        (AAC * 3 + adts_frame(300, 3) * 3, 3 * 1024, 44100),
     ],
     ids=[
-        "plain", "lengths", "8 kHz", "zeros behind", "zeros before", "junk before", "junk behind", "tags between",
-        "two streams",
+        "plain", "lengths", "8 kHz", "zeros behind", "zeros before", "junk before", "tags between", "two streams",
     ],
 )  # fmt: skip
 def test_adts(content: bytes, frames_: int | None, rate: float) -> None:
@@ -532,6 +584,7 @@ def test_adts(content: bytes, frames_: int | None, rate: float) -> None:
         (AAC * 5 + AAC[:4], "ends too early: its last frame lacks 3 bytes"),
         (AAC * 2 + b"junk" + AAC * 3, "holds no frame at byte 600"),
         (AAC + bytes(9) + AAC * 3, "holds no frame at byte 300"),
+        (AAC * 5 + b"junk", "holds no frame at byte 1500"),
     ],
 )
 def test_damaged_adts(content: bytes, message: str) -> None:
@@ -635,6 +688,8 @@ AUDIO = page(b"x" * 300, granule=500)
 LAST = page(b"x" * 300, flags=4, granule=1000)
 CHANGES = "changes its sample rate or its channels on the way"
 NOWHERE = page(b"x" * 300, granule=-1)
+NIL = page(b"", flags=4)[:26] + b"\0"
+"""A last page without any packet."""
 
 
 @pytest.mark.parametrize(
@@ -653,15 +708,22 @@ NOWHERE = page(b"x" * 300, granule=-1)
         (vorbis() + vorbis(serial=8) + LAST + page(b"", flags=4, granule=77, serial=8), [(44100, 2, 1000, 1)]),
         (page(b"skeleton", flags=2) + page(b""), []),
         (vorbis() + LAST + b"tail", [(44100, 2, 1000, 1)]),
+        (vorbis() + AUDIO + page(b"", flags=4), [(44100, 2, 500, 1)]),
+        (vorbis() + AUDIO + NIL, [(44100, 2, 500, 1)]),
+        # The end of a packet of 255 bytes, which is no empty one.
+        (vorbis() + AUDIO + page(b"", flags=5, granule=900), [(44100, 2, 900, 2)]),
     ],
-    ids=["Vorbis", "page without an end", "Opus", "FLAC", "chain", "beside others", "two at once", "no audio", "tail"],
-)
+    ids=[
+        "Vorbis", "page without an end", "Opus", "FLAC", "chain", "beside others", "two at once", "no audio", "tail",
+        "an empty packet ends it", "an empty page ends it", "the rest of a packet ends it",
+    ],
+)  # fmt: skip
 def test_ogg(content: bytes, links: list[tuple[int, int, int, int]]) -> None:
     found = ogg.audio_links(Memory(content))
     assert [(link.rate, link.channels, link.end, link.pages) for link in found] == links
     promise = promised(Memory(content))
     assert promise.demuxer == "ogg"
-    assert promise.frames == (sum(end for _, _, end, _ in links) if links else None)
+    assert [part.frames for part in (promise, *promise.behind)] == ([end for _, _, end, _ in links] or [None])
 
 
 @pytest.mark.parametrize(
@@ -675,6 +737,7 @@ def test_ogg(content: bytes, links: list[tuple[int, int, int, int]]) -> None:
         (vorbis() + LAST + LAST[:99], DamagedFileError, "ends too early: inside a page"),
         (vorbis() + LAST + vorbis() + AUDIO, DamagedFileError, "ends too early: its last page is missing"),
         (vorbis() + AUDIO + b"junk" + LAST, DamagedFileError, "holds no page at byte 387"),
+        (vorbis() + LAST + b"junk" + vorbis() + LAST, DamagedFileError, "holds no page at byte 387"),
         (vorbis() + LAST + vorbis(48000) + LAST, UnmeasurableError, CHANGES),
         (vorbis() + LAST + vorbis(channels=1) + LAST, UnmeasurableError, CHANGES),
     ],
