@@ -59,7 +59,7 @@ def chunk_behind(window: Window, end: int, order: Order) -> Chunk | None:
 def lead_to_end(window: Window, offset: int, order: Order) -> bool:
     """Whether the chunks from `offset` on follow each other to the very end of the window; so does no chunk at all."""
     for _ in range(MOST_CHUNKS):
-        if offset in {window.size, window.size + 1}:
+        if offset <= window.size <= offset + 1:
             return True
         chunk = chunk_behind(window, offset, order)
         if chunk is None:
