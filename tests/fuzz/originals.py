@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import struct
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from support.audio_files import music, write_audio
+import numpy as np
+
+from support.audio_files import Samples, music, quantized, write_audio
 
 RATE = 48000
 SECONDS = 3.3
@@ -38,8 +41,68 @@ KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         },
     ),
     "aac": ("aac", {}),
+    "wav big-endian": ("wav", {}),
+    "wav 24 in 32": ("wav", {}),
+    "wav streamed": ("wav", {}),
+    "aifc 24 little": ("aiff", {}),
 }
-"""Of every kind of file: its extension, and what else `write_audio` is to be told."""
+"""Of every kind of file: its extension, and what else `write_audio` is to be told, which makes most of them."""
+
+BITS: Mapping[str, int | None] = {
+    "wav": 16, "wav 24": 24, "wav float": None, "aiff": 16, "aiff float": None, "flac": 16, "flac 24": 24,
+    "ogg flac": 16, "m4a alac": 24, "wav big-endian": 16, "wav 24 in 32": 24, "wav streamed": 16, "aifc 24 little": 24,
+}  # fmt: skip
+"""How many bits a sample has, of the lossless kinds: so much of the music is in them, whatever a decoder says of it."""
+
+
+def source(kind: str) -> Samples:
+    """The samples that a healthy file of this lossless `kind` was made of."""
+    samples, bits = music(SECONDS, RATE, [*KINDS].index(kind)), BITS[kind]
+    return samples if bits is None else quantized(samples, bits)
+
+
+def _by_hand(kind: str) -> bytes:
+    """A file that no program at hand writes."""
+    scaled = (source(kind).astype(np.float64) * (1 << 31)).astype(np.int64)
+    match kind:
+        case "wav big-endian":
+            return wave((scaled >> 16).astype(">i2").tobytes(), rate=RATE, order=">")
+        case "wav 24 in 32":
+            return wave(scaled.astype("<i4").tobytes(), rate=RATE, bits=32, valid=24)
+        case "wav streamed":
+            return wave((scaled >> 16).astype("<i2").tobytes(), rate=RATE, size=0xFFFFFFFF)
+        case _:
+            rows = scaled.astype("<i4").view(np.uint8).reshape(-1, 4)
+            return _aifc(rows[:, 1:].tobytes(), bits=24, kind=b"sowt")
+
+
+def wave(
+    data: bytes, *, rate: int, channels: int = 2, bits: int = 16, tag: int = 1, order: str = "<",
+    valid: int | None = None, size: int | None = None,
+) -> bytes:  # fmt: skip
+    """A WAV of one format chunk and one data chunk, which claims `size` bytes; extensible with `valid` bits."""
+    frame = channels * bits // 8 & 0xFFFF
+    form = struct.pack(
+        f"{order}HHIIHH", tag if valid is None else 0xFFFE, channels, rate, rate * frame & 0xFFFFFFFF, frame, bits
+    )
+    if valid is not None:
+        form += struct.pack(f"{order}HHIHH", 22, valid, 3, tag, 0) + bytes.fromhex("00001000800000aa00389b71")
+    head = struct.pack(
+        f"{order}4sI4s4sI", b"RIFF" if order == "<" else b"RIFX", 20 + len(form) + len(data) if size is None else size,
+        b"WAVE", b"fmt ", len(form),
+    )  # fmt: skip
+    return head + form + struct.pack(f"{order}4sI", b"data", len(data) if size is None else size) + data
+
+
+def _aifc(data: bytes, *, bits: int, kind: bytes) -> bytes:
+    rate = b"\x40\x0e\xbb\x80" + bytes(6)
+    common = struct.pack(">HIH", 2, len(data) // (2 * bits // 8), bits) + rate + kind + b"\0\0"
+    body = b"AIFCCOMM" + struct.pack(">I", len(common)) + common
+    body += b"SSND" + struct.pack(">I8x", len(data) + 8) + data
+    return b"FORM" + struct.pack(">I", len(body)) + body
+
+
+_BY_HAND = frozenset({"wav big-endian", "wav 24 in 32", "wav streamed", "aifc 24 little"})
 
 
 def extension_of(kind: str) -> str:
@@ -52,6 +115,9 @@ def originals() -> dict[str, bytes]:
     made: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="audio-fuzz-") as directory:
         for seed, (kind, (extension, options)) in enumerate(KINDS.items()):
+            if kind in _BY_HAND:
+                made[kind] = _by_hand(kind)
+                continue
             # FFmpeg gives Ogg streams a random number otherwise.
             exact = {"fflags": "+bitexact", **options.get("muxer_options", {})}
             path = Path(directory, f"{seed}.{extension}")

@@ -21,6 +21,7 @@ SAMPLES = frozenset({b"data", b"SSND"})
 
 _HEADER = 8
 _BLOCK = 1 << 22
+_MOST_TRAILING = (1 << 28) + (1 << 20)
 _PRINTABLE = (0x20, 0x7E)
 
 
@@ -71,11 +72,12 @@ def lead_to_end(window: Window, offset: int, order: Order) -> bool:
 def trailing_chunks(window: Window, start: int, order: Order) -> int:
     """Where the chunks begin, behind `start`, that follow each other to the very end of the window; its size if none.
 
-    Told from the end backwards: samples of an unknown size may stand before them. That samples look like a chunk which
-    ends exactly where another begins is an accident of one in 10,000 files of 4 GiB.
+    Told from the end backwards, through no more than a chunk with the largest tag takes: samples of an unknown size may
+    stand before them. That samples look like a chunk which ends exactly where another begins is an accident of one in
+    10,000 files.
     """
     begins = {window.size}
-    stop = window.size
+    stop, start = window.size, max(start, window.size - _MOST_TRAILING)
     while stop > start:
         base = max(start, stop - _BLOCK)
         block = window.at(base, min(stop - base + _HEADER - 1, window.size - base))

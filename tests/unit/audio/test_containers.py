@@ -21,7 +21,7 @@ from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import SourceFile
 from audiobatchd.errors import DamagedFileError, UnmeasurableError
 from audiobatchd.plugin_api import Audio
-from fuzz.mutations import sealed
+from fuzz.checksums import pages, sealed
 from support.audio_files import Samples, music, quantized, write_audio
 
 Decoded = Callable[[Path], Audio]
@@ -398,18 +398,9 @@ def opus_of(whole: bytes, gain: float, serial: int) -> bytes:
     changed = bytearray(whole)
     head = changed.index(b"OpusHead")
     changed[head + 16 : head + 18] = round(gain * 256).to_bytes(2, "little", signed=True)
-    for place in ogg_pages(whole)[:-1]:
+    for place in pages(whole)[:-1]:
         changed[place + 14 : place + 18] = serial.to_bytes(4, "little")
     return sealed(bytes(changed))
-
-
-def ogg_pages(whole: bytes) -> list[int]:
-    """Where the pages begin, and where the last one ends."""
-    offsets = [0]
-    while offsets[-1] < len(whole):
-        body = offsets[-1] + 27 + whole[offsets[-1] + 26]
-        offsets.append(body + sum(whole[offsets[-1] + 27 : body]))
-    return offsets
 
 
 @pytest.mark.parametrize("gains", [(-6.0,), (0.0, -6.0), (-3.0, 2.0, 0.0)], ids=str)
@@ -448,7 +439,7 @@ def test_an_empty_last_page_changes_nothing(
     path, whole = tmp_path / "a.ogg", healthy(kind)
     path.write_bytes(whole)
     sound = decoded(path).view()
-    last = bytearray(whole[(start := ogg_pages(whole)[-2]) :])
+    last = bytearray(whole[(start := pages(whole)[-2]) :])
     last[5] &= ~4
     position = last[6:14] if granule is None else granule.to_bytes(8, "little", signed=True)
     number = int.from_bytes(last[18:22], "little") + 1

@@ -723,7 +723,9 @@ def test_ogg(content: bytes, links: list[tuple[int, int, int, int]]) -> None:
     assert [(link.rate, link.channels, link.end, link.pages) for link in found] == links
     promise = promised(Memory(content))
     assert promise.demuxer == "ogg"
-    assert [part.frames for part in (promise, *promise.behind)] == ([end for _, _, end, _ in links] or [None])
+    assert [part.frames for part in (promise, *promise.behind)] == (
+        [end for _, _, end, _ in links] if links else [None]
+    )
 
 
 @pytest.mark.parametrize(
