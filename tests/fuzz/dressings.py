@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from fuzz.checksums import MARKER, pages, sealed
+from support.containers import chunk
 
 Dice = random.Random
 Dressing = Callable[[bytes, Dice], tuple[bytes, str]]
@@ -75,18 +76,18 @@ def _order(content: bytes) -> Literal["big", "little"]:
     return "big" if content[:4] in {b"RIFX", b"FORM"} else "little"
 
 
-def _chunk(name: bytes, content: bytes, order: Literal["big", "little"], *, pad: bool = True) -> bytes:
-    return name + len(content).to_bytes(4, order) + content + bytes(pad and len(content) % 2)
+def _mark(content: bytes) -> str:
+    return ">" if _order(content) == "big" else "<"
 
 
-def _chunks(dice: Dice, order: Literal["big", "little"]) -> bytes:
+def _chunks(dice: Dice, mark: str) -> bytes:
     names = [dice.choice((b"LIST", b"id3 ", b"bext", b"JUNK", b"iXML", b"ID3 ")) for _ in range(dice.randrange(1, 4))]
-    return b"".join(_chunk(name, dice.randbytes(dice.choice(_SIZES)), order) for name in names)
+    return b"".join(chunk(name, dice.randbytes(dice.choice(_SIZES)), order=mark) for name in names)
 
 
 def _chunk_before(content: bytes, dice: Dice) -> tuple[bytes, str]:
     order, size = _order(content), dice.choice(_SIZES)
-    more = _chunk(b"JUNK", dice.randbytes(size), order, pad=dice.random() < 0.7)
+    more = chunk(b"JUNK", dice.randbytes(size), order=_mark(content), pad=dice.random() < 0.7)
     outer = int.from_bytes(content[4:8], order) + len(more)
     outer = min(outer, 0xFFFFFFFF)
     return content[:4] + outer.to_bytes(4, order) + content[8:12] + more + content[
@@ -95,7 +96,7 @@ def _chunk_before(content: bytes, dice: Dice) -> tuple[bytes, str]:
 
 
 def _chunks_behind(content: bytes, dice: Dice) -> tuple[bytes, str]:
-    order, more = _order(content), bytes(len(content) % 2) + _chunks(dice, _order(content))
+    order, more = _order(content), bytes(len(content) % 2) + _chunks(dice, _mark(content))
     outer = min(int.from_bytes(content[4:8], order) + len(more), 0xFFFFFFFF)
     return content[:4] + outer.to_bytes(4, order) + content[8:] + more, f"{len(more)} bytes of chunks behind"
 
@@ -104,7 +105,7 @@ def _open(content: bytes, dice: Dice) -> tuple[bytes, str]:
     """The size of the samples as a program leaves it that writes into a pipe; chunks were hung there later."""
     order, size = _order(content), dice.choice(_OPEN)
     place, end = data_of(content)
-    chunks = _chunks(dice, order) if dice.random() < 0.7 else b""
+    chunks = _chunks(dice, _mark(content)) if dice.random() < 0.7 else b""
     outer = dice.choice((size, end + len(chunks) - 8))
     changed = content[:4] + outer.to_bytes(4, order) + content[8 : place + 4] + size.to_bytes(4, order)
     return changed + content[

@@ -115,6 +115,10 @@ def _is_chain_or_tail(mutant: Mutant, sound: Sound, parent: Sound) -> bool:
     return bool(np.allclose(sound.samples[-same:], parent.samples[-same:], atol=1e-3))
 
 
+def _is_as_many(_mutant: Mutant, sound: Sound, parent: Sound) -> bool:
+    return sound.samples.size == parent.samples.size
+
+
 def _is_left_open(mutant: Mutant, sound: Sound, parent: Sound) -> bool:
     """The data chunk has no size, as in a stream; or one that nothing contradicts.
 
@@ -140,6 +144,7 @@ def _is_trimmed_or_uncounted(mutant: Mutant, sound: Sound, parent: Sound) -> boo
 
 
 _AIFF = {
+    Difference.LENGTH: Excuse("twice as many samples of half the channels are as many", _is_as_many),
     Difference.SAMPLES: Excuse("PCM has no checksum"),
     Difference.RATE: Excuse("the header says its rate once"),
     Difference.CHANNELS: Excuse("the header says its channels once"),

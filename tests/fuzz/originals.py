@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from support.audio_files import Samples, music, quantized, write_audio
+from support.containers import aifc, chunk, extensible, form, riff, rifx, wave
 
 RATE = 48000
 SECONDS = 3.3
@@ -66,40 +66,15 @@ def _by_hand(kind: str) -> bytes:
     scaled = (source(kind).astype(np.float64) * (1 << 31)).astype(np.int64)
     match kind:
         case "wav big-endian":
-            return wave((scaled >> 16).astype(">i2").tobytes(), rate=RATE, order=">")
+            return rifx((scaled >> 16).astype(">i2").tobytes(), form(rate=RATE, order=">"))
         case "wav 24 in 32":
-            return wave(scaled.astype("<i4").tobytes(), rate=RATE, bits=32, valid=24)
+            return wave(scaled.astype("<i4").tobytes(), extensible(32, 24, rate=RATE))
         case "wav streamed":
-            return wave((scaled >> 16).astype("<i2").tobytes(), rate=RATE, size=0xFFFFFFFF)
+            samples = (scaled >> 16).astype("<i2").tobytes()
+            return riff(chunk(b"fmt ", form(rate=RATE)), chunk(b"data", samples, 0xFFFFFFFF), size=0xFFFFFFFF)
         case _:
             rows = scaled.astype("<i4").view(np.uint8).reshape(-1, 4)
-            return _aifc(rows[:, 1:].tobytes(), bits=24, kind=b"sowt")
-
-
-def wave(
-    data: bytes, *, rate: int, channels: int = 2, bits: int = 16, tag: int = 1, order: str = "<",
-    valid: int | None = None, size: int | None = None,
-) -> bytes:  # fmt: skip
-    """A WAV of one format chunk and one data chunk, which claims `size` bytes; extensible with `valid` bits."""
-    frame = channels * bits // 8 & 0xFFFF
-    form = struct.pack(
-        f"{order}HHIIHH", tag if valid is None else 0xFFFE, channels, rate, rate * frame & 0xFFFFFFFF, frame, bits
-    )
-    if valid is not None:
-        form += struct.pack(f"{order}HHIHH", 22, valid, 3, tag, 0) + bytes.fromhex("00001000800000aa00389b71")
-    head = struct.pack(
-        f"{order}4sI4s4sI", b"RIFF" if order == "<" else b"RIFX", 20 + len(form) + len(data) if size is None else size,
-        b"WAVE", b"fmt ", len(form),
-    )  # fmt: skip
-    return head + form + struct.pack(f"{order}4sI", b"data", len(data) if size is None else size) + data
-
-
-def _aifc(data: bytes, *, bits: int, kind: bytes) -> bytes:
-    rate = b"\x40\x0e\xbb\x80" + bytes(6)
-    common = struct.pack(">HIH", 2, len(data) // (2 * bits // 8), bits) + rate + kind + b"\0\0"
-    body = b"AIFCCOMM" + struct.pack(">I", len(common)) + common
-    body += b"SSND" + struct.pack(">I8x", len(data) + 8) + data
-    return b"FORM" + struct.pack(">I", len(body)) + body
+            return aifc(rows[:, 1:].tobytes(), 24, b"sowt", rate=RATE)
 
 
 _BY_HAND = frozenset({"wav big-endian", "wav 24 in 32", "wav streamed", "aifc 24 little"})

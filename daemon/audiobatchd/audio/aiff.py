@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from audiobatchd.audio.chunks import MOST_CHUNKS, Chunk, chunk_behind, trailing_chunks
+from audiobatchd.audio.chunks import MOST_CHUNKS, Chunk, check_alone, chunk_behind, trailing_chunks
 from audiobatchd.audio.tags import trailing_tags
 from audiobatchd.audio.window import Excerpt, Joined, Literally, Swapped, Window
 from audiobatchd.errors import DamagedFileError
@@ -104,8 +104,9 @@ def _sound_size(window: Window, chunk: Chunk) -> int:
     there = window.size - chunk.offset
     if _was_streamed(window, chunk.offset):
         start = min(chunk.offset + _SSND_HEADER, window.size)
-        end = max(start, trailing_tags(window))
-        return trailing_chunks(Excerpt(window, 0, end), start, "big") - chunk.offset
+        end = trailing_chunks(Excerpt(window, 0, max(start, trailing_tags(window))), start, "big")
+        check_alone(window, start, end)
+        return end - chunk.offset
     if chunk.size > there:
         message = f"ends too early: its sound chunk promises {chunk.size} bytes and {there} are there"
         raise DamagedFileError(message)

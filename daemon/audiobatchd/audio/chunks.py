@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from audiobatchd.audio.window import Window
+from audiobatchd.errors import DamagedFileError
 
 Order = Literal["big", "little"]
 
@@ -19,7 +20,11 @@ MOST_CHUNKS = 10_000
 SAMPLES = frozenset({b"data", b"SSND"})
 """The names of the chunks that hold the samples, in RIFF and in FORM."""
 
+FILES = frozenset({b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM"})
+"""With what such a file begins."""
+
 _HEADER = 8
+_FILE_HEADER = 12
 _BLOCK = 1 << 22
 _MOST_TRAILING = (1 << 28) + (1 << 20)
 _PRINTABLE = (0x20, 0x7E)
@@ -84,6 +89,22 @@ def trailing_chunks(window: Window, start: int, order: Order) -> int:
         begins |= _begins(block, base, begins, order)
         stop = base
     return min(begins)
+
+
+def check_alone(window: Window, start: int, end: int) -> None:
+    """Raise DamagedFileError where another file begins among the samples from `start` to `end`, which have no count."""
+    while start + _FILE_HEADER <= end:
+        block = window.at(start, min(_BLOCK, end - start))
+        for word in (b"WAVE", b"AIFF", b"AIFC"):
+            place = block.find(word)
+            while place >= 0:
+                if place >= _HEADER and block[place - _HEADER : place - 4] in FILES:
+                    message = f"holds another file behind its own: at byte {start + place - _HEADER}"
+                    raise DamagedFileError(message)
+                place = block.find(word, place + 1)
+        if len(block) < _FILE_HEADER:
+            break
+        start += len(block) - _FILE_HEADER + 1
 
 
 def _begins(block: bytes, base: int, ends: set[int], order: Order) -> set[int]:

@@ -74,7 +74,10 @@ def trailing_tags(window: Window) -> int:
 
 
 def _id3v1_length(window: Window, end: int) -> int:
-    return _ID3V1_SIZE if window.at(end - _ID3V1_SIZE, 3) == b"TAG" else 0
+    if window.at(end - _ID3V1_SIZE, 3) != b"TAG":
+        return 0
+    extended = window.at(end - _ID3V1_SIZE - _ID3V1_EXTENDED, 4) == b"TAG+"
+    return _ID3V1_SIZE + (_ID3V1_EXTENDED if extended else 0)
 
 
 def _id3v1_at(window: Window, offset: int) -> int:

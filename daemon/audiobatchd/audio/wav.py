@@ -9,7 +9,16 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from audiobatchd.audio.chunks import MOST_CHUNKS, Chunk, Order, chunk_behind, lead_to_end, trailing_chunks
+from audiobatchd.audio.chunks import (
+    FILES,
+    MOST_CHUNKS,
+    Chunk,
+    Order,
+    check_alone,
+    chunk_behind,
+    lead_to_end,
+    trailing_chunks,
+)
 from audiobatchd.audio.tags import trailing_tags
 from audiobatchd.audio.window import Excerpt, Joined, Literally, Swapped, Window, only_zeros
 from audiobatchd.errors import DamagedFileError
@@ -27,7 +36,6 @@ _EXTENSIBLE_FORMAT = 40
 _LONGEST_FORMAT = 1 << 16
 _GUID = bytes.fromhex("000000001000800000aa00389b71")
 _PROBED = 1 << 12
-_FILES = frozenset({b"RIFF", b"RIFX", b"RF64", b"BW64"})
 
 
 @dataclass(frozen=True)
@@ -79,7 +87,7 @@ def wave_data(window: Window) -> WaveData:
         chunk = chunk_behind(window, end, order)
         if chunk is None:
             break
-        if chunk.name in _FILES or (chunk.name in {b"data", b"fmt "} and chunk.name in found):
+        if chunk.name in FILES or (chunk.name in {b"data", b"fmt "} and chunk.name in found):
             name = chunk.name.decode().strip()
             message = f"holds another file behind its own, or {name} twice: at byte {chunk.offset - 8}"
             raise DamagedFileError(message)
@@ -122,8 +130,9 @@ def _data_size(window: Window, chunk: Chunk, riff: int, long_size: int | None, o
 
 def _streamed_size(window: Window, start: int, order: Order) -> int:
     """Of samples that reach to the end, but for chunks and tags that another program hung there."""
-    end = max(start, trailing_tags(window))
-    return trailing_chunks(Excerpt(window, 0, end), start, order) - start
+    end = trailing_chunks(Excerpt(window, 0, max(start, trailing_tags(window))), start, order)
+    check_alone(window, start, end)
+    return end - start
 
 
 def _check_end(window: Window, end: int, riff: int, order: Order) -> None:
@@ -157,7 +166,7 @@ def _was_streamed(size: int) -> bool:
 
 def _check_content(head: bytes) -> None:
     """Raise DamagedFileError where the samples are a file in themselves: a decoder would play its header."""
-    if (head[:4] in _FILES and head[8:12] == b"WAVE") or head[:4] in {b"fLaC", b"OggS"}:
+    if (head[:4] in FILES and head[8:12] == b"WAVE") or head[:4] in {b"fLaC", b"OggS"}:
         message = f"holds another file where its samples should be: {head[:4].decode('ascii')}"
         raise DamagedFileError(message)
 

@@ -23,6 +23,7 @@ from audiobatchd.errors import DamagedFileError, UnmeasurableError
 from audiobatchd.plugin_api import Audio
 from fuzz.checksums import pages, sealed
 from support.audio_files import Samples, music, quantized, write_audio
+from support.containers import PCM_GUID, aifc, chunk, extensible, form, riff, rifx, wave
 
 Decoded = Callable[[Path], Audio]
 Opened = Callable[[Path], SourceFile]
@@ -32,36 +33,9 @@ RATE = 44100
 GIB = 1 << 30
 MUSIC = quantized(music(1, RATE, 7), 16)
 PCM = (MUSIC * 32768).astype("<i2").tobytes()
-PCM_GUID = bytes.fromhex("0100000000001000800000aa00389b71")
+SWAPPED = np.frombuffer(PCM, "<i2").astype(">i2").tobytes()
 LIST = b"LIST\x04\0\0\0INFO"
 ID3V1 = b"TAG".ljust(128, b"x")
-
-
-def form(
-    tag: int = 1, bits: int = 16, slot: int | None = None, order: str = "<", channels: int = 2, more: bytes = b""
-) -> bytes:
-    """The content of a format chunk: `bits` a sample in slots of `slot` bytes."""
-    frame = channels * (slot or (bits + 7) // 8)
-    return struct.pack(f"{order}HHIIHH", tag, channels, RATE, RATE * frame, frame, bits) + more
-
-
-def extensible(bits: int, valid: int, order: str = "<", guid: bytes = PCM_GUID) -> bytes:
-    return form(0xFFFE, bits, order=order, more=struct.pack(f"{order}HHI", 22, valid, 3) + guid)
-
-
-def chunk(name: bytes, content: bytes, size: int | None = None, order: str = "<", *, pad: bool = True) -> bytes:
-    head = name + struct.pack(f"{order}I", len(content) if size is None else size)
-    return head + content + bytes(pad and len(content) % 2)
-
-
-def riff(*chunks: bytes, size: int | None = None, start: bytes = b"RIFF", order: str = "<") -> bytes:
-    body = b"WAVE" + b"".join(chunks)
-    return start + struct.pack(f"{order}I", len(body) if size is None else size) + body
-
-
-def wave(data: bytes = PCM, shape: bytes | None = None, size: int | None = None, behind: bytes = b"") -> bytes:
-    """A WAV whose data chunk claims `size` bytes."""
-    return riff(chunk(b"fmt ", form() if shape is None else shape), chunk(b"data", data, size), behind)
 
 
 def integers(bits: int, container: int, order: str = "<") -> tuple[bytes, Samples]:
@@ -106,10 +80,19 @@ BEHIND: Mapping[str, bytes] = {
 @pytest.mark.parametrize("size", STREAMED, ids=hex)
 @pytest.mark.parametrize("behind", BEHIND)
 def test_streamed_wav_ends_where_its_chunks_begin(decoded_bytes: DecodedBytes, behind: str, size: int) -> None:
-    content = bytearray(wave(size=size, behind=BEHIND[behind]))
+    content = bytearray(wave(PCM, size=size, behind=BEHIND[behind]))
     for riff_size in (size, len(content) - 8):
         content[4:8] = struct.pack("<I", riff_size)
         np.testing.assert_array_equal(decoded_bytes(bytes(content)), MUSIC)
+
+
+def test_streamed_files_put_together_are_refused(decoded_bytes: DecodedBytes) -> None:
+    """The header of the second would be played with its samples."""
+    for one in (wave(PCM, size=0xFFFFFFFF), aifc(SWAPPED, size=0)):
+        with pytest.raises(
+            DamagedFileError, match=rf"^holds another file behind its own(, or (RIFF|FORM) twice)?: at byte {len(one)}$"
+        ):
+            decoded_bytes(one + one)
 
 
 @pytest.mark.parametrize("behind", [name for name in BEHIND if name != "nothing"])
@@ -121,7 +104,7 @@ def test_wav_of_chunks_and_no_samples_is_refused(decoded_bytes: DecodedBytes, be
 def test_chunks_are_found_across_the_blocks_of_the_search(decoded_bytes: DecodedBytes) -> None:
     random = np.random.default_rng(4)
     for size in ((1 << 22) - 1, (1 << 22) - 9, 9_000_001):
-        content = wave(size=0, behind=chunk(b"id3 ", random.bytes(size)) + LIST)
+        content = wave(PCM, size=0, behind=chunk(b"id3 ", random.bytes(size)) + LIST)
         np.testing.assert_array_equal(decoded_bytes(content), MUSIC)
 
 
@@ -147,23 +130,23 @@ def test_wav_whose_sizes_overflowed_is_refused(
     sparse: Callable[..., Path], decoded: Decoded, behind: bytes, times: int
 ) -> None:
     """Beyond 4 GiB the upper bits of a size are lost: what is left promises the first second of seven hours."""
-    path = sparse(wave(), times * 4 * GIB, behind)
+    path = sparse(wave(PCM), times * 4 * GIB, behind)
     with pytest.raises(DamagedFileError, match=r"^says sizes that overflowed: \d+ bytes follow its data chunk, "):
         decoded(path)
-    path = sparse(wave() + PCM[:400], times * 4 * GIB + 1, behind)
+    path = sparse(wave(PCM) + PCM[:400], times * 4 * GIB + 1, behind)
     with pytest.raises(DamagedFileError, match=r"^says sizes that overflowed: "):
         decoded(path)
 
 
 def test_wav_whose_size_overflowed_to_nothing_is_read_to_its_end(sparse: Callable[..., Path], decoded: Decoded) -> None:
     with pytest.raises(UnmeasurableError, match=r"^longer than 2 h$"):
-        decoded(sparse(wave(size=0), 4 * GIB - len(PCM)))
+        decoded(sparse(wave(PCM, size=0), 4 * GIB - len(PCM)))
 
 
 @pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFF000], ids=hex)
 def test_streamed_wav_goes_on_behind_the_largest_size(sparse: Callable[..., Path], decoded: Decoded, size: int) -> None:
     """FFmpeg and SoX leave these sizes also where there is more."""
-    path = sparse(wave(size=size), size + 4096 - len(PCM), b"\1" * 4096)
+    path = sparse(wave(PCM, size=size), size + 4096 - len(PCM), b"\1" * 4096)
     with pytest.raises(UnmeasurableError, match=r"^longer than 2 h$"):
         decoded(path)
 
@@ -180,7 +163,7 @@ def test_what_follows_a_healthy_wav_costs_nothing(
     hole: int,
     behind: bytes,
 ) -> None:
-    source, read, pread = opened(sparse(wave(), hole, behind)), [0], os.pread
+    source, read, pread = opened(sparse(wave(PCM), hole, behind)), [0], os.pread
 
     def counting(fd: int, length: int, offset: int) -> bytes:
         block = pread(fd, length, offset)
@@ -203,9 +186,9 @@ ODD: Mapping[str, bytes] = {
     "odd chunk before": riff(chunk(b"JUNK", b"odd"), chunk(b"fmt ", form()), chunk(b"data", PCM)),
     "odd chunk, unpadded": riff(chunk(b"JUNK", b"odd", pad=False), chunk(b"fmt ", form()), chunk(b"data", PCM)),
     "format behind": riff(chunk(b"data", PCM), chunk(b"fmt ", form())),
-    "LIST behind": wave(behind=LIST),
-    "LIST that is cut": wave(behind=LIST[:-2]),
-    "zeros inside the RIFF": wave(behind=bytes(100_000)),
+    "LIST behind": wave(PCM, behind=LIST),
+    "LIST that is cut": wave(PCM, behind=LIST[:-2]),
+    "zeros inside the RIFF": wave(PCM, behind=bytes(100_000)),
     "RIFF of no size": riff(chunk(b"fmt ", form()), chunk(b"data", PCM), size=0),
     "RIFF of half the size": riff(chunk(b"fmt ", form()), chunk(b"data", PCM), size=len(PCM) // 2),
     "RF64": riff(
@@ -237,15 +220,15 @@ def test_data_of_half_a_frame_more_is_measured(decoded_bytes: DecodedBytes) -> N
 
 CONTRADICTING: Mapping[str, tuple[bytes, str]] = {
     "two data chunks": (
-        wave(behind=chunk(b"data", PCM)),
+        wave(PCM, behind=chunk(b"data", PCM)),
         r"holds another file behind its own, or data twice: at byte \d+",
     ),
     "two formats": (
         riff(chunk(b"fmt ", form()), chunk(b"fmt ", form(bits=8)), chunk(b"data", PCM)),
         "holds another file behind its own, or fmt twice: at byte 36",
     ),
-    "two WAVs": (wave() + wave(), r"holds another file behind its own, or RIFF twice: at byte \d+"),
-    "WAV in WAV": (wave(wave()), "holds another file where its samples should be: RIFF"),
+    "two WAVs": (wave(PCM) + wave(PCM), r"holds another file behind its own, or RIFF twice: at byte \d+"),
+    "WAV in WAV": (wave(wave(PCM)), "holds another file where its samples should be: RIFF"),
     "FLAC in WAV": (wave(b"fLaC" + PCM), "holds another file where its samples should be: fLaC"),
     "ds64 says more": (
         riff(
@@ -301,16 +284,12 @@ def test_integers_that_fill_no_whole_bytes_are_left_justified(
     np.testing.assert_array_equal(decoded_bytes(wave(data, form(bits=bits))), samples)
 
 
-def big_endian(data: bytes, shape: bytes) -> bytes:
-    return riff(chunk(b"fmt ", shape, order=">"), chunk(b"data", data, order=">"), start=b"RIFX", order=">")
-
-
 @pytest.mark.parametrize("bits", [16, 24, 32])
 @pytest.mark.parametrize("guid", [b"", b"\0\0\0\1", b"\0\1\0\0"], ids=["plain", "extensible", "extensible by SoX"])
 def test_rifx_of_integers_is_read_in_its_order(decoded_bytes: DecodedBytes, bits: int, guid: bytes) -> None:
     data, samples = integers(min(bits, 24), bits // 8, ">")
-    shape = extensible(bits, bits, ">", guid + PCM_GUID[4:]) if guid else form(bits=bits, order=">")
-    np.testing.assert_array_equal(decoded_bytes(big_endian(data, shape)), samples)
+    shape = extensible(bits, bits, order=">", guid=guid + PCM_GUID[4:]) if guid else form(bits=bits, order=">")
+    np.testing.assert_array_equal(decoded_bytes(rifx(data, shape)), samples)
 
 
 @pytest.mark.parametrize("kind", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAW", "ULAW"])
@@ -347,21 +326,7 @@ def _same(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> None:
 def test_aifc_of_little_endian_integers_goes_by_its_bits(decoded_bytes: DecodedBytes, bits: int) -> None:
     """Some programs write `sowt` with samples of 24 and 32 bits too."""
     data, samples = integers(min(bits, 24), bits // 8)
-    np.testing.assert_array_equal(decoded_bytes(aiff(data, bits, b"sowt")), samples)
-
-
-def aiff(
-    data: bytes, bits: int = 16, kind: bytes = b"NONE", *, frames: int | None = None, size: int | None = None
-) -> bytes:
-    """An AIFF-C of two channels."""
-    count = len(data) // (2 * ((bits + 7) // 8)) if frames is None else frames
-    rate = b"\x40\x0e\xac\x44" + bytes(6)
-    common = chunk(b"COMM", struct.pack(">HIH", 2, count, bits) + rate + kind + b"\0\0", order=">")
-    body = b"AIFC" + common + chunk(b"SSND", bytes(8) + data, size, ">")
-    return b"FORM" + struct.pack(">I", len(body)) + body
-
-
-SWAPPED = np.frombuffer(PCM, "<i2").astype(">i2").tobytes()
+    np.testing.assert_array_equal(decoded_bytes(aifc(data, bits, b"sowt")), samples)
 
 
 @pytest.mark.parametrize(
@@ -369,18 +334,18 @@ SWAPPED = np.frombuffer(PCM, "<i2").astype(">i2").tobytes()
 )
 @pytest.mark.parametrize("size", [0, 0x7F000008, 0xFFFFFFFF], ids=hex)
 def test_streamed_aiff_ends_where_its_chunks_begin(decoded_bytes: DecodedBytes, size: int, behind: bytes) -> None:
-    content = aiff(SWAPPED, frames=size // 4, size=size)
+    content = aifc(SWAPPED, frames=size // 4, size=size)
     np.testing.assert_array_equal(decoded_bytes(content + behind), MUSIC)
 
 
 def test_aiff_whose_size_overflowed_is_not_measured_short(sparse: Callable[..., Path], decoded: Decoded) -> None:
-    path = sparse(aiff(SWAPPED, frames=GIB, size=len(SWAPPED) + 8), 4 * GIB)
+    path = sparse(aifc(SWAPPED, frames=GIB, size=len(SWAPPED) + 8), 4 * GIB)
     with pytest.raises(UnmeasurableError, match=r"^longer than 2 h$"):
         decoded(path)
 
 
 def test_zeros_behind_an_aiff_cost_nothing(sparse: Callable[..., Path], decoded: Decoded) -> None:
-    np.testing.assert_array_equal(decoded(sparse(aiff(SWAPPED), 5 * GIB)).view(), MUSIC)
+    np.testing.assert_array_equal(decoded(sparse(aifc(SWAPPED), 5 * GIB)).view(), MUSIC)
 
 
 # Ogg
