@@ -79,13 +79,14 @@ def mutant(seed: int, number: int, files: Mapping[str, bytes]) -> Mutant:
 
 def _splice(made: Mutant, dice: Dice, files: Mapping[str, bytes]) -> None:
     """Two files in one: whole ones or parts, of one kind or of two."""
-    other = dice.choice([*KINDS, *made.kinds * len(KINDS)])
+    kind, other = made.kinds[0], dice.choice([*KINDS, *made.kinds * len(KINDS)])
     whole = dice.random() < 0.3
     end = len(made.content) if whole else _place(made.content, dice)
     start = 0 if whole else _place(files[other], dice)
     made.content = made.content[:end] + files[other][start:]
     made.kinds = (*made.kinds, other)
-    made.whole = whole
+    # What stands behind samples whose number is not told looks like more of them, unless it is such a file itself.
+    made.whole = whole and (kind != "wav streamed" or extension_of(other) in {"wav", "aiff"})
     made.done.append(f"{end} bytes, then the other from byte {start} on")
 
 
