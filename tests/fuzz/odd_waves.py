@@ -53,7 +53,7 @@ def odd_waves() -> Mapping[str, tuple[bytes, Fate]]:
 _RATES = {
     0: Fate.REFUSED, 1: Fate.UNMEASURABLE, 7999: Fate.UNMEASURABLE, 8000: Fate.PUBLISHED, 192_000: Fate.PUBLISHED,
     192_001: Fate.UNMEASURABLE, 768_000: Fate.UNMEASURABLE, (1 << 31) - 1: Fate.UNMEASURABLE,
-    (1 << 32) - 1: Fate.PUBLISHED,
+    (1 << 32) - 1: Fate.REFUSED,
 }  # fmt: skip
 _CHANNELS = {
     0: Fate.REFUSED, 1: Fate.PUBLISHED, 8: Fate.PUBLISHED, 9: Fate.UNMEASURABLE, 64: Fate.UNMEASURABLE,

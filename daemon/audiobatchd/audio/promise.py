@@ -133,6 +133,10 @@ def _ogg(audio: Window) -> Promise:
     links = ogg.audio_links(audio)
     if not links:
         return Promise("ogg", audio)
+    links = [link for link in links if link.pages]
+    if not links:
+        message = "holds no samples"
+        raise DamagedFileError(message)
     # FFmpeg mistakes the one page of a short stream for a beginning that was trimmed.
     slacks = [(link.pages <= 1) * _LONGEST_BLOCK for link in links]
     return _row(

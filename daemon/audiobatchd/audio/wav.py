@@ -36,6 +36,13 @@ _EXTENSIBLE_FORMAT = 40
 _LONGEST_FORMAT = 1 << 16
 _GUID = bytes.fromhex("000000001000800000aa00389b71")
 _PROBED = 1 << 12
+_KNOWN = frozenset(
+    (
+        b"LIST", b"id3 ", b"ID3 ", b"bext", b"iXML", b"axml", b"chna", b"cart", b"cue ", b"fact", b"smpl", b"inst",
+        b"plst", b"acid", b"PEAK", b"JUNK", b"junk", b"PAD ", b"FLLR", b"umid", b"_PMX",
+    )
+)  # fmt: skip
+"""The names of chunks that follow the samples of healthy files, even of one that ends inside such a chunk."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +158,10 @@ def _check_end(window: Window, end: int, riff: int, order: Order) -> None:
         raise DamagedFileError(message)
     if behind < 9 or end + 9 > riff + 8 or (_was_streamed(riff) and riff > window.size):
         return
-    if not only_zeros(window, end, riff + 8) and chunk_behind(window, end, order) is None:
+    chunk = chunk_behind(window, end, order)
+    known = chunk is not None and chunk.name in _KNOWN
+    # Four characters by themselves are no proof: one of 25 places among samples looks like a name.
+    if not known and not only_zeros(window, end, riff + 8) and not lead_to_end(window, end, order):
         message = f"holds no chunk at byte {end}, behind its data chunk"
         raise DamagedFileError(message)
 

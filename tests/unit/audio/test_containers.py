@@ -181,6 +181,14 @@ def test_zeros_inside_the_riff_may_not_hide_samples(decoded_bytes: DecodedBytes)
         decoded_bytes(wave(pause, size=len(PCM) // 2))
 
 
+def test_samples_that_look_like_a_name_are_no_chunk(decoded_bytes: DecodedBytes) -> None:
+    half = len(PCM) // 2
+    spoilt = PCM[:half] + b"abcd\x10\0\0\0" + PCM[half + 8 :]
+    with pytest.raises(DamagedFileError, match=rf"^holds no chunk at byte {half + 44}, behind its data chunk$"):
+        decoded_bytes(wave(spoilt, size=half))
+    np.testing.assert_array_equal(decoded_bytes(wave(PCM, behind=chunk(b"mine", b"12345"))), MUSIC)
+
+
 ODD: Mapping[str, bytes] = {
     "JUNK before": riff(chunk(b"JUNK", bytes(4096)), chunk(b"fmt ", form()), chunk(b"data", PCM)),
     "odd chunk before": riff(chunk(b"JUNK", b"odd"), chunk(b"fmt ", form()), chunk(b"data", PCM)),
@@ -392,6 +400,22 @@ def test_links_of_other_codecs_are_decoded_one_by_one(tmp_path: Path, decoded: D
     expected = np.concatenate([by_itself(tmp_path / "b.ogg", link) for link in links])
     (tmp_path / "a.ogg").write_bytes(b"".join(links))
     np.testing.assert_array_equal(decoded(tmp_path / "a.ogg").view(), expected)
+
+
+@pytest.mark.parametrize("kind", ["ogg", "opus"])
+def test_a_link_of_headers_alone_is_left_out(tmp_path: Path, decoded: Decoded, healthy: Healthy, kind: str) -> None:
+    """A radio station writes one for a title that it does not play."""
+    path, whole = tmp_path / "a.ogg", healthy(kind)
+    path.write_bytes(whole)
+    sound = decoded(path).view()
+    head = whole[: pages(whole)[2]]
+    alone = sealed(head + b"OggS\0\4" + bytes(8) + head[14:18] + struct.pack("<I", 2) + bytes(4) + b"\0")
+    for content in (alone + whole, whole + alone):
+        path.write_bytes(content)
+        np.testing.assert_array_equal(decoded(path).view(), sound)
+    path.write_bytes(alone)
+    with pytest.raises(DamagedFileError, match=r"^holds no samples$"):
+        decoded(path)
 
 
 @pytest.mark.parametrize("kind", ["ogg", "opus", "ogg flac"])

@@ -201,7 +201,7 @@ KINDS = {**WAV, **AIFF, **OGG, **FRAMES, **REST}
 def rows() -> dict[str, str]:
     section = PAGE.read_text().split("\n## What becomes of every kind\n")[1].split("\n## ")[0]
     found = [ROW.match(line) for line in section.splitlines()]
-    return dict([match.groups() for match in found if match][2:])
+    return dict([(match[1], match[2]) for match in found if match][2:])
 
 
 def test_every_kind_on_the_page_is_tried_and_no_other() -> None:
