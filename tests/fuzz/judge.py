@@ -35,8 +35,8 @@ _LEAST_CHUNK = 8
 _SEAM = 1e-3
 """The mean difference that a decoder makes which knows what was before a frame, as one for both files does."""
 _LOSSLESS = frozenset({*BITS} - {"ogg flac"})
-_OTHERWISE = frozenset({"wav big-endian", "wav 24 in 32", "wav streamed", "aifc 24 little"})
-"""What FFmpeg itself reads wrong, or to another end."""
+_OTHERWISE = frozenset({"wav big-endian", "wav 24 in 32", "wav streamed", "aifc 24 little", "aiff float"})
+"""What FFmpeg itself reads wrong, or to another end; floats in AIFF-C as integers, where the version is another."""
 
 
 class Verdict(StrEnum):
