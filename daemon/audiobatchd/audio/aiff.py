@@ -23,6 +23,8 @@ _COMMON = 18
 _LONGEST_COMMON = 1 << 10
 _LONGEST_LAYOUT = 1 << 12
 _SSND_HEADER = 8
+_OPEN_BYTES = 0x7E000000
+"""A writer that could not go back to count the samples leaves a count of 0, or of more bytes than these."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def sound(window: Window) -> Sound:
         common,
         Excerpt(window, place.offset + lead, place.end),
         window.at(layout.offset, min(layout.size, _LONGEST_LAYOUT)) if layout else b"",
-        counted=not _was_streamed(window, place.offset),
+        sized=not _was_streamed(window, place.offset),
     )
 
 
@@ -123,7 +125,7 @@ def _parse_common(chunk: bytes, form: bytes) -> _Common:
     return _Common(channels, frames, bits, chunk[8:_COMMON], kind, chunk[_COMMON + 4 :] if compressed else b"\0\0")
 
 
-def _sound(common: _Common, samples: Window, layout: bytes, *, counted: bool) -> Sound:
+def _sound(common: _Common, samples: Window, layout: bytes, *, sized: bool) -> Sound:
     width, kind, bits, frames = common.width, common.kind, common.bits, common.frames
     if width:
         frame = width * common.channels
@@ -131,10 +133,12 @@ def _sound(common: _Common, samples: Window, layout: bytes, *, counted: bool) ->
             message = f"says what cannot be in its COMM chunk: {bits} bits a sample, {common.channels} channels"
             raise DamagedFileError(message)
         there = samples.size // frame
-        if counted and frames < there:
+        if sized and frames < there:
             message = f"holds more than it promises: {there} samples instead of {frames}"
             raise DamagedFileError(message)
-        frames = frames if counted else there
+        if not sized and (not frames or frames > max(there, _OPEN_BYTES // frame)):
+            # COMM was left open too.
+            frames = there
         samples = Excerpt(samples, 0, frames * frame)
         if kind in _LITTLE:
             samples = Swapped(samples, width)

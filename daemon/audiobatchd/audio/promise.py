@@ -298,7 +298,7 @@ def _compare(info: mp3.Count, walk: frames.Walk, octets: int, *, more: bool) -> 
 
 
 def _check_rest(audio: Window, run: _Run, offset: int) -> None:
-    """Raise DamagedFileError where frames go on behind something else than tags, or nobody knows whether they do.
+    """Raise DamagedFileError where frames go on behind something else than tags, or may do so untold.
 
     The tags behind the last run end at `offset`. A frame behind a hole FFmpeg would skip with it. Many zeros behind
     frames that nobody counted are what an unfinished download looks like.

@@ -346,6 +346,13 @@ def test_streamed_aiff_ends_where_its_chunks_begin(decoded_bytes: DecodedBytes, 
     np.testing.assert_array_equal(decoded_bytes(content + behind), MUSIC)
 
 
+def test_aiff_that_counts_its_samples_in_one_place_is_held_to_it(decoded_bytes: DecodedBytes) -> None:
+    content = aifc(SWAPPED, size=0)
+    np.testing.assert_array_equal(decoded_bytes(content), MUSIC)
+    with pytest.raises(DamagedFileError, match=r"^ends too early: \d+ of the 44100 samples that it promises"):
+        decoded_bytes(content[:-400])
+
+
 def test_aiff_whose_size_overflowed_is_not_measured_short(sparse: Callable[..., Path], decoded: Decoded) -> None:
     path = sparse(aifc(SWAPPED, frames=GIB, size=len(SWAPPED) + 8), 4 * GIB)
     with pytest.raises(UnmeasurableError, match=r"^longer than 2 h$"):

@@ -88,7 +88,7 @@ FRAMES: Mapping[str, Make] = {
         for between in (b"", ID3, ID3V1)
     ],
     "MP3 that counts its frames, and more frames behind": lambda h, _: [h("mp3") + h("mp3 uncounted")[45:]],
-    "MP3, AAC: something else than tags between the frames, or behind those that nobody counted": lambda h, _: [
+    "MP3, AAC: something else than tags between the frames, or behind frames without a count": lambda h, _: [
         h(kind) + b"junk" + behind for kind in ("mp3 uncounted", "aac") for behind in (b"", h(kind))
     ],
     "MP3, AAC: up to 64 KiB of anything before the first frame": lambda h, _: [

@@ -242,7 +242,7 @@ FRACTION = bytes.fromhex("400eac44800000000000")
         (aiff_file(comm(5, coding=b"sowt\0\0"), SSND, kind=b"AIFC"), 5, 44100.0),
         (aiff_file(comm(2, coding=b"fl32\0\0"), (b"SSND", bytes(16)), kind=b"AIFC"), 2, 44100.0),
         (aiff_file(comm(5, coding=b"ima4\0\0"), SSND, kind=b"AIFC"), None, 0.0),
-        (aiff_file(comm(1 << 20), (b"SSND", b"")), 0, 44100.0),
+        (aiff_file(comm(0), (b"SSND", b"")), 0, 44100.0),
     ],
     ids=["plain", "late", "fraction", "8 kHz", "no rate", "sowt", "fl32", "compressed", "streamed, and empty"],
 )
