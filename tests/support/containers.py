@@ -35,7 +35,7 @@ def riff(*chunks: bytes, size: int | None = None, start: bytes = b"RIFF", order:
 
 
 def wave(data: bytes, shape: bytes | None = None, size: int | None = None, behind: bytes = b"") -> bytes:
-    """A WAV of the format `shape` (None: 16 bits in stereo at 44.1 kHz) whose data chunk claims `size` bytes."""
+    """A WAV of the format `shape` (None: 16 bits in stereo at 44.1 kHz) in which the data chunk claims `size` bytes."""
     return riff(chunk(b"fmt ", form() if shape is None else shape), chunk(b"data", data, size), behind)
 
 
@@ -48,7 +48,7 @@ def aifc(
     data: bytes, bits: int = 16, kind: bytes = b"NONE", *, frames: int | None = None, size: int | None = None,
     rate: int = 44100,
 ) -> bytes:  # fmt: skip
-    """An AIFF-C of two channels that counts `frames`, and whose sound chunk claims `size` bytes."""
+    """An AIFF-C of two channels that counts `frames`, and has a sound chunk that claims `size` bytes."""
     count = len(data) // (2 * ((bits + 7) // 8)) if frames is None else frames
     extended = struct.pack(">HQ", 16383 + rate.bit_length() - 1, rate << 64 - rate.bit_length())
     common = struct.pack(">HIH", 2, count, bits) + extended + kind + b"\0\0"

@@ -292,7 +292,7 @@ class _Decoding:
         """
         for _, name, text in self._log:
             if text.startswith("CRC mismatch"):
-                message = "holds a page whose checksum is wrong"
+                message = "holds a page with a wrong checksum"
                 raise DamagedFileError(message)
             if name == self._codec and not name.startswith("pcm_"):
                 raise DamagedFileError(self._take.fault())

@@ -301,7 +301,7 @@ def _check_rest(audio: Window, run: _Run, offset: int) -> None:
     """Raise DamagedFileError where frames go on behind something else than tags, or may do so untold.
 
     The tags behind the last run end at `offset`. A frame behind a hole FFmpeg would skip with it. Many zeros behind
-    frames that nobody counted are what an unfinished download looks like.
+    frames without a count are what an unfinished download looks like.
     """
     counted = run.info is not None and run.info.frames > 0
     few = audio.size - offset <= _MOST_ZEROS_BEHIND

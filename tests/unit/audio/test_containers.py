@@ -126,7 +126,7 @@ def sparse(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("behind", [b"", LIST, chunk(b"id3 ", bytes(99))], ids=["nothing", "LIST", "odd chunk"])
-def test_wav_whose_sizes_overflowed_is_refused(
+def test_wav_with_overflowed_sizes_is_refused(
     sparse: Callable[..., Path], decoded: Decoded, behind: bytes, times: int
 ) -> None:
     """Beyond 4 GiB the upper bits of a size are lost: what is left promises the first second of seven hours."""
@@ -138,7 +138,7 @@ def test_wav_whose_sizes_overflowed_is_refused(
         decoded(path)
 
 
-def test_wav_whose_size_overflowed_to_nothing_is_read_to_its_end(sparse: Callable[..., Path], decoded: Decoded) -> None:
+def test_wav_with_a_size_overflowed_to_0_is_read_to_its_end(sparse: Callable[..., Path], decoded: Decoded) -> None:
     with pytest.raises(UnmeasurableError, match=r"^longer than 2 h$"):
         decoded(sparse(wave(PCM, size=0), 4 * GIB - len(PCM)))
 
@@ -353,7 +353,7 @@ def test_aiff_that_counts_its_samples_in_one_place_is_held_to_it(decoded_bytes: 
         decoded_bytes(content[:-400])
 
 
-def test_aiff_whose_size_overflowed_is_not_measured_short(sparse: Callable[..., Path], decoded: Decoded) -> None:
+def test_aiff_with_an_overflowed_size_is_not_measured_short(sparse: Callable[..., Path], decoded: Decoded) -> None:
     path = sparse(aifc(SWAPPED, frames=GIB, size=len(SWAPPED) + 8), 4 * GIB)
     with pytest.raises(UnmeasurableError, match=r"^longer than 2 h$"):
         decoded(path)
@@ -445,7 +445,7 @@ def test_an_empty_last_page_changes_nothing(
     np.testing.assert_array_equal(decoded(path).view(), sound)
     place = start + len(last) - 1
     path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-    with pytest.raises(DamagedFileError, match=r"^holds a page whose checksum is wrong$"):
+    with pytest.raises(DamagedFileError, match=r"^holds a page with a wrong checksum$"):
         decoded(path)
 
 

@@ -110,9 +110,9 @@ GARBLED: Mapping[str, str | None] = {
     "aiff": None,
     "mp3": rf"{UNREADABLE}|holds no frame at byte \d+: \d+ of the 85 frames that its header counts are there",
     "mp3 uncounted": rf"{UNREADABLE}|holds no frame at byte \d+",
-    "ogg": r"holds a page whose checksum is wrong|holds no page at byte \d+",
-    "opus": r"holds a page whose checksum is wrong|holds no page at byte \d+",
-    "ogg flac": r"holds a page whose checksum is wrong|holds no page at byte \d+",
+    "ogg": r"holds a page with a wrong checksum|holds no page at byte \d+",
+    "opus": r"holds a page with a wrong checksum|holds no page at byte \d+",
+    "ogg flac": r"holds a page with a wrong checksum|holds no page at byte \d+",
     "m4a": UNREADABLE,
     "aac": rf"{UNREADABLE}|holds no frame at byte \d+",
 }
@@ -121,9 +121,9 @@ FLIPPED: Mapping[str, str | None] = {
     "flac 24": UNREADABLE,
     "wav": None,
     "aiff": None,
-    "ogg": "holds a page whose checksum is wrong",
-    "opus": "holds a page whose checksum is wrong",
-    "ogg flac": "holds a page whose checksum is wrong",
+    "ogg": "holds a page with a wrong checksum",
+    "opus": "holds a page with a wrong checksum",
+    "ogg flac": "holds a page with a wrong checksum",
 }
 UNFINISHED: Mapping[str, str | None] = {
     "flac": UNREADABLE,
@@ -255,10 +255,10 @@ def test_no_audio_at_all(tmp_path: Path, decoded: Decoded, content: str, extensi
         ("avi", "pcm_s16le", "an AVI video"),
     ],
 )
-def test_containers_that_nobody_can_judge_are_named(
+def test_containers_that_are_not_read_are_named(
     tmp_path: Path, decoded: Decoded, muxer: str, codec: str, name: str
 ) -> None:
-    """They would decode, and nobody would know whether they are whole."""
+    """They would decode, and nothing would tell whether they are whole."""
     path = write_audio(tmp_path / "a.wav", tone(1, 48000), 48000, muxer=muxer, codec=codec)
     with pytest.raises(DamagedFileError, match=f"^is {name}, which is not read$"):
         decoded(path)

@@ -116,7 +116,7 @@ OGG: Mapping[str, Make] = {
 WAV: Mapping[str, Make] = {
     "WAV (RIFF, RF64, BW64, RIFX): integers of 8, 16, 24 and 32 bits, floats of 32 and 64, A-law, mu-law": linear,
     "WAV: integers that do not fill their bytes (12 bits in 16, 20 in 24), "
-    "or whose EXTENSIBLE container is wider than its valid bits": lambda _, __: [
+    "or an EXTENSIBLE container that is wider than the valid bits": lambda _, __: [
         wave(integers(2), form(bits=12)),
         wave(integers(3), form(bits=20)),
         *(wave(integers(width), extensible(8 * width, valid)) for width, valid in ((4, 24), (4, 16), (3, 20), (2, 12))),
@@ -134,7 +134,7 @@ WAV: Mapping[str, Make] = {
     "WAV: sizes left open, chunks, and no samples": lambda _, __: [
         wave(b"", size=size, behind=LIST) for size in (0, OPEN)
     ],
-    "WAV beyond 4 GiB whose sizes overflowed": lambda _, __: [(wave(PCM), 4 * GIB), (wave(PCM), 8 * GIB)],
+    "WAV beyond 4 GiB with sizes that overflowed": lambda _, __: [(wave(PCM), 4 * GIB), (wave(PCM), 8 * GIB)],
     "WAV: a data chunk larger than the file": lambda _, __: [wave(PCM, size=len(PCM) + 1)],
     "WAV: a data chunk that ends among samples": lambda _, __: [wave(PCM, size=len(PCM) // 2)],
     "WAV: data and ds64 chunks that disagree": lambda _, __: [
