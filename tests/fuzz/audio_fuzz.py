@@ -57,6 +57,8 @@ class Fuzz:
         self.faults = 0
         self._begin()
         self._judge = Judge(self._files, self._measured, self._bounds, directory)
+        for kind in self._judge.false_parents():
+            self._fault(f"{kind}: decoded to other samples than it was made of")
 
     def run(self) -> None:
         """All mutants that were asked for."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from audiobatchd.audio.source import open_source
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.plugin_api import FULL_MIX
 from fuzz.mutations import Mutant
+from fuzz.originals import BITS, source
 from fuzz.rounds import Fate, Found
 
 _LONGEST = 7200.0
@@ -30,7 +32,11 @@ _MOST_TRIMMED = 2 * 4095
 """How many samples LAME's tag can tell to leave out, at both ends together: 12 bits for each."""
 _XING_BYTES = 4608
 _LEAST_CHUNK = 8
-_LOSSLESS = frozenset({"wav", "wav 24", "wav float", "aiff", "aiff float", "flac", "flac 24", "m4a alac"})
+_SEAM = 1e-3
+"""The mean difference that a decoder makes which knows what was before a frame, as one for both files does."""
+_LOSSLESS = frozenset({*BITS} - {"ogg flac"})
+_OTHERWISE = frozenset({"wav big-endian", "wav 24 in 32", "wav streamed", "aifc 24 little", "aiff float"})
+"""What FFmpeg itself reads wrong, or to another end; floats in AIFF-C as integers, where the version is another."""
 
 
 class Verdict(StrEnum):
@@ -109,15 +115,20 @@ def _is_chain_or_tail(mutant: Mutant, sound: Sound, parent: Sound) -> bool:
     return bool(np.allclose(sound.samples[-same:], parent.samples[-same:], atol=1e-3))
 
 
+def _is_as_many(_mutant: Mutant, sound: Sound, parent: Sound) -> bool:
+    return sound.samples.size == parent.samples.size
+
+
 def _is_left_open(mutant: Mutant, sound: Sound, parent: Sound) -> bool:
     """The data chunk has no size, as in a stream; or one that nothing contradicts.
 
     That is one which is off by less than a chunk behind it would take, or which the RIFF's own does not reach.
     """
-    riff, data = mutant.content.find(b"RIFF"), mutant.content.find(b"data")
+    order: Literal["big", "little"] = "big" if b"RIFX" in mutant.content[:_XING_BYTES] else "little"
+    riff, data = mutant.content.find(b"RIFX" if order == "big" else b"RIFF"), mutant.content.find(b"data")
     if riff < 0 or data < 0:
         return False
-    outer, size = (int.from_bytes(mutant.content[place + 4 : place + 8], "little") for place in (riff, data))
+    outer, size = (int.from_bytes(mutant.content[place + 4 : place + 8], order) for place in (riff, data))
     few = 0 <= len(parent.samples) - len(sound.samples) <= _LEAST_CHUNK
     return few or _is_open(size) or _is_open(outer) or riff + outer < data + size
 
@@ -133,6 +144,7 @@ def _is_trimmed_or_uncounted(mutant: Mutant, sound: Sound, parent: Sound) -> boo
 
 
 _AIFF = {
+    Difference.LENGTH: Excuse("twice as many samples of half the channels are as many", _is_as_many),
     Difference.SAMPLES: Excuse("PCM has no checksum"),
     Difference.RATE: Excuse("the header says its rate once"),
     Difference.CHANNELS: Excuse("the header says its channels once"),
@@ -152,8 +164,8 @@ _MP4 = {
     Difference.RATE: Excuse("the header says its rate once"),
 }
 UNNOTICED: Mapping[str, Mapping[Difference, Excuse]] = {
-    **dict.fromkeys(("wav", "wav 24", "wav float"), _WAV),
-    **dict.fromkeys(("aiff", "aiff float"), _AIFF),
+    **dict.fromkeys(("wav", "wav 24", "wav float", "wav big-endian", "wav 24 in 32", "wav streamed"), _WAV),
+    **dict.fromkeys(("aiff", "aiff float", "aifc 24 little"), _AIFF),
     **dict.fromkeys(("ogg", "opus", "ogg flac"), _OGG),
     **dict.fromkeys(("m4a", "m4a alac", "m4a faststart", "m4a fragments"), _MP4),
     "mp3": {
@@ -199,11 +211,18 @@ class Judge:
         self._path = directory / "judged.bin"
         self._parents = {kind: self._sound(content) for kind, content in files.items()}
 
+    def false_parents(self) -> list[str]:
+        """The lossless kinds that are not decoded to what they were made of."""
+        lossless = [kind for kind in self._parents if kind in BITS]
+        return [kind for kind in lossless if not np.array_equal(self._parents[kind].samples, source(kind))]
+
     def judge(self, mutant: Mutant, found: Found) -> Judgement:
         """The verdict on one mutant that was measured."""
         faults = []
         if found.event == "folder-failed" and not found.reason.startswith(f"full_mix.{mutant.extension}: "):
             faults.append(f"no damage of the file: {found.reason}")
+        if mutant.harmless and found.fate is not Fate.PUBLISHED:
+            faults.append(f"healthy, and not measured: {found.reason or found.unmeasurable}")
         if found.fate is Fate.REFUSED:
             return Judgement(Verdict.REFUSED, "", faults)
         promised = {*self._measured[mutant.kinds[0]].values, *self._measured[mutant.kinds[0]].unmeasurable}
@@ -228,12 +247,18 @@ class Judge:
                 return Judgement(
                     Verdict.EQUAL, "", [] if same else [f"other numbers of the same sound: {found.values}"]
                 )
+        if mutant.whole and self._is_row(mutant, sound):
+            return Judgement(Verdict.EQUAL)
         judgement = self._excused(mutant, sound)
+        if mutant.harmless:
+            judgement.faults.append("healthy, and measured otherwise than its parent")
+        if mutant.whole:
+            judgement.faults.append("two healthy files, and neither one alone nor both were measured")
         if abs(found.values.get("sample_peak", sound.peak) - sound.peak) > 0.006:
             judgement.faults.append(f"its peak is {sound.peak:.3f} dB")
         judgement.reference = self._reference(sound)
         # Of lossy codecs another release may conceal otherwise, and trim an MP3 by another rule.
-        if judgement.reference is Reference.DIFFERS and mutant.kinds[0] in _LOSSLESS:
+        if judgement.reference is Reference.DIFFERS and mutant.kinds[0] in _LOSSLESS - _OTHERWISE:
             judgement.faults.append("ffmpeg decodes other samples")
         return judgement
 
@@ -247,6 +272,11 @@ class Judge:
                 return Judgement(Verdict.UNNOTICED, f"{kind}, {' and '.join(differences)}: {reason}")
             told.append(f"{' and '.join(differences)} ({len(sound.samples)} samples) differ from {kind}")
         return Judgement(Verdict.UNNOTICED, "", [f"published, and {'; '.join(told)}"])
+
+    def _is_row(self, mutant: Mutant, sound: Sound) -> bool:
+        """Whether the sound is that of the mutant's parents in a row; the first frames may need those before them."""
+        both = np.concatenate([self._parents[kind].samples for kind in mutant.kinds])
+        return len(both) == len(sound.samples) and bool(np.mean(np.abs(both - sound.samples)) < _SEAM)
 
     def _reference(self, sound: Sound) -> Reference:
         """What an `ffmpeg` on the path, as strict as it can be, makes of the file that was decoded last."""

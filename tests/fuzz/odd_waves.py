@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,8 +9,9 @@ from numpy.typing import NDArray
 
 from fuzz.rounds import Fate
 from support.audio_files import music
+from support.containers import form, wave
 
-_PCM, _FLOAT = 1, 3
+_FLOAT = 3
 _RATE = 48000
 
 
@@ -40,12 +40,14 @@ def odd_waves() -> Mapping[str, tuple[bytes, Fate]]:
         "all are one": (_floats(np.ones_like(whole)), Fate.PUBLISHED),
         "doubles of 1e300": (_doubles(whole, 1e300), Fate.REFUSED),
         "doubles of 1e-300": (_doubles(whole, 1e-300), Fate.PUBLISHED),
-        "no frames": (_wave(b"", rate=_RATE), Fate.REFUSED),
-        "one frame": (_wave(bytes(range(4)), rate=_RATE), Fate.PUBLISHED),
+        "no frames": (wave(b"", form(rate=_RATE)), Fate.REFUSED),
+        "one frame": (wave(bytes(range(4)), form(rate=_RATE)), Fate.PUBLISHED),
     }
     made |= {f"{rate} Hz": (_of_rate(rate), fate) for rate, fate in _RATES.items()}
     made |= {f"{channels} channels": (_of_channels(channels), fate) for channels, fate in _CHANNELS.items()}
-    return made | {f"{bits} bits": (_wave(bytes(40000), rate=_RATE, bits=bits), fate) for bits, fate in _BITS.items()}
+    return made | {
+        f"{bits} bits": (wave(bytes(40000), form(bits=bits, rate=_RATE)), fate) for bits, fate in _BITS.items()
+    }
 
 
 _RATES = {
@@ -58,7 +60,7 @@ _CHANNELS = {
     255: Fate.UNMEASURABLE, 65535: Fate.REFUSED,
 }  # fmt: skip
 _BITS = {0: Fate.REFUSED, 1: Fate.PUBLISHED, 8: Fate.PUBLISHED, 65535: Fate.REFUSED}
-"""Sizes are whole bytes: one bit is read as eight."""
+"""Samples fill whole bytes: one bit is read as eight."""
 
 
 def _with(samples: NDArray[np.float32], value: str) -> NDArray[np.float32]:
@@ -68,24 +70,17 @@ def _with(samples: NDArray[np.float32], value: str) -> NDArray[np.float32]:
 
 
 def _floats(samples: NDArray[np.float32]) -> bytes:
-    return _wave(samples.astype("<f4").tobytes(), rate=_RATE, tag=_FLOAT, bits=32)
+    return wave(samples.astype("<f4").tobytes(), form(_FLOAT, 32, rate=_RATE))
 
 
 def _doubles(samples: NDArray[np.float32], gain: float) -> bytes:
-    return _wave((samples.astype("<f8") * gain).tobytes(), rate=_RATE, tag=_FLOAT, bits=64)
+    return wave((samples.astype("<f8") * gain).tobytes(), form(_FLOAT, 64, rate=_RATE))
 
 
 def _of_rate(rate: int) -> bytes:
     """As many samples as make 3.3 s at a usual rate, and hours at a low one."""
-    return _wave((music(3.3, _RATE, 2) * 32767).astype("<i2").tobytes(), rate=rate)
+    return wave((music(3.3, _RATE, 2) * 32767).astype("<i2").tobytes(), form(rate=rate))
 
 
 def _of_channels(channels: int) -> bytes:
-    return _wave((music(3.3, _RATE, 3) * 32767).astype("<i2").tobytes(), rate=_RATE, channels=channels)
-
-
-def _wave(data: bytes, *, rate: int, channels: int = 2, bits: int = 16, tag: int = _PCM) -> bytes:
-    frame = channels * bits // 8 & 0xFFFF
-    form = struct.pack("<HHIIHH", tag, channels, rate, rate * frame & 0xFFFFFFFF, frame, bits)
-    head = struct.pack("<4sI4s4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", len(form))
-    return head + form + struct.pack("<4sI", b"data", len(data)) + data
+    return wave((music(3.3, _RATE, 3) * 32767).astype("<i2").tobytes(), form(rate=_RATE, channels=channels))

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from support.audio_files import music, write_audio
+import numpy as np
+
+from support.audio_files import Samples, music, quantized, write_audio
+from support.containers import aifc, chunk, extensible, form, riff, rifx, wave
 
 RATE = 48000
 SECONDS = 3.3
@@ -38,8 +41,43 @@ KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         },
     ),
     "aac": ("aac", {}),
+    "wav big-endian": ("wav", {}),
+    "wav 24 in 32": ("wav", {}),
+    "wav streamed": ("wav", {}),
+    "aifc 24 little": ("aiff", {}),
 }
-"""Of every kind of file: its extension, and what else `write_audio` is to be told."""
+"""Of every kind of file: its extension, and what else `write_audio` is to be told, which makes most of them."""
+
+BITS: Mapping[str, int | None] = {
+    "wav": 16, "wav 24": 24, "wav float": None, "aiff": 16, "aiff float": None, "flac": 16, "flac 24": 24,
+    "ogg flac": 16, "m4a alac": 24, "wav big-endian": 16, "wav 24 in 32": 24, "wav streamed": 16, "aifc 24 little": 24,
+}  # fmt: skip
+"""How many bits a sample has, of the lossless kinds: so much of the music is in them, whatever a decoder says of it."""
+
+
+def source(kind: str) -> Samples:
+    """The samples that a healthy file of this lossless `kind` was made of."""
+    samples, bits = music(SECONDS, RATE, [*KINDS].index(kind)), BITS[kind]
+    return samples if bits is None else quantized(samples, bits)
+
+
+def _by_hand(kind: str) -> bytes:
+    """A file that no program at hand writes."""
+    scaled = (source(kind).astype(np.float64) * (1 << 31)).astype(np.int64)
+    match kind:
+        case "wav big-endian":
+            return rifx((scaled >> 16).astype(">i2").tobytes(), form(rate=RATE, order=">"))
+        case "wav 24 in 32":
+            return wave(scaled.astype("<i4").tobytes(), extensible(32, 24, rate=RATE))
+        case "wav streamed":
+            samples = (scaled >> 16).astype("<i2").tobytes()
+            return riff(chunk(b"fmt ", form(rate=RATE)), chunk(b"data", samples, 0xFFFFFFFF), size=0xFFFFFFFF)
+        case _:
+            rows = scaled.astype("<i4").view(np.uint8).reshape(-1, 4)
+            return aifc(rows[:, 1:].tobytes(), 24, b"sowt", rate=RATE)
+
+
+_BY_HAND = frozenset({"wav big-endian", "wav 24 in 32", "wav streamed", "aifc 24 little"})
 
 
 def extension_of(kind: str) -> str:
@@ -52,6 +90,9 @@ def originals() -> dict[str, bytes]:
     made: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="audio-fuzz-") as directory:
         for seed, (kind, (extension, options)) in enumerate(KINDS.items()):
+            if kind in _BY_HAND:
+                made[kind] = _by_hand(kind)
+                continue
             # FFmpeg gives Ogg streams a random number otherwise.
             exact = {"fflags": "+bitexact", **options.get("muxer_options", {})}
             path = Path(directory, f"{seed}.{extension}")

@@ -1,53 +1,159 @@
-"""AIFF and AIFF-C (Apple, 1989 and 1991): what COMM counts, and whether SSND is whole."""
+"""AIFF and AIFF-C (Apple, 1989 and 1991): what its samples are, and a plain AIFF-C of them for the decoder."""
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
-from audiobatchd.audio.window import Window
+from audiobatchd.audio.chunks import MOST_CHUNKS, Chunk, check_alone, chunk_behind, trailing_chunks
+from audiobatchd.audio.tags import trailing_tags
+from audiobatchd.audio.window import Excerpt, Joined, Literally, Swapped, Window
 from audiobatchd.errors import DamagedFileError
 
-_MOST_CHUNKS = 10_000
-_INTEGERS = {b"NONE", b"none", b"sowt", b"twos", b"raw ", b"in24", b"in32", b"42ni", b"23ni"}
-_LINEAR = _INTEGERS | {b"fl32", b"FL32", b"fl64", b"FL64"}
+_NONE = b"NONE"
+_BIG = frozenset({_NONE, b"none", b"twos", b"in24", b"in32"})
+_LITTLE = frozenset({b"sowt", b"42ni", b"42n1", b"23ni", b"23n1"})
+_WIDTHS = {
+    b"in24": 3, b"42ni": 3, b"42n1": 3, b"in32": 4, b"23ni": 4, b"23n1": 4, b"fl32": 4, b"FL32": 4, b"fl64": 8,
+    b"FL64": 8, b"raw ": 1, b"alaw": 1, b"ALAW": 1, b"ulaw": 1, b"ULAW": 1,
+}  # fmt: skip
+"""The bytes of a sample, of kinds that have them in their names; those of the others go by the bits that COMM tells."""
+
+_COMMON = 18
+_LONGEST_COMMON = 1 << 10
+_LONGEST_LAYOUT = 1 << 12
+_SSND_HEADER = 8
+_OPEN_BYTES = 0x7E000000
+"""A writer that could not go back to count the samples leaves a count of 0, or of more bytes than these."""
 
 
 @dataclass(frozen=True)
-class Common:
-    """The COMM chunk: sample frames and the rate in Hz; `is_pcm` unless AIFF-C compresses, where frames are packets."""
+class Sound:
+    """What COMM counts: sample frames and the rate in Hz; `is_pcm` unless AIFF-C compresses, where frames are packets.
+
+    `plain` is an AIFF-C of nothing but the samples.
+    """
 
     frames: int
     rate: float
     is_pcm: bool
+    plain: Window
 
 
-def common(window: Window) -> Common | None:
-    """The COMM chunk, wherever it stands, or None where there is none that can be read.
+@dataclass(frozen=True)
+class _Common:
+    """The COMM chunk; `kind` is AIFF-C's name of the codec, `width` the bytes of a sample, `rest` what follows."""
 
-    Raises DamagedFileError where the file ends before the chunk of the samples does.
+    channels: int
+    frames: int
+    bits: int
+    rate: bytes
+    kind: bytes
+    rest: bytes
+
+    @property
+    def width(self) -> int:
+        """How many bytes a sample has: whole ones, in which it is left-justified; 0 where that is not told."""
+        return _WIDTHS.get(self.kind, (self.bits + 7) // 8 if self.kind in _BIG | _LITTLE else 0)
+
+
+def sound(window: Window) -> Sound:
+    """Find the samples, wherever COMM stands; those that were written as a stream reach to the end of the file.
+
+    Raises DamagedFileError where there are none, where the file ends before they do, and where COMM cannot be read.
     """
-    compressed = window.at(8, 4) == b"AIFC"
-    offset, found = 12, None
-    for _ in range(_MOST_CHUNKS):
-        header = window.at(offset, 8)
-        if len(header) < 8:
+    found: dict[bytes, Chunk] = {}
+    end = 12
+    for _ in range(MOST_CHUNKS):
+        chunk = chunk_behind(window, end, "big")
+        if chunk is None:
             break
-        kind, size = header[:4], int.from_bytes(header[4:], "big")
-        offset += 8
-        if kind == b"COMM":
-            found = _parse_common(window.at(offset, min(size, 22)), compressed=compressed)
-        elif kind == b"SSND" and size > window.size - offset:
-            message = f"ends too early: its sound chunk promises {size} bytes and {window.size - offset} are there"
+        if chunk.name == b"FORM" or (chunk.name in {b"COMM", b"SSND"} and chunk.name in found):
+            message = f"holds another file behind its own, or {chunk.name.decode()} twice: at byte {chunk.offset - 8}"
             raise DamagedFileError(message)
-        offset += size + size % 2
-    return found
+        if chunk.name == b"SSND":
+            chunk = Chunk(chunk.name, chunk.offset, _sound_size(window, chunk))
+        found.setdefault(chunk.name, chunk)
+        end = chunk.end
+    for name in (b"COMM", b"SSND"):
+        if name not in found:
+            message = f"holds no samples: it has no {name.decode()} chunk"
+            raise DamagedFileError(message)
+    common = _parse_common(window.at(found[b"COMM"].offset, min(found[b"COMM"].size, _LONGEST_COMMON)), window.at(8, 4))
+    place = found[b"SSND"]
+    lead = _SSND_HEADER + int.from_bytes(window.at(place.offset, 4), "big")
+    layout = found.get(b"CHAN")
+    return _sound(
+        common,
+        Excerpt(window, place.offset + lead, place.end),
+        window.at(layout.offset, min(layout.size, _LONGEST_LAYOUT)) if layout else b"",
+        sized=not _was_streamed(window, place.offset),
+    )
 
 
-def _parse_common(chunk: bytes, *, compressed: bool) -> Common | None:
-    if len(chunk) < 18:
-        return None
-    kind = chunk[18:22] if compressed else b"NONE"
-    return Common(int.from_bytes(chunk[2:6], "big"), _extended(chunk[8:18]), kind in _LINEAR)
+def _was_streamed(window: Window, offset: int) -> bool:
+    """Whether the writer of the SSND chunk with its content at `offset` could not go back to fill in its size.
+
+    FFmpeg leaves 0; SoX something around 0x7F000000, others the largest number.
+    """
+    size = int.from_bytes(window.at(offset - 4, 4), "big")
+    return size < _SSND_HEADER or (
+        size > window.size - offset and (size >= 0xFFFFFF00 or size >> 16 in {0x7EFF, 0x7F00})
+    )
+
+
+def _sound_size(window: Window, chunk: Chunk) -> int:
+    there = window.size - chunk.offset
+    if _was_streamed(window, chunk.offset):
+        start = min(chunk.offset + _SSND_HEADER, window.size)
+        end = trailing_chunks(Excerpt(window, 0, max(start, trailing_tags(window))), start, "big")
+        check_alone(window, start, end)
+        return end - chunk.offset
+    if chunk.size > there:
+        message = f"ends too early: its sound chunk promises {chunk.size} bytes and {there} are there"
+        raise DamagedFileError(message)
+    return chunk.size
+
+
+def _parse_common(chunk: bytes, form: bytes) -> _Common:
+    if len(chunk) < _COMMON + 4 * (form == b"AIFC"):
+        message = f"holds a COMM chunk of {len(chunk)} bytes, which is too short"
+        raise DamagedFileError(message)
+    channels, frames, bits = struct.unpack(">HIH", chunk[:8])
+    compressed = form == b"AIFC"
+    kind = chunk[_COMMON : _COMMON + 4] if compressed else _NONE
+    return _Common(channels, frames, bits, chunk[8:_COMMON], kind, chunk[_COMMON + 4 :] if compressed else b"\0\0")
+
+
+def _sound(common: _Common, samples: Window, layout: bytes, *, sized: bool) -> Sound:
+    width, kind, bits, frames = common.width, common.kind, common.bits, common.frames
+    if width:
+        frame = width * common.channels
+        if not frame or width > 8 or (width > 4 and kind in _BIG | _LITTLE) or bits > 64:
+            message = f"says what cannot be in its COMM chunk: {bits} bits a sample, {common.channels} channels"
+            raise DamagedFileError(message)
+        there = samples.size // frame
+        if sized and frames < there:
+            message = f"holds more than it promises: {there} samples instead of {frames}"
+            raise DamagedFileError(message)
+        if not sized and (not frames or frames > max(there, _OPEN_BYTES // frame)):
+            # COMM was left open too.
+            frames = there
+        samples = Excerpt(samples, 0, frames * frame)
+        if kind in _LITTLE:
+            samples = Swapped(samples, width)
+        if kind in _BIG | _LITTLE:
+            kind, bits = _NONE, width * 8
+    chunks = [(b"COMM", struct.pack(">HIH", common.channels, frames, bits) + common.rate + kind + common.rest)]
+    if layout:
+        chunks.append((b"CHAN", layout))
+    head = b"".join(name + struct.pack(">I", len(each)) + each + bytes(len(each) % 2) for name, each in chunks)
+    size = _SSND_HEADER + samples.size
+    head += b"SSND" + struct.pack(">I8x", size & 0xFFFFFFFF)
+    plain = Joined(
+        Literally(b"FORM" + struct.pack(">I", 4 + len(head) + samples.size & 0xFFFFFFFF) + b"AIFC" + head), samples
+    )
+    return Sound(frames, _extended(common.rate), bool(width), plain)
 
 
 def _extended(octets: bytes) -> float:

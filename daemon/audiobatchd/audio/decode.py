@@ -7,28 +7,29 @@ FLAC's MD5, and with its own log. Decoding goes by one thread: slots, not thread
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
+from typing import Any
 
 import av
 from av import AudioCodecContext, AudioFrame, AudioLayout
 from av.audio.stream import AudioStream
 from av.codec.context import ThreadType
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import FFmpegError, PatchWelcomeError
+from numpy.typing import NDArray
 
 from audiobatchd.audio.flac import PcmDigest
 from audiobatchd.audio.gather import Gatherer
 from audiobatchd.audio.layout import MOST_CHANNELS, channel_names
-from audiobatchd.audio.promise import DEMUXERS, Promise, promised
+from audiobatchd.audio.promise import Promise, promised
 from audiobatchd.audio.source import SourceFile
 from audiobatchd.audio.views import Decoded
 from audiobatchd.audio.window import WindowReader
 from audiobatchd.errors import BeyondLimitError, DamagedFileError, UnmeasurableError
-from audiobatchd.names import shown
 
 _READ_BYTES = 1 << 16
 # Larger packets are mapped and unmapped one by one: four times the CPU time at 256 KiB.
@@ -40,7 +41,7 @@ _MOST_BYTES_A_SECOND = _MOST_RATE * MOST_CHANNELS * 8
 # A file with more channels is told from an impossible one.
 _MORE_CHANNELS = 8
 # Tags, pictures, chunks of other programs, zeros.
-_MOST_BESIDE = 1 << 30
+_MOST_BESIDE = 1 << 33
 _UNPROMISED_SECONDS = 600
 _LONGEST_FRAME = 1 << 16
 # What squares and sums of float32 samples can still hold; a file of integers called floats stays far below.
@@ -67,21 +68,21 @@ def decode(
     if not source.stamp.size:
         message = "is empty"
         raise DamagedFileError(message)
-    limit = _Limit(max_duration, on_promise)
+    take = _Take(_Limit(max_duration, on_promise), source)
     promise = promised(source.window())
     if promise.demuxer not in (None, "mov"):  # whose header FFmpeg reads; of the others it may look for more, anywhere
-        limit.check_size(promise.seconds, source.stamp.size)
-    reader = WindowReader(promise.audio)
-    try:
-        audio = _decode(reader, promise, role, limit, source)
-    except (DamagedFileError, UnmeasurableError, FFmpegError) as error:
+        take.check_size(promise.seconds)
+    for part in (promise, *promise.behind):
+        reader = WindowReader(part.audio)
+        try:
+            _decode(reader, part, take)
+        except (DamagedFileError, UnmeasurableError, FFmpegError) as error:
+            _check_reading(reader)
+            if isinstance(error, FFmpegError) and not (isinstance(error, MemoryError) and _is_short_of_memory()):
+                raise DamagedFileError(take.fault(error)) from error
+            raise
         _check_reading(reader)
-        if isinstance(error, FFmpegError) and not (isinstance(error, MemoryError) and _is_short_of_memory()):
-            message = f"cannot be decoded: {_in_words(error)}"
-            raise DamagedFileError(message) from error
-        raise
-    _check_reading(reader)
-    return audio
+    return take.audio(role)
 
 
 def _check_reading(reader: WindowReader) -> None:
@@ -131,10 +132,90 @@ class _Limit:
             raise BeyondLimitError(message, seconds)
 
 
-def _decode(reader: WindowReader, promise: Promise, role: str, limit: _Limit, source: SourceFile) -> Decoded:
-    options = {"format_whitelist": ",".join(DEMUXERS)}
-    if promise.demuxer == "wav":
-        options["max_size"] = str(_PCM_PACKET_BYTES)
+class _Take:
+    """What was decoded so far of one file, part behind part; all parts have the same rate, channels and format."""
+
+    def __init__(self, limit: _Limit, source: SourceFile) -> None:
+        self._limit = limit
+        self._size = source.stamp.size
+        self._on_progress = source.on_progress
+        self._gatherer: Gatherer | None = None
+        self._kind: tuple[int, AudioLayout, str] | None = None
+        self._channels: tuple[str, ...] = ()
+        self._codec = ""
+
+    @property
+    def count(self) -> int:
+        """How many sample frames there are."""
+        return self._gatherer.count if self._gatherer else 0
+
+    @property
+    def seconds(self) -> float:
+        """How long they are."""
+        return self.count / self._kind[0] if self._kind else 0.0
+
+    def check_size(self, seconds: float | None) -> None:
+        """See `_Limit.check_size`."""
+        self._limit.check_size(seconds, self._size)
+
+    def promise(self, seconds: float | None) -> None:
+        """Take note of the length that the whole file promises, if any, before anything of it was decoded."""
+        if self._gatherer is None:
+            self._limit.promise(seconds, self._size)
+
+    def begin(self, first: AudioFrame, order: AudioLayout | None, codec: str, room: int) -> None:
+        """Make ready for a part that begins with this frame; `room` is how many frames may come, of the whole file.
+
+        Raises UnmeasurableError for what no loudness is defined for.
+        """
+        self._codec = codec
+        if self._gatherer is None:
+            self._channels = _channels_of(first, order)
+            self._kind = first.sample_rate, first.layout, first.format.name
+            self._gatherer = Gatherer(first.format.name, len(self._channels), room)
+
+    def add(self, frame: AudioFrame) -> NDArray[Any]:
+        """Gather one frame; gives its raw samples as `Gatherer.add` does."""
+        assert self._gatherer is not None
+        self._on_progress()
+        if (frame.sample_rate, frame.layout, frame.format.name) != self._kind:
+            message = f"changes its sample rate or its channels at {self.seconds:.3f} s"
+            raise DamagedFileError(message)
+        raw = self._gatherer.add(frame)
+        self._limit.check(self.seconds)
+        return raw
+
+    def fault(self, error: Exception | None = None) -> str:
+        """Say that the decoder gave up here, in other words than its own, which help only those who wrote it."""
+        if isinstance(error, MemoryError):
+            return "cannot be decoded: its header asks for more memory than there can be"
+        if isinstance(error, PatchWelcomeError):
+            return "cannot be decoded: it makes use of a part of its codec that is not read"
+        place = f"its audio is damaged at {self.seconds:.3f} s" if self.count else "its beginning is damaged"
+        return f"cannot be decoded: {place}"
+
+    def audio(self, role: str) -> Decoded:
+        """All that was gathered; raises as `decode` does where there are no samples, or such as cannot be."""
+        if self._gatherer is None or self._kind is None:
+            message = "holds no samples"
+            raise DamagedFileError(message)
+        rate, magnitude = self._kind[0], self._gatherer.magnitude()
+        if not math.isfinite(magnitude):
+            bad, place = self._gatherer.not_finite()
+            noun = "sample that is" if bad == 1 else "samples that are"
+            message = f"holds {bad} {noun} not finite, the first at {place / rate:.3f} s"
+            raise DamagedFileError(message)
+        if magnitude > _MOST_ENCODED and not self._codec.startswith("pcm_"):
+            message = f"holds samples {20 * math.log10(magnitude):.0f} dB above full scale, which nobody has encoded"
+            raise DamagedFileError(message)
+        if magnitude > _MOST_AMPLITUDE:
+            raise UnmeasurableError("samples beyond a trillion times full scale")
+        return Decoded(role, self._gatherer.samples(), rate, self._channels)
+
+
+def _decode(reader: WindowReader, promise: Promise, take: _Take) -> None:
+    """Decode one part of a file, to its end, behind what was taken before."""
+    options = {"max_size": str(_PCM_PACKET_BYTES)} if promise.demuxer == "wav" else {}
     with (
         _captured_log() as log,
         av.open(
@@ -153,8 +234,8 @@ def _decode(reader: WindowReader, promise: Promise, role: str, limit: _Limit, so
         promise = promise.completed(
             _in_seconds(stream.start_time, stream), _in_seconds(stream.duration, stream), stream.rate
         )
-        limit.promise(promise.seconds, source.stamp.size)
-        return _Decoding(stream, promise, limit, log, source.on_progress).audio(role, container)
+        take.promise(promise.seconds)
+        _Decoding(stream, promise, take, log).run(container)
 
 
 def _audio_stream(container: InputContainer) -> AudioStream:
@@ -192,46 +273,41 @@ def _in_seconds(ticks: int | None, stream: AudioStream) -> Fraction | None:
 
 
 class _Decoding:
-    """One stream on its way to an array; `on_progress` is called with every frame that has samples."""
+    """One stream on its way into what was taken."""
 
-    def __init__(
-        self,
-        stream: AudioStream,
-        promise: Promise,
-        limit: _Limit,
-        log: list[LogLine],
-        on_progress: Callable[[], None],
-    ) -> None:
-        self._on_progress = on_progress
+    def __init__(self, stream: AudioStream, promise: Promise, take: _Take, log: list[LogLine]) -> None:
         self._stream = stream
         self._promise = promise
-        self._limit = limit
+        self._take = take
         self._log = log
         self._codec = stream.codec_context.name
         self._order = _own_order(stream.codec_context)
-        self._md5: PcmDigest | None = None
+        info = promise.stream_info
+        self._md5 = (
+            PcmDigest(info.bits) if info is not None and info.md5 is not None and self._codec == "flac" else None
+        )
 
-    def audio(self, role: str, container: InputContainer) -> Decoded:
+    def run(self, container: InputContainer) -> None:
         """Decode to the end; see `decode`. Nothing is decoded behind the first error: FFmpeg may crash there."""
-        frames = self._frames(container)
+        frames, before = self._frames(container), self._take.count
         first = next(frames, None)
         if first is None:
-            message = "holds no samples"
-            raise DamagedFileError(message)
-        rate, channels = first.sample_rate, _channels_of(first, self._order)
-        info = self._promise.stream_info
-        if info is not None and info.md5 is not None and self._codec == "flac":
-            self._md5 = PcmDigest(info.bits)
-        gatherer = Gatherer(first.format.name, len(channels), self._room(rate))
-        last = self._gather(gatherer, first, frames)
-        self._judge(gatherer, first, last)
-        return Decoded(role, gatherer.samples(), rate, channels)
+            if self._promise.frames != 0:
+                message = "holds no samples"
+                raise DamagedFileError(message)
+            return
+        self._take.begin(first, self._order, self._codec, self._room(first.sample_rate))
+        last = first
+        for last in chain((first,), frames):
+            raw = self._take.add(last)
+            if self._md5 is not None:
+                self._md5.add(raw)
+        self._judge(self._take.count - before, first, last)
 
     def _frames(self, container: InputContainer) -> Iterator[AudioFrame]:
         for packet in container.demux(self._stream):
             for frame in packet.decode():
                 if frame.samples:
-                    self._on_progress()
                     yield frame
             if self._log:
                 self._check_log()
@@ -242,26 +318,12 @@ class _Decoding:
         PyAV swallows an error of a packet that has given a frame already. PCM decoders complain of a file's odd end.
         """
         for _, name, text in self._log:
-            if (name == self._codec and not name.startswith("pcm_")) or text.startswith("CRC mismatch"):
-                message = f"cannot be decoded: {shown(text.strip())}"
+            if text.startswith("CRC mismatch"):
+                message = "holds a page with a wrong checksum"
                 raise DamagedFileError(message)
+            if name == self._codec and not name.startswith("pcm_"):
+                raise DamagedFileError(self._take.fault())
         self._log.clear()
-
-    def _gather(self, gatherer: Gatherer, first: AudioFrame, rest: Iterator[AudioFrame]) -> AudioFrame:
-        """Gather all frames; gives the last one."""
-        rate, layout, kind = first.sample_rate, first.layout, first.format.name
-        most = self._limit.seconds * rate
-        md5, frame = self._md5, first
-        for frame in chain((first,), rest):
-            if frame.sample_rate != rate or frame.layout != layout or frame.format.name != kind:
-                message = f"changes its sample rate or its channels at {gatherer.count / rate:.3f} s"
-                raise DamagedFileError(message)
-            raw = gatherer.add(frame)
-            if md5 is not None:
-                md5.add(raw)
-            if gatherer.count > most:
-                self._limit.check(gatherer.count / rate)
-        return frame
 
     def _room(self, rate: int) -> int:
         """For how many frames to make room at once: a little more than promised, so that no second array is needed."""
@@ -270,12 +332,12 @@ class _Decoding:
             return _UNPROMISED_SECONDS * rate
         return int((promise.seconds + promise.above / promise.rate) * rate) + _LONGEST_FRAME
 
-    def _judge(self, gatherer: Gatherer, first: AudioFrame, last: AudioFrame) -> None:
-        """Raise DamagedFileError where what was decoded is not what was promised."""
+    def _judge(self, count: int, first: AudioFrame, last: AudioFrame) -> None:
+        """Raise DamagedFileError where the `count` frames that were decoded are not what was promised."""
         start, rate = first.pts or 0, first.sample_rate
-        self._promise.check(gatherer.count, rate, start)
+        self._promise.check(count, rate, start)
         if self._promise.demuxer == "flac" and first.pts is not None and last.pts is not None:
-            missing = last.pts - start + last.samples - gatherer.count
+            missing = last.pts - start + last.samples - count
             if missing and last.time_base == Fraction(1, rate):
                 fault = "samples are missing on the way" if missing > 0 else "samples more than its frames count"
                 message = f"{'ends too early:' if missing > 0 else 'holds'} {abs(missing)} {fault}"
@@ -284,17 +346,6 @@ class _Decoding:
         if self._md5 is not None and info is not None and self._md5.digest() != info.md5:
             message = "holds samples whose MD5 is not the one in STREAMINFO"
             raise DamagedFileError(message)
-        magnitude = gatherer.magnitude()
-        if not math.isfinite(magnitude):
-            bad, place = gatherer.not_finite()
-            noun = "sample that is" if bad == 1 else "samples that are"
-            message = f"holds {bad} {noun} not finite, the first at {place / rate:.3f} s"
-            raise DamagedFileError(message)
-        if magnitude > _MOST_ENCODED and not self._codec.startswith("pcm_"):
-            message = f"holds samples {20 * math.log10(magnitude):.0f} dB above full scale, which nobody has encoded"
-            raise DamagedFileError(message)
-        if magnitude > _MOST_AMPLITUDE:
-            raise UnmeasurableError("samples beyond a trillion times full scale")
 
 
 def _channels_of(frame: AudioFrame, order: AudioLayout | None) -> tuple[str, ...]:
@@ -322,13 +373,6 @@ def _captured_log() -> Iterator[list[LogLine]]:
             yield log
     finally:
         av.logging.set_level(None)
-
-
-def _in_words(error: FFmpegError) -> str:
-    """FFmpeg's reason, with its last log line, which says more, where there is one."""
-    reason = (error.strerror or type(error).__name__).lower()
-    line: Sequence[object] | None = error.log
-    return f"{reason} ({shown(str(line[-1]).strip())})" if line else reason
 
 
 def _duration_in_words(seconds: float) -> str:

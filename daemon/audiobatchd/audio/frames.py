@@ -17,6 +17,8 @@ _SYNC = b"\xff"
 _FAR = 1 << 16
 _ROW = 2
 _LONGEST_FRAME = 1 << 13
+_AHEAD = 64
+"""So many bytes of every frame are in the block that `Length` sees, where the file has them."""
 
 Length = Callable[[bytes, int], int]
 """Gives the length in bytes of the frame whose header stands at a place in a block, 0 where none does."""
@@ -39,8 +41,8 @@ def walk(window: Window, header: int, length: Length) -> Walk:
     offset, count, end = 0, 0, window.size
     while offset + header <= end and count < _MOST_FRAMES:
         base = offset
-        block = window.at(base, min(_BLOCK, end - base))
-        place, last = 0, len(block) - header
+        block = window.at(base, min(_BLOCK + _AHEAD, end - base))
+        place, last = 0, min(len(block) - header, _BLOCK)
         while place <= last:
             size = length(block, place)
             if not size:

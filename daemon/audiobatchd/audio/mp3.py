@@ -26,6 +26,8 @@ _KBITS = {
     (False, 1): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 
+_COUNTS = frozenset({b"Xing", b"Info"})
+
 
 @dataclass(frozen=True)
 class FrameHeader:
@@ -71,8 +73,22 @@ def header_at(window: Window, offset: int) -> FrameHeader | None:
     return frame_header(start[1] << 8 | start[2])
 
 
-def length_like(first: bytes) -> Callable[[bytes, int], int]:
-    """Gives the lengths of frames of the same stream as the frame header `first`, for `frames.walk`."""
+def stream_of(first: bytes) -> bytes:
+    """What all frames of a stream have in common, of the header of one: version, layer and sample rate."""
+    return (int.from_bytes(first[1:3], "big") & _SAME_STREAM).to_bytes(2, "big")
+
+
+def is_free_format(start: bytes) -> bool:
+    """Whether this is the header of a frame that does not tell its bit rate, and so not its length either."""
+    key = int.from_bytes(start[1:3], "big")
+    return start[:1] == b"\xff" and not key >> 4 & 15 and frame_header(key | 1 << 4) is not None
+
+
+def length_like(first: bytes, *, counts: bool = False) -> Callable[[bytes, int], int]:
+    """Gives the lengths of frames of the same stream as the frame header `first`, for `frames.walk`.
+
+    Unless with `counts`, a frame that holds a count is none: another stream begins with it.
+    """
     wanted = (first[1] << 8 | first[2]) & _SAME_STREAM
 
     def length(block: bytes, place: int) -> int:
@@ -82,9 +98,21 @@ def length_like(first: bytes) -> Callable[[bytes, int], int]:
         if key & _SAME_STREAM != wanted:
             return 0
         header = frame_header(key)
-        return header.length if header else 0
+        return header.length if header and (counts or not _holds_count(block, place)) else 0
 
     return length
+
+
+def _holds_count(block: bytes, place: int) -> bool:
+    """Whether the frame at `place` holds a count instead of music."""
+    tag = place + _tag_place(block[place + 1], block[place + 3])
+    return block[tag : tag + 4] in _COUNTS or block[place + 36 : place + 40] == b"VBRI"
+
+
+def _tag_place(second: int, fourth: int) -> int:
+    """Where the tag of a Xing or Info frame begins, by two bytes of its header: behind the side information."""
+    mpeg1, mono = second >> 3 & 3 == 3, fourth >> 6 == 3
+    return HEADER_BYTES + ((17 if mono else 32) if mpeg1 else (9 if mono else 17))
 
 
 def info_count(frame: bytes) -> Count | None:
@@ -93,9 +121,8 @@ def info_count(frame: bytes) -> Count | None:
         return None
     if frame[36:40] == b"VBRI":
         return Count(int.from_bytes(frame[50:54], "big"))
-    mpeg1, mono = frame[1] >> 3 & 3 == 3, frame[3] >> 6 == 3
-    tag = HEADER_BYTES + ((17 if mono else 32) if mpeg1 else (9 if mono else 17))
-    if frame[tag : tag + 4] not in {b"Xing", b"Info"}:
+    tag = _tag_place(frame[1], frame[3])
+    if frame[tag : tag + 4] not in _COUNTS:
         return None
     flags = int.from_bytes(frame[tag + 4 : tag + 8], "big")
     place = tag + 8

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from audiobatchd.audio.window import Window
 from audiobatchd.errors import DamagedFileError
 
 BOX_TYPES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"}
 _HOLDING_AUDIO = {b"moov", b"mdat", b"moof"}
-_FRAGMENT = b"moof"
+_INDEX, _FRAGMENT = b"moov", b"moof"
 _BLOCK = 1 << 20
 _FAR = 1 << 30
 """How far behind a hole a fragment is looked for: a file may be nearly all hole."""
@@ -16,10 +18,22 @@ _MOST_BOXES = 1_000_000
 
 
 def check_boxes(window: Window) -> None:
-    """Raise DamagedFileError where the file ends inside a box that the audio needs, or a fragment cannot be reached.
+    """Raise DamagedFileError where the file ends inside a box that the audio needs, or a part of it cannot be reached.
 
-    What else follows the last box that can be read (zeros, tags of another kind) is left alone.
+    That is a fragment behind what is no box, a file without its index, and another file behind it. What else follows
+    the last box that can be read (zeros, tags of another kind) is left alone.
     """
+    kinds = [kind for kind in _boxes(window) if kind in _HOLDING_AUDIO]
+    if _INDEX not in kinds:
+        message = "ends too early: it has no moov box" if kinds else "holds no samples: it has no moov box"
+        raise DamagedFileError(message)
+    if kinds.count(_INDEX) > 1 and _FRAGMENT not in kinds:
+        message = "holds another file behind its own: there are two moov boxes"
+        raise DamagedFileError(message)
+
+
+def _boxes(window: Window) -> Iterator[bytes]:
+    """The kinds of the boxes, first to last, as far as they can be followed; raises as `check_boxes` does."""
     offset, fragmented = 0, False
     for _ in range(_MOST_BOXES):
         header = window.at(offset, 16)
@@ -32,11 +46,16 @@ def check_boxes(window: Window) -> None:
             name = kind.decode("ascii")
             message = f"ends too early: its {name} box promises {size} bytes and {window.size - offset} are there"
             raise DamagedFileError(message)
+        if size == 0 and kind in _HOLDING_AUDIO:
+            # Of the last box: it reaches to the end of the file.
+            yield kind
+            return
         if size < 8 or size > window.size - offset or not kind.isascii():
             if fragmented and _holds_fragment(window, offset):
                 message = f"holds no box at byte {offset}"
                 raise DamagedFileError(message)
             return
+        yield kind
         fragmented = fragmented or kind == _FRAGMENT
         offset += size
 

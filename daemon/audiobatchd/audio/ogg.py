@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from audiobatchd.audio.flac import StreamInfo, parse_stream_info
-from audiobatchd.audio.window import Window
+from audiobatchd.audio.window import MOST_LOOKED_AT, Excerpt, Joined, Literally, Window
 from audiobatchd.errors import DamagedFileError, UnmeasurableError
 
 MARKER = b"OggS"
@@ -19,14 +19,17 @@ _HEADER = 27
 _MOST_SEGMENTS = 255
 _MOST_PAGES = 4_000_000
 _NEGATIVE = 1 << 63
-_FIRST, _LAST = 2, 4
+_CONTINUED, _FIRST, _LAST = 1, 2, 4
+_BLOCK = 1 << 20
+_POLYNOMIAL = 0x04C11DB7
 
 
 @dataclass
 class Link:
     """One logical audio stream: its rate in Hz, its channels, how many `pages` of audio, where the last one ends it.
 
-    `number` is the highest that a page of it has.
+    `number` is the highest that a page of it has. Its pages, and those of what is multiplexed with it, lie between the
+    bytes `start` and `stop` of the file; the last one that holds audio begins at `last`, and is `marked` as the end.
     """
 
     rate: int
@@ -36,12 +39,26 @@ class Link:
     pages: int = 0
     number: int = 0
     ended: bool = False
+    start: int = 0
+    stop: int = 0
+    last: int = 0
+    marked: bool = False
     stream_info: StreamInfo | None = None
 
     @property
     def end(self) -> int:
         """Where the audio ends, in samples from the zero of its granule positions (Opus: behind the pre-skip)."""
         return max(0, self.granule - self.skip)
+
+    def audio(self, window: Window) -> Window:
+        """The link as a file of its own, its last page of audio marked as the end.
+
+        Some writers put the mark on an empty page behind it; FFmpeg trims the end by the last page alone.
+        """
+        if self.marked or not self.last:
+            return Excerpt(window, self.start, self.stop)
+        page = window.at(self.last, self.stop - self.last)
+        return Joined(Excerpt(window, self.start, self.last), Literally(_marked(page)))
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,7 @@ class _Page:
     number: int
     body: int
     end: int
+    is_empty: bool
 
 
 def audio_links(window: Window) -> list[Link]:
@@ -63,17 +81,18 @@ def audio_links(window: Window) -> list[Link]:
     """
     links: list[Link] = []
     current: dict[int, Link] = {}
-    offset, opening = 0, False
+    offset, start, opening = 0, 0, False
     for _ in range(_MOST_PAGES):
         page = _page_at(window, offset)
         if page is None:
             break
         if page.flags & _FIRST:
             if not opening:
-                current = {}
+                current, start = {}, offset
             link = _parse_first(window.at(page.body, min(page.end - page.body, 64)))
             # Of streams that begin together only the first that holds audio is measured.
             if link is not None and not current:
+                link.start, link.stop = start, page.end
                 links.append(link)
                 current = {page.serial: link}
         elif (known := current.get(page.serial)) is not None:
@@ -83,9 +102,11 @@ def audio_links(window: Window) -> list[Link]:
                 raise DamagedFileError(message)
             known.number = page.number
             known.ended = bool(page.flags & _LAST)
-            if page.granule < _NEGATIVE:
-                known.granule = page.granule
-                known.pages += page.granule > 0
+            if not page.is_empty:
+                known.last, known.stop, known.marked = offset, page.end, known.ended
+                if page.granule < _NEGATIVE:
+                    known.granule = page.granule
+                    known.pages += page.granule > 0
         opening = bool(page.flags & _FIRST)
         offset = page.end
     _check_end(window, offset, links)
@@ -102,7 +123,9 @@ def _page_at(window: Window, offset: int) -> _Page | None:
         return None
     granule = int.from_bytes(header[6:14], "little")
     serial, number = (int.from_bytes(header[start : start + 4], "little") for start in (14, 18))
-    return _Page(header[5], granule, serial, number, offset + body, end)
+    return _Page(
+        header[5], granule, serial, number, offset + body, end, end == offset + body and not header[5] & _CONTINUED
+    )
 
 
 def _check_end(window: Window, offset: int, links: list[Link]) -> None:
@@ -113,9 +136,31 @@ def _check_end(window: Window, offset: int, links: list[Link]) -> None:
     if rest and MARKER.startswith(rest):
         message = "ends too early: inside a page"
         raise DamagedFileError(message)
-    if links and not links[-1].ended:
+    ended = not links or links[-1].ended
+    if not ended or (rest and (window.size - offset > MOST_LOOKED_AT or _holds_page(window, offset))):
         message = f"holds no page at byte {offset}" if rest else "ends too early: its last page is missing"
         raise DamagedFileError(message)
+
+
+def _holds_page(window: Window, offset: int) -> bool:
+    """Whether there is another page behind `offset`."""
+    overlap = len(MARKER)
+    while len(block := window.at(offset, _BLOCK)) > overlap:
+        if MARKER + b"\0" in block:
+            return True
+        offset += len(block) - overlap
+    return False
+
+
+def _marked(page: bytes) -> bytes:
+    """The same page with the mark of the last one. Its checksum is as right or wrong as it was: CRCs are linear."""
+    checksum = 0
+    for octet in (_LAST, *bytes(len(page) - 6)):
+        checksum ^= octet << 24
+        for _ in range(8):
+            checksum = (checksum << 1 ^ (_POLYNOMIAL if checksum >> 31 else 0)) & 0xFFFFFFFF
+    checksum ^= int.from_bytes(page[22:26], "little")
+    return page[:5] + bytes([page[5] | _LAST]) + page[6:22] + checksum.to_bytes(4, "little") + page[26:]
 
 
 def _parse_first(packet: bytes) -> Link | None:

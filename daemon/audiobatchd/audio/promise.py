@@ -7,22 +7,19 @@ own, read by bounded steps, and are safe on any bytes. What the samples turn out
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 
 from audiobatchd.audio import adts, aiff, flac, frames, mp3, mp4, ogg, wav
-from audiobatchd.audio.tags import leading_tags, trailing_tags
-from audiobatchd.audio.window import Excerpt, Window
+from audiobatchd.audio.foreign import kind_of
+from audiobatchd.audio.tags import leading_tags, tags_behind, trailing_tags
+from audiobatchd.audio.window import MOST_LOOKED_AT, Excerpt, Joined, Window, only_zeros
 from audiobatchd.errors import DamagedFileError
-
-DEMUXERS = ("wav", "flac", "mp3", "ogg", "mov", "aac", "aiff")
-"""FFmpeg's names of the containers that we know how to judge; no other is read."""
 
 _MOST_ZEROS_BEFORE = 1 << 16
 _MOST_ZEROS_BEHIND = 4096
-_MOST_ZEROS_LOOKED_AT = 1 << 30
-_BLOCK = 1 << 20
 _LONGEST_BLOCK = 8192
 _LONGEST_FLAC_FRAME = 1 << 22
 
@@ -31,12 +28,13 @@ _LONGEST_FLAC_FRAME = 1 << 22
 class Promise:
     """What was found out without decoding.
 
-    `demuxer` is FFmpeg's name of the container (None: let it look), `audio` the bytes to give it. `frames` at `rate` Hz
-    are promised (None: nothing is), give or take `below` and `above`; with `late` they count from the stream's zero,
-    which may lie `start` seconds before its first sample. `stream_info` is FLAC's.
+    `demuxer` is FFmpeg's name of the container, `audio` the bytes to give it. `frames` at `rate` Hz are promised (None:
+    nothing is), give or take `below` and `above`; with `late` they count from the stream's zero, which may lie `start`
+    seconds before its first sample. `stream_info` is FLAC's. `behind` is what is to be decoded by itself and put behind
+    this: the later links of a chain, the other files that were put together.
     """
 
-    demuxer: str | None
+    demuxer: str
     audio: Window
     frames: int | None = None
     rate: float = 0.0
@@ -45,11 +43,14 @@ class Promise:
     late: bool = False
     start: float = 0.0
     stream_info: flac.StreamInfo | None = None
+    behind: tuple[Promise, ...] = ()
 
     @property
     def seconds(self) -> float | None:
-        """The promised length, None where there is no promise."""
-        return max(0.0, self.frames / self.rate - self.start) if self.frames is not None and self.rate > 0 else None
+        """The promised length with what is behind, None where there is no promise."""
+        if self.frames is None or self.rate <= 0:
+            return None
+        return max(0.0, self.frames / self.rate - self.start) + sum(each.seconds or 0.0 for each in self.behind)
 
     def completed(self, start: Fraction | None, duration: Fraction | None, rate: int) -> Promise:
         """This promise with what FFmpeg read from the header: start and duration of the audio in seconds.
@@ -82,16 +83,20 @@ class Promise:
 def promised(window: Window) -> Promise:
     """Find the container by its first bytes, never by the file's name, and read what it promises.
 
-    Tags around the audio are left out. Raises DamagedFileError where the file contradicts its own sizes,
-    UnmeasurableError where it holds audio of several kinds, and OSError.
+    Tags around the audio are left out. Raises DamagedFileError where the file contradicts its own sizes or is of no
+    kind that is read, UnmeasurableError where it holds audio of several kinds, and OSError.
     """
     audio: Window = Excerpt(window, leading_tags(window), window.size)
     head = audio.at(0, 64)
     for matches, parser in _CONTAINERS:
         if matches(head):
             return parser(audio)
-    audio = _without_leading_zeros(audio)
-    return _frames(Excerpt(audio, 0, trailing_tags(audio))) or Promise(None, window)
+    bare = _without_leading_zeros(audio)
+    found = _frames(Excerpt(bare, 0, trailing_tags(bare)))
+    if found is None:
+        message = f"is {kind_of(audio)}"
+        raise DamagedFileError(message)
+    return found
 
 
 def _flac(audio: Window) -> Promise:
@@ -100,7 +105,7 @@ def _flac(audio: Window) -> Promise:
     info = flac.parse_stream_info(place.stream_info) if place else None
     has_count = info is not None and info.frames is not None
     last = audio.size - _LONGEST_FLAC_FRAME
-    if not has_count and last > 0 and _only_zeros(audio, last):
+    if not has_count and last > 0 and only_zeros(audio, last, audio.size):
         # FFmpeg would gather them all in memory, looking for the frame that follows.
         message = f"ends in {_LONGEST_FLAC_FRAME} zeros or more, which no frame can hold"
         raise DamagedFileError(message)
@@ -112,16 +117,18 @@ def _flac(audio: Window) -> Promise:
 def _wav(audio: Window) -> Promise:
     data = wav.wave_data(audio)
     form = data.form
-    if form is None or not form.is_pcm:
-        return Promise("wav", audio)
-    return Promise("wav", audio, data.length // form.frame_bytes, form.rate)
+    if form.tag in wav.MPEG_AUDIO and (found := _frames(data.samples)) is not None:
+        return found
+    if not form.is_pcm:
+        return Promise("wav", data.plain)
+    return Promise("wav", data.plain, data.samples.size // form.frame_bytes, form.rate)
 
 
 def _aiff(audio: Window) -> Promise:
-    common = aiff.common(audio)
-    if common is None or not common.is_pcm:
-        return Promise("aiff", audio)
-    return Promise("aiff", audio, common.frames, common.rate)
+    sound = aiff.sound(audio)
+    if not sound.is_pcm:
+        return Promise("aiff", sound.plain)
+    return Promise("aiff", sound.plain, sound.frames, sound.rate)
 
 
 def _mp4(audio: Window) -> Promise:
@@ -133,128 +140,183 @@ def _ogg(audio: Window) -> Promise:
     links = ogg.audio_links(audio)
     if not links:
         return Promise("ogg", audio)
-    alone = len(links) == 1
-    # FFmpeg does not trim the beginning of the later links: a Vorbis block, or Opus' pre-skip, comes on top of each.
-    # And it mistakes the one page of a short stream for a beginning that was trimmed.
-    slack = (len(links) - (links[0].pages > 1)) * _LONGEST_BLOCK
-    return Promise(
-        "ogg",
-        audio,
-        sum(link.end for link in links),
-        links[0].rate,
-        below=slack,
-        above=slack,
-        late=alone,
-        stream_info=links[0].stream_info if alone else None,
+    links = [link for link in links if link.pages]
+    if not links:
+        message = "holds no samples"
+        raise DamagedFileError(message)
+    # FFmpeg mistakes the one page of a short stream for a beginning that was trimmed.
+    slacks = [(link.pages <= 1) * _LONGEST_BLOCK for link in links]
+    return _row(
+        [
+            Promise(
+                "ogg",
+                link.audio(audio),
+                link.end,
+                link.rate,
+                below=slack,
+                above=slack,
+                late=True,
+                stream_info=link.stream_info,
+            )
+            for link, slack in zip(links, slacks, strict=True)
+        ]
     )
+
+
+def _row(promises: Sequence[Promise]) -> Promise:
+    """The first promise, with those behind it."""
+    return dataclasses.replace(promises[0], behind=tuple(promises[1:]))
+
+
+# Files that are nothing but frames
+
+
+_ROWS = (
+    (adts.HEADER_BYTES, adts.length_like),
+    (mp3.HEADER_BYTES, partial(mp3.length_like, counts=True)),
+)
+"""How frames of either kind are looked for: the bytes of a header, and what makes a `frames.Length` of one."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Frames of one stream in a row: the bytes of a file up to `end`, `parts` the windows that hold them alone.
+
+    `key` is equal in runs that may be played as one stream.
+    """
+
+    demuxer: str
+    parts: tuple[Window, ...]
+    end: int
+    count: int
+    samples: int
+    rate: int
+    key: bytes
+    info: mp3.Count | None = None
+
+    @property
+    def promise(self) -> Promise:
+        """What these frames promise. FFmpeg trims by LAME's tag only where it believes it, and may drop a frame."""
+        samples = self.count * self.samples
+        audio = Joined(*self.parts)
+        if self.demuxer == "aac":
+            slack = 2 * self.samples
+            return Promise("aac", audio, samples, self.rate, below=slack, above=slack)
+        nominal = max(0, samples - (self.info.trimmed if self.info else 0))
+        above = samples - nominal + self.samples
+        return Promise("mp3", audio, nominal, self.rate, below=self.samples, above=above)
 
 
 def _frames(audio: Window) -> Promise | None:
     """What MP3 and ADTS promise, from the first byte on or, as FFmpeg plays them, from behind something else."""
-    found = _adts(audio) or _mp3(audio)
-    if found is not None:
-        return found
-    for header, like in ((adts.HEADER_BYTES, adts.length_like), (mp3.HEADER_BYTES, mp3.length_like)):
-        start = frames.row(audio, 0, header, like)
-        if start is not None:
-            behind = Excerpt(audio, start, audio.size)
-            return _adts(behind) or _mp3(behind)
+    runs = _runs(audio)
+    if runs:
+        return _row([run.promise for run in runs])
+    starts = [frames.row(audio, 0, header, like) for header, like in _ROWS]
+    for start in sorted(start for start in starts if start is not None):
+        if runs := _runs(Excerpt(audio, start, audio.size)):
+            return _row([run.promise for run in runs])
     return None
 
 
-def _mp3(audio: Window) -> Promise | None:
-    first = audio.at(0, mp3.HEADER_BYTES)
-    header = mp3.header_at(audio, 0)
+def _runs(audio: Window) -> list[_Run]:
+    """All frames of a file: those of one MP3 or ADTS, or of several that were put together, with or without tags."""
+    runs: list[_Run] = []
+    offset = 0
+    while offset < audio.size and (run := _adts(audio, offset, runs) or _mp3(audio, offset, runs)) is not None:
+        before = runs[-1] if runs else None
+        if before and before.key == run.key and not before.info and not run.info:
+            # One decoder for both: a recording in segments has tags between frames that need each other.
+            run = dataclasses.replace(run, parts=before.parts + run.parts, count=before.count + run.count)
+            del runs[-1]
+        runs.append(run)
+        offset = tags_behind(audio, run.end)
+    if runs:
+        _check_rest(audio, runs[-1], offset)
+    return runs
+
+
+def _mp3(audio: Window, offset: int, before: Sequence[_Run]) -> _Run | None:
+    """The MP3 that begins at `offset`, behind the runs `before`, if one does; see `_walk`."""
+    first = audio.at(offset, mp3.HEADER_BYTES)
+    header = mp3.header_at(audio, offset)
     if header is None:
         return None
-    walk = frames.walk(audio, mp3.HEADER_BYTES, mp3.length_like(first))
-    info = mp3.info_count(audio.at(0, header.length))
-    if not (info and info.frames):
-        _check_holes(audio, walk, mp3.HEADER_BYTES, mp3.length_like(first))
-        if walk.count < 2 and walk.end < audio.size and not walk.missing:
-            return None
-    count = walk.count - (1 if info else 0)
-    whole = _is_whole(audio, walk, count, info)
+    info = mp3.info_count(audio.at(offset, header.length))
+    lead = offset + header.length if info else offset
+    walk = _walk(
+        audio, lead, mp3.HEADER_BYTES, mp3.length_like(first), counted=info.frames if info else 0, first=not before
+    )
+    if walk is None:
+        return None
     if info and info.frames:
-        _compare(info, count, walk, more=not whole)
-    if whole:
-        audio = Excerpt(audio, 0, walk.end)
-    elif info and info.frames:
-        count = info.frames
-    else:
-        return Promise("mp3", audio)
-    # The walk has seen every frame; FFmpeg trims by LAME's tag only where it believes it, and may drop one to get in.
-    trimmed = info.trimmed if info else 0
-    samples = count * header.samples
-    nominal = max(0, samples - trimmed)
-    return Promise("mp3", audio, nominal, header.rate, below=header.samples, above=samples - nominal + header.samples)
+        _compare(info, walk, lead + walk.end - offset, more=tags_behind(audio, lead + walk.end) < audio.size)
+    end = lead + walk.end
+    key = b"mp3" + mp3.stream_of(first)
+    return _Run("mp3", (Excerpt(audio, offset, end),), end, walk.count, header.samples, header.rate, key, info)
 
 
-def _compare(info: mp3.Count, count: int, walk: frames.Walk, *, more: bool) -> None:
+def _adts(audio: Window, offset: int, before: Sequence[_Run]) -> _Run | None:
+    """The AAC that begins at `offset`, behind the runs `before`, if one does; see `_walk`."""
+    first = audio.at(offset, adts.HEADER_BYTES)
+    header = adts.header_at(audio, offset)
+    walk = _walk(audio, offset, adts.HEADER_BYTES, adts.length_like(first), first=not before) if header else None
+    if header is None or walk is None:
+        return None
+    end = offset + walk.end
+    return _Run("aac", (Excerpt(audio, offset, end),), end, walk.count, adts.FRAME_SAMPLES, header.rate, first[2:3])
+
+
+def _walk(
+    audio: Window, offset: int, header: int, length: frames.Length, *, counted: int = 0, first: bool
+) -> frames.Walk | None:
+    """Walk the frames from `offset` on; None where they are so few that it is an accident.
+
+    Raises DamagedFileError where the file ends inside a frame, unless all that were `counted` are there, or frames that
+    are not the `first` of the file would begin with it.
+    """
+    walk = frames.walk(Excerpt(audio, offset, audio.size), header, length)
+    if walk.missing and (first or walk.count) and not 0 < counted <= walk.count:
+        message = f"ends too early: its last frame lacks {walk.missing} bytes"
+        raise DamagedFileError(message)
+    end = offset + walk.end
+    if counted or walk.count >= 2 or end == audio.size:
+        return walk
+    if walk.count and frames.row(audio, end, header, lambda _: length) is not None:
+        message = f"holds no frame at byte {end}"
+        raise DamagedFileError(message)
+    return None
+
+
+def _compare(info: mp3.Count, walk: frames.Walk, octets: int, *, more: bool) -> None:
     """Raise DamagedFileError where frames are missing or on top, unless the header's own byte count says otherwise.
 
-    With `more` there is something else where the walk ended.
+    The walk ended `octets` behind the beginning; with `more` there is something else than tags.
     Without a byte count one frame of difference is forgiven: not all encoders count the same frames.
     """
     slack = 0 if info.octets else 1
-    if count < info.frames - slack and walk.end < (info.octets or walk.end + 1):
-        fault = f"holds no frame at byte {walk.end}" if more else "ends too early"
-        message = f"{fault}: {count} of the {info.frames} frames that its header counts are there"
+    if walk.count < info.frames - slack and octets < (info.octets or octets + 1):
+        fault = f"holds no frame at byte {octets}" if more else "ends too early"
+        message = f"{fault}: {walk.count} of the {info.frames} frames that its header counts are there"
         raise DamagedFileError(message)
-    if count > info.frames + slack and walk.end > info.octets:
-        message = f"holds more than it promises: {count} frames where its header counts {info.frames}"
+    if walk.count > info.frames + slack and octets > info.octets:
+        message = f"holds more than it promises: {walk.count} frames where its header counts {info.frames}"
         raise DamagedFileError(message)
 
 
-def _adts(audio: Window) -> Promise | None:
-    first = audio.at(0, adts.HEADER_BYTES)
-    header = adts.header_at(audio, 0)
-    if header is None:
-        return None
-    walk = frames.walk(audio, adts.HEADER_BYTES, adts.length_like(first))
-    _check_holes(audio, walk, adts.HEADER_BYTES, adts.length_like(first))
-    if walk.count < 2 and walk.end < audio.size and not walk.missing:
-        return None
-    if not _is_whole(audio, walk, walk.count, None):
-        return Promise("aac", audio)
-    slack = 2 * adts.FRAME_SAMPLES
-    samples = walk.count * adts.FRAME_SAMPLES
-    return Promise("aac", Excerpt(audio, 0, walk.end), samples, header.rate, below=slack, above=slack)
+def _check_rest(audio: Window, run: _Run, offset: int) -> None:
+    """Raise DamagedFileError where frames go on behind something else than tags, or may do so untold.
 
-
-def _check_holes(audio: Window, walk: frames.Walk, header: int, length: frames.Length) -> None:
-    """Raise DamagedFileError where the frames go on behind something else than tags: FFmpeg would skip it, and a frame.
-
-    Streams that were recorded in segments have tags between them.
+    The tags behind the last run end at `offset`. A frame behind a hole FFmpeg would skip with it. Many zeros behind
+    frames without a count are what an unfinished download looks like.
     """
-    if not walk.count or walk.missing or leading_tags(Excerpt(audio, walk.end, audio.size)):
+    counted = run.info is not None and run.info.frames > 0
+    behind = audio.size - offset
+    if behind <= (MOST_LOOKED_AT if counted else _MOST_ZEROS_BEHIND) and only_zeros(audio, offset, audio.size):
         return
-    # A row at the very end of the walk is one that was given up for its length.
-    if frames.row(audio, walk.end, header, lambda _: length) not in {None, walk.end}:
-        message = f"holds no frame at byte {walk.end}"
+    if not counted or any(frames.row(audio, offset, header, like) is not None for header, like in _ROWS):
+        message = f"holds no frame at byte {offset}"
         raise DamagedFileError(message)
-
-
-def _is_whole(audio: Window, walk: frames.Walk, count: int, info: mp3.Count | None) -> bool:
-    """Whether the walk saw all the audio: nothing, or nothing but zeros, behind it.
-
-    Raises DamagedFileError where the file ends inside a frame, unless all frames that were counted are there.
-    """
-    counted = info is not None and 0 < info.frames <= count
-    if walk.missing and not counted:
-        message = f"ends too early: its last frame lacks {walk.missing} bytes"
-        raise DamagedFileError(message)
-    # Many zeros behind frames that nobody counted are what an unfinished download looks like.
-    few = audio.size - walk.end <= (_MOST_ZEROS_LOOKED_AT if counted else _MOST_ZEROS_BEHIND)
-    return bool(walk.missing) or (few and _only_zeros(audio, walk.end))
-
-
-def _only_zeros(window: Window, offset: int) -> bool:
-    while block := window.at(offset, _BLOCK):
-        if block.count(0) != len(block):
-            return False
-        offset += len(block)
-    return True
 
 
 def _without_leading_zeros(audio: Window) -> Window:

@@ -9,6 +9,13 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
+
+MOST_LOOKED_AT = 1 << 30
+"""So many bytes behind the audio are looked through, where it matters what they are: a hole may be of any size."""
+
+_BLOCK = 1 << 20
+
 
 class Window(Protocol):
     """Bytes that can be read at any place, without a position."""
@@ -60,6 +67,71 @@ class Excerpt:
         if not 0 <= offset < self.size:
             return b""
         return self._window.at(self._start + offset, min(length, self.size - offset))
+
+
+class Joined:
+    """Several windows, one behind the other."""
+
+    def __init__(self, *parts: Window) -> None:
+        self._parts = parts
+        self.size = sum(part.size for part in parts)
+
+    def at(self, offset: int, length: int) -> bytes:
+        """See `Window.at`."""
+        block = b""
+        for part in self._parts:
+            if length <= 0 or offset < 0:
+                break
+            if offset < part.size:
+                piece = part.at(offset, length)
+                block = block + piece if block else piece
+                if len(piece) < min(length, part.size - offset):
+                    break
+                length -= len(piece)
+                offset = part.size
+            offset -= part.size
+        return block
+
+
+class Literally:
+    """Bytes as a window."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.size = len(content)
+
+    def at(self, offset: int, length: int) -> bytes:
+        """See `Window.at`."""
+        return self._content[offset : offset + length] if offset >= 0 and length > 0 else b""
+
+
+class Swapped:
+    """Another window of numbers of `width` bytes each, with the bytes of every number in reversed order."""
+
+    def __init__(self, window: Window, width: int) -> None:
+        self._window = window
+        self._width = width
+        self.size = window.size - window.size % width
+
+    def at(self, offset: int, length: int) -> bytes:
+        """See `Window.at`."""
+        length = min(length, self.size - offset)
+        if offset < 0 or length <= 0:
+            return b""
+        lead = offset % self._width
+        count = -(-(lead + length) // self._width)
+        block = self._window.at(offset - lead, count * self._width)
+        whole = np.frombuffer(block, np.uint8, len(block) // self._width * self._width)
+        return whole.reshape(-1, self._width)[:, ::-1].tobytes()[lead : lead + length]
+
+
+def only_zeros(window: Window, start: int, end: int) -> bool:
+    """Whether all bytes from `start` to `end` are zeros, as far as there are any."""
+    while block := window.at(start, min(_BLOCK, end - start)):
+        if block.count(0) != len(block):
+            return False
+        start += len(block)
+    return True
 
 
 class WindowReader:

@@ -29,7 +29,7 @@ def with_a_hole(tmp_path: Path, opened: Opened, whole: bytes, size: float) -> tu
     return source, readings
 
 
-@pytest.mark.parametrize("size", [4e9, 43e9, 5e12])
+@pytest.mark.parametrize("size", [43e9, 5e12])
 @pytest.mark.parametrize("kind", ["flac", "wav", "aiff", "mp3", "ogg", "opus", "ogg flac", "m4a", "m4a faststart"])
 def test_hole_behind_a_short_file_is_refused(
     tmp_path: Path, opened: Opened, healthy: Healthy, kind: str, size: float
@@ -54,7 +54,7 @@ def test_hole_behind_flac_that_counts_nothing_is_refused(tmp_path: Path, opened:
 
 def test_hole_alone_is_no_audio(tmp_path: Path, opened: Opened) -> None:
     source, readings = with_a_hole(tmp_path, opened, b"", 5e12)
-    with pytest.raises(DamagedFileError, match="cannot be decoded"):
+    with pytest.raises(DamagedFileError, match="nothing but zeros"):
         decode(source, "full_mix", 7200.0)
     assert len(readings) < FEW
 
