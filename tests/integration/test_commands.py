@@ -63,6 +63,7 @@ def test_progress_adds_up_and_counts_the_locked_beside(dataset: Path) -> None:
         _, out, _ = run("audiobatchctl", "progress", dataset, "--json")
         assert json.loads(out) == {
             "dataset": str(dataset), "features": None, "total": 5, "complete": 2, "incomplete": 3, "locked": 2,
+            "near_misses": [],
         }  # fmt: skip
 
 
