@@ -88,7 +88,7 @@ def mount_of(path: str) -> str:
     return f"{_ESCAPED.sub(_unescaped, mount[4])} ({mount[mount.index('-') + 1]})" if mount else ""
 
 
-def resolved(path: str, patience: float = 5.0) -> str | None:
+def resolved(path: str, patience: float = 3.0) -> str | None:
     """`path` made absolute, without links; None where a disk on its way does not answer.
 
     Where a mount may hang a process of its own looks, for a thread that is caught there could not be ended.

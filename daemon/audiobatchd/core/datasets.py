@@ -151,6 +151,11 @@ class Dataset:
         return Cause.HANG in self.holds
 
     @property
+    def is_local(self) -> bool:
+        """Whether its file system is one of this machine, as the last walk told."""
+        return self.locks.startswith("local")
+
+    @property
     def is_left_alone(self) -> bool:
         """Whether nothing is begun in it, neither job nor look: its disk is being asked, or does not answer."""
         return self.trial is not None or self.hangs

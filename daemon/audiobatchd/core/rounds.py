@@ -244,7 +244,9 @@ class Rounds:
     def _ask_before_rounds(self, now: float) -> list[do.Action]:
         due = []
         for path, dataset in self._datasets.items():
-            times = (dataset.reap_at, dataset.next_walk(once=self._plan.once))
+            # The frequent look at a root that no network and no other program serves is spared that.
+            look_at = None if self._plan.once or dataset.is_local else dataset.look_at
+            times = (dataset.reap_at, dataset.count_at, look_at, dataset.next_walk(once=self._plan.once))
             if dataset.trees or any(when is not None and when <= now for when in times):
                 due.append(path)
         return self.ask_first(due, now)

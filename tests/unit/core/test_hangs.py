@@ -11,7 +11,7 @@ from audiobatchd.core import events as on
 from audiobatchd.core.datasets import NO_ANSWER
 from audiobatchd.core.messages import Stage
 from audiobatchd.core.slot import SlotState
-from audiobatchd.model import Cause, DatasetState, FolderState, Outcome, WalkKind
+from audiobatchd.model import Cause, DatasetState, FolderState, Outcome, WalkKind, WatchReport
 from support.core_rig import Rig, jobs, key, only, plan, reading, reads, reports
 
 FAR, NEAR = "/far", "/near"
@@ -240,6 +240,19 @@ def test_a_disk_that_has_been_silent_is_asked_before_anything_begins() -> None:
     actions = made.tell(on.FolderHint(key("A", NEAR)))
     assert (reads(actions), len(only(do.Probe, actions))) == ([], 1)
     assert reads(made.tell(on.Probed(NEAR, Cause.HANG))) == [key("A", NEAR)]
+
+
+@pytest.mark.parametrize("locks", ["network (nfs4)", "local (ext4)"])
+def test_a_look_at_a_root_that_may_hang_is_asked_for_first(locks: str) -> None:
+    made = rig(fresh=2.0)
+    made.boot()
+    made.tell(on.Probed(NEAR, Cause.HANG), on.Probed(FAR, Cause.HANG, NO_ANSWER))
+    made.tell(on.Walked(NEAR, WalkKind.FULL, (1, 2), empty=False, locks=locks))
+    made.tell(on.LocksSeen(NEAR, {}), on.RootSeen(NEAR, (1, 2), WatchReport(True, "inotify"), NEAR))
+    actions = made.tick(6.0)
+    asked = [each.key.dataset for each in only(do.Probe, actions) if each.briefly]
+    looked = [each.dataset for each in only(do.LookAtRoot, actions)]
+    assert (asked, looked) == (([], [NEAR]) if "local" in locks else ([NEAR], []))
 
 
 def test_the_service_is_ready_without_a_root_that_hangs() -> None:
