@@ -127,7 +127,8 @@ def _parse_common(chunk: bytes, form: bytes) -> _Common:
 
 def _sound(common: _Common, samples: Window, layout: bytes, *, sized: bool) -> Sound:
     width, kind, bits, frames = common.width, common.kind, common.bits, common.frames
-    if width:
+    is_pcm = kind in _BIG | _LITTLE | set(_WIDTHS)
+    if is_pcm:
         frame = width * common.channels
         if not frame or width > 8 or (width > 4 and kind in _BIG | _LITTLE) or bits > 64:
             message = f"says what cannot be in its COMM chunk: {bits} bits a sample, {common.channels} channels"
@@ -153,7 +154,7 @@ def _sound(common: _Common, samples: Window, layout: bytes, *, sized: bool) -> S
     plain = Joined(
         Literally(b"FORM" + struct.pack(">I", 4 + len(head) + samples.size & 0xFFFFFFFF) + b"AIFC" + head), samples
     )
-    return Sound(frames, _extended(common.rate), bool(width), plain)
+    return Sound(frames, _extended(common.rate), is_pcm, plain)
 
 
 def _extended(octets: bytes) -> float:

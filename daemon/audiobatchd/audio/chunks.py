@@ -26,6 +26,9 @@ FILES = frozenset({b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM"})
 _HEADER = 8
 _FILE_HEADER = 12
 _BLOCK = 1 << 22
+_FAR = 1 << 30
+"""How far another file is looked for: samples may be nearly all hole."""
+
 _MOST_TRAILING = (1 << 28) + (1 << 20)
 _PRINTABLE = (0x20, 0x7E)
 
@@ -93,6 +96,7 @@ def trailing_chunks(window: Window, start: int, order: Order) -> int:
 
 def check_alone(window: Window, start: int, end: int) -> None:
     """Raise DamagedFileError where another file begins among the samples from `start` to `end`, which have no count."""
+    end = min(end, start + _FAR)
     while start + _FILE_HEADER <= end:
         block = window.at(start, min(_BLOCK, end - start))
         for word in (b"WAVE", b"AIFF", b"AIFC"):

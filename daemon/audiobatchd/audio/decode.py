@@ -40,8 +40,9 @@ _LEAST_RATE, _MOST_RATE = 8000, 192_000
 _MOST_BYTES_A_SECOND = _MOST_RATE * MOST_CHANNELS * 8
 # A file with more channels is told from an impossible one.
 _MORE_CHANNELS = 8
-# Tags, pictures, chunks of other programs, zeros.
-_MOST_BESIDE = 1 << 33
+# Tags, pictures, chunks of other programs, zeros: what the decoder has to pass, and what the digest alone reads.
+_MOST_BESIDE = 1 << 30
+_MOST_BEHIND = 1 << 33
 _UNPROMISED_SECONDS = 600
 _LONGEST_FRAME = 1 << 16
 # What squares and sums of float32 samples can still hold; a file of integers called floats stays far below.
@@ -68,9 +69,9 @@ def decode(
     if not source.stamp.size:
         message = "is empty"
         raise DamagedFileError(message)
-    take = _Take(_Limit(max_duration, on_promise), source)
     promise = promised(source.window())
-    if promise.demuxer not in (None, "mov"):  # whose header FFmpeg reads; of the others it may look for more, anywhere
+    take = _Take(_Limit(max_duration, on_promise), source, promise.size)
+    if promise.demuxer != "mov":  # whose header FFmpeg reads; of the others it may look for more, anywhere
         take.check_size(promise.seconds)
     for part in (promise, *promise.behind):
         reader = WindowReader(part.audio)
@@ -107,21 +108,17 @@ class _Limit:
     seconds: float
     on_promise: Callable[[float | None], None]
 
-    def promise(self, seconds: float | None, size: int) -> None:
-        """Take note of the length that the file promises, None where it promises none, and of its `size` in bytes."""
-        self.check(seconds or 0.0)
-        self.check_size(seconds, size)
-        self.on_promise(seconds)
-
-    def check_size(self, seconds: float | None, size: int) -> None:
+    def check_size(self, seconds: float | None, size: int, given: int) -> None:
         """Raise DamagedFileError where nothing so short can be so large, BeyondLimitError where it must be too long.
 
-        A file that is nearly all hole is read in hours, whatever is at its beginning.
+        A file that is nearly all hole is read in hours, whatever is at its beginning: of its `size`, the decoder reads
+        what it is `given`, and all of it is digested.
         """
-        if seconds is None and size > self.seconds * _MOST_BYTES_A_SECOND + _MOST_BESIDE:
+        if seconds is None and given > self.seconds * _MOST_BYTES_A_SECOND + _MOST_BESIDE:
             message = f"longer than {_duration_in_words(self.seconds)}, by its size"
-            raise BeyondLimitError(message, size / _MOST_BYTES_A_SECOND)
-        if seconds is not None and size > seconds * _MORE_CHANNELS * _MOST_BYTES_A_SECOND + _MOST_BESIDE:
+            raise BeyondLimitError(message, given / _MOST_BYTES_A_SECOND)
+        taken = (seconds or 0.0) * _MORE_CHANNELS * _MOST_BYTES_A_SECOND
+        if seconds is not None and (given > taken + _MOST_BESIDE or size > taken + _MOST_BEHIND):
             message = f"holds {size} bytes, far more than the {seconds:.3f} s that it promises can take"
             raise DamagedFileError(message)
 
@@ -135,10 +132,12 @@ class _Limit:
 class _Take:
     """What was decoded so far of one file, part behind part; all parts have the same rate, channels and format."""
 
-    def __init__(self, limit: _Limit, source: SourceFile) -> None:
+    def __init__(self, limit: _Limit, source: SourceFile, given: int) -> None:
         self._limit = limit
-        self._size = source.stamp.size
-        self._on_progress = source.on_progress
+        self._source = source
+        self._given = given
+        """How many bytes of the file the decoder is handed."""
+        self._is_promised = False
         self._gatherer: Gatherer | None = None
         self._kind: tuple[int, AudioLayout, str] | None = None
         self._channels: tuple[str, ...] = ()
@@ -156,12 +155,15 @@ class _Take:
 
     def check_size(self, seconds: float | None) -> None:
         """See `_Limit.check_size`."""
-        self._limit.check_size(seconds, self._size)
+        self._limit.check_size(seconds, self._source.stamp.size, self._given)
 
     def promise(self, seconds: float | None) -> None:
-        """Take note of the length that the whole file promises, if any, before anything of it was decoded."""
-        if self._gatherer is None:
-            self._limit.promise(seconds, self._size)
+        """Take note of the length that the whole file promises, None where it promises none; the first time only."""
+        if not self._is_promised:
+            self._is_promised = True
+            self._limit.check(seconds or 0.0)
+            self.check_size(seconds)
+            self._limit.on_promise(seconds)
 
     def begin(self, first: AudioFrame, order: AudioLayout | None, codec: str, room: int) -> None:
         """Make ready for a part that begins with this frame; `room` is how many frames may come, of the whole file.
@@ -177,12 +179,12 @@ class _Take:
     def add(self, frame: AudioFrame) -> NDArray[Any]:
         """Gather one frame; gives its raw samples as `Gatherer.add` does."""
         assert self._gatherer is not None
-        self._on_progress()
         if (frame.sample_rate, frame.layout, frame.format.name) != self._kind:
             message = f"changes its sample rate or its channels at {self.seconds:.3f} s"
             raise DamagedFileError(message)
         raw = self._gatherer.add(frame)
         self._limit.check(self.seconds)
+        self._source.on_progress()
         return raw
 
     def fault(self, error: Exception | None = None) -> str:

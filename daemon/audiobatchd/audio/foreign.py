@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 
 from audiobatchd.audio import mp3
-from audiobatchd.audio.window import MOST_LOOKED_AT, Window, only_zeros
+from audiobatchd.audio.window import Window, only_zeros
 
 _HEAD = 4096
 _MOST_ODD = 0.02
+_MOST_ZEROS = 1 << 28
 
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\x1a\x45\xdf\xa3", "Matroska/WebM"),
@@ -100,7 +101,7 @@ def kind_of(window: Window) -> str:
     if _is_text(head):
         name = next((name for pattern, name in _TEXTS if pattern.match(head)), "text")
         return _unread(name)
-    if only_zeros(window, 0, min(window.size, MOST_LOOKED_AT)):
+    if window.size <= _MOST_ZEROS and only_zeros(window, 0, window.size):
         return "nothing but zeros"
     return "of no kind that is read: no audio begins in its first 64 KiB"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from audiobatchd.audio.flac import StreamInfo, parse_stream_info
-from audiobatchd.audio.window import MOST_LOOKED_AT, Excerpt, Joined, Literally, Window
+from audiobatchd.audio.window import Excerpt, Joined, Literally, Window
 from audiobatchd.errors import DamagedFileError, UnmeasurableError
 
 MARKER = b"OggS"
@@ -21,6 +21,9 @@ _MOST_PAGES = 4_000_000
 _NEGATIVE = 1 << 63
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
 _BLOCK = 1 << 20
+_FAR = 1 << 30
+"""How far behind something else another page is looked for: a file may be nearly all hole."""
+
 _POLYNOMIAL = 0x04C11DB7
 
 
@@ -137,15 +140,15 @@ def _check_end(window: Window, offset: int, links: list[Link]) -> None:
         message = "ends too early: inside a page"
         raise DamagedFileError(message)
     ended = not links or links[-1].ended
-    if not ended or (rest and (window.size - offset > MOST_LOOKED_AT or _holds_page(window, offset))):
+    if not ended or (rest and _holds_page(window, offset)):
         message = f"holds no page at byte {offset}" if rest else "ends too early: its last page is missing"
         raise DamagedFileError(message)
 
 
 def _holds_page(window: Window, offset: int) -> bool:
     """Whether there is another page behind `offset`."""
-    overlap = len(MARKER)
-    while len(block := window.at(offset, _BLOCK)) > overlap:
+    overlap, end = len(MARKER), offset + _FAR
+    while offset < end and len(block := window.at(offset, _BLOCK)) > overlap:
         if MARKER + b"\0" in block:
             return True
         offset += len(block) - overlap

@@ -15,7 +15,7 @@ from functools import partial
 from audiobatchd.audio import adts, aiff, flac, frames, mp3, mp4, ogg, wav
 from audiobatchd.audio.foreign import kind_of
 from audiobatchd.audio.tags import leading_tags, tags_behind, trailing_tags
-from audiobatchd.audio.window import MOST_LOOKED_AT, Excerpt, Joined, Window, only_zeros
+from audiobatchd.audio.window import Excerpt, Joined, Window, only_zeros
 from audiobatchd.errors import DamagedFileError
 
 _MOST_ZEROS_BEFORE = 1 << 16
@@ -51,6 +51,11 @@ class Promise:
         if self.frames is None or self.rate <= 0:
             return None
         return max(0.0, self.frames / self.rate - self.start) + sum(each.seconds or 0.0 for each in self.behind)
+
+    @property
+    def size(self) -> int:
+        """How many bytes are given to the decoder, with what is behind."""
+        return self.audio.size + sum(each.size for each in self.behind)
 
     def completed(self, start: Fraction | None, duration: Fraction | None, rate: int) -> Promise:
         """This promise with what FFmpeg read from the header: start and duration of the audio in seconds.
@@ -311,8 +316,8 @@ def _check_rest(audio: Window, run: _Run, offset: int) -> None:
     frames without a count are what an unfinished download looks like.
     """
     counted = run.info is not None and run.info.frames > 0
-    behind = audio.size - offset
-    if behind <= (MOST_LOOKED_AT if counted else _MOST_ZEROS_BEHIND) and only_zeros(audio, offset, audio.size):
+    few = audio.size - offset <= _MOST_ZEROS_BEHIND
+    if few and only_zeros(audio, offset, audio.size):
         return
     if not counted or any(frames.row(audio, offset, header, like) is not None for header, like in _ROWS):
         message = f"holds no frame at byte {offset}"

@@ -11,9 +11,6 @@ from typing import Protocol
 
 import numpy as np
 
-MOST_LOOKED_AT = 1 << 30
-"""So many bytes behind the audio are looked through, where it matters what they are: a hole may be of any size."""
-
 _BLOCK = 1 << 20
 
 

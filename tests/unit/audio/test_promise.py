@@ -259,10 +259,14 @@ def test_aiff(content: bytes, frames_: int | None, rate: float) -> None:
         (aiff_file((b"COMM", b"short"), SSND), "holds a COMM chunk of 5 bytes, which is too short"),
         (aiff_file(SSND), "holds no samples: it has no COMM chunk"),
         (aiff_file(comm(5)), "holds no samples: it has no SSND chunk"),
+        (
+            aiff_file((b"COMM", struct.pack(">HIH", 1, 5, 0) + comm(5)[1][8:]), SSND),
+            "says what cannot be in its COMM chunk: 0 bits a sample, 1 channels",
+        ),
         (aiff_file(comm(5), SSND, SSND), "holds another file behind its own, or SSND twice: at byte 64"),
         (aiff_file(comm(5), SSND) + aiff_file(comm(5), SSND), "holds another file behind its own, .*: at byte 64"),
     ],
-    ids=["cut", "more than counted", "short", "no COMM", "no SSND", "two of a kind", "two files"],
+    ids=["cut", "more than counted", "short", "no COMM", "no SSND", "no bits", "two of a kind", "two files"],
 )
 def test_damaged_aiff(content: bytes, message: str) -> None:
     with pytest.raises(DamagedFileError, match=f"^{message}$"):
