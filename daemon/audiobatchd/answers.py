@@ -164,9 +164,9 @@ class Answers:
             raise UnknownFolderError(message)
         self._supervisor.tell(FolderHint(key))
         folder = ledger.active[key]
-        if folder.is_suspect:
-            cure = "a retry takes the suspicion from it"
-            return Retried(0, [f"a service or a machine died over it, so it is measured last, and alone; {cure}"])
+        if folder.goes_alone:
+            why = "a service or a machine died over it" if folder.is_suspect else "memory was too short for it"
+            return Retried(0, [f"{why}, so it is measured last, and alone; a retry puts it among the others again"])
         remarks = []
         if folder.state is FolderState.SETTLING:
             settle = self._core.plan.limits.settle[key.dataset]

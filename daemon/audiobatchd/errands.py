@@ -94,6 +94,8 @@ class Terms:
     policy: Policy
     record_limit: int = RECORD_LIMIT
     """Bytes that a record may have."""
+    worker_memory: int = 0
+    """Bytes that a worker may have."""
 
 
 class Errands:
@@ -218,13 +220,17 @@ class Errands:
             action.memory,
             action.verdict,
             action.signature if counts else "",
-            judges(self._offers) if action.verdict else "",
+            self._judges_of(action) if action.verdict else "",
             action.charges,
             action.suspicions,
         )
         note = Note(action.key, memory)
         self._catalog.expect(note)  # now: a reading of this folder may begin before the catalog's thread is there
         self._in_catalog(partial(self._catalog.note, [note]))
+
+    def _judges_of(self, action: do.Remember) -> str:
+        terms = self._terms.get(action.key.dataset)
+        return judges(self._offers, terms.worker_memory if terms and action.by_memory else None)
 
     def note_root(self, action: do.NoteRoot) -> None:
         """Remember which directory a dataset's root is; at once, for readings that follow are judged by it."""
@@ -290,6 +296,7 @@ class Errands:
             watch,
             self._short,
             terms.record_limit,
+            terms.worker_memory,
             self._known.get(dataset),
         )
 

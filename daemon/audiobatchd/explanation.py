@@ -150,6 +150,6 @@ def hindrance(dataset: Dataset, *, besides: Cause | None = None) -> str:
 def _turn(dataset: Dataset, folder: Folder | None) -> str:
     if not dataset.works:
         return f"it waits for its dataset: {dataset.standing[1]}"
-    if folder is not None and folder.is_suspect:
+    if folder is not None and folder.goes_alone:
         return "it is measured when nothing else is left to do, with nothing beside it"
     return "it is measured when its turn has come and a worker is free"

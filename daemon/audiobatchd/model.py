@@ -205,7 +205,8 @@ class Cause(StrEnum):
 
     IO: the disk or the mount fails. SPACE: no room is left, or no quota. OPERATOR: somebody wants it so. HANG: the disk
     does not answer at all. SHORTAGE: this process, or the machine, is short of descriptors, memory or processes, which
-    is no dataset's doing and holds none up.
+    is no dataset's doing and holds none up. MEMORY: the job took more than its worker may have, or than the kernel had
+    to give; that is the folder's alone, and may end when the limits change.
     """
 
     NONE = ""
@@ -214,6 +215,7 @@ class Cause(StrEnum):
     OPERATOR = "operator"
     HANG = "hang"
     SHORTAGE = "shortage"
+    MEMORY = "memory"
 
 
 class Attempt(Struct, frozen=True, omit_defaults=True):

@@ -19,8 +19,8 @@ _FRESH = 2.0
 
 def terms_of(config: Config, policy: Policy) -> list[Terms]:
     """How each dataset is looked at. `policy` is what the command line asks for."""
-    limit = size_in_bytes(config.record_limit)
-    return [Terms(each, _policy_for(config, each.path, policy), limit) for each in config.dataset]
+    limits = size_in_bytes(config.record_limit), size_in_bytes(config.worker_memory)
+    return [Terms(each, _policy_for(config, each.path, policy), *limits) for each in config.dataset]
 
 
 def plan_of(config: Config, policy: Policy, mode: Mode) -> Plan:
@@ -83,5 +83,6 @@ def _policy_for(config: Config, path: str, policy: Policy) -> Policy:
 
 def _looked_at_by(config: Config, path: str) -> tuple[object, ...]:
     dataset = next(each for each in config.dataset if each.path == path)
-    policy = (dataset.adopt, dataset.alone, config.recompute_other_models, config.max_duration, config.record_limit)
+    limits = config.max_duration, config.record_limit, config.worker_memory
+    policy = (dataset.adopt, dataset.alone, config.recompute_other_models, *limits)
     return dataset.ignore, dataset.mode, dataset.ready_marker, *policy

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 import msgspec
 import psutil
 
-from audiobatchd import interrupts
-from audiobatchd.core.events import Event, WorkerBroke, WorkerExited, WorkerSaid
+from audiobatchd import interrupts, oom
+from audiobatchd.core.events import OUT_OF_MEMORY, Event, WorkerBroke, WorkerExited, WorkerSaid
 from audiobatchd.core.messages import PACKET_LIMIT, ToWorker, WorkerSettings, decode_from_worker, encode
 
 _THREAD_CAPS = (
@@ -68,6 +68,7 @@ class Pool:
         self._workers: dict[int, _Worker] = {}
         self._spawned: set[int] = set()
         self._measurements = itertools.count()
+        self._kills = oom.Kills()
         # What workers have started themselves, by the worker's PID, as last looked for.
         self._children: dict[int, list[psutil.Process]] = {}
 
@@ -88,6 +89,7 @@ class Pool:
 
         A process that cannot be seen is left out, and may live all the same; so is one while descriptors are used up.
         """
+        self._kills.notice()
         if next(self._measurements) % _CHILDREN_EVERY == 0:
             with contextlib.suppress(psutil.Error, OSError):
                 self._children = _grandchildren()
@@ -201,15 +203,17 @@ class Pool:
         worker.channel.close()
         if self._workers.get(worker.slot) is worker:
             del self._workers[worker.slot]
+        killed = code == -signal.SIGKILL and self._kills.explains_one()
         self._post(
             WorkerExited(
                 worker.slot,
                 worker.process.pid,
-                _how(code, worker.lines),
+                _how(code, worker.lines, out_of_memory=killed),
                 signal=max(0, -code),
                 exit_code=code if code >= 0 else None,
                 from_outside=-code in interrupts.SENT,
                 lines=tuple(worker.lines),
+                out_of_memory=killed,
             )
         )
 
@@ -230,8 +234,10 @@ def _offer_to_the_oom_killer(pid: int) -> None:
         file.write(_OOM_SCORE_ADJ)
 
 
-def _how(code: int, lines: deque[str]) -> str:
+def _how(code: int, lines: deque[str], *, out_of_memory: bool) -> str:
     """An exit status in words, with the last line that the process wrote."""
+    if out_of_memory:  # it came out of the blue: what was written before has nothing to do with it
+        return OUT_OF_MEMORY
     how = f"killed by signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
     return f"{how} ({lines[-1]})" if lines else how
 

@@ -87,6 +87,8 @@ class Scanner:
     short: Callable[[OSError], None] = _impatient
     record_limit: int = RECORD_LIMIT
     """Bytes that a record may have."""
+    worker_memory: int = 0
+    """Bytes that a worker may have."""
     known: tuple[tuple[int, int], str] | None = None
     """The root, as (device, inode), and its place when a walk was last believed; None: as the catalog has them."""
 
@@ -275,11 +277,15 @@ class Scanner:
 
     def _counts(self, known: FolderMemory, listing: Listing) -> bool:
         """Whether what was charged still counts: not for other files, nor, once it is given up, by other analyzers."""
-        return known.signature == listing.signature and known.judges in ("", judges(self.offers))
+        return known.signature == listing.signature and (not known.judges or self._judges_still(known))
 
     def _given_up(self, known: FolderMemory, listing: Listing) -> bool:
-        same = known.signature == listing.signature and known.judges == judges(self.offers)
+        same = known.signature == listing.signature and self._judges_still(known)
         return bool(known.verdict) and same and not self.policy.overwrite
+
+    def _judges_still(self, known: FolderMemory) -> bool:
+        """Whether the analyzers, and where that was the reason the memory of a worker, are those that gave it up."""
+        return known.judges in (judges(self.offers), judges(self.offers, self.worker_memory))
 
 
 def _stamped(listing: Listing) -> str:

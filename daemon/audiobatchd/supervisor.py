@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from audiobatchd import eventlog, filesystems, streams
+from audiobatchd import eventlog, filesystems, oom, streams
 from audiobatchd.catalog import Catalog
 from audiobatchd.clock import Clock
 from audiobatchd.config import Config, differences, size_in_bytes
@@ -369,7 +369,7 @@ class Supervisor:
             for number, seconds in threads.measured({each: f"/proc/self/task/{each}" for each in at_work}, now).items():
                 path = at_work[number]
                 waiting[path] = max(seconds, waiting.get(path, 0.0))
-            self._queue.put_nowait(WorkersMeasured(self._pool.resident(), asleep, waiting))
+            self._queue.put_nowait(WorkersMeasured(self._pool.resident(), asleep, waiting, oom.limit()))
             self._errands.again()
             if self._catalog.trouble:
                 self._errands.mend_catalog()

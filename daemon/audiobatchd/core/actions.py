@@ -103,6 +103,8 @@ class Remember:
     verdict: str = ""
     charges: int = 0
     suspicions: int = 0
+    by_memory: bool = False
+    """The verdict holds as long as a worker may have no other amount of memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,14 +79,17 @@ class Facts(Struct):
     memory: Mapping[str, FileMemory]
 
 
-def judges(offers: tuple[Offer, ...]) -> str:
-    """Names the analyzers at their versions and models: a failure is looked at again when this changes."""
+def judges(offers: tuple[Offer, ...], worker_memory: int | None = None) -> str:
+    """Names the analyzers at their versions and models: a failure is looked at again when this changes.
+
+    `worker_memory` is there where it failed because it takes more.
+    """
     parts = []
     for offer in offers:
         if offer.unavailable is None:
             models = "".join(f"+{name}={digest}" for name, digest in sorted(offer.models.items()))
             parts.append(f"{offer.name}-{offer.version}{models}")
-    return " ".join(sorted(parts))
+    return " ".join([*sorted(parts), *(() if worker_memory is None else (f"worker_memory={worker_memory}",))])
 
 
 def assess(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> Assessment:

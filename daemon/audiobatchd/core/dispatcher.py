@@ -61,6 +61,8 @@ class Dispatcher:
         self._short, self._short_at = "", -math.inf
         self._undecided: list[tuple[Slot, on.WorkerExited]] = []
         """Workers that slept when they were killed, and are gone: who is to blame is told by the disk."""
+        self._memory_limit = 0
+        """How many bytes the service may have, as last measured."""
         self._news = News()
         self.rounds = Rounds(plan, self.datasets, self.ledger, self.life, self._news)
 
@@ -224,7 +226,7 @@ class Dispatcher:
         self.tally.ended(result.outcome, result.costs)
         before = self.ledger.active[key]
         remembered, counted, pardoned = before.memory, before.charges or before.suspicions, before.is_pardoned
-        folder = self.ledger.finished(key, result, now)
+        folder = self.ledger.finished(key, result, now, alone=assignment.alone)
         actions: list[do.Action] = []
         if attempt.outcome in _NO_GOOD_END:
             actions.append(do.KeepAttempt(key, attempt))
@@ -274,6 +276,9 @@ class Dispatcher:
         return [action for slot, exited in undecided for action in self._worker_exited(slot, exited, now)]
 
     def _measured(self, event: on.WorkersMeasured, now: float) -> list[do.Action]:
+        before, self._memory_limit = self._memory_limit, event.memory_limit
+        if before not in (0, event.memory_limit):
+            self._other_memory(now)
         actions = self.crew.measured(event.resident, event.asleep, now)
         for slot in self.crew.busy():
             if slot.assignment is not None and slot.asleep >= self.plan.asleep:
@@ -282,6 +287,11 @@ class Dispatcher:
             if seconds >= self.plan.asleep:
                 actions += self.rounds.suspected(FolderKey(path, ""), now)
         return actions + self._end_the_sleeping(None, now)
+
+    def _other_memory(self, now: float) -> None:
+        """The service, or a worker, may have more memory or less: what did not fit is tried again."""
+        for path in self.datasets:
+            self.ledger.resume(path, Cause.MEMORY, now)
 
     def _end_the_sleeping(self, only: FolderKey | None, now: float) -> list[do.Action]:
         """End what sleeps where the disk does not answer, in a whole dataset or in the folder `only`."""
@@ -346,11 +356,13 @@ class Dispatcher:
 
     def _replan(self, event: on.Replanned, now: float) -> None:
         """Go by another configuration from now on; what runs, runs on by the old one."""
-        self.plan = event.plan
+        before, self.plan = self.plan, event.plan
         self.ledger.limits = event.plan.limits
         self.life.stop_grace = event.plan.stop_grace
         self.crew.replan(event.plan, anew=event.anew)
         self.rounds.replan(event, now)
+        if before.worker_memory != event.plan.worker_memory:
+            self._other_memory(now)
 
     def _concerns_us(self, event: on.Event) -> bool:
         """Whether an event is of a dataset that is ours: news of one that was may still come in."""
@@ -421,7 +433,7 @@ class Dispatcher:
             slot.due = None
             return []
         actions = self.crew.exited(slot, event.how)
-        fate, stage, since = slot.fate or event.how, slot.doing, slot.since
+        fate, stage, since, resident = slot.fate or event.how, slot.doing, slot.since, slot.resident
         lost = slot.exited(now)
         if lost is None:
             return actions
@@ -429,9 +441,7 @@ class Dispatcher:
         if not self.life.works:
             self.ledger.interrupted(lost.key)
             return actions
-        waited = fate == NO_ANSWER or (bool(slot.fate) and self._hangs(lost.key.dataset))
-        reason, cause = (NO_ANSWER, Cause.HANG) if waited else (f"its worker ended: {fate}", Cause.NONE)
-        charge = not waited and (bool(slot.fate) or not event.from_outside)
+        reason, cause, charge = self._blame(slot, lost, event, fate, resident)
         result = Result(lost.number, Outcome.ERROR, reasons={"": reason}, charge=charge, cause=cause)
         attempt = Attempt(
             Outcome.ERROR,
@@ -445,6 +455,18 @@ class Dispatcher:
             lines=event.lines,
         )
         return actions + self._settle_job(lost, result, attempt, now)
+
+    def _blame(
+        self, slot: Slot, lost: Assignment, event: on.WorkerExited, fate: str, resident: int
+    ) -> tuple[str, Cause, bool]:
+        """Why a worker ended that had so much memory; what else that hinders; whether the folder is charged for it."""
+        if fate == NO_ANSWER or (bool(slot.fate) and self._hangs(lost.key.dataset)):
+            return NO_ANSWER, Cause.HANG, False
+        if event.out_of_memory and not slot.fate:
+            return f"its worker was {fate} (it had {resident >> 20} MiB)", Cause.MEMORY, False
+        outgrew = bool(slot.fate) and resident > self.plan.worker_memory
+        cause = Cause.MEMORY if outgrew else Cause.NONE
+        return f"its worker ended: {fate}", cause, bool(slot.fate) or not event.from_outside
 
     def _assign(self, now: float) -> list[do.Action]:
         """Give out jobs: a suspect only when there is nothing else, and then nothing beside it."""

@@ -9,6 +9,9 @@ from audiobatchd.core.plan import Plan
 from audiobatchd.core.readings import Reading
 from audiobatchd.model import Cause, FolderKey, NearMiss, WalkKind, WatchReport
 
+OUT_OF_MEMORY = "killed by the kernel, out of memory"
+"""How a worker ended that was in the way when memory was short."""
+
 
 @dataclass(frozen=True, slots=True)
 class FolderHint:
@@ -208,6 +211,8 @@ class WorkerExited:
     exit_code: int | None = None
     lines: tuple[str, ...] = ()
     from_outside: bool = False
+    out_of_memory: bool = False
+    """The kernel killed it, for memory was short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +225,8 @@ class WorkersMeasured:
     resident: dict[int, int]
     asleep: dict[int, float] = field(default_factory=dict)
     waiting: dict[str, float] = field(default_factory=dict)
+    memory_limit: int = 0
+    """How many bytes the whole service may have now; 0 where that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

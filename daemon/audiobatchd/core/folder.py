@@ -46,10 +46,17 @@ class Folder:
     ended: float = 0.0
     lane: Lane | None = None
     """Where it has its place in the queue, also while it is not `queued`: it takes no second one there."""
+    starved: int = 0
+    """How many times in a row the kernel killed its worker because memory was short: from then on it runs alone."""
     is_gone: bool = False
     """It vanished while its job runs: it is read, and likely forgotten, when that ends."""
     writing: Settling = field(default_factory=Settling)
     """The way to rest of a record that could not be understood."""
+
+    @property
+    def goes_alone(self) -> bool:
+        """Whether it waits until nothing else is left to do, and then runs with nothing beside it."""
+        return self.is_suspect or self.starved > 0
 
     @property
     def reason(self) -> str:
@@ -61,7 +68,12 @@ class Folder:
         """Why it was given up as a whole; empty where it was not."""
         return next(iter(self.reasons.values()), "") if self.state is FolderState.FAILED else ""
 
+    @property
+    def outgrew(self) -> bool:
+        """Whether it was given up because it takes more memory than a worker may have."""
+        return bool(self.gave_up) and self.cause is Cause.MEMORY
+
     def kept(self, key: FolderKey, memory: dict[str, FileMemory], verdict: str) -> do.Remember:
         """What of it is to outlive the daemon, with `memory` of its files; `verdict` as in `gave_up`."""
         counts = (self.charges, self.suspicions) if self.state is not FolderState.COMPLETE else (0, 0)
-        return do.Remember(key, memory, self.settling.signature, verdict, *counts)
+        return do.Remember(key, memory, self.settling.signature, verdict, *counts, by_memory=self.outgrew)

@@ -18,7 +18,7 @@ from audiobatchd.core.plan import Limits
 from audiobatchd.core.queue import Lane, Queue
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.settle import Settling
-from audiobatchd.model import TO_DO, TROUBLED, Cause, FolderKey, FolderState, Outcome
+from audiobatchd.model import TO_DO, TROUBLED, Cause, FolderKey, FolderState, Outcome, in_one_line
 
 _LOCKED_RETRY = (5.0, 60.0)
 _RESTLESS_READINGS = 30
@@ -151,7 +151,7 @@ class Ledger:
     def take(self, without: Container[str] = (), *, suspect: bool = False) -> tuple[FolderKey, Folder] | None:
         """The next folder to be measured, now `running`; None when nothing is queued in other datasets than some.
 
-        A `suspect` one is a case of its own: nothing else may run beside it.
+        One that goes alone, a `suspect`, is a case of its own: nothing else may run beside it.
         """
         lanes = (Lane.SUSPECT,) if suspect else (Lane.BUMPED, Lane.FRESH, Lane.BACKFILL)
         while (popped := self._queue.pop(*lanes, without=without)) is not None:
@@ -161,14 +161,14 @@ class Ledger:
                 self._left_places.pop(key, None)
             elif folder.lane is lane:
                 folder.lane = None
-            if folder is not None and folder.state is FolderState.QUEUED and folder.is_suspect == suspect:
+            if folder is not None and folder.state is FolderState.QUEUED and folder.goes_alone == suspect:
                 self._enter(key, folder, FolderState.RUNNING)
                 folder.hinted = folder.is_bumped = folder.is_pardoned = False
                 return key, folder
         return None
 
-    def finished(self, key: FolderKey, result: Result, now: float) -> Folder:
-        """A job ended; the folder's entry as it stands now."""
+    def finished(self, key: FolderKey, result: Result, now: float, *, alone: bool = False) -> Folder:
+        """A job ended, which ran `alone` or not; the folder's entry as it stands now."""
         folder = self.active[key]
         if key in self._reading:
             self._outdated.add(key)
@@ -179,6 +179,7 @@ class Ledger:
         folder.cause = result.cause
         if result.outcome not in _TELLS_NOTHING:
             folder.suspicions, folder.is_suspect = 0, False  # it was survived
+            folder.starved = folder.starved if result.cause is Cause.MEMORY else 0
         match result.outcome:
             case Outcome.DONE:
                 self._completed(key, result.unavailable)
@@ -198,6 +199,8 @@ class Ledger:
                 folder.settling.disturbed(now)
                 self._enter(key, folder, FolderState.SETTLING)
                 self._look(key, now)
+            case Outcome.ERROR if result.cause is Cause.MEMORY and not result.charge:
+                self._starved(key, folder, result, now, alone=alone)
             case Outcome.ERROR:
                 self._erred(key, folder, result, now)
             case Outcome.SUSPECT:
@@ -249,13 +252,15 @@ class Ledger:
             # What the disk does to one folder alone is waited out.
             if key.dataset == dataset and folder.cause is cause and cause is not Cause.IO:
                 folder.attempts = 0
+                if cause is Cause.MEMORY and folder.state not in (FolderState.QUEUED, FolderState.RUNNING):
+                    folder.charges = folder.starved = 0
                 self._start_over(key, folder)
                 self._look(key, now)
 
     def _cleared(self, key: FolderKey, folder: Folder) -> None:
         """Nobody suspects it any more: where it waits among the suspects, it waits among the others from now on."""
-        was_suspect, folder.is_suspect = folder.is_suspect, False
-        if was_suspect and folder.state is FolderState.QUEUED:
+        was_alone, folder.is_suspect, folder.starved = folder.goes_alone, False, 0
+        if was_alone and folder.state is FolderState.QUEUED:
             self._push(key, folder)
 
     def _start_over(self, key: FolderKey, folder: Folder) -> None:
@@ -488,11 +493,11 @@ class Ledger:
         self.counts[key.dataset][FolderState.COMPLETE] += 1
 
     def _is_due(self, key: FolderKey, folder: Folder, reading: Reading, now: float, *, walk: bool) -> None:
-        was_suspect = folder.is_suspect
+        was_alone = folder.goes_alone
         if folder.state is FolderState.FAILED:  # other analyzers, or somebody asked for it: it begins anew
             folder.charges, folder.suspicions = reading.charges, reading.suspicions
         if reading.signature != folder.settling.signature:
-            folder.attempts = 0
+            folder.attempts = folder.starved = 0
             folder.charges, folder.suspicions = reading.charges, reading.suspicions
             if not folder.suspicions:
                 self._cleared(key, folder)
@@ -510,7 +515,7 @@ class Ledger:
             pass  # what blocked it is as it was: the hint was our own attempt
         elif folder.state in (FolderState.BACKOFF, FolderState.LOCKED) and now < folder.retry_at:
             pass
-        elif folder.state is not FolderState.QUEUED or folder.is_suspect != was_suspect:
+        elif folder.state is not FolderState.QUEUED or folder.goes_alone != was_alone:
             self._enter(key, folder, FolderState.QUEUED)
             self._push(key, folder)
 
@@ -532,7 +537,7 @@ class Ledger:
 
     def _push(self, key: FolderKey, folder: Folder) -> None:
         ordinary = Lane.BUMPED if folder.is_bumped else Lane.FRESH if folder.fresh else Lane.BACKFILL
-        lane = Lane.SUSPECT if folder.is_suspect else ordinary
+        lane = Lane.SUSPECT if folder.goes_alone else ordinary
         if folder.lane is not lane:
             folder.lane = lane
             self._queue.push(key, lane)
@@ -555,6 +560,16 @@ class Ledger:
             folder.reasons = {
                 name: f"{why} (gave up after {folder.charges} attempts)" for name, why in result.reasons.items()
             }
+        else:
+            self._wait(key, folder, FolderState.BACKOFF, self.limits.backoff, now)
+
+    def _starved(self, key: FolderKey, folder: Folder, result: Result, now: float, *, alone: bool) -> None:
+        """Memory was short while it ran: it runs again later, alone; what does not fit then waits for other limits."""
+        folder.starved += 1
+        if alone and folder.starved >= self.limits.max_deaths:
+            why = f"{in_one_line(result.reasons)}, {folder.starved} times, with nothing beside it at last"
+            folder.reasons = {"": f"{why}; it is tried again when the service may have more memory"}
+            self._enter(key, folder, FolderState.BLOCKED)
         else:
             self._wait(key, folder, FolderState.BACKOFF, self.limits.backoff, now)
 
