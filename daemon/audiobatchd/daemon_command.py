@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Watch music datasets and give every track folder its numbers, once.",
         epilog="Exit codes: 0 fine; 1 --once ended with failed folders; 2 wrong usage; "
         "3 --once found no track folder; 78 invalid configuration; "
-        "130 interrupted.",
+        "130 interrupted; 134 ended by SIGABRT.",
     )
     parser.add_argument("dataset", nargs="*", help="work on these datasets instead of the configured ones")
     parser.add_argument("--config", metavar="FILE", type=Path, help="the configuration file")

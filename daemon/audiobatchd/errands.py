@@ -380,7 +380,8 @@ class Errands:
         seen = caretaker.look_after(
             root, directories, patience, self._clock.monotonic(), self._own, alone=alone, root_too=action.root_too
         )
-        self._post(LocksSeen(action.dataset, seen.overdue, seen.left, time.thread_time() - started))
+        took = time.thread_time() - started
+        self._post(LocksSeen(action.dataset, seen.overdue, seen.left, took, seen.counted))
 
     # How
 

@@ -99,12 +99,18 @@ def kept_pending() -> Iterator[None]:
 
 
 def stand() -> None:
-    """Let none of the signals of `SENT` end this process any more, from whenever on they were kept waiting."""
+    """Let none of the signals of `SENT`, nor a SIGABRT from outside, end this process any more.
+
+    From whenever on the former were kept waiting.
+    """
     for number in SENT - {signal.SIGTERM}:
         signal.signal(number, signal.SIG_IGN)
     # Ignored would be inherited, and a program that an analyzer starts could not be told to end.
     signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     signal.siginterrupt(signal.SIGTERM, False)
+    # One that is sent ends nothing then; abort() still does, for it raises the signal again without a handler.
+    signal.signal(signal.SIGABRT, lambda _number, _frame: None)
+    signal.siginterrupt(signal.SIGABRT, False)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SENT)
 
 

@@ -6,13 +6,12 @@ control group's processes, whichever limit was met, in that group; all of the ma
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-
-import psutil
 
 _LATE = 10.0
 """Seconds that a process takes at most, from the kernel's count of its kill until we hear of its end."""
@@ -55,7 +54,7 @@ def on_this_machine() -> int:
 
 def limit() -> int:
     """How many bytes the processes of our control group may have in all: its own limit and those above it, or all."""
-    limits = [psutil.virtual_memory().total]
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     hierarchy, path = _group()
     if hierarchy is None:
         return limits[0]

@@ -52,6 +52,7 @@ _LONGEST_TURN = 0.5
 _WORTH_TELLING = 1.0
 _INTERRUPTED = 130
 _BROKEN = 70
+_ABORTED = 134
 
 
 class View(Protocol):
@@ -321,6 +322,8 @@ class Supervisor:
         asked = {signal.SIGTERM: terminated, signal.SIGINT: _INTERRUPTED, signal.SIGQUIT: _INTERRUPTED}
         for number, code in asked.items():
             self._loop.add_signal_handler(number, self._queue.put_nowait, StopAsked(code))
+        # What it would leave behind as it is would be taken for the work of a folder.
+        self._loop.add_signal_handler(signal.SIGABRT, self._queue.put_nowait, StopAsked(_ABORTED, at_once=True))
         ignored = streams.hang_up_is_ignored()
         if not ignored and (self.core.plan.once or streams.has_terminal()):
             self._loop.add_signal_handler(signal.SIGHUP, self._hang_up, terminated)

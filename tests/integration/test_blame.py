@@ -117,6 +117,52 @@ def test_signal_to_end_sent_to_all_lets_jobs_finish(
     assert leftovers(tmp_path / "dataset") == []
 
 
+@pytest.mark.parametrize("workers_first", [False, True])
+def test_sigabrt_sent_to_all_leaves_no_trace(at_work: Service, tmp_path: Path, workers_first: bool) -> None:
+    to_all(at_work, at_work.workers(), signal.SIGABRT, workers_first=workers_first)
+    assert at_work.process.wait(60) == 134
+    assert "worker-died" not in at_work.log()
+    assert leftovers(tmp_path / "dataset") == []
+    env = install_gate(tmp_path / "gate")
+    with service(tmp_path / "d", tmp_path / "c.toml", env=env) as daemon:
+        are_at_it(daemon)
+        is_done_and_uncharged(daemon, tmp_path)
+
+
+@pytest.mark.timeout(240)
+def test_signals_by_an_operator_never_fail_a_folder(tmp_path: Path) -> None:
+    root = tmp_path / "dataset"
+    for number, name in enumerate(SONGS):
+        make_track(root / name, seconds=1, stems=(), seed=number)
+    env = install_gate(tmp_path / "gate")
+    terms = {"workers": 2, "max_suspect": 2, "reap": 0.5, "stop_grace": 0.0}
+    config = configuration(tmp_path / "c.toml", root, settle=0.0, plugins=["gate"], **terms)
+    kill = (signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGKILL, signal.SIGTERM, signal.SIGKILL)
+    for number in kill:
+        (tmp_path / "gate" / "at-full_mix").unlink(missing_ok=True)
+        with service(tmp_path / "d", config, env=env) as daemon:
+            eventually((tmp_path / "gate" / "at-full_mix").exists, what=daemon.log)
+            pids = daemon.workers()
+            to_all(daemon, pids, number, workers_first=False)
+            daemon.process.wait(60)
+            eventually(lambda pids=pids: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    (tmp_path / "gate" / "go").touch()
+    with service(tmp_path / "d", config, env=env) as daemon:
+        daemon.becomes(complete=len(SONGS))
+        for name in SONGS:
+            assert told(daemon, root, name).charges == 0
+
+
+def test_abort_in_a_worker_is_charged(tmp_path: Path) -> None:
+    root = tmp_path / "dataset"
+    make_track(root / "Song", seconds=1, stems=())
+    env = install_analyzer(tmp_path / "site", "deed", "ctypes.CDLL(None).abort()")
+    config = configuration(tmp_path / "c.toml", root, settle=0.0, plugins=["deed"], workers=1, max_deaths=1)
+    with service(tmp_path / "d", config, env=env) as daemon:
+        daemon.becomes(failed=1)
+        assert "killed by signal 6" in told(daemon, root, "Song").reason
+
+
 # Standstills
 
 

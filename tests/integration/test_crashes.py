@@ -26,7 +26,7 @@ from audiobatchd.requests import FolderName
 from audiobatchd.status import FolderReport, WorkerStatus
 from support.audio_files import tone, write_audio
 from support.plugins import install_analyzer
-from support.service import Service, configuration, eventually, leftovers, record_of, run, service
+from support.service import Service, configuration, eventually, leftovers, machine_went_down, record_of, run, service
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -654,7 +654,7 @@ def test_where_no_worker_can_start_that_is_told_once_and_mending_it_is_enough(tm
             stage.all_idle(2)
 
 
-def test_a_folder_over_which_daemons_die_is_run_alone_then_given_up_until_somebody_says_retry(tmp_path: Path) -> None:
+def test_a_folder_over_which_machines_die_is_run_alone_then_given_up_until_somebody_says_retry(tmp_path: Path) -> None:
     stage = Stage(tmp_path / "stage")
     # While files settle, the lock of the dead is found before a job is given out.
     config = stage.config(settle=1.5, workers=2, max_suspect=2, job_timeout=600.0)
@@ -662,6 +662,7 @@ def test_a_folder_over_which_daemons_die_is_run_alone_then_given_up_until_somebo
     stage.arm(JOB, "endless")
     with stage.runs(config):
         dies_over_it(stage, times=1)
+    machine_went_down(stage.root)
     others = [f"other {number}" for number in range(4)]
     for name in others:
         stage.song(name)
@@ -672,6 +673,7 @@ def test_a_folder_over_which_daemons_die_is_run_alone_then_given_up_until_somebo
         eventually(lambda: is_alone(daemon.states(), others=len(others) + 1), what=daemon.states)
         assert stage.report("job endless").suspicions == 1
         dies_over_it(stage, times=2)
+    machine_went_down(stage.root)
     with stage.runs(config) as daemon:
         daemon.becomes(complete=len(others) + 1, failed=1)
         [line] = stage.told("folder-failed")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import NoDaemonError
+from audiobatchd.locks.content import boot_id
 from audiobatchd.status import Status
 
 PROGRAMS = Path(sys.executable).parent
@@ -91,6 +93,12 @@ def leftovers(dataset: Path) -> list[str]:
     """Lock files and temporary files below a dataset."""
     names = [str(path.relative_to(dataset)) for path in dataset.rglob("*")]
     return [name for name in names if name.endswith((".lock", ".tmp"))]
+
+
+def machine_went_down(dataset: Path) -> None:
+    """Have the locks that were left beside folders be of a boot before this one."""
+    for path in dataset.rglob("*.lock"):
+        path.write_bytes(path.read_bytes().replace(boot_id().encode(), str(uuid.UUID(int=0)).encode()))
 
 
 class Answering(ABC):

@@ -79,6 +79,10 @@ class Crew:
         """The slots that are at a job."""
         return [slot for slot in self.slots if slot.state is SlotState.BUSY]
 
+    def at_work(self) -> list[Slot]:
+        """The slots whose process is at a job, also while it is being ended."""
+        return [slot for slot in self.slots if slot.assignment is not None]
+
     def nobody_boots(self) -> bool:
         """Whether every slot has tried for long enough."""
         return all(slot.failures >= _ATTEMPTS for slot in self.slots)

@@ -470,7 +470,7 @@ class Dispatcher:
 
     def _assign(self, now: float) -> list[do.Action]:
         """Give out jobs: a suspect only when there is nothing else, and then nothing beside it."""
-        busy = self.crew.busy()
+        busy = self.crew.at_work()
         if any(slot.assignment is not None and slot.assignment.alone for slot in busy):
             return []
         unready = self.rounds.unready(now)

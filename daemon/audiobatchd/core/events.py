@@ -133,6 +133,8 @@ class LocksSeen:
     overdue: dict[str, str]
     left: frozenset[str] = frozenset()
     cost: float = 0.0
+    counted: frozenset[str] = frozenset()
+    """Those of `left` that may have brought about that death."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,14 @@ class Folder:
         """Whether it was given up because it takes more memory than a worker may have."""
         return bool(self.gave_up) and self.cause is Cause.MEMORY
 
+    def died(self, *, counts: bool) -> None:
+        """Whoever was at it died with its daemon; `counts`: it may have brought that about.
+
+        What did not, because others ran beside it or somebody ended them all, is enough for one suspicion, which has it
+        run alone, and for no more.
+        """
+        self.suspicions = self.suspicions + 1 if counts else max(1, self.suspicions)
+
     def kept(self, key: FolderKey, memory: dict[str, FileMemory], verdict: str) -> do.Remember:
         """What of it is to outlive the daemon, with `memory` of its files; `verdict` as in `gave_up`."""
         counts = (self.charges, self.suspicions) if self.state is not FolderState.COMPLETE else (0, 0)

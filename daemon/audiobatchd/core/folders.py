@@ -204,21 +204,25 @@ class Ledger:
             case Outcome.ERROR:
                 self._erred(key, folder, result, now)
             case Outcome.SUSPECT:
-                self._suspected(key, folder)
+                self._suspected(key, folder, counts=result.charge)
         if (folder.hinted and folder.state not in TO_DO) or folder.is_gone:
             self._look(key, now)
         folder.is_gone = False
         return folder
 
-    def left(self, key: FolderKey) -> Folder | None:
-        """Whoever was at the folder died without giving its lock back; its entry, None where that means nothing."""
+    def left(self, key: FolderKey, now: float, *, counts: bool) -> Folder | None:
+        """Whoever was at the folder died without giving its lock back; its entry, None where that means nothing.
+
+        `counts`: the folder may have brought it about.
+        """
         folder = self.active.get(key)
         if folder is None or folder.state not in (*TO_DO, FolderState.LOCKED):
             return None
         if folder.state is FolderState.RUNNING:
-            folder.suspicions += 1  # a worker was quicker: this job counts as the try
+            folder.died(counts=counts)  # a worker was quicker: this job is the next try
         else:
-            self._suspected(key, folder)
+            folder.ended = now
+            self._suspected(key, folder, counts=counts)
         return folder
 
     def bump(self, key: FolderKey) -> bool:
@@ -499,6 +503,7 @@ class Ledger:
         if reading.signature != folder.settling.signature:
             folder.attempts = folder.starved = 0
             folder.charges, folder.suspicions = reading.charges, reading.suspicions
+            folder.is_suspect = folder.suspicions > 0  # since the last run: no job has survived it
             if not folder.suspicions:
                 self._cleared(key, folder)
             folder.retry_at = 0.0
@@ -511,8 +516,8 @@ class Ledger:
         folder.due = reading.due if self.limits.once else ()
         if when is not None:
             self._is_restless(key, folder, reading, when, now)
-        elif folder.state is FolderState.BLOCKED and not walk and reading.access == folder.access:
-            pass  # what blocked it is as it was: the hint was our own attempt
+        elif folder.state is FolderState.BLOCKED and not walk and (reading.access == folder.access or folder.starved):
+            pass  # what blocked it is as it was: the hint was our own attempt; or it waits for memory
         elif folder.state in (FolderState.BACKOFF, FolderState.LOCKED) and now < folder.retry_at:
             pass
         elif folder.state is not FolderState.QUEUED or folder.goes_alone != was_alone:
@@ -547,7 +552,7 @@ class Ledger:
             why = f"{reading.waits_for} is still on its way" if reading.on_their_way else "its files keep changing"
             if self.limits.once:
                 self._enter(key, folder, FolderState.BLOCKED)
-                folder.reasons = {"": why}
+                folder.reasons, folder.ended = {"": why}, now
                 return
             self._warn(key, (*reading.warnings, why))
         self._enter(key, folder, FolderState.SETTLING)
@@ -573,11 +578,14 @@ class Ledger:
         else:
             self._wait(key, folder, FolderState.BACKOFF, self.limits.backoff, now)
 
-    def _suspected(self, key: FolderKey, folder: Folder) -> None:
-        """It goes to the end of the line, and runs alone there; after `max_suspect` times in a row it is given up."""
-        folder.suspicions += 1
+    def _suspected(self, key: FolderKey, folder: Folder, *, counts: bool) -> None:
+        """It goes to the end of the line, and runs alone there; after `max_suspect` times in a row it is given up.
+
+        Not for a death that it cannot have brought about, however often: see `died`.
+        """
+        folder.died(counts=counts)
         folder.is_suspect = True
-        if folder.suspicions >= self.limits.max_suspect and not self.limits.once:
+        if counts and folder.suspicions >= self.limits.max_suspect and not self.limits.once:
             self._enter(key, folder, FolderState.FAILED)
             times = f"{folder.suspicions} times in a row"
             folder.reasons = {"": f"whoever worked on it died without giving back its lock, {times}"}

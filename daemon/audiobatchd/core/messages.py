@@ -78,9 +78,9 @@ class Result(Struct, frozen=True, tag=True):
     """How a job ended.
 
     `values` are the features written, `reasons` what stood in the way by file (or by "" where it was no one file's
-    fault), `memory` what is known of the folder's files now. `charge`: an error of ours that counts against the
-    folder. `cause`: it is likely to hinder every folder there, and `where` names the file system. `costs` is
-    the processor time that it took, in seconds, by analyzer and for "decoding".
+    fault), `memory` what is known of the folder's files now. `charge`: an error of ours, or a death of those
+    before, that counts against the folder. `cause`: it is likely to hinder every folder there, and `where` names
+    the file system. `costs` is the processor time that it took, in seconds, by analyzer and for "decoding".
     """
 
     job: int

@@ -179,7 +179,7 @@ class Rounds:
         actions: list[do.Action] = []
         for path in sorted(event.left):
             key = FolderKey(event.dataset, path)
-            folder = self._ledger.left(key)
+            folder = self._ledger.left(key, now, counts=path in event.counted)
             if folder is not None:
                 verdict = folder.gave_up
                 actions.append(folder.kept(key, folder.memory, verdict))

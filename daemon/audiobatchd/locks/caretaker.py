@@ -33,6 +33,8 @@ class Seen:
 
     overdue: dict[str, str] = field(default_factory=dict)
     left: frozenset[str] = frozenset()
+    counted: frozenset[str] = frozenset()
+    """Those of them that may have brought it about."""
 
 
 def look_after(
@@ -62,7 +64,10 @@ def look_after(
             if not removal.failure and not _is_own(observation.content, own):
                 folder = folder_of(observation)
                 path = os.path.relpath(folder, root)
-                answer.left |= {"" if path == "." else path}
+                found = {"" if path == "." else path}
+                answer.left |= found
+                if content.speaks_against_its_folder(observation.content):
+                    answer.counted |= found
             continue
         seen.add(observation.path)
         if patience.judge(observation, now).state is LockState.OVERDUE:

@@ -15,6 +15,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from audiobatchd import oom
+
 LIMIT = 4096
 """Bytes that are looked at; no content of ours is longer."""
 
@@ -36,6 +38,10 @@ class Holder(Struct, frozen=True):
     started: float
     budget_s: float
     token: str
+    alone: bool = False
+    """No other job of its daemon ran beside it."""
+    oom_kills: int = -1
+    """How many processes the kernel had killed for want of memory when the work began; -1: it was not told."""
 
 
 class GuideText(Struct, frozen=True):
@@ -66,8 +72,10 @@ def parse(raw: bytes) -> Content | None:
         return None
 
 
-def of_this_process(started: float, budget: float, token: str) -> bytes:
-    """What this process writes into a lock that it holds."""
+def of_this_process(
+    started: float, budget: float, token: str, *, alone: bool = False, oom_kills: int | None = None
+) -> bytes:
+    """What this process writes into a lock that it holds; `oom_kills` are those of now where they are not given."""
     holder = Holder(
         v=1,
         host=socket.gethostname(),
@@ -78,8 +86,22 @@ def of_this_process(started: float, budget: float, token: str) -> bytes:
         # JSON has no infinity: it would come out as `null`, and the lock not be known for ours.
         budget_s=budget if math.isfinite(budget) else sys.float_info.max,
         token=token,
+        alone=alone,
+        oom_kills=oom.on_this_machine() if oom_kills is None else oom_kills,
     )
     return msgspec.json.encode(holder) + b"\n"
+
+
+def speaks_against_its_folder(left: Content) -> bool:
+    """Whether the folder may have brought about that the holder, who left this, died at work.
+
+    Only what ran alone can have. Where the machine is up as it was then, and has killed nothing for want of memory
+    since, a person or a service manager ended the holder with its daemon: no work on a folder can do that.
+    """
+    if not isinstance(left, Holder) or not left.alone:
+        return False
+    is_up = left.boot_id == boot_id()
+    return not (is_up and left.oom_kills >= 0 and left.oom_kills == oom.on_this_machine())
 
 
 def boot_id() -> str:

@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import PurePath
 
-from audiobatchd import filesystems, interrupts
+from audiobatchd import filesystems, interrupts, oom
 from audiobatchd.errors import LockBusyError, LockLostError
 from audiobatchd.filesystems import Kind
 from audiobatchd.locks import content, kernel
@@ -58,10 +58,13 @@ def guides_path_of(folder: str) -> str:
 class FolderLock:
     """The lock of one folder; `budget` seconds is how long observers should expect it to be held, without a word.
 
-    Not for two threads at once, and not reentrant. A forked child does not have it.
+    `alone`: its holder works with no other job beside it. Not for two threads at once, and not reentrant. A forked
+    child does not have it.
     """
 
-    def __init__(self, folder: str, budget: float, *, guide_timeout: float = GUIDE_TIMEOUT) -> None:
+    def __init__(
+        self, folder: str, budget: float, *, guide_timeout: float = GUIDE_TIMEOUT, alone: bool = False
+    ) -> None:
         self.path = path_of(folder)
         self.predecessor: Content = Empty()
         """What the lock file said before: anything but `Empty` is a holder that died at work."""
@@ -69,6 +72,9 @@ class FolderLock:
         self._folder = os.path.normpath(folder)
         self._budget = budget
         self._guide_timeout = guide_timeout
+        self._alone = alone
+        self._oom_kills = -1
+        """How many processes the kernel had killed for want of memory when the lock was taken."""
         self._written = b""
         self._started = 0.0
         self._descriptor = -1
@@ -129,7 +135,7 @@ class FolderLock:
             # Read first: it may be somebody else's by now.
             if not self.held or os.pread(self._descriptor, content.LIMIT, 0) != self._written:
                 return
-            text = content.of_this_process(self._started, budget, secrets.token_hex(8))
+            text = self._text(budget)
             # Never shorter than before: so nothing of that stays behind it, and nothing has to be cut off.
             written = text.removesuffix(b"\n").ljust(len(self._written) - 1) + b"\n"
             if os.pwrite(self._descriptor, written, 0) == len(written):
@@ -270,7 +276,8 @@ class FolderLock:
         """Step 3; what was written. What a full disk refuses, or a signal ends, leaves nothing that is a lock."""
         try:
             self._started = time.time()
-            written = content.of_this_process(self._started, self._budget, secrets.token_hex(8))
+            self._oom_kills = oom.on_this_machine()
+            written = self._text(self._budget)
             os.pwrite(descriptor, written, 0)
             # Before the cut: by that ext4 makes the new length durable, and after a power cut zeros stand in the file.
             os.fsync(descriptor)
@@ -279,6 +286,10 @@ class FolderLock:
             give_back(self.path, descriptor, self.kind)
             raise
         return written
+
+    def _text(self, budget: float) -> bytes:
+        token = secrets.token_hex(8)
+        return content.of_this_process(self._started, budget, token, alone=self._alone, oom_kills=self._oom_kills)
 
     def _in_words(self, error: OSError) -> OSError:
         """An error of opening the lock file; whose it is where that is the trouble."""

@@ -22,7 +22,7 @@ from audiobatchd.errors import (
     UnclearRecordError,
 )
 from audiobatchd.filesystems import cause_of, mount_of
-from audiobatchd.locks.content import Empty
+from audiobatchd.locks.content import Empty, speaks_against_its_folder
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import holder_in_words
 from audiobatchd.model import Cause, Outcome
@@ -93,7 +93,7 @@ def run(job: Job, bench: Bench, report: Report) -> Result:
     folder = folder_at(root, path)
     if is_link_below(root, path):
         return Result(job.number, Outcome.GONE)
-    lock = FolderLock(folder, job.budget)
+    lock = FolderLock(folder, job.budget, alone=job.alone)
     try:
         lock.acquire()
     except LockBusyError:
@@ -105,7 +105,8 @@ def run(job: Job, bench: Bench, report: Report) -> Result:
     try:
         if not job.alone and not isinstance(lock.predecessor, Empty):
             reason = f"whoever worked on it died: {holder_in_words(lock.predecessor)}"
-            return Result(job.number, Outcome.SUSPECT, reasons={"": reason})
+            counts = speaks_against_its_folder(lock.predecessor)
+            return Result(job.number, Outcome.SUSPECT, reasons={"": reason}, charge=counts)
         signs = _Signs(job, lock, report)
         return _locked(job, folder, lock.gate, bench, signs.stage, signs.progress)
     finally:

@@ -364,7 +364,7 @@ class World(RuleBasedStateMachine):
             return Result(job.number, Outcome.ERROR, reasons={"": "EIO"}, cause=cause)
         corpse, folder.corpse = folder.corpse, False
         if corpse and not job.alone:
-            return Result(job.number, Outcome.SUSPECT, reasons={"": "whoever worked on it died"})
+            return Result(job.number, Outcome.SUSPECT, reasons={"": "whoever worked on it died"}, charge=True)
         if now.finding is Finding.GONE:
             return Result(job.number, Outcome.GONE)
         if now.signature != job.signature:
@@ -466,7 +466,9 @@ class World(RuleBasedStateMachine):
                     dead = [key for key in FOLDERS if key.dataset == dataset and self.disk[key].corpse]
                     for key in dead:
                         self.disk[key].corpse = False
-                    self.posted.append(on.LocksSeen(dataset, {}, frozenset(key.path for key in dead)))
+                    left = frozenset(key.path for key in dead)
+                    # Every other one may have brought the death about.
+                    self.posted.append(on.LocksSeen(dataset, {}, left, counted=frozenset(sorted(left)[::2])))
                 case do.Probe(key, cause):
                     trouble = str(cause) if self.hindered[key.dataset] is cause else ""
                     self.posted.append(on.Probed(key.dataset, cause, trouble))

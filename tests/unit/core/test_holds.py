@@ -164,7 +164,12 @@ def test_an_answer_that_comes_too_late_changes_nothing() -> None:
 
 
 def left(*paths: str) -> on.LocksSeen:
-    """Whoever was at these folders died."""
+    """Whoever was at these folders died, over them as it seems."""
+    return on.LocksSeen(DATASET, {}, frozenset(paths), counted=frozenset(paths))
+
+
+def ended(*paths: str) -> on.LocksSeen:
+    """Whoever was at these folders was ended, by others."""
     return on.LocksSeen(DATASET, {}, frozenset(paths))
 
 
@@ -219,6 +224,54 @@ def test_a_job_that_survives_ends_all_suspicion() -> None:
     (note,) = only(do.Remember, actions)
     assert (note.suspicions, note.charges) == (0, 1)
     assert rig.core.ledger.active[key("A")].is_suspect is False
+
+
+def test_deaths_that_others_brought_about_fail_no_folder() -> None:
+    rig = Rig(dataclasses.replace(plan(settle=1.0), limits=dataclasses.replace(plan(settle=1.0).limits, max_suspect=1)))
+    rig.start(reading("A"))
+    for _ in range(7):
+        (note,) = only(do.Remember, rig.tell(ended("A")))
+        assert (note.suspicions, note.verdict) == (1, "")
+    assert rig.core.ledger.active[key("A")].is_suspect
+
+
+def test_results_of_deaths_by_others_fail_no_folder() -> None:
+    rig = rig_with("A", max_suspect=2)
+    for _ in range(7):
+        rig.end(0, Outcome.SUSPECT, reasons={"": "died"})
+    assert (states(rig), rig.core.ledger.active[key("A")].suspicions) == ({"A": "running"}, 1)
+    rig.end(0, Outcome.SUSPECT, reasons={"": "died"}, charge=True)
+    assert states(rig) == {"A": "failed"}
+
+
+def test_one_given_up_over_its_lock_says_since_when() -> None:
+    rig = Rig(dataclasses.replace(plan(settle=1.0), limits=dataclasses.replace(plan(settle=1.0).limits, max_suspect=1)))
+    rig.start(reading("A"))
+    rig.tell(left("A"))
+    folder = rig.core.ledger.active[key("A")]
+    assert (folder.state, folder.ended) == (FolderState.FAILED, rig.now)
+
+
+def test_suspects_of_the_last_run_never_run_together() -> None:
+    rig = Rig(plan(workers=2, settle=0.0))
+    rig.start(*(msgspec.structs.replace(reading(name), suspicions=1) for name in "AB"))
+    (first,) = rig.core.crew.busy()
+    assert first.assignment is not None
+    assert (first.assignment.key, first.assignment.alone) == (key("A"), True)
+    assert [(job.path, job.alone) for job in jobs(rig.end(first.index))] == [(b"B", True)]
+
+
+def test_suspect_waits_for_a_worker_that_is_being_ended() -> None:
+    rig = Rig(plan(workers=2, settle=0.0))
+    rig.start(reading("A"), msgspec.structs.replace(reading("B"), suspicions=1))
+    (slot,) = rig.core.crew.busy()
+    pid = slot.pid
+    rig.tell(on.WorkerBroke(slot.index, pid, "it sent no message"))
+    assert rig.core.crew.busy() == []
+    assert [job.path for job in jobs(rig.tick(0.1))] == []
+    assert [(job.path, job.alone) for job in jobs(rig.tell(on.WorkerExited(slot.index, pid, "killed")))] == [
+        (b"B", True)
+    ]
 
 
 @pytest.mark.parametrize("state", [FolderState.COMPLETE, FolderState.FAILED])

@@ -85,6 +85,7 @@ def test_blocked_for_memory_is_due_when_limit_changes() -> None:
         starve(rig)
     assert state(rig) is FolderState.BLOCKED
     assert reads(rig.tell(on.WorkersMeasured({}, memory_limit=GIB))) == []
+    assert jobs(rig.read(reading("A", access="rwx"))) == [], "a look does not start it again"
     assert reads(rig.tell(on.WorkersMeasured({}, memory_limit=2 * GIB))) == [key("A")]
     assert [(job.path, job.alone) for job in jobs(rig.read(reading("A")))] == [(b"A", False)]
 
