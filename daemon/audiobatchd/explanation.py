@@ -16,8 +16,7 @@ from audiobatchd.core.folder import Folder
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import Slot
 from audiobatchd.errors import RecordError
-from audiobatchd.locks.folder_lock import path_of
-from audiobatchd.locks.observer import LockState, holder_in_words, observe
+from audiobatchd.locks.observer import LockState, holder_in_words, observe_folder
 from audiobatchd.model import Attempt, Cause, DatasetState, FolderKey, FolderState, in_one_line
 from audiobatchd.names import folder_shown, shown
 from audiobatchd.scan import Scanner
@@ -44,7 +43,7 @@ def facts_of(key: FolderKey, scanner: Scanner, catalog: Catalog) -> Facts:
     """Look at the folder, its history and its lock; called in a thread."""
     holder = ""
     try:
-        seen = observe(path_of(scanner.folder(key.path)))
+        seen = observe_folder(scanner.folder(key.path))
         if seen is not None and seen.state is not LockState.FREE:
             holder = f"{holder_in_words(seen.content)}{'' if seen.state is LockState.ACTIVE else ', which is gone'}"
     except OSError as error:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,11 @@ def to_all(daemon: Service, pids: list[int], number: int, *, workers_first: bool
     for pid in everyone:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether there is no such process."""
+    return not Path(f"/proc/{pid}").exists()
 
 
 def told(daemon: Service, root: Path, name: str) -> FolderReport:
@@ -145,7 +151,8 @@ def test_signals_by_an_operator_never_fail_a_folder(tmp_path: Path) -> None:
             pids = daemon.workers()
             to_all(daemon, pids, number, workers_first=False)
             daemon.process.wait(60)
-            eventually(lambda pids=pids: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+            for pid in pids:
+                eventually(partial(is_gone, pid))
     (tmp_path / "gate" / "go").touch()
     with service(tmp_path / "d", config, env=env) as daemon:
         daemon.becomes(complete=len(SONGS))

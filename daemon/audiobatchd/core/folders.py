@@ -199,10 +199,8 @@ class Ledger:
                 folder.settling.disturbed(now)
                 self._enter(key, folder, FolderState.SETTLING)
                 self._look(key, now)
-            case Outcome.ERROR if result.cause is Cause.MEMORY and not result.charge:
-                self._starved(key, folder, result, now, alone=alone)
             case Outcome.ERROR:
-                self._erred(key, folder, result, now)
+                self._erred(key, folder, result, now, alone=alone)
             case Outcome.SUSPECT:
                 self._suspected(key, folder, counts=result.charge)
         if (folder.hinted and folder.state not in TO_DO) or folder.is_gone:
@@ -558,7 +556,10 @@ class Ledger:
         self._enter(key, folder, FolderState.SETTLING)
         self._look_at_rest(key, folder, when, now)
 
-    def _erred(self, key: FolderKey, folder: Folder, result: Result, now: float) -> None:
+    def _erred(self, key: FolderKey, folder: Folder, result: Result, now: float, *, alone: bool) -> None:
+        if result.cause is Cause.MEMORY and not result.charge:
+            self._starved(key, folder, result, now, alone=alone)
+            return
         folder.charges += result.charge or (self.limits.once and result.cause is not Cause.HANG)
         if folder.charges >= self.limits.max_deaths:
             self._enter(key, folder, FolderState.FAILED)

@@ -14,6 +14,7 @@ import msgspec
 
 from audiobatchd import provenance, record
 from audiobatchd.core.completeness import Offer
+from audiobatchd.core.discovery import companions
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.dataset import read_names
 from audiobatchd.errors import RecordError
@@ -88,6 +89,15 @@ def present_in(folder: Folder) -> frozenset[str]:
     Raises as `read_info` does.
     """
     return record.read_in(absolute(folder)).present()
+
+
+def companions_of(folder: Folder) -> frozenset[str]:
+    """The features of `folder` that are files beside its record, as ".BEATS_GRID"; none where it cannot be read."""
+    path = absolute(folder)
+    try:
+        return companions(read_names(path), os.path.basename(path))
+    except OSError:
+        return frozenset()
 
 
 def _decoded(key: str, value: bytes) -> object:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from audiobatchd.batch import BatchStats, new_stats
+from audiobatchd.core.discovery import is_companion
 from audiobatchd.errors import RecordError
-from audiobatchd.library.info import present_in
+from audiobatchd.library.info import companions_of, present_in
 from audiobatchd.library.tracks import Folder, absolute
 from audiobatchd.locks.observer import is_locked
 from audiobatchd.names import shown
@@ -21,15 +22,17 @@ def get_missing_features(folder: Folder, required_features: Iterable[str]) -> li
     """Those of `required_features` that the record of `folder` lacks, in their order.
 
     `null` counts as missing, and so does what is no finite number. Any key will do, also one that no analyzer of
-    audiobatchd gives. A record that cannot be read lacks everything, and a warning says why: it must not end a pass
-    over all other folders.
+    audiobatchd gives; one like ".BEATS_GRID" is a file beside the record. A record that cannot be read lacks
+    everything, and a warning says why: it must not end a pass over all other folders.
     """
     try:
         present = present_in(folder)
     except (RecordError, OSError) as error:
         _LOG.warning("%s: %s", shown(os.path.basename(absolute(folder))), error)
-        present = frozenset()
-    return [feature for feature in required_features if feature not in present]
+        return list(required_features)
+    missing = [feature for feature in required_features if feature not in present]
+    beside = companions_of(folder) if any(map(is_companion, missing)) else frozenset()
+    return [feature for feature in missing if feature not in beside]
 
 
 def has_features(folder: Folder, required_features: Iterable[str]) -> bool:

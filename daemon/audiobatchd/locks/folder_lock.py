@@ -55,6 +55,11 @@ def guides_path_of(folder: str) -> str:
     return os.fspath(path.with_suffix(SUFFIX)) if path.name else path_of(folder)
 
 
+def is_guides_of(folder: str, found: Content) -> bool:
+    """Whether a script of the guide wrote this into its lock file for `folder`: others may share the file's name."""
+    return isinstance(found, GuideText) and found.file == os.fsencode(os.path.basename(os.path.normpath(folder)))
+
+
 class FolderLock:
     """The lock of one folder; `budget` seconds is how long observers should expect it to be held, without a word.
 
@@ -196,8 +201,9 @@ class FolderLock:
             return  # none there, or nothing of theirs
         try:
             found = _content(descriptor)
-            is_this = isinstance(found, GuideText) and found.file == os.fsencode(os.path.basename(self._folder))
-            if is_this and guide_lives(path, descriptor, filesystems.kind_of(descriptor), self._guide_timeout):
+            if found is None or not is_guides_of(self._folder, found):
+                return
+            if guide_lives(path, descriptor, filesystems.kind_of(descriptor), self._guide_timeout):
                 raise self._busy()
         finally:
             kernel.close_lock(descriptor)

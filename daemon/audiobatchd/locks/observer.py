@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -13,7 +14,7 @@ from audiobatchd import filesystems
 from audiobatchd.filesystems import Kind
 from audiobatchd.locks import content, kernel
 from audiobatchd.locks.content import Content, Empty, GuideText, Holder
-from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, guide_lives, path_of
+from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, guide_lives, guides_path_of, is_guides_of, path_of
 
 
 class LockState(StrEnum):
@@ -62,10 +63,26 @@ def observe(path: str, guide_timeout: float = GUIDE_TIMEOUT) -> Observation | No
     return Observation(path, state, found, kind, max(0.0, time.time() - status.st_mtime))
 
 
+def observe_folder(folder: str) -> Observation | None:
+    """What keeps others from `folder`, or the lock that was left beside it; None where there is none of ours.
+
+    A script of the guide may hold it by another file: see `guides_path_of`. Raises OSError where its own cannot be
+    read.
+    """
+    own, guides = path_of(folder), guides_path_of(folder)
+    observation = observe(own)
+    if guides != own and (observation is None or observation.state is not LockState.ACTIVE):
+        with suppress(OSError):
+            other = observe(guides)
+            if other is not None and other.state is LockState.ACTIVE and is_guides_of(folder, other.content):
+                return other
+    return observation
+
+
 def is_locked(folder: str) -> bool:
     """Whether somebody holds the lock of `folder` at this moment; no promise for the next one."""
     try:
-        observation = observe(path_of(folder))
+        observation = observe_folder(folder)
     except OSError:
         return False
     return observation is not None and observation.state is LockState.ACTIVE

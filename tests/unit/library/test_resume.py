@@ -6,13 +6,14 @@ import fcntl
 import logging
 import os
 import socket
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from audiobatchd import (
+    BatchProcessor,
     FileLock,
     filter_folders_to_process,
     get_missing_features,
@@ -21,6 +22,8 @@ from audiobatchd import (
     should_process_folder,
 )
 from audiobatchd.locks import content
+from audiobatchd.locks.folder_lock import guides_path_of
+from audiobatchd.survey import Keys, survey
 from support.audio_files import path_of
 
 Held = Callable[[Path], AbstractContextManager[object]]
@@ -36,6 +39,30 @@ TOO_SHORT = """{"lufs": -14.2, "_audiobatch": {"format": 1, "analyzers": {"loudn
 
 
 # By the keys
+
+
+@pytest.mark.parametrize("record", [None, "{}", '{"lufs": -14.2}'])
+@pytest.mark.parametrize("beside", [True, False])
+def test_companion_beside_the_record_is_a_feature(song: Path, record: str | None, beside: bool) -> None:
+    if record is not None:
+        record_in(song).write_text(record)
+    if beside:
+        (song / "Song.BEATS_GRID").write_text("0.5")
+    (song / "Other.DOWNBEATS").write_text("0.5")
+    missing = get_missing_features(song, [".BEATS_GRID", ".DOWNBEATS"])
+    assert missing == ([".DOWNBEATS"] if beside else [".BEATS_GRID", ".DOWNBEATS"])
+    assert has_features(song, [".BEATS_GRID"]) is beside
+    told = [answer.missing for answer in survey(os.fspath(song.parent), Keys((".BEATS_GRID", ".DOWNBEATS")))]
+    assert told == [tuple(missing)]
+
+
+def test_pass_for_a_companion_is_over_when_it_is_made(song: Path) -> None:
+    def work(folder: Path) -> None:
+        (folder / f"{folder.name}.BEATS_GRID").write_text("0.5")
+
+    processor = BatchProcessor([".BEATS_GRID"])
+    assert processor.process_batch([song], work)["success"] == 1
+    assert processor.process_batch([song], work)["skipped_complete"] == 1
 
 
 @pytest.mark.parametrize(
@@ -180,6 +207,37 @@ def test_a_lock_of_the_guide_s_own_scripts_counts(song: Path) -> None:
         theirs.flush()
         assert not should_process_folder(song, ["lufs"])
     assert should_process_folder(song, ["lufs"])
+
+
+@contextmanager
+def guides_script_at(folder: Path, name: str) -> Iterator[None]:
+    """A script of the guide works on the folder `name`, by the lock file that it takes for `folder`."""
+    with open(guides_path_of(os.fspath(folder)), "w") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        theirs.write(f"Processing started: 2026-01-01 00:00:00\nPID: {os.getpid()}\nFile: {name}\n")
+        theirs.flush()
+        yield
+
+
+@pytest.mark.parametrize("name", ["Dr. X", "A.B.C - Song", "no dot"])
+def test_every_glance_agrees_with_the_lock_of_a_guides_script(song: Path, name: str) -> None:
+    folder = song.rename(song.with_name(name))
+    ask = Keys(("lufs",))
+    with guides_script_at(folder, name):
+        assert not FileLock(folder).acquire()
+        assert not should_process_folder(folder, ["lufs"])
+        assert filter_folders_to_process([folder], ["lufs"])[1]["skipped_locked"] == 1
+        assert [answer.locked for answer in survey(os.fspath(folder.parent), ask)] == [True]
+    assert should_process_folder(folder, ["lufs"])
+    assert [answer.locked for answer in survey(os.fspath(folder.parent), ask)] == [False]
+
+
+def test_guides_lock_of_a_neighbour_with_the_same_stem_is_passed_over(song: Path) -> None:
+    folder = song.rename(song.with_name("Dr. X"))
+    with guides_script_at(folder, "Dr. Y"):
+        assert should_process_folder(folder, ["lufs"])
+        with FileLock(folder) as lock:
+            assert lock.acquired
 
 
 # Many folders
