@@ -6,13 +6,15 @@ Owns the terminal between `start` and `stop`. What is said of an event is `event
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TextIO
+from typing import BinaryIO, TextIO, cast
 
 from rich import console as rich_console
 from rich.control import Control
@@ -35,6 +37,9 @@ from audiobatchd.statusview import (
 from audiobatchd.terminal_text import Line, Span, Tone, clipped, line_cells, printable, shortened
 
 _INTERVAL = 0.2
+_LAST_DRAWING = 2.0
+"""Seconds that a terminal has at the end to take what is drawn."""
+
 _STYLES = {
     Tone.PLAIN: "",
     Tone.STRONG: "bold",
@@ -152,6 +157,74 @@ class Console:
         extra = sum(max(0, (line_cells(line) - 1) // width) for line in self._drawn)
         up = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2))
         self._rich.control(Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2), *up * extra))
+
+
+class DrawingThread:
+    """The live view on `stream`, drawn in a thread of its own from `start` to `close`.
+
+    A terminal that was stopped (Ctrl-S) holds up what writes to it, for as long as a person likes. The service works on
+    meanwhile; of the statuses of that time only the latest is drawn.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._console = Console(_unbuffered(stream))
+        self._stderr = sys.stderr
+        self._latest: Status | None = None
+        self._is_ending = False
+        self._news = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="draw", daemon=True)
+
+    def handler(self) -> logging.Handler:
+        """See `Console.handler`."""
+        return self._console.handler()
+
+    def start(self) -> None:
+        """Take the terminal."""
+        self._thread.start()
+
+    def ready(self) -> None:
+        """See `Console.ready`."""
+
+    def update(self, status: Status) -> None:
+        """Have this status drawn, as soon as the one before is; never waits."""
+        self._latest = status
+        self._news.set()
+
+    def alive(self) -> None:
+        """See `Console.alive`."""
+
+    def reloading(self) -> None:
+        """See `Console.reloading`."""
+
+    def stopping(self) -> None:
+        """See `Console.stopping`."""
+
+    def close(self) -> None:
+        """Give the terminal back, within 2 s; one that is still stopped then is left as it is (`is_stuck`)."""
+        self._is_ending = True
+        self._news.set()
+        self._thread.join(_LAST_DRAWING)
+        sys.stderr = self._stderr
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the terminal had not taken everything when this was closed."""
+        return self._thread.is_alive()
+
+    def _work(self) -> None:
+        self._console.start()
+        while not self._is_ending:
+            self._news.wait()
+            self._news.clear()
+            if (status := self._latest) is not None:
+                self._console.update(status)
+        self._console.stop()
+
+
+def _unbuffered(stream: TextIO) -> TextIO:
+    """Another way to what `stream` writes to, without a lock that a thread which waits there would keep."""
+    file = io.FileIO(stream.fileno(), "w", closefd=False)
+    return io.TextIOWrapper(cast(BinaryIO, file), encoding=stream.encoding, errors=stream.errors, write_through=True)
 
 
 class _Handler(logging.Handler):

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -45,12 +46,12 @@ def _run(arguments: argparse.Namespace, say: streams.Voice) -> int:
         settings = _configuration(arguments)
         with ExitStack() as stack:
             stack.enter_context(interrupts.meaningless_ignored())
-            views, log = _set_up_terminal(stack)
+            views, writers = _set_up_terminal(stack)
             run = _one_pass if arguments.once else _service
             code, told = run(settings, arguments, views)
         if told and arguments.once:
             say(told)
-        elif told and not log.is_stuck:
+        elif told and not any(each.is_stuck for each in writers):
             with suppress(OSError):  # a terminal that has gone: the service has ended well all the same
                 write(told, sys.stderr)
     except KeyboardInterrupt:
@@ -168,19 +169,28 @@ def _state_directory(arguments: argparse.Namespace) -> Path:
     return arguments.state_dir or place.state_directory(os.environ, os.getuid())
 
 
-def _set_up_terminal(stack: ExitStack) -> tuple[tuple[View, ...], eventlog.LogThread]:
-    """The live view on a terminal, else one line per event."""
+class _Writer(Protocol):
+    """A thread that writes to standard error."""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether what reads there had not taken everything when it was closed."""
+
+
+def _set_up_terminal(stack: ExitStack) -> tuple[tuple[View, ...], tuple[_Writer, ...]]:
+    """The live view on a terminal, else one line per event; and what writes there."""
     views: tuple[View, ...] = ()
+    writers: tuple[_Writer, ...] = ()
     handler = eventlog.standard_error()
     if sys.stderr.isatty():
-        from audiobatchd.console import Console  # noqa: PLC0415  # see above
+        from audiobatchd.console import Console, DrawingThread  # noqa: PLC0415  # see above
 
         if Console.usable(sys.stderr):
-            console = Console(sys.stderr)
+            console = DrawingThread(sys.stderr)
             handler = console.handler()
             console.start()
-            stack.callback(console.stop)
-            views = (console,)
+            stack.callback(console.close)
+            views, writers = (console,), (console,)
     elif "JOURNAL_STREAM" in os.environ:
         from audiobatchd import journal  # noqa: PLC0415  # see above
 
@@ -188,7 +198,7 @@ def _set_up_terminal(stack: ExitStack) -> tuple[tuple[View, ...], eventlog.LogTh
             handler = journal.JournalHandler(eventlog.standard_error(journal=True))
     log = eventlog.set_up(handler)
     stack.callback(log.close)
-    return views, log
+    return views, (log, *writers)
 
 
 def _refuse(error: Exception | str, code: int) -> int:

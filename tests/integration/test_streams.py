@@ -19,6 +19,7 @@ import pytest
 from audiobatchd import control_command
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import NoDaemonError
+from audiobatchd.model import FolderState
 from audiobatchd.status import Status
 from support import statuses
 from support.audio_files import make_track
@@ -231,6 +232,32 @@ def test_the_service_works_without_streams(tmp_path: Path, track: Path, streams:
         assert daemon.stop() == 0
     assert b"Traceback" not in daemon.log_path.read_bytes()
     assert "lufs" in record_of(track)
+    assert leftovers(track.parent) == []
+
+
+# A terminal that is stopped
+
+STOP, GO_ON = "\x13", "\x11"
+"""Ctrl-S and Ctrl-Q."""
+
+
+def test_stopped_terminal_holds_up_nothing(tmp_path: Path, track: Path) -> None:
+    gate = tmp_path / "gate"
+    socket = tmp_path / "c.sock"
+    with on_a_terminal(command_of(tmp_path, track.parent), environ=install_gate(gate)) as terminal:
+        terminal.until("gate of full_mix")
+        terminal.press(STOP)
+        for number in range(3):
+            shutil.copytree(track, track.parent / f"More {number}")
+        # Each status that answers was made by the loop that has drawn, or has not, the ones before.
+        eventually(lambda: (status := answers(socket)) and sum(status.datasets[0].folders.values()) == 4)
+        (gate / "go").touch()
+        eventually(lambda: (status := answers(socket)) and status.datasets[0].folders[FolderState.COMPLETE] == 4)
+        terminal.press(GO_ON)
+        terminal.until("4 complete")
+        terminal.press(STOP)
+        terminal.process.terminate()
+        assert terminal.process.wait(60) == 0
     assert leftovers(track.parent) == []
 
 
