@@ -169,9 +169,13 @@ class DrawingThread:
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(_unbuffered(stream))
         self._stderr = sys.stderr
+        """What is given back at the end, whether the terminal takes anything then or not."""
         self._latest: Status | None = None
+        """What is to be drawn; the thread may not have come to it yet."""
         self._is_ending = False
+        """Whether `close` was called."""
         self._news = threading.Event()
+        """Set where the thread has something to do."""
         self._thread = threading.Thread(target=self._work, name="draw", daemon=True)
 
     def handler(self) -> logging.Handler:

@@ -31,6 +31,27 @@ def test_killed_it_takes_its_workers_along_and_comes_back(unit: Unit) -> None:
     assert unit.leftovers() == []
 
 
+def test_signals_to_the_unit_fail_no_folder(unit: Unit) -> None:
+    unit.begin(MUSIC, analyzers=SLOW, max_suspect=2)
+    unit.drop_in("RestartSec=200ms")
+    folder = unit.add("Mia - Long Way", track="long")
+    unit.busy()
+    main = unit.show("MainPID")
+    for number in ("USR1", "USR2", "ALRM"):
+        unit.machine.run("systemctl", "kill", f"--signal={number}", "audiobatchd")
+    assert unit.busy().pid in unit.workers()
+    assert unit.show("MainPID") == main
+    for number in ("KILL", "ABRT", "KILL", "SEGV", "KILL"):
+        unit.machine.run("systemctl", "reset-failed", "audiobatchd", check=False)
+        unit.machine.run("systemctl", "kill", f"--signal={number}", "audiobatchd")
+        main = unit.restarted(since=main)
+        unit.busy()
+    unit.becomes(complete=1)
+    all_measured([folder], "lufs", "bpm")
+    assert unit.events("folder-failed") == []
+    assert unit.leftovers() == []
+
+
 def test_standing_still_it_is_restarted_by_the_watchdog(unit: Unit) -> None:
     unit.begin(MUSIC)
     unit.drop_in("WatchdogSec=5s")

@@ -463,7 +463,8 @@ class Dispatcher:
         if fate == NO_ANSWER or (bool(slot.fate) and self._hangs(lost.key.dataset)):
             return NO_ANSWER, Cause.HANG, False
         if event.out_of_memory and not slot.fate:
-            return f"its worker was {fate} (it had {resident >> 20} MiB)", Cause.MEMORY, False
+            had = f" (it had {resident >> 20} MiB)" if resident else ""
+            return f"its worker was {fate}{had}", Cause.MEMORY, False
         outgrew = bool(slot.fate) and resident > self.plan.worker_memory
         cause = Cause.MEMORY if outgrew else Cause.NONE
         return f"its worker ended: {fate}", cause, bool(slot.fate) or not event.from_outside
