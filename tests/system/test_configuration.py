@@ -45,3 +45,15 @@ def test_an_invalid_configuration_ends_the_start_and_no_loop_begins(unit: Unit) 
     shown = unit.machine.run("systemctl", "status", "audiobatchd", check=False).out
     assert "status=78/CONFIG" in shown
     assert VERDICT in shown
+
+
+def test_restarts_by_hand_hit_no_limit(unit: Unit) -> None:
+    unit.begin(MUSIC)
+    for _ in range(7):
+        unit.machine.run("systemctl", "restart", "audiobatchd")
+    assert unit.show("ActiveState") == "active"
+    unit.machine.run("audiobatchctl", "setup", "--undo", MUSIC)
+    for _ in range(3):
+        assert "was started anew" in unit.machine.run("audiobatchctl", "setup", MUSIC).out
+        assert "was started anew" in unit.machine.run("audiobatchctl", "setup", "--undo", MUSIC).out
+    assert unit.show("ActiveState") == "active"

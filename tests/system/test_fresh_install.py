@@ -51,7 +51,7 @@ def test_setup_gives_it_a_dataset_and_a_folder_gets_its_record(fresh: Unit) -> N
     assert f'path = "{MUSIC}"' in machine.path(CONFIGURATION).read_text()
     drop_in = machine.path(f"{DROP_INS}/dataset-srv-music.conf").read_text()
     assert f'ReadWritePaths="-{MUSIC}"' in drop_in
-    assert f'RequiresMountsFor="{MUSIC}"' in drop_in
+    assert "After=srv.mount srv-music.mount\n" in drop_in
 
     folder = fresh.add("Mia - Harbour", user="mia")
     fresh.becomes(complete=1)

@@ -45,6 +45,8 @@ _PLAIN = frozenset(f"{string.ascii_letters}{string.digits}:_.".encode())
 _SLASH, _DOT = b"/."
 # A file name has 255 bytes, of which "dataset-" and ".conf" are ours.
 _LONGEST_NAME = 200
+# systemd names the unit of a longer path by a digest of its own: it is not waited for.
+_LONGEST_UNIT = 255
 _NAMED = 10
 
 _TRIAL = """
@@ -336,19 +338,21 @@ def _drop_in_name(dataset: str) -> str:
 
 
 def _escaped(dataset: str) -> str:
-    """As `systemd-escape --path` would: slashes become dashes, what is odd its hexadecimal number; a long one is cut.
+    """As `systemd-escape --path` would; a long one is cut, and has a digest that tells it from another."""
+    escaped = _escaped_whole(dataset)
+    if len(escaped) <= _LONGEST_NAME:
+        return escaped
+    digest = hashlib.sha256(os.fsencode(dataset.strip("/"))).hexdigest()[:16]
+    return f"{escaped[: _LONGEST_NAME - len(digest) - 1]}.{digest}"
 
-    Of that the digest tells one from another.
-    """
-    octets = os.fsencode(dataset.strip("/")) or b"/"
-    escaped = "".join(
+
+def _escaped_whole(path: str) -> str:
+    """As `systemd-escape --path`: slashes become dashes, what is odd its hexadecimal number."""
+    octets = os.fsencode(path.strip("/")) or b"/"
+    return "".join(
         "-" if octet == _SLASH else chr(octet) if octet in _PLAIN and (place or octet != _DOT) else f"\\x{octet:02x}"
         for place, octet in enumerate(octets)
     )
-    if len(escaped) <= _LONGEST_NAME:
-        return escaped
-    digest = hashlib.sha256(octets).hexdigest()[:16]
-    return f"{escaped[: _LONGEST_NAME - len(digest) - 1]}.{digest}"
 
 
 def _drop_in(dataset: str) -> str:
@@ -356,7 +360,8 @@ def _drop_in(dataset: str) -> str:
     lines = [
         f"# Written by `audiobatchctl setup {shown(dataset)}`; `--undo` removes it.",
         "[Unit]",
-        f'RequiresMountsFor="{escaped}"',
+        "# Mounted first where that can be. Not RequiresMountsFor=: one mount that fails would stop every dataset.",
+        *(f"{key}={' '.join(_mounts(dataset))}" for key in ("Wants", "After") if _mounts(dataset)),
         "",
         "[Service]",
         "# With a dash: without this directory the service starts all the same, and says that it is missing.",
@@ -366,6 +371,13 @@ def _drop_in(dataset: str) -> str:
         lines += ["# ProtectHome=yes would hide it: of all homes the unit sees this directory alone."]
         lines += ["ProtectHome=tmpfs", f'BindPaths="-{escaped}"']
     return "\n".join(lines) + "\n"
+
+
+def _mounts(dataset: str) -> list[str]:
+    """The units that would mount a dataset or a directory above it; those that there are not, systemd passes over."""
+    above = [str(place) for place in reversed(Path(dataset).parents)][1:]
+    units = (f"{_escaped_whole(place)}.mount" for place in (*above, dataset) if place != os.sep)
+    return [unit for unit in units if len(unit) <= _LONGEST_UNIT]
 
 
 def _hidden(dataset: str) -> bool:

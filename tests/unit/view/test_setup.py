@@ -77,7 +77,6 @@ def test_a_dataset_is_added_and_taken_out_again(machine: Path, capsys: pytest.Ca
     assert [each.path for each in loaded.dataset] == ["/srv/other", str(machine / "music")]
     (drop_in,) = (text for name, text in files(machine).items() if name.startswith("units"))
     assert f'ReadWritePaths="-{machine}/music"' in drop_in
-    assert f'RequiresMountsFor="{machine}/music"' in drop_in
     assert "ProtectHome" not in drop_in
     assert os.listdir(machine / "music") == ["A"]
     once = files(machine)
@@ -335,6 +334,22 @@ def test_what_is_no_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 )
 def test_drop_ins_are_named_as_systemd_would(dataset: str, name: str) -> None:
     assert setup._drop_in_name(dataset) == f"dataset-{name}.conf"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "units"),
+    [
+        ("/srv/nas/music", "srv.mount srv-nas.mount srv-nas-music.mount"),
+        ("/srv/my nas", r"srv.mount srv-my\x20nas.mount"),
+        ("/srv/50% off", r"srv.mount srv-50\x25\x20off.mount"),
+        (f"/srv/{'m' * 250}/a", "srv.mount"),
+    ],
+)
+def test_mounts_are_wanted_and_not_required(dataset: str, units: str) -> None:
+    lines = setup._drop_in(dataset).splitlines()
+    assert f"Wants={units}" in lines
+    assert f"After={units}" in lines
+    assert not any(line.startswith("Requires") for line in lines)
 
 
 def test_a_dataset_in_a_home_is_the_only_thing_seen_there() -> None:
