@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
+import re
 from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -16,22 +16,61 @@ from audiobatchd import bounded, filesystems
 from audiobatchd.errors import ConfigError
 from audiobatchd.model import WatchMode
 
-# TOML knows `inf`; the lock of a folder, which announces how long it will be held, is JSON and does not.
-Seconds = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
-PositiveSeconds = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
-Count = Annotated[int, Meta(ge=1)]
 FileName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0/]*\Z")]
-Size = Annotated[str, Meta(pattern=r"\A\d+(\.\d+)? ?[KMGT]iB\Z")]
 Digest = Annotated[str, Meta(pattern=r"\A(sha256:)?[0-9a-f]{64}\Z")]
 DirectoryName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0]*\Z")]
+
+_SIZE = re.compile(r"\d+(\.\d+)? ?[KMGT]iB", re.ASCII)
+
+
+class Bounds(NamedTuple):
+    """The least and the most that a number may be; of a size, the size itself as it is written."""
+
+    least: float | str
+    most: float | str
+
+    def __str__(self) -> str:
+        """As people read them: "0.1 to 86,400"."""
+        return " to ".join(each if isinstance(each, str) else f"{each:,}" for each in self)
+
+    def hold(self, value: object) -> bool:
+        """Whether a value is a number, or a size, within them."""
+        if isinstance(value, str):
+            size = _size(value) if _SIZE.fullmatch(value) else -1.0
+            return _size(str(self.least)) <= size <= _size(str(self.most))
+        # Written so that it is false of `nan`, which TOML knows.
+        return isinstance(value, int | float) and float(self.least) <= value <= float(self.most)
+
+
+# A shorter interval would be all that the service does.
+_INTERVAL, _DAY, _WEEK, _YEAR = 0.1, 86_400, 604_800, 31_536_000
+BOUNDS: Mapping[str, Bounds] = {
+    # What starts at once, and each takes 200 MiB and more.
+    "workers": Bounds(1, 512),
+    "job_timeout": Bounds(_INTERVAL, _WEEK),
+    "job_timeout_factor": Bounds(0, 10_000),
+    "max_duration": Bounds(_INTERVAL, _WEEK),
+    "max_deaths": Bounds(1, 1_000_000),
+    "max_suspect": Bounds(1, 1_000_000),
+    # With less a worker would be ended before its first job.
+    "worker_memory": Bounds("64 MiB", "1024 TiB"),
+    # The supervisor holds a record in its own memory.
+    "record_limit": Bounds("1 KiB", "1 GiB"),
+    "recycle_jobs": Bounds(1, 1_000_000_000),
+    "stop_grace": Bounds(0, _DAY),
+    "reap": Bounds(_INTERVAL, _DAY),
+    "settle": Bounds(0, _WEEK),
+    "rescan": Bounds(_INTERVAL, _YEAR),
+}
+"""Of every key that is a number or a size."""
 
 
 class DatasetConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """One `[[dataset]]`. Each key is described in docs/reference/configuration.md."""
 
     path: DirectoryName
-    settle: Seconds = 5.0
-    rescan: PositiveSeconds = 3600.0
+    settle: float = 5.0
+    rescan: float = 3600.0
     ignore: tuple[str, ...] = ()
     mode: WatchMode = WatchMode.AUTO
     ready_marker: FileName | None = None
@@ -46,22 +85,22 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     dataset: tuple[DatasetConfig, ...] = ()
-    workers: Count | None = None
+    workers: int | None = None
     analyzers: tuple[str, ...] | None = None
     analyzer: dict[str, dict[str, Any]] = {}
     model_directory: DirectoryName | None = None
     trusted_models: tuple[Digest, ...] = ()
     recompute_other_models: bool = False
-    job_timeout: PositiveSeconds = 600.0
-    job_timeout_factor: Seconds = 4.0
-    max_duration: PositiveSeconds = 7200.0
-    max_deaths: Count = 3
-    max_suspect: Count = 5
-    worker_memory: Size = "6 GiB"
-    record_limit: Size = "16 MiB"
-    recycle_jobs: Count = 500
-    stop_grace: Seconds = 30.0
-    reap: PositiveSeconds = 60.0
+    job_timeout: float = 600.0
+    job_timeout_factor: float = 4.0
+    max_duration: float = 7200.0
+    max_deaths: int = 3
+    max_suspect: int = 5
+    worker_memory: str = "6 GiB"
+    record_limit: str = "16 MiB"
+    recycle_jobs: int = 500
+    stop_grace: float = 30.0
+    reap: float = 60.0
     operators: tuple[str, ...] = ()
     metrics_textfile: DirectoryName | None = None
 
@@ -76,9 +115,13 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
         return self.workers or len(os.sched_getaffinity(0))
 
 
-def size_in_bytes(size: Size) -> int:
-    """A `Size` ("4 GiB") as a number of bytes."""
-    return int(float(size[:-3]) * 1024 ** ("KMGT".index(size[-3]) + 1))
+def size_in_bytes(size: str) -> int:
+    """A size ("4 GiB") as a number of bytes."""
+    return int(_size(size))
+
+
+def _size(size: str) -> float:
+    return float(size[:-3]) * 1024.0 ** ("KMGT".index(size[-3]) + 1)
 
 
 def find(environ: Mapping[str, str]) -> Path | None:
@@ -111,12 +154,9 @@ def load(path: Path) -> Config:
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         message = f"{path}: not TOML: {error}"
         raise ConfigError(message) from error
-    for key in ("worker_memory", "record_limit"):
-        try:
-            size_in_bytes(getattr(config, key))
-        except OverflowError as error:
-            message = f"{path}: expected a size that there can be - at `{key}`"
-            raise ConfigError(message) from error
+    if why := beyond_bounds(config):
+        message = f"{path}: {why}"
+        raise ConfigError(message)
     base = path.resolve().parent
     datasets = [msgspec.structs.replace(each, path=str(base / each.path)) for each in config.dataset]
     for key in ("model_directory", "metrics_textfile"):
@@ -127,6 +167,18 @@ def load(path: Path) -> Config:
     except ConfigError as error:
         message = f"{path}: {error} - at `dataset`"
         raise ConfigError(message) from error
+
+
+def beyond_bounds(config: Config) -> str:
+    """What number of a configuration is less or more than it may be, in words; empty where none is."""
+    tables = [("", config), *((f"dataset[{place}].", each) for place, each in enumerate(config.dataset))]
+    for where, table in tables:
+        for key in table.__struct_fields__:
+            value = getattr(table, key)
+            if key in BOUNDS and value is not None and not BOUNDS[key].hold(value):
+                kind = "a size" if isinstance(value, str) else "a number"
+                return f"expected {kind} from {BOUNDS[key]} - at `{where}{key}`"
+    return ""
 
 
 def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:

@@ -90,8 +90,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        message = f"expected a whole number of 1 or more, got {text!r}"
+    bounds = config.BOUNDS["workers"]
+    if not text.isdecimal() or not bounds.hold(int(text)):
+        message = f"expected a whole number from {bounds}, got {text!r}"
         raise argparse.ArgumentTypeError(message)
     return int(text)
 

@@ -20,7 +20,7 @@ from typing import Protocol
 from audiobatchd import eventlog, filesystems, oom, streams
 from audiobatchd.catalog import Catalog
 from audiobatchd.clock import Clock
-from audiobatchd.config import Config, differences, size_in_bytes
+from audiobatchd.config import Config, differences
 from audiobatchd.control.access import operators
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import Policy
@@ -168,8 +168,6 @@ class Supervisor:
 
     def _read_configuration(self) -> tuple[Config, frozenset[int]]:
         config = self._source.read()
-        size_in_bytes(config.worker_memory)
-        size_in_bytes(config.record_limit)
         return config, operators(config.operators)
 
     def _go_by(self, config: Config) -> None:

@@ -176,7 +176,7 @@ def test_a_single_track_folder_is_a_dataset_too(dataset: Path) -> None:
     [
         (["--once", "nowhere"], 2, "no such dataset"),
         (["--overwrite", "."], 2, "goes with --once"),
-        (["--workers", "0", "."], 2, "expected a whole number of 1 or more, got '0'"),
+        (["--workers", "0", "."], 2, "expected a whole number from 1 to 512, got '0'"),
         (["--config", "nowhere.toml"], 78, "cannot read nowhere.toml"),
         (["--once", ".", "..", "--dry-run"], 78, "overlap"),
     ],

@@ -47,6 +47,24 @@ def test_an_invalid_configuration_ends_the_start_and_no_loop_begins(unit: Unit) 
     assert VERDICT in shown
 
 
+def test_unit_that_kills_before_stop_grace_is_told(unit: Unit) -> None:
+    unit.begin(MUSIC, stop_grace=60.0)
+    told = "stop_grace is 60 s, and audiobatchd.service is killed after 45 s"
+    assert told in unit.machine.run("audiobatchctl", "config", "check").out
+    assert told in unit.machine.run("audiobatchctl", "doctor", check=False).out
+    unit.drop_in("TimeoutStopSec=90")
+    assert "stop_grace" not in unit.machine.run("audiobatchctl", "config", "check").out
+
+
+def test_reload_refuses_workers_beyond_bounds_at_once(unit: Unit) -> None:
+    unit.begin(MUSIC)
+    main = unit.show("MainPID")
+    unit.configure(MUSIC, workers=100_000_000_000)
+    assert unit.machine.run("systemctl", "reload", "audiobatchd", check=False).code != 0
+    assert "expected a number from 1 to 512 - at `workers`" in unit.log()
+    assert (unit.show("ActiveState"), unit.show("MainPID")) == ("active", main)
+
+
 def test_restarts_by_hand_hit_no_limit(unit: Unit) -> None:
     unit.begin(MUSIC)
     for _ in range(7):

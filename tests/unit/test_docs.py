@@ -111,6 +111,8 @@ def test_every_configuration_key_is_documented_with_its_default(kind: type[msgsp
     assert table.keys() - {"Key", "---"} == fields.keys()
     for key, field in fields.items():
         assert table[key][2].strip("`") == default_in_words(field), key
+        if key in config.BOUNDS:
+            assert f", {config.BOUNDS[key]}" in table[key][1], key
 
 
 def default_in_words(field: msgspec.structs.FieldInfo) -> str:

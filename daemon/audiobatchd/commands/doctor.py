@@ -17,7 +17,7 @@ import psutil
 from audiobatchd import config, diagnosis, filesystems, one_off, place
 from audiobatchd.commands import Say
 from audiobatchd.commands.analysis import worker_settings_here
-from audiobatchd.commands.settings import load
+from audiobatchd.commands.settings import ended_first, load
 from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.control.client import ControlClient
 from audiobatchd.core.discovery import Contents
@@ -63,6 +63,9 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
     try:
         settings = load(arguments.config or config.find(os.environ))
         yield Finding(Level.OK, "the configuration is valid")
+        what, _, todo = ended_first(settings).partition(": ")
+        if what:
+            yield Finding(Level.NOTE, what, todo)
     except ConfigError as error:
         yield Finding(Level.ACT, str(error), "mend it, and try: audiobatchctl config check")
     status, why = None, ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from audiobatchd import bounded, config, filesystems, one_off, place
+from audiobatchd import bounded, config, durations, filesystems, one_off, place
 from audiobatchd.commands import Say
 from audiobatchd.commands.analysis import worker_settings_here
 from audiobatchd.config import Config, DatasetConfig
@@ -27,6 +28,10 @@ from audiobatchd.terminal_text import as_json, cells, printable
 
 DEFAULT, COMMAND_LINE = "default", "command line"
 _COLUMN = 50
+_UNIT = "audiobatchd.service"
+_PATIENCE = 5.0
+# Seconds that the service takes to end what runs when `stop_grace` is over, and to close what it has open.
+_ENDING = 5.0
 
 
 class Setting(Struct, frozen=True):
@@ -94,6 +99,8 @@ def load(path: Path | None) -> Config:
 def remarks(settings: Config) -> list[str]:
     """What is valid, and yet not as somebody may think: datasets and analyzers that could not work now."""
     told = [remark for dataset in settings.dataset if (remark := _remark(dataset))]
+    if remark := ended_first(settings):
+        told.append(remark)
     if settings.analyzer:
         try:
             offers = one_off.offers(worker_settings_here(settings))
@@ -106,6 +113,25 @@ def remarks(settings: Config) -> list[str]:
             if name in settings.analyzer
         ]
     return told
+
+
+def ended_first(settings: Config) -> str:
+    """What there is to say where the machine's unit ends the service before `stop_grace` is over; else empty."""
+    command = ["systemctl", "show", "--property=LoadState,TimeoutStopUSec", _UNIT]
+    try:
+        shown_by_systemd = subprocess.run(
+            command, capture_output=True, text=True, timeout=_PATIENCE, check=False
+        ).stdout
+        properties = dict(line.partition("=")[::2] for line in shown_by_systemd.splitlines())
+        timeout = durations.parsed(properties["TimeoutStopUSec"])
+    except (OSError, subprocess.TimeoutExpired, KeyError, ValueError):
+        return ""  # no systemd, or `infinity`
+    if properties.get("LoadState") != "loaded" or settings.stop_grace + _ENDING <= timeout:
+        return ""
+    return (
+        f"stop_grace is {settings.stop_grace:g} s, and {_UNIT} is killed after {timeout:g} s: "
+        f"raise its TimeoutStopSec above {settings.stop_grace + _ENDING:g}, by `systemctl edit audiobatchd`"
+    )
 
 
 def _remark(dataset: DatasetConfig) -> str:

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from audiobatchd import config
@@ -141,6 +142,42 @@ def test_a_refusal_names_the_file_and_the_key(tmp_path: Path, text: str, named: 
     assert "$" not in str(refused.value)  # as msgspec writes a place; TOML knows none such
 
 
+@pytest.mark.parametrize("key", sorted(config.BOUNDS))
+def test_numbers_have_bounds_in_our_own_words(tmp_path: Path, key: str) -> None:
+    bounds, of_dataset = config.BOUNDS[key], key in DatasetConfig.__struct_fields__
+    kind, below, beyond = "number", ["-1", "-1" + "0" * 30], ["1" + "0" * 30]
+    if isinstance(bounds.least, str):
+        kind, below, beyond = "size", ['"0 KiB"', '"1023 B"'], ['"1025 TiB"', f'"{"9" * 400} TiB"', '"6"']
+    elif isinstance(getattr(DatasetConfig("x") if of_dataset else Config(), key), float):
+        below, beyond = [*below, "-1e-9", "nan", "-inf"], [*beyond, "1e300", "inf"]
+    for value in (*below, *beyond):
+        path = written(tmp_path, f"{DATASET if of_dataset else ''}{key} = {value}\n")
+        with pytest.raises(ConfigError) as refused:
+            config.load(path)
+        where = f"dataset[0].{key}" if of_dataset else key
+        assert str(refused.value) == f"{path}: expected a {kind} from {bounds} - at `{where}`"
+    for most in bounds:
+        value = f'"{most}"' if isinstance(most, str) else str(most)
+        assert config.load(written(tmp_path, f"{DATASET if of_dataset else ''}{key} = {value}\n"))
+
+
+def test_every_number_has_bounds() -> None:
+    numbers = {
+        field.name
+        for kind in (Config, DatasetConfig)
+        for field in msgspec.structs.fields(kind)
+        if field.type in (int, float, int | None, float | None)
+    }
+    assert numbers | {"worker_memory", "record_limit"} == config.BOUNDS.keys()
+
+
+@pytest.mark.parametrize("key", ["rescan", "reap"])
+def test_interval_that_is_no_pause_is_refused(tmp_path: Path, key: str) -> None:
+    dataset = DATASET if key == "rescan" else ""
+    with pytest.raises(ConfigError, match=f"expected a number from 0.1 .*{key}`$"):
+        config.load(written(tmp_path, f"{dataset}{key} = 1e-9\n"))
+
+
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "audiobatchd.toml"
     path.write_bytes(b'analyzers = ["caf\xe9"]')
@@ -243,7 +280,14 @@ def test_a_dataset_that_the_file_does_not_know_has_the_defaults(
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [("4 GiB", 4 << 30), ("4GiB", 4 << 30), ("1.5 MiB", 3 << 19), ("0 KiB", 0), ("2 TiB", 2 << 40)],
+    [
+        ("4 GiB", 4 << 30),
+        ("4GiB", 4 << 30),
+        ("100.5 MiB", 201 << 19),
+        ("64 MiB", 64 << 20),
+        ("1024 TiB", 1 << 50),
+        ("2 TiB", 2 << 40),
+    ],
 )
 def test_sizes(tmp_path: Path, size: str, expected: int) -> None:
     loaded = config.load(written(tmp_path, f'worker_memory = "{size}"\n'))
@@ -252,7 +296,7 @@ def test_sizes(tmp_path: Path, size: str, expected: int) -> None:
 
 @pytest.mark.parametrize("key", ["worker_memory", "record_limit"])
 def test_a_size_that_no_number_can_tell_is_refused(tmp_path: Path, key: str) -> None:
-    with pytest.raises(ConfigError, match=f"expected a size that there can be - at `{key}`"):
+    with pytest.raises(ConfigError, match=f"expected a size from {config.BOUNDS[key]} - at `{key}`"):
         config.load(written(tmp_path, f'{key} = "{"9" * 400} TiB"\n'))
 
 
