@@ -18,17 +18,17 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import Raw
 
-from audiobatchd import bounded, filesystems, interrupts, provenance
+from audiobatchd import bounded, filesystems, interrupts, provenance, rights
 from audiobatchd.bounded import RECORD_LIMIT
 from audiobatchd.core.discovery import is_companion
 from audiobatchd.errors import RecordError, UnclearRecordError, UnfitFileError
 from audiobatchd.members import MalformedError, Member, is_nothing, members
 from audiobatchd.names import shown
 from audiobatchd.provenance import Entry, Provenance
+from audiobatchd.rights import Rights
 
 TEMPORARY_PREFIX = ".audiobatch-"
 TEMPORARY_SUFFIX = ".tmp"
-_ACL = "system.posix_acl_access"
 _KEYS = msgspec.json.Decoder(dict[str, Raw])
 _MANY_KEYS = 20_000
 """More are not decoded in one go: other threads would wait for that, 0.3 s for a million of them."""
@@ -42,14 +42,6 @@ _Identity = tuple[int, int, int] | None
 
 _making: set[str] = set()
 """The temporary files of this process: a thread that shares the folder's lock must not take them for a dead one's."""
-
-
-@dataclass(frozen=True)
-class Rights:
-    """The mode of a file, and the UID that it belongs to (-1: whoever writes it)."""
-
-    mode: int
-    owner: int
 
 
 _ANYBODY = Rights(0o644, -1)
@@ -192,6 +184,8 @@ def _remove_companion(name: str, folder_fd: int) -> None:
 def rights_like(folder_fd: int, sources: Iterable[str]) -> Rights:
     """The rights of a record that replaces none: who may read the full mix may read the numbers; its owner has them.
 
+    The folder's group may also write it where it may write in the folder.
+
     `sources` are source files of the folder, best first; one that leads nowhere is passed over. Raises OSError where
     the disk fails: the record would be shut to its readers for good.
     """
@@ -202,7 +196,7 @@ def rights_like(folder_fd: int, sources: Iterable[str]) -> Rights:
             if error.errno in _DISK_FAILS:
                 raise
             continue
-        return Rights(0o600 | (source.st_mode & 0o444), source.st_uid)
+        return Rights(0o600 | (source.st_mode & 0o444) | rights.of_group(folder_fd), source.st_uid)
     return Rights(0o600, -1)
 
 
@@ -328,24 +322,5 @@ def _write(temporary: str, folder_fd: int, content: bytes, replaces: str | None,
         view = memoryview(content)
         while view:
             view = view[file.write(view) :]
-        _take_rights(file.fileno(), folder_fd, replaces, first)
+        rights.take(file.fileno(), folder_fd, replaces, first)
         os.fsync(file.fileno())
-
-
-def _take_rights(descriptor: int, folder_fd: int, replaces: str | None, first: Rights) -> None:
-    """Owner, group, mode and ACL of the record that is replaced; a first one takes `first`, and the folder's group."""
-    # One that went away meanwhile has none to give, and `publish` will see that it went.
-    old = _status(replaces, folder_fd) if replaces else None
-    owner, group = (old.st_uid, old.st_gid) if old else (first.owner, os.fstat(folder_fd).st_gid)
-    # Only root can give a file away, and only a member give it to a group; the numbers matter more.
-    for who in ((owner, -1), (-1, group)):
-        with contextlib.suppress(PermissionError):
-            os.fchown(descriptor, *who)
-    os.fchmod(descriptor, stat.S_IMODE(old.st_mode) if old else first.mode)
-    if replaces:
-        # ENODATA: it has no ACL; ENOTSUP: nothing here has.
-        with contextlib.suppress(OSError):
-            os.removexattr(descriptor, _ACL)  # what the folder gives to every new file
-        with contextlib.suppress(OSError):
-            acl = os.getxattr(f"/proc/self/fd/{folder_fd}/{replaces}", _ACL)
-            os.setxattr(descriptor, _ACL, acl)

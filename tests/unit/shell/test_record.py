@@ -22,12 +22,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiobatchd import record
+from audiobatchd import record, rights
 from audiobatchd.errors import LockLostError, RecordError
 from audiobatchd.model import Fingerprint
 from audiobatchd.plugin_api import Value
 from audiobatchd.provenance import KEY, Entry
-from audiobatchd.record import Rights
+from audiobatchd.rights import Rights
 from support.raw_records import raw_values, tight
 
 NAME = "Song.INFO"
@@ -734,7 +734,7 @@ def test_a_record_that_moves_before_the_rename_is_merged_again(
 def test_a_record_that_goes_while_its_rights_are_asked_for_is_merged_again(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_rights = record._take_rights
+    take_rights = rights.take
 
     def taking(descriptor: int, folder_fd: int, replaces: str | None, first: Rights) -> None:
         folder.record.unlink(missing_ok=True)
@@ -742,7 +742,7 @@ def test_a_record_that_goes_while_its_rights_are_asked_for_is_merged_again(
 
     folder.record.write_bytes(OLD)
     folder.record.chmod(0o604)
-    monkeypatch.setattr(record, "_take_rights", taking)
+    monkeypatch.setattr(rights, "take", taking)
     folder.publish(first_mode=0o640)
     assert folder.raw().keys() == {"lufs", KEY}
     assert stat.S_IMODE(folder.record.stat().st_mode) == 0o640
@@ -819,7 +819,7 @@ def failing(call: str, number: int) -> Iterator[None]:
         (small_files, errno.EFBIG),
         (lambda: failing("fsync", errno.ENOSPC), errno.ENOSPC),
         (lambda: failing("fsync", errno.EIO), errno.EIO),
-        (lambda: failing("fchmod", errno.EPERM), errno.EPERM),
+        (lambda: failing("fchmod", errno.EROFS), errno.EROFS),
         (lambda: failing("rename", errno.EROFS), errno.EROFS),
     ],
     ids=["write", "fsync, full", "fsync, broken", "chmod", "rename"],
