@@ -58,6 +58,14 @@ def test_setup_refuses_the_system_and_grants_rights_to_a_dataset(unit: Unit) -> 
     machine.sh(script, f"{TRACKS}/short", f"{private}/After", user="otto")
     for name in ("Before", "After"):
         eventually(machine.path(f"{private}/{name}/{name}.INFO").exists, TIMEOUT, unit.log)
+    # The service cannot give them to him: they are his by their ACLs, also when he wrote one first and it was merged.
+    machine.sh(f'umask 077; echo "{{}}" > "{private}/Before/Before.INFO.new"', user="otto")
+    machine.sh(f"cd {private}/Before; mv Before.INFO.new Before.INFO", user="otto")
+    eventually(lambda: "lufs" in machine.path(f"{private}/Before/Before.INFO").read_text(), TIMEOUT, unit.log)
+    for name in ("Before", "After"):
+        assert '"lufs"' in machine.run("cat", f"{private}/{name}/{name}.INFO", user="otto").out
+        assert machine.run("test", "-w", f"{private}/{name}/{name}.INFO", user="otto", check=False).code == 0
+        assert machine.run("cat", f"{private}/{name}/{name}.INFO", user="mia", check=False).code != 0
     machine.run("rm", "-r", f"{private}/After", user="otto")
     machine.run("rm", "-f", f"{private}/Before/Before.INFO", user="otto")
 

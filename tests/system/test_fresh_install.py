@@ -56,8 +56,8 @@ def test_setup_gives_it_a_dataset_and_a_folder_gets_its_record(fresh: Unit) -> N
     folder = fresh.add("Mia - Harbour", user="mia")
     fresh.becomes(complete=1)
     assert {"lufs", "lra", "true_peak", "bpm"} <= record_of(folder).keys()
-    # Only root can give a file away: the record is the service's, and in the group of the setgid directory.
+    # Only root can give a file away: the record is the service's, and its folder's group has it as it has the folder.
     record = f"{MUSIC}/Mia - Harbour/Mia - Harbour.INFO"
-    assert machine.run("stat", "-c", "%U %G %a", record).out.strip() == "audiobatch audiobatch 644"
+    assert machine.run("stat", "-c", "%U %G %a", record).out.strip() == "audiobatch audiobatch 664"
     eventually(lambda: "1 of 1 folders complete" in fresh.show("StatusText"), TIMEOUT, fresh.log)
     assert "1 complete" in machine.run("audiobatchctl", "status", user="mia").out

@@ -74,3 +74,8 @@ def test_stopped_mount_leaves_the_service_running(nas: Unit) -> None:
     nas.add("Mia - Harbour")
     nas.becomes(complete=1)
     assert (nas.show("ActiveState"), nas.show("MainPID")) == ("active", main)
+
+    machine.sh(f"systemctl start srv-nas.mount; install -d -g audiobatch -m 2775 {SHOWS}")
+    nas.add("Mia - Back", dataset=SHOWS)
+    nas.becomes(complete=2)
+    assert (nas.show("ActiveState"), nas.show("MainPID")) == ("active", main)

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from audiobatchd import bounded, config
+from audiobatchd import bounded, config, filesystems
 from audiobatchd.commands import Say
 from audiobatchd.commands.grants import Grants, Report, grants_are_saved
 from audiobatchd.commands.unsuitable import unsuitable, unwritable
@@ -356,7 +356,7 @@ def _escaped_whole(path: str) -> str:
 
 
 def _drop_in(dataset: str) -> str:
-    escaped = dataset.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    escaped, writable = _quoted(dataset), _quoted(_writable(dataset))
     lines = [
         f"# Written by `audiobatchctl setup {shown(dataset)}`; `--undo` removes it.",
         "[Unit]",
@@ -365,12 +365,27 @@ def _drop_in(dataset: str) -> str:
         "",
         "[Service]",
         "# With a dash: without this directory the service starts all the same, and says that it is missing.",
-        f'ReadWritePaths="-{escaped}"',
+        f'ReadWritePaths="-{writable}"',
     ]
     if _hidden(dataset):
         lines += ["# ProtectHome=yes would hide it: of all homes the unit sees this directory alone."]
         lines += ["ProtectHome=tmpfs", f'BindPaths="-{escaped}"']
     return "\n".join(lines) + "\n"
+
+
+def _quoted(path: str) -> str:
+    return path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+
+
+def _writable(dataset: str) -> str:
+    """What the unit may write in: the dataset, or the whole disk that is mounted for it.
+
+    systemd binds a directory that is no mount onto itself. In the unit's own tree that would keep a disk that the
+    machine has unmounted, and hide it when it is mounted again.
+    """
+    mounts = filesystems.mount_points()
+    place = next(path for path in (dataset, *map(str, Path(dataset).parents)) if path in mounts or path == os.sep)
+    return dataset if place == os.sep or _hidden(dataset) or unsuitable(place, ()) else place
 
 
 def _mounts(dataset: str) -> list[str]:

@@ -352,6 +352,28 @@ def test_mounts_are_wanted_and_not_required(dataset: str, units: str) -> None:
     assert not any(line.startswith("Requires") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("dataset", "mounts", "writable"),
+    [
+        ("DISK/music", {"/", "DISK"}, "DISK"),
+        ("DISK", {"/", "DISK"}, "DISK"),
+        ("DISK/a/music", {"/", "DISK", "DISK/a"}, "DISK/a"),
+        ("/srv/music", {"/"}, "/srv/music"),
+        ("/srv/music", {"/", "/srv"}, "/srv/music"),
+        ("/var/lib/music", {"/", "/var"}, "/var/lib/music"),
+        ("/home/me/disk/music", {"/", "/home", "/home/me/disk"}, "/home/me/disk/music"),
+    ],
+)
+def test_a_mounted_disk_is_writable_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, mounts: set[str], writable: str
+) -> None:
+    (tmp_path / "a").mkdir()
+    found = {mount.replace("DISK", str(tmp_path)) for mount in mounts}
+    monkeypatch.setattr("audiobatchd.filesystems.mount_points", lambda: found)
+    expected = f'ReadWritePaths="-{writable.replace("DISK", str(tmp_path))}"'
+    assert expected in setup._drop_in(dataset.replace("DISK", str(tmp_path))).splitlines()
+
+
 def test_a_dataset_in_a_home_is_the_only_thing_seen_there() -> None:
     text = setup._drop_in('/home/me/50% "music"')
     assert "ProtectHome=tmpfs" in text
