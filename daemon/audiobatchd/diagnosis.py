@@ -15,10 +15,11 @@ from enum import StrEnum
 from msgspec import Struct
 
 from audiobatchd import __version__, filesystems
+from audiobatchd.core.datasets import BARRED
 from audiobatchd.filesystems import Kind
 from audiobatchd.model import DatasetState, FolderState, NearMiss
 from audiobatchd.names import shown
-from audiobatchd.status import Status
+from audiobatchd.status import DatasetStatus, Status
 from audiobatchd.statusview import folder_counts
 from audiobatchd.terminal_text import counted, sized
 from audiobatchd.watch import limits
@@ -78,8 +79,9 @@ def service(status: Status | None, why: str) -> Iterator[Finding]:
         yield Finding(Level.ACT, what, "mend the mount: it ends when that answers, or is unmounted by force")
     for dataset in status.datasets:
         if dataset.state in (DatasetState.MISSING, DatasetState.PAUSED):
-            todo = "audiobatchctl resume" if "operator" in dataset.remark else "mount it, or mend what is said there"
-            yield Finding(Level.ACT, f"{dataset.path} is {dataset.state.value}: {dataset.remark}", todo)
+            yield Finding(
+                Level.ACT, f"{dataset.path} is {dataset.state.value}: {dataset.remark}", _cure_of_pause(dataset)
+            )
         elif dataset.remark and dataset.remark == dataset.watch:
             # Not even the root can be watched; what mends it stands in the remark.
             yield Finding(
@@ -95,6 +97,12 @@ def service(status: Status | None, why: str) -> Iterator[Finding]:
         if counts[state]:
             level = Level.ACT if state is FolderState.BLOCKED else Level.NOTE
             yield Finding(level, f"{counted(counts[state], 'folder')} {state.value}", "audiobatchctl failures")
+
+
+def _cure_of_pause(dataset: DatasetStatus) -> str:
+    if BARRED in dataset.remark:
+        return f"where that does not help: audiobatchctl setup {dataset.path}"
+    return "audiobatchctl resume" if "operator" in dataset.remark else "mount it, or mend what is said there"
 
 
 def locks(path: str, kind: Kind, filesystem: str, *, alone: bool) -> Finding:

@@ -19,7 +19,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from audiobatchd import eventlog, record
+from audiobatchd import eventlog, filesystems, record
 from audiobatchd.bounded import RECORD_LIMIT
 from audiobatchd.catalog import Catalog, FolderMemory, Note
 from audiobatchd.clock import Clock
@@ -360,7 +360,9 @@ class Errands:
         is_watched_again = self._watches.look(dataset) if self._watches else False
         report = self._watches.report(dataset) if self._watches else _UNWATCHED
         place = os.path.realpath(dataset)
-        self._post(RootSeen(dataset, root_of(place), report, place, is_watched_again))
+        # systemd tells each process of a unit which start of it this is (systemd.exec(5)).
+        is_barred = "INVOCATION_ID" in os.environ and filesystems.is_read_only_here(place)
+        self._post(RootSeen(dataset, root_of(place), report, place, is_watched_again, is_barred))
 
     def _deliver(self, read: WalkRead) -> None:
         """Hand a walk's batch over, no faster than the loop takes them."""

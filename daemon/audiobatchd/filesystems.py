@@ -88,6 +88,18 @@ def mount_of(path: str) -> str:
     return f"{_ESCAPED.sub(_unescaped, mount[4])} ({mount[mount.index('-') + 1]})" if mount else ""
 
 
+def is_read_only_here(path: str) -> bool:
+    """Whether a file system can be written to, but not by the mount on which a path lies: so ProtectSystem= does it."""
+    try:
+        if not os.statvfs(path).f_flag & os.ST_RDONLY:
+            return False
+        with _held(path) as descriptor:
+            mount = _mount_below(descriptor)
+    except OSError:
+        return False
+    return mount is not None and "ro" in mount[5].split(",") and "ro" not in mount[-1].split(",")
+
+
 def resolved(path: str, patience: float = 3.0) -> str | None:
     """`path` made absolute, without links; None where a disk on its way does not answer.
 

@@ -204,9 +204,10 @@ class Cause(StrEnum):
     """What stood in a job's way that is likely to stand in the way of the whole dataset, and so holds it up.
 
     IO: the disk or the mount fails. SPACE: no room is left, or no quota. OPERATOR: somebody wants it so. HANG: the disk
-    does not answer at all. SHORTAGE: this process, or the machine, is short of descriptors, memory or processes, which
-    is no dataset's doing and holds none up. MEMORY: the job took more than its worker may have, or than the kernel had
-    to give; that is the folder's alone, and may end when the limits change.
+    does not answer at all. UNIT: systemd keeps the service from writing there. SHORTAGE: this process, or the machine,
+    is short of descriptors, memory or processes, which is no dataset's doing and holds none up. MEMORY: the job took
+    more than its worker may have, or than the kernel had to give; that is the folder's alone, and may end when the
+    limits change.
     """
 
     NONE = ""
@@ -214,6 +215,7 @@ class Cause(StrEnum):
     SPACE = "space"
     OPERATOR = "operator"
     HANG = "hang"
+    UNIT = "unit"
     SHORTAGE = "shortage"
     MEMORY = "memory"
 

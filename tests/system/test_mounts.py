@@ -8,7 +8,7 @@ import pytest
 
 from audiobatchd.model import DatasetState
 from support.service import TIMEOUT, eventually
-from system.unit import MUSIC, Unit
+from system.unit import DROP_INS, MUSIC, Unit
 
 NAS, SHOWS = "/srv/nas", "/srv/nas/shows"
 # Of memory: what a NAS would be here.
@@ -64,6 +64,25 @@ def test_failed_mount_at_boot_stops_no_other_dataset(nas: Unit) -> None:
     nas.add("Mia - Late", dataset=SHOWS)
     nas.becomes(complete=2)
     assert nas.show("MainPID") == main, "it began by itself"
+
+
+def test_root_made_after_the_start_is_told_and_blocks_nothing(nas: Unit) -> None:
+    machine, late = nas.machine, "/srv/late"
+    nas.configure(MUSIC, late)
+    machine.run("audiobatchctl", "setup", "--no-restart", MUSIC)
+    machine.path(f"{DROP_INS}/dataset-srv-late.conf").write_text(f'[Service]\nReadWritePaths="-{late}"\n')
+    machine.sh("systemctl daemon-reload; systemctl restart audiobatchd")
+    eventually(lambda: _state(nas, late) == DatasetState.MISSING, TIMEOUT, nas.log)
+    machine.run("install", "-d", "-g", "audiobatch", "-m", "2775", late)
+    nas.add("Mia - Late", dataset=late)
+    eventually(lambda: _state(nas, late) == DatasetState.PAUSED, TIMEOUT, nas.log)
+    told = "the unit cannot write here: systemctl restart audiobatchd"
+    assert told in machine.run("audiobatchctl", "status").out
+    doctor = machine.run("audiobatchctl", "doctor", check=False)
+    assert (doctor.code, told in doctor.out, f"the service can write in {late}" in doctor.out) == (1, True, False)
+    nas.becomes(queued=1)
+    machine.run("systemctl", "restart", "audiobatchd")
+    nas.becomes(complete=1)
 
 
 def test_stopped_mount_leaves_the_service_running(nas: Unit) -> None:

@@ -20,6 +20,7 @@ from audiobatchd.commands.analysis import worker_settings_here
 from audiobatchd.commands.settings import ended_first, load
 from audiobatchd.config import Config, DatasetConfig
 from audiobatchd.control.client import ControlClient
+from audiobatchd.core.datasets import BARRED
 from audiobatchd.core.discovery import Contents
 from audiobatchd.core.near_misses import Tally, misses_in
 from audiobatchd.dataset import walk
@@ -80,7 +81,9 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
         served = [parsed(dataset.path) for dataset in status.datasets]
         datasets = {path: datasets.get(path, DatasetConfig(path)) for path in served}
     for dataset in datasets.values():
-        yield from _dataset(dataset, uid)
+        # What is tried from outside of the unit does not tell what it may do: the service tries by itself.
+        barred = _is_barred(dataset.path, status)
+        yield from _dataset(dataset, uid, barred=barred)
         yield from _tracks(dataset, status)
     state = place.state_directory(os.environ, os.getuid() if uid is None else uid)
     yield from _space("the state directory", state)
@@ -111,7 +114,11 @@ def _uid_of(status: Status | None) -> int | None:
         return None
 
 
-def _dataset(dataset: DatasetConfig, uid: int | None) -> Iterator[Finding]:
+def _is_barred(path: str, status: Status | None) -> bool:
+    return any(BARRED in each.remark and parsed(each.path) == path for each in (status.datasets if status else ()))
+
+
+def _dataset(dataset: DatasetConfig, uid: int | None, *, barred: bool) -> Iterator[Finding]:
     path = dataset.path
     try:
         kind, filesystem = filesystems.of(path)
@@ -124,8 +131,9 @@ def _dataset(dataset: DatasetConfig, uid: int | None) -> Iterator[Finding]:
     if (target := os.path.realpath(path)) != path:
         yield Finding(Level.OK, f"{shown(path)} leads to {shown(target)}")
     yield diagnosis.locks(path, kind, filesystem, alone=dataset.alone)
-    closed = [each for each in (path, *inside) if not _may_work(each, uid)]
-    yield diagnosis.permissions(path, closed, known=uid is not None)
+    if not barred:
+        closed = [each for each in (path, *inside) if not _may_work(each, uid)]
+        yield diagnosis.permissions(path, closed, known=uid is not None)
     yield from _space(shown(path), Path(path))
 
 

@@ -26,6 +26,9 @@ LOSS_SHARE = 0.05
 ROW = 5
 """So many different folders, one after the other, with errors of the disk: it is not the folders' fault."""
 
+BARRED = "the unit cannot write here: systemctl restart audiobatchd"
+"""The remark on a dataset that came after the start, when systemd had laid out what the unit may write."""
+
 NO_ANSWER = "its disk does not answer"
 """The remark on a dataset whose disk hangs, and why what slept there was ended."""
 
@@ -192,6 +195,13 @@ class Dataset:
             case _ if result.outcome in (Outcome.DONE, Outcome.FAILED):
                 self.row.clear()
         return None
+
+    def barred(self, now: float) -> Hold | None:
+        """The unit was seen to be kept from writing in it; what now holds it up, if that did not before."""
+        hold = self._hold(Cause.UNIT, FolderKey(self.path, ""), BARRED, now)
+        if hold is not None:
+            hold.probe_at = None  # looks at the root tell when it is over
+        return hold
 
     def paused(self, until: float | None) -> None:
         """Somebody wants no more jobs, until then, or until somebody says so."""

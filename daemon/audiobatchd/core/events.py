@@ -119,6 +119,8 @@ class RootSeen:
     """Where the dataset's path leads to, without links."""
     is_watched_again: bool = False
     """Whether this look had it watched, after that had been impossible: nothing of the time between was heard."""
+    is_barred: bool = False
+    """Whether systemd keeps this service, and no other program, from writing there."""
 
 
 @dataclass(frozen=True, slots=True)

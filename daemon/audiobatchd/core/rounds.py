@@ -143,14 +143,19 @@ class Rounds:
         dataset.looked(seen.root, seen.place, now)
         if seen.is_watched_again:
             dataset.want_walk(now)
+        actions: list[do.Action] = []
+        if not seen.is_barred:
+            actions += self.released(dataset, Cause.UNIT, now)
+        elif hold := dataset.barred(now):
+            actions.append(do.Report("dataset-paused", {"dataset": seen.dataset, "remark": hold.remark}))
         watch = seen.watch
         if watch.lacks - dataset.lacks:
             dataset.lacks |= watch.lacks
-            return [do.Report("watch-degraded", {"dataset": seen.dataset, "reason": watch.degraded})]
+            return [*actions, do.Report("watch-degraded", {"dataset": seen.dataset, "reason": watch.degraded})]
         told, dataset.lacks = dataset.lacks, dataset.lacks if watch.lacks else frozenset()
         if told and watch.events and not watch.lacks:
-            return [do.Report("watch-restored", {"dataset": seen.dataset})]
-        return []
+            actions.append(do.Report("watch-restored", {"dataset": seen.dataset}))
+        return actions
 
     def _reap(self, now: float) -> list[do.Action]:
         """Locks are looked at after every walk, and every `reap` seconds or less often; in one pass, after its walk."""

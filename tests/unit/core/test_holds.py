@@ -9,12 +9,12 @@ import pytest
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.core.datasets import ROW
+from audiobatchd.core.datasets import BARRED, ROW
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.messages import Result
 from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding
-from audiobatchd.model import Cause, DatasetState, FolderKey, FolderState, Outcome, WalkKind
+from audiobatchd.model import Cause, DatasetState, FolderKey, FolderState, Outcome, WalkKind, WatchReport
 from support.core_rig import DATASET, SETTLE, Rig, came_by, jobs, key, only, plan, reading, reports, walked
 
 NAMES = "ABCDEFGHIJKL"
@@ -38,6 +38,23 @@ def io(rig: Rig, **fields: object) -> list[do.Action]:
 
 def states(rig: Rig) -> dict[str, str]:
     return {each.path: folder.state.value for each, folder in sorted(rig.core.ledger.active.items())}
+
+
+# The unit
+
+
+def test_unit_that_may_not_write_holds_jobs_until_it_may() -> None:
+    rig = rig_with("A", "B")
+    seen = on.RootSeen(DATASET, (1, 2), WatchReport(True, "inotify"), DATASET)
+    barred = dataclasses.replace(seen, is_barred=True)
+    assert reports(rig.tell(barred)) == ["dataset-paused"]
+    assert reports(rig.tell(barred)) == [], "it is told once"
+    assert rig.core.datasets[DATASET].standing == (DatasetState.PAUSED, BARRED)
+    assert jobs(rig.end(0, Outcome.DONE)) == [], "nothing else is begun"
+    assert only(do.Probe, rig.tick(60.0)) == [], "looks at the root tell when it is over"
+    assert states(rig)["B"] == FolderState.QUEUED, "it is not blocked"
+    actions = rig.tell(seen)
+    assert (reports(actions), [job.path for job in jobs(actions)]) == (["dataset-resumed"], [b"B"])
 
 
 # The disk

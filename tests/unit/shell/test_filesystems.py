@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -261,3 +262,23 @@ def test_a_bind_mount_is_told_by_its_own_place(tmp_path: Path) -> None:
         with mounted("--bind", tmp_path / "disk" / "music", tmp_path / "bound"):
             assert mount_of(str(tmp_path / "bound")) == f"{tmp_path / 'bound'} (tmpfs)"
             assert mount_of(str(tmp_path / "disk")) == f"{tmp_path / 'disk'} (tmpfs)"
+
+
+@pytest.mark.skipif(not ROOT, reason="mounting takes root")
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("mount --bind . . && mount -o remount,bind,ro .", True),
+        ("mount -t tmpfs -o ro none .", False),
+        ("mount -t tmpfs none .", False),
+        ("true", False),
+    ],
+    ids=["of a unit", "for all", "writable", "no mount"],
+)
+def test_mount_that_is_read_only_for_this_process_alone(tmp_path: Path, script: str, expected: bool) -> None:
+    asked = f"from audiobatchd import filesystems; print(filesystems.is_read_only_here({str(tmp_path)!r}))"
+    command = ["unshare", "--mount", "sh", "-ec", f'{script}; exec "$0" -c "$1"', sys.executable, asked]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    if "permission denied" in done.stderr.lower():
+        pytest.skip("nothing can be mounted here")
+    assert (done.stdout.strip(), done.stderr) == (str(expected), "")

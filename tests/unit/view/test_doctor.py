@@ -20,6 +20,7 @@ from audiobatchd import config, diagnosis, one_off
 from audiobatchd.commands import doctor
 from audiobatchd.config import DatasetConfig
 from audiobatchd.control_command import main
+from audiobatchd.core.datasets import BARRED
 from audiobatchd.diagnosis import Finding, Level
 from audiobatchd.filesystems import Kind
 from audiobatchd.model import DatasetState, FolderState
@@ -91,6 +92,12 @@ def test_what_a_service_says_of_itself(idle: Status) -> None:
             Level.ACT,
             "is missing: not there",
             "mount",
+        ),
+        (
+            with_dataset(idle, path="/srv/late", state=DatasetState.PAUSED, remark=BARRED),
+            Level.ACT,
+            "the unit cannot write here: systemctl restart audiobatchd",
+            "audiobatchctl setup /srv/late",
         ),
         (
             with_dataset(idle, state=DatasetState.PAUSED, remark="paused by an operator"),
@@ -274,7 +281,7 @@ def test_a_directory_that_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert doctor._may_work(str(tmp_path), os.geteuid())
     assert not doctor._may_work(str(tmp_path), 65534)
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
-    (_, permissions, _) = doctor._dataset(DatasetConfig(str(tmp_path)), None)
+    (_, permissions, _) = doctor._dataset(DatasetConfig(str(tmp_path)), None, barred=False)
     assert permissions.what == f"you cannot write in {tmp_path} and in 1 other place"
 
 
