@@ -80,6 +80,10 @@ DELETE FROM attempt WHERE dataset = ? AND path = ?
     AND number NOT IN (SELECT number FROM attempt WHERE dataset = ? AND path = ? ORDER BY number DESC LIMIT ?)
 """
 _PRUNE_ALL = "DELETE FROM attempt WHERE number <= (SELECT max(number) FROM attempt) - ?"
+_DROP_FOLDER = "DELETE FROM folder WHERE dataset = ? AND path = ?"
+_DROP_ATTEMPTS = "DELETE FROM attempt WHERE dataset = ? AND path = ?"
+_AT_ONCE = 500
+"""So many folders are forgotten in one transaction: others wait for it."""
 _OF_ONE_FOLDER = 10
 _OF_ALL_FOLDERS = 100_000
 _PUT_FACT = "INSERT OR REPLACE INTO fact VALUES (?, ?)"
@@ -236,6 +240,16 @@ class Catalog:
             (_PRUNE_ALL, (_OF_ALL_FOLDERS,)),
         ]
         self._write({("attempt", object()): statements})
+
+    def forget(self, keys: Sequence[FolderKey]) -> None:
+        """Remember nothing more of these folders, not even how their jobs ended."""
+        for start in range(0, len(keys), _AT_ONCE):
+            part = [_names(key) for key in keys[start : start + _AT_ONCE]]
+            self._write({("folder", *names): [(_DROP_FOLDER, names), (_DROP_ATTEMPTS, names)] for names in part})
+        with self._expecting:
+            for key in keys:
+                if self._expected.get(key) == FolderMemory():
+                    del self._expected[key]
 
     def fact(self, name: bytes) -> Any:  # noqa: ANN401  # see `Row`
         """What is kept under this name; None where nothing is."""
@@ -407,7 +421,7 @@ def _pardoned(files: dict[str, FileMemory]) -> dict[str, FileMemory]:
 
 def _noting(note: Note) -> _Statement:
     if note.memory == FolderMemory():
-        return "DELETE FROM folder WHERE dataset = ? AND path = ?", _names(note.key)
+        return _DROP_FOLDER, _names(note.key)
     return "INSERT OR REPLACE INTO folder VALUES (?, ?, ?)", (*_names(note.key), msgspec.msgpack.encode(note.memory))
 
 

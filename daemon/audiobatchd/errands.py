@@ -11,6 +11,7 @@ import os
 import stat
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
 from functools import partial
@@ -57,6 +58,7 @@ _READERS = 4
 _QUEUE_LIMIT = 1000
 _PATIENCE = 5.0
 _MOMENT = 1.0
+_OVER = object()
 _UNWATCHED = WatchReport(False, "only walks see changes")
 _T = TypeVar("_T")
 
@@ -133,6 +135,8 @@ class Errands:
         self._places: dict[str, str] = {}
         self._placing = threading.Lock()
         self._notes = Readers("catalog", 1)
+        self._forgotten: deque[FolderKey] = deque()
+        """The folders that are gone, of which the catalog's thread has not heard."""
         self._ending = threading.Event()
 
     # Called in the event loop
@@ -148,14 +152,18 @@ class Errands:
                     for path, each in self._terms.items()
                 }
             )
+        dropped = False
         for path in [path for path in self._readers if path not in self._terms]:
             self._readers.pop(path).end()
             self._known.pop(path, None)
             del self._patience[path]
+            dropped = True
         for path in self._terms:
             if path not in self._readers:
                 self._readers[path] = Readers(path, _READERS)
                 self._patience[path] = Patience()
+        if dropped:
+            self._prune(None)
 
     def take_offers(self, offers: tuple[Offer, ...]) -> None:
         """Judge completeness by what these analyzers give."""
@@ -236,6 +244,18 @@ class Errands:
         """Remember which directory a dataset's root is; at once, for readings that follow are judged by it."""
         self._known[action.dataset] = action.root, action.place
         self._in_catalog(partial(Sightings(self._catalog).note_root, action.dataset, action.root, action.place))
+
+        self._prune(action.dataset)
+
+    def forget(self, action: do.Forget) -> None:
+        """Have the catalog forget folders that are gone."""
+        keys = [FolderKey(action.dataset, path) for path in action.paths]
+        for key in keys:
+            self._catalog.expect(Note(key))
+        if action.accepted:
+            self._in_catalog(partial(Sightings(self._catalog).forget, action.dataset, action.paths))
+        self._forgotten.extend(keys)
+        self._in_catalog(self._forget)
 
     def keep_pause(self, action: do.KeepPause) -> None:
         """Remember, or forget, that somebody paused a dataset."""
@@ -400,6 +420,20 @@ class Errands:
 
     def _in_catalog(self, work: Callable[[], None]) -> None:
         self._notes.submit(partial(self._reporting, work))
+
+    def _forget(self) -> None:
+        # All that are waiting, in few transactions: the work that was submitted for each of the others finds none left.
+        self._catalog.forget([self._forgotten.popleft() for _ in range(len(self._forgotten))])
+
+    def _prune(self, walked: str | None) -> None:
+        """Have removed from the catalog what describes nothing any more, bit by bit."""
+        steps = Sightings(self._catalog).prune(tuple(self._terms), walked)
+
+        def step() -> None:
+            if next(steps, _OVER) is not _OVER and not self._ending.is_set():
+                self._in_catalog(step)
+
+        self._in_catalog(step)
 
     def _reporting(self, work: Callable[[], None]) -> None:
         try:

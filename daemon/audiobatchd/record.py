@@ -91,6 +91,17 @@ def read_in(folder: str, limit: int = RECORD_LIMIT) -> Record:
         return read(name_in(folder), descriptor, limit)
 
 
+def is_in(folder: str) -> bool:
+    """Whether the directory `folder` has a record of any kind, also where that cannot be told."""
+    try:
+        os.lstat(os.path.join(folder, name_in(folder)))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 @contextlib.contextmanager
 def opened(folder: str) -> Iterator[int]:
     """A descriptor of the directory `folder`. Raises OSError."""

@@ -194,13 +194,14 @@ class Scanner:
         assessment = assess_shape(shape, self.offers, self.policy)
         return None if assessment.due else len(assessment.unavailable)
 
-    def look(self, key: FolderKey, listing: Listing, old: Sighting | None) -> tuple[Reading, Sighting]:
-        """What the folder amounts to, read afresh, and what is to be noted of it."""
+    def look(self, key: FolderKey, listing: Listing, old: Sighting | None) -> tuple[Reading, Sighting | None]:
+        """What the folder amounts to, read afresh, and what is to be noted of it; None where it has gone meanwhile."""
         contents = listing.contents
         leaf = contents.is_track and not contents.directories
         if not contents.is_track:
             warnings = ("it has stems but no full mix",) if contents.lacks_mix else ()
-            return Reading(key, Finding.GONE, warnings=warnings), Sighting(key.path, listing.time)
+            reading = Reading(key, Finding.GONE, warnings=warnings, has_record=record.is_in(self.folder(key.path)))
+            return reading, Sighting(key.path, listing.time)
         known = self.catalog.recall(key)
         at_rest = old is not None and old.finding is Finding.COMPLETE and old.signature == listing.signature
         try:
@@ -212,7 +213,7 @@ class Scanner:
             unclear = _stamped(listing) if isinstance(error, UnclearRecordError) else ""
             return self._blocked(key, listing, str(error), unclear)
         except (FileNotFoundError, NotADirectoryError):
-            return Reading(key, Finding.GONE), Sighting(key.path, 0)  # since it was listed
+            return Reading(key, Finding.GONE), None  # since it was listed
         except OSError as error:
             return self._blocked(key, listing, f"cannot read the record: {error.strerror}")
         finding, reasons = _finding(assessment, listing)

@@ -7,7 +7,7 @@ stands here counts. Called from threads only.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -18,7 +18,7 @@ from audiobatchd.core.completeness import Offer
 from audiobatchd.core.near_misses import Miss, Tally
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.shapes import Shape
-from audiobatchd.model import MissKind, NearMiss
+from audiobatchd.model import FolderKey, MissKind, NearMiss
 
 _NOTHING: Final = Shape((), (), ())
 _SHAPES = 20_000
@@ -31,6 +31,14 @@ _PAUSE, _ROOT, _PLACE = b"pause ", b"root ", b"place "
 _NO_MISSES = "DELETE FROM near_miss WHERE dataset = ? AND path = ?"
 # The first path of each kind stands for all of them: SQLite takes `name` from the row that min() chose.
 _ALL_MISSES = "SELECT min(path), kind, sum(count), name FROM near_miss WHERE dataset = ? GROUP BY kind"
+_TABLES = ("folder", "attempt", "sighting", "near_miss")
+"""Those whose rows are of a path in a dataset."""
+_PATHS = "SELECT DISTINCT path FROM {} WHERE dataset = ? AND path {} ? ORDER BY path LIMIT ?"
+# The latest one stays, so that no number is given twice: a walk under way may still go by one that is removed here.
+_DROP_SHAPES = """
+DELETE FROM shape WHERE number BETWEEN ? AND ? AND number < (SELECT max(number) FROM shape)
+    AND NOT EXISTS (SELECT 1 FROM sighting WHERE sighting.shape = shape.number)
+"""
 _Row = tuple[bytes, int, str, str, int, int, int]
 
 
@@ -87,6 +95,11 @@ class Sightings:
         rows = self._catalog.ask(query, (os.fsencode(dataset), _FINDINGS.index(Finding.GONE)))
         return int(rows[0][0]) if rows else 0
 
+    def size(self, dataset: str) -> int:
+        """How many directories are known."""
+        rows = self._catalog.ask("SELECT count(*) FROM sighting WHERE dataset = ?", (os.fsencode(dataset),))
+        return int(rows[0][0]) if rows else 0
+
     def note(self, dataset: str, sightings: Iterable[Sighting]) -> None:
         """Keep these in place of what was known; not where no other run, nor another walk, will ask for them."""
         if not self._catalog.lasts:
@@ -110,9 +123,70 @@ class Sightings:
     def forget(self, dataset: str, paths: Iterable[str]) -> None:
         """These directories are gone."""
         rows = [(os.fsencode(dataset), os.fsencode(path)) for path in paths]
-        if rows:
-            self._catalog.write_many("DELETE FROM sighting WHERE dataset = ? AND path = ?", rows)
-            self._catalog.write_many(_NO_MISSES, rows)
+        for start in range(0, len(rows), _ROWS):
+            part = rows[start : start + _ROWS]
+            self._catalog.write_many("DELETE FROM sighting WHERE dataset = ? AND path = ?", part)
+            self._catalog.write_many(_NO_MISSES, part)
+
+    def prune(self, ours: Collection[str], walked: str | None = None) -> Iterator[None]:
+        """Remove what describes nothing any more, a bounded part at every step, so that others come between.
+
+        That is all of other datasets than `ours`; what is remembered of folders that are not known in the dataset
+        `walked`, of which all is known that is there; and shapes that no directory has.
+        """
+        kept = {os.fsencode(path) for path in ours}
+        for table in _TABLES:
+            for dataset in self._datasets_in(table):
+                if dataset not in kept:
+                    yield from self._emptied(table, dataset)
+        for prefix in (_PAUSE, _ROOT, _PLACE):
+            for name in self._catalog.facts(prefix, prefix + b"\xff"):
+                if name.removeprefix(prefix) not in kept:
+                    self._catalog.note_fact(name, None)
+        yield
+        if walked is not None and walked in ours:
+            for table in ("folder", "attempt"):
+                yield from self._without_directory(table, walked)
+        yield from self._unused_shapes()
+
+    def _datasets_in(self, table: str) -> Iterator[bytes]:
+        query = f"SELECT min(dataset) FROM {table} WHERE dataset > ?"  # noqa: S608  # ours
+        latest = b""
+        while (rows := self._catalog.ask(query, (latest,))) and rows[0][0] is not None:
+            latest = rows[0][0]
+            yield latest
+
+    def _emptied(self, table: str, dataset: bytes) -> Iterator[None]:
+        latest = b""
+        while rows := self._catalog.ask(_PATHS.format(table, ">=" if not latest else ">"), (dataset, latest, _ROWS)):
+            latest = rows[-1][0]
+            span = [(dataset, rows[0][0], latest)]
+            self._catalog.write_many(f"DELETE FROM {table} WHERE dataset = ? AND path BETWEEN ? AND ?", span)  # noqa: S608  # ours
+            yield
+            if len(rows) < _ROWS:
+                return
+
+    def _without_directory(self, table: str, dataset: str) -> Iterator[None]:
+        root, latest = os.fsencode(dataset), b""
+        while rows := self._catalog.ask(_PATHS.format(table, ">=" if not latest else ">"), (root, latest, _ROWS)):
+            latest = rows[-1][0]
+            paths = [os.fsdecode(row[0]) for row in rows]
+            known = self.recall(dataset, paths)
+            if not self._catalog.trouble:  # else sightings may not have been written
+                self._catalog.forget([FolderKey(dataset, path) for path in paths if path not in known])
+            yield
+            if len(rows) < _ROWS:
+                return
+
+    def _unused_shapes(self) -> Iterator[None]:
+        self._catalog.write_many("CREATE INDEX IF NOT EXISTS sighting_of_shape ON sighting (shape)", [()])
+        latest = -1
+        while rows := self._catalog.ask("SELECT number FROM shape WHERE number > ? ORDER BY number LIMIT ?", (latest, _ROWS)):
+            span, latest = (rows[0][0], rows[-1][0]), rows[-1][0]
+            self._catalog.write_many(_DROP_SHAPES, [span])
+            yield
+            if len(rows) < _ROWS:
+                return
 
     def note_misses(self, dataset: str, found: Mapping[str, tuple[Miss, ...]]) -> bool:
         """Keep what these directories have that is passed over; whether that is something else than was known."""

@@ -267,6 +267,8 @@ class Supervisor:
                     self._errands.probe(action)
                 case do.Remember():
                     self._errands.remember(action)
+                case do.Forget():
+                    self._errands.forget(action)
                 case do.NoteRoot():
                     self._errands.note_root(action)
                 case do.KeepPause():

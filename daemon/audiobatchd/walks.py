@@ -70,6 +70,8 @@ def walk(
     try:
         if kind is not WalkKind.PASS:
             made.down_from(paths)
+            if kind is WalkKind.FULL and not accepts:
+                made.look_for_the_vanished()
         elif not bare:
             made.over_the_changed(first=first)
     except _RootLostError as error:
@@ -145,6 +147,15 @@ class _Walk:
             if listing is not None:
                 stack += [os.path.join(path, name) for name in reversed(listing.contents.directories)]
         self._take()
+
+    def look_for_the_vanished(self) -> None:
+        """After all was listed: where more is known than that, look which directories are gone."""
+        if self._sightings.size(self._scanner.root) <= self._listed or not self.tracks:
+            return
+        known = (each.path for each in self._sightings.all(self._scanner.root))
+        gone = [path for path in known if not self._scanner.is_entered(path) or self._time_of(path) is None]
+        if gone and _holds_anything(self._scanner):
+            self._look_again([], gone)
 
     def over_the_changed(self, *, first: bool) -> None:
         """List those whose time has changed, and what is new in them; with `first` read all that are not complete."""
@@ -247,6 +258,7 @@ class _Walk:
         batch, self._batch = self._batch, []
         known = self._sightings.recall(root, [path for path, _ in batch])
         noted: list[Sighting] = []
+        gone: list[str] = []
         misses = {path: misses_in(listing.contents, path) for path, listing in batch}
         self._sightings.note_misses(root, misses)
         for path, listing in batch:
@@ -264,9 +276,12 @@ class _Walk:
             reading, sighting = scanner.look(FolderKey(root, path), listing, old)
             if contents.is_track or contents.lacks_mix or (old is not None and old.finding is not Finding.GONE):
                 self._readings.append(reading)
-            if sighting != old:
+            if sighting is None:
+                gone.append(path)
+            elif sighting != old:
                 noted.append(sighting)
         self._sightings.note(root, noted)
+        self._sightings.forget(root, gone)
         self._send()
 
     def _unavailable(self, shape: Shape) -> int | None:

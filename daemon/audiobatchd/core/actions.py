@@ -108,6 +108,15 @@ class Remember:
 
 
 @dataclass(frozen=True, slots=True)
+class Forget:
+    """Remember nothing more of these folders of a dataset: they are gone. `accepted`: no reading has said so."""
+
+    dataset: str
+    paths: tuple[str, ...]
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class KeepAttempt:
     """Keep in the catalog how a job came to no good end."""
 
@@ -192,6 +201,7 @@ Action = (
     | ReapLocks
     | CountMisses
     | Remember
+    | Forget
     | KeepAttempt
     | Probe
     | KeepPause

@@ -187,6 +187,8 @@ class Dispatcher:
         survived = reading.finding is Finding.COMPLETE and (reading.charges or reading.suspicions)
         if folder is None and (reading.memory or survived):
             actions.append(do.Remember(reading.key, reading.memory))
+        if reading.finding is Finding.GONE and not reading.has_record and not self.ledger.knows(reading.key):
+            actions.append(do.Forget(reading.key.dataset, (reading.key.path,)))
         if folder is None:
             self._news.is_over(reading.key)
         elif folder.state is FolderState.BLOCKED:

@@ -388,6 +388,10 @@ class Ledger:
         for key in list(self.warnings[dataset]):
             self._warn(key, ())
 
+    def knows(self, key: FolderKey) -> bool:
+        """Whether there is such a track folder, as far as is known."""
+        return key in self.active or key in self.complete
+
     def known(self, dataset: str) -> set[FolderKey]:
         """Every folder of a dataset that is known."""
         return {key for key in (*self.active, *self.complete) if key.dataset == dataset}

@@ -44,5 +44,7 @@ class Reading(Struct, frozen=True):
     suspicions: int = 0
     at_rest: bool = False
     passed_over: bool = False
+    has_record: bool = False
+    """Of one that is GONE: a record is left in the directory, so its files are being replaced rather than removed."""
     unclear: str = ""
     """A signature of the record where it says nothing that can be understood, and so may be half-written."""

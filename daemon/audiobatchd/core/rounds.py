@@ -112,6 +112,9 @@ class Rounds:
                     self._ledger.forget(key)  # a look at each would say that the dataset is lost
                 else:
                     self._ledger.hint(key, now)
+            if accepted and gone:
+                paths = tuple(key.path for key in gone if not self._ledger.knows(key))
+                noted.append(do.Forget(walk.dataset, paths, accepted=True))
             for key in self._ledger.stale_warnings(walk.dataset) if whole else ():
                 self._ledger.hint(key, now)
             if whole and walk.root is not None and (accepted or not walk.empty):

@@ -18,7 +18,9 @@ import pytest
 
 from audiobatchd.catalog import Catalog, FolderMemory, Note
 from audiobatchd.core.completeness import FileMemory
-from audiobatchd.model import Attempt, FileStamp, Outcome
+from audiobatchd.core.readings import Finding
+from audiobatchd.core.shapes import Shape
+from audiobatchd.model import Attempt, FileStamp, FolderKey, Outcome
 from audiobatchd.sightings import Sighting, Sightings
 from support.core_rig import key, stamp
 
@@ -571,3 +573,73 @@ def test_recall_answers_by_what_is_about_to_be_written(path: Path) -> None:
     again = Catalog(path)
     assert again.recall(SONG) == FolderMemory()
     again.close()
+
+
+# Forgetting
+
+
+def _spend(steps: Iterator[None]) -> int:
+    """Prune to the end; in how many steps."""
+    return sum(1 for _ in steps)
+
+
+def test_folder_that_is_gone_leaves_nothing(path: Path) -> None:
+    catalog = Catalog(path)
+    catalog.note([Note(SONG, MEMORY), Note(key("Another"), MEMORY)])
+    catalog.keep(SONG, CRASH)
+    catalog.expect(Note(SONG))
+    assert catalog.recall(SONG) == FolderMemory(), "at once"
+    catalog.forget([SONG])
+    assert (catalog.recall(SONG), catalog.attempts(SONG)) == (FolderMemory(), [])
+    assert catalog.recall(key("Another")) == MEMORY
+    catalog.note([Note(SONG, VERDICT)])
+    assert catalog.recall(SONG) == VERDICT, "another folder of that name"
+    catalog.close()
+
+
+def test_pruning_keeps_what_is_there_and_is_bounded_in_steps(path: Path) -> None:
+    catalog = Catalog(path)
+    sightings = Sightings(catalog)
+    for dataset in ("/ours", "/dropped"):
+        names = [f"Song {number:04}" for number in range(2500)]
+        shapes = [Shape(("full_mix",), (name,), ()) for name in names]
+        sightings.note(
+            dataset, [Sighting(name, 7, finding=Finding.DUE, shape=shape) for name, shape in zip(names, shapes, strict=True)]
+        )
+        catalog.note([Note(FolderKey(dataset, name), MEMORY) for name in names])
+        sightings.note_root(dataset, (1, 2))
+    sightings.forget("/ours", [f"Song {number:04}" for number in range(10, 2500)])
+    assert _spend(sightings.prune(["/ours"], "/ours")) > 10
+    left = [f"Song {number:04}" for number in range(10)]
+    assert catalog.ask("SELECT dataset, path FROM folder", ()) == [(b"/ours", name.encode()) for name in left]
+    assert [each.path for each in sightings.all("/ours")] == left
+    assert [each.path for each in sightings.all("/dropped")] == []
+    assert [each.shape.present for each in sightings.all("/ours")] == [(name,) for name in left]
+    assert catalog.ask("SELECT count(*) FROM shape", ()) == [(11,)], "the latest stays, so that no number comes twice"
+    assert (sightings.root("/ours"), sightings.root("/dropped")) == ((1, 2), None)
+    catalog.close()
+
+
+def test_pruning_spares_folders_that_no_walk_has_told_of(path: Path) -> None:
+    catalog = Catalog(path)
+    catalog.note([Note(SONG, MEMORY)])
+    _spend(Sightings(catalog).prune([SONG.dataset]))
+    assert catalog.recall(SONG) == MEMORY, "no full walk has been believed"
+    _spend(Sightings(catalog).prune([SONG.dataset], SONG.dataset))
+    assert catalog.recall(SONG) == FolderMemory()
+    catalog.close()
+
+
+def test_shape_numbers_are_never_given_twice(path: Path) -> None:
+    catalog = Catalog(path)
+    one, other = (Shape(("full_mix",), (name,), ()) for name in ("one", "other"))
+    walk = Sightings(catalog)
+    walk.note("/m", [Sighting("A", 7, finding=Finding.DUE, shape=one)])
+    walk.forget("/m", ["A"])
+    _spend(Sightings(catalog).prune(["/m"]))
+    Sightings(catalog).note("/m", [Sighting("B", 7, finding=Finding.DUE, shape=other)])
+    _spend(Sightings(catalog).prune(["/m"]))
+    walk.note("/m", [Sighting("A", 7, finding=Finding.DUE, shape=one)])
+    again = Sightings(catalog).recall("/m", ["A", "B"])
+    assert (again["A"], again["B"].shape) == (Sighting("A", 0), other), "A is read again, never taken for B"
+    catalog.close()
