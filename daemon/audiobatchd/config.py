@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from itertools import combinations
+from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -15,6 +16,9 @@ from msgspec import Meta, Struct
 from audiobatchd import bounded, filesystems
 from audiobatchd.errors import ConfigError
 from audiobatchd.model import WatchMode
+
+MOST_DATASETS = 1000
+"""More than that one service does not look after in time."""
 
 FileName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0/]*\Z")]
 Digest = Annotated[str, Meta(pattern=r"\A(sha256:)?[0-9a-f]{64}\Z")]
@@ -187,9 +191,17 @@ def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:
     A path that leads through a link stays as it is: where the link leads may change. Where the disk does not answer
     no link is followed: a dataset that hangs keeps no other from its start.
     """
+    if len(datasets) > MOST_DATASETS:
+        message = (
+            f"cannot watch {len(datasets):,} datasets: one service takes {MOST_DATASETS:,}; name directories above them"
+        )
+        raise ConfigError(message)
     absolute = tuple(msgspec.structs.replace(each, path=_absolute(each.path)) for each in datasets)
     places = [_without_links(each.path) for each in absolute]
-    for (one, here), (other, there) in combinations(zip(absolute, places, strict=True), 2):
+    # In this order one that lies in another follows it, or follows one that does.
+    in_order = sorted(zip(places, range(len(places)), absolute, strict=True), key=lambda each: Path(each[0]).parts)
+    for pair in pairwise(in_order):
+        (here, _, one), (there, _, other) = sorted(pair, key=itemgetter(1))
         if overlap(here, there):
             message = f"two datasets overlap: {_with_target(one.path, here)} and {_with_target(other.path, there)}"
             raise ConfigError(message)

@@ -49,12 +49,15 @@ from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import Patience
 from audiobatchd.model import Attempt, Cause, FolderKey, WalkKind, WatchReport, WatchTerms
 from audiobatchd.names import folder_at, shown
-from audiobatchd.readers import Readers
+from audiobatchd.readers import Hands, Readers, sign_of_life
 from audiobatchd.scan import Entering, NobodyEntering, Scanner
 from audiobatchd.sightings import Sightings
 from audiobatchd.walks import walk
 
 _READERS = 4
+"""So many folders of one dataset are read at once."""
+_MOST_READERS, _MOST_WALKS = 32, 16
+"""So many threads read, and walk, at once in all datasets; what hangs does not count."""
 _QUEUE_LIMIT = 1000
 _PATIENCE = 5.0
 _MOMENT = 1.0
@@ -124,17 +127,17 @@ class Errands:
         self._offers: tuple[Offer, ...] = ()
         self._terms: dict[str, Terms] = {}
         self._watches: Watching | None = None
+        self._hands = (Hands(_MOST_READERS), Hands(_MOST_WALKS), Hands(_MOST_WALKS))
+        """The threads of all datasets for readings, walks, and walks of trees that appeared."""
         self._readers: dict[str, Readers] = {}
+        self._walkers: dict[str, tuple[Readers, Readers]] = {}
+        """Those of walks, and those of trees that appeared, which are not to wait for long walks elsewhere."""
         self._patience: dict[str, Patience] = {}
-        self._late: list[do.WalkTree] = []
-        """The walks for which there was no thread."""
-        self._walkers: dict[int, str] = {}
-        """The threads that walk, by the kernel's number, and the dataset of each."""
         self._known: dict[str, tuple[tuple[int, int], str]] = {}
         # Where each dataset's path led to at its last walk; the lock is held while that is compared and changed.
         self._places: dict[str, str] = {}
         self._placing = threading.Lock()
-        self._notes = Readers("catalog", 1)
+        self._notes = Readers(1)
         self._forgotten: deque[FolderKey] = deque()
         """The folders that are gone, of which the catalog's thread has not heard."""
         self._ending = threading.Event()
@@ -154,13 +157,15 @@ class Errands:
             )
         dropped = False
         for path in [path for path in self._readers if path not in self._terms]:
-            self._readers.pop(path).end()
+            del self._readers[path], self._walkers[path]
             self._known.pop(path, None)
             del self._patience[path]
             dropped = True
         for path in self._terms:
             if path not in self._readers:
-                self._readers[path] = Readers(path, _READERS)
+                reading, walking, trees = self._hands
+                self._readers[path] = Readers(_READERS, reading)
+                self._walkers[path] = Readers(1, walking), Readers(1, trees)
                 self._patience[path] = Patience()
         if dropped:
             self._prune(None)
@@ -179,23 +184,15 @@ class Errands:
             self._read(key)
 
     def walk(self, action: do.WalkTree) -> None:
-        """Walk in a thread of its own: it may take long, or hang on a dead mount, and keeps no reading waiting."""
-        thread = threading.Thread(
-            target=self._reporting, args=(partial(self._walk, action),), name=f"walk {action.dataset}", daemon=True
-        )
-        try:
-            thread.start()
-        except RuntimeError as error:  # no more threads are allowed, or no memory is left for one
-            self._post(Short(str(error)))
-            self._late.append(action)
+        """Walk when it is this dataset's turn: it may take long, or hang on a dead mount. No reading waits for it."""
+        if action.dataset in self._walkers:
+            walkers = self._walkers[action.dataset][action.kind is WalkKind.TREES]
+            walkers.submit(partial(self._reporting, partial(self._walk, action)))
 
     def again(self) -> None:
         """Try again what could not be begun because threads were short; called every second or so."""
-        late, self._late = self._late, []
-        for action in late:
-            self.walk(action)
-        for readers in (*self._readers.values(), self._notes):
-            if trouble := readers.grow():
+        for threads in (*self._hands, self._notes):
+            if trouble := threads.grow():
                 self._post(Short(trouble))
 
     def look_at_root(self, dataset: str) -> None:
@@ -291,8 +288,8 @@ class Errands:
 
     def at_work(self) -> dict[int, str]:
         """The threads that are at something, by the kernel's number, and the dataset of each."""
-        reading = {number: path for path, readers in self._readers.items() for number in tuple(readers.at_work)}
-        return {**reading, **self._walkers}
+        lines = ((path, (readers, *self._walkers[path])) for path, readers in self._readers.items())
+        return {number: path for path, line in lines for readers in line for number in tuple(readers.at_work)}
 
     def record_limit(self, dataset: str) -> int:
         """How many bytes a record in a dataset of ours may have."""
@@ -325,9 +322,8 @@ class Errands:
         self._ending.set()
         deadline = time.monotonic() + _PATIENCE
         for readers in self._readers.values():
-            readers.end()
-        for readers in (*self._readers.values(), self._notes):
-            readers.stop(max(0.1, deadline - time.monotonic()))
+            readers.stop(deadline - time.monotonic())
+        self._notes.stop(max(1.0, deadline - time.monotonic()))
         if self._watches:
             self._watches.stop()
 
@@ -342,14 +338,6 @@ class Errands:
         scanner = self.scanner(action.dataset)
         if scanner is None:
             return  # dropped from the configuration since
-        number = threading.get_native_id()
-        self._walkers[number] = action.dataset
-        try:
-            self._walk_by(scanner, action)
-        finally:
-            del self._walkers[number]
-
-    def _walk_by(self, scanner: Scanner, action: do.WalkTree) -> None:
         was_there = True
         if self._watches and action.kind is not WalkKind.TREES:
             was_there = self._watches.ensure(action.dataset, renew=action.renew)
@@ -387,7 +375,7 @@ class Errands:
     def _deliver(self, read: WalkRead) -> None:
         """Hand a walk's batch over, no faster than the loop takes them."""
         while self._waiting() > _QUEUE_LIMIT and not self._ending.wait(0.01):
-            pass
+            sign_of_life()
         if self._ending.is_set():
             raise _EndingError
         self._post(read)

@@ -1,4 +1,4 @@
-"""Threads that read disks, a few for each dataset: a mount that hangs keeps its own dataset waiting, and nothing else.
+"""Threads that read disks, from one set for all datasets: a mount that hangs keeps its own one waiting, nothing else.
 
 The pools of `concurrent.futures` are waited for when Python ends; a read from a dead mount would keep it from ending.
 """
@@ -6,9 +6,9 @@ The pools of `concurrent.futures` are waited for when Python ends; a read from a
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -16,59 +16,143 @@ from typing import TypeVar
 
 _Result = TypeVar("_Result")
 _Work = tuple[Callable[[], object], Future[object]]
+_HANGS = 5.0
+"""Seconds without a sign of life after which a thread does not count among those at work any more."""
+_IDLE = 10.0
+"""Seconds after which a thread without work ends."""
 
 
-class Readers:
-    """`count` threads that take one piece of work after the other."""
+class Hands:
+    """Threads for any number of `Readers`: begun when there is work, ended when there has been none for some time.
 
-    def __init__(self, name: str, count: int) -> None:
-        self.at_work: set[int] = set()
-        """The threads that are at something, by the kernel's number."""
-        self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
-        self._name = name
-        self._count = count
-        self._threads: list[threading.Thread] = []
-        self.grow()
+    At most `most` of them are at work at once, beside those that hang: what has given no `sign_of_life` for `_HANGS`
+    seconds does not count, so a disk that does not answer takes no thread from others. `Readers` come in turn.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.changed = threading.Condition()
+        """Held for all that follows, and for the fields of the readers."""
+        self._waiting: deque[Readers] = deque()
+        """The readers that have work which no thread is at yet, and may have one more thread."""
+        self._hands: set[_Hand] = set()
+        self._idle = 0
+        """How many threads have no work, or have just been started."""
+
+    def wait_for(self, readers: Readers) -> None:
+        """These readers have more work. Called with `changed` held."""
+        if not readers.is_waiting and readers.work and readers.running < readers.count:
+            readers.is_waiting = True
+            self._waiting.append(readers)
 
     def grow(self) -> str:
-        """Start the threads that are not there yet; why that cannot be, empty where all are."""
-        while len(self._threads) < self._count:
-            name = f"reader {self._name} {len(self._threads)}"
-            thread = threading.Thread(target=self._serve, name=name, daemon=True)
-            try:
-                thread.start()
-            except RuntimeError as error:  # no more are allowed, or no memory is left for one
-                return str(error)
-            self._threads.append(thread)
+        """Have as many threads as the work takes; why that cannot be, empty where it is so."""
+        with self.changed:
+            wanted = len(self._waiting) - self._idle
+            self.changed.notify(len(self._waiting))
+            if wanted <= 0:
+                return ""
+            long_ago = time.monotonic() - _HANGS
+            at_work = sum(hand.since > long_ago for hand in self._hands if hand.since) + self._idle
+            for _ in range(min(wanted, self._most - at_work)):
+                hand = _Hand(self)
+                try:
+                    hand.start()
+                except RuntimeError as error:  # no more are allowed, or no memory is left for one
+                    return str(error)
+                self._hands.add(hand)
+                self._idle += 1
         return ""
 
-    def submit(self, work: Callable[[], _Result]) -> Future[_Result]:
-        """Have `work` done; what it returns or raises is the future's."""
-        future: Future[_Result] = Future()
-        self._work.put((work, future))  # type: ignore[arg-type]  # one queue for results of every type
-        return future
-
-    def end(self) -> None:
-        """Have them end when they have done what they were asked so far."""
-        for _ in self._threads:
-            self._work.put(None)
-
-    def stop(self, patience: float) -> None:
-        """Let them finish what they were asked, for `patience` seconds at most; what hangs is left behind."""
-        deadline = time.monotonic() + patience
-        self.end()
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-
-    def _serve(self) -> None:
-        while (item := self._work.get()) is not None:
-            work, future = item
-            self.at_work.add(threading.get_native_id())
+    def serve(self, hand: _Hand) -> None:
+        """What each thread does."""
+        while (taken := self._next(hand)) is not None:
+            readers, (work, future) = taken
+            number = threading.get_native_id()
+            readers.at_work.add(number)
             try:
                 future.set_result(work())
             except BaseException as error:  # noqa: BLE001  # it is the future's to tell
                 future.set_exception(error)
-            self.at_work.discard(threading.get_native_id())
+            readers.at_work.discard(number)
+            with self.changed:
+                hand.since = 0.0
+                self._idle += 1
+                readers.running -= 1
+                self.wait_for(readers)
+                self.changed.notify_all() if not (readers.running or readers.work) else None
+            del taken, readers, work, future  # an idle thread keeps nothing alive
+
+    def _next(self, hand: _Hand) -> tuple[Readers, _Work] | None:
+        with self.changed:
+            if not self.changed.wait_for(lambda: self._waiting, _IDLE):
+                self._idle -= 1
+                self._hands.discard(hand)
+                return None
+            readers = self._waiting.popleft()
+            work = readers.work.popleft()
+            readers.is_waiting = False
+            readers.running += 1
+            self._idle -= 1
+            hand.since = time.monotonic()
+            self.wait_for(readers)
+            self.grow()  # for what waits beside this; where that cannot be, it is tried again and told later
+            return readers, work
+
+
+class _Hand(threading.Thread):
+    """One thread; at its work `since` then, or since it last gave a sign of life; 0 while it has none."""
+
+    def __init__(self, hands: Hands) -> None:
+        super().__init__(name="reader", daemon=True)
+        self._of = hands
+        self.since = 0.0
+
+    def run(self) -> None:
+        self._of.serve(self)
+
+
+def sign_of_life() -> None:
+    """The work that this thread is at goes on, though it may take long."""
+    hand = threading.current_thread()
+    if isinstance(hand, _Hand):
+        hand.since = time.monotonic()
+
+
+class Readers:
+    """What is to be read in one dataset, one piece of work after the other: at most `count` are under way at once.
+
+    The threads are those of `hands`, or its own.
+    """
+
+    def __init__(self, count: int, hands: Hands | None = None) -> None:
+        self.count = count
+        self.at_work: set[int] = set()
+        """The threads that are at something, by the kernel's number."""
+        self.work: deque[_Work] = deque()
+        self.running = 0
+        """How many pieces of work are under way."""
+        self.is_waiting = False
+        """Whether it stands in the line of its hands."""
+        self._hands = hands or Hands(count)
+
+    def grow(self) -> str:
+        """Begin what could not be begun; why that cannot be, empty where all is."""
+        return self._hands.grow()
+
+    def submit(self, work: Callable[[], _Result]) -> Future[_Result]:
+        """Have `work` done; what it returns or raises is the future's."""
+        future: Future[_Result] = Future()
+        with self._hands.changed:
+            self.work.append((work, future))  # type: ignore[arg-type]  # one queue for results of every type
+            self._hands.wait_for(self)
+        self._hands.grow()
+        return future
+
+    def stop(self, patience: float) -> None:
+        """Let what was asked be finished, for `patience` seconds at most; what hangs is left behind."""
+        with self._hands.changed:
+            self._hands.changed.wait_for(lambda: not (self.running or self.work), max(0.0, patience))
 
 
 async def in_a_thread(work: Callable[[], _Result]) -> _Result:

@@ -181,7 +181,9 @@ class Sightings:
     def _unused_shapes(self) -> Iterator[None]:
         self._catalog.write_many("CREATE INDEX IF NOT EXISTS sighting_of_shape ON sighting (shape)", [()])
         latest = -1
-        while rows := self._catalog.ask("SELECT number FROM shape WHERE number > ? ORDER BY number LIMIT ?", (latest, _ROWS)):
+        while rows := self._catalog.ask(
+            "SELECT number FROM shape WHERE number > ? ORDER BY number LIMIT ?", (latest, _ROWS)
+        ):
             span, latest = (rows[0][0], rows[-1][0]), rows[-1][0]
             self._catalog.write_many(_DROP_SHAPES, [span])
             yield

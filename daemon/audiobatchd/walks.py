@@ -24,6 +24,7 @@ from audiobatchd.dataset import Listing
 from audiobatchd.filesystems import Kind
 from audiobatchd.model import FolderKey, NearMiss, WalkKind, in_64_bits
 from audiobatchd.names import shown
+from audiobatchd.readers import sign_of_life
 from audiobatchd.scan import Scanner
 from audiobatchd.sightings import Sighting, Sightings
 
@@ -198,6 +199,7 @@ class _Walk:
 
     def _time_of(self, path: str) -> int | None:
         """The directory's mtime; 0 where that cannot be told, None where there is none."""
+        sign_of_life()
         try:
             return in_64_bits(os.stat(self._scanner.folder(path)).st_mtime_ns)
         except (FileNotFoundError, NotADirectoryError):
@@ -235,6 +237,7 @@ class _Walk:
     def _list(self, path: str) -> Listing | None:
         """List one directory, to be looked into; None where it is gone or cannot be read, which is told."""
         self._listed += 1
+        sign_of_life()
         try:
             listing = self._scanner.listing(path, hot=self._hot)
         except (FileNotFoundError, NotADirectoryError):
@@ -273,6 +276,7 @@ class _Walk:
                 if old is not None and old.time != listing.time:
                     noted.append(msgspec.structs.replace(old, time=listing.time))
                 continue
+            sign_of_life()
             reading, sighting = scanner.look(FolderKey(root, path), listing, old)
             if contents.is_track or contents.lacks_mix or (old is not None and old.finding is not Finding.GONE):
                 self._readings.append(reading)

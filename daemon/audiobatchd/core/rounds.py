@@ -107,14 +107,7 @@ class Rounds:
         seen = dataset.known_at_start - len(gone) if whole else walk.tracks
         place = dataset.place
         if dataset.walked(walk, known, seen, now):
-            for key in gone:
-                if accepted:
-                    self._ledger.forget(key)  # a look at each would say that the dataset is lost
-                else:
-                    self._ledger.hint(key, now)
-            if accepted and gone:
-                paths = tuple(key.path for key in gone if not self._ledger.knows(key))
-                noted.append(do.Forget(walk.dataset, paths, accepted=True))
+            noted += self._are_gone(walk.dataset, gone, now, accepted=accepted)
             for key in self._ledger.stale_warnings(walk.dataset) if whole else ():
                 self._ledger.hint(key, now)
             if whole and walk.root is not None and (accepted or not walk.empty):
@@ -128,6 +121,16 @@ class Rounds:
             fields |= {"remark": dataset.remark} if dataset.remark else {}
             actions.append(do.Report(f"dataset-{dataset.state.value}", fields))
         return actions + self.started()
+
+    def _are_gone(self, dataset: str, gone: list[FolderKey], now: float, *, accepted: bool) -> list[do.Action]:
+        """These folders were not seen: each is looked at, unless that they are gone was `accepted`."""
+        for key in gone:
+            if accepted:
+                self._ledger.forget(key)  # a look at each would say that the dataset is lost
+            else:
+                self._ledger.hint(key, now)
+        paths = tuple(key.path for key in gone if accepted and not self._ledger.knows(key))
+        return [do.Forget(dataset, paths, accepted=True)] if paths else []
 
     def _looks(self, now: float) -> list[do.Action]:
         """The roots that are looked at now; in one pass walks alone see them."""

@@ -604,7 +604,8 @@ def test_pruning_keeps_what_is_there_and_is_bounded_in_steps(path: Path) -> None
         names = [f"Song {number:04}" for number in range(2500)]
         shapes = [Shape(("full_mix",), (name,), ()) for name in names]
         sightings.note(
-            dataset, [Sighting(name, 7, finding=Finding.DUE, shape=shape) for name, shape in zip(names, shapes, strict=True)]
+            dataset,
+            [Sighting(name, 7, finding=Finding.DUE, shape=shape) for name, shape in zip(names, shapes, strict=True)],
         )
         catalog.note([Note(FolderKey(dataset, name), MEMORY) for name in names])
         sightings.note_root(dataset, (1, 2))

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from audiobatchd import config
-from audiobatchd.config import Config, DatasetConfig
+from audiobatchd.config import MOST_DATASETS, Config, DatasetConfig, with_datasets
 from audiobatchd.errors import ConfigError
 
 DATASET = '[[dataset]]\npath = "music"\n'
@@ -336,3 +336,21 @@ def test_what_is_different_between_two() -> None:
         'dataset /b: ignore: [] -> ["x"]',
     ]
     assert config.differences(one, one) == []
+
+
+def test_more_datasets_than_one_service_takes_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("".join(f'[[dataset]]\npath = "/m/{number}"\n' for number in range(MOST_DATASETS + 1)))
+    with pytest.raises(ConfigError, match="cannot watch 1,001 datasets: one service takes 1,000"):
+        config.load(path)
+    datasets = [DatasetConfig(f"/m/{number}") for number in range(MOST_DATASETS)]
+    assert len(with_datasets(Config(), datasets).dataset) == MOST_DATASETS
+
+
+@pytest.mark.parametrize(
+    "paths", [("/m/a", "/m/a/b"), ("/m/a/b", "/m/b", "/m/a"), ("/m/a", "/m/a-b", "/m/a.b", "/m/a/z/z"), ("/m", "/m")]
+)
+def test_overlap_is_found_wherever_the_two_stand(paths: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match="two datasets overlap"):
+        with_datasets(Config(), [DatasetConfig(path) for path in paths])
+    with_datasets(Config(), [DatasetConfig(path) for path in ("/m/a", "/m/a-b", "/m/ab", "/m/b/a")])

@@ -206,7 +206,7 @@ def _no_thread(thread: threading.Thread) -> None:
 def test_a_reader_without_a_thread_keeps_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", _no_thread)
-        readers = Readers("one", 1)
+        readers = Readers(1)
         future = readers.submit(lambda: 7)
         assert readers.grow() == "can't start new thread"
     assert readers.grow() == ""
