@@ -86,6 +86,7 @@ def sound(window: Window) -> Sound:
     return _sound(
         common,
         Excerpt(window, place.offset + lead, place.end),
+        window.size - place.offset - lead,
         window.at(layout.offset, min(layout.size, _LONGEST_LAYOUT)) if layout else b"",
         sized=not _was_streamed(window, place.offset),
     )
@@ -125,7 +126,8 @@ def _parse_common(chunk: bytes, form: bytes) -> _Common:
     return _Common(channels, frames, bits, chunk[8:_COMMON], kind, chunk[_COMMON + 4 :] if compressed else b"\0\0")
 
 
-def _sound(common: _Common, samples: Window, layout: bytes, *, sized: bool) -> Sound:
+def _sound(common: _Common, samples: Window, behind: int, layout: bytes, *, sized: bool) -> Sound:
+    """What the `samples` are; `behind` their beginning the file has so many bytes, and a size may have overflowed."""
     width, kind, bits, frames = common.width, common.kind, common.bits, common.frames
     is_pcm = kind in _BIG | _LITTLE | set(_WIDTHS)
     if is_pcm:
@@ -136,6 +138,9 @@ def _sound(common: _Common, samples: Window, layout: bytes, *, sized: bool) -> S
         there = samples.size // frame
         if sized and frames < there:
             message = f"holds more than it promises: {there} samples instead of {frames}"
+            raise DamagedFileError(message)
+        if sized and frames > there and frames * frame > behind:
+            message = f"ends too early: {there} of the {frames} samples that it promises are there"
             raise DamagedFileError(message)
         if not sized and (not frames or frames > max(there, _OPEN_BYTES // frame)):
             # COMM was left open too.

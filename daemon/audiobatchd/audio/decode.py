@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any
 
 import av
-from av import AudioCodecContext, AudioFrame, AudioLayout
+from av import AudioCodecContext, AudioFrame, AudioLayout, Packet
 from av.audio.stream import AudioStream
 from av.codec.context import ThreadType
 from av.container import InputContainer
@@ -45,6 +45,9 @@ _MOST_BESIDE = 1 << 30
 _MOST_BEHIND = 1 << 33
 _UNPROMISED_SECONDS = 600
 _LONGEST_FRAME = 1 << 16
+_LONGEST_PACKETS = {"aac": 2048, "alac": 8192, "mp3": 1152, "mp3float": 1152, "opus": 5760, "vorbis": 8192}
+"""How many samples a packet can hold, by FFmpeg's name of the codec; `_LONGEST_FRAME` of others."""
+
 # What squares and sums of float32 samples can still hold; a file of integers called floats stays far below.
 _MOST_AMPLITUDE = 1e12
 # 30 dB above full scale: nothing that was encoded is so loud, and one bit of a gain that flipped makes it so.
@@ -122,9 +125,13 @@ class _Limit:
             message = f"holds {size} bytes, far more than the {seconds:.3f} s that it promises can take"
             raise DamagedFileError(message)
 
+    def is_passed(self, seconds: float) -> bool:
+        """Whether what has so many seconds is too long."""
+        return seconds > self.seconds
+
     def check(self, seconds: float) -> None:
         """Raise BeyondLimitError for what is too long."""
-        if seconds > self.seconds:
+        if self.is_passed(seconds):
             message = f"longer than {_duration_in_words(self.seconds)}"
             raise BeyondLimitError(message, seconds)
 
@@ -138,6 +145,10 @@ class _Take:
         self._given = given
         """How many bytes of the file the decoder is handed."""
         self._is_promised = False
+        self._doubted: float | None = None
+        """The promised length that is too long, and only promised: in seconds."""
+        self._skimmed = 0.0
+        """How many seconds of it were found."""
         self._gatherer: Gatherer | None = None
         self._kind: tuple[int, AudioLayout, str] | None = None
         self._channels: tuple[str, ...] = ()
@@ -150,20 +161,40 @@ class _Take:
 
     @property
     def seconds(self) -> float:
-        """How long they are."""
-        return self.count / self._kind[0] if self._kind else 0.0
+        """How long they are, or, where they are only counted, how long those are that were found."""
+        return self.count / self._kind[0] if self._kind else self._skimmed
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether the file promises to be too long: then its packets are counted, and not decoded."""
+        return self._doubted is not None
 
     def check_size(self, seconds: float | None) -> None:
         """See `_Limit.check_size`."""
         self._limit.check_size(seconds, self._source.stamp.size, self._given)
 
-    def promise(self, seconds: float | None) -> None:
-        """Take note of the length that the whole file promises, None where it promises none; the first time only."""
-        if not self._is_promised:
-            self._is_promised = True
+    def promise(self, promise: Promise) -> None:
+        """Take note of the length that the whole file promises, if it promises one; the first time only.
+
+        One that is too long is believed where the bytes were counted for it; otherwise it is doubted.
+        """
+        if self._is_promised:
+            return
+        self._is_promised, seconds = True, promise.seconds
+        if promise.is_counted:
             self._limit.check(seconds or 0.0)
-            self.check_size(seconds)
-            self._limit.on_promise(seconds)
+        elif seconds is not None and self._limit.is_passed(seconds):
+            self._doubted = seconds
+            self.check_size(None)
+            return
+        self.check_size(seconds)
+        self._limit.on_promise(seconds)
+
+    def skim(self, seconds: float) -> None:
+        """Count what a packet holds, of a file that promises to be too long; raises BeyondLimitError once it is."""
+        self._skimmed += seconds
+        self._limit.check(self._skimmed)
+        self._source.on_progress()
 
     def begin(self, first: AudioFrame, order: AudioLayout | None, codec: str, room: int) -> None:
         """Make ready for a part that begins with this frame; `room` is how many frames may come, of the whole file.
@@ -193,11 +224,14 @@ class _Take:
             return "cannot be decoded: its header asks for more memory than there can be"
         if isinstance(error, PatchWelcomeError):
             return "cannot be decoded: it makes use of a part of its codec that is not read"
-        place = f"its audio is damaged at {self.seconds:.3f} s" if self.count else "its beginning is damaged"
+        place = f"its audio is damaged at {self.seconds:.3f} s" if self.seconds else "its beginning is damaged"
         return f"cannot be decoded: {place}"
 
     def audio(self, role: str) -> Decoded:
         """All that was gathered; raises as `decode` does where there are no samples, or such as cannot be."""
+        if self._doubted is not None:
+            message = f"ends too early: it promises {self._doubted:.3f} s, and holds {self._skimmed:.3f} s"
+            raise DamagedFileError(message)
         if self._gatherer is None or self._kind is None:
             message = "holds no samples"
             raise DamagedFileError(message)
@@ -236,8 +270,12 @@ def _decode(reader: WindowReader, promise: Promise, take: _Take) -> None:
         promise = promise.completed(
             _in_seconds(stream.start_time, stream), _in_seconds(stream.duration, stream), stream.rate
         )
-        take.promise(promise.seconds)
-        _Decoding(stream, promise, take, log).run(container)
+        take.promise(promise)
+        decoding = _Decoding(stream, promise, take, log)
+        if take.is_doubted:
+            decoding.skim(container)
+        else:
+            decoding.run(container)
 
 
 def _audio_stream(container: InputContainer) -> AudioStream:
@@ -305,6 +343,31 @@ class _Decoding:
             if self._md5 is not None:
                 self._md5.add(raw)
         self._judge(self._take.count - before, first, last)
+
+    def skim(self, container: InputContainer) -> None:
+        """Count what the packets hold, as far as the limit; only the first are decoded, to learn the rate in truth.
+
+        What an index says of a packet is held against what its codec can put into one, and against its bytes in PCM.
+        """
+        stated, rate = self._stream.rate, 0
+        for packet in container.demux(self._stream):
+            if not rate:
+                rate = next((frame.sample_rate for frame in packet.decode() if frame.samples), 0)
+            if self._log:
+                self._check_log()
+            if packet.size:
+                self._take.skim(self._length(packet, stated, rate or stated))
+
+    def _length(self, packet: Packet[Any], stated: int, rate: int) -> float:
+        """The seconds of one packet, `rate` Hz in truth where its header has `stated` another one."""
+        pcm = self._codec.startswith("pcm_")
+        most = packet.size if pcm else _LONGEST_PACKETS.get(self._codec, _LONGEST_FRAME)
+        if not packet.duration or not rate:
+            return most / (rate or _MOST_RATE)
+        told = _in_seconds(packet.duration, self._stream) or Fraction(0)
+        if self._codec == "flac":  # whose frames know their rate
+            told *= Fraction(stated, rate)
+        return min(float(told), most / rate)
 
     def _frames(self, container: InputContainer) -> Iterator[AudioFrame]:
         for packet in container.demux(self._stream):

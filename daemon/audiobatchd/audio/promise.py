@@ -22,6 +22,8 @@ _MOST_ZEROS_BEFORE = 1 << 16
 _MOST_ZEROS_BEHIND = 4096
 _LONGEST_BLOCK = 8192
 _LONGEST_FLAC_FRAME = 1 << 22
+_BELIEVED = frozenset({"flac", "ogg", "mov"})
+"""FFmpeg's names of containers that say their length, by a number that may be wrong."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class Promise:
         if self.frames is None or self.rate <= 0:
             return None
         return max(0.0, self.frames / self.rate - self.start) + sum(each.seconds or 0.0 for each in self.behind)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it comes of bytes that are there, samples of PCM or frames that were walked, and not of a header."""
+        return self.demuxer not in _BELIEVED
 
     @property
     def size(self) -> int:
@@ -108,9 +115,8 @@ def _flac(audio: Window) -> Promise:
     audio = Excerpt(audio, 0, trailing_tags(audio))
     place = flac.audio_offset(audio)
     info = flac.parse_stream_info(place.stream_info) if place else None
-    has_count = info is not None and info.frames is not None
     last = audio.size - _LONGEST_FLAC_FRAME
-    if not has_count and last > 0 and only_zeros(audio, last, audio.size):
+    if last > 0 and only_zeros(audio, last, audio.size):
         # FFmpeg would gather them all in memory, looking for the frame that follows.
         message = f"ends in {_LONGEST_FLAC_FRAME} zeros or more, which no frame can hold"
         raise DamagedFileError(message)
