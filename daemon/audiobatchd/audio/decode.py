@@ -182,6 +182,10 @@ class _Take:
             return
         self._is_promised, seconds = True, promise.seconds
         if promise.is_counted:
+            if 0 < promise.rate < _LEAST_RATE:
+                # Else what is short would be too long by it.
+                message = f"has a sample rate of {promise.rate:g} Hz"
+                raise UnmeasurableError(message)
             self._limit.check(seconds or 0.0)
         elif seconds is not None and self._limit.is_passed(seconds):
             self._doubted = seconds

@@ -169,12 +169,17 @@ AIFF: Mapping[str, Make] = {
         (aifc(BIG), 64 << 20),
     ],
     "AIFF: a sound chunk larger than the file": lambda _, __: [aifc(BIG)[:-1]],
+    "AIFF: more samples counted than there are": lambda _, __: [aifc(BIG, frames=1 << 30)],
     "AIFF: more samples than counted": lambda _, __: [aifc(BIG, frames=1000)],
 }  # fmt: skip
 REST: Mapping[str, Make] = {
     "FLAC: no count and no MD5 in its header, tags before and behind": lambda h, _: [
         changed(changed(h("flac"), 21, bytes([h("flac")[21] & 0xF0]) + bytes(4)), 26, bytes(16)),
         ID3 + h("flac") + ID3V1,
+    ],
+    "FLAC, Ogg, MP4: a length beyond `max_duration` that its packets do not have": lambda h, _: [
+        changed(h("flac"), 22, b"\xff"),
+        sealed(changed(h("ogg"), pages(h("ogg"))[-2] + 10, b"\1")),
     ],
     "FLAC: another count, or another MD5": lambda h, _: [
         changed(h("flac"), 22, (96001).to_bytes(4, "big")), changed(h("flac"), 30, b"????"),
