@@ -187,7 +187,7 @@ class _Take:
                 message = f"has a sample rate of {promise.rate:g} Hz"
                 raise UnmeasurableError(message)
             self._limit.check(seconds or 0.0)
-        elif seconds is not None and self._limit.is_passed(seconds):
+        elif seconds is not None and self._limit.is_passed(seconds - promise.below / promise.rate):
             self._doubted = seconds
             self.check_size(None)
             return
