@@ -15,8 +15,8 @@ from audiobatchd.core.discovery import Contents, Name, companions, contents
 from audiobatchd.model import FileStamp, in_64_bits
 from audiobatchd.names import folder_at
 
-_JUST_NOW = 2_000_000_000
-"""In ns: the tick of a file system's clock and the difference between two machines' clocks, generously."""
+_JUST_NOW = 60_000_000_000
+"""In ns: the tick of a file system's clock (FAT: two seconds) and how far a server's clock may be behind ours."""
 
 
 _GETFLAGS = 0x8008_6601 if struct.calcsize("l") == 8 else 0x8004_6601  # noqa: PLR2004  # bytes of a long
@@ -92,7 +92,8 @@ def read_folder(folder: str, ignore: tuple[str, ...] = (), marker: str | None = 
     Raises OSError (NotADirectoryError and FileNotFoundError: there is no such folder).
     """
     itself = os.stat(folder)
-    just_now = abs(time.time_ns() - itself.st_mtime_ns) < _JUST_NOW
+    # One that is ahead of our clock may be of this moment, by a server's clock that is ahead as well.
+    just_now = itself.st_mtime_ns > time.time_ns() - _JUST_NOW
     changed = 0 if just_now else in_64_bits(itself.st_mtime_ns)
     # Then the names: on NFS that is what makes another machine's record visible (a stat may lie for 45 s).
     found = read_names(folder, ignore, marker)

@@ -162,17 +162,19 @@ def companions(found: Contents, folder_name: str) -> frozenset[str]:
     return frozenset(_suffix(name) for name in found.companions if name == folder_name + _suffix(name))
 
 
-def is_relevant(name: str) -> bool:
+def is_relevant(name: str, folder: str | None = None, *, is_dir: bool = False) -> bool:
     """Whether a change of a file of this name can alter what is due in its folder, or what is said of its format.
 
-    Audio of other names is left to passes: a directory may hold any number of it.
+    Audio of other names is left to passes: a directory may hold any number of it. `folder` is the folder's name, where
+    that is known: a feature that is a file begins with it. `is_dir`: it is no file, but a directory, as `N.W.A` may be.
     """
     if _role(name)[0] is not None or is_temporary(name) or name.endswith(".INFO"):
         return True
     stem, dot, extension = name.rpartition(".")
     if dot and stem.lower() in ROLES and extension.lower() in UNREAD_EXTENSIONS:
         return True
-    return is_companion(_suffix(name))
+    suffix = _suffix(name)
+    return not is_dir and is_companion(suffix) and folder in (None, name.removesuffix(suffix))
 
 
 def _folded(name: str) -> str:

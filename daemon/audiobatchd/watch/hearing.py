@@ -98,7 +98,9 @@ class Hearing:
         if not name:
             self._hear_itself(path, mask)
             return
-        if is_relevant(name) or name == self._terms.marker:
+        # By what name the root is a folder depends on where its path leads.
+        folder = os.path.basename(path) or None
+        if is_relevant(name, folder, is_dir=bool(mask & _C.IN_ISDIR)) or name == self._terms.marker:
             self._say(FolderHint, path)
         if mask & _C.IN_ISDIR and enters(name, self._terms.ignore):
             self._hear_of_directory(path, os.path.join(path, name), mask)

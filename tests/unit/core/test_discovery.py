@@ -136,3 +136,20 @@ def test_names_that_are_no_text_are_names_all_the_same() -> None:
 )  # fmt: skip
 def test_changes_of_which_files_can_matter(name: str, relevant: bool) -> None:
     assert is_relevant(name) is relevant
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "is_dir", "relevant"),
+    [
+        ("Song.BEATS_GRID", "Song", False, True),
+        ("N.W.A.BEATS_GRID", "N.W.A", False, True),
+        ("Song.BEATS_GRID", None, False, True),
+        ("N.W.A", "Artists", False, False),
+        ("N.W.A", "N.W", True, False),
+        ("N.W.A", None, True, False),
+        ("Other.BEATS_GRID", "Song", False, False),
+        ("full_mix.flac", "Song", True, True),
+    ],
+)
+def test_feature_in_a_file_begins_with_the_folder(name: str, folder: str | None, is_dir: bool, relevant: bool) -> None:
+    assert is_relevant(name, folder, is_dir=is_dir) is relevant

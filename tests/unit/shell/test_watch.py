@@ -291,6 +291,17 @@ def _never_entered(root: Path, outside: Path) -> None:
         shutil.rmtree(root / f".{name}")
 
 
+def _folder_named_like_a_feature(root: Path, outside: Path) -> None:
+    (root / "Other" / "N.W.A").mkdir()
+    (root / "Other" / "N.W.A").chmod(0o700)
+    (root / "Other" / "Live at N.W.A").touch()
+
+
+def test_directory_named_like_a_feature_is_no_hint_to_its_parent(ear: Ear, tmp_path: Path) -> None:
+    _folder_named_like_a_feature(ear.root, tmp_path)
+    assert (FolderHint, "Other") not in ear.hints()
+
+
 @pytest.mark.parametrize(
     "happens",
     [_lock, _temporary_record, _others_files, _reading, _link_to_a_directory, _outside, _never_entered],
