@@ -13,8 +13,24 @@ from pathlib import Path
 import pytest
 
 from stress.witness import Witness, identity_of
+from support.hanging_mount import why_not
+from support.namespaces import may_limit_inotify
 
 TESTS = Path(__file__).parents[1]
+KINDS = (
+    "all frozen",
+    "all signalled",
+    "catalog held",
+    "daemon killed",
+    "descriptors used up",
+    "link switched",
+    "record bomb",
+    "record of a script",
+    "record of many keys",
+    "socket removed",
+)
+"""Each is done at least once, whatever the dice say."""
+
 ONCE_MORE = "Track.INFO: published again what stood there already"
 OLD = "Track.INFO: published a second time: loudness of full_mix"
 ANEW = "Track.INFO: measured a second time: loudness of full_mix"
@@ -33,7 +49,8 @@ def test_all_comes_right_again_and_nothing_is_done_twice() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     figures = dict(re.findall(r"^ *(\S.*?)  +(\d+)", done.stdout, re.MULTILINE))
     assert int(figures["faults"]) > 300
-    assert int(figures["daemon killed"]) > 0
+    kinds = [*KINDS, *(["inotify used up"] if may_limit_inotify() else []), *([] if why_not() else ["mount hangs"])]
+    assert not [kind for kind in kinds if int(figures.get(kind, 0)) == 0]
     assert int(figures["workers met at work"]) > 0
     assert int(figures["publishes"]) >= 300
     assert figures["wrong"] == "0"

@@ -1,12 +1,14 @@
 """A daemon at work while everything around it goes wrong: whether all comes right again, and nothing was done twice.
 
 A seed gives the faults and their moments; what a fault meets there is real time's. For the given time a fault of
-`process_faults`, `folder_faults` or `record_faults` is done five times a second. Then the operator's part is done (room
+`process_faults`, `folder_faults`, `record_faults` or `disk_faults` is done five times a second, one of each kind for
+certain where there is time for so many. Then the operator's part is done (room
 is made, and records that cannot be understood are removed, which the service never touches), and the daemon is left
 alone until all is quiet. What must hold then: `verdict`; what must have held all the time: `witness` and `keeper`.
 
 A table of figures is printed; where anything is wrong, the log of faults too, and the exit code is 1. As root it works
-on a small tmpfs of its own; else there is no disk to be filled.
+on a small tmpfs of its own, with a FUSE mount in it; else there is no disk to be filled, and no mount that hangs. What
+there is of inotify is used up in a user namespace of the daemon's own, where there may be one.
 """
 
 from __future__ import annotations
@@ -21,18 +23,22 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from stress.disk_faults import Disks
 from stress.folder_faults import Folders
 from stress.ground import Ground, small_file_system
 from stress.keeper import Keeper
-from stress.process_faults import Processes
+from stress.process_faults import INOTIFY, Processes
 from stress.record_faults import Records
 from stress.verdict import Verdict, measure_undisturbed
 from stress.witness import Witness
+from support.hanging_mount import HangingMount, hanging_mount, why_not
+from support.namespaces import may_limit_inotify, with_inotify
 from support.plugins import install_analyzer
 from support.service import configuration
 
@@ -44,6 +50,8 @@ _LOG_LINES = 60
 _PLUGIN = "pause"
 _PAUSING = "time.sleep(0.05)\nreturn self.answer(audio)"
 _ENDLESS = 1000
+_CERTAIN = 8
+"""Every so many faults the next kind comes that had no turn of this sort yet."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +72,22 @@ class Chaos:
     keeper: Keeper
     witness: Witness
     verdict: Verdict
+    mount: HangingMount | None = None
+    limits_inotify: bool = False
     log: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     _start: float = 0.0
     _going_on: list[tuple[float, int, Iterator[float]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._records = Records(self.ground, self.witness, self.verdict.faults)
-        self.processes = Processes(self.keeper, self.ground)
-        rooms = (self.processes, Folders(self.ground, self.witness), self._records)
+        self._records = Records(self.keeper, self.ground, self.witness, self.verdict.faults)
+        self.processes = Processes(self.keeper, self.ground, self.limits_inotify)
+        self.disks = Disks(self.keeper, self.ground, self.witness, self.mount)
+        rooms = (self.processes, Folders(self.ground, self.witness), self._records, self.disks)
         deeds = {name: deed for each in rooms for name, deed in each.deeds().items()}
         self._deeds = {name: deed for name, (_, deed) in deeds.items()}
         self._weights = [weight for weight, _ in deeds.values()]
+        self._certain = random.Random(f"{self.options.seed} kinds").sample(list(deeds), len(deeds))
 
     def run(self) -> None:
         """Do faults for the given time, see those through that have begun, and mend what only an operator can."""
@@ -106,6 +118,8 @@ class Chaos:
     def _do(self, number: int) -> None:
         dice = random.Random(f"{self.options.seed} {number}")
         kind = dice.choices(list(self._deeds), self._weights)[0]
+        if number % _CERTAIN == 0 and self._certain:
+            kind = self._certain.pop()
         self.counts[kind] += 1
 
         def say(text: str) -> None:
@@ -121,25 +135,39 @@ class Chaos:
 
 def play(options: Options, directory: Path, *, is_small: bool) -> int:
     """Prepare, run, judge, report; the exit code."""
-    ground = Ground(directory / "ground", is_small=is_small)
+    has_mount, limits_inotify = not why_not(), may_limit_inotify()
+    ground = Ground(directory / "ground", is_small=is_small, has_mount=has_mount)
     ground.make(options.folders, options.seed)
     env = install_analyzer(directory / "plugin", _PLUGIN, _PAUSING)
     env["PYTHONPATH"] += os.pathsep + os.environ.get("PYTHONPATH", "")
-    keys = {"workers": 2, "job_timeout": 10, "stop_grace": 5, "max_deaths": _ENDLESS, "max_suspect": _ENDLESS}
-    config = configuration(directory / "c.toml", ground.root, rescan=5.0, plugins=[_PLUGIN], **keys)
-    keeper = Keeper(directory / "daemon", config, ground.state, env)
-    witness = Witness()
-    try:
-        for track in ground.tracks:
-            witness.watch(track.path)
-        chaos = Chaos(options, ground, keeper, witness, Verdict())
-        chaos.run()
-        judge(chaos, directory, env)
-    finally:
-        keeper.close()
-        witness.stop()
+    prefix: Sequence[str] = with_inotify(**INOTIFY) if limits_inotify else ()
+    with ExitStack() as stack:
+        mount = stack.enter_context(hanging_mount(ground.mount, ground.behind)) if has_mount else None
+        keeper = Keeper(directory / "daemon", configured(directory / "c.toml", ground), ground, env, prefix)
+        witness = Witness()
+        try:
+            for track in ground.all_tracks:
+                witness.watch(track.path)
+            chaos = Chaos(options, ground, keeper, witness, Verdict(), mount, limits_inotify)
+            chaos.run()
+            judge(chaos, directory, env)
+        finally:
+            if mount is not None:
+                mount.heal()  # what it holds could not be ended
+            keeper.close()
+            witness.stop()
     report(chaos)
     return 1 if chaos.verdict.faults else 0
+
+
+def configured(path: Path, ground: Ground) -> Path:
+    """The daemon's configuration."""
+    keys = {"workers": 2, "job_timeout": 10, "stop_grace": 5, "max_deaths": _ENDLESS, "max_suspect": _ENDLESS}
+    configuration(path, *ground.datasets, rescan=5.0, plugins=[_PLUGIN], **keys)
+    if ground.has_mount:
+        with path.open("a") as file:  # of the last dataset: FUSE tells nobody about locks
+            file.write("alone = true\n")
+    return path
 
 
 def judge(chaos: Chaos, directory: Path, env: dict[str, str]) -> None:
@@ -164,6 +192,7 @@ def report(chaos: Chaos) -> None:
         ("seed", str(options.seed)),
         ("seconds", f"{options.seconds:g}"),
         ("folders", f"{options.folders} at the start, {len(chaos.ground.tracks)} at the end"),
+        ("folders aside", str(len(chaos.ground.all_tracks) - len(chaos.ground.tracks))),
         ("faults", str(chaos.counts.total())),
         *((f"  {name}", str(number)) for name, number in sorted(chaos.counts.items())),
         ("workers met at work", str(chaos.processes.hits)),

@@ -1,4 +1,8 @@
-"""The ground of the chaos: a small file system, the track folders on it, and the audio that they are made of."""
+"""The ground of the chaos: a small file system, the track folders on it, and the audio that they are made of.
+
+The dataset `root` is the one that most faults meet. Beside it are one whose path is a link that leads to one of two
+places with folders of the same names, and, where a mount can be had that hangs, one that is reached by that alone.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,10 @@ from audiobatchd.plugin_api import FULL_MIX, STEMS
 from support.audio_files import music, write_audio
 
 ALBUMS = 8
-_SIZE = "192m"
+ASIDE = 12
+"""Folders in each of the other places."""
+
+_SIZE = "256m"
 _POOL = 32
 _RATE = 16000
 _SECONDS = (0.5, 3.0)
@@ -27,16 +34,16 @@ _PAGE = 4096
 class Track:
     """One track folder. Its number stays when its name changes.
 
-    `foreign` are the keys that other tools put into its record, as far as nothing spoiled it since; `rivals` when those
-    came whose tool asked for no lock. `garbage` stands in its record, since `spoiled_at`, where that cannot be
-    understood. `is_busy`: something is done to it that is not over.
+    `foreign` are the keys that other tools put into its record, each value as it is written, as far as nothing spoiled
+    it since; `rivals` when those came whose tool asked for no lock. `garbage` stands in its record, since `spoiled_at`,
+    where that cannot be understood. `is_busy`: something is done to it that is not over.
     """
 
     number: int
     path: Path
     roles: tuple[str, ...]
     names: int = 1
-    foreign: dict[str, int] = field(default_factory=dict)
+    foreign: dict[str, bytes] = field(default_factory=dict)
     rivals: dict[str, float] = field(default_factory=dict)
     garbage: bytes | None = None
     spoiled_at: float = 0.0
@@ -58,14 +65,29 @@ class Track:
 
 
 class Ground:
-    """The dataset `root` below `place`, and what else is on the same file system."""
+    """The dataset `root` below `place`, and what else is on the same file system.
 
-    def __init__(self, place: Path, *, is_small: bool) -> None:
+    `link` is the path of the second dataset: it leads to the first of `places`, but while a fault switches it. `mount`
+    is where `behind` can be reached, the third one; the folders that are done to lie in `behind`, which never hangs.
+    """
+
+    def __init__(self, place: Path, *, is_small: bool, has_mount: bool) -> None:
+        self.place = place
         self.root = place / "dataset"
         self.root.mkdir()
         self.state = place / "state"
         self.is_small = is_small
+        self.has_mount = has_mount
         self.tracks: list[Track] = []
+        self.link = place / "current"
+        self.places = (place / "first", place / "second")
+        self.mount, self.behind = place / "mount", place / "behind"
+        self.linked: list[Track] = []
+        """The folders in the first of `places`."""
+        self.elsewhere: list[Track] = []
+        """Those in the second, which need not be complete in the end."""
+        self.mounted: list[Track] = []
+        """Those in `behind`."""
         self.albums = [self.root / f"Album {number}" for number in range(ALBUMS)]
         self.pool: list[bytes] = []
         self._filler = place / "filler"
@@ -81,11 +103,31 @@ class Ground:
             path.unlink()
         for album in self.albums:
             album.mkdir()
-        for _ in range(folders):
-            track = self.new(dice)
+        self.link.symlink_to(self.places[0])
+        for place, tracks in zip((*self.places, self.behind), (self.linked, self.elsewhere, self.mounted), strict=True):
+            place.mkdir(exist_ok=True)
+            number = 0 if place == self.behind and not self.has_mount else ASIDE
+            tracks += [Track(each, place / f"Aside {each:03d}", (FULL_MIX,)) for each in range(number)]
+        aside = [*self.linked, *self.elsewhere, *self.mounted]
+        for track in [*(self.new(dice) for _ in range(folders)), *aside]:
             track.path.mkdir()
             for role in track.roles:
                 track.source(role).write_bytes(dice.choice(self.pool))
+
+    @property
+    def datasets(self) -> list[Path]:
+        """The paths of all datasets, that on the mount last."""
+        return [self.root, self.link, *([self.mount] if self.has_mount else [])]
+
+    @property
+    def served(self) -> list[Track]:
+        """The folders that have to be complete in the end."""
+        return [*self.tracks, *self.linked, *self.mounted]
+
+    @property
+    def all_tracks(self) -> list[Track]:
+        """All folders, wherever they are."""
+        return [*self.served, *self.elsewhere]
 
     def new(self, dice: random.Random) -> Track:
         """A track that is still to be made."""
@@ -121,8 +163,8 @@ class Ground:
 
     def copy_without_records(self, target: Path) -> None:
         """Copy all track folders as they are now, without what the service made."""
-        for track in self.tracks:
-            folder = target / track.path.relative_to(self.root)
+        for track in self.all_tracks:
+            folder = target / track.path.relative_to(self.place)
             folder.mkdir(parents=True)
             for role in track.roles:
                 shutil.copy2(track.source(role), folder)
@@ -143,6 +185,14 @@ def small_file_system(place: Path) -> Iterator[bool]:
         for option in ([], ["--lazy"]):
             if subprocess.run(["umount", *option, place], check=False, capture_output=True).returncode == 0:
                 break
+
+
+def size_of(file: Path) -> int:
+    """How many bytes it has; 0 where it is not there."""
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def remove_tree(path: Path) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.status import Status
+from stress.ground import Ground
 from support.service import PROGRAMS, Service, service
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -23,6 +26,8 @@ _DEATH = 5.0
 _EXPECTED = {"kill": (-signal.SIGKILL,), "stop": (0,), "stop early": (0, -signal.SIGTERM)}
 _ANSWER = 2.0
 _LAST_LINES = 5
+_READY = re.compile(r" worker-ready worker=(\d+) pid=(\d+)")
+_DIED = re.compile(r" worker-died worker=(\d+) ")
 
 
 @dataclass(frozen=True)
@@ -41,15 +46,18 @@ class Process:
 class Keeper:
     """One daemon after the other, with their state and socket in the same place."""
 
-    def __init__(self, directory: Path, config: Path, state: Path, env: dict[str, str]) -> None:
+    def __init__(
+        self, directory: Path, config: Path, ground: Ground, env: dict[str, str], prefix: Sequence[str] = ()
+    ) -> None:
         # What a killed daemon leaves becomes our child: nobody else may reap it, where PID 1 is no init.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self.troubles: list[str] = []
         self.starts = 0
         self._directory = directory
         self._config = config
-        self._state = state
+        self._state = ground.state
         self._env = env
+        self._prefix = prefix
         self._environ = {**os.environ, **env}
         self._stack = ExitStack()
         self._running: Service | None = None
@@ -60,16 +68,78 @@ class Keeper:
         self._doomed: list[tuple[float, Process]] = []
         self._pass: subprocess.Popen[bytes] | None = None
         self._keeps = True
+        self._dataset = ground.root
+        self._hurt: set[int] = set()
+        self._mute = 0
+        self._changed = 0.0
+        self._holding = 0
+        self._held_until = 0.0
 
     @property
     def log_path(self) -> Path:
         """Where all daemons log."""
         return self._directory / "log"
 
+    @property
+    def socket(self) -> Path:
+        """Where all daemons answer."""
+        return self._directory / "control.sock"
+
+    @property
+    def unchanged(self) -> float:
+        """For how many seconds there has been a daemon to which nothing was done."""
+        if self._running is None or self._told or self._mute:
+            return 0.0
+        return time.monotonic() - self._changed
+
+    @contextmanager
+    def muted(self) -> Iterator[None]:
+        """The daemon cannot answer meanwhile, and is not asked."""
+        self._mute += 1
+        try:
+            yield
+        finally:
+            self._mute -= 1
+            self._changed = time.monotonic()
+
+    @contextmanager
+    def held_by_a_disk(self) -> Iterator[None]:
+        """What sleeps in the kernel meanwhile can be ended by nothing, and has time afterwards."""
+        self._holding += 1
+        try:
+            yield
+        finally:
+            self._holding -= 1
+            self._held_until = time.monotonic()
+
+    def hurt(self, worker: Process) -> None:
+        """Note that this worker may die, or be killed by the daemon, of what is done to it."""
+        self._hurt.add(worker.pid)
+
+    def daemon(self) -> Process | None:
+        """The daemon's own process; None while there is none, it was told to end, or does not answer yet."""
+        if self._running is None or self._told or self.status() is None:
+            return None
+        fields = _stat(self._running.process.pid)
+        return Process(self._running.process.pid, int(fields[19])) if fields else None
+
+    def died_unhurt(self) -> Iterator[str]:
+        """What the log tells of workers that died although nothing was done to them."""
+        ready: dict[str, int] = {}
+        for line in self.log_path.read_text(errors="replace").splitlines():
+            if " service-started " in line:
+                ready = {}
+            elif found := _READY.search(line):
+                ready[found[1]] = int(found[2])
+            elif (found := _DIED.search(line)) and ready.pop(found[1], 0) not in {0, *self._hurt}:
+                yield f"nothing was done to it: {line}"
+
     def status(self) -> Status | None:
         """What the daemon tells; None while there is none that answers."""
+        if self._mute:
+            return None
         with suppress(AudiobatchError, OSError):
-            return ControlClient(self._directory / "control.sock", _ANSWER).status()
+            return ControlClient(self.socket, _ANSWER).status()
         return None
 
     def workers(self) -> list[Process]:
@@ -88,7 +158,7 @@ class Keeper:
         if self._running is not None and self._running.process.poll() is not None:
             self._ended(self._running.process.returncode)
             self._start_at = now + _RESTART
-        if self._running is not None and self._told.startswith("stop") and now > self._deadline:
+        if self._running is not None and self._told.startswith("stop") and now > self._last_moment():
             self.troubles.append(f"the daemon did not stop within {_STOP:.0f} s")
             self._running.process.kill()
         if self._running is None and self._keeps and now >= self._start_at:
@@ -97,7 +167,7 @@ class Keeper:
             self._pass = None
         self._reap_others()
         for deadline, process in list(self._doomed):
-            if now > deadline:
+            if now > max(deadline, self._free_at(_DEATH)):
                 self._doomed.remove((deadline, process))
                 if process.is_there():
                     self.troubles.append(f"worker {process.pid} outlived its daemon")
@@ -109,7 +179,8 @@ class Keeper:
         workers = _children(self._running.process.pid)
         self._told = "kill"
         self._running.process.kill()
-        self._running.process.wait()
+        if not self._free_at(_DEATH):
+            self._running.process.wait()
         self._doomed += [(time.monotonic() + _DEATH, worker) for worker in workers]
         return True
 
@@ -127,7 +198,8 @@ class Keeper:
         """Have `audiobatchd --once` work beside the daemon; whether none did already."""
         if self._pass is not None:
             return False
-        command = [str(PROGRAMS / "audiobatchd"), "--config", str(self._config), "--once", "--workers", "1"]
+        program = PROGRAMS / "audiobatchd"
+        command = list(map(str, [program, "--config", self._config, "--once", self._dataset, "--workers", 1]))
         with (self._directory / "pass.log").open("ab") as log:
             self._pass = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environ, start_new_session=True
@@ -171,11 +243,22 @@ class Keeper:
 
     def _start(self) -> None:
         self._told = ""
+        self._changed = time.monotonic()
         self.starts += 1
         self._running = self._stack.enter_context(
-            service(self._directory, self._config, "--state-dir", self._state, env=self._env)
+            service(self._directory, self._config, "--state-dir", self._state, env=self._env, prefix=self._prefix)
         )
         self._sessions.add(self._running.process.pid)
+
+    def _last_moment(self) -> float:
+        """When the daemon has to have ended that was told to."""
+        return max(self._deadline, self._free_at(_STOP))
+
+    def _free_at(self, seconds: float) -> float:
+        """Until when processes may be left that a disk holds, or held so long ago; 0 where none is held."""
+        now = time.monotonic()
+        free = now + 1.0 if self._holding else self._held_until + seconds
+        return free if self._holding or free > now else 0.0
 
     def _ended(self, code: int) -> None:
         if code not in _EXPECTED.get(self._told, ()):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stress.ground import Ground, Track
+from stress.ground import Ground, Track, size_of
 from stress.keeper import Keeper
 from stress.witness import GAP, Witness, sites_of
+from support.raw_records import raw_values
 from support.service import leftovers, run
 
 QUIET = 600.0
@@ -20,6 +24,8 @@ QUIET = 600.0
 _WALKS = 2
 _CLEAN = 30.0
 _PASS = 900.0
+_NEVER_LOGGED = ("Traceback", " helper-broke ", " request-failed ", " watch-event ")
+_SHORT = re.compile(r" folder-(blocked|failed|backoff) .*(Too many open files|Cannot allocate memory)")
 
 
 @dataclass
@@ -45,24 +51,25 @@ class Verdict:
             self.faults += _why_not_quiet(keeper, ground)
         self.seconds_to_quiet = time.monotonic() - since
         for _ in range(_WALKS):
-            last = _last_walk(keeper)
-            self.wait(keeper, lambda last=last: _last_walk(keeper) not in ("", last), _CLEAN)  # type: ignore[misc]
+            last = _last_walks(keeper)
+            self.wait(keeper, partial(_has_walked, keeper, last), _CLEAN)
         if not self.faults and not _is_quiet(keeper, ground):
             self.faults.append(("", f"did not stay quiet: {_states(keeper)}"))
 
     def end(self, keeper: Keeper, ground: Ground) -> None:
         """Nothing may be left, neither while the daemon runs nor after it."""
-        self.wait(keeper, lambda: not leftovers(ground.root), _CLEAN)
-        self.faults += [(_folder_of(name), f"left while the daemon ran: {name}") for name in leftovers(ground.root)]
+        self.wait(keeper, lambda: not _leftovers(ground), _CLEAN)
+        self.faults += [(_folder_of(name), f"left while the daemon ran: {name}") for name in _leftovers(ground)]
         if not self.wait(keeper, lambda: not keeper.zombies(), 5.0):
             self.faults.append(("", f"zombies: {keeper.zombies()}"))
         keeper.stop()
-        self.faults += [(_folder_of(name), f"left at the end: {name}") for name in leftovers(ground.root)]
+        self.faults += [(_folder_of(name), f"left at the end: {name}") for name in _leftovers(ground)]
+        self.faults += [("", fault) for fault in _never_to_be_logged(keeper)]
 
     def compare(self, ground: Ground, witness: Witness, undisturbed: Path) -> None:
         """Hold every record against that of an undisturbed pass over the same files."""
-        for track in ground.tracks:
-            expected = undisturbed / track.path.relative_to(ground.root)
+        for track in [*ground.served, *(track for track in ground.elsewhere if track.record.exists())]:
+            expected = undisturbed / track.path.relative_to(ground.place)
             for fault in _differences(track, expected / track.record.name, witness):
                 self.faults.append((track.path.name, fault))
 
@@ -77,27 +84,50 @@ def measure_undisturbed(ground: Ground, target: Path, config: Path, env: Mapping
 
 
 def _is_quiet(keeper: Keeper, ground: Ground) -> bool:
-    return _states(keeper) == {"complete": len(ground.tracks)}
+    return _states(keeper) == {"complete": len(ground.served)}
 
 
 def _states(keeper: Keeper) -> dict[str, int]:
     status = keeper.status()
     if status is None:
         return {}
-    return {state.value: number for state, number in status.datasets[0].folders.items() if number}
+    counts: Counter[str] = Counter()
+    for dataset in status.datasets:
+        counts.update({state.value: number for state, number in dataset.folders.items() if number})
+    return dict(counts)
 
 
-def _last_walk(keeper: Keeper) -> str:
+def _last_walks(keeper: Keeper) -> list[str]:
     status = keeper.status()
-    return status.datasets[0].last_walk if status else ""
+    return [dataset.last_walk for dataset in status.datasets] if status else []
+
+
+def _has_walked(keeper: Keeper, last: list[str]) -> bool:
+    """Whether every dataset has been walked since."""
+    now = _last_walks(keeper)
+    return len(now) == len(last) and all(each not in ("", before) for before, each in zip(last, now, strict=True))
+
+
+def _leftovers(ground: Ground) -> list[str]:
+    """Locks and temporary files in all datasets."""
+    mounted = [name for name in leftovers(ground.behind) if size_of(ground.behind / name)]  # empty locks stay there
+    return [*leftovers(ground.root), *leftovers(ground.places[0]), *mounted]
 
 
 def _why_not_quiet(keeper: Keeper, ground: Ground) -> Iterator[tuple[str, str]]:
     status = keeper.status()
-    remark = f"{status.datasets[0].state} {status.datasets[0].remark}" if status else "no daemon answers"
-    yield "", f"not quiet within {QUIET:.0f} s: {_states(keeper)} of {len(ground.tracks)}; {remark}"
+    remarks = [f"{each.state} {each.remark}" for each in status.datasets] if status else ["no daemon answers"]
+    yield "", f"not quiet within {QUIET:.0f} s: {_states(keeper)} of {len(ground.served)}; {'; '.join(remarks)}"
     for trouble in status.troubles if status else []:
         yield Path(trouble.folder).name, f"{trouble.state.value}: {trouble.reason}"
+
+
+def _never_to_be_logged(keeper: Keeper) -> Iterator[str]:
+    """What no fault is an excuse for."""
+    yield from keeper.died_unhurt()
+    for line in keeper.log_path.read_text(errors="replace").splitlines():
+        if any(part in line for part in _NEVER_LOGGED) or _SHORT.search(line):
+            yield line
 
 
 def _folder_of(name: str) -> str:
@@ -111,12 +141,12 @@ def _differences(track: Track, expected: Path, witness: Witness) -> Iterator[str
     if not ours:
         yield "there is no record, or none that can be understood"
         return
-    foreign = {key: ours[key] for key in ours if key.startswith("chaos_")}
+    foreign = {key: value for key, value in raw_values(track.record).items() if key.startswith("chaos_")}
     for key, value in track.foreign.items():
         came = track.rivals.get(key)
         in_gap = came is not None and witness.published_within(track.path, came, GAP)
         if foreign.get(key) != value and not in_gap:
-            yield f"the key {key} of another tool is {foreign.get(key)}, not {value}"
+            yield f"the key {key} of another tool is {foreign.get(key)!r}, not {value!r}"
     numbers = {key: value for key, value in ours.items() if key not in foreign and key != "_audiobatch"}
     del theirs["_audiobatch"]
     if numbers != theirs:

@@ -18,7 +18,9 @@ again before it could be read (`unread`) is held against nothing but that.
 
 from __future__ import annotations
 
+import codecs
 import ctypes
+import json
 import os
 import select
 import struct
@@ -73,14 +75,18 @@ class Measured:
 
 
 def sites_of(content: bytes) -> dict[Site, Measured] | None:
-    """What a record says of its making; None where it cannot be understood."""
+    """What a record says of its making; None where it cannot be understood. A file without content is no record."""
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        analyzers = msgspec.json.decode(content, type=_Record).provenance.analyzers
+        record = msgspec.json.decode(content, type=_Record) if content.strip(b"\0 \n") else _Record()
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
+        try:  # Python reads what it writes, NaN and halves of surrogate pairs as well
+            record = msgspec.convert(json.loads(content), type=_Record)
+        except (ValueError, msgspec.ValidationError):
+            return None
     return {
         (analyzer, role): Measured(msgspec.structs.astuple(entry.fingerprint), entry.measured)
-        for analyzer, entries in analyzers.items()
+        for analyzer, entries in record.provenance.analyzers.items()
         for role, entry in entries.items()
     }
 

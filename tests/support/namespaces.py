@@ -10,13 +10,21 @@ import pytest
 _LIMITS = "/proc/sys/user/max_inotify_"
 
 
+_UNSHARE = ("unshare", "--user", "--map-root-user")
+
+
+def may_limit_inotify() -> bool:
+    """Whether user namespaces with limits of their own are allowed here."""
+    command = [*_UNSHARE, "test", "-w", f"{_LIMITS}instances"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 def with_inotify(**limits: int) -> Sequence[str]:
     """A command in front of a service's: it runs where so many `instances` and `watches` of inotify may be had."""
-    command = ["unshare", "--user", "--map-root-user"]
-    if subprocess.run([*command, "test", "-w", f"{_LIMITS}instances"], capture_output=True, check=False).returncode:
+    if not may_limit_inotify():
         pytest.skip("user namespaces with limits of their own are not allowed here")
     lines = [f"echo {number} > {_LIMITS}{name}" for name, number in limits.items()]
-    return [*command, "sh", "-c", "; ".join([*lines, 'exec "$@"']), "sh"]
+    return [*_UNSHARE, "sh", "-c", "; ".join([*lines, 'exec "$@"']), "sh"]
 
 
 def allow_inotify(pid: int, **limits: int) -> None:

@@ -63,13 +63,20 @@ class SocketFile:
                 # On Linux the file takes the unbound socket's mode, less the umask: at no moment is it open to all.
                 os.fchmod(listener.fileno(), _MODE)
                 listener.bind(os.fsencode(self._path))
-                self._path.chmod(_MODE)
+                self._hold(self._opened())
                 listener.listen(_BACKLOG)
-                self._hold(os.open(self._path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC))
             except BaseException:
                 listener.close()
                 raise
         return listener
+
+    def _opened(self) -> int | None:
+        """A descriptor of the file that was just made; None where it is gone already: it is made again, as later on."""
+        try:
+            self._path.chmod(_MODE)
+            return os.open(self._path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
 
     def _make_parent(self) -> None:
         parent = self._path.parent

@@ -189,6 +189,29 @@ def test_a_removed_socket_is_made_again(
     assert [record.getMessage() for record in caplog.records] == ["socket-made-again"] * 3
 
 
+def test_a_socket_that_is_removed_as_it_is_made_is_made_again(
+    tmp_path: Path, busy: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_LOOK", 0.01)
+    path = tmp_path / "control.sock"
+    bound: list[socket.socket] = []
+
+    class Socket(socket.socket):
+        """Its file is removed right after it was made, the first time."""
+
+        def bind(self, address: bytes) -> None:  # type: ignore[override]  # of one family here
+            super().bind(address)
+            bound.append(self)
+            if len(bound) == 1:
+                path.unlink()
+
+    monkeypatch.setattr("audiobatchd.control.socket_file.socket.socket", Socket)
+    with serving(path, lambda: busy):
+        eventually(path.is_socket)
+        assert ControlClient(path).status() == busy
+    assert len(bound) == 2
+
+
 def test_what_stands_in_the_socket_s_place_is_told_once(
     tmp_path: Path, busy: Status, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
