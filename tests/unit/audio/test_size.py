@@ -72,6 +72,15 @@ def test_hole_behind_flac_that_counts_nothing_is_refused(tmp_path: Path, opened:
     assert len(readings) < FEW
 
 
+def test_hole_behind_flac_that_counts_too_much_is_refused(tmp_path: Path, opened: Opened, healthy: Healthy) -> None:
+    whole = bytearray(healthy("flac"))
+    whole[21] |= 0x08
+    source, readings = with_a_hole(tmp_path, opened, bytes(whole), 43e9)
+    with pytest.raises(DamagedFileError, match="zeros"):
+        decode(source, "full_mix", 7200.0)
+    assert len(readings) < FEW
+
+
 def test_hole_alone_is_no_audio(tmp_path: Path, opened: Opened) -> None:
     source, readings = with_a_hole(tmp_path, opened, b"", 5e12)
     with pytest.raises(DamagedFileError, match=r"^is of no kind that is read"):
