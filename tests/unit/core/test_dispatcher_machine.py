@@ -120,8 +120,6 @@ class World(RuleBasedStateMachine):
         self.sighted: dict[FolderKey, int] = {}
         self.hindered: dict[str, Cause] = dict.fromkeys(DATASETS, Cause.NONE)
         self.posted: deque[on.Event] = deque()
-        self.away: dict[str, bool] = dict.fromkeys(DATASETS, False)
-        """The datasets whose root is not there, or is empty in its place: the folders on disk are as they were."""
         self.lost = False
         for key, kind in zip(FOLDERS, kinds, strict=False):
             self.contents += 1
@@ -167,36 +165,6 @@ class World(RuleBasedStateMachine):
         if self.disk[key].content:
             self.disk[key].mix = False
             self.news(on.FolderHint(key), told)
-
-    @precondition(lambda self: self.running())
-    @rule(data=st.data(), told=st.booleans())
-    def running_folder_vanishes(self, data: st.DataObject, told: bool) -> None:
-        self.vanish(key=data.draw(st.sampled_from(self.running())), told=told)
-
-    @rule(dataset=st.sampled_from(DATASETS), away=st.booleans())
-    def root_goes_or_comes(self, dataset: str, away: bool) -> None:
-        """A mount is lost, or is there again, of which nothing tells but looks and walks."""
-        self.away[dataset] = away
-        self.lost = True
-
-    @rule(dataset=st.sampled_from(DATASETS))
-    def walk_is_accepted(self, dataset: str) -> None:
-        """An operator says that what is there is right, be it nothing."""
-        if dataset in self.core.datasets:
-            self.handle(on.RescanAsked(dataset, accepts=True))
-
-    @precondition(lambda self: self.running())
-    @rule(comes_back=st.booleans())
-    def root_of_a_running_folder_goes_for_good(self, comes_back: bool) -> None:
-        """While its job is under way a walk meets nothing, and that is accepted."""
-        dataset = self.running()[0].dataset
-        self.root_goes_or_comes(dataset=dataset, away=True)
-        self.walk_is_accepted(dataset=dataset)
-        self.news_arrive(seconds=0.1)
-        self.away[dataset] = not comes_back
-
-    def running(self) -> list[FolderKey]:
-        return [key for key, folder in self.core.ledger.active.items() if folder.state is FolderState.RUNNING]
 
     @rule(key=st.sampled_from(FOLDERS), held=st.booleans())
     def somebody_else_locks(self, key: FolderKey, held: bool) -> None:
@@ -280,8 +248,6 @@ class World(RuleBasedStateMachine):
         """What `errands` answers; of a dataset that is not ours any more nothing is known."""
         if key.dataset not in self.core.datasets:
             return reading(key.path, Finding.GONE, dataset=key.dataset)
-        if self.away[key.dataset]:
-            return reading(key.path, Finding.LOST, dataset=key.dataset)
         self.sighted[key] = self.disk[key].content
         return self.look(key)
 
@@ -323,12 +289,6 @@ class World(RuleBasedStateMachine):
         self.step(data.draw(st.sampled_from([walk for walk in self.walks if not walk.ended])), flush=flush)
 
     def step(self, walk: WalkUnderWay, *, flush: bool) -> None:
-        if self.away[walk.dataset] and not walk.ended:
-            # It meets nothing from here on, and says so: what it came by before was there.
-            walk.ahead.clear()
-            walk.ended = True
-            walk.said.append(walked(dataset=walk.dataset, kind=walk.kind, empty=True))
-            return
         if walk.ahead:
             key = walk.ahead.pop(0)
             each = self.look(key)
@@ -405,7 +365,7 @@ class World(RuleBasedStateMachine):
         corpse, folder.corpse = folder.corpse, False
         if corpse and not job.alone:
             return Result(job.number, Outcome.SUSPECT, reasons={"": "whoever worked on it died"}, charge=True)
-        if now.finding is Finding.GONE or self.away[key.dataset]:
+        if now.finding is Finding.GONE:
             return Result(job.number, Outcome.GONE)
         if now.signature != job.signature:
             return Result(job.number, Outcome.CHANGED)
@@ -499,10 +459,6 @@ class World(RuleBasedStateMachine):
                     assert key not in self.to_read, "two readings of a folder at a time"
                     assert key not in self.made, "two readings of a folder at a time"
                     self.to_read.append(key)
-                case do.Forget(dataset, paths):
-                    for key in (FolderKey(dataset, path) for path in paths):
-                        assert not self.core.ledger.knows(key), "forgotten, and still known"
-                        self.catalog.pop(key, None)
                 case do.WalkTree(dataset, paths, kind, _, first):
                     ahead = [key for key in FOLDERS if key.dataset == dataset and {"", key.path} & set(paths)]
                     self.walks.append(WalkUnderWay(dataset, ahead, kind=kind, tells_all=first))
@@ -596,7 +552,6 @@ class World(RuleBasedStateMachine):
         """Nobody changes anything any more: every folder comes to its end, by one walk more where news were lost."""
         for folder in self.disk.values():
             folder.locked = False
-        self.away = dict.fromkeys(DATASETS, False)
         self.hindered = dict.fromkeys(DATASETS, Cause.NONE)
         for dataset in DATASETS:
             self.handle(on.ResumeAsked(dataset))
