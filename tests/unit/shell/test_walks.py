@@ -198,7 +198,7 @@ def test_a_directory_that_has_only_just_changed_is_looked_at_again(tree: Tree) -
 
 @pytest.mark.parametrize("seconds", [-1.9, -30.0, 0.0, 10.0, 86_400.0], ids=lambda each: f"{each:+} s")
 def test_server_clock_and_coarse_times_are_not_trusted(tree: Tree, seconds: float) -> None:
-    """The record comes right after the walk, and the directory keeps its time: by a server's clock, or in whole ticks."""
+    """The record comes right after the walk, and the directory keeps its time: of a server, or in whole ticks."""
     folder = tree.track("A", record=None)
     moment = time.time_ns() + round(seconds * 1e9)
     os.utime(folder, ns=(moment, moment))
