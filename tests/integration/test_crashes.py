@@ -67,6 +67,11 @@ def cannot_start(why: str) -> Then:
     return Then("cannot start", why)
 
 
+def unavailable(why: str) -> Then:
+    """The worker starts without the analyzer, which is told once; it starts again when another one has it."""
+    return Then("unavailable", why)
+
+
 def dies(why: str) -> Then:
     """One line `worker-died`; another one is started, and no folder pays."""
     return Then("dies", why)
@@ -102,14 +107,14 @@ TOLD_LATER = no_such_cell("a result is told when the record is in its place, as 
 TABLE = {
     "raise": Fault(
         "raise RuntimeError('no such luck')",
-        boot=cannot_start("exit code 1 (RuntimeError: no such luck)"),
+        boot=unavailable("it cannot be loaded: RuntimeError: no such luck"),
         idle=NO_CODE,
         job=charged("full_mix.wav: analyzer deed failed: RuntimeError: no such luck"),
         publishing=charged("RuntimeError: no such luck"),
     ),
     "sys.exit": Fault(
         "sys.exit(5)",
-        boot=cannot_start("exit code 5 (sys.exit comes)"),
+        boot=unavailable("it cannot be loaded: SystemExit: 5"),
         idle=NO_CODE,
         job=charged("exit code 5 (sys.exit comes)", exit_code=5),
         publishing=charged("exit code 5 (sys.exit comes)", exit_code=5),
@@ -165,7 +170,7 @@ TABLE = {
     ),
     "no value": Fault(
         "value = object()",
-        boot=cannot_start("exit code 1 (TypeError: Encoding objects of type object is unsupported)"),
+        boot=unavailable("it cannot be asked what it gives: TypeError: "),
         idle=NO_RESULT,
         job=charged("full_mix.wav: analyzer deed gave <object object at 0x"),
         publishing=CHECKED,
@@ -262,7 +267,8 @@ def load(analyzer):
     with open(PLACE / "loads", "a") as loads:
         loads.write("x")
     if (PLACE / "broken").exists():
-        raise RuntimeError("no such luck")
+        os.write(2, b"RuntimeError: no such luck\\n")
+        os._exit(1)
     threading.Thread(target=wait_for_orders, daemon=True).start()
     for what in sorted(path.name for path in PLACE.glob("boot *") if " met by " not in path.name):
         told = meet(what)
@@ -512,8 +518,10 @@ def strike_the_waiting(stage: Stage) -> None:
 def test_while_it_loads(jobless: Stage, hung: Stage, moment: str, name: str, then: Then) -> None:
     stage = hung if name in HANGS else jobless
     pid = eventually(lambda: stage.met_by(moment, name))
-    if then.what == "nothing":
-        assert any(f"pid={pid}" in line for line in stage.told("worker-ready"))
+    if then.what in ("nothing", "unavailable"):
+        eventually(lambda: any(f"pid={pid}" in line for line in stage.told("worker-ready")))
+        if then.what == "unavailable":
+            assert [then.why in line for line in stage.told("analyzer-unavailable")].count(True) == 1
     else:
         eventually(lambda: is_gone(pid))
         eventually(lambda: [then.why in line for line in stage.told("worker-cannot-start")].count(True) == 1)

@@ -9,6 +9,8 @@ from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+import msgspec
+
 from audiobatchd.core.completeness import Offer
 from audiobatchd.core.messages import Ready, WorkerSettings
 from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, ModelError, OptionError
@@ -128,4 +130,6 @@ def _loaded(analyzer: Analyzer) -> Offer:
 def _offer(analyzer: Analyzer, unavailable: str | None) -> Offer:
     features = {role: tuple(feature.name for feature in analyzer.features(role)) for role in ROLES}
     models = {} if unavailable else dict(analyzer.models)
-    return Offer(analyzer.name, analyzer.version, features, models, unavailable)
+    offer = Offer(analyzer.name, analyzer.version, features, models, unavailable)
+    msgspec.msgpack.encode(offer)  # what cannot be told would end the worker
+    return offer
