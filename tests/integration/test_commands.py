@@ -200,7 +200,7 @@ def test_the_daemon_removes_the_locks_of_the_dead_by_itself(dataset: Path, tmp_p
         daemon.says('reason="its holder is gone: a script with PID 1"')
         guide_lock(dataset / "Done 1", pid=1)
         eventually(lambda: leftovers(dataset) == [], what=daemon.log)
-        assert daemon.log().count("lock-removed") == 3
+        eventually(lambda: daemon.log().count("lock-removed") == 3, what=daemon.log)
 
 
 def test_what_the_locks_are_worth(dataset: Path) -> None:

@@ -11,7 +11,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -136,7 +136,9 @@ class Service(Answering):
     log_path: Path
 
     def log(self) -> str:
-        """Everything that it has logged so far."""
+        """Everything that it has logged so far; its log's thread is given a moment to write what was just told."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(0.05)
         return self.log_path.read_text(errors="replace")
 
     def status(self) -> Status | None:

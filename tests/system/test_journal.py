@@ -25,7 +25,7 @@ def test_an_event_has_the_fields_and_the_id_of_the_reference(unit: Unit) -> None
 
     (failed,) = unit.events("folder-failed", folder="Mia - Broken")
     assert failed["MESSAGE_ID"] == documented["folder-failed"]
-    assert "cannot be decoded" in failed["AUDIOBATCH_REASON"]
+    assert "of no kind that is read" in failed["AUDIOBATCH_REASON"]
     worst = unit.machine.run("journalctl", "-u", "audiobatchd", "-p", "err", "-o", "cat").out
     assert worst.startswith("folder-failed")
     assert worst.count("\n") == 1

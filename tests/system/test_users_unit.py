@@ -47,7 +47,7 @@ def test_somebodys_own_service_works_on_a_dataset_in_their_home(unit: Unit, desk
     folder = unit.add("Otto - Attic", dataset=MUSIC, user="otto")
     eventually(lambda: record_of(folder), TIMEOUT, lambda: desk.run("systemctl", "--user", "status", "audiobatchd").out)
     assert {"lufs", "bpm"} <= record_of(folder).keys()
-    assert unit.machine.run("stat", "-c", "%U %a", f"{MUSIC}/Otto - Attic/Otto - Attic.INFO").out == "otto 644\n"
+    assert unit.machine.run("stat", "-c", "%U %a", f"{MUSIC}/Otto - Attic/Otto - Attic.INFO").out == "otto 664\n"
     assert "1 complete" in desk.run("audiobatchctl", "status").out
     desk.run("systemctl", "--user", "reload", "audiobatchd")
     desk.run("systemctl", "--user", "stop", "audiobatchd")
