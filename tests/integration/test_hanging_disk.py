@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ from support.service import Service, configuration, eventually, features_of, onc
 pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.timeout(240)]
 LONG_AFTER = 8.0
 """In seconds: by then the first walk is over, and the disk's last answer counts for nothing any more."""
+SILENT = 3.0
+"""In seconds, longer than an answer counts; the root is looked at every 5 s."""
 REMARK = "its disk does not answer"
 
 
@@ -181,6 +184,9 @@ def test_a_walk_that_is_asked_for_is_not_caught(ground: Ground, tmp_path: Path) 
         eventually(lambda: (found := running.status()) is not None and found.uptime > LONG_AFTER, what=running.log)
         assert dataset(running, ground.remote).last_walk
         ground.mount.hang()
+        # What has answered just now is not asked again: that is the moment in which a thread may still be caught.
+        hung_at = time.monotonic()
+        eventually(lambda: time.monotonic() > hung_at + SILENT, 10)
         run("audiobatchctl", "rescan", ground.remote, "--socket", running.socket)
         says(running, ground.remote, REMARK)
         assert running.stop(timeout=20) == 0
