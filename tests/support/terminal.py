@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -122,6 +123,12 @@ class Terminal:
         return bool(content)
 
 
+def _take_terminal() -> None:
+    """Make standard input the controlling terminal, and hear of its end also where the tests run under `nohup`."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @contextmanager
 def on_a_terminal(
     command: Sequence[object], width: int = 80, height: int = 24, environ: Mapping[str, str] | None = None
@@ -135,7 +142,7 @@ def on_a_terminal(
         stdout=slave,
         stderr=slave,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  # no threads of ours matter there
+        preexec_fn=_take_terminal,  # noqa: PLW1509  # no threads of ours matter there
         env={**os.environ, "TERM": "xterm", "PYTHONIOENCODING": "utf-8", **(environ or {})},
     )
     terminal = Terminal(master, process)
