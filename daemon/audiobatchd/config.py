@@ -197,7 +197,7 @@ def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:
         )
         raise ConfigError(message)
     absolute = tuple(msgspec.structs.replace(each, path=_absolute(each.path)) for each in datasets)
-    places = [_without_links(each.path) for each in absolute]
+    places = [filesystems.without_links(each.path) for each in absolute]
     # In this order one that lies in another follows it, or follows one that does.
     in_order = sorted(zip(places, range(len(places)), absolute, strict=True), key=lambda each: Path(each[0]).parts)
     for pair in pairwise(in_order):
@@ -216,7 +216,7 @@ def overlap(one: str, other: str) -> bool:
 def _absolute(path: str) -> str:
     plain = os.path.normpath(Path.cwd() / path)
     # `..` after a link is not the directory that the link is in.
-    is_plain = ".." not in Path(path).parts or _without_links(plain) == _without_links(path)
+    is_plain = ".." not in Path(path).parts or filesystems.without_links(plain) == filesystems.without_links(path)
     return plain if is_plain else str(Path.cwd() / path)
 
 
@@ -247,15 +247,11 @@ def _in_toml(value: object) -> str:
 
 def dataset_from_command_line(config: Config, path: str) -> DatasetConfig:
     """The dataset at `path`: with the settings that the file gives it, else with the defaults."""
-    wanted = _without_links(path)
+    wanted = filesystems.without_links(path)
     for each in config.dataset:
-        if _without_links(each.path) == wanted:
+        if filesystems.without_links(each.path) == wanted:
             return each
     return DatasetConfig(path=_absolute(path))
-
-
-def _without_links(path: str) -> str:
-    return filesystems.resolved(path) or os.path.abspath(path)  # noqa: PTH100  # the disk does not tell where links lead
 
 
 def _in_toml_words(message: str) -> str:

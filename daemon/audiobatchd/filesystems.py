@@ -124,6 +124,11 @@ def resolved(path: str, patience: float = 3.0) -> str | None:
     return os.fsdecode(found) or os.path.realpath(path)
 
 
+def without_links(path: str) -> str:
+    """`path` made absolute, without links as far as its disk tells where they lead; see `resolved`."""
+    return resolved(path) or os.path.abspath(path)  # noqa: PTH100  # a link that is not followed stays
+
+
 def mounted_at(path: str) -> str:
     """Which mount a path lies on, by its ID; told without asking the disk, by the path's names alone."""
     found, longest = "", -1

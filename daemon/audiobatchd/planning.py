@@ -57,7 +57,7 @@ def memory_of(catalog: Catalog, config: Config, now: float) -> Memory:
     named = {each.path for each in config.dataset}
     for path in named:
         # Before links were followed at every look, a dataset went by the place that its path led to.
-        place = path if sightings.count(path) else filesystems.resolved(path) or path
+        place = path if sightings.count(path) else filesystems.without_links(path)
         if place not in named and sightings.count(place):
             sightings.rename(place, path)
     datasets = {each.path: (sightings.count(each.path), sightings.root(each.path)) for each in config.dataset}

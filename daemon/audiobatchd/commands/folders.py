@@ -171,11 +171,7 @@ def datasets_of(client: ControlClient) -> list[str]:
     return [dataset.path for dataset in client.status().datasets]
 
 
-def _without_links(path: str) -> str:
-    return filesystems.resolved(path) or os.path.abspath(path)  # noqa: PTH100  # the disk does not tell where links lead
-
-
-_WAYS = (os.path.abspath, _without_links)  # a link stays a link
+_WAYS = (os.path.abspath, filesystems.without_links)  # a link stays a link
 """How a path is made absolute: as it is written, then without links."""
 
 
