@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,6 +26,7 @@ from msgspec import Struct
 from audiobatchd import bounded
 from audiobatchd.filesystems import Kind
 from audiobatchd.locks import kernel
+from audiobatchd.locks.content import boot_id
 from audiobatchd.locks.folder_lock import age_of
 from audiobatchd.names import shown
 
@@ -134,7 +134,7 @@ class _Participant:
 
     def __init__(self, dataset: str, patience: float) -> None:
         self.name = own_name()
-        self.note = Note(v=1, boot_id=_boot_id())
+        self.note = Note(v=1, boot_id=boot_id())
         self.patience = patience
         self._dataset = dataset
         self._path = os.path.join(dataset, self.name)
@@ -388,7 +388,3 @@ def _who(name: str) -> str:
     match = _NOTE.fullmatch(name)
     assert match is not None
     return f"process {match[2]} on {shown(match[1])}"
-
-
-def _boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

@@ -38,7 +38,7 @@ from audiobatchd.locks import rendezvous, trial
 
 dataset, host, boot_id, end, *only_meet = sys.argv[1:]
 rendezvous.socket.gethostname = lambda: host
-rendezvous._boot_id = lambda: boot_id
+rendezvous.boot_id = lambda: boot_id
 
 def say(text):
     print(text, flush=True)
@@ -334,7 +334,7 @@ def test_two_machines_whose_locks_exclude_nobody(
     boot_id: str, tmp_path: Path, as_m: None, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernel, "take", lambda descriptor, *, local: True)
-    monkeypatch.setattr(rendezvous, "_boot_id", lambda: "this machine")
+    monkeypatch.setattr(rendezvous, "boot_id", lambda: "this machine")
     partner = start("a", boot_id)
     outcome = rendezvous.meet(str(tmp_path), Kind.LOCAL, TIMEOUT, TIMEOUT, quiet)
     assert [outcome] == partner.found()
@@ -403,7 +403,7 @@ def test_a_partner_that_is_killed(
 @pytest.fixture
 def as_me(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendezvous, "own_name", lambda: ME)
-    monkeypatch.setattr(rendezvous, "_boot_id", lambda: "this machine")
+    monkeypatch.setattr(rendezvous, "boot_id", lambda: "this machine")
 
 
 def write(dataset: Path, name: str, **fields: object) -> None:
