@@ -11,17 +11,17 @@ from collections.abc import Collection
 from contextlib import suppress
 from functools import partial
 
-import msgspec
-
 from audiobatchd.catalog import Catalog
 from audiobatchd.census import census
 from audiobatchd.clock import Clock
 from audiobatchd.core.datasets import NO_ANSWER
 from audiobatchd.core.events import FolderHint, PauseAsked, RescanAsked, ResumeAsked
 from audiobatchd.core.readings import Finding, Reading
+from audiobatchd.durations import counted
 from audiobatchd.errors import UnknownFolderError, UsageError
 from audiobatchd.explanation import Facts, explained, facts_of, hindrance
 from audiobatchd.locks import caretaker
+from audiobatchd.locks.reaper import Terms
 from audiobatchd.model import Cause, DatasetState, FolderKey, FolderState
 from audiobatchd.names import folder_at, folder_shown, parsed, shown
 from audiobatchd.probes import PATIENCE
@@ -46,7 +46,6 @@ from audiobatchd.sightings import Sightings
 from audiobatchd.status import FolderReport, Status, Trouble
 from audiobatchd.supervisor import Supervisor
 from audiobatchd.survey import Asked, Keys, Offered
-from audiobatchd.terminal_text import counted
 
 # NAME_MAX and PATH_MAX of Linux, in bytes; the latter with the zero at its end.
 _LONGEST_NAME, _LONGEST_PATH = 255, 4096
@@ -222,8 +221,8 @@ class Answers:
             raise UsageError(message)
 
         def work() -> CleanedLocks:
-            there = msgspec.structs.replace(request, dataset=os.path.realpath(path))
-            return caretaker.clean_up(there, settings.ignore, alone=settings.alone)
+            terms = Terms(request.timeout, request.dry_run, request.free, settings.alone)
+            return CleanedLocks.of(caretaker.clean_up(os.path.realpath(path), settings.ignore, terms))
 
         try:
             return await asyncio.wrap_future(self._supervisor.errands.submit(path, work))

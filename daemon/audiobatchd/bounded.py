@@ -11,17 +11,14 @@ import os
 import stat
 from pathlib import Path
 
+from audiobatchd.durations import exact_size
 from audiobatchd.errors import UnfitFileError
-
-RECORD_LIMIT = 16 << 20
-"""Bytes of a record, where the configuration says nothing else."""
 
 SETTINGS_LIMIT = 1 << 20
 """Bytes of a configuration, of a list of digests, and of other small files that people or we write."""
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY  # a FIFO of this name would hang the open for ever
 _BLOCK = 1 << 16
-_UNITS = (("GiB", 30), ("MiB", 20), ("KiB", 10))
 
 
 def read(path: str | Path, limit: int, *, dir_fd: int | None = None) -> tuple[bytes, os.stat_result]:
@@ -54,14 +51,6 @@ def text(path: str | Path, limit: int = SETTINGS_LIMIT) -> str:
     return read(path, limit)[0].decode()
 
 
-def in_words(size: int) -> str:
-    """A size in its largest unit that leaves no rest: "16 MiB", "1,000 bytes"."""
-    for unit, bits in _UNITS:
-        if size >> bits << bits == size > 0:
-            return f"{size >> bits:,} {unit}"
-    return f"{size:,} bytes"
-
-
 def _content(descriptor: int, size: int, limit: int) -> bytes:
     """All that is there; one byte more than the limit tells that there is too much."""
     blocks: list[bytes] = []
@@ -75,4 +64,4 @@ def _content(descriptor: int, size: int, limit: int) -> bytes:
 
 
 def _too_large(size: int, limit: int) -> UnfitFileError:
-    return UnfitFileError(errno.EFBIG, f"its {size:,} bytes are more than the {in_words(limit)} allowed")
+    return UnfitFileError(errno.EFBIG, f"its {size:,} bytes are more than the {exact_size(limit)} allowed")

@@ -25,6 +25,7 @@ from rich.text import Text
 from audiobatchd.eventlog import LineFormatter
 from audiobatchd.eventview import event_lines
 from audiobatchd.model import DatasetState
+from audiobatchd.names import printable
 from audiobatchd.status import DatasetStatus, Status
 from audiobatchd.statusview import (
     NARROWEST,
@@ -34,7 +35,7 @@ from audiobatchd.statusview import (
     pace_lines,
     worker_lines,
 )
-from audiobatchd.terminal_text import Line, Span, Tone, clipped, line_cells, printable, shortened
+from audiobatchd.terminal_text import Line, Span, Tone, clipped, line_cells, shortened
 
 _INTERVAL = 0.2
 _LAST_DRAWING = 2.0

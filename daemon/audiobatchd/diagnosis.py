@@ -16,12 +16,12 @@ from msgspec import Struct
 
 from audiobatchd import __version__, filesystems
 from audiobatchd.core.datasets import BARRED
+from audiobatchd.durations import counted, sized
 from audiobatchd.filesystems import Kind
 from audiobatchd.model import DatasetState, FolderState, NearMiss
 from audiobatchd.names import shown
 from audiobatchd.status import DatasetStatus, Status
 from audiobatchd.statusview import folder_counts
-from audiobatchd.terminal_text import counted, sized
 from audiobatchd.watch import limits
 
 NEEDED = ("numpy", "scipy", "av", "soxr", "msgspec", "watchdog", "aiohttp", "psutil")

@@ -1,4 +1,4 @@
-"""How long something takes, as people write it: "2h", "90 min", "1 h 30 min", "45". The other way is `duration`'s."""
+"""Durations, numbers and sizes as people write and read them: "90 min", "6,240 folders", "16 MiB"."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ _UNITS = {
     **dict.fromkeys(("h", "hour", "hours"), 3600.0),
     **dict.fromkeys(("d", "day", "days"), 86400.0),
 }
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_KIBI = 1024
+_SIZES = (("GiB", 30), ("MiB", 20), ("KiB", 10))
 _PART = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 LONGEST = 1e9
 """Seconds, more than thirty years: what is longer is a mistake."""
@@ -38,3 +41,49 @@ def parsed(text: str) -> float:
 
 def _refused(text: str) -> ValueError:
     return ValueError(f'expected a duration like "30s", "90 min" or "2h", got {text!r}')
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units: "12 s", "3 min 5 s", "2 h 10 min", "3 d 4 h"."""
+    whole = max(0, int(seconds))
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return _two(whole, _MINUTE, "min", 1, "s")
+    if whole < _DAY:
+        return _two(whole, _HOUR, "h", _MINUTE, "min")
+    return _two(whole, _DAY, "d", _HOUR, "h")
+
+
+def _two(whole: int, large: int, large_unit: str, small: int, small_unit: str) -> str:
+    rest = whole % large // small
+    return f"{whole // large} {large_unit}" + (f" {rest} {small_unit}" if rest else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 folder", "6,240 folders"."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def sized(octets: float) -> str:
+    """A number of bytes in its largest unit: "410 MiB", "3.2 GiB"."""
+    for unit in ("B", "KiB", "MiB"):
+        if octets < _KIBI:
+            return f"{octets:.0f} {unit}"
+        octets /= _KIBI
+    return f"{octets:,.1f} GiB"
+
+
+def significant(number: float) -> str:
+    """A positive number to two digits at least: "0.83", "8.3", "83", "1,240"."""
+    if number >= 10:  # noqa: PLR2004  # two digits, as it says
+        return f"{number:,.0f}"
+    return f"{number:.1f}" if number >= 1 else f"{number:.2f}"
+
+
+def exact_size(size: int) -> str:
+    """A size in its largest unit that leaves no rest: "16 MiB", "1,000 bytes"."""
+    for unit, bits in _SIZES:
+        if size >> bits << bits == size > 0:
+            return f"{size >> bits:,} {unit}"
+    return f"{size:,} bytes"

@@ -21,7 +21,6 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from audiobatchd import eventlog, filesystems, record
-from audiobatchd.bounded import RECORD_LIMIT
 from audiobatchd.catalog import Catalog, FolderMemory, Note
 from audiobatchd.clock import Clock
 from audiobatchd.config import DatasetConfig, overlap
@@ -47,7 +46,7 @@ from audiobatchd.filesystems import cause_of
 from audiobatchd.locks import caretaker
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import Patience
-from audiobatchd.model import Attempt, Cause, FolderKey, WalkKind, WatchReport, WatchTerms
+from audiobatchd.model import RECORD_LIMIT, Attempt, Cause, FolderKey, WalkKind, WatchReport, WatchTerms
 from audiobatchd.names import folder_at, shown
 from audiobatchd.readers import Hands, Readers, sign_of_life
 from audiobatchd.scan import Entering, NobodyEntering, Scanner

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from audiobatchd.names import shown
-from audiobatchd.terminal_text import printable
+from audiobatchd.names import printable, shown
 
 
 def event_line(event: str, fields: Mapping[str, object]) -> str:

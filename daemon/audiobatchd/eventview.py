@@ -9,9 +9,10 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
-from audiobatchd.names import shown
+from audiobatchd.durations import counted
+from audiobatchd.names import printable, shown
 from audiobatchd.plugin_api import STEMS
-from audiobatchd.terminal_text import Line, Span, Tone, cells, counted, padded, printable, shortened, wrapped
+from audiobatchd.terminal_text import Line, Span, Tone, cells, padded, shortened, wrapped
 
 _REASON_LINES = 4
 _NAME_COLUMN = 44

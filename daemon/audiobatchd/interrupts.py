@@ -140,3 +140,17 @@ def _in_a_child() -> None:
 
 
 os.register_at_fork(after_in_child=_in_a_child)
+
+
+def has_terminal() -> bool:
+    """Whether this process has a controlling terminal, whose end it is told of by SIGHUP (see tty(4))."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+def hang_up_is_ignored() -> bool:
+    """Whether the program was started so that it outlives its terminal, as `nohup` does."""
+    return signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

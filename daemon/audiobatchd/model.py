@@ -237,3 +237,7 @@ class Attempt(Struct, frozen=True, omit_defaults=True):
     signal: int = 0
     exit_code: int | None = None
     lines: tuple[str, ...] = ()
+
+
+RECORD_LIMIT = 16 << 20
+"""Bytes of a record, where the configuration says nothing else."""

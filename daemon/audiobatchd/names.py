@@ -7,9 +7,14 @@ one answer.
 
 import os
 import re
+import unicodedata
 
 _ESCAPED_BYTE = re.compile(rb"\\x([0-9a-f]{2})")
 _NEEDS_ESCAPE = re.compile("[\x00-\x1f\x7f-\x9f\\\\\u2028\u2029\ud800-\udfff]")
+# The joiners are part of how some scripts are spelt, and they move nothing.
+HARMLESS = "\u200c\u200d"
+"""Characters that stay, and take no cell of a terminal."""
+_STEERING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def shown(name: str) -> str:
@@ -30,3 +35,23 @@ def folder_at(root: str, path: str) -> str:
 def parsed(text: str) -> str:
     """The name that `shown` made `text` of; text without an escape is taken as it is."""
     return os.fsdecode(_ESCAPED_BYTE.sub(lambda match: bytes([int(match[1], 16)]), os.fsencode(text)))
+
+
+def printable(text: str) -> str:
+    r"""`text` without anything that ends a line, steers a terminal or turns its direction; such is `\xNN` instead.
+
+    What `shown` made stays as it is.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escaped(char) if _steers(char) else char for char in text)
+
+
+def _steers(char: str) -> bool:
+    return unicodedata.category(char) in _STEERING and char not in HARMLESS
+
+
+def _escaped(char: str) -> str:
+    # `surrogateescape` knows only the halves that stand for one byte of a name.
+    errors = "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass"
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", errors))

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from audiobatchd.config import Config, size_in_bytes
 from audiobatchd.core.completeness import Offer
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.errors import AudiobatchError
@@ -62,15 +60,6 @@ class Answer(Struct, frozen=True):
     failures: dict[str, str] = {}
     units: dict[str, str] = {}
     refused: str = ""
-
-
-def worker_settings(config: Config, model_directories: tuple[Path, ...]) -> WorkerSettings:
-    """What workers are started with."""
-    directories = tuple(map(str, model_directories))
-    limit = size_in_bytes(config.record_limit)
-    return WorkerSettings(
-        config.analyzers, config.analyzer, directories, config.max_duration, limit, config.trusted_digests
-    )
 
 
 def offers(settings: WorkerSettings) -> tuple[Offer, ...]:

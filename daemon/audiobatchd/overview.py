@@ -12,10 +12,10 @@ from audiobatchd.batch import BatchStats
 from audiobatchd.clock import time_of
 from audiobatchd.core.datasets import Dataset
 from audiobatchd.core.dispatcher import Dispatcher
+from audiobatchd.durations import duration
 from audiobatchd.model import TO_DO, Cause, FolderKey, FolderState, WatchReport
 from audiobatchd.names import folder_shown, shown
 from audiobatchd.status import AnalyzerStatus, DatasetStatus, LostWorker, Status, Trouble, WorkerStatus
-from audiobatchd.terminal_text import duration
 
 _SHOWN = 20
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from audiobatchd.bounded import in_words
+from audiobatchd.durations import exact_size
 from audiobatchd.errors import RecordError
 from audiobatchd.model import Fingerprint
 
@@ -72,7 +72,9 @@ def decode(raw: bytes | Raw | None) -> Provenance:
         return Provenance()
     size = len(bytes(raw))
     if size > _LARGEST:
-        message = f"cannot understand {KEY}: its {size:,} bytes are more than the {in_words(_LARGEST)} allowed; {_CURE}"
+        message = (
+            f"cannot understand {KEY}: its {size:,} bytes are more than the {exact_size(_LARGEST)} allowed; {_CURE}"
+        )
         raise RecordError(message)
     try:
         provenance = _PROVENANCE.decode(raw)

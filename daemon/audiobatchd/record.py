@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 import msgspec
 from msgspec import Raw
 
-from audiobatchd import bounded, filesystems, interrupts, provenance, rights
-from audiobatchd.bounded import RECORD_LIMIT
+from audiobatchd import bounded, durations, filesystems, interrupts, provenance, rights
 from audiobatchd.core.discovery import is_companion
 from audiobatchd.errors import RecordError, UnclearRecordError, UnfitFileError
 from audiobatchd.members import MalformedError, Member, is_nothing, members
+from audiobatchd.model import RECORD_LIMIT
 from audiobatchd.names import shown
 from audiobatchd.provenance import Entry, Provenance
 from audiobatchd.rights import Rights
@@ -156,7 +156,7 @@ def publish(  # noqa: PLR0913  # all but the first four have a default
         text, identity = _text(name, folder_fd, limit)
         merged = _merge(list(_members(text)), values, entries, drop)
         if len(merged) > limit:
-            why = f"its {len(merged):,} bytes would be more than the {bounded.in_words(limit)} allowed"
+            why = f"its {len(merged):,} bytes would be more than the {durations.exact_size(limit)} allowed"
             message = f"cannot replace the record: {why}"
             raise RecordError(message)
         with _temporary(folder_fd, merged, name if identity else None, first) as temporary:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, Struct
 
 from audiobatchd.model import NearMiss
+
+if TYPE_CHECKING:
+    from audiobatchd.locks.caretaker import CleanUp
 
 
 class FolderName(Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,3 +145,8 @@ class CleanedLocks(Struct, frozen=True):
 
     found: int
     removed: list[RemovedLock]
+
+    @classmethod
+    def of(cls, done: CleanUp) -> CleanedLocks:
+        """The answer to a clean-up that is done."""
+        return cls(done.found, [RemovedLock(each.path, each.reason, each.failure) for each in done.removed])

@@ -16,7 +16,6 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from audiobatchd import dataset, filesystems, record
-from audiobatchd.bounded import RECORD_LIMIT
 from audiobatchd.catalog import Catalog, FolderMemory
 from audiobatchd.core.completeness import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
 from audiobatchd.core.discovery import enters, is_companion
@@ -25,7 +24,7 @@ from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.shapes import Shape, accounts_of, assess_shape, surely_due
 from audiobatchd.dataset import Listing
 from audiobatchd.errors import RecordError, UnclearRecordError
-from audiobatchd.model import Cause, FileStamp, FolderKey
+from audiobatchd.model import RECORD_LIMIT, Cause, FileStamp, FolderKey
 from audiobatchd.names import folder_at, shown
 from audiobatchd.sightings import Sighting, Sightings
 

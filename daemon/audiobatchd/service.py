@@ -25,11 +25,10 @@ from audiobatchd.core.completeness import Policy
 from audiobatchd.errors import AlreadyRunningError
 from audiobatchd.locks.kernel import holding_process
 from audiobatchd.metrics import Metrics
-from audiobatchd.names import shown
+from audiobatchd.names import printable, shown
 from audiobatchd.notify import SystemdView
 from audiobatchd.readers import in_a_thread
 from audiobatchd.supervisor import Source, Supervisor, View
-from audiobatchd.terminal_text import printable
 from audiobatchd.watch import Watches
 
 _BETWEEN_METRICS = 15.0

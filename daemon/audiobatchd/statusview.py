@@ -11,25 +11,11 @@ from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import NamedTuple
 
+from audiobatchd.durations import counted, duration, significant, sized
 from audiobatchd.model import ENDED, TO_DO, DatasetState, FolderState, MissKind
+from audiobatchd.names import printable
 from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
-from audiobatchd.terminal_text import (
-    Line,
-    Span,
-    Tone,
-    as_ansi,
-    cells,
-    clipped,
-    counted,
-    duration,
-    flowed,
-    padded,
-    printable,
-    shortened,
-    significant,
-    sized,
-    wrapped,
-)
+from audiobatchd.terminal_text import Line, Span, Tone, as_ansi, cells, clipped, flowed, padded, shortened, wrapped
 
 NARROWEST = 32
 """No view is laid out for less; a terminal that is narrower cuts it off."""

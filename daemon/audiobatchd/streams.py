@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -16,7 +15,8 @@ from io import StringIO
 from typing import TextIO
 
 from audiobatchd.errors import OutputLostError
-from audiobatchd.terminal_text import printable, write
+from audiobatchd.names import printable
+from audiobatchd.terminal_text import write
 
 LOST = 74
 """The exit code of a program whose answer could not be written: EX_IOERR of sysexits(3)."""
@@ -113,20 +113,6 @@ def end(program: str, code: int, lost: OSError | None = None, *, stands: bool = 
     if _flushed(sys.stderr) is not None:
         _discard(sys.stderr)
     return code
-
-
-def has_terminal() -> bool:
-    """Whether this process has a controlling terminal, whose end it is told of by SIGHUP (see tty(4))."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
-    except OSError:
-        return False
-    return True
-
-
-def hang_up_is_ignored() -> bool:
-    """Whether the program was started so that it outlives its terminal, as `nohup` does."""
-    return signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 def _cause(error: OSError) -> str:

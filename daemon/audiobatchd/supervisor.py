@@ -17,11 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from audiobatchd import eventlog, filesystems, oom, streams
+from audiobatchd import eventlog, filesystems, interrupts, oom
 from audiobatchd.catalog import Catalog
 from audiobatchd.clock import Clock
 from audiobatchd.config import Config, differences
-from audiobatchd.control.access import operators
 from audiobatchd.core import actions as do
 from audiobatchd.core.completeness import Policy
 from audiobatchd.core.dispatcher import Dispatcher
@@ -30,8 +29,8 @@ from audiobatchd.core.messages import Stop
 from audiobatchd.core.plan import NO_MEMORY
 from audiobatchd.errands import Errands, Watching
 from audiobatchd.errors import ConfigError, UsageError
+from audiobatchd.installed import operators, worker_settings
 from audiobatchd.model import Cause, Mode
-from audiobatchd.one_off import worker_settings
 from audiobatchd.overview import Overview
 from audiobatchd.planning import memory_of, plan_of, terms_of, to_walk_again
 from audiobatchd.pool import Pool
@@ -324,8 +323,8 @@ class Supervisor:
             self._loop.add_signal_handler(number, self._queue.put_nowait, StopAsked(code))
         # What it would leave behind as it is would be taken for the work of a folder.
         self._loop.add_signal_handler(signal.SIGABRT, self._queue.put_nowait, StopAsked(_ABORTED, at_once=True))
-        ignored = streams.hang_up_is_ignored()
-        if not ignored and (self.core.plan.once or streams.has_terminal()):
+        ignored = interrupts.hang_up_is_ignored()
+        if not ignored and (self.core.plan.once or interrupts.has_terminal()):
             self._loop.add_signal_handler(signal.SIGHUP, self._hang_up, terminated)
         elif not self.core.plan.once:
             self._loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._reload_by_signal()))

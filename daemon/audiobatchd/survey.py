@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from audiobatchd import record
-from audiobatchd.bounded import RECORD_LIMIT
 from audiobatchd.core.completeness import Facts, Offer, Policy, assess
 from audiobatchd.core.discovery import Contents, companions
 from audiobatchd.core.near_misses import Tally, misses_in
@@ -15,6 +14,7 @@ from audiobatchd.core.shapes import surely_due
 from audiobatchd.dataset import read_folder, read_names, walk
 from audiobatchd.errors import RecordError
 from audiobatchd.locks.observer import is_locked
+from audiobatchd.model import RECORD_LIMIT
 from audiobatchd.names import folder_at, folder_shown, shown
 from audiobatchd.record import Record
 

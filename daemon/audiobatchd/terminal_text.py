@@ -1,4 +1,4 @@
-"""Text for a terminal: what is safe to print, how wide it is, how it is made to fit, and how numbers are said.
+"""Text for a terminal: how wide it is, and how it is made to fit.
 
 Widths are in terminal cells: a Chinese character takes two, a combining accent none.
 """
@@ -12,12 +12,9 @@ from typing import NamedTuple, TextIO
 
 import msgspec
 
+from audiobatchd.names import HARMLESS
+
 ELLIPSIS = "…"
-# The joiners are part of how some scripts are spelt, and they move nothing.
-_HARMLESS = "\u200c\u200d"
-_STEERING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_KIBI = 1024
 # What views draw with, for terminals and files that are not UTF-8.
 _PLAIN_SIGNS = str.maketrans({"█": "#", "▓": "!", "░": ".", "…": "~"})
 
@@ -43,26 +40,6 @@ class Span(NamedTuple):
 Line = tuple[Span, ...]
 
 
-def printable(text: str) -> str:
-    r"""`text` without anything that ends a line, steers a terminal or turns its direction; such is `\xNN` instead.
-
-    What `names.shown` made stays as it is.
-    """
-    if text.isprintable():
-        return text
-    return "".join(_escaped(char) if _steers(char) else char for char in text)
-
-
-def _steers(char: str) -> bool:
-    return unicodedata.category(char) in _STEERING and char not in _HARMLESS
-
-
-def _escaped(char: str) -> str:
-    # `surrogateescape` knows only the halves that stand for one byte of a name.
-    errors = "surrogateescape" if "\udc80" <= char <= "\udcff" else "surrogatepass"
-    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", errors))
-
-
 def cells(text: str) -> int:
     """How many cells a terminal needs for `text`."""
     return len(text) if text.isascii() else sum(map(_cells_of, text))
@@ -70,7 +47,7 @@ def cells(text: str) -> int:
 
 def _cells_of(char: str) -> int:
     # The vowels and finals of decomposed Hangul are drawn into the consonant before them.
-    if char in _HARMLESS or "\u1160" <= char <= "\u11ff" or unicodedata.category(char) in ("Mn", "Me"):
+    if char in HARMLESS or "\u1160" <= char <= "\u11ff" or unicodedata.category(char) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
@@ -156,44 +133,6 @@ def as_ansi(line: Line, *, colour: bool) -> str:
     if not colour:
         return "".join(span.text for span in line).rstrip()
     return "".join(f"\x1b[{span.tone.value}m{span.text}\x1b[0m" if span.tone.value else span.text for span in line)
-
-
-def duration(seconds: float) -> str:
-    """A length of time in its two largest units: "12 s", "3 min 5 s", "2 h 10 min", "3 d 4 h"."""
-    whole = max(0, int(seconds))
-    if whole < _MINUTE:
-        return f"{whole} s"
-    if whole < _HOUR:
-        return _two(whole, _MINUTE, "min", 1, "s")
-    if whole < _DAY:
-        return _two(whole, _HOUR, "h", _MINUTE, "min")
-    return _two(whole, _DAY, "d", _HOUR, "h")
-
-
-def _two(whole: int, large: int, large_unit: str, small: int, small_unit: str) -> str:
-    rest = whole % large // small
-    return f"{whole // large} {large_unit}" + (f" {rest} {small_unit}" if rest else "")
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: "1 folder", "6,240 folders"."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
-def sized(octets: float) -> str:
-    """A number of bytes in its largest unit: "410 MiB", "3.2 GiB"."""
-    for unit in ("B", "KiB", "MiB"):
-        if octets < _KIBI:
-            return f"{octets:.0f} {unit}"
-        octets /= _KIBI
-    return f"{octets:,.1f} GiB"
-
-
-def significant(number: float) -> str:
-    """A positive number to two digits at least: "0.83", "8.3", "83", "1,240"."""
-    if number >= 10:  # noqa: PLR2004  # two digits, as it says
-        return f"{number:,.0f}"
-    return f"{number:.1f}" if number >= 1 else f"{number:.2f}"
 
 
 def as_json(answer: object) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from audiobatchd.control.access import operators
 from audiobatchd.control.server import ControlServer
 from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
+from audiobatchd.installed import operators
 from audiobatchd.model import Attempt, FolderState, Outcome
 from audiobatchd.requests import (
     CleanedLocks,

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import msgspec
 
-from audiobatchd import config, one_off, place
+from audiobatchd import config, installed, one_off, place
 from audiobatchd.commands import Say
 from audiobatchd.config import Config
 from audiobatchd.control.client import ControlClient
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.errors import UsageError
-from audiobatchd.names import shown
+from audiobatchd.names import printable, shown
 from audiobatchd.one_off import Answer, KnownFeature, Request
 from audiobatchd.plugin_api import Value
-from audiobatchd.terminal_text import as_json, printable
+from audiobatchd.terminal_text import as_json
 
 
 def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
@@ -63,7 +63,7 @@ def features(arguments: argparse.Namespace, _client: ControlClient, say: Say) ->
 def worker_settings_here(settings: Config) -> WorkerSettings:
     """What a worker of this user's would work with."""
     state = place.state_directory(os.environ, os.getuid())
-    return one_off.worker_settings(settings, place.model_directories(settings.model_directory, os.environ, state))
+    return installed.worker_settings(settings, place.model_directories(settings.model_directory, os.environ, state))
 
 
 def _in_words(feature: KnownFeature) -> str:

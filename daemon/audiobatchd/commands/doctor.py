@@ -25,13 +25,14 @@ from audiobatchd.core.discovery import Contents
 from audiobatchd.core.near_misses import Tally, misses_in
 from audiobatchd.dataset import walk
 from audiobatchd.diagnosis import NEEDED, WELCOME, Finding, Level
+from audiobatchd.durations import counted
 from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError
 from audiobatchd.model import WatchMode
 from audiobatchd.models import store
 from audiobatchd.models.store import State
-from audiobatchd.names import parsed, shown
+from audiobatchd.names import parsed, printable, shown
 from audiobatchd.status import Status
-from audiobatchd.terminal_text import as_json, counted, printable
+from audiobatchd.terminal_text import as_json
 from audiobatchd.watch import limits, trial
 
 _LOOKED_AT = 3

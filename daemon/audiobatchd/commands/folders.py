@@ -9,12 +9,13 @@ from pathlib import Path
 from audiobatchd import filesystems
 from audiobatchd.commands import Say
 from audiobatchd.control.client import ControlClient
+from audiobatchd.durations import counted, duration
 from audiobatchd.errors import UsageError
 from audiobatchd.model import Attempt
-from audiobatchd.names import parsed, shown
+from audiobatchd.names import parsed, printable, shown
 from audiobatchd.requests import FolderName, Rescan, Retried, RetryFolders
 from audiobatchd.status import FolderReport, Trouble
-from audiobatchd.terminal_text import as_json, counted, duration, printable
+from audiobatchd.terminal_text import as_json
 
 _INDENT = "  "
 

@@ -17,8 +17,8 @@ from audiobatchd.commands.status import colour
 from audiobatchd.control.client import ControlClient, Message
 from audiobatchd.errors import NoDaemonError
 from audiobatchd.eventline import event_line
-from audiobatchd.names import parsed
-from audiobatchd.terminal_text import Span, Tone, as_ansi, harmless_json, printable
+from audiobatchd.names import parsed, printable
+from audiobatchd.terminal_text import Span, Tone, as_ansi, harmless_json
 
 _TONES = {"warning": Tone.CAUTION, "error": Tone.BAD, "critical": Tone.BAD}
 

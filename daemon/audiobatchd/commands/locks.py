@@ -10,13 +10,15 @@ import msgspec
 
 from audiobatchd.commands import Say
 from audiobatchd.commands.surveys import dataset_of
+from audiobatchd.config import DatasetConfig
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import NoDaemonError, UsageError
 from audiobatchd.locks import caretaker, trial
 from audiobatchd.locks.observer import LockState, Observation, holder_in_words
-from audiobatchd.names import shown
+from audiobatchd.locks.reaper import Terms
+from audiobatchd.names import printable, shown
 from audiobatchd.requests import CleanedLocks, CleanLocks
-from audiobatchd.terminal_text import as_json, printable
+from audiobatchd.terminal_text import as_json
 
 _MINUTE = 60.0
 
@@ -46,10 +48,10 @@ def list_locks(arguments: argparse.Namespace, client: ControlClient, say: Say) -
 def clean_up(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Remove the locks of the dead: by the daemon, where one runs on the dataset, else here."""
     _, dataset = dataset_of(arguments)
-    terms = CleanLocks(dataset.path, arguments.timeout, arguments.dry_run, arguments.free)
+    request = CleanLocks(dataset.path, arguments.timeout, arguments.dry_run, arguments.free)
     if not arguments.json:
         say(f"Scanning for dead locks in: {printable(arguments.dataset)}")
-    cleaned = _ask_daemon(client, terms) or caretaker.clean_up(terms, dataset.ignore, alone=dataset.alone)
+    cleaned = _ask_daemon(client, request) or _clean_up_here(request, dataset)
     if arguments.json:
         told = {"dataset": shown(dataset.path), "dry_run": arguments.dry_run, **msgspec.to_builtins(cleaned)}
         say(as_json(told))
@@ -94,6 +96,11 @@ def _ask_daemon(client: ControlClient, terms: CleanLocks) -> CleanedLocks | None
     if path not in datasets:
         return None
     return client.clean_locks(msgspec.structs.replace(terms, dataset=path))
+
+
+def _clean_up_here(request: CleanLocks, dataset: DatasetConfig) -> CleanedLocks:
+    terms = Terms(request.timeout, request.dry_run, request.free, dataset.alone)
+    return CleanedLocks.of(caretaker.clean_up(dataset.path, dataset.ignore, terms))
 
 
 def _details(observation: Observation) -> str:

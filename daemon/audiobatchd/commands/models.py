@@ -28,8 +28,8 @@ from audiobatchd.models.manifest import (
     with_needed,
 )
 from audiobatchd.models.store import Files, State, Verdict
-from audiobatchd.names import shown
-from audiobatchd.terminal_text import as_json, clipped, printable
+from audiobatchd.names import printable, shown
+from audiobatchd.terminal_text import as_json, clipped
 
 _KILO, _MEGA = 1000, 1000_000
 _TERMINAL_WIDTH = 80

@@ -11,13 +11,14 @@ from pathlib import Path
 from audiobatchd.commands import Say
 from audiobatchd.commands.folders import dataset_named, datasets_of, is_directory, named, say_with_remarks
 from audiobatchd.control.client import ControlClient
+from audiobatchd.durations import counted, duration, sized
 from audiobatchd.errors import AudiobatchError, NoDaemonError
 from audiobatchd.model import ENDED, TO_DO, TROUBLED, DatasetState, FolderState
-from audiobatchd.names import parsed, shown
+from audiobatchd.names import parsed, printable, shown
 from audiobatchd.requests import FolderName, Pause, Paused, Resume
 from audiobatchd.status import FolderReport, Status, WorkerStatus
 from audiobatchd.statusview import folder_counts, stands_still
-from audiobatchd.terminal_text import as_json, counted, duration, padded, printable, sized
+from audiobatchd.terminal_text import as_json, padded
 
 _INTERVAL = 1.0
 _ARRIVAL = 15.0

@@ -17,14 +17,13 @@ from audiobatchd import bounded, config, durations, filesystems, one_off, place
 from audiobatchd.commands import Say
 from audiobatchd.commands.analysis import worker_settings_here
 from audiobatchd.config import Config, DatasetConfig
-from audiobatchd.control.access import operators
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.place import default_socket
 from audiobatchd.errors import AudiobatchError, ConfigError
 from audiobatchd.filesystems import Kind
-from audiobatchd.installed import refuse_unknown_analyzers
-from audiobatchd.names import shown
-from audiobatchd.terminal_text import as_json, cells, printable
+from audiobatchd.installed import operators, refuse_unknown_analyzers
+from audiobatchd.names import printable, shown
+from audiobatchd.terminal_text import as_json, cells
 
 DEFAULT, COMMAND_LINE = "default", "command line"
 _COLUMN = 50

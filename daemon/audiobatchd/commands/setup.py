@@ -28,9 +28,10 @@ from audiobatchd.commands import Say
 from audiobatchd.commands.grants import Grants, Report, grants_are_saved
 from audiobatchd.commands.unsuitable import unsuitable, unwritable
 from audiobatchd.control.client import ControlClient
+from audiobatchd.durations import counted
 from audiobatchd.errors import AudiobatchError, ConfigError, UsageError
 from audiobatchd.names import shown
-from audiobatchd.terminal_text import as_json, counted
+from audiobatchd.terminal_text import as_json
 
 UNIT = "audiobatchd.service"
 _USER = "audiobatch"

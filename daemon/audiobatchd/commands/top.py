@@ -18,8 +18,10 @@ from audiobatchd.commands.folders import retried_in_words
 from audiobatchd.commands.operations import paused_in_words, resumed_in_words
 from audiobatchd.commands.status import colour
 from audiobatchd.control.client import ControlClient
+from audiobatchd.durations import counted
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.model import DatasetState, FolderState
+from audiobatchd.names import printable
 from audiobatchd.requests import Pause, Resume, RetryFolders
 from audiobatchd.screen import Screen
 from audiobatchd.status import DatasetStatus, Status
@@ -35,19 +37,7 @@ from audiobatchd.statusview import (
     trouble_lines,
     worker_lines,
 )
-from audiobatchd.terminal_text import (
-    Line,
-    Span,
-    Tone,
-    as_ansi,
-    clipped,
-    counted,
-    cut,
-    flowed,
-    harmless_json,
-    padded,
-    printable,
-)
+from audiobatchd.terminal_text import Line, Span, Tone, as_ansi, clipped, cut, flowed, harmless_json, padded
 
 _INTERVAL = 1.0
 _BETWEEN_LINES = 5.0

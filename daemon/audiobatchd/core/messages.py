@@ -10,9 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from audiobatchd.bounded import RECORD_LIMIT
 from audiobatchd.core.completeness import FileMemory, Offer, Policy
-from audiobatchd.model import Cause, Outcome
+from audiobatchd.model import RECORD_LIMIT, Cause, Outcome
 from audiobatchd.plugin_api import Value
 
 PACKET_LIMIT = 192 * 1024

@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from audiobatchd import filesystems
 from audiobatchd.dataset import walk
@@ -18,7 +18,6 @@ from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, path_of
 from audiobatchd.locks.observer import LockState, Observation, Patience, holder_in_words, observe
 from audiobatchd.locks.reaper import Removal, Terms, folder_of, locks_in, reap_one
 from audiobatchd.names import folder_at, shown
-from audiobatchd.requests import CleanedLocks, CleanLocks, RemovedLock
 
 _LOG = logging.getLogger(__name__)
 
@@ -112,22 +111,28 @@ def locks_below(root: str, ignore: tuple[str, ...], guide_timeout: float = GUIDE
             yield from locks_in(directory, guide_timeout)
 
 
-def clean_up(request: CleanLocks, ignore: tuple[str, ...], *, alone: bool) -> CleanedLocks:
+@dataclass(frozen=True)
+class CleanUp:
+    """How many lock files a dataset had, and which of them were dead: removed, or not, and why."""
+
+    found: int
+    removed: list[Removal]
+
+
+def clean_up(root: str, ignore: tuple[str, ...], terms: Terms) -> CleanUp:
     """Remove a dataset's dead locks on these terms, with a log line for each. Raises OSError for the dataset.
 
-    `alone`: no other machine works there.
+    Removals name locks by their path below the dataset, as it is shown.
     """
-    terms = Terms(request.timeout, request.dry_run, request.free, alone)
     found, removed = 0, []
-    for observation in locks_below(request.dataset, ignore, request.timeout):
+    for observation in locks_below(root, ignore, terms.guide_timeout):
         found += 1
         removal = reap_one(observation, terms)
         if removal is not None:
-            if not request.dry_run:
+            if not terms.dry_run:
                 log(removal)
-            path = shown(os.path.relpath(removal.path, request.dataset))
-            removed.append(RemovedLock(path, removal.reason, removal.failure))
-    return CleanedLocks(found, removed)
+            removed.append(replace(removal, path=shown(os.path.relpath(removal.path, root))))
+    return CleanUp(found, removed)
 
 
 def log(removal: Removal) -> None:

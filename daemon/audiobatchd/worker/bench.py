@@ -17,8 +17,8 @@ from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, ModelError
 from audiobatchd.filesystems import cause_of
 from audiobatchd.model import ROLES, Cause
 from audiobatchd.models import store
+from audiobatchd.names import printable
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer, Options, Settings
-from audiobatchd.terminal_text import printable
 
 _LOG = logging.getLogger(__name__)
 

@@ -26,10 +26,9 @@ from audiobatchd.errors import (
 )
 from audiobatchd.filesystems import cause_of
 from audiobatchd.model import Cause, FileStamp, Fingerprint
-from audiobatchd.names import shown
+from audiobatchd.names import printable, shown
 from audiobatchd.plugin_api import NATIVE, Analyzer, Measurement, Value
 from audiobatchd.provenance import Entry
-from audiobatchd.terminal_text import printable
 from audiobatchd.worker.bench import Bench
 
 _LOG = logging.getLogger(__name__)

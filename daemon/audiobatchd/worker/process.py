@@ -30,7 +30,7 @@ from audiobatchd.core.messages import (
 )
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.model import Outcome
-from audiobatchd.terminal_text import printable
+from audiobatchd.names import printable
 from audiobatchd.worker.bench import Bench
 from audiobatchd.worker.job import hindered, run
 

@@ -20,7 +20,6 @@ from audiobatchd.locks import caretaker, kernel
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import LockState, Observation, Patience, observe
 from audiobatchd.locks.reaper import Removal, Terms, locks_in, reap, reap_one
-from audiobatchd.requests import CleanLocks
 from unit.locks.lock_rig import (
     BUSY,
     GOT,
@@ -403,8 +402,8 @@ def test_what_cannot_be_removed_is_no_news(
     caplog.set_level(logging.INFO)
     lock_file(track).write_bytes(holder())
     fails(monkeypatch, os, "unlink", errno.EPERM)
-    cleaned = caretaker.clean_up(CleanLocks(os.fspath(track.parent)), (), alone=False)
-    assert [(each.lock, each.failure) for each in cleaned.removed] == [("Track.lock", os.strerror(errno.EPERM))]
+    cleaned = caretaker.clean_up(os.fspath(track.parent), (), Terms())
+    assert [(each.path, each.failure) for each in cleaned.removed] == [("Track.lock", os.strerror(errno.EPERM))]
     assert caplog.records == []
 
 
@@ -527,12 +526,12 @@ def test_the_clean_up_of_a_dataset(tmp_path: Path, start: StartPeer, caplog: pyt
     lock_file(root / ".hidden" / "x").write_bytes(OURS)
     dead = {"../dataset.lock", "Dead.lock", "Dead/nested.lock", "Gone.lock", "deep/er/Dead.lock"}
     before = everything_in(tmp_path)
-    cleaned = caretaker.clean_up(CleanLocks(os.fspath(root), dry_run=True), (), alone=False)
-    assert ({each.lock for each in cleaned.removed}, cleaned.found) == (dead, 6)
+    cleaned = caretaker.clean_up(os.fspath(root), (), Terms(dry_run=True))
+    assert ({each.path for each in cleaned.removed}, cleaned.found) == (dead, 6)
     assert everything_in(tmp_path) == before
     assert caplog.records == [], "nothing was removed"
-    cleaned = caretaker.clean_up(CleanLocks(os.fspath(root)), (), alone=False)
-    assert {each.lock for each in cleaned.removed if not each.failure} == dead
+    cleaned = caretaker.clean_up(os.fspath(root), (), Terms())
+    assert {each.path for each in cleaned.removed if not each.failure} == dead
     assert {os.fspath(path.relative_to(root)) for path in root.rglob("*.lock")} == {
         ".hidden/x.lock",
         "Held.lock",
@@ -541,7 +540,7 @@ def test_the_clean_up_of_a_dataset(tmp_path: Path, start: StartPeer, caplog: pyt
     assert not lock_file(root).exists()
     assert len(caplog.records) == len(dead)
     with pytest.raises(FileNotFoundError):
-        caretaker.clean_up(CleanLocks(os.fspath(tmp_path / "nowhere")), (), alone=False)
+        caretaker.clean_up(os.fspath(tmp_path / "nowhere"), (), Terms())
 
 
 def test_a_lock_whose_folder_is_gone_goes_with_the_holder(track: Path, start: StartPeer) -> None:

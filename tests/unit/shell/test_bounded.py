@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from audiobatchd import bounded
+from audiobatchd import bounded, durations
 from audiobatchd.errors import UnfitFileError
 
 
@@ -81,4 +81,4 @@ def test_a_file_of_proc_that_tells_no_size_is_read() -> None:
     [(0, "0 bytes"), (1000, "1,000 bytes"), (2048, "2 KiB"), (16 << 20, "16 MiB"), (3 << 30, "3 GiB")],
 )
 def test_sizes_are_told_in_the_largest_unit_without_rest(size: int, words: str) -> None:
-    assert bounded.in_words(size) == words
+    assert durations.exact_size(size) == words

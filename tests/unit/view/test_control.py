@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.control import place, server
-from audiobatchd.control.access import operators
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.server import REQUEST_LIMIT, ControlServer
 from audiobatchd.control.socket_file import SocketFile
@@ -30,6 +29,7 @@ from audiobatchd.errors import (
     NoDaemonError,
     UsageError,
 )
+from audiobatchd.installed import operators
 from audiobatchd.requests import (
     CleanLocks,
     FolderName,

@@ -13,11 +13,11 @@ from audiobatchd import durations
 from audiobatchd.commands import operations
 from audiobatchd.commands.operations import Patience, is_idle, workers_table
 from audiobatchd.control_command import main
+from audiobatchd.durations import duration
 from audiobatchd.errors import UnknownFolderError
 from audiobatchd.model import DatasetState, FolderState
 from audiobatchd.requests import FolderName, Pause, Resume
 from audiobatchd.status import FolderReport, Status
-from audiobatchd.terminal_text import duration
 from support.control_rig import Told, report, serving
 
 

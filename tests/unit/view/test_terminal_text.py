@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiobatchd.terminal_text import cells, clipped, duration, padded, printable, shortened, significant, wrapped
+from audiobatchd.durations import duration, significant
+from audiobatchd.names import printable
+from audiobatchd.terminal_text import cells, clipped, padded, shortened, wrapped
 
 
 @pytest.mark.parametrize(
