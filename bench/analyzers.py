@@ -32,13 +32,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from audiobatchd import one_off, place
 from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import open_source
 from audiobatchd.audio.views import Decoded
-from audiobatchd.core.completeness import Offer
+from audiobatchd.config.places import model_directories, state_directory
+from audiobatchd.core.assessment import Offer
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.plugin_api import FULL_MIX, STEMS, View
+from audiobatchd.worker.questions import Request, offers
 from support.audio_files import CONTAINERS, music, write_audio
 
 RATE = 44100
@@ -169,8 +170,8 @@ def text(settings: WorkerSettings) -> str:
 
 def settings_of(models: Path | None) -> WorkerSettings:
     """Models are looked for where the program looks, and first in the directory that is given."""
-    state = place.state_directory(os.environ, os.getuid())
-    directories = place.model_directories(str(models) if models else None, os.environ, state)
+    state = state_directory(os.environ, os.getuid())
+    directories = model_directories(str(models) if models else None, os.environ, state)
     return WorkerSettings(model_directories=tuple(map(str, directories)))
 
 
@@ -182,8 +183,8 @@ def sets(settings: WorkerSettings) -> dict[str, WorkerSettings]:
 def programs(track: Track, settings: WorkerSettings, heads: Mapping[str, Offer]) -> dict[str, list[str]]:
     """The other programs that are here, by their titles, and our own process for one question."""
     mix = str(track.mix)
-    request = msgspec.json.encode(one_off.Request(mix)).decode()
-    analyze = [sys.executable, "-m", "audiobatchd.worker", "analyze"]
+    request = msgspec.json.encode(Request(mix)).decode()
+    analyze = [sys.executable, "-m", "audiobatchd.worker.process", "analyze"]
     found = {f"audiobatchd, {title}": [*analyze, text(each), request] for title, each in sets(settings).items()}
     found |= {name: [*command, mix] for name, command in SCALES.items() if shutil.which(name)}
     if shutil.which("ffmpeg"):
@@ -319,7 +320,7 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, default=200, help="tracks that one worker measures; 0: leave that out")
     arguments = parser.parse_args()
     settings = settings_of(arguments.models)
-    heads = {offer.name: offer for offer in one_off.offers(settings) if offer.name not in WITHOUT_MODELS}
+    heads = {offer.name: offer for offer in offers(settings) if offer.name not in WITHOUT_MODELS}
     with tempfile.TemporaryDirectory(prefix="audiobatchd-bench-") as scratch:
         tracks = make_tracks(Path(scratch), arguments)
         runs: dict[Track, list[Run]] = {track: [] for track in tracks}

@@ -18,13 +18,13 @@ import msgspec
 
 from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import open_source
-from audiobatchd.core.completeness import Policy
+from audiobatchd.core.assessment import Policy
 from audiobatchd.core.messages import Job, WorkerSettings
-from audiobatchd.dataset import read_folder
-from audiobatchd.model import Outcome
+from audiobatchd.disk.listing import read_folder
 from audiobatchd.plugin_api import NATIVE, View
-from audiobatchd.worker.bench import Bench
-from audiobatchd.worker.job import run
+from audiobatchd.vocabulary.states import Outcome
+from audiobatchd.worker.process.analyzers import Bench
+from audiobatchd.worker.process.job import run
 
 _LONGEST = 7200.0
 _T = TypeVar("_T")

@@ -43,26 +43,27 @@ def guide(path: str) -> None:
 
 def essentia_loudness(path: str) -> None:
     """LoudnessEBUR128, on what AudioLoader reads."""
-    from audiobatch_analyzers import essentia_library  # noqa: PLC0415
+    from audiobatch_analyzers.engines import essentia  # noqa: PLC0415
 
-    standard = essentia_library.standard()
+    standard = essentia.standard()
     samples, rate, *_ = standard.AudioLoader(filename=path)()
     standard.LoudnessEBUR128(sampleRate=rate)(samples)
 
 
 def essentia_rhythm(path: str) -> None:
     """RhythmExtractor2013 by multifeature, on what MonoLoader reads."""
-    from audiobatch_analyzers import essentia_library  # noqa: PLC0415
+    from audiobatch_analyzers.engines import essentia  # noqa: PLC0415
 
-    standard = essentia_library.standard()
+    standard = essentia.standard()
     standard.RhythmExtractor2013(method="multifeature")(standard.MonoLoader(filename=path, sampleRate=44100)())
 
 
 def essentia_model(path: str, directories: str, *names: str) -> None:
     """A model, or a backbone and the head on it, as in Essentia's published examples, with its own resampling."""
-    from audiobatch_analyzers import essentia_library, model_files  # noqa: PLC0415
+    from audiobatch_analyzers.classifiers import model_files  # noqa: PLC0415
+    from audiobatch_analyzers.engines import essentia  # noqa: PLC0415
 
-    standard = essentia_library.standard()
+    standard = essentia.standard()
     given = None
     for name in names:
         files = model_files.find(name, tuple(map(Path, msgspec.json.decode(directories, type=list[str]))))

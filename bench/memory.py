@@ -18,8 +18,8 @@ import msgspec
 import numpy as np
 
 from audiobatchd.core.messages import WorkerSettings
-from audiobatchd.one_off import Request
 from audiobatchd.plugin_api import FULL_MIX, STEMS
+from audiobatchd.worker.questions import Request
 from support.audio_files import music, write_audio
 
 RATE = 44100
@@ -40,7 +40,14 @@ def make(folder: Path, minutes: float) -> Path:
 def peak(folder: Path, settings: WorkerSettings) -> float:
     """The highest resident size, in MiB, of a process that measures `folder`."""
     request = msgspec.json.encode(Request(str(folder))).decode()
-    command = [sys.executable, "-m", "audiobatchd.worker", "analyze", msgspec.json.encode(settings).decode(), request]
+    command = [
+        sys.executable,
+        "-m",
+        "audiobatchd.worker.process",
+        "analyze",
+        msgspec.json.encode(settings).decode(),
+        request,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:

@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from audiobatchd.core.completeness import Policy
+from audiobatchd.core.assessment import Policy
 from audiobatchd.core.messages import (
     PACKET_LIMIT,
     FromWorker,
@@ -32,9 +32,9 @@ from audiobatchd.core.messages import (
     decode_from_worker,
     encode,
 )
-from audiobatchd.dataset import read_folder
-from audiobatchd.model import Outcome
+from audiobatchd.disk.listing import read_folder
 from audiobatchd.plugin_api import STEMS
+from audiobatchd.vocabulary.states import Outcome
 from support.audio_files import make_track
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -51,7 +51,7 @@ class Worker:
         text = msgspec.json.encode(settings).decode()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "audiobatchd.worker", str(theirs.fileno()), str(os.getpid()), text],
+                [sys.executable, "-m", "audiobatchd.worker.process", str(theirs.fileno()), str(os.getpid()), text],
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, **dict.fromkeys(THREADS, "1")},
             )

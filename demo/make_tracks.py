@@ -22,8 +22,8 @@ import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
-from audiobatchd.names import shown
 from audiobatchd.plugin_api import FULL_MIX, STEMS
+from audiobatchd.vocabulary.names import shown
 
 Sound = NDArray[np.float64]
 Pcm = NDArray[np.int16]

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import shtab
 
-from audiobatchd import __version__, control_command, daemon_command
+from audiobatchd import __version__
+from audiobatchd.cli import control, daemon
 
 PROGRAMS = {
-    "audiobatchd": (daemon_command, "watch music datasets and give every track folder its numbers"),
-    "audiobatchctl": (control_command, "ask a running audiobatchd, and the records and locks of a dataset"),
+    "audiobatchd": (daemon, "watch music datasets and give every track folder its numbers"),
+    "audiobatchctl": (control, "ask a running audiobatchd, and the records and locks of a dataset"),
 }
 PLACES = {"bash": "{}", "zsh": "_{}", "fish": "{}.fish"}
 FILES = {"file", "config", "path", "socket", "metadata"}

@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from audiobatchd.batch import BatchStats, print_batch_summary
     from audiobatchd.library.essentia import EssentiaAnalyzer
     from audiobatchd.library.file_lock import FileLock
     from audiobatchd.library.info import read_info, save_to_info
@@ -23,12 +22,13 @@ if TYPE_CHECKING:
         should_process_folder,
     )
     from audiobatchd.library.tracks import find_organized_folders, get_full_mix, get_stem_files
+    from audiobatchd.vocabulary.summary import BatchStats, print_batch_summary
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "BatchProcessor": "library.processor",
-    "BatchStats": "batch",
+    "BatchStats": "vocabulary.summary",
     "EssentiaAnalyzer": "library.essentia",
     "FileLock": "library.file_lock",
     "analyze_folder_loudness": "library.loudness",
@@ -38,7 +38,7 @@ _HOMES = {
     "get_missing_features": "library.resume",
     "get_stem_files": "library.tracks",
     "has_features": "library.resume",
-    "print_batch_summary": "batch",
+    "print_batch_summary": "vocabulary.summary",
     "read_info": "library.info",
     "save_to_info": "library.info",
     "should_process_folder": "library.resume",

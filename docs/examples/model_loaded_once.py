@@ -10,14 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from audiobatchd import (
-    FileLock,
-    find_organized_folders,
-    get_full_mix,
-    has_features,
-    print_batch_summary,
-    save_to_info,
-)
+from audiobatchd import FileLock, find_organized_folders, get_full_mix, has_features, print_batch_summary, save_to_info
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from audiobatchd import has_features, read_info
-from audiobatchd.names import shown
+from audiobatchd.vocabulary.names import shown
 from support.audio_files import make_track, tone, write_audio
 from support.service import Service, configuration, eventually, features_of, leftovers, record_of, run, service
 

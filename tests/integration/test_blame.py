@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.requests import FolderName
+from audiobatchd.control.status import FolderReport
 from audiobatchd.locks.folder_lock import path_of
 from audiobatchd.locks.observer import LockState, Patience, observe
-from audiobatchd.requests import FolderName
-from audiobatchd.status import FolderReport
 from support.audio_files import make_track, tone, write_audio
 from support.plugins import install_analyzer, install_gate
 from support.service import Service, configuration, eventually, features_of, leftovers, service

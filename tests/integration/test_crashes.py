@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 
 from audiobatchd.control.client import ControlClient
-from audiobatchd.model import FolderState
-from audiobatchd.requests import FolderName
-from audiobatchd.status import FolderReport, WorkerStatus
+from audiobatchd.control.requests import FolderName
+from audiobatchd.control.status import FolderReport, WorkerStatus
+from audiobatchd.vocabulary.states import FolderState
 from support.audio_files import tone, write_audio
 from support.plugins import install_analyzer
 from support.service import Service, configuration, eventually, leftovers, machine_went_down, record_of, run, service

@@ -10,8 +10,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from audiobatchd.catalog import Catalog
-from audiobatchd.model import DatasetState
+from audiobatchd.scan.catalog.database import Catalog
+from audiobatchd.vocabulary.states import DatasetState
 from support.audio_files import tone, write_audio
 from support.service import Service, configuration, eventually, record_of, run, service
 

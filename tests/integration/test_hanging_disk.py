@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from audiobatchd.model import DatasetState, FolderState
-from audiobatchd.status import DatasetStatus, Status
+from audiobatchd.control.status import DatasetStatus, Status
+from audiobatchd.vocabulary.states import DatasetState, FolderState
 from support.audio_files import make_track
 from support.hanging_mount import HangingMount, hanging_mount, why_not
 from support.plugins import install_gate

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audiobatchd.catalog import Catalog
-from audiobatchd.model import Attempt, FolderKey
+from audiobatchd.scan.catalog.database import Catalog
+from audiobatchd.vocabulary.states import Attempt, FolderKey
 from support.audio_files import make_track, tone, write_audio
 from support.plugins import install_analyzer
 from support.service import Service, configuration, eventually, features_of, machine_went_down, record_of, run, service

@@ -192,7 +192,7 @@ def test_wrong_usage_is_refused(
 def test_a_pass_does_not_load_what_only_a_service_needs(dataset: Path) -> None:
     program = (
         "import sys\n"
-        "from audiobatchd.daemon_command import main\n"
+        "from audiobatchd.cli.daemon import main\n"
         "code = main(sys.argv[1:])\n"
         "print(*sorted(sys.modules), file=sys.stderr)\n"
         "sys.exit(code)\n"

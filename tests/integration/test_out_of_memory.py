@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.control.client import ControlClient
-from audiobatchd.requests import FolderName
-from audiobatchd.status import FolderReport
+from audiobatchd.control.requests import FolderName
+from audiobatchd.control.status import FolderReport
 from support.audio_files import make_track
 from support.memory_group import MemoryGroup, memory_group
 from support.plugins import install_analyzer

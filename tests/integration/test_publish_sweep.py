@@ -24,8 +24,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from audiobatchd.provenance import KEY
-from audiobatchd.record import is_temporary
+from audiobatchd.core.provenance import KEY
+from audiobatchd.disk.record import is_temporary
 from support import publish_once
 from support.publish_once import DONE, DROP, ENTRIES, FILES, TOLD, VALUES
 

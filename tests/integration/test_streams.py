@@ -16,11 +16,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from audiobatchd import control_command
+from audiobatchd.cli import control
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.status import Status
 from audiobatchd.errors import NoDaemonError
-from audiobatchd.model import FolderState
-from audiobatchd.status import Status
+from audiobatchd.vocabulary.states import FolderState
 from support import statuses
 from support.audio_files import make_track
 from support.control_rig import serving
@@ -81,7 +81,7 @@ def names_of(parser: argparse.ArgumentParser, before: str = "") -> Iterator[str]
 
 
 def test_every_command_is_tried() -> None:
-    assert set(COMMANDS) == set(names_of(control_command._parser()))
+    assert set(COMMANDS) == set(names_of(control._parser()))
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from audiobatchd.model import DatasetState
+from audiobatchd.vocabulary.states import DatasetState
 from support.audio_files import tone, write_audio
 from support.service import Service, configuration, eventually, service
 

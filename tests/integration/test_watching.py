@@ -22,7 +22,7 @@ import pytest
 from support.audio_files import tone, write_audio
 from support.plugins import install_analyzer
 from support.service import TIMEOUT, Service, configuration, eventually, leftovers, record_of, service
-from unit.shell.watch_rig import kernel_limit, watches_in_use
+from support.watch_rig import kernel_limit, watches_in_use
 
 ROOT = os.geteuid() == 0
 NAME = "witness"

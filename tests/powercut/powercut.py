@@ -29,10 +29,10 @@ from pathlib import Path
 
 import msgspec
 
-from audiobatchd import record
+from audiobatchd.disk import record
 from audiobatchd.errors import AudiobatchError
-from audiobatchd.locks.content import Holder
 from audiobatchd.locks.folder_lock import SUFFIX, FolderLock
+from audiobatchd.locks.lock_file import Holder
 from powercut import writer
 from powercut.disk import Disk
 from powercut.guest import Guest, make_guest, make_image

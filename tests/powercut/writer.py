@@ -13,9 +13,9 @@ import random
 import sys
 from collections.abc import Callable
 
-from audiobatchd import record
-from audiobatchd.model import Fingerprint
-from audiobatchd.provenance import Entry
+from audiobatchd.core.provenance import Entry
+from audiobatchd.disk import record
+from audiobatchd.vocabulary.states import Fingerprint
 from support.at_work import at_work
 
 DATASET = "/mnt/dataset"

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.status import Status
 from audiobatchd.errors import AudiobatchError
-from audiobatchd.status import Status
 from stress.ground import Ground
 from support.service import PROGRAMS, Service, service
 

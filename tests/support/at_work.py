@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from audiobatchd import record
+from audiobatchd.disk import record
 from audiobatchd.locks.folder_lock import FolderLock
 
 

@@ -8,11 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from audiobatchd.control.server import ControlServer
-from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
-from audiobatchd.installed import operators
-from audiobatchd.model import Attempt, FolderState, Outcome
-from audiobatchd.requests import (
+from audiobatchd.config.checks import operators
+from audiobatchd.control.requests import (
     CleanedLocks,
     CleanLocks,
     FolderName,
@@ -28,7 +25,10 @@ from audiobatchd.requests import (
     Survey,
     Surveyed,
 )
-from audiobatchd.status import FolderReport, Status, Trouble
+from audiobatchd.control.server.server import ControlServer
+from audiobatchd.control.status import FolderReport, Status, Trouble
+from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
+from audiobatchd.vocabulary.states import Attempt, FolderState, Outcome
 
 CRASH = Attempt(
     Outcome.ERROR,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TypeVar
 
 from audiobatchd.core import actions as do
-from audiobatchd.core.completeness import FileMemory, Offer, Policy
+from audiobatchd.core.assessment import FileMemory, Offer, Policy
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.events import Event, FolderRead, Walked, WalkRead, WorkerExited, WorkerSaid
 from audiobatchd.core.messages import Job, Ready, Result
 from audiobatchd.core.plan import Limits, Plan
 from audiobatchd.core.readings import Finding, Reading
-from audiobatchd.model import ROLES, FileStamp, FolderKey, Outcome, WalkKind
 from audiobatchd.plugin_api import FULL_MIX, feature_name
+from audiobatchd.vocabulary.states import ROLES, FileStamp, FolderKey, Outcome, WalkKind
 
 DATASET = "/music"
 SETTLE = 5.0

@@ -15,11 +15,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 
-from audiobatchd import record, save_to_info
+from audiobatchd import save_to_info
+from audiobatchd.core.provenance import Entry
+from audiobatchd.disk import record
 from audiobatchd.errors import AudiobatchError
-from audiobatchd.model import Fingerprint
 from audiobatchd.plugin_api import Value
-from audiobatchd.provenance import Entry
+from audiobatchd.vocabulary.states import Fingerprint
 from support.at_work import at_work
 
 DONE, TOLD, UNFORESEEN = 0, 1, 2

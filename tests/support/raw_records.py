@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from audiobatchd.members import members
+from audiobatchd.disk.members import members
 
 _ANY_OF_A_STRING = rb'"(?:[^"\\]|\\.)*"'
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.status import Status
 from audiobatchd.errors import NoDaemonError
-from audiobatchd.locks.content import boot_id
-from audiobatchd.status import Status
+from audiobatchd.locks.lock_file import boot_id
 
 PROGRAMS = Path(sys.executable).parent
 TIMEOUT = 60.0

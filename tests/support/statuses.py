@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from audiobatchd.model import DatasetState, FolderState
-from audiobatchd.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
+from audiobatchd.control.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
+from audiobatchd.vocabulary.states import DatasetState, FolderState
 
 LOUDNESS = AnalyzerStatus(available=True, reason="", version=1, models={})
 TEMPO = AnalyzerStatus(available=False, reason="no library essentia is installed here", version=1, models={})

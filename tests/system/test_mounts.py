@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from audiobatchd.model import DatasetState
+from audiobatchd.vocabulary.states import DatasetState
 from support.service import TIMEOUT, eventually
 from system.unit import DROP_INS, MUSIC, Unit
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.status import Status, WorkerStatus
 from audiobatchd.errors import NoDaemonError
-from audiobatchd.status import Status, WorkerStatus
 from support.service import TIMEOUT, Answering, eventually, leftovers, record_of
 from system.machine import Machine
 

@@ -23,19 +23,22 @@ import numpy as np
 import pytest
 
 import audiobatchd
-from audiobatchd import BatchStats, config, control_command, daemon_command, eventlog, journal
+from audiobatchd import BatchStats
 from audiobatchd.audio.views import Decoded
-from audiobatchd.config import Config, DatasetConfig
-from audiobatchd.control.routes import ROUTES
+from audiobatchd.cli import control, daemon
+from audiobatchd.config import file
+from audiobatchd.config.file import Config, DatasetConfig
+from audiobatchd.control.server.routes import ROUTES
+from audiobatchd.control.status import DatasetStatus, Status, Trouble, WorkerStatus
 from audiobatchd.core.lifecycle import DaemonState
 from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.core.provenance import Entry, Provenance
 from audiobatchd.core.slot import SlotState
-from audiobatchd.model import ROLES, DatasetState, Fingerprint, FolderState, NearMiss, Outcome
 from audiobatchd.models.manifest import MODELS
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer, Settings
-from audiobatchd.provenance import Entry, Provenance
-from audiobatchd.status import DatasetStatus, Status, Trouble, WorkerStatus
-from audiobatchd.worker.bench import make
+from audiobatchd.service import journal, log
+from audiobatchd.vocabulary.states import ROLES, DatasetState, Fingerprint, FolderState, NearMiss, Outcome
+from audiobatchd.worker.process.analyzers import make
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -43,17 +46,17 @@ REFERENCE = DOCS / "reference"
 EXAMPLE = DOCS / "audiobatchd.example.toml"
 PACKAGE = DOCS / "how-to" / "example-analyzer"
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
-SOURCE = Path(config.__file__).parent
-MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.parent.name != "worker")
+SOURCE = ROOT / "daemon" / "audiobatchd"
+MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.parent.name != "process")
 """Of the daemon and its client. What a worker writes reaches the log only as the reason of another event."""
 
-WRITTEN_FOR_PEOPLE = {SOURCE / "batch.py", *(SOURCE / "library").glob("*.py")}
+WRITTEN_FOR_PEOPLE = {SOURCE / "vocabulary" / "summary.py", *(SOURCE / "library").glob("*.py")}
 """Log lines of people's own scripts are the batch guide's sentences, and no events."""
 
-PARSERS = {"audiobatchd": daemon_command._parser(), "audiobatchctl": control_command._parser()}
+PARSERS = {"audiobatchd": daemon._parser(), "audiobatchctl": control._parser()}
 EXIT_CODES = {
-    "audiobatchd": ("daemon_command", "one_pass", "supervisor", "core.dispatcher"),
-    "audiobatchctl": ("control_command",),
+    "audiobatchd": ("cli.daemon", "service.one_pass", "service.supervisor", "core.dispatcher"),
+    "audiobatchctl": ("cli.control",),
 }
 EXIT_CODE_NAMES = {
     "_FINE", "_NO", "_USAGE", "_FOUND_NOTHING", "_CONFIG", "_NO_DAEMON", "_INTERRUPTED", "_BROKEN", "_BROKEN_PIPE",
@@ -111,8 +114,8 @@ def test_every_configuration_key_is_documented_with_its_default(kind: type[msgsp
     assert table.keys() - {"Key", "---"} == fields.keys()
     for key, field in fields.items():
         assert table[key][2].strip("`") == default_in_words(field), key
-        if key in config.BOUNDS:
-            assert f", {config.BOUNDS[key]}" in table[key][1], key
+        if key in file.BOUNDS:
+            assert f", {file.BOUNDS[key]}" in table[key][1], key
 
 
 def default_in_words(field: msgspec.structs.FieldInfo) -> str:
@@ -123,7 +126,7 @@ def default_in_words(field: msgspec.structs.FieldInfo) -> str:
 
 
 def test_the_example_has_every_key_with_its_default() -> None:
-    settings = config.load(EXAMPLE)
+    settings = file.load_config(EXAMPLE)
     assert msgspec.structs.replace(settings, dataset=()) == Config()
     assert len(settings.dataset) == 1
     assert settings.dataset[0] == DatasetConfig(path=settings.dataset[0].path)
@@ -135,7 +138,7 @@ def test_the_example_has_every_key_with_its_default() -> None:
 
 def test_the_example_s_commented_keys_can_be_used(tmp_path: Path) -> None:
     (tmp_path / "all.toml").write_text(COMMENTED_KEY.sub("", EXAMPLE.read_text()))
-    settings = config.load(tmp_path / "all.toml")
+    settings = file.load_config(tmp_path / "all.toml")
     assert settings.analyzers is not None
     assert set(settings.analyzers) <= {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
 
@@ -250,7 +253,7 @@ def test_every_state_is_documented(kind: type[StrEnum]) -> None:
 def test_every_log_event_is_documented() -> None:
     documented = first_cells(page("log-events.md"))
     modules = [module for module in MODULES if module not in WRITTEN_FOR_PEOPLE]
-    reported = set(eventlog._LEVELS).union(*(events_in(module) for module in modules))
+    reported = set(log._LEVELS).union(*(events_in(module) for module in modules))
     assert reported - NEVER_REPORTED == documented
     table = section(page("log-events.md"), "In the journal")
     ids = {cells[0].strip("`"): cells[1].strip("`") for cells in rows(table) if CODE.match(cells[0])}
@@ -258,7 +261,7 @@ def test_every_log_event_is_documented() -> None:
 
 
 def events_in(path: Path) -> set[str]:
-    """The event names in a module: what is given to `Report`, `eventlog.log` and to a module's logger."""
+    """The event names in a module: what is given to `Report`, `log.write` and to a module's logger."""
     found: set[str] = set()
     assigned: dict[str, set[str]] = {}
     for node in ast.walk(ast.parse(path.read_text())):
@@ -271,7 +274,7 @@ def events_in(path: Path) -> set[str]:
         match call:
             case ast.Call(func=ast.Attribute(attr="Report") | ast.Name("Report"), args=[event, *_]):
                 pass
-            case ast.Call(func=ast.Attribute(ast.Name("eventlog"), "log"), args=[event, *_]):
+            case ast.Call(func=ast.Attribute(ast.Name("log"), "write"), args=[event, *_]):
                 pass
             case ast.Call(func=ast.Attribute(ast.Name("_LOG"), attr), args=[event, *_]) if attr != "log":
                 pass
@@ -451,4 +454,4 @@ def test_the_documented_analyzer_is_the_package_beside_it(language: str, name: s
 def test_the_unit_leaves_time_to_stop_and_does_not_restart_in_vain() -> None:
     unit = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "systemd" / "audiobatchd.service").read_text(), re.MULTILINE))
     assert float(unit["TimeoutStopSec"]) > Config().stop_grace
-    assert unit["RestartPreventExitStatus"] == str(daemon_command._CONFIG)
+    assert unit["RestartPreventExitStatus"] == str(daemon._CONFIG)

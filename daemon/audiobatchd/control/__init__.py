@@ -1,5 +1,5 @@
-"""How people and programs ask a running daemon: HTTP with JSON on a unix socket.
+"""How people and programs ask a running service: HTTP with JSON on a unix socket.
 
-`place` says where the socket is, `server` is the daemon's end, `client` everybody else's. The client knows nothing
-of the daemon but the shape of its answers.
+It owns the shapes on the socket, and both ends: `server` is the service's, `client` that of every program. The client
+knows nothing of the service but the shapes of its answers.
 """

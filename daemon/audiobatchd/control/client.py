@@ -15,10 +15,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from audiobatchd.control.place import check_length
-from audiobatchd.errors import AudiobatchError, NoDaemonError
-from audiobatchd.names import shown
-from audiobatchd.requests import (
+from audiobatchd.config.places import check_length
+from audiobatchd.control.requests import (
     CleanedLocks,
     CleanLocks,
     FolderName,
@@ -33,7 +31,9 @@ from audiobatchd.requests import (
     Survey,
     Surveyed,
 )
-from audiobatchd.status import FolderReport, Status, Trouble
+from audiobatchd.control.status import FolderReport, Status, Trouble
+from audiobatchd.errors import AudiobatchError, NoDaemonError
+from audiobatchd.vocabulary.names import shown
 
 TIMEOUT = 10.0
 """Seconds that the daemon may be silent."""

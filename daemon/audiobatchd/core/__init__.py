@@ -1,4 +1,5 @@
-"""What decides.
+"""The decisions of the service: which folder is read, measured, tried again or left, and when.
 
-Nothing in here has a clock, a file, a process, a socket or a log: `now` comes in, what is to be done goes out.
+It owns every rule and all state of datasets and folders. It has no clock, file, process, socket or log: `now` and
+events come in, actions go out.
 """

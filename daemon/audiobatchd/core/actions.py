@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from audiobatchd.core.completeness import FileMemory
+from audiobatchd.core.assessment import FileMemory
 from audiobatchd.core.messages import Job
-from audiobatchd.model import Attempt, Cause, FolderKey, WalkKind
+from audiobatchd.vocabulary.states import Attempt, Cause, FolderKey, WalkKind
 
 Field = str | int | float
 

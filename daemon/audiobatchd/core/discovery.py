@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from audiobatchd.model import EXTENSIONS, ROLES, UNREAD_EXTENSIONS
 from audiobatchd.plugin_api import FULL_MIX
+from audiobatchd.vocabulary.states import EXTENSIONS, ROLES, UNREAD_EXTENSIONS
 
 NEVER_ENTERED = frozenset({"crops", "@eaDir", "lost+found", ".stfolder"})
 _RSYNC_SUFFIX = 6

@@ -13,20 +13,20 @@ import msgspec
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.core.completeness import Offer
+from audiobatchd.core.assessment import Offer
 from audiobatchd.core.crew import Crew, Lost
-from audiobatchd.core.datasets import NO_ANSWER, Dataset
+from audiobatchd.core.dataset import NO_ANSWER, Dataset
 from audiobatchd.core.folder import Folder
-from audiobatchd.core.folders import Ledger
+from audiobatchd.core.ledger import Ledger
 from audiobatchd.core.lifecycle import DaemonState, Lifecycle
 from audiobatchd.core.messages import Job, Ready, Result, Stage
-from audiobatchd.core.news import News
 from audiobatchd.core.plan import NO_MEMORY, Memory, Plan
 from audiobatchd.core.readings import Finding, Reading
+from audiobatchd.core.reports import News
 from audiobatchd.core.rounds import Rounds
 from audiobatchd.core.slot import Assignment, Slot, SlotState
 from audiobatchd.core.tally import Tally
-from audiobatchd.model import Attempt, Cause, DatasetState, FolderKey, FolderState, Outcome, in_one_line
+from audiobatchd.vocabulary.states import Attempt, Cause, DatasetState, FolderKey, FolderState, Outcome, in_one_line
 
 _USAGE = 2
 _SIGKILL = 9

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from audiobatchd.core import actions as do
-from audiobatchd.core.completeness import FileMemory
+from audiobatchd.core.assessment import FileMemory
 from audiobatchd.core.queue import Lane
 from audiobatchd.core.settle import Settling
-from audiobatchd.model import Cause, FolderKey, FolderState, in_one_line
+from audiobatchd.vocabulary.states import Cause, FolderKey, FolderState, in_one_line
 
 
 @dataclass(slots=True)

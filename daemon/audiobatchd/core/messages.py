@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from audiobatchd.core.completeness import FileMemory, Offer, Policy
-from audiobatchd.model import RECORD_LIMIT, Cause, Outcome
+from audiobatchd.core.assessment import FileMemory, Offer, Policy
 from audiobatchd.plugin_api import Value
+from audiobatchd.vocabulary.states import RECORD_LIMIT, Cause, Outcome
 
 PACKET_LIMIT = 192 * 1024
 """No message is longer; a datagram socket's default buffer holds it."""

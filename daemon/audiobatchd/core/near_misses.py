@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from audiobatchd.core.discovery import Contents
-from audiobatchd.model import MissKind, NearMiss
-from audiobatchd.names import shown
 from audiobatchd.plugin_api import FULL_MIX
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.states import MissKind, NearMiss
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from audiobatchd.core.completeness import Offer, Policy
+from audiobatchd.core.assessment import Offer, Policy
 
 
 @dataclass(frozen=True)

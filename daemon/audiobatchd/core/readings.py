@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from audiobatchd.core.completeness import FileMemory
-from audiobatchd.model import FolderKey
+from audiobatchd.core.assessment import FileMemory
+from audiobatchd.vocabulary.states import FolderKey
 
 
 class Finding(StrEnum):

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.core.datasets import REAP_SHARE, Dataset
-from audiobatchd.core.folders import Ledger
+from audiobatchd.core.dataset import REAP_SHARE, Dataset
+from audiobatchd.core.ledger import Ledger
 from audiobatchd.core.lifecycle import Lifecycle
-from audiobatchd.core.news import News
 from audiobatchd.core.plan import Plan
-from audiobatchd.model import Cause, FolderKey, WalkKind
+from audiobatchd.core.reports import News
+from audiobatchd.vocabulary.states import Cause, FolderKey, WalkKind
 
 _WALK_SOON = 2.0
 

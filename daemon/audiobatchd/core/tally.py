@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from audiobatchd.model import Outcome
+from audiobatchd.vocabulary.states import Outcome
 
 _WINDOW = 300.0
 

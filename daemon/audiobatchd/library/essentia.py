@@ -6,17 +6,17 @@ import math
 import os
 from collections.abc import Sequence
 
-from audiobatchd import place
-from audiobatchd.core.completeness import Due
+from audiobatchd.config.places import model_directories, state_directory
+from audiobatchd.core.assessment import Due
 from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.disk.record import opened
 from audiobatchd.errors import AnalyzerFaultError, AnalyzerUnavailableError, UnmeasurableError
 from audiobatchd.library.tracks import Folder
-from audiobatchd.model import FileStamp, in_64_bits
-from audiobatchd.names import shown
 from audiobatchd.plugin_api import FULL_MIX, Value
-from audiobatchd.record import opened
-from audiobatchd.worker.bench import Bench
-from audiobatchd.worker.measure import measure
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.states import FileStamp, in_64_bits
+from audiobatchd.worker.process.analyzers import Bench
+from audiobatchd.worker.process.measure import measure
 
 _ENTRY_POINT = "classifiers"
 
@@ -41,8 +41,8 @@ class EssentiaAnalyzer:
         options = {"heads": heads, "families": families}
         given = {name: list(value) for name, value in options.items() if value is not None}
         configured = None if model_directory is None else os.fspath(model_directory)
-        state = place.state_directory(os.environ, os.getuid())
-        found = place.model_directories(configured, os.environ, state)
+        state = state_directory(os.environ, os.getuid())
+        found = model_directories(configured, os.environ, state)
         trusted = tuple(digest.removeprefix("sha256:") for digest in trusted_models)
         directories = tuple(map(str, found))
         settings = WorkerSettings((_ENTRY_POINT,), {_ENTRY_POINT: given}, directories, math.inf, trusted_models=trusted)

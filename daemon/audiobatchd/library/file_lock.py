@@ -14,7 +14,7 @@ from typing import Self
 from audiobatchd.errors import LockBusyError, LockUsageError
 from audiobatchd.library.tracks import Folder, absolute
 from audiobatchd.locks.folder_lock import FolderLock
-from audiobatchd.names import shown
+from audiobatchd.vocabulary.names import shown
 
 DEFAULT_TIMEOUT = 3600.0
 

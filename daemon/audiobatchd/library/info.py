@@ -12,18 +12,19 @@ from typing import Any
 
 import msgspec
 
-from audiobatchd import provenance, record
-from audiobatchd.core.completeness import Offer
+from audiobatchd.core import provenance
+from audiobatchd.core.assessment import Offer
 from audiobatchd.core.discovery import companions
 from audiobatchd.core.messages import WorkerSettings
-from audiobatchd.dataset import read_names
+from audiobatchd.disk import record
+from audiobatchd.disk.listing import read_names
+from audiobatchd.disk.members import decoded, is_nothing
 from audiobatchd.errors import RecordError
 from audiobatchd.library.tracks import Folder, absolute
 from audiobatchd.locks.folder_lock import FolderLock, held_here
-from audiobatchd.members import decoded, is_nothing
-from audiobatchd.model import ROLES
-from audiobatchd.names import shown
-from audiobatchd.worker.bench import make
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.states import ROLES
+from audiobatchd.worker.process.analyzers import make
 
 _BUDGET = 60.0
 

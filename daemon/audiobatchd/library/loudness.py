@@ -10,11 +10,11 @@ from audiobatchd.errors import AnalyzerFaultError, DamagedFileError, RecordError
 from audiobatchd.library.file_lock import DEFAULT_TIMEOUT
 from audiobatchd.library.info import gate_of
 from audiobatchd.library.tracks import Folder, absolute
-from audiobatchd.model import Outcome, in_one_line
-from audiobatchd.names import shown
 from audiobatchd.plugin_api import Value
-from audiobatchd.worker.bench import Bench
-from audiobatchd.worker.job import measure_anew
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.states import Outcome, in_one_line
+from audiobatchd.worker.process.analyzers import Bench
+from audiobatchd.worker.process.job import measure_anew
 
 
 def analyze_folder_loudness(folder: Folder) -> dict[str, Value]:

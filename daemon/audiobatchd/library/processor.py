@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from audiobatchd.batch import BatchStats, new_stats
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.library.file_lock import DEFAULT_TIMEOUT, FileLock
 from audiobatchd.library.resume import should_process_folder
 from audiobatchd.library.tracks import Folder
-from audiobatchd.names import shown
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.summary import BatchStats, new_stats
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from audiobatchd.batch import BatchStats, new_stats
 from audiobatchd.core.discovery import is_companion
 from audiobatchd.errors import RecordError
 from audiobatchd.library.info import companions_of, present_in
 from audiobatchd.library.tracks import Folder, absolute
 from audiobatchd.locks.observer import is_locked
-from audiobatchd.names import shown
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.summary import BatchStats, new_stats
 
 _LOG = logging.getLogger(__name__)
 

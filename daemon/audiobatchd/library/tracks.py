@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from audiobatchd.core.discovery import Contents
-from audiobatchd.dataset import read_names, walk
+from audiobatchd.disk.listing import read_names, walk
 from audiobatchd.plugin_api import FULL_MIX, STEMS
 
 Folder = str | os.PathLike[str]

@@ -15,13 +15,13 @@ import threading
 import time
 from pathlib import PurePath
 
-from audiobatchd import filesystems, interrupts, oom
+from audiobatchd.disk import filesystems, interrupts
+from audiobatchd.disk.filesystems import Kind
 from audiobatchd.errors import LockBusyError, LockLostError
-from audiobatchd.filesystems import Kind
-from audiobatchd.locks import content, kernel
-from audiobatchd.locks.content import Content, Empty, GuideText
-from audiobatchd.model import Cause
-from audiobatchd.names import shown
+from audiobatchd.locks import kernel, oom
+from audiobatchd.locks.lock_file import LIMIT, Content, Empty, GuideText, of_this_process, parse
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.states import Cause
 
 SUFFIX = ".lock"
 GUIDE_TIMEOUT = 3600.0
@@ -116,7 +116,7 @@ class FolderLock:
         to another machine; reading would not notice. Raises LockLostError, or the OSError of the write.
         """
         # Read first: writing over what somebody else signed would hide it.
-        if not self.held or os.pread(self._descriptor, content.LIMIT, 0) != self._written:
+        if not self.held or os.pread(self._descriptor, LIMIT, 0) != self._written:
             raise self._lost()
         os.pwrite(self._descriptor, self._written, 0)
         os.fsync(self._descriptor)
@@ -138,7 +138,7 @@ class FolderLock:
         """
         with contextlib.suppress(OSError):
             # Read first: it may be somebody else's by now.
-            if not self.held or os.pread(self._descriptor, content.LIMIT, 0) != self._written:
+            if not self.held or os.pread(self._descriptor, LIMIT, 0) != self._written:
                 return
             text = self._text(budget)
             # Never shorter than before: so nothing of that stays behind it, and nothing has to be cut off.
@@ -261,7 +261,7 @@ class FolderLock:
                 raise self._busy()
             if not kernel.names(self.path, descriptor):  # step 2
                 return False
-            found = content.parse(os.pread(descriptor, content.LIMIT, 0))
+            found = parse(os.pread(descriptor, LIMIT, 0))
             if found is None:
                 return False  # it became somebody's data under our hands: `_is_there` tells
             if not is_new and is_being_made(found, descriptor):
@@ -295,7 +295,7 @@ class FolderLock:
 
     def _text(self, budget: float) -> bytes:
         token = secrets.token_hex(8)
-        return content.of_this_process(self._started, budget, token, alone=self._alone, oom_kills=self._oom_kills)
+        return of_this_process(self._started, budget, token, alone=self._alone, oom_kills=self._oom_kills)
 
     def _in_words(self, error: OSError) -> OSError:
         """An error of opening the lock file; whose it is where that is the trouble."""
@@ -365,7 +365,7 @@ def is_being_made(found: Content, descriptor: int) -> bool:
 
 def _content(descriptor: int) -> Content | None:
     is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-    return content.parse(os.pread(descriptor, content.LIMIT, 0)) if is_file else None
+    return parse(os.pread(descriptor, LIMIT, 0)) if is_file else None
 
 
 @atexit.register

@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from audiobatchd import filesystems
-from audiobatchd.filesystems import Kind
-from audiobatchd.locks import content, kernel
-from audiobatchd.locks.content import Content, Empty, GuideText, Holder
+from audiobatchd.disk import filesystems
+from audiobatchd.disk.filesystems import Kind
+from audiobatchd.locks import kernel, lock_file
 from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, guide_lives, guides_path_of, is_guides_of, path_of
+from audiobatchd.locks.lock_file import Content, Empty, GuideText, Holder
 
 
 class LockState(StrEnum):
@@ -53,7 +53,7 @@ def observe(path: str, guide_timeout: float = GUIDE_TIMEOUT) -> Observation | No
         raise
     try:
         status = os.fstat(descriptor)
-        found = content.parse(os.pread(descriptor, content.LIMIT, 0)) if stat.S_ISREG(status.st_mode) else None
+        found = lock_file.parse(os.pread(descriptor, lock_file.LIMIT, 0)) if stat.S_ISREG(status.st_mode) else None
         if found is None:
             return None
         kind = filesystems.kind_of(descriptor)

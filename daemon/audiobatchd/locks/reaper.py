@@ -7,11 +7,11 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from audiobatchd.dataset import read_names
-from audiobatchd.filesystems import Kind
-from audiobatchd.locks import content, kernel
-from audiobatchd.locks.content import Empty, GuideText, Holder
+from audiobatchd.disk.filesystems import Kind
+from audiobatchd.disk.listing import read_names
+from audiobatchd.locks import kernel
 from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, SUFFIX, give_back, guides_path_of, is_being_made, path_of
+from audiobatchd.locks.lock_file import LIMIT, Empty, GuideText, Holder, parse
 from audiobatchd.locks.observer import LockState, Observation, holder_in_words, observe
 
 
@@ -159,7 +159,7 @@ def _remove_held(observation: Observation, descriptor: int, reason: str, terms: 
         return Removal(path, reason, "somebody took it meanwhile")
     if not kernel.names(path, descriptor):
         return Removal(path, reason)
-    if content.parse(os.pread(descriptor, content.LIMIT, 0)) != observation.content:
+    if parse(os.pread(descriptor, LIMIT, 0)) != observation.content:
         return Removal(path, reason, "somebody wrote to it meanwhile")
     if is_being_made(observation.content, descriptor):
         return Removal(path, reason, "somebody is just making it")

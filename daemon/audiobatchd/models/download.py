@@ -23,9 +23,9 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from audiobatchd.errors import ModelError, UsageError
-from audiobatchd.models.content import LARGEST, Check, sha256_of
+from audiobatchd.models.graph_file import LARGEST, Check, sha256_of
 from audiobatchd.models.part import Origin, Part, arriving, boot
-from audiobatchd.names import shown
+from audiobatchd.vocabulary.names import shown
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that have arrived, and how many there will be, where the server says so."""

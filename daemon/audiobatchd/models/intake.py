@@ -13,12 +13,12 @@ from pathlib import Path
 
 from audiobatchd.errors import ModelError, UsageError
 from audiobatchd.models import pins, store
-from audiobatchd.models.content import check_graph, check_metadata, check_of, opened, sha256_of
 from audiobatchd.models.download import Progress, Terms, Wanted, download
+from audiobatchd.models.graph_file import check_graph, check_metadata, check_of, opened, sha256_of
 from audiobatchd.models.manifest import OFFICIAL, Model
 from audiobatchd.models.part import Part, arriving, make_directory
 from audiobatchd.models.store import Files, State
-from audiobatchd.names import shown
+from audiobatchd.vocabulary.names import shown
 
 _CHUNK = 1 << 20
 

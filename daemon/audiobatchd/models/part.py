@@ -17,9 +17,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from audiobatchd import bounded
+from audiobatchd.disk import bounded
 from audiobatchd.errors import ModelError
-from audiobatchd.names import shown
+from audiobatchd.vocabulary.names import shown
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _Identity = tuple[int, int, int] | None

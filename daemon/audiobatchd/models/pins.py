@@ -13,9 +13,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from audiobatchd import bounded
+from audiobatchd.disk import bounded
 from audiobatchd.errors import ModelError
-from audiobatchd.names import shown
+from audiobatchd.vocabulary.names import shown
 
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 _LARGEST = 1 << 16

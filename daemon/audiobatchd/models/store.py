@@ -14,9 +14,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from audiobatchd.errors import ModelError
-from audiobatchd.models import content, pins
+from audiobatchd.models import graph_file, pins
 from audiobatchd.models.manifest import BY_NAME
-from audiobatchd.names import shown
+from audiobatchd.vocabulary.names import shown
 
 GRAPH, METADATA, PINS = ".pb", ".json", ".sha256"
 # What a name may look like: sha256sum, addresses and terminals take it as it is.
@@ -138,8 +138,8 @@ def examine(files: Files, trusted: Collection[str] = ()) -> Verdict:
     digests: dict[str, str] = {}
     try:
         for path in files.both:
-            content.check_of(path.name)(path)
-            digests[path.name] = content.sha256_of(path)
+            graph_file.check_of(path.name)(path)
+            digests[path.name] = graph_file.sha256_of(path)
             _compare(files, path, digests[path.name], trusted)
         graph = digests[files.graph.name]
         if published(files).get(files.graph.name) == graph:
@@ -154,7 +154,7 @@ def examine(files: Files, trusted: Collection[str] = ()) -> Verdict:
 
 def vouch(path: Path, digest: str, trusted: Collection[str] = ()) -> None:
     """Raise ModelError where `examine` would call a model wrong for its file at `path`, whose SHA-256 is `digest`."""
-    content.check_of(path.name)(path)
+    graph_file.check_of(path.name)(path)
     try:
         _compare(Files(path.stem, path.parent), path, digest, trusted)
     except ModelError as error:

@@ -1,1 +1,4 @@
-"""The worker process: one job at a time, the only place where audio is decoded and analyzers run."""
+"""Worker processes: `pool` starts, watches and ends those of the service, `questions` starts one for a single question.
+
+It owns the processes from outside. What runs inside of one is in `process`, which neither of them imports.
+"""

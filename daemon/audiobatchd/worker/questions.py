@@ -1,176 +1,103 @@
-"""What a worker process answers that is started for one question: JSON in its last line; loading may print anything."""
+"""A worker process for one question: what the analyzers offer, which features there are, what a file measures.
+
+Analyzers are anybody's code, load slowly, and may crash on a file: nobody who asks runs them in a process of its own.
+"""
 
 from __future__ import annotations
 
-import os
-import stat
+import subprocess
 import sys
+from typing import TypeVar
 
 import msgspec
+from msgspec import Struct
 
-from audiobatchd.core.completeness import Due, Offer
-from audiobatchd.core.messages import Result, WorkerSettings
-from audiobatchd.dataset import read_folder
-from audiobatchd.errors import (
-    DamagedFileError,
-    LockBusyError,
-    LockLostError,
-    SourceChangedError,
-    UsageError,
-)
-from audiobatchd.locks.folder_lock import FolderLock
-from audiobatchd.model import ROLES, FileStamp, in_64_bits
-from audiobatchd.names import shown
-from audiobatchd.one_off import Answer, KnownFeature, Request
-from audiobatchd.plugin_api import FULL_MIX
-from audiobatchd.record import opened
-from audiobatchd.worker.bench import Bench, hindrance, make
-from audiobatchd.worker.job import measure_anew
-from audiobatchd.worker.measure import measure
+from audiobatchd.core.assessment import Offer
+from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.errors import AudiobatchError
+from audiobatchd.plugin_api import Value
 
-_BUDGET = 3600.0
-"""In seconds: what the lock of a folder announces while somebody has it analyzed by hand."""
+_LOADING = 120.0
+_T = TypeVar("_T")
 
 
-def answer(verb: str, settings: str, details: list[str]) -> None:
-    """Print the answer to `offers`, `features` or `analyze` with these settings (JSON)."""
-    terms = msgspec.json.decode(settings, type=WorkerSettings)
-    match verb:
-        case "offers":
-            found: object = Bench.load(terms).offers
-        case "features":
-            found = _features(terms)
-        case _:
-            found = _analysis(Bench.load(terms), msgspec.json.decode(details[0], type=Request))
-    sys.stdout.write("\n" + msgspec.json.encode(found).decode())
+class KnownFeature(Struct, frozen=True):
+    """One feature, with the analyzer that gives it; see `plugin_api.Feature`."""
+
+    analyzer: str
+    version: int
+    name: str
+    unit: str
+    description: str
+    bounds: str
+    source: str
+    unavailable: str | None = None
+    """Why it cannot be measured on this machine."""
 
 
-def _features(settings: WorkerSettings) -> list[KnownFeature]:
-    return [
-        KnownFeature(
-            made.name, made.version, each.name, each.unit, each.description, each.bounds, each.source, unavailable
-        )
-        for made in make(settings)
-        if not isinstance(made, Offer)
-        for unavailable in [hindrance(made)]
-        for role in ROLES
-        for each in made.features(role)
+class Request(Struct, frozen=True):
+    """Measure the source files of the folder `path`, or the one file at `path`, which is absolute.
+
+    `features` are those wanted, all where there are none. `save`: into the record, under the folder's lock.
+    """
+
+    path: str
+    features: tuple[str, ...] = ()
+    save: bool = False
+
+
+class Answer(Struct, frozen=True):
+    """What was measured, and what was not, with the reasons.
+
+    `unmeasurable` and `unavailable` go by feature or analyzer, `failures` by file ("" where it is no one file's).
+    `units` are of every feature in `values`. `refused` is for a request that cannot be.
+    """
+
+    values: dict[str, Value] = {}
+    files: dict[str, str] = {}
+    unmeasurable: dict[str, str] = {}
+    unavailable: dict[str, str] = {}
+    failures: dict[str, str] = {}
+    units: dict[str, str] = {}
+    refused: str = ""
+
+
+def offers(settings: WorkerSettings) -> tuple[Offer, ...]:
+    """What a worker with these settings would offer. Raises AudiobatchError where it cannot offer anything."""
+    return _ask(["offers"], settings, tuple[Offer, ...], _LOADING)
+
+
+def features(settings: WorkerSettings) -> tuple[KnownFeature, ...]:
+    """All features of the analyzers, whether these can be loaded here or not. Raises AudiobatchError."""
+    return _ask(["features"], settings, tuple[KnownFeature, ...], _LOADING)
+
+
+def analyze(settings: WorkerSettings, request: Request) -> Answer:
+    """Measure what `request` says, however long it takes. Raises AudiobatchError where the process dies of it."""
+    return _ask(["analyze", msgspec.json.encode(request).decode()], settings, Answer, None)
+
+
+def _how(code: int) -> str:
+    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _ask(question: list[str], settings: WorkerSettings, answer: type[_T], timeout: float | None) -> _T:
+    verb, *details = question
+    command = [
+        sys.executable,
+        "-m",
+        "audiobatchd.worker.process",
+        verb,
+        msgspec.json.encode(settings).decode(),
+        *details,
     ]
-
-
-def _analysis(bench: Bench, request: Request) -> Answer:
     try:
-        return _Analysis(bench, request).answer()
-    except (UsageError, LockBusyError, LockLostError) as error:
-        return Answer(refused=str(error))
-    except OSError as error:
-        return Answer(refused=f"cannot read {shown(request.path)}: {error.strerror}")
-
-
-class _Analysis:
-    """One request: a folder's source files, or one file, which may be one of them."""
-
-    def __init__(self, bench: Bench, request: Request) -> None:
-        self._bench = bench
-        self._request = request
-        path = os.path.normpath(request.path)
-        self._file = b"" if stat.S_ISDIR(os.stat(path).st_mode) else os.fsencode(os.path.basename(path))
-        self._folder = os.path.dirname(path) if self._file else path
-        self._stamps = self._found()
-        self._wanted = self._names()
-
-    def answer(self) -> Answer:
-        """Measure; the answer is confined to the features that are wanted."""
-        found = self._saved() if self._request.save else self._measured()
-        return msgspec.structs.replace(
-            found,
-            values={name: value for name, value in found.values.items() if name in self._wanted},
-            files={name: text for name, text in found.files.items() if name in self._wanted},
-            unmeasurable={name: why for name, why in found.unmeasurable.items() if name in self._wanted},
-            units=self._units(),
-            unavailable={
-                offer.name: offer.unavailable
-                for offer in self._bench.offers
-                if offer.unavailable is not None and (not self._request.features or self._gives(offer))
-            },
-        )
-
-    def _found(self) -> dict[str, FileStamp]:
-        """The files to measure, by role. Raises UsageError where there are none."""
-        listing = read_folder(self._folder)
-        if not self._file:
-            if not listing.contents.is_track:
-                message = f"no track folder: there is no full mix in {shown(self._folder)}"
-                raise UsageError(message)
-            return listing.stamps
-        for role, stamp in listing.stamps.items():
-            if stamp.name == self._file:
-                return {role: stamp}
-        if self._request.save:
-            message = f"cannot save: {shown(self._request.path)} is no source file of a track folder"
-            raise UsageError(message)
-        status = os.stat(os.path.join(os.fsencode(self._folder), self._file))
-        return {FULL_MIX: FileStamp(self._file, status.st_size, in_64_bits(status.st_mtime_ns))}
-
-    def _names(self) -> frozenset[str]:
-        offered = {name for offer in self._bench.offers for names in offer.features.values() for name in names}
-        unknown = [name for name in self._request.features if name not in offered]
-        if unknown:
-            message = f"unknown feature: {', '.join(map(shown, unknown))} (there are: {', '.join(sorted(offered))})"
-            raise UsageError(message)
-        here = {name for offer in self._bench.offers for role in self._stamps for name in offer.features.get(role, ())}
-        return frozenset(here & set(self._request.features) if self._request.features else here)
-
-    def _units(self) -> dict[str, str]:
-        return {
-            each.name: each.unit
-            for analyzer in self._bench.analyzers.values()
-            for role in self._stamps
-            for each in analyzer.features(role)
-        }
-
-    def _gives(self, offer: Offer) -> bool:
-        return any(name in self._wanted for names in offer.features.values() for name in names)
-
-    def _saved(self) -> Answer:
-        lock = FolderLock(self._folder, _BUDGET)
-        lock.acquire()
-        try:
-            result = measure_anew(self._folder, lock.gate, self._bench, tuple(sorted(self._wanted)))
-        finally:
-            lock.release()
-        return _told(result)
-
-    def _measured(self) -> Answer:
-        answer = Answer()
-        with opened(self._folder) as descriptor:
-            for role, stamp in self._stamps.items():
-                self._measure(descriptor, role, stamp, answer)
-        return answer
-
-    def _measure(self, descriptor: int, role: str, stamp: FileStamp, answer: Answer) -> None:
-        due = tuple(
-            Due(offer.name)
-            for offer in self._bench.offers
-            if offer.unavailable is None and self._wanted.intersection(offer.features.get(role, ()))
-        )
-        if not due:
-            return
-        try:
-            result = measure(descriptor, role, stamp, due, self._bench, lambda _doing, _seconds: None)
-        except DamagedFileError as error:
-            answer.failures[stamp.shown] = str(error)
-        except SourceChangedError:
-            answer.failures[stamp.shown] = "it changed while it was read"
-        except OSError as error:
-            answer.failures[stamp.shown] = f"cannot read it: {error.strerror}"
-        else:
-            answer.values.update(result.values)
-            answer.files.update(result.files)
-            answer.unmeasurable.update(result.unmeasurable)
-            if result.faults:
-                answer.failures[stamp.shown] = "; ".join(result.faults.values())
-
-
-def _told(result: Result) -> Answer:
-    return Answer(values=dict(result.values), unmeasurable=dict(result.unmeasurable), failures=dict(result.reasons))
+        done = subprocess.run(command, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
+        return msgspec.json.decode(done.stdout.rpartition(b"\n")[2], type=answer)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        message = f"cannot ask the analyzers: {error}"
+        raise AudiobatchError(message) from error
+    except msgspec.MsgspecError as error:
+        last = done.stderr.decode(errors="backslashreplace").strip().rpartition("\n")[2]
+        message = f"cannot ask the analyzers: {last or _how(done.returncode)}"
+        raise AudiobatchError(message) from error

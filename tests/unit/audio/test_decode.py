@@ -15,8 +15,8 @@ import pytest
 from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import SourceFile, digest
 from audiobatchd.errors import UnmeasurableError
-from audiobatchd.model import EXTENSIONS
 from audiobatchd.plugin_api import Audio
+from audiobatchd.vocabulary.states import EXTENSIONS
 from support.audio_files import CONTAINERS, Samples, music, path_of, quantized, tone, write_audio
 
 Decoded = Callable[[Path], Audio]

@@ -9,7 +9,7 @@ import pytest
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
 from audiobatchd.core.slot import SlotState
-from audiobatchd.model import FolderState, Outcome
+from audiobatchd.vocabulary.states import FolderState, Outcome
 from support.core_rig import Rig, jobs, key, only, plan, reading, reports
 
 GIB = 1 << 30

@@ -8,8 +8,8 @@ import pytest
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.core.completeness import FileMemory
-from audiobatchd.core.datasets import PASS
+from audiobatchd.core.assessment import FileMemory
+from audiobatchd.core.dataset import PASS
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.lifecycle import DaemonState
 from audiobatchd.core.messages import Ready, Result, Stage
@@ -17,7 +17,7 @@ from audiobatchd.core.plan import Memory
 from audiobatchd.core.queue import Lane
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import SlotState
-from audiobatchd.model import DatasetState, FolderState, MissKind, NearMiss, Outcome, WalkKind
+from audiobatchd.vocabulary.states import DatasetState, FolderState, MissKind, NearMiss, Outcome, WalkKind
 from support.core_rig import (
     DATASET,
     MISSING_ROOT,

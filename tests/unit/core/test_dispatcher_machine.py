@@ -19,15 +19,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from audiobatchd.core import actions as do
-from audiobatchd.core import datasets
+from audiobatchd.core import dataset as datasets
 from audiobatchd.core import events as on
-from audiobatchd.core.completeness import FileMemory, judges
+from audiobatchd.core.assessment import FileMemory, judges
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.messages import Job, Ready, Result
 from audiobatchd.core.plan import Plan
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import SlotState
-from audiobatchd.model import Cause, FolderKey, FolderState, Outcome, WalkKind
+from audiobatchd.vocabulary.states import Cause, FolderKey, FolderState, Outcome, WalkKind
 from support.core_rig import SETTLE, offer, plan, reading, stamp, walked
 
 DATASETS = ("/a", "/b")

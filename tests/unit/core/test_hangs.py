@@ -8,10 +8,10 @@ import pytest
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.core.datasets import NO_ANSWER
+from audiobatchd.core.dataset import NO_ANSWER
 from audiobatchd.core.messages import Stage
 from audiobatchd.core.slot import SlotState
-from audiobatchd.model import Cause, DatasetState, FolderState, Outcome, WalkKind, WatchReport
+from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState, Outcome, WalkKind, WatchReport
 from support.core_rig import Rig, jobs, key, only, plan, reading, reads, reports
 
 FAR, NEAR = "/far", "/near"

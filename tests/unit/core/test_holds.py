@@ -9,12 +9,12 @@ import pytest
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.core.datasets import BARRED, ROW
+from audiobatchd.core.dataset import BARRED, ROW
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.messages import Result
 from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding
-from audiobatchd.model import Cause, DatasetState, FolderKey, FolderState, Outcome, WalkKind, WatchReport
+from audiobatchd.vocabulary.states import Cause, DatasetState, FolderKey, FolderState, Outcome, WalkKind, WatchReport
 from support.core_rig import DATASET, SETTLE, Rig, came_by, jobs, key, only, plan, reading, reports, walked
 
 NAMES = "ABCDEFGHIJKL"

@@ -8,7 +8,7 @@ import msgspec
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.model import FolderState
+from audiobatchd.vocabulary.states import FolderState
 from support.core_rig import DATASET, Rig, jobs, key, only, plan, reading, reads, reports
 
 GIB = 1 << 30

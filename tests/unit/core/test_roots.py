@@ -12,7 +12,7 @@ from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.events import RescanAsked, RootSeen, Walked, WalkRead
 from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding
-from audiobatchd.model import DatasetState, WalkKind, WatchReport
+from audiobatchd.vocabulary.states import DatasetState, WalkKind, WatchReport
 from support.core_rig import (
     DATASET,
     MISSING_ROOT,

@@ -12,8 +12,9 @@ from typing import NoReturn
 
 import pytest
 
-from audiobatchd import FileLock, interrupts
-from audiobatchd.filesystems import Kind
+from audiobatchd import FileLock
+from audiobatchd.disk import interrupts
+from audiobatchd.disk.filesystems import Kind
 from audiobatchd.locks import folder_lock
 from support.service import leftovers
 

@@ -12,8 +12,7 @@ import pytest
 
 from audiobatchd import BatchProcessor, FileLock, has_features, read_info, save_to_info
 from audiobatchd.errors import DamagedFileError
-from audiobatchd.locks import content
-from audiobatchd.locks.content import Holder
+from audiobatchd.locks.lock_file import Holder, parse
 from support.audio_files import path_of
 from support.service import leftovers
 
@@ -130,7 +129,7 @@ def test_the_timeout_is_what_others_are_told_and_nothing_else(
     told: list[object] = []
 
     def read_the_lock(folder: Path) -> None:
-        told.append(content.parse(folder.with_name(f"{folder.name}.lock").read_bytes()))
+        told.append(parse(folder.with_name(f"{folder.name}.lock").read_bytes()))
 
     processor = BatchProcessor() if given is None else BatchProcessor(lock_timeout=given)
     processor.process_batch(songs[:1], read_the_lock)

@@ -21,9 +21,9 @@ from audiobatchd import (
     save_to_info,
     should_process_folder,
 )
-from audiobatchd.locks import content
 from audiobatchd.locks.folder_lock import guides_path_of
-from audiobatchd.survey import Keys, survey
+from audiobatchd.locks.lock_file import of_this_process
+from audiobatchd.scan.survey import Keys, survey
 from support.audio_files import path_of
 
 Held = Callable[[Path], AbstractContextManager[object]]
@@ -180,7 +180,7 @@ def _nothing(lock: Path) -> None:
 
 
 def _ours_of_the_dead(lock: Path) -> None:
-    lock.write_bytes(content.of_this_process(0.0, 1.0, "token"))
+    lock.write_bytes(of_this_process(0.0, 1.0, "token"))
 
 
 def _guide_s_of_the_dead(lock: Path) -> None:

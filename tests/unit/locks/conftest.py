@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from audiobatchd import filesystems
-from audiobatchd.filesystems import Kind
-from unit.locks.lock_rig import StartPeer, descriptors, peers
+from audiobatchd.disk import filesystems
+from audiobatchd.disk.filesystems import Kind
+from support.lock_rig import StartPeer, descriptors, peers
 
 
 @pytest.fixture(autouse=True)

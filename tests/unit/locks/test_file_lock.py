@@ -18,12 +18,12 @@ from typing import NoReturn
 import pytest
 
 from audiobatchd import FileLock
+from audiobatchd.disk.filesystems import Kind
 from audiobatchd.errors import LockUsageError
-from audiobatchd.filesystems import Kind
 from audiobatchd.library import file_lock
 from audiobatchd.locks import folder_lock, kernel
+from support.lock_rig import BUSY, GOT, StartPeer, attempt, fails, guides_text, holder, lock_path
 from support.service import eventually
-from unit.locks.lock_rig import BUSY, GOT, StartPeer, attempt, fails, guides_text, holder, lock_file
 
 PATIENCE = 30.0
 
@@ -44,7 +44,7 @@ def _nobody_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_guides_pattern(track: Path) -> None:
     seen = []
     with FileLock(track) as lock:
-        seen += [lock.acquired, lock_file(track).exists()]
+        seen += [lock.acquired, lock_path(track).exists()]
         with FileLock(track) as other:
             seen += [lock.acquired, other.acquired]
         assert attempt(track) == BUSY
@@ -85,7 +85,7 @@ def test_another_process(track: Path, start: StartPeer) -> None:
 def test_a_folder_has_one_lock_however_it_is_spelt(track: Path, spell: Callable[[Path], str | Path]) -> None:
     with FileLock(spell(track)) as lock:
         assert lock.acquired
-        assert lock_file(track).exists()
+        assert lock_path(track).exists()
         assert not FileLock(track).acquire()
 
 
@@ -94,7 +94,7 @@ def test_a_relative_path_is_of_the_moment_when_it_was_given(track: Path, monkeyp
     here, named = FileLock("."), FileLock("../Track")
     monkeypatch.chdir("/")
     assert here.acquire()
-    assert lock_file(track).exists()
+    assert lock_path(track).exists()
     assert not named.acquire()
     here.release()
 
@@ -115,9 +115,9 @@ def replaced_by_a_file(folder: Path) -> None:
 REFUSALS = {
     "no folder": Refusal(Path.rmdir, FileNotFoundError),
     "a file": Refusal(replaced_by_a_file, NotADirectoryError),
-    "data of that name": Refusal(lambda folder: lock_file(folder).write_text("[[package]]\n"), PermissionError),
-    "a directory of that name": Refusal(lambda folder: lock_file(folder).mkdir(), PermissionError),
-    "a link of that name": Refusal(lambda folder: lock_file(folder).symlink_to("nowhere"), OSError),
+    "data of that name": Refusal(lambda folder: lock_path(folder).write_text("[[package]]\n"), PermissionError),
+    "a directory of that name": Refusal(lambda folder: lock_path(folder).mkdir(), PermissionError),
+    "a link of that name": Refusal(lambda folder: lock_path(folder).symlink_to("nowhere"), OSError),
 }
 
 
@@ -156,7 +156,7 @@ def test_an_old_lock_that_is_held_is_never_taken_away(track: Path, start: StartP
     peer = start(track)
     peer.does(f"lock = FileLock(folder, float('{timeout}')); time.time = lambda: 0.0")
     assert peer.does("lock.acquire()") is True
-    os.utime(lock_file(track), (0, 0))
+    os.utime(lock_path(track), (0, 0))
     assert FileLock(track, 0.0).acquire() is False
     assert FileLock(track, timeout).acquire() is False
     assert peer.does("lock.acquired") is True
@@ -167,7 +167,7 @@ def test_an_old_lock_that_is_held_is_never_taken_away(track: Path, start: StartP
 
 @pytest.mark.parametrize("left", [holder(started=0.0), guides_text(Path("Track"), os.getpid())], ids=["ours", "guide"])
 def test_what_the_dead_left_holds_up_nobody(track: Path, left: bytes) -> None:
-    lock_file(track).write_bytes(left)
+    lock_path(track).write_bytes(left)
     with FileLock(track, timeout=1e9) as lock:
         assert lock.acquired
     assert os.listdir(track.parent) == ["Track"]
@@ -283,7 +283,7 @@ def test_of_many_threads_with_a_lock_each_one_gets_it(track: Path) -> None:
         assert [lock.acquired for lock in locks] == answers
         for lock in locks:
             lock.release()
-        assert not lock_file(track).exists()
+        assert not lock_path(track).exists()
 
 
 def test_a_thread_that_comes_while_another_is_taking_it(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -392,7 +392,7 @@ def test_a_lock_whose_object_goes_is_given_back(track: Path, lose: Callable[[Pat
     with pytest.warns(ResourceWarning, match="went while it was acquired: its lock was given back"):
         lose(track)
     assert attempt(track) == GOT
-    assert not lock_file(track).exists()
+    assert not lock_path(track).exists()
 
 
 def test_a_warning_that_is_an_error_gives_it_back_all_the_same(track: Path) -> None:
@@ -442,4 +442,4 @@ def test_neither_the_end_nor_a_child_of_a_fork_warns(track: Path, script: str, o
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, out, "")
     assert attempt(track) == GOT
-    assert not lock_file(track).exists()
+    assert not lock_path(track).exists()

@@ -16,11 +16,11 @@ import msgspec
 import pytest
 
 from audiobatchd.errors import LockBusyError, LockLostError
-from audiobatchd.locks import content, kernel
-from audiobatchd.locks.content import Content, Empty, GuideText, Holder
+from audiobatchd.locks import kernel, lock_file
 from audiobatchd.locks.folder_lock import FolderLock, guides_path_of, held_here, path_of
+from audiobatchd.locks.lock_file import Content, Empty, GuideText, Holder
 from audiobatchd.locks.observer import LockState
-from unit.locks.lock_rig import (
+from support.lock_rig import (
     BUDGET,
     BUSY,
     GOT,
@@ -32,8 +32,8 @@ from unit.locks.lock_rig import (
     guides_text,
     held,
     holder,
-    lock_file,
     lock_of,
+    lock_path,
     overwrite,
     state_of,
 )
@@ -46,7 +46,7 @@ NO_OVERRIDE = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--in
 
 
 def test_the_protocol_step_by_step(track: Path, start: StartPeer) -> None:
-    path, other = lock_file(track), start(track)
+    path, other = lock_path(track), start(track)
     lock = lock_of(track)
     assert (lock.held, path.exists()) == (False, False)
 
@@ -55,12 +55,12 @@ def test_the_protocol_step_by_step(track: Path, start: StartPeer) -> None:
     assert lock.predecessor == Empty()
     assert path.stat().st_mode & 0o003 == 0, "anybody may see that it is locked, and no more"
     assert (state_of(track), other.does("acquire()"), attempt(track)) == (LockState.ACTIVE, BUSY, BUSY)
-    told = content.parse(path.read_bytes())
+    told = lock_file.parse(path.read_bytes())
     assert isinstance(told, Holder)
     assert (told.v, told.host, told.pid, told.budget_s) == (1, socket.gethostname(), os.getpid(), BUDGET)
     assert abs(told.started - time.time()) < 60
     lock.gate()
-    assert content.parse(path.read_bytes()) == told
+    assert lock_file.parse(path.read_bytes()) == told
 
     lock.release()
     assert (lock.held, path.exists(), state_of(track)) == (False, False, None)
@@ -77,14 +77,14 @@ def test_every_holding_has_a_token_of_its_own(track: Path) -> None:
     lock = lock_of(track)
     for _ in range(3):
         lock.acquire()
-        tokens.add(msgspec.json.decode(lock_file(track).read_bytes())["token"])
+        tokens.add(msgspec.json.decode(lock_path(track).read_bytes())["token"])
         lock.release()
     assert len(tokens) == 3
 
 
 def told_in(track: Path) -> Holder:
     """What the lock says now."""
-    found = content.parse(lock_file(track).read_bytes())
+    found = lock_file.parse(lock_path(track).read_bytes())
     assert isinstance(found, Holder)
     return found
 
@@ -108,9 +108,9 @@ def test_announcing_begins_a_new_count_and_keeps_the_lock(track: Path, budget: f
 def test_announcing_writes_over_nothing_of_another_holder(track: Path) -> None:
     lock = held(track)
     theirs = holder(pid=1)
-    overwrite(lock_file(track), theirs)
+    overwrite(lock_path(track), theirs)
     lock.announce(1.0)
-    assert lock_file(track).read_bytes() == theirs
+    assert lock_path(track).read_bytes() == theirs
     with pytest.raises(LockLostError):
         lock.gate()
     lock.release()
@@ -118,11 +118,11 @@ def test_announcing_writes_over_nothing_of_another_holder(track: Path) -> None:
 
 def test_announcing_without_holding_does_nothing(track: Path) -> None:
     lock_of(track).announce(1.0)
-    assert not lock_file(track).exists()
+    assert not lock_path(track).exists()
 
 
 def test_other_kinds_of_locks_and_ours_see_each_other(track: Path, start: StartPeer) -> None:
-    path, other = lock_file(track), start(track)
+    path, other = lock_path(track), start(track)
     other.does("import fasteners")
     lock = held(track)
     assert other.does("fasteners.InterProcessLock(path).acquire(blocking=False)") is False
@@ -140,8 +140,8 @@ def test_other_kinds_of_locks_and_ours_see_each_other(track: Path, start: StartP
 
 def test_closing_the_file_elsewhere_in_the_process_does_not_lose_the_lock(track: Path, start: StartPeer) -> None:
     lock = held(track)
-    lock_file(track).read_bytes()
-    with lock_file(track).open("r+b") as file:
+    lock_path(track).read_bytes()
+    with lock_path(track).open("r+b") as file:
         file.read()
     assert start(track).does("acquire()") == BUSY
     lock.release()
@@ -173,7 +173,7 @@ def test_the_locks_of_this_process_are_known_by_folder(track: Path) -> None:
     assert held_here(os.fspath(track)) is None
     first = held(track)
     assert held_here(f"{track}/") is first
-    lock_file(track).unlink()
+    lock_path(track).unlink()
     second = held(track)
     first.release()
     assert held_here(os.fspath(track)) is second, "the other one's release is none of its business"
@@ -212,7 +212,7 @@ ENDS = [
 @pytest.mark.parametrize("end", ENDS, ids=lambda end: end.name)
 def test_the_end_of_a_holder(end: End, track: Path, start: StartPeer) -> None:
     peer = start(track).holds()
-    written = content.parse(lock_file(track).read_bytes())
+    written = lock_file.parse(lock_path(track).read_bytes())
     child = None
     if "_exit" in end.does:
         peer.leaves(end.does)
@@ -237,7 +237,7 @@ def test_the_end_of_a_holder(end: End, track: Path, start: StartPeer) -> None:
 
 
 def test_the_predecessor_is_forgotten_with_the_next_acquiring(track: Path) -> None:
-    lock_file(track).write_bytes(holder())
+    lock_path(track).write_bytes(holder())
     lock, predecessors = lock_of(track), []
     for _ in range(2):
         lock.acquire()
@@ -266,8 +266,8 @@ LEFT = [
     Left("of another boot", holder(boot_id="00000000-0000-0000-0000-000000000000")),
     Left("of another machine", holder(host="elsewhere")),
     Left("started in the future", holder(started=1e12)),
-    Left("with an endless budget", content.of_this_process(0.0, float("inf"), "t")),
-    Left("with a budget that is no number", content.of_this_process(0.0, float("nan"), "t")),
+    Left("with an endless budget", lock_file.of_this_process(0.0, float("inf"), "t")),
+    Left("with a budget that is no number", lock_file.of_this_process(0.0, float("nan"), "t")),
     Left("of a later version", holder(v=2, more=[1, {"a": None}])),
     Left("killed between writing and cutting", holder() + b'"token":"longer"}\n'),
     Left("killed over a guide's text", holder() + b"ted: 2026-11-24\nPID: 1\nFile: Track\n"),
@@ -283,17 +283,17 @@ def test_what_nobody_holds_is_taken_over_at_once(
     left: Left, track: Path, monkeypatch: pytest.MonkeyPatch, start: StartPeer
 ) -> None:
     monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("a PID proves nothing"))
-    lock_file(track).write_bytes(left.content)
-    os.utime(lock_file(track), (0, 0))
+    lock_path(track).write_bytes(left.content)
+    os.utime(lock_path(track), (0, 0))
     assert state_of(track) is left.state
     lock = held(track)
     assert isinstance(lock.predecessor, left.tells)
     lock.gate()
-    now = content.parse(lock_file(track).read_bytes())
+    now = lock_file.parse(lock_path(track).read_bytes())
     assert isinstance(now, Holder)
     assert now.token not in {"t", MARK}
     lock.release()
-    assert not lock_file(track).exists()
+    assert not lock_path(track).exists()
     monkeypatch.undo()
 
 
@@ -377,7 +377,7 @@ def test_the_gate_is_closed_once_lock_or_folder_is_lost(tmp_path: Path, harm: Ca
     folder.mkdir(parents=True)
     lock = held(folder)
     lock.gate()
-    harm(lock_file(folder))
+    harm(lock_path(folder))
     for _ in range(2):
         with pytest.raises(LockLostError):
             lock.gate()
@@ -398,11 +398,11 @@ KEPT: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("name", KEPT)
 def test_the_gate_is_open_whatever_else_changes(track: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     lock = held(track)
-    KEPT[name](lock_file(track))
+    KEPT[name](lock_path(track))
     monkeypatch.setattr(socket, "gethostname", lambda: "renamed")
     lock.gate()
     lock.release()
-    assert not lock_file(track).exists()
+    assert not lock_path(track).exists()
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOSPC])
@@ -421,7 +421,7 @@ def test_a_write_that_fails_closes_the_gate(
 
 def test_the_lock_of_another_after_a_removal_by_hand_is_left_alone(track: Path, start: StartPeer) -> None:
     lock, other = held(track), start(track)
-    lock_file(track).unlink()
+    lock_path(track).unlink()
     other.holds()
     with pytest.raises(LockLostError):
         lock.gate()
@@ -429,16 +429,16 @@ def test_the_lock_of_another_after_a_removal_by_hand_is_left_alone(track: Path, 
     assert other.does("lock.gate()") is None
     assert attempt(track) == BUSY
     assert other.does("lock.release()") is None
-    assert not lock_file(track).exists()
+    assert not lock_path(track).exists()
 
 
 @pytest.mark.parametrize("make", [Path.touch, lambda path: path.write_text("[[package]]\n"), Path.mkdir])
 def test_what_somebody_put_in_place_of_a_held_lock_stays(track: Path, make: Callable[[Path], object]) -> None:
     lock = held(track)
-    replace(lock_file(track), make)
-    before = lock_file(track).lstat()
+    replace(lock_path(track), make)
+    before = lock_path(track).lstat()
     lock.release()
-    assert lock_file(track).lstat() == before
+    assert lock_path(track).lstat() == before
 
 
 # Files that are no locks
@@ -484,7 +484,7 @@ def test_what_is_no_lock_is_refused_and_not_even_opened_for_writing(
 ) -> None:
     make, error = FOREIGN[name]
     monkeypatch.chdir(track)
-    make(lock_file(track))
+    make(lock_path(track))
     before = everything_in(track.parent)
     really, flags = os.open, []
 
@@ -505,7 +505,7 @@ def test_what_is_half_written_is_held(track: Path, start: StartPeer) -> None:
     peer.does("make()")
     peer.does("sign()")
     for written, outcome in ((b"Processing sta", BUSY), (b'{"v":1,"ho', BUSY), (b"", BUSY)):
-        overwrite(lock_file(track), written)
+        overwrite(lock_path(track), written)
         assert peer.does("flock()") == GOT
         assert attempt(track) == outcome
         peer.does("fcntl.flock(descriptor, fcntl.LOCK_UN); fcntl.lockf(descriptor, fcntl.LOCK_EX)")
@@ -521,11 +521,11 @@ def test_what_is_whole_at_the_second_look(
     is_flocked = kernel.is_flocked
 
     def asking(descriptor: int) -> bool:
-        overwrite(lock_file(track), written)
-        os.utime(lock_file(track), (0, 0))
+        overwrite(lock_path(track), written)
+        os.utime(lock_path(track), (0, 0))
         return is_flocked(descriptor)
 
-    lock_file(track).write_bytes(b"Processing sta")
+    lock_path(track).write_bytes(b"Processing sta")
     monkeypatch.setattr(kernel, "is_flocked", asking)
     assert attempt(track) == outcome
 
@@ -540,7 +540,7 @@ def test_a_lock_that_cannot_be_read_while_it_is_held_is_busy(track: Path, monkey
 
 
 def test_a_file_that_becomes_data_under_our_hands_is_left_alone(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, take = lock_file(track), kernel.take
+    path, take = lock_path(track), kernel.take
 
     def taking(descriptor: int, *, local: bool) -> bool:
         overwrite(path, b"[[package]]\n")
@@ -568,7 +568,7 @@ def test_what_is_no_folder_has_no_lock(tmp_path: Path, make: Callable[[Path], ob
     folder = tmp_path / "Track"
     make(folder)
     assert attempt(folder) == error
-    assert not lock_file(folder).exists()
+    assert not lock_path(folder).exists()
 
 
 def test_parents_are_never_made(tmp_path: Path) -> None:
@@ -610,8 +610,8 @@ def test_a_directory_that_is_read_only(track: Path, start: StartPeer) -> None:
 
 @pytest.mark.skipif(ROOT and not shutil.which("setpriv"), reason="root may write anywhere")
 def test_a_lock_of_somebody_who_lets_nobody_write(track: Path, start: StartPeer) -> None:
-    lock_file(track).write_bytes(holder())
-    lock_file(track).chmod(0o400)
+    lock_path(track).write_bytes(holder())
+    lock_path(track).chmod(0o400)
     peer = start(track, NO_OVERRIDE if ROOT else ())
     assert peer.does("acquire()") == "PermissionError"
     assert peer.does("len(kernel._open)") == 0

@@ -1,4 +1,4 @@
-"""Downloads in tests go to servers of the tests, whatever proxy the machine has."""
+"""A server of the tests' own with a certificate that is trusted."""
 
 from __future__ import annotations
 
@@ -12,13 +12,6 @@ from pathlib import Path
 import pytest
 
 from support.model_server import Script, Server, serving
-
-
-@pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture

@@ -1,0 +1,96 @@
+"""`audiobatchctl analyze` and `features`: what a file or a folder measures, and what can be measured at all."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+
+from audiobatchd.cli.commands import Say
+from audiobatchd.cli.terminal.text import as_json
+from audiobatchd.config import checks
+from audiobatchd.config.file import Config, chosen_config
+from audiobatchd.config.places import model_directories, state_directory
+from audiobatchd.control.client import ControlClient
+from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.errors import UsageError
+from audiobatchd.plugin_api import Value
+from audiobatchd.vocabulary.names import printable, shown
+from audiobatchd.worker import questions
+from audiobatchd.worker.questions import Answer, KnownFeature, Request
+
+
+def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+    """Measure one file, or a track folder; exit code 1 where something failed, or nothing was measured."""
+    path = os.path.abspath(arguments.path)  # noqa: PTH100  # a link stays a link
+    if not Path(path).exists():
+        message = f"no such file or folder: {shown(arguments.path)}"
+        raise UsageError(message)
+    settings = worker_settings_here(chosen_config(arguments.config, os.environ))
+    answer = questions.analyze(settings, Request(path, tuple(dict.fromkeys(arguments.features or ())), arguments.save))
+    if answer.refused:
+        raise UsageError(answer.refused)
+    if arguments.json:
+        say(as_json({"path": shown(path), **_as_json(answer)}))
+    else:
+        _tell(answer, say)
+        if arguments.save and answer.values:
+            folder = path if Path(path).is_dir() else os.path.dirname(path)
+            say(f"Saved in the record of {shown(os.path.basename(folder))}")
+    return 0 if not answer.failures and (answer.values or answer.unmeasurable) else 1
+
+
+def features(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+    """Show every feature with its unit, its range and its source, by analyzer."""
+    known = questions.features(worker_settings_here(chosen_config(arguments.config, os.environ)))
+    if arguments.json:
+        say(as_json({"features": known}))
+        return 0
+    for number, (analyzer, group) in enumerate(groupby(known, key=lambda each: each.analyzer)):
+        members = list(group)
+        if number:
+            say("")
+        say(f"{printable(analyzer)}, version {members[0].version}")
+        if members[0].unavailable is not None:
+            say(f"  ! unavailable here: {printable(members[0].unavailable)}")
+        width = max(len(each.name) for each in members)
+        for each in members:
+            say(f"  {printable(each.name):<{width}}  {printable(_in_words(each))}")
+    return 0
+
+
+def worker_settings_here(settings: Config) -> WorkerSettings:
+    """What a worker of this user's would work with."""
+    state = state_directory(os.environ, os.getuid())
+    return checks.worker_settings(settings, model_directories(settings.model_directory, os.environ, state))
+
+
+def _in_words(feature: KnownFeature) -> str:
+    return "; ".join(each for each in (feature.description, feature.unit, feature.bounds, feature.source) if each)
+
+
+def _as_json(answer: Answer) -> dict[str, object]:
+    told: dict[str, object] = msgspec.to_builtins(answer)
+    return {key: value for key, value in told.items() if key not in {"units", "refused"}}
+
+
+def _tell(answer: Answer, say: Say) -> None:
+    rows = {
+        **{name: f"{_value(value)} {answer.units[name]}".rstrip() for name, value in answer.values.items()},
+        **{name: f"{text.count(chr(10))} lines" for name, text in answer.files.items()},
+        **{name: f"- {reason}" for name, reason in answer.unmeasurable.items()},
+    }
+    width = max(map(len, rows), default=0)
+    for name, text in rows.items():
+        say(printable(f"{name:<{width}}  {text}"))
+    for analyzer, reason in answer.unavailable.items():
+        say(printable(f"! analyzer {analyzer} is unavailable: {reason}"))
+    for file, reason in answer.failures.items():
+        say(printable(f"! {file}: {reason}" if file else f"! {reason}"))
+
+
+def _value(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,246 @@
+"""`audiobatchctl doctor`: what could keep the service from its work on this machine, and what to do about each."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from pathlib import Path
+
+import psutil
+
+from audiobatchd.cli import diagnosis
+from audiobatchd.cli.commands import Say
+from audiobatchd.cli.commands.analysis import worker_settings_here
+from audiobatchd.cli.commands.settings import ended_first, load
+from audiobatchd.cli.diagnosis import NEEDED, WELCOME, Finding, Level
+from audiobatchd.cli.terminal.text import as_json
+from audiobatchd.config.file import Config, DatasetConfig, find_config
+from audiobatchd.config.places import model_directories, state_directory
+from audiobatchd.control.client import ControlClient
+from audiobatchd.control.status import Status
+from audiobatchd.core.dataset import BARRED
+from audiobatchd.core.discovery import Contents
+from audiobatchd.core.near_misses import Tally, misses_in
+from audiobatchd.disk import filesystems
+from audiobatchd.disk.listing import walk
+from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError
+from audiobatchd.models import store
+from audiobatchd.models.store import State
+from audiobatchd.scan.watch import limits, trial
+from audiobatchd.vocabulary.names import parsed, printable, shown
+from audiobatchd.vocabulary.quantities import counted
+from audiobatchd.vocabulary.states import WatchMode
+from audiobatchd.worker import questions
+
+_LOOKED_AT = 3
+_WALKED = 20_000
+"""How many directories are walked where no service knows a dataset: seconds, and minutes on a cold network disk."""
+
+_USER = "audiobatch"
+_MAY_WORK = "import os, sys; sys.exit(not os.access('.', os.R_OK | os.W_OK | os.X_OK))"
+
+
+def doctor(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Look at everything. Exit code 1 where something needs somebody."""
+    findings = list(_examined(arguments, client))
+    acts = sum(finding.level is Level.ACT for finding in findings)
+    if arguments.json:
+        say(as_json({"findings": findings}))
+        return 1 if acts else 0
+    for finding in findings:
+        mark = {Level.OK: "ok", Level.NOTE: "--", Level.ACT: "!!"}[finding.level]
+        say(printable(f"  [{mark}] {finding.what}"))
+        if finding.todo:
+            say(printable(f"       {finding.todo}"))
+    say(f"{counted(acts, 'thing')} to be done: [!!]" if acts else "Nothing has to be done.")
+    return 1 if acts else 0
+
+
+def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[Finding]:
+    yield from diagnosis.versions({name: _version(name) for name in (*NEEDED, *WELCOME)})
+    settings = Config()
+    try:
+        settings = load(arguments.config or find_config(os.environ))
+        yield Finding(Level.OK, "the configuration is valid")
+        what, _, todo = ended_first(settings).partition(": ")
+        if what:
+            yield Finding(Level.NOTE, what, todo)
+    except ConfigError as error:
+        yield Finding(Level.ACT, str(error), "mend it, and try: audiobatchctl config check")
+    status, why = None, ""
+    try:
+        status = client.status()
+    except NoDaemonError as error:
+        why = str(error)
+    yield from diagnosis.service(status, why)
+    uid = _uid_of(status)
+    datasets = {each.path: each for each in settings.dataset}
+    if status:
+        served = [parsed(dataset.path) for dataset in status.datasets]
+        datasets = {path: datasets.get(path, DatasetConfig(path)) for path in served}
+    for dataset in datasets.values():
+        # What is tried from outside of the unit does not tell what it may do: the service tries by itself.
+        barred = _is_barred(dataset.path, status)
+        yield from _dataset(dataset, uid, barred=barred)
+        yield from _tracks(dataset, status)
+    state = state_directory(os.environ, os.getuid() if uid is None else uid)
+    yield from _space("the state directory", state)
+    memory = psutil.virtual_memory()
+    yield diagnosis.machine(psutil.getloadavg()[0], settings.worker_count, memory.available, memory.total, status)
+    names = ("max_user_watches", "max_user_instances", "max_queued_events")
+    yield from diagnosis.inotify({name: limits.limit(name) for name in names}, status, len(datasets))
+    yield from _watching(status, list(datasets.values()), uid)
+    yield from _analyzers(status, settings)
+    yield from _models(settings)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _uid_of(status: Status | None) -> int | None:
+    """Whom the service runs as, or would, where root asks; None where nobody knows."""
+    try:
+        if status:
+            return psutil.Process(status.pid).uids().effective
+        return pwd.getpwnam(_USER).pw_uid if os.geteuid() == 0 else None
+    except (psutil.Error, KeyError):
+        # Behind hidepid a live process of somebody else cannot be seen.
+        return None
+
+
+def _is_barred(path: str, status: Status | None) -> bool:
+    return any(BARRED in each.remark and parsed(each.path) == path for each in (status.datasets if status else ()))
+
+
+def _dataset(dataset: DatasetConfig, uid: int | None, *, barred: bool) -> Iterator[Finding]:
+    path = dataset.path
+    try:
+        kind, filesystem = filesystems.of(path)
+        with os.scandir(path) as entries:
+            inside = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)][:_LOOKED_AT]
+    except OSError as error:
+        what = f"cannot read {shown(path)}: {error.strerror}"
+        yield Finding(Level.ACT, what, "mount it, or let the service's user read it: audiobatchctl setup DATASET")
+        return
+    if (target := os.path.realpath(path)) != path:
+        yield Finding(Level.OK, f"{shown(path)} leads to {shown(target)}")
+    yield diagnosis.locks(path, kind, filesystem, alone=dataset.alone)
+    if not barred:
+        closed = [each for each in (path, *inside) if not _may_work(each, uid)]
+        yield diagnosis.permissions(path, closed, known=uid is not None)
+    yield from _space(shown(path), Path(path))
+
+
+def _tracks(dataset: DatasetConfig, status: Status | None) -> Iterator[Finding]:
+    """What the dataset has, by what the service knows; else by a look at its first directories."""
+    for known in status.datasets if status else ():
+        if parsed(known.path) == dataset.path and known.last_walk:
+            yield from diagnosis.tracks(dataset.path, known.total, known.near_misses)
+            return
+    tally, total, seen = Tally(), 0, 0
+    try:
+        for path, names in islice(walk(dataset.path, dataset.ignore), _WALKED):
+            seen += 1
+            if isinstance(names, Contents):
+                total += names.is_track
+                tally.add(path, misses_in(names, path))
+    except OSError:
+        return  # which `_dataset` has told
+    yield from diagnosis.tracks(dataset.path, total, tally.told(), seen if seen == _WALKED else None)
+
+
+def _may_work(path: str, uid: int | None) -> bool:
+    """Whether the service's user can make files there; ourselves where nobody knows who that is."""
+    if uid is None or uid == os.geteuid():
+        return os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
+    if os.geteuid() == 0 and (answer := _asked_as(uid, path)) is not None:
+        return answer
+    return diagnosis.opens(os.stat(path), uid, _groups_of(uid))
+
+
+def _asked_as(uid: int, path: str) -> bool | None:
+    """What the kernel says to that user, since a mode does not tell an ACL; None where it cannot run this Python.
+
+    Asked from within: a home is bound into the unit's tree, and what stands above it is in nobody's way.
+    """
+    groups = _groups_of(uid)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", _MAY_WORK],
+            cwd=path,
+            user=uid,
+            group=groups[0] if groups else uid,
+            extra_groups=groups,
+            check=False,
+        )
+    except OSError:
+        return None
+    return done.returncode == 0
+
+
+def _groups_of(uid: int) -> list[int]:
+    try:
+        account = pwd.getpwuid(uid)
+    except KeyError:
+        return []
+    return os.getgrouplist(account.pw_name, account.pw_gid)
+
+
+def _space(what: str, path: Path) -> Iterator[Finding]:
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    try:
+        found = os.statvfs(path)
+    except OSError as error:
+        yield Finding(Level.ACT, f"{what} cannot be looked at: {error.strerror}", f"see what is wrong with {path}")
+        return
+    yield diagnosis.space(what, found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
+
+
+def _watching(status: Status | None, datasets: list[DatasetConfig], uid: int | None) -> Iterator[Finding]:
+    """Whether what the service watches, or would, can be watched now, by the user whom the kernel counts it for."""
+    paths = [each.path for each in datasets if each.mode is not WatchMode.WALK]
+    if status:
+        # It holds the instances that it has: what it could not have is tried, or whether one more could be had.
+        lacking = [parsed(each.path) for each in status.datasets if each.remark and each.remark == each.watch]
+        paths = lacking or paths[:1]
+    itself = uid is None or uid == os.geteuid()
+    if not paths or not (itself or os.geteuid() == 0):
+        return
+    errors = trial.tried(paths) if itself or uid is None else trial.tried(paths, uid, _groups_of(uid))
+    if errors is not None:
+        yield from diagnosis.inotify_trial(errors, known=uid is not None)
+
+
+def _analyzers(status: Status | None, settings: Config) -> Iterator[Finding]:
+    if status and status.analyzers:
+        reasons = {name: "" if each.available else each.reason for name, each in status.analyzers.items()}
+    else:
+        try:
+            offers = questions.offers(worker_settings_here(settings))
+        except AudiobatchError as error:
+            yield Finding(Level.ACT, str(error), "install audiobatchd again, or the analyzer that breaks")
+            return
+        reasons = {offer.name: offer.unavailable or "" for offer in offers}
+    yield from diagnosis.analyzers(reasons, settings.analyzers or ())
+
+
+def _models(settings: Config) -> Iterator[Finding]:
+    """What is wrong with the models that are here."""
+    state = state_directory(os.environ, os.getuid())
+    directories = model_directories(settings.model_directory, os.environ, state)
+    for name in store.names_in(directories):
+        files = store.find(name, directories)
+        verdict = store.examine(files) if files else None
+        if verdict and verdict.state is State.WRONG:
+            yield Finding(Level.ACT, f"the model {name}: {verdict.trouble}", f"audiobatchctl models fetch {name}")

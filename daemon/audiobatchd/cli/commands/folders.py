@@ -1,0 +1,211 @@
+"""What `audiobatchctl` asks of a running daemon for folders: failures, explain, retry, bump, rescan; and reload."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from audiobatchd.cli.commands import Say
+from audiobatchd.cli.terminal.text import as_json
+from audiobatchd.control.client import ControlClient
+from audiobatchd.control.requests import FolderName, Rescan, Retried, RetryFolders
+from audiobatchd.control.status import FolderReport, Trouble
+from audiobatchd.disk import filesystems
+from audiobatchd.errors import UsageError
+from audiobatchd.vocabulary.names import parsed, printable, shown
+from audiobatchd.vocabulary.quantities import counted, duration
+from audiobatchd.vocabulary.states import Attempt
+
+_INDENT = "  "
+
+
+def failures(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Every folder that failed or is blocked, with its cause. Exit code 1 where there is any."""
+    found = client.failures()
+    if arguments.dataset:
+        wanted = dataset_named(arguments.dataset, datasets_of(client))
+        found = [trouble for trouble in found if parsed(trouble.dataset) == wanted]
+    if arguments.json:
+        say(as_json(found))
+        return 1 if found else 0
+    for trouble in found:
+        _say_trouble(trouble, say)
+    if not found:
+        say("No folder failed or is blocked.")
+    return 1 if found else 0
+
+
+def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Have folders tried again, whatever they have come to."""
+    if bool(arguments.folder) + bool(arguments.all) + bool(arguments.dataset) != 1:
+        raise UsageError("name folders, or --all, or --dataset DATASET")
+    datasets = datasets_of(client)
+    if arguments.dataset:
+        wanted = shown(dataset_named(arguments.dataset, datasets))
+        answer = client.retry(RetryFolders(dataset=wanted))
+    else:
+        names = [named(folder, datasets) for folder in arguments.folder]
+        answer = client.retry(RetryFolders(folders=names, all=arguments.all))
+    if arguments.json:
+        say(as_json(answer))
+    else:
+        say_with_remarks(retried_in_words(answer), answer.remarks, say)
+    return 0
+
+
+def retried_in_words(answer: Retried) -> str:
+    """What a retry came to."""
+    return f"{counted(answer.folders, 'folder')} will be tried again."
+
+
+def say_with_remarks(text: str, remarks: list[str], say: Say) -> None:
+    """Say what was done, where anything was, and then each remark of the service as a sentence of its own."""
+    for line in ([text] if text else []) + [f"{each[0].upper()}{each[1:]}." for each in remarks]:
+        say(printable(line))
+
+
+def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """What the service knows of one folder, what it will do next, and why."""
+    report = client.explain(named(arguments.folder, datasets_of(client)))
+    if arguments.json:
+        say(as_json(report))
+        return 0
+    for line in explanation(report):
+        say(printable(line))
+    return 0
+
+
+def bump(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Have a folder measured before all others."""
+    answer = client.bump(named(arguments.folder, datasets_of(client)))
+    if arguments.json:
+        say(as_json(answer))
+    else:
+        done = "It is next." if not answer.remarks else "It is put before all others." if answer.folders else ""
+        say_with_remarks(done, answer.remarks, say)
+    return 0 if answer.folders else 1
+
+
+def rescan(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Have a dataset walked."""
+    path = dataset_named(arguments.dataset, datasets_of(client))
+    answer = client.rescan(Rescan(shown(path), arguments.accept))
+    if arguments.json:
+        say(as_json(answer))
+    else:
+        say_with_remarks("" if answer.remarks else "The walk begins.", answer.remarks, say)
+    return 0
+
+
+def reload(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Have the configuration read again; the daemon's verdict."""
+    answer = client.reload()
+    if arguments.json:
+        say(as_json(answer))
+        return 0
+    say("The configuration was read again." if answer.changes else "The configuration is what it was.")
+    for change in answer.changes:
+        say(printable(f"{_INDENT}{change}"))
+    return 0
+
+
+def explanation(report: FolderReport) -> list[str]:
+    """The report as lines of text."""
+    place = "" if report.folder == "." else f"/{report.folder}"
+    lines = [f"{report.dataset}{place}", f"{_INDENT}State:   {report.state.value}"]
+    if report.target:
+        lines.append(f"{_INDENT}Dataset: leads to {report.target}")
+    if report.reason:
+        lines.append(f"{_INDENT}Reason:  {report.reason}")
+    if report.since:
+        lines.append(f"{_INDENT}Since:   {report.since}")
+    if report.worker is not None:
+        lines.append(f"{_INDENT}Worker:  {report.worker}, {report.doing}")
+    if report.due:
+        lines.append(f"{_INDENT}Due:     {'; '.join(report.due)}")
+    when = "" if report.next_in is None else f" (in {duration(report.next_in)})"
+    lines.append(f"{_INDENT}Next:    {report.next}{when}")
+    if report.holder:
+        lines.append(f"{_INDENT}Lock:    {report.holder}")
+    if report.unavailable:
+        lines.append(f"{_INDENT}Lacking: {counted(report.unavailable, 'feature')} unavailable on this machine")
+    lines += _without(report.unmeasurable)
+    if report.charges:
+        lines.append(f"{_INDENT}Charges: {report.charges} of {report.max_deaths}, then it is given up")
+    if report.suspicions:
+        lines.append(f"{_INDENT}Suspect: a daemon or a machine died over it, {report.suspicions} in a row")
+    lines += [f"{_INDENT}Warning: {warning}" for warning in report.warnings]
+    if report.attempts:
+        lines.append(f"{_INDENT}Attempts that came to no good end, the latest first:")
+        lines += [line for attempt in report.attempts for line in _attempt(attempt)]
+    return lines
+
+
+def _without(unmeasurable: dict[str, str]) -> list[str]:
+    """The features that have no value, those with the same reason in one line."""
+    reasons: dict[str, list[str]] = {}
+    for feature, why in unmeasurable.items():
+        reasons.setdefault(why, []).append(feature)
+    return [f"{_INDENT}Without: {', '.join(features)} ({why})" for why, features in reasons.items()]
+
+
+def _attempt(attempt: Attempt) -> list[str]:
+    charged = ", charged" if attempt.charged else ""
+    lines = [
+        f"{_INDENT * 2}{attempt.at}  {attempt.outcome.value} after {duration(attempt.seconds)}{charged}",
+        f"{_INDENT * 3}{attempt.reason}",
+    ]
+    if attempt.signal or attempt.exit_code is not None:
+        lines.append(f"{_INDENT * 3}while: {attempt.stage or 'starting'}")
+        lines += [f"{_INDENT * 3}| {line}" for line in attempt.lines]
+    return lines
+
+
+def _say_trouble(trouble: Trouble, say: Say) -> None:
+    say(printable(f"{trouble.folder}  {trouble.state.value}  {trouble.at}"))
+    say(printable(f"{_INDENT}{trouble.reason}"))
+
+
+def datasets_of(client: ControlClient) -> list[str]:
+    """The paths of the daemon's datasets, as it shows them."""
+    return [dataset.path for dataset in client.status().datasets]
+
+
+_WAYS = (os.path.abspath, filesystems.without_links)  # a link stays a link
+"""How a path is made absolute: as it is written, then without links."""
+
+
+def named(folder: str, datasets: list[str]) -> FolderName:
+    """The folder as the daemon calls it: named by its path on disk, or by the name that `status` shows."""
+    # By its names first: the disk of a dataset may not answer.
+    for way in _WAYS:
+        path = way(folder)
+        for dataset in datasets:
+            root = way(parsed(dataset))
+            if path == root or path.startswith(os.path.join(root, "")):
+                return FolderName(dataset, shown(os.path.relpath(path, root)))
+    inside = [each for each in datasets if is_directory(Path(parsed(each), parsed(folder)))] or datasets
+    if len(inside) == 1 and not Path(folder).is_absolute():
+        return FolderName(inside[0], shown(parsed(folder)))
+    message = f"{shown(folder)} is in no dataset of the daemon's ({', '.join(datasets) or 'it has none'})"
+    raise UsageError(message)
+
+
+def is_directory(path: Path) -> bool:
+    """Whether there is such a directory; of one whose name is too long there is none, where `Path.is_dir` raises."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def dataset_named(dataset: str, datasets: list[str]) -> str:
+    """The path of one of the daemon's `datasets`, given by any path. Raises UsageError where it is none of them."""
+    for way in _WAYS:
+        path = way(dataset)
+        for each in datasets:
+            if way(parsed(each)) == path:
+                return parsed(each)
+    message = f"no dataset of the daemon's: {shown(dataset)} ({', '.join(datasets) or 'it has none'})"
+    raise UsageError(message)

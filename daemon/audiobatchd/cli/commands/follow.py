@@ -1,0 +1,84 @@
+"""`audiobatchctl follow`: the daemon's log events as they come."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from audiobatchd.cli.commands import Say
+from audiobatchd.cli.commands.folders import dataset_named, datasets_of
+from audiobatchd.cli.commands.status import colour
+from audiobatchd.cli.terminal.text import Span, Tone, as_ansi, harmless_json
+from audiobatchd.control.client import ControlClient, Message
+from audiobatchd.control.events import event_line
+from audiobatchd.errors import NoDaemonError
+from audiobatchd.vocabulary.names import parsed, printable
+
+_TONES = {"warning": Tone.CAUTION, "error": Tone.BAD, "critical": Tone.BAD}
+
+
+class Told(Struct, frozen=True):
+    """What is told of an event: when (ISO 8601), its name, its level as `logging` calls it, and its fields."""
+
+    at: str
+    event: str
+    level: str = "info"
+    fields: dict[str, Any] = {}
+
+
+def follow(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Show each event in a line of its own, until the daemon goes away or somebody has enough."""
+    wanted = frozenset(arguments.event or ())
+    dataset = None
+    if arguments.dataset:
+        dataset = dataset_named(arguments.dataset, datasets_of(client))
+    coloured = colour(os.environ)
+    for message, told in _events(client, arguments.since):
+        if (wanted and told.event not in wanted) or (dataset is not None and not _is_of(told, dataset)):
+            continue
+        if arguments.json:
+            say(in_json(message))
+        else:
+            say(as_ansi((Span(in_words(told, datetime.now().astimezone()), _tone(told)),), colour=coloured))
+    return 0
+
+
+def in_words(told: Told, now: datetime) -> str:
+    """The event as the log has it: by the clock of `now`, and with the date where that is another than today's."""
+    try:
+        at = datetime.fromisoformat(told.at).astimezone(now.tzinfo)
+    except ValueError:
+        clock = printable(told.at)
+    else:
+        clock = f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M:%S}"
+    return f"{clock} {event_line(told.event, told.fields)}"
+
+
+def in_json(message: Message) -> str:
+    """All that the daemon told, in one line, with the event's number as `id`."""
+    told: dict[str, object] = msgspec.json.decode(message.data)
+    number = {"id": int(message.id)} if message.id.isdecimal() else {}
+    return harmless_json(msgspec.json.encode({**number, **told}), indent=0)
+
+
+def _events(client: ControlClient, since: int | None) -> Iterator[tuple[Message, Told]]:
+    for message in client.events(since):
+        try:
+            yield message, msgspec.json.decode(message.data, type=Told)
+        except msgspec.MsgspecError as error:
+            text = f"what answers there is no audiobatchd of this version: {error}"
+            raise NoDaemonError(text) from error
+
+
+def _is_of(told: Told, dataset: str) -> bool:
+    return parsed(str(told.fields.get("dataset", ""))) == dataset
+
+
+def _tone(told: Told) -> Tone:
+    return _TONES.get(told.level.lower(), Tone.PLAIN)

@@ -1,0 +1,259 @@
+"""`audiobatchctl models list`, `fetch`, `add` and `verify`: the models that analyzers load. They need no daemon."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audiobatchd.cli.commands import Say
+from audiobatchd.cli.terminal.text import as_json, clipped
+from audiobatchd.config.file import chosen_config
+from audiobatchd.config.places import model_directories, model_target, state_directory
+from audiobatchd.control.client import ControlClient
+from audiobatchd.errors import UsageError
+from audiobatchd.models import intake, store
+from audiobatchd.models.download import check_base
+from audiobatchd.models.intake import Intake, Source, Telling
+from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE, LICENCE_ADDRESS, MODELS, OFFICIAL, Model, with_needed
+from audiobatchd.models.store import Files, State, Verdict
+from audiobatchd.vocabulary.names import printable, shown
+
+_KILO, _MEGA = 1000, 1000_000
+_TERMINAL_WIDTH = 80
+_TAKEN_UP = "A running audiobatchd takes it up when it is started again: systemctl restart audiobatchd"
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A model in the answers: known, found, or both."""
+
+    name: str
+    model: Model | None
+    files: Files | None
+    verdict: Verdict | None
+    remarks: tuple[str, ...] = field(default=())
+
+    @property
+    def wrong(self) -> bool:
+        return self.verdict is not None and self.verdict.state is State.WRONG
+
+    @property
+    def state(self) -> str:
+        return self.verdict.state.value if self.verdict else "not found"
+
+    @property
+    def size(self) -> int | None:
+        """Of the graph, in bytes: as it is here, else as it is published."""
+        if self.files:
+            return self.files.graph.stat().st_size
+        return self.model.size if self.model else None
+
+
+def list_models(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+    """List every known model and every other that is found, where it is, and how far it is vouched for."""
+    directories, _, trusted = _places(arguments)
+    others = [name for name in store.names_in(directories) if name not in BY_NAME]
+    entries = [_entry(name, directories, trusted) for name in [*BY_NAME, *others]]
+    if arguments.json:
+        places = [{"path": shown(str(each)), "trouble": store.hindrance(each) or None} for each in directories]
+        told = {"directories": places, "models": [_in_json(entry) for entry in entries]}
+        say(as_json(told))
+        return 0
+    widest = max(len(entry.name) for entry in entries)
+    for entry in entries:
+        where = f"  {shown(str(entry.files.directory))}" if entry.files else ""
+        line = (
+            f"  {entry.name:{widest}}  {_bytes(entry.size):>8}  {_licence(entry.model):{len(LICENCE)}}  {entry.state:9}"
+        )
+        say(f"{line}{where}".rstrip())
+        for remark in entry.remarks:
+            say(f"      {remark}")
+    say("Looked for in, the first that has both files of a model serves it:")
+    for each in directories:
+        hindrance = store.hindrance(each)
+        say(f"  {shown(str(each))}{f' ({hindrance})' if hindrance else ''}")
+    return 0
+
+
+def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+    """Fetch models and what they need, unless they are there."""
+    chosen = _chosen(arguments.name)
+    check_base(arguments.source or OFFICIAL)
+    directories, target, trusted = _places(arguments)
+    searched = (target,) if arguments.to else directories
+    # A JSON answer is all that is on standard output; the progress on a terminal is on standard error.
+    tell: Say = (lambda _: None) if arguments.json else say
+    tell(f"Essentia's models are published under {LICENCE}, for non-commercial use only: {LICENCE_ADDRESS}")
+    line = _ProgressLine()
+    telling = Telling(
+        file=lambda address: tell(f"Fetching {printable(address)}"),
+        progress=line.show,
+        waiting=lambda: tell("Waiting for another fetch of the same file"),
+    )
+    done: list[tuple[Intake, Files, Verdict]] = []
+    for model in chosen:
+        try:
+            intook, files = intake.fetch(
+                model, Source(arguments.source or OFFICIAL), target, searched, telling, trusted
+            )
+        finally:
+            line.clear()
+        verdict = store.examine(files, trusted)
+        done.append((intook, files, verdict))
+        digest = verdict.digests[files.graph.name]
+        tell(f"{model.name}: {intook}, {verdict.state}, in {shown(str(files.directory))}")
+        tell(f"  SHA-256 {digest}")
+    if arguments.json:
+        models = [
+            {"done": intook, **_in_json(_Entry(files.name, BY_NAME[files.name], files, verdict))}
+            for intook, files, verdict in done
+        ]
+        say(as_json({"licence": LICENCE, "models": models}))
+    if any(intook is Intake.FETCHED for intook, _, _ in done):
+        _tell_of_what_follows(target, directories, tell)
+    return 0
+
+
+def add(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+    """Copy a model from the user's files to where models are looked for."""
+    graph: Path = arguments.file
+    metadata: Path = arguments.metadata or graph.parent / f"{graph.name.removesuffix(store.GRAPH)}{store.METADATA}"
+    directories, target, trusted = _places(arguments)
+    files = intake.add(graph, metadata, target, trusted)
+    verdict = store.examine(files, trusted)
+    if arguments.json:
+        say(as_json(_in_json(_Entry(files.name, BY_NAME.get(files.name), files, verdict))))
+    else:
+        say(f"{files.name}: added, {verdict.state}, in {shown(str(files.directory))}")
+        say(f"  SHA-256 {verdict.digests[files.graph.name]}")
+        _tell_of_what_follows(target, directories, say)
+    return 1 if verdict.state is State.WRONG else 0
+
+
+def verify(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+    """Hold every model that is found against the published digests and the pins. Exit code 1 where any is wrong."""
+    directories, _, trusted = _places(arguments)
+    entries = [_entry(name, directories, trusted) for name in store.names_in(directories)]
+    if arguments.json:
+        say(as_json({"models": [_in_json(entry) for entry in entries]}))
+    else:
+        for entry in entries:
+            assert entry.files is not None
+            say(f"  [{entry.state:>8}] {shown(str(entry.files.graph))}")
+            if entry.verdict and entry.verdict.trouble:
+                say(f"             {entry.verdict.trouble}")
+        if not entries:
+            say(f"No models are found in {', '.join(shown(str(each)) for each in directories)}")
+    return 1 if any(entry.wrong for entry in entries) else 0
+
+
+class _ProgressLine:
+    """One line on standard error that is drawn anew as the bytes come; nothing where that is no terminal."""
+
+    def __init__(self) -> None:
+        self._drawn = ""
+
+    def show(self, file: str, size: int, total: int | None) -> None:
+        if not sys.stderr.isatty():
+            return
+        part = f"{100 * size // total:3} % of {_bytes(total)}" if total else _bytes(size)
+        text = clipped(f"  {file}  {part}", _width() - 1)
+        if text != self._drawn:
+            self._draw(text)
+
+    def clear(self) -> None:
+        if self._drawn:
+            self._draw("")
+
+    def _draw(self, text: str) -> None:
+        with suppress(OSError):  # a terminal that has gone ends no fetch
+            sys.stderr.write(f"\r{text:{len(self._drawn)}}" + ("" if text else "\r"))
+            sys.stderr.flush()
+        self._drawn = text
+
+
+def _width() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _TERMINAL_WIDTH
+    except OSError:
+        return _TERMINAL_WIDTH
+
+
+def _places(arguments: argparse.Namespace) -> tuple[tuple[Path, ...], Path, frozenset[str]]:
+    """Where models are looked for, where one is put, and the digests that are trusted whatever is known of them."""
+    settings = chosen_config(arguments.config, os.environ)
+    state = state_directory(os.environ, os.getuid())
+    directories = model_directories(settings.model_directory, os.environ, state)
+    to: Path | None = getattr(arguments, "to", None)
+    target = to or model_target(settings.model_directory, os.environ, state, os.getuid())
+    return directories, target, frozenset(settings.trusted_digests)
+
+
+def _chosen(names: list[str]) -> tuple[Model, ...]:
+    unknown = [name for name in names if name not in BY_NAME]
+    if unknown:
+        known = ", ".join(model.name for model in MODELS)
+        message = f"no such model: {', '.join(map(printable, unknown))}; known are: {known}"
+        raise UsageError(message)
+    return with_needed(names or DEFAULT)
+
+
+def _entry(name: str, directories: tuple[Path, ...], trusted: frozenset[str]) -> _Entry:
+    files = store.find(name, directories)
+    verdict = store.examine(files, trusted) if files else None
+    model = BY_NAME.get(name)
+    return _Entry(name, model, files, verdict, tuple(_remarks(name, model, files, verdict, directories)))
+
+
+def _remarks(
+    name: str, model: Model | None, files: Files | None, verdict: Verdict | None, directories: tuple[Path, ...]
+) -> Iterator[str]:
+    if verdict and verdict.trouble:
+        yield verdict.trouble
+    if files is None and (lone := store.lone(name, directories)):
+        missing = store.METADATA if lone.suffix == store.GRAPH else store.GRAPH
+        yield f"{shown(str(lone))} is of no use without {name}{missing} beside it"
+    if files and model and model.needs and not store.find(model.needs, directories):
+        yield f"needs {model.needs}, which is not found"
+
+
+def _in_json(entry: _Entry) -> dict[str, object]:
+    files, verdict, model = entry.files, entry.verdict, entry.model
+    return {
+        "name": entry.name,
+        "known": model is not None,
+        "what": model.what if model else None,
+        "licence": model.licence if model else None,
+        "needs": model.needs if model else None,
+        "size": entry.size,
+        "directory": shown(str(files.directory)) if files else None,
+        "state": entry.state,
+        "sha256": verdict.digests.get(files.graph.name) if files and verdict else None,
+        "remarks": list(entry.remarks),
+    }
+
+
+def _tell_of_what_follows(target: Path, directories: tuple[Path, ...], say: Say) -> None:
+    if any(os.path.realpath(target) == os.path.realpath(each) for each in directories):
+        say(_TAKEN_UP)
+    else:
+        where = shown(str(target.absolute()))
+        say(f"No audiobatchd looks there by itself: set model_directory = '{where}' in its configuration")
+
+
+def _licence(model: Model | None) -> str:
+    return model.licence if model else "yours"
+
+
+def _bytes(size: int | None) -> str:
+    """A size in its largest unit; "?" where it is not known."""
+    if size is None:
+        return "?"
+    if size < _KILO:
+        return f"{size} B"
+    return f"{size / _KILO:.0f} kB" if size < _MEGA else f"{size / _MEGA:.1f} MB"

@@ -1,0 +1,201 @@
+"""`audiobatchctl config check` and `show`: what the configuration says, read as the daemon reads it; without one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from audiobatchd.cli.commands import Say
+from audiobatchd.cli.commands.analysis import worker_settings_here
+from audiobatchd.cli.terminal.text import as_json, cells
+from audiobatchd.config.checks import operators, refuse_unknown_analyzers
+from audiobatchd.config.file import Config, DatasetConfig, find_config, load_config
+from audiobatchd.config.places import default_socket, model_directories, state_directory
+from audiobatchd.control.client import ControlClient
+from audiobatchd.disk import bounded, filesystems
+from audiobatchd.disk.filesystems import Kind
+from audiobatchd.errors import AudiobatchError, ConfigError
+from audiobatchd.vocabulary import quantities
+from audiobatchd.vocabulary.names import printable, shown
+from audiobatchd.worker import questions
+
+DEFAULT, COMMAND_LINE = "default", "command line"
+_COLUMN = 50
+_UNIT = "audiobatchd.service"
+_PATIENCE = 5.0
+# Seconds that the service takes to end what runs when `stop_grace` is over, and to close what it has open.
+_ENDING = 5.0
+
+
+class Setting(Struct, frozen=True):
+    """A key with its value, and where that is from: a file, the environment, the command line, or nowhere."""
+
+    key: str
+    value: object
+    source: str
+
+
+class Table(Struct, frozen=True):
+    """Some settings below their heading in TOML; the heading of the whole is empty."""
+
+    heading: str
+    settings: list[Setting]
+
+
+def check(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+    """Tell whether the daemon would take a configuration. Exit code 1, with the reason, where it would not."""
+    path = arguments.file or arguments.config or find_config(os.environ)
+    trouble, noted = "", []
+    try:
+        settings = load(path)
+        noted = remarks(settings)
+    except ConfigError as error:
+        trouble = str(error)
+    name = shown(str(path)) if path else None
+    if arguments.json:
+        told = {"file": name, "valid": not trouble, "trouble": trouble, "remarks": noted}
+        say(as_json(told))
+    elif trouble:
+        say(printable(trouble))
+    else:
+        say(f"{name}: valid" if name else "There is no configuration file: everything has its default.")
+        for remark in noted:
+            say(printable(f"  ! {remark}"))
+    return 1 if trouble else 0
+
+
+def show(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
+    """Show every key with its value, and where that comes from."""
+    path = arguments.config or find_config(os.environ)
+    settings = load(path)
+    written = tomllib.loads(bounded.text(path)) if path else {}
+    tables = [*tables_of(settings, written, str(path)), places(settings, arguments.socket, os.environ, os.getuid())]
+    name = shown(str(path)) if path else None
+    if arguments.json:
+        say(as_json({"file": name, "tables": tables}))
+        return 0
+    how = "as the command line says" if arguments.config else "the first that was found"
+    say(f"# {name}, {how}" if name else "# no configuration file was found")
+    for line in in_words(tables):
+        say(line)
+    return 0
+
+
+def load(path: Path | None) -> Config:
+    """The configuration in a file, or the defaults. Raises ConfigError for whatever ends the daemon's start."""
+    settings = load_config(path) if path else Config()
+    refuse_unknown_analyzers(settings)
+    operators(settings.operators)
+    return settings
+
+
+def remarks(settings: Config) -> list[str]:
+    """What is valid, and yet not as somebody may think: datasets and analyzers that could not work now."""
+    told = [remark for dataset in settings.dataset if (remark := _remark(dataset))]
+    if remark := ended_first(settings):
+        told.append(remark)
+    if settings.analyzer:
+        try:
+            offers = questions.offers(worker_settings_here(settings))
+        except AudiobatchError as error:
+            return [*told, str(error)]
+        unavailable = {offer.name: offer.unavailable for offer in offers if offer.unavailable}
+        told += [
+            f"analyzer {name} is unavailable: {reason}"
+            for name, reason in unavailable.items()
+            if name in settings.analyzer
+        ]
+    return told
+
+
+def ended_first(settings: Config) -> str:
+    """What there is to say where the machine's unit ends the service before `stop_grace` is over; else empty."""
+    command = ["systemctl", "show", "--property=LoadState,TimeoutStopUSec", _UNIT]
+    try:
+        shown_by_systemd = subprocess.run(
+            command, capture_output=True, text=True, timeout=_PATIENCE, check=False
+        ).stdout
+        properties = dict(line.partition("=")[::2] for line in shown_by_systemd.splitlines())
+        timeout = quantities.parsed(properties["TimeoutStopUSec"])
+    except (OSError, subprocess.TimeoutExpired, KeyError, ValueError):
+        return ""  # no systemd, or `infinity`
+    if properties.get("LoadState") != "loaded" or settings.stop_grace + _ENDING <= timeout:
+        return ""
+    return (
+        f"stop_grace is {settings.stop_grace:g} s, and {_UNIT} is killed after {timeout:g} s: "
+        f"raise its TimeoutStopSec above {settings.stop_grace + _ENDING:g}, by `systemctl edit audiobatchd`"
+    )
+
+
+def _remark(dataset: DatasetConfig) -> str:
+    path = shown(dataset.path)
+    if not Path(dataset.path).is_dir():
+        return f"{path} is not there: it is missing until it appears"
+    kind, filesystem = filesystems.of(dataset.path)
+    if kind is Kind.WEAK and not dataset.alone:
+        return f"{path} is not worked on: {filesystems.refusal(filesystem)}"
+    return ""
+
+
+def tables_of(settings: Config, written: Mapping[str, Any], file: str) -> Iterable[Table]:
+    """Every key of the whole, of each analyzer and of each dataset; `written` is what stands in the `file`."""
+    yield Table("", list(_settings(settings, written, file, without=("dataset", "analyzer"))))
+    for name, options in settings.analyzer.items():
+        yield Table(f"[analyzer.{name}]", [Setting(key, value, file) for key, value in options.items()])
+    for dataset, its_own in zip(settings.dataset, written.get("dataset", ()), strict=True):
+        yield Table("[[dataset]]", list(_settings(dataset, its_own, file)))
+
+
+def _settings(
+    struct: Struct, written: Mapping[str, Any], file: str, without: tuple[str, ...] = ()
+) -> Iterable[Setting]:
+    for key in struct.__struct_fields__:
+        if key not in without:
+            yield Setting(key, _shown(getattr(struct, key)), file if key in written else DEFAULT)
+
+
+def _shown(value: object) -> object:
+    """A path may hold what JSON cannot."""
+    return shown(value) if isinstance(value, str) else value
+
+
+def places(settings: Config, socket: Path | None, environ: Mapping[str, str], uid: int) -> Table:
+    """Where things are that the environment, or the command line, has a say in."""
+    state = state_directory(environ, uid)
+    models = model_directories(settings.model_directory, environ, state)
+    by_environment = {
+        "socket": "AUDIOBATCHD_SOCKET",
+        "state directory": "STATE_DIRECTORY",
+        "models": "ESSENTIA_MODELS_DIR",
+    }
+    sources = {name: f"environment, {variable}" for name, variable in by_environment.items() if environ.get(variable)}
+    if socket:
+        sources["socket"] = COMMAND_LINE
+    values: dict[str, object] = {
+        "socket": shown(str(socket or default_socket(environ, uid))),
+        "state directory": shown(str(state)),
+        "models": [shown(str(each)) for each in models],
+    }
+    return Table("# places", [Setting(key, value, sources.get(key, DEFAULT)) for key, value in values.items()])
+
+
+def in_words(tables: Iterable[Table]) -> list[str]:
+    """Lines that are nearly TOML, with where each value is from behind it."""
+    lines: list[tuple[str, str]] = []
+    for table in tables:
+        if table.heading:
+            lines += [("", ""), (table.heading, "")]
+        for setting in table.settings:
+            value = "not set" if setting.value is None else msgspec.json.encode(setting.value).decode()
+            lines.append((printable(f"{setting.key} = {value}"), f"# {shown(setting.source)}"))
+    # A list of directories shall not push all other sources to the right.
+    width = max((cells(text) for text, source in lines if source and cells(text) <= _COLUMN), default=0)
+    return [f"{text}{' ' * (width - cells(text))}  {source}".rstrip() for text, source in lines]

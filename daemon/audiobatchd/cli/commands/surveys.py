@@ -1,0 +1,159 @@
+"""`audiobatchctl progress`, `check` and `missing`: what the records of a dataset have.
+
+A daemon that works on it knows; where there is none, the disk is read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from audiobatchd.cli.commands import Say
+from audiobatchd.cli.commands.analysis import worker_settings_here
+from audiobatchd.cli.terminal.text import as_json
+from audiobatchd.config.file import Config, DatasetConfig, chosen_config, dataset_from_command_line, size_in_bytes
+from audiobatchd.control.client import ControlClient
+from audiobatchd.control.requests import Survey, Surveyed, SurveyedFolder
+from audiobatchd.core.assessment import Policy
+from audiobatchd.core.near_misses import Tally
+from audiobatchd.errors import AudiobatchError, UsageError
+from audiobatchd.scan.survey import Answer, Asked, Keys, Offered, survey
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.summary import left_out
+from audiobatchd.worker.questions import offers
+
+
+def progress(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """How many folders are complete. The locked are counted beside, whatever they have.
+
+    Exit code 1 where there is no track folder.
+    """
+    found = _surveyed(arguments, client, names=False)
+    total, complete, locked = found.total, found.complete, found.locked
+    if arguments.json:
+        counts = {"total": total, "complete": complete, "incomplete": total - complete, "locked": locked}
+        say(as_json({**_asked(arguments), **counts, "near_misses": found.near_misses}))
+        return 0 if total else 1
+    say("Processing Progress:")
+    say(f"  Total folders:  {total}")
+    say(f"  Complete:       {complete} ({100 * complete / total if total else 0:.1f}%)")
+    say(f"  Incomplete:     {total - complete}")
+    say(f"  Locked:         {locked}")
+    _say_left_out(arguments, found, say)
+    return 0 if total else 1
+
+
+def check(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Which folders are to be processed: neither complete nor locked.
+
+    Exit code 1 where there are any left to do, or no track folder at all.
+    """
+    found = _surveyed(arguments, client, names=True)
+    done = found.complete
+    locked = sum(each.locked for each in found.folders)
+    ready = [each.folder for each in found.folders if not each.locked]
+    if arguments.json:
+        counts = {"total": done + locked + len(ready), "ready": len(ready)}
+        skipped = {"skipped_complete": done, "skipped_locked": locked}
+        say(as_json({**_asked(arguments), **counts, **skipped, "folders": ready, "near_misses": found.near_misses}))
+    else:
+        say(f"Folders to Process: {len(ready)}")
+        say(f"  Total:          {done + locked + len(ready)}")
+        say(f"  Ready:          {len(ready)}")
+        say(f"  Skipped (done): {done}")
+        say(f"  Skipped (lock): {locked}")
+        for name in ready if arguments.list else ():
+            say(name)
+        _say_left_out(arguments, found, say)
+    return 1 if ready or locked or not found.total else 0
+
+
+def missing(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """What every incomplete folder lacks. Exit code 1 where any lacks anything, or there is no track folder at all."""
+    surveyed = _surveyed(arguments, client, names=True)
+    found = surveyed.folders
+    code = 1 if found or not surveyed.total else 0
+    if arguments.json:
+        folders = [
+            {"folder": answer.folder, "missing": answer.missing, "stale": answer.stale, "trouble": answer.trouble}
+            for answer in found
+        ]
+        say(as_json({**_asked(arguments), "folders": folders, "near_misses": surveyed.near_misses}))
+        return code
+    for number, answer in enumerate(found):
+        if number:
+            say("")
+        say(f"{answer.folder}:")
+        if answer.missing:
+            say(f"  Missing: {', '.join(answer.missing)}")
+        if answer.stale:
+            say(f"  Stale: {', '.join(answer.stale)}")
+        if answer.trouble:
+            say(f"  Trouble: {answer.trouble}")
+    if surveyed.total and not found:
+        say("Nothing is missing.")
+    _say_left_out(arguments, surveyed, say)
+    return code
+
+
+def dataset_of(arguments: argparse.Namespace) -> tuple[Config, DatasetConfig]:
+    """The configuration, and the dataset that a command names. Raises UsageError where that is no directory."""
+    settings = chosen_config(arguments.config, os.environ)
+    dataset = dataset_from_command_line(settings, arguments.dataset)
+    if not Path(dataset.path).is_dir():
+        message = f"no such dataset: {shown(dataset.path)}"
+        raise UsageError(message)
+    return settings, msgspec.structs.replace(dataset, path=os.path.realpath(dataset.path))
+
+
+def _answers(arguments: argparse.Namespace, tally: Tally) -> Iterator[Answer]:
+    """Every folder, off the disk; what is passed over is counted in `tally`."""
+    settings, dataset = dataset_of(arguments)
+    asked: Asked
+    if arguments.features:
+        asked = Keys(tuple(dict.fromkeys(arguments.features)))
+    else:
+        policy = Policy(
+            adopt=dataset.adopt,
+            recompute_other_models=settings.recompute_other_models,
+            max_duration=settings.max_duration,
+        )
+        asked = Offered(offers(worker_settings_here(settings)), policy)
+    return survey(dataset.path, asked, dataset.ignore, tally, size_in_bytes(settings.record_limit))
+
+
+def _surveyed(arguments: argparse.Namespace, client: ControlClient, *, names: bool) -> Surveyed:
+    """What a daemon knows of the dataset; where none does, or `--disk` asks for that, what the disk tells."""
+    _, dataset = dataset_of(arguments)
+    request = Survey(shown(dataset.path), list(arguments.features or ()), names)
+    if not (arguments.disk or arguments.config):
+        # Another daemon's dataset, or nobody's: then the disk is all there is.
+        with suppress(AudiobatchError):
+            return client.survey(request)
+    total = complete = locked = 0
+    folders = []
+    tally = Tally()
+    for answer in _answers(arguments, tally):
+        total += 1
+        complete += answer.complete
+        locked += answer.locked
+        if not answer.complete:
+            folders.append(
+                SurveyedFolder(answer.name, list(answer.missing), list(answer.stale), answer.trouble, answer.locked)
+            )
+    return Surveyed(total, complete, locked, folders, list(tally.told()))
+
+
+def _say_left_out(arguments: argparse.Namespace, found: Surveyed, say: Say) -> None:
+    _, dataset = dataset_of(arguments)
+    for line in left_out(shown(dataset.path), found.total, found.near_misses):
+        say(line)
+
+
+def _asked(arguments: argparse.Namespace) -> dict[str, object]:
+    return {"dataset": shown(arguments.dataset), "features": arguments.features}

@@ -1,0 +1,228 @@
+"""What could keep the service from its work on a machine, and what to do about each: judged, not looked up.
+
+Who looks is `audiobatchctl doctor`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+from audiobatchd import __version__
+from audiobatchd.cli.terminal.status import folder_counts
+from audiobatchd.control.status import DatasetStatus, Status
+from audiobatchd.core.dataset import BARRED
+from audiobatchd.disk import filesystems
+from audiobatchd.disk.filesystems import Kind
+from audiobatchd.scan.watch import limits
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.quantities import counted, sized
+from audiobatchd.vocabulary.states import DatasetState, FolderState, NearMiss
+
+NEEDED = ("numpy", "scipy", "av", "soxr", "msgspec", "watchdog", "aiohttp", "psutil")
+WELCOME = {"essentia-tensorflow": "rhythm, danceability and atonality need it: pip install essentia-tensorflow"}
+"""Distributions that everything needs, and those that some analyzers do, with what to do where they are not there."""
+
+_LITTLE, _NEARLY_NOTHING, _FEW = 1 << 30, 100 << 20, 1000
+# What a worker takes once Essentia and TensorFlow are loaded and it has a track of some minutes.
+_WORKER = 512 << 20
+# Desktops and editors have instances of their own.
+_OTHERS = 16
+_QUEUE = 16_384
+_FETCH = "audiobatchctl models fetch "
+
+
+class Level(StrEnum):
+    """OK: as it should be. NOTE: it works, and could do better. ACT: it needs somebody."""
+
+    OK = "ok"
+    NOTE = "note"
+    ACT = "act"
+
+
+class Finding(Struct, frozen=True):
+    """One thing that was looked at, and what to do about it; empty where nothing is to be done."""
+
+    level: Level
+    what: str
+    todo: str = ""
+
+
+def versions(installed: Mapping[str, str | None]) -> Iterator[Finding]:
+    """What is installed, in which version; None for what is not."""
+    there = ", ".join(f"{name} {each}" for name, each in installed.items() if each)
+    yield Finding(Level.OK, f"audiobatchd {__version__}, Python {platform.python_version()}, {there}")
+    for name, each in installed.items():
+        if each is None and name in WELCOME:
+            yield Finding(Level.NOTE, f"{name} is not installed", WELCOME[name])
+        elif each is None:
+            yield Finding(Level.ACT, f"{name} is not installed", "install audiobatchd again")
+
+
+def service(status: Status | None, why: str) -> Iterator[Finding]:
+    """Whether the service answers, and what it says of itself; `why` not."""
+    if status is None:
+        yield Finding(Level.ACT, why, "systemctl start audiobatchd; journalctl -u audiobatchd says why it ended")
+        return
+    yield Finding(Level.OK, f"audiobatchd {status.version} answers, process {status.pid}: {status.state}")
+    if status.version != __version__:
+        yield Finding(Level.ACT, f"{__version__} is installed, {status.version} runs", "systemctl restart audiobatchd")
+    if status.remark:
+        yield Finding(Level.ACT, status.remark, "journalctl -u audiobatchd says more")
+    for lost in status.lost:
+        what = f"the worker with PID {lost.pid} was killed and does not end: it waits for the disk of {lost.dataset}"
+        yield Finding(Level.ACT, what, "mend the mount: it ends when that answers, or is unmounted by force")
+    for dataset in status.datasets:
+        if dataset.state in (DatasetState.MISSING, DatasetState.PAUSED):
+            yield Finding(
+                Level.ACT, f"{dataset.path} is {dataset.state.value}: {dataset.remark}", _cure_of_pause(dataset)
+            )
+        elif dataset.remark and dataset.remark == dataset.watch:
+            # Not even the root can be watched; what mends it stands in the remark.
+            yield Finding(
+                Level.ACT, f"{dataset.path} is degraded: {dataset.remark}", "until then only walks find changes"
+            )
+        elif dataset.remark:
+            yield Finding(Level.NOTE, f"{dataset.path} is degraded: {dataset.remark}", "walks find what events do not")
+        for lock, holder in dataset.overdue.items():
+            what = f"{dataset.path}: {lock} is held for longer than was announced, by {holder}"
+            yield Finding(Level.NOTE, what, "see whether that process hangs")
+    counts = folder_counts(status.datasets)
+    for state in (FolderState.FAILED, FolderState.BLOCKED):
+        if counts[state]:
+            level = Level.ACT if state is FolderState.BLOCKED else Level.NOTE
+            yield Finding(level, f"{counted(counts[state], 'folder')} {state.value}", "audiobatchctl failures")
+
+
+def _cure_of_pause(dataset: DatasetStatus) -> str:
+    if BARRED in dataset.remark:
+        return f"where that does not help: audiobatchctl setup {dataset.path}"
+    return "audiobatchctl resume" if "operator" in dataset.remark else "mount it, or mend what is said there"
+
+
+def locks(path: str, kind: Kind, filesystem: str, *, alone: bool) -> Finding:
+    """What the locks of a dataset's file system are worth."""
+    where = f"{shown(path)} is on {filesystem}"
+    match kind:
+        case Kind.LOCAL:
+            return Finding(Level.OK, f"{where}: this machine alone has it, its locks hold")
+        case Kind.NETWORK:
+            todo = f"try them, on two machines at once: audiobatchctl locks test {shown(path)}"
+            return Finding(Level.NOTE, f"{where}: its locks are shared between machines", todo)
+        case Kind.WEAK:
+            if alone:
+                return Finding(Level.NOTE, f"{where}: its locks are not shared", "let no other machine work on it")
+            return Finding(Level.ACT, f"{where}: not worked on", filesystems.refusal(filesystem))
+
+
+def tracks(path: str, total: int, near_misses: Iterable[NearMiss], most: int | None = None) -> Iterator[Finding]:
+    """Whether a dataset has track folders, and what is passed over in it; `most`: so many directories were read."""
+    where = shown(path) if most is None else f"the first {most:,} directories of {shown(path)}"
+    if total:
+        yield Finding(Level.OK, f"{counted(total, 'track folder')} in {where}")
+    else:
+        todo = "give each track a folder with a full_mix, such as full_mix.flac"
+        yield Finding(Level.ACT, f"no track folder was found in {where}", todo)
+    for miss in near_misses:
+        yield Finding(Level.NOTE, f"{where}: {miss.what}, such as {miss.example}", miss.todo)
+
+
+def permissions(path: str, closed: list[str], *, known: bool) -> Finding:
+    """Whether the service can write in a dataset; `closed` is where it cannot, of what was tried.
+
+    `known`: it was tried for the service's user, not for whoever asks.
+    """
+    who = "the service" if known else "you"
+    if not closed:
+        return Finding(Level.OK, f"{who} can write in {shown(path)}")
+    more = f" and in {counted(len(closed) - 1, 'other place')}" if len(closed) > 1 else ""
+    todo = f"give it the group that the service has: audiobatchctl setup {shown(path)} says how"
+    return Finding(Level.ACT, f"{who} cannot write in {shown(closed[0])}{more}", todo)
+
+
+def opens(status: os.stat_result, uid: int, groups: Iterable[int]) -> bool:
+    """Whether a directory's mode lets this user list and write. It does not show what access control lists do."""
+    if uid == 0:
+        return True
+    shift = 6 if status.st_uid == uid else 3 if status.st_gid in groups else 0
+    return status.st_mode >> shift & stat.S_IRWXO == stat.S_IRWXO
+
+
+def space(what: str, free: int, files: int | None) -> Finding:
+    """Whether there is room for `free` bytes and for so many files (None: there is no limit to them)."""
+    told = f"{what}: {sized(free)} free"
+    if files is not None and files < _FEW:
+        return Finding(Level.ACT, f"{told}, but only for {counted(files, 'file')}", "remove files: no inodes are left")
+    if free < _LITTLE:
+        level = Level.ACT if free < _NEARLY_NOTHING else Level.NOTE
+        return Finding(level, told, "make room: without it nothing is written, and the dataset pauses")
+    return Finding(Level.OK, told)
+
+
+def machine(load: float, workers: int, free: int, total: int, status: Status | None) -> Finding:
+    """Whether there is memory for `workers`; `load` is the average of the last minute, `free` and `total` are bytes."""
+    told = f"the machine: load {load:.1f} for {counted(workers, 'worker')}, {sized(free)} of {sized(total)} memory free"
+    taken = sum(worker.resident for worker in status.workers) if status else 0
+    if free + taken < workers * _WORKER:
+        return Finding(Level.NOTE, told, f"a worker takes {sized(_WORKER)} and more: lower `workers`, or free memory")
+    return Finding(Level.OK, told)
+
+
+def inotify(limit: Mapping[str, int], status: Status | None, datasets: int) -> Iterator[Finding]:
+    """Whether the kernel lets enough be watched; `datasets` is how many there are."""
+    folders = sum(each.total for each in status.datasets) if status else 0
+    most = limit["max_user_watches"] // 2
+    told = ", ".join(f"{name} {number:,}" for name, number in limit.items())
+    good = True
+    if folders > most and most < limits.MOST_LEAVES:
+        good = False
+        what = f"of {counted(folders, 'track folder')} {most:,} can be watched: walks find changes in the others"
+        yield Finding(Level.NOTE, what, _sysctl("max_user_watches", 2 * folders))
+    if limit["max_user_instances"] < datasets + _OTHERS:
+        good = False
+        what = f"fs.inotify.max_user_instances is {limit['max_user_instances']}; each dataset takes one"
+        yield Finding(Level.ACT, what, _sysctl("max_user_instances", 512))
+    if limit["max_queued_events"] < _QUEUE:
+        good = False
+        what = f"fs.inotify.max_queued_events is {limit['max_queued_events']}: events will be lost, and walks follow"
+        yield Finding(Level.NOTE, what, _sysctl("max_queued_events", _QUEUE))
+    if good:
+        yield Finding(Level.OK, f"inotify: {told}")
+
+
+def inotify_trial(errors: Mapping[str, int], *, known: bool) -> Iterator[Finding]:
+    """What came of trying to watch these directories: the error number of each, 0 where it went well.
+
+    `known`: it was tried for the service's user, not for the one who asks.
+    """
+    who = "the service" if known else "you"
+    for path, number in errors.items():
+        if limits.is_shortage(number) or number == errno.EACCES:
+            what = f"{who} cannot watch {shown(path)}: {limits.why(number)}"
+            yield Finding(Level.ACT, what, "only walks find changes there; the service tries again every 5 s")
+    if errors and not any(errors.values()):
+        yield Finding(Level.OK, f"{who} can have an inotify instance and a watch")
+
+
+def _sysctl(name: str, value: int) -> str:
+    line = f"fs.inotify.{name}={value}"
+    return f"sysctl {line}; for ever: echo {line} >> /etc/sysctl.d/90-audiobatchd.conf"
+
+
+def analyzers(reasons: Mapping[str, str], wanted: Iterable[str]) -> Iterator[Finding]:
+    """Which analyzers work, and what keeps the others from it; those that somebody asked for by name should."""
+    working = [name for name, reason in reasons.items() if not reason]
+    if working:
+        yield Finding(Level.OK, f"{', '.join(working)}: available")
+    for name, reason in reasons.items():
+        if reason:
+            what, fetch, model = reason.partition(_FETCH)
+            level = Level.ACT if name in wanted or not working else Level.NOTE
+            told = f"{name} is unavailable: {what.rstrip(': ')}"
+            yield Finding(level, told, f"{fetch}{model}" or "it works when that is mended")

@@ -1,0 +1,142 @@
+"""The standard streams of a program: each may be closed, full or gone, and the program does its work all the same.
+
+What is fit to be written is `terminal_text`'s, a terminal that is taken over `screen`'s and `console`'s.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from io import StringIO
+from typing import TextIO
+
+from audiobatchd.cli.terminal.text import write
+from audiobatchd.errors import OutputLostError
+from audiobatchd.vocabulary.names import printable
+
+LOST = 74
+"""The exit code of a program whose answer could not be written: EX_IOERR of sysexits(3)."""
+
+_BROKEN_PIPE = 141
+_CLOSED_ERRORS = "backslashreplace"
+
+
+def open_closed() -> None:
+    """Open /dev/null onto each standard descriptor that is closed. To be called before anything else is opened.
+
+    Otherwise the next socket or database gets that descriptor, and what is printed goes into it. Standard output is
+    opened for reading only: an answer that is written there has to be seen to be lost.
+    """
+    for descriptor, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, mode)
+            os.dup2(opened, descriptor)  # which makes it one that children inherit, too
+            if opened != descriptor:
+                os.close(opened)
+    # Python has None in place of a stream that was closed when it started.
+    sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", errors=_CLOSED_ERRORS, closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", errors=_CLOSED_ERRORS, closefd=False)
+
+
+class Voice:
+    """Says an answer on standard output, line by line.
+
+    A line that cannot be written stops no work: the cause is kept in `lost`, and no further line is tried.
+    """
+
+    def __init__(self) -> None:
+        self.lost: OSError | None = None
+        """Why a line could not be written; None while all could."""
+        self.endless = False
+        """Whether the answer has no end, so that nothing but its lines is of use: each is then written out at once."""
+
+    def __call__(self, text: str) -> None:
+        """Say one line. Raises OutputLostError where an endless answer cannot be written."""
+        if self.lost is None:
+            try:
+                write(text, sys.stdout)
+                if self.endless:
+                    sys.stdout.flush()
+            except OSError as error:
+                self.lost = error
+        if self.endless and self.lost is not None:
+            raise OutputLostError(self.lost)
+
+
+def parsed(parser: ArgumentParser, argv: Sequence[str] | None, say: Voice) -> Namespace:
+    """The arguments of a command line; what the parser has to tell is told by `say`, or on standard error.
+
+    Raises SystemExit as the parser does. It would write by itself, and break where a stream does not take that.
+    """
+    answer, complaint = StringIO(), StringIO()
+    try:
+        with redirect_stdout(answer), redirect_stderr(complaint):
+            return parser.parse_args(argv)
+    finally:
+        if text := answer.getvalue():
+            say(text.removesuffix("\n"))
+        with suppress(OSError):
+            sys.stderr.write(complaint.getvalue())
+
+
+def complain(program: str, text: str) -> None:
+    """Write a line about a program on standard error, where that works."""
+    try:
+        write(f"{program}: {printable(text)}", sys.stderr)
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass  # there is no other place to say it
+
+
+def end(program: str, code: int, lost: OSError | None = None, *, stands: bool = False) -> int:
+    """Write out what is left in the streams; the exit code of a program that would end with `code`.
+
+    Where its answer could not be written, now or before (`lost`), a line on standard error says so, and the code is
+    74; or nothing, and it is 141, where the reader has left, as `head` does. Where the code `stands`, because the
+    answer is not what the program is for, it is kept, and the line is written whatever the cause.
+    """
+    lost = lost or _flushed(sys.stdout)
+    if lost is not None:
+        left = lost.errno == errno.EPIPE
+        if stands or not left:
+            complain(program, f"cannot write to standard output: {_cause(lost)}")
+        if not stands:
+            code = _BROKEN_PIPE if left else LOST
+        _discard(sys.stdout)
+    if _flushed(sys.stderr) is not None:
+        _discard(sys.stderr)
+    return code
+
+
+def _cause(error: OSError) -> str:
+    if error.errno == errno.EBADF:
+        return "it is closed"
+    return error.strerror or str(error)
+
+
+def _flushed(stream: TextIO) -> OSError | None:
+    """Why what is left in a stream cannot be written; None where it is."""
+    try:
+        stream.flush()
+    except OSError as error:
+        return error
+    except ValueError:  # a stream that the program itself has closed
+        return OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return None
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what is left in a stream nowhere: Python writes it at its end, and would complain, and exit with 120."""
+    try:
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, stream.fileno())
+        os.close(sink)
+    except (OSError, ValueError):
+        pass  # not even a file: nothing of it is left either

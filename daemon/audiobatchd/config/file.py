@@ -1,0 +1,262 @@
+"""The configuration: TOML, environment and command line, read once into one frozen object that is passed down."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from operator import itemgetter
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+from msgspec import Meta, Struct
+
+from audiobatchd.disk import bounded, filesystems
+from audiobatchd.errors import ConfigError
+from audiobatchd.vocabulary.states import WatchMode
+
+MOST_DATASETS = 1000
+"""More than that one service does not look after in time."""
+
+FileName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0/]*\Z")]
+Digest = Annotated[str, Meta(pattern=r"\A(sha256:)?[0-9a-f]{64}\Z")]
+DirectoryName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0]*\Z")]
+
+_SIZE = re.compile(r"\d+(\.\d+)? ?[KMGT]iB", re.ASCII)
+
+
+class Bounds(NamedTuple):
+    """The least and the most that a number may be; of a size, the size itself as it is written."""
+
+    least: float | str
+    most: float | str
+
+    def __str__(self) -> str:
+        """As people read them: "0.1 to 86,400"."""
+        return " to ".join(each if isinstance(each, str) else f"{each:,}" for each in self)
+
+    def hold(self, value: object) -> bool:
+        """Whether a value is a number, or a size, within them."""
+        if isinstance(value, str):
+            size = _size(value) if _SIZE.fullmatch(value) else -1.0
+            return _size(str(self.least)) <= size <= _size(str(self.most))
+        # Written so that it is false of `nan`, which TOML knows.
+        return isinstance(value, int | float) and float(self.least) <= value <= float(self.most)
+
+
+# A shorter interval would be all that the service does.
+_INTERVAL, _DAY, _WEEK, _YEAR = 0.1, 86_400, 604_800, 31_536_000
+BOUNDS: Mapping[str, Bounds] = {
+    # What starts at once, and each takes 200 MiB and more.
+    "workers": Bounds(1, 512),
+    "job_timeout": Bounds(_INTERVAL, _WEEK),
+    "job_timeout_factor": Bounds(0, 10_000),
+    "max_duration": Bounds(_INTERVAL, _WEEK),
+    "max_deaths": Bounds(1, 1_000_000),
+    "max_suspect": Bounds(1, 1_000_000),
+    # With less a worker would be ended before its first job.
+    "worker_memory": Bounds("64 MiB", "1024 TiB"),
+    # The supervisor holds a record in its own memory.
+    "record_limit": Bounds("1 KiB", "1 GiB"),
+    "recycle_jobs": Bounds(1, 1_000_000_000),
+    "stop_grace": Bounds(0, _DAY),
+    "reap": Bounds(_INTERVAL, _DAY),
+    "settle": Bounds(0, _WEEK),
+    "rescan": Bounds(_INTERVAL, _YEAR),
+}
+"""Of every key that is a number or a size."""
+
+
+class DatasetConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """One `[[dataset]]`. Each key is described in docs/reference/configuration.md."""
+
+    path: DirectoryName
+    settle: float = 5.0
+    rescan: float = 3600.0
+    ignore: tuple[str, ...] = ()
+    mode: WatchMode = WatchMode.AUTO
+    ready_marker: FileName | None = None
+    adopt: bool = True
+    alone: bool = False
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole configuration file; every key is optional. Times are seconds.
+
+    `analyzer` has a table of options for each analyzer; what may stand in it is the analyzer's to say.
+    """
+
+    dataset: tuple[DatasetConfig, ...] = ()
+    workers: int | None = None
+    analyzers: tuple[str, ...] | None = None
+    analyzer: dict[str, dict[str, Any]] = {}
+    model_directory: DirectoryName | None = None
+    trusted_models: tuple[Digest, ...] = ()
+    recompute_other_models: bool = False
+    job_timeout: float = 600.0
+    job_timeout_factor: float = 4.0
+    max_duration: float = 7200.0
+    max_deaths: int = 3
+    max_suspect: int = 5
+    worker_memory: str = "6 GiB"
+    record_limit: str = "16 MiB"
+    recycle_jobs: int = 500
+    stop_grace: float = 30.0
+    reap: float = 60.0
+    operators: tuple[str, ...] = ()
+    metrics_textfile: DirectoryName | None = None
+
+    @property
+    def trusted_digests(self) -> tuple[str, ...]:
+        """The SHA-256 of each file of a model that is used whatever is published or pinned, in hexadecimal."""
+        return tuple(digest.removeprefix("sha256:") for digest in self.trusted_models)
+
+    @property
+    def worker_count(self) -> int:
+        """The configured number of workers, or one per core that this process may use."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+def size_in_bytes(size: str) -> int:
+    """A size ("4 GiB") as a number of bytes."""
+    return int(_size(size))
+
+
+def _size(size: str) -> float:
+    return float(size[:-3]) * 1024.0 ** ("KMGT".index(size[-3]) + 1)
+
+
+def find_config(environ: Mapping[str, str]) -> Path | None:
+    """The configuration file where none is named: /etc, else the user's; None where there is neither."""
+    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
+    for candidate in (Path("/etc/audiobatchd/audiobatchd.toml"), home / "audiobatchd" / "audiobatchd.toml"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def chosen_config(named: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration in the `named` file, else in the one that is found, else the defaults. Raises ConfigError."""
+    path = named or find_config(environ)
+    return load_config(path) if path else Config()
+
+
+def load_config(path: Path) -> Config:
+    """Read a configuration file. Raises ConfigError with the file, the key and what was expected."""
+    try:
+        content, _ = bounded.read(path, bounded.SETTINGS_LIMIT)
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror}"
+        raise ConfigError(message) from error
+    try:
+        config = msgspec.toml.decode(content, type=Config)
+    except msgspec.ValidationError as error:
+        message = f"{path}: {_in_toml_words(str(error))}"
+        raise ConfigError(message) from error
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        message = f"{path}: not TOML: {error}"
+        raise ConfigError(message) from error
+    if why := beyond_bounds(config):
+        message = f"{path}: {why}"
+        raise ConfigError(message)
+    base = path.resolve().parent
+    datasets = [msgspec.structs.replace(each, path=str(base / each.path)) for each in config.dataset]
+    for key in ("model_directory", "metrics_textfile"):
+        if (named := getattr(config, key)) is not None:
+            config = msgspec.structs.replace(config, **{key: str(base / named)})
+    try:
+        return with_datasets(config, datasets)
+    except ConfigError as error:
+        message = f"{path}: {error} - at `dataset`"
+        raise ConfigError(message) from error
+
+
+def beyond_bounds(config: Config) -> str:
+    """What number of a configuration is less or more than it may be, in words; empty where none is."""
+    tables = [("", config), *((f"dataset[{place}].", each) for place, each in enumerate(config.dataset))]
+    for where, table in tables:
+        for key in table.__struct_fields__:
+            value = getattr(table, key)
+            if key in BOUNDS and value is not None and not BOUNDS[key].hold(value):
+                kind = "a size" if isinstance(value, str) else "a number"
+                return f"expected {kind} from {BOUNDS[key]} - at `{where}{key}`"
+    return ""
+
+
+def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:
+    """`config` with these datasets, their paths made absolute. Raises ConfigError where two of them overlap.
+
+    A path that leads through a link stays as it is: where the link leads may change. Where the disk does not answer
+    no link is followed: a dataset that hangs keeps no other from its start.
+    """
+    if len(datasets) > MOST_DATASETS:
+        message = (
+            f"cannot watch {len(datasets):,} datasets: one service takes {MOST_DATASETS:,}; name directories above them"
+        )
+        raise ConfigError(message)
+    absolute = tuple(msgspec.structs.replace(each, path=_absolute(each.path)) for each in datasets)
+    places = [filesystems.without_links(each.path) for each in absolute]
+    # In this order one that lies in another follows it, or follows one that does.
+    in_order = sorted(zip(places, range(len(places)), absolute, strict=True), key=lambda each: Path(each[0]).parts)
+    for pair in pairwise(in_order):
+        (here, _, one), (there, _, other) = sorted(pair, key=itemgetter(1))
+        if overlap(here, there):
+            message = f"two datasets overlap: {_with_target(one.path, here)} and {_with_target(other.path, there)}"
+            raise ConfigError(message)
+    return msgspec.structs.replace(config, dataset=absolute)
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two directories, given without links, are the same or one lies in the other."""
+    return os.path.commonpath([one, other]) in (one, other)
+
+
+def _absolute(path: str) -> str:
+    plain = os.path.normpath(Path.cwd() / path)
+    # `..` after a link is not the directory that the link is in.
+    is_plain = ".." not in Path(path).parts or filesystems.without_links(plain) == filesystems.without_links(path)
+    return plain if is_plain else str(Path.cwd() / path)
+
+
+def _with_target(path: str, target: str) -> str:
+    return path if path == target else f"{path} (which leads to {target})"
+
+
+def differences(old: Config, new: Config) -> list[str]:
+    """What is different in `new`, a line each: "workers: 2 -> 4", "dataset /srv/music: settle: 5.0 -> 10.0"."""
+    told = _changed_keys(old, new, without="dataset")
+    before, after = ({each.path: each for each in config.dataset} for config in (old, new))
+    told += [f"dataset {path}: no longer" for path in before if path not in after]
+    told += [f"dataset {path}: new" for path in after if path not in before]
+    for path in before:
+        if path in after:
+            told += [f"dataset {path}: {line}" for line in _changed_keys(before[path], after[path])]
+    return told
+
+
+def _changed_keys(old: Struct, new: Struct, without: str = "") -> list[str]:
+    values = ((key, getattr(old, key), getattr(new, key)) for key in old.__struct_fields__ if key != without)
+    return [f"{key}: {_in_toml(one)} -> {_in_toml(other)}" for key, one, other in values if one != other]
+
+
+def _in_toml(value: object) -> str:
+    return "not set" if value is None else msgspec.json.encode(value).decode()
+
+
+def dataset_from_command_line(config: Config, path: str) -> DatasetConfig:
+    """The dataset at `path`: with the settings that the file gives it, else with the defaults."""
+    wanted = filesystems.without_links(path)
+    for each in config.dataset:
+        if filesystems.without_links(each.path) == wanted:
+            return each
+    return DatasetConfig(path=_absolute(path))
+
+
+def _in_toml_words(message: str) -> str:
+    """Msgspec speaks of objects, arrays and `$.dataset[0]`; a TOML file has tables, and keys."""
+    words = {"`object`": "a table", "`array`": "an array", "Object contains unknown field": "unknown key"}
+    for theirs, ours in words.items():
+        message = message.replace(theirs, ours)
+    return message.replace("`$.", "`").replace(" - at `$`", "")

@@ -1,0 +1,23 @@
+"""An event as the one line that logs have of it, and that whoever follows them gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from audiobatchd.vocabulary.names import printable, shown
+
+
+def event_line(event: str, fields: Mapping[str, object]) -> str:
+    """`folder-done folder="A - B" lufs=-14.2`: one line, whatever a name or a traceback contains."""
+    return printable(" ".join([event, *(f"{name}={_quoted(value)}" for name, value in fields.items())]))
+
+
+def plainly(value: object) -> str:
+    """A field's value as text, fit to be shown."""
+    return shown(value) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _quoted(value: object) -> str:
+    text = plainly(value)
+    quoted = text.replace('"', r"\x22")
+    return f'"{quoted}"' if text == "" or any(char in text for char in ' "=') else text

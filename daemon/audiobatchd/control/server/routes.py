@@ -1,0 +1,377 @@
+"""What can be asked: the table of routes, and how each is answered. `openapi` describes the same table."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from audiobatchd.control.requests import (
+    CleanedLocks,
+    CleanLocks,
+    FolderName,
+    Nothing,
+    Pause,
+    Paused,
+    Reloaded,
+    Rescan,
+    Rescanned,
+    Resume,
+    Retried,
+    RetryFolders,
+    Survey,
+    Surveyed,
+)
+from audiobatchd.control.server import door
+from audiobatchd.control.server.access import Peer, peer_of
+from audiobatchd.control.server.feed import Feed
+from audiobatchd.control.status import FolderReport, Status, Trouble
+from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
+from audiobatchd.vocabulary.names import shown
+
+REQUEST_LIMIT = 64 * 1024
+"""Bytes of a request's body."""
+
+STREAMS = 16
+"""Followers of the feed at the same time."""
+
+ALIVE = 15.0
+"""Seconds after which a follower is told that nothing has happened."""
+
+_LOG = logging.getLogger(__name__)
+_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _TOO_LATE, _BUSY = 400, 403, 404, 408, 503
+_SLOW = 30.0
+# Far above any number that was told; longer ones Python takes no pains to read.
+_LONGEST_NUMBER = 19
+_Body = TypeVar("_Body", bound=msgspec.Struct)
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Service(Protocol):
+    """What there is to ask, and to ask for. Each is called in the event loop, so it must be quick, or a coroutine.
+
+    Raises UsageError for what cannot be, such as a dataset that is none of the daemon's; UnknownFolderError for a
+    folder that is not there.
+    """
+
+    def status(self) -> Status:
+        """What the daemon tells of itself."""
+
+    async def failures(self) -> list[Trouble]:
+        """Every folder that failed or is blocked."""
+
+    def may_change(self, uid: int) -> bool:
+        """Whether this user may have the daemon do something."""
+
+    async def explain(self, name: FolderName) -> FolderReport:
+        """What is known of one folder."""
+
+    async def survey(self, request: Survey) -> Surveyed:
+        """What the folders of a dataset have and lack."""
+
+    async def retry(self, request: RetryFolders) -> Retried:
+        """Try folders again."""
+
+    def bump(self, name: FolderName) -> Retried:
+        """Have a folder measured before all others."""
+
+    def rescan(self, request: Rescan) -> Rescanned:
+        """Walk a dataset now."""
+
+    def pause(self, request: Pause) -> Paused:
+        """Give out no more jobs."""
+
+    def resume(self, request: Resume) -> Paused:
+        """Give out jobs again."""
+
+    async def reload(self) -> Reloaded:
+        """Read the configuration again. Raises ConfigError: then nothing has changed."""
+
+    async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
+        """Remove the locks of the dead."""
+
+
+class Since(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which events are wanted: those after this number; without it, those from now on."""
+
+    since: int | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """One thing that can be asked. `query` and `body` are what is said with it, `answer` what comes back.
+
+    An `answer` that is a text is its media type: a stream, or a format of its own.
+    """
+
+    method: str
+    path: str
+    summary: str
+    answer: Any
+    query: type[msgspec.Struct] | None = None
+    body: type[msgspec.Struct] | None = None
+
+
+EVENTS = "text/event-stream"
+METRICS = "text/plain"
+
+ROUTES = (
+    Route("GET", "/v1/status", "What the service is at.", Status),
+    Route("GET", "/v1/failures", "Every folder that failed or is blocked, the latest first.", list[Trouble]),
+    Route("GET", "/v1/folder", "One folder explained.", FolderReport, query=FolderName),
+    Route("GET", "/v1/survey", "What the folders of a dataset have and lack.", Surveyed, query=Survey),
+    Route("GET", "/v1/events", "What happens, as it happens.", EVENTS, query=Since),
+    Route("GET", "/v1/openapi.json", "This description.", dict[str, Any]),
+    Route("GET", "/metrics", "Metrics for Prometheus.", METRICS),
+    Route("POST", "/v1/retry", "Try folders again.", Retried, body=RetryFolders),
+    Route("POST", "/v1/bump", "Measure a folder before all others.", Retried, body=FolderName),
+    Route("POST", "/v1/pause", "Give out no more jobs.", Paused, body=Pause),
+    Route("POST", "/v1/resume", "Give out jobs again.", Paused, body=Resume),
+    Route("POST", "/v1/rescan", "Walk a dataset now.", Rescanned, body=Rescan),
+    Route("POST", "/v1/reload", "Read the configuration again.", Reloaded, body=Nothing),
+    Route("POST", "/v1/locks/clean-up", "Remove the locks of the dead.", CleanedLocks, body=CleanLocks),
+)
+
+
+class Answers:
+    """The handlers of all routes."""
+
+    def __init__(
+        self,
+        service: Service,
+        feed: Feed,
+        metrics: Callable[[], bytes],
+        description: Callable[[], Mapping[str, Any]],
+        gate: Callable[[], door.Door | None],
+    ) -> None:
+        self._service = service
+        self._feed = feed
+        self._text = metrics
+        self._description = description
+        self._gate = gate
+        self._followers: set[asyncio.Event] = set()
+        """The followers of the feed, each by what is set when its connection has ended."""
+        self._ending = asyncio.Event()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Every route with its handler."""
+        handlers: dict[str, _Handler] = {
+            "/v1/events": self._events,
+            "/v1/openapi.json": self._openapi,
+            "/metrics": self._metrics,
+        }
+        return [web.route(each.method, each.path, handlers.get(each.path) or self._plain(each)) for each in ROUTES]
+
+    def end(self) -> None:
+        """The server ends: nobody follows any longer."""
+        self._ending.set()
+
+    def _plain(self, route: Route) -> _Handler:
+        """A handler that asks the service once and answers with JSON."""
+        service = self._service
+        ask: dict[str, Callable[[Any], Any]] = {
+            "/v1/status": lambda _: service.status(),
+            "/v1/failures": lambda _: service.failures(),
+            "/v1/folder": service.explain,
+            "/v1/survey": service.survey,
+            "/v1/retry": service.retry,
+            "/v1/bump": service.bump,
+            "/v1/pause": service.pause,
+            "/v1/resume": service.resume,
+            "/v1/rescan": service.rescan,
+            "/v1/reload": lambda _: service.reload(),
+            "/v1/locks/clean-up": service.clean_locks,
+        }
+        handler = ask[route.path]
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            asked: object = None
+            if route.query is not None:
+                asked = _query(request, route.query)
+            elif route.body is not None:
+                asked = await self._change(request, route.body)
+            told = handler(asked)
+            return as_json(await told if asyncio.iscoroutine(told) else told)
+
+        return answer
+
+    async def _openapi(self, _request: web.Request) -> web.StreamResponse:
+        return as_json(self._description())
+
+    async def _metrics(self, _request: web.Request) -> web.StreamResponse:
+        # The text format's own version stands in its media type.
+        headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        return web.Response(body=self._text(), headers=headers)
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events, from the number that is asked for; where some of these are gone, a comment says so.
+
+        A number beyond the latest was given by a service that ran before this one.
+        """
+        since = _query(request, Since).since
+        last = request.headers.get("Last-Event-ID", "")
+        told = last.isascii() and last.isdecimal() and len(last) <= _LONGEST_NUMBER
+        number = since if since is not None else int(last) if told else self._feed.latest
+        guard = self._gate()
+        assert guard is not None
+        gone = guard.gone(request.transport)
+        # One whose connection has ended keeps no place, although its answer may still be on its way to its end.
+        self._followers = {each for each in self._followers if not each.is_set()}
+        if len(self._followers) >= STREAMS:
+            raise RefusedError(_BUSY, f"{STREAMS} followers are there already")
+        self._followers.add(gone)
+        try:
+            return await self._stream(request, number, gone)
+        finally:
+            self._followers.discard(gone)
+
+    async def _stream(self, request: web.Request, number: int, gone: asyncio.Event) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": EVENTS, "Cache-Control": "no-store"})
+        await response.prepare(request)
+        with self._feed.following() as woken, contextlib.suppress(ConnectionError, TimeoutError):
+            if number > self._feed.latest:  # of another life: this one would be silent until it has told as much
+                await _send(response, b": the service was started since: its events are told from the first\n\n")
+                number = 0
+            while not (self._ending.is_set() or gone.is_set()):
+                woken.clear()
+                for each in self._feed.since(number):
+                    lost = each.number - number - 1
+                    await _send(response, (f": {lost} events are gone\n\n".encode() if lost else b"") + each.as_sse())
+                    number = each.number
+                if not await self._wakes(woken, gone):
+                    await _send(response, b": alive\n\n")
+        return response
+
+    async def _wakes(self, woken: asyncio.Event, gone: asyncio.Event) -> bool:
+        """Whether something new is there, or the end of either side, before it is time for a sign of life."""
+        waits = [asyncio.create_task(each.wait()) for each in (woken, gone, self._ending)]
+        try:
+            done, _ = await asyncio.wait(waits, timeout=ALIVE, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+        return bool(done)
+
+    async def _change(self, request: web.Request, kind: type[_Body]) -> _Body:
+        """The body of a request that changes something, from somebody who may. Raises RefusedError."""
+        peer = _peer(request)
+        if not self._service.may_change(peer.uid):
+            raise RefusedError(_FORBIDDEN, "only root, the daemon's own user and its operators may change anything")
+        try:
+            body = msgspec.json.decode(await _read(request) or b"{}", type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise RefusedError(_BAD_REQUEST, str(error)) from error
+        fields = {"request": f"{request.method} {request.path}", "uid": peer.uid, "pid": peer.pid}
+        _LOG.info("change-asked", extra={"fields": {**fields, **msgspec.to_builtins(body)}})
+        return body
+
+
+class RefusedError(Exception):
+    """A request that is not carried out: the HTTP status and the reason are its arguments."""
+
+
+def application(routes: list[web.RouteDef], gate: Callable[[], door.Door | None]) -> web.Application:
+    """All routes, behind the `gate`; whatever goes wrong is answered in JSON."""
+
+    @web.middleware
+    async def through_the_door(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        # Others have their turn between two requests that one connection sent at once.
+        await asyncio.sleep(0)
+        transport, guard = request.transport, gate()
+        if transport is None or guard is None:
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        free = guard.begins(transport)
+        try:
+            if not free and request.path != "/v1/events":
+                return as_json({"error": "too much is asked at once; try again"}, _BUSY)
+            return await handler(request)
+        finally:
+            guard.ends(transport)
+
+    made = web.Application(client_max_size=REQUEST_LIMIT, middlewares=[through_the_door, _errors_as_json])
+    made.add_routes(routes)
+    return made
+
+
+def as_json(body: object, status: int = 200) -> web.Response:
+    """An answer."""
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
+
+
+@web.middleware
+async def _errors_as_json(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    try:
+        _refuse_too_large(request)
+        return await handler(request)
+    except RefusedError as error:
+        status, why = error.args
+        return as_json({"error": why}, status)
+    except UnknownFolderError as error:
+        return as_json({"error": str(error)}, _NOT_FOUND)
+    except (UsageError, ConfigError) as error:
+        return as_json({"error": str(error)}, _BAD_REQUEST)
+    except web.HTTPException as error:
+        answer = as_json({"error": f"{error.reason.lower()}: {request.method} {shown(request.path)}"}, error.status)
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
+    except ConnectionError:
+        raise  # its client has gone, and is answered no more
+    except Exception:  # noqa: BLE001  # logged
+        # The boundary of a control request: one that fails must not hurt the daemon, nor go unseen.
+        _LOG.exception("request-failed", extra={"fields": {"request": f"{request.method} {request.path}"}})
+        return as_json({"error": "the daemon failed to answer; its log says why"}, 500)
+
+
+def _refuse_too_large(request: web.Request) -> None:
+    """Judge by the header: aiohttp measures a body when somebody reads it, and a GET's nobody reads."""
+    size = request.content_length or 0
+    if size > REQUEST_LIMIT:
+        raise web.HTTPRequestEntityTooLarge(REQUEST_LIMIT, size)
+
+
+def _query(request: web.Request, kind: type[_Body]) -> _Body:
+    """What stands behind the question mark. Raises RefusedError."""
+    found: dict[str, object] = {}
+    lists = {field.encode_name for field in msgspec.structs.fields(kind) if field.type == list[str]}
+    for name in request.query:
+        found[name] = request.query.getall(name) if name in lists else request.query[name]
+    try:
+        return msgspec.convert(found, kind, strict=False)
+    except (msgspec.ValidationError, UnicodeError) as error:
+        raise RefusedError(_BAD_REQUEST, shown(str(error))) from error
+
+
+async def _read(request: web.Request) -> bytes:
+    """The body, if it comes in time. Raises RefusedError."""
+    try:
+        async with asyncio.timeout(door.PATIENCE):
+            return await request.read()
+    except TimeoutError as error:
+        message = f"the request was not complete within {door.PATIENCE:g} s"
+        raise RefusedError(_TOO_LATE, message) from error
+    except (web.RequestPayloadError, HttpProcessingError) as error:
+        message = "the body of the request is malformed"
+        raise RefusedError(_BAD_REQUEST, message) from error
+
+
+async def _send(response: web.StreamResponse, content: bytes) -> None:
+    """Raises TimeoutError where a follower does not take it."""
+    async with asyncio.timeout(_SLOW):
+        await response.write(content)
+
+
+def _peer(request: web.Request) -> Peer:
+    connection = request.transport.get_extra_info("socket") if request.transport else None
+    if connection is None:
+        raise RefusedError(_FORBIDDEN, "the connection is gone")
+    return peer_of(connection)

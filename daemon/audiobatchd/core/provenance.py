@@ -1,0 +1,98 @@
+"""What a record says of its own making, under the key `_audiobatch`: who measured which file, and what could not be.
+
+One entry per analyzer and source file. Entries of analyzers that are unknown here stay as they are, byte for byte.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from audiobatchd.errors import RecordError
+from audiobatchd.vocabulary.quantities import exact_size
+from audiobatchd.vocabulary.states import Fingerprint
+
+KEY = "_audiobatch"
+FORMAT = 1
+
+_LARGEST = 1 << 20
+_CURE = "mend it or move the record away"
+_NOT_OURS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_Version = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]  # what catalogs and messages can carry
+
+
+class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One analyzer's account of one source file. `measured` is UTC, for people; `host` is where it was measured."""
+
+    fingerprint: Fingerprint
+    version: _Version
+    models: dict[str, str] = {}
+    unmeasurable: dict[str, str] = {}
+    beyond_limit: float | None = None
+    """Seconds of audio of a file that was left out because it is longer than `max_duration`; else None."""
+    measured: str = ""
+    host: str = ""
+
+
+class Provenance(Struct):
+    """The value of `_audiobatch`; `analyzers` maps an analyzer's name to its entries by role, not yet decoded."""
+
+    format: int = FORMAT
+    analyzers: dict[str, dict[str, Raw]] = {}
+
+    def entry(self, analyzer: str, role: str) -> Entry | None:
+        """The entry of `analyzer` for the file of `role`; None where there is none. Raises RecordError."""
+        raw = self.analyzers.get(analyzer, {}).get(role)
+        if raw is None:
+            return None
+        try:
+            return _ENTRY.decode(raw)
+        except _NOT_OURS as error:
+            message = f"cannot understand {KEY} of {analyzer} for {role}: {error}; {_CURE}"
+            raise RecordError(message) from error
+
+    def unmeasurable(self) -> dict[str, str]:
+        """By feature, why it has no value. Raises RecordError."""
+        entries = (self.entry(name, role) for name, by_role in self.analyzers.items() for role in by_role)
+        return {feature: why for entry in entries if entry is not None for feature, why in entry.unmeasurable.items()}
+
+
+_ENTRY = msgspec.json.Decoder(Entry)
+_PROVENANCE = msgspec.json.Decoder(Provenance)
+
+
+def decode(raw: bytes | Raw | None) -> Provenance:
+    """The provenance in a record, empty where it has none.
+
+    Raises RecordError where it is not ours to understand: malformed, or written by a later audiobatchd.
+    """
+    if raw is None or bytes(raw) == b"null":
+        return Provenance()
+    size = len(bytes(raw))
+    if size > _LARGEST:
+        message = (
+            f"cannot understand {KEY}: its {size:,} bytes are more than the {exact_size(_LARGEST)} allowed; {_CURE}"
+        )
+        raise RecordError(message)
+    try:
+        provenance = _PROVENANCE.decode(raw)
+    except _NOT_OURS as error:
+        message = f"cannot understand {KEY}: {error}; {_CURE}"
+        raise RecordError(message) from error
+    if provenance.format > FORMAT:
+        message = (
+            f"cannot understand {KEY}: format {provenance.format} was written by a later audiobatchd; update this one"
+        )
+        raise RecordError(message)
+    return provenance
+
+
+def merged(old: Provenance, entries: dict[str, dict[str, Entry]]) -> Raw:
+    """`old` with `entries` (by analyzer, then role) in place of those it had."""
+    analyzers = dict(old.analyzers)
+    for analyzer, by_role in entries.items():
+        encoded = {role: Raw(msgspec.json.encode(entry)) for role, entry in by_role.items()}
+        analyzers[analyzer] = {**analyzers.get(analyzer, {}), **encoded}
+    return Raw(msgspec.json.encode(Provenance(format=FORMAT, analyzers=analyzers)))

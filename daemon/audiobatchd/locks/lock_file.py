@@ -1,0 +1,114 @@
+"""What a lock file says: whose it is, and whether it is a lock file of ours at all.
+
+It only tells people, and the next holder, who held the lock; that somebody holds it is the kernel's to know.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import socket
+import sys
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from audiobatchd.locks import oom
+
+LIMIT = 4096
+"""Bytes that are looked at; no content of ours is longer."""
+
+_GUIDES_TEXT = re.compile(rb"Processing started: ([^\n]*)\nPID: (\d{1,10})\nFile: ([^\n\0]*)\n?", re.DOTALL)
+
+
+class Holder(Struct, frozen=True):
+    """What we write.
+
+    `pid_start` (clock ticks since boot) and the PID name one process for good; `started` is wall-clock time, for
+    display; `budget_s` is how long it may be until the holder comes on with its work, and says so by another `token`.
+    """
+
+    v: int
+    host: str
+    boot_id: str
+    pid: int
+    pid_start: int
+    started: float
+    budget_s: float
+    token: str
+    alone: bool = False
+    """No other job of its daemon ran beside it."""
+    oom_kills: int = -1
+    """How many processes the kernel had killed for want of memory when the work began; -1: it was not told."""
+
+
+class GuideText(Struct, frozen=True):
+    """What the batch guide's scripts write: when they started, in local time; their PID; the folder's name."""
+
+    started: str
+    pid: int
+    file: bytes
+
+
+class Empty(Struct, frozen=True):
+    """Nothing: just made, or given back on a network file system."""
+
+
+Content = Holder | GuideText | Empty
+
+
+def parse(raw: bytes) -> Content | None:
+    """What stands in a lock file; None where it is not one of ours (`poetry.lock`): somebody's data."""
+    if not raw:
+        return Empty()
+    if text := _GUIDES_TEXT.fullmatch(raw):
+        return GuideText(text[1].decode(errors="backslashreplace"), int(text[2]), text[3])
+    try:
+        # The first line alone: a holder that died between writing and truncating left the end of the one before it.
+        return msgspec.json.decode(raw.partition(b"\n")[0], type=Holder)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def of_this_process(
+    started: float, budget: float, token: str, *, alone: bool = False, oom_kills: int | None = None
+) -> bytes:
+    """What this process writes into a lock that it holds; `oom_kills` are those of now where they are not given."""
+    holder = Holder(
+        v=1,
+        host=socket.gethostname(),
+        boot_id=boot_id(),
+        pid=os.getpid(),
+        pid_start=_pid_start(),
+        started=started,
+        # JSON has no infinity: it would come out as `null`, and the lock not be known for ours.
+        budget_s=budget if math.isfinite(budget) else sys.float_info.max,
+        token=token,
+        alone=alone,
+        oom_kills=oom.on_this_machine() if oom_kills is None else oom_kills,
+    )
+    return msgspec.json.encode(holder) + b"\n"
+
+
+def speaks_against_its_folder(left: Content) -> bool:
+    """Whether the folder may have brought about that the holder, who left this, died at work.
+
+    Only what ran alone can have. Where the machine is up as it was then, and has killed nothing for want of memory
+    since, a person or a service manager ended the holder with its daemon: no work on a folder can do that.
+    """
+    if not isinstance(left, Holder) or not left.alone:
+        return False
+    is_up = left.boot_id == boot_id()
+    return not (is_up and left.oom_kills >= 0 and left.oom_kills == oom.on_this_machine())
+
+
+def boot_id() -> str:
+    """What names this machine's present boot."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def _pid_start() -> int:
+    fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace")
+    return int(fields[fields.rindex(")") + 2 :].split()[19])

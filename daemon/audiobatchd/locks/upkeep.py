@@ -1,0 +1,140 @@
+"""A whole dataset's locks: the daemon's round of them, and the clean-up that an operator asks for."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from audiobatchd.disk import filesystems
+from audiobatchd.disk.filesystems import Kind
+from audiobatchd.disk.listing import walk
+from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, path_of
+from audiobatchd.locks.lock_file import Content, Empty, Holder, boot_id, speaks_against_its_folder
+from audiobatchd.locks.observer import LockState, Observation, Patience, holder_in_words, observe
+from audiobatchd.locks.reaper import Removal, Terms, folder_of, locks_in, reap_one
+from audiobatchd.vocabulary.names import folder_at, shown
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Seen:
+    """What a round found: the locks that are held for too long, by path, and by whom; and whose folders were left.
+
+    These are the folders, by path, whose holder died at work: a daemon, a machine, somebody's script. The workers of
+    the daemon that asks are left out, for it knows how they ended.
+    """
+
+    overdue: dict[str, str] = field(default_factory=dict)
+    left: frozenset[str] = frozenset()
+    counted: frozenset[str] = frozenset()
+    """Those of them that may have brought it about."""
+
+
+def look_after(
+    root: str,
+    directories: Iterable[str],
+    patience: Patience,
+    now: float,
+    own: Callable[[int], bool],
+    *,
+    alone: bool,
+    root_too: bool = False,
+) -> Seen:
+    """Remove the dead locks in these directories.
+
+    `own` tells whether a process of this machine was a worker of the daemon that asks. `alone`: no other machine works
+    there. `root_too`: also the lock beside a dataset that is itself a track folder. One that is held for too long is
+    never taken away: only its own supervisor may end that worker. A directory that cannot be read is left to the next
+    walk to tell of.
+    """
+    terms = Terms(alone=alone)
+    answer = Seen()
+    seen: set[str] = set()
+    for observation in _in_use(root, directories, root_too=root_too):
+        removal = reap_one(observation, terms)
+        if removal is not None:
+            log(removal)
+            if not removal.failure and not _is_own(observation.content, own):
+                folder = folder_of(observation)
+                path = os.path.relpath(folder, root)
+                found = {"" if path == "." else path}
+                answer.left |= found
+                if speaks_against_its_folder(observation.content):
+                    answer.counted |= found
+            continue
+        seen.add(observation.path)
+        if patience.judge(observation, now).state is LockState.OVERDUE:
+            answer.overdue[os.path.relpath(observation.path, root)] = holder_in_words(observation.content)
+    patience.keep(seen)
+    return answer
+
+
+def _is_own(found: Content, own: Callable[[int], bool]) -> bool:
+    """Whether the holder was one of our workers, or nobody died at all: an empty file was given back."""
+    match found:
+        case Empty():
+            return True
+        case Holder(host=host, boot_id=boot, pid=pid):
+            here = host == socket.gethostname() and boot == boot_id()
+            return here and own(pid)
+    return False
+
+
+def _in_use(root: str, directories: Iterable[str], *, root_too: bool) -> Iterator[Observation]:
+    """Every lock but those that were given back on a network file system, where an empty file stays for each folder."""
+    if root_too:
+        with suppress(OSError):
+            own = observe(path_of(root))
+            if own is not None:
+                yield own
+    for directory in directories:
+        with suppress(OSError):
+            local = filesystems.of(directory)[0] is Kind.LOCAL
+            yield from locks_in(directory, given_back=local)
+
+
+def locks_below(root: str, ignore: tuple[str, ...], guide_timeout: float = GUIDE_TIMEOUT) -> Iterator[Observation]:
+    """Every lock file of ours in a dataset, and beside a dataset that is itself a track folder. Raises OSError."""
+    for path, names in walk(root, ignore):
+        if isinstance(names, OSError):
+            continue
+        directory = folder_at(root, path)
+        if not path and names.is_track and (own := observe(path_of(root), guide_timeout)) is not None:
+            yield own
+        if names.directories or not names.is_track:  # else it holds nobody's lock
+            yield from locks_in(directory, guide_timeout)
+
+
+@dataclass(frozen=True)
+class CleanUp:
+    """How many lock files a dataset had, and which of them were dead: removed, or not, and why."""
+
+    found: int
+    removed: list[Removal]
+
+
+def clean_up(root: str, ignore: tuple[str, ...], terms: Terms) -> CleanUp:
+    """Remove a dataset's dead locks on these terms, with a log line for each. Raises OSError for the dataset.
+
+    Removals name locks by their path below the dataset, as it is shown.
+    """
+    found, removed = 0, []
+    for observation in locks_below(root, ignore, terms.guide_timeout):
+        found += 1
+        removal = reap_one(observation, terms)
+        if removal is not None:
+            if not terms.dry_run:
+                log(removal)
+            removed.append(replace(removal, path=shown(os.path.relpath(removal.path, root))))
+    return CleanUp(found, removed)
+
+
+def log(removal: Removal) -> None:
+    """One line for a lock that was removed, and why; none for one that cannot be removed, which holds nobody up."""
+    if not removal.failure:
+        _LOG.info("lock-removed", extra={"fields": {"lock": removal.path, "reason": removal.reason}})

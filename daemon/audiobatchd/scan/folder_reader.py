@@ -1,0 +1,327 @@
+"""Looking at one folder: its names, its files' stamps, its record, and what that amounts to.
+
+Whatever is read is noted in `sightings`, and what stands there spares reading it again: a folder whose files, record
+and permissions are as they were is judged by its shape. Which folders are looked at is `walks`' business. Runs in
+threads; decides nothing itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
+from audiobatchd.core.discovery import enters, is_companion
+from audiobatchd.core.near_misses import Miss, misses_in
+from audiobatchd.core.readings import Finding, Reading
+from audiobatchd.core.shapes import Shape, accounts_of, assess_shape, surely_due
+from audiobatchd.disk import filesystems, record
+from audiobatchd.disk.listing import Listing, is_bare, is_link_below, openness, read_folder
+from audiobatchd.errors import RecordError, UnclearRecordError
+from audiobatchd.scan.catalog.database import Catalog, FolderMemory
+from audiobatchd.scan.catalog.sightings import Sighting, Sightings
+from audiobatchd.vocabulary.names import folder_at, shown
+from audiobatchd.vocabulary.states import RECORD_LIMIT, Cause, FileStamp, FolderKey
+
+_Result = TypeVar("_Result")
+_MANY_KEYS = 1000
+"""More keys than that of one record are not kept in the catalog."""
+
+
+class Entering(Protocol):
+    """Who wants to know which directories are listed: the watch on them."""
+
+    def enter(self, root: str, path: str, *, leaf: bool | None, hot: bool = False) -> bool:
+        """A directory is about to be listed; `leaf`: whether it is known to have no directories.
+
+        `hot`: something happens in it now.
+        """
+
+    def listed(self, root: str, path: str, *, leaf: bool) -> None:
+        """It has been."""
+
+    def forget(self, root: str, path: str) -> None:
+        """It is gone."""
+
+
+class NobodyEntering:
+    """Nothing is watched."""
+
+    def enter(self, root: str, path: str, *, leaf: bool | None, hot: bool = False) -> bool:  # noqa: ARG002  # see `Entering`
+        """See `Entering`."""
+        return False
+
+    def listed(self, root: str, path: str, *, leaf: bool) -> None:
+        """See `Entering`."""
+
+    def forget(self, root: str, path: str) -> None:
+        """See `Entering`."""
+
+
+def _impatient(error: OSError) -> None:
+    raise error
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """Reads folders of one dataset on the terms of these `offers` and this `policy`.
+
+    A track folder without a file named `marker`, where one is set, is still on its way. `short` is told when this
+    process is short of descriptors or memory, which says nothing of a folder: it waits, or raises.
+    """
+
+    root: str
+    offers: tuple[Offer, ...]
+    policy: Policy
+    ignore: tuple[str, ...]
+    alone: bool
+    catalog: Catalog
+    marker: str | None = None
+    watch: Entering = field(default_factory=NobodyEntering)
+    short: Callable[[OSError], None] = _impatient
+    record_limit: int = RECORD_LIMIT
+    """Bytes that a record may have."""
+    worker_memory: int = 0
+    """Bytes that a worker may have."""
+    known: tuple[tuple[int, int], str] | None = None
+    """The root, as (device, inode), and its place when a walk was last believed; None: as the catalog has them."""
+
+    @cached_property
+    def place(self) -> str:
+        """Where `root` leads to, without links: all is read there, also when a link is pointed elsewhere meanwhile."""
+        return os.path.realpath(self.root)
+
+    # One folder
+
+    def read(self, path: str) -> Reading:
+        """One look at the folder at `path` below the root. It never raises: what hinders it becomes the reading.
+
+        It is noted as seen, so the core has to hear of it.
+        """
+        sightings = Sightings(self.catalog)
+        reading, sighting, misses = self.look_at(path, sightings.recall(self.root, [path]).get(path))
+        if sighting is not None:
+            sightings.note(self.root, [sighting])
+        elif reading.finding is Finding.GONE:
+            self.watch.forget(self.root, path)
+            sightings.forget(self.root, [path])
+        if misses is not None and sightings.note_misses(self.root, {path: misses}):
+            return msgspec.structs.replace(reading, passed_over=True)
+        return reading
+
+    def peek(self, path: str) -> Reading:
+        """See `read`; for a question, which leaves no trace: a folder that the core has not heard of stays unknown."""
+        unnoticed = replace(self, watch=NobodyEntering())
+        return unnoticed.look_at(path, Sightings(self.catalog).recall(self.root, [path]).get(path))[0]
+
+    def look_at(self, path: str, old: Sighting | None) -> tuple[Reading, Sighting | None, tuple[Miss, ...] | None]:
+        """What is at `path`, what is to be noted of it, and what is passed over in it.
+
+        Both are None where nothing is, or it cannot be read.
+        """
+        key = FolderKey(self.root, path)
+        try:
+            if not self.is_entered(path) or is_link_below(self.place, path):
+                return Reading(key, Finding.GONE), None, None
+            listing = self.listing(path, hot=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return Reading(key, Finding.LOST if self.is_lost() else Finding.GONE), None, None
+        except OSError as error:
+            return Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"}), None, None
+        return *self.look(key, listing, old), misses_in(listing.contents, path)
+
+    def is_entered(self, path: str) -> bool:
+        """Whether a walk would come to the directory at `path` by its name."""
+        return not path or all(enters(name, self.ignore) for name in path.split("/"))
+
+    def is_lost(self) -> bool:
+        """Whether the dataset as it was known is not there: no root, nothing in it, or another root."""
+        try:
+            bare = self.in_plenty(partial(is_bare, self.place))
+            return bare or self.is_elsewhere(os.stat(self.place).st_dev)
+        except OSError:
+            return True
+
+    def in_plenty(self, work: Callable[[], _Result]) -> _Result:
+        """What `work` returns or raises when nothing is short."""
+        while True:
+            try:
+                return work()
+            except OSError as error:
+                if filesystems.cause_of(error) is not Cause.SHORTAGE:
+                    raise
+                self.short(error)
+
+    def is_elsewhere(self, device: int) -> bool:
+        """Whether the root was on another `device` before, or links led to another one."""
+        sightings = Sightings(self.catalog)
+        root, place = self.known or (sightings.root(self.root), sightings.place(self.root))
+        return (root is not None and root[0] != device) or (bool(place) and place != self.place)
+
+    def folder(self, path: str) -> str:
+        """The folder at `path` below the root."""
+        return folder_at(self.place, path)
+
+    # How
+
+    def listing(self, path: str, *, leaf: bool | None = None, hot: bool = False) -> Listing:
+        """List a directory, with the watch on it set up before. Raises OSError."""
+        self.watch.enter(self.root, path, leaf=leaf, hot=hot)
+        listing = self.in_plenty(partial(read_folder, self.folder(path), self.ignore, self.marker))
+        self.watch.listed(self.root, path, leaf=listing.contents.is_track and not listing.contents.directories)
+        return listing
+
+    def unchanged(self, old: Sighting | None, listing: Listing) -> int | None:
+        """How many features are unavailable in a complete folder that is as it was; None where it has to be read."""
+        if old is None or old.finding is not Finding.COMPLETE or listing.contents.temporaries:
+            return None
+        if not _is_as_it_was(old, listing) or listing.contents.shadowed:
+            return None
+        if listing.companions != {name for name in old.shape.present if is_companion(name)}:
+            return None
+        return self.unavailable(old.shape)
+
+    def unavailable(self, shape: Shape) -> int | None:
+        """How many features a complete folder of this shape lacks here; None where something is due in it."""
+        if self.policy.overwrite:
+            return None
+        assessment = assess_shape(shape, self.offers, self.policy)
+        return None if assessment.due else len(assessment.unavailable)
+
+    def look(self, key: FolderKey, listing: Listing, old: Sighting | None) -> tuple[Reading, Sighting | None]:
+        """What the folder amounts to, read afresh, and what is to be noted of it; None where it has gone meanwhile."""
+        contents = listing.contents
+        leaf = contents.is_track and not contents.directories
+        if not contents.is_track:
+            warnings = ("it has stems but no full mix",) if contents.lacks_mix else ()
+            reading = Reading(key, Finding.GONE, warnings=warnings, has_record=record.is_in(self.folder(key.path)))
+            return reading, Sighting(key.path, listing.time)
+        known = self.catalog.recall(key)
+        at_rest = old is not None and old.finding is Finding.COMPLETE and old.signature == listing.signature
+        try:
+            found = self.in_plenty(partial(record.read_in, self.folder(key.path), self.record_limit))
+            facts = Facts(listing.stamps, found.present() | listing.companions, found.provenance.entry, known.files)
+            assessment = assess(facts, self.offers, self.policy)
+            shape = self._shape(facts, assessment)
+        except RecordError as error:
+            unclear = _stamped(listing) if isinstance(error, UnclearRecordError) else ""
+            return self._blocked(key, listing, str(error), unclear)
+        except (FileNotFoundError, NotADirectoryError):
+            return Reading(key, Finding.GONE), None  # since it was listed
+        except OSError as error:
+            return self._blocked(key, listing, f"cannot read the record: {error.strerror}")
+        finding, reasons = _finding(assessment, listing)
+        if finding is Finding.DUE and self._given_up(known, listing):
+            finding, reasons = Finding.FAILED, {"": known.verdict}
+        counts = (known.charges, known.suspicions) if self._counts(known, listing) else (0, 0)
+        reading = Reading(
+            key,
+            finding,
+            signature=listing.signature,
+            access=self._access(key, listing) if finding is Finding.DUE else listing.access,
+            on_their_way=bool(contents.temporaries),
+            waits_for=shown(contents.temporaries[0]) if contents.temporaries else "",
+            due=tuple(f"{role}: {', '.join(due.analyzer for due in work)}" for role, work in assessment.due.items()),
+            reasons=reasons,
+            warnings=_warnings(listing),
+            unavailable=len(assessment.unavailable),
+            memory=_learnt(assessment, listing, known.files),
+            charges=counts[0],
+            suspicions=counts[1],
+            at_rest=at_rest,
+            # Emptied is what a record is before it is written in place.
+            unclear=_stamped(listing) if listing.record is not None and not listing.record[1] else "",
+        )
+        return reading, Sighting(key.path, listing.time, listing.signature, listing.access, finding, leaf, shape)
+
+    def _shape(self, facts: Facts, assessment: Assessment) -> Shape:
+        roles = tuple(facts.files)
+        accounts = accounts_of(roles, tuple(offer.name for offer in self.offers), facts.entry)
+        if facts.memory:
+            facts = msgspec.structs.replace(facts, memory={})
+            assessment = assess(facts, self.offers, self.policy)
+        due = surely_due(assessment, facts, self.offers, self.policy)
+        missing = tuple(name for name in due if name not in facts.present)
+        stale = tuple(name for name in due if name in facts.present)
+        present, cut = facts.present, len(facts.present) > _MANY_KEYS
+        if cut:
+            given = {name for offer in self.offers for names in offer.features.values() for name in names}
+            present = frozenset(given & present).union(filter(is_companion, present))
+        # No feature has half of a character in its name, and the catalog cannot keep it.
+        names = (key for key in present if key.isascii() or key.encode(errors="ignore").decode() == key)
+        return Shape(roles, tuple(sorted(names)), accounts, missing, stale, cut)
+
+    def _access(self, key: FolderKey, listing: Listing) -> str:
+        """By which it shows that what blocked a job may be over; a job tells the same, see `worker.job`."""
+        return f"{listing.access} {openness(self.folder(key.path))}"
+
+    def _blocked(self, key: FolderKey, listing: Listing, reason: str, unclear: str = "") -> tuple[Reading, Sighting]:
+        leaf = not listing.contents.directories
+        return (
+            Reading(
+                key,
+                Finding.BLOCKED,
+                signature=listing.signature,
+                access=self._access(key, listing),
+                reasons={"": reason},
+                warnings=_warnings(listing),
+                unclear=unclear,
+            ),
+            Sighting(key.path, listing.time, listing.signature, listing.access, Finding.BLOCKED, leaf),
+        )
+
+    def _counts(self, known: FolderMemory, listing: Listing) -> bool:
+        """Whether what was charged still counts: not for other files, nor, once it is given up, by other analyzers."""
+        return known.signature == listing.signature and (not known.judges or self._judges_still(known))
+
+    def _given_up(self, known: FolderMemory, listing: Listing) -> bool:
+        same = known.signature == listing.signature and self._judges_still(known)
+        return bool(known.verdict) and same and not self.policy.overwrite
+
+    def _judges_still(self, known: FolderMemory) -> bool:
+        """Whether the analyzers, and where that was the reason the memory of a worker, are those that gave it up."""
+        return known.judges in (judges(self.offers), judges(self.offers, self.worker_memory))
+
+
+def _stamped(listing: Listing) -> str:
+    """The record's stamp as a signature; empty where it is no file that could be half-written."""
+    return " ".join(map(str, listing.record)) if listing.record else ""
+
+
+def _is_as_it_was(old: Sighting, listing: Listing) -> bool:
+    """Whether files, record and permissions are those that were seen."""
+    return (old.signature, old.access) == (listing.signature, listing.access)
+
+
+def _finding(assessment: Assessment, listing: Listing) -> tuple[Finding, dict[str, str]]:
+    if assessment.due:
+        return Finding.DUE, {}
+    if assessment.failed:
+        names = listing.contents.sources
+        return Finding.FAILED, {names[role]: why for role, why in assessment.failed.items()}
+    return Finding.COMPLETE, {}
+
+
+def _warnings(listing: Listing) -> tuple[str, ...]:
+    return tuple(f"{name} is not measured: another file has its role" for name in listing.contents.shadowed)
+
+
+def _learnt(assessment: Assessment, listing: Listing, memory: dict[str, FileMemory]) -> dict[str, FileMemory]:
+    """What is to be remembered: what a job needs, or what this reading found out; nothing where that is known."""
+    learnt = dict(memory)
+    for role, adopted in assessment.adopted.items():
+        if role not in memory or memory[role].adopted != adopted:
+            learnt[role] = _adopting(memory.get(role), listing.stamps[role], adopted)
+    return learnt if assessment.due or learnt != memory else {}
+
+
+def _adopting(old: FileMemory | None, stamp: FileStamp, adopted: tuple[str, ...]) -> FileMemory:
+    """What is known of the file, with its first sight by these adopted analyzers."""
+    if old is not None and old.stamp == stamp:
+        return msgspec.structs.replace(old, adopted=adopted)
+    return FileMemory(stamp, adopted=adopted)

@@ -1,0 +1,154 @@
+"""One folder explained: what is known of it, what comes next, and why. For `audiobatchctl explain`."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from dataclasses import dataclass
+from datetime import datetime
+
+from audiobatchd.control.status import FolderReport
+from audiobatchd.core.dataset import Dataset
+from audiobatchd.core.dispatcher import Dispatcher
+from audiobatchd.core.folder import Folder
+from audiobatchd.core.readings import Finding, Reading
+from audiobatchd.core.slot import Slot
+from audiobatchd.disk import record
+from audiobatchd.errors import RecordError
+from audiobatchd.locks.observer import LockState, holder_in_words, observe_folder
+from audiobatchd.scan.catalog.database import Catalog
+from audiobatchd.scan.folder_reader import Scanner
+from audiobatchd.service.clock import time_of
+from audiobatchd.vocabulary.names import folder_shown, shown
+from audiobatchd.vocabulary.states import Attempt, Cause, DatasetState, FolderKey, FolderState, in_one_line
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a thread found out for it: the folder as it is on disk now, its last bad ends, and who holds its lock."""
+
+    reading: Reading
+    attempts: list[Attempt]
+    holder: str
+    unmeasurable: dict[str, str]
+    """By feature, why the record has no value of it."""
+
+    @property
+    def is_track(self) -> bool:
+        """Whether there is such a track folder."""
+        return self.reading.finding is not Finding.GONE
+
+
+def facts_of(key: FolderKey, scanner: Scanner, catalog: Catalog) -> Facts:
+    """Look at the folder, its history and its lock; called in a thread."""
+    holder = ""
+    try:
+        seen = observe_folder(scanner.folder(key.path))
+        if seen is not None and seen.state is not LockState.FREE:
+            holder = f"{holder_in_words(seen.content)}{'' if seen.state is LockState.ACTIVE else ', which is gone'}"
+    except OSError as error:
+        holder = f"unknown: {error.strerror}"
+    reading = scanner.peek(key.path)
+    unmeasurable: dict[str, str] = {}
+    with contextlib.suppress(RecordError, OSError):  # the reading says what is wrong with the record
+        unmeasurable = record.read_in(scanner.folder(key.path)).provenance.unmeasurable()
+    return Facts(reading, catalog.attempts(key), holder, unmeasurable)
+
+
+def explained(core: Dispatcher, key: FolderKey, facts: Facts, now: float, wall: datetime) -> FolderReport:
+    """Put together what the core and a thread know. `wall` and `now` are the same moment on the two clocks."""
+    folder = core.ledger.active.get(key)
+    slot = next((slot for slot in core.crew.busy() if slot.assignment and slot.assignment.key == key), None)
+    reading = facts.reading
+    state = folder.state if folder else _STATES.get(reading.finding, FolderState.SETTLING)
+    coming, when = _next(core, key, state, folder, slot)
+    ended = folder.ended if folder else 0.0
+    return FolderReport(
+        dataset=shown(key.dataset),
+        folder=folder_shown(key.path),
+        state=state,
+        reason=(folder.reason if folder else "") or in_one_line(reading.reasons),
+        since=time_of(ended, now, wall) if ended else "",
+        next=coming,
+        next_in=None if when is None else round(max(0.0, when - now), 1),
+        due=list(reading.due),
+        unavailable=reading.unavailable,
+        warnings=list(reading.warnings),
+        charges=folder.charges if folder else reading.charges,
+        suspicions=folder.suspicions if folder else reading.suspicions,
+        max_deaths=core.plan.limits.max_deaths,
+        worker=slot.index if slot else None,
+        doing=slot.doing if slot else "",
+        holder=facts.holder,
+        attempts=facts.attempts,
+        unmeasurable=facts.unmeasurable,
+        target=shown(core.datasets[key.dataset].target),
+    )
+
+
+_STATES = {
+    Finding.COMPLETE: FolderState.COMPLETE,
+    Finding.FAILED: FolderState.FAILED,
+    Finding.BLOCKED: FolderState.BLOCKED,
+}
+
+
+def _next(
+    core: Dispatcher, key: FolderKey, state: FolderState, folder: Folder | None, slot: Slot | None
+) -> tuple[str, float | None]:
+    """What comes next, in words, and when, where that is known."""
+    if key in core.ledger.lost:
+        return "it is looked at again when that process ends", None
+    dataset, settle = core.datasets[key.dataset], core.plan.limits.settle[key.dataset]
+    coming = {
+        FolderState.SETTLING: f"it is measured when its files have been the same for {settle:g} s",
+        FolderState.QUEUED: _turn(dataset, folder),
+        FolderState.RUNNING: "its worker is killed if it has not ended by then",
+        FolderState.BACKOFF: "it is tried again",
+        FolderState.LOCKED: "it is looked at again whether it is still locked",
+        FolderState.FAILED: "nothing, until its files change, an analyzer's version or model does, or somebody asks "
+        "for a retry",
+        FolderState.BLOCKED: "it is looked at every 10 s (less often where many are blocked), and when permissions or "
+        "files change",
+        FolderState.COMPLETE: "nothing is to be done; it is looked at on the next walk, and when its files or its "
+        "record change",
+    }
+    when: float | None = None
+    if folder is not None and state is FolderState.SETTLING:
+        when = folder.rest_look
+    elif folder is not None and state in (FolderState.BACKOFF, FolderState.LOCKED):
+        when = folder.retry_at
+    elif slot is not None:
+        when = slot.due
+    elif state is FolderState.COMPLETE and not dataset.walking:
+        when = dataset.walk_at
+    return coming[state], when
+
+
+def hindrance(dataset: Dataset, *, besides: Cause | None = None) -> str:
+    """Why no job is given out in a dataset, and what ends that, in words; empty where jobs are given out.
+
+    A hold `besides` which there may be others is left out.
+    """
+    holds = {cause: hold.remark for cause, hold in dataset.holds.items() if cause is not besides}
+    path = shown(dataset.path)
+    if dataset.state in (DatasetState.ACTIVE, DatasetState.WALKING):
+        if not holds:
+            return ""
+        operator = f"audiobatchctl resume {shlex.quote(path)} ends that"
+        cure = operator if Cause.OPERATOR in holds else "it goes on by itself when that is over"
+        return f"{path} is paused: {'; '.join(holds.values())}; {cure}"
+    what = f"{path} is {dataset.state.value}: {dataset.remark}"
+    if dataset.state is DatasetState.MISSING:
+        return f"{what}; it goes on by itself when the directory is there"
+    if dataset.refused:
+        return what
+    return f"{what} If it is right as it is: audiobatchctl rescan {shlex.quote(path)} --accept"
+
+
+def _turn(dataset: Dataset, folder: Folder | None) -> str:
+    if not dataset.works:
+        return f"it waits for its dataset: {dataset.standing[1]}"
+    if folder is not None and folder.goes_alone:
+        return "it is measured when nothing else is left to do, with nothing beside it"
+    return "it is measured when its turn has come and a worker is free"

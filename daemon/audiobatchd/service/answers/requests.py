@@ -1,0 +1,269 @@
+"""What the control socket asks of the daemon, answered out of the core, the catalog, and a look at the disk.
+
+What changes something becomes an event like any other, and is done when its turn comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Collection
+from contextlib import suppress
+from functools import partial
+
+from audiobatchd.control.requests import (
+    CleanedLocks,
+    CleanLocks,
+    FolderName,
+    Pause,
+    Paused,
+    Reloaded,
+    Rescan,
+    Rescanned,
+    Resume,
+    Retried,
+    RetryFolders,
+    Survey,
+    Surveyed,
+)
+from audiobatchd.control.status import FolderReport, Status, Trouble
+from audiobatchd.core.dataset import NO_ANSWER
+from audiobatchd.core.events import FolderHint, PauseAsked, RescanAsked, ResumeAsked
+from audiobatchd.core.readings import Finding, Reading
+from audiobatchd.disk.probes import PATIENCE
+from audiobatchd.errors import UnknownFolderError, UsageError
+from audiobatchd.locks import upkeep
+from audiobatchd.locks.reaper import Terms
+from audiobatchd.scan.catalog.database import Catalog
+from audiobatchd.scan.catalog.sightings import Sightings
+from audiobatchd.scan.census import census
+from audiobatchd.scan.folder_reader import Scanner
+from audiobatchd.scan.readers import in_a_thread
+from audiobatchd.scan.survey import Asked, Keys, Offered
+from audiobatchd.service.answers.folder import Facts, explained, facts_of, hindrance
+from audiobatchd.service.clock import Clock
+from audiobatchd.service.supervisor import Supervisor
+from audiobatchd.vocabulary.names import folder_at, folder_shown, parsed, shown
+from audiobatchd.vocabulary.quantities import counted
+from audiobatchd.vocabulary.states import Cause, DatasetState, FolderKey, FolderState
+
+# NAME_MAX and PATH_MAX of Linux, in bytes; the latter with the zero at its end.
+_LONGEST_NAME, _LONGEST_PATH = 255, 4096
+
+
+class Answers:
+    """The daemon's side of every request; the server in `control` is the other. Called in the event loop."""
+
+    def __init__(self, supervisor: Supervisor, catalog: Catalog, clock: Clock) -> None:
+        self._supervisor = supervisor
+        self._core = supervisor.core
+        self._catalog = catalog
+        self._clock = clock
+
+    def may_change(self, uid: int) -> bool:
+        """Whether this user may have the daemon do something."""
+        return self._supervisor.may_change(uid)
+
+    async def reload(self) -> Reloaded:
+        """Read the configuration again and go by it. Raises ConfigError: then nothing has changed."""
+        return await self._supervisor.reload()
+
+    def status(self) -> Status:
+        """What `GET /v1/status` answers, now."""
+        return self._supervisor.overview.status(self._clock.monotonic(), self._clock.wall())
+
+    async def failures(self) -> list[Trouble]:
+        """Every folder that failed or is blocked, the latest first; made in a thread, for there may be a million."""
+        return await asyncio.to_thread(self._supervisor.overview.failures, self._clock.monotonic(), self._clock.wall())
+
+    async def explain(self, name: FolderName) -> FolderReport:
+        """What is known of one folder, and what comes next. Raises UsageError and UnknownFolderError."""
+        key = self._key_of(name)
+        scanner = self._supervisor.errands.scanner(key.dataset)
+        if scanner is None:
+            raise _no_such(name.dataset)
+        facts = await self._facts(key, scanner)
+        if not facts.is_track and key not in self._core.ledger.active:
+            raise _no_folder(name.folder, name.dataset)
+        return explained(self._core, key, facts, self._clock.monotonic(), self._clock.wall())
+
+    async def _facts(self, key: FolderKey, scanner: Scanner) -> Facts:
+        """The folder as it is on disk, or, where that does not answer, as it is known."""
+        if not self._core.datasets[key.dataset].is_left_alone:
+            work = partial(facts_of, key, scanner, self._catalog)
+            asked = asyncio.wrap_future(self._supervisor.errands.submit(key.dataset, work))
+            with suppress(TimeoutError):
+                return await asyncio.wait_for(asyncio.shield(asked), PATIENCE)
+        finding = Finding.COMPLETE if key in self._core.ledger.complete else Finding.GONE
+        attempts = await in_a_thread(partial(self._catalog.attempts, key))
+        return Facts(Reading(key, finding), attempts, f"unknown: {NO_ANSWER}", {})
+
+    async def retry(self, request: RetryFolders) -> Retried:
+        """Try folders again, whatever they have come to. Raises UsageError and UnknownFolderError."""
+        keys = {self._key_of(name) for name in request.folders}
+        unknown = [key for key in keys if key not in self._core.ledger.active and key not in self._core.ledger.complete]
+        if unknown:
+            raise _no_folder(folder_shown(unknown[0].path), shown(unknown[0].dataset))
+        if request.all or request.dataset:
+            wanted = self._dataset_of(request.dataset) if request.dataset else None
+            keys |= {key for key in self._core.ledger.troubled if wanted in (None, key.dataset)}
+        self._supervisor.errands.pardon(keys)
+        return self._retried(keys)
+
+    def _retried(self, keys: set[FolderKey]) -> Retried:
+        """What a retry of these folders comes to, by where they stand now."""
+        active = self._core.ledger.active
+        complete = {key for key in keys if key not in active}
+        running = {key for key in keys - complete if active[key].state is FolderState.RUNNING}
+        tried = keys - complete - running
+        remarks = []
+        if complete:
+            remarks.append(f"{_folders(complete)} complete: nothing is to be measured, unless files have changed")
+        if running:
+            remarks.append(f"{_folders(running)} being measured at this moment; earlier charges no longer count")
+        return Retried(len(tried), remarks + self._waits({key.dataset for key in tried}))
+
+    def _waits(self, datasets: Collection[str], *, besides: Cause | None = None) -> list[str]:
+        """What keeps jobs in these datasets waiting, a sentence each."""
+        hindrances = [hindrance(self._core.datasets[path], besides=besides) for path in sorted(datasets)]
+        remarks = [each for each in hindrances if each]
+        if datasets and not self._core.life.works:
+            remarks.append("the service is stopping: nothing is begun before it is started again")
+        return remarks
+
+    async def survey(self, request: Survey) -> Surveyed:
+        """What the folders of a dataset have and lack, by what is known of them. Raises UsageError."""
+        path = self._dataset_of(request.dataset)
+        dataset = self._core.datasets[path]
+        if not (self._catalog.lasts and (dataset.walks or dataset.passes)):
+            message = f"{request.dataset} has not been walked yet"
+            raise UsageError(message)
+        asked: Asked = Keys(tuple(dict.fromkeys(request.features)))
+        if not request.features:
+            asked = Offered(self._core.offers or (), self._core.plan.policies[path])
+        busy = {
+            key.path
+            for key, folder in self._core.ledger.active.items()
+            if key.dataset == path and folder.state in (FolderState.RUNNING, FolderState.LOCKED)
+        }
+        limit = self._supervisor.errands.record_limit(path)
+        work = partial(census, path, Sightings(self._catalog), asked, busy, limit, names=request.names)
+        return await in_a_thread(work)  # which asks the catalog alone, so not one that a disk may have caught
+
+    def bump(self, name: FolderName) -> Retried:
+        """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""
+        key = self._key_of(name)
+        ledger = self._core.ledger
+        before = ledger.bumped()
+        if not ledger.bump(key):
+            if key not in ledger.active and key not in ledger.complete:
+                raise _no_folder(name.folder, name.dataset)
+            state = ledger.active[key].state if key in ledger.active else FolderState.COMPLETE
+            message = f"{name.folder} in {name.dataset} does not wait for its turn: it is {state.value}"
+            raise UnknownFolderError(message)
+        self._supervisor.tell(FolderHint(key))
+        folder = ledger.active[key]
+        if folder.goes_alone:
+            why = "a service or a machine died over it" if folder.is_suspect else "memory was too short for it"
+            return Retried(0, [f"{why}, so it is measured last, and alone; a retry puts it among the others again"])
+        remarks = []
+        if folder.state is FolderState.SETTLING:
+            settle = self._core.plan.limits.settle[key.dataset]
+            remarks.append(f"it is next when its files have been the same for {settle:g} s")
+        elif before:
+            remarks.append(
+                f"{counted(before, 'folder')} {'was' if before == 1 else 'were'} put before all others earlier"
+            )
+        return Retried(1, remarks + self._waits([key.dataset]))
+
+    def pause(self, request: Pause) -> Paused:
+        """Give out no more jobs. Raises UsageError."""
+        paths = self._datasets_of(request.dataset)
+        changed = [path for path in paths if not (request.seconds is None and self._is_paused_for_good(path))]
+        for path in changed:
+            self._supervisor.tell(PauseAsked(path, request.seconds))
+        return Paused(len(changed), [] if paths else ["the service has no dataset"])
+
+    def _is_paused_for_good(self, path: str) -> bool:
+        """Whether a dataset is paused until an operator resumes it."""
+        hold = self._core.datasets[path].holds.get(Cause.OPERATOR)
+        return hold is not None and hold.probe_at is None
+
+    def resume(self, request: Resume) -> Paused:
+        """Give out jobs again. Raises UsageError."""
+        asked = self._datasets_of(request.dataset)
+        paths = [path for path in asked if Cause.OPERATOR in self._core.datasets[path].holds]
+        for path in paths:
+            self._supervisor.tell(ResumeAsked(path))
+        return Paused(len(paths), self._waits(asked, besides=Cause.OPERATOR))
+
+    def rescan(self, request: Rescan) -> Rescanned:
+        """Walk a dataset now. Raises UsageError."""
+        path = self._dataset_of(request.dataset)
+        dataset = self._core.datasets[path]
+        self._supervisor.tell(RescanAsked(path, request.accept))
+        remarks = []
+        if not self._core.life.works:
+            remarks.append("the service is stopping: the walk comes when it is started again")
+        elif self._core.offers is None:
+            remarks.append("the walk begins when a worker has loaded its analyzers")
+        elif dataset.walking is not None:
+            remarks.append("a walk is under way; the one that was asked for follows it")
+        suspended = dataset.state is DatasetState.PAUSED and not (dataset.refused or request.accept)
+        return Rescanned(remarks + [hindrance(dataset)] * suspended)
+
+    async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
+        """Remove the locks of the dead of one dataset, in a thread. Raises UsageError for what is none of ours."""
+        path = self._dataset_of(request.dataset)
+        settings = next(each for each in self._supervisor.config.dataset if each.path == path)
+        if self._core.datasets[path].is_left_alone:
+            message = f"cannot look for locks in {request.dataset}: {NO_ANSWER}"
+            raise UsageError(message)
+
+        def work() -> CleanedLocks:
+            terms = Terms(request.timeout, request.dry_run, request.free, settings.alone)
+            return CleanedLocks.of(upkeep.clean_up(os.path.realpath(path), settings.ignore, terms))
+
+        try:
+            return await asyncio.wrap_future(self._supervisor.errands.submit(path, work))
+        except OSError as error:
+            message = f"cannot look for locks in {request.dataset}: {error.strerror}"
+            raise UsageError(message) from error
+
+    def _datasets_of(self, name: str) -> list[str]:
+        """The named one, or all."""
+        return [self._dataset_of(name)] if name else list(self._core.datasets)
+
+    def _dataset_of(self, name: str) -> str:
+        path = parsed(name)
+        if path in self._core.datasets:
+            return path
+        for each, dataset in self._core.datasets.items():
+            if path and path in (dataset.place, dataset.leads_to):
+                return each
+        raise _no_such(name)
+
+    def _key_of(self, name: FolderName) -> FolderKey:
+        dataset, path = self._dataset_of(name.dataset), parsed(name.folder)
+        parts = path.split("/") if path not in ("", ".") else []
+        # No file system has such a folder. One that is too long would seem to be there, and not to be readable.
+        if any(part in ("", ".", "..") or "\0" in part or len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
+            raise _no_folder(name.folder, name.dataset)
+        if len(os.fsencode(folder_at(dataset, path))) >= _LONGEST_PATH:
+            raise _no_folder(name.folder, name.dataset)
+        return FolderKey(dataset, "/".join(parts))
+
+
+def _no_folder(folder: str, dataset: str) -> UnknownFolderError:
+    return UnknownFolderError(f"there is no track folder {folder} in {dataset}")
+
+
+def _folders(keys: Collection[FolderKey]) -> str:
+    """So many folders, or the one by its name, with the verb that follows."""
+    if len(keys) == 1:
+        return f"{folder_shown(next(iter(keys)).path)} is"
+    return f"{counted(len(keys), 'folder')} are"
+
+
+def _no_such(dataset: str) -> UsageError:
+    return UsageError(f"no such dataset: {dataset}")

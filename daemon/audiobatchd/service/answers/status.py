@@ -1,0 +1,210 @@
+"""The core's state put into the words of `status` and of a summary. Reads everything, changes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import islice
+
+from audiobatchd import __version__
+from audiobatchd.control.status import AnalyzerStatus, DatasetStatus, LostWorker, Status, Trouble, WorkerStatus
+from audiobatchd.core.dataset import Dataset
+from audiobatchd.core.dispatcher import Dispatcher
+from audiobatchd.service.clock import time_of
+from audiobatchd.vocabulary.names import folder_shown, shown
+from audiobatchd.vocabulary.quantities import duration
+from audiobatchd.vocabulary.states import TO_DO, Cause, FolderKey, FolderState, WatchReport
+from audiobatchd.vocabulary.summary import BatchStats
+
+_SHOWN = 20
+
+
+class Overview:
+    """A view of one dispatcher. `wall` is the time of day now, `now` the same moment on the monotonic clock.
+
+    `troubled` tells why the catalog cannot be written; nothing where it can.
+    """
+
+    def __init__(
+        self,
+        core: Dispatcher,
+        started: datetime,
+        watched: Callable[[str], WatchReport] | None = None,
+        troubled: Callable[[], str] = str,
+    ) -> None:
+        self._core = core
+        self._started = started
+        self._watched = watched
+        self._troubled = troubled
+
+    def status(self, now: float, wall: datetime) -> Status:
+        """All that `GET /v1/status` tells."""
+        core = self._core
+        datasets = self._datasets(now, wall)
+        audio_rate, folder_rate = core.tally.rates(now)
+        to_do = sum(dataset.folders[state] for dataset in datasets for state in TO_DO)
+        return Status(
+            version=__version__,
+            pid=os.getpid(),
+            state=core.life.state.value,
+            remark="; ".join(self._remarks(now)),
+            started=self._started.isoformat(timespec="seconds"),
+            uptime=round(now - core.tally.started, 1),
+            datasets=datasets,
+            workers=self._workers(now),
+            analyzers={
+                offer.name: AnalyzerStatus(
+                    available=offer.unavailable is None,
+                    reason=offer.unavailable or "",
+                    version=offer.version,
+                    models=offer.models,
+                )
+                for offer in core.offers or ()
+            },
+            done=core.tally.success,
+            audio_seconds=round(core.tally.audio_seconds, 3),
+            audio_seconds_per_second=round(audio_rate, 2),
+            folders_per_hour=round(folder_rate * 3600, 1),
+            time_left=core.tally.time_left(to_do, now),
+            troubles=self._troubles(now, wall),
+            lost=self._lost(now),
+        )
+
+    def summary(self) -> BatchStats:
+        """The guide's statistics of what this process did."""
+        ledger = self._core.ledger
+        states = [folder.state for folder in ledger.active.values()]
+        bad = sorted(ledger.troubled)
+        return BatchStats(
+            total=len(states) + len(ledger.complete),
+            success=self._core.tally.success,
+            skipped_complete=max(0, len(ledger.complete) - self._core.tally.success),
+            skipped_locked=states.count(FolderState.LOCKED),
+            failed=len(bad),
+            errors=[f"{name_of(key)}: {ledger.active[key].reason}" for key in bad],
+        )
+
+    def _datasets(self, now: float, wall: datetime) -> list[DatasetStatus]:
+        core = self._core
+        answer = []
+        for path, dataset in core.datasets.items():
+            folders = {state: core.ledger.counts[path][state] for state in FolderState}
+            warnings, more_warnings = self._warnings(path)
+            state, remark = dataset.standing
+            remark += _remaining(dataset, now)
+            watch = self._watched(path) if self._watched else None
+            answer.append(
+                DatasetStatus(
+                    path=shown(path),
+                    state=state,
+                    remark=remark or (watch.degraded if watch else ""),
+                    folders=folders,
+                    total=sum(folders.values()),
+                    unavailable=core.ledger.complete.unavailable.get(path, 0),
+                    warnings=warnings,
+                    more_warnings=more_warnings,
+                    walk=_walk_in_words(dataset, core.ledger.count(path)),
+                    last_walk=time_of(dataset.walked_at, now, wall) if dataset.walks else "",
+                    last_pass=time_of(dataset.passed_at, now, wall) if dataset.passes else "",
+                    watch=watch.reason if watch else "",
+                    locks=dataset.locks,
+                    target=shown(dataset.target),
+                    overdue={shown(lock): holder for lock, holder in sorted(dataset.overdue.items())},
+                    near_misses=list(dataset.near_misses),
+                )
+            )
+        return answer
+
+    def _warnings(self, dataset: str) -> tuple[list[str], int]:
+        """A few, and how many more there are."""
+        ledger = self._core.ledger
+        warnings = ledger.warnings[dataset]
+        first = sorted(islice(warnings, _SHOWN))
+        told = [f"{name_of(key)}: {warning}" for key in first for warning in warnings[key]][:_SHOWN]
+        return told, ledger.warned[dataset] - len(told)
+
+    def _workers(self, now: float) -> list[WorkerStatus]:
+        answer = []
+        for slot in self._core.crew.slots:
+            key = slot.assignment.key if slot.assignment else None
+            answer.append(
+                WorkerStatus(
+                    slot=slot.index,
+                    state=slot.state.value,
+                    pid=slot.pid,
+                    dataset=shown(key.dataset) if key else "",
+                    folder=name_of(key) if key else "",
+                    doing=slot.doing,
+                    seconds=round(max(0.0, now - slot.since), 1),
+                    resident=slot.resident,
+                    jobs=slot.jobs,
+                )
+            )
+        return answer
+
+    def _lost(self, now: float) -> list[LostWorker]:
+        found = ((each, each.assignment.key if each.assignment else None) for each in self._core.crew.lost.values())
+        return [
+            LostWorker(
+                pid=each.pid,
+                dataset=shown(key.dataset) if key else "",
+                folder=name_of(key) if key else "",
+                doing=each.doing,
+                seconds=round(max(0.0, now - each.since), 1),
+            )
+            for each, key in found
+        ]
+
+    def failures(self, now: float, wall: datetime) -> list[Trouble]:
+        """Every folder that failed or is blocked, the latest first."""
+        return self._troubles(now, wall, len(self._core.ledger.troubled))
+
+    def _remarks(self, now: float) -> Iterator[str]:
+        """What keeps the service as a whole from working, or from remembering."""
+        if self._nobody_works():
+            yield f"no worker can start: {self._core.crew.cannot_start}"
+        if shortage := self._core.shortage(now):
+            yield f"short of resources: {shortage}"
+        if trouble := self._troubled():
+            yield shown(trouble)
+
+    def _nobody_works(self) -> bool:
+        return bool(self._core.crew.cannot_start) and self._core.crew.nobody_boots()
+
+    def _troubles(self, now: float, wall: datetime, most: int = _SHOWN) -> list[Trouble]:
+        """The latest ones first."""
+        active = self._core.ledger.active
+        latest = list(islice(reversed(self._core.ledger.troubled), most))
+        found = ((key, active.get(key)) for key in latest)  # in a thread, one may have gone meanwhile
+        return [
+            Trouble(
+                dataset=shown(key.dataset),
+                folder=name_of(key),
+                state=folder.state,
+                reason=folder.reason,
+                at=time_of(folder.ended, now, wall),
+            )
+            for key, folder in found
+            if folder is not None
+        ]
+
+
+def _remaining(dataset: Dataset, now: float) -> str:
+    """How long an operator's pause goes on: ", for 1 h 59 min more"; empty where nobody knows, or there is none."""
+    hold = dataset.holds.get(Cause.OPERATOR)
+    return f", for {duration(hold.probe_at - now)} more" if hold is not None and hold.probe_at is not None else ""
+
+
+def _walk_in_words(dataset: Dataset, known: int) -> str:
+    """How far the walk under way is: "full: 412,000 directories, 61 %"; empty where there is none."""
+    if dataset.walking is None:
+        return ""
+    known = max(known, dataset.known)
+    share = f", {min(99, 100 * dataset.listed // known)} %" if known and dataset.listed else ""
+    return f"{dataset.walking.value}: {dataset.listed:,} directories{share}"
+
+
+def name_of(key: FolderKey) -> str:
+    """A folder's path below its dataset, fit to be shown."""
+    return folder_shown(key.path)

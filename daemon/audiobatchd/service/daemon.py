@@ -1,0 +1,132 @@
+"""The service: one daemon per state directory, with its catalog, its control socket, and its watch on the datasets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import ExitStack, suppress
+from functools import partial
+from pathlib import Path
+
+import fasteners
+import msgspec
+
+from audiobatchd import __version__
+from audiobatchd.config.file import Config
+from audiobatchd.control.server.feed import Feed
+from audiobatchd.control.server.server import ControlServer
+from audiobatchd.core.assessment import Policy
+from audiobatchd.errors import AlreadyRunningError
+from audiobatchd.locks.kernel import holding_process
+from audiobatchd.scan.catalog.database import Catalog
+from audiobatchd.scan.readers import in_a_thread
+from audiobatchd.scan.watch import Watches
+from audiobatchd.service import log
+from audiobatchd.service.answers import metrics as metrics_file
+from audiobatchd.service.answers.metrics import Metrics
+from audiobatchd.service.answers.requests import Answers
+from audiobatchd.service.clock import SystemClock
+from audiobatchd.service.supervisor import Source, Supervisor, View
+from audiobatchd.service.systemd import SystemdView
+from audiobatchd.vocabulary.names import printable, shown
+from audiobatchd.vocabulary.summary import batch_summary
+
+_BETWEEN_METRICS = 15.0
+_INSTANCE = "instance.lock"
+_MOST_OF_A_LOCK = 4096
+
+
+def run(settings: Config, source: Source, state: Path, socket: Path, views: tuple[View, ...]) -> tuple[int, str]:
+    """Work until told to stop; the exit code, and what is to be told at the end. `source` serves a reload.
+
+    Raises AlreadyRunningError where another daemon has the state directory or the socket, UsageError for a socket that
+    cannot be, ConfigError for operators that are no users, OSError where a directory cannot be used.
+    """
+    with ExitStack() as stack:
+        stack.callback(_hold_instance_lock(state, socket).release)
+        catalog = Catalog(state / "catalog.sqlite")
+        stack.callback(catalog.close)
+        clock, watches, feed = SystemClock(), Watches(), Feed()
+        supervisor = Supervisor(
+            settings, source, Policy(), catalog, clock, views=(*views, SystemdView()), watches=watches
+        )
+        metrics = Metrics(supervisor.core, clock.monotonic, watches.report, lambda: catalog.trouble)
+        server = ControlServer(socket, Answers(supervisor, catalog, clock), feed, metrics.text)
+        logging.getLogger().addHandler(feed)
+        stack.callback(logging.getLogger().removeHandler, feed)
+        code = asyncio.run(_serve(supervisor, server, metrics, socket, settings))
+    return code, batch_summary(supervisor.overview.summary(), "audiobatchd")
+
+
+async def _serve(
+    supervisor: Supervisor, server: ControlServer, metrics: Metrics, socket: Path, settings: Config
+) -> int:
+    await server.start()
+    writing = asyncio.create_task(_write_metrics(supervisor, metrics))
+    datasets = " ".join(each.path for each in settings.dataset) or "none configured"
+    log.write("service-started", {"version": __version__, "datasets": datasets, "socket": str(socket)})
+    try:
+        return await supervisor.run()
+    finally:
+        writing.cancel()
+        await server.stop()
+
+
+async def _write_metrics(supervisor: Supervisor, metrics: Metrics) -> None:
+    """Every quarter of a minute, to where node_exporter looks; what is in the way is told once."""
+    told = ""
+    while True:
+        await asyncio.sleep(_BETWEEN_METRICS)
+        if (path := supervisor.config.metrics_textfile) is None:
+            continue
+        try:
+            await in_a_thread(partial(metrics_file.write, Path(path), metrics.text()))
+            told = ""
+        except (OSError, RuntimeError) as error:
+            if (why := getattr(error, "strerror", "") or str(error)) != told:
+                log.write("metrics-not-written", {"path": path, "reason": why})
+            told = why
+
+
+def _hold_instance_lock(state: Path, socket: Path) -> fasteners.InterProcessLock:
+    """Take the state directory, and write into its lock file who has it. Raises AlreadyRunningError."""
+    state.mkdir(mode=0o750, parents=True, exist_ok=True)
+    lock = fasteners.InterProcessLock(state / _INSTANCE)
+    if not lock.acquire(blocking=False):
+        message = f"cannot start: another audiobatchd works with {shown(str(state))}{_holder(state / _INSTANCE)}"
+        raise AlreadyRunningError(message)
+    with suppress(OSError):  # a full disk: the lock holds all the same, and the kernel knows by whom
+        descriptor = lock.lockfile.fileno()
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, msgspec.json.encode(_Instance(os.getpid(), shown(str(socket.absolute())))))
+    return lock
+
+
+class _Instance(msgspec.Struct, frozen=True):
+    """The content of the instance lock's file: the process that has the lock, and its control socket as `shown`."""
+
+    pid: int
+    socket: str
+
+
+def _holder(path: Path) -> str:
+    """In words who has the instance lock: the process by the kernel's word, its socket by what that process wrote.
+
+    A process that died, or has only just taken the lock, may have left another's words there: these are not believed.
+    """
+    try:
+        with path.open("rb") as file:
+            pid = holding_process(file.fileno())
+            content = file.read(_MOST_OF_A_LOCK)
+    except OSError:
+        return ""
+    try:
+        instance = msgspec.json.decode(content, type=_Instance)
+    except msgspec.MsgspecError:
+        instance = None
+    # 0, or less: it is in another PID namespace, or on another machine.
+    told = f": process {pid}" if pid > 0 else ""
+    if instance is not None and instance.pid == pid:
+        told += f", which answers on {printable(instance.socket)}"
+    return told

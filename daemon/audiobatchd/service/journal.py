@@ -1,0 +1,67 @@
+"""The log in systemd's journal: each field is a field there, and each kind of event has an ID for ever.
+
+`journalctl AUDIOBATCH_EVENT=folder-failed` finds them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from systemd import journal
+
+from audiobatchd.control.events import plainly
+from audiobatchd.service.log import PRIORITIES, LineFormatter
+
+_MESSAGE_IDS = uuid.UUID("6a1f0b0e-6f0c-4a53-9d5c-2f6f4f3c9b7d")
+_FIELD = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
+_SOCKET = Path("/run/systemd/journal/socket")
+
+
+class JournalHandler(journal.JournalHandler):  # type: ignore[misc]  # systemd-python has no types
+    """Sends each event to the journal as a message with fields; to `fallback` where the journal does not take it."""
+
+    def __init__(self, fallback: logging.Handler) -> None:
+        super().__init__()
+        self._fallback = fallback
+        self.setFormatter(LineFormatter(timed=False))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See systemd.journal-fields(7): what starts with an underscore the journal adds itself."""
+        try:
+            self.send(
+                self.format(record),
+                MESSAGE_ID=message_id(record.getMessage()),
+                PRIORITY=str(PRIORITIES.get(record.levelno, 6)),
+                SYSLOG_IDENTIFIER="audiobatchd",
+                **journal_fields(record),
+            )
+        except OSError:
+            self._fallback.emit(record)  # without its lock: see `eventlog.LogThread`
+
+
+def message_id(event: str) -> str:
+    """The MESSAGE_ID of an event, by its name: 32 hexadecimal digits, the same for ever."""
+    return uuid.uuid5(_MESSAGE_IDS, event).hex
+
+
+def journal_fields(record: logging.LogRecord) -> dict[str, str]:
+    """An event's fields as the journal names them: AUDIOBATCH_EVENT, AUDIOBATCH_FOLDER, AUDIOBATCH_LUFS."""
+    fields: Mapping[str, object] = getattr(record, "fields", {})
+    told = {f"AUDIOBATCH_{name.upper()}": plainly(value) for name, value in fields.items()}
+    told = {name: value for name, value in told.items() if _FIELD.fullmatch(name)}
+    return {"AUDIOBATCH_EVENT": record.getMessage(), **told}
+
+
+def is_standard_error(environ: Mapping[str, str]) -> bool:
+    """Whether standard error is the journal: a program that systemd started may have been sent elsewhere since."""
+    try:
+        status = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return _SOCKET.exists() and environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

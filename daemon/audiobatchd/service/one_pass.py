@@ -1,0 +1,62 @@
+"""One pass over datasets: the same supervisor without watch, state directory and control socket."""
+
+from __future__ import annotations
+
+import asyncio
+
+from audiobatchd.config.file import Config
+from audiobatchd.core.assessment import Policy
+from audiobatchd.core.dispatcher import Dispatcher
+from audiobatchd.core.ledger import Ledger
+from audiobatchd.scan.catalog.database import Catalog
+from audiobatchd.service.answers.status import name_of
+from audiobatchd.service.clock import SystemClock
+from audiobatchd.service.supervisor import Source, Supervisor, View
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.states import FolderState, Mode
+from audiobatchd.vocabulary.summary import batch_summary, left_out
+
+_USAGE = 2
+
+
+def run(settings: Config, source: Source, policy: Policy, views: tuple[View, ...], *, dry_run: bool) -> tuple[int, str]:
+    """Process what is due, or only find it out; the exit code, and the summary (none where the usage was wrong)."""
+    supervisor = Supervisor(
+        settings,
+        source,
+        policy,
+        Catalog(None),
+        SystemClock(),
+        views=views,
+        mode=Mode.DRY_RUN if dry_run else Mode.ONCE,
+    )
+    code = asyncio.run(supervisor.run())
+    if code == _USAGE:
+        return code, ""
+    core = supervisor.core
+    told = _findings(core.ledger) if dry_run else batch_summary(supervisor.overview.summary(), "audiobatchd --once")
+    return code, "\n".join([told, *_passed_over(core)])
+
+
+def _passed_over(core: Dispatcher) -> list[str]:
+    """What a pass says of datasets in which it found no track folder, or passed over what was perhaps meant."""
+    lines: list[str] = []
+    for path, dataset in core.datasets.items():
+        found = left_out(shown(path), core.ledger.count(path), dataset.near_misses)
+        lines += ["", *found] if found else []
+    return lines
+
+
+def _findings(ledger: Ledger) -> str:
+    lines = []
+    due = 0
+    for key, folder in sorted(ledger.active.items()):
+        if folder.state in (FolderState.SETTLING, FolderState.QUEUED):
+            due += 1
+            lines.append(f"{name_of(key)}: would measure {'; '.join(folder.due)}")
+        else:
+            lines.append(f"{name_of(key)}: {folder.state.value}: {folder.reason}")
+    lines.append(f"Folders to Process: {due}")
+    lines.append(f"  Total:          {len(ledger.active) + len(ledger.complete)}")
+    lines.append(f"  Skipped (done): {len(ledger.complete)}")
+    return "\n".join(lines)

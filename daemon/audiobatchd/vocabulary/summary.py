@@ -1,0 +1,54 @@
+"""One pass over many folders, in the words of the batch guide: its statistics and its summary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypedDict
+
+from audiobatchd.vocabulary.states import NearMiss
+
+
+class BatchStats(TypedDict):
+    """The counts of a pass. `errors` are `name: reason`, one per failed or blocked folder."""
+
+    total: int
+    success: int
+    skipped_complete: int
+    skipped_locked: int
+    failed: int
+    errors: list[str]
+
+
+def new_stats(total: int) -> BatchStats:
+    """The statistics of a pass over `total` folders that has just begun."""
+    return BatchStats(total=total, success=0, skipped_complete=0, skipped_locked=0, failed=0, errors=[])
+
+
+def batch_summary(stats: Mapping[str, Any], operation: str) -> str:
+    """What a pass came to, as several lines. A count that `stats` lacks is 0."""
+    title = f"{operation} Summary"
+    lines = [
+        title,
+        "=" * len(title),
+        f"  Total folders:  {stats.get('total', 0)}",
+        f"  Success:        {stats.get('success', 0)}",
+        f"  Skipped (done): {stats.get('skipped_complete', 0)}",
+        f"  Skipped (lock): {stats.get('skipped_locked', 0)}",
+        f"  Failed:         {stats.get('failed', 0)}",
+    ]
+    if errors := stats.get("errors"):
+        lines += ["", "Errors:", *(f"  {error}" for error in errors)]
+    return "\n".join(lines)
+
+
+def left_out(dataset: str, total: int, near_misses: Iterable[NearMiss]) -> list[str]:
+    """What is to be said of a dataset with `total` track folders, so that nothing found never looks like success."""
+    lines = [] if total else [f"No track folder was found in {dataset}: each track needs a folder with a full_mix"]
+    misses = [f"  {miss.line}" for miss in near_misses]
+    return [*lines, *([f"Left out in {dataset}:", *misses] if misses else [])]
+
+
+def print_batch_summary(stats: Mapping[str, Any], operation_name: str = "Batch") -> None:
+    r"""Print what a pass came to; a name outside UTF-8 that stands in an error is shown with `\xNN`."""
+    text = batch_summary(stats, operation_name).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    print(text)  # noqa: T201  # that is what it is for

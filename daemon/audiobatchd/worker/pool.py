@@ -1,0 +1,275 @@
+"""The worker processes: starting, talking to, ending them. Which one does what is the core's business.
+
+Traps that this code steps around: the parent-death signal fires when the *thread* that spawned ends, so workers are
+spawned from the main thread; `Popen.wait` would block, so a pidfd tells of the end; a datagram socket has no half
+messages, so a worker that is stopped in the middle of one cannot hold up the daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+import psutil
+
+from audiobatchd.core.events import OUT_OF_MEMORY, Event, WorkerBroke, WorkerExited, WorkerSaid
+from audiobatchd.core.messages import PACKET_LIMIT, ToWorker, WorkerSettings, decode_from_worker, encode
+from audiobatchd.disk import interrupts
+from audiobatchd.locks import oom
+
+_THREAD_CAPS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+_STDERR_LINES = 20
+_LINE_LIMIT = 500
+_OOM_SCORE_ADJ = "500"
+# Every fifth measurement: to find children all processes of the machine are looked through.
+_CHILDREN_EVERY = 5
+
+
+@dataclass
+class _Worker:
+    """One process: its end of the socket, its pidfd, and the last lines that it wrote."""
+
+    slot: int
+    process: subprocess.Popen[bytes]
+    channel: socket.socket
+    pidfd: int
+    stderr: int
+    lines: deque[str] = field(default_factory=lambda: deque(maxlen=_STDERR_LINES))
+    partial: bytes = b""
+
+    def note(self, line: bytes) -> None:
+        """Keep a line that it wrote, unless it is blank."""
+        if line.strip():
+            self.lines.append(line[:_LINE_LIMIT].decode(errors="backslashreplace"))
+
+
+class Pool:
+    """All worker processes of one daemon. Everything that happens to them is handed to `post`, in the event loop."""
+
+    def __init__(self, settings: WorkerSettings, post: Callable[[Event], None]) -> None:
+        self._settings = msgspec.json.encode(settings).decode()
+        self._post = post
+        self._workers: dict[int, _Worker] = {}
+        self._spawned: set[int] = set()
+        self._measurements = itertools.count()
+        self._kills = oom.Kills()
+        # What workers have started themselves, by the worker's PID, as last looked for.
+        self._children: dict[int, list[psutil.Process]] = {}
+
+    def replan(self, settings: WorkerSettings) -> None:
+        """Start workers with other settings from now on."""
+        self._settings = msgspec.json.encode(settings).decode()
+
+    def pids(self) -> list[int]:
+        """The worker processes."""
+        return [worker.process.pid for worker in self._workers.values()]
+
+    def owns(self, pid: int) -> bool:
+        """Whether a process is, or was, a worker of this pool; asked from any thread."""
+        return pid in self._spawned
+
+    def resident(self) -> dict[int, int]:
+        """The resident memory of each worker with its children's, in bytes, by the worker's PID; it waits for nothing.
+
+        A process that cannot be seen is left out, and may live all the same; so is one while descriptors are used up.
+        """
+        self._kills.notice()
+        if next(self._measurements) % _CHILDREN_EVERY == 0:
+            with contextlib.suppress(psutil.Error, OSError):
+                self._children = _grandchildren()
+        found = {}
+        for pid in self.pids():
+            with contextlib.suppress(psutil.Error, OSError):
+                children = sum(map(_resident, self._children.get(pid, ())))
+                found[pid] = psutil.Process(pid).memory_info().rss + children
+        return found
+
+    def spawn(self, slot: int) -> int:
+        """Start a worker in `slot`, which is empty; its PID. Raises OSError where the machine cannot."""
+        loop = asyncio.get_running_loop()
+        with contextlib.ExitStack() as opened:  # at each step the descriptors may be used up
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            opened.callback(ours.close)
+            with theirs:
+                errors, errors_end = os.pipe()
+                opened.callback(os.close, errors)
+                try:
+                    process = self._start(theirs, errors_end)
+                finally:
+                    os.close(errors_end)
+            opened.callback(process.wait)
+            opened.callback(process.kill)
+            pidfd = os.pidfd_open(process.pid)
+            opened.pop_all()
+        ours.setblocking(False)
+        os.set_blocking(errors, False)
+        worker = _Worker(slot, process, ours, pidfd, errors)
+        self._workers[slot] = worker
+        self._spawned.add(process.pid)
+        _offer_to_the_oom_killer(process.pid)
+        loop.add_reader(ours.fileno(), self._hear, worker)
+        loop.add_reader(errors, self._read_errors, worker)
+        loop.add_reader(worker.pidfd, self._exited, worker)
+        return process.pid
+
+    def send(self, slot: int, message: ToWorker) -> None:
+        """Say something to the worker in `slot`. One that cannot hear is reported by its exit or by its deadline."""
+        worker = self._workers.get(slot)
+        if worker is not None:  # it may have gone while the news of that is still in the queue
+            with contextlib.suppress(OSError):
+                worker.channel.send(encode(message))
+
+    def kill(self, slot: int) -> None:
+        """End the worker in `slot` and all that it started, now."""
+        worker = self._workers.get(slot)
+        if worker is not None:
+            _kill_group(worker)
+
+    def _start(self, theirs: socket.socket, errors_end: int) -> subprocess.Popen[bytes]:
+        descriptor = theirs.fileno()
+        command = [
+            sys.executable,
+            "-m",
+            "audiobatchd.worker.process",
+            str(descriptor),
+            str(os.getpid()),
+            self._settings,
+        ]
+        # What is sent to all processes of the service must not find one that cannot ignore it yet.
+        with interrupts.kept_pending():
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=errors_end,
+                stderr=errors_end,
+                pass_fds=[descriptor],
+                env={**os.environ, **dict.fromkeys(_THREAD_CAPS, "1")},
+                process_group=0,
+            )
+
+    def _hear(self, worker: _Worker) -> None:
+        try:
+            packet = worker.channel.recv(PACKET_LIMIT + 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            packet = b""
+        if not packet:
+            # Its end is closed; the pidfd, or the deadline, says what that means.
+            asyncio.get_running_loop().remove_reader(worker.channel.fileno())
+            return
+        try:
+            message = decode_from_worker(packet)
+        except msgspec.MsgspecError as error:
+            self._post(WorkerBroke(worker.slot, worker.process.pid, f"it sent no message: {error}"))
+        else:
+            self._post(WorkerSaid(worker.slot, worker.process.pid, message))
+
+    def _read_errors(self, worker: _Worker) -> None:
+        try:
+            chunk = os.read(worker.stderr, 65536)
+        except BlockingIOError:
+            return
+        if not chunk:
+            asyncio.get_running_loop().remove_reader(worker.stderr)
+            return
+        *lines, worker.partial = (worker.partial + chunk).split(b"\n")
+        worker.partial = worker.partial[-_LINE_LIMIT:]
+        for line in lines:
+            worker.note(line)
+
+    def _exited(self, worker: _Worker) -> None:
+        loop = asyncio.get_running_loop()
+        # Not yet reaped, so its group's number is still its own: whatever it started ends with it.
+        _kill_group(worker)  # not by its slot: another one may live there since this one was lost
+        code = worker.process.wait()
+        # What it still said before it ended counts.
+        loop.remove_reader(worker.channel.fileno())
+        self._drain(worker)
+        self._read_errors(worker)
+        worker.note(worker.partial)
+        for descriptor in (worker.pidfd, worker.stderr):
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+        worker.channel.close()
+        if self._workers.get(worker.slot) is worker:
+            del self._workers[worker.slot]
+        killed = code == -signal.SIGKILL and self._kills.explains_one()
+        self._post(
+            WorkerExited(
+                worker.slot,
+                worker.process.pid,
+                _how(code, worker.lines, out_of_memory=killed),
+                signal=max(0, -code),
+                exit_code=code if code >= 0 else None,
+                from_outside=-code in interrupts.SENT,
+                lines=tuple(worker.lines),
+                out_of_memory=killed,
+            )
+        )
+
+    def _drain(self, worker: _Worker) -> None:
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            while packet := worker.channel.recv(PACKET_LIMIT + 1):
+                self._post(WorkerSaid(worker.slot, worker.process.pid, decode_from_worker(packet)))
+
+
+def _kill_group(worker: _Worker) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(worker.process.pid, signal.SIGKILL)
+
+
+def _offer_to_the_oom_killer(pid: int) -> None:
+    """Out of memory, the kernel should end a worker, never the daemon that starts it again."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
+        file.write(_OOM_SCORE_ADJ)
+
+
+def _how(code: int, lines: deque[str], *, out_of_memory: bool) -> str:
+    """An exit status in words, with the last line that the process wrote."""
+    if out_of_memory:  # it came out of the blue: what was written before has nothing to do with it
+        return OUT_OF_MEMORY
+    how = f"killed by signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
+    return f"{how} ({lines[-1]})" if lines else how
+
+
+def _grandchildren() -> dict[int, list[psutil.Process]]:
+    """The descendants of each child of this process, by the child's PID."""
+    parents: dict[int, int] = {}
+    descendants = psutil.Process().children(recursive=True)
+    for process in descendants:
+        with contextlib.suppress(psutil.Error, OSError):
+            parents[process.pid] = process.ppid()
+    found: dict[int, list[psutil.Process]] = {}
+    for process in descendants:
+        child = process.pid
+        while parents.get(child) in parents:
+            child = parents[child]
+        if child != process.pid:
+            found.setdefault(child, []).append(process)
+    return found
+
+
+def _resident(process: psutil.Process) -> int:
+    """0 where it has ended."""
+    try:
+        return process.memory_info().rss
+    except psutil.NoSuchProcess:
+        return 0

@@ -1,0 +1,15 @@
+"""`python -m audiobatchd.worker.process SOCKET PID SETTINGS` is what the daemon starts in a slot.
+
+`python -m audiobatchd.worker.process offers | features | analyze SETTINGS ...` answers one question;
+see `worker.questions`.
+"""
+
+import sys
+
+from audiobatchd.worker.process import answers, main
+
+if __name__ == "__main__":
+    if sys.argv[1].isdecimal():
+        main.main()
+    else:
+        answers.answer(sys.argv[1], sys.argv[2], sys.argv[3:])

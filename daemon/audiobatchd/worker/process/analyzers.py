@@ -1,0 +1,135 @@
+"""What a worker works with: the loaded analyzers and the settings. Made once, used for every job."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+import msgspec
+
+from audiobatchd.core.assessment import Offer
+from audiobatchd.core.messages import Ready, WorkerSettings
+from audiobatchd.disk.filesystems import cause_of
+from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, ModelError, OptionError
+from audiobatchd.models import store
+from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer, Options, Settings
+from audiobatchd.vocabulary.names import printable
+from audiobatchd.vocabulary.states import ROLES, Cause
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The analyzers that loaded, by name, and what all of them offer, in the same order on every machine."""
+
+    settings: WorkerSettings
+    analyzers: dict[str, Analyzer]
+    offers: tuple[Offer, ...]
+
+    @staticmethod
+    def load(settings: WorkerSettings) -> Bench:
+        """Find the analyzers by their entry points and load them.
+
+        One that lacks something here, cannot be as it is configured, or raises whatever it may, is offered as
+        unavailable, with the reason: it takes no other along.
+        Raises ConfigError where the configuration names an analyzer that is not installed, or two have one name.
+        """
+        analyzers: dict[str, Analyzer] = {}
+        offers: dict[str, Offer] = {}
+        for made in make(settings):
+            if isinstance(made, Offer):
+                _add(offers, made)
+                continue
+            offer = _loaded(made)
+            if offer.unavailable is None:
+                analyzers[offer.name] = made
+            _add(offers, offer)
+        return Bench(settings, analyzers, tuple(offers.values()))
+
+    def ready(self) -> Ready:
+        """What the daemon is told."""
+        return Ready(self.offers)
+
+
+def hindrance(analyzer: Analyzer) -> str | None:
+    """Load an analyzer; why it cannot work on this machine, None where it can."""
+    try:
+        analyzer.load()
+    except (AnalyzerUnavailableError, OptionError) as error:
+        return printable(str(error))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call: it may be anybody's code
+        return _fault("loaded", error)
+    return None
+
+
+def _fault(what: str, error: BaseException) -> str:
+    """Why an analyzer cannot be `what`; what this process is short of is no fault of the analyzer, and is raised."""
+    if isinstance(error, OSError) and cause_of(error) is Cause.SHORTAGE:
+        raise error
+    _LOG.error("cannot be %s", what, exc_info=error)
+    return printable(f"it cannot be {what}: {type(error).__name__}: {error}")
+
+
+def make(settings: WorkerSettings) -> Iterator[Analyzer | Offer]:
+    """The configured analyzers, made and not loaded; in place of one that cannot be made, what is offered of it.
+
+    Raises ConfigError where the configuration names an analyzer that is not installed.
+    """
+    found = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+    for name in sorted(found) if settings.analyzers is None else dict.fromkeys(settings.analyzers):
+        if name not in found:
+            installed = ", ".join(sorted(found)) or "none"
+            message = f"cannot find the analyzer {name!r} (installed: {installed})"
+            raise ConfigError(message)
+        # What an analyzer gives is not known without it.
+        try:
+            yield from _made(found[name], settings)
+        except ImportError as error:
+            yield Offer(name, 0, {}, unavailable=printable(f"it cannot be imported: {error}"))
+        except OptionError as error:
+            yield Offer(name, 0, {}, unavailable=printable(f"[analyzer.{name}] {error}"))
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call: it may be anybody's code
+            yield Offer(name, 0, {}, unavailable=_fault("made", error))
+
+
+def _made(point: EntryPoint, settings: WorkerSettings) -> tuple[Analyzer, ...]:
+    directories = tuple(map(Path, settings.model_directories))
+    check = partial(_check_model, frozenset(settings.trusted_models))
+    made = point.load()(Settings(Options(settings.options.get(point.name)), directories, check))
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _check_model(trusted: frozenset[str], path: Path, digest: str) -> None:
+    try:
+        store.vouch(path, digest, trusted)
+    except ModelError as error:
+        raise AnalyzerUnavailableError(str(error)) from error
+
+
+def _add(offers: dict[str, Offer], offer: Offer) -> None:
+    if offer.name in offers:
+        message = f"two analyzers are called {offer.name!r}"
+        raise ConfigError(message)
+    offers[offer.name] = offer
+
+
+def _loaded(analyzer: Analyzer) -> Offer:
+    """Load an analyzer; what it offers."""
+    unavailable = hindrance(analyzer)
+    try:
+        return _offer(analyzer, unavailable)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call: it may be anybody's code
+        return Offer(analyzer.name, 0, {}, unavailable=unavailable or _fault("asked what it gives", error))
+
+
+def _offer(analyzer: Analyzer, unavailable: str | None) -> Offer:
+    features = {role: tuple(feature.name for feature in analyzer.features(role)) for role in ROLES}
+    models = {} if unavailable else dict(analyzer.models)
+    offer = Offer(analyzer.name, analyzer.version, features, models, unavailable)
+    msgspec.msgpack.encode(offer)  # what cannot be told would end the worker
+    return offer

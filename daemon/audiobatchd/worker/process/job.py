@@ -1,0 +1,339 @@
+"""One job, from the lock to the record: lock the folder, look again, measure what is due, publish, unlock."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from audiobatchd.core.assessment import Assessment, Due, Facts, FileMemory, Policy, assess, judges
+from audiobatchd.core.messages import Job, Result
+from audiobatchd.core.provenance import Entry
+from audiobatchd.disk import record
+from audiobatchd.disk.filesystems import cause_of, mount_of
+from audiobatchd.disk.listing import Listing, is_link_below, openness, read_folder
+from audiobatchd.disk.record import Record
+from audiobatchd.errors import (
+    DamagedFileError,
+    LockBusyError,
+    LockLostError,
+    RecordError,
+    SourceChangedError,
+    UnclearRecordError,
+)
+from audiobatchd.locks.folder_lock import FolderLock
+from audiobatchd.locks.lock_file import Empty, speaks_against_its_folder
+from audiobatchd.locks.observer import holder_in_words
+from audiobatchd.plugin_api import FULL_MIX, Value
+from audiobatchd.vocabulary.names import folder_at, shown
+from audiobatchd.vocabulary.states import Cause, Outcome
+from audiobatchd.worker.process.analyzers import Bench
+from audiobatchd.worker.process.measure import FileResult, Report, measure
+
+_NOT_THE_TRACKS_FAULT = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.ENAMETOOLONG,
+        errno.EISDIR,
+        errno.EFBIG,
+        errno.ELOOP,  # a lock file that is a symbolic link
+        errno.ENXIO,  # or a socket
+    }
+)
+_WORST_FIRST = (Outcome.ERROR, Outcome.CHANGED, Outcome.BLOCKED, Outcome.FAILED)
+
+_MOST_PACE, _PACE_SHARE = 5.0, 1 / 8
+"""In seconds, and of the time that may pass without a sign of progress: how far apart such signs are."""
+
+Gate = Callable[[], None]
+
+
+class _Signs:
+    """Signs of life: what a job is at, told to the daemon by `report`, and to observers by what its lock announces."""
+
+    def __init__(self, job: Job, lock: FolderLock, report: Report) -> None:
+        self._job = job
+        self._lock = lock
+        self._report = report
+        self._pace = min(_MOST_PACE, job.budget * _PACE_SHARE)
+        self._doing = ""
+        self._told = time.monotonic()
+        self._announced = job.budget, self._told
+
+    def stage(self, doing: str, audio_seconds: float | None) -> None:
+        """See `measure.Report`."""
+        self._doing, self._told = doing, time.monotonic()
+        if audio_seconds is not None:
+            budget, (before, when) = self._job.budget + self._job.factor * audio_seconds, self._announced
+            if budget != before or self._told - when >= self._pace:
+                self._announced = budget, self._told
+                self._lock.announce(budget)
+        self._report(doing, audio_seconds)
+
+    def progress(self) -> None:
+        """What it is at has come a little further; that is told now and then."""
+        if time.monotonic() - self._told >= self._pace:
+            self.stage(self._doing, 0.0)
+
+
+def run(job: Job, bench: Bench, report: Report) -> Result:
+    """Do one job. Whatever is the folder's, the disk's or somebody else's doing is in the result.
+
+    Raises OSError where the disk fails.
+    """
+    # One place for the whole job: a link on the way may be pointed elsewhere while it runs.
+    root, path = os.path.realpath(os.fsdecode(job.dataset)), os.fsdecode(job.path)
+    folder = folder_at(root, path)
+    if is_link_below(root, path):
+        return Result(job.number, Outcome.GONE)
+    lock = FolderLock(folder, job.budget, alone=job.alone)
+    try:
+        lock.acquire()
+    except LockBusyError:
+        return Result(job.number, Outcome.LOCKED, reasons={"": "locked by another process"})
+    except (FileNotFoundError, NotADirectoryError):
+        return Result(job.number, Outcome.GONE)
+    except OSError as error:
+        return _refused(job, f"cannot lock the folder: {error.strerror}", error, folder)
+    try:
+        if not job.alone and not isinstance(lock.predecessor, Empty):
+            reason = f"whoever worked on it died: {holder_in_words(lock.predecessor)}"
+            counts = speaks_against_its_folder(lock.predecessor)
+            return Result(job.number, Outcome.SUSPECT, reasons={"": reason}, charge=counts)
+        signs = _Signs(job, lock, report)
+        return _locked(job, folder, lock.gate, bench, signs.stage, signs.progress)
+    finally:
+        lock.release()
+
+
+def hindered(job: Job, error: OSError) -> Result:
+    """The result of a job that the disk did not let come to its end."""
+    folder = folder_at(os.path.realpath(os.fsdecode(job.dataset)), os.fsdecode(job.path))
+    return _refused(job, error.strerror or str(error), error, folder)
+
+
+def measure_anew(folder: str, gate: Gate, bench: Bench, only: tuple[str, ...] | None = None) -> Result:
+    """Measure all of a folder that the caller has locked, whatever its record has, as a job would. Raises OSError.
+
+    `only`: no more than it takes to give these features.
+    """
+    signature = read_folder(folder).signature
+    job = Job(0, os.fsencode(folder), b"", signature, Policy(overwrite=True, only=only), {}, 0.0)
+    return _locked(job, folder, gate, bench, lambda _doing, _seconds: None, lambda: None)
+
+
+def _locked(job: Job, folder: str, gate: Gate, bench: Bench, report: Report, on_progress: Callable[[], None]) -> Result:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return Result(job.number, Outcome.GONE)
+    except OSError as error:
+        return _refused(job, f"cannot read the folder: {error.strerror}", error, folder)
+    try:
+        listing = read_folder(folder)
+        if not listing.contents.is_track:
+            return Result(job.number, Outcome.GONE)
+        if listing.signature != job.signature:
+            return Result(job.number, Outcome.CHANGED)
+        name = record.name_in(folder)
+        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+            raise RecordError("cannot write the record: the folder is read-only")
+        with contextlib.suppress(OSError):  # one that cannot be removed is in nobody's way
+            record.sweep(descriptor)
+        record.refuse_unwritable(name, descriptor)
+        found = record.read(name, descriptor, bench.settings.record_limit)
+        return _Work(job, folder, descriptor, gate, bench, report, on_progress, listing).do(found)
+    except RecordError as error:
+        return Result(
+            job.number,
+            Outcome.BLOCKED,
+            reasons={"": str(error)},
+            access=_access(folder, listing),
+            unclear=isinstance(error, UnclearRecordError),
+        )
+    except LockLostError:
+        return Result(job.number, Outcome.CHANGED)
+    except (FileNotFoundError, NotADirectoryError):
+        return Result(job.number, Outcome.GONE)  # it was removed while we worked in it
+    finally:
+        os.close(descriptor)
+
+
+@dataclass
+class _Work:
+    """What is due in one locked folder, and what has come of it so far."""
+
+    job: Job
+    folder: str
+    descriptor: int
+    gate: Gate
+    bench: Bench
+    report: Report
+    on_progress: Callable[[], None]
+    listing: Listing
+    results: dict[str, FileResult] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    outcomes: set[Outcome] = field(default_factory=set)
+    memory: dict[str, FileMemory] = field(default_factory=dict)
+    charge: bool = False
+    cause: Cause = Cause.NONE
+    entry: Callable[[str, str], Entry | None] = field(default=lambda _analyzer, _role: None)
+    """Looks into the provenance that the record has so far."""
+
+    def do(self, found: Record) -> Result:
+        """Measure every file that is due, one after the other, then publish once."""
+        present = found.present() | self.listing.companions
+        facts = Facts(self.listing.stamps, present, found.provenance.entry, self.job.memory)
+        assessment = assess(facts, self.bench.offers, self.job.policy)
+        self.entry = found.provenance.entry
+        self.memory = {role: self.job.memory[role] for role in self.listing.stamps if role in self.job.memory}
+        for role, reason in assessment.failed.items():
+            self._reason(role, reason, Outcome.FAILED)
+        for role, due in assessment.due.items():
+            self._file(role, due, assessment.adopted.get(role, ()))
+        if any(result.entries for result in self.results.values()):
+            self._publish()
+        return self._result(assessment)
+
+    def _file(self, role: str, due: tuple[Due, ...], adopted: tuple[str, ...]) -> None:
+        stamp = self.listing.stamps[role]
+        try:
+            result = measure(self.descriptor, role, stamp, due, self.bench, self.report, self.on_progress)
+        except DamagedFileError as error:
+            self._reason(role, str(error), Outcome.FAILED)
+            self.memory[role] = FileMemory(stamp, adopted=adopted, failure=str(error), judges=judges(self.bench.offers))
+        except (SourceChangedError, FileNotFoundError):
+            self._reason(role, "it changed while it was read", Outcome.CHANGED)
+        except OSError as error:
+            outcome = Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR
+            self._reason(role, f"cannot read it: {error.strerror}", outcome)
+            self.cause = cause_of(error) or self.cause
+        else:
+            self.results[role] = result
+            self._remember(role, due, result, adopted)
+            if result.faults:
+                self._reason(role, "; ".join(result.faults.values()), Outcome.ERROR)
+                self.charge = True
+
+    def _remember(self, role: str, due: tuple[Due, ...], result: FileResult, adopted: tuple[str, ...]) -> None:
+        """What the record does not tell: that the content is what it was, and what was taken over unmeasured."""
+        unchanged = any(work.analyzer not in {*result.entries, *result.faults} for work in due)
+        if unchanged or adopted:
+            digest = result.fingerprint.digest if unchanged else None
+            self.memory[role] = FileMemory(self.listing.stamps[role], digest=digest, adopted=adopted)
+        else:
+            self.memory.pop(role, None)
+
+    def _reason(self, role: str, reason: str, outcome: Outcome) -> None:
+        self.reasons[self.listing.stamps[role].shown] = reason
+        self.outcomes.add(outcome)
+
+    def _publish(self) -> None:
+        self.report("writing the record", 0.0)
+        values: dict[str, Value] = {}
+        files: dict[str, str] = {}
+        entries: dict[str, dict[str, Entry]] = {}
+        for role, result in self.results.items():
+            values |= result.values
+            files |= result.files
+            for analyzer, entry in result.entries.items():
+                entries.setdefault(analyzer, {})[role] = entry
+        try:
+            record.publish(
+                record.name_in(self.folder),
+                self.descriptor,
+                values,
+                entries,
+                files=files,
+                drop=[name for role in self.results for name in self._dropped(role)],
+                first=record.rights_like(self.descriptor, self._sources()),
+                gate=self.gate,
+                limit=self.bench.settings.record_limit,
+            )
+        except OSError as error:
+            if error.errno not in _NOT_THE_TRACKS_FAULT:
+                raise
+            self.cause = cause_of(error)
+            self.reasons[""] = f"cannot write the record: {error.strerror}"
+            self.outcomes.add(Outcome.BLOCKED)
+            self.results.clear()
+
+    def _dropped(self, role: str) -> list[str]:
+        """The features without a value now, less those that only a limit of ours keeps from being measured again.
+
+        These stay where nothing says that they are of another content.
+        """
+        result = self.results[role]
+        if result.beyond_limit is None:
+            return list(result.unmeasurable)
+        dropped = []
+        for analyzer in result.entries:
+            if self._is_of_another_file(analyzer, role):
+                promised = self.bench.analyzers[analyzer].features(role)
+                dropped += [each.name for each in promised]
+        return dropped
+
+    def _is_of_another_file(self, analyzer: str, role: str) -> bool:
+        stamp, known = self.listing.stamps[role], self.entry(analyzer, role)
+        if known is not None:
+            return (known.fingerprint.size, known.fingerprint.mtime_ns) != (stamp.size, stamp.mtime_ns)
+        memory = self.job.memory.get(role)
+        return memory is not None and analyzer in memory.adopted and memory.stamp != stamp
+
+    def _sources(self) -> list[str]:
+        """The full mix, then the files that were measured."""
+        return [self.listing.contents.sources[role] for role in (FULL_MIX, *self.results)]
+
+    def _result(self, assessment: Assessment) -> Result:
+        results = self.results.values()
+        return Result(
+            self.job.number,
+            next((outcome for outcome in _WORST_FIRST if outcome in self.outcomes), Outcome.DONE),
+            values={name: value for result in results for name, value in result.values.items()},
+            unmeasurable={name: why for result in results for name, why in result.unmeasurable.items()},
+            reasons=self.reasons,
+            memory=self.memory,
+            access=_access(self.folder, self.listing) if Outcome.BLOCKED in self.outcomes else self.listing.access,
+            audio_seconds=sum(result.audio_seconds for result in results),
+            costs=_together(result.costs for result in results),
+            unavailable=len(assessment.unavailable),
+            charge=self.charge,
+            cause=self.cause,
+            where=shown(mount_of(self.folder)) if self.cause else "",
+        )
+
+
+def _together(costs: Iterable[dict[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for each in costs:
+        for what, seconds in each.items():
+            total[what] = total.get(what, 0.0) + seconds
+    return total
+
+
+def _access(folder: str, listing: Listing) -> str:
+    """By which the service sees that what blocked the job may be over: see `scan`, which tells the same."""
+    return f"{listing.access} {openness(folder)}"
+
+
+def _refused(job: Job, reason: str, error: OSError, folder: str) -> Result:
+    """The folder could not be locked, opened, or worked in."""
+    cause = cause_of(error)
+    access = ""
+    with contextlib.suppress(OSError):
+        access = _access(folder, read_folder(folder))
+    return Result(
+        job.number,
+        Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR,
+        reasons={"": reason},
+        access=access,
+        cause=cause,
+        where=shown(mount_of(folder) or mount_of(os.fsdecode(job.dataset))) if cause else "",
+    )

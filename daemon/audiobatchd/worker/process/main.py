@@ -1,0 +1,108 @@
+"""The life of a worker process: load everything once, say Ready, then one job after the other until told to stop.
+
+It dies with the daemon: by PR_SET_PDEATHSIG, and by the end of the socket where that signal was lost.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+
+import msgspec
+
+from audiobatchd.core.messages import (
+    PACKET_LIMIT,
+    FromWorker,
+    Job,
+    Result,
+    Stage,
+    Stop,
+    WorkerSettings,
+    decode_for_worker,
+    encode,
+)
+from audiobatchd.disk import interrupts
+from audiobatchd.errors import AudiobatchError
+from audiobatchd.vocabulary.names import printable
+from audiobatchd.vocabulary.states import Outcome
+from audiobatchd.worker.process.analyzers import Bench
+from audiobatchd.worker.process.job import hindered, run
+
+_LOG = logging.getLogger(__name__)
+_PR_SET_PDEATHSIG = 1
+_ORPHANED = 3
+
+
+def main() -> None:
+    """The entry point: descriptor of the socket, PID of the daemon and settings (JSON) on the command line."""
+    descriptor, parent, settings = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    _die_with(parent)
+    # The daemon decides when a worker ends; what is sent to all of its processes is not for us.
+    interrupts.stand()
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    with socket.socket(fileno=descriptor) as channel:
+        # A descriptor of its own: that `channel` is closed while an exception is on its way out ends nothing.
+        threading.Thread(target=_watch, args=(os.dup(descriptor),), name="end-of-socket", daemon=True).start()
+        _serve(channel, msgspec.json.decode(settings, type=WorkerSettings))
+
+
+def _serve(channel: socket.socket, settings: WorkerSettings) -> None:
+    bench = Bench.load(settings)
+    _send(channel, bench.ready())
+    while packet := channel.recv(PACKET_LIMIT):
+        message = decode_for_worker(packet)
+        if isinstance(message, Stop):
+            return
+        _send(channel, _run(channel, message, bench))
+
+
+def _run(channel: socket.socket, job: Job, bench: Bench) -> Result:
+    def report(doing: str, audio_seconds: float | None) -> None:
+        _send(channel, Stage(job.number, doing, audio_seconds))
+
+    try:
+        return run(job, bench, report)
+    except OSError as error:
+        _LOG.exception("job %d", job.number)
+        return hindered(job, error)
+    except Exception as error:  # noqa: BLE001  # logged, and answered
+        # The boundary of a job: whatever went wrong in it is an answer, not the end of the worker.
+        _LOG.exception("job %d", job.number)
+        reason = printable(f"{type(error).__name__}: {error}")
+        return Result(job.number, Outcome.ERROR, reasons={"": reason}, charge=True)
+
+
+def _send(channel: socket.socket, message: FromWorker) -> None:
+    packet = encode(message)
+    if len(packet) > PACKET_LIMIT:
+        if not isinstance(message, Result):
+            error = f"what the analyzers offer is too long to be told ({len(packet)} bytes)"
+            raise AudiobatchError(error)
+        reason = f"its result is too long to be told ({len(packet)} bytes)"
+        packet = encode(Result(message.job, Outcome.ERROR, reasons={"": reason}, charge=True))
+    try:
+        channel.send(packet)
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(_ORPHANED)  # nobody listens any more, and `_watch` has not seen it yet
+
+
+def _die_with(parent: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "cannot arrange to die with the daemon")
+    if os.getppid() != parent:
+        os._exit(_ORPHANED)  # it died before we asked
+
+
+def _watch(descriptor: int) -> None:
+    """End the process when the daemon's end of the socket closes. It only waits in poll: decoding is not disturbed."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    poll.poll()
+    os._exit(_ORPHANED)

@@ -1,0 +1,335 @@
+"""Graphs as Essentia runs them: their numbers, how much audio makes a patch, what is refused before the first file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from audiobatch_analyzers.classifiers import model_files
+from audiobatch_analyzers.engines import essentia, graphs
+from audiobatch_analyzers.engines.graphs import EMBEDDINGS, PREDICTIONS, Graph
+from audiobatchd.plugin_api import AnalyzerUnavailableError
+from support.audio_files import Samples, music
+from support.model_graphs import EFFNET_BACKBONE, Kind, altered, embedding_width, metadata, write_model
+
+RATE = 16000
+NAME = "mood"
+
+
+def load(graph: Path, purpose: str = PREDICTIONS) -> Graph:
+    files = model_files.find(graph.stem, (graph.parent,))
+    assert files is not None
+    return graphs.load(files, purpose)
+
+
+def sound(frames: int, seed: int = 0) -> Samples:
+    """Mono, at 16 kHz."""
+    return np.resize(music(8.0, RATE, seed, 1)[:, 0], frames)
+
+
+def embeddings(patches: int, width: int = 200) -> NDArray[np.float32]:
+    return np.asarray(np.random.default_rng(7).standard_normal((patches, width)), dtype=np.float32)
+
+
+# The numbers
+
+NODES = {PREDICTIONS: "model/Sigmoid", EMBEDDINGS: "model/dense/BiasAdd"}
+
+
+@pytest.mark.parametrize("purpose", [PREDICTIONS, EMBEDDINGS])
+@pytest.mark.parametrize(
+    ("kind", "algorithm"), [("musicnn", "TensorflowPredictMusiCNN"), ("vggish", "TensorflowPredictVGGish")]
+)
+def test_rows_are_what_essentia_gives_by_itself(tmp_path: Path, kind: Kind, algorithm: str, purpose: str) -> None:
+    graph = write_model(tmp_path, NAME, kind, seed=1)
+    samples = sound(20 * RATE)
+    wanted = getattr(essentia.standard(), algorithm)(graphFilename=str(graph), output=NODES[purpose])(samples)
+    rows = load(graph, purpose)(samples)
+    assert rows.shape == (len(wanted), 2 if purpose == PREDICTIONS else embedding_width(kind))
+    # Essentia's own batch of 64 patches, and ours of one.
+    assert rows == pytest.approx(wanted, abs=1e-5)
+    assert np.ptp(rows) > 0.02
+
+
+PR_SET_MDWE = 65  # of Linux 6.3: what systemd's MemoryDenyWriteExecute= sets, too
+CONFINED = """
+import ctypes, pathlib, sys
+import numpy as np
+if int(sys.argv[1]) and ctypes.CDLL(None, use_errno=True).prctl(int(sys.argv[1]), 1, 0, 0, 0):
+    sys.exit(77)
+from audiobatch_analyzers.engines import graphs
+from audiobatch_analyzers.classifiers import model_files
+files = model_files.find(sys.argv[2], (pathlib.Path(sys.argv[3]),))
+np.save(sys.argv[4], graphs.load(files, graphs.PREDICTIONS)(np.load(sys.argv[5])))
+"""
+
+
+def test_rows_are_the_same_where_no_code_may_be_made_at_run_time(tmp_path: Path) -> None:
+    write_model(tmp_path, NAME, "effnet", seed=1)
+    np.save(tmp_path / "sound.npy", sound(10 * RATE))
+    rows = []
+    for option in (0, PR_SET_MDWE):
+        out = tmp_path / f"{option}.npy"
+        told = (str(option), NAME, str(tmp_path), str(out), str(tmp_path / "sound.npy"))
+        code = subprocess.run([sys.executable, "-c", CONFINED, *told], check=False).returncode
+        if code == 77:
+            pytest.skip("this kernel is older than 6.3")
+        assert code == 0
+        rows.append(np.load(out))
+    assert np.ptp(rows[0]) > 0.02
+    assert rows[1] == pytest.approx(rows[0], abs=1e-5)
+
+
+def test_a_head_s_rows_are_what_essentia_gives_by_itself(tmp_path: Path) -> None:
+    graph = write_model(tmp_path, NAME, "head", ["a", "b", "c"], seed=2)
+    given = embeddings(70)
+    run = essentia.standard().TensorflowPredict2D(graphFilename=str(graph), output="model/Softmax")
+    rows = load(graph)(given)
+    assert rows.shape == (70, 3)
+    assert rows == pytest.approx(np.asarray(run(given)), abs=1e-6)
+
+
+@pytest.mark.parametrize("purpose", [PREDICTIONS, EMBEDDINGS])
+def test_a_graph_that_takes_64_patches_at_a_time_or_1_gives_the_same_rows(tmp_path: Path, purpose: str) -> None:
+    samples = sound(70 * RATE)
+    many = load(write_model(tmp_path, EFFNET_BACKBONE, "effnet", seed=3), purpose)(samples)
+    one = load(write_model(tmp_path, "discogs-effnet-bs1-1", "effnet", seed=3, batch=1), purpose)(samples)
+    # 70 s are more than one batch.
+    assert many.shape == (69, 2 if purpose == PREDICTIONS else embedding_width("effnet"))
+    assert one == pytest.approx(many, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["musicnn", "vggish", "effnet"])
+def test_the_same_audio_gives_the_same_bits_again(tmp_path: Path, kind: Kind) -> None:
+    graph = load(write_model(tmp_path, NAME, kind))
+    first = graph(sound(5 * RATE)).tobytes()
+    graph(sound(7 * RATE, seed=1))
+    assert graph(sound(5 * RATE)).tobytes() == first
+
+
+def test_samples_are_only_read_and_may_lie_in_memory_as_they_like(tmp_path: Path) -> None:
+    graph, head = load(write_model(tmp_path, NAME, "musicnn")), load(write_model(tmp_path, "head", "head"))
+    samples, given = sound(4 * RATE), embeddings(5)
+    expected = graph(samples.copy()).tobytes(), head(given.copy()).tobytes()
+    samples.flags.writeable = given.flags.writeable = False
+    assert (graph(samples).tobytes(), head(given).tobytes()) == expected
+    assert graph(np.repeat(samples, 2)[::2]).tobytes() == expected[0]
+    assert head(np.asfortranarray(given)).tobytes() == expected[1]
+
+
+# How much audio makes a patch
+
+PATCHES = (
+    # 187 frames of 512 samples every 256, the first centred on the start; 93 more are the next patch.
+    ("musicnn", 47360, 0),
+    ("musicnn", 47361, 1),
+    ("musicnn", 47361 + 93 * 256 - 1, 1),
+    ("musicnn", 47361 + 93 * 256, 2),
+    # 96 frames of 400 samples every 160.
+    ("vggish", 15040, 0),
+    ("vggish", 15041, 1),
+    # 128 frames, and 62 more. Essentia counts one frame too few where it fills a batch up; that is its only border.
+    ("effnet", 32512, 0),
+    ("effnet", 32513, 1),
+    ("effnet", 32513 + 62 * 256 - 1, 1),
+    ("effnet", 32513 + 62 * 256, 2),
+    ("effnet", 32513 + 63 * 62 * 256 - 1, 63),
+    ("effnet", 32513 + 63 * 62 * 256, 64),
+    ("effnet", 32513 + 64 * 62 * 256 - 1, 64),
+    ("effnet", 32513 + 64 * 62 * 256, 65),
+)
+
+
+@pytest.mark.parametrize(("kind", "frames", "patches"), PATCHES)
+def test_rows_by_length(tmp_path: Path, kind: Kind, frames: int, patches: int) -> None:
+    assert load(write_model(tmp_path, NAME, kind))(sound(frames)).shape == (patches, 2)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 255, 512, 3000])
+@pytest.mark.parametrize("kind", ["musicnn", "vggish", "effnet"])
+def test_audio_shorter_than_a_patch_gives_no_rows(tmp_path: Path, kind: Kind, frames: int) -> None:
+    assert load(write_model(tmp_path, NAME, kind), EMBEDDINGS)(sound(frames)).shape == (0, embedding_width(kind))
+
+
+def test_no_embeddings_give_no_rows(tmp_path: Path) -> None:
+    assert load(write_model(tmp_path, NAME, "head"))(embeddings(0)).shape == (0, 2)
+
+
+# What is refused
+
+
+def refusal(graph: Path, purpose: str = PREDICTIONS) -> str:
+    with pytest.raises(AnalyzerUnavailableError) as caught:
+        load(graph, purpose)
+    said = str(caught.value)
+    assert said.startswith(f"cannot use the model {graph}: ")
+    assert "\n" not in said
+    return said.partition(": ")[2]
+
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e\nsize 80243\n"
+
+DAMAGE: Mapping[str, Callable[[bytes], bytes]] = {
+    "empty": lambda content: b"",
+    "garbage": lambda content: bytes(np.random.default_rng(0).integers(0, 256, 5000, np.uint8)),
+    "text": lambda content: b"<html>404 Not Found</html>",
+    "a git-lfs pointer": lambda content: LFS_POINTER,
+    "its first byte": lambda content: content[:1],
+    "its first kilobyte": lambda content: content[:1024],
+    "its first half": lambda content: content[: len(content) // 2],
+    "all but its last 300 bytes": lambda content: content[:-300],
+}
+
+
+@pytest.mark.parametrize("kind", ["musicnn", "head"])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_graph_is_refused_by_name(tmp_path: Path, kind: Kind, damage: str) -> None:
+    graph = write_model(tmp_path, NAME, kind)
+    graph.write_bytes(DAMAGE[damage](graph.read_bytes()))
+    assert refusal(graph)
+
+
+def test_a_graph_that_became_a_directory_is_refused_by_name(tmp_path: Path) -> None:
+    graph = write_model(tmp_path, NAME, "musicnn")
+    files = model_files.find(NAME, (tmp_path,))
+    assert files is not None
+    graph.unlink()
+    graph.mkdir()
+    with pytest.raises(AnalyzerUnavailableError, match=f"cannot use the model {graph}: Is a directory"):
+        graphs.load(files, PREDICTIONS)
+
+
+NODES_WRONG: Mapping[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "no such output": (lambda told: told["schema"]["outputs"][0].update(name="model/Softmax"), "not a valid node name"),
+    # Essentia takes an empty name for the wish to see all names, and then a null pointer for a node.
+    "a nameless output": (lambda told: told["schema"]["outputs"][0].update(name=""), "does not name its output"),
+    "a nameless input": (lambda told: told["schema"]["inputs"][0].pop("name"), "does not name its input"),
+    "no such input": (lambda told: told["schema"]["inputs"][0].update(name="Placeholder"), "not a valid node name"),
+    "an input that is none": (lambda told: told["schema"]["inputs"][0].update(name="model/axis"), "Error running"),
+    "the output of another layer": (
+        lambda told: told["schema"]["outputs"][0].update(name="model/dense/BiasAdd"),
+        "it gives 200 numbers for 2 classes",
+    ),
+    "a third class": (lambda told: told["classes"].append("third"), "it gives 2 numbers for 3 classes"),
+    "a class too few": (lambda told: told["classes"].pop(), "it gives 2 numbers for 1 classes"),
+    "no classes": (lambda told: told.pop("classes"), "names no classes"),
+    "an empty list of classes": (lambda told: told.update(classes=[]), "names no classes"),
+    "classes that are no texts": (lambda told: told.update(classes=["a", 2]), "names no classes"),
+    "no outputs": (lambda told: told["schema"].pop("outputs"), "has no outputs"),
+    "no output for predictions": (lambda told: told["schema"]["outputs"].pop(0), "names no output for predictions"),
+    "no schema": (lambda told: told.pop("schema"), "has no inputs"),
+    "no shape": (lambda told: told["schema"]["inputs"][0].pop("shape"), "names no shape"),
+    "no algorithm": (lambda told: told["inference"].pop("algorithm"), "no algorithm for nothing"),
+    "an algorithm that we do not know": (
+        lambda told: told["inference"].update(algorithm="TensorflowPredictCREPE"),
+        "no algorithm for TensorflowPredictCREPE",
+    ),
+    "another algorithm's patches": (
+        lambda told: told["inference"].update(algorithm="TensorflowPredictVGGish"),
+        "Error running the Tensorflow session",
+    ),
+    "an unencodable name": (lambda told: told["schema"]["outputs"][0].update(name="\ud800"), "Error"),
+}
+
+
+@pytest.mark.parametrize("wrong", NODES_WRONG)
+def test_a_graph_that_is_not_what_its_metadata_says_is_refused(tmp_path: Path, wrong: str) -> None:
+    alter, reason = NODES_WRONG[wrong]
+    assert reason in refusal(altered(write_model(tmp_path, NAME, "musicnn"), alter))
+
+
+@pytest.mark.parametrize("width", [1, 199, 201, 1280])
+def test_a_head_of_another_width_than_its_metadata_says_is_refused(tmp_path: Path, width: int) -> None:
+    graph = write_model(tmp_path, NAME, "head")
+    graph.with_suffix(".json").write_text(json.dumps(metadata(NAME, "head", ["a", "b"], width=width)))
+    assert "Error running the Tensorflow session" in refusal(graph)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_graph_whose_numbers_are_not_finite_is_refused(tmp_path: Path, number: float) -> None:
+    graph = write_model(tmp_path, NAME, "head", broken=number)
+    assert refusal(graph) == f"the model {NAME} gives numbers that are not finite"
+
+
+@pytest.mark.parametrize("kind", ["musicnn", "vggish", "effnet"])
+def test_numbers_that_are_not_finite_are_an_error_whenever_they_come(tmp_path: Path, kind: Kind) -> None:
+    graph = load(write_model(tmp_path, NAME, kind))
+    with pytest.raises(ValueError, match=f"the model {NAME} gives numbers that are not finite"):
+        graph(sound(4 * RATE) * np.float32(1e30))
+    # It is none the worse for it.
+    assert np.isfinite(graph(sound(4 * RATE))).all()
+
+
+def test_an_essentia_without_tensorflow_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(essentia, "standard", lambda: SimpleNamespace(MonoLoader=None))
+    told = refusal(write_model(tmp_path, NAME, "musicnn"))
+    assert told == "the essentia that is installed has no TensorflowPredictMusiCNN"
+
+
+@pytest.mark.parametrize("purpose", [PREDICTIONS, EMBEDDINGS])
+def test_a_graph_that_gives_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, purpose: str) -> None:
+    mute = SimpleNamespace(TensorflowPredictMusiCNN=lambda **options: lambda given: [])
+    monkeypatch.setattr(essentia, "standard", lambda: mute)
+    assert refusal(write_model(tmp_path, NAME, "musicnn"), purpose) == "it gives nothing"
+
+
+# What is known of a loaded graph
+
+
+@pytest.mark.parametrize(
+    ("kind", "width"), [("musicnn", 200), ("vggish", embedding_width("vggish")), ("effnet", embedding_width("effnet"))]
+)
+def test_a_graph_knows_its_digest_and_how_many_numbers_it_gives(tmp_path: Path, kind: Kind, width: int) -> None:
+    graph = write_model(tmp_path, NAME, kind)
+    loaded = load(graph, EMBEDDINGS)
+    assert loaded.digest == f"sha256:{hashlib.sha256(graph.read_bytes()).hexdigest()}"
+    assert (loaded.width, load(graph).width) == (width, 2)
+
+
+def test_a_graph_goes_on_when_its_file_is_replaced_or_gone(tmp_path: Path) -> None:
+    graph, head = write_model(tmp_path, NAME, "musicnn"), write_model(tmp_path, "head", "head", width=24)
+    loaded, loaded_head = load(graph), load(head)
+    before = loaded(sound(4 * RATE)).tobytes(), loaded_head(embeddings(3, 24)).tobytes()
+    write_model(tmp_path, NAME, "musicnn", seed=9)
+    head.unlink()
+    assert (loaded(sound(4 * RATE)).tobytes(), loaded_head(embeddings(3, 24)).tobytes()) == before
+
+
+def test_names_of_files_may_hold_anything(tmp_path: Path) -> None:
+    directory = tmp_path / "modèles \udcff"
+    assert load(write_model(directory, "größe-mood", "musicnn"))(sound(4 * RATE)).shape == (1, 2)
+
+
+# The published graphs
+
+# Means over patches, with Essentia's loader at quality 4, as its published examples have it.
+PUBLISHED = {
+    "Vibe_Ace": (0.6059, 0.6640, 0.2320),
+    "Lets_Go_Fishin": (0.3321, 0.6337, 0.1768),
+    "Hungarian_Dance": (0.1249, 0.1582, 0.7868),
+}
+
+
+@pytest.mark.skipif(
+    not {"AUDIOBATCH_TEST_MODELS", "AUDIOBATCH_TEST_MUSIC"} <= os.environ.keys(),
+    reason="AUDIOBATCH_TEST_MODELS and AUDIOBATCH_TEST_MUSIC name no directories of published models and recordings",
+)
+@pytest.mark.parametrize("recording", PUBLISHED)
+def test_published_graphs_give_the_published_values(recording: str) -> None:
+    models, music_directory = (Path(os.environ[f"AUDIOBATCH_TEST_{each}"]) for each in ("MODELS", "MUSIC"))
+    (path,) = music_directory.glob(f"*{recording}*.ogg")
+    samples = essentia.standard().MonoLoader(filename=str(path), sampleRate=RATE, resampleQuality=4)()
+    danceable, _ = load(models / "danceability-musicnn-msd-2.pb")(samples).mean(axis=0)
+    atonal, tonal = load(models / "tonal_atonal-musicnn-mtt-2.pb")(samples).mean(axis=0)
+    assert (danceable, atonal, tonal) == pytest.approx(PUBLISHED[recording], abs=0.002)

@@ -1,0 +1,155 @@
+"""`audiobatchctl config check` and `show`: what is refused, what is remarked, and where each value comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from audiobatchd.cli.commands import settings
+from audiobatchd.cli.commands.settings import places, tables_of
+from audiobatchd.cli.control import main
+from audiobatchd.config.file import Config, DatasetConfig, load_config
+from audiobatchd.disk import filesystems
+from audiobatchd.disk.filesystems import Kind
+
+GOOD = """
+workers = 2
+analyzers = ["loudness"]
+
+[[dataset]]
+path = "music"
+settle = 9
+
+[[dataset]]
+path = "/srv/nowhere"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A configuration with one dataset that is there, and one that is not."""
+    (tmp_path / "music").mkdir()
+    path = tmp_path / "a.toml"
+    path.write_text(GOOD)
+    return path
+
+
+def test_a_valid_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "check", str(file)]) == 0
+    assert capsys.readouterr().out == (
+        f"{file}: valid\n  ! /srv/nowhere is not there: it is missing until it appears\n"
+    )
+    assert main(["config", "check", "--config", str(file), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["file"], told["valid"], told["trouble"], len(told["remarks"])) == (str(file), True, "", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("worker = 2", "unknown key `worker`"),
+        ("workers = 'two'", "Expected `int | null`, got `str` - at `workers`"),
+        ("[[dataset]]\npath = '/a'\nsettle = -1", "at `dataset[0].settle`"),
+        ("[[dataset]]\npath = '/a'\n[[dataset]]\npath = '/a/b'", "two datasets overlap"),
+        ("workers = ", "not TOML"),
+        ("analyzers = ['loud']", "no analyzer named 'loud' is installed"),
+        ("[analyzer.loud]", "no analyzer named 'loud' is installed"),
+        ("operators = ['nobody-at-all']", "no user is called 'nobody-at-all'"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, reason: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(text)
+    assert main(["config", "check", str(path)]) == 1
+    assert reason in capsys.readouterr().out
+    assert main(["config", "check", str(path), "--json"]) == 1
+    assert reason in json.loads(capsys.readouterr().out)["trouble"]
+    assert main(["config", "show", "--config", str(path)]) == 2
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("timeout", "remark"),
+    [
+        ("45s", "stop_grace is 60 s, and audiobatchd.service is killed after 45 s: raise its TimeoutStopSec above 65"),
+        ("1min 2s", "stop_grace is 60 s, and audiobatchd.service is killed after 62 s"),
+        ("1min 30s", ""),
+        ("infinity", ""),
+    ],
+)
+def test_unit_that_ends_first_is_remarked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, timeout: str, remark: str
+) -> None:
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\necho LoadState=loaded\necho 'TimeoutStopUSec={timeout}'\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    told = settings.ended_first(Config(stop_grace=60.0))
+    assert told.startswith(remark)
+    assert bool(told) == bool(remark)
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert settings.ended_first(Config(stop_grace=60.0)) == ""
+
+
+def test_no_such_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "check", str(tmp_path / "none.toml")]) == 1
+    assert "cannot read" in capsys.readouterr().out
+
+
+def test_no_file_at_all(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(settings, "find_config", lambda _: None)
+    assert main(["config", "check"]) == 0
+    assert "no configuration file" in capsys.readouterr().out
+    assert main(["config", "show"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("# no configuration file was found\n")
+    assert "job_timeout = 600.0" in out
+    assert main(["config", "show", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["file"] is None
+    assert {each["source"] for each in told["tables"][0]["settings"]} == {"default"}
+
+
+def test_an_option_that_an_analyzer_does_not_know(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("analyzers = ['peaks']\n[analyzer.peaks]\nstem = true\n")
+    assert main(["config", "check", str(path)]) == 0
+    assert "! analyzer peaks is unavailable: " in capsys.readouterr().out
+
+
+def test_weak_locks_are_remarked(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filesystems, "of", lambda _: (Kind.WEAK, "9p"))
+    dataset = DatasetConfig(str(file.parent))
+    assert settings.remarks(Config(dataset=(dataset,)))[0].startswith(f"{file.parent} is not worked on: locks on 9p")
+    assert settings.remarks(Config(dataset=(DatasetConfig(str(file.parent), alone=True),))) == []
+
+
+def test_every_key_has_its_source(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(GOOD + "[analyzer.peaks]\nstems = true\n")
+    assert main(["config", "show", "--config", str(file)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for wanted in ("workers = 2", 'analyzers = ["loudness"]', "settle = 9.0", "stems = true", 'path = "/srv/nowhere"'):
+        assert [*wanted.split(), "#", str(file)] in lines
+    for wanted in ("max_deaths = 3", "settle = 5.0", "adopt = true", "model_directory = not set"):
+        assert [*wanted.split(), "#", "default"] in lines
+    assert ["[analyzer.peaks]"] in lines
+    assert lines.count(["[[dataset]]"]) == 2
+
+
+def test_no_key_is_left_out(file: Path) -> None:
+    tables = list(tables_of(load_config(file), {"dataset": [{}, {}]}, "f"))
+    assert [each.key for each in tables[0].settings] == [
+        key for key in Config.__struct_fields__ if key not in ("dataset", "analyzer")
+    ]
+    assert [each.key for each in tables[-1].settings] == list(DatasetConfig.__struct_fields__)
+
+
+def test_places_come_from_the_command_line_the_environment_or_nowhere() -> None:
+    environ = {"STATE_DIRECTORY": "/s", "AUDIOBATCHD_SOCKET": "/e.sock", "HOME": "/h"}
+    told = {each.key: (each.value, each.source) for each in places(Config(), Path("/c.sock"), environ, 1000).settings}
+    assert told["socket"] == ("/c.sock", "command line")
+    assert told["state directory"] == ("/s", "environment, STATE_DIRECTORY")
+    assert told["models"][1] == "default"
+    told = {each.key: (each.value, each.source) for each in places(Config(), None, environ, 1000).settings}
+    assert told["socket"] == ("/e.sock", "environment, AUDIOBATCHD_SOCKET")

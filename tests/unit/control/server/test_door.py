@@ -1,0 +1,396 @@
+"""The door of the control socket: nobody keeps others out by saying nothing, too much, or nonsense."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import select
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from audiobatchd.control.client import ControlClient
+from audiobatchd.control.server import door, routes, server
+from audiobatchd.control.status import Status
+from support.control_rig import serving
+from support.service import eventually
+
+ASK = b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def connected(path: Path) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(20)
+    made.connect(str(path))
+    return made
+
+
+def is_dropped(connection: socket.socket) -> bool:
+    """Whether the other end has given up."""
+    try:
+        return connection.recv(1 << 16) == b""
+    except ConnectionResetError:
+        return True
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_400_that_say_nothing_keep_nobody_out(tmp_path: Path, idle: Status, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "PATIENCE", 1.0)
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle), contextlib.ExitStack() as stack:
+        before = descriptors()
+        half_open = []
+        for number in range(400):
+            connection = stack.enter_context(connected(path))
+            connection.sendall(ASK[: number % len(ASK)])
+            half_open.append(connection)
+            if number % 40 == 0:
+                assert ControlClient(path).status().pid == idle.pid
+        assert ControlClient(path).status().pid == idle.pid
+        assert all(is_dropped(connection) for connection in half_open)
+        stack.close()
+        eventually(lambda: descriptors() <= before, 10, lambda: f"{descriptors()} descriptors, {before} before")
+        assert ControlClient(path).status().pid == idle.pid
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(
+    tmp_path: Path, idle: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "PATIENCE", 0.5)
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle), connected(path) as connection:
+        connection.sendall(b"POST /v1/retry HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+        answer = read_until(connection, b"not complete within 0.5 s")
+        assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_connection_that_is_kept_may_ask_again_and_is_dropped_when_it_does_not(
+    tmp_path: Path, idle: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "PATIENCE", 1.0)
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle), connected(path) as connection:
+        for _ in range(3):
+            connection.sendall(ASK)
+            assert read_until(connection, msgspec.json.encode(idle)).startswith(b"HTTP/1.1 200 ")
+        eventually(lambda: is_dropped(connection), 10)
+
+
+def test_more_than_32_at_once_are_told_to_try_again(
+    tmp_path: Path, idle: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "AT_ONCE", 2)
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle), contextlib.ExitStack() as stack:
+        for _ in range(2):
+            slow = stack.enter_context(connected(path))
+            slow.sendall(b"POST /v1/retry HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+
+        def refused() -> bool:
+            with connected(path) as third:
+                third.sendall(ASK)
+                return status_line(third).startswith(b"HTTP/1.1 503 ")
+
+        eventually(refused, 4)
+
+
+def test_raw_bytes_hurt_nobody(tmp_path: Path, idle: Status) -> None:
+    path, dice = tmp_path / "control.sock", random.Random(7)
+    with serving(path, lambda: idle):
+        before = descriptors()
+        for number in range(300):
+            with connected(path) as connection:
+                connection.settimeout(0.05)
+                content = bytearray(ASK * (1 + number % 3)) if number % 2 else bytearray(dice.randbytes(200))
+                for _ in range(dice.randrange(1, 8)):
+                    content[dice.randrange(len(content))] = dice.randrange(256)
+                with contextlib.suppress(OSError):
+                    connection.sendall(content)
+                    connection.recv(1 << 16)
+        assert ControlClient(path).status().pid == idle.pid
+        eventually(lambda: descriptors() <= before, 10)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/folder?dataset=/srv/music&folder=../../etc", "/v1/folder?dataset=..&folder=x", "/v1/../etc/passwd",
+     "/v1/folder?dataset=/srv/music&folder=%FF%FE", "/v1/folder?dataset=%00&folder=%00", "/v1/events?since=x"],
+)  # fmt: skip
+def test_what_is_asked_may_be_anything(tmp_path: Path, idle: Status, path: str) -> None:
+    place = tmp_path / "control.sock"
+    with serving(place, lambda: idle), connected(place) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        status = int(status_line(connection).split(b" ")[1])
+        assert status in (200, 400, 404)
+
+
+def status_line(connection: socket.socket) -> bytes:
+    """The first line of an answer, whether it comes in one piece or several."""
+    return read_until(connection, b"\r\n").split(b"\r\n")[0]
+
+
+def test_40_that_ask_ahead_and_read_nothing_cost_little(tmp_path: Path, idle: Status) -> None:
+    path, asked = tmp_path / "control.sock", []
+
+    def status() -> Status:
+        asked.append(1)
+        return idle
+
+    with serving(path, status), contextlib.ExitStack() as stack:
+        impatient = [stack.enter_context(connected(path)) for _ in range(40)]
+        for connection in impatient:
+            connection.setblocking(False)
+            with contextlib.suppress(OSError):  # dropped already, or its buffer is full
+                for _ in range(20):
+                    connection.send(ASK * 100)
+        assert ControlClient(path).status().pid == idle.pid
+        for connection in impatient:
+            connection.settimeout(20)
+            while not is_dropped(connection):
+                pass
+    assert len(asked) <= 40 * (1 + door.AHEAD) + 1
+
+
+def test_a_few_requests_ahead_are_all_answered(tmp_path: Path, idle: Status) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle), connected(path) as connection:
+        connection.sendall(ASK * door.AHEAD + ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        told = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert told.count(b"HTTP/1.1 200 OK") == door.AHEAD + 1
+
+
+def test_an_answer_that_is_not_read_is_dropped(tmp_path: Path, busy: Status, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "UNREAD_FOR", 0.5)
+    path, large = tmp_path / "control.sock", msgspec.structs.replace(busy, troubles=busy.troubles * 2000)
+    with serving(path, lambda: large), connected(path) as connection:
+        connection.sendall(ASK)
+        hung_up = select.poll()
+        hung_up.register(connection, 0)
+        assert hung_up.poll(20_000)
+        assert ControlClient(path).status() == large
+
+
+def test_of_too_many_that_do_not_read_the_oldest_is_dropped(
+    tmp_path: Path, busy: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door, "UNREAD", 2)
+    path, large = tmp_path / "control.sock", msgspec.structs.replace(busy, troubles=busy.troubles * 2000)
+    with serving(path, lambda: large), contextlib.ExitStack() as stack:
+        unread = [stack.enter_context(connected(path)) for _ in range(3)]
+        hung_up = select.poll()
+        for connection in unread:
+            connection.sendall(ASK)
+            assert select.select([connection], [], [], 20)[0]
+            hung_up.register(connection, 0)
+        assert [number for number, _ in hung_up.poll(20_000)] == [unread[0].fileno()]
+
+
+# What is no HTTP
+
+
+MALFORMED = [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"GET\r\n\r\n",
+    b"GET / HTTP/9.9.9\r\n\r\n",
+    b"G\x00T /v1/status HTTP/1.1\r\n\r\n",
+    b"GET /v1/status HTTP/1.1\r\nHost\r\n\r\n",
+    b"GET /v1/status HTTP/1.1\r\nHost: x\r\nA: \x00\r\n\r\n",
+    b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n",
+    b"GET /v1/status HTTP/1.1\r\n" + b"A: b\r\n" * 5000 + b"\r\n",
+    b"POST /v1/pause HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    b"POST /v1/pause HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+    b"POST /v1/pause HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+    b"POST /v1/pause HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\nnot a zip",
+    b"POST /v1/pause HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n\xff\xfe",
+    b"GET /v1/events?since=" + b"9" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+]
+
+
+def test_malformed_requests_are_answered_and_told_of_once(
+    tmp_path: Path, idle: Status, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle):
+        for _ in range(10):
+            for sent in MALFORMED:
+                with connected(path) as connection:
+                    connection.sendall(sent)
+                    told = read_until(connection, b"}")
+                    assert told.split(b" ")[1] == b"400", (sent, told)
+                    assert b'{"error":"' in told
+        assert ControlClient(path).status().pid == idle.pid
+    assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == ["request-malformed"]
+    assert all(record.exc_info is None for record in caplog.records)
+
+
+def test_a_client_that_leaves_amid_its_request_is_no_fault(
+    tmp_path: Path, idle: Status, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle):
+        for request in (
+            b"POST /v1/pause HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{",
+            ASK,
+            b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n",
+        ):
+            for _ in range(20):
+                with connected(path) as connection:
+                    connection.sendall(request)
+            assert ControlClient(path).status().pid == idle.pid
+    assert not caplog.records
+
+
+def test_how_many_were_malformed_is_told_with_the_next_event(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    malformed = server.Malformed(lambda: now[0])
+    for _ in range(5):
+        malformed.came("Bad status line")
+    now[0] = 61.0
+    malformed.came("Bad status line")
+    assert [record.__dict__["fields"]["requests"] for record in caplog.records] == [1, 5]
+
+
+# The door by itself
+
+
+class Transport(asyncio.Transport):
+    """A connection that does nothing."""
+
+    aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+
+def test_of_too_many_that_say_nothing_the_oldest_goes() -> None:
+    async def act() -> None:
+        made = door.Door(asyncio.Protocol)
+        transports = [Transport() for _ in range(door.UNFINISHED + 3)]
+        for transport in transports:
+            made.comes(transport)
+        assert [transport.aborted for transport in transports[:5]] == [True, True, True, False, False]
+        made.speaks(transports[-1])
+        assert made.begins(transports[-1])
+        made.ends(transports[-1])
+        made.leaves(transports[-1])
+        made.close()
+
+    asyncio.run(act())
+
+
+# Events
+
+
+def follow(path: Path, query: str = "", *, headers: str = "") -> socket.socket:
+    connection = connected(path)
+    connection.sendall(f"GET /v1/events{query} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+    return connection
+
+
+def read_until(connection: socket.socket, wanted: bytes) -> bytes:
+    """What comes, up to and with this."""
+    told = b""
+    while wanted not in told:
+        more = connection.recv(1 << 16)
+        assert more, told
+        told += more
+    return told
+
+
+Log = Callable[[str], None]
+
+
+@pytest.fixture
+def log() -> Log:
+    from audiobatchd.service.log import write as write_event  # noqa: PLC0415  # beside the only use of it
+
+    return lambda event: write_event(event, {"folder": "A", "lufs": -14.2})
+
+
+def test_a_follower_hears_what_was_and_what_comes(
+    tmp_path: Path, idle: Status, log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle) as server:
+        feed = server._feed
+        caplog.handler.addFilter(lambda record: feed.handle(record) or True)
+        log("folder-done")
+        log("folder-failed")
+        with follow(path, "?since=0") as early, follow(path, "?since=1") as late, follow(path) as new:
+            told = read_until(early, b"event: folder-failed")
+            assert b'id: 1\nevent: folder-done\ndata: {"at":"' in told
+            assert b'"level":"info","fields":{"folder":"A","lufs":-14.2}}' in told
+            assert b"folder-done" not in read_until(late, b"event: folder-failed")
+            read_until(new, b"\r\n\r\n")
+            log("worker-died")
+            for each in (early, late, new):
+                assert b"event: worker-died" in read_until(each, b"event: worker-died")
+
+
+def test_followers_are_told_what_is_gone_and_that_it_lives(
+    tmp_path: Path, idle: Status, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "ALIVE", 0.2)
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle) as server:
+        for number in range(1200):
+            server._feed.handle(logging.LogRecord("a", logging.INFO, "", 1, f"event-{number}", (), None))
+        with follow(path, "?since=10") as connection:
+            told = read_until(connection, b": alive")
+            assert b": 190 events are gone\n" in told
+            assert b"id: 1200\n" in told
+
+
+def test_follower_of_a_service_that_ran_before_begins_again(tmp_path: Path, idle: Status) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle) as server:
+        for number in range(4):
+            server._feed.handle(logging.LogRecord("a", logging.INFO, "", 1, f"event-{number}", (), None))
+        with follow(path, headers="Last-Event-ID: 100\r\n") as header, follow(path, "?since=5") as query:
+            for connection in (header, query):
+                told = read_until(connection, b"event: event-3")
+                assert b": the service was started since" in told
+                assert b"id: 1\nevent: event-0\n" in told
+        with follow(path, "?since=4") as latest:
+            read_until(latest, b"\r\n\r\n")
+            server._feed.handle(logging.LogRecord("a", logging.INFO, "", 1, "event-4", (), None))
+            assert b"started since" not in read_until(latest, b"event: event-4")
+
+
+def test_followers_that_left_keep_no_place(tmp_path: Path, idle: Status, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "ALIVE", 3600.0)
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle):
+        with contextlib.ExitStack() as stack:
+            for _ in range(routes.STREAMS):
+                assert read_until(stack.enter_context(follow(path)), b"\r\n").startswith(b"HTTP/1.1 200 ")
+
+        def has_place() -> bool:
+            with follow(path) as connection:
+                return read_until(connection, b"\r\n").startswith(b"HTTP/1.1 200 ")
+
+        eventually(has_place)
+
+
+def test_a_17th_follower_is_refused_and_a_slow_one_costs_nothing(tmp_path: Path, idle: Status) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle), contextlib.ExitStack() as stack:
+        for _ in range(routes.STREAMS):
+            connection = stack.enter_context(follow(path))
+            assert read_until(connection, b"\r\n").startswith(b"HTTP/1.1 200 ")
+        with follow(path) as one_more:
+            assert read_until(one_more, b"\r\n").startswith(b"HTTP/1.1 503 ")
+        assert ControlClient(path).status().pid == idle.pid

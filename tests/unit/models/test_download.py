@@ -1,0 +1,630 @@
+"""One file over HTTP, from a server that does what servers do on bad days."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from audiobatchd.errors import ModelError, UsageError
+from audiobatchd.models.download import Terms, Wanted, check_base, download
+from audiobatchd.models.graph_file import check_of
+from audiobatchd.models.part import boot
+from support.model_server import METADATA, Request, Script, Server, graph, serving
+
+ROOT = os.geteuid() == 0
+BODY = graph()
+OTHER = graph(filling=9)
+CUT = 150_000
+THREE_TRIES = Terms(tries=3)
+
+
+def digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def nothing() -> None:
+    """What is called before a wait."""
+
+
+class Fetch:
+    """Downloads of `tiny.pb` to a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.target = directory / "tiny.pb"
+        self.part = directory / "tiny.pb.part"
+        self.seen: list[tuple[int, int | None]] = []
+
+    def __call__(self, server: Server | str, sha256: str | None = None, terms: Terms = THREE_TRIES) -> bool:
+        base = server if isinstance(server, str) else server.base
+        wanted = Wanted(f"{base}/some/{self.target.name}", self.target, check_of(self.target.name), sha256)
+        return download(wanted, terms, self._see, nothing)
+
+    def _see(self, size: int, total: int | None) -> None:
+        self.seen.append((size, total))
+
+    @property
+    def left(self) -> list[str]:
+        return sorted(path.name for path in self.directory.iterdir())
+
+
+@pytest.fixture
+def fetch(tmp_path: Path) -> Fetch:
+    directory = tmp_path / "models"
+    directory.mkdir()
+    return Fetch(directory)
+
+
+def one_after_the_other(*scripts: Script) -> Script:
+    """Each request is answered by the next script, the last one for ever."""
+    left = list(scripts)
+
+    def script(request: Request) -> None:
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        answer(request)
+
+    return script
+
+
+def good(body: bytes = BODY, etag: str = '"one"', cut: int | None = None) -> Script:
+    return lambda request: request.send_file(body, etag, cut)
+
+
+def without_ranges(body: bytes = BODY, cut: int | None = None) -> Script:
+    return lambda request: request.send(body[:cut], length=len(body), ETag='"one"')
+
+
+def ranges(server: Server) -> list[str | None]:
+    return [headers.get("Range") for _, headers in server.requests]
+
+
+# What goes well
+
+
+def test_a_file_comes_whole_and_readable(fetch: Fetch) -> None:
+    with serving(good()) as server:
+        assert fetch(server, digest(BODY))
+    assert fetch.target.read_bytes() == BODY
+    assert fetch.left == ["tiny.pb"]
+    assert fetch.target.stat().st_mode & 0o777 == 0o644
+    assert fetch.seen[0] == (0, len(BODY))
+    assert fetch.seen[-1] == (len(BODY), len(BODY))
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_followed(fetch: Fetch, status: int) -> None:
+    def script(request: Request) -> None:
+        if request.path.startswith("/some/"):
+            request.send(b"", status, Location="/elsewhere/tiny.pb")
+        else:
+            request.send_file(BODY)
+
+    with serving(script) as server:
+        fetch(server)
+        assert server.paths == ["/some/tiny.pb", "/elsewhere/tiny.pb"]
+    assert fetch.target.read_bytes() == BODY
+
+
+def test_a_length_need_not_be_told(fetch: Fetch) -> None:
+    with serving(lambda request: request.send(BODY, length=-1)) as server:
+        fetch(server)
+    assert fetch.target.read_bytes() == BODY
+    assert fetch.seen[-1] == (len(BODY), None)
+
+
+def test_a_chunked_body(fetch: Fetch) -> None:
+    def script(request: Request) -> None:
+        request.protocol_version = "HTTP/1.1"
+        request.close_connection = True
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (BODY[:CUT], BODY[CUT:], b""))
+        request.send(chunks, length=-1, Transfer_Encoding="chunked")
+
+    with serving(script) as server:
+        fetch(server)
+    assert fetch.target.read_bytes() == BODY
+
+
+def test_the_proxy_of_the_environment_is_asked(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(good()) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.base)
+        fetch("http://models.example")
+        assert proxy.paths == ["http://models.example/some/tiny.pb"]
+    assert fetch.target.read_bytes() == BODY
+
+
+def test_no_proxy_is_asked_for_what_is_excepted(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serving(good()) as server:
+        assert fetch(server)
+
+
+# What breaks, and is taken up again
+
+
+def test_a_broken_connection_is_taken_up_where_it_broke(fetch: Fetch) -> None:
+    with serving(one_after_the_other(good(cut=CUT), good(cut=1000), good())) as server:
+        fetch(server, digest(BODY))
+        assert ranges(server) == [None, f"bytes={CUT}-", f"bytes={CUT + 1000}-"]
+    assert fetch.target.read_bytes() == BODY
+    assert fetch.left == ["tiny.pb"]
+
+
+def test_what_keeps_breaking_is_given_up_and_the_next_call_goes_on(fetch: Fetch) -> None:
+    with serving(one_after_the_other(*[good(cut=1000)] * 3, good())) as server:
+        with pytest.raises(ModelError, match="the connection broke 3 times; the 3,000 bytes that came are kept"):
+            fetch(server)
+        assert fetch.left == ["tiny.pb.part", "tiny.pb.part.origin"]
+        fetch(server)
+        assert ranges(server)[-1] == "bytes=3000-"
+    assert fetch.target.read_bytes() == BODY
+
+
+def test_a_broken_chunk_is_taken_up(fetch: Fetch) -> None:
+    def broken(request: Request) -> None:
+        request.protocol_version = "HTTP/1.1"
+        request.close_connection = True
+        chunk = b"%x\r\n%s" % (len(BODY), BODY[:CUT])
+        request.send(chunk, length=-1, Transfer_Encoding="chunked", ETag='"one"')
+
+    with serving(one_after_the_other(broken, good())) as server:
+        fetch(server)
+    assert fetch.target.read_bytes() == BODY
+
+
+def test_a_server_that_stalls_is_given_up_and_the_next_call_goes_on(fetch: Fetch) -> None:
+    over = threading.Event()
+
+    def stalling(request: Request) -> None:
+        request.send(BODY[:CUT], length=len(BODY), ETag='"one"')
+        over.wait(60)
+
+    with serving(one_after_the_other(stalling, good())) as server:
+        try:
+            with pytest.raises(ModelError, match=r"nothing came for 0\.2 s; the 150,000 bytes that came are kept"):
+                fetch(server, terms=Terms(timeout=0.2))
+            fetch(server, digest(BODY))
+            assert ranges(server) == [None, f"bytes={CUT}-"]
+        finally:
+            over.set()
+
+
+def test_a_server_that_never_answers_is_given_up(fetch: Fetch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(ModelError, match=r"nothing came for 0\.2 s$"):
+            fetch(base, terms=Terms(timeout=0.2))
+    assert fetch.left == []
+
+
+def test_a_server_that_hangs_up_without_a_word_is_given_up(fetch: Fetch) -> None:
+    with serving(lambda request: None) as server:
+        with pytest.raises(ModelError, match=r"the connection broke 3 times$"):
+            fetch(server)
+        assert len(server.paths) == 3
+    assert fetch.left == []
+
+
+@pytest.mark.parametrize("tag", ["", 'W/"weak"'])
+def test_what_a_server_cannot_vouch_for_starts_over(fetch: Fetch, tag: str) -> None:
+    with serving(
+        one_after_the_other(
+            lambda request: request.send(BODY[:CUT], length=len(BODY), ETag=tag),
+            lambda request: request.send(BODY, ETag=tag),
+        )
+    ) as server:
+        fetch(server)
+        assert ranges(server) == [None, None]
+    assert fetch.target.read_bytes() == BODY
+
+
+def test_the_time_of_the_last_change_vouches_where_there_is_no_tag(fetch: Fetch) -> None:
+    changed = "Tue, 31 Mar 2020 10:00:00 GMT"
+
+    def rest(request: Request) -> None:
+        assert request.headers["If-Range"] == changed
+        told = f"bytes {CUT}-{len(BODY) - 1}/{len(BODY)}"
+        request.send(BODY[CUT:], 206, Content_Range=told, Last_Modified=changed)
+
+    first: Script = lambda request: request.send(BODY[:CUT], length=len(BODY), Last_Modified=changed)  # noqa: E731
+    with serving(one_after_the_other(first, rest)) as server:
+        fetch(server)
+        assert ranges(server) == [None, f"bytes={CUT}-"]
+    assert fetch.target.read_bytes() == BODY
+
+
+# A part of an earlier call
+
+
+def left_by_an_earlier_call(fetch: Fetch) -> Server:
+    """A part with `CUT` bytes of BODY, whose origin is the server that is given back (closed, its port is free)."""
+    with serving(good(cut=CUT)) as server, pytest.raises(ModelError):
+        fetch(server, terms=Terms(tries=1))
+    assert fetch.part.read_bytes() == BODY[:CUT]
+    return server
+
+
+@pytest.mark.parametrize(
+    ("script", "body"),
+    [
+        (good(), BODY),
+        (good(OTHER, '"two"'), OTHER),
+        (without_ranges(), BODY),
+        (without_ranges(OTHER), OTHER),
+    ],
+    ids=["unchanged", "changed", "no ranges", "no ranges, changed"],
+)
+def test_a_part_is_gone_on_with_only_where_the_file_is_the_same(fetch: Fetch, script: Script, body: bytes) -> None:
+    with serving(one_after_the_other(good(cut=CUT), script)) as server:
+        with pytest.raises(ModelError):
+            fetch(server, terms=Terms(tries=1))
+        fetch(server, digest(body))
+        assert ranges(server)[1] == f"bytes={CUT}-"
+    assert fetch.target.read_bytes() == body
+    assert fetch.left == ["tiny.pb"]
+
+
+def wrong_rest(start: int, etag: str = '"one"', length: int | None = None) -> Script:
+    told = f"bytes {start}-{len(BODY) - 1}/{len(BODY)}"
+    return lambda request: request.send(OTHER[start:], 206, length, Content_Range=told, ETag=etag)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        wrong_rest(CUT, '"two"'),
+        wrong_rest(CUT - 1),
+        wrong_rest(CUT, length=5),
+        lambda request: request.send(b"rest", 206, ETag='"one"'),
+        lambda request: request.send(b"", 416, Content_Range="bytes */20"),
+        lambda request: request.send(b"", 416),
+    ],
+    ids=["of another state", "from elsewhere", "of another length", "without a range", "too much", "too much, silent"],
+)
+def test_a_rest_that_does_not_fit_makes_it_start_over(fetch: Fetch, script: Script) -> None:
+    with serving(one_after_the_other(good(cut=CUT), script, good())) as server:
+        fetch(server, digest(BODY))
+        assert ranges(server) == [None, f"bytes={CUT}-", None]
+    assert fetch.target.read_bytes() == BODY
+
+
+def test_a_part_that_was_whole_is_delivered(fetch: Fetch) -> None:
+    with serving(one_after_the_other(good(cut=CUT), good())) as server:
+        with pytest.raises(ModelError):
+            fetch(server, terms=Terms(tries=1))
+        fetch.part.write_bytes(BODY)
+        fetch(server)
+        assert ranges(server)[-1] == f"bytes={len(BODY)}-"
+    assert fetch.target.read_bytes() == BODY
+
+
+@pytest.mark.parametrize("memo", [b"", b"not JSON", b'{"address": 3}', b"[" * 10_000])
+def test_a_part_of_unknown_origin_starts_over(fetch: Fetch, memo: bytes) -> None:
+    fetch.part.write_bytes(OTHER[:CUT])
+    (fetch.directory / "tiny.pb.part.origin").write_bytes(memo)
+    with serving(good()) as server:
+        fetch(server)
+        assert ranges(server) == [None]
+    assert fetch.target.read_bytes() == BODY
+
+
+def test_a_part_from_before_a_reboot_or_of_another_address_starts_over(fetch: Fetch) -> None:
+    for changed in (boot(), "/some/tiny.pb"):
+        left_by_an_earlier_call(fetch)
+        memo = fetch.directory / "tiny.pb.part.origin"
+        memo.write_text(memo.read_text().replace(changed, "another"))
+        with serving(good()) as server:
+            fetch(server)
+            assert ranges(server) == [None]
+        fetch.target.unlink()
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from audiobatchd.models.content import check_graph
+from audiobatchd.models.download import Terms, Wanted, download
+wanted = Wanted(sys.argv[1], Path(sys.argv[2]), check_graph)
+download(wanted, Terms(), lambda size, total: print(size, flush=True), lambda: print("waiting", flush=True))
+"""
+
+
+def fetching(server: Server, fetch: Fetch) -> subprocess.Popen[str]:
+    """Another process that fetches the same file; it prints the bytes that have come."""
+    command = [sys.executable, "-c", KILLED, f"{server.base}/some/tiny.pb", str(fetch.target)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def said(process: subprocess.Popen[str], text: str) -> None:
+    """Read on until the other process has printed this."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip() == text:
+            return
+    pytest.fail(f"it never said {text}")
+
+
+def held_back(over: threading.Event) -> Script:
+    """Most of the body, and the rest when the event comes."""
+
+    def script(request: Request) -> None:
+        request.send(BODY[:CUT], length=len(BODY), ETag='"one"')
+        over.wait(60)
+        request.wfile.write(BODY[CUT:])
+
+    return script
+
+
+def test_a_killed_fetch_leaves_a_part_and_the_next_one_goes_on(fetch: Fetch) -> None:
+    over = threading.Event()
+    with serving(one_after_the_other(held_back(over), good())) as server:
+        try:
+            with fetching(server, fetch) as process:
+                said(process, str(CUT))
+                process.send_signal(signal.SIGKILL)
+            assert fetch.left == ["tiny.pb.part", "tiny.pb.part.origin"]
+            fetch(server, digest(BODY))
+            assert ranges(server) == [None, f"bytes={CUT}-"]
+        finally:
+            over.set()
+    assert fetch.target.read_bytes() == BODY
+    assert fetch.left == ["tiny.pb"]
+
+
+def test_two_at_once_fetch_it_once(fetch: Fetch) -> None:
+    over = threading.Event()
+    with serving(held_back(over)) as server:
+        try:
+            with fetching(server, fetch) as first:
+                said(first, str(CUT))
+                with fetching(server, fetch) as second:
+                    said(second, "waiting")
+                    over.set()
+                    first.communicate()
+                    second.communicate()
+        finally:
+            over.set()
+        assert (first.returncode, second.returncode) == (0, 0)
+        assert len(server.paths) == 1
+    assert fetch.target.read_bytes() == BODY
+    assert fetch.left == ["tiny.pb"]
+
+
+def test_who_waits_goes_on_where_the_other_was_killed(fetch: Fetch) -> None:
+    over = threading.Event()
+    with serving(one_after_the_other(held_back(over), good())) as server:
+        try:
+            with fetching(server, fetch) as first:
+                said(first, str(CUT))
+                with fetching(server, fetch) as second:
+                    said(second, "waiting")
+                    first.kill()
+                    second.communicate()
+        finally:
+            over.set()
+        assert second.returncode == 0
+        assert ranges(server) == [None, f"bytes={CUT}-"]
+    assert fetch.target.read_bytes() == BODY
+
+
+def test_what_the_callback_raises_is_not_the_connection_s_fault(fetch: Fetch) -> None:
+    def broken_pipe(*_: object) -> None:
+        raise BrokenPipeError
+
+    with serving(good()) as server, pytest.raises(BrokenPipeError):
+        download(Wanted(f"{server.base}/tiny.pb", fetch.target, check_of("tiny.pb")), Terms(), broken_pipe, nothing)
+
+
+# What is refused
+
+
+def refused(fetch: Fetch, script: Script, sha256: str | None = None, terms: Terms = THREE_TRIES) -> str:
+    """The error; nothing may be left of the file."""
+    with serving(script) as server, pytest.raises(ModelError) as caught:
+        fetch(server, sha256, terms)
+    assert fetch.left == []
+    address = f"{server.base}/some/{fetch.target.name}"
+    assert str(caught.value).startswith(f"cannot fetch {address}: ")
+    return str(caught.value)
+
+
+def test_a_wrong_digest_is_told_beside_the_right_one(fetch: Fetch) -> None:
+    error = refused(fetch, good(OTHER), digest(BODY))
+    assert f"its SHA-256 is {digest(OTHER)} instead of {digest(BODY)}; what came was removed" in error
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"<!DOCTYPE html><title>Log in</title>", "it is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (b'{"error": "busy"}', "it is text"),
+        (b"", "it is empty"),
+    ],
+)
+def test_what_is_no_graph_is_refused(fetch: Fetch, body: bytes, reason: str) -> None:
+    assert reason in refused(fetch, good(body))
+
+
+@pytest.mark.parametrize("body", [b"<html></html>", b'{"message": "gone"}', METADATA[:10]])
+def test_what_is_no_metadata_is_refused(fetch: Fetch, body: bytes) -> None:
+    fetch.target = fetch.directory / "tiny.json"
+    refused(fetch, good(body))
+
+
+def test_a_length_that_is_too_short_gives_a_cut_graph(fetch: Fetch) -> None:
+    assert "cut or damaged" in refused(fetch, lambda request: request.send(BODY, length=CUT))
+
+
+def test_a_length_that_is_too_long_is_a_broken_connection(fetch: Fetch) -> None:
+    error = refused(fetch, lambda request: request.send(BODY, length=len(BODY) + 10))
+    assert "the connection broke 3 times" in error
+
+
+def test_more_than_a_range_announced_is_refused(fetch: Fetch) -> None:
+    def more(request: Request) -> None:
+        told = f"bytes {CUT}-{len(BODY) - 1}/{len(BODY)}"
+        request.send(BODY[CUT:] + b"more", 206, -1, Content_Range=told, ETag='"one"')
+
+    error = refused(fetch, one_after_the_other(good(cut=CUT), more))
+    assert f"more comes than the {len(BODY):,} bytes announced" in error
+
+
+def test_what_is_too_large_is_refused_announced_or_not(fetch: Fetch) -> None:
+    terms = Terms(largest=1000)
+    assert "more than the 1,000 allowed" in refused(fetch, good(), terms=terms)
+    assert "more comes than the 1,000 bytes allowed" in refused(fetch, lambda r: r.send(BODY, length=-1), terms=terms)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (lambda request: request.send(b"<html>", 404), "the server answers 404 Not Found"),
+        (lambda request: request.send(b"", 503), "the server answers 503 Service Unavailable"),
+        (lambda request: request.send(b"", 204), "the server answers 204 No Content"),
+        (lambda request: request.send(b"x", 206), "the server answers 206 Partial Content"),
+        (lambda request: request.send(b"", 416), "the server answers 416"),
+        (lambda request: request.send(b"", 302, Location="/some/tiny.pb"), "infinite loop"),
+        (lambda request: request.send(b"", 302, Location="file:///etc/passwd"), "the server answers 302"),
+        (lambda request: request.send(b"", 302, Location="ftp://127.0.0.1/x"), "unknown url type: ftp"),
+        (lambda request: request.send(b"x", Content_Encoding="gzip"), "packed"),
+        (lambda request: request.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n") and None, "SSH-2.0"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_a_server_says_instead_is_told(fetch: Fetch, script: Script, reason: str) -> None:
+    assert reason in refused(fetch, script)
+
+
+def test_nobody_there_is_told(fetch: Fetch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(
+        ModelError, match=rf"^cannot fetch http://127\.0\.0\.1:{port}/some/tiny\.pb: Connection refused$"
+    ):
+        fetch(f"http://127.0.0.1:{port}")
+    assert fetch.left == []
+
+
+def test_a_name_that_nobody_knows_is_told(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(ModelError, match=r"models\.example/some/tiny\.pb: Name or service not known$"):
+        fetch("http://models.example")
+
+
+def test_a_server_that_does_not_encrypt_is_told(fetch: Fetch) -> None:
+    with serving(good()) as server, pytest.raises(ModelError, match="no encrypted connection: "):
+        fetch(server.base.replace("http:", "https:"))
+
+
+def test_an_encrypted_address_does_not_lead_to_a_plain_one(fetch: Fetch, encrypted: Callable[[Script], Server]) -> None:
+    with serving(good()) as plain:
+        server = encrypted(lambda request: request.send(b"", 302, Location=f"{plain.base}/tiny.pb"))
+        with pytest.raises(ModelError, match=r"the server sends us from https to http://"):
+            fetch(f"https://127.0.0.1:{server.server_port}")
+        assert plain.paths == []
+
+
+def test_a_certificate_of_nobody_s_is_told(
+    fetch: Fetch, encrypted: Callable[[Script], Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = encrypted(good())
+    base = f"https://127.0.0.1:{server.server_port}"
+    assert fetch(base)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    fetch.target.unlink()
+    with pytest.raises(ModelError, match=r"the server's certificate is not valid: self.signed certificate"):
+        fetch(base)
+
+
+# Where it cannot be written
+
+
+def test_a_directory_that_is_not_there_is_told(fetch: Fetch) -> None:
+    fetch.directory.rmdir()
+    with serving(good()) as server, pytest.raises(ModelError, match=rf"cannot write {fetch.part}: No such file"):
+        fetch(server)
+
+
+def test_a_file_in_place_of_the_directory_is_told(fetch: Fetch) -> None:
+    fetch.directory.rmdir()
+    fetch.directory.write_text("")
+    with serving(good()) as server, pytest.raises(ModelError, match=rf"cannot write {fetch.part}: Not a directory"):
+        fetch(server)
+
+
+def test_a_directory_in_place_of_the_file_is_told(fetch: Fetch) -> None:
+    fetch.target.mkdir()
+    with serving(good()) as server, pytest.raises(ModelError, match=rf"cannot write {fetch.target}: Is a directory"):
+        fetch(server)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: path.mkdir(), "Is a directory"),
+        (os.mkfifo, "it is no regular file"),
+        (lambda path: path.symlink_to("/dev/null"), "Too many levels of symbolic links"),
+    ],
+    ids=["directory", "fifo", "link"],
+)
+def test_something_else_in_place_of_the_part_is_told(fetch: Fetch, make: Callable[[Path], None], reason: str) -> None:
+    make(fetch.part)
+    with serving(good()) as server, pytest.raises(ModelError, match=rf"cannot write {fetch.part}: {reason}"):
+        fetch(server)
+
+
+def test_nothing_is_written_through_a_link_in_place_of_the_origin(fetch: Fetch) -> None:
+    precious = fetch.directory.parent / "precious"
+    precious.write_text("precious")
+    (fetch.directory / "tiny.pb.part.origin").symlink_to(precious)
+    with serving(good()) as server:
+        fetch(server)
+    assert precious.read_text() == "precious"
+    assert fetch.left == ["tiny.pb"]
+
+
+@pytest.mark.skipif(not ROOT, reason="mounting a small file system takes root")
+def test_a_full_disk_is_told_and_given_back_what_was_taken(fetch: Fetch) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", fetch.directory], check=True)
+    try:
+        with (
+            serving(good()) as server,
+            pytest.raises(ModelError, match=rf"write {fetch.part}: No space left on device"),
+        ):
+            fetch(server)
+        assert fetch.left == []
+    finally:
+        subprocess.run(["umount", fetch.directory], check=True)
+
+
+# Addresses
+
+
+@pytest.mark.parametrize("address", ["https://essentia.upf.edu/models", "http://nas.local:8080/", "http://[::1]/m"])
+def test_a_base_is_taken(address: str) -> None:
+    check_base(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "", "models", "/srv/models", "file:///srv/models", "ftp://nas/models", "http://", "http://[", "http://h:x",
+        "http://user:secret@nas/models", "http://nas/?of=1", "http://nas/#here", "http://nas:99999/",
+    ],
+)  # fmt: skip
+def test_what_is_no_base_is_refused(address: str) -> None:
+    with pytest.raises(UsageError, match="expected an address as"):
+        check_base(address)

@@ -1,0 +1,443 @@
+"""Walks and passes over real trees that are known: what is spared, what is seen, and what is not believed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from audiobatchd.core.assessment import Offer, Policy
+from audiobatchd.core.events import Walked, WalkRead
+from audiobatchd.core.readings import Finding, Reading
+from audiobatchd.core.shapes import Shape
+from audiobatchd.disk import record
+from audiobatchd.scan.catalog.database import Catalog, FolderMemory, Note
+from audiobatchd.scan.catalog.sightings import Sighting, Sightings
+from audiobatchd.scan.folder_reader import Scanner
+from audiobatchd.scan.walks import walk
+from audiobatchd.vocabulary.states import Attempt, FolderKey, Outcome, WalkKind
+from support.core_rig import offer
+
+LOUDNESS = offer()
+MOOD = offer("mood", bases=("mood",))
+OURS = '{"lufs": -14.2, "lra": 4.1}'
+LONG_AGO = time.time_ns() - 3_600_000_000_000
+
+
+class Tree:
+    """A dataset whose catalog outlives its scanners."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.catalog = Catalog(root.parent / "catalog.sqlite")
+        self.offers: tuple[Offer, ...] = (LOUDNESS,)
+        self.policy = Policy()
+        self.marker: str | None = None
+        self.ignore: tuple[str, ...] = ()
+        self.told: dict[str, Finding] = {}
+        self.unchanged: dict[str, int] = {}
+        self.reads = 0
+
+    def track(self, path: str, record: str | None = OURS) -> Path:
+        """A track folder that has been as it is for long."""
+        folder = self.root / path
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "full_mix.flac").write_bytes(b"sound")
+        if record is not None:
+            (folder / f"{folder.name}.INFO").write_text(record)
+        self.settle()
+        return folder
+
+    def settle(self) -> None:
+        """Nothing has changed for an hour."""
+        for directory, _, _ in os.walk(self.root):
+            os.utime(directory, ns=(LONG_AGO, LONG_AGO))
+
+    def scanner(self) -> Scanner:
+        return Scanner(str(self.root), self.offers, self.policy, self.ignore, True, self.catalog, self.marker)
+
+    def walk(self, kind: WalkKind = WalkKind.FULL, *, first: bool = True, paths: tuple[str, ...] = ("",)) -> Walked:
+        """Walk, and keep what was told."""
+        self.told, self.unchanged = {}, {}
+        return walk(self.scanner(), paths, self._deliver, kind=kind, first=first)
+
+    def _deliver(self, read: WalkRead) -> None:
+        self.told |= {reading.key.path: reading.finding for reading in read.readings}
+        self.unchanged |= dict(read.unchanged)
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tree]:
+    (tmp_path / "music").mkdir()
+    made = Tree(tmp_path / "music")
+    original = record.read_in
+
+    def counted(folder: str, limit: int) -> record.Record:
+        made.reads += 1
+        return original(folder)
+
+    monkeypatch.setattr(record, "read_in", counted)
+    yield made
+    made.catalog.close()
+
+
+# What is known
+
+
+def test_no_record_is_read_twice_of_what_stays_as_it_was(tree: Tree) -> None:
+    for path in ("A", "B", "C/1"):
+        tree.track(path)
+    tree.walk()
+    assert (set(tree.told), tree.reads) == ({"A", "B", "C/1"}, 3)
+    for kind in (WalkKind.FULL, WalkKind.PASS):
+        walked = tree.walk(kind)
+        assert (tree.told, tree.unchanged, tree.reads) == ({}, {"A": 0, "B": 0, "C/1": 0}, 3)
+        assert (walked.tracks, set(walked.parents), walked.empty) == (3, {"", "C"}, False)
+
+
+def test_a_pass_that_is_not_the_first_tells_of_changes_alone(tree: Tree) -> None:
+    tree.track("A")
+    tree.track("B", record=None)
+    tree.walk()
+    tree.walk(WalkKind.PASS)
+    assert (tree.told, tree.unchanged) == ({"B": Finding.DUE}, {"A": 0}), "what is not done is looked at again"
+    tree.walk(WalkKind.PASS, first=False)
+    assert (tree.told, tree.unchanged) == ({}, {})
+
+
+def _new_folder(tree: Tree) -> None:
+    tree.track("New", record=None)
+    os.utime(tree.root)
+
+
+def _new_tree(tree: Tree) -> None:
+    tree.track("Box/1/New", record=None)
+    os.utime(tree.root)
+
+
+def _removed_folder(tree: Tree) -> None:
+    shutil.rmtree(tree.root / "A")
+
+
+def _record_removed(tree: Tree) -> None:
+    (tree.root / "A" / "A.INFO").unlink()
+
+
+def _record_replaced(tree: Tree) -> None:
+    (tree.root / "A" / "new").write_text('{"lufs": -14.2}')
+    (tree.root / "A" / "new").rename(tree.root / "A" / "A.INFO")
+
+
+def _stem_added(tree: Tree) -> None:
+    (tree.root / "A" / "drums.flac").write_bytes(b"more sound")
+
+
+def _mix_removed(tree: Tree) -> None:
+    (tree.root / "A" / "full_mix.flac").unlink()
+
+
+CHANGES = [
+    (_new_folder, {"New": Finding.DUE}),
+    (_new_tree, {"Box/1/New": Finding.DUE}),
+    (_removed_folder, {"A": Finding.GONE}),
+    (_record_removed, {"A": Finding.DUE}),
+    (_record_replaced, {"A": Finding.DUE}),
+    (_stem_added, {"A": Finding.DUE}),
+    (_mix_removed, {"A": Finding.GONE}),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), CHANGES)
+@pytest.mark.parametrize("first", [True, False])
+def test_what_a_pass_sees(tree: Tree, change: object, told: dict[str, Finding], first: bool) -> None:
+    for path in ("A", "B", "C/1"):
+        tree.track(path)
+    tree.walk()
+    assert callable(change)
+    change(tree)
+    tree.walk(WalkKind.PASS, first=first)
+    assert tree.told == told
+    assert tree.unchanged.keys() == ({"A", "B", "C/1"} - told.keys() if first else set())
+    tree.settle()
+    tree.walk(WalkKind.PASS, first=False)
+    tree.settle()
+    tree.walk(WalkKind.PASS, first=False)
+    assert tree.told == {}, "it is known now"
+
+
+def test_what_is_rewritten_in_place_is_seen_by_a_full_walk(tree: Tree) -> None:
+    for name in ("A", "B", "C"):
+        tree.track(name)
+    tree.walk()
+    (tree.root / "A" / "A.INFO").write_text('{"lufs": -14.2, "lra": null}')
+    with (tree.root / "B" / "full_mix.flac").open("ab") as file:
+        file.write(b"more")
+    tree.settle()
+    tree.walk(WalkKind.PASS, first=False)
+    assert tree.told == {}
+    tree.walk()
+    assert tree.told["A"] is Finding.DUE
+    assert tree.unchanged == {"C": 0}
+
+
+def test_a_directory_that_has_only_just_changed_is_looked_at_again(tree: Tree) -> None:
+    """Within one tick of the file system's clock it may change again, and its time stays."""
+    folder = tree.track("A", record=None)
+    os.utime(folder)
+    tree.walk()
+    (folder / "A.INFO").write_text(OURS)
+    os.utime(folder, ns=(folder.stat().st_atime_ns, folder.stat().st_mtime_ns))
+    tree.walk(WalkKind.PASS, first=False)
+    assert tree.told == {"A": Finding.COMPLETE}
+
+
+@pytest.mark.parametrize("seconds", [-1.9, -30.0, 0.0, 10.0, 86_400.0], ids=lambda each: f"{each:+} s")
+def test_server_clock_and_coarse_times_are_not_trusted(tree: Tree, seconds: float) -> None:
+    """The record comes right after the walk, and the directory keeps its time: of a server, or in whole ticks."""
+    folder = tree.track("A", record=None)
+    moment = time.time_ns() + round(seconds * 1e9)
+    os.utime(folder, ns=(moment, moment))
+    tree.walk()
+    (folder / "A.INFO").write_text(OURS)
+    os.utime(folder, ns=(moment, moment))
+    tree.walk(WalkKind.PASS, first=False)
+    assert tree.told == {"A": Finding.COMPLETE}
+
+
+# Judging by shape
+
+
+def test_another_analyzer_makes_exactly_the_affected_folders_due(tree: Tree) -> None:
+    tree.track("Done")
+    tree.track("Done, with a mood", '{"lufs": -14.2, "lra": 4.1, "mood": "calm"}')
+    tree.walk()
+    tree.offers, reads = (LOUDNESS, MOOD), tree.reads
+    tree.walk(WalkKind.PASS)
+    assert (tree.told, tree.unchanged) == ({"Done": Finding.DUE}, {"Done, with a mood": 0})
+    assert tree.reads == reads + 1
+
+
+def test_what_becomes_unavailable_is_counted_without_a_look(tree: Tree) -> None:
+    tree.track("A")
+    tree.walk()
+    reads = tree.reads
+    tree.offers = (LOUDNESS, offer("mood", bases=("mood", "energy"), unavailable="no model"))
+    tree.walk(WalkKind.PASS)
+    assert (tree.unchanged, tree.reads) == ({"A": 2}, reads)
+
+
+def test_overwriting_spares_nothing(tree: Tree) -> None:
+    tree.track("A")
+    tree.walk()
+    tree.policy = Policy(overwrite=True)
+    tree.walk()
+    assert tree.told == {"A": Finding.DUE}
+
+
+# What is not believed
+
+
+def test_an_empty_mount_point_makes_nothing_gone(tree: Tree) -> None:
+    tree.track("A")
+    tree.walk()
+    (tree.root / "A").rename(tree.root.parent / "elsewhere")
+    walked = tree.walk(WalkKind.PASS)
+    assert (walked.empty, tree.told, tree.unchanged) == (True, {}, {})
+    (tree.root.parent / "elsewhere").rename(tree.root / "A")
+    tree.walk(WalkKind.PASS)
+    assert tree.told.get("A", Finding.COMPLETE) is Finding.COMPLETE
+
+
+def test_a_mount_that_goes_during_a_pass_makes_nothing_gone(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in ("A", "B"):
+        tree.track(path)
+    tree.walk()
+    original = os.stat
+
+    def going(path: object, *arguments: object, **options: object) -> os.stat_result:
+        if isinstance(path, str) and path.endswith("/A"):
+            for name in ("A", "B"):
+                Path(f"{tree.root}/{name}").rename(f"{tree.root}.{name}")
+        return original(path, *arguments, **options)  # type: ignore[arg-type]  # passed on
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", going)
+        walked = tree.walk(WalkKind.PASS, first=False)
+    assert (walked.empty, tree.told) == (True, {})
+    assert set(Sightings(tree.catalog).recall(str(tree.root), ["A", "B"])) == {"A", "B"}
+
+
+@pytest.mark.parametrize("kind", list(WalkKind))
+def test_no_root(tree: Tree, kind: WalkKind) -> None:
+    tree.root.rmdir()
+    assert tree.walk(kind).root is None
+    tree.root.touch()
+    walked = tree.walk(kind)
+    assert (walked.root, walked.remark) == (None, "cannot read it: Not a directory")
+
+
+def test_a_mount_point_that_holds_something_else_makes_nothing_gone(tree: Tree) -> None:
+    for path in ("A", "B"):
+        tree.track(path)
+    tree.walk()
+    for path in ("A", "B"):
+        (tree.root / path).rename(tree.root.parent / path)
+    (tree.root / ".keep").touch()
+    walked = tree.walk(WalkKind.PASS, first=False)
+    assert (walked.empty, walked.tracks, tree.told) == (True, 0, {})
+
+
+def test_a_root_that_goes_during_a_pass_is_no_crash(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree.track("A")
+    tree.walk()
+    original = os.stat
+
+    def going(path: object, *arguments: object, **options: object) -> os.stat_result:
+        if isinstance(path, str) and path.endswith("/A"):
+            tree.root.rename(tree.root.parent / "elsewhere")
+        return original(path, *arguments, **options)  # type: ignore[arg-type]  # passed on
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", going)
+        walked = tree.walk(WalkKind.PASS, first=False)
+    assert (walked.empty, tree.told) == (True, {})
+
+
+def test_a_folder_of_a_lost_dataset_is_lost_and_not_gone(tree: Tree) -> None:
+    tree.track("A")
+    tree.walk()
+    (tree.root / "A").rename(tree.root.parent / "A")
+    assert tree.scanner().read("A").finding is Finding.LOST
+    assert set(Sightings(tree.catalog).recall(str(tree.root), ["A"])) == {"A"}
+
+
+def test_a_directory_of_the_year_2600_is_no_crash(tree: Tree) -> None:
+    folder = tree.track("A", record=None)
+    os.utime(folder, ns=(0, 20_000_000_000_000_000_000))
+    assert tree.scanner().read("A").finding is Finding.DUE
+    tree.walk(WalkKind.PASS)
+
+
+def test_a_companion_that_is_removed_is_missed(tree: Tree) -> None:
+    tree.offers = (offer(bases=("lufs", "lra", ".BEATS_GRID")),)
+    folder = tree.track("A")
+    (folder / "A.BEATS_GRID").write_text("0.5\n")
+    tree.settle()
+    tree.walk()
+    (folder / "A.BEATS_GRID").unlink()
+    tree.settle()
+    tree.walk()
+    assert "A" in tree.told
+
+
+def test_what_is_ignored_from_now_on_is_gone(tree: Tree) -> None:
+    tree.track("Archive/A", record=None)
+    tree.walk()
+    tree.ignore = ("Archive",)
+    tree.walk(WalkKind.PASS)
+    assert tree.told.get("Archive/A") is Finding.GONE
+    assert tree.scanner().read("Archive/A").finding is Finding.GONE
+    assert tree.scanner().read(".hidden/A").finding is Finding.GONE
+
+
+def test_a_sighting_whose_shape_is_lost_is_looked_at_again(tree: Tree) -> None:
+    tree.track("A")
+    tree.walk()
+    tree.catalog.write_many("DELETE FROM shape", [()])
+    tree.walk()
+    assert (tree.told, tree.unchanged) == ({"A": Finding.COMPLETE}, {})
+
+
+# The marker
+
+
+def test_a_folder_without_its_marker_is_on_its_way(tree: Tree) -> None:
+    tree.marker = ".ready"
+    folder = tree.track("A", record=None)
+    reading = tree.scanner().read("A")
+    assert (reading.on_their_way, reading.waits_for) == (True, ".ready")
+    (folder / ".ready").touch()
+    reading = tree.scanner().read("A")
+    assert (reading.on_their_way, reading.finding) == (False, Finding.DUE)
+
+
+# Settling
+
+
+def test_what_is_due_for_another_analyzer_needs_no_settling(tree: Tree) -> None:
+    folder = tree.track("A")
+    assert tree.scanner().read("A").at_rest is False, "nobody has seen it before"
+    tree.offers = (LOUDNESS, MOOD)
+    reading = tree.scanner().read("A")
+    assert (reading.finding, reading.at_rest) == (Finding.DUE, True)
+    tree.offers = (LOUDNESS,)
+    tree.scanner().read("A")
+    (folder / "full_mix.flac").write_bytes(b"another sound")
+    tree.offers = (LOUDNESS, MOOD)
+    assert tree.scanner().read("A").at_rest is False
+
+
+# Sightings
+
+
+def test_sightings_come_back_as_they_were(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "catalog.sqlite")
+    sightings = Sightings(catalog)
+    shape = Shape(("full_mix",), ("lufs", "lra"), ())
+    made = [Sighting(f"caf\udce9/{n:05d}", n, "s", "a", Finding.COMPLETE, True, shape) for n in range(2500)]
+    sightings.note("/music", made)
+    sightings.note("/music", [Sighting("", 7), msgspec.structs.replace(made[3], finding=Finding.FAILED)])
+    sightings.note("/other", made[:2])
+    sightings.note_offers((LOUDNESS, MOOD))
+    sightings.note_root("/music", (1, 2))
+    catalog.close()
+    catalog = Catalog(tmp_path / "catalog.sqlite")
+    again = Sightings(catalog)
+    assert [each.path for each in again.all("/music")] == ["", *(each.path for each in made)]
+    assert (again.count("/music"), again.count("/other"), again.count("/none")) == (2500, 2, 0)
+    assert again.recall("/music", [made[3].path, made[4].path, "nowhere"]) == {
+        made[3].path: msgspec.structs.replace(made[3], finding=Finding.FAILED),
+        made[4].path: made[4],
+    }
+    assert again.offers() == (LOUDNESS, MOOD)
+    assert (again.root("/music"), again.root("/other")) == ((1, 2), None)
+    again.forget("/music", [each.path for each in made[:2400]])
+    assert again.count("/music") == 100
+    assert catalog.ask("SELECT count(*) FROM shape", ()) == [(2,)], "shared by all"
+    catalog.close()
+
+
+def test_renamed_dataset_keeps_all_that_is_known_of_it(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "catalog.sqlite")
+    sightings, one, two = Sightings(catalog), FolderKey("/mnt/music", "A"), FolderKey("/music", "A")
+    sightings.note("/mnt/music", [Sighting("A", 7, finding=Finding.COMPLETE)])
+    sightings.note_root("/mnt/music", (1, 2))
+    sightings.note_pause("/mnt/music", None)
+    catalog.note([Note(one, FolderMemory(verdict="hopeless"))])
+    catalog.keep(one, Attempt(Outcome.ERROR, "why"))
+    sightings.rename("/mnt/music", "/music")
+    assert (sightings.count("/mnt/music"), sightings.count("/music")) == (0, 1)
+    assert (sightings.root("/music"), sightings.pauses(0.0)) == ((1, 2), {"/music": None})
+    assert catalog.recall(two).verdict == "hopeless"
+    assert [each.reason for each in catalog.attempts(two)] == ["why"]
+    assert (catalog.recall(one), catalog.attempts(one)) == (FolderMemory(), [])
+    catalog.close()
+
+
+def test_a_catalog_that_is_lost_knows_nothing(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "catalog.sqlite")
+    catalog.close()
+    sightings = Sightings(catalog)
+    sightings.note("/music", [Sighting("A", 1)])
+    assert (sightings.recall("/music", ["A"]), list(sightings.all("/music")), sightings.count("/music")) == ({}, [], 0)
+    assert (sightings.offers(), sightings.root("/music")) == (None, None)
+
+
+def test_a_reading_says_where_it_is(tree: Tree) -> None:
+    (tree.root / "Somewhere").mkdir()
+    assert tree.scanner().read("nowhere") == Reading(FolderKey(str(tree.root), "nowhere"), Finding.GONE)

@@ -1,0 +1,403 @@
+"""What is watched where not all can be, and what happens when the kernel's queue or its table of watches is full."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import resource
+import threading
+import timeit
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from watchdog.observers.inotify_c import CallbackId, InotifyFD, Mask, WatchCallback, WatchDescriptor
+
+from audiobatchd.core.events import FolderHint, TreeAppeared, TreeVanished
+from audiobatchd.scan.watch.limits import MOST_LEAVES, Budget, limit, shortage, why
+from audiobatchd.vocabulary.states import WatchMode, WatchReport, WatchTerms
+from support.service import eventually
+from support.watch_rig import LAST, Ear, kernel_limit, songs, watches_in_use
+
+MakeEar = Callable[..., Ear]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[MakeEar]:
+    """Makes a watch on a dataset of this many songs, which begins with its first walk."""
+    ears: list[Ear] = []
+
+    def make(count: int, *, budget: int | None = None) -> Ear:
+        songs(tmp_path / "music", *(f"Song {number:04}" for number in range(count)))
+        ears.append(Ear(tmp_path / "music", budget=budget))
+        return ears[-1]
+
+    yield make
+    for ear in ears:
+        ear.go_on.set()
+        ear.watches.stop()
+
+
+class Table:
+    """A kernel's table of watches that is full with so many."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+        self.room = room
+        self._add, self._remove = InotifyFD.add_callback, InotifyFD.remove_callbacks
+        monkeypatch.setattr(InotifyFD, "add_callback", _bound(self.add))
+        monkeypatch.setattr(InotifyFD, "remove_callbacks", _bound(self.remove))
+
+    def add(
+        self, descriptor: InotifyFD, path: bytes, mask: Mask, callback: WatchCallback, id_: CallbackId
+    ) -> WatchDescriptor:
+        if path.startswith(b"/proc/self/fd/"):
+            return self._add(descriptor, path, mask, callback, id_)
+        if not self.room:
+            raise OSError(errno.ENOSPC, "inotify watch limit reached")
+        wd = self._add(descriptor, path, mask, callback, id_)
+        self.room -= 1
+        return wd
+
+    def remove(self, descriptor: InotifyFD, callbacks: list[tuple[WatchDescriptor, CallbackId]]) -> None:
+        self._remove(descriptor, callbacks)
+        self.room += len(callbacks)
+
+
+def _bound(method: Callable[..., object]) -> Callable[..., object]:
+    """A function that a class makes a method of its own of, and hands itself to."""
+    return lambda *arguments: method(*arguments)  # noqa: PLW0108  # a bound method would not be handed it
+
+
+# The budget
+
+
+def test_leaves_are_watched_as_far_as_the_budget_goes(made: MakeEar) -> None:
+    ear = made(9, budget=4)
+    report = WatchReport(True, "inotify", parents=1, leaves=4, unwatched=6)
+    assert ear.full_walk() == report
+    assert ear.full_walk() == report
+    assert ear.full_walk(renew=True) == report
+    (ear.root / "New").mkdir()
+    ear.hears((TreeAppeared, "New"))
+    eventually(lambda: ear.report().unwatched == 7, 20, ear.report)
+
+
+def test_what_leaves_the_budget_makes_room(made: MakeEar) -> None:
+    ear = made(9, budget=4)
+    ear.full_walk()
+    for path in list(ear.instance.tree.leaves)[:2]:
+        (ear.root / path / "full_mix.flac").unlink()
+        (ear.root / path).rmdir()
+        ear.hears((TreeVanished, path))
+    assert (ear.report().leaves, ear.report().unwatched) == (2, 6)
+    assert ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=4, unwatched=4)
+
+
+def test_leaves_that_go_unwatched_are_not_counted_any_more(made: MakeEar) -> None:
+    ear = made(3, budget=0)
+    (ear.root / "Genre" / "Song").mkdir(parents=True)
+    assert ear.full_walk() == WatchReport(True, "inotify", parents=2, unwatched=5)
+    (ear.root / "Song 0000").rename(ear.root.parent / "away")
+    (ear.root / "Genre").rename(ear.root.parent / "gone")
+    ear.hears((TreeVanished, "Song 0000"), (TreeVanished, "Genre"))
+    assert ear.report() == WatchReport(True, "inotify", parents=1, unwatched=3)
+
+
+def test_the_budget_is_one_for_all_datasets(made: MakeEar, tmp_path: Path) -> None:
+    ear = made(4, budget=6)
+    songs(tmp_path / "more", "Song 1", "Song 2", "Song 3")
+    terms = WatchTerms((), WatchMode.EVENTS)
+    ear.watches.replace({str(ear.root): terms, str(tmp_path / "more"): terms})
+    assert ear.full_walk().leaves == 5
+    ear.root = tmp_path / "more"
+    assert ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=1, unwatched=3)
+    ear.watches.replace({str(ear.root): terms})
+    eventually(lambda: ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=4), 20)
+
+
+def test_a_folder_that_is_known_to_be_a_leaf_is_not_watched_for_nothing(made: MakeEar) -> None:
+    ear = made(3, budget=2)
+    ear.watches.ensure(str(ear.root), renew=False)
+    assert ear.enter("Song 0000", leaf=True)
+    assert ear.enter("Song 0001", leaf=True)
+    assert not ear.enter("Song 0002", leaf=True)
+    assert not ear.enter("Song 0002", leaf=None)
+    assert ear.watches.enter(str(ear.root), "Song 0002", leaf=True, hot=True), "something happens in it now"
+    assert not ear.enter("Song 0000", leaf=True), "for that the one that was watched for longest gave way"
+    assert ear.report() == WatchReport(True, "inotify", parents=1, leaves=2, unwatched=1)
+
+
+@pytest.mark.parametrize("leaf", [True, None])
+def test_a_leaf_that_has_become_a_parent_is_watched_and_looked_at_again(made: MakeEar, leaf: bool | None) -> None:
+    ear = made(1, budget=0)
+    ear.full_walk()
+    (ear.root / "Song 0000" / "Disc 1").mkdir()
+    assert not ear.enter("Song 0000", leaf=leaf)
+    ear.watches.listed(str(ear.root), "Song 0000", leaf=False)
+    assert [type(event) for event in ear.events] == [TreeAppeared]
+    assert ear.report() == WatchReport(True, "inotify", parents=2, unwatched=2)
+    ear.full_walk()
+    assert len(ear.events) == 1
+
+
+def test_a_watched_leaf_that_gets_a_directory_gives_its_place_back(made: MakeEar) -> None:
+    ear = made(1, budget=2)
+    assert ear.full_walk().leaves == 2
+    (ear.root / "Song 0000" / "Disc 1").mkdir()
+    eventually(lambda: ear.report() == WatchReport(True, "inotify", parents=2, leaves=2), 20, ear.report)
+    (ear.root / "Song 0000" / "Disc 1").rmdir()
+    ear.hears((TreeVanished, "Song 0000/Disc 1"))
+    assert ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=2)
+
+
+def test_a_dataset_that_is_one_track_folder_is_watched_without_a_budget(tmp_path: Path) -> None:
+    (tmp_path / "Song").mkdir()
+    ear = Ear(tmp_path / "Song", budget=0)
+    assert ear.full_walk() == WatchReport(True, "inotify", parents=1)
+    (tmp_path / "Song" / "full_mix.flac").touch()
+    ear.hears((FolderHint, ""))
+    ear.watches.stop()
+
+
+def test_the_budget_is_half_of_what_one_user_may_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    for allowed, most in ((100, 50), (10**7, MOST_LEAVES)):
+        monkeypatch.setattr("audiobatchd.scan.watch.limits.limit", lambda name, allowed=allowed: allowed)
+        budget = Budget(None)
+        assert sum(budget.take() for _ in range(most + 3)) == most
+        assert budget.is_used_up()
+
+
+def test_a_directory_that_is_watched_already_is_entered_at_no_cost(made: MakeEar) -> None:
+    ear = made(1)
+    ear.full_walk()
+    root, enter = str(ear.root), ear.watches.enter
+    fastest = min(timeit.repeat(lambda: enter(root, "Song 0000", leaf=None), number=1000, repeat=20)) / 1000
+    assert fastest < 2e-6
+
+
+# The kernel's table
+
+
+def test_a_parent_takes_the_place_of_a_leaf(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = made(5)
+    Table(monkeypatch, 4)
+    ear.watches.ensure(str(ear.root), renew=False)
+    for number in range(5):
+        ear.enter(f"Song {number:04}", leaf=True)
+    assert ear.watched() == {"", "Song 0000", "Song 0001", "Song 0002"}
+    (ear.root / "Genre" / "Song").mkdir(parents=True)
+    ear.hears((TreeAppeared, "Genre"))
+    eventually(lambda: "Genre" in ear.instance.tree.parents, 20)
+    report = ear.report()
+    assert (report.parents, report.unwatched) == (2, 0)
+    message = "4 directories are not watched: fs.inotify.max_user_watches is "
+    eventually(lambda: ear.report().degraded.startswith(message), 20, ear.report)
+
+
+def test_parents_that_cannot_be_watched_are_told_of_until_they_can(
+    made: MakeEar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ear = made(0)
+    for number in range(3):
+        (ear.root / f"Genre {number}" / "Song").mkdir(parents=True)
+    table = Table(monkeypatch, 2)
+    report = ear.full_walk()
+    assert (report.parents, report.leaves) == (2, 0)
+    assert report.degraded == f"6 directories are not watched: {why(errno.ENOSPC)}"
+    table.room = 100
+    assert ear.full_walk() == WatchReport(True, "inotify", parents=4, leaves=4)
+
+
+def test_another_dataset_s_leaf_makes_room_for_a_parent(
+    made: MakeEar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ear = made(4)
+    songs(tmp_path / "more" / "Genre", "Song")
+    terms = WatchTerms((), WatchMode.EVENTS)
+    ear.watches.replace({str(ear.root): terms, str(tmp_path / "more"): terms})
+    Table(monkeypatch, 4)
+    first = ear.full_walk()
+    assert (first.parents, first.leaves) == (1, 3)
+    one, ear.root = ear.root, tmp_path / "more"
+    second = ear.full_walk()
+    assert (second.parents, second.leaves) == (2, 1)
+    assert ear.watches.report(str(one)).leaves == 0
+
+
+def test_what_was_let_go_makes_room(made: MakeEar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = made(3)
+    Table(monkeypatch, 5)
+    assert ear.full_walk().degraded == ""
+    (ear.root / "Song 0000").rename(tmp_path / "away")
+    (ear.root / "New").mkdir()
+    ear.hears((TreeVanished, "Song 0000"), (TreeAppeared, "New"))
+    eventually(lambda: "New" in ear.instance.tree.leaves, 20)
+    assert ear.report() == WatchReport(True, "inotify", parents=1, leaves=4)
+
+
+def test_a_table_without_room_for_the_root_is_told_of(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = made(3)
+    table = Table(monkeypatch, 0)
+    threads = threading.active_count()
+    reason = f"cannot watch it ({why(errno.ENOSPC)})"
+    assert ear.full_walk() == WatchReport(False, reason, reason, lacks=frozenset({errno.ENOSPC}))
+    assert not ear.watches.look(str(ear.root))
+    assert ear.watches.ensure(str(ear.root), renew=False), "walking again would not help"
+    assert threading.active_count() == threads
+    table.room = 100
+    assert ear.watches.look(str(ear.root)), "from now on it is watched"
+    assert not ear.watches.look(str(ear.root))
+    assert ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=4)
+
+
+def test_look_watches_what_room_was_lacking_for(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = made(0)
+    for number in range(3):
+        (ear.root / f"Genre {number}" / "Song").mkdir(parents=True)
+    table = Table(monkeypatch, 2)
+    assert ear.full_walk().lacks == {errno.ENOSPC}
+    ear.watches.look(str(ear.root))
+    assert ear.report().degraded == f"6 directories are not watched: {why(errno.ENOSPC)}"
+    table.room = 4
+    ear.watches.look(str(ear.root))
+    assert len(ear.watched()) == 6
+    assert ear.report().lacks == {errno.ENOSPC}
+    table.room = 100
+    ear.watches.look(str(ear.root))
+    assert ear.report() == WatchReport(True, "inotify", parents=4, leaves=4)
+    assert {path for kind, path in ear.seen() if kind is TreeAppeared} >= {"Genre 1", "Genre 2"}
+
+
+def test_look_lets_no_two_leaves_change_places(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = made(3)
+    Table(monkeypatch, 3)
+    ear.full_walk()
+    watched = ear.watched()
+    for _ in range(3):
+        ear.watches.look(str(ear.root))
+    assert ear.watched() == watched
+    assert ear.seen() == set()
+
+
+def test_new_watch_inherits_what_was_lacking(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = made(3)
+    Table(monkeypatch, 3)
+    lacking = ear.full_walk().degraded
+    assert lacking
+    ear.watches.ensure(str(ear.root), renew=True)
+    assert ear.report().lacks == {errno.ENOSPC}
+
+
+def test_failed_instances_leave_no_descriptor(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
+    ear = made(1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = set(os.listdir("/proc/self/fd"))
+    held = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(before) + 20, hard))
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open("/", os.O_PATH))
+        for _ in range(2):
+            os.close(held.pop())
+            assert ear.watches.ensure(str(ear.root), renew=False)
+            assert ear.report().degraded == "cannot watch it (Too many open files)"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for descriptor in held:
+            os.close(descriptor)
+    assert set(os.listdir("/proc/self/fd")) == before
+    assert ear.watches.look(str(ear.root))
+
+
+@pytest.mark.parametrize("name", ["watch", "guard"])
+def test_watch_without_a_thread_is_tried_again(made: MakeEar, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith(name):
+            message = "can't start new thread"
+            raise RuntimeError(message)
+        start(thread)
+
+    ear = made(1)
+    before = set(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert ear.watches.ensure(str(ear.root), renew=False)
+        assert ear.report().lacks == {errno.EAGAIN}
+    eventually(lambda: set(os.listdir("/proc/self/fd")) == before, 20)
+    assert ear.watches.look(str(ear.root))
+
+
+def test_a_full_table_of_the_real_kernel_is_told_of(made: MakeEar) -> None:
+    ear = made(400)
+    with kernel_limit("max_user_watches", watches_in_use() + 100):
+        report = ear.full_walk()
+    assert report.events
+    assert report.parents == 1
+    assert report.leaves < 401
+    count = 401 - report.leaves
+    assert report.degraded.startswith(f"{count} directories are not watched: fs.inotify.max_user_watches is ")
+    assert report.degraded.endswith("; sysctl fs.inotify.max_user_watches=524288")
+    assert ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=401)
+
+
+def test_shortages_are_told_in_words() -> None:
+    assert shortage({errno.EACCES: 1, errno.EIO: 0}) == "1 directory is not watched: Permission denied"
+    room, text = why(errno.ENOSPC), shortage({errno.EACCES: 2, errno.ENOSPC: 12})
+    assert text == f"2 directories are not watched: Permission denied; 12 directories are not watched: {room}"
+    assert why(errno.ENOSPC).startswith(f"fs.inotify.max_user_watches is {limit('max_user_watches')}; sysctl ")
+
+
+# The kernel's queue
+
+
+def test_a_queue_that_overflows_is_told_of_and_all_is_watched_anew(made: MakeEar) -> None:
+    ear = made(3)
+    with kernel_limit("max_queued_events", 100):
+        ear.full_walk()
+    instance = ear.instance
+    ear.go_on.clear()
+    (ear.root / "Song 0000" / "full_mix.flac").touch()
+    eventually(lambda: ear.events, 20)
+    for number in range(200):
+        (ear.root / f"New {number}").mkdir()
+    ear.go_on.set()
+    eventually(ear.lost, 20)
+    assert ear.lost() == ["the kernel's queue overflowed: events were lost"]
+    report = ear.full_walk()
+    assert ear.instance is not instance
+    assert report == WatchReport(True, "inotify", parents=1, leaves=204)
+    (ear.root / "New 199" / "full_mix.flac").touch()
+    ear.hears((FolderHint, "New 199"))
+    assert len(ear.lost()) == 1
+
+
+def test_a_large_tree_that_is_moved_out_does_not_overflow_the_queue(made: MakeEar, tmp_path: Path) -> None:
+    ear = made(0)
+    songs(ear.root / "Genre", *(f"Song {number}" for number in range(500)))
+    with kernel_limit("max_queued_events", 100):
+        assert ear.full_walk().leaves == 502
+    (ear.root / "Genre").rename(tmp_path / "away")
+    ear.hears((TreeVanished, "Genre"))
+    assert ear.report() == WatchReport(True, "inotify", parents=1, leaves=1)
+    while ear.instance._let_go:
+        ear.instance.sweep()
+        ear.events.clear()
+        (ear.root / LAST / "full_mix.flac").touch()
+        eventually(lambda: ear.events, 20)
+        assert ear.lost() == []
+
+
+def test_thousands_of_folders_lie_there_without_an_event(made: MakeEar) -> None:
+    ear = made(8000)
+    for renew in (False, False, True):
+        report = ear.full_walk(renew=renew)
+        assert report == WatchReport(True, "inotify", parents=1, leaves=8001)
+    for path in os.listdir(ear.root):
+        (ear.root / path / "full_mix.flac").read_bytes()
+    assert ear.all_so_far() == set()
+    assert {event.key.path for event in ear.events if isinstance(event, FolderHint)} == {LAST}
+    assert ear.lost() == []

@@ -1,0 +1,216 @@
+"""What a worker works with: which analyzers it finds, loads and offers."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audiobatchd.core.messages import Ready, WorkerSettings, decode_from_worker, encode
+from audiobatchd.errors import AnalyzerUnavailableError, ConfigError
+from audiobatchd.plugin_api import (
+    ENTRY_POINT_GROUP,
+    FULL_MIX,
+    NATIVE,
+    STEMS,
+    Analyzer,
+    Audio,
+    Cost,
+    Feature,
+    Measurement,
+    Settings,
+    View,
+    feature_name,
+)
+from audiobatchd.vocabulary.states import ROLES
+from audiobatchd.worker.process import analyzers
+from audiobatchd.worker.process.analyzers import Bench
+from support.plugins import install_analyzer
+
+
+class Peak:
+    """An analyzer of the mix alone, whose model is known once it is loaded."""
+
+    name = "peak"
+    version = 3
+
+    cost = Cost.LIGHT
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.loaded = 0
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        return {"net": "aa"} if self.loaded else {}
+
+    def features(self, role: str) -> tuple[Feature, ...]:
+        return (Feature("peak", "dBFS", "Sample peak"),) if role == FULL_MIX else ()
+
+    def views(self, role: str) -> tuple[View, ...]:
+        return (NATIVE,) if self.features(role) else ()
+
+    def load(self) -> None:
+        self.loaded += 1
+
+    def analyze(self, audio: Audio) -> Measurement:
+        raise NotImplementedError
+
+
+class Mood(Peak):
+    """One that lacks what it needs, as it finds out when it has loaded a part of it."""
+
+    name = "mood"
+
+    def features(self, role: str) -> tuple[Feature, ...]:
+        return tuple(Feature(feature_name(base, role), "", "") for base in ("happy", "sad"))
+
+    def load(self) -> None:
+        super().load()
+        raise AnalyzerUnavailableError("no model at /models/caf\udce9.pb\n")
+
+
+class Broken(Peak):
+    """One that fails to load, for no reason that it knows."""
+
+    name = "broken"
+    error: BaseException = ZeroDivisionError("caf\udce9")
+
+    def load(self) -> None:
+        raise self.error
+
+
+class Leaving(Broken):
+    """One that ends the process when it loads."""
+
+    error = SystemExit(3)
+
+
+class Unmade(Broken):
+    """One that cannot even be made."""
+
+    def __init__(self, settings: Settings) -> None:
+        message = f"no luck with {settings.options is None}"
+        raise RuntimeError(message)
+
+
+class Silent(Peak):
+    """One that cannot say what it gives."""
+
+    name = "broken"
+
+    def features(self, role: str) -> tuple[Feature, ...]:
+        message = f"no luck with {role}"
+        raise RuntimeError(message)
+
+
+def install(monkeypatch: pytest.MonkeyPatch, **classes: type[Any]) -> None:
+    """Let these analyzers, and no others, be installed."""
+
+    def entry_points(*, group: str) -> list[EntryPoint]:
+        assert group == ENTRY_POINT_GROUP
+        return [EntryPoint(name, f"{__name__}:{made.__name__}", group) for name, made in classes.items()]
+
+    monkeypatch.setattr(analyzers, "entry_points", entry_points)
+
+
+def test_everything_installed_is_loaded_once_in_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, peak=Peak, mood=Mood)
+    loaded = Bench.load(WorkerSettings())
+    assert [offer.name for offer in loaded.offers] == ["mood", "peak"]
+    assert list(loaded.analyzers) == ["peak"]
+    peak = loaded.analyzers["peak"]
+    assert isinstance(peak, Peak)
+    assert peak.loaded == 1
+
+
+def test_an_offer_says_version_models_and_features_by_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, peak=Peak)
+    (offer,) = Bench.load(WorkerSettings()).offers
+    assert (offer.name, offer.version, offer.models, offer.unavailable) == ("peak", 3, {"net": "aa"}, None)
+    assert offer.features == {FULL_MIX: ("peak",), **dict.fromkeys(STEMS, ())}
+
+
+def test_what_is_unavailable_is_offered_with_the_reason_and_without_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, mood=Mood)
+    (offer,) = Bench.load(WorkerSettings()).offers
+    assert offer.unavailable == r"no model at /models/caf\xe9.pb\x0a"
+    assert offer.models == {}
+    assert offer.features == {role: (feature_name("happy", role), feature_name("sad", role)) for role in ROLES}
+
+
+def test_the_daemon_can_be_told_whatever_the_reason_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, peak=Peak, mood=Mood)
+    loaded = Bench.load(WorkerSettings())
+    assert decode_from_worker(encode(loaded.ready())) == Ready(loaded.offers)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (("peak", "mood"), ["peak", "mood"]),
+        (("peak",), ["peak"]),
+        (("peak", "mood", "peak"), ["peak", "mood"]),
+        ((), []),
+    ],
+)
+def test_the_configuration_chooses(
+    monkeypatch: pytest.MonkeyPatch, wanted: tuple[str, ...], expected: list[str]
+) -> None:
+    install(monkeypatch, mood=Mood, peak=Peak, broken=Broken)
+    assert [offer.name for offer in Bench.load(WorkerSettings(analyzers=wanted)).offers] == expected
+
+
+@pytest.mark.parametrize(
+    ("installed", "told"),
+    [({"peak": Peak, "mood": Mood}, r"\(installed: mood, peak\)"), ({}, r"\(installed: none\)")],
+)
+def test_what_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, installed: dict[str, type[Any]], told: str
+) -> None:
+    install(monkeypatch, **installed)
+    with pytest.raises(ConfigError, match=f"cannot find the analyzer 'tempo' {told}"):
+        Bench.load(WorkerSettings(analyzers=("tempo",)))
+
+
+def test_without_analyzers_nothing_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch)
+    assert Bench.load(WorkerSettings()) == Bench(WorkerSettings(), {}, ())
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (Broken, "it cannot be loaded: ZeroDivisionError: caf\\xe9"),
+        (Leaving, "it cannot be loaded: SystemExit: 3"),
+        (Unmade, "it cannot be made: RuntimeError: no luck with False"),
+        (Silent, "it cannot be asked what it gives: RuntimeError: no luck with full_mix"),
+    ],
+)
+def test_analyzer_that_raises_takes_no_other_along(
+    monkeypatch: pytest.MonkeyPatch, broken: type[Peak], reason: str
+) -> None:
+    install(monkeypatch, broken=broken, peak=Peak)
+    loaded = Bench.load(WorkerSettings())
+    assert {offer.name: offer.unavailable for offer in loaded.offers} == {"broken": reason, "peak": None}
+    assert list(loaded.analyzers) == ["peak"]
+
+
+def test_shortage_while_loading_is_no_lack_of_the_analyzer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Broken, "error", OSError(errno.EMFILE, "Too many open files"))
+    install(monkeypatch, broken=Broken)
+    with pytest.raises(OSError, match="Too many open files"):
+        Bench.load(WorkerSettings())
+
+
+def test_analyzers_of_other_packages_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install_analyzer(tmp_path / "site", "elsewhere", "return self.answer(audio)")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    loaded = Bench.load(WorkerSettings(analyzers=("elsewhere", "loudness")))
+    assert [offer.name for offer in loaded.offers] == ["elsewhere", "loudness"]
+    assert isinstance(loaded.analyzers["elsewhere"], Analyzer)
+    assert loaded.offers[1].features["drums"] == ("lufs_drums", "lra_drums")

@@ -1,0 +1,459 @@
+"""One source file measured: read once, decoded once, and every answer of an analyzer looked at before it counts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from audiobatchd.audio.decode import decode
+from audiobatchd.core.assessment import Due
+from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.errors import AnalyzerFaultError, DamagedFileError, SourceChangedError
+from audiobatchd.plugin_api import NATIVE, Audio, Cost, Feature, Measurement, Value, View, feature_name
+from audiobatchd.vocabulary.states import FileStamp
+from audiobatchd.worker.process import measure as measure_module
+from audiobatchd.worker.process.analyzers import Bench
+from audiobatchd.worker.process.measure import FileResult, measure
+from support.audio_files import tone, write_audio
+
+RATE = 8000
+SECONDS = 0.25
+MIX = "full_mix.wav"
+Answer = Callable[[Audio], Measurement]
+
+
+def length(audio: Audio) -> Measurement:
+    """The answer of an analyzer that does as it should."""
+    return Measurement({feature_name("length", audio.role): audio.duration})
+
+
+@dataclass
+class Probe:
+    """An analyzer that gives `length`, unless it is told to answer otherwise, and keeps what it was asked."""
+
+    answer: Answer = length
+    name: str = "probe"
+    version: int = 2
+    bases: tuple[str, ...] = ("length",)
+    models: Mapping[str, str] = field(default_factory=dict)
+    cost: Cost = Cost.LIGHT
+    asked: list[Audio] = field(default_factory=list)
+
+    def features(self, role: str) -> tuple[Feature, ...]:
+        return tuple(Feature(feature_name(base, role), "s", "") for base in self.bases)
+
+    def views(self, role: str) -> tuple[View, ...]:
+        return (NATIVE,) if self.features(role) else ()
+
+    def load(self) -> None:
+        pass
+
+    def analyze(self, audio: Audio) -> Measurement:
+        self.asked.append(audio)
+        return self.answer(audio)
+
+
+@dataclass
+class Studio:
+    """A folder with sound in it, open, and what was reported while it was measured."""
+
+    path: Path
+    descriptor: int
+    stages: list[tuple[str, float | None]] = field(default_factory=list)
+
+    def record(self, name: str = MIX, seconds: float = SECONDS) -> Path:
+        """Write some sound."""
+        return write_audio(self.path / name, tone(seconds, RATE, channels=1), RATE)
+
+    def measure(
+        self,
+        *probes: Probe,
+        name: str = MIX,
+        role: str = "full_mix",
+        stamp: FileStamp | None = None,
+        digests: Mapping[str, str | None] | None = None,
+        max_duration: float = 60.0,
+        report: Callable[[str], object] = bool,
+        on_progress: Callable[[], None] = lambda: None,
+    ) -> FileResult:
+        """Measure a file by these probes; `report` is told of every stage."""
+
+        def reporting(doing: str, seconds: float | None) -> None:
+            self.stages.append((doing, seconds))
+            report(doing)
+
+        due = tuple(Due(probe.name, (digests or {}).get(probe.name)) for probe in probes)
+        bench = Bench(WorkerSettings(max_duration=max_duration), {probe.name: probe for probe in probes}, ())
+        return measure(self.descriptor, role, stamp or self.stamp(name), due, bench, reporting, on_progress)
+
+    def stamp(self, name: str) -> FileStamp:
+        status = (self.path / name).stat()
+        return FileStamp(name.encode(), status.st_size, status.st_mtime_ns)
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Iterator[Studio]:
+    path = tmp_path / "Song"
+    path.mkdir()
+    made = Studio(path, os.open(path, os.O_RDONLY | os.O_DIRECTORY))
+    made.record()
+    yield made
+    os.close(made.descriptor)
+
+
+# Measured
+
+
+def test_values_come_with_an_account_of_how_they_came_about(studio: Studio) -> None:
+    probe = Probe(
+        lambda audio: Measurement({"length": audio.duration}, {"pitch": "too short"}),
+        bases=("length", "pitch"),
+        models={"net": "aa"},
+    )
+    before = datetime.now(UTC).replace(microsecond=0)
+    result = studio.measure(probe)
+    stamp = studio.stamp(MIX)
+    assert (result.values, result.unmeasurable, result.audio_seconds) == (
+        {"length": 0.25},
+        {"pitch": "too short"},
+        0.25,
+    )
+    fingerprint = result.fingerprint
+    assert (fingerprint.file, fingerprint.size, fingerprint.mtime_ns) == (MIX, stamp.size, stamp.mtime_ns)
+    assert fingerprint.digest.startswith("blake2b:")
+    entry = result.entries["probe"]
+    assert (entry.fingerprint, entry.version, entry.models) == (fingerprint, 2, {"net": "aa"})
+    assert entry.unmeasurable == {"pitch": "too short"}
+    assert before <= datetime.fromisoformat(entry.measured) <= datetime.now(UTC)
+    assert entry.measured.endswith("+00:00")
+    assert entry.host
+
+
+def test_the_file_is_decoded_once_for_all_and_each_stage_is_told(studio: Studio) -> None:
+    one, other = Probe(), Probe(lambda audio: Measurement({"n": len(audio.view())}), name="other", bases=("n",))
+    result = studio.measure(one, other)
+    assert result.values == {"length": 0.25, "n": 2000}
+    assert one.asked[0] is other.asked[0]
+    assert (one.asked[0].role, one.asked[0].rate, one.asked[0].channels) == ("full_mix", RATE, ("FC",))
+    assert studio.stages == [
+        (f"reading {MIX}", 0.0),
+        (f"decoding {MIX}", 0.0),
+        (f"probe of {MIX}", 0.25),
+        (f"other of {MIX}", None),
+    ]
+
+
+def test_a_stem_has_keys_of_its_own(studio: Studio) -> None:
+    studio.record("drums.wav", 0.5)
+    assert studio.measure(Probe(), name="drums.wav", role="drums").values == {"length_drums": 0.5}
+
+
+@dataclass(frozen=True)
+class Digests:
+    """Which analyzers measured which content before, and which of them have to measure again."""
+
+    known: Mapping[str, bool]
+    asked: tuple[str, ...]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Digests({}, ("probe", "other")),
+        Digests({"probe": True}, ("other",)),
+        Digests({"probe": True, "other": False}, ("other",)),
+        Digests({"probe": False, "other": False}, ("probe", "other")),
+        Digests({"probe": True, "other": True}, ()),
+    ],
+)
+def test_who_measured_this_content_before_is_left_out(studio: Studio, case: Digests) -> None:
+    digest = studio.measure(Probe()).fingerprint.digest
+    studio.stages.clear()
+    one, other = Probe(), Probe(lambda audio: Measurement({"n": 1}), name="other", bases=("n",))
+    digests = {name: digest if same else "blake2b:another" for name, same in case.known.items()}
+    result = studio.measure(one, other, digests=digests)
+    assert tuple(probe.name for probe in (one, other) if probe.asked) == case.asked
+    assert tuple(result.entries) == case.asked
+    assert len(result.values) == len(case.asked)
+    assert result.fingerprint.digest == digest
+    assert (f"decoding {MIX}" in dict(studio.stages)) == bool(case.asked)
+
+
+def test_what_is_too_long_is_unmeasurable_and_not_decoded(studio: Studio) -> None:
+    probe = Probe(bases=("length", "pitch"))
+    result = studio.measure(probe, max_duration=0.2)
+    assert result.values == {}
+    assert result.unmeasurable.keys() == {"length", "pitch"}
+    assert all(reason.startswith("longer than ") for reason in result.unmeasurable.values())
+    assert result.entries["probe"].unmeasurable == result.unmeasurable
+    assert (probe.asked, result.audio_seconds) == ([], 0.0)
+
+
+def test_what_promises_too_much_is_not_read_to_learn_that(studio: Studio) -> None:
+    """A WAV of 3 GB and 5 h, nearly all of it a hole."""
+    song = studio.record()
+    whole = song.read_bytes()
+    size, data = 3_000_000_000, whole.index(b"data") + 4
+    song.write_bytes(whole[:data] + (size - data - 4).to_bytes(4, "little"))
+    os.truncate(song, size)
+    steps: list[None] = []
+    result = studio.measure(Probe(), on_progress=lambda: steps.append(None))
+    assert result.unmeasurable == {"length": "longer than 1 min"}
+    assert result.fingerprint.digest == ""
+    assert len(steps) < 100
+
+
+def test_what_is_known_is_compared_before_its_promise_is_judged(studio: Studio) -> None:
+    digest = studio.measure(Probe()).fingerprint.digest
+    result = studio.measure(Probe(), digests={"probe": digest}, max_duration=0.1)
+    assert (result.unmeasurable, result.entries) == ({}, {})
+
+
+def test_a_content_that_was_never_read_is_no_known_one(studio: Studio) -> None:
+    assert studio.measure(Probe(), digests={"probe": ""}).values == {"length": 0.25}
+
+
+# What an analyzer may answer
+
+
+class Note(StrEnum):
+    """A text of its own kind."""
+
+    C = "c"
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        (1.5, 1.5),
+        (-0.0, -0.0),
+        (3, 3),
+        (-(2**63), -(2**63)),
+        (2**64 - 1, 2**64 - 1),
+        (True, True),
+        ("C minor", "C minor"),
+        ("", ""),
+        (np.float64(-14.23), -14.23),
+        (np.str_("C"), "C"),
+        (Note.C, "c"),
+    ],
+)
+def test_values_are_written_as_plain_ones(studio: Studio, given: Value, written: Value) -> None:
+    (value,) = studio.measure(Probe(lambda audio: Measurement({"length": given}))).values.values()
+    assert (value, type(value)) == (written, type(written))
+
+
+def _raises(error: BaseException) -> Answer:
+    def answer(audio: Audio) -> Measurement:
+        raise error
+
+    return answer
+
+
+def _gives(value: Any) -> Answer:  # noqa: ANN401  # that is what is tried
+    return lambda audio: Measurement({"length": value})
+
+
+def _answers(answer: Any) -> Answer:  # noqa: ANN401  # that is what is tried
+    return lambda audio: answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (_raises(ValueError("no\nway")), r"failed: ValueError: no\x0away"),
+        (_raises(FileNotFoundError(2, "missing", "/models/caf\udce9")), r"missing: '/models/caf\udce9'"),
+        (_raises(OSError("caf\udce9")), r"failed: OSError: caf\xe9"),
+        (_raises(ValueError("\ud800")), r"failed: ValueError: \xed\xa0\x80"),
+        (_raises(MemoryError()), "failed: MemoryError: "),
+        (_raises(AnalyzerFaultError("by itself")), "failed: AnalyzerFaultError: by itself"),
+        (_raises(DamagedFileError("not for it to say")), "failed: DamagedFileError: not for it to say"),
+        (_raises(SourceChangedError("not for it to say")), "failed: SourceChangedError: not for it to say"),
+        (_answers(None), "gave NoneType and no measurement"),
+        (_answers({"length": 1.0}), "gave dict and no measurement"),
+        (_answers(Measurement({})), "promised ['length'] and gave []"),
+        (_answers(Measurement({"length": 1.0, "more": 1.0})), "promised ['length'] and gave ['length', 'more']"),
+        (_answers(Measurement({"lenght": 1.0})), "promised ['length'] and gave ['lenght']"),
+        (_answers(Measurement({"length": 1.0}, {"length": "silent"})), "gave ['length', 'length']"),
+        (_gives(float("nan")), "gave nan for length"),
+        (_gives(float("inf")), "gave inf for length"),
+        (_gives(float("-inf")), "gave -inf for length"),
+        (_gives(np.float64("nan")), "gave np.float64(nan) for length"),
+        (_gives(np.float32(1.0)), "gave np.float32(1.0) for length"),
+        (_gives(np.int64(1)), "gave np.int64(1) for length"),
+        (_gives(np.zeros(5)), "gave array([0., 0., 0., 0., 0.]) for length"),
+        (_gives(None), "gave None for length"),
+        (_gives([1.0]), "gave [1.0] for length"),
+        (_gives({"a": 1.0}), "gave {'a': 1.0} for length"),
+        (_gives(b"C"), "gave b'C' for length"),
+        (_gives(1j), "gave 1j for length"),
+        (_gives(2**64), "gave 18446744073709551616 for length"),
+        (_gives("caf\udce9"), r"gave 'caf\udce9' for length"),
+    ],
+)
+def test_a_fault_of_an_analyzer_is_its_own_and_can_be_told(studio: Studio, answer: Answer, why: str) -> None:
+    result = studio.measure(Probe(answer))
+    assert result.faults["probe"].startswith("analyzer probe ")
+    assert why in result.faults["probe"]
+    assert result.faults["probe"].encode()
+    assert (result.values, result.entries) == ({}, {})
+
+
+def test_a_reason_that_is_no_text_for_a_record_is_shown(studio: Studio) -> None:
+    result = studio.measure(Probe(lambda audio: Measurement({}, {"length": "no net at caf\udce9\n"})))
+    assert result.unmeasurable == {"length": r"no net at caf\xe9\x0a"}
+    assert result.entries["probe"].unmeasurable == result.unmeasurable
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1)])
+def test_what_is_to_end_the_process_does(studio: Studio, error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        studio.measure(Probe(_raises(error)))
+
+
+# The file
+
+
+@pytest.mark.parametrize(
+    ("changes", "how"),
+    [({"size": 1}, "size"), ({"mtime_ns": 1}, "time")],
+    ids=["another size", "another time"],
+)
+def test_a_file_that_is_not_what_was_listed_is_not_measured(studio: Studio, changes: dict[str, int], how: str) -> None:
+    known = studio.stamp(MIX)
+    stamp = FileStamp(known.name, changes.get("size", known.size), changes.get("mtime_ns", known.mtime_ns))
+    probe = Probe()
+    with pytest.raises(SourceChangedError, match=MIX):
+        studio.measure(probe, stamp=stamp)
+    assert probe.asked == []
+
+
+def test_a_file_that_is_not_there(studio: Studio) -> None:
+    with pytest.raises(FileNotFoundError):
+        studio.measure(Probe(), stamp=FileStamp(b"none.wav", 1, 1))
+
+
+def _replaced(path: Path) -> None:
+    shutil.copy2(path, path.with_name("new"))
+    path.with_name("new").rename(path)
+
+
+def _grown(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def _cut(path: Path) -> None:
+    os.truncate(path, 100)
+
+
+def _touched(path: Path) -> None:
+    os.utime(path, ns=(1, 1))
+
+
+def _removed(path: Path) -> None:
+    path.unlink()
+
+
+def _renamed(path: Path) -> None:
+    path.rename(path.with_name("drums.wav"))
+
+
+def _a_link_now(path: Path) -> None:
+    path.rename(path.with_name("elsewhere.wav"))
+    path.symlink_to("nowhere.wav")
+
+
+@pytest.mark.parametrize("happens", [_replaced, _grown, _cut, _touched, _removed, _renamed, _a_link_now])
+@pytest.mark.parametrize("when", ["decoding", "probe"])
+def test_what_moves_while_it_is_measured_gives_nothing(
+    studio: Studio, happens: Callable[[Path], None], when: str
+) -> None:
+    def report(doing: str) -> None:
+        if doing.startswith(when):
+            happens(studio.path / MIX)
+
+    with pytest.raises(SourceChangedError, match=MIX):
+        studio.measure(Probe(), report=report)
+
+
+@pytest.mark.parametrize(
+    "happens", [lambda path: path.chmod(0o600), lambda path: path.with_name("drums.wav").touch(), Path.read_bytes]
+)
+def test_what_is_no_change_of_the_file_hinders_nothing(studio: Studio, happens: Callable[[Path], object]) -> None:
+    result = studio.measure(Probe(), report=lambda doing: happens(studio.path / MIX))
+    assert result.values == {"length": 0.25}
+
+
+def _garbage(path: Path) -> None:
+    path.write_bytes(b"no sound at all" * 100)
+
+
+def _half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("spoil", [_garbage, _half, _empty])
+def test_a_damaged_file_is_told_and_no_analyzer_sees_it(studio: Studio, spoil: Callable[[Path], None]) -> None:
+    spoil(studio.path / MIX)
+    probe = Probe()
+    with pytest.raises(DamagedFileError):
+        studio.measure(probe)
+    assert probe.asked == []
+
+
+@pytest.mark.parametrize("spoil", [_garbage, _half])
+@pytest.mark.parametrize("happens", [_grown, _removed, _replaced])
+def test_a_file_that_is_still_being_written_is_not_called_damaged(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None], happens: Callable[[Path], None]
+) -> None:
+    spoil(studio.path / MIX)
+
+    def decoding(*arguments: Any) -> Audio:  # noqa: ANN401  # passed on
+        happens(studio.path / MIX)
+        return decode(*arguments)
+
+    monkeypatch.setattr(measure_module, "decode", decoding)
+    with pytest.raises(SourceChangedError):
+        studio.measure(Probe())
+
+
+def _dangling(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [(Path.mkdir, "is a directory"), (os.mkfifo, "is a FIFO"), (_dangling, "is a dangling link")],
+)
+def test_what_is_no_file_is_damaged(studio: Studio, make: Callable[[Path], None], why: str) -> None:
+    (studio.path / MIX).unlink()
+    make(studio.path / MIX)
+    with pytest.raises(DamagedFileError, match=why):
+        studio.measure(Probe(), stamp=FileStamp(MIX.encode(), -1, 1))
+
+
+def test_no_file_stays_open(studio: Studio) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    studio.measure(Probe())
+    for answer in (_raises(ValueError()), _gives(None)):
+        assert studio.measure(Probe(answer)).faults
+    _garbage(studio.path / MIX)
+    with pytest.raises(DamagedFileError):
+        studio.measure(Probe())
+    with pytest.raises(SourceChangedError):
+        studio.measure(Probe(), stamp=FileStamp(MIX.encode(), 1, 1))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
