@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from audiobatchd.scan.catalog.database import Catalog
-from audiobatchd.vocabulary.states import Attempt, FolderKey
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import Attempt
 from support.audio_files import make_track, tone, write_audio
 from support.plugins import install_analyzer
 from support.service import Service, configuration, eventually, features_of, machine_went_down, record_of, run, service

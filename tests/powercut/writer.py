@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from audiobatchd.core.provenance import Entry
 from audiobatchd.disk import record
-from audiobatchd.vocabulary.states import Fingerprint
+from audiobatchd.vocabulary.files import Fingerprint
 from support.at_work import at_work
 
 DATASET = "/mnt/dataset"

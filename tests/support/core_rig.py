@@ -12,7 +12,8 @@ from audiobatchd.core.messages import Job, Ready, Result
 from audiobatchd.core.plan import Limits, Plan
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.plugin_api import FULL_MIX, feature_name
-from audiobatchd.vocabulary.states import ROLES, FileStamp, FolderKey, Outcome, WalkKind
+from audiobatchd.vocabulary.files import ROLES, FileStamp, FolderKey
+from audiobatchd.vocabulary.states import Outcome, WalkKind
 
 DATASET = "/music"
 SETTLE = 5.0

@@ -20,7 +20,7 @@ from audiobatchd.core.provenance import Entry
 from audiobatchd.disk import record
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.plugin_api import Value
-from audiobatchd.vocabulary.states import Fingerprint
+from audiobatchd.vocabulary.files import Fingerprint
 from support.at_work import at_work
 
 DONE, TOLD, UNFORESEEN = 0, 1, 2

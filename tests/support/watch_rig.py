@@ -12,9 +12,10 @@ import pytest
 
 from audiobatchd.core.discovery import enters
 from audiobatchd.core.events import Event, FolderHint, FolderTouched, TreeAppeared, TreeVanished, WatchLost
-from audiobatchd.scan.watch import Watches
+from audiobatchd.scan.watch.contract import WatchTerms
 from audiobatchd.scan.watch.inotify import Instance
-from audiobatchd.vocabulary.states import WatchMode, WatchReport, WatchTerms
+from audiobatchd.scan.watch.watches import Watches
+from audiobatchd.vocabulary.states import WatchMode, WatchReport
 from support.service import eventually
 
 ROOT = os.geteuid() == 0

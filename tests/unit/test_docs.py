@@ -37,7 +37,8 @@ from audiobatchd.core.slot import SlotState
 from audiobatchd.models.manifest import MODELS
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer, Settings
 from audiobatchd.service import journal, log
-from audiobatchd.vocabulary.states import ROLES, DatasetState, Fingerprint, FolderState, NearMiss, Outcome
+from audiobatchd.vocabulary.files import ROLES, Fingerprint, NearMiss
+from audiobatchd.vocabulary.states import DatasetState, FolderState, Outcome
 from audiobatchd.worker.process.analyzers import make
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from audiobatchd.audio.flac import audio_offset
 from audiobatchd.audio.tags import leading_tags
 from audiobatchd.audio.window import Excerpt, FileWindow
 from audiobatchd.errors import DamagedFileError
-from audiobatchd.vocabulary.states import FileStamp, in_64_bits
+from audiobatchd.vocabulary.files import FileStamp, in_64_bits
 
 _BLOCK = 1 << 20
 _DIGEST_BYTES = 16

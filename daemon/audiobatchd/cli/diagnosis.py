@@ -21,9 +21,10 @@ from audiobatchd.core.dataset import BARRED
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.scan.watch import limits
+from audiobatchd.vocabulary.files import NearMiss
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import counted, sized
-from audiobatchd.vocabulary.states import DatasetState, FolderState, NearMiss
+from audiobatchd.vocabulary.states import DatasetState, FolderState
 
 NEEDED = ("numpy", "scipy", "av", "soxr", "msgspec", "watchdog", "aiohttp", "psutil")
 WELCOME = {"essentia-tensorflow": "rhythm, danceability and atonality need it: pip install essentia-tensorflow"}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta, Struct
 
-from audiobatchd.vocabulary.states import NearMiss
+from audiobatchd.vocabulary.files import NearMiss
 
 if TYPE_CHECKING:
     from audiobatchd.locks.upkeep import CleanUp

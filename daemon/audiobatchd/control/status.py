@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from audiobatchd.vocabulary.states import Attempt, DatasetState, FolderState, NearMiss
+from audiobatchd.vocabulary.files import NearMiss
+from audiobatchd.vocabulary.states import Attempt, DatasetState, FolderState
 
 
 class WorkerStatus(Struct, frozen=True):

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from audiobatchd.core.assessment import FileMemory
 from audiobatchd.core.messages import Job
-from audiobatchd.vocabulary.states import Attempt, Cause, FolderKey, WalkKind
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import Attempt, Cause, WalkKind
 
 Field = str | int | float
 

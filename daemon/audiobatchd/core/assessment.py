@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from audiobatchd.core.provenance import Entry
-from audiobatchd.vocabulary.states import FileStamp
+from audiobatchd.vocabulary.files import FileStamp
 
 
 class Offer(Struct, frozen=True):

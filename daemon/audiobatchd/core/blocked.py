@@ -6,7 +6,7 @@ each is looked at now and then, all together in bounded number.
 
 from __future__ import annotations
 
-from audiobatchd.vocabulary.states import FolderKey
+from audiobatchd.vocabulary.files import FolderKey
 
 EVERY = 10.0
 """Seconds between two looks at one folder, at least."""

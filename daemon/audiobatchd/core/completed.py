@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audiobatchd.vocabulary.states import FolderKey
+from audiobatchd.vocabulary.files import FolderKey
 
 _BITS = 2
 _MASK = (1 << _BITS) - 1

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from audiobatchd.core.events import Walked
 from audiobatchd.core.messages import Result
+from audiobatchd.vocabulary.files import FolderKey, NearMiss
 from audiobatchd.vocabulary.names import shown
-from audiobatchd.vocabulary.states import Cause, DatasetState, FolderKey, NearMiss, Outcome, WalkKind
+from audiobatchd.vocabulary.states import Cause, DatasetState, Outcome, WalkKind
 
 LOOK_AGAIN = 5.0
 """Seconds between two looks at a root, whether it is there or not."""

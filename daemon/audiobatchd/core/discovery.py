@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from audiobatchd.plugin_api import FULL_MIX
-from audiobatchd.vocabulary.states import EXTENSIONS, ROLES, UNREAD_EXTENSIONS
+from audiobatchd.vocabulary.files import EXTENSIONS, ROLES, UNREAD_EXTENSIONS
 
 NEVER_ENTERED = frozenset({"crops", "@eaDir", "lost+found", ".stfolder"})
 _RSYNC_SUFFIX = 6

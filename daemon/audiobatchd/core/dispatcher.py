@@ -26,7 +26,8 @@ from audiobatchd.core.reports import News
 from audiobatchd.core.rounds import Rounds
 from audiobatchd.core.slot import Assignment, Slot, SlotState
 from audiobatchd.core.tally import Tally
-from audiobatchd.vocabulary.states import Attempt, Cause, DatasetState, FolderKey, FolderState, Outcome, in_one_line
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import Attempt, Cause, DatasetState, FolderState, Outcome, in_one_line
 
 _USAGE = 2
 _SIGKILL = 9

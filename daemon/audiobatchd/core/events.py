@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from audiobatchd.core.messages import FromWorker
 from audiobatchd.core.plan import Plan
 from audiobatchd.core.readings import Reading
-from audiobatchd.vocabulary.states import Cause, FolderKey, NearMiss, WalkKind, WatchReport
+from audiobatchd.vocabulary.files import FolderKey, NearMiss
+from audiobatchd.vocabulary.states import Cause, WalkKind, WatchReport
 
 OUT_OF_MEMORY = "killed by the kernel, out of memory"
 """How a worker ended that was in the way when memory was short."""

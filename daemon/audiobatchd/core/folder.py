@@ -8,7 +8,8 @@ from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import FileMemory
 from audiobatchd.core.queue import Lane
 from audiobatchd.core.settle import Settling
-from audiobatchd.vocabulary.states import Cause, FolderKey, FolderState, in_one_line
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import Cause, FolderState, in_one_line
 
 
 @dataclass(slots=True)

@@ -18,7 +18,8 @@ from audiobatchd.core.plan import Limits
 from audiobatchd.core.queue import Lane, Queue
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.settle import Settling
-from audiobatchd.vocabulary.states import TO_DO, TROUBLED, Cause, FolderKey, FolderState, Outcome, in_one_line
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import TO_DO, TROUBLED, Cause, FolderState, Outcome, in_one_line
 
 _LOCKED_RETRY = (5.0, 60.0)
 _RESTLESS_READINGS = 30

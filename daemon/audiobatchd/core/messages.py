@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from audiobatchd.core.assessment import FileMemory, Offer, Policy
 from audiobatchd.plugin_api import Value
-from audiobatchd.vocabulary.states import RECORD_LIMIT, Cause, Outcome
+from audiobatchd.vocabulary.files import RECORD_LIMIT
+from audiobatchd.vocabulary.states import Cause, Outcome
 
 PACKET_LIMIT = 192 * 1024
 """No message is longer; a datagram socket's default buffer holds it."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from audiobatchd.core.discovery import Contents
 from audiobatchd.plugin_api import FULL_MIX
+from audiobatchd.vocabulary.files import MissKind, NearMiss
 from audiobatchd.vocabulary.names import shown
-from audiobatchd.vocabulary.states import MissKind, NearMiss
 
 
 @dataclass(frozen=True)

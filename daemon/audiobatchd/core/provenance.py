@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from audiobatchd.errors import RecordError
+from audiobatchd.vocabulary.files import Fingerprint
 from audiobatchd.vocabulary.quantities import exact_size
-from audiobatchd.vocabulary.states import Fingerprint
 
 KEY = "_audiobatch"
 FORMAT = 1

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from audiobatchd.vocabulary.states import FolderKey
+from audiobatchd.vocabulary.files import FolderKey
 
 
 class Lane(StrEnum):

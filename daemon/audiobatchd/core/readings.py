@@ -7,7 +7,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from audiobatchd.core.assessment import FileMemory
-from audiobatchd.vocabulary.states import FolderKey
+from audiobatchd.vocabulary.files import FolderKey
 
 
 class Finding(StrEnum):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from audiobatchd.core import actions as do
 from audiobatchd.core.folder import Folder
-from audiobatchd.vocabulary.states import FolderKey, FolderState
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import FolderState
 
 
 class News:

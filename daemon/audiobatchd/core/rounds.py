@@ -11,7 +11,8 @@ from audiobatchd.core.ledger import Ledger
 from audiobatchd.core.lifecycle import Lifecycle
 from audiobatchd.core.plan import Plan
 from audiobatchd.core.reports import News
-from audiobatchd.vocabulary.states import Cause, FolderKey, WalkKind
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import Cause, WalkKind
 
 _WALK_SOON = 2.0
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from audiobatchd.core.assessment import Assessment, Due, Facts, Offer, Policy, assess
 from audiobatchd.core.provenance import Entry
-from audiobatchd.vocabulary.states import FileStamp, Fingerprint
+from audiobatchd.vocabulary.files import FileStamp, Fingerprint
 
 _STAMP = FileStamp(b"", 0, 0)
 _FINGERPRINT = Fingerprint("", 0, 0, "")

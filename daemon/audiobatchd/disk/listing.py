@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from audiobatchd.core.discovery import Contents, Name, companions, contents
+from audiobatchd.vocabulary.files import FileStamp, in_64_bits
 from audiobatchd.vocabulary.names import folder_at
-from audiobatchd.vocabulary.states import FileStamp, in_64_bits
 
 _JUST_NOW = 60_000_000_000
 """In ns: the tick of a file system's clock (FAT: two seconds) and how far a server's clock may be behind ours."""

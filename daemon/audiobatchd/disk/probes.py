@@ -17,8 +17,8 @@ from audiobatchd.core import actions as do
 from audiobatchd.core.dataset import NO_ANSWER
 from audiobatchd.core.events import Event, Probed, Short
 from audiobatchd.disk import filesystems, inquiry
+from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.names import folder_at
-from audiobatchd.vocabulary.states import FolderKey
 
 PATIENCE = 8.0
 """Seconds that a disk has to answer; one that was asleep takes some to turn."""

@@ -26,8 +26,8 @@ from audiobatchd.disk.members import MalformedError, Member, is_nothing, members
 from audiobatchd.disk.rights import Rights
 from audiobatchd.errors import RecordError, UnclearRecordError, UnfitFileError
 from audiobatchd.vocabulary import quantities
+from audiobatchd.vocabulary.files import RECORD_LIMIT
 from audiobatchd.vocabulary.names import shown
-from audiobatchd.vocabulary.states import RECORD_LIMIT
 
 TEMPORARY_PREFIX = ".audiobatch-"
 TEMPORARY_SUFFIX = ".tmp"

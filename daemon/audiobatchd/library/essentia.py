@@ -13,8 +13,8 @@ from audiobatchd.disk.record import opened
 from audiobatchd.errors import AnalyzerFaultError, AnalyzerUnavailableError, UnmeasurableError
 from audiobatchd.library.tracks import Folder
 from audiobatchd.plugin_api import FULL_MIX, Value
+from audiobatchd.vocabulary.files import FileStamp, in_64_bits
 from audiobatchd.vocabulary.names import shown
-from audiobatchd.vocabulary.states import FileStamp, in_64_bits
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.measure import measure
 

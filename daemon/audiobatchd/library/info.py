@@ -22,8 +22,8 @@ from audiobatchd.disk.members import decoded, is_nothing
 from audiobatchd.errors import RecordError
 from audiobatchd.library.tracks import Folder, absolute
 from audiobatchd.locks.folder_lock import FolderLock, held_here
+from audiobatchd.vocabulary.files import ROLES
 from audiobatchd.vocabulary.names import shown
-from audiobatchd.vocabulary.states import ROLES
 from audiobatchd.worker.process.analyzers import make
 
 _BUDGET = 60.0

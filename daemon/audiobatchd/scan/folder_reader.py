@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -25,42 +25,14 @@ from audiobatchd.disk.listing import Listing, is_bare, is_link_below, openness, 
 from audiobatchd.errors import RecordError, UnclearRecordError
 from audiobatchd.scan.catalog.database import Catalog, FolderMemory
 from audiobatchd.scan.catalog.sightings import Sighting, Sightings
+from audiobatchd.scan.watch.contract import Entering, NoWatch
+from audiobatchd.vocabulary.files import RECORD_LIMIT, FileStamp, FolderKey
 from audiobatchd.vocabulary.names import folder_at, shown
-from audiobatchd.vocabulary.states import RECORD_LIMIT, Cause, FileStamp, FolderKey
+from audiobatchd.vocabulary.states import Cause
 
 _Result = TypeVar("_Result")
 _MANY_KEYS = 1000
 """More keys than that of one record are not kept in the catalog."""
-
-
-class Entering(Protocol):
-    """Who wants to know which directories are listed: the watch on them."""
-
-    def enter(self, root: str, path: str, *, leaf: bool | None, hot: bool = False) -> bool:
-        """A directory is about to be listed; `leaf`: whether it is known to have no directories.
-
-        `hot`: something happens in it now.
-        """
-
-    def listed(self, root: str, path: str, *, leaf: bool) -> None:
-        """It has been."""
-
-    def forget(self, root: str, path: str) -> None:
-        """It is gone."""
-
-
-class NobodyEntering:
-    """Nothing is watched."""
-
-    def enter(self, root: str, path: str, *, leaf: bool | None, hot: bool = False) -> bool:  # noqa: ARG002  # see `Entering`
-        """See `Entering`."""
-        return False
-
-    def listed(self, root: str, path: str, *, leaf: bool) -> None:
-        """See `Entering`."""
-
-    def forget(self, root: str, path: str) -> None:
-        """See `Entering`."""
 
 
 def _impatient(error: OSError) -> None:
@@ -68,7 +40,7 @@ def _impatient(error: OSError) -> None:
 
 
 @dataclass(frozen=True)
-class Scanner:
+class FolderReader:
     """Reads folders of one dataset on the terms of these `offers` and this `policy`.
 
     A track folder without a file named `marker`, where one is set, is still on its way. `short` is told when this
@@ -82,7 +54,7 @@ class Scanner:
     alone: bool
     catalog: Catalog
     marker: str | None = None
-    watch: Entering = field(default_factory=NobodyEntering)
+    watch: Entering = field(default_factory=NoWatch)
     short: Callable[[OSError], None] = _impatient
     record_limit: int = RECORD_LIMIT
     """Bytes that a record may have."""
@@ -116,7 +88,7 @@ class Scanner:
 
     def peek(self, path: str) -> Reading:
         """See `read`; for a question, which leaves no trace: a folder that the core has not heard of stays unknown."""
-        unnoticed = replace(self, watch=NobodyEntering())
+        unnoticed = replace(self, watch=NoWatch())
         return unnoticed.look_at(path, Sightings(self.catalog).recall(self.root, [path]).get(path))[0]
 
     def look_at(self, path: str, old: Sighting | None) -> tuple[Reading, Sighting | None, tuple[Miss, ...] | None]:

@@ -15,8 +15,8 @@ from audiobatchd.disk.listing import read_folder, read_names, walk
 from audiobatchd.disk.record import Record
 from audiobatchd.errors import RecordError
 from audiobatchd.locks.observer import is_locked
+from audiobatchd.vocabulary.files import RECORD_LIMIT
 from audiobatchd.vocabulary.names import folder_at, folder_shown, shown
-from audiobatchd.vocabulary.states import RECORD_LIMIT
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,11 @@ from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.disk.listing import Listing, is_bare, is_link_below
 from audiobatchd.scan.catalog.sightings import Sighting, Sightings
-from audiobatchd.scan.folder_reader import Scanner
+from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import sign_of_life
+from audiobatchd.vocabulary.files import FolderKey, NearMiss, in_64_bits
 from audiobatchd.vocabulary.names import shown
-from audiobatchd.vocabulary.states import FolderKey, NearMiss, WalkKind, in_64_bits
+from audiobatchd.vocabulary.states import WalkKind
 
 _BATCH = 64
 _PASS_BATCH = 512
@@ -38,7 +39,7 @@ Deliver = Callable[[WalkRead], None]
 
 
 def walk(
-    scanner: Scanner,
+    scanner: FolderReader,
     paths: tuple[str, ...],
     deliver: Deliver,
     *,
@@ -98,14 +99,14 @@ def _why_missing(root: str, place: str, error: OSError) -> str:
     return "" if place == root else f"it leads to {shown(place)}, where there is no directory"
 
 
-def _is_strange(scanner: Scanner) -> bool:
+def _is_strange(scanner: FolderReader) -> bool:
     """Whether none of the folders that were known is there; of very many only so many are looked for."""
     known = (each for each in Sightings(scanner.catalog).all(scanner.root) if each.finding is not Finding.GONE)
     looked_for = list(islice(known, _LOOKED_FOR))
     return bool(looked_for) and not any(Path(scanner.folder(each.path)).is_dir() for each in looked_for)
 
 
-def _holds_anything(scanner: Scanner) -> bool:
+def _holds_anything(scanner: FolderReader) -> bool:
     try:
         return not scanner.in_plenty(partial(is_bare, scanner.place))
     except OSError:
@@ -119,7 +120,7 @@ class _RootLostError(Exception):
 class _Walk:
     """One walk on its way: what it came by, and what has not yet been delivered."""
 
-    def __init__(self, scanner: Scanner, deliver: Deliver, *, hurried: bool, hot: bool) -> None:
+    def __init__(self, scanner: FolderReader, deliver: Deliver, *, hurried: bool, hot: bool) -> None:
         self._scanner = scanner
         self._sightings = Sightings(scanner.catalog)
         self._deliver = deliver

@@ -21,7 +21,7 @@ from audiobatchd.errors import AlreadyRunningError
 from audiobatchd.locks.kernel import holding_process
 from audiobatchd.scan.catalog.database import Catalog
 from audiobatchd.scan.readers import in_a_thread
-from audiobatchd.scan.watch import Watches
+from audiobatchd.scan.watch.watches import Watches
 from audiobatchd.service import log
 from audiobatchd.service.answers import metrics as metrics_file
 from audiobatchd.service.answers.metrics import Metrics

@@ -12,11 +12,11 @@ import stat
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -46,13 +46,15 @@ from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import Patience
 from audiobatchd.scan.catalog.database import Catalog, FolderMemory, Note
 from audiobatchd.scan.catalog.sightings import Sightings
-from audiobatchd.scan.folder_reader import Entering, NobodyEntering, Scanner
+from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import Hands, Readers, sign_of_life
 from audiobatchd.scan.walks import walk
+from audiobatchd.scan.watch.contract import NoWatch, Watching, WatchTerms
 from audiobatchd.service import log
 from audiobatchd.service.clock import Clock
+from audiobatchd.vocabulary.files import RECORD_LIMIT, FolderKey
 from audiobatchd.vocabulary.names import folder_at, shown
-from audiobatchd.vocabulary.states import RECORD_LIMIT, Attempt, Cause, FolderKey, WalkKind, WatchReport, WatchTerms
+from audiobatchd.vocabulary.states import Attempt, Cause, WalkKind, WatchReport
 
 _READERS = 4
 """So many folders of one dataset are read at once."""
@@ -64,31 +66,6 @@ _MOMENT = 1.0
 _OVER = object()
 _UNWATCHED = WatchReport(False, "only walks see changes")
 _T = TypeVar("_T")
-
-
-class Watching(Entering, Protocol):
-    """What tells of changes in the datasets, as far as it can: `watch`, or a script of events."""
-
-    def listen(self, post: Callable[[Event], None]) -> None:
-        """From now on hand events to `post`, from any thread."""
-
-    def replace(self, terms: Mapping[str, WatchTerms]) -> None:
-        """These are the datasets from now on; the watch on others ends."""
-
-    def ensure(self, root: str, *, renew: bool) -> bool:
-        """See to it that the dataset's root, as it is now, is watched, if it can be. Called in a thread before a walk.
-
-        `renew`: anew, although it seems to be as it should. Returns whether there was a root.
-        """
-
-    def look(self, root: str) -> bool:
-        """Try again what could not be watched; whether the root is watched from now on, and was not."""
-
-    def report(self, root: str) -> WatchReport:
-        """How changes in the dataset are found."""
-
-    def stop(self) -> None:
-        """Tell no more."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +80,7 @@ class Terms:
     """Bytes that a worker may have."""
 
 
-class Errands:
+class DiskTasks:
     """All threads of one daemon. `post` takes an event from any of them; `waiting` is how many are not yet handled.
 
     `own` tells whether a process on this machine is, or was, a worker of this daemon.
@@ -295,14 +272,14 @@ class Errands:
         """How many bytes a record in a dataset of ours may have."""
         return self._terms[dataset].record_limit
 
-    def scanner(self, dataset: str) -> Scanner | None:
+    def scanner(self, dataset: str) -> FolderReader | None:
         """What looks at folders on the terms of now; None where the dataset is no longer one."""
         terms = self._terms.get(dataset)
         if terms is None:
             return None
         settings = terms.dataset
-        watch = self._watches or NobodyEntering()
-        return Scanner(
+        watch = self._watches or NoWatch()
+        return FolderReader(
             dataset,
             self._offers,
             terms.policy,

@@ -1,4 +1,4 @@
-"""The configuration, in the words of those who go by it: the core's plan and memory, the terms of the errands."""
+"""The configuration, in the words of those who go by it: the core's plan and memory, the terms of the disk_tasks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The daemon at work: one event loop that takes events off one queue, asks the core what follows, and does it.
 
-Nothing here blocks: what touches a disk is an errand (`errands`), done in threads. Nothing here decides.
+Nothing here blocks: what touches a disk is an errand (`disk_tasks`), done in threads. Nothing here decides.
 
 asyncio's traps on the way: a handler of `add_signal_handler` runs in the loop and only enqueues; an exception in a
 task is lost unless asked for, so every task reports; `Queue.put_nowait` belongs to the loop's thread alone.
@@ -33,10 +33,11 @@ from audiobatchd.errors import ConfigError, UsageError
 from audiobatchd.locks import oom
 from audiobatchd.scan.catalog.database import Catalog
 from audiobatchd.scan.readers import in_a_thread
+from audiobatchd.scan.watch.contract import Watching
 from audiobatchd.service import log
 from audiobatchd.service.answers.status import Overview
 from audiobatchd.service.clock import Clock
-from audiobatchd.service.disk_tasks import Errands, Watching
+from audiobatchd.service.disk_tasks import DiskTasks
 from audiobatchd.service.planning import memory_of, plan_of, terms_of, to_walk_again
 from audiobatchd.vocabulary.states import Cause, Mode
 from audiobatchd.worker.pool import Pool
@@ -132,9 +133,9 @@ class Supervisor:
         return self._config
 
     @property
-    def errands(self) -> Errands:
+    def disk_tasks(self) -> DiskTasks:
         """What works at the disks while `run` does."""
-        return self._errands
+        return self._disk_tasks
 
     def may_change(self, uid: int) -> bool:
         """Whether this user may have the daemon do something."""
@@ -176,7 +177,7 @@ class Supervisor:
         settings = worker_settings(config, self._source.model_directories(config))
         anew, self._worker_settings = settings != self._worker_settings, settings
         self._pool.replan(settings)
-        self._errands.take_terms(terms_of(config, self._policy), self._watches)
+        self._disk_tasks.take_terms(terms_of(config, self._policy), self._watches)
         plan = plan_of(config, self._policy, self._mode)
         self._queue.put_nowait(Replanned(plan, anew, to_walk_again(before, config)))
 
@@ -186,12 +187,14 @@ class Supervisor:
         """Work until told to stop, or until the one pass is over; the exit code."""
         self._loop = asyncio.get_running_loop()
         self._pool = Pool(self._worker_settings, self._queue.put_nowait)
-        self._errands = Errands(self._catalog, self._clock, self._post, self._queue.qsize, self._fail, self._pool.owns)
+        self._disk_tasks = DiskTasks(
+            self._catalog, self._clock, self._post, self._queue.qsize, self._fail, self._pool.owns
+        )
         self._probes = Probes(self._queue.put_nowait)
         if self._watches:
             self._watches.listen(self._post)
-        self._errands.take_offers(self.core.offers or ())
-        self._errands.take_terms(terms_of(self._config, self._policy), self._watches)
+        self._disk_tasks.take_offers(self.core.offers or ())
+        self._disk_tasks.take_terms(terms_of(self._config, self._policy), self._watches)
         self._catch_signals()
         self._start(self._show())
         self._start(self._measure())
@@ -210,7 +213,7 @@ class Supervisor:
                 task.cancel()
             self._probes.stop()
             with suppress(RuntimeError):  # no thread is left: then these are left behind as they are
-                await in_a_thread(self._errands.stop)
+                await in_a_thread(self._disk_tasks.stop)
         self._update_views()
         return self._code
 
@@ -229,7 +232,7 @@ class Supervisor:
 
     def _handle(self, event: Event) -> None:
         self._perform(self.core.handle(event, self._time()))
-        self._errands.take_offers(self.core.offers or ())
+        self._disk_tasks.take_offers(self.core.offers or ())
 
     def _time(self) -> float:
         """The time now, by which all deadlines go; asked for at every turn and with every event.
@@ -253,31 +256,31 @@ class Supervisor:
                 case do.SendJob(slot, job):
                     self._pool.send(slot, job)
                 case do.ReadFolder(key):
-                    self._errands.read(key)
+                    self._disk_tasks.read(key)
                 case do.WalkTree():
-                    self._errands.walk(action)
+                    self._disk_tasks.walk(action)
                 case do.LookAtRoot(dataset):
-                    self._errands.look_at_root(dataset)
+                    self._disk_tasks.look_at_root(dataset)
                 case do.ReapLocks():
-                    self._errands.reap(action)
+                    self._disk_tasks.reap(action)
                 case do.Probe(cause=Cause.HANG):
                     self._probes.start(action)
                 case do.CountMisses(dataset):
-                    self._errands.count_misses(dataset)
+                    self._disk_tasks.count_misses(dataset)
                 case do.Probe():
-                    self._errands.probe(action)
+                    self._disk_tasks.probe(action)
                 case do.Remember():
-                    self._errands.remember(action)
+                    self._disk_tasks.remember(action)
                 case do.Forget():
-                    self._errands.forget(action)
+                    self._disk_tasks.forget(action)
                 case do.NoteRoot():
-                    self._errands.note_root(action)
+                    self._disk_tasks.note_root(action)
                 case do.KeepPause():
-                    self._errands.keep_pause(action)
+                    self._disk_tasks.keep_pause(action)
                 case do.KeepAttempt(key, attempt):
-                    self._errands.keep(key, attempt)
+                    self._disk_tasks.keep(key, attempt)
                 case do.Tidy(key):
-                    self._errands.tidy(key)
+                    self._disk_tasks.tidy(key)
                 case do.Report():
                     log.report(action)
                 case do.AnnounceReady():
@@ -368,15 +371,15 @@ class Supervisor:
             await asyncio.sleep(_PULSE)
             now = self._clock.monotonic()
             asleep = workers.measured({pid: f"/proc/{pid}" for pid in self._pool.pids()}, now)
-            at_work = self._errands.at_work()
+            at_work = self._disk_tasks.at_work()
             waiting: dict[str, float] = {}
             for number, seconds in threads.measured({each: f"/proc/self/task/{each}" for each in at_work}, now).items():
                 path = at_work[number]
                 waiting[path] = max(seconds, waiting.get(path, 0.0))
             self._queue.put_nowait(WorkersMeasured(self._pool.resident(), asleep, waiting, oom.limit()))
-            self._errands.again()
+            self._disk_tasks.again()
             if self._catalog.trouble:
-                self._errands.mend_catalog()
+                self._disk_tasks.mend_catalog()
 
     def _update_views(self) -> None:
         if self._views:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
-from audiobatchd.vocabulary.states import NearMiss
+from audiobatchd.vocabulary.files import NearMiss
 
 
 class BatchStats(TypedDict):

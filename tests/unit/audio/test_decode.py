@@ -16,7 +16,7 @@ from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import SourceFile, digest
 from audiobatchd.errors import UnmeasurableError
 from audiobatchd.plugin_api import Audio
-from audiobatchd.vocabulary.states import EXTENSIONS
+from audiobatchd.vocabulary.files import EXTENSIONS
 from support.audio_files import CONTAINERS, Samples, music, path_of, quantized, tone, write_audio
 
 Decoded = Callable[[Path], Audio]

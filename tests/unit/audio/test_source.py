@@ -17,7 +17,7 @@ import pytest
 from audiobatchd.audio import source as room
 from audiobatchd.audio.source import SourceFile, digest, open_source
 from audiobatchd.errors import DamagedFileError
-from audiobatchd.vocabulary.states import FileStamp
+from audiobatchd.vocabulary.files import FileStamp
 from support.audio_files import path_of, tone, write_audio
 
 Opened = Callable[[Path], SourceFile]

@@ -10,7 +10,7 @@ import pytest
 
 from audiobatchd.core.assessment import Assessment, Due, Facts, FileMemory, Offer, Policy, assess, judges
 from audiobatchd.core.provenance import Entry
-from audiobatchd.vocabulary.states import FileStamp, Fingerprint
+from audiobatchd.vocabulary.files import FileStamp, Fingerprint
 from support.core_rig import offer, stamp
 
 MIX = stamp()

@@ -7,7 +7,8 @@ import pytest
 from audiobatchd.core.blocked import EVERY, PORTION, Blocked
 from audiobatchd.core.events import PauseAsked, WalkRead
 from audiobatchd.core.readings import Finding
-from audiobatchd.vocabulary.states import FolderKey, FolderState, Outcome
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import FolderState, Outcome
 from support.core_rig import DATASET, Rig, jobs, key, reading, reads, reports
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from audiobatchd.core.discovery import Contents, Name, contents, is_relevant, is_temporary
-from audiobatchd.vocabulary.states import EXTENSIONS
+from audiobatchd.vocabulary.files import EXTENSIONS
 
 
 def files(*names: str, directories: tuple[str, ...] = (), links: tuple[str, ...] = ()) -> Contents:

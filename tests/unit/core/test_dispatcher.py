@@ -17,7 +17,8 @@ from audiobatchd.core.plan import Memory
 from audiobatchd.core.queue import Lane
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import SlotState
-from audiobatchd.vocabulary.states import DatasetState, FolderState, MissKind, NearMiss, Outcome, WalkKind
+from audiobatchd.vocabulary.files import MissKind, NearMiss
+from audiobatchd.vocabulary.states import DatasetState, FolderState, Outcome, WalkKind
 from support.core_rig import (
     DATASET,
     MISSING_ROOT,

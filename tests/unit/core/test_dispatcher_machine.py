@@ -27,7 +27,8 @@ from audiobatchd.core.messages import Job, Ready, Result
 from audiobatchd.core.plan import Plan
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import SlotState
-from audiobatchd.vocabulary.states import Cause, FolderKey, FolderState, Outcome, WalkKind
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import Cause, FolderState, Outcome, WalkKind
 from support.core_rig import SETTLE, offer, plan, reading, stamp, walked
 
 DATASETS = ("/a", "/b")
@@ -245,7 +246,7 @@ class World(RuleBasedStateMachine):
         self.handle(on.FolderRead(self.made.pop(key)))
 
     def read(self, key: FolderKey) -> Reading:
-        """What `errands` answers; of a dataset that is not ours any more nothing is known."""
+        """What `disk_tasks` answers; of a dataset that is not ours any more nothing is known."""
         if key.dataset not in self.core.datasets:
             return reading(key.path, Finding.GONE, dataset=key.dataset)
         self.sighted[key] = self.disk[key].content

@@ -14,7 +14,8 @@ from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.messages import Result
 from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding
-from audiobatchd.vocabulary.states import Cause, DatasetState, FolderKey, FolderState, Outcome, WalkKind, WatchReport
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState, Outcome, WalkKind, WatchReport
 from support.core_rig import DATASET, SETTLE, Rig, came_by, jobs, key, only, plan, reading, reports, walked
 
 NAMES = "ABCDEFGHIJKL"

@@ -13,7 +13,8 @@ from audiobatchd.core.ledger import Ledger
 from audiobatchd.core.messages import Result
 from audiobatchd.core.plan import Limits
 from audiobatchd.core.readings import Finding, Reading
-from audiobatchd.vocabulary.states import FolderKey, FolderState, Outcome
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import FolderState, Outcome
 from support.core_rig import DATASET, key, reading, stamp
 
 SETTLE = 5.0

@@ -6,7 +6,7 @@ import pytest
 
 from audiobatchd.core.discovery import Name, contents
 from audiobatchd.core.near_misses import Miss, Tally, misses_in
-from audiobatchd.vocabulary.states import UNREAD_EXTENSIONS, MissKind
+from audiobatchd.vocabulary.files import UNREAD_EXTENSIONS, MissKind
 
 
 def missed(path: str, *files: str, links: tuple[str, ...] = ()) -> tuple[Miss, ...]:

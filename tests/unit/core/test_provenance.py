@@ -10,7 +10,7 @@ from msgspec import Raw
 from audiobatchd.core import provenance
 from audiobatchd.core.provenance import Entry, Provenance
 from audiobatchd.errors import RecordError
-from audiobatchd.vocabulary.states import Fingerprint
+from audiobatchd.vocabulary.files import Fingerprint
 
 MIX = Fingerprint("full_mix.flac", 1000, 1, "flac:00")
 ENTRY = Entry(fingerprint=MIX, version=1)

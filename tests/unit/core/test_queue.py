@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from audiobatchd.core.queue import Lane, Queue
-from audiobatchd.vocabulary.states import FolderKey
+from audiobatchd.vocabulary.files import FolderKey
 
 Push = tuple[str, bool]
 

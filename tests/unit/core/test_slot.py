@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from audiobatchd.core.slot import Assignment, Slot, SlotState
-from audiobatchd.vocabulary.states import FolderKey
+from audiobatchd.vocabulary.files import FolderKey
 
 JOB = Assignment(7, FolderKey("/music", "Song"), timeout=600.0, factor=4.0)
 

@@ -14,7 +14,7 @@ from audiobatchd.core import discovery
 from audiobatchd.core.discovery import Contents, Name
 from audiobatchd.disk import listing as dataset
 from audiobatchd.disk.listing import read_folder
-from audiobatchd.vocabulary.states import FileStamp
+from audiobatchd.vocabulary.files import FileStamp
 
 ROOT = os.geteuid() == 0
 EARLIER = 1_700_000_000_000_000_000

@@ -20,7 +20,8 @@ from audiobatchd.disk.probes import Probes, Sleepers
 from audiobatchd.locks import kernel
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.scan.readers import in_a_thread
-from audiobatchd.vocabulary.states import Cause, FolderKey
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import Cause
 from support.hanging_mount import HangingMount, hanging_mount, why_not
 from support.service import eventually
 

@@ -27,7 +27,7 @@ from audiobatchd.disk import record, rights
 from audiobatchd.disk.rights import Rights
 from audiobatchd.errors import LockLostError, RecordError
 from audiobatchd.plugin_api import Value
-from audiobatchd.vocabulary.states import Fingerprint
+from audiobatchd.vocabulary.files import Fingerprint
 from support.raw_records import raw_values, tight
 
 NAME = "Song.INFO"

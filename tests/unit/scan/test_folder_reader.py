@@ -19,10 +19,11 @@ from audiobatchd.disk import listing as dataset
 from audiobatchd.disk.listing import Listing
 from audiobatchd.scan.catalog.database import Catalog, FolderMemory, Note
 from audiobatchd.scan.catalog.sightings import Sightings
-from audiobatchd.scan.folder_reader import Scanner
+from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.walks import walk
 from audiobatchd.service.answers.folder import facts_of
-from audiobatchd.vocabulary.states import FileStamp, FolderKey, WalkKind
+from audiobatchd.vocabulary.files import FileStamp, FolderKey
+from audiobatchd.vocabulary.states import WalkKind
 from support.core_rig import offer
 
 ROOT = os.geteuid() == 0
@@ -43,8 +44,8 @@ class Tree:
     spared: int = 0
 
     @property
-    def scanner(self) -> Scanner:
-        return Scanner(
+    def scanner(self) -> FolderReader:
+        return FolderReader(
             root=str(self.root),
             offers=self.offers,
             policy=self.policy,

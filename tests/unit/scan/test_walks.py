@@ -18,9 +18,10 @@ from audiobatchd.core.shapes import Shape
 from audiobatchd.disk import record
 from audiobatchd.scan.catalog.database import Catalog, FolderMemory, Note
 from audiobatchd.scan.catalog.sightings import Sighting, Sightings
-from audiobatchd.scan.folder_reader import Scanner
+from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.walks import walk
-from audiobatchd.vocabulary.states import Attempt, FolderKey, Outcome, WalkKind
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import Attempt, Outcome, WalkKind
 from support.core_rig import offer
 
 LOUDNESS = offer()
@@ -58,8 +59,8 @@ class Tree:
         for directory, _, _ in os.walk(self.root):
             os.utime(directory, ns=(LONG_AGO, LONG_AGO))
 
-    def scanner(self) -> Scanner:
-        return Scanner(str(self.root), self.offers, self.policy, self.ignore, True, self.catalog, self.marker)
+    def scanner(self) -> FolderReader:
+        return FolderReader(str(self.root), self.offers, self.policy, self.ignore, True, self.catalog, self.marker)
 
     def walk(self, kind: WalkKind = WalkKind.FULL, *, first: bool = True, paths: tuple[str, ...] = ("",)) -> Walked:
         """Walk, and keep what was told."""

@@ -18,11 +18,12 @@ from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.disk import record
 from audiobatchd.locks.lock_file import of_this_process
 from audiobatchd.scan.catalog.database import Catalog, FolderMemory
-from audiobatchd.scan.folder_reader import NobodyEntering
+from audiobatchd.scan.watch.contract import NoWatch, WatchTerms
 from audiobatchd.service import disk_tasks
 from audiobatchd.service.clock import SystemClock
-from audiobatchd.service.disk_tasks import Errands, Terms, probe, tidy
-from audiobatchd.vocabulary.states import Attempt, Cause, FolderKey, Outcome, WatchReport, WatchTerms
+from audiobatchd.service.disk_tasks import DiskTasks, Terms, probe, tidy
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import Attempt, Cause, Outcome, WatchReport
 from support.audio_files import make_track
 from support.core_rig import offer, stamp
 from support.service import eventually
@@ -38,11 +39,11 @@ class Room:
         self.heard: list[Event] = []
         self.broken: list[BaseException] = []
         self.catalog = Catalog(None)
-        self.errands = Errands(
+        self.disk_tasks = DiskTasks(
             self.catalog, SystemClock(), self.heard.append, lambda: 0, self.broken.append, lambda pid: pid == 7
         )
-        self.errands.take_terms([Terms(DatasetConfig(str(root)), Policy())], None)
-        self.errands.take_offers((offer(),))
+        self.disk_tasks.take_terms([Terms(DatasetConfig(str(root)), Policy())], None)
+        self.disk_tasks.take_offers((offer(),))
 
     def hears(self, kind: type[Event]) -> Event:
         """The first event of a kind."""
@@ -54,15 +55,15 @@ class Room:
 def room(tmp_path: Path) -> Iterator[Room]:
     made = Room(tmp_path / "music")
     yield made
-    made.errands.stop()
+    made.disk_tasks.stop()
 
 
 def test_a_folder_is_read_and_a_tree_is_walked(room: Room) -> None:
-    room.errands.read(room.key)
+    room.disk_tasks.read(room.key)
     read = room.hears(FolderRead)
     assert isinstance(read, FolderRead)
     assert (read.reading.key, read.reading.finding) == (room.key, Finding.DUE)
-    room.errands.walk(do.WalkTree(str(room.root)))
+    room.disk_tasks.walk(do.WalkTree(str(room.root)))
     walked = room.hears(Walked)
     assert isinstance(walked, Walked)
     assert walked.tracks == 1
@@ -73,7 +74,7 @@ def test_what_the_dead_left_is_told_and_what_our_own_worker_left_is_not(room: Ro
     for folder, pid in ((room.track, 7), (other, 8)):
         text = of_this_process(0.0, 60.0, "t").replace(b'"pid":%d' % os.getpid(), b'"pid":%d' % pid)
         folder.with_name(folder.name + ".lock").write_bytes(text)
-    room.errands.reap(do.ReapLocks(str(room.root), frozenset({""})))
+    room.disk_tasks.reap(do.ReapLocks(str(room.root), frozenset({""})))
     seen = room.hears(LocksSeen)
     assert isinstance(seen, LocksSeen)
     assert seen == LocksSeen(str(room.root), {}, frozenset({"Other"}), seen.cost)
@@ -83,25 +84,25 @@ def test_what_the_dead_left_is_told_and_what_our_own_worker_left_is_not(room: Ro
 
 def test_what_counts_is_remembered_and_pardoned(room: Room) -> None:
     memory = {"full_mix": FileMemory(stamp(), failure="damaged", judges="x")}
-    room.errands.remember(do.Remember(room.key, memory, "v1", "given up", 3, 1))
-    room.errands.keep(room.key, Attempt(Outcome.ERROR, "why"))
+    room.disk_tasks.remember(do.Remember(room.key, memory, "v1", "given up", 3, 1))
+    room.disk_tasks.keep(room.key, Attempt(Outcome.ERROR, "why"))
     eventually(lambda: room.catalog.attempts(room.key), 20)
     assert room.catalog.recall(room.key) == FolderMemory(memory, "given up", "v1", "loudness-1", 3, 1)
     assert room.catalog.attempts(room.key)[0].at.endswith("+00:00")
-    room.errands.pardon([room.key])
+    room.disk_tasks.pardon([room.key])
     assert room.hears(RetryAsked) == RetryAsked(room.key)
     assert room.catalog.recall(room.key) == FolderMemory()
 
 
 def test_a_dataset_that_is_dropped_is_worked_on_no_more(room: Room) -> None:
     before = threading.active_count()
-    room.errands.take_terms([], None)
+    room.disk_tasks.take_terms([], None)
     eventually(lambda: threading.active_count() < before, 20)
-    room.errands.read(room.key)
-    room.errands.reap(do.ReapLocks(str(room.root), frozenset({""})))
-    room.errands.walk(do.WalkTree(str(room.root)))
-    room.errands.probe(do.Probe(room.key, Cause.IO))
-    room.errands.tidy(room.key)
+    room.disk_tasks.read(room.key)
+    room.disk_tasks.reap(do.ReapLocks(str(room.root), frozenset({""})))
+    room.disk_tasks.walk(do.WalkTree(str(room.root)))
+    room.disk_tasks.probe(do.Probe(room.key, Cause.IO))
+    room.disk_tasks.tidy(room.key)
     eventually(lambda: not any(thread.name.startswith("walk ") for thread in threading.enumerate()), 20)
     assert room.broken == []
     assert room.heard == [FolderRead(Reading(room.key, Finding.GONE))], "who asks for a reading waits for its answer"
@@ -110,15 +111,15 @@ def test_a_dataset_that_is_dropped_is_worked_on_no_more(room: Room) -> None:
 def test_a_dataset_that_is_dropped_before_a_reading_has_begun_breaks_nothing(room: Room) -> None:
     go_on = threading.Event()
     for _ in range(4):  # all its readers
-        room.errands.submit(str(room.root), go_on.wait)
-    room.errands.read(room.key)
-    room.errands.take_terms([], None)
+        room.disk_tasks.submit(str(room.root), go_on.wait)
+    room.disk_tasks.read(room.key)
+    room.disk_tasks.take_terms([], None)
     go_on.set()
     assert room.hears(FolderRead) == FolderRead(Reading(room.key, Finding.GONE))
     assert room.broken == []
 
 
-class ScriptedWatch(NobodyEntering):
+class ScriptedWatch(NoWatch):
     """A watch in whose setting up something `happens`; it answers whether there was a root."""
 
     def __init__(self, happens: Callable[[], bool]) -> None:
@@ -142,18 +143,18 @@ class ScriptedWatch(NobodyEntering):
 
 def test_a_dataset_that_is_dropped_while_its_walk_begins_breaks_nothing(room: Room) -> None:
     def dropped() -> bool:
-        room.errands.take_terms([], None)
+        room.disk_tasks.take_terms([], None)
         return True
 
-    room.errands.take_terms([Terms(DatasetConfig(str(room.root)), Policy())], ScriptedWatch(dropped))
-    room.errands.walk(do.WalkTree(str(room.root)))
+    room.disk_tasks.take_terms([Terms(DatasetConfig(str(room.root)), Policy())], ScriptedWatch(dropped))
+    room.disk_tasks.walk(do.WalkTree(str(room.root)))
     room.hears(Walked)
     assert room.broken == []
 
 
 def test_a_root_that_comes_between_the_watch_and_the_walk_is_walked_again(room: Room) -> None:
-    room.errands.take_terms([Terms(DatasetConfig(str(room.root)), Policy())], ScriptedWatch(lambda: False))
-    room.errands.walk(do.WalkTree(str(room.root)))
+    room.disk_tasks.take_terms([Terms(DatasetConfig(str(room.root)), Policy())], ScriptedWatch(lambda: False))
+    room.disk_tasks.walk(do.WalkTree(str(room.root)))
     lost = room.hears(WatchLost)
     assert isinstance(lost, WatchLost)
     assert lost.dataset == str(room.root)
@@ -162,8 +163,8 @@ def test_a_root_that_comes_between_the_watch_and_the_walk_is_walked_again(room: 
 
 def test_a_root_that_is_still_not_there_is_looked_for_by_and_by(room: Room, tmp_path: Path) -> None:
     room.root.rename(tmp_path / "away")
-    room.errands.take_terms([Terms(DatasetConfig(str(room.root)), Policy())], ScriptedWatch(lambda: False))
-    room.errands.walk(do.WalkTree(str(room.root)))
+    room.disk_tasks.take_terms([Terms(DatasetConfig(str(room.root)), Policy())], ScriptedWatch(lambda: False))
+    room.disk_tasks.walk(do.WalkTree(str(room.root)))
     walked = room.hears(Walked)
     assert isinstance(walked, Walked)
     assert walked.root is None
@@ -176,14 +177,14 @@ def test_an_errand_that_breaks_is_told_of(room: Room, monkeypatch: pytest.Monkey
         raise ZeroDivisionError
 
     monkeypatch.setattr(disk_tasks, "probe", broken)
-    room.errands.probe(do.Probe(room.key, Cause.IO))
+    room.disk_tasks.probe(do.Probe(room.key, Cause.IO))
     eventually(lambda: [type(error) for error in room.broken] == [ZeroDivisionError], 20)
 
 
 @pytest.mark.parametrize("cause", [Cause.IO, Cause.SPACE])
 def test_nothing_stands_in_the_way_any_more(room: Room, cause: Cause) -> None:
     before = sorted(os.listdir(room.track))
-    room.errands.probe(do.Probe(room.key, cause))
+    room.disk_tasks.probe(do.Probe(room.key, cause))
     assert room.hears(Probed) == Probed(str(room.root), cause, "")
     assert sorted(os.listdir(room.track)) == before
 
@@ -222,13 +223,13 @@ def test_tidying_takes_the_leavings_and_the_lock(room: Room) -> None:
 
 def test_root_that_is_believed_counts_for_the_next_reading(room: Room) -> None:
     name = str(room.root)
-    room.errands.note_root(do.NoteRoot(name, (1, 2), "/elsewhere"))
-    scanner = room.errands.scanner(name)
+    room.disk_tasks.note_root(do.NoteRoot(name, (1, 2), "/elsewhere"))
+    scanner = room.disk_tasks.scanner(name)
     assert scanner is not None
     assert scanner.is_lost()
     status = room.root.stat()
-    room.errands.note_root(do.NoteRoot(name, (status.st_dev, status.st_ino), name))
+    room.disk_tasks.note_root(do.NoteRoot(name, (status.st_dev, status.st_ino), name))
     (room.root / "A").mkdir(exist_ok=True)
-    scanner = room.errands.scanner(name)
+    scanner = room.disk_tasks.scanner(name)
     assert scanner is not None
     assert not scanner.is_lost()

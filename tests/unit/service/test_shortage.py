@@ -22,13 +22,14 @@ from audiobatchd.core.messages import Job, WorkerSettings
 from audiobatchd.core.readings import Finding
 from audiobatchd.disk.listing import read_folder
 from audiobatchd.scan.catalog.database import Catalog
-from audiobatchd.scan.folder_reader import Scanner
+from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import Readers
 from audiobatchd.scan.walks import walk
 from audiobatchd.service.clock import SystemClock
-from audiobatchd.service.disk_tasks import Errands, Terms, probe, tidy
+from audiobatchd.service.disk_tasks import DiskTasks, Terms, probe, tidy
 from audiobatchd.service.systemd import SystemdView
-from audiobatchd.vocabulary.states import Cause, FolderKey, Outcome, WalkKind
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import Cause, Outcome, WalkKind
 from audiobatchd.worker.pool import Pool
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.job import hindered, run
@@ -63,8 +64,8 @@ class Shortage:
             self.end()
 
 
-def scanner(root: Path, short: Callable[[OSError], None]) -> Scanner:
-    return Scanner(str(root), (offer(),), Policy(), (), True, Catalog(None), short=short)
+def scanner(root: Path, short: Callable[[OSError], None]) -> FolderReader:
+    return FolderReader(str(root), (offer(),), Policy(), (), True, Catalog(None), short=short)
 
 
 @pytest.fixture
@@ -182,7 +183,7 @@ def test_systemd_hears_of_a_service_without_descriptors(tmp_path: Path, monkeypa
 def test_threads_that_cannot_be_started_are_started_later(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[Event] = []
     broken: list[BaseException] = []
-    made = Errands(Catalog(None), SystemClock(), heard.append, lambda: 0, broken.append, lambda _: False)
+    made = DiskTasks(Catalog(None), SystemClock(), heard.append, lambda: 0, broken.append, lambda _: False)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", _no_thread)
         made.take_terms([Terms(DatasetConfig(str(dataset)), Policy())], None)

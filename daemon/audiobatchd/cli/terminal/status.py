@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 from audiobatchd.cli.terminal.text import Line, Span, Tone, as_ansi, cells, clipped, flowed, padded, shortened, wrapped
 from audiobatchd.control.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
+from audiobatchd.vocabulary.files import MissKind
 from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.quantities import counted, duration, significant, sized
-from audiobatchd.vocabulary.states import ENDED, TO_DO, DatasetState, FolderState, MissKind
+from audiobatchd.vocabulary.states import ENDED, TO_DO, DatasetState, FolderState
 
 NARROWEST = 32
 """No view is laid out for less; a terminal that is narrower cuts it off."""

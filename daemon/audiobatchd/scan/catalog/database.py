@@ -22,7 +22,8 @@ from typing import Any
 import msgspec
 
 from audiobatchd.core.assessment import FileMemory
-from audiobatchd.vocabulary.states import Attempt, FolderKey
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import Attempt
 
 _LOG = logging.getLogger(__name__)
 _SCHEMA_VERSION = 3

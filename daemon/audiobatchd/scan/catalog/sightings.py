@@ -18,7 +18,7 @@ from audiobatchd.core.near_misses import Miss, Tally
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.shapes import Shape
 from audiobatchd.scan.catalog.database import Catalog
-from audiobatchd.vocabulary.states import FolderKey, MissKind, NearMiss
+from audiobatchd.vocabulary.files import FolderKey, MissKind, NearMiss
 
 _NOTHING: Final = Shape((), (), ())
 _SHAPES = 20_000

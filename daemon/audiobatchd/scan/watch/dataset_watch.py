@@ -10,15 +10,16 @@ from collections.abc import Callable
 from audiobatchd.core.events import Event
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
+from audiobatchd.scan.watch.contract import WatchTerms
 from audiobatchd.scan.watch.guard import Guard
 from audiobatchd.scan.watch.inotify import Instance
 from audiobatchd.scan.watch.limits import Budget, is_shortage, shortage, why
-from audiobatchd.vocabulary.states import WatchMode, WatchReport, WatchTerms
+from audiobatchd.vocabulary.states import WatchMode, WatchReport
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 
 
-class Lookout:
+class DatasetWatch:
     """Watches the root as it is now, as often as it is told to ensure that. See `Instance` for `post` and `spare`."""
 
     def __init__(

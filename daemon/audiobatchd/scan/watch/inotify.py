@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyFD, Mask, WatchDescriptor
 
 from audiobatchd.core.events import Event, TreeAppeared, WatchLost
+from audiobatchd.scan.watch.contract import WatchTerms
 from audiobatchd.scan.watch.directories import Tree
 from audiobatchd.scan.watch.limits import Budget, is_shortage, limit, reserve_descriptors
 from audiobatchd.scan.watch.translation import Hearing
+from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.names import folder_at
-from audiobatchd.vocabulary.states import FolderKey, WatchTerms
 
 _C = InotifyConstants
 # No IN_MODIFY: a slow copy would send one for every block, and what was written is closed in the end. No IN_OPEN and

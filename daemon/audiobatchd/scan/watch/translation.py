@@ -13,8 +13,9 @@ from watchdog.observers.inotify_c import InotifyConstants, InotifyEvent, WatchDe
 
 from audiobatchd.core.discovery import enters, is_relevant
 from audiobatchd.core.events import Event, FolderHint, FolderTouched, TreeAppeared, TreeVanished, WatchLost
+from audiobatchd.scan.watch.contract import WatchTerms
 from audiobatchd.scan.watch.directories import Tree
-from audiobatchd.vocabulary.states import FolderKey, WatchTerms
+from audiobatchd.vocabulary.files import FolderKey
 
 _LOG = logging.getLogger(__name__)
 _C = InotifyConstants

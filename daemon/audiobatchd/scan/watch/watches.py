@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from watchdog.observers import inotify_c
 
 from audiobatchd.core.events import Event
-from audiobatchd.scan.watch.dataset_watch import Lookout
+from audiobatchd.scan.watch.contract import WatchTerms
+from audiobatchd.scan.watch.dataset_watch import DatasetWatch
 from audiobatchd.scan.watch.inotify import Instance
 from audiobatchd.scan.watch.limits import Budget
-from audiobatchd.vocabulary.states import WatchReport, WatchTerms
+from audiobatchd.vocabulary.states import WatchReport
 
 _PATIENCE = 5.0
 
@@ -27,7 +28,7 @@ class Watches:
 
     def __init__(self, *, budget: int | None = None) -> None:
         self._budget = Budget(budget)
-        self._lookouts: dict[str, Lookout] = {}
+        self._lookouts: dict[str, DatasetWatch] = {}
         self._post: Callable[[Event], None] = _nobody
         # Of an overflow we tell ourselves, and whose it was.
         logging.getLogger(inotify_c.__name__).setLevel(logging.ERROR)
@@ -46,7 +47,7 @@ class Watches:
             if root not in kept:
                 _ending(lookout)
         made = {
-            root: Lookout(root, each, self._budget, self._post, self._spare)
+            root: DatasetWatch(root, each, self._budget, self._post, self._spare)
             for root, each in terms.items()
             if root not in kept
         }
@@ -116,7 +117,7 @@ def _nobody(event: Event) -> None:
     """Takes events before anybody listens."""
 
 
-def _ending(lookout: Lookout) -> threading.Thread:
+def _ending(lookout: DatasetWatch) -> threading.Thread:
     """A thread that ends a watch, which may hang with its disk."""
     thread = threading.Thread(target=lookout.end, name=f"end of watch {lookout.root}", daemon=True)
     thread.start()

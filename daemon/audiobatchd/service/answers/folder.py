@@ -17,10 +17,11 @@ from audiobatchd.disk import record
 from audiobatchd.errors import RecordError
 from audiobatchd.locks.observer import LockState, holder_in_words, observe_folder
 from audiobatchd.scan.catalog.database import Catalog
-from audiobatchd.scan.folder_reader import Scanner
+from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.service.clock import time_of
+from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.names import folder_shown, shown
-from audiobatchd.vocabulary.states import Attempt, Cause, DatasetState, FolderKey, FolderState, in_one_line
+from audiobatchd.vocabulary.states import Attempt, Cause, DatasetState, FolderState, in_one_line
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Facts:
         return self.reading.finding is not Finding.GONE
 
 
-def facts_of(key: FolderKey, scanner: Scanner, catalog: Catalog) -> Facts:
+def facts_of(key: FolderKey, scanner: FolderReader, catalog: Catalog) -> Facts:
     """Look at the folder, its history and its lock; called in a thread."""
     holder = ""
     try:

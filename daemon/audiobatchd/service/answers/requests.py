@@ -37,15 +37,16 @@ from audiobatchd.locks.reaper import Terms
 from audiobatchd.scan.catalog.database import Catalog
 from audiobatchd.scan.catalog.sightings import Sightings
 from audiobatchd.scan.census import census
-from audiobatchd.scan.folder_reader import Scanner
+from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.scan.survey import Asked, Keys, Offered
 from audiobatchd.service.answers.folder import Facts, explained, facts_of, hindrance
 from audiobatchd.service.clock import Clock
 from audiobatchd.service.supervisor import Supervisor
+from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.names import folder_at, folder_shown, parsed, shown
 from audiobatchd.vocabulary.quantities import counted
-from audiobatchd.vocabulary.states import Cause, DatasetState, FolderKey, FolderState
+from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState
 
 # NAME_MAX and PATH_MAX of Linux, in bytes; the latter with the zero at its end.
 _LONGEST_NAME, _LONGEST_PATH = 255, 4096
@@ -79,7 +80,7 @@ class Answers:
     async def explain(self, name: FolderName) -> FolderReport:
         """What is known of one folder, and what comes next. Raises UsageError and UnknownFolderError."""
         key = self._key_of(name)
-        scanner = self._supervisor.errands.scanner(key.dataset)
+        scanner = self._supervisor.disk_tasks.scanner(key.dataset)
         if scanner is None:
             raise _no_such(name.dataset)
         facts = await self._facts(key, scanner)
@@ -87,11 +88,11 @@ class Answers:
             raise _no_folder(name.folder, name.dataset)
         return explained(self._core, key, facts, self._clock.monotonic(), self._clock.wall())
 
-    async def _facts(self, key: FolderKey, scanner: Scanner) -> Facts:
+    async def _facts(self, key: FolderKey, scanner: FolderReader) -> Facts:
         """The folder as it is on disk, or, where that does not answer, as it is known."""
         if not self._core.datasets[key.dataset].is_left_alone:
             work = partial(facts_of, key, scanner, self._catalog)
-            asked = asyncio.wrap_future(self._supervisor.errands.submit(key.dataset, work))
+            asked = asyncio.wrap_future(self._supervisor.disk_tasks.submit(key.dataset, work))
             with suppress(TimeoutError):
                 return await asyncio.wait_for(asyncio.shield(asked), PATIENCE)
         finding = Finding.COMPLETE if key in self._core.ledger.complete else Finding.GONE
@@ -107,7 +108,7 @@ class Answers:
         if request.all or request.dataset:
             wanted = self._dataset_of(request.dataset) if request.dataset else None
             keys |= {key for key in self._core.ledger.troubled if wanted in (None, key.dataset)}
-        self._supervisor.errands.pardon(keys)
+        self._supervisor.disk_tasks.pardon(keys)
         return self._retried(keys)
 
     def _retried(self, keys: set[FolderKey]) -> Retried:
@@ -146,7 +147,7 @@ class Answers:
             for key, folder in self._core.ledger.active.items()
             if key.dataset == path and folder.state in (FolderState.RUNNING, FolderState.LOCKED)
         }
-        limit = self._supervisor.errands.record_limit(path)
+        limit = self._supervisor.disk_tasks.record_limit(path)
         work = partial(census, path, Sightings(self._catalog), asked, busy, limit, names=request.names)
         return await in_a_thread(work)  # which asks the catalog alone, so not one that a disk may have caught
 
@@ -225,7 +226,7 @@ class Answers:
             return CleanedLocks.of(upkeep.clean_up(os.path.realpath(path), settings.ignore, terms))
 
         try:
-            return await asyncio.wrap_future(self._supervisor.errands.submit(path, work))
+            return await asyncio.wrap_future(self._supervisor.disk_tasks.submit(path, work))
         except OSError as error:
             message = f"cannot look for locks in {request.dataset}: {error.strerror}"
             raise UsageError(message) from error

@@ -12,9 +12,10 @@ from audiobatchd.control.status import AnalyzerStatus, DatasetStatus, LostWorker
 from audiobatchd.core.dataset import Dataset
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.service.clock import time_of
+from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.names import folder_shown, shown
 from audiobatchd.vocabulary.quantities import duration
-from audiobatchd.vocabulary.states import TO_DO, Cause, FolderKey, FolderState, WatchReport
+from audiobatchd.vocabulary.states import TO_DO, Cause, FolderState, WatchReport
 from audiobatchd.vocabulary.summary import BatchStats
 
 _SHOWN = 20

@@ -17,8 +17,9 @@ from audiobatchd.disk.filesystems import cause_of
 from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, ModelError, OptionError
 from audiobatchd.models import store
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer, Options, Settings
+from audiobatchd.vocabulary.files import ROLES
 from audiobatchd.vocabulary.names import printable
-from audiobatchd.vocabulary.states import ROLES, Cause
+from audiobatchd.vocabulary.states import Cause
 
 _LOG = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from audiobatchd.disk.record import opened
 from audiobatchd.errors import DamagedFileError, LockBusyError, LockLostError, SourceChangedError, UsageError
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.plugin_api import FULL_MIX
+from audiobatchd.vocabulary.files import ROLES, FileStamp, in_64_bits
 from audiobatchd.vocabulary.names import shown
-from audiobatchd.vocabulary.states import ROLES, FileStamp, in_64_bits
 from audiobatchd.worker.process.analyzers import Bench, hindrance, make
 from audiobatchd.worker.process.job import measure_anew
 from audiobatchd.worker.process.measure import measure

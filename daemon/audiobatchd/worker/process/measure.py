@@ -27,8 +27,9 @@ from audiobatchd.errors import (
     UnmeasurableError,
 )
 from audiobatchd.plugin_api import NATIVE, Analyzer, Measurement, Value
+from audiobatchd.vocabulary.files import FileStamp, Fingerprint
 from audiobatchd.vocabulary.names import printable, shown
-from audiobatchd.vocabulary.states import Cause, FileStamp, Fingerprint
+from audiobatchd.vocabulary.states import Cause
 from audiobatchd.worker.process.analyzers import Bench
 
 _LOG = logging.getLogger(__name__)

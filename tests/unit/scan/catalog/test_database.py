@@ -21,7 +21,8 @@ from audiobatchd.core.readings import Finding
 from audiobatchd.core.shapes import Shape
 from audiobatchd.scan.catalog.database import Catalog, FolderMemory, Note
 from audiobatchd.scan.catalog.sightings import Sighting, Sightings
-from audiobatchd.vocabulary.states import Attempt, FileStamp, FolderKey, Outcome
+from audiobatchd.vocabulary.files import FileStamp, FolderKey
+from audiobatchd.vocabulary.states import Attempt, Outcome
 from support.core_rig import key, stamp
 
 SONG = key("Song")

@@ -15,8 +15,9 @@ import pytest
 from watchdog.observers.inotify_c import CallbackId, InotifyFD, Mask, WatchCallback, WatchDescriptor
 
 from audiobatchd.core.events import FolderHint, TreeAppeared, TreeVanished
+from audiobatchd.scan.watch.contract import WatchTerms
 from audiobatchd.scan.watch.limits import MOST_LEAVES, Budget, limit, shortage, why
-from audiobatchd.vocabulary.states import WatchMode, WatchReport, WatchTerms
+from audiobatchd.vocabulary.states import WatchMode, WatchReport
 from support.service import eventually
 from support.watch_rig import LAST, Ear, kernel_limit, songs, watches_in_use
 

@@ -16,7 +16,8 @@ from watchdog.observers.inotify_c import InotifyFD
 from audiobatchd.core.events import Event, FolderHint, FolderTouched, TreeAppeared, TreeVanished
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
-from audiobatchd.vocabulary.states import WatchMode, WatchReport, WatchTerms
+from audiobatchd.scan.watch.contract import WatchTerms
+from audiobatchd.vocabulary.states import WatchMode, WatchReport
 from support.service import eventually
 from support.watch_rig import LAST, ROOT, Ear, Seen, songs
 

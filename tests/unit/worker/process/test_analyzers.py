@@ -26,7 +26,7 @@ from audiobatchd.plugin_api import (
     View,
     feature_name,
 )
-from audiobatchd.vocabulary.states import ROLES
+from audiobatchd.vocabulary.files import ROLES
 from audiobatchd.worker.process import analyzers
 from audiobatchd.worker.process.analyzers import Bench
 from support.plugins import install_analyzer

@@ -23,7 +23,8 @@ from audiobatchd.disk import record
 from audiobatchd.disk.listing import read_folder
 from audiobatchd.locks.lock_file import of_this_process
 from audiobatchd.plugin_api import NATIVE, Audio, Cost, Feature, Measurement, View, feature_name
-from audiobatchd.vocabulary.states import ROLES, Cause, FileStamp, Outcome
+from audiobatchd.vocabulary.files import ROLES, FileStamp
+from audiobatchd.vocabulary.states import Cause, Outcome
 from audiobatchd.worker.process import job as job_module
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.job import hindered, run

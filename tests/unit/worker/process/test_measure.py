@@ -19,7 +19,7 @@ from audiobatchd.core.assessment import Due
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.errors import AnalyzerFaultError, DamagedFileError, SourceChangedError
 from audiobatchd.plugin_api import NATIVE, Audio, Cost, Feature, Measurement, Value, View, feature_name
-from audiobatchd.vocabulary.states import FileStamp
+from audiobatchd.vocabulary.files import FileStamp
 from audiobatchd.worker.process import measure as measure_module
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.measure import FileResult, measure

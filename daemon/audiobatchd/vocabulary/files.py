@@ -1,0 +1,94 @@
+"""Source files and folders: what they are called, what tells one content from another, and what is passed over."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+
+from msgspec import Struct
+
+from audiobatchd.plugin_api import FULL_MIX, STEMS
+from audiobatchd.vocabulary.names import shown
+
+ROLES = (FULL_MIX, *STEMS)
+"""Every source file has one of these roles: the name before its extension."""
+
+
+EXTENSIONS = ("flac", "wav", "mp3", "ogg", "opus", "m4a", "aac", "aiff", "aif", "oga", "m4b", "mp4", "aifc", "wave")
+"""What a source file may be called, best first: where two files share a role, the earlier extension is measured."""
+
+
+UNREAD_EXTENSIONS = frozenset(
+    {
+        *("3gp", "ac3", "amr", "ape", "au", "caf", "dff", "dsf", "dts", "eac3", "m4p", "mka", "mkv", "mov", "mp1"),
+        *("mp2", "mpc", "ra", "rf64", "shn", "snd", "spx", "tak", "tta", "w64", "weba", "webm", "wma", "wv"),
+    }
+)
+"""What other audio files are called. They are not looked into; that they are left out is told (`NearMiss`)."""
+
+
+class MissKind(StrEnum):
+    """How audio can lie in a dataset and be no track folder's source file."""
+
+    UNREAD = "unread-format"
+    NAMED_LIKE_FOLDER = "named-like-folder"
+    STEMS_ALONE = "stems-alone"
+    LOOSE = "loose"
+    OTHER_NAMES = "other-names"
+    LINKED = "linked"
+
+
+class NearMiss(Struct, frozen=True):
+    """What is passed over in a dataset and looks as if it were meant: all of one kind, as they are shown to people."""
+
+    kind: MissKind
+    count: int
+    example: str
+    """The path of one of them below the dataset: the first by name."""
+    what: str
+    """The kind in a few words, with the number: "12 audio files named like their folder"."""
+    todo: str
+    """What makes track folders of them."""
+
+    @property
+    def line(self) -> str:
+        """All of it in one sentence."""
+        return f"{self.what} (such as {self.example}): {self.todo}"
+
+
+def in_64_bits(nanoseconds: int) -> int:
+    """A time stamp as records, messages and databases can carry it: a file may be of the year 2600."""
+    return max(-(1 << 63), min(nanoseconds, (1 << 63) - 1))
+
+
+class FileStamp(Struct, frozen=True, array_like=True):
+    """What `stat` says of a source file without reading it. Two equal stamps are taken for one content."""
+
+    name: bytes
+    size: int
+    mtime_ns: int
+
+    @property
+    def shown(self) -> str:
+        """The name as records and terminals show it."""
+        return shown(os.fsdecode(self.name))
+
+
+class Fingerprint(Struct, frozen=True):
+    """A source file as an analyzer read it: its stamp and the digest of its content (see `audio.source.digest`)."""
+
+    file: str
+    size: int
+    mtime_ns: int
+    digest: str
+
+
+class FolderKey(Struct, frozen=True, array_like=True, order=True):
+    """Names one track folder: the dataset's root and the path below it, both as `os.fsdecode` gives them."""
+
+    dataset: str
+    path: str
+
+
+RECORD_LIMIT = 16 << 20
+"""Bytes of a record, where the configuration says nothing else."""
