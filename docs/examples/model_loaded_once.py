@@ -64,7 +64,7 @@ def batch_analyze_brightness(root_directory: str, overwrite: bool = False) -> di
                     logger.info("  Skipping - locked by another process")
                     continue
 
-                # Once more: somebody may have done it between the look above and the lock.
+                # Once more: another process may have done it between the look above and the lock.
                 if not overwrite and has_features(folder, REQUIRED_FEATURES):
                     stats["skipped_complete"] += 1
                     logger.info("  Skipping - features already exist")

@@ -184,6 +184,47 @@ def test_every_environment_variable_is_documented() -> None:
     assert used <= documented
 
 
+# The house
+
+
+def architecture() -> str:
+    return (DOCS / "explanation" / "architecture.md").read_text()
+
+
+def test_the_guided_walk_has_the_layers_of_the_imports() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    shown = section(architecture(), "The rooms").partition("```text\n")[2].partition("```")[0]
+    assert shown.splitlines() == layers
+
+
+def test_the_guided_walk_names_every_room() -> None:
+    rooms = {path.parent.name for path in SOURCE.glob("*/__init__.py")}
+    assert first_cells(section(architecture(), "The rooms")) == rooms
+    assert {path.name for path in SOURCE.glob("*.py")} == {"__init__.py", "errors.py", "plugin_api.py"}
+
+
+def test_the_guided_walk_names_modules_that_are_there() -> None:
+    named = {name for name in re.findall(r"`([\w./-]+/[\w./-]*)`", architecture()) if not name.startswith("..")}
+    assert len(named) > 20
+    bases = (SOURCE, ROOT)
+    gone = {
+        name for name in named if not any((base / name).exists() or (base / f"{name}.py").exists() for base in bases)
+    }
+    assert gone == set()
+
+
+def test_every_room_tells_in_its_first_lines_what_it_owns() -> None:
+    packages = [path for tree in (SOURCE, ROOT / "analyzers") for path in tree.glob("**/*/__init__.py")]
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in packages
+        if path.parent not in (SOURCE, ROOT / "analyzers" / "audiobatch_analyzers")
+        and "It owns" not in path.read_text()
+    ]
+    assert silent == []
+
+
 # Models
 
 

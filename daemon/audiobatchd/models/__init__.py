@@ -1,4 +1,4 @@
 """The model store: which published models we know, where their files are, and how they come to this machine.
 
-No model is shipped. It knows files, addresses and digests; what is computed with a model is the analyzers' affair.
+No model is shipped. It owns files, addresses and digests; what is computed with a model is told by the analyzers.
 """
