@@ -27,7 +27,7 @@ def process_folder_safe(folder: Path, overwrite: bool = False) -> dict:
         if not lock.acquired:
             return {"skipped": True, "reason": "locked"}
 
-        # Once more: another process may have done it since the folders were listed. The lock is ours, so it is not asked for.
+        # Once more: another process may have done it since the list was made. The lock is ours, so it is not asked for.
         if not should_process_folder(folder, REQUIRED_FEATURES, overwrite, check_lock=False):
             return {"skipped": True, "reason": "complete"}
 
