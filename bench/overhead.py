@@ -22,7 +22,7 @@ from support.audio_files import make_track
 
 _SERVICE = """
 import resource, sys
-from audiobatchd.daemon_command import main
+from audiobatchd.cli.daemon import main
 code = main(sys.argv[1:])
 own, workers = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 print(own.ru_utime + own.ru_stime, workers.ru_utime + workers.ru_stime, file=open("/dev/fd/3", "w"))
@@ -34,7 +34,7 @@ from pathlib import Path
 from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import open_source
 from audiobatchd.core.messages import WorkerSettings
-from audiobatchd.worker.bench import Bench
+from audiobatchd.worker.process.analyzers import Bench
 bench = Bench.load(WorkerSettings())
 for folder in sys.argv[1:]:
     descriptor = os.open(folder, os.O_RDONLY)

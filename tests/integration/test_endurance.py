@@ -106,7 +106,7 @@ def endure(daemon: Service, place: Path, turn: int) -> None:
 JUMPING = """
 import runpy, sys, time
 from datetime import timedelta
-from audiobatchd import clock
+from audiobatchd.service import clock
 real = time.time
 offset = lambda: float(open({path!r}).read())
 time.time = lambda: real() + offset()

@@ -29,9 +29,10 @@ GOT, BUSY = "got", "busy"
 
 _PROGRAM = """
 import errno, fcntl, json, os, select, signal, subprocess, sys, threading, time
-from audiobatchd import FileLock, filesystems
-from audiobatchd.filesystems import Kind
-from audiobatchd.locks import content, folder_lock, kernel
+from audiobatchd import FileLock
+from audiobatchd.disk import filesystems
+from audiobatchd.disk.filesystems import Kind
+from audiobatchd.locks import folder_lock, kernel, lock_file
 from audiobatchd.locks.folder_lock import FolderLock
 
 folder = sys.argv[1]

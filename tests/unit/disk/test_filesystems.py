@@ -276,7 +276,7 @@ def test_a_bind_mount_is_told_by_its_own_place(tmp_path: Path) -> None:
     ids=["of a unit", "for all", "writable", "no mount"],
 )
 def test_mount_that_is_read_only_for_this_process_alone(tmp_path: Path, script: str, expected: bool) -> None:
-    asked = f"from audiobatchd import filesystems; print(filesystems.is_read_only_here({str(tmp_path)!r}))"
+    asked = f"from audiobatchd.disk import filesystems; print(filesystems.is_read_only_here({str(tmp_path)!r}))"
     command = ["unshare", "--mount", "sh", "-ec", f'{script}; exec "$0" -c "$1"', sys.executable, asked]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     if "permission denied" in done.stderr.lower():

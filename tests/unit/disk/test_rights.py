@@ -30,7 +30,7 @@ needs_namespaces = pytest.mark.skipif(
 
 _PUBLISH = """
 import os, sys
-from audiobatchd import record
+from audiobatchd.disk import record
 folder = os.open(sys.argv[1], os.O_RDONLY)
 record.publish("Song.INFO", folder, {"lufs": -14.2}, {}, first=record.rights_like(folder, ["full_mix.flac"]))
 """

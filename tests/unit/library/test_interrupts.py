@@ -142,7 +142,8 @@ def test_another_signal_s_handler_that_raises_does_not_keep_it_back_for_good(mon
 def test_a_child_that_another_thread_forks_meanwhile_can_be_interrupted() -> None:
     program = """
 import os, signal, threading
-from audiobatchd import FileLock, interrupts
+from audiobatchd import FileLock
+from audiobatchd.disk import interrupts
 def fork():
     if (pid := os.fork()) == 0:
         os._exit(signal.getsignal(signal.SIGINT) is not signal.default_int_handler)

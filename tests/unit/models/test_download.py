@@ -331,7 +331,7 @@ def test_a_part_from_before_a_reboot_or_of_another_address_starts_over(fetch: Fe
 KILLED = """
 import sys
 from pathlib import Path
-from audiobatchd.models.content import check_graph
+from audiobatchd.models.graph_file import check_graph
 from audiobatchd.models.download import Terms, Wanted, download
 wanted = Wanted(sys.argv[1], Path(sys.argv[2]), check_graph)
 download(wanted, Terms(), lambda size, total: print(size, flush=True), lambda: print("waiting", flush=True))

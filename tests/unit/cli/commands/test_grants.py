@@ -268,7 +268,7 @@ def dies(music: Path, what: str, at: int) -> None:
     code = f"""
 import os, signal, subprocess, sys
 from pathlib import Path
-from audiobatchd.commands import grants
+from audiobatchd.cli.commands import grants
 grants._BATCH = 2
 run, left = subprocess.run, [{at}]
 def dying(*arguments, **options):

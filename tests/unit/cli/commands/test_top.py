@@ -191,7 +191,7 @@ def test_keys_ask_the_daemon(tmp_path: Path, busy: Status) -> None:
 def test_a_key_sent_in_two_pieces_is_one_key(tmp_path: Path, busy: Status) -> None:
     path = tmp_path / "c.sock"
     told = Told(lambda: busy)
-    cut = "from audiobatchd import screen; screen._READ = 2"
+    cut = "from audiobatchd.cli.terminal import screen; screen._READ = 2"
     with serving(path, lambda: busy, told), terminal("--socket", str(path), "top", first=cut) as on:
         on.until("q quit")
         on.press("\x1bOPr")  # F1, whose last letter is the key that pauses

@@ -34,8 +34,8 @@ BEHIND_ME = ".audiobatch-trial-z-3-" + "2" * 16
 
 PARTNER = """
 import json, os, signal, sys
-from audiobatchd.filesystems import Kind
-from audiobatchd.locks import rendezvous, trial
+from audiobatchd.disk.filesystems import Kind
+from audiobatchd.locks.trial import between_machines as rendezvous, on_one_machine as trial
 
 dataset, host, boot_id, end, *only_meet = sys.argv[1:]
 rendezvous.socket.gethostname = lambda: host
