@@ -170,6 +170,8 @@ class Dispatcher:
     def _heard(self, reading: Reading, now: float, *, walk: bool) -> list[do.Action]:
         if reading.finding is Finding.LOST:
             self.ledger.heard(reading, now, walk=walk)
+            if self.ledger.is_gone_for_good(reading.key):
+                return self._gone_as_accepted(reading.key)
             self.datasets[reading.key.dataset].want_walk(now)
             return self._lost_in_pass(reading.key.dataset, now) if self.plan.once else []
         if reading.passed_over:
@@ -195,6 +197,12 @@ class Dispatcher:
         elif folder.state is FolderState.BLOCKED:
             actions += self._news.of(reading.key, folder)
         return actions
+
+    def _gone_as_accepted(self, key: FolderKey) -> list[do.Action]:
+        """A folder is not there whose job was under way when an accepted walk met nothing."""
+        self.ledger.forget(key)
+        self._news.is_over(key)
+        return [do.Forget(key.dataset, (key.path,), accepted=True)]
 
     def _lost_in_pass(self, path: str, now: float) -> list[do.Action]:
         """One pass waits for no dataset to come back: what is left to do in it ends here, as blocked."""

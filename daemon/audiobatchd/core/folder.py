@@ -49,8 +49,6 @@ class Folder:
     """Where it has its place in the queue, also while it is not `queued`: it takes no second one there."""
     starved: int = 0
     """How many times in a row the kernel killed its worker because memory was short: from then on it runs alone."""
-    is_gone: bool = False
-    """It vanished while its job runs: it is read, and likely forgotten, when that ends."""
     writing: Settling = field(default_factory=Settling)
     """The way to rest of a record that could not be understood."""
 

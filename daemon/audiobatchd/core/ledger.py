@@ -58,6 +58,8 @@ class Ledger:
         """The places in the queue of folders that are gone, which they take again when they come back."""
         self._put_off: dict[str, set[FolderKey]] = defaultdict(set)
         """The folders that are to be looked at when their dataset's disk answers."""
+        self._accepted_as_gone: set[FolderKey] = set()
+        """The folders whose job was under way when an accepted walk met nothing, until a reading finds them."""
         self.lost: dict[FolderKey, int] = {}
         """The folders that a lost worker is still at, and its PID: they are looked at when it has ended."""
 
@@ -122,6 +124,7 @@ class Ledger:
             return self.active[key]
         match reading.finding:
             case Finding.COMPLETE:
+                self._accepted_as_gone.discard(key)
                 self._completed(key, reading.unavailable)
                 return None
             case Finding.FAILED | Finding.BLOCKED:
@@ -142,6 +145,7 @@ class Ledger:
         """A walk came by a complete folder that is as it was."""
         folder = self.active.get(key)
         if folder is None:
+            self._accepted_as_gone.discard(key)
             self.counts[key.dataset][FolderState.COMPLETE] += key not in self.complete
             self.complete.add(key, unavailable)
             return
@@ -204,9 +208,8 @@ class Ledger:
                 self._erred(key, folder, result, now, alone=alone)
             case Outcome.SUSPECT:
                 self._suspected(key, folder, counts=result.charge)
-        if (folder.hinted and folder.state not in TO_DO) or folder.is_gone:
+        if (folder.hinted and folder.state not in TO_DO) or key in self._accepted_as_gone:
             self._look(key, now)
-        folder.is_gone = False
         return folder
 
     def left(self, key: FolderKey, now: float, *, counts: bool) -> Folder | None:
@@ -319,16 +322,20 @@ class Ledger:
 
     def ended(self, key: FolderKey) -> None:
         """The job of a folder ended that is in no dataset of ours any more."""
+        self._accepted_as_gone.discard(key)
         self._leave(key)
         self._warn(key, ())
 
     def forget(self, key: FolderKey) -> None:
-        """There is no such track folder any more; one that is running is looked at when its job ends."""
-        folder = self.active.get(key)
-        if folder is not None and folder.state is FolderState.RUNNING:
-            folder.is_gone = True
+        """There is no such track folder any more, as an accepted walk found; one that is running goes after its job."""
+        if self._is_running(key):
+            self._accepted_as_gone.add(key)
             return
         self.ended(key)
+
+    def is_gone_for_good(self, key: FolderKey) -> bool:
+        """Whether the folder needs no second word to be forgotten where its dataset looks lost."""
+        return key in self._accepted_as_gone and not self._is_running(key)
 
     # What follows
 
@@ -381,10 +388,12 @@ class Ledger:
         heapq.heapify(self._agenda)
         self._again = {key for key in self._again if key.dataset != dataset}
         self._left_places = {key: lane for key, lane in self._left_places.items() if key.dataset != dataset}
+        self._accepted_as_gone = {key for key in self._accepted_as_gone if key.dataset != dataset}
         for key in self.known(dataset):
             if (folder := self.active.get(key)) is not None:
                 folder.lane = None
-            self.forget(key)
+            if not self._is_running(key):
+                self.ended(key)
         self.complete.drop(dataset)
         for key in list(self.warnings[dataset]):
             self._warn(key, ())
@@ -453,7 +462,12 @@ class Ledger:
             return reading.key in self.complete and reading.finding is not Finding.COMPLETE
         return reading.finding.value != folder.state.value
 
+    def _is_running(self, key: FolderKey) -> bool:
+        folder = self.active.get(key)
+        return folder is not None and folder.state is FolderState.RUNNING
+
     def _entry(self, key: FolderKey, *, walk: bool) -> Folder:
+        self._accepted_as_gone.discard(key)
         if key in self.active:
             return self.active[key]
         self._leave(key)

@@ -72,7 +72,8 @@ class Rounds:
                 renew = dataset.renew and kind is WalkKind.FULL
                 first = dataset.walk_started(kind)
                 self._ledger.walk_begins(dataset.path)
-                if kind is WalkKind.FULL and not dataset.round_open:
+                # What an earlier walk came by that was not believed says nothing against one that is accepted.
+                if kind is WalkKind.FULL and (dataset.accepting or not dataset.round_open):
                     self._ledger.begin_round(dataset.path)
                     dataset.known_at_start = self._ledger.count(dataset.path)
                 actions.append(

@@ -689,6 +689,50 @@ def test_accepted_walk_drops_running_folder_at_its_end(outcome: Outcome) -> None
     assert rig.core.ledger.count(DATASET) == 0
 
 
+@pytest.mark.parametrize("outcome", [Outcome.GONE, Outcome.DONE, Outcome.ERROR])
+def test_empty_root_needs_no_second_acceptance(outcome: Outcome) -> None:
+    """All that is read in an empty root is LOST; a job that ended late is no reason to pause the dataset again."""
+    rig = Rig()
+    running(rig)
+    rig.tell(on.RescanAsked(DATASET, accepts=True))
+    rig.tell(walked(empty=True))
+    rig.end(outcome=outcome)
+    actions = rig.read(reading(finding=Finding.LOST))
+    assert only(do.Forget, actions) == [do.Forget(DATASET, ("Song",), accepted=True)]
+    assert (rig.core.ledger.count(DATASET), only(do.WalkTree, actions)) == (0, [])
+
+
+def test_folder_found_after_acceptance_is_lost_with_its_root() -> None:
+    rig = Rig()
+    running(rig)
+    rig.tell(on.RescanAsked(DATASET, accepts=True))
+    rig.tell(walked(empty=True))
+    rig.end(outcome=Outcome.CHANGED)
+    rig.read(reading())
+    actions = rig.tell(on.FolderHint(key())) + rig.tick(SETTLE) + rig.read(reading(finding=Finding.LOST))
+    assert (rig.core.ledger.count(DATASET), only(do.Forget, actions)) == (1, [])
+
+
+def test_dataset_dropped_and_back_was_not_accepted() -> None:
+    rig = Rig()
+    running(rig)
+    for names in ("/other", DATASET):
+        rig.tell(on.Replanned(plan(names), anew=False, rewalk=frozenset()))
+    rig.end(outcome=Outcome.GONE)
+    actions = rig.read(reading(finding=Finding.LOST))
+    assert (rig.core.ledger.count(DATASET), only(do.Forget, actions)) == (1, [])
+
+
+def test_acceptance_goes_by_its_own_walk_alone() -> None:
+    """A walk that came by a folder, then lost the root, and was not believed, does not keep that folder."""
+    rig = Rig()
+    rig.start(reading(finding=Finding.COMPLETE))
+    rig.tell(on.RescanAsked(DATASET), came_by("Song"), walked(root=MISSING_ROOT))
+    rig.tell(on.RescanAsked(DATASET, accepts=True))
+    assert only(do.Forget, rig.tell(walked(empty=True))) == [do.Forget(DATASET, ("Song",), accepted=True)]
+    assert rig.core.ledger.count(DATASET) == 0
+
+
 def test_worker_that_dies_over_vanished_folder_is_replaced() -> None:
     rig = Rig()
     running(rig)
