@@ -6,12 +6,16 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from audiobatchd.control.client import ControlClient
+from audiobatchd.control.requests import FolderName
 from audiobatchd.control.status import DatasetStatus, Status
+from audiobatchd.errors import NoDaemonError
 from audiobatchd.vocabulary.states import DatasetState, FolderState
 from support.audio_files import make_track
 from support.hanging_mount import HangingMount, hanging_mount, why_not
@@ -24,6 +28,8 @@ LONG_AFTER = 8.0
 SILENT = 3.0
 """In seconds, longer than an answer counts; the root is looked at every 5 s."""
 REMARK = "its disk does not answer"
+STOP_PATIENCE = 5.0
+"""In seconds: so long a stop waits for what the threads that read disks were asked."""
 
 
 class Ground:
@@ -211,3 +217,42 @@ def test_a_caught_thread_keeps_no_new_service_from_its_start(ground: Ground, tmp
             assert running.process.wait(30) == 0
             completes(another, ground.remote, 1)
             assert another.stop() == 0
+
+
+def test_stop_waits_once_for_three_hung_datasets(tmp_path: Path) -> None:
+    """A thread is caught in each; their disks share one patience, and the rest of a stop takes less than another."""
+    with ExitStack() as stack:
+        mounts = [
+            stack.enter_context(hanging_mount(tmp_path / f"remote {number}", tmp_path / f"behind {number}"))
+            for number in range(3)
+        ]
+        for mount in mounts:
+            make_track(mount.behind / "Song", seconds=0.5, stems=())
+        config = configuration(tmp_path / "config.toml", *(mount.place for mount in mounts))
+        config.write_text(config.read_text().replace("settle =", "alone = true\nsettle ="))
+        running = stack.enter_context(service(tmp_path / "run", config))
+        running.becomes(complete=3)
+        for mount in mounts:
+            stack.callback(mount.heal)
+            mount.hang("Song")  # the root goes on answering, so nothing keeps threads from the folder
+        for mount in mounts:
+            Thread(target=explain, args=(running.socket, FolderName(str(mount.place), "Song"))).start()
+        eventually(lambda: asleep_in_fuse(running.process.pid) == len(mounts), what=running.log)
+        asked_at = time.monotonic()
+        running.process.send_signal(signal.SIGTERM)
+        eventually(lambda: not running.socket.exists(), what=running.log)
+        took = time.monotonic() - asked_at
+        assert asleep_in_fuse(running.process.pid) == len(mounts), "nothing was left behind, so nothing was shown"
+        assert STOP_PATIENCE * 0.9 < took < 2 * STOP_PATIENCE, took
+
+
+def explain(socket: Path, name: FolderName) -> None:
+    """Ask for a folder; the service ends before it can answer."""
+    with suppress(NoDaemonError):
+        ControlClient(socket).explain(name)
+
+
+def asleep_in_fuse(pid: int) -> int:
+    """How many threads of a process wait for a FUSE server."""
+    stacks = [each.read_text() for each in Path(f"/proc/{pid}/task").glob("*/stack")]
+    return sum("fuse" in each for each in stacks)
