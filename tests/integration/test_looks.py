@@ -232,3 +232,29 @@ def test_folders_are_done_while_the_catalog_cannot_be_written(
     with service(small_state, config) as daemon:
         daemon.becomes(complete=21, failed=1)
         assert daemon.log().count("folder-failed") == 1, "what is known of the damaged file was remembered"
+
+
+FAR_OFF = 15.0
+"""In seconds: much longer than the second or two that it takes, and shorter than systemd's patience of 90 s."""
+
+
+def test_locked_catalog_delays_neither_answer_nor_stop(tmp_path: Path) -> None:
+    """What has to do with the database waits a second at first, and not once more for each of many folders."""
+    root = tmp_path / "dataset"
+    track(root / "First")
+    config = configuration(tmp_path / "c.toml", root)
+    with service(tmp_path / "d", config) as daemon:
+        daemon.becomes(complete=1)
+        assert daemon.stop() == 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "d" / "state" / "catalog.sqlite", isolation_level=None)) as held:
+        held.execute("BEGIN EXCLUSIVE")
+        with service(tmp_path / "d", config) as daemon:
+            eventually(daemon.status, FAR_OFF, daemon.log)
+            assert daemon.stop(timeout=FAR_OFF) == 0
+        with service(tmp_path / "d", config) as daemon:
+            for number in range(20):
+                track(root / f"Song {number}")
+            daemon.becomes(complete=21)
+            code, told, _ = run("audiobatchctl", "explain", root / "Song 7", "--socket", daemon.socket, timeout=FAR_OFF)
+            assert (code, "complete" in told) == (0, True), told
+            assert daemon.stop(timeout=FAR_OFF) == 0
