@@ -2,7 +2,8 @@
 
 The disk here is a few folders with a content each; readings and walks are made at one moment and delivered at another,
 as threads do; a worker does its job on the disk as it is then, and what it says arrives later. Disks fail and fill up,
-somebody dies over a folder and leaves his lock, an operator retries, bumps, and has the configuration read again.
+roots go and come, somebody dies over a folder and leaves his lock, an operator retries, bumps, accepts what is there,
+and has the configuration read again.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import dataclasses
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from unittest import mock
 
 import hypothesis.strategies as st
@@ -28,8 +30,8 @@ from audiobatchd.core.plan import Plan
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import SlotState
 from audiobatchd.vocabulary.files import FolderKey
-from audiobatchd.vocabulary.states import Cause, FolderState, Outcome, WalkKind
-from support.core_rig import SETTLE, offer, plan, reading, stamp, walked
+from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState, Outcome, WalkKind, WatchReport
+from support.core_rig import MISSING_ROOT, SETTLE, offer, plan, reading, stamp, walked
 
 DATASETS = ("/a", "/b")
 FOLDERS = tuple(FolderKey(dataset, path) for dataset in DATASETS for path in ("1", "2", "3"))
@@ -41,8 +43,11 @@ LONG = 700.0
 REAP = 500.0
 MEMORY = 1 << 30
 ON_THEIR_WAY = 6.0
+LOOK_AGAIN = 30.0
+WATCHED = WatchReport(True, "inotify")
 NO_MIX = -1
 
+GONE = "gone"
 GOOD, DAMAGED, DEADLY, SPOILED, PROTECTED = "good", "damaged", "deadly", "spoiled", "protected"
 KINDS = (GOOD, GOOD, GOOD, DAMAGED, DEADLY, SPOILED, PROTECTED)
 """What becomes of a folder: complete; a damaged file; its worker dies; its record cannot be read; cannot be written."""
@@ -54,6 +59,23 @@ EXPECTED = {
     SPOILED: FolderState.BLOCKED,
     PROTECTED: FolderState.BLOCKED,
 }
+
+
+class Root(Enum):
+    """What a dataset's path leads to; the value is the device's number, None where there is no directory.
+
+    EMPTY is the bare mount point of a lost mount, OTHER a directory with other things in it.
+    """
+
+    THERE = 1
+    MISSING = None
+    EMPTY = 5
+    OTHER = 9
+
+    @property
+    def identity(self) -> tuple[int, int] | None:
+        """The directory as (device, inode)."""
+        return None if self.value is None else (self.value, 2)
 
 
 @dataclass
@@ -97,6 +119,8 @@ class WalkUnderWay:
     said: deque[on.Event] = field(default_factory=deque)
     kind: WalkKind = WalkKind.FULL
     tells_all: bool = True
+    accepts: bool = False
+    is_strange: bool = False
     ended: bool = False
 
 
@@ -107,8 +131,8 @@ class World(RuleBasedStateMachine):
     def start(self, workers: int, kinds: list[str]) -> None:
         """Folders are there already, and the service has just begun to settle them."""
         self.now = 1000.0
-        self.row = mock.patch.object(datasets, "ROW", ROW)
-        self.row.start()
+        self.constants = mock.patch.multiple(datasets, ROW=ROW, LOOK_AGAIN=LOOK_AGAIN)
+        self.constants.start()
         self.core = Dispatcher(planned(workers, DATASETS), self.now)
         self.disk = {key: OnDisk() for key in FOLDERS}
         self.contents = 0
@@ -121,6 +145,21 @@ class World(RuleBasedStateMachine):
         self.sighted: dict[FolderKey, int] = {}
         self.hindered: dict[str, Cause] = dict.fromkeys(DATASETS, Cause.NONE)
         self.posted: deque[on.Event] = deque()
+        self.roots: dict[str, Root] = dict.fromkeys(DATASETS, Root.THERE)
+        self.believed_device: dict[str, int] = {}
+        """The device of each root that a walk was last believed of, as the catalog keeps it."""
+        self.bare_walk: dict[str, bool] = dict.fromkeys(DATASETS, False)
+        """Whether the last walk that the core was told of met nothing, and nothing said that this is right."""
+        self.accepted: set[FolderKey] = set()
+        """The folders that an accepted walk did not find, and no reading has found since."""
+        self.found: set[FolderKey] = set()
+        """The folders that a reading or a job found since the last accepted walk began."""
+        self.jobs: dict[int, Job] = {}
+        self.measured: dict[FolderKey, str] = {}
+        """The signature of the files that a job measured, as the core was told."""
+        self.withheld: set[FolderKey] = set()
+        """The readings that are under way for longer than everything else."""
+        self.walks_are_withheld = False
         self.lost = False
         for key, kind in zip(FOLDERS, kinds, strict=False):
             self.contents += 1
@@ -132,8 +171,8 @@ class World(RuleBasedStateMachine):
         self.news_arrive(0.1)
 
     def teardown(self) -> None:
-        if hasattr(self, "row"):
-            self.row.stop()
+        if hasattr(self, "constants"):
+            self.constants.stop()
 
     # The disk
 
@@ -166,6 +205,82 @@ class World(RuleBasedStateMachine):
         if self.disk[key].content:
             self.disk[key].mix = False
             self.news(on.FolderHint(key), told)
+
+    # Roots, and what an operator says of them
+
+    @rule(dataset=st.sampled_from(DATASETS), root=st.sampled_from(Root))
+    def root_changes(self, dataset: str, root: Root) -> None:
+        """A mount is lost, or there again, or a link is pointed elsewhere: only looks and walks tell of that."""
+        self.roots[dataset] = root
+        self.lost = True
+
+    @rule(dataset=st.sampled_from(DATASETS), root=st.sampled_from((Root.MISSING, Root.EMPTY, Root.OTHER)))
+    def root_goes_and_comes(self, dataset: str, root: Root) -> None:
+        """It is missed at the next look where folders are known, none is forgotten, and it is found again."""
+        self.root_changes(dataset=dataset, root=root)
+        self.run_until(self.now + LOOK_AGAIN + 2 * ON_THEIR_WAY, work=False)
+        is_ours = dataset in self.core.datasets
+        if is_ours and self.core.ledger.known(dataset) - self.accepted and self.needs_acceptance(dataset):
+            assert not self.core.datasets[dataset].works, "worked on where no folder is there"
+        self.root_changes(dataset=dataset, root=Root.THERE)
+        self.run_until(self.now + LOOK_AGAIN + 2 * ON_THEIR_WAY, work=False)
+        if is_ours and not self.needs_acceptance(dataset):
+            state = self.core.datasets[dataset].state
+            assert state in (DatasetState.ACTIVE, DatasetState.WALKING), "its root is there again"
+
+    @rule(dataset=st.sampled_from(DATASETS))
+    def walk_is_accepted(self, dataset: str) -> None:
+        """`rescan --accept`: what is there is right, be it nothing."""
+        self.handle(on.RescanAsked(dataset, accepts=True))
+
+    @precondition(lambda self: self.running())
+    @rule(data=st.data(), told=st.booleans())
+    def running_folder_vanishes(self, data: st.DataObject, told: bool) -> None:
+        self.vanish(key=data.draw(st.sampled_from(self.running())), told=told)
+
+    @precondition(lambda self: self.running())
+    @rule(data=st.data(), early=st.booleans())
+    def running_folders_vanish_for_good(self, data: st.DataObject, early: bool) -> None:
+        """All of a dataset are deleted while jobs run, and that is accepted: once is enough, also with a late end."""
+        dataset = data.draw(st.sampled_from(self.running())).dataset
+        if dataset not in self.core.datasets:
+            return
+        self.roots[dataset] = Root.THERE
+        self.run_until(self.now + 0.1, work=False)  # what was read before would tell of them again
+        for key in FOLDERS:
+            if key.dataset == dataset:
+                self.vanish(key=key, told=False)
+        self.run_until(self.now + (0.0 if early else LOOK_AGAIN), work=False)
+        self.walk_is_accepted(dataset=dataset)
+        self.run_until(self.now + 0.1, work=False)
+        self.run_until(self.now + LONG)
+        assert not self.core.ledger.known(dataset), "accepted as gone, and still known"
+        assert self.core.datasets[dataset].state is DatasetState.ACTIVE
+
+    def running(self) -> list[FolderKey]:
+        return [key for key in self.core.ledger.active if self.is_running(key)]
+
+    def is_running(self, key: FolderKey) -> bool:
+        folder = self.core.ledger.active.get(key)
+        return folder is not None and folder.state is FolderState.RUNNING
+
+    def is_there(self, key: FolderKey) -> bool:
+        """Whether the folder's directory can be found at its path."""
+        return self.roots[key.dataset] is Root.THERE and self.disk[key].content > 0
+
+    def is_bare(self, dataset: str) -> bool:
+        """Whether nothing at all is in the root, or there is none."""
+        root = self.roots[dataset]
+        nothing = not any(self.is_there(key) for key in FOLDERS if key.dataset == dataset)
+        return root in (Root.MISSING, Root.EMPTY) or (root is Root.THERE and nothing)
+
+    def is_elsewhere(self, dataset: str) -> bool:
+        """Whether the root is on another device than the one that was last believed in."""
+        return dataset in self.believed_device and self.believed_device[dataset] != self.roots[dataset].value
+
+    def needs_acceptance(self, dataset: str) -> bool:
+        """Whether only an operator can say that the root as it is now is right."""
+        return self.is_bare(dataset) or self.is_elsewhere(dataset)
 
     @rule(key=st.sampled_from(FOLDERS), held=st.booleans())
     def somebody_else_locks(self, key: FolderKey, held: bool) -> None:
@@ -216,6 +331,12 @@ class World(RuleBasedStateMachine):
     @rule(workers=st.integers(1, 3), anew=st.booleans(), names=st.sampled_from([*[DATASETS] * 4, DATASETS[:1]]))
     def configuration_is_read_again(self, workers: int, anew: bool, names: tuple[str, ...]) -> None:
         self.handle(on.Replanned(planned(workers, names), anew, frozenset(names if anew else ())))
+        for key in FOLDERS:
+            if key.dataset not in names:  # the catalog is rid of what describes nothing any more
+                self.sighted.pop(key, None)
+                self.measured.pop(key, None)
+                self.accepted.discard(key)
+                self.believed_device.pop(key.dataset, None)
 
     @rule(data=st.data(), large=st.booleans())
     def memory_is_measured(self, data: st.DataObject, large: bool) -> None:
@@ -248,6 +369,11 @@ class World(RuleBasedStateMachine):
     def read(self, key: FolderKey) -> Reading:
         """What `disk_tasks` answers; of a dataset that is not ours any more nothing is known."""
         if key.dataset not in self.core.datasets:
+            return reading(key.path, Finding.GONE, dataset=key.dataset)
+        if not self.is_there(key):
+            if self.is_bare(key.dataset) or self.is_elsewhere(key.dataset):
+                return reading(key.path, Finding.LOST, dataset=key.dataset)
+            self.sighted.pop(key, None)
             return reading(key.path, Finding.GONE, dataset=key.dataset)
         self.sighted[key] = self.disk[key].content
         return self.look(key)
@@ -290,19 +416,12 @@ class World(RuleBasedStateMachine):
         self.step(data.draw(st.sampled_from([walk for walk in self.walks if not walk.ended])), flush=flush)
 
     def step(self, walk: WalkUnderWay, *, flush: bool) -> None:
+        root = self.roots[walk.dataset]
+        if root is not Root.THERE:
+            walk.ahead.clear()  # from here on it meets nothing; what it came by before was there
         if walk.ahead:
-            key = walk.ahead.pop(0)
-            each = self.look(key)
-            is_known = self.sighted.get(key) == self.disk[key].content
-            self.sighted[key] = self.disk[key].content
-            if walk.kind is WalkKind.PASS and is_known and not walk.tells_all:
-                pass  # its directory's time has not changed
-            elif each.finding is Finding.COMPLETE:
-                walk.unchanged.append(key.path)  # the catalog knows it: its record is not read again
-            elif self.disk[key].content:
-                walk.batch.append(each)
-            if each.finding is not Finding.GONE:
-                walk.seen.append(key.path)
+            self.come_by(walk, walk.ahead.pop(0))
+        lost = self.find_the_vanished(walk) if not walk.ahead else False
         if (walk.batch or walk.unchanged) and (flush or not walk.ahead):
             unchanged = tuple((path, 0) for path in walk.unchanged)
             walk.said.append(on.WalkRead(tuple(walk.batch), walk.dataset, unchanged))
@@ -310,7 +429,42 @@ class World(RuleBasedStateMachine):
             walk.unchanged.clear()
         if not walk.ahead:
             walk.ended = True
-            walk.said.append(walked(*walk.seen, dataset=walk.dataset, kind=walk.kind, empty=False))
+            end = walked(
+                *walk.seen,
+                dataset=walk.dataset,
+                kind=walk.kind,
+                root=MISSING_ROOT if root is Root.MISSING and not walk.seen else "",
+                empty=lost or (not walk.seen and self.is_bare(walk.dataset)),
+                device=root.value or Root.THERE.value,
+            )
+            walk.said.append(dataclasses.replace(end, is_strange=walk.is_strange))
+
+    def come_by(self, walk: WalkUnderWay, key: FolderKey) -> None:
+        """One folder's turn."""
+        if walk.is_strange or not self.disk[key].content:
+            return
+        each = self.look(key)
+        is_known = self.sighted.get(key) == self.disk[key].content
+        self.sighted[key] = self.disk[key].content
+        walk.seen.append(key.path)
+        if walk.kind is WalkKind.PASS and is_known and not walk.tells_all:
+            pass  # its directory's time has not changed
+        elif each.finding is Finding.COMPLETE:
+            walk.unchanged.append(key.path)  # the catalog knows it: its record is not read again
+        else:
+            walk.batch.append(each)
+
+    def find_the_vanished(self, walk: WalkUnderWay) -> bool:
+        """What the catalog knows and is not there; whether there is so much of it that none of that is believed."""
+        gone = [key for key in self.sighted if key.dataset == walk.dataset and not self.is_there(key)]
+        if walk.kind is WalkKind.PASS and gone and (self.is_bare(walk.dataset) or not walk.seen):
+            return True
+        if walk.kind is WalkKind.TREES or walk.is_strange or walk.accepts or self.is_bare(walk.dataset):
+            return False
+        for key in gone if walk.seen or walk.kind is WalkKind.PASS else ():
+            del self.sighted[key]
+            walk.batch.append(reading(key.path, Finding.GONE, dataset=key.dataset))
+        return False
 
     @precondition(lambda self: any(walk.said for walk in self.walks))
     @rule(data=st.data())
@@ -349,7 +503,8 @@ class World(RuleBasedStateMachine):
             process.said.append(on.WorkerSaid(process.slot, pid, Ready(OFFERS)))
         elif process.job is not None:
             job, process.job = process.job, None
-            if self.disk[key_of(job)].kind == DEADLY and not self.disk[key_of(job)].locked:
+            key = key_of(job)
+            if self.is_there(key) and self.disk[key].kind == DEADLY and not self.disk[key].locked:
                 self.die(pid)
             else:
                 process.said.append(on.WorkerSaid(process.slot, pid, self.result(job)))
@@ -358,6 +513,8 @@ class World(RuleBasedStateMachine):
         """What `worker.job` makes of the folder as it is now."""
         key = key_of(job)
         folder, now = self.disk[key], self.look(key)
+        if self.roots[key.dataset] is not Root.THERE:
+            return Result(job.number, Outcome.GONE)
         if folder.locked:
             return Result(job.number, Outcome.LOCKED)
         cause = self.hindered[key.dataset]
@@ -391,6 +548,64 @@ class World(RuleBasedStateMachine):
         if isinstance(event, on.WorkerExited):
             del self.processes[pid]
         self.handle(event)
+        if isinstance(event, on.WorkerSaid) and isinstance(event.message, Result):
+            job = self.jobs[event.message.job]
+            if event.message.outcome is Outcome.DONE and key_of(job) in self.core.ledger.complete:
+                self.measured[key_of(job)] = job.signature
+                self.found.add(key_of(job))
+
+    # Answers that come late
+
+    @precondition(lambda self: self.queued())
+    @rule(data=st.data(), seconds=st.sampled_from((0.1, 2 * SETTLE)))
+    def reading_arrives_late(self, data: st.DataObject, seconds: float) -> None:
+        """It was made before a job was given out, and arrives when that has ended: it undoes nothing of that."""
+        key = data.draw(st.sampled_from(self.queued()))
+        self.handle(on.FolderHint(key))
+        if key in self.to_read:
+            self.to_read.remove(key)
+            self.made[key] = self.read(key)
+        self.withheld = {key}
+        self.run_until(self.now + seconds)
+        self.withheld = set()
+        if key in self.made:
+            is_done = self.is_measured(key)
+            self.handle(on.FolderRead(self.made.pop(key)))
+            assert self.is_measured(key) or not is_done, "undone by an older reading"
+
+    @precondition(lambda self: any(walk.ahead for walk in self.walks))
+    @rule(data=st.data(), kind=st.sampled_from((None, GONE, *KINDS)))
+    def walk_arrives_late(self, data: st.DataObject, kind: str | None) -> None:
+        """A folder that it came by was measured since, changed into one of this `kind`, or is GONE."""
+        walk = data.draw(st.sampled_from([walk for walk in self.walks if walk.ahead]))
+        key = data.draw(st.sampled_from(walk.ahead))
+        while key in walk.ahead:
+            self.step(walk, flush=False)
+        self.walks_are_withheld = True
+        if kind == GONE:
+            self.vanish(key=key, told=True)
+        elif kind is not None:
+            self.files_change(key=key, kind=kind, told=True, halfway=False)
+        self.run_until(self.now + 2 * SETTLE)
+        self.walks_are_withheld = False
+        is_done = self.is_measured(key) and walk.kind is not WalkKind.TREES  # see `Ledger.walk_begins`
+        self.end(walk)
+        assert self.is_measured(key) or not is_done, "undone by an older walk"
+
+    def is_measured(self, key: FolderKey) -> bool:
+        """Whether the core was told that a job has measured the folder as it is, and calls it complete."""
+        return self.measured.get(key) == signature_of(self.disk[key]) and key in self.core.ledger.complete
+
+    def end(self, walk: WalkUnderWay) -> None:
+        """Have a walk come to its end, and be heard."""
+        while not walk.ended:
+            self.step(walk, flush=True)
+        while walk.said:
+            self.handle(walk.said.popleft())
+        self.walks.remove(walk)
+
+    def queued(self) -> list[FolderKey]:
+        return [key for key, folder in self.core.ledger.active.items() if folder.state is FolderState.QUEUED]
 
     # Much at once, so that more comes of few steps
 
@@ -416,9 +631,36 @@ class World(RuleBasedStateMachine):
         self.tick()
 
     def handle(self, event: on.Event) -> None:
-        self.perform(self.core.handle(event, self.now))
+        before = {key for key in FOLDERS if self.core.ledger.knows(key)}
+        accepted = {path for path, dataset in self.core.datasets.items() if dataset.accepting}
+        actions = self.core.handle(event, self.now)
+        if isinstance(event, on.Walked) and event.kind is not WalkKind.TREES:
+            self.note_end(event, before, is_accepted=event.dataset in accepted)
+        for key in before:
+            assert self.core.ledger.knows(key) or self.may_forget(key, event), f"{key} is forgotten"
+        self.found |= found_by(event)
+        self.accepted -= found_by(event)
+        self.perform(actions)
         self.note(event)
         self.tick()
+
+    def note_end(self, walk: on.Walked, before: set[FolderKey], *, is_accepted: bool) -> None:
+        """Keep what the end of a walk said of the whole dataset, of which folders were known `before`."""
+        known = {key for key in before if key.dataset == walk.dataset}
+        self.bare_walk[walk.dataset] = bool(known) and (walk.root is None or (walk.empty and not is_accepted))
+        if is_accepted and walk.empty and walk.root is not None and walk.kind is WalkKind.FULL:
+            self.accepted |= known - self.found
+            left = {key for key in self.accepted & known if self.core.ledger.knows(key)}
+            assert all(map(self.is_running, left)), "accepted as gone, and still known"
+
+    def may_forget(self, key: FolderKey, event: on.Event) -> bool:
+        """Whether this event says that a folder is gone: no lost root does, nor a walk that did not come by it."""
+        match event:
+            case on.FolderRead(each) if each.key == key:
+                return each.finding is Finding.GONE or (each.finding is Finding.LOST and key in self.accepted)
+            case on.Walked():
+                return key in self.accepted
+        return key.dataset not in self.core.datasets
 
     def tick(self) -> None:
         bumped = {key for key, folder in self.core.ledger.active.items() if self.is_waiting(key) and folder.is_bumped}
@@ -434,7 +676,7 @@ class World(RuleBasedStateMachine):
         is_queued = folder.state is FolderState.QUEUED and folder.is_suspect == suspect
         return is_queued and dataset is not None and dataset.works
 
-    def perform(self, actions: list[do.Action]) -> None:  # noqa: C901, PLR0912  # one case per action
+    def perform(self, actions: list[do.Action]) -> None:  # noqa: C901, PLR0912, PLR0915  # one case per action
         for action in actions:
             match action:
                 case do.SpawnWorker(slot):
@@ -453,6 +695,9 @@ class World(RuleBasedStateMachine):
                 case do.SendJob(slot, job):
                     assert self.core.datasets[key_of(job).dataset].works, "a job where all are held up"
                     self.check_settled(job)
+                    self.jobs[job.number] = job
+                    assert self.measured.get(key_of(job)) != job.signature, "measured already"
+                    assert not self.bare_walk[key_of(job).dataset], "a job where a walk met nothing"
                     for process in self.processes.values():
                         if process.slot == slot and process.alive:
                             process.job = job
@@ -460,11 +705,29 @@ class World(RuleBasedStateMachine):
                     assert key not in self.to_read, "two readings of a folder at a time"
                     assert key not in self.made, "two readings of a folder at a time"
                     self.to_read.append(key)
-                case do.WalkTree(dataset, paths, kind, _, first):
+                case do.WalkTree(dataset, paths, kind, _, first, accepts):
+                    self.found -= set(FOLDERS) if accepts else set()
                     ahead = [key for key in FOLDERS if key.dataset == dataset and {"", key.path} & set(paths)]
-                    self.walks.append(WalkUnderWay(dataset, ahead, kind=kind, tells_all=first))
+                    known = [key for key in self.sighted if key.dataset == dataset]
+                    is_strange = not accepts and self.is_elsewhere(dataset) and bool(known)
+                    is_strange &= not any(map(self.is_there, known))
+                    self.walks.append(
+                        WalkUnderWay(dataset, ahead, kind=kind, tells_all=first, accepts=accepts, is_strange=is_strange)
+                    )
+                case do.NoteRoot(dataset, (device, _)):
+                    self.believed_device[dataset] = device
+                case do.LookAtRoot(dataset):
+                    self.posted.append(on.RootSeen(dataset, self.roots[dataset].identity, WATCHED))
+                case do.Forget(dataset, paths, accepted):
+                    for key in (FolderKey(dataset, path) for path in paths):
+                        assert not self.core.ledger.knows(key), "forgotten, and still known"
+                        self.catalog.pop(key, None)
+                        if accepted:
+                            self.sighted.pop(key, None)
+                            self.heard[key].clear()
                 case do.ReapLocks(dataset):
                     dead = [key for key in FOLDERS if key.dataset == dataset and self.disk[key].corpse]
+                    dead = dead if self.roots[dataset] is Root.THERE else []
                     for key in dead:
                         self.disk[key].corpse = False
                     left = frozenset(key.path for key in dead)
@@ -479,7 +742,9 @@ class World(RuleBasedStateMachine):
     def note(self, event: on.Event) -> None:
         """Keep what the core was told of folders, and of what a walk told, which may be old, what it believed."""
         readings: tuple[Reading, ...] = ()
-        if isinstance(event, on.FolderRead):
+        if isinstance(event, on.FolderRead) and event.reading.finding is Finding.LOST:
+            pass  # which says nothing of the folder
+        elif isinstance(event, on.FolderRead):
             readings = (event.reading,)
         elif isinstance(event, on.WalkRead):
             readings = tuple(each for each in event.readings if each.finding is Finding.DUE or self.believed(each))
@@ -524,7 +789,7 @@ class World(RuleBasedStateMachine):
     @invariant()
     def nothing_due_is_left_undone(self) -> None:
         """An idle worker and a queued folder do not wait for each other; a suspect waits until nothing else is."""
-        busy = self.core.crew.busy()
+        busy = self.core.crew.at_work()
         idle = any(slot.state is SlotState.IDLE for slot in self.core.crew.slots)
         if not idle or any(slot.assignment and slot.assignment.alone for slot in busy):
             return
@@ -536,7 +801,7 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def a_suspect_runs_alone(self) -> None:
-        jobs = [slot.assignment for slot in self.core.crew.busy() if slot.assignment]
+        jobs = [slot.assignment for slot in self.core.crew.at_work() if slot.assignment]
         assert len(jobs) == 1 or not any(job.alone for job in jobs)
         for job in jobs:
             folder = self.core.ledger.active[job.key]
@@ -553,6 +818,7 @@ class World(RuleBasedStateMachine):
         """Nobody changes anything any more: every folder comes to its end, by one walk more where news were lost."""
         for folder in self.disk.values():
             folder.locked = False
+        self.roots = dict.fromkeys(DATASETS, Root.THERE)
         self.hindered = dict.fromkeys(DATASETS, Cause.NONE)
         for dataset in DATASETS:
             self.handle(on.ResumeAsked(dataset))
@@ -563,6 +829,10 @@ class World(RuleBasedStateMachine):
                 self.handle(on.WatchLost(dataset, "lost"))
             self.run_until(self.now + LONG)
             self.lost = False
+        unclear = [dataset for dataset in self.core.datasets if self.needs_acceptance(dataset)]
+        for dataset in unclear:
+            self.walk_is_accepted(dataset=dataset)
+        self.run_until(self.now + (LONG if unclear else 0.0))
         for key, folder in self.disk.items():
             if key.dataset in self.core.datasets:
                 self.check(key, folder, ghosts_may_be=strict)
@@ -613,21 +883,17 @@ class World(RuleBasedStateMachine):
         busy = True
         while busy:
             busy = False
-            for key in list(self.to_read):
+            for key in [key for key in self.to_read if key not in self.withheld]:
                 self.to_read.remove(key)
                 self.made[key] = self.read(key)
             while self.posted:
                 self.handle(self.posted.popleft())
                 busy = True
-            for key in list(self.made):
+            for key in self.made.keys() - self.withheld:
                 self.handle(on.FolderRead(self.made.pop(key)))
                 busy = True
-            for walk in list(self.walks):
-                while not walk.ended:
-                    self.step(walk, flush=True)
-                while walk.said:
-                    self.handle(walk.said.popleft())
-                self.walks.remove(walk)
+            for walk in [] if self.walks_are_withheld else list(self.walks):
+                self.end(walk)
                 busy = True
             for pid in list(self.processes) if work else ():
                 if pid in self.processes and self.processes[pid].alive:
@@ -636,6 +902,17 @@ class World(RuleBasedStateMachine):
                     self.hear(pid)
                     busy = True
             yield
+
+
+def found_by(event: on.Event) -> set[FolderKey]:
+    """The folders that this event tells to be there."""
+    match event:
+        case on.FolderRead(each) if each.finding not in (Finding.GONE, Finding.LOST):
+            return {each.key}
+        case on.WalkRead(readings, dataset, unchanged):
+            read = {each.key for each in readings if each.finding is not Finding.GONE}
+            return read | {FolderKey(dataset, path) for path, _ in unchanged}
+    return set()
 
 
 def signature_of(folder: OnDisk) -> str:
