@@ -195,6 +195,24 @@ def test_resume_of_an_emptied_dataset_names_what_helps(tmp_path: Path, daemon: S
     eventually(lambda: daemon.states() == {})
 
 
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_folder_of_a_lost_root_is_explained_as_known(
+    tmp_path: Path, daemon: Service, root: Path, is_empty: bool
+) -> None:
+    """It says neither that the folder is measured soon, nor that it is known where it never was."""
+    root.rename(tmp_path / "away")
+    if is_empty:
+        root.mkdir()
+    ctl(daemon, "rescan", root)
+    eventually(lambda: standing(daemon) == ("paused" if is_empty else "missing"))
+    hindrance = f"{root} is paused: empty, where 2 folders were known" if is_empty else f"{root} is missing"
+    for name, state in (("Whole", "complete"), ("Damaged", "failed")):
+        code, said, _ = ctl(daemon, "explain", root / name)
+        assert (code, f"State:   {state}\n" in said) == (0, True), said
+        assert f"Next:    nothing: it stays known as it is. {hindrance}" in said
+    assert ctl(daemon, "explain", root / "Other")[0] == 1
+
+
 def test_resume_of_a_missing_dataset_says_so(tmp_path: Path, daemon: Service, root: Path) -> None:
     root.rename(tmp_path / "away")
     ctl(daemon, "rescan", root)

@@ -36,8 +36,13 @@ class Facts:
 
     @property
     def is_track(self) -> bool:
-        """Whether there is such a track folder."""
-        return self.reading.finding is not Finding.GONE
+        """Whether there is such a track folder now."""
+        return self.reading.finding not in (Finding.GONE, Finding.LOST)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the dataset is not there as it was known: nothing says that the folder is gone."""
+        return self.reading.finding is Finding.LOST
 
 
 def facts_of(key: FolderKey, scanner: FolderReader, catalog: Catalog) -> Facts:
@@ -61,8 +66,11 @@ def explained(core: Dispatcher, key: FolderKey, facts: Facts, now: float, wall: 
     folder = core.ledger.active.get(key)
     slot = next((slot for slot in core.crew.busy() if slot.assignment and slot.assignment.key == key), None)
     reading = facts.reading
-    state = folder.state if folder else _STATES.get(reading.finding, FolderState.SETTLING)
+    known = FolderState.COMPLETE if facts.is_lost else FolderState.SETTLING
+    state = folder.state if folder else _STATES.get(reading.finding, known)
     coming, when = _next(core, key, state, folder, slot)
+    if facts.is_lost and slot is None:
+        coming, when = _without_its_dataset(core.datasets[key.dataset]), None
     ended = folder.ended if folder else 0.0
     return FolderReport(
         dataset=shown(key.dataset),
@@ -126,6 +134,12 @@ def _next(
     return coming[state], when
 
 
+def _without_its_dataset(dataset: Dataset) -> str:
+    """What comes next for a folder that is known, and that cannot be found where its dataset was."""
+    why = hindrance(dataset) or f"{shown(dataset.path)} is not there as it was known, which the next walk finds out"
+    return f"nothing: it stays known as it is. {why}"
+
+
 def hindrance(dataset: Dataset, *, besides: Cause | None = None) -> str:
     """Why no job is given out in a dataset, and what ends that, in words; empty where jobs are given out.
 
@@ -144,7 +158,8 @@ def hindrance(dataset: Dataset, *, besides: Cause | None = None) -> str:
         return f"{what}; it goes on by itself when the directory is there"
     if dataset.refused:
         return what
-    return f"{what} If it is right as it is: audiobatchctl rescan {shlex.quote(path)} --accept"
+    end = "" if what.endswith("?") else "."
+    return f"{what}{end} If it is right as it is: audiobatchctl rescan {shlex.quote(path)} --accept"
 
 
 def _turn(dataset: Dataset, folder: Folder | None) -> str:

@@ -84,7 +84,8 @@ class Answers:
         if scanner is None:
             raise _no_such(name.dataset)
         facts = await self._facts(key, scanner)
-        if not facts.is_track and key not in self._core.ledger.active:
+        is_known = self._core.ledger.knows(key) if facts.is_lost else key in self._core.ledger.active
+        if not facts.is_track and not is_known:
             raise _no_folder(name.folder, name.dataset)
         return explained(self._core, key, facts, self._clock.monotonic(), self._clock.wall())
 
