@@ -84,7 +84,7 @@ def test_what_is_told_of_a_holder(track: Path, start: StartPeer) -> None:
 
 def test_holders_in_words() -> None:
     assert holder_in_words(GuideText("2026-11-24 10:00:00", 7, b"Track")) == "a script with PID 7"
-    assert holder_in_words(Empty()) == "nobody"
+    assert holder_in_words(Empty()) == "no process"
 
 
 def test_a_stopped_holder_is_active(track: Path, start: StartPeer) -> None:
@@ -96,7 +96,7 @@ def test_a_stopped_holder_is_active(track: Path, start: StartPeer) -> None:
 def test_no_pid_is_asked_for(track: Path, start: StartPeer, monkeypatch: pytest.MonkeyPatch) -> None:
     """With hidepid, or from another machine, it would be nobody's."""
     peer = start(track)
-    peer.does("content.os.getpid = lambda: 4194304999")
+    peer.does("lock_file.os.getpid = lambda: 4194304999")
     peer.does("lock.acquire()")
     monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("a PID proves nothing"))
     observation = observe(os.fspath(lock_path(track)))

@@ -600,9 +600,10 @@ def test_measured_twice_and_in_another_order_it_is_bit_for_bit_the_same(method: 
 
 
 _IN_ANOTHER_PROCESS = """
-import json, sys
+import json, runpy, sys
 sys.path[:0] = json.loads(sys.argv[1])
-from test_rhythm import audio, clicks, loaded, music
+names = runpy.run_path(sys.argv[2])
+audio, clicks, loaded, music = (names[each] for each in ("audio", "clicks", "loaded", "music"))
 for method in ("degara", "multifeature"):
     loaded(method).analyze(audio(music(4.0, seed=9)))
     found = loaded(method).analyze(audio(clicks(100, 8.0)))
@@ -612,7 +613,7 @@ for method in ("degara", "multifeature"):
 
 @needs_essentia
 def test_another_process_that_has_measured_others_before_measures_the_same() -> None:
-    command = [sys.executable, "-c", _IN_ANOTHER_PROCESS, json.dumps([path for path in sys.path if path])]
+    command = [sys.executable, "-c", _IN_ANOTHER_PROCESS, json.dumps([path for path in sys.path if path]), __file__]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=100)
     theirs = [json.loads(line) for line in done.stdout.splitlines()]
     ours = [loaded(method).analyze(audio(clicks(100, 8.0))) for method in (DEGARA, MULTIFEATURE)]

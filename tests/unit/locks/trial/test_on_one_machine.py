@@ -35,11 +35,11 @@ BEHIND_ME = ".audiobatch-trial-z-3-" + "2" * 16
 PARTNER = """
 import json, os, signal, sys
 from audiobatchd.disk.filesystems import Kind
-from audiobatchd.locks.trial import between_machines as rendezvous, on_one_machine as trial
+from audiobatchd.locks.trial import between_machines, on_one_machine
 
 dataset, host, boot_id, end, *only_meet = sys.argv[1:]
-rendezvous.socket.gethostname = lambda: host
-rendezvous.boot_id = lambda: boot_id
+between_machines.socket.gethostname = lambda: host
+between_machines.boot_id = lambda: boot_id
 
 def say(text):
     print(text, flush=True)
@@ -47,9 +47,9 @@ def say(text):
         os.kill(os.getpid(), signal.SIGKILL)
 
 if only_meet:
-    found = [rendezvous.meet(dataset, Kind.LOCAL, 60.0, trial.PATIENCE, say)]
+    found = [between_machines.meet(dataset, Kind.LOCAL, 60.0, on_one_machine.PATIENCE, say)]
 else:
-    found = trial.try_locks(dataset, 60.0, say)
+    found = on_one_machine.try_locks(dataset, 60.0, say)
 print(json.dumps([[each.detail, each.ok] for each in found]))
 """
 
@@ -297,7 +297,7 @@ def test_every_host_has_a_name_for_its_files(host: str, told: str, monkeypatch: 
     assert between_machines._who(name) == f"process {os.getpid()} on {told}"
 
 
-# Two at the rendezvous
+# Two participants
 
 
 def test_two_on_this_machine_say_so(tmp_path: Path, start: Start) -> None:
@@ -443,7 +443,7 @@ def test_a_note_is_read_to_the_end_of_its_line(tmp_path: Path, as_me: None) -> N
 def test_a_partner_that_prefers_another(tmp_path: Path, as_me: None) -> None:
     write(tmp_path, BEFORE_ME)
     outcome = meet(tmp_path, lambda said: write(tmp_path, BEFORE_ME, partner=BEHIND_ME) if "met" in said else None)
-    assert outcome == Outcome("process 2 on a is at it with somebody else: try again")
+    assert outcome == Outcome("process 2 on a is at it with another partner: try again")
 
 
 def test_a_partner_that_leaves(tmp_path: Path, as_me: None) -> None:
@@ -458,7 +458,7 @@ def test_somebody_else_has_the_lock(tmp_path: Path, as_me: None) -> None:
     descriptor = kernel.open_lock(str(path), os.O_RDWR | os.O_CREAT)
     assert kernel.take(descriptor, local=True)
     outcome = between_machines.meet(str(tmp_path), Kind.LOCAL, 0.0, 0.0, quiet)
-    assert outcome == Outcome(f"process 1 on m cannot hold {LOCK}: somebody else does")
+    assert outcome == Outcome(f"process 1 on m cannot hold {LOCK}: another process does")
     assert path.exists(), "another pair's"
     kernel.close_lock(descriptor)
 
@@ -471,7 +471,7 @@ def test_a_lock_that_is_removed_under_its_holder(tmp_path: Path, as_me: None) ->
             (tmp_path / LOCK).unlink()
             write(tmp_path, BEHIND_ME, phase="tried", refused=False)
 
-    assert meet(tmp_path, say) == Outcome(f"process 1 on m cannot hold {LOCK}: somebody removed it")
+    assert meet(tmp_path, say) == Outcome(f"process 1 on m cannot hold {LOCK}: another process removed it")
 
 
 def test_a_lock_that_cannot_be_opened(tmp_path: Path, as_me: None) -> None:
