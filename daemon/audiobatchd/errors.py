@@ -21,7 +21,7 @@ class UsageError(AudiobatchError):
 
 
 class AlreadyRunningError(AudiobatchError):
-    """Another daemon holds the state directory or answers on the control socket."""
+    """Raised where another daemon holds the state directory or answers on the control socket."""
 
 
 class DamagedFileError(AudiobatchError):
@@ -39,18 +39,16 @@ class UnmeasurableError(AudiobatchError):
 
 
 class BeyondLimitError(UnmeasurableError):
-    """A healthy file is longer than `max_duration` allows: a property of the configuration, not of the audio.
-
-    `seconds` is the file's length, or, where only decoding all of it would tell that, how much of it was seen.
-    """
+    """A healthy file is longer than `max_duration` allows: a property of the configuration, not of the audio."""
 
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
         self.seconds = seconds
+        """Length of the file, or, where only decoding all of it would tell that, of the part that was seen."""
 
 
 class AnalyzerUnavailableError(AudiobatchError):
-    """What an analyzer needs (a model, a library) is not on this machine; raised by `Analyzer.load`."""
+    """Raised by `Analyzer.load` where this machine lacks something that the analyzer needs (a model, a library)."""
 
 
 class OptionError(AudiobatchError):
@@ -70,7 +68,7 @@ class UnclearRecordError(RecordError):
 
 
 class LockBusyError(AudiobatchError):
-    """Somebody else holds the lock of a folder."""
+    """Raised where the lock of a folder is held by another process or thread."""
 
 
 class LockUsageError(AudiobatchError, RuntimeError):
@@ -90,11 +88,11 @@ class ModelError(AudiobatchError):
 
 
 class UnknownFolderError(AudiobatchError):
-    """Somebody asks the daemon about a track folder that is not there."""
+    """Raised for a question about a track folder that is not there."""
 
 
 class NoDaemonError(AudiobatchError):
-    """No daemon answers on the control socket."""
+    """Raised where no daemon answers on the control socket."""
 
 
 class OutputLostError(AudiobatchError):
@@ -103,4 +101,4 @@ class OutputLostError(AudiobatchError):
     def __init__(self, cause: OSError) -> None:
         super().__init__(f"cannot write to standard output: {cause.strerror}")
         self.cause = cause
-        """What the write failed with."""
+        """Error of the write."""

@@ -61,10 +61,12 @@ def feature_name(base: str, role: str) -> str:
 
 @dataclass(frozen=True)
 class View:
-    """A form in which an analyzer reads a file: at which sample rate in Hz (None: the file's own), mono or not."""
+    """Form in which an analyzer reads a file."""
 
     rate: int | None = None
+    """Sample rate in Hz; None: the file's own."""
     mono: bool = False
+    """True for the mean of all channels but those for low-frequency effects."""
 
 
 NATIVE = View()
@@ -72,21 +74,23 @@ NATIVE = View()
 
 
 class Audio(Protocol):
-    """One decoded source file.
-
-    `role` is `FULL_MIX` or one of `STEMS`, `rate` the file's own in Hz, `duration` its length in seconds.
-    `channels` names the file's own channels in FFmpeg's words ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"; mono is
-    "FC").
-    """
+    """Decoded source file."""
 
     @property
-    def role(self) -> str: ...  # noqa: D102  # the four are described above
+    def role(self) -> str:
+        """`FULL_MIX` or one of `STEMS`."""
+
     @property
-    def rate(self) -> int: ...  # noqa: D102
+    def rate(self) -> int:
+        """The file's own sample rate in Hz."""
+
     @property
-    def channels(self) -> tuple[str, ...]: ...  # noqa: D102
+    def channels(self) -> tuple[str, ...]:
+        """The file's own channels in FFmpeg's words (FL, FR, FC, LFE, BL, BR, SL, SR; mono is FC)."""
+
     @property
-    def duration(self) -> float: ...  # noqa: D102
+    def duration(self) -> float:
+        """Length in seconds."""
 
     @property
     def powers(self) -> tuple[float, ...]:
@@ -105,9 +109,9 @@ class Audio(Protocol):
         """
 
     def shared(self, key: Hashable, make: Callable[[], _T]) -> _T:
-        """What `make` gives: called once per file and `key`, whichever analyzer asks first.
+        """Return what `make` gives: it is called once per file and `key`, for the first analyzer that asks.
 
-        For what several analyzers are computed from, such as a model's embeddings.
+        Serves values from which several analyzers compute, such as a model's embeddings.
         """
 
 
@@ -115,7 +119,7 @@ class Options:
     """The keys of the table `[analyzer.<name>]` in the configuration, each read with what it may be.
 
     Every method raises OptionError, which names the key and what was expected. `close` after the last one refuses
-    keys that nobody has read.
+    keys that were not asked for.
     """
 
     def __init__(self, given: Mapping[str, object] | None = None) -> None:
@@ -123,21 +127,21 @@ class Options:
         self._read: list[str] = []
 
     def flag(self, key: str, default: bool) -> bool:  # noqa: FBT001  # the default of a boolean is one
-        """`true` or `false`."""
+        """Return `true` or `false`."""
         value = self._take(key, default)
         if not isinstance(value, bool):
             raise self._error(key, "true or false", value)
         return value
 
     def choice(self, key: str, allowed: tuple[str, ...], default: str) -> str:
-        """One of `allowed`."""
+        """Return one of `allowed`."""
         value = self._take(key, default)
         if not isinstance(value, str) or value not in allowed:
             raise self._error(key, " or ".join(f'"{each}"' for each in allowed), value)
         return value
 
     def span(self, key: str) -> tuple[float, float] | None:
-        """Two positive numbers, the second above the first: `[80, 160]`; None where the key is not set."""
+        """Return two positive numbers, the second above the first: `[80, 160]`; None where the key is not set."""
         value = self._take(key, None)
         if value is None:
             return None
@@ -149,7 +153,7 @@ class Options:
         raise self._error(key, "two positive numbers, the lower one first", value)
 
     def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        """A list of texts, none of them empty; each is taken once."""
+        """Return a list of texts, none of them empty, none twice."""
         value = self._take(key, list(default))
         if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
             raise self._error(key, "a list of texts", value)
@@ -180,75 +184,69 @@ def _accept(path: Path, digest: str) -> None:
 
 @dataclass(frozen=True)
 class Settings:
-    """What an analyzer is made with: its options, and the directories in which models are looked for, best first.
-
-    `check_model` is called with the path of every file of a model that is used, and the SHA-256 of what was read of it,
-    in hexadecimal, before anything is done with it. It raises AnalyzerUnavailableError where that is not what was
-    published, or came here, under that name.
-    """
+    """Settings that an analyzer is made with."""
 
     options: Options = field(default_factory=Options)
     model_directories: tuple[Path, ...] = ()
+    """Directories in which models are looked for, best first."""
     check_model: CheckModel = _accept
+    """To be called with the path of every file of a model, and the SHA-256 in hexadecimal of what was read of it,
+    before the file is used. Raises AnalyzerUnavailableError where that is not what was published, or came here, under
+    that name."""
 
 
 # What an analyzer gives
 
 
 class Cost(IntEnum):
-    """What a second of audio costs, beside decoding it: the cheap ones go first, and views are freed early for it."""
+    """Cost of a second of audio, beside decoding it: cheap analyzers go first, so that views are freed early."""
 
     LIGHT = 1
     """Less than decoding."""
     MEDIUM = 2
-    """Some ten times that: rhythm."""
+    """About ten times as much as decoding: rhythm."""
     HEAVY = 3
-    """More: neural networks."""
+    """More than that: neural networks."""
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One named number or label of the record, as shown to users.
-
-    A name that begins with a dot (`.BEATS_GRID`) is a file beside the record, `<folder name>.BEATS_GRID`.
-    `bounds` is the range that values lie in, `source` the standard or the paper that the method comes from.
-    """
+    """Named number or label of the record, as shown to users."""
 
     name: str
+    """Key of the record. A name that begins with a dot is a file beside the record: `<folder name>.BEATS_GRID`."""
     unit: str
     description: str
     bounds: str = ""
+    """Range that values lie in."""
     source: str = ""
+    """Standard or paper that the method comes from."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What an analyzer found in one source file.
-
-    Every feature that was promised for the file's role stands in `values` (finite numbers, texts, booleans), or as a
-    text in `files` where it is one, or with the reason in a few words in `unmeasurable` (a property of the audio: too
-    short, silent).
-    """
+    """Result of an analyzer for one source file: each feature promised for its role stands in one of three places."""
 
     values: Mapping[str, Value]
+    """Finite numbers, texts, booleans."""
     unmeasurable: Mapping[str, str] = field(default_factory=dict)
+    """Reasons, in a few words, for features that the audio does not have: it is too short, or silent."""
     files: Mapping[str, str] = field(default_factory=dict)
+    """Contents of features that are files beside the record."""
 
 
 @runtime_checkable
 class Analyzer(Protocol):
-    """Turns the audio of one source file into features.
-
-    `version` is raised whenever the same audio would give other values; every folder is then measured anew.
-    """
+    """Turns the audio of one source file into features."""
 
     name: str
     version: int
+    """To be raised whenever the same audio would give other values; every folder is then measured again."""
     cost: Cost
 
     @property
     def models(self) -> Mapping[str, str]:
-        """What the values depend on besides the version, by name: the digest of each model, options that alter values.
+        """Digests of the models, and options that alter values, by name: what the values depend on besides the version.
 
         Known after `load`. Records that were made with others count as complete unless the user wants otherwise.
         """
@@ -257,7 +255,7 @@ class Analyzer(Protocol):
         """The features given for a source file of `role` (`FULL_MIX` or one of `STEMS`); none: it is not read."""
 
     def views(self, role: str) -> tuple[View, ...]:
-        """In which forms `analyze` reads a source file of `role`."""
+        """Forms in which `analyze` reads a source file of `role`."""
 
     def load(self) -> None:
         """Load what every analysis needs, once per worker.

@@ -56,7 +56,7 @@ def guides_path_of(folder: str) -> str:
 
 
 def is_guides_of(folder: str, found: Content) -> bool:
-    """Whether a script of the guide wrote this into its lock file for `folder`: others may share the file's name."""
+    """Tell whether a script of the guide wrote this for `folder`: other folders may share the lock file's name."""
     return isinstance(found, GuideText) and found.file == os.fsencode(os.path.basename(os.path.normpath(folder)))
 
 
@@ -90,14 +90,14 @@ class FolderLock:
 
     @property
     def held(self) -> bool:
-        """Whether this process took the lock and has not given it back."""
+        """Tell whether this process took the lock and has not given it back."""
         return self._descriptor >= 0 and self._pid == os.getpid()
 
     def acquire(self) -> None:
         """Take the lock, now or not at all.
 
-        Raises LockBusyError where somebody holds it; PermissionError where a file of that name is no lock file; OSError
-        where it cannot be made (FileNotFoundError: the folder is gone).
+        Raises LockBusyError where it is held already; PermissionError where a file of that name is no lock file;
+        OSError where it cannot be made (FileNotFoundError: the folder is gone).
         """
         taken = False
         try:
@@ -105,7 +105,7 @@ class FolderLock:
                 self._acquire()
                 taken = True
         except BaseException:
-            if taken:  # Ctrl-C came meanwhile, and nobody will know that we have it
+            if taken:  # Ctrl-C came meanwhile, and the caller will not know that it has the lock
                 self.release()
             raise
 
@@ -115,7 +115,7 @@ class FolderLock:
         Writing and syncing through the locked descriptor is what fails (EIO) after a network file system gave the lock
         to another machine; reading would not notice. Raises LockLostError, or the OSError of the write.
         """
-        # Read first: writing over what somebody else signed would hide it.
+        # Read first: writing over another holder's text would hide it.
         if not self.held or os.pread(self._descriptor, LIMIT, 0) != self._written:
             raise self._lost()
         os.pwrite(self._descriptor, self._written, 0)
@@ -137,7 +137,7 @@ class FolderLock:
         What cannot be written is left to the gate to tell of.
         """
         with contextlib.suppress(OSError):
-            # Read first: it may be somebody else's by now.
+            # Read first: another process may have taken it since.
             if not self.held or os.pread(self._descriptor, LIMIT, 0) != self._written:
                 return
             text = self._text(budget)
@@ -177,7 +177,7 @@ class FolderLock:
         if _held.get(self.path) is self:  # not another one's, who has the path since our file was removed by hand
             del _held[self.path]
         left = [descriptor, self._directory]
-        # What cannot be removed any more is in nobody's way: it is not held.
+        # A file that cannot be removed any more does no harm: it is not held.
         with contextlib.suppress(OSError):
             try:
                 give_back(self.path, descriptor, self.kind)
@@ -228,9 +228,9 @@ class FolderLock:
         raise LockBusyError(message)
 
     def _is_there(self) -> bool:
-        """Whether there is a lock file. Raises for one that is nobody's lock: it is not even opened for writing.
+        """Tell whether there is a lock file, without opening a file for writing that is no lock.
 
-        Raises LockBusyError for one that is held, or is just being made.
+        Raises LockBusyError for a lock that is held or is just being made, PermissionError for a file that is no lock.
         """
         try:
             descriptor = kernel.open_lock(self.path, os.O_RDONLY)
@@ -263,7 +263,7 @@ class FolderLock:
                 return False
             found = parse(os.pread(descriptor, LIMIT, 0))
             if found is None:
-                return False  # it became somebody's data under our hands: `_is_there` tells
+                return False  # another program made it data meanwhile: `_is_there` raises for that
             if not is_new and is_being_made(found, descriptor):
                 raise self._busy()
             # Here it would have held `flock`, which is ours now.
@@ -308,7 +308,7 @@ class FolderLock:
         return filesystems.with_its_name(error, self._folder, os.path.basename(self.path), "its record")
 
     def _busy(self) -> LockBusyError:
-        return LockBusyError(f"cannot lock {shown(self.path)}: somebody else holds it")
+        return LockBusyError(f"cannot lock {shown(self.path)}: it is already held")
 
     def _lost(self) -> LockLostError:
         return LockLostError(f"lost the lock {shown(self.path)}")
@@ -339,23 +339,24 @@ def age_of(path: str, descriptor: int) -> float:
 
 
 def guide_lives(path: str, descriptor: int, kind: Kind, timeout: float) -> bool:
-    """Whether the script of the guide that wrote the open lock file at `path` is still at its folder.
+    """Tell whether the script of the guide that wrote the open lock file at `path` is still at its folder.
 
-    Here it would hold `flock`. On a network file system nobody can ask for that: its file's age decides.
+    On this machine it would hold `flock`. On a network file system `flock` tells nothing about other machines: the
+    file's age decides.
     """
     if kind is Kind.LOCAL:
         return kernel.is_flocked(descriptor)
     try:
         return age_of(path, descriptor) < timeout
     except OSError:
-        return True  # where nothing can be written the clock cannot be read; nobody is judged by another one
+        return True  # where nothing can be written the file system's clock cannot be read, and no other one judges
 
 
 def is_being_made(found: Content, descriptor: int) -> bool:
-    """Whether the open file, in which `found` stands, may be about to be locked by whoever made it a moment ago.
+    """Tell whether the process that made the open file, in which `found` stands, may be about to lock it.
 
-    A script of the guide takes its `flock` after making the file, and does not look again: it would not notice that
-    its file was taken and removed in between. We do look again. On network file systems no file is removed.
+    A script of the guide takes its `flock` after making the file, and does not look again: it would not notice that its
+    file was taken and removed in between. We do look again. On network file systems no file is removed.
     """
     status = os.fstat(descriptor)
     if not isinstance(found, Empty) or status.st_mode & stat.S_ISVTX:
@@ -370,7 +371,7 @@ def _content(descriptor: int) -> Content | None:
 
 @atexit.register
 def _give_back_all() -> None:
-    """What Ctrl-C, pressed twice, kept a script from giving back itself. Threads may still use theirs."""
+    """Give back what Ctrl-C, pressed twice, kept a script from giving back. Other threads may still use theirs."""
     with interrupts.held_back():
         for lock in list(_held.values()):
             if lock._in_main:  # noqa: SLF001  # its own module

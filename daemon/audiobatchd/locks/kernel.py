@@ -1,8 +1,8 @@
 """The system calls of a lock: open-file-description locks, `flock`, and whether a path still names an open file.
 
 An OFD lock belongs to the open file, not to the process: it excludes threads too, and closing the same file elsewhere
-in the process does not lose it. The kernel drops it when the last descriptor of the open file is closed, whoever has
-that.
+in the process does not lose it. The kernel drops it when the last descriptor of the open file is closed, in whichever
+process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WHOLE_FILE = "hhqqi4x"  # struct flock: type, whence, start, length, PID (0 for
 
 _guard = threading.RLock()  # a lock may be given back by the garbage collector, amid what it guards
 _open: set[int] = set()
-"""What belongs to locks. A forked child closes them at once: one that kept the descriptors would keep the locks."""
+"""Descriptors of locks. A forked child closes them at once: one that kept the descriptors would keep the locks."""
 _opening: dict[int, str] = {}
 """The base name of what each thread is opening: that may hang with its disk, so it is not done under the guard."""
 
@@ -51,7 +51,7 @@ def close_lock(descriptor: int) -> None:
 
 
 def take(descriptor: int, *, local: bool) -> bool:
-    """Lock the open file, now or not at all; False where somebody else has it.
+    """Lock the open file, now or not at all; False where another one holds it.
 
     On a `local` file system `flock` is taken as well: scripts in the manner of the batch guide hold that, and neither
     kind of lock sees the other. Where the file system has no OFD locks, `flock` alone has to do. Raises OSError
@@ -76,7 +76,7 @@ def take(descriptor: int, *, local: bool) -> bool:
 
 
 def is_held(descriptor: int) -> bool:
-    """Whether somebody else holds an OFD or POSIX lock on the open file; it is asked, not tried."""
+    """Tell whether another process holds an OFD or POSIX lock on the open file, without trying to take one."""
     query = struct.pack(_WHOLE_FILE, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     try:
         answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, query)
@@ -99,9 +99,10 @@ def holding_process(descriptor: int) -> int:
 
 
 def is_flocked(descriptor: int) -> bool:
-    """Whether somebody else holds `flock` on the open file, as the batch guide's scripts do.
+    """Tell whether another process holds `flock` on the open file, as the batch guide's scripts do.
 
-    That cannot be asked: a shared lock is tried for an instant, so this is for files that look like theirs alone.
+    The kernel answers no such question: a shared lock is tried for an instant, so this is only for files that look like
+    a script's.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -112,7 +113,7 @@ def is_flocked(descriptor: int) -> bool:
 
 
 def names(path: str, descriptor: int) -> bool:
-    """Whether `path` still names the open file. A fresh open is believed; a `stat` may be stale on NFS."""
+    """Tell whether `path` still names the open file. A fresh open is believed; a `stat` may be stale on NFS."""
     ours = os.fstat(descriptor)
     if ours.st_nlink == 0:
         return False
@@ -156,7 +157,7 @@ def _just_opened() -> Iterator[int]:
 
 def _after_fork_in_child() -> None:
     for descriptor in (*_open, *_just_opened()):
-        # One that somebody closed behind our back must not leave the others open, and the guard taken.
+        # One that other code has closed must not leave the others open, and the guard taken.
         with contextlib.suppress(OSError):
             os.close(descriptor)
     _open.clear()

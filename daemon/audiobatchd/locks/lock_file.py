@@ -1,6 +1,6 @@
-"""What a lock file says: whose it is, and whether it is a lock file of ours at all.
+"""The content of a lock file: its holder, and whether it is a lock file of ours at all.
 
-It only tells people, and the next holder, who held the lock; that somebody holds it is the kernel's to know.
+The content only tells people, and the next holder, about the last one; the kernel alone knows whether the lock is held.
 """
 
 from __future__ import annotations
@@ -24,43 +24,45 @@ _GUIDES_TEXT = re.compile(rb"Processing started: ([^\n]*)\nPID: (\d{1,10})\nFile
 
 
 class Holder(Struct, frozen=True):
-    """What we write.
-
-    `pid_start` (clock ticks since boot) and the PID name one process for good; `started` is wall-clock time, for
-    display; `budget_s` is how long it may be until the holder comes on with its work, and says so by another `token`.
-    """
+    """Content of a lock file of ours."""
 
     v: int
+    """Version of these fields."""
     host: str
     boot_id: str
     pid: int
     pid_start: int
+    """Clock ticks from the boot to the start of the process: with its PID they name one process for good."""
     started: float
+    """Wall-clock time, for display."""
     budget_s: float
+    """Seconds after which the holder should have come on with its work, and written another `token`."""
     token: str
     alone: bool = False
-    """No other job of its daemon ran beside it."""
+    """True where no other job of its daemon ran beside it."""
     oom_kills: int = -1
-    """How many processes the kernel had killed for want of memory when the work began; -1: it was not told."""
+    """Processes that the kernel had killed for want of memory when the work began; -1 where it did not tell."""
 
 
 class GuideText(Struct, frozen=True):
-    """What the batch guide's scripts write: when they started, in local time; their PID; the folder's name."""
+    """Content of a lock file of the batch guide's scripts."""
 
     started: str
+    """Local time."""
     pid: int
     file: bytes
+    """Name of the folder."""
 
 
 class Empty(Struct, frozen=True):
-    """Nothing: just made, or given back on a network file system."""
+    """Empty content: the file was just made, or was given back on a network file system."""
 
 
 Content = Holder | GuideText | Empty
 
 
 def parse(raw: bytes) -> Content | None:
-    """What stands in a lock file; None where it is not one of ours (`poetry.lock`): somebody's data."""
+    """Parse the content of a lock file; None where it is not one of ours (`poetry.lock`), and may not be touched."""
     if not raw:
         return Empty()
     if text := _GUIDES_TEXT.fullmatch(raw):
@@ -75,7 +77,7 @@ def parse(raw: bytes) -> Content | None:
 def of_this_process(
     started: float, budget: float, token: str, *, alone: bool = False, oom_kills: int | None = None
 ) -> bytes:
-    """What this process writes into a lock that it holds; `oom_kills` are those of now where they are not given."""
+    """Describe this process for a lock that it holds; `oom_kills` is the present count where it is not given."""
     holder = Holder(
         v=1,
         host=socket.gethostname(),
@@ -93,10 +95,11 @@ def of_this_process(
 
 
 def speaks_against_its_folder(left: Content) -> bool:
-    """Whether the folder may have brought about that the holder, who left this, died at work.
+    """Tell whether the folder may be what killed the holder that left this.
 
-    Only what ran alone can have. Where the machine is up as it was then, and has killed nothing for want of memory
-    since, a person or a service manager ended the holder with its daemon: no work on a folder can do that.
+    Only a folder that was worked on alone can be. Where the machine is up as it was then, and has killed nothing for
+    want of memory since, a person or a service manager ended the holder with its daemon: no work on a folder can do
+    that.
     """
     if not isinstance(left, Holder) or not left.alone:
         return False
@@ -105,7 +108,7 @@ def speaks_against_its_folder(left: Content) -> bool:
 
 
 def boot_id() -> str:
-    """What names this machine's present boot."""
+    """Return the kernel's name for this machine's present boot."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 

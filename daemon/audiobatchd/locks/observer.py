@@ -18,23 +18,28 @@ from audiobatchd.locks.lock_file import Content, Empty, GuideText, Holder
 
 
 class LockState(StrEnum):
-    """FREE: nobody holds it, nothing is left in it. DEAD: its holder is gone. ACTIVE: held. OVERDUE: held too long."""
+    """State of a lock file."""
 
     FREE = "free"
+    """Not held, and empty."""
     DEAD = "dead"
+    """Its holder is gone."""
     ACTIVE = "active"
+    """Held."""
     OVERDUE = "overdue"
+    """Held for longer than its holder said."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One look at one lock file. `age` is seconds by the clocks that are at hand: for display alone."""
+    """State of a lock file at one moment."""
 
     path: str
     state: LockState
     content: Content
     kind: Kind
     age: float
+    """Seconds by the clocks that are at hand: for display alone."""
 
 
 def observe(path: str, guide_timeout: float = GUIDE_TIMEOUT) -> Observation | None:
@@ -64,7 +69,7 @@ def observe(path: str, guide_timeout: float = GUIDE_TIMEOUT) -> Observation | No
 
 
 def observe_folder(folder: str) -> Observation | None:
-    """What keeps others from `folder`, or the lock that was left beside it; None where there is none of ours.
+    """Observe what keeps others from `folder`, or the lock that was left beside it; None where there is none of ours.
 
     A script of the guide may hold it by another file: see `guides_path_of`. Raises OSError where its own cannot be
     read.
@@ -80,7 +85,7 @@ def observe_folder(folder: str) -> Observation | None:
 
 
 def is_locked(folder: str) -> bool:
-    """Whether somebody holds the lock of `folder` at this moment; no promise for the next one."""
+    """Tell whether the lock of `folder` is held at this moment; no promise for the next one."""
     try:
         observation = observe_folder(folder)
     except OSError:
@@ -130,11 +135,11 @@ class Patience:
 
 
 def holder_in_words(found: Content) -> str:
-    """Who held it, in a few words."""
+    """Name the holder in a few words."""
     match found:
         case Holder(host=host, pid=pid):
             return f"process {pid} on {host}"
         case GuideText(pid=pid):
             return f"a script with PID {pid}"
         case Empty():
-            return "nobody"
+            return "no process"

@@ -1,7 +1,8 @@
-"""What the kernel does where memory is short: whether it killed a process for that, and how much it lets us have.
+"""Memory as the kernel counts it: kills for want of memory, and how much the service may have.
 
-A worker that was killed so and one that a person killed both end by SIGKILL. The kernel counts its kills: those of a
-control group's processes, whichever limit was met, in that group; all of the machine in /proc/vmstat.
+A worker that was killed for want of memory and one that a person killed both end by SIGKILL. The kernel counts its own
+kills: those of a control group's processes, whichever limit was met, in that group; all of the machine's in
+/proc/vmstat.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Kills:
             self._rises.popleft()
 
     def explains_one(self) -> bool:
-        """Whether the kernel killed a process just now; each kill explains one end."""
+        """Tell whether the kernel killed a process just now; each kill explains one end."""
         self.notice()
         is_one = bool(self._rises)
         if is_one:
@@ -48,12 +49,12 @@ class Kills:
 
 
 def on_this_machine() -> int:
-    """How many processes the kernel has killed since it was booted; -1 where it does not tell."""
+    """Count the processes that the kernel has killed since the machine was booted; -1 where it does not tell."""
     return _count_in(_VMSTAT)
 
 
 def limit() -> int:
-    """How many bytes the processes of our control group may have in all: its own limit and those above it, or all."""
+    """Return how many bytes our control group may have: the least of its own limit, those above it, and all memory."""
     limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     hierarchy, path = _group()
     if hierarchy is None:
@@ -71,7 +72,7 @@ _VMSTAT = Path("/proc/vmstat")
 
 
 def _group() -> tuple[Path | None, Path]:
-    """Where the hierarchy that counts our memory is mounted, and our control group's path in it."""
+    """Return where the hierarchy that counts our memory is mounted, and our control group's path in it."""
     for line in _lines(Path("/proc/self/cgroup")):
         _, controllers, path = line.split(":", 2)
         places = ("memory",) if "memory" in controllers.split(",") else ("", "unified") if not controllers else ()

@@ -17,35 +17,35 @@ from audiobatchd.locks.observer import LockState, Observation, holder_in_words, 
 
 @dataclass(frozen=True)
 class Removal:
-    """One lock file that was removed, or emptied where removing is not safe, or would be; `failure`: why it was not."""
+    """Removal of a lock file, done or (on a dry run) proposed; it is emptied where removing is not safe."""
 
     path: str
     reason: str
     failure: str = ""
+    """Cause that kept it from being removed."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """How to clean up. `dry_run`: only say so.
-
-    `free`: remove empty files from network file systems as well, on the operator's word that no machine works there.
-    `alone`: no other machine works there. Without that no lock on a WEAK file system is dead, for its holder may be on
-    a machine whose locks are not seen here.
-    """
+    """Terms of a clean-up."""
 
     guide_timeout: float = GUIDE_TIMEOUT
     dry_run: bool = False
+    """Only tell what would be removed."""
     free: bool = False
+    """Remove empty files from network file systems as well: the operator says that no machine works there."""
     alone: bool = False
+    """No other machine works there. Else no lock on a WEAK file system is dead: the locks of the machine that holds
+    it are not seen here."""
 
 
 def locks_in(directory: str, guide_timeout: float = GUIDE_TIMEOUT, *, given_back: bool = True) -> Iterator[Observation]:
-    """Every lock file of ours in `directory`, by name; without `given_back` no empty ones.
+    """Yield every lock file of ours in `directory`, by name; without `given_back` no empty ones.
+
+    Ours are: a file with our content, wherever it lies; a guide's text or an empty file beside a track folder; a
+    guide's text that names a folder that is gone. Any other file (`poetry.lock`) is left alone.
 
     Raises OSError where the directory cannot be read.
-
-    Ours is what our content tells, wherever it lies, and a guide's text or an empty file beside a track folder, or a
-    guide's text that names the folder that is gone. Anything else (`poetry.lock`) is somebody's data.
     """
     with os.scandir(directory) as entries:
         names = sorted(each.name for each in entries if each.name.endswith(SUFFIX) and _counts(each, empty=given_back))
@@ -92,7 +92,7 @@ def _is_ours(observation: Observation) -> bool:
 
 
 def _is_marked(path: str) -> bool:
-    """Whether one of us made the file, and died before signing it: scripts of the guide set no sticky bit."""
+    """Tell whether one of ours made the file, and died before signing it: scripts of the guide set no sticky bit."""
     try:
         return bool(os.lstat(path).st_mode & stat.S_ISVTX)
     except OSError:
@@ -100,7 +100,7 @@ def _is_marked(path: str) -> bool:
 
 
 def _is_guides(path: str, name: str) -> bool:
-    """Whether a script of the guide made the lock file at `path` for the folder `name`, which is a track or gone."""
+    """Tell whether a script of the guide made the lock file for the folder `name`, which is a track or gone."""
     folder = os.path.join(os.path.dirname(path), os.path.basename(name))
     return path in (path_of(folder), guides_path_of(folder)) and (_is_track(folder) or not os.path.lexists(folder))
 
@@ -122,13 +122,13 @@ def _is_track(folder: str) -> bool:
 
 
 def _why_dead(observation: Observation, terms: Terms) -> str:
-    """Why a lock may go; empty where it may not."""
+    """Say why a lock may be removed; empty where it may not."""
     if observation.kind is Kind.WEAK and not terms.alone:
         return ""
     if observation.state is LockState.DEAD:
         return f"its holder is gone: {holder_in_words(observation.content)}"
     if observation.state is LockState.FREE and (observation.kind is Kind.LOCAL or terms.free):
-        return "empty, and held by nobody"
+        return "empty, and not held"
     return ""
 
 
@@ -141,7 +141,7 @@ def _remove(observation: Observation, reason: str, terms: Terms) -> Removal:
     try:
         descriptor = kernel.open_lock(path, os.O_RDWR)
     except FileNotFoundError:
-        return Removal(path, reason)  # somebody was quicker
+        return Removal(path, reason)  # another process was quicker
     except OSError as error:
         return Removal(path, reason, error.strerror or str(error))
     try:
@@ -156,13 +156,13 @@ def _remove_held(observation: Observation, descriptor: int, reason: str, terms: 
     """Steps 1 and 2 of the protocol without making a file, then step 6."""
     path = observation.path
     if not kernel.take(descriptor, local=observation.kind is Kind.LOCAL):
-        return Removal(path, reason, "somebody took it meanwhile")
+        return Removal(path, reason, "another process took it meanwhile")
     if not kernel.names(path, descriptor):
         return Removal(path, reason)
     if parse(os.pread(descriptor, LIMIT, 0)) != observation.content:
-        return Removal(path, reason, "somebody wrote to it meanwhile")
+        return Removal(path, reason, "another process wrote to it meanwhile")
     if is_being_made(observation.content, descriptor):
-        return Removal(path, reason, "somebody is just making it")
+        return Removal(path, reason, "another process is just making it")
     if terms.free:
         os.unlink(path)
     else:

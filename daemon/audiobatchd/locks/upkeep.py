@@ -23,16 +23,15 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass
 class Seen:
-    """What a round found: the locks that are held for too long, by path, and by whom; and whose folders were left.
-
-    These are the folders, by path, whose holder died at work: a daemon, a machine, somebody's script. The workers of
-    the daemon that asks are left out, for it knows how they ended.
-    """
+    """Result of a round."""
 
     overdue: dict[str, str] = field(default_factory=dict)
+    """Holders, in words, of the locks that are held for too long, by path."""
     left: frozenset[str] = frozenset()
+    """Paths of folders whose holder died at work: a daemon, a machine, a script. The workers of the daemon that asks
+    are left out, for it knows how they ended."""
     counted: frozenset[str] = frozenset()
-    """Those of them that may have brought it about."""
+    """Those of `left` that may be what killed their holder."""
 
 
 def look_after(
@@ -75,7 +74,7 @@ def look_after(
 
 
 def _is_own(found: Content, own: Callable[[int], bool]) -> bool:
-    """Whether the holder was one of our workers, or nobody died at all: an empty file was given back."""
+    """Tell whether the holder was one of our workers, or none died at all: an empty file was given back."""
     match found:
         case Empty():
             return True
@@ -86,7 +85,7 @@ def _is_own(found: Content, own: Callable[[int], bool]) -> bool:
 
 
 def _in_use(root: str, directories: Iterable[str], *, root_too: bool) -> Iterator[Observation]:
-    """Every lock but those that were given back on a network file system, where an empty file stays for each folder."""
+    """Yield every lock but the empty files that stay on a network file system where locks were given back."""
     if root_too:
         with suppress(OSError):
             own = observe(path_of(root))
@@ -99,23 +98,25 @@ def _in_use(root: str, directories: Iterable[str], *, root_too: bool) -> Iterato
 
 
 def locks_below(root: str, ignore: tuple[str, ...], guide_timeout: float = GUIDE_TIMEOUT) -> Iterator[Observation]:
-    """Every lock file of ours in a dataset, and beside a dataset that is itself a track folder. Raises OSError."""
+    """Yield all lock files of ours in a dataset, and the one beside it where it is a track folder. Raises OSError."""
     for path, names in walk(root, ignore):
         if isinstance(names, OSError):
             continue
         directory = folder_at(root, path)
         if not path and names.is_track and (own := observe(path_of(root), guide_timeout)) is not None:
             yield own
-        if names.directories or not names.is_track:  # else it holds nobody's lock
+        if names.directories or not names.is_track:  # else no lock lies in it
             yield from locks_in(directory, guide_timeout)
 
 
 @dataclass(frozen=True)
 class CleanUp:
-    """How many lock files a dataset had, and which of them were dead: removed, or not, and why."""
+    """Result of a clean-up."""
 
     found: int
+    """Number of lock files, dead or not."""
     removed: list[Removal]
+    """The dead ones, also those that could not be removed."""
 
 
 def clean_up(root: str, ignore: tuple[str, ...], terms: Terms) -> CleanUp:
@@ -135,6 +136,6 @@ def clean_up(root: str, ignore: tuple[str, ...], terms: Terms) -> CleanUp:
 
 
 def log(removal: Removal) -> None:
-    """One line for a lock that was removed, and why; none for one that cannot be removed, which holds nobody up."""
+    """Log a removed lock and the reason. A lock that cannot be removed is passed over: it holds up no work."""
     if not removal.failure:
         _LOG.info("lock-removed", extra={"fields": {"lock": removal.path, "reason": removal.reason}})

@@ -65,7 +65,7 @@ def test_the_protocol_step_by_step(track: Path, start: StartPeer) -> None:
     lock.release()
     assert (lock.held, path.exists(), state_of(track)) == (False, False, None)
     assert other.holds().does("lock.gate()") is None
-    with pytest.raises(LockBusyError, match=f"cannot lock {path}: somebody else holds it"):
+    with pytest.raises(LockBusyError, match=f"cannot lock {path}: it is already held"):
         lock.acquire()
     other.does("lock.release()")
     assert attempt(track) == GOT

@@ -78,7 +78,7 @@ DEFAULT = Terms()
 OURS, TEXT = holder(pid=7, host="nas"), guides_text(Path("Track"), 7)
 GONE = "its holder is gone: "
 BY_US, BY_SCRIPT = f"{GONE}process 7 on nas", f"{GONE}a script with PID 7"
-EMPTY = "empty, and held by nobody"
+EMPTY = "empty, and not held"
 
 CASES = [
     Case("Track.lock", OURS, "track", BY_US),
@@ -231,7 +231,7 @@ def test_what_is_held_stays(track: Path, start: StartPeer, by: str, stop: bool) 
     if stop:
         peer.stop()
     for terms in (Terms(), Terms(guide_timeout=0.0), Terms(free=True)):
-        assert reaped(track.parent, terms) in ({}, {"Track.lock": "failed: somebody took it meanwhile"})
+        assert reaped(track.parent, terms) in ({}, {"Track.lock": "failed: another process took it meanwhile"})
     assert attempt(track) == BUSY
     peer.kill()
     assert list(reaped(track.parent)) == ["Track.lock"]
@@ -242,7 +242,7 @@ def test_what_a_script_of_the_guide_has_just_made_stays(track: Path, start: Star
     script = start(track)
     script.does("make()")
     for terms in (Terms(), Terms(free=True)):
-        assert reaped(track.parent, terms) == {"Track.lock": "failed: somebody is just making it"}
+        assert reaped(track.parent, terms) == {"Track.lock": "failed: another process is just making it"}
     assert script.does("flock()") == GOT
     assert os.path.samestat(lock_path(track).stat(), os.stat(f"/proc/{script.pid}/fd/{script.does('descriptor')}"))
     script.kill()
@@ -298,10 +298,10 @@ def gone(folder: Path) -> Callable[[], object]:
 
 
 MEANWHILE: dict[str, tuple[Callable[[Path], Callable[[], object]], str]] = {
-    "taken": (taken, "somebody took it meanwhile"),
-    "taken by a script": (taken_by_a_script, "somebody took it meanwhile"),
-    "taken, and its holder is dead again": (taken_and_dead_again, "somebody wrote to it meanwhile"),
-    "data now": (became_data, "somebody wrote to it meanwhile"),
+    "taken": (taken, "another process took it meanwhile"),
+    "taken by a script": (taken_by_a_script, "another process took it meanwhile"),
+    "taken, and its holder is dead again": (taken_and_dead_again, "another process wrote to it meanwhile"),
+    "data now": (became_data, "another process wrote to it meanwhile"),
     "a directory now": (became_a_directory, os.strerror(errno.EISDIR)),
     "a link now": (became_a_link, os.strerror(errno.ELOOP)),
     "gone": (gone, ""),

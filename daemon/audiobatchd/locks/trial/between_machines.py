@@ -33,7 +33,7 @@ from audiobatchd.vocabulary.names import shown
 LOCK = ".audiobatch-trial.lock"
 POLL = 0.05
 OLD = 600.0
-"""Seconds after which a file of a trial is what a killed process left; one in use is written anew long before."""
+"""Seconds after which a file of a trial is what a killed process left; one in use is written again long before."""
 
 _REFRESH = 60.0
 _LIMIT = 1 << 16
@@ -46,14 +46,16 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial showed. `ok` is None where it could not be made; `detail` is for a person."""
+    """Result of a trial."""
 
     detail: str
+    """Text for the user."""
     ok: bool | None = field(default=None, kw_only=True)
+    """None where the trial could not be made."""
 
 
 class Phase(StrEnum):
-    """How far a participant got. The holder: HERE, HOLDING, RELEASED; the challenger: HERE, TRIED, FINISHED."""
+    """Step that a participant has reached: HERE, HOLDING, RELEASED the holder; HERE, TRIED, FINISHED the other one."""
 
     HERE = "here"
     HOLDING = "holding"
@@ -71,24 +73,25 @@ _IN_WORDS = {
 
 
 class Note(Struct, frozen=True):
-    """What one participant tells the others.
-
-    `partner` is whom it met. The challenger's verdict: `refused` while the holder held, and `seconds` until it got the
-    lock after the release (None: never). `trouble`: why it cannot go on.
-    """
+    """File in which a participant tells the others where it stands."""
 
     v: int
     boot_id: str
     hears: tuple[str, ...] = ()
+    """Names of the notes that it sees."""
     partner: str = ""
+    """Name of the note of the participant that it met."""
     phase: Phase = Phase.HERE
     refused: bool = False
+    """The challenger was refused the lock while the holder held it."""
     seconds: float | None = None
+    """Time from the release until the challenger got the lock; None: it never did."""
     trouble: str = ""
+    """Cause that keeps it from going on."""
 
 
 def own_name() -> str:
-    """A name for the files of this process, which nobody else has."""
+    """Name the files of this process as no other process does."""
     host = re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname()) or "unnamed"
     return f".audiobatch-trial-{host}-{os.getpid()}-{secrets.token_hex(8)}"
 
@@ -98,7 +101,7 @@ def clear_leftovers(dataset: str) -> None:
     with os.scandir(dataset) as entries:
         paths = [entry.path for entry in entries if _ANY_FILE.fullmatch(entry.name)]
     for path in paths:
-        # What another user left cannot always be removed, and is in nobody's way.
+        # What another user left cannot always be removed, and does no harm.
         with contextlib.suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY | kernel.OPEN_FLAGS)
             try:
@@ -130,7 +133,7 @@ def meet(dataset: str, kind: Kind, wait: float, patience: float, say: Say) -> Ou
 
 
 class _Participant:
-    """This process at the rendezvous: its note while the context lasts, and its eyes on the notes of others."""
+    """Process that takes part: its own note while the context lasts, and its view of the notes of others."""
 
     def __init__(self, dataset: str, patience: float) -> None:
         self.name = own_name()
@@ -165,7 +168,7 @@ class _Participant:
             self._write()
 
     def others(self) -> list[str]:
-        """Who has a note there. Reading the directory first also makes new files visible on NFS."""
+        """List those that have a note there. Reading the directory first also makes new files visible on NFS."""
         start = time.monotonic()
         with os.scandir(self._dataset) as entries:
             names = sorted(entry.name for entry in entries if _NOTE.fullmatch(entry.name) and entry.name != self.name)
@@ -197,7 +200,7 @@ class _Participant:
                 if note.trouble:
                     return Outcome(shown(note.trouble))
                 if note.partner not in {"", self.name}:
-                    return Outcome(f"{_who(partner)} is at it with somebody else: try again")
+                    return Outcome(f"{_who(partner)} is at it with another partner: try again")
                 if note.phase is phase:
                     return note
             if time.monotonic() > deadline:
@@ -239,7 +242,7 @@ class _Participant:
 
 
 class _Lock:
-    """The lock that is tried. It carries its holder's name: nobody removes another pair's when the context ends."""
+    """Lock that is tried. It carries its holder's name, so that no pair removes another pair's."""
 
     def __init__(self, dataset: str, kind: Kind, holder: str) -> None:
         self._path = os.path.join(dataset, LOCK)
@@ -260,14 +263,14 @@ class _Lock:
                 os.unlink(self._path)
 
     def hold(self) -> bool:
-        """Take the lock and write to it; False where somebody else has it."""
+        """Take the lock and write to it; False where another one has it."""
         self._descriptor = kernel.open_lock(self._path, os.O_RDWR | os.O_CREAT, 0o664)
         if not kernel.take(self._descriptor, local=self._local):
             return False
         return self.still_holds()
 
     def still_holds(self) -> bool:
-        """Whether the file is still the one of that name. Raises OSError where it cannot be written (EIO: lost)."""
+        """Write to the file, and tell whether it still has its name. Raises OSError (EIO: the lock was lost)."""
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, self._content, 0)
         os.fsync(self._descriptor)
@@ -280,7 +283,7 @@ class _Lock:
             kernel.close_lock(descriptor)
 
     def is_granted(self, me: _Participant) -> bool:
-        """Whether it can be taken; it is given back at once. Raises OSError where its file does not come to be seen."""
+        """Try to take it, and give it back at once. Raises OSError where its file does not become visible in time."""
         deadline = time.monotonic() + me.patience
         while True:
             me.others()  # on NFS another machine's file may stay invisible without
@@ -296,7 +299,7 @@ class _Lock:
 
 
 def _find_partner(me: _Participant, wait: float) -> str | Outcome:
-    """Somebody is there when its note says that it sees us: what a killed process left does not."""
+    """Wait for a partner: a note that says that it sees ours, which none of a killed process does."""
     deadline = time.monotonic() + wait
     while True:
         me.tell(hears=tuple(me.others()))
@@ -318,14 +321,14 @@ def _answers(me: _Participant, note: Note | None) -> bool:
 
 def _hold(me: _Participant, lock: _Lock, partner: str, say: Say) -> Outcome:
     if not lock.hold():
-        return me.give_up(partner, f"{_who(me.name)} cannot hold {LOCK}: somebody else does")
+        return me.give_up(partner, f"{_who(me.name)} cannot hold {LOCK}: another process does")
     me.tell(phase=Phase.HOLDING)
     say("holding the lock")
     tried = me.hear(partner, Phase.TRIED, me.patience)
     if isinstance(tried, Outcome):
         return tried
     if not lock.still_holds():
-        return me.give_up(partner, f"{_who(me.name)} cannot hold {LOCK}: somebody removed it")
+        return me.give_up(partner, f"{_who(me.name)} cannot hold {LOCK}: another process removed it")
     lock.release()
     me.tell(phase=Phase.RELEASED)
     say("released the lock")
@@ -363,7 +366,7 @@ def _time_to_get(lock: _Lock, me: _Participant) -> float | None:
 
 
 def _verdict(holder: str, challenger: str, note: Note, *, same_machine: bool) -> Outcome:
-    """What the challenger found, in the same words for both."""
+    """Put what the challenger found into the words that both sides print."""
     holds, challenges = _who(holder), _who(challenger)
     remark = " (both are this machine)" if same_machine else ""
     if not note.refused:

@@ -1,6 +1,6 @@
-"""What the locks of a file system are worth, found out by trying: the answer of `audiobatchctl locks test`.
+"""Trial of the locks of a file system: the answer of `audiobatchctl locks test`.
 
-Here a second process on this machine is the other side; `rendezvous` has two machines try one lock between them.
+Here a second process on this machine is the other side; `between_machines` has two machines try one lock between them.
 """
 
 from __future__ import annotations
@@ -40,16 +40,18 @@ _PROCESS_TIMEOUT = 10.0
 _END_TIMEOUT = 5.0
 _OWN_FILE = ".file"
 _HELD, _REFUSED, _FAILED = "held", "refused", "failed"
-_REFUSED_TO_ALL = "it is refused although nobody holds it"
+_REFUSED_TO_ALL = "it is refused although no process holds it"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was tried. `ok` is None where it could not be tried; `detail` is for a person."""
+    """Result of one attempt."""
 
     name: str
     ok: bool | None
+    """None where it could not be tried."""
     detail: str
+    """Text for the user."""
 
 
 def try_locks(dataset: str, wait: float, say: Say, *, patience: float = PATIENCE) -> list[Finding]:
@@ -166,7 +168,7 @@ def _gate(path: str, kind: Kind) -> Outcome:
 
 
 def _recheck(path: str, kind: Kind) -> Outcome:
-    """Somebody opened the file before its holder gave it back, and gets the lock only after that."""
+    """Take the lock on a file that was opened before its holder gave it back."""
     with _opened(path) as late:
         with _held(path, kind) as holder:
             give_back(path, holder, kind)
@@ -238,7 +240,7 @@ class _OtherProcess:
             pipe.close()
 
     def answer(self) -> str:
-        """What came of its attempt: `_HELD` or `_REFUSED`."""
+        """Wait for the result of its attempt: `_HELD` or `_REFUSED`."""
         assert self._process.stdout is not None
         poll = select.poll()
         poll.register(self._process.stdout, select.POLLIN)
@@ -269,7 +271,7 @@ class _OtherProcess:
 
 
 def _be_the_other_process(how: str, path: str) -> None:
-    """What `_OtherProcess` runs. Its standard input ends with the process that started it."""
+    """Run as `_OtherProcess`. Standard input ends with the process that started this one."""
     try:
         descriptor = kernel.open_lock(path, os.O_RDWR | os.O_CREAT)
         if how == "flock":
