@@ -1,4 +1,4 @@
-"""What measuring costs, part by part and beside other programs: `./dev bench analyzers`.
+"""The cost of measuring, part by part and beside other programs: `./dev bench analyzers`.
 
 A programme is measured as FLAC and as MP3: alone, and as a track folder in which the same file stands for the mix and
 for every stem. All figures are CPU seconds, of all threads; every program keeps to one thread where it can be told so.
@@ -55,7 +55,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Track:
-    """One programme in one format: a file, and a folder made of five copies of it."""
+    """Programme in one format: a file, and a folder made of five copies of it."""
 
     title: str
     folder: Path
@@ -65,31 +65,33 @@ class Track:
 
 @dataclass(frozen=True)
 class Run:
-    """CPU seconds of one round: of parts by file, of loading and a folder's job by set of analyzers, of processes.
-
-    `alone` are the parts where `loudness` is the only analyzer.
-    """
+    """CPU seconds of one round."""
 
     parts: dict[str, list[float]]
+    """By part, for each file of the folder."""
     alone: dict[str, list[float]]
+    """The same where `loudness` is the only analyzer."""
     loads: dict[str, float]
+    """Loading, by set of analyzers."""
     jobs: dict[str, float]
+    """A folder's job, by set of analyzers."""
     processes: dict[str, float]
+    """Processes of their own, by program."""
 
     def spent(self, *names: str) -> float:
-        """These parts, in all files of the folder."""
+        """Sum of these parts, in all files of the folder."""
         return sum(sum(self.parts.get(name, [])) for name in names)
 
     def mix(self) -> float:
-        """All parts of the mix."""
+        """Sum of all parts of the mix."""
         return sum(map(statistics.mean, self.parts.values()))
 
     def views(self) -> float:
-        """What all views take."""
+        """Time that all views take."""
         return self.spent(*(name for name in self.parts if name.startswith("view")))
 
     def essentia(self) -> float:
-        """All of Essentia's processes."""
+        """Time of all of Essentia's processes."""
         return sum(seconds for title, seconds in self.processes.items() if title.startswith("Essentia"))
 
 
@@ -133,7 +135,7 @@ def make_track(scratch: Path, title: str, file: Path) -> Track:
 
 
 def make_tracks(scratch: Path, arguments: argparse.Namespace) -> list[Track]:
-    """What is to be measured."""
+    """Make what is to be measured."""
     if arguments.file:
         return [make_track(scratch, path.name, path) for path in arguments.file]
     samples = programme(arguments.music, arguments.seconds)
@@ -203,7 +205,7 @@ def programs(track: Track, settings: WorkerSettings, heads: Mapping[str, Offer])
 
 
 def one_run(track: Track, settings: WorkerSettings, heads: Mapping[str, Offer], *, backwards: bool) -> Run:
-    """Everything once."""
+    """Measure everything once."""
     folder = str(track.folder)
     ours = {
         f"{what}, {title}": script("bare.py", what, folder, text(each))
@@ -223,7 +225,7 @@ def one_run(track: Track, settings: WorkerSettings, heads: Mapping[str, Offer], 
 
 
 def answer(printed: str, kind: type[_T]) -> _T:
-    """What a script has printed in its last line."""
+    """Parse what a script has printed in its last line."""
     return msgspec.json.decode(printed.rpartition("\n")[2], type=kind)
 
 
@@ -248,7 +250,7 @@ def costs(run: Run, heads: Mapping[str, Offer], minutes: float) -> Table:
 
 
 def shares(run: Run, heads: Mapping[str, Offer]) -> Table:
-    """What of a folder's CPU time goes where."""
+    """Shares of a folder's CPU time, by what they go into."""
     whole = run.jobs[ALL]
     known = run.spent("decode", *WITHOUT_MODELS, *heads) + run.views()
     return {
@@ -286,7 +288,7 @@ def report(title: str, form: str, tables: Mapping[Track, Sequence[Table]]) -> No
 
 
 def cell(figures: Sequence[float | str], form: str) -> str:
-    """Their median, or why there is none."""
+    """Format their median, or the reason why there is none."""
     numbers = [figure for figure in figures if isinstance(figure, float)]
     return format(statistics.median(numbers), form) if numbers else str(figures[0])
 

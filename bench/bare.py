@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 
 def folder(path: str, settings: str) -> None:
-    """One job in a process that has loaded. Prints the CPU time until it had loaded, and that of the job."""
+    """Do one job in a process that has loaded. Prints the CPU time until it had loaded, and that of the job."""
     bench = Bench.load(msgspec.json.decode(settings, type=WorkerSettings))
     started = time.process_time()
     job = Job(1, os.fsencode(path), b"", read_folder(path).signature, Policy(overwrite=True), {}, 3600.0)
@@ -78,7 +78,7 @@ class _Clock:
 
 
 def _views(wanted: set[View]) -> list[View]:
-    """Those that have to be made, in the order in which a worker makes them: one at the file's rate serves the rest."""
+    """List the views that have to be made, in a worker's order: one at the file's rate serves the rest."""
     return sorted(wanted - {NATIVE}, key=lambda view: view.rate or 0, reverse=True)
 
 

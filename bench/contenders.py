@@ -1,7 +1,7 @@
-"""What people write without the service, each in a process of its own: `python bench/contenders.py NAME FILE ...`.
+"""Programs as people write them without the service, each in a process of its own.
 
-`bench/analyzers` runs it, and measures the whole process. Each imports what it needs itself, and nothing of ours that
-costs anything.
+`bench/analyzers` runs `python bench/contenders.py NAME FILE ...`, and measures the whole process. Each imports what it
+needs itself, and nothing of ours that costs anything.
 """
 
 from __future__ import annotations

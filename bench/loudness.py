@@ -1,4 +1,4 @@
-"""What the measurement itself costs: `./dev bench loudness`.
+"""The cost of the measurement itself: `./dev bench loudness`.
 
 The same programme in memory is measured by the analyzer `loudness`, as the decoder gives it (float32), and by
 pyloudnorm, as soundfile gives it (float64). Runs alternate; medians are printed. Both work in one thread; all threads

@@ -1,4 +1,4 @@
-"""What a worker needs at most, by the length of a track: `./dev bench memory [--models DIRECTORY]`.
+"""The most memory that a worker needs, by the length of a track: `./dev bench memory [--models DIRECTORY]`.
 
 A track folder with a full mix and four stems (44.1 kHz stereo FLAC) is measured by all analyzers in one worker process,
 a fresh one for each length; its highest resident size is the kernel's own figure. Without models classifiers are left

@@ -1,4 +1,4 @@
-"""What the service costs beside the analysis itself: `./dev bench overhead`.
+"""The cost of the service beside the analysis itself: `./dev bench overhead`.
 
 The same 60 folders of 30 seconds (44.1 kHz stereo FLAC) are measured by `audiobatchd --once` with two workers and,
 beside it, by two bare processes that only decode and call the analyzers. Runs alternate; medians are printed.
@@ -57,7 +57,7 @@ class Run:
 
 
 def service(dataset: Path, config: Path) -> Run:
-    """One pass of the service over folders without records."""
+    """Time one pass of the service over folders without records."""
     for record in dataset.rglob("*.INFO"):
         record.unlink()
     reading, writing = os.pipe()

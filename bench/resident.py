@@ -1,4 +1,4 @@
-"""What a worker keeps in memory over many tracks: `./dev bench resident [--models DIRECTORY]`.
+"""The memory that a worker keeps over many tracks: `./dev bench resident [--models DIRECTORY]`.
 
 One real worker process is sent one job after the other: tracks of 5 to 20 s, every fourth with stems, all analyzers.
 Its resident size is read when it has loaded, and between jobs; it has to stay flat. Without models classifiers are left
@@ -72,7 +72,7 @@ class Worker:
             raise RuntimeError(message)
 
     def resident(self) -> float:
-        """Its resident size in MiB."""
+        """Resident size in MiB."""
         return psutil.Process(self._process.pid).memory_info().rss / MIB
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""What a large dataset costs to watch and to start on: `./dev bench scale --folders 100000`.
+"""The cost of watching a large dataset and of starting on it: `./dev bench scale --folders 100000`.
 
 A tree of track folders is generated: six names in each (a mix, four stems, a record), all of them hard links to a few
 files, 60,000 names to a file, so that a million folders fit anywhere. The record is one that the service itself wrote
@@ -77,14 +77,14 @@ class Ground:
             daemon.stop(timeout=120)
 
     def find(self) -> float:
-        """How long `find -type d` takes."""
+        """Time `find -type d`."""
         started = time.monotonic()
         subprocess.run(["find", self.root, "-type", "d"], stdout=subprocess.DEVNULL, check=True)
         return time.monotonic() - started
 
 
 def walked(daemon: Service) -> bool:
-    """Whether the first walk or pass is over, and all folders are known."""
+    """Tell whether the first walk or pass is over, and all folders are known."""
     return "dataset-active" in daemon.log()
 
 
@@ -105,7 +105,7 @@ def resident(pid: int) -> float:
 
 
 def measure(ground: Ground, runs: int, idle: float) -> dict[str, str]:
-    """All figures of one size."""
+    """Take all figures of one size."""
     told = {"folders": f"{ground.folders:,}"}
     with ground.service() as (daemon, started):
         eventually(lambda: walked(daemon), _PATIENCE)
@@ -133,7 +133,7 @@ def measure(ground: Ground, runs: int, idle: float) -> dict[str, str]:
 
 
 def arrival(ground: Ground, runs: int) -> float:
-    """From the `mv` of a folder into the tree to its job's first analyzer; the median."""
+    """Time the way from the `mv` of a folder into the tree to its job's first analyzer; the median."""
     when, waits = ground.place / "when", []
     for number in range(runs):
         new = make_track(ground.place / "new" / f"New {number}", seconds=0.5, stems=(), seed=number)

@@ -1,8 +1,8 @@
 """Our values beside those of another program: `./dev bench values RECORDINGS`.
 
-Every recording in the directory RECORDINGS becomes a track folder: the full mix as 16-bit FLAC and, in place of stems
-that somebody separated, four bands of it. `audiobatchd --once` measures the folders, `ffmpeg -af ebur128` the same
-files. FFmpeg's summary has one decimal, so a difference of 0.05 is none.
+Every recording in the directory RECORDINGS becomes a track folder: the full mix as 16-bit FLAC and, in place of
+separated stems, four bands of it. `audiobatchd --once` measures the folders, `ffmpeg -af ebur128` the same files.
+FFmpeg's summary has one decimal, so a difference of 0.05 is none.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BANDS: Mapping[str, tuple[Literal["lowpass", "bandpass", "highpass"], float | tu
     "vocals": ("bandpass", (600.0, 4000.0)),
     "drums": ("highpass", 4000.0),
 }
-"""What stands for each stem: a Butterworth filter of order 4 and its edges in Hz."""
+"""Filter that stands for each stem: a Butterworth of order 4, and its edges in Hz."""
 
 _LONGEST = 7200.0
 _SUMMARY = re.compile(r"Summary:.*?\bI:\s*(\S+) LUFS.*?\bLRA:\s*(\S+) LU", re.DOTALL)
@@ -72,7 +72,7 @@ def make_folder(folder: Path, recording: Audio) -> None:
 
 
 def measure(dataset: Path) -> None:
-    """One pass of the service over all folders."""
+    """Run one pass of the service over all folders."""
     config = dataset.with_name("config.toml")
     config.write_text(f"[[dataset]]\npath = {json.dumps(str(dataset))}\nsettle = 0\n")
     program = str(Path(sys.executable).with_name("audiobatchd"))
@@ -94,7 +94,7 @@ def ffmpeg(path: Path) -> tuple[float, float]:
 
 
 def compare(folder: Path) -> Iterator[Values]:
-    """Every file of a measured folder."""
+    """Yield the values of every file of a measured folder."""
     record = json.loads((folder / f"{folder.name}.INFO").read_bytes())
     for role in (FULL_MIX, *BANDS):
         lufs, lra = (record[feature_name(base, role)] for base in ("lufs", "lra"))

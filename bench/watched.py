@@ -1,4 +1,4 @@
-"""What a backfill costs more when people look at it: `./dev bench watched`.
+"""The cost of looking at a backfill: `./dev bench watched`.
 
 The same folders (a mix of 30 s, 44.1 kHz stereo FLAC) are measured by the service with two workers, once alone and
 once while `audiobatchctl top` runs on a terminal, `audiobatchctl follow` reads the events, and the metrics are fetched
@@ -47,7 +47,7 @@ def backfill(dataset: Path, config: Path, place: Path, *, watched: bool) -> floa
 
 @contextmanager
 def on_a_terminal(command: list[str]) -> Iterator[None]:
-    """A program on a terminal of its own, whose screens somebody reads."""
+    """Program on a terminal of its own, whose screens are read."""
     leader, follower = pty.openpty()
     with subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower) as process:
         os.close(follower)

@@ -40,7 +40,7 @@ VOWELS = ((730, 1090, 2440), (570, 840, 2410), (530, 1840, 2480))
 
 @dataclass(frozen=True)
 class Song:
-    """What is played: one bar for each of the `chords`, which are degrees of the `scale` (in semitones).
+    """Music to play: one bar for each of the `chords`, which are degrees of the `scale` (in semitones).
 
     A pattern has a character for each step of a bar. "x" hits a drum hard, "o" softly. A digit begins a note, that many
     degrees above the chord or, in the `melody` with its pattern for every bar, above the tonic; "-" holds it.
@@ -160,7 +160,7 @@ def place(stem: Sound, second: float, sound: Sound, pan: float = 0.0) -> None:
 
 
 def played(song: Song, bar: int, pattern: str) -> Iterator[tuple[str, float, float]]:
-    """What begins each note or hit of a pattern in a bar, when, and how long it is held, in seconds."""
+    """Yield each note or hit of a pattern in a bar, when it begins, and how long it is held, in seconds."""
     for note in re.finditer(r"([xo\d])-*", pattern):
         yield note[1], (bar + note.start() / STEPS) * song.bar, len(note[0]) / STEPS * song.bar
 
@@ -189,7 +189,7 @@ def play_harmony(other: Sound, vocals: Sound, song: Song, random: Generator) -> 
 
 
 def recorded(song: Song) -> dict[str, Sound]:
-    """Every stem by its role, of shape (frames, 2)."""
+    """Return every stem by its role, of shape (frames, 2)."""
     random = default_rng(list(song.name.encode()))
     time = clock(len(song.chords) * song.bar + TAIL)
     stems = {role: np.zeros((time.size, 2)) for role in STEMS}
@@ -226,7 +226,7 @@ def encoded(pcm: Pcm) -> bytes:
 
 
 def make_track(dataset: Path, song: Song) -> None:
-    """Make the song's folder where there is none: under a hidden name first, so that nobody ever sees half a track."""
+    """Make the song's folder where there is none: under a hidden name first, so that half a track is never seen."""
     folder, hidden = dataset / song.name, dataset / f".{song.name}"
     if folder.exists():
         return

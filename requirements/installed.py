@@ -49,7 +49,7 @@ def normal(name: str) -> str:
 
 
 def unbounded(pyproject: Path) -> list[str]:
-    """Each requirement of the package and of its groups by name and marker alone."""
+    """List the requirements of the package and of its groups by name and marker alone."""
     told = tomllib.loads(pyproject.read_text(encoding="utf-8"))
     groups = told["dependency-groups"]
     wanted = [*told["project"]["dependencies"], *(line for group in GROUPS for line in groups[group])]

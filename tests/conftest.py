@@ -1,4 +1,4 @@
-"""What tests in several rooms need around them."""
+"""Fixtures of tests in several rooms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def _interruptible() -> Iterator[None]:
-    """What is started in the background ignores Ctrl-C, and so do its children. A handler ends with the `exec`."""
+    """Let what a test starts be interrupted: background jobs ignore Ctrl-C, and a handler ends with the `exec`."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

@@ -26,7 +26,7 @@ from fuzz.rounds import Fate, Found, Rounds, bounds
 BATCH = 200
 HEALTHY = "healthy"
 MOST_MEMORY = 2048
-"""In MiB, of one process: a file of a megabyte that takes more has lied about its size, and was believed."""
+"""Most MiB of one process: a file of a megabyte that takes more has lied about its size, and was believed."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Fuzz:
             self._fault(f"{kind}: decoded to other samples than it was made of")
 
     def run(self) -> None:
-        """All mutants that were asked for."""
+        """Run all mutants that were asked for."""
         if self._options.replay is not None:
             self._round([mutant(*self._options.replay, self._files)])
             return
@@ -97,7 +97,7 @@ class Fuzz:
             self._fault(f"{memory} MiB taken among {mutants[0].name} to {mutants[-1].name}")
 
     def _measure(self, files: Mapping[str, tuple[str, bytes]], mutants: Sequence[Mutant] = ()) -> dict[str, Found]:
-        """One round; its troubles are faults. Folders have numbers for names, so that any log line can be read."""
+        """Measure one round; its troubles are faults. Folders have numbers for names: so any log line can be read."""
         numbers = {str(number): name for number, name in enumerate(files)}
         done = self._rounds.run({number: files[name] for number, name in numbers.items()})
         if done.troubles:

@@ -9,7 +9,7 @@ _OGG_HEADER = 27
 
 
 def pages(content: bytes) -> list[int]:
-    """Where the pages of a healthy file begin, and where the last one ends."""
+    """List where the pages of a healthy file begin, and where the last one ends."""
     offsets = [0]
     while offsets[-1] < len(content):
         body = offsets[-1] + _OGG_HEADER + content[offsets[-1] + 26]

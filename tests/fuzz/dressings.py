@@ -1,4 +1,4 @@
-"""What programs hang around healthy audio: tags, chunks, zeros, sizes left open, the mark of the end on its own page.
+"""Dressings of healthy audio: tags, chunks, zeros, sizes left open, the mark of the end on its own page.
 
 None of it changes a sample, and none of it is damage: what wears it is measured, and has the numbers of its parent.
 """
@@ -114,7 +114,7 @@ def _open(content: bytes, dice: Dice) -> tuple[bytes, str]:
 
 
 def data_of(content: bytes) -> tuple[int, int]:
-    """Where the header of the data chunk of a healthy WAV begins, and where the samples end."""
+    """Return where the header of the data chunk of a healthy WAV begins, and where the samples end."""
     order, place = _order(content), 12
     while content[place : place + 4] != b"data":
         size = int.from_bytes(content[place + 4 : place + 8], order)
@@ -150,7 +150,7 @@ _DRESSINGS: Mapping[str, tuple[Dressing, ...]] = {
     **dict.fromkeys(("mp3 uncounted", "aac"), (_tags, _tags_between_frames, _zeros)),
     **dict.fromkeys(("flac", "flac 24"), (_tags,)),
 }
-"""Of every kind, what it may wear behind it, or inside."""
+"""Dressings of every kind, behind it or inside."""
 
 
 def dressed(content: bytes, dice: Dice, kind: str) -> tuple[bytes, str]:

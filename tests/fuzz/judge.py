@@ -1,4 +1,4 @@
-"""What the numbers of a mutant are worth: right, or of damage that nobody can notice, or a fault.
+"""Judgement on the numbers of a mutant: right, or of damage that no decoder can notice, or a fault.
 
 A number is right where the file still gives the samples of its parent, at its rate and in its channels. Where it gives
 others, its container must be one that cannot notice such damage: `UNNOTICED`, after docs/explanation/decoding.md.
@@ -29,27 +29,27 @@ from fuzz.rounds import Fate, Found
 
 _LONGEST = 7200.0
 _MOST_TRIMMED = 2 * 4095
-"""How many samples LAME's tag can tell to leave out, at both ends together: 12 bits for each."""
+"""Most samples that LAME's tag can tell to leave out, at both ends together: 12 bits for each."""
 _XING_BYTES = 4608
 _LEAST_CHUNK = 8
 _SEAM = 1e-3
 """The mean difference that a decoder makes which knows what was before a frame, as one for both files does."""
 _LOSSLESS = frozenset({*BITS} - {"ogg flac"})
 _OTHERWISE = frozenset({"wav big-endian", "wav 24 in 32", "wav streamed", "aifc 24 little", "aiff float"})
-"""What FFmpeg itself reads wrong, or to another end; floats in AIFF-C as integers, where the version is another."""
+"""Kinds that FFmpeg itself reads wrong, or to another end; some versions take floats in AIFF-C for integers."""
 
 
 class Verdict(StrEnum):
-    """What became of a mutant, where nothing was wrong with that."""
+    """Fate of a mutant, where nothing was wrong with that."""
 
     REFUSED = "refused"
     UNMEASURABLE = "unmeasurable"
     EQUAL = "published and equal to its parent"
-    UNNOTICED = "published with damage that nobody can notice"
+    UNNOTICED = "published with damage that no decoder can notice"
 
 
 class Reference(StrEnum):
-    """What another decoder says of a file that was measured although it is not its parent any more."""
+    """Statement of another decoder on a file that was measured although it is not its parent any more."""
 
     ABSENT = "there is no ffmpeg to ask"
     AGREES = "ffmpeg decodes the same samples"
@@ -58,7 +58,7 @@ class Reference(StrEnum):
 
 
 class Difference(StrEnum):
-    """In what a file's sound differs from its parent's; `SAMPLES` where there are as many, and others."""
+    """Difference of a file's sound from its parent's; `SAMPLES` where there are as many, and others."""
 
     SAMPLES = "samples"
     LENGTH = "length"
@@ -80,7 +80,7 @@ class Sound:
         return 20 * math.log10(max(float(np.abs(self.samples).max(initial=0.0)), 1e-300))
 
     def differences(self, other: Sound) -> frozenset[Difference]:
-        """What is not as in the `other`."""
+        """List what is not as in the `other`."""
         found = set()
         if self.rate != other.rate:
             found.add(Difference.RATE)
@@ -95,10 +95,11 @@ class Sound:
 
 @dataclass(frozen=True)
 class Excuse:
-    """Why no decoder could know, and in which cases that holds: told the mutant, its sound and its parent's."""
+    """Excuse of a decoder that did not notice."""
 
     reason: str
     holds: Callable[[Mutant, Sound, Sound], bool] = lambda _mutant, _sound, _parent: True
+    """Tells whether it holds for a mutant, given its sound and its parent's."""
 
 
 def _is_sealed(mutant: Mutant, _sound: Sound, _parent: Sound) -> bool:
@@ -138,7 +139,7 @@ def _is_open(size: int) -> bool:
 
 
 def _is_trimmed_or_uncounted(mutant: Mutant, sound: Sound, parent: Sound) -> bool:
-    """Not by more than LAME's tag can say, or there is no frame that counts the others any more."""
+    """Accept a difference of no more than LAME's tag can say, or one where no frame counts the others any more."""
     trimmed = abs(len(sound.samples) - len(parent.samples)) <= _MOST_TRIMMED
     return trimmed or b"Info" not in mutant.content[:_XING_BYTES]
 
@@ -153,7 +154,7 @@ _WAV = {
     **_AIFF,
     Difference.LENGTH: Excuse("where no size contradicts another, a cut leaves no trace", _is_left_open),
 }
-_SEALED = {each: Excuse("whoever makes checksums right can make any file", _is_sealed) for each in Difference}
+_SEALED = {each: Excuse("a writer that makes checksums right can make any file", _is_sealed) for each in Difference}
 _OGG = {
     **_SEALED,
     Difference.LENGTH: Excuse("links may follow each other, and a broadcast be tuned in to late", _is_chain_or_tail),
@@ -171,19 +172,19 @@ UNNOTICED: Mapping[str, Mapping[Difference, Excuse]] = {
     "mp3": {
         Difference.SAMPLES: Excuse("MP3 has no checksum but where an encoder was asked for it"),
         Difference.LENGTH: Excuse(
-            "LAME's tag is believed, and where it is gone nobody counts", _is_trimmed_or_uncounted
+            "LAME's tag is believed, and where it is gone nothing counts", _is_trimmed_or_uncounted
         ),
     },
     "mp3 uncounted": {
         Difference.SAMPLES: Excuse("MP3 has no checksum but where an encoder was asked for it"),
-        Difference.LENGTH: Excuse("frames that nobody counted may be gone"),
+        Difference.LENGTH: Excuse("frames that no header counts may be gone"),
     },
     "aac": {
         Difference.SAMPLES: Excuse("AAC has no checksum"),
-        Difference.LENGTH: Excuse("frames that nobody counted may be gone"),
+        Difference.LENGTH: Excuse("frames that no header counts may be gone"),
     },
 }
-"""Of every kind, what may differ from the parent in a file that has a number. Of FLAC with its MD5: nothing."""
+"""Differences from the parent, by kind, that a file with a number may have. FLAC with its MD5 may have none."""
 
 
 @dataclass
@@ -274,12 +275,12 @@ class Judge:
         return Judgement(Verdict.UNNOTICED, "", [f"published, and {'; '.join(told)}"])
 
     def _is_row(self, mutant: Mutant, sound: Sound) -> bool:
-        """Whether the sound is that of the mutant's parents in a row; the first frames may need those before them."""
+        """Tell whether the sound is that of the mutant's parents in a row, but for frames that need those before."""
         both = np.concatenate([self._parents[kind].samples for kind in mutant.kinds])
         return len(both) == len(sound.samples) and bool(np.mean(np.abs(both - sound.samples)) < _SEAM)
 
     def _reference(self, sound: Sound) -> Reference:
-        """What an `ffmpeg` on the path, as strict as it can be, makes of the file that was decoded last."""
+        """Decode the file that was decoded last by an `ffmpeg` on the path, as strict as it can be."""
         if shutil.which("ffmpeg") is None:
             return Reference.ABSENT
         strict = ["-xerror", "-err_detect", "crccheck+bitstream+buffer+explode"]

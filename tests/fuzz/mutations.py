@@ -1,4 +1,4 @@
-"""What is done to a healthy file: flipped bits, lost and doubled blocks, headers that lie, two files in one.
+"""Mutations of a healthy file: flipped bits, lost and doubled blocks, headers that lie, two files in one.
 
 A mutant follows from its seed and its number, and from nothing else.
 """
@@ -24,26 +24,25 @@ Change = Callable[[bytes, Dice, str], tuple[bytes, str]]
 
 @dataclass
 class Mutant:
-    """One file that is to be measured: how it came to be, and what it is called.
-
-    `kinds` are those whose bytes it is made of. `sealed`: its Ogg pages have right checksums again. `harmless`: nothing
-    was done to it that changes its sound, and it has to be measured. `whole`: it is two healthy files, one behind the
-    other.
-    """
+    """File that is to be measured, and how it came to be."""
 
     seed: int
     number: int
     content: bytes
     extension: str
     kinds: tuple[str, ...]
+    """Kinds whose bytes it is made of."""
     done: list[str] = field(default_factory=list)
     sealed: bool = False
+    """Its Ogg pages have right checksums again."""
     harmless: bool = False
+    """Nothing was done to it that changes its sound: it has to be measured."""
     whole: bool = False
+    """It is two healthy files, one behind the other."""
 
     @property
     def name(self) -> str:
-        """What `--replay` takes."""
+        """Name, as `--replay` takes it."""
         return f"{self.seed}:{self.number}"
 
     @property
@@ -94,7 +93,7 @@ def _splice(made: Mutant, dice: Dice, files: Mapping[str, bytes]) -> None:
 
 
 def _place(content: bytes, dice: Dice) -> int:
-    """Where something happens: in every other case among the first or the last bytes, where headers stand."""
+    """Choose a place: in every other case among the first or the last bytes, where headers stand."""
     size = max(1, len(content))
     match dice.randrange(6):
         case 0 | 1:
@@ -280,4 +279,4 @@ _CHANGES: Mapping[Change, int] = {
     _flip: 5, _overwrite: 4, _delete: 2, _double: 2, _swap: 2, _truncate: 3, _append: 1, _prepend: 1, _lie: 8,
     _units: 2,
 }  # fmt: skip
-"""Every change, with how often it comes."""
+"""Changes, with how often each comes."""

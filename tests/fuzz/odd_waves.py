@@ -1,4 +1,4 @@
-"""WAV files that no mutation comes upon: numbers that are none, numbers out of all range, formats that nobody has."""
+"""WAV files that no mutation comes upon: numbers that are none, numbers out of all range, formats that no sound has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RATE = 48000
 
 
 def odd_waves() -> Mapping[str, tuple[bytes, Fate]]:
-    """Each by its name: the file, and what has to become of it."""
+    """Return each by its name: the file, and what has to become of it."""
     whole = music(3.3, _RATE, 1)
     quiet = (whole * np.float32(1e-40)).astype(np.float32)
     made = {
@@ -78,7 +78,7 @@ def _doubles(samples: NDArray[np.float32], gain: float) -> bytes:
 
 
 def _of_rate(rate: int) -> bytes:
-    """As many samples as make 3.3 s at a usual rate, and hours at a low one."""
+    """Make a file of a rate: as many samples as make 3.3 s at a usual rate, and hours at a low one."""
     return wave((music(3.3, _RATE, 2) * 32767).astype("<i2").tobytes(), form(rate=rate))
 
 

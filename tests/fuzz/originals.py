@@ -46,13 +46,13 @@ KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "wav streamed": ("wav", {}),
     "aifc 24 little": ("aiff", {}),
 }
-"""Of every kind of file: its extension, and what else `write_audio` is to be told, which makes most of them."""
+"""Extension of every kind of file, and what else `write_audio` is to be told, which makes most of them."""
 
 BITS: Mapping[str, int | None] = {
     "wav": 16, "wav 24": 24, "wav float": None, "aiff": 16, "aiff float": None, "flac": 16, "flac 24": 24,
     "ogg flac": 16, "m4a alac": 24, "wav big-endian": 16, "wav 24 in 32": 24, "wav streamed": 16, "aifc 24 little": 24,
 }  # fmt: skip
-"""How many bits a sample has, of the lossless kinds: so much of the music is in them, whatever a decoder says of it."""
+"""Bits of a sample, of the lossless kinds: so much of the music is in them, whatever a decoder says of it."""
 
 
 def source(kind: str) -> Samples:
@@ -81,7 +81,7 @@ _BY_HAND = frozenset({"wav big-endian", "wav 24 in 32", "wav streamed", "aifc 24
 
 
 def extension_of(kind: str) -> str:
-    """What a healthy file of `kind` is called."""
+    """Name a healthy file of `kind`."""
     return KINDS[kind][0]
 
 

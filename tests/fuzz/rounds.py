@@ -1,4 +1,4 @@
-"""One round: a dataset of mutants, the real `audiobatchd --once` over it with all analyzers, and what came of each.
+"""Round of the fuzzer: a dataset of mutants, the real `audiobatchd --once` over it, and what came of each.
 
 Whatever happens to files, the service goes on: a worker that dies or hangs, an analyzer that fails, and a file that is
 left behind are troubles. What the numbers are worth is the judge's business.
@@ -35,7 +35,7 @@ _QUIET = _ENDED | {"worker-ready", "dataset-active", "lock-removed"}
 
 
 class Fate(StrEnum):
-    """What became of a file: it was called damaged, or found to have no number, or has some."""
+    """Fate of a file: it was called damaged, or found to have no number, or has some."""
 
     REFUSED = "refused"
     UNMEASURABLE = "unmeasurable"
@@ -44,7 +44,7 @@ class Fate(StrEnum):
 
 @dataclass
 class Found:
-    """What the log says of one file's folder (None: nothing), and what is in its record."""
+    """Log's word on one file's folder (None: nothing), and what is in its record."""
 
     event: str | None = None
     reason: str = ""

@@ -1,4 +1,4 @@
-"""What all programs find that are started without a configuration of their own."""
+"""Surroundings of all programs that are started without a configuration of their own."""
 
 from __future__ import annotations
 

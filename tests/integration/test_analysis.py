@@ -135,7 +135,7 @@ def test_a_record_of_the_version_before_gets_the_new_meanings(tmp_path: Path) ->
     command = ("audiobatchd", "--config", config, "--once", dataset)
     assert run(*command)[0] == 0
     for folder in (beaten, beatless):
-        # What version 1 wrote, beside a key of somebody else.
+        # What version 1 wrote, beside a key of another tool.
         record = {"bpm": 738.28, "bpm_is_defined": True, "bpm_confidence": 4.25, "beat_count": 147}
         entry = record_of(folder)["_audiobatch"]
         entry["analyzers"]["rhythm"]["full_mix"] |= {"version": 1, "unmeasurable": {}}

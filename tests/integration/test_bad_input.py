@@ -1,6 +1,6 @@
 """Every bad input: what its folder becomes, what is said, that the others go on, and that a mend is seen by itself.
 
-All cases share one daemon, as they would on somebody's NAS.
+All cases share one daemon, as they would on a NAS.
 """
 
 from __future__ import annotations
@@ -309,7 +309,7 @@ def fill_up(path: Path) -> None:
 
 
 def test_permissions_that_are_mended_above_a_track(tmp_path: Path) -> None:
-    """What lies below a directory that could not be read is found, watched, and told of, without the next full walk."""
+    """Find, watch and tell of what lay below a directory that could not be read, without the next full walk."""
     root = tmp_path / "dataset"
     for name in ("Artist/T1", "Locked/T2"):
         make_track(root / name, seconds=1, stems=(), seed=1)

@@ -37,7 +37,7 @@ OF_FAULTS = (
     signal.SIGSEGV,
     signal.SIGSYS,
 )
-"""These end the supervisor itself: what follows for the folders is told by the locks that are left."""
+"""Faults that end the supervisor itself: what follows for the folders is told by the locks that are left."""
 
 SURVIVED = sorted(signal.valid_signals() - {*ENDING, *STANDING, *OF_FAULTS})
 
@@ -68,19 +68,19 @@ def are_at_it(daemon: Service) -> None:
 
 def to_all(daemon: Service, pids: list[int], number: int, *, workers_first: bool) -> None:
     """Send a signal to every process of the service, as `systemctl kill` does."""
-    everyone = [*pids, daemon.process.pid] if workers_first else [daemon.process.pid, *pids]
-    for pid in everyone:
+    pids_of_all = [*pids, daemon.process.pid] if workers_first else [daemon.process.pid, *pids]
+    for pid in pids_of_all:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
 
 
 def is_gone(pid: int) -> bool:
-    """Whether there is no such process."""
+    """Tell whether there is no such process."""
     return not Path(f"/proc/{pid}").exists()
 
 
 def told(daemon: Service, root: Path, name: str) -> FolderReport:
-    """What the service says of a folder."""
+    """Ask the service about a folder."""
     return ControlClient(daemon.socket).explain(FolderName(str(root), name))
 
 

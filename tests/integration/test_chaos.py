@@ -29,7 +29,7 @@ KINDS = (
     "record of many keys",
     "socket removed",
 )
-"""Each is done at least once, whatever the dice say."""
+"""Kinds of faults: each is done at least once, whatever the dice say."""
 
 ONCE_MORE = "Track.INFO: published again what stood there already"
 OLD = "Track.INFO: published a second time: loudness of full_mix"

@@ -23,7 +23,7 @@ HOLDER = "import sys; from audiobatchd import FileLock\nwith FileLock(sys.argv[1
 
 @contextmanager
 def held(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Another process that holds the lock of `folder`."""
+    """Have another process hold the lock of `folder`."""
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdin=pipe, stdout=pipe) as holder:
         try:
@@ -36,7 +36,7 @@ def held(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
-    """Two complete folders, one that lacks a stem's numbers, one with a spoiled record, one that nobody measured."""
+    """Two complete folders, one that lacks a stem's numbers, one with a spoiled record, one that was not measured."""
     root = tmp_path / "dataset"
     for number, name in enumerate(("Done 1", "Done 2", "New stem")):
         make_track(root / name, seconds=4, stems=(), seed=number)
@@ -134,7 +134,7 @@ def test_a_dataset_that_is_not_there_is_wrong_usage(tmp_path: Path, command: str
 
 
 def guide_lock(folder: Path, pid: int) -> Path:
-    """What a script of the guide leaves when it is killed."""
+    """Write what a script of the guide leaves when it is killed."""
     path = folder.with_name(folder.name + ".lock")
     path.write_text(f"Processing started: 2026-11-24 10:00:00\nPID: {pid}\nFile: {folder.name}\n")
     return path
@@ -187,7 +187,7 @@ def test_a_running_daemon_does_the_clean_up_and_says_who_asked(dataset: Path, tm
 
 
 def test_the_daemon_removes_the_locks_of_the_dead_by_itself(dataset: Path, tmp_path: Path) -> None:
-    """At its start, and every `reap` seconds; a lock whose folder is gone as well."""
+    """Remove them at the start, and every `reap` seconds; a lock whose folder is gone as well."""
     guide_lock(dataset / "Done 1", pid=1)
     with held(dataset / "Done 2") as holder:
         holder.send_signal(signal.SIGKILL)

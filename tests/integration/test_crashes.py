@@ -31,7 +31,7 @@ from support.service import Service, configuration, eventually, leftovers, machi
 pytestmark = pytest.mark.timeout(300)
 
 BOOT, IDLE, JOB, PUBLISHING = "boot", "idle", "job", "publishing"
-"""It loads its analyzers; it waits for a job; it analyzes; the record is written, and not yet in its place."""
+"""Moments of a worker: it loads its analyzers, waits for a job, analyzes, has written a record that has no name yet."""
 
 JOB_TIMEOUT = 5.0
 MEMORY = "300 MiB"
@@ -43,27 +43,26 @@ NO_ANSWER = "no answer for too long while "
 
 @dataclass(frozen=True)
 class Then:
-    """What follows: `what`, with the reason that is told, and the evidence that is kept of a lost job.
-
-    `runs` is how often the folder is analyzed until it is complete.
-    """
+    """Outcome of a fault, with the evidence that is kept of a lost job."""
 
     what: str
     why: str = ""
+    """Reason that is told."""
     signal: int = 0
     exit_code: int | None = None
     runs: int = 2
+    """Number of times that the folder is analyzed until it is complete."""
 
 
 NOTHING = Then("nothing", runs=1)
-"""It is as if nothing had happened."""
+"""Outcome as if nothing had happened."""
 
 REPLACED = Then("replaced")
 """The worker is told to stop and another one is started, without a word: it is no trouble."""
 
 
 def cannot_start(why: str) -> Then:
-    """One line `worker-cannot-start`; it is started again after a second."""
+    """Expect one line `worker-cannot-start`; it is started again after a second."""
     return Then("cannot start", why)
 
 
@@ -73,7 +72,7 @@ def unavailable(why: str) -> Then:
 
 
 def dies(why: str) -> Then:
-    """One line `worker-died`; another one is started, and no folder pays."""
+    """Expect one line `worker-died`; another one is started, and no folder pays."""
     return Then("dies", why)
 
 
@@ -83,13 +82,13 @@ def charged(why: str, *, signal: int = 0, exit_code: int | None = None, runs: in
 
 
 def no_such_cell(why: str) -> Then:
-    """This fault cannot strike at this moment."""
+    """Mark a fault that cannot strike at this moment."""
     return Then("no such cell", why)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is run in the worker, and what follows at each moment. `value` in the code is the analyzer's answer."""
+    """Code that is run in the worker, and what follows at each moment. `value` in the code is the analyzer's answer."""
 
     code: str
     boot: Then
@@ -100,7 +99,7 @@ class Fault:
 
 NO_CODE = no_such_cell("an idle worker runs no code of an analyzer but threads, and one that raises ends alone")
 NO_RESULT = no_such_cell("an idle worker has nothing to tell")
-ALONE = no_such_cell("a thread that waits holds up nobody, unless it keeps the interpreter's lock")
+ALONE = no_such_cell("a thread that waits holds up no other, unless it keeps the interpreter's lock")
 CHECKED = no_such_cell("what is written was checked before")
 TOLD_LATER = no_such_cell("a result is told when the record is in its place, as mid job")
 
@@ -235,7 +234,7 @@ def cells(*moments: str) -> list[tuple[str, str, Then]]:
 
 
 def parametrized(*moments: str) -> pytest.MarkDecorator:
-    """One test per cell."""
+    """Make one test per cell."""
     found = cells(*moments)
     names = [f"{moment}: {name}: {then.what}" for moment, name, then in found]
     return pytest.mark.parametrize(("moment", "name", "then"), found, ids=names)
@@ -309,7 +308,8 @@ def publishing(source, target, **places):
 
 os.rename = publishing
 """
-"""What the analyzer calls. A fault is armed by a file "MOMENT NAME"; the worker that it strikes renames that first."""
+"""Source of what the analyzer calls. A file "MOMENT NAME" arms a fault; the worker that it strikes renames it.
+"""
 
 EVERY_TIME = {
     "always": "(PLACE / 'job always').touch(); os.kill(os.getpid(), signal.SIGKILL)",
@@ -386,12 +386,12 @@ class Stage:
         return int(found[0]) if found else 0
 
     def analyzed(self) -> Counter[str]:
-        """How often each song was analyzed."""
+        """Count how often each song was analyzed."""
         runs = self.place / "runs"
         return Counter(runs.read_text().splitlines() if runs.exists() else ())
 
     def workers(self) -> list[WorkerStatus]:
-        """All slots."""
+        """Status of all slots."""
         status = self.daemon.status()
         return status.workers if status else []
 
@@ -404,15 +404,15 @@ class Stage:
         )
 
     def is_replaced(self, slot: int, pid: int) -> bool:
-        """Whether another process is in this slot by now."""
+        """Tell whether another process is in this slot by now."""
         return self.workers()[slot].pid not in (0, pid)
 
     def is_taken(self, slot: int) -> bool:
-        """Whether this slot waits for a job no more."""
+        """Tell whether this slot waits for a job no more."""
         return self.workers()[slot].state != "idle"
 
     def report(self, name: str) -> FolderReport:
-        """What is known of a folder."""
+        """Ask about a folder."""
         return ControlClient(self.daemon.socket).explain(FolderName(str(self.root), name))
 
     def told(self, event: str) -> list[str]:
@@ -427,7 +427,7 @@ def descriptors_of(pid: int) -> list[str]:
 
 
 def zombies_of(pid: int) -> list[int]:
-    """Its children that have ended and were not waited for."""
+    """List its children that have ended and were not waited for."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -440,7 +440,7 @@ def zombies_of(pid: int) -> list[int]:
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended, reaped or not."""
+    """Tell whether a process has ended, reaped or not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except (FileNotFoundError, ProcessLookupError):
@@ -482,7 +482,7 @@ def hung(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def jobless(tmp_path_factory: pytest.TempPathFactory, hung: Stage) -> Iterator[Stage]:
-    """Every worker is struck while it loads, and most of them once more while they wait."""
+    """Strike every worker while it loads, and most of them once more while they wait."""
     stage = Stage(tmp_path_factory.mktemp("jobless"))
     loading = [name for _, name, _ in cells(BOOT) if name not in HANGS]
     for name in loading:
@@ -497,7 +497,7 @@ def jobless(tmp_path_factory: pytest.TempPathFactory, hung: Stage) -> Iterator[S
 
 
 def strike_the_waiting(stage: Stage) -> None:
-    """One fault in each of the first slots, then a song for each of those whose trouble only a job brings to light."""
+    """Strike the first slots once each, then add a song for each of those whose trouble only a job brings to light."""
     before = [each.pid for each in stage.workers()]
     for (name, _), pid in zip(WAITING, before, strict=False):
         stage.arm(IDLE, name)
@@ -560,7 +560,7 @@ HEALTHY = 6
 
 @pytest.fixture(scope="module")
 def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """One folder for each fault that strikes in a job, one where it always does, and some where none does."""
+    """Make one folder for each fault that strikes in a job, one where it always does, and some where none does."""
     stage = Stage(tmp_path_factory.mktemp("working"))
     struck = [(moment, name) for moment, name, _ in cells(JOB, PUBLISHING)]
     struck.sort(key=lambda each: each[1] not in HANGS)  # they take longest
@@ -598,7 +598,7 @@ def test_the_healthy_never_knew(working: Stage) -> None:
         assert working.report(f"healthy {number}").attempts == []
 
 
-def test_one_that_always_kills_is_given_up_and_the_evidence_is_kept(working: Stage) -> None:
+def test_folder_that_always_kills_is_given_up_with_evidence(working: Stage) -> None:
     report = working.report("job always")
     assert (report.state, report.charges, working.analyzed()["job always"]) == (FolderState.FAILED, 2, 2)
     assert report.reason == "its worker ended: killed by signal 9, Killed (always comes) (gave up after 2 attempts)"
@@ -613,7 +613,7 @@ def test_nothing_is_left_of_what_befell_the_working(working: Stage) -> None:
 
 
 def assert_charged(stage: Stage, song: str, then: Then) -> None:
-    """It backed off once, with the evidence of why, and came to a good end."""
+    """Assert that it backed off once, with the evidence of why, and came to a good end."""
     [attempt] = stage.report(song).attempts
     assert attempt.charged
     assert then.why in attempt.reason
@@ -627,7 +627,7 @@ def assert_charged(stage: Stage, song: str, then: Then) -> None:
 
 
 def assert_complete(stage: Stage, song: str, then: Then) -> None:
-    """It is complete, its record is whole, and it was analyzed no oftener than it takes."""
+    """Assert that it is complete, its record is whole, and it was analyzed no oftener than it takes."""
     report = stage.report(song)
     assert (report.state, report.reason, report.holder) == (FolderState.COMPLETE, "", "")
     assert isinstance(record_of(stage.root / song)["deed"], float | str)
@@ -637,7 +637,7 @@ def assert_complete(stage: Stage, song: str, then: Then) -> None:
 # Worse
 
 
-def test_where_no_worker_can_start_that_is_told_once_and_mending_it_is_enough(tmp_path: Path) -> None:
+def test_workers_that_cannot_start_are_told_once_and_mended(tmp_path: Path) -> None:
     stage = Stage(tmp_path / "stage")
     stage.song("Song")
     (stage.place / "broken").touch()
@@ -662,7 +662,7 @@ def test_where_no_worker_can_start_that_is_told_once_and_mending_it_is_enough(tm
             stage.all_idle(2)
 
 
-def test_a_folder_over_which_machines_die_is_run_alone_then_given_up_until_somebody_says_retry(tmp_path: Path) -> None:
+def test_suspect_runs_alone_then_is_given_up_until_retry(tmp_path: Path) -> None:
     stage = Stage(tmp_path / "stage")
     # While files settle, the lock of the dead is found before a job is given out.
     config = stage.config(settle=1.5, workers=2, max_suspect=2, job_timeout=600.0)
@@ -698,7 +698,7 @@ def test_a_folder_over_which_machines_die_is_run_alone_then_given_up_until_someb
 
 
 def is_alone(states: dict[str, int], others: int) -> bool:
-    """Whether one folder runs, and all others have been measured or wait."""
+    """Tell whether one folder runs, and all others have been measured or wait."""
     return states.get("running") == 1 and states.get("queued", 0) + states.get("complete", 0) == others
 
 

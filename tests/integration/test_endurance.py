@@ -18,7 +18,7 @@ from support.service import Service, configuration, eventually, leftovers, recor
 
 SONGS = 100
 ROUNDS = int(os.environ.get("ENDURANCE_ROUNDS", "4"))
-"""Of `SONGS` jobs each, a tenth of them deadly; 20 make 2,000 jobs with 200 deaths, and take some three minutes."""
+"""Number of rounds of `SONGS` jobs, a tenth of them deadly; 20 make 2,000 jobs with 200 deaths, and take 3 minutes."""
 
 RATE = 8000
 MIB = 1 << 20
@@ -48,7 +48,7 @@ def make_songs(root: Path, number: int) -> list[Path]:
 
 
 def burden(pid: int) -> dict[str, int]:
-    """What a process holds: descriptors, threads, and KiB of memory."""
+    """Count what a process holds: descriptors, threads, and KiB of memory."""
     told = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
     return {"descriptors": descriptors, "threads": int(told["Threads"]), "KiB": int(told["VmRSS"].split()[0])}
@@ -123,7 +123,7 @@ HOUR = 3600
 
 
 def test_jumps_of_the_clock_end_no_job_and_no_lock(tmp_path: Path) -> None:
-    """Neither the daemon's clock nor its workers' decides anything, whichever way they jump while jobs run."""
+    """Let the clock of the daemon, and of its workers, jump while jobs run: it decides nothing."""
     root, place = tmp_path / "dataset", tmp_path / "place"
     place.mkdir()
     offset = place / "offset"
@@ -164,8 +164,8 @@ def jump(daemon: Service, offset: Path, seconds: int) -> None:
 # The daemon is stopped
 
 
-def test_a_job_that_ended_while_the_daemon_was_stopped_is_not_charged(tmp_path: Path) -> None:
-    """Its deadline went by unnoticed; what the worker said meanwhile is heard first."""
+def test_job_that_ended_under_a_stopped_daemon_is_not_charged(tmp_path: Path) -> None:
+    """Let a deadline go by unnoticed; what the worker said meanwhile is heard first."""
     root, place = tmp_path / "dataset", tmp_path / "place"
     place.mkdir()
     env = install_analyzer(tmp_path / "plugin", "deed", waits_for(place))

@@ -33,12 +33,12 @@ SIMPLE, MODEL, HELPER, PARALLEL = (
 HOLDER = "import sys; from audiobatchd import FileLock\nwith FileLock(sys.argv[1]): print(flush=True); sys.stdin.read()"
 COMPLETE = '{"lufs": -1.0, "lra": 2.0, "brightness": 3.0}'
 GOOD = ("D - One", "E - Two")
-FOREIGN_LOCK = "somebody's data"
+FOREIGN_LOCK = "data"
 
 
 @dataclass(frozen=True)
 class Expected:
-    """How an example tells what came of its pass."""
+    """Counts and lines by which an example tells what came of its pass."""
 
     title: str
     features: frozenset[str]
@@ -56,7 +56,7 @@ EXPECTED = {
 }
 
 FIRST = {"Total folders": 7, "Success": 3, "Skipped (done)": 1, "Skipped (lock)": 1, "Failed": 2}
-"""One damaged, one whose lock's name is taken by somebody's data; one has another process; one is complete."""
+"""Counts of the first pass: one damaged, one with data in the lock's place; one held; one complete."""
 
 SECOND = {"Total folders": 7, "Success": 1, "Skipped (done)": 4, "Skipped (lock)": 0, "Failed": 2}
 """The other process has gone: its folder is done now, and what was done stays done."""
@@ -79,7 +79,7 @@ class Ended:
 
     @property
     def lines(self) -> list[str]:
-        """What was logged, without what changes from one machine to another: causes, and tracebacks."""
+        """Lines of the log, without what changes from one machine to another: causes, and tracebacks."""
         wanted = re.findall(r"^(?:Processing|  Skipping|  Failed).*$", self.err, re.MULTILINE)
         return [re.sub(r"(?<=  Failed: ).*", "…", line) for line in wanted]
 
@@ -111,7 +111,7 @@ def run(script: str, dataset: Path, *options: str) -> Ended:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Another process holds the lock of `folder`."""
+    """Have another process hold the lock of `folder`."""
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdin=pipe, stdout=pipe) as holder:
         assert holder.stdout is not None
@@ -141,7 +141,7 @@ def dataset(tmp_path: Path, _made: Path) -> Path:
 
 
 def records(dataset: Path) -> dict[str, tuple[int, int]]:
-    """Every record by its folder's name: which file it is, and when it was written."""
+    """Identify every record by its folder's name: which file it is, and when it was written."""
     found = {path.parent.name: path.stat() for path in dataset.rglob("*.INFO")}
     return {name: (status.st_ino, status.st_mtime_ns) for name, status in found.items()}
 
@@ -176,7 +176,7 @@ def test_an_example_does_what_is_due_and_is_resumed(dataset: Path, script: str) 
 
 
 def check(ended: Ended, expected: Expected, counts: dict[str, int]) -> None:
-    """What a pass printed and logged."""
+    """Check what a pass printed and logged."""
     assert ended.code == 0, ended.err
     assert "Logging error" not in ended.err
     assert ended.out.startswith(f"{expected.title} Summary\n{'=' * (len(expected.title) + 8)}\n")
@@ -193,7 +193,7 @@ def check(ended: Ended, expected: Expected, counts: dict[str, int]) -> None:
 
 
 def lines_of(is_first: bool, accent: str) -> list[str]:
-    """What is logged folder by folder."""
+    """List what is logged folder by folder."""
     skipped = "  Skipping - features already exist"
     done = [] if is_first else [skipped]
     return [
@@ -226,7 +226,7 @@ def test_overwrite_does_everything_anew(dataset: Path) -> None:
 
 
 class OvertakenLock(FileLock):
-    """Somebody completes the folder after the first look, just before the lock is asked for."""
+    """Complete the folder after the first look, just before the lock is asked for."""
 
     def __enter__(self) -> Self:
         save_to_info(self.folder, dict.fromkeys(LOUDNESS | {"brightness"}, -9.0))
@@ -286,7 +286,7 @@ class Renames:
             assert self._libc.inotify_add_watch(self._descriptor, os.fsencode(folder), self._MOVED_TO) >= 0
 
     def seen(self) -> Counter[str]:
-        """By the record's name. Asked for once, at the end."""
+        """Count by the record's name. To be asked once, at the end."""
         with open(self._descriptor, "rb", buffering=0) as events:
             raw = events.read() or b""
         found: Counter[str] = Counter()
@@ -322,7 +322,7 @@ MANY = 40
 
 @pytest.fixture
 def long_work(tmp_path: Path) -> Path:
-    """So many folders that a pass is far from its end when the first one is done. All have one file."""
+    """Make so many folders that a pass is far from its end when the first one is done. All have one file."""
     root = tmp_path / "dataset"
     made = write_audio(tmp_path / "made.flac", music(20, 44100, channels=2), 44100)
     for number in range(MANY):

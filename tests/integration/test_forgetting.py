@@ -37,13 +37,13 @@ def sound_in(directory: Path) -> Path:
 
 
 def rows(daemon: Service) -> dict[str, int]:
-    """How many rows each table of the service's catalog has."""
+    """Count the rows of each table of the service's catalog."""
     with closing(sqlite3.connect(daemon.socket.parent / "state" / "catalog.sqlite")) as connection:
         return {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}  # noqa: S608  # ours
 
 
 def pages(daemon: Service) -> int:
-    """How large the catalog is, with what stands in its log so far."""
+    """Size of the catalog in pages, with what stands in its log so far."""
     with closing(sqlite3.connect(daemon.socket.parent / "state" / "catalog.sqlite")) as connection:
         return int(connection.execute("PRAGMA page_count").fetchone()[0])
 

@@ -24,9 +24,9 @@ from support.service import Service, configuration, eventually, features_of, onc
 
 pytestmark = [pytest.mark.skipif(bool(why_not()), reason=why_not()), pytest.mark.timeout(240)]
 LONG_AFTER = 8.0
-"""In seconds: by then the first walk is over, and the disk's last answer counts for nothing any more."""
+"""Seconds after which the first walk is over, and the disk's last answer counts for nothing any more."""
 SILENT = 3.0
-"""In seconds, longer than an answer counts; the root is looked at every 5 s."""
+"""Seconds that are longer than an answer counts; the root is looked at every 5 s."""
 REMARK = "its disk does not answer"
 STOP_PATIENCE = 5.0
 """In seconds: so long a stop waits for what the threads that read disks were asked."""

@@ -1,4 +1,4 @@
-"""What came to nothing: listed, explained with its history, tried again; and a history that may be lost."""
+"""Folders that came to nothing: listed, explained with their history, tried again; and a history that may be lost."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_a_lost_history_loses_no_result(tmp_path: Path, track: Path, spoil: str)
 
 
 @pytest.mark.timeout(240)
-def test_a_folder_over_which_machines_die_goes_last_and_is_given_up_in_the_end(tmp_path: Path, track: Path) -> None:
+def test_suspect_of_dying_machines_goes_last_then_is_given_up(tmp_path: Path, track: Path) -> None:
     root, began = tmp_path / "dataset", tmp_path / "began"
     shutil.copytree(track, root / "A")
     body = f"""

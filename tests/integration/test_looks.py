@@ -1,4 +1,4 @@
-"""What the service looks at every few seconds: whether all is watched, where its datasets are, and what is blocked."""
+"""Looks of the service every few seconds: whether all is watched, where its datasets are, and what is blocked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def track(folder: Path, seconds: float = 1.0) -> Path:
 
 
 def dataset_of(daemon: Service) -> dict[str, Any]:
-    """What the status in JSON says of the first dataset."""
+    """Parse what the status in JSON says of the first dataset."""
     code, out, _ = run("audiobatchctl", "--socket", daemon.socket, "status", "--json")
     return dict(json.loads(out)["datasets"][0]) if code == 0 else {}
 
@@ -69,7 +69,7 @@ def test_watch_that_cannot_be_had_is_tried_again(tmp_path: Path, kind: str) -> N
 
 
 def blocked_by_flag(root: Path) -> Callable[[], None]:
-    """Every track folder may not be changed: `chattr +i`; gives what ends that."""
+    """Forbid changes to every track folder by `chattr +i`; gives what ends that."""
     places = [path for path in root.iterdir() if path.is_dir()]
 
     def flag(which: str) -> None:
@@ -96,7 +96,7 @@ def blocked_by_mount(root: Path) -> Callable[[], None]:
 
 
 def void(_: object) -> None:
-    """Nothing."""
+    """Do nothing."""
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_damaged_record_is_told_of_once(tmp_path: Path) -> None:
 
 
 def locked_catalog(catalog: Path) -> Callable[[], None]:
-    """Another process has the database; gives what ends that."""
+    """Have another process take the database; gives what ends that."""
     holder = sqlite3.connect(catalog, isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     return holder.close

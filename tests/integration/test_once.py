@@ -234,7 +234,7 @@ def test_a_reader_that_has_gone_is_no_error(dataset: Path, tmp_path: Path) -> No
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
 
 
-def test_an_analyzer_that_cannot_be_imported_is_unavailable_by_its_name(dataset: Path, tmp_path: Path) -> None:
+def test_analyzer_that_fails_to_import_is_unavailable(dataset: Path, tmp_path: Path) -> None:
     env = install_analyzer(tmp_path / "plugin", "mood", "return self.answer(audio)")
     module = tmp_path / "plugin" / "mood_analyzer.py"
     module.write_text("import a_library_that_is_not_there\n" + module.read_text())

@@ -1,8 +1,8 @@
-"""Each system call of a publish fails in turn, once or with all behind it, or is the one that kills the process.
+"""The failure of each system call of a publish in turn, once or with all behind it, or as the end of the process.
 
-Whatever happens, the record and its companions are the old or the new ones, whole, and the next publish needs no
-help: it leaves what an undisturbed one leaves, and nothing else. What publishes is `support.publish_once`, and strace
-makes its calls fail. Figures: `--log-cli-level=INFO`.
+Whatever happens, the record and its companions are the old or the new ones, whole, and the next publish needs no help:
+it leaves what an undisturbed one leaves, and nothing else. What publishes is `support.publish_once`, and strace makes
+its calls fail. Figures: `--log-cli-level=INFO`.
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ BEFORE: Mapping[str, Mapping[str, bytes]] = {
 }
 
 Tree = Mapping[str, tuple[int, bytes]]
-"""Every file below a place: its mode and its content, by its path."""
+"""Mode and content of every file below a place, by its path."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to the call of this `number`, from 1, and with `for_good` to all behind it."""
+    """Failure of the call of this `number`, from 1, and with `for_good` of all behind it."""
 
     call: str
     what: str
@@ -82,7 +82,7 @@ class Fault:
 
     @property
     def option(self) -> str:
-        """It in strace's words."""
+        """Option of strace for it."""
         action = "signal=KILL" if self.what == KILL else f"error={self.what}"
         return f"inject={self.call}:{action}:when={self.number}{'+' if self.for_good else ''}"
 
@@ -92,14 +92,14 @@ class Fault:
 
 @dataclass(frozen=True)
 class Run:
-    """One publish: its exit code, its error, and the calls that strace saw."""
+    """Publish with its exit code, its error, and the calls that strace saw."""
 
     code: int
     error: str = ""
     calls: tuple[str, ...] = ()
 
     def met(self, fault: Fault) -> bool:
-        """Whether there was a call for the fault."""
+        """Tell whether there was a call for the fault."""
         return self.code == -signal.SIGKILL if fault.what == KILL else any("(INJECTED)" in call for call in self.calls)
 
 
@@ -115,7 +115,7 @@ class Program:
         return self._ended()
 
     def traced(self, folder: Path, *options: str) -> Run:
-        """A publish under strace with these `-e` options. Skips the test where nobody may trace."""
+        """A publish under strace with these `-e` options. Skips the test where tracing is not allowed."""
         self._order("traced", folder)
         child = int(self._line())
         log = folder.parent.with_suffix(".strace")
@@ -171,7 +171,7 @@ def made(root: Path, before: str) -> Path:
 
 
 def tree(root: Path) -> Tree:
-    """What lies below `root`."""
+    """Read what lies below `root`."""
     files = [path for path in root.rglob("*") if not path.is_dir()]
     return {str(path.relative_to(root)): (path.stat().st_mode, path.read_bytes()) for path in files}
 
@@ -187,7 +187,7 @@ def difference(found: Tree, expected: Tree) -> list[str]:
 
 
 class Sweep:
-    """All faults for one state of the folder before, and what was wrong after any of them."""
+    """Sweep of all faults over one state of the folder before, and what was wrong after any of them."""
 
     def __init__(self, publisher: Program, place: Path, before: str) -> None:
         self.cells = 0
@@ -206,7 +206,7 @@ class Sweep:
         """The calls of a publish that nothing befalls, by kind."""
 
     def over(self, call: str) -> None:
-        """Every fault of one kind of call, at its first to its last."""
+        """Run every fault of one kind of call, at its first to its last."""
         for what, for_good in product(FAULTS[call], (False, True)):
             if for_good and (what == KILL or call in READING):
                 continue
@@ -235,7 +235,7 @@ class Sweep:
 
     def _wrong_after(self, run: Run, found: Tree) -> Iterator[str]:
         if run.code not in (DONE, TOLD, -signal.SIGKILL):
-            yield "nobody foresees this error"
+            yield "no test foresees this error"
         kept = without_rests(found)
         for name in sorted(kept.keys() | self._old.keys() | self.new.keys()):
             if kept.get(name) not in (self._old.get(name), self.new.get(name)):
@@ -248,7 +248,7 @@ class Sweep:
 
 
 def assert_complete(new: Tree, way: str, before: str) -> None:
-    """What every cell is held against is itself what it should be: ours is in it, and nobody else's is lost."""
+    """Assert that what every cell is held against is right: ours is in it, and no value of another tool is lost."""
     was, by_worker = BEFORE[before], way == "worker"
     raw = compact(new[RECORD][1])
     analyzers = compact(compact(raw.pop(KEY, b"{}")).get("analyzers", b"{}"))
@@ -275,7 +275,7 @@ def compact(text: bytes) -> dict[str, bytes]:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
-    """In memory where that can be: on a disk that others use as well, the syncs of all cells take minutes."""
+    """Make a place, in memory where that can be: on a disk that others use too, the syncs of all cells take minutes."""
     memory = "/dev/shm"  # noqa: S108  # the directory in it has a name of its own
     if not os.access(memory, os.W_OK | os.X_OK):
         yield tmp_path

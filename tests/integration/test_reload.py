@@ -72,7 +72,7 @@ def test_an_invalid_one_is_refused_whole(tmp_path: Path, track: Path) -> None:
         assert daemon.stop() == 0
 
 
-def test_another_analyzer_makes_the_folders_due_and_starts_the_workers_anew(tmp_path: Path, track: Path) -> None:
+def test_another_analyzer_restarts_workers_for_all_folders(tmp_path: Path, track: Path) -> None:
     root = tmp_path / "dataset"
     shutil.copytree(track, root / "A")
     env = install_analyzer(tmp_path / "plugins", "deed", "return self.answer(audio)")

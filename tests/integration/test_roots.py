@@ -38,7 +38,7 @@ def ctl(daemon: Service, *arguments: object) -> tuple[int, str, str]:
 
 
 def datasets(daemon: Service) -> list[dict[str, Any]]:
-    """What the status in JSON says of the datasets."""
+    """Parse what the status in JSON says of the datasets."""
     code, out, _ = ctl(daemon, "status", "--json")
     return list(json.loads(out)["datasets"]) if code == 0 else []
 
@@ -108,7 +108,7 @@ def test_link_to_another_release_is_followed(
     assert leftovers(tmp_path / "one") == leftovers(two) == []
 
 
-def test_link_to_none_of_the_known_folders_pauses_until_it_is_accepted(tmp_path: Path) -> None:
+def test_link_to_unknown_folders_pauses_until_accepted(tmp_path: Path) -> None:
     one, two, link = release(tmp_path / "one", "A", "B"), release(tmp_path / "two", "X"), tmp_path / "music"
     point(link, one)
     with service(tmp_path / "d", configuration(tmp_path / "c.toml", link)) as daemon:
@@ -160,7 +160,7 @@ def test_link_that_dangles_for_a_while_is_missing(tmp_path: Path) -> None:
         daemon.becomes(complete=2)
 
 
-def test_link_into_another_dataset_is_refused_as_long_as_it_leads_there(tmp_path: Path) -> None:
+def test_link_into_another_dataset_is_refused_meanwhile(tmp_path: Path) -> None:
     one, two, link = release(tmp_path / "one", "A"), release(tmp_path / "two", "B"), tmp_path / "music"
     point(link, one)
     with service(tmp_path / "d", configuration(tmp_path / "c.toml", two, link)) as daemon:
@@ -175,7 +175,7 @@ def test_link_into_another_dataset_is_refused_as_long_as_it_leads_there(tmp_path
         daemon.becomes(complete=4)
 
 
-def test_dataset_that_is_a_track_folder_by_a_link_keeps_its_own_name(tmp_path: Path) -> None:
+def test_linked_dataset_that_is_a_track_keeps_its_name(tmp_path: Path) -> None:
     song, link = release(tmp_path, "Song") / "Song", tmp_path / "link"
     point(link, song)
     with service(tmp_path / "d", configuration(tmp_path / "c.toml", link)) as daemon:

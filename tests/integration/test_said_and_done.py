@@ -1,4 +1,4 @@
-"""What the service answers to those who change something, held against what it then does."""
+"""Answers of the service to those who change something, held against what it then does."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def standing(daemon: Service) -> str:
 
 
 def tries(daemon: Service) -> int:
-    """How often the damaged folder was tried in vain."""
+    """Count how often the damaged folder was tried in vain."""
     return len(json.loads(ctl(daemon, "explain", "Damaged", "--json")[1])["attempts"])
 
 

@@ -90,7 +90,7 @@ def test_a_directory_that_becomes_a_link_is_one_folder_still(tmp_path: Path, roo
 
 
 def test_another_directory_in_the_root_s_place_is_noticed(tmp_path: Path, root: Path, track: Path) -> None:
-    """No event tells of it, as none tells of an unmount: the root is looked at every few seconds."""
+    """Exchange the root without an event, as an unmount does: it is looked at every few seconds."""
     shutil.copytree(track, root / "Old")
     with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.1)) as daemon:
         daemon.becomes(complete=1)
@@ -164,7 +164,7 @@ def test_deleted_renamed_and_changed_while_queued_and_running(tmp_path: Path, ro
     assert leftovers(root) == []
 
 
-def test_a_restart_measures_nothing_again_and_remembers_what_failed(tmp_path: Path, root: Path, track: Path) -> None:
+def test_restart_measures_nothing_and_remembers_failures(tmp_path: Path, root: Path, track: Path) -> None:
     shutil.copytree(track, root / "Good")
     shutil.copytree(track, root / "Bad")
     (root / "Bad" / "full_mix.flac").write_bytes(b"no audio")
@@ -327,9 +327,7 @@ def test_one_daemon_per_state_directory_and_per_socket(tmp_path: Path, root: Pat
         assert daemon.status() is not None
 
 
-def test_a_missing_dataset_begins_when_it_appears_and_an_emptied_one_is_no_deletion(
-    tmp_path: Path, root: Path, track: Path
-) -> None:
+def test_missing_dataset_begins_and_an_emptied_one_keeps_all(tmp_path: Path, root: Path, track: Path) -> None:
     shutil.copytree(track, root / "Track")
     root.rename(tmp_path / "away")
     with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.1, rescan=0.5)) as daemon:

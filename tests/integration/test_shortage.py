@@ -1,4 +1,4 @@
-"""What the process is short of is no folder's state: descriptors that are used up, and given back."""
+"""Shortages of the process, which are no folder's state: descriptors that are used up, and given back."""
 
 from __future__ import annotations
 

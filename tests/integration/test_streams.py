@@ -215,7 +215,7 @@ def test_a_pass_whose_reader_has_left_ends_well(tmp_path: Path, track: Path) -> 
 
 
 def descriptors(pid: int) -> dict[int, str]:
-    """What each descriptor of a process is open to."""
+    """Return what each descriptor of a process is open to."""
     return {int(each.name): str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()}
 
 

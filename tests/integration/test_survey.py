@@ -1,4 +1,4 @@
-"""What the service knows of all folders, beside what their records tell: the same, for any question."""
+"""The service's knowledge of all folders, beside what their records tell: the same, for any question."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Mounts:
 
     @property
     def prefix(self) -> tuple[str, ...]:
-        """What starts a program in the namespace."""
+        """Command that starts a program in the namespace."""
         return (*ENTER, str(self.holder.pid))
 
     def sh(self, script: str) -> None:
@@ -82,12 +82,12 @@ def stands(daemon: Service, state: DatasetState, remark: str = "") -> None:
 
 
 def directly(mounts: Mounts, daemon: Service) -> None:
-    """One file system comes over the other, and nothing is seen between."""
+    """Mount one file system over the other, with nothing to be seen between."""
     mounts.sh("mount --bind other music")
 
 
 def through_nothing(mounts: Mounts, daemon: Service) -> None:
-    """One goes, the empty directory below it is seen, and the other one comes."""
+    """Unmount one, let the empty directory below it be seen, and mount the other one."""
     mounts.sh("umount -l music")
     stands(daemon, DatasetState.PAUSED, "is a mount lost?")
     mounts.sh("mount --bind other music")

@@ -44,7 +44,7 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.mark.timeout(240)
-def test_two_daemons_a_pass_and_a_script_analyse_every_folder_once(tmp_path: Path, root: Path) -> None:
+def test_two_daemons_a_pass_and_a_script_analyse_each_once(tmp_path: Path, root: Path) -> None:
     """A track is known by its length; what counts is how often an analyzer saw it, whatever the record says."""
     for number in range(FOLDERS):
         make_track(root / f"Track {number:03d}", seconds=1 + number / 1000, stems=(), extension="wav", seed=number)
@@ -56,13 +56,13 @@ def test_two_daemons_a_pass_and_a_script_analyse_every_folder_once(tmp_path: Pat
     """
     env = install_analyzer(tmp_path / "plugin", "count", body)
     config = configuration(tmp_path / "c.toml", root, plugins=["count"], settle=0.0, workers=1)
-    everybody = {**os.environ, **env}
+    environment = {**os.environ, **env}
     with ExitStack() as stack:
         daemons = [stack.enter_context(service(tmp_path / name, config, env=env)) for name in ("one", "two")]
         programs = Path(sys.executable).parent
         others = [
-            subprocess.Popen([programs / "audiobatchd", "--config", config, "--once", root], env=everybody),
-            subprocess.Popen([sys.executable, "-c", SCRIPT, str(root), str(runs)], env=everybody),
+            subprocess.Popen([programs / "audiobatchd", "--config", config, "--once", root], env=environment),
+            subprocess.Popen([sys.executable, "-c", SCRIPT, str(root), str(runs)], env=environment),
         ]
         codes = [other.wait(200) for other in others]
         assert codes == [0, 0]
@@ -79,7 +79,7 @@ def test_two_daemons_a_pass_and_a_script_analyse_every_folder_once(tmp_path: Pat
 
 
 def test_daemons_that_differ_come_to_rest(tmp_path: Path, root: Path) -> None:
-    """One has a newer analyzer, each its own model of one family, and a copy has lost the fractions of its times."""
+    """Give one daemon a newer analyzer, each its own model of one family, and a copy times without their fractions."""
     for number in range(3):
         folder = make_track(root / f"Track {number}", seconds=1, stems=("drums",), seed=number)
         if number == 2:
@@ -100,7 +100,7 @@ def test_daemons_that_differ_come_to_rest(tmp_path: Path, root: Path) -> None:
         for daemon in (one, two):
             daemon.becomes(complete=3)
         eventually(lambda: all(versions(root / f"Track {number}") == {2} for number in range(3)))
-        # Two more walks of each: whoever would undo the other's work does it now.
+        # Two more walks of each: a daemon that would undo the other's work does it now.
         before = {path: path.stat().st_ino for path in root.rglob("*.INFO")}
         walked = {daemon: last_walk(daemon) for daemon in (one, two)}
         for _ in range(2):
@@ -112,7 +112,7 @@ def test_daemons_that_differ_come_to_rest(tmp_path: Path, root: Path) -> None:
 
 
 def last_walk(daemon: Service) -> str:
-    """When the daemon's last walk ended."""
+    """Return when the daemon's last walk ended."""
     status = daemon.status()
     return status.datasets[0].last_walk if status else ""
 
@@ -124,6 +124,6 @@ def next_walk(daemon: Service, last: str) -> str:
 
 
 def versions(folder: Path) -> set[int]:
-    """Of the analyzer `mood` in a record."""
+    """Read the versions of the analyzer `mood` in a record."""
     entries = record_of(folder).get("_audiobatch", {}).get("analyzers", {}).get("mood", {})
     return {entry["version"] for entry in entries.values()}

@@ -65,7 +65,7 @@ class Room:
         return self.directory / "elsewhere" / name
 
     def seen(self) -> Counter[str]:
-        """How often a track of each length was analysed, since the dataset was made."""
+        """Count how often a track of each length was analysed, since the dataset was made."""
         return Counter(self._witness.read_text().split())
 
     def comes_by(self, daemon: Service, seconds: float, complete: int) -> None:
@@ -106,7 +106,7 @@ def track(folder: Path, seconds: float, role: str = "full_mix", extension: str =
 
 
 def linked_tracks(root: Path, template: Path, count: int) -> None:
-    """Many track folders, quickly: all have the template's files, and a record where it has one."""
+    """Make many track folders quickly: all have the template's files, and a record where it has one."""
     for number in range(count):
         folder = root / f"Track {number:04d}"
         folder.mkdir(parents=True)
@@ -116,7 +116,7 @@ def linked_tracks(root: Path, template: Path, count: int) -> None:
 
 
 def analysed(daemon: Service) -> Counter[str]:
-    """How often each folder was measured, by the log, which names folders where the analyzer cannot."""
+    """Count how often each folder was measured, by the log, which names folders where the analyzer cannot."""
     return Counter(quoted or plain for quoted, plain in _DONE.findall(daemon.log()))
 
 
@@ -126,13 +126,13 @@ def once_each(*seconds: float) -> Counter[str]:
 
 
 def remark(daemon: Service) -> str:
-    """What status says of the dataset."""
+    """Read what status says of the dataset."""
     status = daemon.status()
     return status.datasets[0].remark if status else ""
 
 
 def is_watched(daemon: Service) -> bool:
-    """Whether the dataset has been walked and is watched by events."""
+    """Tell whether the dataset has been walked and is watched by events."""
     status = daemon.status()
     return status is not None and status.datasets[0].watch == "inotify" and bool(status.datasets[0].last_walk)
 
@@ -152,7 +152,7 @@ def runs_on(daemon: Service, seconds: float) -> None:
 
 
 @pytest.mark.timeout(2 * LONG)
-def test_a_copy_of_3000_folders_overflows_the_queue_and_all_are_found(room: Room) -> None:
+def test_copy_of_3000_folders_overflows_and_all_are_found(room: Room) -> None:
     template = track(room.elsewhere("template"), 0.5)
     linked_tracks(room.elsewhere("many"), template, 3000)
     with kernel_limit("max_queued_events", 100), room.daemon() as daemon:
@@ -173,7 +173,7 @@ def test_a_copy_of_3000_folders_overflows_the_queue_and_all_are_found(room: Room
 
 
 @pytest.mark.timeout(LONG)
-def test_without_room_for_watches_status_says_so_and_walks_find_all(room: Room) -> None:
+def test_without_watches_walks_find_all_and_status_tells(room: Room) -> None:
     template = track(room.elsewhere("template"), 0.5)
     artists = [room.root / f"Artist {number:02d}" for number in range(80)]
     for artist in artists:
@@ -210,7 +210,7 @@ def test_when_there_is_room_again_the_remark_goes(room: Room) -> None:
 
 
 class Opened:
-    """Tells whether anybody opens or reads something in some directories."""
+    """Tells whether any process opens or reads something in some directories."""
 
     def __init__(self, folders: Sequence[Path]) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -220,7 +220,7 @@ class Opened:
             assert libc.inotify_add_watch(self._descriptor, os.fsencode(folder), open_or_access) >= 0
 
     def anything(self) -> bool:
-        """Whether somebody has; asked once."""
+        """Tell whether there was any access; asked once."""
         try:
             return bool(os.read(self._descriptor, 1 << 16))
         except BlockingIOError:
@@ -280,7 +280,7 @@ def test_folders_are_moved_in_out_and_renamed(room: Room) -> None:
 
 
 def test_two_folders_change_places(room: Room) -> None:
-    """Each directory brings its record along, which has the other's name; what is under the name is measured."""
+    """Let each directory bring its record along, which has the other's name; what is under the name is measured."""
     one, two = track(room.root / "One", 0.5), track(room.root / "Two", 0.6)
     with room.daemon() as daemon:
         daemon.becomes(complete=2)
@@ -354,7 +354,7 @@ def test_a_mount_over_a_folder_and_its_end_are_found_by_walks(room: Room, mount:
 
 
 @pytest.mark.timeout(LONG)
-def test_a_file_that_grows_over_several_settle_times_is_analysed_when_it_is_whole(room: Room) -> None:
+def test_growing_file_is_analysed_when_it_is_whole(room: Room) -> None:
     content = memoryview((track(room.elsewhere("Slow"), 3.0) / "full_mix.wav").read_bytes())
     with room.daemon(settle=1.0) as daemon:
         eventually(lambda: is_watched(daemon))
@@ -374,7 +374,7 @@ def test_a_file_that_grows_over_several_settle_times_is_analysed_when_it_is_whol
 
 
 @pytest.mark.parametrize("name", ["{}.part", "{}.tmp", ".{}.x8Yz2a", "{}.!qB"])
-def test_a_file_with_a_temporary_name_holds_its_folder_however_long(room: Room, name: str) -> None:
+def test_temporary_file_holds_its_folder_however_long(room: Room, name: str) -> None:
     whole = track(room.elsewhere("Whole"), 0.6, "drums") / "drums.wav"
     content = whole.read_bytes()
     with room.daemon() as daemon:
@@ -420,7 +420,7 @@ def test_names_outside_utf_8(room: Room) -> None:
 @pytest.mark.parametrize("which", ["Artist", "Artist/Track", "Artist/Track/full_mix.wav"])
 @pytest.mark.parametrize("early", [True, False], ids=["before the start", "while it runs"])
 def test_permission_is_taken_away_and_given_back(room: Room, which: str, early: bool) -> None:
-    """No walk is waited for: that they were given back is told by an event."""
+    """Wait for no walk: an event tells that they were given back."""
     track(room.root / "Other", 0.5)
     track(room.elsewhere("In") / "Artist" / "Track", 0.6)
     (room.elsewhere("In") / which).chmod(0)
@@ -466,7 +466,7 @@ def copied_over_itself(room: Room, folder: Path) -> None:
 
 
 def synchronized_without_times(room: Room, folder: Path) -> None:
-    """As `rsync` without `--times` writes: under a temporary name, then renamed."""
+    """Write as `rsync` without `--times` does: under a temporary name, then renamed."""
     for path in folder.glob("*.*a*"):
         temporary = path.with_name(f".{path.name}.x8Yz2a")
         temporary.write_bytes(path.read_bytes())
@@ -481,7 +481,7 @@ def restored_without_times(room: Room, folder: Path) -> None:
 
 
 def retagged(room: Room, folder: Path) -> None:
-    """As a tagger does: a block of comments is put into the FLAC, which grows by it."""
+    """Put a block of comments into the FLAC, as a tagger does; the file grows by it."""
     path = folder / "full_mix.flac"
     content = path.read_bytes()
     assert content[:4] == b"fLaC"
@@ -512,7 +512,7 @@ def metadata_of(content: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
     [copied_over_itself, synchronized_without_times, restored_without_times, retagged],
     ids=lambda each: each.__name__,
 )
-def test_the_same_content_costs_reading_and_nothing_is_measured_or_written(room: Room, change: Change) -> None:
+def test_same_content_is_read_and_not_measured_again(room: Room, change: Change) -> None:
     folder = track(track(room.root / "Track", 0.5, extension="flac"), 0.6, "drums")
     with room.daemon() as daemon:
         daemon.becomes(complete=1)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 BLOCK = 4096
-"""What is written whole or not at all: the physical sector of today's disks."""
+"""Bytes that are written whole or not at all: the physical sector of today's disks."""
 
 _GREETING = struct.pack(">8s8sH", b"NBDMAGIC", b"IHAVEOPT", 1 | 2)  # fixed newstyle, no zeroes
 _OPTION, _OPTION_REPLY = struct.Struct(">8sII"), struct.Struct(">QIII")
@@ -32,7 +32,7 @@ _WRITE_THROUGH = 1
 
 @dataclass
 class Counts:
-    """What the cache went through, over all power cuts: blocks that were pending at a cut, and those of them lost."""
+    """Counters of the cache over all power cuts: blocks that were pending at a cut, and those of them lost."""
 
     flushes: int = 0
     pending: int = 0
@@ -58,7 +58,7 @@ class Disk:
         self._thread.start()
 
     def power_cut(self, dice: random.Random) -> None:
-        """When the client has been killed: lose what was not flushed, except for what chance keeps."""
+        """Lose what was not flushed, except for what chance keeps, when the client has been killed."""
         assert self._thread is not None
         self._thread.join(30)
         assert not self._thread.is_alive(), "the disk's client is still there"
@@ -101,7 +101,7 @@ class Disk:
                 return bool(option == _GO)
 
     def _answer(self, stream: BinaryIO) -> bool:
-        """One request; False where the client says goodbye."""
+        """Answer one request; False where the client says goodbye."""
         _, flags, kind, handle, offset, length = _REQUEST.unpack(_exactly(stream, _REQUEST.size))
         content = b""
         if kind == _READ:

@@ -17,7 +17,7 @@ PYTHON = "3.11"
 
 _HOME = CACHE / "powercut"
 _MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk")
-"""What Debian's kernel needs to see its disks, in the order of its dependencies; ext4 is built in."""
+"""Modules that Debian's kernel needs to see its disks, in the order of their dependencies; ext4 is built in."""
 
 _FETCH_KERNEL = """
 cd /kernel
@@ -42,7 +42,7 @@ exec /bin/busybox chroot /root /usr/bin/env PYTHONPATH=/srv /usr/bin/python3 -B 
 
 @dataclass(frozen=True)
 class Guest:
-    """What qemu boots, with the disk served at a socket as its second one."""
+    """Machine that qemu boots, with the disk served at a socket as its second one."""
 
     kernel: Path
     initramfs: Path

@@ -63,7 +63,7 @@ class Options:
 
 @dataclass
 class Figures:
-    """What was counted. `wrong` is what must not be: by kind, and in words."""
+    """Figures of the run. `wrong` is what must not be: by kind, and in words."""
 
     counts: Counter[str] = field(default_factory=Counter)
     wrong: Counter[str] = field(default_factory=Counter)
@@ -89,7 +89,7 @@ WRONG = (
 
 
 class Test:
-    """One run: a data disk that lives on from cut to cut, until something is wrong with it."""
+    """Test run: a data disk that lives on from cut to cut, until something is wrong with it."""
 
     def __init__(self, options: Options, guest: Guest, directory: Path) -> None:
         self.figures = Figures()
@@ -162,7 +162,7 @@ class Test:
                 self.figures.counts["publishes"] += 1
 
     def _watch(self, guest: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, float]:
-        """What the console said until the moment of the cut, and when the first publish was told."""
+        """Collect what the console said until the moment of the cut, and when the first publish was told."""
         assert guest.stdout is not None
         console, first = b"", 0.0
         while (now := time.monotonic()) < deadline:

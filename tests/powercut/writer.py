@@ -1,4 +1,4 @@
-"""What runs in the guest: publishes one record after the other, and tells each that it was told to be durable.
+"""Program of the guest: publishes one record after the other, and tells each that it was told to be durable.
 
 Arguments: the seed and the way, `worker` or `careless`. Every publish counts its folder's number up by one; the number
 stands in several places of the record and in a companion, so that a mix of two versions shows. A line `folder number`
@@ -19,16 +19,16 @@ from audiobatchd.vocabulary.files import Fingerprint
 from support.at_work import at_work
 
 DATASET = "/mnt/dataset"
-FOREIGN = {"tool": "somebody else's", "notes": ["kept as it is"] * 100}
+FOREIGN = {"tool": "of another program", "notes": ["kept as it is"] * 100}
 """The value of another tool's key, `theirs`."""
 
 COMPANION = ".BEATS_GRID"
 LENGTH = 1200
-"""How often the number is repeated: records and companions are larger than one block of the file system."""
+"""Times that the number is repeated: records and companions are larger than one block of the file system."""
 
 
 def values_of(number: int) -> dict[str, object]:
-    """Our features in the version `number` of a record."""
+    """Return our features in the version `number` of a record."""
     return {"number": number, "curve": [number] * LENGTH}
 
 
@@ -43,7 +43,7 @@ def companion_of(number: int) -> str:
 
 
 def as_worker(folder: str) -> int:
-    """As `worker.job` publishes, once everything is measured; the number that was published."""
+    """Publish as `worker.process.job` does, once everything is measured; returns the number that was published."""
     with at_work(folder) as (name, descriptor, gate):
         number = int(bytes(record.read(name, descriptor).values["number"])) + 1
         entries = {"loudness": {"full_mix": entry_of(number)}}
@@ -53,7 +53,7 @@ def as_worker(folder: str) -> int:
 
 
 def carelessly(folder: str) -> int:
-    """As many a script does: the same content in place, without a temporary file, fsync or rename."""
+    """Publish as many a script does: the same content in place, without a temporary file, fsync or rename."""
     path = os.path.join(folder, record.name_in(folder))
     with open(path) as file:
         content = json.load(file)

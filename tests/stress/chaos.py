@@ -51,7 +51,7 @@ _PLUGIN = "pause"
 _PAUSING = "time.sleep(0.05)\nreturn self.answer(audio)"
 _ENDLESS = 1000
 _CERTAIN = 8
-"""Every so many faults the next kind comes that had no turn of this sort yet."""
+"""Number of faults after which a kind comes that had no turn of this sort yet."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Options:
 
 @dataclass
 class Chaos:
-    """One run."""
+    """Run of the chaos."""
 
     options: Options
     ground: Ground
@@ -112,7 +112,7 @@ class Chaos:
 
     @property
     def end(self) -> float:
-        """When the time for new faults was over."""
+        """Time when there was no more time for new faults."""
         return self._start + self.options.seconds
 
     def _do(self, number: int) -> None:
@@ -165,7 +165,7 @@ def configured(path: Path, ground: Ground) -> Path:
     keys = {"workers": 2, "job_timeout": 10, "stop_grace": 5, "max_deaths": _ENDLESS, "max_suspect": _ENDLESS}
     configuration(path, *ground.datasets, rescan=5.0, plugins=[_PLUGIN], **keys)
     if ground.has_mount:
-        with path.open("a") as file:  # of the last dataset: FUSE tells nobody about locks
+        with path.open("a") as file:  # of the last dataset: FUSE tells no process about locks
             file.write("alone = true\n")
     return path
 
@@ -205,7 +205,7 @@ def report(chaos: Chaos) -> None:
 
 
 def _tell_faults(chaos: Chaos) -> None:
-    """All that was done; then, folder by folder, what was wrong, and what was done and logged there."""
+    """Print all that was done; then, folder by folder, what was wrong, and what was done and logged there."""
     sys.stderr.writelines(f"{line}\n" for line in chaos.log)
     daemon = chaos.keeper.log_path.read_text(errors="replace").splitlines()
     for folder in dict.fromkeys(folder for folder, _ in chaos.verdict.faults):

@@ -1,4 +1,4 @@
-"""What all deeds of the chaos share. A deed does its first step at once; it yields the seconds until the next one."""
+"""Types and tools of all deeds. A deed does its first step at once; it yields the seconds until the next one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def patiently(work: Callable[[], object]) -> Iterator[float]:
 
 
 def pick(ground: Ground, dice: random.Random, *, whole: bool = False) -> Track:
-    """A folder, at times one at which somebody works; `whole`: its record is not to be spoiled already."""
+    """Choose a folder, at times one that is worked on; `whole`: its record is not to be spoiled already."""
     at_work, start = dice.random() < _AT_WORK, dice.randrange(len(ground.tracks))
     turned = [
         track
@@ -61,7 +61,7 @@ def until_it_answers(keeper: Keeper, when: str, patience: float = math.inf) -> I
 
 
 def remove_bogus(lock: Path) -> None:
-    """Remove a lock of the chaos's own: beside no folder it would be somebody's data, and never go."""
+    """Remove a lock of the chaos's own: beside no folder it would be taken for data, and never go."""
     with suppress(FileNotFoundError):
         status = lock.stat()
         if status.st_size == 0 and not status.st_mode & _STICKY:

@@ -14,7 +14,7 @@ from stress.witness import Witness
 from support.hanging_mount import HangingMount
 
 _LOOKS, _BETWEEN_LOOKS = 160, 0.05
-"""For a job in the dataset, in which walks alone find what changed."""
+"""Number of looks for a job in the dataset in which walks alone find what changed, and the seconds between them."""
 
 _HANGS = ((1.0, 6.0), (14.0, 25.0))
 """Seconds. A worker that sleeps so is killed after some eleven, and lost after ten more."""
@@ -35,7 +35,7 @@ class Disks:
     _is_switched: bool = False
 
     def deeds(self) -> dict[str, tuple[int, Deed]]:
-        """By name, with the weight of each."""
+        """Deeds by name, with the weight of each."""
         return {
             "link switched": (2, self.switch),
             **({"mount hangs": (2, self.hang)} if self.mount is not None else {}),

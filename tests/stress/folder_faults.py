@@ -22,7 +22,7 @@ class Folders:
     witness: Witness
 
     def deeds(self) -> dict[str, tuple[int, Deed]]:
-        """By name, with the weight of each."""
+        """Deeds by name, with the weight of each."""
         return {
             "file replaced": (40, self.replace),
             "folder renamed": (10, self.rename),
@@ -47,7 +47,7 @@ class Folders:
         track.is_busy = False
 
     def rename(self, dice: random.Random, say: Say) -> Iterable[float]:
-        """Give a folder another name; its record keeps the old one and is nobody's any more."""
+        """Give a folder another name; its record keeps the old one and belongs to no folder any more."""
         track = pick(self.ground, dice)
         track.names += 1
         new = track.path.with_name(f"Track {track.number:03d} ({track.names})")

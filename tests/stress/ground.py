@@ -32,35 +32,36 @@ _PAGE = 4096
 
 @dataclass(eq=False)
 class Track:
-    """One track folder. Its number stays when its name changes.
-
-    `foreign` are the keys that other tools put into its record, each value as it is written, as far as nothing spoiled
-    it since; `rivals` when those came whose tool asked for no lock. `garbage` stands in its record, since `spoiled_at`,
-    where that cannot be understood. `is_busy`: something is done to it that is not over.
-    """
+    """Track folder."""
 
     number: int
+    """Number that stays when its name changes."""
     path: Path
     roles: tuple[str, ...]
     names: int = 1
     foreign: dict[str, bytes] = field(default_factory=dict)
+    """Values, as they are written, of keys that other tools put into its record, unless they were spoiled since."""
     rivals: dict[str, float] = field(default_factory=dict)
+    """Times at which those of them came whose tool asked for no lock."""
     garbage: bytes | None = None
+    """Content of its record that cannot be understood."""
     spoiled_at: float = 0.0
+    """Time since which `garbage` stands there."""
     is_busy: bool = False
+    """A deed is done to it that is not over."""
 
     @property
     def record(self) -> Path:
-        """Where its record is."""
+        """Path of its record."""
         return self.path / f"{self.path.name}.INFO"
 
     @property
     def lock(self) -> Path:
-        """Where its lock is."""
+        """Path of its lock."""
         return self.path.with_name(self.path.name + ".lock")
 
     def source(self, role: str) -> Path:
-        """Where a source file is."""
+        """Path of a source file."""
         return self.path / f"{role}.flac"
 
 
@@ -126,7 +127,7 @@ class Ground:
 
     @property
     def all_tracks(self) -> list[Track]:
-        """All folders, wherever they are."""
+        """List all folders, in every dataset."""
         return [*self.served, *self.elsewhere]
 
     def new(self, dice: random.Random) -> Track:
@@ -188,7 +189,7 @@ def small_file_system(place: Path) -> Iterator[bool]:
 
 
 def size_of(file: Path) -> int:
-    """How many bytes it has; 0 where it is not there."""
+    """Size of a file in bytes; 0 where it is not there."""
     try:
         return file.stat().st_size
     except FileNotFoundError:
@@ -196,7 +197,7 @@ def size_of(file: Path) -> int:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder, however busily somebody else makes files in it."""
+    """Remove a folder, however busily other processes make files in it."""
     while path.exists():
         with suppress(OSError):
             shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""Keeps a daemon running as systemd does: what ends is started again. It tells when one ends that nobody told to."""
+"""Keeps a daemon running as systemd does: what ends is started again. It tells when one ends unasked."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ _DIED = re.compile(r" worker-died worker=(\d+) ")
 
 @dataclass(frozen=True)
 class Process:
-    """One process for good: a PID alone may be given to another one."""
+    """Process that is named for good: a PID alone may be given to another one."""
 
     pid: int
     start: int
 
     def is_there(self) -> bool:
-        """Whether it still runs, or was stopped; one that waits to be reaped does not."""
+        """Tell whether it still runs, or was stopped; one that waits to be reaped does not."""
         fields = _stat(self.pid)
         return bool(fields) and int(fields[19]) == self.start and fields[0] not in ("Z", "X")
 
 
 class Keeper:
-    """One daemon after the other, with their state and socket in the same place."""
+    """Keeper of one daemon after the other, with their state and socket in the same place."""
 
     def __init__(
         self, directory: Path, config: Path, ground: Ground, env: dict[str, str], prefix: Sequence[str] = ()
     ) -> None:
-        # What a killed daemon leaves becomes our child: nobody else may reap it, where PID 1 is no init.
+        # What a killed daemon leaves becomes our child: no other process may reap it, where PID 1 is no init.
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self.troubles: list[str] = []
         self.starts = 0
@@ -77,17 +77,17 @@ class Keeper:
 
     @property
     def log_path(self) -> Path:
-        """Where all daemons log."""
+        """Path of the log of all daemons."""
         return self._directory / "log"
 
     @property
     def socket(self) -> Path:
-        """Where all daemons answer."""
+        """Path of the socket of all daemons."""
         return self._directory / "control.sock"
 
     @property
     def unchanged(self) -> float:
-        """For how many seconds there has been a daemon to which nothing was done."""
+        """Seconds for which there has been a daemon to which nothing was done."""
         if self._running is None or self._told or self._mute:
             return 0.0
         return time.monotonic() - self._changed
@@ -104,7 +104,7 @@ class Keeper:
 
     @contextmanager
     def held_by_a_disk(self) -> Iterator[None]:
-        """What sleeps in the kernel meanwhile can be ended by nothing, and has time afterwards."""
+        """Grant time to what sleeps in the kernel meanwhile: nothing can end it, and it needs time afterwards."""
         self._holding += 1
         try:
             yield
@@ -124,7 +124,7 @@ class Keeper:
         return Process(self._running.process.pid, int(fields[19])) if fields else None
 
     def died_unhurt(self) -> Iterator[str]:
-        """What the log tells of workers that died although nothing was done to them."""
+        """Yield the log's lines on workers that died although nothing was done to them."""
         ready: dict[str, int] = {}
         for line in self.log_path.read_text(errors="replace").splitlines():
             if " service-started " in line:
@@ -135,7 +135,7 @@ class Keeper:
                 yield f"nothing was done to it: {line}"
 
     def status(self) -> Status | None:
-        """What the daemon tells; None while there is none that answers."""
+        """Ask the daemon; None while there is none that answers."""
         if self._mute:
             return None
         with suppress(AudiobatchError, OSError):
@@ -147,7 +147,7 @@ class Keeper:
         return _children(self._running.process.pid) if self._running else []
 
     def busy_workers(self) -> list[Process]:
-        """Those that are at a folder, as far as the daemon tells."""
+        """List the workers that are at a folder, as far as the daemon tells."""
         status = self.status()
         at_work = {worker.pid for worker in status.workers if worker.state == "busy"} if status else set()
         return [each for each in self.workers() if each.pid in at_work]
@@ -251,11 +251,11 @@ class Keeper:
         self._sessions.add(self._running.process.pid)
 
     def _last_moment(self) -> float:
-        """When the daemon has to have ended that was told to."""
+        """Return when the daemon has to have ended that was told to."""
         return max(self._deadline, self._free_at(_STOP))
 
     def _free_at(self, seconds: float) -> float:
-        """Until when processes may be left that a disk holds, or held so long ago; 0 where none is held."""
+        """Return until when processes may be left that a disk holds, or held so long ago; 0 where none is held."""
         now = time.monotonic()
         free = now + 1.0 if self._holding else self._held_until + seconds
         return free if self._holding or free > now else 0.0
@@ -263,7 +263,7 @@ class Keeper:
     def _ended(self, code: int) -> None:
         if code not in _EXPECTED.get(self._told, ()):
             last = " | ".join(self.log_path.read_text(errors="replace").splitlines()[-_LAST_LINES:])
-            self.troubles.append(f"the daemon ended with code {code} ({self._told or 'nobody told it to'}): {last}")
+            self.troubles.append(f"the daemon ended with code {code} ({self._told or 'it was not told to'}): {last}")
         self._stack.close()
         self._running = None
 

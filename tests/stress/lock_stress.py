@@ -1,4 +1,4 @@
-"""Many processes on few folders, some killed at any moment: whether a folder ever had two living holders.
+"""Stress of the lock: many processes on few folders, some killed at any moment, and never two living holders.
 
 The witness is memory that all processes share, not the lock. With `--guide-peers` every other process locks in the
 manner of the batch guide's scripts. `--break-recheck` leaves out step 2 of the protocol, to show that the witness sees
@@ -57,7 +57,7 @@ class Options:
 
 
 class Count(IntEnum):
-    """What each process counts. DOUBLE and LOST are violations."""
+    """Counter of a process. DOUBLE and LOST are violations."""
 
     CYCLES = 0
     BUSY = 1
@@ -68,7 +68,7 @@ class Count(IntEnum):
 
 
 class Witness:
-    """Who is at work in which folder, and what every process counted; in memory that outlives them."""
+    """Table of the processes at work by folder, and of every process's counters, in memory that outlives them."""
 
     def __init__(self, folders: int, slots: int) -> None:
         self._folders = folders
@@ -77,7 +77,7 @@ class Witness:
 
     @property
     def over(self) -> bool:
-        """Whether the reaper may end."""
+        """Tell whether the reaper may end."""
         return bool(self._cells[0])
 
     def end(self) -> None:
@@ -85,14 +85,14 @@ class Witness:
         self._cells[0] = 1
 
     def enter(self, folder: int, slot: int) -> None:
-        """This process begins to work in `folder`, as the lock allows: nobody alive may be at work there."""
+        """Note that this process begins to work in `folder`: no other living process may be at work there."""
         other = self._cells[1 + folder]
         if other not in {0, os.getpid()} and self._lives(folder, other):
             self.add(slot, Count.DOUBLE)
         self._cells[1 + folder] = os.getpid()
 
     def leave(self, folder: int, slot: int) -> None:
-        """This process ends its work in `folder`, where nobody else may have begun to."""
+        """Note that this process ends its work in `folder`, where no other one may have begun to."""
         if self._cells[1 + folder] != os.getpid():
             self.add(slot, Count.DOUBLE)
         self._cells[1 + folder] = 0
@@ -102,18 +102,18 @@ class Witness:
         self._cells[self._place(slot, count)] += 1
 
     def of(self, slot: int, count: Count) -> int:
-        """What one process counted, and those before it in its slot."""
+        """Return a counter of one process, and of those before it in its slot."""
         return self._cells[self._place(slot, count)]
 
     def sum(self, count: Count) -> int:
-        """What all processes counted."""
+        """Return the sum of a counter over all processes."""
         return sum(self.of(slot, count) for slot in range(self._slots))
 
     def _place(self, slot: int, count: Count) -> int:
         return 1 + self._folders + slot * len(Count) + count
 
     def _lives(self, folder: int, pid: int) -> bool:
-        """Whether the process that was at work there goes on; a killed one needs a while to be gone."""
+        """Tell whether the process that was at work there goes on; a killed one needs a while to be gone."""
         deadline = time.monotonic() + DEATH
         while time.monotonic() < deadline:
             if self._cells[1 + folder] != pid:
@@ -125,7 +125,7 @@ class Witness:
 
 
 def is_dead_or_dying(pid: int) -> bool:
-    """Whether a process has ended, or has a SIGKILL before it: it does nothing more then."""
+    """Tell whether a process has ended, or has a SIGKILL before it: it does nothing more then."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
         if state in {"Z", "X"}:
@@ -138,7 +138,7 @@ def is_dead_or_dying(pid: int) -> bool:
 
 
 class Worker:
-    """One process that locks folders at random until it has done its cycles."""
+    """Process that locks folders at random until it has done its cycles."""
 
     def __init__(self, options: Options, directory: str, witness: Witness, slot: int, dice: random.Random) -> None:
         self._options = options
@@ -177,7 +177,7 @@ class Worker:
 
 @contextlib.contextmanager
 def own_lock(folder: str, _dice: random.Random) -> Iterator[Gate | None]:
-    """The lock by the project's protocol: its gate, or None where somebody else has it."""
+    """The lock by the project's protocol: its gate, or None where another process has it."""
     lock = FolderLock(folder, BUDGET)
     try:
         lock.acquire()
@@ -216,7 +216,7 @@ def guide_lock(folder: str, dice: random.Random) -> Iterator[Gate | None]:
 
 
 def guide_clean_up(path: str) -> None:
-    """What a careful script of the guide does with a file whose `flock` it can get. An empty one may be just made."""
+    """Clean up as a careful script of the guide does a file whose `flock` it can get. An empty one may be just made."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -238,7 +238,7 @@ def flocked(descriptor: int) -> bool:
 
 
 def is_named(path: str, descriptor: int) -> bool:
-    """Whether `path` names the open file."""
+    """Tell whether `path` names the open file."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(descriptor))
     except FileNotFoundError:
@@ -268,7 +268,7 @@ class Stress:
         self.troubles: list[str] = []
 
     def run(self) -> None:
-        """Everything: until all cycles are done or the time is up, and the look at what is left."""
+        """Run until all cycles are done or the time is up, then look at what is left."""
         for number in range(self._options.folders):
             folder = Path(folder_of(self._directory, number))
             folder.mkdir()
@@ -322,7 +322,7 @@ class Stress:
                     self.witness.add(self._reaper, Count.REAPED)
 
     def _check_the_end(self) -> None:
-        """Somebody is killed in every folder. Half of them can be locked at once; one reaping leaves no file."""
+        """Kill a process in every folder. Half of them can be locked at once; one reaping leaves no file."""
         if self._options.guide_peers:
             time.sleep(MAKING)  # a script that was killed right after making its file is respected for so long
         for number in range(self._options.folders):
@@ -364,7 +364,7 @@ class Stress:
         os.close(reading)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        # A script of the guide does not take over what somebody left.
+        # A script of the guide does not take over what another process left.
         if not held and take is own_lock:
             self.troubles.append(f"cannot lock folder {number} after all have ended")
 
@@ -390,7 +390,7 @@ def folder_of(directory: str, number: int) -> str:
 
 
 def is_guide(options: Options, number: int) -> bool:
-    """Whether the process of this number locks as the batch guide's scripts do."""
+    """Tell whether the process of this number locks as the batch guide's scripts do."""
     return options.guide_peers and number % 2 == 1
 
 

@@ -19,14 +19,14 @@ from stress.keeper import Keeper
 from support.namespaces import allow_inotify
 
 _ANY_WORKER = 0.15
-"""Of those that boot or wait, few: one that comes to no job is started again later and later."""
+"""Share of workers that boot or wait: few, for one that comes to no job is started again later and later."""
 
 _LOOKS, _BETWEEN_LOOKS = 20, 0.1
 _STOPS = ((0.1, 1.0), (0.5, 3.0), (8.0, 16.0))
 """Seconds; a job has ten."""
 
 INOTIFY = {"instances": 1000, "watches": 100_000}
-"""What the daemon's own user namespace has of it."""
+"""Limits on inotify in the daemon's own user namespace."""
 
 _DESCRIPTORS = 1024
 _WORKERS_TOO = 0.3
@@ -45,7 +45,7 @@ class Processes:
     _is_frozen: bool = False
 
     def deeds(self) -> dict[str, tuple[int, Deed]]:
-        """By name, with the weight of each."""
+        """Deeds by name, with the weight of each."""
         return {
             "worker killed": (12, lambda dice, say: self.signal(dice, say, signal.SIGKILL)),
             "worker crashed": (4, lambda dice, say: self.signal(dice, say, signal.SIGSEGV)),
@@ -101,7 +101,7 @@ class Processes:
         return ()
 
     def pass_beside(self, dice: random.Random, say: Say) -> Iterable[float]:
-        """Have somebody else of us work on the same dataset for a while, then kill that one."""
+        """Have another process of ours work on the same dataset for a while, then kill it."""
         say("begins" if self.keeper.start_pass() else "there is one already")
         yield dice.uniform(3.0, 15.0)
         if self.keeper.kill_pass():

@@ -1,4 +1,4 @@
-"""Faults of records and locks: what other programs do to them, or somebody with an editor."""
+"""Faults of records and locks: what other programs do to them, or a person with an editor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MENDED_EARLY = 0.8
 _GARBAGE = (b"[]", b"\x00\xff" * 300, b'{"lufs": -14.0', b'{"_audiobatch": 7}', b'{"lufs": -14.0, "tags": [1,}')
 _NOTHING = (b"{}\n", b"", bytes(300), codecs.BOM_UTF8 + b"{}", b" \n")
 _ODD = (float("nan"), float("-inf"), float("inf"), "\ud800 and more", {"a": [float("nan"), "\udfff"]}, "\u00e4")
-"""What Python's `json` writes and reads, and JSON does not know, most of it."""
+"""Values that Python's `json` writes and reads, and JSON does not know, most of them."""
 
 _LOUDNESS = (float("-inf"), float("nan"), None)
 _LARGEST = 16 << 20
@@ -43,7 +43,7 @@ class Records:
     troubles: list[tuple[str, str]]
 
     def deeds(self) -> dict[str, tuple[int, Deed]]:
-        """By name, with the weight of each."""
+        """Deeds by name, with the weight of each."""
         return {
             "record spoiled": (10, self.spoil),
             "record cut": (5, self.cut),
@@ -59,7 +59,7 @@ class Records:
         }
 
     def spoil(self, dice: random.Random, say: Say) -> Iterable[float]:
-        """Write over a record what nobody can understand."""
+        """Write over a record what cannot be understood."""
         return self._spoil(pick(self.ground, dice, whole=True), dice.choice(_GARBAGE), dice, say)
 
     def cut(self, dice: random.Random, say: Say) -> Iterable[float]:
@@ -216,7 +216,7 @@ class Records:
         """Remove a lock by hand, while its holder lives or not."""
         locks = [track.lock for track in self.ground.at_work()]
         if not locks:
-            say("nobody is at work")
+            say("no process is at work")
             return ()
         lock = dice.choice(locks)
         lock.unlink(missing_ok=True)
@@ -224,7 +224,7 @@ class Records:
         return ()
 
     def make_lock(self, dice: random.Random, say: Say) -> Iterable[float]:
-        """Make an empty lock that nobody holds."""
+        """Make an empty lock that is not held."""
         track = pick(self.ground, dice)
         try:
             os.close(os.open(track.lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
@@ -247,7 +247,7 @@ def _link_to_zero(record: Path) -> None:
 
 
 def _standing(record: Path) -> bytes | None:
-    """What stands in a record, in few words where that is a large file or none at all; None where it is not there."""
+    """Read what stands in a record, in few words for a large file or no file at all; None where it is not there."""
     try:
         status = record.lstat()
         if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST:

@@ -1,4 +1,4 @@
-"""What must hold when the chaos is over, and whether it does."""
+"""Conditions that must hold when the chaos is over, and their check."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SHORT = re.compile(r" folder-(blocked|failed|backoff) .*(Too many open files|Ca
 
 @dataclass
 class Verdict:
-    """What was found wrong, by folder (empty: the whole), and how long after the chaos there was quiet."""
+    """Faults that were found, by folder (empty: the whole), and how long after the chaos there was quiet."""
 
     faults: list[tuple[str, str]] = field(default_factory=list)
     seconds_to_quiet: float = 0.0
@@ -57,7 +57,7 @@ class Verdict:
             self.faults.append(("", f"did not stay quiet: {_states(keeper)}"))
 
     def end(self, keeper: Keeper, ground: Ground) -> None:
-        """Nothing may be left, neither while the daemon runs nor after it."""
+        """Check that nothing is left, neither while the daemon runs nor after it."""
         self.wait(keeper, lambda: not _leftovers(ground), _CLEAN)
         self.faults += [(_folder_of(name), f"left while the daemon ran: {name}") for name in _leftovers(ground)]
         if not self.wait(keeper, lambda: not keeper.zombies(), 5.0):
@@ -75,7 +75,7 @@ class Verdict:
 
 
 def measure_undisturbed(ground: Ground, target: Path, config: Path, env: Mapping[str, str]) -> None:
-    """One pass over a copy of the files as they are now."""
+    """Measure a copy of the files as they are now, in one pass."""
     ground.copy_without_records(target)
     code, out, err = run("audiobatchd", "--config", config, "--once", target, env=env, timeout=_PASS)
     if code != 0:
@@ -103,7 +103,7 @@ def _last_walks(keeper: Keeper) -> list[str]:
 
 
 def _has_walked(keeper: Keeper, last: list[str]) -> bool:
-    """Whether every dataset has been walked since."""
+    """Tell whether every dataset has been walked since."""
     now = _last_walks(keeper)
     return len(now) == len(last) and all(each not in ("", before) for before, each in zip(last, now, strict=True))
 
@@ -123,7 +123,7 @@ def _why_not_quiet(keeper: Keeper, ground: Ground) -> Iterator[tuple[str, str]]:
 
 
 def _never_to_be_logged(keeper: Keeper) -> Iterator[str]:
-    """What no fault is an excuse for."""
+    """Yield the lines of the log for which no fault is an excuse."""
     yield from keeper.died_unhurt()
     for line in keeper.log_path.read_text(errors="replace").splitlines():
         if any(part in line for part in _NEVER_LOGGED) or _SHORT.search(line):

@@ -1,15 +1,17 @@
-"""Who wrote which record when, as the kernel tells it: inotify on renames onto `*.INFO`. It asks the service nothing.
+"""Witness of every publish, as the kernel tells it: inotify on renames onto `*.INFO`. It asks the service nothing.
 
 The rule that no folder is measured twice is held against what stands in the records, one publish after the other. A
 record is one name in one directory; a *site* is one analyzer on one source file, and its fingerprint (name, size, time,
 digest) stands in the record's provenance. Of every publish must hold:
 
 1. It brings something: for one site at least another fingerprint than that which stood there before.
+
 2. What it brings was never published in this record before: nothing is measured twice, nothing old comes back.
-3. A site whose fingerprint stays was not measured anew: its time of measurement stays too.
+
+3. A site whose fingerprint stays was not measured again: its time of measurement stays too.
 
 What stood there, and what was ever published, is forgotten when the chaos removes or spoils the record, or writes over
-it what stood there before the last publish. A renamed folder has a record of a new name, a folder that is made anew is
+it what stood there before the last publish. A renamed folder has a record of a new name, a folder that is made again is
 another directory. Deaths, stops, full disks, removed locks and the loss of the database are no excuse.
 
 Beside that publishes are counted: no more than there were causes, which the chaos tells. One whose record had gone
@@ -43,7 +45,7 @@ GAP = 0.5
 Site = tuple[str, str]
 Print = tuple[str, int, int, str]
 Identity = tuple[int, int]
-"""Of a file: its inode, which may be given to another one some day, and when it was written."""
+"""Identity of a file: its inode, which may be given to another one some day, and when it was written."""
 
 
 class _Fingerprint(msgspec.Struct, frozen=True):
@@ -68,14 +70,14 @@ class _Record(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Measured:
-    """What a record says of one site: the file that was measured, and when."""
+    """Measurement of one site by a record: the file that was measured, and when."""
 
     fingerprint: Print
     when: str
 
 
 def sites_of(content: bytes) -> dict[Site, Measured] | None:
-    """What a record says of its making; None where it cannot be understood. A file without content is no record."""
+    """Parse a record's provenance; None where it cannot be understood. A file without content is no record."""
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
         record = msgspec.json.decode(content, type=_Record) if content.strip(b"\0 \n") else _Record()
@@ -92,13 +94,13 @@ def sites_of(content: bytes) -> dict[Site, Measured] | None:
 
 
 def identity_of(status: os.stat_result) -> Identity:
-    """Which file it is."""
+    """Identify a file."""
     return status.st_ino, status.st_mtime_ns
 
 
 @dataclass
 class History:
-    """What has become of one record."""
+    """History of one record."""
 
     causes: int = 1
     times: list[float] = field(default_factory=list)
@@ -113,7 +115,7 @@ class History:
         self.published = set()
 
     def faults_of(self, found: dict[Site, Measured]) -> Iterator[str]:
-        """What is wrong with publishing this after all that was before."""
+        """Yield what is wrong with publishing this after all that was before."""
         brought = {
             site: now
             for site, now in found.items()
@@ -129,7 +131,7 @@ class History:
                 yield f"measured a second time: {' of '.join(site)}"
 
     def take(self, found: dict[Site, Measured]) -> None:
-        """This stands in the record now, put there by the service."""
+        """Take note that this stands in the record now, put there by the service."""
         self.standing = found
         self.published |= {(site, now.fingerprint) for site, now in found.items()}
 
@@ -174,7 +176,7 @@ class Witness:
 
     @contextmanager
     def moving(self, folders: dict[Path, Path | None]) -> Iterator[None]:
-        """These folders get other names meanwhile, or none."""
+        """Let these folders get other names meanwhile, or none."""
         with self._lock:
             self.drain()
             yield
@@ -187,7 +189,7 @@ class Witness:
                     self._watches[new] = watch
 
     def cause(self, folder: Path) -> None:
-        """Something changed for which the service should publish once."""
+        """Note that something changed for which the service should publish once."""
         with self._lock:
             self._history(folder).causes += 1
 
@@ -209,7 +211,7 @@ class Witness:
             yield self._own
 
     def published_within(self, folder: Path, start: float, seconds: float) -> bool:
-        """Whether the service wrote the folder's record in this time."""
+        """Tell whether the service wrote the folder's record in this time."""
         with self._lock:
             return any(start <= moment <= start + seconds for moment in self._history(folder).times)
 

@@ -1,1 +1,1 @@
-"""What tests share: audio to measure, analyzers to plug in, a service to run, a dispatcher to drive."""
+"""Tools of several tests: audio to measure, analyzers to plug in, a service to run, a dispatcher to drive."""

@@ -1,4 +1,4 @@
-"""What surrounds the publishing of a worker: the folder's lock, and the sweeping away of what the dead left."""
+"""Surroundings of a worker's publishing: the folder's lock, and the removal of what dead ones left."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from audiobatchd.locks.folder_lock import FolderLock
 
 @contextmanager
 def at_work(folder: str) -> Iterator[tuple[str, int, Callable[[], None]]]:
-    """As `worker.job` has it when everything is measured: the record's name, the directory's descriptor, the gate."""
+    """Surround as a worker does when everything is measured: gives name of the record, directory's descriptor, gate."""
     lock = FolderLock(folder, 60.0)
     lock.acquire()
     try:

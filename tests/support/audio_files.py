@@ -119,7 +119,7 @@ def write_audio(
 
 
 def quantized(samples: NDArray[Any], bits: int) -> Samples:
-    """What a lossless file of `bits` per sample gives back for `samples`."""
+    """Return what a lossless file of `bits` per sample gives back for `samples`."""
     scale = 2.0 ** (bits - 1)
     return (np.clip(np.rint(samples.astype(np.float64) * scale), -scale, scale - 1) / scale).astype(np.float32)
 

@@ -44,7 +44,7 @@ CRASH = Attempt(
 
 
 def report(name: FolderName) -> FolderReport:
-    """What is told of any folder."""
+    """Make a report of any folder."""
     return FolderReport(
         dataset=name.dataset,
         folder=name.folder,

@@ -1,7 +1,7 @@
 """A file system that stops answering: a mirror of a directory, served through /dev/fuse by a process of its own.
 
 While a file `hang` lies beside the mirrored directory, every request whose path contains what stands in that file is
-read and not answered. The kernel cannot take such a request back, so whoever made it sleeps and cannot be killed. When
+read and not answered. The kernel cannot take such a request back, so its process sleeps and cannot be killed. When
 the file goes, what was asked is answered; when the server is killed, the kernel ends every request with an error.
 """
 
@@ -31,7 +31,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def why_not() -> str:
-    """Why there can be no such mount here; empty where there can be."""
+    """Say why there can be no such mount here; empty where there can be."""
     if os.geteuid() != 0:
         return "only root mounts a file system"
     return "" if _DEVICE.exists() else "there is no /dev/fuse"
@@ -66,7 +66,7 @@ class HangingMount:
         self.server.wait()
 
     def detach(self) -> None:
-        """Take the mount from its place, whoever still waits in it."""
+        """Take the mount from its place, whatever still waits in it."""
         _LIBC.umount2(os.fsencode(self.place), _DETACH)
 
 
@@ -132,7 +132,7 @@ class _Server:
             return None
 
     def _path_of(self, request: bytes) -> str:
-        """What a request is about, with the name that it brings along."""
+        """Return the path that a request is about, with the name that it brings along."""
         _, code, _, node = _HEADER.unpack_from(request)[:4]
         body = request[_HEADER.size :]
         name = _name(body[_NAMED[code] :]) if code in _NAMED else ""
@@ -158,7 +158,7 @@ class _Server:
     # How each request is answered
 
     def init(self, _node: int, body: bytes) -> bytes:
-        """Without asynchronous reads: a reader waits for each of its requests, and cannot be killed meanwhile."""
+        """Answer without asynchronous reads: a reader waits for each request, and cannot be killed meanwhile."""
         major, minor = struct.unpack_from("=II", body)
         big_writes = 1 << 5
         return struct.pack("=IIIIHHIIHHI28x", major, min(minor, 31), 1 << 17, big_writes, 16, 12, _MOST, 1, 32, 0, 0)
@@ -297,7 +297,7 @@ def _name(body: bytes) -> str:
 
 _FORGET, _INTERRUPT, _BATCH_FORGET = 2, 36, 42
 _NAMED = {1: 0, 9: 8, 10: 0, 11: 0, 35: 16}
-"""Where the name stands in the body, by request: lookup, mkdir, unlink, rmdir, create."""
+"""Offset of the name in the body, by request: lookup, mkdir, unlink, rmdir, create."""
 _Answer = Callable[[_Server, int, bytes], bytes]
 _ANSWERS: dict[int, _Answer] = {
     1: _Server.look_up,

@@ -1,4 +1,4 @@
-"""What tests of locks are written in: other processes, what stands in lock files, and system calls that fail."""
+"""Tools of the tests of locks: other processes, contents of lock files, and system calls that fail."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ for line in sys.stdin:
 
 
 class Peer:
-    """Another process, which does what it is told, in Python, line by line; `lock` is its lock of the folder."""
+    """Process that does what it is told, in Python, line by line; `lock` is its lock of the folder."""
 
     def __init__(self, folder: str, prefix: tuple[str, ...] = ()) -> None:
         command = [*prefix, sys.executable, "-c", _PROGRAM, folder]
@@ -144,7 +144,7 @@ class Peer:
         self._process.stdin.flush()
 
     def answers(self) -> object:
-        """What came of the last one that it began."""
+        """Wait for the result of the last line that it began."""
         assert self._process.stdout is not None
         return json.loads(self._process.stdout.readline())
 
@@ -207,7 +207,7 @@ def lock_path(folder: Path) -> Path:
 
 
 def attempt(folder: Path) -> str:
-    """What comes of taking the lock in this process; it is given back at once."""
+    """Try to take the lock in this process, give it back at once, and say what came of it."""
     lock = FolderLock(os.fspath(folder), BUDGET)
     try:
         lock.acquire()
@@ -220,12 +220,12 @@ def attempt(folder: Path) -> str:
 
 
 def guides_text(folder: Path, pid: int = 1) -> bytes:
-    """What a script of the guide writes."""
+    """Return what a script of the guide writes."""
     return b"Processing started: 2026-11-24 10:00:00\nPID: %d\nFile: %s\n" % (pid, os.fsencode(folder.name))
 
 
 def descriptors() -> dict[str, str]:
-    """What this process has open."""
+    """List what this process has open."""
     found = {}
     for number in os.listdir("/proc/self/fd"):
         with contextlib.suppress(FileNotFoundError):  # that of the listing itself
@@ -249,7 +249,7 @@ def state_of(folder: Path) -> LockState | None:
 
 
 def holder(**changes: object) -> bytes:
-    """What a holder writes that was this very process, but for `changes`."""
+    """Return what a holder writes that was this very process, but for `changes`."""
     found = msgspec.json.decode(of_this_process(time.time(), BUDGET, MARK))
     return msgspec.json.encode(found | changes) + b"\n"
 

@@ -41,14 +41,14 @@ PLACES: tuple[Place, ...] = (
     ("inference", "algorithm"),
     ("inference", "embedding_model"),
 )
-"""Where the metadata of every kind says something that is read: keys and indices, from the outside in."""
+"""Places of the metadata of every kind that are read: keys and indices, from the outside in."""
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """Of the published models of one kind: the algorithm, the patches it hands over, the nodes, the batch where fixed.
+    """Shape of the published models of one kind: the algorithm, the patches it hands over, the nodes, a fixed batch.
 
-    `embedding` is how many numbers the layer before the last gives: of ours, so that the files are small.
+    `embedding` is how many numbers the layer before the last gives: in our models, so that the files are small.
     """
 
     algorithm: str
@@ -125,7 +125,7 @@ def altered(graph: Path, alter: Callable[[dict[str, Any]], object]) -> Path:
 
 
 def embedding_width(kind: Kind) -> int:
-    """How many numbers the embeddings of `kind` have."""
+    """Count the numbers of the embeddings of `kind`."""
     return _SHAPES[kind].embedding
 
 

@@ -26,7 +26,7 @@ def graph(size: int = 200_000, filling: int = 7) -> bytes:
 
 
 class Request(BaseHTTPRequestHandler):
-    """One request, and what a test's script answers with."""
+    """Request, and what a test's script answers with."""
 
     protocol_version = "HTTP/1.0"  # the end of a body is the end of the connection, also where a length lies
     server: Server
@@ -37,7 +37,7 @@ class Request(BaseHTTPRequestHandler):
         self.server.script(self)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name there
-        """Nothing."""
+        """Log nothing."""
 
     def send(self, body: bytes, status: int = 200, length: int | None = None, **headers: str) -> None:
         """An answer with these headers (`_` for `-`); `length` is what Content-Length says, -1 for none."""
@@ -84,12 +84,12 @@ class Server(ThreadingHTTPServer):
 
     @property
     def base(self) -> str:
-        """Its address."""
+        """Address of the server."""
         return f"http://127.0.0.1:{self.server_port}"
 
     @property
     def paths(self) -> list[str]:
-        """What was asked for, in order."""
+        """Paths that were asked for, in order."""
         with self.guard:
             return [path for path, _ in self.requests]
 

@@ -14,7 +14,7 @@ _UNSHARE = ("unshare", "--user", "--map-root-user")
 
 
 def may_limit_inotify() -> bool:
-    """Whether user namespaces with limits of their own are allowed here."""
+    """Tell whether user namespaces with limits of their own are allowed here."""
     command = [*_UNSHARE, "test", "-w", f"{_LIMITS}instances"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 

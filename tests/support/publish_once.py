@@ -37,12 +37,12 @@ _LIMIT = 4096
 
 
 def publish_as_scripts(folder: str) -> None:
-    """By the library, which takes the folder's lock for a moment."""
+    """Publish by the library, which takes the folder's lock for a moment."""
     save_to_info(folder, VALUES)
 
 
 def publish_as_worker(folder: str) -> None:
-    """As `worker.job` does it once everything is measured: values, provenance, companions, and what is no more."""
+    """Publish as `worker.process.job` does once everything is measured: values, provenance, companions, removals."""
     with at_work(folder) as (name, descriptor, gate):
         record.refuse_unwritable(name, descriptor)
         first = record.rights_like(descriptor, ["full_mix.flac"])
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def _publish(publish: Callable[[str], None], folder: str, message: mmap.mmap, *, stop: bool) -> None:
-    """In the child. The error goes through memory: no call of ours stands between those that are to fail."""
+    """Publish in the child. The error goes through memory: no call of ours stands between those that are to fail."""
     code = UNFORESEEN
     try:
         if stop:

@@ -11,7 +11,7 @@ _ANY_OF_A_STRING = rb'"(?:[^"\\]|\\.)*"'
 
 
 def raw_values(path: Path) -> dict[str, bytes]:
-    """Every value in the file at `path`, without the white space between its parts."""
+    """Read every value in the file at `path`, without the white space between its parts."""
     return {member.key: tight(member.value) for member in members(path.read_bytes())}
 
 

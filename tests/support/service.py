@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.status import Status
+from audiobatchd.disk.boot import boot_id
 from audiobatchd.errors import NoDaemonError
-from audiobatchd.locks.lock_file import boot_id
 
 PROGRAMS = Path(sys.executable).parent
 TIMEOUT = 60.0
@@ -106,11 +106,11 @@ class Answering(ABC):
 
     @abstractmethod
     def log(self) -> str:
-        """Everything that it has logged so far."""
+        """Text that it has logged so far."""
 
     @abstractmethod
     def status(self) -> Status | None:
-        """Its status; None while it does not answer."""
+        """Status of the service; None while it does not answer."""
 
     def states(self) -> dict[str, int]:
         """Folders by state over all datasets, without zeros."""
@@ -136,13 +136,13 @@ class Service(Answering):
     log_path: Path
 
     def log(self) -> str:
-        """Everything that it has logged so far; its log's thread is given a moment to write what was just told."""
+        """Text that it has logged so far; its log's thread is given a moment to write what was just told."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(0.05)
         return self.log_path.read_text(errors="replace")
 
     def status(self) -> Status | None:
-        """Its status; None while it does not answer."""
+        """Status of the service; None while it does not answer."""
         try:
             return ControlClient(self.socket).status()
         except NoDaemonError:

@@ -95,7 +95,7 @@ def busy() -> Status:
 
 
 def idle() -> Status:
-    """Everything is done and nothing is wrong."""
+    """Make the status of a service that has done everything, and has no trouble."""
     made = busy()
     dataset = msgspec.structs.replace(
         made.datasets[0],

@@ -21,7 +21,7 @@ ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[^\[])")
 
 
 class Screenful:
-    """What was written on a terminal, and how far it has been looked at."""
+    """Text that was written on a terminal, and how far it has been looked at."""
 
     def __init__(self) -> None:
         self.seen = ""
@@ -34,10 +34,10 @@ class Screenful:
         self.seen += self._decoder.decode(content)
 
     def take(self, wanted: str) -> str | None:
-        """What was written up to `wanted`, and with it, since the last time; None where it was not written yet.
+        """Take what was written up to `wanted`, and with it, since the last time; None where it was not written yet.
 
-        It may stand there as it is, or between escape sequences. What came after it, in the same reading or not, is
-        left for the next time.
+        The text may stand there as it is, or between escape sequences. What came after it, in the same reading or not,
+        is left for the next time.
         """
         text = self.seen[self._looked_at :]
         end = _end_of(wanted, text)
@@ -48,12 +48,12 @@ class Screenful:
 
     @property
     def rest(self) -> str:
-        """What was not looked at yet."""
+        """Take what was not looked at yet."""
         return self.seen[self._looked_at :]
 
 
 def _end_of(wanted: str, text: str) -> int | None:
-    """Where `wanted` ends in `text`, taken as it is or without its escape sequences, whichever is earlier."""
+    """Return where `wanted` ends in `text`, taken as it is or without its escape sequences, whichever is earlier."""
     ends = [text.index(wanted) + len(wanted)] if wanted in text else []
     places = list(range(len(text)))
     for found in reversed(list(ESCAPE.finditer(text))):
@@ -74,7 +74,7 @@ class Terminal:
 
     @property
     def seen(self) -> str:
-        """All that was written so far, with escape sequences."""
+        """Text that was written so far, with escape sequences."""
         return self.screen.seen
 
     def until(self, wanted: str) -> str:

@@ -69,7 +69,7 @@ def machine(package: Path, pytestconfig: pytest.Config, tmp_path_factory: pytest
 
 @pytest.fixture(scope="session")
 def _people(machine: Machine) -> None:
-    """Who works there: Mia is a member of the service's group, Otto is not."""
+    """Make the people who work there: Mia is a member of the service's group, Otto is not."""
     machine.run("useradd", "--create-home", "mia")
     machine.run("useradd", "--create-home", "otto")
 

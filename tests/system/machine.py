@@ -18,7 +18,7 @@ from pathlib import Path
 from support.service import eventually
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "audiobatchd-dev"
-"""Where packaging/build-deb keeps its roots as well."""
+"""Directory in which packaging/build-deb keeps its roots as well."""
 
 PACKAGES = "systemd-sysv,dbus,libpam-systemd,python3,python3-systemd,acl"
 """A small Debian with systemd and logins, and what the package depends on: it is installed without a network."""
@@ -40,7 +40,7 @@ class CannotBootError(Exception):
 
 @dataclass(frozen=True)
 class Done:
-    """What a command came to."""
+    """Result of a command."""
 
     code: int
     out: str
@@ -48,7 +48,7 @@ class Done:
 
     @property
     def text(self) -> str:
-        """All that a person sees."""
+        """Text that a person sees."""
         return self.out + self.err
 
 
@@ -84,7 +84,7 @@ class Machine:
 
     @property
     def running(self) -> bool:
-        """Whether it is switched on."""
+        """Tell whether it is switched on."""
         return self._leader != 0
 
     def power_cut(self) -> None:
@@ -211,7 +211,7 @@ def leader_of(container: subprocess.Popen[bytes]) -> int:
 
 
 def _own_control_groups() -> list[Path]:
-    """Where no systemd runs, containers would share the control groups of their units: ours gets one for itself."""
+    """Give ours a control group of its own: without systemd containers would share those of their units."""
     if Path("/run/systemd/system").is_dir():
         return []
     made = []

@@ -1,4 +1,4 @@
-"""Who may ask the service, and what is answered when it does not run."""
+"""Access to the service, and the answer while it does not run."""
 
 from __future__ import annotations
 

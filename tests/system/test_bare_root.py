@@ -70,12 +70,12 @@ def test_two_commands_are_enough(bare: Path, tmp_path: Path, capsys: pytest.Capt
 
 
 def records(root: Path) -> int:
-    """How many records the demo tracks have."""
+    """Count the records of the demo tracks."""
     return len(list((root / SOURCE / "dataset").glob("*/*.INFO")))
 
 
 def megabytes(root: Path) -> tuple[int, int]:
-    """What apt-get and pip have fetched."""
+    """Sizes of what apt-get and pip have fetched."""
     places = [root / "var/cache/apt/archives", root / "var/lib/apt/lists"]
     by_apt = sum(path.stat().st_size for place in places for path in place.rglob("*") if path.is_file())
     told = re.findall(r"Downloading \S+ \(([0-9.]+) ([kM])B\)", (root / PIP_LOG).read_text(errors="replace"))

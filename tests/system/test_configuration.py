@@ -1,4 +1,4 @@
-"""What `systemctl reload`, and a start, make of a good and a bad configuration."""
+"""A good and a bad configuration at a start, and at `systemctl reload`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_reload_fails_with_the_verdict_and_the_service_goes_on(unit: Unit) -> No
     unit.becomes(complete=1)
 
 
-def test_an_invalid_configuration_ends_the_start_and_no_loop_begins(unit: Unit) -> None:
+def test_invalid_configuration_ends_the_start_for_good(unit: Unit) -> None:
     unit.begin(MUSIC)
     spoil(unit)
     assert unit.machine.run("systemctl", "restart", "audiobatchd", check=False).code != 0

@@ -1,4 +1,4 @@
-"""What systemd and the service make of each other's worst moments."""
+"""Crashes of the service and of the machine under systemd."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_worker_that_hangs_delays_the_stop_by_the_grace_alone(unit: Unit) -> N
     all_measured([folder], "lufs", "bpm")
 
 
-def test_when_the_power_goes_the_backfill_ends_after_the_next_boot(unit: Unit) -> None:
+def test_backfill_ends_after_a_power_cut_and_a_boot(unit: Unit) -> None:
     unit.begin(MUSIC, analyzers=SLOW, workers=2)
     folders = unit.backfill(24, track="song")
     eventually(lambda: unit.complete() >= 3, TIMEOUT, unit.log)

@@ -1,4 +1,4 @@
-"""What goes and what stays when the package is removed, and when it is purged."""
+"""Files that go and files that stay when the package is removed, and when it is purged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from system.unit import CONFIGURATION, DROP_INS, MUSIC, Unit
 STATE = "/var/lib/audiobatchd"
 
 
-def test_results_stay_in_any_case_and_all_else_goes_with_the_purge(unit: Unit) -> None:
+def test_purge_removes_all_but_results(unit: Unit) -> None:
     machine = unit.machine
     unit.begin(MUSIC)
     folder = unit.add("Mia - Harbour")
@@ -28,5 +28,5 @@ def test_results_stay_in_any_case_and_all_else_goes_with_the_purge(unit: Unit) -
         assert not machine.path(path).exists(), path
     assert record_of(folder) == record
     assert (folder / "full_mix.flac").exists()
-    # Records are its: whoever got the number next would own them.
+    # Records are its: the user who got the number next would own them.
     assert machine.run("stat", "-c", "%U", f"{MUSIC}/Mia - Harbour/Mia - Harbour.INFO").out == "audiobatch\n"

@@ -1,4 +1,4 @@
-"""What an operator sees of a service at work; with --write-screens also for the documentation."""
+"""Screens of a service at work; with --write-screens also for the documentation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMMANDS = {
 
 
 def on_a_terminal(unit: Unit, command: str) -> str:
-    """What a command shows on a terminal of 100 columns without colours."""
+    """Run a command on a terminal of 100 columns without colours, and return what it shows."""
     return unit.machine.sh('SYSTEMD_PAGER=cat exec script -qec "stty cols 100; $1" /dev/null', command).out
 
 

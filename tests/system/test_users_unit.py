@@ -14,7 +14,7 @@ MUSIC = "/home/otto/Music"
 
 
 class Desk:
-    """What Otto does, in a session of his own."""
+    """Session of Otto's own."""
 
     def __init__(self, unit: Unit) -> None:
         self._machine = unit.machine

@@ -31,7 +31,7 @@ class Unit(Answering):
     # The package
 
     def installed(self) -> bool:
-        """Whether the package is there, wholly."""
+        """Tell whether the package is there, wholly."""
         found = self.machine.run("dpkg-query", "-Wf", "${db:Status-Abbrev}", "audiobatchd", check=False)
         return found.out.strip() == "ii"
 
@@ -87,14 +87,14 @@ class Unit(Answering):
         return self.machine.run("systemctl", "show", "-P", name, "audiobatchd").out.strip()
 
     def status(self) -> Status | None:
-        """What the service tells; None while it does not answer."""
+        """Ask the service; None while it does not answer."""
         try:
             return ControlClient(self.machine.passing("/run/audiobatchd/control.sock")).status()
         except NoDaemonError:
             return None
 
     def complete(self) -> int:
-        """How many folders are complete."""
+        """Count the folders that are complete."""
         return self.states().get("complete", 0)
 
     def busy(self) -> WorkerStatus:
@@ -139,7 +139,7 @@ class Unit(Answering):
 
 
 def all_measured(folders: list[Path], *features: str) -> None:
-    """Every folder has a record that can be read, with these features."""
+    """Assert that every folder has a record that can be read, with these features."""
     for folder in folders:
         record = record_of(folder)  # fails where it is torn
         assert set(features) <= record.keys(), (folder, record)

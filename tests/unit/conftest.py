@@ -23,7 +23,7 @@ def busy() -> Status:
 
 @pytest.fixture
 def idle() -> Status:
-    """Everything is done and nothing is wrong."""
+    """Make the status of a service that has done everything, and has no trouble."""
     return statuses.idle()
 
 

@@ -102,7 +102,7 @@ def test_a_second_run_changes_nothing(dataset: Path) -> None:
 
 
 @pytest.mark.parametrize(("sent", "code"), [("SIGKILL", -signal.SIGKILL), ("SIGINT", 130)])
-def test_a_stopped_run_leaves_no_half_track_and_the_next_one_makes_the_same_as_ever(
+def test_stopped_run_leaves_no_half_track_and_the_next_is_whole(
     dataset: Path, tmp_path: Path, sent: str, code: int
 ) -> None:
     # What is started in a shell's background ignores SIGINT, and so do its children.
@@ -119,7 +119,7 @@ def test_a_stopped_run_leaves_no_half_track_and_the_next_one_makes_the_same_as_e
     assert content(tmp_path) == content(dataset)
 
 
-def test_what_is_there_is_left_alone_and_only_what_is_absent_is_made(dataset: Path, tmp_path: Path) -> None:
+def test_only_absent_tracks_are_made(dataset: Path, tmp_path: Path) -> None:
     kept = tmp_path / min(path.name for path in dataset.iterdir())
     kept.mkdir()
     assert make(tmp_path) == (0, "")

@@ -49,7 +49,7 @@ PACKAGE = DOCS / "how-to" / "example-analyzer"
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
 SOURCE = ROOT / "daemon" / "audiobatchd"
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.parent.name != "process")
-"""Of the daemon and its client. What a worker writes reaches the log only as the reason of another event."""
+"""Modules of the daemon and its client. What a worker writes reaches the log only as the reason of another event."""
 
 WRITTEN_FOR_PEOPLE = {SOURCE / "vocabulary" / "summary.py", *(SOURCE / "library").glob("*.py")}
 """Log lines of people's own scripts are the batch guide's sentences, and no events."""
@@ -100,7 +100,7 @@ def rows(text: str) -> Iterator[list[str]]:
 
 
 def first_cells(text: str) -> set[str]:
-    """What stands as code in the first cells of the tables."""
+    """Return what stands as code in the first cells of the tables."""
     return {code for cells in rows(text) for code in CODE.findall(cells[0])}
 
 
@@ -353,7 +353,7 @@ def calls(path: Path) -> Iterator[ast.Call]:
 
 
 def public_functions() -> Iterator[tuple[str, Callable[..., object]]]:
-    """What `from audiobatchd import ...` gives to call, by name; methods and properties as `Class.name`."""
+    """Yield what `from audiobatchd import ...` gives to call, by name; methods and properties as `Class.name`."""
     for name in audiobatchd.__all__:
         thing = getattr(audiobatchd, name)
         if not inspect.isclass(thing):
@@ -421,7 +421,7 @@ def test_an_example_uses_what_is_public(path: Path) -> None:
                 assert not any(alias.name.startswith("audiobatch") for alias in names)
 
 
-def test_every_example_is_on_its_page_and_the_page_shows_what_stands_there() -> None:
+def test_every_example_is_shown_on_its_page_as_it_is() -> None:
     guide = DOCS / "how-to" / "write-a-batch-script.md"
     linked = {(guide.parent / target).resolve() for target in LINK.findall(guide.read_text()) if ".py" in target}
     assert linked == set(EXAMPLES)
@@ -441,7 +441,7 @@ def blocks(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def anchors(path: Path) -> set[str]:
-    """What a link can point at in a page: its headings, as the hosting sites name them."""
+    """Return what a link can point at in a page: its headings, as the hosting sites name them."""
     headings = re.findall(r"^#+ (.+)$", FENCE.sub("", path.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -493,7 +493,7 @@ def test_the_documented_analyzer_is_the_package_beside_it(language: str, name: s
     assert code == (PACKAGE / name).read_text()
 
 
-def test_the_unit_leaves_time_to_stop_and_does_not_restart_in_vain() -> None:
+def test_unit_gives_stop_grace_and_no_vain_restart() -> None:
     unit = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / "systemd" / "audiobatchd.service").read_text(), re.MULTILINE))
     assert float(unit["TimeoutStopSec"]) > Config().stop_grace
     assert unit["RestartPreventExitStatus"] == str(daemon._CONFIG)

@@ -56,7 +56,7 @@ _SOURCE = "Essentia models (Alonso-Jimenez et al. 2020)"
 
 
 def classifiers(settings: Settings) -> tuple[Classifier, ...]:
-    """One analyzer per configured head. Options: `heads` and `families`, lists of names. Raises OptionError."""
+    """Make one analyzer per configured head. Options: `heads` and `families`, lists of names. Raises OptionError."""
     heads = settings.options.texts("heads", HEADS)
     families = settings.options.texts("families", FAMILIES)
     settings.options.close()
@@ -131,7 +131,7 @@ class Classifier:
         return {graph.files.name: graph.digest for graph in (self._embed, self._predict) if graph is not None}
 
     def features(self, role: str) -> tuple[Feature, ...]:
-        """Of the mix alone: `danceability`, `atonality`, else `<head>_<class>` for every class of the model."""
+        """Features of the mix alone: `danceability`, `atonality`, else `<head>_<class>` for every class."""
         return tuple(self._features.values()) if role == FULL_MIX else ()
 
     def views(self, role: str) -> tuple[View, ...]:

@@ -33,15 +33,14 @@ def _accept(path: Path, digest: str) -> None:
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """One model: its graph, and what its metadata tells. `metadata` is the JSON object as it was read.
-
-    `check` is `Settings.check_model`.
-    """
+    """Model: its graph, and what its metadata tells."""
 
     name: str
     graph: Path
     metadata: dict[str, Any]
+    """JSON object as it was read."""
     check: CheckModel = field(default=_accept, compare=False)
+    """`Settings.check_model`."""
 
     @property
     def algorithm(self) -> str:
@@ -64,7 +63,7 @@ class ModelFiles:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """What its predictions mean, in order."""
+        """Meanings of its predictions, in order."""
         classes = self.metadata.get("classes")
         if not isinstance(classes, list) or not classes or not all(map(_text, classes)):
             raise self.unusable("its metadata names no classes")
@@ -77,7 +76,7 @@ class ModelFiles:
 
     @property
     def batch(self) -> int | None:
-        """How many patches it takes at a time, where its metadata says so: it takes no other number."""
+        """Number of patches that it takes at a time, where its metadata says so: it takes no other number."""
         match self._shape:
             case [batch, _, _] if _is_size(batch, _LARGEST_BATCH):
                 return int(batch)
@@ -121,7 +120,7 @@ class ModelFiles:
 
     @property
     def _shape(self) -> list[Any]:
-        """Of the input. All dimensions but the last may be anything, such as a text."""
+        """Shape of the input. All dimensions but the last may be anything, such as a text."""
         shape = self._input.get("shape")
         if not isinstance(shape, list) or not shape or not _is_size(shape[-1], _WIDEST):
             raise self.unusable("its metadata names no shape of its input that can be")
@@ -161,7 +160,7 @@ def find(name: str, directories: tuple[Path, ...], check: CheckModel = _accept) 
 
 
 def closed(directories: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Those of the directories in which this user may not look anything up."""
+    """List those of the directories in which this user may not look anything up."""
     return tuple(filter(_is_closed, directories))
 
 
@@ -176,7 +175,7 @@ def _is_closed(directory: Path) -> bool:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether a regular file is there. Raises AnalyzerUnavailableError where something else is."""
+    """Tell whether a regular file is there. Raises AnalyzerUnavailableError where something else is."""
     found = _stat(path)
     # A directory in place of a graph ends the process when TensorFlow opens it, and a FIFO blocks it for ever.
     if found is not None and not stat.S_ISREG(found.st_mode):

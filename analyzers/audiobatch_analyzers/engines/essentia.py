@@ -1,7 +1,7 @@
 """The library Essentia, imported once per process, silently and with its threads capped.
 
-It is imported when an analyzer loads and not with its module: whoever only asks which features there are need not wait
-the second that it takes.
+It is imported when an analyzer loads and not with its module: a caller that only asks which features there are need
+not wait the second that it takes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from audiobatchd.plugin_api import AnalyzerUnavailableError
 
 _ENVIRONMENT = {
-    # Read when libtensorflow is loaded. A worker has the thread caps already; somebody's own script has not.
+    # Read when libtensorflow is loaded. A worker has the thread caps already; a script of the user's has not.
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
@@ -46,7 +46,7 @@ def standard() -> Any:  # noqa: ANN401  # the module has no types
 
 
 def _may_make_code() -> bool:
-    """Whether memory may be writable and executable: systemd's MemoryDenyWriteExecute= and SELinux forbid it."""
+    """Tell whether memory may be writable and executable: systemd's MemoryDenyWriteExecute= and SELinux forbid it."""
     try:
         mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close()
     except PermissionError:

@@ -40,12 +40,15 @@ _TRIAL_ROWS = 3
 
 @dataclass(frozen=True)
 class Graph:
-    """A loaded graph: its output of one purpose, `width` numbers a patch. `digest` is the SHA-256 of what is loaded."""
+    """Loaded graph, for one of its outputs."""
 
     files: ModelFiles
     purpose: str
+    """Purpose of the output, as the metadata names it."""
     digest: str
+    """SHA-256 of what is loaded."""
     width: int
+    """Numbers that it gives for a patch."""
     run: Callable[[NDArray[np.float32]], object]
 
     def __call__(self, given: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -92,7 +95,7 @@ def _options(files: ModelFiles, purpose: str) -> dict[str, object]:
 
 
 def _trial(files: ModelFiles) -> NDArray[np.float32]:
-    """Something of the right shape: the first rows of a ramp, or a few seconds of a tone."""
+    """Make an input of the right shape: the first rows of a ramp, or a few seconds of a tone."""
     if files.algorithm == ON_EMBEDDINGS:
         _, width = files.input
         return np.linspace(0.0, 1.0, _TRIAL_ROWS * width, dtype=np.float32).reshape(_TRIAL_ROWS, width)

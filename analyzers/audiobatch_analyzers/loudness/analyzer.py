@@ -17,7 +17,7 @@ LUFS = "lufs"
 LRA = "lra"
 
 LOWEST_RATE = 8000
-"""In Hz. Below some 3.4 kHz the K-weighting shelf has no digital counterpart; below 8 kHz nothing has been verified."""
+"""Lowest rate in Hz. Below 3.4 kHz the K-weighting shelf has no digital counterpart; below 8 kHz it is not verified."""
 
 DECIMALS = 2
 """0.01 LU is a tenth of the tightest tolerance of EBU Tech 3341."""
@@ -40,7 +40,7 @@ class LoudnessAnalyzer:
 
     @property
     def models(self) -> Mapping[str, str]:
-        """None: this analyzer has no models."""
+        """Return nothing: this analyzer has no models."""
         return {}
 
     def features(self, role: str) -> tuple[Feature, ...]:
@@ -53,11 +53,11 @@ class LoudnessAnalyzer:
         )
 
     def views(self, role: str) -> tuple[View, ...]:  # noqa: ARG002  # the same for all
-        """All channels at the file's own rate."""
+        """Read all channels at the file's own rate."""
         return (NATIVE,)
 
     def load(self) -> None:
-        """Nothing is left to load: the libraries came with the import of this module, in the worker."""
+        """Load nothing: the libraries came with the import of this module, in the worker."""
 
     def analyze(self, audio: Audio) -> Measurement:
         """Measure both features, each of them a finite number or unmeasurable: too short, below 8 kHz, all LFE."""

@@ -28,7 +28,7 @@ _LEVELS = 3
 _BATCH = 128  # blocks in one product: OpenBLAS starts threads for more, and they would fight with other workers
 
 CHUNK = 1 << 16
-"""How many samples a filter takes at a time."""
+"""Samples that a filter takes at a time."""
 
 
 class BlockFilter:

@@ -1,4 +1,4 @@
-"""Whether there is anything to hear, and where: the gate before analyzers that find tempo and mood in silence too."""
+"""Silence, and where it is: the gate before analyzers that find tempo and mood in silence too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from audiobatchd.plugin_api import Audio
 
 THRESHOLD = -70.0
-"""In dBFS: root mean square of a block of 400 ms about its mean, after the absolute gate of ITU-R BS.1770."""
+"""Level in dBFS: root mean square of a block of 400 ms about its mean, after the absolute gate of ITU-R BS.1770."""
 
 _BLOCK_SECONDS = 0.4
 _THRESHOLD_POWER: float = 10.0 ** (THRESHOLD / 10.0)
@@ -29,7 +29,7 @@ LOW_FREQUENCY_ALONE = "silent but for low-frequency effects"
 
 
 def why_silent(audio: Audio, samples: NDArray[np.float32], rate: int) -> str:
-    """Why nothing is to be heard in `samples`, a mono view of `audio` at `rate` Hz; empty where something is."""
+    """Say why nothing is to be heard in `samples`, a mono view of `audio` at `rate` Hz; empty where something is."""
     if not is_silent(samples, rate):
         return ""
     if len(audio.channels) == 1:
@@ -41,7 +41,7 @@ def why_silent(audio: Audio, samples: NDArray[np.float32], rate: int) -> str:
 
 
 def sounding_share(samples: NDArray[np.float32], rate: int) -> float:
-    """In how much of the mono `samples` anything is to be heard at least every 1.6 s, as a share of 1."""
+    """Return the share of the mono `samples`, of 1, in which something is to be heard at least every 1.6 s."""
     block = round(_BLOCK_SECONDS * rate)
     heard = np.array([_is_heard(samples[start : start + block]) for start in range(0, len(samples), block)])
     stretches = [heard[start : start + _STRETCH_BLOCKS].any() for start in range(0, len(heard), _STRETCH_BLOCKS)]
@@ -49,9 +49,9 @@ def sounding_share(samples: NDArray[np.float32], rate: int) -> float:
 
 
 def is_silent(samples: NDArray[np.float32], rate: int) -> bool:
-    """Whether no block of 400 ms of the mono `samples`, of shape (frames,), lies above `THRESHOLD`.
+    """Tell whether no block of 400 ms of the mono `samples`, of shape (frames,), lies above `THRESHOLD`.
 
-    A constant offset is silence too: nobody hears it, and a tempo would be found in it.
+    A constant offset is silence too: it is not heard, and a tempo would be found in it.
     """
     block = round(_BLOCK_SECONDS * rate)
     return not any(_is_heard(samples[start : start + block]) for start in range(0, len(samples), block))

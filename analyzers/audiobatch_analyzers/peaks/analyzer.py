@@ -44,7 +44,7 @@ class PeakAnalyzer:
 
     @property
     def models(self) -> Mapping[str, str]:
-        """None: this analyzer has no models."""
+        """Return nothing: this analyzer has no models."""
         return {}
 
     def features(self, role: str) -> tuple[Feature, ...]:
@@ -63,11 +63,11 @@ class PeakAnalyzer:
         )
 
     def views(self, role: str) -> tuple[View, ...]:
-        """All channels at the file's own rate."""
+        """Read all channels at the file's own rate."""
         return (NATIVE,) if self._reads(role) else ()
 
     def load(self) -> None:
-        """Nothing is left to load: soxr came with the import of this module, in the worker."""
+        """Load nothing: soxr came with the import of this module, in the worker."""
 
     def analyze(self, audio: Audio) -> Measurement:
         """Measure both; a file whose samples are all 0 has no peak."""
@@ -84,7 +84,7 @@ class PeakAnalyzer:
 
 
 def oversampling(rate: int) -> int:
-    """By how much a signal of `rate` Hz is oversampled: to 192 kHz as in BS.1770-4, by at most 4; 1 is not at all."""
+    """Return the factor by which `rate` Hz is oversampled: to 192 kHz as in BS.1770-4, by at most 4, at least 1."""
     return max(1, min(_MOST, -(-_OVERSAMPLED // rate)))
 
 

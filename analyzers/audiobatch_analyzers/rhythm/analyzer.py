@@ -32,13 +32,13 @@ GRID = ".BEATS_GRID"
 MULTIFEATURE, DEGARA = "multifeature", "degara"
 
 RATE = 44100
-"""In Hz: the only one that RhythmExtractor2013 is made for."""
+"""Sample rate in Hz: the only one that RhythmExtractor2013 is made for."""
 
 SHORTEST = 3.0
-"""In seconds. Below it there are too few beats to tell a tempo from chance."""
+"""Seconds below which there are too few beats to tell a tempo from chance."""
 
 SLOWEST, FASTEST = 40.0, 208.0
-"""In BPM: what RhythmExtractor2013 looks for, and what it does not always keep to."""
+"""Tempos in BPM between which RhythmExtractor2013 looks, and beyond which it goes at times."""
 
 LEAST_CONFIDENCE = 1.0
 """Essentia calls less than that "very low"; the highest is 5.32. The method degara gives none."""
@@ -85,7 +85,7 @@ class RhythmAnalyzer:
         return {"RhythmExtractor2013": self._method, **fold}
 
     def features(self, role: str) -> tuple[Feature, ...]:
-        """Of the mix alone."""
+        """Features of the mix alone."""
         if role != FULL_MIX:
             return ()
         grid = (Feature(GRID, "s", "Times of the beats, one a line", "0 to the length", _SOURCE),)
@@ -129,7 +129,7 @@ class RhythmAnalyzer:
         return self._measurement(float(bpm), np.asarray(beats, dtype=np.float64), float(confidence), clear=clear)
 
     def _measurement(self, bpm: float, beats: NDArray[np.float64], confidence: float, *, clear: bool) -> Measurement:
-        """What the extractor's answer amounts to; `clear`: the audio has a pulse of this tempo."""
+        """Make a measurement of the extractor's answer; `clear`: the audio has a pulse of this tempo."""
         values: dict[str, float | int] = {BEAT_COUNT: len(beats)}
         unmeasurable: dict[str, str] = {}
         if bpm > 0.0 and len(beats) >= _LEAST_BEATS:
@@ -175,7 +175,7 @@ def folded(bpm: float, span: tuple[float, float] | None) -> float:
 
 
 def steadiness(beats: NDArray[np.float64]) -> float:
-    """How even the beats are: 1 less the interquartile range of their intervals over the median, not below 0.
+    """Evenness of the beats: 1 less the interquartile range of their intervals over the median, not below 0.
 
     `beats` are their times in seconds, at least three and ascending. 1.0 is a metronome.
     """

@@ -1,4 +1,4 @@
-"""Whether beats are there to be found: how far what begins in a signal begins again a beat, or two, later.
+"""The pulse of a signal, if it has one: how far what begins in it begins again a beat, or two, later.
 
 A beat tracker gives beats in everything. It is judged here by another measure than its own: the rises of the spectrum's
 bands over time (Bello et al. 2005, "A tutorial on onset detection in music signals"), held against themselves.
@@ -16,42 +16,42 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WINDOW, HOP = 2048, 512
-"""In samples, at the 44.1 kHz of the rhythm analyzer: 46 ms, every 12 ms."""
+"""Lengths in samples, at the 44.1 kHz of the rhythm analyzer: 46 ms, every 12 ms."""
 
 _BANDS = 24
 _LOWEST, _HIGHEST = 200.0, 16_000.0
-"""In Hz. A window holds several periods of the lowest: else the phase of a hum would look like rises."""
+"""Frequencies in Hz. A window holds several periods of the lowest: else the phase of a hum would look like rises."""
 
 _FLOOR = 50.0
-"""In dB: what lies further below the loudest window of the file is not heard."""
+"""Distance in dB below the loudest window of the file: what lies further below is not heard."""
 
 _LEAST_RISE = 1.0
-"""In dB, from one window to the next: less is what a held tone does."""
+"""Least rise in dB from one window to the next: a held tone rises by less."""
 
 _SPREAD = 0.03
-"""By what share of a beat people, and the grid of windows, are off."""
+"""Share of a beat by which people, and the grid of windows, are off."""
 
 _NEXT = (1, 2)
-"""How many beats later: where a tempo is found an octave too high, every second beat."""
+"""Numbers of beats after which it is looked for: where a tempo is found an octave too high, every second beat."""
 
 _LEAST_CLARITY = 0.165
-"""Between beats by a player who pulls them about by 15 % (0.15) and the strings of a string orchestra (0.18)."""
+"""Threshold between a player who pulls the beats about by 15 % (0.15) and the strings of a string orchestra (0.18)."""
 
 _CHANCE, _CHANCE_OF_ONE = 0.08, 2.4
-"""Of a few beats many agree by chance: so much is to be seen, and so much more divided by the number of beats."""
+"""Agreement that comes by chance: the first, and the second divided by the number of beats, for few agree easily."""
 
 _LEAST_RISE_ON_AVERAGE = 0.03
-"""In dB: a tone, a hum or a chord that is held stays below, music that anybody could clap to is above 0.04."""
+"""Threshold in dB: a tone, a hum or a held chord stays below, music that people could clap to is above 0.04."""
 
 _STRETCH = 3.0
-"""In seconds, of which the mean is taken away: two beats of the slowest tempo."""
+"""Seconds of which the mean is taken away: two beats of the slowest tempo."""
 
 _MOST_OF_IT = 0.75
 _BATCH = 2048
 
 
 def rises(samples: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
-    """How many dB the bands of the mono `samples` rise from one window to the next, on average over the bands."""
+    """Rises in dB of the bands of the mono `samples` from one window to the next, on average over the bands."""
     if len(samples) < WINDOW + HOP:
         return np.zeros(0)
     powers, loudest = _band_powers(samples, rate)
@@ -61,7 +61,7 @@ def rises(samples: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
 
 
 def is_clear(samples: NDArray[np.float32], rate: int, bpm: float) -> bool:
-    """Whether the mono `samples` have a pulse of this tempo, all through, that is more than chance."""
+    """Tell whether the mono `samples` have a pulse of this tempo, all through, that is more than chance."""
     beats = len(samples) / rate * bpm / 60.0
     return clarity(rises(samples, rate), rate, bpm) >= max(_LEAST_CLARITY, _CHANCE + _CHANCE_OF_ONE / beats)
 

@@ -29,31 +29,35 @@ _OPEN_BYTES = 0x7E000000
 
 @dataclass(frozen=True)
 class Sound:
-    """What COMM counts: sample frames and the rate in Hz; `is_pcm` unless AIFF-C compresses, where frames are packets.
-
-    `plain` is an AIFF-C of nothing but the samples.
-    """
+    """Samples of an AIFF, as its COMM chunk counts them."""
 
     frames: int
+    """Sample frames, or packets where AIFF-C compresses."""
     rate: float
+    """Rate in Hz."""
     is_pcm: bool
+    """False where AIFF-C compresses."""
     plain: Window
+    """AIFF-C of nothing but the samples."""
 
 
 @dataclass(frozen=True)
 class _Common:
-    """The COMM chunk; `kind` is AIFF-C's name of the codec, `width` the bytes of a sample, `rest` what follows."""
+    """Content of the COMM chunk."""
 
     channels: int
     frames: int
     bits: int
     rate: bytes
+    """Rate in Hz, as a number of 80 bits."""
     kind: bytes
+    """AIFF-C's name of the codec."""
     rest: bytes
+    """Bytes that follow."""
 
     @property
     def width(self) -> int:
-        """How many bytes a sample has: whole ones, in which it is left-justified; 0 where that is not told."""
+        """Bytes of a sample: whole ones, in which it is left-justified; 0 where that is not told."""
         return _WIDTHS.get(self.kind, (self.bits + 7) // 8 if self.kind in _BIG | _LITTLE else 0)
 
 
@@ -93,7 +97,7 @@ def sound(window: Window) -> Sound:
 
 
 def _was_streamed(window: Window, offset: int) -> bool:
-    """Whether the writer of the SSND chunk with its content at `offset` could not go back to fill in its size.
+    """Tell whether the writer of the SSND chunk with its content at `offset` could not go back to fill in its size.
 
     FFmpeg leaves 0; SoX something around 0x7F000000, others the largest number.
     """
@@ -127,7 +131,7 @@ def _parse_common(chunk: bytes, form: bytes) -> _Common:
 
 
 def _sound(common: _Common, samples: Window, behind: int, layout: bytes, *, sized: bool) -> Sound:
-    """What the `samples` are; `behind` their beginning the file has so many bytes, and a size may have overflowed."""
+    """Find the `samples`, given the bytes `behind` their beginning; a size of 32 bits may have overflowed."""
     width, kind, bits, frames = common.width, common.kind, common.bits, common.frames
     is_pcm = kind in _BIG | _LITTLE | set(_WIDTHS)
     if is_pcm:

@@ -21,13 +21,13 @@ SAMPLES = frozenset({b"data", b"SSND"})
 """The names of the chunks that hold the samples, in RIFF and in FORM."""
 
 FILES = frozenset({b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM"})
-"""With what such a file begins."""
+"""First bytes of such a file."""
 
 _HEADER = 8
 _FILE_HEADER = 12
 _BLOCK = 1 << 22
 _FAR = 1 << 30
-"""How far another file is looked for: samples may be nearly all hole."""
+"""Bytes in which another file is looked for: samples may be nearly all hole."""
 
 _MOST_TRAILING = (1 << 28) + (1 << 20)
 _PRINTABLE = (0x20, 0x7E)
@@ -43,7 +43,7 @@ class Chunk:
 
     @property
     def end(self) -> int:
-        """Where its content ends, the pad byte not counted."""
+        """Offset of the end of its content, the pad byte not counted."""
         return self.offset + self.size
 
 
@@ -66,7 +66,7 @@ def chunk_behind(window: Window, end: int, order: Order) -> Chunk | None:
 
 
 def lead_to_end(window: Window, offset: int, order: Order) -> bool:
-    """Whether the chunks from `offset` on follow each other to the very end of the window; so does no chunk at all."""
+    """Tell whether the chunks from `offset` on, if any, follow each other to the very end of the window."""
     for _ in range(MOST_CHUNKS):
         if offset <= window.size <= offset + 1:
             return True
@@ -78,11 +78,11 @@ def lead_to_end(window: Window, offset: int, order: Order) -> bool:
 
 
 def trailing_chunks(window: Window, start: int, order: Order) -> int:
-    """Where the chunks begin, behind `start`, that follow each other to the very end of the window; its size if none.
+    """Return the first offset behind `start` from which chunks lead to the end of the window; its size if none.
 
-    Told from the end backwards, through no more than a chunk with the largest tag takes: samples of an unknown size may
-    stand before them. That samples look like a chunk which ends exactly where another begins is an accident of one in
-    10,000 files.
+    The search goes backwards from the end, through no more than a chunk with the largest tag takes: samples of an
+    unknown size may stand before them. That samples look like a chunk which ends exactly where another begins is an
+    accident of one in 10,000 files.
     """
     begins = {window.size}
     stop, start = window.size, max(start, window.size - _MOST_TRAILING)
@@ -112,7 +112,7 @@ def check_alone(window: Window, start: int, end: int) -> None:
 
 
 def _begins(block: bytes, base: int, ends: set[int], order: Order) -> set[int]:
-    """Where in the `block`, which stands at `base`, chunks begin that lead to one of the `ends`, or to each other."""
+    """Find in the `block`, which stands at `base`, the chunks that lead to one of the `ends`, or to each other."""
     count = len(block) - _HEADER + 1
     if count <= 0:
         return set()

@@ -46,7 +46,7 @@ _MOST_BEHIND = 1 << 33
 _UNPROMISED_SECONDS = 600
 _LONGEST_FRAME = 1 << 16
 _LONGEST_PACKETS = {"aac": 2048, "alac": 8192, "mp3": 1152, "mp3float": 1152, "opus": 5760, "vorbis": 8192}
-"""How many samples a packet can hold, by FFmpeg's name of the codec; `_LONGEST_FRAME` of others."""
+"""Samples that a packet can hold, by FFmpeg's name of the codec; `_LONGEST_FRAME` of others."""
 
 # What squares and sums of float32 samples can still hold; a file of integers called floats stays far below.
 _MOST_AMPLITUDE = 1e12
@@ -96,7 +96,7 @@ def _check_reading(reader: WindowReader) -> None:
 
 
 def _is_short_of_memory() -> bool:
-    """Whether it is the machine that lacks memory, and not a header that asks for more than there can be."""
+    """Tell whether the machine lacks memory, rather than that a header asks for more than there can be."""
     try:
         bytearray(_PLENTY_BYTES)
     except MemoryError:
@@ -106,10 +106,11 @@ def _is_short_of_memory() -> bool:
 
 @dataclass(frozen=True)
 class _Limit:
-    """How long a file may be, in seconds, and what to call when its promise keeps to that."""
+    """Limit on the length of a file."""
 
     seconds: float
     on_promise: Callable[[float | None], None]
+    """Called with the promised length, in seconds, of a file that keeps to the limit."""
 
     def check_size(self, seconds: float | None, size: int, given: int) -> None:
         """Raise DamagedFileError where nothing so short can be so large, BeyondLimitError where it must be too long.
@@ -126,7 +127,7 @@ class _Limit:
             raise DamagedFileError(message)
 
     def is_passed(self, seconds: float) -> bool:
-        """Whether what has so many seconds is too long."""
+        """Tell whether audio of so many seconds is too long."""
         return seconds > self.seconds
 
     def check(self, seconds: float) -> None:
@@ -137,18 +138,18 @@ class _Limit:
 
 
 class _Take:
-    """What was decoded so far of one file, part behind part; all parts have the same rate, channels and format."""
+    """Decoded part of one file so far, part behind part; all parts have the same rate, channels and format."""
 
     def __init__(self, limit: _Limit, source: SourceFile, given: int) -> None:
         self._limit = limit
         self._source = source
         self._given = given
-        """How many bytes of the file the decoder is handed."""
+        """Bytes of the file that the decoder is handed."""
         self._is_promised = False
         self._doubted: float | None = None
-        """The promised length that is too long, and only promised: in seconds."""
+        """Promised length in seconds, where it is too long and may be wrong."""
         self._skimmed = 0.0
-        """How many seconds of it were found."""
+        """Seconds of it that were found."""
         self._gatherer: Gatherer | None = None
         self._kind: tuple[int, AudioLayout, str] | None = None
         self._channels: tuple[str, ...] = ()
@@ -156,17 +157,17 @@ class _Take:
 
     @property
     def count(self) -> int:
-        """How many sample frames there are."""
+        """Number of sample frames."""
         return self._gatherer.count if self._gatherer else 0
 
     @property
     def seconds(self) -> float:
-        """How long they are, or, where they are only counted, how long those are that were found."""
+        """Length of the samples, or, where packets are only counted, of those that were found."""
         return self.count / self._kind[0] if self._kind else self._skimmed
 
     @property
     def is_doubted(self) -> bool:
-        """Whether the file promises to be too long: then its packets are counted, and not decoded."""
+        """True where the file promises to be too long: then its packets are counted, and not decoded."""
         return self._doubted is not None
 
     def check_size(self, seconds: float | None) -> None:
@@ -232,7 +233,7 @@ class _Take:
         return f"cannot be decoded: {place}"
 
     def audio(self, role: str) -> Decoded:
-        """All that was gathered; raises as `decode` does where there are no samples, or such as cannot be."""
+        """Return all that was gathered; raises as `decode` does where there are no samples, or such as cannot be."""
         if self._doubted is not None:
             message = f"ends too early: it promises {self._doubted:.3f} s, and holds {self._skimmed:.3f} s"
             raise DamagedFileError(message)
@@ -246,7 +247,7 @@ class _Take:
             message = f"holds {bad} {noun} not finite, the first at {place / rate:.3f} s"
             raise DamagedFileError(message)
         if magnitude > _MOST_ENCODED and not self._codec.startswith("pcm_"):
-            message = f"holds samples {20 * math.log10(magnitude):.0f} dB above full scale, which nobody has encoded"
+            message = f"holds samples {20 * math.log10(magnitude):.0f} dB above full scale, as no encoder writes them"
             raise DamagedFileError(message)
         if magnitude > _MOST_AMPLITUDE:
             raise UnmeasurableError("samples beyond a trillion times full scale")
@@ -303,7 +304,7 @@ def _own_order(context: AudioCodecContext) -> AudioLayout | None:
     layout = context.layout
     if "channels (" not in layout.name:
         return None
-    # What was read above is freed with `layout`: nobody else may keep it.
+    # The layout that was read above is freed with `layout`: no other object may keep it.
     context.layout = _nameless(layout.nb_channels)
     return layout
 
@@ -317,7 +318,7 @@ def _in_seconds(ticks: int | None, stream: AudioStream) -> Fraction | None:
 
 
 class _Decoding:
-    """One stream on its way into what was taken."""
+    """Decoding of one stream into a `_Take`."""
 
     def __init__(self, stream: AudioStream, promise: Promise, take: _Take, log: list[LogLine]) -> None:
         self._stream = stream
@@ -395,7 +396,7 @@ class _Decoding:
         self._log.clear()
 
     def _room(self, rate: int) -> int:
-        """For how many frames to make room at once: a little more than promised, so that no second array is needed."""
+        """Number of frames to make room for at once: a little more than promised, so that no second array is needed."""
         promise = self._promise
         if promise.seconds is None:
             return _UNPROMISED_SECONDS * rate

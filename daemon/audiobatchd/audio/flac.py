@@ -22,21 +22,24 @@ _STREAM_INFO_BYTES = 34
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """What STREAMINFO (RFC 9639, 8.2) says; `frames` and `md5` are None where the encoder left them unset."""
+    """Content of STREAMINFO (RFC 9639, 8.2)."""
 
     rate: int
     channels: int
     bits: int
     frames: int | None
+    """None where the encoder left it unset."""
     md5: bytes | None
+    """Digest of the samples; None where the encoder left it unset."""
 
 
 @dataclass(frozen=True)
 class AudioOffset:
-    """Where the first audio frame begins, and the bytes of the STREAMINFO block before it."""
+    """Place of the first audio frame."""
 
     offset: int
     stream_info: bytes
+    """Bytes of the STREAMINFO block before it."""
 
 
 def audio_offset(window: Window) -> AudioOffset | None:

@@ -1,6 +1,6 @@
-"""What a file is that holds no audio in a container that is read: a name for people, by its first bytes.
+"""Names, for people, of files that hold no audio in a container that is read, by their first bytes.
 
-Nothing is read here but to say so: "is Matroska/WebM, which is not read" helps, where a decoder's words would not.
+Serves messages alone: "is Matroska/WebM, which is not read" helps, where a decoder's words would not.
 """
 
 from __future__ import annotations
@@ -82,11 +82,11 @@ _HINTS = {
     "a git-annex pointer": "fetch the audio itself with git annex get",
     "an AppleDouble file of macOS": "the audio is in the file without ._ before its name",
 }
-"""What to do about some of them."""
+"""Advice about some of them."""
 
 
 def kind_of(window: Window) -> str:
-    """What the file is, to be put behind "is"."""
+    """Name the kind of the file, to be put behind "is"."""
     head = window.at(0, _HEAD)
     if not head:
         return "a tag without any audio behind it"
@@ -112,7 +112,7 @@ def _unread(name: str) -> str:
 
 
 def _is_text(head: bytes) -> bool:
-    """Whether these bytes are text in UTF-8 or in an older coding: hardly a control character among them."""
+    """Tell whether these bytes are text in UTF-8 or in an older coding: hardly a control character among them."""
     odd = sum(octet < 0x20 and octet not in b"\t\n\r\f\x1b" for octet in head)
     if not any(octet >= 0x80 for octet in head):
         return odd <= len(head) * _MOST_ODD and 0 not in head

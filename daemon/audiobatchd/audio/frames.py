@@ -18,7 +18,7 @@ _FAR = 1 << 16
 _ROW = 2
 _LONGEST_FRAME = 1 << 13
 _AHEAD = 64
-"""So many bytes of every frame are in the block that `Length` sees, where the file has them."""
+"""Bytes of every frame that are in the block that `Length` sees, where the file has them."""
 
 Length = Callable[[bytes, int], int]
 """Gives the length in bytes of the frame whose header stands at a place in a block, 0 where none does."""
@@ -36,7 +36,7 @@ class Walk:
 def walk(window: Window, header: int, length: Length) -> Walk:
     """Walk the frames from the window's first byte on; `header` is how many bytes `length` needs to see.
 
-    Every step goes forward by a frame, and a file of more frames than anybody has made is given up.
+    Every step goes forward by a frame, and a file of more frames than any encoder makes is given up.
     """
     offset, count, end = 0, 0, window.size
     while offset + header <= end and count < _MOST_FRAMES:
@@ -52,7 +52,7 @@ def walk(window: Window, header: int, length: Length) -> Walk:
             place += size
             count += 1
         if not place:
-            # Fewer bytes came than the window has: somebody is shortening the file.
+            # Fewer bytes came than the window has: the file is being shortened.
             break
         offset = base + place
     rest = window.at(offset, header)
@@ -60,7 +60,7 @@ def walk(window: Window, header: int, length: Length) -> Walk:
 
 
 def row(window: Window, offset: int, header: int, like: Callable[[bytes], Length]) -> int | None:
-    """Where frames in a row begin, so many that it is no accident, at `offset` or not far behind; None if nowhere.
+    """Find, at `offset` or not far behind, so many frames in a row that it is no accident; None if there are none.
 
     `like` gives the lengths of the frames of the stream that begins with a header of `header` bytes.
     """

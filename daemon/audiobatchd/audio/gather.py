@@ -85,11 +85,11 @@ class Gatherer:
         self._rows = list(self._samples)
 
     def samples(self) -> NDArray[np.float32]:
-        """What was gathered, of shape (frames, channels): each channel contiguous, not copied."""
+        """Samples that were gathered, of shape (frames, channels): each channel contiguous, not copied."""
         return self._samples[:, : self.count].T
 
     def not_finite(self) -> tuple[int, int]:
-        """How many samples are NaN or infinite, and the frame of the first one."""
+        """Number of samples that are NaN or infinite, and the frame of the first one."""
         bad, first = 0, self.count
         if self.is_float:
             for row in self._rows:

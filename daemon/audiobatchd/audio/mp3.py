@@ -1,6 +1,6 @@
 """MPEG audio layers I to III: frame headers, and what a Xing, Info or VBRI frame counts.
 
-The Xing header and the LAME tag behind it are described by nobody who invented them; the layout here is that of LAME's
+The inventors of the Xing header and of the LAME tag behind it described neither; the layout here is that of LAME's
 "mp3 info tag" revision 1 and of FFmpeg's reader, which takes delay and padding from the same place.
 """
 
@@ -14,7 +14,7 @@ from audiobatchd.audio.window import Window
 
 HEADER_BYTES = 4
 _SAME_STREAM = 0x1E0C
-"""Of the second and third byte: version, layer and sample rate, which no frame of a stream changes."""
+"""Bits of the second and third byte that no frame of a stream changes: version, layer and sample rate."""
 
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _KBITS = {
@@ -31,23 +31,25 @@ _COUNTS = frozenset({b"Xing", b"Info"})
 
 @dataclass(frozen=True)
 class FrameHeader:
-    """What one frame header says: lengths in bytes and samples, the rate in Hz."""
+    """Content of a frame header."""
 
     length: int
+    """Bytes of the frame, with its header."""
     samples: int
     rate: int
+    """Sample rate in Hz."""
 
 
 @dataclass(frozen=True)
 class Count:
-    """What a Xing, Info or VBRI frame says of the stream; 0 stands for nothing said.
-
-    `frames` do not include that frame itself, `octets` do; `trimmed` samples are no music (LAME's tag).
-    """
+    """Count of a Xing, Info or VBRI frame; 0 stands for a number that it does not have."""
 
     frames: int = 0
+    """Frames of the stream, without the one that counts them."""
     octets: int = 0
+    """Bytes of the stream, with the frame that counts them."""
     trimmed: int = 0
+    """Samples at both ends that are no music, by LAME's tag."""
 
 
 @cache
@@ -74,12 +76,12 @@ def header_at(window: Window, offset: int) -> FrameHeader | None:
 
 
 def stream_of(first: bytes) -> bytes:
-    """What all frames of a stream have in common, of the header of one: version, layer and sample rate."""
+    """Reduce the header of a frame to what all frames of its stream share: version, layer and sample rate."""
     return (int.from_bytes(first[1:3], "big") & _SAME_STREAM).to_bytes(2, "big")
 
 
 def is_free_format(start: bytes) -> bool:
-    """Whether this is the header of a frame that does not tell its bit rate, and so not its length either."""
+    """Tell whether this is the header of a frame that does not tell its bit rate, and so not its length either."""
     key = int.from_bytes(start[1:3], "big")
     return start[:1] == b"\xff" and not key >> 4 & 15 and frame_header(key | 1 << 4) is not None
 
@@ -104,19 +106,19 @@ def length_like(first: bytes, *, counts: bool = False) -> Callable[[bytes, int],
 
 
 def _holds_count(block: bytes, place: int) -> bool:
-    """Whether the frame at `place` holds a count instead of music."""
+    """Tell whether the frame at `place` holds a count instead of music."""
     tag = place + _tag_place(block[place + 1], block[place + 3])
     return block[tag : tag + 4] in _COUNTS or block[place + 36 : place + 40] == b"VBRI"
 
 
 def _tag_place(second: int, fourth: int) -> int:
-    """Where the tag of a Xing or Info frame begins, by two bytes of its header: behind the side information."""
+    """Return where the tag of a Xing or Info frame begins, by two bytes of its header: behind the side information."""
     mpeg1, mono = second >> 3 & 3 == 3, fourth >> 6 == 3
     return HEADER_BYTES + ((17 if mono else 32) if mpeg1 else (9 if mono else 17))
 
 
 def info_count(frame: bytes) -> Count | None:
-    """What the first frame counts, if it is one that holds a count instead of music."""
+    """Read the count of the first frame, if it is one that holds a count instead of music."""
     if len(frame) < HEADER_BYTES:
         return None
     if frame[36:40] == b"VBRI":

@@ -12,7 +12,7 @@ _HOLDING_AUDIO = {b"moov", b"mdat", b"moof"}
 _INDEX, _FRAGMENT = b"moov", b"moof"
 _BLOCK = 1 << 20
 _FAR = 1 << 30
-"""How far behind a hole a fragment is looked for: a file may be nearly all hole."""
+"""Bytes behind a hole in which a fragment is looked for: a file may be nearly all hole."""
 
 _MOST_BOXES = 1_000_000
 
@@ -61,7 +61,7 @@ def _boxes(window: Window) -> Iterator[bytes]:
 
 
 def _holds_fragment(window: Window, offset: int) -> bool:
-    """Whether there is another fragment behind `offset`: FFmpeg would end before it in silence."""
+    """Tell whether there is another fragment behind `offset`: FFmpeg would end before it without an error."""
     overlap, end = len(_FRAGMENT) - 1, offset + _FAR
     while offset < end and len(block := window.at(offset, _BLOCK)) > overlap:
         if _FRAGMENT in block:

@@ -22,35 +22,41 @@ _NEGATIVE = 1 << 63
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
 _BLOCK = 1 << 20
 _FAR = 1 << 30
-"""How far behind something else another page is looked for: a file may be nearly all hole."""
+"""Bytes behind something else in which another page is looked for: a file may be nearly all hole."""
 
 _POLYNOMIAL = 0x04C11DB7
 
 
 @dataclass
 class Link:
-    """One logical audio stream: its rate in Hz, its channels, how many `pages` of audio, where the last one ends it.
-
-    `number` is the highest that a page of it has. Its pages, and those of what is multiplexed with it, lie between the
-    bytes `start` and `stop` of the file; the last one that holds audio begins at `last`, and is `marked` as the end.
-    """
+    """Logical audio stream of a file."""
 
     rate: int
+    """Rate in Hz."""
     channels: int
     skip: int = 0
+    """Samples before the music (Opus' pre-skip)."""
     granule: int = 0
+    """Granule position at which the last page of audio ends."""
     pages: int = 0
+    """Number of pages with audio."""
     number: int = 0
+    """Highest number of a page."""
     ended: bool = False
+    """A page that is marked as the last one was seen."""
     start: int = 0
+    """Offset in the file of its first page."""
     stop: int = 0
+    """Offset in the file behind its pages, and those of other streams between them."""
     last: int = 0
+    """Offset of the last page that holds audio."""
     marked: bool = False
+    """The page at `last` is marked as the end."""
     stream_info: StreamInfo | None = None
 
     @property
     def end(self) -> int:
-        """Where the audio ends, in samples from the zero of its granule positions (Opus: behind the pre-skip)."""
+        """End of the audio, in samples from the zero of its granule positions (Opus: behind the pre-skip)."""
         return max(0, self.granule - self.skip)
 
     def audio(self, window: Window) -> Window:
@@ -146,7 +152,7 @@ def _check_end(window: Window, offset: int, links: list[Link]) -> None:
 
 
 def _holds_page(window: Window, offset: int) -> bool:
-    """Whether there is another page behind `offset`."""
+    """Tell whether there is another page behind `offset`."""
     overlap, end = len(MARKER), offset + _FAR
     while offset < end and len(block := window.at(offset, _BLOCK)) > overlap:
         if MARKER + b"\0" in block:

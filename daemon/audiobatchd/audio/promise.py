@@ -1,4 +1,4 @@
-"""What a file promises before it is decoded: its container, where its audio is, how many sample frames it holds.
+"""The promise of a file before it is decoded: its container, where its audio is, how many sample frames it holds.
 
 Owns the choice of the parser and how far each container's promise can be trusted; the parsers stand in modules of their
 own, read by bounded steps, and are safe on any bytes. What the samples turn out to be is `decode`'s business.
@@ -28,24 +28,27 @@ _BELIEVED = frozenset({"flac", "ogg", "mov"})
 
 @dataclass(frozen=True)
 class Promise:
-    """What was found out without decoding.
-
-    `demuxer` is FFmpeg's name of the container, `audio` the bytes to give it. `frames` at `rate` Hz are promised (None:
-    nothing is), give or take `below` and `above`; with `late` they count from the stream's zero, which may lie `start`
-    seconds before its first sample. `stream_info` is FLAC's. `behind` is what is to be decoded by itself and put behind
-    this: the later links of a chain, the other files that were put together.
-    """
+    """Promise of a file, as far as it is known without decoding."""
 
     demuxer: str
+    """FFmpeg's name of the container."""
     audio: Window
+    """Bytes to give to FFmpeg."""
     frames: int | None = None
+    """Promised number of sample frames; None where there is no promise."""
     rate: float = 0.0
+    """Rate in Hz at which `frames` are counted."""
     below: int = 0
+    """Frames that may be missing from `frames`."""
     above: int = 0
+    """Frames that there may be beyond `frames`."""
     late: bool = False
+    """`frames` count from the stream's zero, and not from its first sample."""
     start: float = 0.0
+    """Seconds by which the stream's zero lies before its first sample."""
     stream_info: flac.StreamInfo | None = None
     behind: tuple[Promise, ...] = ()
+    """Audio to be decoded by itself and put behind this: later links of a chain, files that were put together."""
 
     @property
     def seconds(self) -> float | None:
@@ -56,16 +59,16 @@ class Promise:
 
     @property
     def is_counted(self) -> bool:
-        """Whether it comes of bytes that are there, samples of PCM or frames that were walked, and not of a header."""
+        """True where bytes were counted, samples of PCM or frames that were walked; False where a header says so."""
         return self.demuxer not in _BELIEVED
 
     @property
     def size(self) -> int:
-        """How many bytes are given to the decoder, with what is behind."""
+        """Bytes that are given to the decoder, with what is behind."""
         return self.audio.size + sum(each.size for each in self.behind)
 
     def completed(self, start: Fraction | None, duration: Fraction | None, rate: int) -> Promise:
-        """This promise with what FFmpeg read from the header: start and duration of the audio in seconds.
+        """Complete this promise by what FFmpeg read from the header: start and duration of the audio in seconds.
 
         The duration is MP4's alone, to 1 ms at worst: elsewhere FFmpeg estimates. FFmpeg does not trim the last packet
         of an MP4, and a packet with spectral band replication has 2048 samples.
@@ -186,28 +189,30 @@ _ROWS = (
     (adts.HEADER_BYTES, adts.length_like),
     (mp3.HEADER_BYTES, partial(mp3.length_like, counts=True)),
 )
-"""How frames of either kind are looked for: the bytes of a header, and what makes a `frames.Length` of one."""
+"""Search for frames of either kind: the bytes of a header, and what makes a `frames.Length` of one."""
 
 
 @dataclass(frozen=True)
 class _Run:
-    """Frames of one stream in a row: the bytes of a file up to `end`, `parts` the windows that hold them alone.
-
-    `key` is equal in runs that may be played as one stream.
-    """
+    """Frames of one stream in a row."""
 
     demuxer: str
     parts: tuple[Window, ...]
+    """Windows that hold the frames and nothing else."""
     end: int
+    """Offset in the file at which the frames end."""
     count: int
+    """Number of frames."""
     samples: int
+    """Samples of each frame."""
     rate: int
     key: bytes
+    """Equal in runs that may be played as one stream."""
     info: mp3.Count | None = None
 
     @property
     def promise(self) -> Promise:
-        """What these frames promise. FFmpeg trims by LAME's tag only where it believes it, and may drop a frame."""
+        """Promise of these frames. FFmpeg trims by LAME's tag only where it believes it, and may drop a frame."""
         samples = self.count * self.samples
         audio = Joined(*self.parts)
         if self.demuxer == "aac":
@@ -219,7 +224,7 @@ class _Run:
 
 
 def _frames(audio: Window) -> Promise | None:
-    """What MP3 and ADTS promise, from the first byte on or, as FFmpeg plays them, from behind something else."""
+    """Find the promise of MP3 and ADTS, from the first byte on or, as FFmpeg plays them, from behind something else."""
     runs = _runs(audio)
     if runs:
         return _row([run.promise for run in runs])
@@ -231,7 +236,7 @@ def _frames(audio: Window) -> Promise | None:
 
 
 def _runs(audio: Window) -> list[_Run]:
-    """All frames of a file: those of one MP3 or ADTS, or of several that were put together, with or without tags."""
+    """List the rows of frames of a file: of one MP3 or ADTS, or of several put together, with or without tags."""
     runs: list[_Run] = []
     offset = 0
     while offset < audio.size and (run := _adts(audio, offset, runs) or _mp3(audio, offset, runs)) is not None:

@@ -19,7 +19,7 @@ from audiobatchd.vocabulary.files import FileStamp, in_64_bits
 _BLOCK = 1 << 20
 _DIGEST_BYTES = 16
 _READINGS = 16
-"""How often a file is read over, by all who read in it, at most: parsers, the digest, a decoder that jumps about."""
+"""Number of times that a file is read over at most, by parsers, the digest and a decoder that jumps about together."""
 
 
 _KINDS = {
@@ -59,7 +59,7 @@ class SourceFile:
         os.close(self.fd)
 
     def window(self) -> FileWindow:
-        """All of its bytes."""
+        """Return all of its bytes."""
         return FileWindow(self.fd, self.stamp.size, self.was_read)
 
     def was_read(self, count: int) -> None:
@@ -69,7 +69,7 @@ class SourceFile:
             self.on_progress()
 
     def unchanged(self) -> bool:
-        """Whether both the open file and what its name leads to now are what was opened.
+        """Tell whether both the open file and the file that its name leads to now are what was opened.
 
         Device, inode, size and mtime are compared. Raises OSError where that cannot be told.
         """

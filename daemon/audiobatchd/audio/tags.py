@@ -1,7 +1,7 @@
-"""Where the tags are that players hang before and behind the audio: ID3v2, ID3v1, Lyrics3, APEv2.
+"""The tags that players hang before and behind the audio: ID3v2, ID3v1, Lyrics3, APEv2.
 
-They belong to no container, and a decoder may take what stands behind the audio for damaged audio. What they say is
-nobody's business here, only how long they are.
+They belong to no container, and a decoder may take those behind the audio for damaged audio. Only their lengths are
+read here, never their content.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _MOST_ZEROS = 4096
 
 
 def leading_tags(window: Window) -> int:
-    """How many bytes of ID3v2 tags (one behind the other, as careless tools leave them) stand before the audio."""
+    """Count the bytes of ID3v2 tags before the audio: several one behind the other, as careless tools leave them."""
     return _row(window, 0, _id3v2_at)
 
 
 def tags_behind(window: Window, offset: int) -> int:
-    """Where the tags end that begin at `offset`, as far as their beginnings tell, with zeros between."""
+    """Return where the tags end that begin at `offset`, as far as their beginnings tell, with zeros between."""
     for _ in range(_MOST_TAGS):
         offset = _row(window, offset, _tag_at)
         zeros = window.at(offset, _MOST_ZEROS)
@@ -41,7 +41,7 @@ def tags_behind(window: Window, offset: int) -> int:
 
 
 def _row(window: Window, offset: int, length_at: Callable[[Window, int], int]) -> int:
-    """Where a row of tags that begins at `offset` ends, by their lengths (0 where none stands)."""
+    """Return where a row of tags that begins at `offset` ends, by their lengths (0 where none stands)."""
     for _ in range(_MOST_TAGS):
         length = length_at(window, offset)
         if not length or offset + length > window.size:

@@ -1,4 +1,4 @@
-"""One decoded file in the forms that analyzers read: each made once, and freed when nobody is left who reads it.
+"""The forms of a decoded file that analyzers read: each made once, and freed after the last analyzer that reads it.
 
 Derived views are made block by block, so that beside the views themselves nothing of the file's length is held.
 """
@@ -19,19 +19,19 @@ _T = TypeVar("_T")
 
 _BLOCK = 1 << 18
 _MARGIN = 1 << 12
-"""In frames: by how much soxr may give more than the ratio of the rates says."""
+"""Frames that soxr may give beyond the ratio of the rates."""
 
 _MONO = View(mono=True)
 _SOURCES = {False: frozenset({NATIVE}), True: frozenset({NATIVE, _MONO})}
-"""From which views one that is mono, or is not, can be made."""
+"""Views from which one that is mono, or is not, can be made."""
 
 _QUALITY = "HQ"
 _POWER_SECONDS = 0.4
-"""Over how long `Decoded.powers` are taken: the block of ITU-R BS.1770."""
+"""Seconds over which `Decoded.powers` are taken: the block of ITU-R BS.1770."""
 
 
 class Decoded:
-    """What `decode` gives, and an analyzer is handed as `plugin_api.Audio`.
+    """Decoded file, as `decode` gives it and an analyzer is handed it as `plugin_api.Audio`.
 
     `samples` of shape (frames, channels) are the native view. A mono view of a file with one channel is that channel.
     """
@@ -77,9 +77,9 @@ class Decoded:
         return cast("_T", self._shared[key])
 
     def turn(self, declared: Iterable[View], later: Iterable[View]) -> None:
-        """It is the turn of an analyzer that has `declared` views; `later` are those of the analyzers behind it.
+        """Begin the turn of an analyzer that has `declared` views; `later` are those of the analyzers behind it.
 
-        What neither needs is freed; what they need of it is made before it goes.
+        Views that neither needs are freed; what they need of those is made before.
         """
         self._declared = frozenset(map(self._plain, declared))
         needed = self._declared | frozenset(map(self._plain, later))

@@ -25,7 +25,7 @@ from audiobatchd.errors import DamagedFileError
 
 _UNKNOWN = 0xFFFFFFFF
 _WRAP = 1 << 32
-"""By how much a size of 32 bits is too small where its writer let it overflow."""
+"""Amount by which a size of 32 bits is too small where its writer let it overflow."""
 
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 MPEG_AUDIO = frozenset({0x50, 0x55})
@@ -37,7 +37,7 @@ _LONGEST_FORMAT = 1 << 16
 _GUID = bytes.fromhex("000000001000800000aa00389b71")
 _PROBED = 1 << 12
 _FAR = 1 << 30
-"""How many zeros are looked at inside the RIFF: a file may be nearly all hole."""
+"""Number of zeros that are looked at inside the RIFF: a file may be nearly all hole."""
 
 _KNOWN = frozenset(
     (
@@ -50,19 +50,20 @@ _KNOWN = frozenset(
 
 @dataclass(frozen=True)
 class WaveFormat:
-    """What the format chunk says of the samples.
-
-    `tag` is the codec's number, `rate` in Hz, `frame_bytes` those of one sample of every channel, `is_pcm` whether a
-    frame is that. `chunk` is the content of the format chunk that a decoder reads right; `swapped` the width of samples
-    with the most significant byte first, 1 where there is no order to turn.
-    """
+    """Content of the format chunk."""
 
     tag: int
+    """Number of the codec."""
     rate: int
+    """Rate in Hz."""
     frame_bytes: int
+    """Bytes of one sample of every channel."""
     is_pcm: bool
+    """True where a frame is one sample of every channel."""
     chunk: bytes
+    """Format chunk's content that a decoder reads right."""
     swapped: int
+    """Width in bytes of samples with the most significant byte first; 1 where no order has to be turned."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def wave_data(window: Window) -> WaveData:
 
 
 def _data_size(window: Window, chunk: Chunk, riff: int, long_size: int | None, order: Order) -> int:
-    """How many bytes of samples there are in truth."""
+    """Return how many bytes of samples there are in truth."""
     there, size = window.size - chunk.offset, chunk.size
     if long_size is not None and size == _UNKNOWN:
         size = long_size
@@ -139,7 +140,7 @@ def _data_size(window: Window, chunk: Chunk, riff: int, long_size: int | None, o
 
 
 def _streamed_size(window: Window, start: int, order: Order) -> int:
-    """Of samples that reach to the end, but for chunks and tags that another program hung there."""
+    """Size of samples that reach to the end, but for chunks and tags that another program put there."""
     end = trailing_chunks(Excerpt(window, 0, max(start, trailing_tags(window))), start, order)
     check_alone(window, start, end)
     return end - start
@@ -170,7 +171,7 @@ def _check_end(window: Window, end: int, riff: int, order: Order) -> None:
 
 
 def _was_streamed(size: int) -> bool:
-    """Whether the writer could not go back to fill in the size.
+    """Tell whether the writer could not go back to fill in the size.
 
     FFmpeg leaves 0xFFFFFFFF, others that less the headers, or 0; SoX counts down from 0x7FFFF000.
     """

@@ -19,7 +19,7 @@ class Window(Protocol):
 
     @property
     def size(self) -> int:
-        """How many bytes there are."""
+        """Number of bytes."""
 
     def at(self, offset: int, length: int) -> bytes:
         """`length` bytes from `offset`, fewer at the end; none before the beginning or behind the end."""
@@ -103,7 +103,7 @@ class Literally:
 
 
 class Swapped:
-    """Another window of numbers of `width` bytes each, with the bytes of every number in reversed order."""
+    """Window on another one of numbers of `width` bytes each, with the bytes of every number in reversed order."""
 
     def __init__(self, window: Window, width: int) -> None:
         self._window = window
@@ -123,7 +123,7 @@ class Swapped:
 
 
 def only_zeros(window: Window, start: int, end: int) -> bool:
-    """Whether all bytes from `start` to `end` are zeros, as far as there are any."""
+    """Tell whether all bytes from `start` to `end`, as far as there are any, are zeros."""
     while block := window.at(start, min(_BLOCK, end - start)):
         if block.count(0) != len(block):
             return False
@@ -135,7 +135,7 @@ class WindowReader:
     """A window as the seekable file object that PyAV reads from.
 
     PyAV loses an exception that is raised while FFmpeg reads, or prints it: the first OSError is kept in `fault`
-    instead, and the file seems to end there. Whoever decodes looks at `fault` before judging the file.
+    instead, and the file seems to end there. The decoder looks at `fault` before it judges the file.
     """
 
     def __init__(self, window: Window) -> None:

@@ -23,8 +23,8 @@ class FileLock:
     """One holder of `folder` among all threads, processes and machines; the file is `<folder>.lock` beside it.
 
     `timeout` is how many seconds the work should take at most: others call the lock overdue after that. It is not how
-    long `acquire` waits, and a lock that is held is never taken away for its age. What a crash leaves holds up nobody:
-    the kernel ends the lock with its process. As a context manager it tries once, and `acquired` tells what came of it.
+    long `acquire` waits, and a lock that is held is never taken away for its age. A crash blocks no later holder: the
+    kernel ends the lock with its process. As a context manager it tries once, and `acquired` tells what came of it.
 
     A lock may be shared by threads; acquiring it twice is a mistake, and raises LockUsageError. A forked child does not
     have it. Keep the object for as long as the work takes: one that goes while it is acquired gives its lock back, with
@@ -41,7 +41,7 @@ class FileLock:
 
     @property
     def acquired(self) -> bool:
-        """Whether this process holds the lock through this object."""
+        """True while this process holds the lock through this object."""
         return self._lock.held
 
     def acquire(self, wait: bool = False, poll_interval: float = 1.0) -> bool:  # noqa: FBT001, FBT002  # the guide's
@@ -73,7 +73,7 @@ class FileLock:
             return True
 
     def _guard(self) -> threading.Lock:
-        """What one thread at a time has; a forked child has its own, for the parent's may be taken for ever there."""
+        """Mutex for threads. A forked child gets its own: there the parent's may stay taken for ever."""
         if self._pid != os.getpid():
             self._threads, self._pid = threading.Lock(), os.getpid()
         return self._threads

@@ -111,7 +111,7 @@ def _decoded(key: str, value: bytes) -> object:
 
 @cache
 def _features() -> frozenset[str]:
-    """What the installed analyzers give: their names are asked for, none is loaded."""
+    """Names of the features that the installed analyzers give: they are asked for, and no analyzer is loaded."""
     made = [each for each in make(WorkerSettings()) if not isinstance(each, Offer)]
     return frozenset(feature.name for each in made for role in ROLES for feature in each.features(role))
 

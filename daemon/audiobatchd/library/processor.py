@@ -1,4 +1,4 @@
-"""The batch guide's `BatchProcessor`: one pass over folders by somebody's own function."""
+"""The batch guide's `BatchProcessor`: one pass over folders by the caller's own function."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class BatchProcessor:
     ) -> BatchStats:
         """Call `process_func(folder)` for every folder that needs it; the statistics of the pass.
 
-        Whether a folder needs it is asked before its lock is taken and once more after, because somebody may have done
-        it meanwhile. The function saves what it finds by itself. What it raises is counted and logged, and the pass
-        goes on; with `skip_errors` false it ends the pass.
+        A folder's record is looked at before its lock is taken and once more after, because another process may have
+        done the work meanwhile. The function saves what it finds by itself. What it raises is counted and logged, and
+        the pass goes on; with `skip_errors` false it ends the pass.
         """
         paths = [Path(folder) for folder in folders]
         stats = new_stats(len(paths))
@@ -47,7 +47,7 @@ class BatchProcessor:
             _LOG.info("Processing %d/%d: %s", number, len(paths), name)
             try:
                 self._process(folder, process_func, stats, overwrite=overwrite)
-            except Exception as error:  # the boundary to somebody else's function
+            except Exception as error:  # the boundary to the caller's function
                 if not skip_errors:
                     raise
                 stats["failed"] += 1

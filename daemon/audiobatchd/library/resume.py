@@ -1,4 +1,4 @@
-"""Which folders still need work, for people's own batch scripts: answered by the keys that their records have."""
+"""The choice of folders that still need work, for people's own batch scripts: by the keys that their records have."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def get_missing_features(folder: Folder, required_features: Iterable[str]) -> list[str]:
-    """Those of `required_features` that the record of `folder` lacks, in their order.
+    """List those of `required_features` that the record of `folder` lacks, in their order.
 
     `null` counts as missing, and so does what is no finite number. Any key will do, also one that no analyzer of
     audiobatchd gives; one like ".BEATS_GRID" is a file beside the record. A record that cannot be read lacks
@@ -36,7 +36,7 @@ def get_missing_features(folder: Folder, required_features: Iterable[str]) -> li
 
 
 def has_features(folder: Folder, required_features: Iterable[str]) -> bool:
-    """Whether the record of `folder` has all of `required_features`."""
+    """Tell whether the record of `folder` has all of `required_features`."""
     return not get_missing_features(folder, required_features)
 
 
@@ -46,9 +46,9 @@ def should_process_folder(
     overwrite: bool = False,  # noqa: FBT001, FBT002  # the guide's signature
     check_lock: bool = True,  # noqa: FBT001, FBT002
 ) -> bool:
-    """Whether `folder` is to be processed: it lacks a required feature, or `overwrite`, or none is required.
+    """Tell whether `folder` is to be processed: it lacks a required feature, or `overwrite`, or none is required.
 
-    `check_lock`: and nobody is at it now. That is a glance, not a promise: acquire the lock, and ask again.
+    With `check_lock` its lock must be free as well. That is a glance, not a promise: acquire the lock, and ask again.
     """
     if check_lock and is_locked(absolute(folder)):
         return False
@@ -63,7 +63,7 @@ def filter_folders_to_process(
 ) -> tuple[list[Path], BatchStats]:
     """The folders that are to be processed, in their order, and the statistics of a pass that begins with them.
 
-    The complete are counted as `skipped_complete` and, with `check_lock`, those that somebody is at as
+    The complete are counted as `skipped_complete` and, with `check_lock`, those whose lock is held as
     `skipped_locked`; every other count is there, and 0.
     """
     stats = new_stats(0)

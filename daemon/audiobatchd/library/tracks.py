@@ -18,7 +18,7 @@ def absolute(folder: Folder) -> str:
 
 
 def find_organized_folders(root_directory: Folder, ignore: tuple[str, ...] = ()) -> list[Path]:
-    """Every track folder at and below `root_directory`, ordered by path: every directory with a `full_mix.<ext>`.
+    """List the track folders at and below `root_directory`, ordered by path: directories with a `full_mix.<ext>`.
 
     Not entered: hidden directories, symbolic links, `crops`, `@eaDir`, `lost+found`, `.stfolder`, and what the glob
     patterns of `ignore` name. A directory below the root that cannot be read is left out. Raises OSError for the root.

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from audiobatchd.disk.boot import boot_id
 from audiobatchd.locks import oom
 
 LIMIT = 4096
@@ -105,11 +106,6 @@ def speaks_against_its_folder(left: Content) -> bool:
         return False
     is_up = left.boot_id == boot_id()
     return not (is_up and left.oom_kills >= 0 and left.oom_kills == oom.on_this_machine())
-
-
-def boot_id() -> str:
-    """Return the kernel's name for this machine's present boot."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
 def _pid_start() -> int:

@@ -10,10 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from audiobatchd.disk import filesystems
+from audiobatchd.disk.boot import boot_id
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.disk.listing import walk
 from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, path_of
-from audiobatchd.locks.lock_file import Content, Empty, Holder, boot_id, speaks_against_its_folder
+from audiobatchd.locks.lock_file import Content, Empty, Holder, speaks_against_its_folder
 from audiobatchd.locks.observer import LockState, Observation, Patience, holder_in_words, observe
 from audiobatchd.locks.reaper import Removal, Terms, folder_of, locks_in, reap_one
 from audiobatchd.vocabulary.names import folder_at, shown

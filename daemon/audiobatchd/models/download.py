@@ -1,7 +1,7 @@
-"""One file over HTTP: it comes whole, and is what it should be, or it does not get its name.
+"""Download of one file over HTTP: it gets its name only when it is there whole, and is what it should be.
 
 By urllib of the standard library. A fetch is one GET for a file now and then, by a program that must start fast and run
-on machines that nobody looks after: a dependency would bring redirects and proxies, which urllib has, and not what
+on machines without an administrator: a dependency would bring redirects and proxies, which urllib has, and not what
 takes the care here, which is resuming, lying servers and crashes. It honours `http_proxy`, `https_proxy`, `no_proxy`
 and, by way of OpenSSL, `SSL_CERT_FILE`.
 """
@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
+from audiobatchd.disk.boot import boot_id
 from audiobatchd.errors import ModelError, UsageError
 from audiobatchd.models.graph_file import LARGEST, Check, sha256_of
-from audiobatchd.models.part import Origin, Part, arriving, boot
+from audiobatchd.models.part import Origin, Part, arriving
 from audiobatchd.vocabulary.names import shown
 
 Progress = Callable[[int, int | None], None]
@@ -36,21 +37,26 @@ _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 
 @dataclass(frozen=True)
 class Terms:
-    """Seconds that a server may say nothing, how often a connection may break, bytes of the largest file."""
+    """Terms of a download."""
 
     timeout: float = 30.0
+    """Seconds for which a server may say nothing."""
     tries: int = 5
+    """Number of connections that may break."""
     largest: int = LARGEST
+    """Bytes of the largest file."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A file, and what it must be: `sha256` where that is known, and `check`, which raises where it is no such file."""
+    """File to be fetched."""
 
     address: str
     target: Path
     check: Check
+    """Raises ModelError where it is no such file."""
     sha256: str | None = None
+    """Digest that it must have; None where that is not known."""
 
 
 def check_base(address: str) -> None:
@@ -104,7 +110,7 @@ def _fill(part: Part, address: str, terms: Terms, progress: Progress) -> None:
 
 
 def _try(part: Part, address: str, terms: Terms, progress: Progress) -> bool:
-    """One request. False where another one may bring the rest, or all of it."""
+    """Make one request. False where another one may bring the rest, or all of it."""
     try:
         response = _opened(part, address, terms)
         if response is None:
@@ -154,7 +160,7 @@ def _talking(part: Part, address: str, timeout: float) -> Iterator[None]:
 def _resumable(part: Part, address: str) -> str | None:
     """The validator to go on with; None where it begins with nothing."""
     origin = part.origin() if part.size else None
-    if origin is None or (origin.address, origin.boot) != (address, boot()):
+    if origin is None or (origin.address, origin.boot) != (address, boot_id()):
         return None
     return origin.validator
 
@@ -222,7 +228,7 @@ def _prepare(part: Part, address: str, response: http.client.HTTPResponse) -> in
     """Make the part fit what the server is about to send; the size that the file will have, where that is known."""
     headers = response.headers
     if headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise _refusal(address, f"the server sends it packed ({headers['Content-Encoding']}), which nobody asked for")
+        raise _refusal(address, f"the server sends it packed ({headers['Content-Encoding']}), which was not asked for")
     announced = response.length
     if response.status == HTTPStatus.OK:
         part.begin(_origin(address, headers))
@@ -250,11 +256,11 @@ def _range(headers: Message) -> tuple[int | None, int | None, int | None]:
 
 def _origin(address: str, headers: Message) -> Origin | None:
     validator = _validator(headers)
-    return Origin(address, validator, boot()) if validator else None
+    return Origin(address, validator, boot_id()) if validator else None
 
 
 def _validator(headers: Message) -> str | None:
-    """What If-Range takes (RFC 9110, 13.1.5): a strong ETag, else the time of the last change."""
+    """Choose what If-Range takes (RFC 9110, 13.1.5): a strong ETag, else the time of the last change."""
     tag = str(headers.get("ETag", ""))
     if tag.startswith('"'):
         return tag

@@ -1,4 +1,4 @@
-"""What a model's files must look like, and their digests. A web page, a pointer and half a graph are told from one."""
+"""Checks that a file is a model's graph or metadata, and no web page, pointer or half a graph; and its digest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from audiobatchd.errors import ModelError
 from audiobatchd.vocabulary.names import shown
 
 LARGEST = 1 << 30
-"""No published model comes near; what is larger is something else."""
+"""Bytes beyond which a file is no model: no published one comes near."""
 
 Check = Callable[[Path], None]
 _LARGEST_METADATA = 16 << 20

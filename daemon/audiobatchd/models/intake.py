@@ -1,4 +1,4 @@
-"""How a model comes into a directory, whole: fetched from where it is published, or copied from the user's files.
+"""The way of a model into a directory, whole: fetched from where it is published, or copied from the user's files.
 
 No file gets its name before it was checked: both of them, where they are copied. The pins are written last.
 """
@@ -25,7 +25,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Source:
-    """Where models are fetched from, and how patiently."""
+    """Place from which models are fetched, and with how much patience."""
 
     base: str = OFFICIAL
     terms: Terms = field(default_factory=Terms)
@@ -33,15 +33,18 @@ class Source:
 
 @dataclass(frozen=True)
 class Telling:
-    """What is called while files come: `file` before one with its address, `progress`, `waiting` for another fetch."""
+    """Functions to call while files come."""
 
     file: Callable[[str], None]
+    """Called before each file with its address."""
     progress: Callable[[str, int, int | None], None]
+    """Called with a file's name, the bytes that have come, and how many there will be."""
     waiting: Callable[[], None]
+    """Called before another process is waited for that fetches the same file."""
 
 
 class Intake(StrEnum):
-    """What was done to have a model."""
+    """Outcome for a model."""
 
     FETCHED = "fetched"
     THERE = "already there"

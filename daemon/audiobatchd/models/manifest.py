@@ -16,18 +16,19 @@ _BACKBONE = "msd-musicnn-1"
 
 @dataclass(frozen=True)
 class Model:
-    """A published model: a graph `<name>.pb`, and `<name>.json`, which tells its inputs, outputs and classes.
-
-    `path` is their common address below the base, without the extension; `size` the graph's in bytes, about right;
-    `needs` the name of the model whose output it takes; `sha256` the graph's.
-    """
+    """Published model: a graph `<name>.pb`, and `<name>.json`, which tells its inputs, outputs and classes."""
 
     name: str
     path: str
+    """Common address of both files below the base, without the extension."""
     what: str
+    """Description for people."""
     size: int | None = None
+    """Bytes of the graph, about right."""
     needs: str | None = None
+    """Name of the model whose output it takes."""
     sha256: str | None = None
+    """Digest of the graph."""
     licence: str = LICENCE
 
 
@@ -87,7 +88,7 @@ MODELS: tuple[Model, ...] = (
 )
 BY_NAME = {model.name: model for model in MODELS}
 DEFAULT = (_BACKBONE, f"danceability-{_BACKBONE}", f"tonal_atonal-{_BACKBONE}")
-"""What the analyzers of this project work with, where nothing else is configured."""
+"""Models that the analyzers of this project work with, where nothing else is configured."""
 
 
 def with_needed(names: Iterable[str]) -> tuple[Model, ...]:

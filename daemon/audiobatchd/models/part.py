@@ -26,14 +26,13 @@ _Identity = tuple[int, int, int] | None
 
 
 class Origin(Struct, frozen=True):
-    """What the bytes are of: an address, the validator that the server gave for this state of it, and our boot.
-
-    A machine that went down may have lost what it had not written yet: a part is gone on with only in the same boot.
-    """
+    """Origin of the bytes of a part."""
 
     address: str
     validator: str
+    """Name that the server gave to this state of the file."""
     boot: str
+    """Boot in which they were written: a machine that went down may have lost some, so that the part starts over."""
 
 
 class Part:
@@ -48,11 +47,11 @@ class Part:
 
     @property
     def size(self) -> int:
-        """How many bytes have arrived."""
+        """Number of bytes that have arrived."""
         return os.fstat(self._descriptor).st_size
 
     def origin(self) -> Origin | None:
-        """What it is a part of; None where that is not known, and it cannot be gone on with."""
+        """Read its origin; None where that is not known, and it cannot be gone on with."""
         try:
             return msgspec.json.decode(bounded.read(self._memo, bounded.SETTINGS_LIMIT)[0], type=Origin)
         except (OSError, msgspec.DecodeError, ValueError, RecursionError):
@@ -62,7 +61,7 @@ class Part:
         """Start over with nothing. Without an origin it is not gone on with after this process."""
         with _storing(self.path):
             os.ftruncate(self._descriptor, 0)
-            # The memo is removed and made anew, and not written through a link that somebody put there.
+            # The memo is removed and made again: writing it in place would follow a link that was put there.
             with contextlib.suppress(FileNotFoundError):
                 self._memo.unlink()
             if origin is not None:
@@ -83,7 +82,7 @@ class Part:
             raise ModelError(message) from error
 
     def deliver(self) -> None:
-        """Give the file its name, in one step and for good; everybody may read it, as it is published."""
+        """Give the file its name, in one step and for good; all users may read it, as it is published."""
         with _storing(self.target):
             os.fchmod(self._descriptor, 0o644)
             os.fsync(self._descriptor)
@@ -132,29 +131,21 @@ def arriving(target: Path, waiting: Callable[[], None]) -> Iterator[Part | None]
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory that everybody may look into. Raises ModelError where that cannot be."""
+    """Make a directory that all users may look into. Raises ModelError where that cannot be."""
     if path.is_dir():
         return
     try:
         path.mkdir(parents=True)
-        # The service may run as another user than whoever fetches for it, and with a strict umask.
+        # The service may run as another user than the one who fetches for it, and the umask may be strict.
         path.chmod(0o755)
     except FileExistsError as error:
         if path.is_dir():
-            return  # made by somebody else in between
+            return  # another process made it in between
         message = f"cannot make {shown(str(path))}: it is no directory"
         raise ModelError(message) from error
     except OSError as error:
         message = f"cannot make {shown(str(path))}: {error.strerror}"
         raise ModelError(message) from error
-
-
-def boot() -> str:
-    """This boot's name."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
 
 
 def _part_of(target: Path) -> Path:

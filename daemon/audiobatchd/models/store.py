@@ -24,16 +24,16 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 
 
 class State(StrEnum):
-    """How far the files of a model are vouched for."""
+    """State of the files of a model: how far they are vouched for."""
 
     OK = "ok"
     """The graph has the digest that the manifest gives."""
     PINNED = "pinned"
-    """It has the digest that it came with; the manifest gives none."""
+    """Their digests are those that they came with; the manifest gives none."""
     UNPINNED = "unpinned"
-    """Nobody has written down what its digest should be."""
+    """No digest is written down for it."""
     TRUSTED = "trusted"
-    """It has a digest that the configuration trusts, whatever the manifest and the pins say."""
+    """Their digest is one that the configuration trusts, whatever the manifest and the pins say."""
     WRONG = "WRONG"
     """A file is not what it should be, or no model's at all."""
 
@@ -68,15 +68,17 @@ class Files:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of an examination: `trouble` says what is wrong, `digests` are of the files as they are, by name."""
+    """Result of an examination."""
 
     state: State
     trouble: str = ""
+    """Cause where the state is WRONG."""
     digests: dict[str, str] = field(default_factory=dict)
+    """Digests of the files as they are, by name."""
 
 
 def is_name(name: str) -> bool:
-    """Whether a model can have this name."""
+    """Tell whether a model can have this name."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -90,7 +92,7 @@ def find(name: str, directories: Iterable[Path]) -> Files | None:
 
 
 def lone(name: str, directories: Iterable[Path]) -> Path | None:
-    """A file of the model that lies somewhere without the other, so that it serves nobody."""
+    """Find a file of the model that lies somewhere without the other one, and is of no use."""
     for directory in directories:
         for path in Files(name, directory).both:
             if is_file(path):
@@ -111,7 +113,7 @@ def names_in(directories: Iterable[Path]) -> list[str]:
 
 
 def hindrance(directory: Path) -> str:
-    """Why nothing can be found in a directory; empty where there is no reason."""
+    """Say why nothing can be found in a directory; empty where there is no reason."""
     try:
         os.scandir(directory).close()
     except OSError as error:
@@ -163,7 +165,7 @@ def vouch(path: Path, digest: str, trusted: Collection[str] = ()) -> None:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a regular file, or a link to one, that this user can see."""
+    """Tell whether there is a regular file, or a link to one, that this user can see."""
     try:
         return path.is_file()
     except OSError:

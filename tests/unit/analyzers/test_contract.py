@@ -1,4 +1,4 @@
-"""What an analyzer package may know of the service: the plugin contract, and nothing else."""
+"""The plugin contract: all that an analyzer package may know of the service."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def imported(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
-def test_an_analyzer_imports_the_contract_and_nothing_else_of_the_service(path: Path) -> None:
+def test_analyzer_imports_only_the_contract(path: Path) -> None:
     ours = {name for name in imported(path) if name.split(".")[0] == "audiobatchd"}
     assert all(name.startswith("audiobatchd.plugin_api.") for name in ours), ours

@@ -1,4 +1,4 @@
-"""What the tests of this room share: opening and decoding a path, and one healthy file of every kind, written once."""
+"""Fixtures of this room's tests: opening and decoding a path, and one healthy file of every kind, written once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "m4a alac": ("m4a", {"muxer": "ipod", "codec": "alac"}),
     "m4a faststart": ("m4a", {"muxer": "ipod", "codec": "aac", "muxer_options": {"movflags": "faststart"}}),
 }
-"""Of every kind of file: its extension, and what else `write_audio` is to be told."""
+"""Extension of every kind of file, and what else `write_audio` is to be told."""
 
 
 @pytest.fixture

@@ -332,7 +332,7 @@ def _same(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> None:
 
 @pytest.mark.parametrize("bits", [16, 24, 32])
 def test_aifc_of_little_endian_integers_goes_by_its_bits(decoded_bytes: DecodedBytes, bits: int) -> None:
-    """Some programs write `sowt` with samples of 24 and 32 bits too."""
+    """Write `sowt` with samples of 24 and 32 bits too, as some programs do."""
     data, samples = integers(min(bits, 24), bits // 8)
     np.testing.assert_array_equal(decoded_bytes(aifc(data, bits, b"sowt")), samples)
 
@@ -367,7 +367,7 @@ def test_zeros_behind_an_aiff_cost_nothing(sparse: Callable[..., Path], decoded:
 
 
 def by_itself(path: Path, content: bytes) -> Samples:
-    """What FFmpeg decodes of a file, without any of our code."""
+    """Decode a file by FFmpeg alone, without any of our code."""
     path.write_bytes(content)
     with av.open(path) as container:
         return np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1).T

@@ -31,7 +31,7 @@ Spoil = Callable[[bytes], bytes]
 
 
 def packets(path: Path) -> list[tuple[int, int]]:
-    """Where FFmpeg finds the packets of the audio: offset and size of each."""
+    """List offset and size of each packet of the audio, as FFmpeg finds them."""
     with av.open(path) as container:
         return [
             (packet.pos, packet.size) for packet in container.demux(audio=0) if packet.size and packet.pos is not None
@@ -39,7 +39,7 @@ def packets(path: Path) -> list[tuple[int, int]]:
 
 
 def ogg_pages(whole: bytes) -> list[int]:
-    """Where the pages begin, and where the last one ends (RFC 3533, 6)."""
+    """List where the pages begin, and where the last one ends (RFC 3533, 6)."""
     offsets = [0]
     while offsets[-1] < len(whole):
         head = offsets[-1] + 27
@@ -83,7 +83,7 @@ def flip(share: float) -> Spoil:
 
 
 def zeros_from(share: float) -> Spoil:
-    """What a download looks like that made room for itself and was not finished."""
+    """Spoil a file like a download that made room for itself and was not finished."""
     return lambda whole: cut(share)(whole).ljust(len(whole), b"\0")
 
 
@@ -161,7 +161,7 @@ DAMAGE: Mapping[str, tuple[Spoil, Mapping[str, str | None]]] = {
 def test_damage(
     tmp_path: Path, decoded: Decoded, healthy: Healthy, damage: str, kind: str, message: str | None
 ) -> None:
-    """None stands for what cannot be noticed: as many samples as there should be, and others."""
+    """Accept None for what cannot be noticed: as many samples as there should be, and others."""
     whole, path = healthy(kind), tmp_path / "a.bin"
     path.write_bytes(whole)
     sound = decoded(path).view()
@@ -258,7 +258,7 @@ def test_no_audio_at_all(tmp_path: Path, decoded: Decoded, content: str, extensi
 def test_containers_that_are_not_read_are_named(
     tmp_path: Path, decoded: Decoded, muxer: str, codec: str, name: str
 ) -> None:
-    """They would decode, and nothing would tell whether they are whole."""
+    """Refuse files that would decode without a sign of whether they are whole."""
     path = write_audio(tmp_path / "a.wav", tone(1, 48000), 48000, muxer=muxer, codec=codec)
     with pytest.raises(DamagedFileError, match=f"^is {name}, which is not read$"):
         decoded(path)
@@ -350,7 +350,7 @@ def test_flac_whose_frames_are_whole(
     without_md5: str | None,
     without_either: str | None,
 ) -> None:
-    """Every frame's checksum is right: what is left is the count of samples, their MD5, and the frames' own numbers."""
+    """Leave every frame's checksum right: the count of samples, their MD5, and the frames' numbers have to tell."""
     path = tmp_path / "a.flac"
     for head, message in (
         (flac, with_all),
@@ -647,7 +647,7 @@ def test_aiff_that_counts_otherwise(tmp_path: Path, decoded: Decoded, healthy: H
 
 @pytest.mark.parametrize("kind", ["m4a", "aac"])
 def test_a_gain_that_nobody_has_encoded(tmp_path: Path, decoded: Decoded, healthy: Healthy, kind: str) -> None:
-    """One flipped bit may make AAC 80 dB louder, and its decoder finds nothing wrong."""
+    """Make AAC 80 dB louder by one flipped bit, which its decoder does not notice."""
     whole, path = healthy(kind), tmp_path / "a.bin"
     path.write_bytes(whole)
     found = []
@@ -660,7 +660,9 @@ def test_a_gain_that_nobody_has_encoded(tmp_path: Path, decoded: Decoded, health
                 assert np.abs(decoded(path).view()).max() < 32
             except DamagedFileError as error:
                 found.append(str(error))
-    assert any(re.fullmatch(r"holds samples \d+ dB above full scale, which nobody has encoded", each) for each in found)
+    assert any(
+        re.fullmatch(r"holds samples \d+ dB above full scale, as no encoder writes them", each) for each in found
+    )
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -805,7 +807,7 @@ def test_aac_recorded_in_segments_has_tags_between(tmp_path: Path, decoded: Deco
 @pytest.mark.parametrize("size", [0xFFFFFFFF, 0xFFFFFF50, 0, 0x7FFFF000], ids=hex)
 @pytest.mark.parametrize("partial", [0, 3])
 def test_wav_that_was_streamed(tmp_path: Path, decoded: Decoded, healthy: Healthy, size: int, partial: int) -> None:
-    """Its size was never filled in: it reaches to the end, and where it was cut nobody knows."""
+    """Leave its size open: it reaches to the end, and a cut cannot be noticed."""
     whole, path = bytearray(healthy("wav")), tmp_path / "a.wav"
     path.write_bytes(whole)
     sound = decoded(path).view()

@@ -24,12 +24,12 @@ Opened = Callable[[Path], SourceFile]
 
 STEREO = ("FL", "FR")
 PADDING = {"ogg": 64, "m4a": 1024, "aac": 2048}
-"""How many frames the encoder's delay and padding may leave on top, where the container does not tell them."""
+"""Frames that the encoder's delay and padding may leave on top, where the container does not tell them."""
 SURROUND = ("FL", "FR", "FC", "LFE", "BL", "BR")
 
 
 def likeness(ours: Samples, theirs: Samples) -> float:
-    """How alike the first channels are, 1.0 at best, where ours is late by as much as lossy codecs make it."""
+    """Compare the first channels, 1.0 at best, where ours is late by as much as lossy codecs make it."""
     first, second = ours[:, 0].astype(np.float64), theirs[:, 0].astype(np.float64)
     size = first.size + second.size
     correlation = np.fft.irfft(np.fft.rfft(first, size) * np.conj(np.fft.rfft(second, size)), size)
@@ -134,7 +134,7 @@ def test_length_rate_and_channels(tmp_path: Path, decoded: Decoded, case: Case) 
 
 @dataclass(frozen=True)
 class Coding:
-    """How a file is written that is bit-exact at `bits` per sample; None: as floats."""
+    """Coding of a file that is bit-exact at `bits` per sample; None: as floats."""
 
     extension: str
     codec: str
@@ -223,7 +223,7 @@ def test_ogg_may_be_a_chain(tmp_path: Path, decoded: Decoded, healthy: Callable[
 
 @pytest.mark.parametrize("kind", ["ogg", "opus"])
 def test_ogg_may_begin_late(tmp_path: Path, decoded: Decoded, opened: Opened, kind: str) -> None:
-    """Its samples are counted from the beginning of the broadcast that it was recorded from."""
+    """Count its samples from the beginning of the broadcast that it was recorded from."""
     path = write_audio(tmp_path / f"a.{kind}", music(1, 48000), 48000, muxer_options={"output_ts_offset": "3"})
     assert len(decoded(path).view()) == 48000
     lengths: list[float | None] = []
@@ -233,7 +233,7 @@ def test_ogg_may_begin_late(tmp_path: Path, decoded: Decoded, opened: Opened, ki
 
 @pytest.mark.parametrize("extension", EXTENSIONS)
 def test_short_files(tmp_path: Path, decoded: Decoded, extension: str) -> None:
-    """Of less than a block of Vorbis, and one page of Ogg."""
+    """Decode less than a block of Vorbis, and one page of Ogg."""
     path = write_audio(tmp_path / f"a.{extension}", music(0.05, 48000), 48000)
     assert 2400 <= len(decoded(path).view()) <= 2400 + 2048
 
@@ -315,7 +315,7 @@ def test_just_as_long_as_allowed_is_measured(
     [(7200.0, "2 h"), (5400.0, "90 min"), (3600.0, "1 h"), (60.0, "1 min"), (45.0, "45 s"), (1.5, "1.5 s")],
 )
 def test_limits_are_told_as_they_are_configured(tmp_path: Path, opened: Opened, limit: float, words: str) -> None:
-    """Three hours of nothing at 8 kHz: a hole behind a header, which nobody decodes."""
+    """Three hours of nothing at 8 kHz: a hole behind a header, which is not decoded."""
     size = 3 * 3600 * 16000
     path = tmp_path / "a.wav"
     path.write_bytes(wav(size, 8000, 1, 16))

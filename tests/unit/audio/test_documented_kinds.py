@@ -234,7 +234,7 @@ def test_a_kind_is_measured_or_refused_as_the_page_says(
 
 
 def _is_the_music(audio: Audio) -> bool:
-    """Whether the samples begin with those of the music, and are as many, or several times as many.
+    """Tell whether the samples begin with those of the music, and are as many, or several times as many.
 
     They may be late by as much as lossy codecs make them, and no louder: in another order of bytes they are noise.
     """

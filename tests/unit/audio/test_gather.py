@@ -1,4 +1,4 @@
-"""What decoders give becomes one array of floats: every sample format, more frames than room, and channels' names."""
+"""Gathering of decoded frames into one array of floats: every sample format, more frames than room, channels' names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXTREMES: dict[str, tuple[type[np.generic], list[float], list[float]]] = {
     "flt": (np.float32, [-1.5, 0.0, 1e-30, 1.5], [-1.5, 0.0, 1e-30, 1.5]),
     "dbl": (np.float64, [-1.5, 0.0, 0.1, 1.5], [-1.5, 0.0, float(np.float32(0.1)), 1.5]),
 }
-"""Of every sample format: its type, some samples, and what they are as floats."""
+"""Type of every sample format, some samples, and what they are as floats."""
 
 
 def frame(values: NDArray[np.generic], sample_format: str) -> av.AudioFrame:
@@ -66,7 +66,7 @@ def test_a_header_that_lies_takes_no_memory() -> None:
 
 @pytest.mark.parametrize(("bits", "kind", "sample_format"), [(16, np.int16, "s16"), (32, np.int32, "s32")])
 def test_what_was_decoded_is_given_as_it_was(bits: int, kind: type[np.generic], sample_format: str) -> None:
-    """For the MD5 of FLAC: interleaved, and not yet rounded."""
+    """Give samples for the MD5 of FLAC: interleaved, and not yet rounded."""
     values = np.random.default_rng(8).integers(-(1 << bits - 1), 1 << bits - 1, (2, 50)).astype(kind)
     gatherer = Gatherer(sample_format, 2, 100)
     given = frame(values, sample_format)
@@ -99,7 +99,7 @@ def test_samples_that_are_not_finite(sample_format: str, places: list[tuple[int,
         ("5.1(side)", ("FL", "FR", "FC", "LFE", "SL", "SR")),
         ("downmix", ("DL", "DR")),
         ("FR+FL", ("FR", "FL")),
-        # Nobody says where these are: RFC 9639, 9.1.3.
+        # No text says where these are: RFC 9639, 9.1.3.
         ("1 channels", ("FC",)),
         ("2 channels", ("FL", "FR")),
         ("3 channels", ("FL", "FR", "FC")),

@@ -20,7 +20,7 @@ Opened = Callable[[Path], SourceFile]
 Healthy = Callable[[str], bytes]
 
 HOURS = 1 << 30
-"""So many samples at 48 kHz are 6 h."""
+"""Number of samples that are 6 h at 48 kHz."""
 
 
 def flipped(content: bytes, place: int, bits: int, bit: int) -> bytes:
@@ -99,7 +99,7 @@ def test_mp4_that_its_packets_contradict_is_damage(
 def test_longer_one_of_two_lengths_is_not_believed(
     tmp_path: Path, opened: Opened, healthy: Healthy, kind: str, spoil: Callable[[bytes], bytes]
 ) -> None:
-    """Of an MP4, whose index and header each say one: the file is as long as it was, or damaged."""
+    """Take an MP4 whose index and header each say one: the file is as long as it was, or damaged."""
     (tmp_path / "a.bin").write_bytes(spoil(healthy(kind)))
     with suppress(DamagedFileError):
         assert decode(opened(tmp_path / "a.bin"), "full_mix", 60.0).duration == pytest.approx(2.0, abs=0.1)

@@ -1,4 +1,4 @@
-"""What files promise before they are decoded: every container's parser, on bytes made by hand."""
+"""Promises of files before they are decoded: every container's parser, on bytes made by hand."""
 
 from __future__ import annotations
 
@@ -617,7 +617,7 @@ def test_no_adts_header(frame: bytes) -> None:
     assert adts.header_at(Literally(frame), 0) is None
 
 
-def test_a_walk_counts_across_its_blocks_and_finds_a_row_where_it_begins() -> None:
+def test_walk_counts_across_blocks_and_row_finds_its_start() -> None:
     length = adts.length_like(AAC)
     walk = frames.walk(Literally(AAC * 8000), adts.HEADER_BYTES, length)
     assert walk == frames.Walk(8000, 8000 * 300, 0)
@@ -672,7 +672,7 @@ def test_a_flac_promises_what_stream_info_says() -> None:
 
 @pytest.mark.parametrize("bits", [8, 12, 16, 20, 24, 32])
 def test_the_md5_of_pcm(bits: int) -> None:
-    """By its definition: every sample in as many whole bytes as it needs, little-endian, signed."""
+    """Compute it by its definition: every sample in as many whole bytes as it needs, little-endian, signed."""
     values = np.random.default_rng(bits).integers(-(1 << bits - 1), 1 << bits - 1, 600)
     values[:2] = -(1 << bits - 1), (1 << bits - 1) - 1
     stored = (bits + 7) // 8
@@ -691,7 +691,7 @@ def test_the_md5_of_pcm(bits: int) -> None:
 
 
 def page(packet: bytes, *, flags: int = 0, granule: int = 0, serial: int = 7) -> bytes:
-    """A page of one packet; nobody checks its checksum here."""
+    """A page of one packet; its checksum is not checked here."""
     segments = bytes([255] * (len(packet) // 255) + [len(packet) % 255])
     return struct.pack("<4sBBqIIIB", b"OggS", 0, flags, granule, serial, 0, 0, len(segments)) + segments + packet
 
@@ -720,7 +720,7 @@ NIL = page(b"", flags=4)[:26] + b"\0"
         (opus() + AUDIO + LAST, [(48000, 2, 688, 2)]),
         (page(b"\x7fFLAC\1\0\0\1fLaC\0\0\0\x22" + stream_info(), flags=2) + LAST, [(44100, 2, 1000, 1)]),
         (vorbis() + LAST + vorbis() + AUDIO + LAST, [(44100, 2, 1000, 1), (44100, 2, 1000, 2)]),
-        # A picture stream beside the audio, whose pages are nobody's business.
+        # A picture stream beside the audio, whose pages do not count.
         (
             vorbis() + page(b"theora", flags=2, serial=8) + page(b"", granule=1 << 40, serial=8) + LAST,
             [(44100, 2, 1000, 1)],

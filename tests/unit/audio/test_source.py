@@ -28,7 +28,7 @@ NOBODY = 65534
 
 
 def descriptors() -> int:
-    """How many descriptors are open."""
+    """Count the descriptors that are open."""
     return len([*Path("/proc/self/fd").iterdir()])
 
 
@@ -93,7 +93,7 @@ def test_no_such_name_is_no_damage(tmp_path: Path, opened: Opened) -> None:
 
 @contextmanager
 def without_privileges() -> Iterator[None]:
-    """As somebody who may not read everything; who is that anyway stays who he is."""
+    """Become a user who may not read everything; an ordinary user stays what he is."""
     if ROOT:
         os.seteuid(NOBODY)
     try:
@@ -119,7 +119,7 @@ def test_unreadable_is_no_damage(tmp_path: Path) -> None:
 def test_a_fifo_that_takes_the_file_s_place_is_not_waited_on(
     tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the look at it and its opening it was exchanged."""
+    """Exchange the file between the look at it and its opening."""
     (tmp_path / "file").touch()
     regular = os.stat(tmp_path / "file")
     os.mkfifo(tmp_path / "full_mix.wav")
@@ -155,7 +155,7 @@ def cut_in_secret(path: Path) -> None:
 
 
 def exchanged(path: Path) -> None:
-    """Another file of the same size and time takes its name."""
+    """Give its name to another file of the same size and time."""
     other = path.with_name("other")
     other.write_bytes(path.read_bytes())
     os.utime(other, ns=(0, path.stat().st_mtime_ns))
@@ -229,7 +229,7 @@ def test_what_cannot_be_told_is_raised(
 
 
 def test_a_stale_handle_is_a_change(tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a network's file system says where somebody else exchanged the file."""
+    """Raise what a network's file system says where another machine exchanged the file."""
     path = tmp_path / "full_mix.wav"
     path.write_bytes(b"content")
     source = opened(path)
@@ -359,7 +359,7 @@ def test_another_master_of_a_flac_has_another_digest(tmp_path: Path, opened: Ope
     ],
     ids=["no blocks", "no STREAMINFO", "short STREAMINFO", "two STREAMINFO", "invalid", "beyond the end", "no marker"],
 )
-def test_flac_whose_metadata_cannot_be_followed_is_digested_whole(tmp_path: Path, opened: Opened, start: bytes) -> None:
+def test_flac_of_broken_metadata_is_digested_whole(tmp_path: Path, opened: Opened, start: bytes) -> None:
     path = tmp_path / "full_mix.flac"
     path.write_bytes(start + b"audio")
     assert digest(opened(path)) == plain(start + b"audio")
@@ -369,7 +369,7 @@ def test_the_digest_of_a_written_flac_goes_by_its_samples(tmp_path: Path, opened
     """Encoded twice with other tags it is the same; with another level it is not."""
     paths = [
         write_audio(tmp_path / "a.flac", tone(1), 44100, metadata={"title": "one"}),
-        write_audio(tmp_path / "b.flac", tone(1), 44100, metadata={"title": "another", "artist": "somebody"}),
+        write_audio(tmp_path / "b.flac", tone(1), 44100, metadata={"title": "another", "artist": "another"}),
         write_audio(tmp_path / "c.flac", tone(1, dbfs=-21.0), 44100, metadata={"title": "one"}),
     ]
     first, second, third = (digest(opened(path)) for path in paths)

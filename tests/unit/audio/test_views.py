@@ -145,7 +145,7 @@ def test_at_the_file_s_own_rate_nothing_is_resampled(rate: int, channels: int) -
 # Resampling
 
 
-def test_resampled_in_several_blocks_it_is_what_soxr_makes_of_the_whole() -> None:
+def test_resampling_in_blocks_equals_soxr_on_the_whole() -> None:
     # As long as 2.5 blocks: this is what the blocks are like in service.
     samples = np.random.default_rng(5).uniform(-1, 1, (views._BLOCK * 5 // 2, 1)).astype(np.float32)
     resampled = audio(samples, 48000).view(MONO_44)
@@ -233,7 +233,7 @@ RATES = st.integers(8000, 192_000) | st.sampled_from((8000, 16000, 44100, 48000,
 
 @given(RATES, RATES, st.integers(0, 5000), st.sampled_from(list(PLACES)), st.booleans())
 @settings(max_examples=100, deadline=None, derandomize=True)
-def test_every_rate_gives_as_many_finite_samples_as_the_ratio_says(
+def test_every_rate_gives_as_many_samples_as_its_ratio(
     rate: int, wanted: int, frames: int, channels: int, mono: bool
 ) -> None:
     samples = np.random.default_rng(frames).uniform(-1, 1, (frames, channels)).astype(np.float32)
@@ -255,7 +255,7 @@ def test_a_view_is_made_once(view: View) -> None:
 
 @pytest.mark.parametrize("channels", PLACES)
 @pytest.mark.parametrize("before", [View(16000), MONO], ids=str)
-def test_the_same_file_gives_the_same_bits_whatever_was_made_of_it_before(
+def test_same_file_gives_same_bits_whatever_came_before(
     before: View, channels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(views, "_BLOCK", 5000)
@@ -283,7 +283,7 @@ def test_a_view_that_is_not_declared_is_refused(view: View) -> None:
     assert str(caught.value) == f"the analyzer has not declared that it reads {view}"
 
 
-def test_the_file_s_own_rate_may_be_declared_and_asked_for_in_both_ways() -> None:
+def test_own_rate_may_be_declared_by_number_or_none() -> None:
     track = audio(music(0.5, seed=12))
     track.turn([View(44100), MONO], [])
     assert track.view() is track.view(View(44100))
@@ -305,7 +305,7 @@ def native_of(track: Decoded) -> weakref.ref[Samples]:
 
 
 @pytest.mark.parametrize("declared", [[MONO], [MONO_16], [View(16000)], []], ids=str)
-def test_the_native_samples_are_freed_when_nobody_is_left_who_reads_them(declared: list[View]) -> None:
+def test_native_samples_are_freed_after_their_last_reader(declared: list[View]) -> None:
     track = audio(music(0.5, seed=13))
     native = native_of(track)
     track.turn(declared, [])
@@ -324,7 +324,7 @@ def test_the_native_samples_are_kept_while_somebody_reads_them(declared: list[Vi
     assert native() is not None
 
 
-def test_the_native_samples_live_on_in_the_mono_view_of_a_file_with_one_channel() -> None:
+def test_mono_view_of_one_channel_keeps_native_samples() -> None:
     samples = music(0.5, seed=13, channels=1)
     track = audio(samples)
     track.turn([MONO], [])
@@ -381,13 +381,13 @@ def test_whoever_declares_what_in_whatever_order_reads_it(schedule: list[list[Vi
         assert set(track._views) <= {track._plain(view) for view in (*declared, *later)}
 
 
-def test_while_the_native_samples_stay_nothing_is_made_before_it_is_asked_for() -> None:
+def test_view_is_made_on_demand_while_native_samples_stay() -> None:
     track = audio(music(0.5, seed=14))
     track.turn([NATIVE, MONO], [MONO_16])
     assert list(track._views) == [NATIVE]
 
 
-def test_a_derived_view_is_freed_when_nobody_is_left_who_reads_it() -> None:
+def test_derived_view_is_freed_after_its_last_reader() -> None:
     track = audio(music(0.5, seed=15))
     track.turn([MONO_16, MONO], [MONO])
     mono, resampled = weakref.ref(track.view(MONO)), weakref.ref(track.view(MONO_16))

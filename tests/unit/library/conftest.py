@@ -1,4 +1,4 @@
-"""A track folder to save to, and somebody else who holds its lock."""
+"""A track folder to save to, and another process that holds its lock."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def _held(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def held_elsewhere() -> Callable[[Path], AbstractContextManager[subprocess.Popen[bytes]]]:
-    """What makes another process hold the lock of a folder."""
+    """Return what makes another process hold the lock of a folder."""
     return _held

@@ -35,12 +35,12 @@ def record_in(folder: Path) -> Path:
 
 
 def raw(folder: Path) -> dict[str, bytes]:
-    """Every value of the record as it stands in the file, but for the white space between its parts."""
+    """Read every value of the record as it stands in the file, but for the white space between its parts."""
     return raw_values(record_in(folder))
 
 
 class Untouched:
-    """What lies in a folder and beside it, to be the same afterwards."""
+    """Content of a folder and of what lies beside it, to be the same afterwards."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -276,7 +276,7 @@ def test_provenance_that_is_there_stays(song: Path) -> None:
 
 
 class _Colour:
-    """Something of a program's own."""
+    """Type of a program's own."""
 
 
 def _round_trip() -> list[object]:
@@ -382,7 +382,7 @@ def test_who_may_read_the_mix_may_read_the_numbers(song: Path, mix: int, first: 
     assert stat.S_IMODE(record_in(song).stat().st_mode) == 0o664, "a later one keeps what there is"
 
 
-def test_without_a_mix_a_stem_tells_and_without_any_file_nobody_else_may_read(song: Path) -> None:
+def test_record_gets_its_mode_from_the_mix_a_stem_or_none(song: Path) -> None:
     (song / "full_mix.flac").rename(song / "bass.flac")
     (song / "bass.flac").chmod(0o640)
     save_to_info(song, {"key": "C"})
@@ -497,7 +497,7 @@ def test_a_lock_of_another_process_forbids_to_write(song: Path, held_elsewhere: 
 
 
 def test_a_file_that_is_no_lock_forbids_to_write(song: Path) -> None:
-    song.with_name("Song.lock").write_text("somebody's data")
+    song.with_name("Song.lock").write_text("data")
     untouched = Untouched(song)
     with pytest.raises(PermissionError):
         save_to_info(song, {"key": "C"})
@@ -541,7 +541,7 @@ class Thread:
             self.error = error
 
     def ends(self, within: float = 30.0) -> bool:
-        """Whether it comes to its end in this time."""
+        """Tell whether it comes to its end in this time."""
         self._thread.join(within)
         return not self._thread.is_alive()
 
@@ -569,9 +569,7 @@ def test_many_threads_under_one_lock(song: Path) -> None:
     assert read_info(song) == {f"part {number}": number for number in range(40)}
 
 
-def test_a_thread_takes_no_part_in_a_lock_that_another_took_for_a_moment(
-    song: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_thread_has_no_part_in_another_threads_brief_lock(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     others: list[Thread] = []
 
     def let_another_try() -> None:
@@ -586,7 +584,7 @@ def test_a_thread_takes_no_part_in_a_lock_that_another_took_for_a_moment(
     assert read_info(song) == {"drums": 1, "bass": 2}
 
 
-def test_a_forked_child_does_not_wait_for_a_thread_that_it_does_not_have(tmp_path: Path, song: Path) -> None:
+def test_forked_child_does_not_wait_for_a_parents_thread(tmp_path: Path, song: Path) -> None:
     other = tmp_path / "Other"
     other.mkdir()
     program = """

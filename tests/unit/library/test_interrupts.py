@@ -120,7 +120,7 @@ def test_the_third_does_not_wait() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_another_signal_s_handler_that_raises_does_not_keep_it_back_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raising_handler_keeps_no_interrupt_back_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
     real, handlers = signal.signal, []
 
     def set_handler(number: int, handler: signal._HANDLER) -> object:
@@ -139,10 +139,9 @@ def test_another_signal_s_handler_that_raises_does_not_keep_it_back_for_good(mon
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_child_that_another_thread_forks_meanwhile_can_be_interrupted() -> None:
+def test_child_of_another_threads_fork_can_be_interrupted() -> None:
     program = """
 import os, signal, threading
-from audiobatchd import FileLock
 from audiobatchd.disk import interrupts
 def fork():
     if (pid := os.fork()) == 0:

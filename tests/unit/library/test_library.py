@@ -1,4 +1,4 @@
-"""What `from audiobatchd import ...` gives: every name of the batch guide, as the guide calls it, and at no cost."""
+"""The names that `from audiobatchd import ...` gives: all of the batch guide's, called as there, and at no cost."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_no_other_name_can(name: str) -> None:
 
 
 def test_each_name_can_be_the_first_one() -> None:
-    """No order of imports is needed: nothing leans on what another name happened to load."""
+    """Import each name first: nothing leans on what another name happened to load."""
     program = """
 import sys
 for name in sys.argv[1:]:

@@ -47,14 +47,14 @@ def test_it_measures_saves_and_returns_the_same(track: Path) -> None:
     assert leftovers(track.parent) == []
 
 
-def test_it_measures_anew_what_is_there_and_keeps_what_is_foreign(track: Path) -> None:
+def test_loudness_is_measured_again_and_foreign_keys_stay(track: Path) -> None:
     (track / "Track.INFO").write_text('{"lufs": 0.0, "brightness": 51.20}')
     assert analyze_folder_loudness(str(track))["lufs"] == pytest.approx(-23.0, abs=0.1)
     assert '"brightness": 51.20' in (track / "Track.INFO").read_text()
     assert json.loads((track / "Track.INFO").read_text())["lufs"] == pytest.approx(-23.0, abs=0.1)
 
 
-def test_what_cannot_be_measured_is_left_out_and_told_in_the_record(track: Path) -> None:
+def test_unmeasurable_loudness_is_told_in_the_record(track: Path) -> None:
     write_audio(track / "full_mix.wav", tone(1, 48000), 48000)
     save_to_info(track, {"lra": 7.0})
     assert analyze_folder_loudness(track).keys() == {"lufs", "lufs_bass", "lra_bass"}
@@ -113,9 +113,7 @@ def test_under_one_s_own_lock_it_takes_none(track: Path) -> None:
     assert leftovers(track.parent) == []
 
 
-def test_without_one_it_takes_its_own_and_says_how_long_it_may_take(
-    track: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_lock_loudness_takes_one_with_a_budget(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[object] = []
     rename = os.rename
 
@@ -146,7 +144,7 @@ def test_a_lost_lock_is_told_as_such_and_nothing_is_written(track: Path) -> None
 
 
 def test_a_file_that_changes_meanwhile_is_told_as_such(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the first listing of the folder and the one under its lock, that is."""
+    """Change the file between the first listing of the folder and the one under its lock."""
 
     def read_and_change(folder: str) -> Listing:
         listing = read_folder(folder)

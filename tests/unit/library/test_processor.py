@@ -77,7 +77,7 @@ def test_a_pass_says_what_it_does_and_counts_it(
     assert caplog.messages[10].startswith("Gone: [Errno 2] ")
     assert caplog.messages[11].startswith("  Failed: [Errno 2] ")
     (traced,) = (each for each in caplog.records if each.exc_info)
-    assert traced.getMessage() == "  Failed: 'window'", "what nobody foresaw has its traceback"
+    assert traced.getMessage() == "  Failed: 'window'", "an unforeseen error has its traceback"
     assert {**stats, "errors": stats["errors"][:2]} == {
         "total": 6, "success": 1, "skipped_complete": 1, "skipped_locked": 1, "failed": 3,
         "errors": ["Damaged: full_mix.flac: is empty", "Broken: 'window'"],
@@ -160,7 +160,7 @@ class Looks(Sequence[str]):
 
 
 def test_it_looks_again_after_it_got_the_lock(songs: list[Path], caplog: pytest.LogCaptureFixture) -> None:
-    """Somebody completes the folder after the first look, and is gone before the lock is asked for."""
+    """Complete the folder after the first look, and before the lock is asked for."""
     song = songs[0]
     held: list[bool] = []
 
@@ -220,12 +220,12 @@ def test_an_interruption_ends_the_pass_and_leaves_no_lock(
 
 def test_a_file_that_is_no_lock_fails_its_folder_and_no_other(songs: list[Path]) -> None:
     foreign = songs[0].with_name("One.lock")
-    foreign.write_text("somebody's data")
+    foreign.write_text("data")
     work = Work()
     stats = BatchProcessor(["lufs"]).process_batch(songs, work)
     assert (stats["failed"], stats["success"]) == (1, 2)
     assert "One.lock is no lock file" in stats["errors"][0]
-    assert foreign.read_text() == "somebody's data"
+    assert foreign.read_text() == "data"
     with pytest.raises(PermissionError):
         BatchProcessor(["lufs"]).process_batch(songs, work, skip_errors=False)
 

@@ -1,4 +1,4 @@
-"""Which folders still need work: answered by the keys in their records, and by a glance at their locks."""
+"""The choice of folders that still need work: by the keys in their records, and by a glance at their locks."""
 
 from __future__ import annotations
 
@@ -102,9 +102,7 @@ def test_presence_of_the_keys_answers(song: Path, record: str | None, required: 
 
 
 @pytest.mark.parametrize("spoiled", ["[]", "lufs: -14", '{"lufs"', '{"lufs": -NaN}'])
-def test_a_spoiled_record_lacks_everything_and_a_warning_says_why(
-    song: Path, caplog: pytest.LogCaptureFixture, spoiled: str
-) -> None:
+def test_spoiled_record_lacks_all_with_a_warning(song: Path, caplog: pytest.LogCaptureFixture, spoiled: str) -> None:
     record_in(song).write_text(spoiled)
     assert not has_features(song, ["lufs"])
     ((name, level, message),) = caplog.record_tuples
@@ -158,7 +156,7 @@ def test_a_good_record_warns_of_nothing(song: Path, caplog: pytest.LogCaptureFix
 def test_a_locked_folder_is_nobody_else_s(
     song: Path, record: str, required: list[str] | None, overwrite: bool, check_lock: bool, expected: bool
 ) -> None:
-    """Who holds the lock does not matter: under one's own, the lock is not to be asked for."""
+    """Ask without the lock under one's own, for it does not matter who holds it."""
     record_in(song).write_text(record)
     with FileLock(song):
         assert should_process_folder(song, required, overwrite, check_lock) == expected
@@ -232,7 +230,7 @@ def test_every_glance_agrees_with_the_lock_of_a_guides_script(song: Path, name: 
     assert [answer.locked for answer in survey(os.fspath(folder.parent), ask)] == [False]
 
 
-def test_guides_lock_of_a_neighbour_with_the_same_stem_is_passed_over(song: Path) -> None:
+def test_guides_lock_of_a_neighbour_is_passed_over(song: Path) -> None:
     folder = song.rename(song.with_name("Dr. X"))
     with guides_script_at(folder, "Dr. Y"):
         assert should_process_folder(folder, ["lufs"])

@@ -1,4 +1,4 @@
-"""Which folders are tracks, in which order, and which of their files count."""
+"""Folders that are tracks, their order, and those of their files that count."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_what_is_a_track_and_what_is_not_entered(tmp_path: Path, name: str, is_t
     assert find_organized_folders(tmp_path) == ([(tmp_path / name).parent] if is_track else [])
 
 
-def test_a_link_to_a_folder_is_not_entered_and_a_link_to_the_root_is(tmp_path: Path) -> None:
+def test_link_to_a_folder_is_not_entered_but_to_the_root_is(tmp_path: Path) -> None:
     make(tmp_path, "music/Song/full_mix.flac", "elsewhere/Other/full_mix.flac")
     (tmp_path / "music" / "link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "music" / "Song" / "round").symlink_to(tmp_path / "music")
@@ -120,7 +120,7 @@ def test_of_two_mixes_the_better_format_counts(tmp_path: Path, names: tuple[str,
     assert get_full_mix(str(tmp_path)) == get_full_mix(tmp_path)
 
 
-def test_stems_are_the_four_in_their_order_each_in_its_best_format(tmp_path: Path) -> None:
+def test_stems_come_in_order_each_in_its_best_format(tmp_path: Path) -> None:
     make(tmp_path, "vocals.mp3", "other.flac", "drums.wav", "drums.flac", "piano.flac", "full_mix.flac", "bass.txt")
     stems = get_stem_files(tmp_path)
     assert stems == {name: tmp_path / file for name, file in (

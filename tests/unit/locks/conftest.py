@@ -37,7 +37,7 @@ def start() -> Iterator[StartPeer]:
 
 @pytest.fixture(params=[Kind.NETWORK, Kind.WEAK], ids=lambda kind: kind.value)
 def remote(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
-    """Everything seems to lie on a file system that is not this machine's alone."""
+    """Let all files seem to lie on a file system that is not this machine's alone."""
     kind: Kind = request.param
     monkeypatch.setattr(filesystems, "kind_of", lambda descriptor: kind)
     return kind

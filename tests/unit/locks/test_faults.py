@@ -1,4 +1,4 @@
-"""What a lock makes of system calls that fail, of threads, and of forks."""
+"""Locks where system calls fail, with threads, and with forks."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def test_a_full_disk_elsewhere_leaves_an_empty_file(
 
 
 def test_too_many_open_files(track: Path, start: StartPeer) -> None:
-    """Wherever the process runs out of descriptors, it keeps none, and nobody is held up."""
+    """Run out of descriptors at any moment: the process keeps none, and holds up no other."""
     peer = start(track)
     peer.does("import resource")
     limits = peer.does("resource.getrlimit(resource.RLIMIT_NOFILE)")
@@ -229,7 +229,7 @@ def test_too_many_open_files(track: Path, start: StartPeer) -> None:
 
 @pytest.mark.parametrize("name", ["close", "unlink", "fsync"])
 def test_giving_back_raises_nothing(track: Path, monkeypatch: pytest.MonkeyPatch, name: str, start: StartPeer) -> None:
-    """What NFS tells when a file is closed comes too late: the record is published."""
+    """Ignore an error of NFS at the closing of a file: it comes too late, for the record is published."""
     lock = held(track)
     really = os.close
 
@@ -253,7 +253,7 @@ def test_giving_back_raises_nothing(track: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_forked_child_does_not_have_the_lock(track: Path, start: StartPeer) -> None:
-    """Nor does it write to what has the number of the lock's descriptor in the child."""
+    """Write nothing, in the child either, to what has the number of the lock's descriptor there."""
     peer = start(track).holds()
     peer.does("number, directory = lock._descriptor, lock._directory")
     peer.does("""def look():
@@ -312,7 +312,7 @@ def test_a_descriptor_that_somebody_closed_does_not_stop_a_fork(track: Path, sta
     other.mkdir()
     assert peer.does("unused = os.pipe()") is None
     peer.holds()
-    # The numbers of the pipe are for the next one, so that the lock's stays nobody's.
+    # The numbers of the pipe are for the next one, so that the lock's stays unused.
     peer.does("os.close(lock._descriptor); os.close(unused[0]); os.close(unused[1])")
     peer.does(f"other = FolderLock({os.fspath(other)!r}, 1.0)")
     assert peer.does("in_child(lambda: [len(kernel._open), other.acquire(), other.held])") == [0, None, True]

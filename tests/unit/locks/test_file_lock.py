@@ -35,7 +35,7 @@ def while_waiting(monkeypatch: pytest.MonkeyPatch, happens: Callable[[float], ob
 
 @pytest.fixture(autouse=True)
 def _nobody_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
-    while_waiting(monkeypatch, lambda _: pytest.fail("it waits for nobody"))
+    while_waiting(monkeypatch, lambda _: pytest.fail("it does not wait"))
 
 
 # As the guide has it
@@ -101,7 +101,7 @@ def test_a_relative_path_is_of_the_moment_when_it_was_given(track: Path, monkeyp
 
 @dataclass(frozen=True)
 class Refusal:
-    """What is in the way, and what acquiring raises."""
+    """Obstacle, and what acquiring raises."""
 
     make: Callable[[Path], object]
     error: type[OSError]
@@ -255,7 +255,7 @@ def test_waiting_can_be_interrupted(track: Path, start: StartPeer, monkeypatch: 
 
 
 def in_threads(*bodies: Callable[[], object]) -> list[object]:
-    """What each gave, or the class of what it raised; all begin at the same moment."""
+    """Run each body in a thread, from the same moment on; gives what each gave, or the class of what it raised."""
     barrier = threading.Barrier(len(bodies))
     answers: list[object] = [None] * len(bodies)
 
@@ -313,7 +313,7 @@ def test_threads_that_share_one(track: Path) -> None:
 
 
 def test_one_thread_at_a_time_gives_it_back(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two would close one descriptor twice, the second time perhaps somebody else's."""
+    """Close the descriptor once: at a second time it may be another file's."""
     lock, give_back = FileLock(track), folder_lock.give_back
     guarded = []
 

@@ -53,7 +53,7 @@ def test_the_protocol_step_by_step(track: Path, start: StartPeer) -> None:
     lock.acquire()
     assert lock.held
     assert lock.predecessor == Empty()
-    assert path.stat().st_mode & 0o003 == 0, "anybody may see that it is locked, and no more"
+    assert path.stat().st_mode & 0o003 == 0, "all users may see that it is locked, and no more"
     assert (state_of(track), other.does("acquire()"), attempt(track)) == (LockState.ACTIVE, BUSY, BUSY)
     told = lock_file.parse(path.read_bytes())
     assert isinstance(told, Holder)
@@ -83,7 +83,7 @@ def test_every_holding_has_a_token_of_its_own(track: Path) -> None:
 
 
 def told_in(track: Path) -> Holder:
-    """What the lock says now."""
+    """Parse what the lock says now."""
     found = lock_file.parse(lock_path(track).read_bytes())
     assert isinstance(found, Holder)
     return found
@@ -138,7 +138,7 @@ def test_other_kinds_of_locks_and_ours_see_each_other(track: Path, start: StartP
     assert attempt(track) == GOT
 
 
-def test_closing_the_file_elsewhere_in_the_process_does_not_lose_the_lock(track: Path, start: StartPeer) -> None:
+def test_closing_the_file_elsewhere_keeps_the_lock(track: Path, start: StartPeer) -> None:
     lock = held(track)
     lock_path(track).read_bytes()
     with lock_path(track).open("r+b") as file:
@@ -186,7 +186,7 @@ def test_the_locks_of_this_process_are_known_by_folder(track: Path) -> None:
 
 @dataclass(frozen=True)
 class End:
-    """What happens to a process that holds the lock, and what comes of trying it then."""
+    """End of a process that holds the lock, and what comes of trying it then."""
 
     name: str
     does: str = ""
@@ -246,12 +246,12 @@ def test_the_predecessor_is_forgotten_with_the_next_acquiring(track: Path) -> No
     assert predecessors == [Holder, Empty]
 
 
-# What is left in a file that nobody holds
+# What is left in a file that is not held
 
 
 @dataclass(frozen=True)
 class Left:
-    """What stands in a lock file that nobody holds, and what an observer calls it. It is taken over at once."""
+    """Content of a lock file that is not held, and what an observer calls it. It is taken over at once."""
 
     name: str
     content: bytes
@@ -321,7 +321,7 @@ def renamed_over(path: Path) -> None:
 
 
 def made_again(path: Path) -> None:
-    """Many file systems give the new one the old one's inode number, unless somebody still has the old one."""
+    """Make the file again: many file systems give it the old one's inode number, unless that is still open."""
     path.with_suffix("").rmdir()
     path.with_suffix("").mkdir()
 
@@ -356,8 +356,8 @@ HARM: dict[str, Callable[[Path], object]] = {
     "lock replaced by a FIFO": lambda path: replace(path, os.mkfifo),
     "lock replaced by a link to it": lambda path: path.symlink_to(path.rename(path.with_suffix(".old"))),
     "content emptied": lambda path: overwrite(path, b""),
-    "content signed by somebody else, equally long": another_token,
-    "content signed by somebody else": lambda path: overwrite(path, holder(host="elsewhere")),
+    "content signed by another process, equally long": another_token,
+    "content signed by another process": lambda path: overwrite(path, holder(host="elsewhere")),
     "content longer": lambda path: overwrite(path, path.read_bytes() + b"and more"),
     "content is garbage": lambda path: overwrite(path, os.urandom(100)),
     "content is a guide's text": lambda path: overwrite(path, guides_text(Path("Track"))),
@@ -419,7 +419,7 @@ def test_a_write_that_fails_closes_the_gate(
     lock.release()
 
 
-def test_the_lock_of_another_after_a_removal_by_hand_is_left_alone(track: Path, start: StartPeer) -> None:
+def test_removal_by_hand_leaves_the_next_holders_lock(track: Path, start: StartPeer) -> None:
     lock, other = held(track), start(track)
     lock_path(track).unlink()
     other.holds()
@@ -456,7 +456,7 @@ FOREIGN: dict[str, tuple[Callable[[Path], object], str]] = {
     "NULs": (lambda path: path.write_bytes(bytes(200)), "PermissionError"),
     "a line feed": (lambda path: path.write_bytes(b"\n"), "PermissionError"),
     "a PID": (lambda path: path.write_text("4711\n"), "PermissionError"),
-    "JSON of somebody": (lambda path: path.write_text('{"host": "a", "pid": 1}'), "PermissionError"),
+    "JSON of another program": (lambda path: path.write_text('{"host": "a", "pid": 1}'), "PermissionError"),
     "JSON outside UTF-8": (lambda path: path.write_bytes(b'{"host": "caf\xe9"}'), "PermissionError"),
     "JSON without end": (lambda path: path.write_bytes(b'{"a":' + b"[" * 5000), "PermissionError"),
     "half of ours": (lambda path: path.write_bytes(holder()[:60]), "PermissionError"),
@@ -479,7 +479,7 @@ def link_to(path: Path, written: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_what_is_no_lock_is_refused_and_not_even_opened_for_writing(
+def test_file_that_is_no_lock_is_not_opened_for_writing(
     track: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     make, error = FOREIGN[name]
@@ -517,7 +517,7 @@ def test_what_is_half_written_is_held(track: Path, start: StartPeer) -> None:
 def test_what_is_whole_at_the_second_look(
     track: Path, monkeypatch: pytest.MonkeyPatch, written: bytes, outcome: str
 ) -> None:
-    """Whoever was writing it has gone since."""
+    """Take it over: the process that was writing it has gone since."""
     is_flocked = kernel.is_flocked
 
     def asking(descriptor: int) -> bool:
@@ -531,7 +531,7 @@ def test_what_is_whole_at_the_second_look(
 
 
 def test_a_lock_that_cannot_be_read_while_it_is_held_is_busy(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On SMB a lock is mandatory: what another one has locked cannot be read."""
+    """Take a mandatory lock, as on SMB: what another process has locked cannot be read."""
     lock = held(track)
     with monkeypatch.context() as patch:
         fails(patch, os, "pread", errno.EACCES)
@@ -577,7 +577,7 @@ def test_parents_are_never_made(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_goes_while_it_is_locked(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its directory and all: there is nowhere to make the file."""
+    """Remove the folder with its directory: there is nowhere to make the file."""
     open_lock = kernel.open_lock
 
     def opening(path: str, flags: int, mode: int = 0) -> int:
@@ -619,7 +619,7 @@ def test_a_lock_of_somebody_who_lets_nobody_write(track: Path, start: StartPeer)
 
 @pytest.mark.skipif(ROOT and not shutil.which("setpriv"), reason="root may read everything")
 def test_a_folder_that_cannot_be_read_can_be_locked(track: Path, start: StartPeer) -> None:
-    """What is wrong with it is found out, and told, by whoever looks into it."""
+    """Lock the folder: the process that reads it finds out what is wrong with it, and tells."""
     peer = start(track, NO_OVERRIDE if ROOT else ())
     track.chmod(0o000)
     try:

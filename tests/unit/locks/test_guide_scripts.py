@@ -50,7 +50,7 @@ def test_a_script_of_the_guide_and_we_exclude_each_other(track: Path, start: Sta
 
 
 def test_a_script_whose_pid_cannot_be_seen_is_alive(track: Path, start: StartPeer) -> None:
-    """As with hidepid: the PID in the file is nobody's, and the script is at work."""
+    """Hide the script's PID, as hidepid does: it names no process here, and the script is at work."""
     script = start(track)
     script.does("guides_text = guides_text.replace(str(os.getpid()), '4194304999')")
     script.is_at_work()
@@ -60,7 +60,7 @@ def test_a_script_whose_pid_cannot_be_seen_is_alive(track: Path, start: StartPee
 
 
 def test_a_script_between_two_steps_is_left_alone(track: Path, start: StartPeer) -> None:
-    """It takes `flock` after making the file and does not look again: it would not notice that its file is gone."""
+    """Spare a script that takes `flock` after making the file: it would not notice that its file is gone."""
     script = start(track)
     script.does("make()")
     assert attempt(track) == BUSY
@@ -103,7 +103,7 @@ def test_its_file_may_appear_after_the_first_look(
 
 @pytest.mark.parametrize(("age", "outcome"), [(0.0, BUSY), (MAKING / 2, BUSY), (MAKING * 1.1, GOT), (-60.0, GOT)])
 def test_an_empty_file_of_somebody_else_is_soon_nobodys(track: Path, age: float, outcome: str) -> None:
-    """One from the future is of a clock that was set, and no younger than any other."""
+    """Treat a time in the future, of a clock that was set, like any other."""
     now = time.time()
     lock_path(track).touch()
     os.utime(lock_path(track), (now - age, now - age))
@@ -112,7 +112,7 @@ def test_an_empty_file_of_somebody_else_is_soon_nobodys(track: Path, age: float,
 
 
 def test_an_empty_file_of_our_own_is_taken_over_at_once(track: Path, start: StartPeer) -> None:
-    """Of somebody who was killed after making it."""
+    """Take over what a killed process of ours made."""
     peer = start(track)
     peer.does("kernel.take = lambda descriptor, local: os.kill(os.getpid(), signal.SIGKILL)")
     peer.leaves("acquire()")
@@ -213,7 +213,7 @@ def test_there_nobody_asks_for_flock(track: Path, remote: Kind, monkeypatch: pyt
 
 @dataclass(frozen=True)
 class GuidesAge:
-    """How old a guide's lock is by its file system's clock, for whom that counts, and what follows."""
+    """Age of a guide's lock by its file system's clock, the file system on which that counts, and what follows."""
 
     age: float
     timeout: float

@@ -1,4 +1,4 @@
-"""What a lock that was left says of its folder: whether that may have brought the death of its holder about."""
+"""The content of a lock that was left: whether its folder may be what killed the holder."""
 
 from __future__ import annotations
 

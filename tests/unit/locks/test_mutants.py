@@ -37,7 +37,7 @@ from support.lock_rig import (
 
 
 class ViolationError(AssertionError):
-    """What happened is what the protocol is there to prevent."""
+    """Raised where what the protocol is there to prevent has happened."""
 
 
 def must(condition: bool, be: str) -> None:
@@ -56,14 +56,14 @@ class Stage:
     in_peers: list[str] = field(default_factory=list)
 
     def peer(self) -> Peer:
-        """Another process, which has the same changes."""
+        """Start another process, which has the same changes."""
         peer = self.start(self.track)
         for code in self.in_peers:
             assert peer.does(code) is None
         return peer
 
     def move_elsewhere(self) -> None:
-        """From here on everything lies on a network file system."""
+        """Let all files lie on a network file system from here on."""
         self.patch.setattr(filesystems, "kind_of", lambda descriptor: Kind.NETWORK)
         self.in_peers.append("filesystems.kind_of = lambda descriptor: Kind.NETWORK; None")
 
@@ -72,7 +72,11 @@ class Stage:
 
 
 def somebody_locks_a_file_that_was_given_back(stage: Stage) -> None:
-    """It opened what the dead left; before it locks that, one takes it over and removes it, and another makes one."""
+    """Lock a file that was given back.
+
+    The late process opened what the dead one left; before it locks that, another takes it over and removes it, and a
+    third makes a new one.
+    """
     lock_path(stage.track).write_bytes(holder())
     late, first, second = (lock_of(stage.track) for _ in range(3))
     take = kernel.take
@@ -94,14 +98,14 @@ def somebody_locks_a_file_that_was_given_back(stage: Stage) -> None:
 
 
 def the_same_where_names_are_cached(stage: Stage) -> None:
-    """On a network file system the second look may be answered by what the path named a while ago."""
+    """Answer the second look, as a network file system may, by what the path named a while ago."""
     stage.move_elsewhere()
     stage.patch.setattr(kernel, "names", lambda path, descriptor: True)
     somebody_locks_a_file_that_was_given_back(stage)
 
 
 def somebody_reads_a_file_that_is_held(stage: Stage) -> None:
-    """In the holder's own process: a library, a backup, the second look itself."""
+    """Read the file in the holder's own process, as a library, a backup or the second look itself does."""
     stage.move_elsewhere()
     lock = held(stage.track)
     lock_path(stage.track).read_bytes()
@@ -126,7 +130,7 @@ def a_holder_is_killed_whose_child_lives(stage: Stage) -> None:
 
 
 def the_lock_is_removed_by_hand_and_taken_by_another(stage: Stage) -> None:
-    """Both have numbers for the record; those of the holder are saved, and stay."""
+    """Let both holders have numbers for the record; those of the one that holds the lock are saved, and stay."""
     lock, path = held(stage.track), stage.track / "Track.INFO"
     lock_path(stage.track).unlink()
     stage.peer().holds()
@@ -161,7 +165,7 @@ def somebody_comes_in_the_middle_of_giving_back(stage: Stage) -> None:
 
 
 def another_holder_signs(stage: Stage) -> None:
-    """Where locks do not reach other machines two may hold, and the gate is what is left."""
+    """Let two hold the lock, as where locks do not reach other machines: the gate is what is left."""
     lock = held(stage.track)
     path = lock_path(stage.track)
     mine = msgspec.json.decode(path.read_bytes())["token"].encode()
@@ -181,7 +185,7 @@ def a_script_of_the_guide_is_at_work(stage: Stage) -> None:
 
 
 def a_script_of_the_guide_cleans_up(stage: Stage) -> None:
-    """It removes what nobody has `flock` of."""
+    """Remove a file that has no `flock`."""
     lock, script = held(stage.track), stage.peer()
     script.does("descriptor = os.open(path, os.O_RDWR)")
     outcome = script.does("flock()")
@@ -190,7 +194,7 @@ def a_script_of_the_guide_cleans_up(stage: Stage) -> None:
 
 
 def a_script_of_the_guide_has_made_its_file(stage: Stage) -> None:
-    """Until it asks for `flock`, one takes its file and removes it. It does not look again."""
+    """Take a script's file and remove it before it asks for `flock`. It does not look again."""
     script = stage.peer()
     script.does("make()")
     attempt(stage.track)

@@ -1,4 +1,4 @@
-"""What an observer sees of locks, without taking anything; and how long it is patient."""
+"""Observation of locks, which takes nothing; and patience with those that are held for long."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FREE, DEAD, ACTIVE, OVERDUE = LockState
 
 @dataclass(frozen=True)
 class Look:
-    """What stands in a lock file, who has it, and what an observer says. `by` is done by another process."""
+    """Content of a lock file, its holder, and what an observer says. `by` is done by another process."""
 
     name: str
     state: LockState | None
@@ -50,8 +50,8 @@ LOOKS = [
     Look("ours, and one byte of it is held", ACTIVE, holder(), "fcntl.lockf(open(path, 'r+b'), fcntl.LOCK_EX, 1, 5)"),
     Look("empty, held by POSIX", ACTIVE, b"", "fcntl.lockf(open(path, 'r+b'), fcntl.LOCK_EX)"),
     Look("a guide's that is not written yet", FREE, None, "make(); flock()"),
-    Look("somebody's data", None, b"[[package]]\n"),
-    Look("somebody's data, held", None, b"[[package]]\n", "fcntl.lockf(open(path, 'r+b'), fcntl.LOCK_EX)"),
+    Look("data", None, b"[[package]]\n"),
+    Look("data, held", None, b"[[package]]\n", "fcntl.lockf(open(path, 'r+b'), fcntl.LOCK_EX)"),
 ]
 
 
@@ -94,7 +94,7 @@ def test_a_stopped_holder_is_active(track: Path, start: StartPeer) -> None:
 
 
 def test_no_pid_is_asked_for(track: Path, start: StartPeer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With hidepid, or from another machine, it would be nobody's."""
+    """Write a PID that names no process here, as with hidepid or from another machine."""
     peer = start(track)
     peer.does("lock_file.os.getpid = lambda: 4194304999")
     peer.does("lock.acquire()")
@@ -208,8 +208,8 @@ GUIDES = replace(HELD, content=GuideText("2020-01-01 00:00:00", 1, b"Track"))
     ],
 )
 def test_patience(looks: list[tuple[float, Observation]], state: LockState, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the observer's own clock that counts, from the first look at this holding."""
-    monkeypatch.setattr(time, "time", lambda: pytest.fail("a wall clock judges nobody"))
+    """Measure by the observer's own clock alone, from the first look at this holding."""
+    monkeypatch.setattr(time, "time", lambda: pytest.fail("the wall clock does not count"))
     monkeypatch.setattr(time, "monotonic", lambda: pytest.fail("the caller has the clock"))
     patience = Patience()
     for now, observation in looks:
@@ -228,7 +228,7 @@ def test_patience_forgets_what_is_gone() -> None:
 
 
 def test_an_overdue_holder_keeps_its_lock(track: Path, start: StartPeer) -> None:
-    """It is reported; nobody takes it away, and its own gate is open."""
+    """Report it and take nothing away: its own gate is open."""
     peer, patience = start(track), Patience()
     peer.does("lock = FolderLock(folder, 0.0)")
     peer.holds()

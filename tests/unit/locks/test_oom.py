@@ -11,7 +11,7 @@ from audiobatchd.locks import oom
 
 
 def count(path: Path, number: int) -> None:
-    """What the kernel has in memory.events by now."""
+    """Write what the kernel has in memory.events by now."""
     path.write_text(f"low 0\nhigh 3\nmax 70\noom 9\noom_kill {number}\noom_group_kill 5\n")
 
 

@@ -1,4 +1,4 @@
-"""Which lock files are ours, which of them are of the dead, and what happens while they are removed."""
+"""The reaper: lock files that are ours, those of the dead among them, and what happens while they are removed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from support.lock_rig import (
 
 
 def old(path: Path) -> Path:
-    """Let it be nobody's just made file."""
+    """Let the file look as if it was made long ago."""
     os.utime(path, (0, 0))
     return path
 
@@ -49,7 +49,7 @@ def make_track(folder: Path) -> Path:
 
 
 def reaped(directory: Path, terms: Terms | None = None) -> dict[str, str]:
-    """What was removed: names of lock files, and why or why not."""
+    """Reap, and return the names of lock files with the reason for their removal, or against it."""
     found = {}
     for removal in reap(os.fspath(directory), terms or Terms()):
         found[os.path.basename(removal.path)] = f"failed: {removal.failure}" if removal.failure else removal.reason
@@ -65,7 +65,7 @@ def listed(directory: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Case:
-    """A `.lock` file that nobody holds; `reason` is empty where it is not ours, and stays as it is."""
+    """A `.lock` file that is not held; `reason` is empty where it is not ours, and stays as it is."""
 
     name: str
     content: bytes
@@ -118,7 +118,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("beside", "goes"), [("", True), ("folder", False), ("track", True)])
-def test_one_of_us_that_died_before_it_could_sign_has_left_a_mark(tmp_path: Path, beside: str, goes: bool) -> None:
+def test_lock_of_ours_that_died_unsigned_is_marked(tmp_path: Path, beside: str, goes: bool) -> None:
     lock = tmp_path / "Track.lock"
     lock.touch()
     lock.chmod(0o1664)
@@ -348,7 +348,7 @@ def test_a_file_that_is_replaced_while_it_is_taken_is_left_alone(track: Path, mo
 
 
 @pytest.mark.parametrize("terms", [Terms(), Terms(free=True)], ids=["removed", "removed by an operator's word"])
-def test_a_file_that_was_removed_by_hand_meanwhile_is_not_taken_for_the_new_one(
+def test_file_removed_by_hand_is_not_taken_for_the_new_one(
     track: Path, monkeypatch: pytest.MonkeyPatch, terms: Terms
 ) -> None:
     observation, take = seen_dead(track), kernel.take
@@ -504,7 +504,7 @@ def test_the_caretaker_looks_after_directories(
     peer.does("lock.release(); lock.acquire()")
     assert look(62.0) == {}
     assert look(123.0) != {}
-    assert left[0] == {"a/Dead", "b/Dead"}, "whoever held them died at work"
+    assert left[0] == {"a/Dead", "b/Dead"}, "their holders died at work"
     own.add(peer.pid)
     peer.kill()
     assert look(124.0) == {}

@@ -1,4 +1,4 @@
-"""One file over HTTP, from a server that does what servers do on bad days."""
+"""Downloads over HTTP, from a server that does what servers do on bad days."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from audiobatchd.disk.boot import boot_id
 from audiobatchd.errors import ModelError, UsageError
 from audiobatchd.models.download import Terms, Wanted, check_base, download
 from audiobatchd.models.graph_file import check_of
-from audiobatchd.models.part import boot
 from support.model_server import METADATA, Request, Script, Server, graph, serving
 
 ROOT = os.geteuid() == 0
@@ -32,7 +32,7 @@ def digest(body: bytes) -> str:
 
 
 def nothing() -> None:
-    """What is called before a wait."""
+    """Do nothing before a wait."""
 
 
 class Fetch:
@@ -65,7 +65,7 @@ def fetch(tmp_path: Path) -> Fetch:
 
 
 def one_after_the_other(*scripts: Script) -> Script:
-    """Each request is answered by the next script, the last one for ever."""
+    """Answer each request by the next script, the last one for ever."""
     left = list(scripts)
 
     def script(request: Request) -> None:
@@ -159,7 +159,7 @@ def test_a_broken_connection_is_taken_up_where_it_broke(fetch: Fetch) -> None:
     assert fetch.left == ["tiny.pb"]
 
 
-def test_what_keeps_breaking_is_given_up_and_the_next_call_goes_on(fetch: Fetch) -> None:
+def test_download_that_keeps_breaking_goes_on_next_call(fetch: Fetch) -> None:
     with serving(one_after_the_other(*[good(cut=1000)] * 3, good())) as server:
         with pytest.raises(ModelError, match="the connection broke 3 times; the 3,000 bytes that came are kept"):
             fetch(server)
@@ -181,7 +181,7 @@ def test_a_broken_chunk_is_taken_up(fetch: Fetch) -> None:
     assert fetch.target.read_bytes() == BODY
 
 
-def test_a_server_that_stalls_is_given_up_and_the_next_call_goes_on(fetch: Fetch) -> None:
+def test_download_that_stalls_goes_on_next_call(fetch: Fetch) -> None:
     over = threading.Event()
 
     def stalling(request: Request) -> None:
@@ -227,7 +227,7 @@ def test_what_a_server_cannot_vouch_for_starts_over(fetch: Fetch, tag: str) -> N
     assert fetch.target.read_bytes() == BODY
 
 
-def test_the_time_of_the_last_change_vouches_where_there_is_no_tag(fetch: Fetch) -> None:
+def test_last_modified_vouches_where_there_is_no_tag(fetch: Fetch) -> None:
     changed = "Tue, 31 Mar 2020 10:00:00 GMT"
 
     def rest(request: Request) -> None:
@@ -317,8 +317,8 @@ def test_a_part_of_unknown_origin_starts_over(fetch: Fetch, memo: bytes) -> None
     assert fetch.target.read_bytes() == BODY
 
 
-def test_a_part_from_before_a_reboot_or_of_another_address_starts_over(fetch: Fetch) -> None:
-    for changed in (boot(), "/some/tiny.pb"):
+def test_part_of_another_boot_or_address_starts_over(fetch: Fetch) -> None:
+    for changed in (boot_id(), "/some/tiny.pb"):
         left_by_an_earlier_call(fetch)
         memo = fetch.directory / "tiny.pb.part.origin"
         memo.write_text(memo.read_text().replace(changed, "another"))
@@ -339,7 +339,7 @@ download(wanted, Terms(), lambda size, total: print(size, flush=True), lambda: p
 
 
 def fetching(server: Server, fetch: Fetch) -> subprocess.Popen[str]:
-    """Another process that fetches the same file; it prints the bytes that have come."""
+    """Start another process that fetches the same file; it prints the bytes that have come."""
     command = [sys.executable, "-c", KILLED, f"{server.base}/some/tiny.pb", str(fetch.target)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
@@ -354,7 +354,7 @@ def said(process: subprocess.Popen[str], text: str) -> None:
 
 
 def held_back(over: threading.Event) -> Script:
-    """Most of the body, and the rest when the event comes."""
+    """Send most of the body, and the rest when the event comes."""
 
     def script(request: Request) -> None:
         request.send(BODY[:CUT], length=len(BODY), ETag='"one"')
@@ -586,7 +586,7 @@ def test_something_else_in_place_of_the_part_is_told(fetch: Fetch, make: Callabl
         fetch(server)
 
 
-def test_nothing_is_written_through_a_link_in_place_of_the_origin(fetch: Fetch) -> None:
+def test_link_in_place_of_the_origin_is_not_written_through(fetch: Fetch) -> None:
     precious = fetch.directory.parent / "precious"
     precious.write_text("precious")
     (fetch.directory / "tiny.pb.part.origin").symlink_to(precious)

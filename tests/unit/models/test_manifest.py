@@ -1,4 +1,4 @@
-"""What is known of the published models."""
+"""The manifest of the published models."""
 
 from __future__ import annotations
 
@@ -43,4 +43,4 @@ def test_a_head_comes_after_its_backbone_and_nothing_twice() -> None:
 
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(KeyError):
-        with_needed(["nobody-1"])
+        with_needed(["unknown-1"])

@@ -40,7 +40,7 @@ def put(directory: Path, name: str, body: bytes = BODY, metadata: bytes = METADA
 
 @pytest.fixture
 def published(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The manifest gives the digest of BODY for the backbone: nobody has its real graph here."""
+    """The manifest gives the digest of BODY for the backbone: its real graph is not here."""
     monkeypatch.setitem(manifest.BY_NAME, KNOWN, replace(BY_NAME[KNOWN], sha256=digest(BODY)))
 
 
@@ -166,7 +166,7 @@ def test_a_trusted_digest_need_be_neither_published_nor_pinned(tmp_path: Path, p
 
 def test_a_trusted_model_is_neither_fetched_again_nor_pinned(tmp_path: Path, published: None) -> None:
     files = put(tmp_path, KNOWN, OTHER)
-    source = Source("http://127.0.0.1:9/nobody", Terms(timeout=1, tries=1))
+    source = Source("http://127.0.0.1:9/nothing", Terms(timeout=1, tries=1))
     done = intake.fetch(BY_NAME[KNOWN], source, tmp_path, (tmp_path,), QUIET, [digest(OTHER)])
     assert done == (Intake.THERE, files)
     assert not files.pins.exists()

@@ -24,10 +24,10 @@ import msgspec
 from msgspec import Struct
 
 from audiobatchd.disk import bounded
+from audiobatchd.disk.boot import boot_id
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.locks import kernel
 from audiobatchd.locks.folder_lock import age_of
-from audiobatchd.locks.lock_file import boot_id
 from audiobatchd.vocabulary.names import shown
 
 LOCK = ".audiobatch-trial.lock"

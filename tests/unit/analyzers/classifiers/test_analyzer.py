@@ -134,7 +134,7 @@ def test_two_heads_are_two_analyzers(tmp_path: Path) -> None:
         assert feature.source
 
 
-def test_the_mix_is_read_in_mono_at_the_model_s_rate_and_stems_are_not(tmp_path: Path) -> None:
+def test_only_the_mix_is_read_in_mono_at_the_models_rate(tmp_path: Path) -> None:
     for each in loaded(write_default_models(tmp_path)).values():
         assert each.views(FULL_MIX) == (View(RATE, mono=True),)
         for role in STEMS:
@@ -158,7 +158,7 @@ def direct(graph: Path, samples: Samples, algorithm: str, output: str) -> Sample
     return np.asarray(run(samples), dtype=np.float32)
 
 
-def test_the_values_are_the_means_of_what_essentia_gives_by_itself(tmp_path: Path) -> None:
+def test_values_are_the_means_of_essentias_own(tmp_path: Path) -> None:
     write_default_models(tmp_path)
     audio = song(seed=3, seconds=20.0)
     samples = audio.view(View(RATE, mono=True))
@@ -246,11 +246,11 @@ def test_a_family_of_which_a_file_is_lacking_is_passed_over(tmp_path: Path, lack
     assert made_danceability(tmp_path).models.keys() == {WHOLE}
 
 
-def test_a_family_whose_files_are_there_and_wrong_is_not_passed_over(tmp_path: Path) -> None:
+def test_family_with_wrong_files_is_not_passed_over(tmp_path: Path) -> None:
     write_default_models(tmp_path)
     write_model(tmp_path, WHOLE, "musicnn", DANCEABILITY)
     (tmp_path / f"{HEAD}.pb").write_bytes(b"")
-    # Else the same dataset would have other values here than on another machine, and nobody would be told.
+    # Else the same dataset would have other values here than on another machine, without a word.
     assert f"cannot use the model {tmp_path / HEAD}.pb" in refusal(made(tmp_path)["danceability"])
 
 
@@ -296,7 +296,7 @@ def test_a_head_takes_the_backbone_that_its_metadata_names(tmp_path: Path) -> No
     )
 
 
-def test_a_backbone_of_another_width_than_the_head_takes_is_refused(tmp_path: Path) -> None:
+def test_backbone_of_another_width_than_its_head_is_refused(tmp_path: Path) -> None:
     write_default_models(tmp_path)
     graph = write_model(tmp_path, HEAD, "head", DANCEABILITY, width=128)
     said = refusal(made(tmp_path)["danceability"])
@@ -493,7 +493,7 @@ def test_without_a_model_the_reason_says_what_to_fetch(tmp_path: Path) -> None:
         assert each.models == {}
 
 
-def test_without_its_backbone_the_reason_says_that_one_is_to_be_fetched(tmp_path: Path) -> None:
+def test_missing_backbone_is_named_as_to_be_fetched(tmp_path: Path) -> None:
     graph = write_model(tmp_path, HEAD, "head", DANCEABILITY)
     said = refusal(made(tmp_path)["danceability"])
     assert said == f"the model {graph} takes what {BACKBONE} gives: audiobatchctl models fetch {BACKBONE}"
@@ -524,12 +524,12 @@ DAMAGE: Mapping[str, Callable[[Path], object]] = {
     "a git-lfs pointer": lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"),
     "a directory": directory,
 }
-"""Of a graph or of metadata."""
+"""Damage to a graph or to metadata."""
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("name", [f"{HEAD}.pb", f"{HEAD}.json", f"{BACKBONE}.pb", f"{BACKBONE}.json"])
-def test_a_damaged_file_is_named_and_the_other_head_serves_if_it_can(tmp_path: Path, name: str, damage: str) -> None:
+def test_damaged_file_is_named_and_the_other_head_serves(tmp_path: Path, name: str, damage: str) -> None:
     write_default_models(tmp_path)
     DAMAGE[damage](tmp_path / name)
     analyzers = made(tmp_path)
@@ -540,7 +540,7 @@ def test_a_damaged_file_is_named_and_the_other_head_serves_if_it_can(tmp_path: P
         analyzers["atonality"].load()
 
 
-@pytest.mark.skipif(not ROOT, reason="becoming somebody else takes root")
+@pytest.mark.skipif(not ROOT, reason="becoming another user takes root")
 @pytest.mark.parametrize("name", [f"{HEAD}.pb", f"{HEAD}.json", f"{BACKBONE}.pb", f"{BACKBONE}.json", ""])
 def test_what_may_not_be_read_is_named(name: str) -> None:
     library.standard()
@@ -658,7 +658,7 @@ def digest(path: Path) -> str:
     return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 
-def test_the_digests_are_of_the_graphs_that_serve_and_of_no_others(tmp_path: Path) -> None:
+def test_digests_are_those_of_the_serving_graphs(tmp_path: Path) -> None:
     write_default_models(tmp_path)
     write_model(tmp_path, WHOLE, "musicnn", DANCEABILITY)
     found = {name: each.models for name, each in loaded(tmp_path).items()}
@@ -668,7 +668,7 @@ def test_the_digests_are_of_the_graphs_that_serve_and_of_no_others(tmp_path: Pat
     }
 
 
-def test_a_backbone_replaced_between_two_loads_is_told_as_it_was_loaded(tmp_path: Path) -> None:
+def test_replaced_backbone_is_told_as_it_was_loaded(tmp_path: Path) -> None:
     write_default_models(tmp_path)
     first, second = made(tmp_path).values()
     first.load()
@@ -706,7 +706,7 @@ def test_a_worker_offers_what_loads(tmp_path: Path) -> None:
     assert list(found.analyzers) == ["danceability"]
 
 
-def test_a_backbone_of_another_digest_makes_its_heads_unavailable(tmp_path: Path) -> None:
+def test_backbone_of_another_digest_makes_heads_unavailable(tmp_path: Path) -> None:
     backbone = write_default_models(tmp_path) / f"{BACKBONE}.pb"
     trusted = digest(backbone).removeprefix("sha256:")
     found = bench(tmp_path, trusted=[])

@@ -83,7 +83,7 @@ def test_what_is_no_regular_file_is_refused_by_name(tmp_path: Path, suffix: str,
     assert str(caught.value) == f"cannot use the model {path}: it is no regular file"
 
 
-@pytest.mark.skipif(not ROOT, reason="becoming somebody else takes root")
+@pytest.mark.skipif(not ROOT, reason="becoming another user takes root")
 def test_a_closed_directory_has_no_models_and_is_told_of() -> None:
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
@@ -103,7 +103,7 @@ def test_a_closed_directory_has_no_models_and_is_told_of() -> None:
 # The graph's digest
 
 
-def test_the_digest_is_of_the_file_that_is_opened_whatever_takes_its_place(tmp_path: Path) -> None:
+def test_digest_is_of_the_opened_file_when_it_is_replaced(tmp_path: Path) -> None:
     graph = write_model(tmp_path, NAME, "musicnn")
     before = graph.read_bytes()
     found = model_files.find(NAME, (tmp_path,))
@@ -244,7 +244,7 @@ def test_any_object_at_all_is_understood_or_refused(content: object) -> None:
 
 
 def refusals(content: dict[str, Any]) -> set[bool]:
-    """Of all that can be asked of this metadata: whether what is refused is refused by the graph's name."""
+    """Ask all that can be asked of this metadata; gives whether what is refused is refused by the graph's name."""
     files = told(content)
     asked: tuple[Callable[[], object], ...] = (
         lambda: files.rate,

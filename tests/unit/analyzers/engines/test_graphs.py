@@ -101,7 +101,7 @@ def test_a_head_s_rows_are_what_essentia_gives_by_itself(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("purpose", [PREDICTIONS, EMBEDDINGS])
-def test_a_graph_that_takes_64_patches_at_a_time_or_1_gives_the_same_rows(tmp_path: Path, purpose: str) -> None:
+def test_graph_of_64_patches_or_1_gives_the_same_rows(tmp_path: Path, purpose: str) -> None:
     samples = sound(70 * RATE)
     many = load(write_model(tmp_path, EFFNET_BACKBONE, "effnet", seed=3), purpose)(samples)
     one = load(write_model(tmp_path, "discogs-effnet-bs1-1", "effnet", seed=3, batch=1), purpose)(samples)
@@ -118,7 +118,7 @@ def test_the_same_audio_gives_the_same_bits_again(tmp_path: Path, kind: Kind) ->
     assert graph(sound(5 * RATE)).tobytes() == first
 
 
-def test_samples_are_only_read_and_may_lie_in_memory_as_they_like(tmp_path: Path) -> None:
+def test_samples_of_any_memory_layout_are_only_read(tmp_path: Path) -> None:
     graph, head = load(write_model(tmp_path, NAME, "musicnn")), load(write_model(tmp_path, "head", "head"))
     samples, given = sound(4 * RATE), embeddings(5)
     expected = graph(samples.copy()).tobytes(), head(given.copy()).tobytes()
@@ -250,7 +250,7 @@ def test_a_graph_that_is_not_what_its_metadata_says_is_refused(tmp_path: Path, w
 
 
 @pytest.mark.parametrize("width", [1, 199, 201, 1280])
-def test_a_head_of_another_width_than_its_metadata_says_is_refused(tmp_path: Path, width: int) -> None:
+def test_head_of_another_width_than_its_metadata_is_refused(tmp_path: Path, width: int) -> None:
     graph = write_model(tmp_path, NAME, "head")
     graph.with_suffix(".json").write_text(json.dumps(metadata(NAME, "head", ["a", "b"], width=width)))
     assert "Error running the Tensorflow session" in refusal(graph)
@@ -263,7 +263,7 @@ def test_a_graph_whose_numbers_are_not_finite_is_refused(tmp_path: Path, number:
 
 
 @pytest.mark.parametrize("kind", ["musicnn", "vggish", "effnet"])
-def test_numbers_that_are_not_finite_are_an_error_whenever_they_come(tmp_path: Path, kind: Kind) -> None:
+def test_output_that_is_not_finite_is_always_an_error(tmp_path: Path, kind: Kind) -> None:
     graph = load(write_model(tmp_path, NAME, kind))
     with pytest.raises(ValueError, match=f"the model {NAME} gives numbers that are not finite"):
         graph(sound(4 * RATE) * np.float32(1e30))

@@ -18,7 +18,7 @@ def noise(count: int, seed: int = 1) -> NDArray[np.float32]:
 
 
 def filtered(sections: NDArray[np.float64], samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """All of `samples`, a chunk at a time."""
+    """Filter all of `samples`, a chunk at a time."""
     by_blocks = BlockFilter(sections)
     chunks = (samples[start : start + CHUNK] for start in range(0, len(samples), CHUNK))
     return np.concatenate([by_blocks(chunk)[: len(chunk)].copy() for chunk in chunks])

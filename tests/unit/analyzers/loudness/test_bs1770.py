@@ -25,7 +25,7 @@ RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96
 EBU_RATES = (44100, 48000, 96000)
 STEREO = (1.0, 1.0)
 FIVE = ("FL", "FR", "FC", "SL", "SR")
-"""In the order in which pyloudnorm takes channels."""
+"""Channels in the order in which pyloudnorm takes them."""
 
 Segments = Sequence[tuple[float, float]]
 """Seconds and dBFS, one after the other."""

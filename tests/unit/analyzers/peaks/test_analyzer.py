@@ -146,7 +146,7 @@ def test_tech_3341_cases_20_to_23(offset: int, rate: int, channels: int, place: 
         pytest.param(3, -0.47, id="23"),
     ],
 )
-def test_the_same_transient_at_twice_the_rate_is_read_as_low_as_bs_1770_allows(offset: int, dbtp: float) -> None:
+def test_transient_at_twice_the_rate_reads_within_bs_1770(offset: int, dbtp: float) -> None:
     # For 96 kHz BS.1770-4 has twofold oversampling suffice: the peak of 24 kHz may fall between its instants, and is
     # read 0.07 dB lower than Tech 3341 would have it. At 48 kHz that is a tone of 12 kHz.
     level, _ = values(alone(transient(96000)[offset::4]), 96000)
@@ -248,7 +248,7 @@ def test_a_true_peak_is_never_below_the_sample_peak(samples: list[float], rate: 
 
 @pytest.mark.parametrize("place", [0, 1, 4999, 5000, 9999])
 @pytest.mark.parametrize("value", [0.123456, -0.123456, 1.0, -1.0, 5.0, -5.0, 1e-30])
-def test_a_sample_peak_is_exact_wherever_it_lies_and_whatever_its_sign(value: float, place: int) -> None:
+def test_sample_peak_is_exact_at_any_place_and_sign(value: float, place: int) -> None:
     samples = np.full((10000, 2), np.float32(value) / 2)
     samples[place, 1] = value
     assert sample_peak(samples) == abs(float(np.float32(value)))

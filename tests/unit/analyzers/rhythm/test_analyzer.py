@@ -62,7 +62,7 @@ def analyzer(**options: object) -> RhythmAnalyzer:
 
 @cache
 def loaded(method: str = MULTIFEATURE, fold: tuple[float, float] | None = None) -> RhythmAnalyzer:
-    """One that writes the grid of beats too."""
+    """Load an analyzer that writes the grid of beats too."""
     made = analyzer(method=method, beats_grid=True, **({} if fold is None else {"fold": list(fold)}))
     made.load()
     return made
@@ -80,7 +80,7 @@ def grid(found: Measurement) -> list[float]:
 
 
 def defined(found: Measurement) -> float:
-    """Whether there is one tempo: a number, since readers of the guide's ecosystem pass over true and false."""
+    """Return the number that tells whether there is one tempo: many readers of records pass over true and false."""
     value = found.values[IS_DEFINED]
     assert type(value) is int
     return value
@@ -102,7 +102,7 @@ def clicks(bpm: float, seconds: float = 24.0, rate: int = 44100, jitter: float =
 
 
 def clicks_at(times: Iterable[float], seconds: float) -> Samples:
-    """One click at each of these times, in one channel."""
+    """Place one click at each of these times, in one channel."""
     click, samples = clicks(60.0, 0.5)[4410:5292], silence(seconds)
     for time in times:
         start = round(time * 44100)
@@ -222,7 +222,7 @@ def test_beats_fall_on_the_clicks(bpm: float, method: str) -> None:
 @needs_essentia
 @pytest.mark.parametrize("span", [(60.0, 120.0), (80.0, 160.0), (100.0, 200.0), (150.0, 400.0), (20.0, 41.0)], ids=str)
 @pytest.mark.parametrize("method", METHODS)
-def test_folding_brings_tempos_into_the_span_and_changes_nothing_else(method: str, span: tuple[float, float]) -> None:
+def test_fold_brings_tempos_into_the_span_and_no_more(method: str, span: tuple[float, float]) -> None:
     for bpm in (60, 174):
         plain, brought = metronome(bpm, method), loaded(method, span).analyze(audio(clicks(bpm)))
         low, high = span
@@ -267,7 +267,7 @@ def test_confidence_is_multifeature_s_alone(bpm: float) -> None:
 def answered(
     method: str, bpm: float, beats: list[float], confidence: float, samples: Samples | None = None
 ) -> Measurement:
-    """What is measured of a metronome of 120 BPM, or of these samples, where the extractor answers so."""
+    """Measure a metronome of 120 BPM, or these samples, where the extractor answers so."""
     made = analyzer(method=method, beats_grid=True)
     made._extract = lambda samples: (bpm, np.array(beats, np.float32), confidence, None, None)
     return made.analyze(audio(clicks(120, 12.0) if samples is None else samples))
@@ -346,9 +346,7 @@ def test_without_four_beats_there_is_no_tempo(bpm: float, beats: list[float], me
     ("bpm", "beats", "confidence"),
     [(math.nan, STEADY, 1.0), (math.inf, STEADY, 1.0), (120.0, [0.5, math.nan], 1.0), (120.0, STEADY, math.nan)],
 )
-def test_an_answer_that_is_not_finite_is_an_error_of_the_analyzer(
-    bpm: float, beats: list[float], confidence: float
-) -> None:
+def test_answer_that_is_not_finite_is_an_analyzer_error(bpm: float, beats: list[float], confidence: float) -> None:
     with pytest.raises(ValueError, match=r"^RhythmExtractor2013 gave (nan|inf|120\.0) BPM, \d beats with confidence "):
         answered(MULTIFEATURE, bpm, beats, confidence)
 
@@ -458,7 +456,7 @@ def test_everything_promised_is_there_and_in_its_bounds(kind: str, method: str) 
 
 
 @needs_essentia
-def test_multifeature_is_not_certain_of_a_tempo_in_half_a_minute_of_noise() -> None:
+def test_multifeature_is_uncertain_of_a_tempo_in_noise() -> None:
     # 0.2 to 0.5, whatever the noise. In 12 s of it Essentia has a confidence of 1.2 to 1.7.
     found = loaded().analyze(audio(noise(30.0, -20.0)))
     assert float(found.values[CONFIDENCE]) < 0.8
@@ -585,7 +583,7 @@ def test_the_samples_are_only_read() -> None:
 
 @needs_essentia
 @pytest.mark.parametrize("method", METHODS)
-def test_measured_twice_and_in_another_order_it_is_bit_for_bit_the_same(method: str) -> None:
+def test_second_measurement_in_another_order_is_identical(method: str) -> None:
     tracks = {"music": music(8.0, seed=3), "clicks": clicks(100, 8.0), "noise": noise(8.0, -20.0)}
     used = analyzer(method=method, beats_grid=True)
     used.load()
@@ -612,7 +610,7 @@ for method in ("degara", "multifeature"):
 
 
 @needs_essentia
-def test_another_process_that_has_measured_others_before_measures_the_same() -> None:
+def test_another_process_measures_bit_for_bit_the_same() -> None:
     command = [sys.executable, "-c", _IN_ANOTHER_PROCESS, json.dumps([path for path in sys.path if path]), __file__]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=100)
     theirs = [json.loads(line) for line in done.stdout.splitlines()]
@@ -672,9 +670,7 @@ def test_steadiness(beats: list[float], expected: float) -> None:
 
 @given(st.lists(st.floats(0.001, 10.0), min_size=2, max_size=40), st.floats(0.01, 100.0), st.floats(0, 1000))
 @settings(max_examples=200, deadline=None, derandomize=True)
-def test_steadiness_lies_in_0_to_1_and_knows_neither_tempo_nor_start(
-    intervals: list[float], tempo: float, start: float
-) -> None:
+def test_steadiness_is_0_to_1_whatever_tempo_and_start(intervals: list[float], tempo: float, start: float) -> None:
     beats = np.cumsum([0.0, *intervals])
     value = steadiness(beats)
     assert 0.0 <= value <= 1.0
@@ -763,7 +759,7 @@ def _without_essentia(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_without_essentia")
 @pytest.mark.parametrize("method", METHODS)
-def test_without_essentia_it_is_unavailable_and_still_tells_what_it_offers(method: str) -> None:
+def test_without_essentia_rhythm_still_tells_its_offer(method: str) -> None:
     made = analyzer(method=method)
     for _ in range(2):
         with pytest.raises(AnalyzerUnavailableError, match=r"^cannot import essentia: ") as caught:

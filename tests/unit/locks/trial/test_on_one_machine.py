@@ -1,4 +1,4 @@
-"""What the locks of a file system are worth: alone, with a partner on the same machine, and with one that dies."""
+"""Trials of a file system's locks: alone, with a partner on the same machine, and with one that dies."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Partner:
         assert any(line.startswith(start) for line in self.process.stdout)
 
     def found(self) -> list[Outcome]:
-        """What it found."""
+        """Return what it found."""
         output, _ = self.process.communicate(timeout=TIMEOUT)
         assert self.process.returncode == 0
         return [Outcome(detail, ok=ok) for detail, ok in json.loads(output.splitlines()[-1])]
@@ -204,7 +204,7 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert left_in(tmp_path) == []
 
 
-def test_what_a_second_process_cannot_lock_is_told_as_if_it_were_ours(tmp_path: Path) -> None:
+def test_lock_error_of_the_second_process_is_told_as_ours(tmp_path: Path) -> None:
     with on_one_machine._OtherProcess("lock", str(tmp_path / "no" / "lock")) as other, pytest.raises(FileNotFoundError):
         other.answer()
 
@@ -253,7 +253,7 @@ def test_a_dataset_that_is_a_file(tmp_path: Path) -> None:
 def test_a_dataset_that_cannot_be_written_to(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     command = [sys.executable, "-c", PARTNER, str(tmp_path), "m", "this machine", ""]
-    # root without its capabilities is bound by the mode like anybody else.
+    # root without its capabilities is bound by the mode like any user.
     prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
     done = subprocess.run([*prefix, *command], capture_output=True, text=True, timeout=TIMEOUT, check=False)
     tmp_path.chmod(0o755)
@@ -364,7 +364,7 @@ class ImpatientTime:
 
 @dataclass(frozen=True)
 class Death:
-    """Where the partner dies, and what is found. As holder it is "a", as challenger "z"."""
+    """Moment at which the partner dies, and what is found. As holder it is "a", as challenger "z"."""
 
     host: str
     end: str
