@@ -65,7 +65,7 @@ def test_a_folder_is_measured_and_saved(tmp_path: Path, config: Path) -> None:
         (["fifo.flac"], 1, "fifo.flac: is a FIFO"),
     ],
 )
-def test_what_cannot_be_measured_is_said(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+def test_unmeasurable_files_are_told(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
     write_audio(tmp_path / "song.flac", tone(1), 44100)
     (tmp_path / "empty.flac").touch()
     os.mkfifo(tmp_path / "fifo.flac")
@@ -157,7 +157,7 @@ def test_a_record_of_the_version_before_gets_the_new_meanings(tmp_path: Path) ->
     assert run("audiobatchd", "--config", config, "--once", dataset, "--dry-run")[1].startswith("Folders to Process: 0")
 
 
-def test_the_same_bits_by_one_worker_and_by_eight(tmp_path: Path) -> None:
+def test_one_worker_and_eight_give_the_same_bits(tmp_path: Path) -> None:
     models = write_default_models(tmp_path / "models")
     told = []
     for workers in (1, 8):

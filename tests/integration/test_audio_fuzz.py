@@ -74,7 +74,7 @@ def test_numbers_of_the_same_sound_are_right_and_no_others(judge: Judge, files: 
     assert judge.judge(same, Found("folder-failed", f"full_mix.{kind}: is odd", values=MEASURED)).faults
 
 
-def test_damage_that_nobody_can_notice_is_told(judge: Judge, files: Mapping[str, bytes]) -> None:
+def test_damage_that_no_decoder_can_notice_is_told(judge: Judge, files: Mapping[str, bytes]) -> None:
     spoilt = made("wav", files["wav"][:-4000] + bytes(4000))
     judgement = judge.judge(spoilt, Found("folder-done", values=MEASURED))
     assert (judgement.verdict, judgement.faults) == (Verdict.UNNOTICED, [])
@@ -99,7 +99,7 @@ def test_numbers_of_damage_that_is_noticed_are_faults(
     assert re.match(fault, judgement.faults[0]), judgement
 
 
-def test_what_has_no_number_says_why(judge: Judge, files: Mapping[str, bytes]) -> None:
+def test_mutant_without_a_number_says_why(judge: Judge, files: Mapping[str, bytes]) -> None:
     spoilt = made("wav", b"")
     found = Found("folder-failed", "full_mix.wav: is empty")
     assert (found.fate, judge.judge(spoilt, found).faults) == (Fate.REFUSED, [])
@@ -140,7 +140,7 @@ def test_a_number_out_of_its_bounds_is_a_fault(value: float) -> None:
         ("Traceback (most recent call last):", ["the log says: Traceback", "0: "]),
     ],
 )
-def test_what_the_log_may_not_say_is_told(tmp_path: Path, line: str, troubles: list[str]) -> None:
+def test_forbidden_log_line_is_told(tmp_path: Path, line: str, troubles: list[str]) -> None:
     told = read_log(f"{line}\n", {"0": Found()})
     assert len(told) == len(troubles)
     assert all(said.startswith(wanted) for said, wanted in zip(told, troubles, strict=True)), told

@@ -276,7 +276,7 @@ def test_status_warns_of_what_is_not_measured(troubles: dict[str, tuple[str, str
     assert "Stems only: it has stems but no full mix" in warnings
 
 
-def test_nobody_s_data_is_damaged(troubles: dict[str, tuple[str, str]], dataset: Path) -> None:
+def test_foreign_data_is_left_as_it_is(troubles: dict[str, tuple[str, str]], dataset: Path) -> None:
     assert (dataset / "record not JSON" / "record not JSON.INFO").read_text() == "{'lufs': 1}"
     assert (dataset / "record a list" / "record a list.INFO").read_text() == "[1, 2]"
     assert (dataset / "record read-only" / "record read-only.INFO").read_text() == '{"mine": 1}'
@@ -364,7 +364,7 @@ def test_a_full_disk_blocks_until_there_is_room(tmp_path: Path) -> None:
         ("FULL_MIX.FLAC", "flac"),
     ],
 )
-def test_what_can_be_decoded_is_taken_under_its_other_names(tmp_path: Path, name: str, made_as: str) -> None:
+def test_decodable_files_are_taken_under_other_names(tmp_path: Path, name: str, made_as: str) -> None:
     usual = tmp_path / "dataset" / "Usual"
     usual.mkdir(parents=True)
     write_audio(usual / f"full_mix.{made_as}", tone(4), 44100)

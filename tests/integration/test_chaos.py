@@ -37,7 +37,7 @@ ANEW = "Track.INFO: measured a second time: loudness of full_mix"
 
 
 @pytest.mark.timeout(900)
-def test_all_comes_right_again_and_nothing_is_done_twice() -> None:
+def test_chaos_ends_well_with_nothing_done_twice() -> None:
     done = subprocess.run(
         [sys.executable, TESTS / "stress" / "chaos.py", "--seconds", "90", "--seed", "20", "--folders", "300"],
         capture_output=True,
@@ -87,7 +87,7 @@ def publish(witness: Witness, folder: Path, digest: str, when: str = "1", others
     witness.drain()
 
 
-def test_what_is_new_may_be_published(folder: Path, witness: Witness) -> None:
+def test_new_fingerprint_may_be_published(folder: Path, witness: Witness) -> None:
     publish(witness, folder, "a")
     witness.cause(folder)
     publish(witness, folder, "b")
@@ -100,27 +100,27 @@ def test_what_is_new_may_be_published(folder: Path, witness: Witness) -> None:
 
 
 @pytest.mark.parametrize("when", ["1", "2"], ids=["written twice", "measured twice"])
-def test_nothing_is_published_twice(folder: Path, witness: Witness, when: str) -> None:
+def test_second_publish_of_a_fingerprint_is_a_fault(folder: Path, witness: Witness, when: str) -> None:
     publish(witness, folder, "a")
     publish(witness, folder, "a", when)
     assert ("Track", ONCE_MORE) in witness.faults
     assert list(witness.too_many()) == [("Track", "2 publishes of Track.INFO by 1 causes")]
 
 
-def test_nothing_old_comes_back(folder: Path, witness: Witness) -> None:
+def test_return_of_an_old_fingerprint_is_a_fault(folder: Path, witness: Witness) -> None:
     for digest in ("a", "b", "a"):
         witness.cause(folder)
         publish(witness, folder, digest)
     assert witness.faults == [("Track", OLD)]
 
 
-def test_what_stays_is_not_measured_anew(folder: Path, witness: Witness) -> None:
+def test_second_measurement_of_a_site_is_a_fault(folder: Path, witness: Witness) -> None:
     publish(witness, folder, "a")
     publish(witness, folder, "a", "2", others=("drums",))
     assert witness.faults == [("Track", ANEW)]
 
 
-def test_what_another_tool_writes_is_its_own(folder: Path, witness: Witness) -> None:
+def test_keys_of_another_tool_are_no_fault(folder: Path, witness: Witness) -> None:
     publish(witness, folder, "a")
     with witness.rewriting() as own:
         temporary = folder / "other"

@@ -79,7 +79,7 @@ def test_check_leaves_out_the_locked(dataset: Path) -> None:
     assert out.splitlines()[5:] == ["New stem", "Spoiled", "Untouched"]
 
 
-def test_missing_names_features_of_anybody_s(dataset: Path) -> None:
+def test_missing_names_features_of_any_tool(dataset: Path) -> None:
     (dataset / "Done 2" / "Done 2.INFO").write_text('{"brightness": 0.5, "lufs": null}')
     code, out, _ = run("audiobatchctl", "missing", dataset, "--features", "brightness", "lufs")
     assert code == 1
@@ -100,14 +100,14 @@ def test_missing_by_the_analyzers_tells_stale_from_missing(dataset: Path) -> Non
     assert run("audiobatchctl", "missing", dataset / "Done 1")[:2] == (0, "Nothing is missing.\n")
 
 
-def test_what_only_its_time_tells_from_before_is_not_stale(dataset: Path) -> None:
+def test_file_of_another_time_alone_is_not_stale(dataset: Path) -> None:
     for path in (dataset / "Done 1").glob("full_mix.*"):
         os.utime(path, ns=(1, 1))
     assert run("audiobatchctl", "missing", dataset / "Done 1")[:2] == (0, "Nothing is missing.\n")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to give that up")
-def test_what_cannot_be_read_is_not_complete(dataset: Path, tmp_path: Path) -> None:
+def test_unreadable_folder_is_not_complete(dataset: Path, tmp_path: Path) -> None:
     (dataset / "Artist").mkdir(mode=0)
     command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", str(PROGRAMS / "audiobatchctl")]
     done = subprocess.run(
@@ -203,7 +203,7 @@ def test_the_daemon_removes_the_locks_of_the_dead_by_itself(dataset: Path, tmp_p
         eventually(lambda: daemon.log().count("lock-removed") == 3, what=daemon.log)
 
 
-def test_what_the_locks_are_worth(dataset: Path) -> None:
+def test_locks_of_a_file_system_are_tried(dataset: Path) -> None:
     code, out, _ = run("audiobatchctl", "locks", "test", dataset, "--wait", 0.1)
     assert code == 0
     assert "[ ok] second process" in out

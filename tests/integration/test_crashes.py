@@ -515,7 +515,7 @@ def strike_the_waiting(stage: Stage) -> None:
 
 
 @parametrized(BOOT)
-def test_while_it_loads(jobless: Stage, hung: Stage, moment: str, name: str, then: Then) -> None:
+def test_fault_of_a_loading_worker(jobless: Stage, hung: Stage, moment: str, name: str, then: Then) -> None:
     stage = hung if name in HANGS else jobless
     pid = eventually(lambda: stage.met_by(moment, name))
     if then.what in ("nothing", "unavailable"):
@@ -527,14 +527,14 @@ def test_while_it_loads(jobless: Stage, hung: Stage, moment: str, name: str, the
         eventually(lambda: [then.why in line for line in stage.told("worker-cannot-start")].count(True) == 1)
 
 
-def test_those_that_hung_are_started_again(hung: Stage) -> None:
+def test_hung_workers_are_started_again(hung: Stage) -> None:
     hung.all_idle(len(HANGS))
     assert len(hung.told("worker-cannot-start")) == 1, "one reason, told once"
     assert hung.daemon.stop() == 0
 
 
 @parametrized(IDLE)
-def test_while_it_waits(jobless: Stage, moment: str, name: str, then: Then) -> None:
+def test_fault_of_a_waiting_worker(jobless: Stage, moment: str, name: str, then: Then) -> None:
     slot = WAITING.index((name, then))
     died = [line for line in jobless.told("worker-died") if line.startswith(f"worker-died worker={slot} ")]
     pid = jobless.met_by(moment, name)
@@ -547,7 +547,7 @@ def test_while_it_waits(jobless: Stage, moment: str, name: str, then: Then) -> N
         assert (pid in [each.pid for each in jobless.workers()]) == (then.what == "nothing")
 
 
-def test_nothing_is_left_of_what_befell_the_jobless(jobless: Stage) -> None:
+def test_faults_without_a_job_leave_nothing(jobless: Stage) -> None:
     assert jobless.daemon.states() == {"complete": len(jobless.songs)}
     assert_nothing_is_left(jobless, len(jobless.workers()))
 
@@ -579,7 +579,7 @@ def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @parametrized(JOB, PUBLISHING)
-def test_in_a_job(working: Stage, moment: str, name: str, then: Then) -> None:
+def test_fault_in_a_job(working: Stage, moment: str, name: str, then: Then) -> None:
     song = f"{moment} {name}"
     assert working.met_by(moment, name)
     if then.what == "nothing":
@@ -607,7 +607,7 @@ def test_folder_that_always_kills_is_given_up_with_evidence(working: Stage) -> N
     assert report.reason in line
 
 
-def test_nothing_is_left_of_what_befell_the_working(working: Stage) -> None:
+def test_faults_in_a_job_leave_nothing(working: Stage) -> None:
     assert set(working.analyzed()) == set(working.songs)
     assert_nothing_is_left(working, WORKERS)
 

@@ -178,7 +178,7 @@ def test_a_root_that_hangs_at_the_start_holds_up_no_other(ground: Ground, tmp_pa
         completes(running, ground.remote, 1)
 
 
-def test_one_pass_says_that_a_disk_does_not_answer(ground: Ground) -> None:
+def test_pass_says_that_a_disk_does_not_answer(ground: Ground) -> None:
     make_track(ground.mount.behind / "Far", seconds=0.5, stems=())
     ground.mount.hang()
     code, _, told = once(ground.remote)

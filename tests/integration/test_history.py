@@ -35,7 +35,7 @@ def explained(daemon: Service, folder: Path) -> dict[str, object]:
     return dict(json.loads(ctl(daemon, "explain", folder, "--json")[1]))
 
 
-def test_what_a_complete_folder_is_without_is_explained(tmp_path: Path) -> None:
+def test_complete_folders_missing_features_are_explained(tmp_path: Path) -> None:
     root = tmp_path / "dataset"
     for name in ("Opposite", "Effects"):
         (root / name).mkdir(parents=True)

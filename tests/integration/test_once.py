@@ -64,7 +64,7 @@ def test_a_pass_that_finds_no_track_ends_with_3(tmp_path: Path, options: tuple[s
     assert leftovers(root) == []
 
 
-def test_what_a_pass_leaves_out_is_told_beside_what_it_measures(dataset: Path) -> None:
+def test_pass_tells_what_it_leaves_out_and_measures(dataset: Path) -> None:
     (dataset / "D").mkdir()
     (dataset / "D" / "d.flac").touch()
     code, out, err = once(dataset)
@@ -88,7 +88,7 @@ def test_only_what_changed_is_measured_again(dataset: Path) -> None:
     assert {role for role in entries if entries[role] != old[role]} == {"drums"}
 
 
-def test_the_same_bytes_at_another_time_cost_no_rewrite(dataset: Path) -> None:
+def test_same_bytes_at_another_time_cost_no_rewrite(dataset: Path) -> None:
     once(dataset)
     folder = dataset / "A - One"
     record = folder / "A - One.INFO"

@@ -182,7 +182,7 @@ def test_restart_measures_nothing_and_remembers_failures(tmp_path: Path, root: P
         assert daemon.log().count("folder-failed") == 1
 
 
-def test_somebody_else_s_lock_is_respected(tmp_path: Path, root: Path, track: Path) -> None:
+def test_lock_of_another_process_is_respected(tmp_path: Path, root: Path, track: Path) -> None:
     gate = tmp_path / "gate"
     env = install_gate(gate)
     shutil.copytree(track, root / "Track")
@@ -314,7 +314,7 @@ def test_an_analyzer_that_cannot_load_here_holds_nothing_up(tmp_path: Path, root
     assert "absent" not in record_of(root / "Track")["_audiobatch"]["analyzers"]
 
 
-def test_one_daemon_per_state_directory_and_per_socket(tmp_path: Path, root: Path) -> None:
+def test_second_daemon_for_a_state_or_socket_is_refused(tmp_path: Path, root: Path) -> None:
     config = configuration(tmp_path / "c.toml", root)
     with service(tmp_path / "d", config) as daemon:
         daemon.says("dataset-active")
@@ -361,7 +361,7 @@ def test_several_datasets_and_the_answers_of_the_client(tmp_path: Path, root: Pa
         assert (code, "no daemon" in err) == (3, True)
 
 
-def test_what_systemd_is_told(tmp_path: Path, root: Path, track: Path) -> None:
+def test_systemd_is_told_the_state(tmp_path: Path, root: Path, track: Path) -> None:
     shutil.copytree(track, root / "Track")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(tmp_path / "notify"))

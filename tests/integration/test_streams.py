@@ -326,7 +326,7 @@ def test_under_nohup_a_closed_terminal_ends_nothing(tmp_path: Path, track: Path)
         assert terminal.end() == 0
 
 
-def test_without_a_terminal_a_hang_up_reloads(tmp_path: Path, track: Path) -> None:
+def test_hang_up_reloads_where_there_is_no_terminal(tmp_path: Path, track: Path) -> None:
     with service(tmp_path / "d", configuration(tmp_path / "c.toml", track.parent, settle=0.0)) as daemon:
         daemon.becomes(complete=1)
         daemon.process.send_signal(signal.SIGHUP)

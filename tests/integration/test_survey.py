@@ -78,7 +78,7 @@ def kinds(told: list[dict[str, object]]) -> dict[object, tuple[object, object]]:
     return {each["kind"]: (each["count"], each["example"]) for each in told}
 
 
-def test_nothing_found_never_looks_like_success(tmp_path: Path) -> None:
+def test_empty_dataset_does_not_look_like_success(tmp_path: Path) -> None:
     root, empty = tmp_path / "dataset", tmp_path / "empty"
     write_near_misses(root)
     empty.mkdir()
@@ -111,7 +111,7 @@ def test_nothing_found_never_looks_like_success(tmp_path: Path) -> None:
             assert daemon.stop() == 0
 
 
-def test_what_is_passed_over_is_counted_as_it_comes_and_goes(tmp_path: Path, track: Path) -> None:
+def test_folders_passed_over_are_counted_as_they_come_and_go(tmp_path: Path, track: Path) -> None:
     root = tmp_path / "dataset"
     shutil.copytree(track, root / "Song")
     config = configuration(tmp_path / "c.toml", root, settle=0.0, rescan=1.0)
@@ -139,7 +139,7 @@ def test_what_is_passed_over_is_counted_as_it_comes_and_goes(tmp_path: Path, tra
         assert daemon.stop() == 0
 
 
-def test_a_folder_that_somebody_wants_goes_first(tmp_path: Path, track: Path) -> None:
+def test_folder_that_was_asked_for_goes_first(tmp_path: Path, track: Path) -> None:
     root = tmp_path / "dataset"
     for number in range(12):
         shutil.copytree(track, root / f"{number:02d}")

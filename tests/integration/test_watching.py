@@ -194,7 +194,7 @@ def test_without_watches_walks_find_all_and_status_tells(room: Room) -> None:
 
 
 @pytest.mark.timeout(LONG)
-def test_when_there_is_room_again_the_remark_goes(room: Room) -> None:
+def test_remark_goes_when_there_is_room_for_watches(room: Room) -> None:
     for number in range(80):
         track(room.root / f"Artist {number:02d}" / "Track", 0.5)
     with room.daemon(rescan=1.0) as daemon:
@@ -293,7 +293,7 @@ def test_two_folders_change_places(room: Room) -> None:
     assert max(room.seen().values()) <= 3  # as Three, too, where the service was quicker
 
 
-def test_what_is_complete_can_be_removed(room: Room) -> None:
+def test_complete_folder_can_be_removed(room: Room) -> None:
     """`rm -r` may take the record first: a new one would be in its way."""
     track(room.root / "Stays", 0.5)
     for number in range(20):

@@ -32,7 +32,7 @@ DROP = ("stale", ".ONSETS")
 ENTRIES = {"loudness": {"full_mix": Entry(fingerprint=Fingerprint("full_mix.flac", 0, 1, "blake2b:00"), version=1)}}
 
 _PR_SET_PDEATHSIG, _PR_SET_PTRACER = 1, 0x59616D61
-_ANYBODY = ctypes.c_ulong(-1)
+_ANY_PROCESS = ctypes.c_ulong(-1)
 _LIMIT = 4096
 
 
@@ -80,7 +80,7 @@ def _publish(publish: Callable[[str], None], folder: str, message: mmap.mmap, *,
         if stop:
             prctl = ctypes.CDLL(None).prctl
             prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # one that is stopped would wait for ever
-            prctl(_PR_SET_PTRACER, _ANYBODY, 0, 0, 0)  # where only a parent may trace
+            prctl(_PR_SET_PTRACER, _ANY_PROCESS, 0, 0, 0)  # where only a parent may trace
             os.kill(os.getpid(), signal.SIGSTOP)
         publish(folder)
         code = DONE

@@ -13,7 +13,7 @@ def test_root_and_members_of_the_group_may_ask(unit: Unit) -> None:
         assert f"{MUSIC}  active" in answer.out
 
 
-def test_nobody_else_may(unit: Unit) -> None:
+def test_other_users_may_not(unit: Unit) -> None:
     unit.begin(MUSIC)
     answer = unit.machine.run("audiobatchctl", "status", user="otto", check=False)
     assert answer.code != 0

@@ -21,7 +21,7 @@ def fresh(machine: Machine, _people: None) -> Unit:
     return unit
 
 
-def test_it_runs_and_waits_for_a_dataset(fresh: Unit) -> None:
+def test_fresh_service_waits_for_a_dataset(fresh: Unit) -> None:
     machine = fresh.machine
     shown = machine.run("systemctl", "status", "audiobatchd").out
     assert "active (running)" in shown
@@ -31,7 +31,7 @@ def test_it_runs_and_waits_for_a_dataset(fresh: Unit) -> None:
     assert fresh.show("UnitFileState") == "enabled"
 
 
-def test_it_has_a_user_that_nobody_can_be(fresh: Unit) -> None:
+def test_its_user_cannot_log_in(fresh: Unit) -> None:
     account = fresh.machine.run("getent", "passwd", "audiobatch").out.strip().split(":")
     group = fresh.machine.run("getent", "group", "audiobatch").out.split(":")
     assert int(account[2]) < 1000

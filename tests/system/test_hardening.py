@@ -72,7 +72,7 @@ def test_a_dataset_in_a_home_is_all_that_it_sees_of_homes(unit: Unit) -> None:
     assert unit.machine.run("ls", f"/proc/{unit.show('MainPID')}/root/home").out.split() == ["mia"]
 
 
-def test_it_cannot_write_elsewhere(unit: Unit) -> None:
+def test_service_cannot_write_elsewhere(unit: Unit) -> None:
     unit.begin(MUSIC)
     unit.machine.run("install", "-d", "-g", "audiobatch", "-m", "2775", "/srv/other")
     # Not even root could, where the service is.

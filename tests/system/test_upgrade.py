@@ -29,7 +29,7 @@ def write_newer(package: Path, target: Path) -> None:
         subprocess.run(["ar", "rcS", target, *members], check=True)
 
 
-def test_it_drains_and_the_new_one_goes_on(unit: Unit) -> None:
+def test_upgrade_drains_and_the_new_service_goes_on(unit: Unit) -> None:
     write_newer(unit.machine.path(PACKAGE), unit.machine.path(NEWER))
     unit.begin(MUSIC, analyzers=["loudness", "rhythm"])
     folders = unit.backfill(16, track="song")
@@ -48,7 +48,7 @@ def test_it_drains_and_the_new_one_goes_on(unit: Unit) -> None:
     assert unit.leftovers() == []
 
 
-def test_what_was_stopped_an_upgrade_does_not_start(unit: Unit) -> None:
+def test_upgrade_does_not_start_a_stopped_service(unit: Unit) -> None:
     unit.begin(MUSIC)
     unit.machine.run("systemctl", "stop", "audiobatchd")
     unit.machine.run("apt-get", "-qq", "-y", "install", "--allow-downgrades", PACKAGE, timeout=300)

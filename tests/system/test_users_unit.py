@@ -37,7 +37,7 @@ def desk(unit: Unit) -> Iterator[Desk]:
     unit.machine.run("loginctl", "disable-linger", "otto")
 
 
-def test_somebodys_own_service_works_on_a_dataset_in_their_home(unit: Unit, desk: Desk) -> None:
+def test_users_own_service_works_in_their_home(unit: Unit, desk: Desk) -> None:
     desk.run("install", "-d", MUSIC)
     said = desk.run("audiobatchctl", "setup", "--user", MUSIC).out
     assert f"/home/otto/.config/audiobatchd/audiobatchd.toml: added the dataset {MUSIC}" in said

@@ -58,7 +58,7 @@ def test_a_package_has_one_version_in_all_lists() -> None:
     assert all(pins(path.name).items() <= everything.items() for path in LISTS)
 
 
-def test_nothing_is_installed_from_anywhere_but_the_lock() -> None:
+def test_all_that_is_installed_stands_in_the_lock() -> None:
     """`pip install` of what no list names would give each day's newest; what is newest is asked for in one place."""
     installing = re.compile(r"pip\b[^\n|&]*\binstall\b[^\n]*")
     for script in (ROOT / "dev", ROOT / "packaging/make-environment", ROOT / "tests/powercut/guest.py"):

@@ -156,7 +156,7 @@ def test_streamed_wav_goes_on_behind_the_largest_size(sparse: Callable[..., Path
     [(4 * GIB + 6, b""), (4 * GIB - 44, b""), (64 << 20, b"junk"), (0, b"\xff" * 5000)],
     ids=["more than wraps", "less than wraps", "zeros and junk", "junk"],
 )
-def test_what_follows_a_healthy_wav_costs_nothing(
+def test_bytes_behind_a_healthy_wav_cost_nothing(
     sparse: Callable[..., Path],
     opened: Opened,
     monkeypatch: pytest.MonkeyPatch,

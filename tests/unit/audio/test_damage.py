@@ -493,7 +493,7 @@ def test_mp3_counted_by_a_vbri_header(tmp_path: Path, decoded: Decoded, healthy:
 
 @pytest.mark.parametrize("kind", ["mp3 uncounted", "aac"])
 @pytest.mark.parametrize("junk", [bytes(3), b"\x55" * 10])
-def test_frames_that_nobody_counted_but_for_a_hole(
+def test_hole_between_uncounted_frames_is_noticed(
     tmp_path: Path, decoded: Decoded, healthy: Healthy, kind: str, junk: bytes
 ) -> None:
     """FFmpeg steps over it in silence, and over a frame with it."""
@@ -509,7 +509,7 @@ def test_frames_that_nobody_counted_but_for_a_hole(
 
 
 @pytest.mark.parametrize("kind", ["mp3 uncounted", "aac"])
-def test_frames_that_nobody_counted_and_a_cut_between_them(
+def test_cut_between_uncounted_frames_is_not_noticed(
     tmp_path: Path, decoded: Decoded, healthy: Healthy, kind: str
 ) -> None:
     """The one cut that cannot be noticed; it is measured without a part of a frame."""
@@ -523,7 +523,7 @@ def test_frames_that_nobody_counted_and_a_cut_between_them(
 
 @pytest.mark.parametrize("kind", ["mp3", "mp3 uncounted", "aac"])
 @pytest.mark.parametrize("before", [bytes(100), b"junk" * 25, b"\xff\xfb" * 50], ids=["zeros", "junk", "like a header"])
-def test_what_stands_before_the_frames_hides_no_cut(
+def test_bytes_before_the_frames_hide_no_cut(
     tmp_path: Path, decoded: Decoded, healthy: Healthy, kind: str, before: bytes
 ) -> None:
     path, whole = tmp_path / "a.bin", before + healthy(kind)
@@ -646,7 +646,7 @@ def test_aiff_that_counts_otherwise(tmp_path: Path, decoded: Decoded, healthy: H
 
 
 @pytest.mark.parametrize("kind", ["m4a", "aac"])
-def test_a_gain_that_nobody_has_encoded(tmp_path: Path, decoded: Decoded, healthy: Healthy, kind: str) -> None:
+def test_gain_beyond_any_encoder_is_damage(tmp_path: Path, decoded: Decoded, healthy: Healthy, kind: str) -> None:
     """Make AAC 80 dB louder by one flipped bit, which its decoder does not notice."""
     whole, path = healthy(kind), tmp_path / "a.bin"
     path.write_bytes(whole)

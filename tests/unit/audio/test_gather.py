@@ -65,7 +65,7 @@ def test_a_header_that_lies_takes_no_memory() -> None:
 
 
 @pytest.mark.parametrize(("bits", "kind", "sample_format"), [(16, np.int16, "s16"), (32, np.int32, "s32")])
-def test_what_was_decoded_is_given_as_it_was(bits: int, kind: type[np.generic], sample_format: str) -> None:
+def test_raw_samples_are_given_as_decoded(bits: int, kind: type[np.generic], sample_format: str) -> None:
     """Give samples for the MD5 of FLAC: interleaved, and not yet rounded."""
     values = np.random.default_rng(8).integers(-(1 << bits - 1), 1 << bits - 1, (2, 50)).astype(kind)
     gatherer = Gatherer(sample_format, 2, 100)

@@ -337,7 +337,9 @@ def test_ffmpeg_is_asked_for_the_duration_of_mp4_alone(
         ({"frames": 1000, "rate": 0.0}, 8000, 0, 0, 1 << 40),
     ],
 )
-def test_how_far_a_promise_is_kept(promise: Mapping[str, Any], rate: int, first: int, least: int, most: int) -> None:
+def test_promise_is_kept_within_its_bounds(
+    promise: Mapping[str, Any], rate: int, first: int, least: int, most: int
+) -> None:
     given = Promise("x", Literally(b""), **promise)
     given.check(least, rate, first)
     given.check(most, rate, first)
@@ -440,7 +442,7 @@ def counting(frames_: int | None = None, octets: int | None = None, trimmed: tup
     ],
     ids=["LAME", "no LAME", "frames", "bytes", "nothing", "VBRI", "mono", "MPEG 2", "MPEG 2 mono", "music", "short"],
 )
-def test_what_a_first_frame_counts(frame: bytes, count: mp3.Count | None) -> None:
+def test_first_frame_is_read_as_a_count(frame: bytes, count: mp3.Count | None) -> None:
     assert mp3.info_count(frame) == count
 
 
@@ -568,7 +570,7 @@ def test_a_walk_that_was_given_up_goes_on(content: bytes, samples: int, monkeypa
     ],
     ids=["one frame", "junk", "half a header", "nothing", "far behind"],
 )
-def test_one_frame_is_an_accident_and_the_search_has_an_end(content: bytes, is_: str) -> None:
+def test_single_frame_is_an_accident_and_the_search_ends(content: bytes, is_: str) -> None:
     with pytest.raises(DamagedFileError, match=f"^is {is_}$"):
         promised(Literally(content))
 

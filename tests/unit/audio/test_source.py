@@ -24,7 +24,7 @@ Opened = Callable[[Path], SourceFile]
 Healthy = Callable[[str], bytes]
 
 ROOT = os.geteuid() == 0
-NOBODY = 65534
+OTHER_USER = 65534
 
 
 def descriptors() -> int:
@@ -69,7 +69,7 @@ NO_FILES: Mapping[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("what", NO_FILES)
-def test_what_is_no_regular_file_is_said_and_not_opened(tmp_path: Path, opened: Opened, what: str) -> None:
+def test_file_that_is_not_regular_is_told_and_not_opened(tmp_path: Path, opened: Opened, what: str) -> None:
     make, message = NO_FILES[what]
     make(tmp_path / "full_mix.wav")
     before = descriptors()
@@ -95,7 +95,7 @@ def test_no_such_name_is_no_damage(tmp_path: Path, opened: Opened) -> None:
 def without_privileges() -> Iterator[None]:
     """Become a user who may not read everything; an ordinary user stays what he is."""
     if ROOT:
-        os.seteuid(NOBODY)
+        os.seteuid(OTHER_USER)
     try:
         yield
     finally:
@@ -216,7 +216,7 @@ def test_both_the_open_file_and_its_name_are_looked_at(
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.EACCES])
-def test_what_cannot_be_told_is_raised(
+def test_unchanged_raises_where_it_cannot_tell(
     tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     path = tmp_path / "full_mix.wav"
@@ -260,7 +260,7 @@ def test_the_digest_is_that_of_all_bytes(tmp_path: Path, opened: Opened, size: i
     assert digest(opened(path)) == plain(content[:size])
 
 
-def test_what_comes_in_pieces_is_put_together(tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_in_pieces_is_put_together(tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file system may give less than it was asked for."""
     path, content = tmp_path / "full_mix.wav", bytes(range(251)) * 100
     path.write_bytes(content)

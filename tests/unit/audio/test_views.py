@@ -70,7 +70,7 @@ def test_no_view_can_be_written_to(channels: int, view: View) -> None:
         samples[:] = 0
 
 
-def test_it_is_what_analyzers_are_promised() -> None:
+def test_decoded_fulfils_the_audio_protocol() -> None:
     track: Audio = audio(music(0.5, 48000, seed=1, channels=6), 48000)
     assert (track.role, track.rate, track.channels, track.duration) == (FULL_MIX, 48000, PLACES[6], 0.5)
 
@@ -119,7 +119,7 @@ def test_powers_tell_of_each_channel_what_mono_lacks() -> None:
     assert track.powers == pytest.approx((0.125, 0.125, 0.0), rel=1e-3)
 
 
-def test_powers_that_nobody_took_are_gone_with_the_samples() -> None:
+def test_powers_not_taken_are_gone_with_the_samples() -> None:
     track = audio(tone(1.0, channels=1))
     track.turn([MONO_16], [])
     with pytest.raises(LookupError):
@@ -290,7 +290,7 @@ def test_own_rate_may_be_declared_by_number_or_none() -> None:
     assert track.view(MONO) is track.view(MONO_44)
 
 
-def test_who_declares_nothing_reads_nothing() -> None:
+def test_analyzer_without_views_reads_nothing() -> None:
     track = audio(music(0.5, seed=12))
     track.turn([], [NATIVE])
     with pytest.raises(LookupError):
@@ -317,7 +317,7 @@ def test_native_samples_are_freed_after_their_last_reader(declared: list[View]) 
     [([NATIVE], []), ([MONO], [NATIVE]), ([MONO], [View(44100)]), ([], [MONO_16, NATIVE])],
     ids=str,
 )
-def test_the_native_samples_are_kept_while_somebody_reads_them(declared: list[View], later: list[View]) -> None:
+def test_native_samples_are_kept_for_later_readers(declared: list[View], later: list[View]) -> None:
     track = audio(music(0.5, seed=13))
     native = native_of(track)
     track.turn(declared, later)
@@ -335,7 +335,7 @@ def test_mono_view_of_one_channel_keeps_native_samples() -> None:
     assert native() is None
 
 
-def test_what_is_derived_is_made_before_the_native_samples_go() -> None:
+def test_derived_views_are_made_before_native_samples_go() -> None:
     samples = music(0.5, 48000, seed=14)
     track, untouched = audio(samples, 48000), audio(samples, 48000)
     native = native_of(track)
@@ -348,7 +348,7 @@ def test_what_is_derived_is_made_before_the_native_samples_go() -> None:
 
 
 @pytest.mark.parametrize("channels", PLACES)
-def test_what_mono_is_left_for_is_made_of_it_when_its_turn_comes(channels: int) -> None:
+def test_view_made_of_mono_is_made_at_its_turn(channels: int) -> None:
     samples = music(0.5, 48000, seed=14, channels=channels)
     track, untouched = audio(samples, 48000), audio(samples, 48000)
     track.turn([MONO], [MONO_16])
@@ -366,7 +366,7 @@ SCHEDULES = st.lists(
 
 @given(SCHEDULES, st.sampled_from((1, 2, 6)))
 @settings(max_examples=100, deadline=None, derandomize=True)
-def test_whoever_declares_what_in_whatever_order_reads_it(schedule: list[list[View]], channels: int) -> None:
+def test_declared_views_are_read_in_any_order(schedule: list[list[View]], channels: int) -> None:
     samples = np.random.default_rng(channels).uniform(-1, 1, (3000, channels)).astype(np.float32)
     track, untouched = audio(samples, 48000), audio(samples, 48000)
     native = native_of(track)
@@ -407,7 +407,7 @@ def test_a_view_is_the_same_for_all_who_declare_it() -> None:
 # What is shared
 
 
-def test_what_is_shared_is_made_once_per_key_and_outlives_turns() -> None:
+def test_shared_value_is_made_once_per_key_and_outlives_turns() -> None:
     track = audio(music(0.5, seed=16))
     made: list[str] = []
 
@@ -422,7 +422,7 @@ def test_what_is_shared_is_made_once_per_key_and_outlives_turns() -> None:
     assert made == ["first", "other"]
 
 
-def test_nothing_can_be_shared_too() -> None:
+def test_none_can_be_shared() -> None:
     track = audio(music(0.5, seed=16))
     made: list[None] = []
     for _ in range(3):
@@ -430,7 +430,7 @@ def test_nothing_can_be_shared_too() -> None:
     assert made == [None]
 
 
-def test_what_could_not_be_made_is_tried_again() -> None:
+def test_shared_value_that_failed_is_tried_again() -> None:
     track = audio(music(0.5, seed=16))
 
     def fail() -> str:

@@ -133,7 +133,9 @@ def test_a_spoiled_record_is_neither_read_nor_written(song: Path, content: bytes
     ],
     ids=["directory", "dangling link", "FIFO"],
 )
-def test_what_is_no_file_is_neither_read_nor_written(song: Path, make: Callable[[Path], None], message: str) -> None:
+def test_record_that_is_no_file_is_neither_read_nor_written(
+    song: Path, make: Callable[[Path], None], message: str
+) -> None:
     make(record_in(song))
     untouched = Untouched(song)
     with pytest.raises(RecordError, match=message):
@@ -336,9 +338,7 @@ REFUSED: Mapping[str, object] = {
 
 @pytest.mark.parametrize("value", REFUSED.values(), ids=REFUSED.keys())
 @pytest.mark.parametrize("existing", [None, b'{"lufs": -14.2}'], ids=["first", "existing"])
-def test_what_json_cannot_hold_is_refused_and_nothing_written(
-    song: Path, value: object, existing: bytes | None
-) -> None:
+def test_value_beyond_json_is_refused_and_not_written(song: Path, value: object, existing: bytes | None) -> None:
     if existing is not None:
         record_in(song).write_bytes(existing)
     untouched = Untouched(song)
@@ -373,7 +373,7 @@ def test_keys_that_are_refused(song: Path, key: str, message: str) -> None:
     [(0o644, 0o644), (0o640, 0o640), (0o600, 0o600), (0o660, 0o640), (0o755, 0o644), (0o444, 0o644)],
     ids=oct,
 )
-def test_who_may_read_the_mix_may_read_the_numbers(song: Path, mix: int, first: int) -> None:
+def test_record_may_be_read_by_readers_of_the_mix(song: Path, mix: int, first: int) -> None:
     (song / "full_mix.flac").chmod(mix)
     save_to_info(song, {"key": "C"})
     assert stat.S_IMODE(record_in(song).stat().st_mode) == first
@@ -429,7 +429,7 @@ def test_a_folder_is_one_however_it_is_spelt(
 # The lock
 
 
-def test_it_is_locked_for_the_moment_and_left_clean(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_save_locks_for_a_moment_and_leaves_no_file(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
 
     def look() -> None:

@@ -49,7 +49,7 @@ def test_a_signal_whose_handler_raises_leaves_none_either(song: Path, monkeypatc
 # The end of a script
 
 
-def test_one_that_comes_then_leaves_no_other_lock(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupt_while_giving_all_back_leaves_no_lock(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = song.with_name("Other")
     other.mkdir()
     locks = [FileLock(folder) for folder in (song, other)]
@@ -76,7 +76,7 @@ def test_a_thread_keeps_what_it_has(song: Path) -> None:
     lock.release()
 
 
-def test_what_a_script_still_has_is_given_back_when_it_ends(song: Path) -> None:
+def test_lock_is_given_back_when_the_script_ends(song: Path) -> None:
     program = (
         "import os, signal, sys; from audiobatchd import FileLock; lock = FileLock(sys.argv[1]); lock.acquire();"
         "print(*os.listdir(sys.argv[2]), flush=True); signal.raise_signal(signal.SIGINT)"
@@ -91,7 +91,7 @@ def test_what_a_script_still_has_is_given_back_when_it_ends(song: Path) -> None:
 # What waits
 
 
-def test_it_comes_at_the_end_and_only_once() -> None:
+def test_interrupt_comes_at_the_end_and_only_once() -> None:
     done = []
 
     def work() -> None:
@@ -156,7 +156,7 @@ with interrupts.held_back():
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "0\n"
 
 
-def test_one_within_another_waits_for_the_end_of_both() -> None:
+def test_nested_holding_back_waits_for_the_end_of_both() -> None:
     done = []
 
     def work() -> None:
@@ -171,7 +171,7 @@ def test_one_within_another_waits_for_the_end_of_both() -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIG_IGN, signal.SIG_DFL])
-def test_what_no_python_code_handles_is_left_alone(how: signal.Handlers) -> None:
+def test_signal_without_a_python_handler_is_left_alone(how: signal.Handlers) -> None:
     signal.signal(signal.SIGINT, how)
     with interrupts.held_back():
         assert signal.getsignal(signal.SIGINT) is how

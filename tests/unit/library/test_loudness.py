@@ -37,7 +37,7 @@ def track(tmp_path: Path, _made: Path) -> Path:
     return Path(shutil.copytree(_made, tmp_path / "Track"))
 
 
-def test_it_measures_saves_and_returns_the_same(track: Path) -> None:
+def test_loudness_is_measured_saved_and_returned(track: Path) -> None:
     values = analyze_folder_loudness(track)
     assert values.keys() == {"lufs", "lra", "lufs_bass", "lra_bass"}
     assert values == pytest.approx({"lufs": -23.0, "lra": 0.0, "lufs_bass": -33.0, "lra_bass": 0.0}, abs=0.1)
@@ -76,7 +76,7 @@ def test_a_damaged_file_is_named_and_the_good_one_is_saved(track: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["Nowhere", "Empty", "Stems"])
-def test_where_there_is_no_track_there_is_nothing_to_measure(track: Path, name: str) -> None:
+def test_folder_without_a_track_has_nothing_to_measure(track: Path, name: str) -> None:
     (track.parent / "Empty").mkdir()
     (track.parent / "Stems").mkdir()
     (track / "bass.wav").rename(track.parent / "Stems" / "bass.wav")
@@ -158,7 +158,7 @@ def test_a_file_that_changes_meanwhile_is_told_as_such(track: Path, monkeypatch:
     assert features_of(track) == {}
 
 
-def test_it_is_a_function_for_a_batch(track: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_loudness_is_a_function_for_a_batch(track: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     shutil.copytree(track, track.with_name("Damaged"))
     (track.with_name("Damaged") / "full_mix.wav").write_bytes(b"")

@@ -114,7 +114,7 @@ def test_a_second_pass_goes_on_where_the_first_one_stopped(songs: list[Path], ca
     ("required", "overwrite", "done"),
     [(["lufs"], False, 2), (["lufs"], True, 3), (None, False, 3), (None, True, 3), ([], False, 0), (["lra"], False, 3)],
 )
-def test_what_is_due(songs: list[Path], required: list[str] | None, overwrite: bool, done: int) -> None:
+def test_due_folders_are_processed(songs: list[Path], required: list[str] | None, overwrite: bool, done: int) -> None:
     save_to_info(songs[1], {"lufs": -2.0})
     work = Work()
     stats = BatchProcessor(required).process_batch(songs, work, overwrite=overwrite)
@@ -159,7 +159,7 @@ class Looks(Sequence[str]):
         yield "lufs"
 
 
-def test_it_looks_again_after_it_got_the_lock(songs: list[Path], caplog: pytest.LogCaptureFixture) -> None:
+def test_folder_is_looked_at_again_under_the_lock(songs: list[Path], caplog: pytest.LogCaptureFixture) -> None:
     """Complete the folder after the first look, and before the lock is asked for."""
     song = songs[0]
     held: list[bool] = []
@@ -188,9 +188,7 @@ def test_it_looks_again_after_it_got_the_lock(songs: list[Path], caplog: pytest.
 # How a pass may end
 
 
-def test_without_skipping_errors_the_first_one_ends_the_pass(
-    songs: list[Path], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_first_error_ends_the_pass_without_skip_errors(songs: list[Path], caplog: pytest.LogCaptureFixture) -> None:
     error = DamagedFileError("full_mix.flac: is empty")
     work = Work(Two=error)
     with pytest.raises(DamagedFileError) as caught:

@@ -153,7 +153,7 @@ def test_a_good_record_warns_of_nothing(song: Path, caplog: pytest.LogCaptureFix
         ('{"lufs": -1.0}', None, False, False, True),
     ],
 )
-def test_a_locked_folder_is_nobody_else_s(
+def test_lock_counts_only_with_check_lock(
     song: Path, record: str, required: list[str] | None, overwrite: bool, check_lock: bool, expected: bool
 ) -> None:
     """Ask without the lock under one's own, for it does not matter who holds it."""
@@ -185,14 +185,14 @@ def _guide_s_of_the_dead(lock: Path) -> None:
     lock.write_text("Processing started: 2026-01-01 00:00:00\nPID: 1\nFile: Song\n")
 
 
-def _somebody_s_data(lock: Path) -> None:
+def _foreign_data(lock: Path) -> None:
     lock.write_text("[[package]]\n")
 
 
 @pytest.mark.parametrize(
-    "leave", [_nothing, Path.touch, _ours_of_the_dead, _guide_s_of_the_dead, _somebody_s_data, Path.mkdir, os.mkfifo]
+    "leave", [_nothing, Path.touch, _ours_of_the_dead, _guide_s_of_the_dead, _foreign_data, Path.mkdir, os.mkfifo]
 )
-def test_what_nobody_holds_is_no_lock(song: Path, leave: Callable[[Path], object]) -> None:
+def test_lock_file_that_is_not_held_is_no_lock(song: Path, leave: Callable[[Path], object]) -> None:
     leave(song.with_name("Song.lock"))
     assert should_process_folder(song, ["lufs"])
     assert filter_folders_to_process([song], ["lufs"])[1]["skipped_locked"] == 0

@@ -35,7 +35,7 @@ def test_a_pass_is_summed_up(capsys: pytest.CaptureFixture[str], stats: Mapping[
     assert capsys.readouterr().out == "Loudness Analysis Summary\n=========================\n" + expected
 
 
-def test_without_a_name_it_is_a_batch(capsys: pytest.CaptureFixture[str]) -> None:
+def test_summary_without_a_name_is_of_a_batch(capsys: pytest.CaptureFixture[str]) -> None:
     print_batch_summary(STATS)
     assert capsys.readouterr().out.splitlines()[:2] == ["Batch Summary", "============="]
 

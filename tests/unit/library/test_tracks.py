@@ -52,7 +52,7 @@ def test_folders_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
         ("crops of mine/full_mix.flac", True),
     ],
 )
-def test_what_is_a_track_and_what_is_not_entered(tmp_path: Path, name: str, is_track: bool) -> None:
+def test_tracks_are_found_and_ignored_folders_not_entered(tmp_path: Path, name: str, is_track: bool) -> None:
     make(tmp_path, name)
     assert find_organized_folders(tmp_path) == ([(tmp_path / name).parent] if is_track else [])
 
@@ -114,7 +114,7 @@ def test_names_outside_utf_8_are_found_and_lead_to_their_files(tmp_path: Path) -
         (("full_mix.flac/inner.txt", "full_mix.mp3"), "full_mix.mp3"),
     ],
 )
-def test_of_two_mixes_the_better_format_counts(tmp_path: Path, names: tuple[str, ...], best: str | None) -> None:
+def test_better_format_of_two_mixes_counts(tmp_path: Path, names: tuple[str, ...], best: str | None) -> None:
     make(tmp_path, *names)
     assert get_full_mix(tmp_path) == (None if best is None else tmp_path / best)
     assert get_full_mix(str(tmp_path)) == get_full_mix(tmp_path)

@@ -123,7 +123,7 @@ def test_a_file_that_goes_between_two_looks(track: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL])
-def test_without_ofd_locks_flock_alone_has_to_do(
+def test_flock_alone_serves_where_there_are_no_ofd_locks(
     track: Path, monkeypatch: pytest.MonkeyPatch, start: StartPeer, number: int
 ) -> None:
     fails(monkeypatch, fcntl, "fcntl", number)
@@ -159,7 +159,7 @@ def test_also_where_the_file_system_is_not_this_machines_alone(
     [(errno.EAGAIN, BUSY), (errno.EACCES, BUSY), (errno.EIO, "OSError"), (errno.EINTR, "InterruptedError")],
 )
 @pytest.mark.parametrize("call", ["fcntl", "flock"])
-def test_what_a_lock_may_answer(
+def test_error_of_a_lock_call_is_raised_or_busy(
     track: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, outcome: str
 ) -> None:
     fails(monkeypatch, fcntl, call, number, when=to_lock if call == "fcntl" else lambda *_: True)
@@ -307,7 +307,7 @@ def test_a_fork_while_another_thread_is_taking_the_lock(track: Path, start: Star
     assert attempt(track) == GOT, "the child that lives has nothing of it"
 
 
-def test_a_descriptor_that_somebody_closed_does_not_stop_a_fork(track: Path, start: StartPeer) -> None:
+def test_descriptor_closed_elsewhere_does_not_stop_a_fork(track: Path, start: StartPeer) -> None:
     peer, other = start(track), track.with_name("Other")
     other.mkdir()
     assert peer.does("unused = os.pipe()") is None

@@ -34,7 +34,7 @@ def while_waiting(monkeypatch: pytest.MonkeyPatch, happens: Callable[[float], ob
 
 
 @pytest.fixture(autouse=True)
-def _nobody_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_thread_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
     while_waiting(monkeypatch, lambda _: pytest.fail("it does not wait"))
 
 
@@ -123,7 +123,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("name", REFUSALS)
 @pytest.mark.parametrize("wait", [False, True])
-def test_what_stands_in_the_way_is_raised(tmp_path: Path, name: str, wait: bool) -> None:
+def test_obstacle_to_acquiring_is_raised(tmp_path: Path, name: str, wait: bool) -> None:
     refusal = REFUSALS[name]
     folder = tmp_path / "Song"
     folder.mkdir()
@@ -166,7 +166,7 @@ def test_an_old_lock_that_is_held_is_never_taken_away(track: Path, start: StartP
 
 
 @pytest.mark.parametrize("left", [holder(started=0.0), guides_text(Path("Track"), os.getpid())], ids=["ours", "guide"])
-def test_what_the_dead_left_holds_up_nobody(track: Path, left: bytes) -> None:
+def test_lock_of_the_dead_is_taken_over(track: Path, left: bytes) -> None:
     lock_path(track).write_bytes(left)
     with FileLock(track, timeout=1e9) as lock:
         assert lock.acquired
@@ -275,7 +275,7 @@ def in_threads(*bodies: Callable[[], object]) -> list[object]:
     return answers
 
 
-def test_of_many_threads_with_a_lock_each_one_gets_it(track: Path) -> None:
+def test_one_of_many_threads_gets_the_lock(track: Path) -> None:
     for _ in range(20):
         locks = [FileLock(track) for _ in range(8)]
         answers = in_threads(*(lock.acquire for lock in locks))
@@ -312,7 +312,7 @@ def test_threads_that_share_one(track: Path) -> None:
         assert attempt(track) == GOT
 
 
-def test_one_thread_at_a_time_gives_it_back(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_release_is_guarded_by_the_threads_mutex(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Close the descriptor once: at a second time it may be another file's."""
     lock, give_back = FileLock(track), folder_lock.give_back
     guarded = []

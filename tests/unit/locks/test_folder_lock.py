@@ -279,7 +279,7 @@ LEFT = [
 
 
 @pytest.mark.parametrize("left", LEFT, ids=lambda left: left.name)
-def test_what_nobody_holds_is_taken_over_at_once(
+def test_file_that_is_not_held_is_taken_over_at_once(
     left: Left, track: Path, monkeypatch: pytest.MonkeyPatch, start: StartPeer
 ) -> None:
     monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("a PID proves nothing"))
@@ -433,7 +433,7 @@ def test_removal_by_hand_leaves_the_next_holders_lock(track: Path, start: StartP
 
 
 @pytest.mark.parametrize("make", [Path.touch, lambda path: path.write_text("[[package]]\n"), Path.mkdir])
-def test_what_somebody_put_in_place_of_a_held_lock_stays(track: Path, make: Callable[[Path], object]) -> None:
+def test_file_put_in_place_of_a_held_lock_stays(track: Path, make: Callable[[Path], object]) -> None:
     lock = held(track)
     replace(lock_path(track), make)
     before = lock_path(track).lstat()
@@ -500,7 +500,7 @@ def test_file_that_is_no_lock_is_not_opened_for_writing(
     assert everything_in(track.parent) == before
 
 
-def test_what_is_half_written_is_held(track: Path, start: StartPeer) -> None:
+def test_half_written_lock_is_held(track: Path, start: StartPeer) -> None:
     peer = start(track)
     peer.does("make()")
     peer.does("sign()")
@@ -514,7 +514,7 @@ def test_what_is_half_written_is_held(track: Path, start: StartPeer) -> None:
 
 
 @pytest.mark.parametrize(("written", "outcome"), [(holder(), GOT), (b"", GOT), (b"x", "PermissionError")])
-def test_what_is_whole_at_the_second_look(
+def test_content_that_is_whole_at_the_second_look_counts(
     track: Path, monkeypatch: pytest.MonkeyPatch, written: bytes, outcome: str
 ) -> None:
     """Take it over: the process that was writing it has gone since."""
@@ -564,7 +564,7 @@ def test_a_file_that_becomes_data_under_our_hands_is_left_alone(track: Path, mon
         (lambda folder: folder.symlink_to(folder.name), "OSError"),
     ],
 )
-def test_what_is_no_folder_has_no_lock(tmp_path: Path, make: Callable[[Path], object], error: str) -> None:
+def test_path_of_no_folder_has_no_lock(tmp_path: Path, make: Callable[[Path], object], error: str) -> None:
     folder = tmp_path / "Track"
     make(folder)
     assert attempt(folder) == error
@@ -609,7 +609,7 @@ def test_a_directory_that_is_read_only(track: Path, start: StartPeer) -> None:
 
 
 @pytest.mark.skipif(ROOT and not shutil.which("setpriv"), reason="root may write anywhere")
-def test_a_lock_of_somebody_who_lets_nobody_write(track: Path, start: StartPeer) -> None:
+def test_lock_file_that_may_not_be_written_is_refused(track: Path, start: StartPeer) -> None:
     lock_path(track).write_bytes(holder())
     lock_path(track).chmod(0o400)
     peer = start(track, NO_OVERRIDE if ROOT else ())

@@ -102,7 +102,7 @@ def test_its_file_may_appear_after_the_first_look(
 
 
 @pytest.mark.parametrize(("age", "outcome"), [(0.0, BUSY), (MAKING / 2, BUSY), (MAKING * 1.1, GOT), (-60.0, GOT)])
-def test_an_empty_file_of_somebody_else_is_soon_nobodys(track: Path, age: float, outcome: str) -> None:
+def test_empty_file_of_a_script_is_soon_taken_over(track: Path, age: float, outcome: str) -> None:
     """Treat a time in the future, of a clock that was set, like any other."""
     now = time.time()
     lock_path(track).touch()
@@ -164,7 +164,7 @@ def test_the_file_that_a_script_takes_for_a_name_with_a_dot(
 @pytest.mark.parametrize(
     "make", [Path.mkdir, os.mkfifo, Path.touch, lambda path: path.write_text("x"), lambda path: path.symlink_to("n")]
 )
-def test_anything_else_under_that_name_holds_nobody_up(tmp_path: Path, make: Callable[[Path], object]) -> None:
+def test_other_file_under_the_guides_name_blocks_no_lock(tmp_path: Path, make: Callable[[Path], object]) -> None:
     folder = tmp_path / SUFFIXED
     folder.mkdir()
     make(tmp_path / "A.lock")
@@ -203,7 +203,7 @@ def test_there_we_exclude_each_other(track: Path, remote: Kind, start: StartPeer
     lock.release()
 
 
-def test_there_nobody_asks_for_flock(track: Path, remote: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flock_is_not_asked_for_on_a_network(track: Path, remote: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fcntl, "flock", lambda *_: pytest.fail("it may be this machine's alone"))
     lock_path(track).write_bytes(holder())
     assert (state_of(track), attempt(track)) == (LockState.DEAD, GOT)
@@ -259,7 +259,7 @@ def test_there_the_age_of_a_guides_lock_decides(
     lock.release()
 
 
-def test_there_a_clock_that_cannot_be_read_judges_nobody(
+def test_unreadable_clock_keeps_a_network_lock_alive(
     track: Path, remote: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock_path(track).write_bytes(guides_text(track))

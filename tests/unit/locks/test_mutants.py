@@ -71,7 +71,7 @@ class Stage:
 # The courses of events
 
 
-def somebody_locks_a_file_that_was_given_back(stage: Stage) -> None:
+def another_locks_a_file_that_was_given_back(stage: Stage) -> None:
     """Lock a file that was given back.
 
     The late process opened what the dead one left; before it locks that, another takes it over and removes it, and a
@@ -101,10 +101,10 @@ def the_same_where_names_are_cached(stage: Stage) -> None:
     """Answer the second look, as a network file system may, by what the path named a while ago."""
     stage.move_elsewhere()
     stage.patch.setattr(kernel, "names", lambda path, descriptor: True)
-    somebody_locks_a_file_that_was_given_back(stage)
+    another_locks_a_file_that_was_given_back(stage)
 
 
-def somebody_reads_a_file_that_is_held(stage: Stage) -> None:
+def a_file_that_is_held_is_read(stage: Stage) -> None:
     """Read the file in the holder's own process, as a library, a backup or the second look itself does."""
     stage.move_elsewhere()
     lock = held(stage.track)
@@ -151,7 +151,7 @@ def the_lock_is_removed_by_hand_and_given_back(stage: Stage) -> None:
     must(attempt(stage.track) == BUSY, "the other one's")
 
 
-def somebody_comes_in_the_middle_of_giving_back(stage: Stage) -> None:
+def another_comes_in_the_middle_of_giving_back(stage: Stage) -> None:
     lock, other, close_lock = held(stage.track), stage.peer(), kernel.close_lock
 
     def closing(descriptor: int) -> None:
@@ -292,8 +292,8 @@ def links_are_followed(stage: Stage) -> None:
 Step = Callable[[Stage], None]
 
 MUTANTS: list[tuple[Step, Step]] = [
-    (no_second_look, somebody_locks_a_file_that_was_given_back),
-    (posix_locks, somebody_reads_a_file_that_is_held),
+    (no_second_look, another_locks_a_file_that_was_given_back),
+    (posix_locks, a_file_that_is_held_is_read),
     (no_lock_but_the_file, a_second_thread_comes),
     (removal_on_network_file_systems, the_same_where_names_are_cached),
     (forked_children_keep_descriptors, a_holder_is_killed_whose_child_lives),
@@ -301,7 +301,7 @@ MUTANTS: list[tuple[Step, Step]] = [
     (no_gate, another_holder_signs),
     (a_gate_that_writes_before_it_reads, another_holder_signs),
     (removal_without_a_look, the_lock_is_removed_by_hand_and_given_back),
-    (removal_after_giving_back, somebody_comes_in_the_middle_of_giving_back),
+    (removal_after_giving_back, another_comes_in_the_middle_of_giving_back),
     (no_flock, a_script_of_the_guide_is_at_work),
     (no_flock, a_script_of_the_guide_cleans_up),
     (no_time_for_scripts_to_lock, a_script_of_the_guide_has_made_its_file),

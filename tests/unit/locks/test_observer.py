@@ -67,7 +67,7 @@ def test_one_look(look: Look, track: Path, start: StartPeer) -> None:
     assert is_locked(os.fspath(track)) == (look.state is ACTIVE)
 
 
-def test_what_is_told_of_a_holder(track: Path, start: StartPeer) -> None:
+def test_holder_is_told_in_words(track: Path, start: StartPeer) -> None:
     peer = start(track).holds()
     observation = observe(os.fspath(lock_path(track)))
     assert observation is not None
@@ -128,7 +128,7 @@ def test_looking_opens_for_reading_and_takes_nothing_of_ours(
     assert lock_path(track).stat() == before
 
 
-def test_whoever_takes_the_lock_during_a_look_gets_it(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_can_be_taken_during_a_look(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lock_path(track).write_bytes(holder())
     is_held, outcomes = kernel.is_held, []
 
@@ -143,14 +143,14 @@ def test_whoever_takes_the_lock_during_a_look_gets_it(track: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
-def test_what_is_no_file_is_no_lock(track: Path, make: Callable[[Path], object]) -> None:
+def test_path_of_no_file_is_no_lock(track: Path, make: Callable[[Path], object]) -> None:
     make(lock_path(track))
     assert state_of(track) is None
     assert not is_locked(os.fspath(track))
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.ESTALE, errno.EIO, errno.ELOOP])
-def test_what_cannot_be_opened(track: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_lock_that_cannot_be_opened_is_told(track: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     lock = held(track)
     with monkeypatch.context() as patch:
         fails(patch, os, "open", number)

@@ -132,7 +132,7 @@ def test_lock_of_ours_that_died_unsigned_is_marked(tmp_path: Path, beside: str, 
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name!a}-{case.content[:12]!r}-{case.beside}")
-def test_what_is_ours_and_of_the_dead(case: Case, tmp_path: Path) -> None:
+def test_locks_of_the_dead_are_removed_and_foreign_files_stay(case: Case, tmp_path: Path) -> None:
     directory = tmp_path / "dataset"
     directory.mkdir()
     (directory / case.name).write_bytes(case.content)
@@ -157,7 +157,7 @@ def test_what_is_ours_and_of_the_dead(case: Case, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("Other.lock")])
-def test_what_is_no_file_is_not_ours(track: Path, make: Callable[[Path], object]) -> None:
+def test_path_of_no_file_is_not_ours(track: Path, make: Callable[[Path], object]) -> None:
     make(lock_path(track))
     lock_path(track.with_name("Other")).write_bytes(b"[[package]]\n")
     before = everything_in(track.parent)
@@ -165,7 +165,7 @@ def test_what_is_no_file_is_not_ours(track: Path, make: Callable[[Path], object]
     assert everything_in(track.parent) == before
 
 
-def test_what_is_not_ours_is_not_opened_for_writing(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_foreign_file_is_not_opened_for_writing(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("poetry", "Track.INFO", "Other"):
         (track.parent / f"{name}.lock").write_bytes(b"" if name == "Track.INFO" else b"[[package]]\n")
     really, flags = os.open, []
@@ -196,7 +196,7 @@ def test_the_file_that_a_script_takes_for_a_name_with_a_dot(
     assert reaped(tmp_path) == ({"A.lock": reason} if reason else {})
 
 
-def test_they_are_listed_by_name(tmp_path: Path) -> None:
+def test_locks_are_listed_by_name(tmp_path: Path) -> None:
     names = ["B", "A", "c", "A.B", "\udce9"]
     for name in names:
         lock_path(tmp_path / name).write_bytes(holder())
@@ -210,7 +210,7 @@ def test_a_directory_that_cannot_be_read(tmp_path: Path, name: str, error: type[
         reaped(tmp_path / name)
 
 
-def test_one_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_lock_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in "ABC":
         lock_path(tmp_path / name).write_bytes(holder())
     fails(monkeypatch, os, "open", errno.EACCES, when=lambda path, *_: "B.lock" in str(path))
@@ -224,7 +224,7 @@ def test_one_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path, monkey
     ("by", "stop"),
     [("acquire()", False), ("acquire()", True), ("make(); flock(); sign()", False), ("make(); flock()", False)],
 )
-def test_what_is_held_stays(track: Path, start: StartPeer, by: str, stop: bool) -> None:
+def test_held_lock_stays(track: Path, start: StartPeer, by: str, stop: bool) -> None:
     peer = start(track)
     peer.does(by)
     os.utime(lock_path(track), (0, 0))
@@ -238,7 +238,7 @@ def test_what_is_held_stays(track: Path, start: StartPeer, by: str, stop: bool) 
     assert not lock_path(track).exists()
 
 
-def test_what_a_script_of_the_guide_has_just_made_stays(track: Path, start: StartPeer) -> None:
+def test_lock_that_a_script_has_just_made_stays(track: Path, start: StartPeer) -> None:
     script = start(track)
     script.does("make()")
     for terms in (Terms(), Terms(free=True)):
@@ -250,7 +250,7 @@ def test_what_a_script_of_the_guide_has_just_made_stays(track: Path, start: Star
     assert reaped(track.parent) == {"Track.lock": EMPTY}
 
 
-def test_what_we_have_just_made_and_were_killed_goes_at_once(track: Path, start: StartPeer) -> None:
+def test_lock_of_ours_that_was_killed_at_once_goes(track: Path, start: StartPeer) -> None:
     peer = start(track)
     peer.does("kernel.take = lambda descriptor, local: os.kill(os.getpid(), signal.SIGKILL)")
     peer.leaves("acquire()")
@@ -317,7 +317,7 @@ def seen_dead(folder: Path) -> Observation:
 
 
 @pytest.mark.parametrize("name", MEANWHILE)
-def test_what_changed_since_the_look_is_left_alone(track: Path, name: str) -> None:
+def test_lock_that_changed_since_the_look_is_left_alone(track: Path, name: str) -> None:
     happens, failure = MEANWHILE[name]
     observation = seen_dead(track)
     undo = happens(track)
@@ -366,7 +366,7 @@ def test_file_removed_by_hand_is_not_taken_for_the_new_one(
     locks[0].release()
 
 
-def test_whoever_comes_while_it_is_removed_has_to_come_again(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_acquire_during_a_removal_is_busy_then_succeeds(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     observation, unlink = seen_dead(track), os.unlink
     outcomes = []
 
@@ -385,7 +385,9 @@ def test_whoever_comes_while_it_is_removed_has_to_come_again(track: Path, monkey
     ("call", "number"),
     [("open", errno.EACCES), ("open", errno.EROFS), ("unlink", errno.EPERM), ("unlink", errno.EROFS)],
 )
-def test_what_cannot_be_removed(track: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
+def test_lock_that_cannot_be_removed_is_told(
+    track: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
     observation = seen_dead(track)
     fails(monkeypatch, os, call, number)
     assert reap_one(observation, Terms()) == Removal(
@@ -396,7 +398,7 @@ def test_what_cannot_be_removed(track: Path, monkeypatch: pytest.MonkeyPatch, ca
     assert attempt(track) == GOT
 
 
-def test_what_cannot_be_removed_is_no_news(
+def test_lock_that_cannot_be_removed_is_not_logged(
     track: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -458,9 +460,7 @@ def test_elsewhere_files_are_emptied(track: Path, remote: Kind, case: Elsewhere)
 
 
 @pytest.mark.parametrize("left", [OURS, b"", TEXT], ids=["ours", "empty", "the guide's"])
-def test_nobody_is_dead_whose_lock_would_not_be_seen_here(
-    track: Path, left: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lock_on_a_weak_file_system_is_not_reaped(track: Path, left: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(filesystems, "kind_of", lambda _: Kind.WEAK)
     lock_path(track).write_bytes(left)
     old(lock_path(track))

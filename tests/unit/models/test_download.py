@@ -215,7 +215,7 @@ def test_a_server_that_hangs_up_without_a_word_is_given_up(fetch: Fetch) -> None
 
 
 @pytest.mark.parametrize("tag", ["", 'W/"weak"'])
-def test_what_a_server_cannot_vouch_for_starts_over(fetch: Fetch, tag: str) -> None:
+def test_part_without_a_validator_starts_over(fetch: Fetch, tag: str) -> None:
     with serving(
         one_after_the_other(
             lambda request: request.send(BODY[:CUT], length=len(BODY), ETag=tag),
@@ -399,7 +399,7 @@ def test_two_at_once_fetch_it_once(fetch: Fetch) -> None:
     assert fetch.left == ["tiny.pb"]
 
 
-def test_who_waits_goes_on_where_the_other_was_killed(fetch: Fetch) -> None:
+def test_waiting_fetch_goes_on_where_the_other_was_killed(fetch: Fetch) -> None:
     over = threading.Event()
     with serving(one_after_the_other(held_back(over), good())) as server:
         try:
@@ -416,7 +416,7 @@ def test_who_waits_goes_on_where_the_other_was_killed(fetch: Fetch) -> None:
     assert fetch.target.read_bytes() == BODY
 
 
-def test_what_the_callback_raises_is_not_the_connection_s_fault(fetch: Fetch) -> None:
+def test_error_of_the_callback_is_not_the_connections(fetch: Fetch) -> None:
     def broken_pipe(*_: object) -> None:
         raise BrokenPipeError
 
@@ -451,12 +451,12 @@ def test_a_wrong_digest_is_told_beside_the_right_one(fetch: Fetch) -> None:
         (b"", "it is empty"),
     ],
 )
-def test_what_is_no_graph_is_refused(fetch: Fetch, body: bytes, reason: str) -> None:
+def test_file_that_is_no_graph_is_refused(fetch: Fetch, body: bytes, reason: str) -> None:
     assert reason in refused(fetch, good(body))
 
 
 @pytest.mark.parametrize("body", [b"<html></html>", b'{"message": "gone"}', METADATA[:10]])
-def test_what_is_no_metadata_is_refused(fetch: Fetch, body: bytes) -> None:
+def test_file_that_is_no_metadata_is_refused(fetch: Fetch, body: bytes) -> None:
     fetch.target = fetch.directory / "tiny.json"
     refused(fetch, good(body))
 
@@ -479,7 +479,7 @@ def test_more_than_a_range_announced_is_refused(fetch: Fetch) -> None:
     assert f"more comes than the {len(BODY):,} bytes announced" in error
 
 
-def test_what_is_too_large_is_refused_announced_or_not(fetch: Fetch) -> None:
+def test_too_large_file_is_refused_announced_or_not(fetch: Fetch) -> None:
     terms = Terms(largest=1000)
     assert "more than the 1,000 allowed" in refused(fetch, good(), terms=terms)
     assert "more comes than the 1,000 bytes allowed" in refused(fetch, lambda r: r.send(BODY, length=-1), terms=terms)
@@ -501,11 +501,11 @@ def test_what_is_too_large_is_refused_announced_or_not(fetch: Fetch) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_a_server_says_instead_is_told(fetch: Fetch, script: Script, reason: str) -> None:
+def test_refusal_of_a_server_is_told(fetch: Fetch, script: Script, reason: str) -> None:
     assert reason in refused(fetch, script)
 
 
-def test_nobody_there_is_told(fetch: Fetch) -> None:
+def test_refused_connection_is_told(fetch: Fetch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(
@@ -515,7 +515,7 @@ def test_nobody_there_is_told(fetch: Fetch) -> None:
     assert fetch.left == []
 
 
-def test_a_name_that_nobody_knows_is_told(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_host_name_is_told(fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -537,7 +537,7 @@ def test_an_encrypted_address_does_not_lead_to_a_plain_one(fetch: Fetch, encrypt
         assert plain.paths == []
 
 
-def test_a_certificate_of_nobody_s_is_told(
+def test_untrusted_certificate_is_told(
     fetch: Fetch, encrypted: Callable[[Script], Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = encrypted(good())
@@ -625,6 +625,6 @@ def test_a_base_is_taken(address: str) -> None:
         "http://user:secret@nas/models", "http://nas/?of=1", "http://nas/#here", "http://nas:99999/",
     ],
 )  # fmt: skip
-def test_what_is_no_base_is_refused(address: str) -> None:
+def test_address_that_is_no_base_is_refused(address: str) -> None:
     with pytest.raises(UsageError, match="expected an address as"):
         check_base(address)

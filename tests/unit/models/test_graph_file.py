@@ -41,7 +41,7 @@ def test_a_graph_is_taken(tmp_path: Path, body: bytes) -> None:
         (b"\x22\x03\x08\x86\x01", "no TensorFlow graph"),
     ],
 )
-def test_what_is_no_graph_is_refused_with_the_reason(tmp_path: Path, body: bytes, reason: str) -> None:
+def test_file_that_is_no_graph_is_refused_with_the_reason(tmp_path: Path, body: bytes, reason: str) -> None:
     path = tmp_path / "tiny.pb"
     path.write_bytes(body)
     with pytest.raises(ModelError, match=rf"^cannot use {path}: .*{reason}"):
@@ -78,14 +78,14 @@ def test_metadata_is_taken(tmp_path: Path, key: str) -> None:
         (b'{"message": "not found"}', "no model's metadata"),
     ],
 )
-def test_what_is_no_metadata_is_refused_with_the_reason(tmp_path: Path, body: bytes, reason: str) -> None:
+def test_file_that_is_no_metadata_is_refused_with_the_reason(tmp_path: Path, body: bytes, reason: str) -> None:
     path = tmp_path / "tiny.json"
     path.write_bytes(body)
     with pytest.raises(ModelError, match=rf"^cannot use {path}: .*{reason}"):
         check_metadata(path)
 
 
-def test_what_is_no_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_of_no_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.mkfifo(tmp_path / "fifo")
     for name, reason in (("", "it is a directory"), ("fifo", "no regular file"), ("absent", "No such file")):
         with pytest.raises(ModelError, match=reason):

@@ -67,7 +67,7 @@ def test_the_first_directory_with_both_files_serves(tmp_path: Path) -> None:
     assert store.lone(HEAD, [a]) == a / f"{HEAD}.pb"
 
 
-def test_all_models_are_listed_and_nothing_else(tmp_path: Path) -> None:
+def test_names_in_lists_only_models(tmp_path: Path) -> None:
     put(tmp_path, "mine-1")
     put(tmp_path, HEAD)
     put(tmp_path, "strange\nname")
@@ -112,7 +112,7 @@ def test_states(tmp_path: Path, published: None) -> None:
         (lambda files: files.pins.unlink() or files.pins.mkdir(), "it is a directory"),
     ],
 )
-def test_what_is_wrong_is_told(tmp_path: Path, spoil: Callable[[Files], object], trouble: str) -> None:
+def test_wrong_model_is_told(tmp_path: Path, spoil: Callable[[Files], object], trouble: str) -> None:
     files = put(tmp_path, HEAD)
     pins.write(files.pins, {files.graph.name: digest(BODY), files.metadata.name: digest(METADATA)})
     spoil(files)
@@ -135,7 +135,7 @@ SPOILS: tuple[Callable[[Files], object], ...] = (
 @pytest.mark.parametrize("spoil", SPOILS)
 @pytest.mark.parametrize("name", [HEAD, KNOWN, "mine-1"])
 @pytest.mark.parametrize("trusted", [(), (digest(OTHER),)], ids=["", "trusted"])
-def test_what_verify_refuses_is_not_vouched_for(
+def test_model_that_verify_refuses_is_not_vouched_for(
     tmp_path: Path, published: None, spoil: Callable[[Files], object], name: str, trusted: tuple[str, ...]
 ) -> None:
     files = put(tmp_path, name)
@@ -218,7 +218,7 @@ def test_only_what_is_missing_or_wrong_is_fetched(tmp_path: Path, published: Non
     assert store.examine(Files(KNOWN, tmp_path)).state is State.OK
 
 
-def test_what_was_pinned_is_not_replaced_by_something_else(tmp_path: Path) -> None:
+def test_pinned_model_is_not_replaced(tmp_path: Path) -> None:
     files = put(tmp_path, HEAD)
     pins.write(files.pins, {files.graph.name: digest(BODY)})
     files.graph.unlink()
@@ -230,7 +230,7 @@ def test_what_was_pinned_is_not_replaced_by_something_else(tmp_path: Path) -> No
     assert names(tmp_path) == [f"{HEAD}.json", f"{HEAD}.sha256"]
 
 
-def test_what_a_directory_before_has_right_is_kept(tmp_path: Path) -> None:
+def test_right_model_of_an_earlier_directory_is_kept(tmp_path: Path) -> None:
     put(tmp_path / "shared", HEAD)
     with serving(sending({})) as server:
         done, files = fetch(HEAD, server.base, tmp_path / "own", tmp_path / "own", tmp_path / "shared")
@@ -249,7 +249,7 @@ def test_a_wrong_copy_that_would_be_served_instead_is_told(tmp_path: Path) -> No
         fetch(HEAD, server.base, tmp_path / "own", tmp_path / "first", tmp_path / "own")
 
 
-def test_what_was_copied_there_by_hand_is_pinned(tmp_path: Path) -> None:
+def test_model_copied_by_hand_is_pinned(tmp_path: Path) -> None:
     files = put(tmp_path, HEAD)
     with serving(sending({})) as server:
         assert fetch(HEAD, server.base, tmp_path)[0] is Intake.THERE
@@ -317,7 +317,7 @@ def test_the_metadata_may_have_another_name(tmp_path: Path) -> None:
         (lambda files: files.metadata.write_bytes(b"[]"), "no model's metadata"),
     ],
 )
-def test_what_is_no_model_is_not_added(tmp_path: Path, spoil: Callable[[Files], object], reason: str) -> None:
+def test_file_that_is_no_model_is_not_added(tmp_path: Path, spoil: Callable[[Files], object], reason: str) -> None:
     mine = put(tmp_path / "mine", "mine-1")
     spoil(mine)
     with pytest.raises(ModelError, match=reason):

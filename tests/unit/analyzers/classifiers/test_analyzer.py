@@ -479,7 +479,7 @@ def test_numbers_that_are_not_finite_are_an_error(tmp_path: Path) -> None:
 # What is unavailable
 
 
-def test_without_a_model_the_reason_says_what_to_fetch(tmp_path: Path) -> None:
+def test_missing_model_is_named_as_to_be_fetched(tmp_path: Path) -> None:
     analyzers = made(tmp_path, tmp_path / "no-directory")
     reasons = {name: refusal(each) for name, each in analyzers.items()}
     assert reasons == {
@@ -499,7 +499,7 @@ def test_missing_backbone_is_named_as_to_be_fetched(tmp_path: Path) -> None:
     assert said == f"the model {graph} takes what {BACKBONE} gives: audiobatchctl models fetch {BACKBONE}"
 
 
-def test_without_families_nothing_serves(tmp_path: Path) -> None:
+def test_no_family_serves_no_head(tmp_path: Path) -> None:
     analyzer = made(write_default_models(tmp_path), families=[])["danceability"]
     assert refusal(analyzer) == "no model of danceability is here: audiobatchctl models fetch danceability"
 
@@ -542,7 +542,7 @@ def test_damaged_file_is_named_and_the_other_head_serves(tmp_path: Path, name: s
 
 @pytest.mark.skipif(not ROOT, reason="becoming another user takes root")
 @pytest.mark.parametrize("name", [f"{HEAD}.pb", f"{HEAD}.json", f"{BACKBONE}.pb", f"{BACKBONE}.json", ""])
-def test_what_may_not_be_read_is_named(name: str) -> None:
+def test_unreadable_model_file_is_named(name: str) -> None:
     library.standard()
     with tempfile.TemporaryDirectory() as place:
         models = write_default_models(Path(place) / "models")

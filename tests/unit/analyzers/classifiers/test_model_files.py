@@ -47,7 +47,7 @@ def test_half_a_model_is_none(tmp_path: Path, lacking: str) -> None:
 @pytest.mark.parametrize(
     "name", ["no-such", "x" * 300, "nul\0nul", "lone\ud800surrogate", "", "../.."], ids=lambda name: ascii(name[:12])
 )
-def test_what_is_not_there_is_none(tmp_path: Path, name: str) -> None:
+def test_missing_model_is_none(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "loop").symlink_to("loop")
     assert model_files.find(name, (tmp_path / "no-directory", tmp_path / "file", tmp_path / "loop", tmp_path)) is None
@@ -74,7 +74,9 @@ def test_links_are_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".pb", ".json"])
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["directory", "FIFO"])
-def test_what_is_no_regular_file_is_refused_by_name(tmp_path: Path, suffix: str, make: Callable[[Path], None]) -> None:
+def test_model_that_is_no_regular_file_is_refused_by_name(
+    tmp_path: Path, suffix: str, make: Callable[[Path], None]
+) -> None:
     path = write_model(tmp_path, NAME, "musicnn").with_suffix(suffix)
     path.unlink()
     make(path)
@@ -202,7 +204,7 @@ BAD_TEXTS = (
 
 
 @pytest.mark.parametrize("content", BAD_TEXTS, ids=lambda content: ascii(content[:16].decode("latin-1")))
-def test_what_is_no_json_object_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+def test_metadata_that_is_no_json_object_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     path = write_model(tmp_path, NAME, "musicnn").with_suffix(".json")
     path.write_bytes(content)
     with pytest.raises(AnalyzerUnavailableError, match=f"cannot understand {path}: "):

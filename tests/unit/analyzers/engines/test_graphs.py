@@ -111,7 +111,7 @@ def test_graph_of_64_patches_or_1_gives_the_same_rows(tmp_path: Path, purpose: s
 
 
 @pytest.mark.parametrize("kind", ["musicnn", "vggish", "effnet"])
-def test_the_same_audio_gives_the_same_bits_again(tmp_path: Path, kind: Kind) -> None:
+def test_same_audio_gives_the_same_bits_again(tmp_path: Path, kind: Kind) -> None:
     graph = load(write_model(tmp_path, NAME, kind))
     first = graph(sound(5 * RATE)).tobytes()
     graph(sound(7 * RATE, seed=1))

@@ -45,7 +45,7 @@ def test_features_and_their_units(role: str) -> None:
     assert all(feature.description for feature in features)
 
 
-def test_it_is_an_analyzer_without_models() -> None:
+def test_analyzer_has_no_models() -> None:
     analyzer = LoudnessAnalyzer(Settings())
     assert isinstance(analyzer, Analyzer)
     assert (analyzer.name, analyzer.version) == ("loudness", 1)
@@ -93,7 +93,7 @@ def test_a_role_changes_names_and_nothing_else() -> None:
     assert values == [values[0]] * len(ROLES)
 
 
-def test_the_same_audio_has_the_same_values() -> None:
+def test_same_audio_has_the_same_values() -> None:
     analyzer = LoudnessAnalyzer(Settings())
     track = Decoded(FULL_MIX, *audio("music"), PLACES[2])
     first = analyzer.analyze(track)
@@ -119,7 +119,7 @@ def test_a_tone_at_every_rate(rate: int) -> None:
         pytest.param(6, -15.36, id="5.1: the low-frequency channel left out"),
     ],
 )
-def test_the_same_tone_in_every_channel(channels: int, lufs: float) -> None:
+def test_same_tone_in_every_channel_adds_up(channels: int, lufs: float) -> None:
     values = measured(tone(4.0, 48000, channels, dbfs=-20.0), 48000).values
     assert values == pytest.approx({"lufs": lufs, "lra": 0.0}, abs=0.02)
 

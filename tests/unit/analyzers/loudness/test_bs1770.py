@@ -149,7 +149,7 @@ def test_the_filter_has_one_curve_at_every_rate(rate: int) -> None:
     ("rate", "decibels"),
     [(192000, -0.03), (96000, -0.02), (48000, 0.0), (44100, 0.0), (22050, 0.05), (16000, 0.09), (8000, 0.22)],
 )
-def test_how_far_a_rate_moves_the_level(rate: int, decibels: float) -> None:
+def test_level_at_a_rate_differs_as_expected(rate: int, decibels: float) -> None:
     assert response(rate, [100.0])[0] - response(48000, [100.0])[0] == pytest.approx(decibels, abs=0.005)
 
 

@@ -54,13 +54,13 @@ def test_a_burst_counts_by_its_power_over_400_ms(seconds: float, silent: bool) -
 
 
 @pytest.mark.parametrize("block", range(5))
-def test_one_block_is_enough_wherever_it_lies(block: int) -> None:
+def test_single_loud_block_is_heard_anywhere(block: int) -> None:
     samples = level(0.0, 17640 * 5)
     samples[17640 * block : 17640 * (block + 1)] = sine(-60.0, 0.4)
     assert not is_silent(samples, 44100)
 
 
-def test_what_is_left_over_behind_the_last_whole_block_is_heard() -> None:
+def test_remainder_behind_the_last_whole_block_is_heard() -> None:
     assert not is_silent(np.concatenate([level(0.0, 17640), sine(-60.0, 0.05)]), 44100)
 
 
@@ -83,7 +83,7 @@ def test_the_share_in_which_something_is_heard(pauses: list[float], share: float
     assert (sounding_share(samples, 44100) == 0.0) is (share == 0.0)
 
 
-def test_of_nothing_nothing_is_heard() -> None:
+def test_empty_audio_is_silent() -> None:
     assert sounding_share(level(0.0, 0), 44100) == 0.0
 
 
@@ -106,7 +106,7 @@ def test_an_offset_neither_hides_nor_lifts_what_is_on_it(offset: float) -> None:
 
 
 @pytest.mark.parametrize("samples", [[], [0.0], [0.5], [0.0] * 100, [-0.0, 0.0], [1e-40] * 3], ids=str)
-def test_nothing_to_hear(samples: list[float]) -> None:
+def test_inaudible_audio_is_silent(samples: list[float]) -> None:
     assert is_silent(np.array(samples, np.float32), 44100)
 
 

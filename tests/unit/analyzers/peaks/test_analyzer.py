@@ -254,7 +254,7 @@ def test_sample_peak_is_exact_at_any_place_and_sign(value: float, place: int) ->
     assert sample_peak(samples) == abs(float(np.float32(value)))
 
 
-def test_of_no_samples_both_peaks_are_zero() -> None:
+def test_empty_audio_has_peaks_of_zero() -> None:
     for channels in PLACES:
         assert sample_peak(np.zeros((0, channels), np.float32)) == 0.0
         assert true_peak(np.zeros((0, channels), np.float32), 44100) == 0.0
@@ -313,7 +313,7 @@ def test_zero_has_no_sign(magnitude: float) -> None:
     assert all(math.copysign(1.0, float(value)) == 1.0 for value in found.values())
 
 
-def test_the_same_audio_has_the_same_values() -> None:
+def test_same_audio_has_the_same_values() -> None:
     samples, other = music(1.0, seed=4), music(1.0, seed=5)
     first = measured(samples)
     assert measured(other) != first
@@ -359,7 +359,7 @@ def test_everything_promised_is_a_finite_value(kind: str, role: str) -> None:
     assert all(type(value) is float and math.isfinite(value) for value in found.values.values())
 
 
-def test_one_loud_sample_is_a_peak_of_its_own_height() -> None:
+def test_single_loud_sample_is_a_peak_of_its_own_height() -> None:
     assert values(alone([0.0] * 500 + [0.5] + [0.0] * 500)) == (-6.02, -6.02)
 
 
@@ -374,7 +374,7 @@ def test_the_samples_are_only_read() -> None:
 # Names and options
 
 
-def test_it_is_an_analyzer_without_models() -> None:
+def test_analyzer_has_no_models() -> None:
     made = analyzer()
     assert isinstance(made, Analyzer)
     assert (made.name, made.version) == ("peaks", 1)

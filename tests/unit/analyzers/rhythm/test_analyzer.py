@@ -332,7 +332,7 @@ def test_a_confidence_is_not_negative(confidence: float) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("bpm", "beats"), [(120.0, []), (120.0, [0.5]), (120.0, [0.5, 1.0, 1.5]), (0.0, STEADY)])
-def test_without_four_beats_there_is_no_tempo(bpm: float, beats: list[float], method: str) -> None:
+def test_fewer_than_four_beats_are_no_tempo(bpm: float, beats: list[float], method: str) -> None:
     found = answered(method, bpm, beats, 0.5)
     reason = "fewer than 4 beats"
     confidence = {CONFIDENCE: NO_CONFIDENCE} if method == DEGARA else {}
@@ -420,7 +420,7 @@ KINDS: Mapping[str, Callable[[], tuple[Samples, int]]] = {
 @needs_essentia
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", BEATLESS)
-def test_what_has_no_beat_has_no_tempo_that_is_defined(kind: str, method: str) -> None:
+def test_audio_without_a_beat_has_no_defined_tempo(kind: str, method: str) -> None:
     found = loaded(method).analyze(audio(BEATLESS[kind]()))
     assert defined(found) == 0
 
@@ -428,7 +428,7 @@ def test_what_has_no_beat_has_no_tempo_that_is_defined(kind: str, method: str) -
 @needs_essentia
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", BEATEN)
-def test_what_has_a_beat_has_a_tempo_that_is_defined(kind: str, method: str) -> None:
+def test_audio_with_a_beat_has_a_defined_tempo(kind: str, method: str) -> None:
     samples, rate = BEATEN[kind]()
     assert defined(loaded(method).analyze(audio(samples, rate))) == 1
 
@@ -514,20 +514,20 @@ def test_silence_has_no_tempo(kind: str, refusing: RhythmAnalyzer) -> None:
 
 
 @pytest.mark.parametrize("kind", UNHEARD)
-def test_what_is_not_heard_in_mono_has_no_tempo_and_says_why(kind: str, refusing: RhythmAnalyzer) -> None:
+def test_audio_inaudible_in_mono_has_no_tempo_with_a_reason(kind: str, refusing: RhythmAnalyzer) -> None:
     make, reason = UNHEARD[kind]
     assert refusing.analyze(audio(make())) == Measurement({}, dict.fromkeys(NAMES, reason))
 
 
 @pytest.mark.parametrize("rate", [8000, 44100, 96000])
 @pytest.mark.parametrize("seconds", [0.0, 1.0, 2.9])
-def test_what_is_shorter_than_3_s_has_no_tempo(seconds: float, rate: int, refusing: RhythmAnalyzer) -> None:
+def test_audio_shorter_than_3_s_has_no_tempo(seconds: float, rate: int, refusing: RhythmAnalyzer) -> None:
     expected = Measurement({}, dict.fromkeys(NAMES, "shorter than 3 s"))
     assert refusing.analyze(audio(tone(seconds, rate), rate)) == expected
 
 
 @pytest.mark.parametrize("rate", [8000, 44100, 44101, 48000, 192_000])
-def test_one_frame_less_than_3_s_is_shorter(rate: int, refusing: RhythmAnalyzer) -> None:
+def test_frame_less_than_3_s_is_shorter(rate: int, refusing: RhythmAnalyzer) -> None:
     assert set(refusing.analyze(audio(tone(3.0, rate)[:-1], rate)).unmeasurable.values()) == {"shorter than 3 s"}
 
 
@@ -680,7 +680,7 @@ def test_steadiness_is_0_to_1_whatever_tempo_and_start(intervals: list[float], t
 # Names, options, and a machine without Essentia
 
 
-def test_it_is_an_analyzer() -> None:
+def test_rhythm_is_an_analyzer() -> None:
     made = analyzer()
     assert isinstance(made, Analyzer)
     assert (made.name, made.version) == ("rhythm", 2)
@@ -700,7 +700,7 @@ def test_the_grid_of_beats_is_a_feature_where_it_is_wanted() -> None:
 
 
 @needs_essentia
-def test_without_the_option_no_grid_is_written() -> None:
+def test_grid_is_written_only_with_the_option() -> None:
     made = analyzer(method=DEGARA)
     made.load()
     found = made.analyze(audio(clicks(120)))
@@ -759,7 +759,7 @@ def _without_essentia(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_without_essentia")
 @pytest.mark.parametrize("method", METHODS)
-def test_without_essentia_rhythm_still_tells_its_offer(method: str) -> None:
+def test_rhythm_tells_its_offer_without_essentia(method: str) -> None:
     made = analyzer(method=method)
     for _ in range(2):
         with pytest.raises(AnalyzerUnavailableError, match=r"^cannot import essentia: ") as caught:
@@ -770,7 +770,7 @@ def test_without_essentia_rhythm_still_tells_its_offer(method: str) -> None:
 
 
 @needs_essentia
-def test_it_says_nothing_while_it_measures(capfd: pytest.CaptureFixture[str]) -> None:
+def test_rhythm_prints_nothing_while_it_measures(capfd: pytest.CaptureFixture[str]) -> None:
     made = analyzer()
     made.load()
     made.analyze(audio(clicks(120, 3.0)))

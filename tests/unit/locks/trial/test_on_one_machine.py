@@ -160,7 +160,7 @@ def test_other_kinds_of_file_systems(mount: Mount, tmp_path: Path, monkeypatch: 
     assert left_in(tmp_path) == []
 
 
-def test_locks_that_exclude_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locks_that_exclude_no_process_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel, "take", lambda descriptor, *, local: True)
     findings = try_locks(str(tmp_path), 0.0, quiet)
     assert ok_of(findings) | {"gate": True, "re-check": True} == {
@@ -262,7 +262,7 @@ def test_a_dataset_that_cannot_be_written_to(tmp_path: Path) -> None:
     assert left_in(tmp_path) == []
 
 
-def test_what_killed_trials_left_is_removed_when_it_is_old(tmp_path: Path) -> None:
+def test_old_files_of_killed_trials_are_removed(tmp_path: Path) -> None:
     ours = [ME, f"{ME}.file", BEHIND_ME, LOCK]
     others = [".audiobatch-trial-notes", f"{ME}.flac", "track.lock", ".audiobatch-trial-m-1-0123"]
     for name in [*ours, *others]:
@@ -331,7 +331,7 @@ def test_two_machines(host: str, said: list[str], tmp_path: Path, as_m: None, st
 
 
 @pytest.mark.parametrize("boot_id", ["another machine", "this machine"])
-def test_two_machines_whose_locks_exclude_nobody(
+def test_two_machines_whose_locks_do_not_exclude(
     boot_id: str, tmp_path: Path, as_m: None, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernel, "take", lambda descriptor, *, local: True)
@@ -428,7 +428,7 @@ def test_more_than_one_other(tmp_path: Path, as_me: None) -> None:
 
 
 @pytest.mark.parametrize("note", [{"hears": [BEFORE_ME]}, {"partner": BEFORE_ME}, {"v": "?"}])
-def test_who_does_not_answer_is_no_partner(note: dict[str, object], tmp_path: Path, as_me: None) -> None:
+def test_process_that_does_not_answer_is_no_partner(note: dict[str, object], tmp_path: Path, as_me: None) -> None:
     write(tmp_path, BEHIND_ME, **note)
     assert meet(tmp_path).detail.startswith("no other machine took part within 0 s")
 
@@ -452,7 +452,7 @@ def test_a_partner_that_leaves(tmp_path: Path, as_me: None) -> None:
     assert outcome == Outcome("process 2 on a left before the end")
 
 
-def test_somebody_else_has_the_lock(tmp_path: Path, as_me: None) -> None:
+def test_lock_held_by_another_process_ends_the_trial(tmp_path: Path, as_me: None) -> None:
     write(tmp_path, BEHIND_ME)
     path = tmp_path / LOCK
     descriptor = kernel.open_lock(str(path), os.O_RDWR | os.O_CREAT)
