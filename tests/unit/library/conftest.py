@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from support.lock_fixtures import no_descriptor_stays_open, remote, start, track
+
+__all__ = ["no_descriptor_stays_open", "remote", "start", "track"]
+
 HOLDER = "import sys; from audiobatchd import FileLock\nwith FileLock(sys.argv[1]): print(flush=True); sys.stdin.read()"
 
 

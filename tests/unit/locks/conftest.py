@@ -1,43 +1,14 @@
-"""A track folder, peers, and the watch over descriptors."""
+"""The fixtures of locks, and the watch over descriptors in every test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from audiobatchd.disk import filesystems
-from audiobatchd.disk.filesystems import Kind
-from support.lock_rig import StartPeer, descriptors, peers
+from support.lock_fixtures import no_descriptor_stays_open, remote, start, track
+
+__all__ = ["no_descriptor_stays_open", "remote", "start", "track"]
 
 
 @pytest.fixture(autouse=True)
-def _no_descriptor_stays_open(tmp_path: Path) -> Iterator[None]:
-    before = descriptors()
-    yield
-    assert descriptors() == before
-
-
-@pytest.fixture
-def track(tmp_path: Path) -> Path:
-    """A track folder."""
-    folder = tmp_path / "Track"
-    folder.mkdir()
-    (folder / "full_mix.flac").touch()
-    return folder
-
-
-@pytest.fixture
-def start() -> Iterator[StartPeer]:
-    """Starts other processes."""
-    with peers() as start:
-        yield start
-
-
-@pytest.fixture(params=[Kind.NETWORK, Kind.WEAK], ids=lambda kind: kind.value)
-def remote(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
-    """Let all files seem to lie on a file system that is not this machine's alone."""
-    kind: Kind = request.param
-    monkeypatch.setattr(filesystems, "kind_of", lambda descriptor: kind)
-    return kind
+def _watched(no_descriptor_stays_open: None) -> None:
+    """Watch over the descriptors."""

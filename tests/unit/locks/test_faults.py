@@ -1,11 +1,10 @@
-"""Locks where system calls fail, with threads, and with forks."""
+"""Locks where system calls fail."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -247,84 +246,3 @@ def test_giving_back_raises_nothing(track: Path, monkeypatch: pytest.MonkeyPatch
     assert held_here(os.fspath(track)) is None
     assert len(kernel._open) == 0
     assert start(track).does("acquire()") == GOT
-
-
-# Threads and forks
-
-
-def test_a_forked_child_does_not_have_the_lock(track: Path, start: StartPeer) -> None:
-    """Write nothing, in the child either, to what has the number of the lock's descriptor there."""
-    peer = start(track).holds()
-    peer.does("number, directory = lock._descriptor, lock._directory")
-    peer.does("""def look():
-        seen = [lock.held, folder_lock.held_here(folder) is None, len(kernel._open), acquire()]
-        for file in number, directory:
-            os.dup2(os.open(folder + "/mine", os.O_RDWR | os.O_CREAT), file)
-        try:
-            lock.gate()
-        except folder_lock.LockLostError:
-            seen.append("lost")
-        lock.release()
-        return [*seen, os.stat(number).st_size, os.stat(directory).st_size]
-    """)
-    assert peer.does("in_child(look)") == [False, True, 0, BUSY, "lost", 0, 0]
-    assert peer.does("lock.gate()") is None
-    assert attempt(track) == BUSY
-
-
-def test_a_child_may_take_its_own(track: Path, start: StartPeer) -> None:
-    peer = start(track).holds()
-    assert peer.does("lock.release()") is None
-    assert peer.does("in_child(lambda: [acquire(), lock.held])") == [GOT, True]
-    assert attempt(track) == GOT, "it has ended"
-
-
-def test_a_fork_while_another_thread_is_taking_the_lock(track: Path, start: StartPeer) -> None:
-    peer = start(track)
-    peer.does("""if True:
-        file_lock = FileLock(folder)
-        taking, forked = threading.Event(), threading.Event()
-        kind_of = filesystems.kind_of
-        def pausing(descriptor):
-            if threading.current_thread() is thread:
-                taking.set()
-                forked.wait()
-            return kind_of(descriptor)
-        def look():
-            left = [each for each in links() if each.startswith(folder)]
-            return [file_lock.acquire(), file_lock.release(), left]
-        filesystems.kind_of = pausing
-        thread = threading.Thread(target=file_lock.acquire)
-        thread.start()
-        taking.wait()
-    """)
-    assert peer.does("in_child(look)") == [True, None, []], "its own attempt, while the thread had not locked yet"
-    assert isinstance(peer.does("fork()"), int)
-    peer.does("forked.set(); thread.join()")
-    assert peer.does("file_lock.acquired") is True
-    assert attempt(track) == BUSY
-    peer.kill()
-    assert attempt(track) == GOT, "the child that lives has nothing of it"
-
-
-def test_descriptor_closed_elsewhere_does_not_stop_a_fork(track: Path, start: StartPeer) -> None:
-    peer, other = start(track), track.with_name("Other")
-    other.mkdir()
-    assert peer.does("unused = os.pipe()") is None
-    peer.holds()
-    # The numbers of the pipe are for the next one, so that the lock's stays unused.
-    peer.does("os.close(lock._descriptor); os.close(unused[0]); os.close(unused[1])")
-    peer.does(f"other = FolderLock({os.fspath(other)!r}, 1.0)")
-    assert peer.does("in_child(lambda: [len(kernel._open), other.acquire(), other.held])") == [0, None, True]
-
-
-def test_a_posix_lock_is_what_we_would_lose(track: Path) -> None:
-    """The reason for OFD locks, as the kernel has it."""
-    path = lock_path(track)
-    path.touch()
-    whole = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-    with path.open("r+b") as first:
-        fcntl.fcntl(first, fcntl.F_SETLK, whole)
-        path.read_bytes()
-        with path.open("r+b") as second:
-            fcntl.fcntl(second, fcntl.F_OFD_SETLK, whole)

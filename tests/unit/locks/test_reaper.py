@@ -18,8 +18,9 @@ from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.locks import kernel, upkeep
 from audiobatchd.locks.folder_lock import FolderLock
-from audiobatchd.locks.observer import LockState, Observation, Patience, observe
+from audiobatchd.locks.observer import LockState, Observation, observe
 from audiobatchd.locks.reaper import Removal, Terms, locks_in, reap, reap_one
+from support.lock_leftovers import OURS, TEXT, make_track
 from support.lock_rig import (
     BUSY,
     GOT,
@@ -40,12 +41,6 @@ def old(path: Path) -> Path:
     """Let the file look as if it was made long ago."""
     os.utime(path, (0, 0))
     return path
-
-
-def make_track(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "full_mix.flac").touch()
-    return folder
 
 
 def reaped(directory: Path, terms: Terms | None = None) -> dict[str, str]:
@@ -75,7 +70,6 @@ class Case:
 
 
 DEFAULT = Terms()
-OURS, TEXT = holder(pid=7, host="nas"), guides_text(Path("Track"), 7)
 GONE = "its holder is gone: "
 BY_US, BY_SCRIPT = f"{GONE}process 7 on nas", f"{GONE}a script with PID 7"
 EMPTY = "empty, and not held"
@@ -473,74 +467,6 @@ def test_elsewhere_what_is_held_stays(track: Path, remote: Kind) -> None:
     assert reaped(track.parent, Terms(free=True, guide_timeout=0.0)) == {}
     lock.gate()
     lock.release()
-
-
-# The whole dataset
-
-
-def test_the_caretaker_looks_after_directories(
-    tmp_path: Path, start: StartPeer, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    late = make_track(tmp_path / "a" / "Late")
-    lock_path(make_track(tmp_path / "a" / "Dead")).write_bytes(OURS)
-    lock_path(make_track(tmp_path / "b" / "Dead")).write_bytes(OURS)
-    peer, patience = start(late).holds(), Patience()
-    directories = [os.fspath(tmp_path / name) for name in ("a", "nowhere", "b")]
-
-    own: set[int] = set()
-    left: list[frozenset[str]] = []
-
-    def look(now: float) -> dict[str, str]:
-        seen = upkeep.look_after(os.fspath(tmp_path), directories, patience, now, own.__contains__, alone=False)
-        left.append(seen.left)
-        return seen.overdue
-
-    assert look(0.0) == {}
-    told = [(record.getMessage(), record.__dict__["fields"]["lock"]) for record in caplog.records]
-    assert told == [("lock-removed", f"{tmp_path}/{name}/Dead.lock") for name in "ab"]
-    assert look(61.0) == {"a/Late.lock": f"process {peer.pid} on {os.uname().nodename}"}
-    assert lock_path(late).exists()
-    peer.does("lock.release(); lock.acquire()")
-    assert look(62.0) == {}
-    assert look(123.0) != {}
-    assert left[0] == {"a/Dead", "b/Dead"}, "their holders died at work"
-    own.add(peer.pid)
-    peer.kill()
-    assert look(124.0) == {}
-    assert left[1:] == [frozenset()] * 4, "how our own worker ended is known already"
-    assert list(tmp_path.rglob("*.lock")) == []
-    assert len(caplog.records) == 3
-    assert patience._since == {}, "nothing is remembered of what is gone"
-
-
-def test_the_clean_up_of_a_dataset(tmp_path: Path, start: StartPeer, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    root = make_track(tmp_path / "dataset")
-    tracks = [make_track(root / name) for name in ("Dead", "Held", "deep/er/Dead", "Dead/nested")]
-    for folder in (root, tracks[0], tracks[2], tracks[3], root / "Gone"):
-        lock_path(folder).write_bytes(OURS)
-    start(tracks[1]).holds()
-    lock_path(root / "poetry").write_bytes(b"[[package]]\n")
-    lock_path(root / ".hidden" / "x").parent.mkdir()
-    lock_path(root / ".hidden" / "x").write_bytes(OURS)
-    dead = {"../dataset.lock", "Dead.lock", "Dead/nested.lock", "Gone.lock", "deep/er/Dead.lock"}
-    before = everything_in(tmp_path)
-    cleaned = upkeep.clean_up(os.fspath(root), (), Terms(dry_run=True))
-    assert ({each.path for each in cleaned.removed}, cleaned.found) == (dead, 6)
-    assert everything_in(tmp_path) == before
-    assert caplog.records == [], "nothing was removed"
-    cleaned = upkeep.clean_up(os.fspath(root), (), Terms())
-    assert {each.path for each in cleaned.removed if not each.failure} == dead
-    assert {os.fspath(path.relative_to(root)) for path in root.rglob("*.lock")} == {
-        ".hidden/x.lock",
-        "Held.lock",
-        "poetry.lock",
-    }
-    assert not lock_path(root).exists()
-    assert len(caplog.records) == len(dead)
-    with pytest.raises(FileNotFoundError):
-        upkeep.clean_up(os.fspath(tmp_path / "nowhere"), (), Terms())
 
 
 def test_a_lock_whose_folder_is_gone_goes_with_the_holder(track: Path, start: StartPeer) -> None:

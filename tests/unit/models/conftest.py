@@ -1,4 +1,4 @@
-"""A server of the tests' own with a certificate that is trusted."""
+"""A server of the tests' own with a certificate that is trusted, and a digest of a model that is there."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ import ssl
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from audiobatchd.models import manifest
+from audiobatchd.models.manifest import BY_NAME
+from support.model_files import BODY, KNOWN, digest
 from support.model_server import Script, Server, serving
 
 
@@ -33,3 +37,9 @@ def encrypted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
             return stack.enter_context(serving(script, context))
 
         yield make
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the digest of BODY for the backbone in the manifest: its real graph is not here."""
+    monkeypatch.setitem(manifest.BY_NAME, KNOWN, replace(BY_NAME[KNOWN], sha256=digest(BODY)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from audiobatchd import BatchStats, print_batch_summary
 from audiobatchd.vocabulary.summary import batch_summary
 
 WITHOUT_ERRORS = """\
@@ -58,3 +60,43 @@ Errors:
 )
 def test_summary(operation: str, stats: dict[str, Any], expected: str) -> None:
     assert batch_summary(stats, operation) == expected
+
+
+# As the batch guide's scripts print it
+
+
+COUNTS = """  Total folders:  5
+  Success:        2
+  Skipped (done): 1
+  Skipped (lock): 1
+  Failed:         1
+"""
+STATS: BatchStats = {
+    "total": 5, "success": 2, "skipped_complete": 1, "skipped_locked": 1, "failed": 1, "errors": ["Song: is empty"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stats", "expected"),
+    [
+        (STATS, COUNTS + "\nErrors:\n  Song: is empty\n"),
+        # The second pattern of the guide keeps no list.
+        ({key: value for key, value in STATS.items() if key != "errors"}, COUNTS),
+        ({**STATS, "errors": []}, COUNTS),
+        ({}, COUNTS.translate(dict.fromkeys(map(ord, "125"), "0"))),
+    ],
+    ids=["with errors", "without the key", "without errors", "nothing"],
+)
+def test_a_pass_is_summed_up(capsys: pytest.CaptureFixture[str], stats: Mapping[str, object], expected: str) -> None:
+    print_batch_summary(stats, "Loudness Analysis")
+    assert capsys.readouterr().out == "Loudness Analysis Summary\n=========================\n" + expected
+
+
+def test_summary_without_a_name_is_of_a_batch(capsys: pytest.CaptureFixture[str]) -> None:
+    print_batch_summary(STATS)
+    assert capsys.readouterr().out.splitlines()[:2] == ["Batch Summary", "============="]
+
+
+def test_a_name_outside_utf_8_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    print_batch_summary({"errors": ["caf\udce9: cannot be decoded"]})
+    assert "caf\\xe9: cannot be decoded" in capfd.readouterr().out

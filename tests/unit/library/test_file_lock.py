@@ -27,6 +27,8 @@ from support.service import eventually
 
 PATIENCE = 30.0
 
+pytestmark = pytest.mark.usefixtures("no_descriptor_stays_open")
+
 
 def while_waiting(monkeypatch: pytest.MonkeyPatch, happens: Callable[[float], object]) -> None:
     """Let something happen instead of every sleep."""
