@@ -57,7 +57,8 @@ def parts(path: str, settings: str) -> None:
         due = [analyzer for analyzer in bench.analyzers.values() if analyzer.features(role)]
         due.sort(key=lambda analyzer: analyzer.cost)
         for view in _views({view for analyzer in due for view in analyzer.views(role)}):
-            clock.time(_title(view), partial(audio.view, view))
+            title = f"view: {'mono' if view.mono else 'all channels'} at {view.rate or 'its own'} Hz"
+            clock.time(title, partial(audio.view, view))
         for analyzer in due:
             clock.time(analyzer.name, partial(analyzer.analyze, audio))
     os.close(descriptor)
@@ -80,10 +81,6 @@ class _Clock:
 def _views(wanted: set[View]) -> list[View]:
     """List the views that have to be made, in a worker's order: one at the file's rate serves the rest."""
     return sorted(wanted - {NATIVE}, key=lambda view: view.rate or 0, reverse=True)
-
-
-def _title(view: View) -> str:
-    return f"view: {'mono' if view.mono else 'all channels'} at {view.rate or 'its own'} Hz"
 
 
 def _print(answer: object) -> None:

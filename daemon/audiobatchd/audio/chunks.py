@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from audiobatchd.audio.window import Window
+from audiobatchd.audio.window import FAR, Window
 from audiobatchd.errors import DamagedFileError
 
 Order = Literal["big", "little"]
@@ -26,8 +26,6 @@ FILES = frozenset({b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM"})
 _HEADER = 8
 _FILE_HEADER = 12
 _BLOCK = 1 << 22
-_FAR = 1 << 30
-"""Bytes in which another file is looked for: samples may be nearly all hole."""
 
 _MOST_TRAILING = (1 << 28) + (1 << 20)
 _PRINTABLE = (0x20, 0x7E)
@@ -35,11 +33,13 @@ _PRINTABLE = (0x20, 0x7E)
 
 @dataclass(frozen=True)
 class Chunk:
-    """A chunk's `name`, where its content begins, and how many bytes it claims to hold."""
+    """Chunk of a file."""
 
     name: bytes
     offset: int
+    """Offset at which its content begins."""
     size: int
+    """Bytes that it claims to hold."""
 
     @property
     def end(self) -> int:
@@ -96,7 +96,7 @@ def trailing_chunks(window: Window, start: int, order: Order) -> int:
 
 def check_alone(window: Window, start: int, end: int) -> None:
     """Raise DamagedFileError where another file begins among the samples from `start` to `end`, which have no count."""
-    end = min(end, start + _FAR)
+    end = min(end, start + FAR)
     while start + _FILE_HEADER <= end:
         block = window.at(start, min(_BLOCK, end - start))
         for word in (b"WAVE", b"AIFF", b"AIFC"):

@@ -36,7 +36,7 @@ _READ_BYTES = 1 << 16
 _PCM_PACKET_BYTES = 1 << 14
 _PLENTY_BYTES = 1 << 26
 _LEAST_RATE, _MOST_RATE = 8000, 192_000
-# Of 64-bit samples, the largest that there are.
+# Samples of 64 bits, the largest that there are.
 _MOST_BYTES_A_SECOND = _MOST_RATE * MOST_CHANNELS * 8
 # A file with more channels is told from an impossible one.
 _MORE_CHANNELS = 8
@@ -74,7 +74,7 @@ def decode(
         raise DamagedFileError(message)
     promise = promised(source.window())
     take = _Take(_Limit(max_duration, on_promise), source, promise.size)
-    if promise.demuxer != "mov":  # whose header FFmpeg reads; of the others it may look for more, anywhere
+    if promise.demuxer != "mov":  # FFmpeg reads its header; of other containers it may read any part first
         take.check_size(promise.seconds)
     for part in (promise, *promise.behind):
         reader = WindowReader(part.audio)
@@ -184,7 +184,7 @@ class _Take:
         self._is_promised, seconds = True, promise.seconds
         if promise.is_counted:
             if 0 < promise.rate < _LEAST_RATE:
-                # Else what is short would be too long by it.
+                # At so low a rate a short file would count as too long.
                 message = f"has a sample rate of {promise.rate:g} Hz"
                 raise UnmeasurableError(message)
             self._limit.check(seconds or 0.0)

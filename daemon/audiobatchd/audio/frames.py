@@ -26,11 +26,14 @@ Length = Callable[[bytes, int], int]
 
 @dataclass(frozen=True)
 class Walk:
-    """`count` whole frames end at the offset `end`; `missing` bytes, at least, of one more frame are not there."""
+    """Result of a walk over frames."""
 
     count: int
+    """Number of whole frames."""
     end: int
+    """Offset at which the last of them ends."""
     missing: int
+    """Bytes, at least, by which one more frame is cut; 0 where none is."""
 
 
 def walk(window: Window, header: int, length: Length) -> Walk:

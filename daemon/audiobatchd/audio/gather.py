@@ -15,7 +15,7 @@ _BLOCK = 1 << 16
 _MODEST = 1 << 22
 
 _FORMATS: dict[str, tuple[np.dtype[Any], float, float]] = {
-    # Of every packed sample format: its type, the value of silence, and what full scale is divided by.
+    # Type of every packed sample format, its value of silence, and the divisor that makes full scale 1.0.
     "u8": (np.dtype(np.uint8), 128.0, 1 / 128),
     "s16": (np.dtype(np.int16), 0.0, 1 / (1 << 15)),
     "s32": (np.dtype(np.int32), 0.0, 1 / (1 << 31)),

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from audiobatchd.audio.window import Window
+from audiobatchd.audio.window import Window, contains
 from audiobatchd.errors import DamagedFileError
 
 BOX_TYPES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"}
 _HOLDING_AUDIO = {b"moov", b"mdat", b"moof"}
 _INDEX, _FRAGMENT = b"moov", b"moof"
-_BLOCK = 1 << 20
-_FAR = 1 << 30
-"""Bytes behind a hole in which a fragment is looked for: a file may be nearly all hole."""
 
 _MOST_BOXES = 1_000_000
 
@@ -47,24 +44,15 @@ def _boxes(window: Window) -> Iterator[bytes]:
             message = f"ends too early: its {name} box promises {size} bytes and {window.size - offset} are there"
             raise DamagedFileError(message)
         if size == 0 and kind in _HOLDING_AUDIO:
-            # Of the last box: it reaches to the end of the file.
+            # Only the last box may say 0: it reaches to the end of the file.
             yield kind
             return
         if size < 8 or size > window.size - offset or not kind.isascii():
-            if fragmented and _holds_fragment(window, offset):
+            # FFmpeg would end before another fragment without an error.
+            if fragmented and contains(window, _FRAGMENT, offset):
                 message = f"holds no box at byte {offset}"
                 raise DamagedFileError(message)
             return
         yield kind
         fragmented = fragmented or kind == _FRAGMENT
         offset += size
-
-
-def _holds_fragment(window: Window, offset: int) -> bool:
-    """Tell whether there is another fragment behind `offset`: FFmpeg would end before it without an error."""
-    overlap, end = len(_FRAGMENT) - 1, offset + _FAR
-    while offset < end and len(block := window.at(offset, _BLOCK)) > overlap:
-        if _FRAGMENT in block:
-            return True
-        offset += len(block) - overlap
-    return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from audiobatchd.audio.flac import StreamInfo, parse_stream_info
-from audiobatchd.audio.window import Excerpt, Joined, Literally, Window
+from audiobatchd.audio.window import Excerpt, Joined, Literally, Window, contains
 from audiobatchd.errors import DamagedFileError, UnmeasurableError
 
 MARKER = b"OggS"
@@ -20,9 +20,6 @@ _MOST_SEGMENTS = 255
 _MOST_PAGES = 4_000_000
 _NEGATIVE = 1 << 63
 _CONTINUED, _FIRST, _LAST = 1, 2, 4
-_BLOCK = 1 << 20
-_FAR = 1 << 30
-"""Bytes behind something else in which another page is looked for: a file may be nearly all hole."""
 
 _POLYNOMIAL = 0x04C11DB7
 
@@ -105,7 +102,7 @@ def audio_links(window: Window) -> list[Link]:
                 links.append(link)
                 current = {page.serial: link}
         elif (known := current.get(page.serial)) is not None:
-            # Some may be left out, of a broadcast that was tuned in to late, or come twice: FFmpeg drops the second.
+            # Pages may be missing, where a broadcast was tuned in to late, or come twice: FFmpeg drops the second.
             if page.number < known.number:
                 message = f"holds its pages in the wrong order at byte {offset}"
                 raise DamagedFileError(message)
@@ -146,19 +143,9 @@ def _check_end(window: Window, offset: int, links: list[Link]) -> None:
         message = "ends too early: inside a page"
         raise DamagedFileError(message)
     ended = not links or links[-1].ended
-    if not ended or (rest and _holds_page(window, offset)):
+    if not ended or (rest and contains(window, MARKER + b"\0", offset)):
         message = f"holds no page at byte {offset}" if rest else "ends too early: its last page is missing"
         raise DamagedFileError(message)
-
-
-def _holds_page(window: Window, offset: int) -> bool:
-    """Tell whether there is another page behind `offset`."""
-    overlap, end = len(MARKER), offset + _FAR
-    while offset < end and len(block := window.at(offset, _BLOCK)) > overlap:
-        if MARKER + b"\0" in block:
-            return True
-        offset += len(block) - overlap
-    return False
 
 
 def _marked(page: bytes) -> bytes:

@@ -20,7 +20,7 @@ from audiobatchd.audio.chunks import (
     trailing_chunks,
 )
 from audiobatchd.audio.tags import trailing_tags
-from audiobatchd.audio.window import Excerpt, Joined, Literally, Swapped, Window, only_zeros
+from audiobatchd.audio.window import FAR, Excerpt, Joined, Literally, Swapped, Window, only_zeros
 from audiobatchd.errors import DamagedFileError
 
 _UNKNOWN = 0xFFFFFFFF
@@ -36,8 +36,6 @@ _EXTENSIBLE_FORMAT = 40
 _LONGEST_FORMAT = 1 << 16
 _GUID = bytes.fromhex("000000001000800000aa00389b71")
 _PROBED = 1 << 12
-_FAR = 1 << 30
-"""Number of zeros that are looked at inside the RIFF: a file may be nearly all hole."""
 
 _KNOWN = frozenset(
     (
@@ -165,7 +163,7 @@ def _check_end(window: Window, end: int, riff: int, order: Order) -> None:
     chunk = chunk_behind(window, end, order)
     known = chunk is not None and chunk.name in _KNOWN
     # Four characters by themselves are no proof: one of 25 places among samples looks like a name.
-    if not known and not only_zeros(window, end, min(riff + 8, end + _FAR)) and not lead_to_end(window, end, order):
+    if not known and not only_zeros(window, end, min(riff + 8, end + FAR)) and not lead_to_end(window, end, order):
         message = f"holds no chunk at byte {end}, behind its data chunk"
         raise DamagedFileError(message)
 

@@ -12,6 +12,8 @@ from typing import Protocol
 import numpy as np
 
 _BLOCK = 1 << 20
+FAR = 1 << 30
+"""Bytes that a search goes through at most: a file may be nearly all hole."""
 
 
 class Window(Protocol):
@@ -120,6 +122,16 @@ class Swapped:
         block = self._window.at(offset - lead, count * self._width)
         whole = np.frombuffer(block, np.uint8, len(block) // self._width * self._width)
         return whole.reshape(-1, self._width)[:, ::-1].tobytes()[lead : lead + length]
+
+
+def contains(window: Window, wanted: bytes, start: int) -> bool:
+    """Tell whether the bytes `wanted` stand anywhere from `start` on, as far as `FAR` goes."""
+    overlap, end = len(wanted) - 1, start + FAR
+    while start < end and len(block := window.at(start, _BLOCK)) > overlap:
+        if wanted in block:
+            return True
+        start += len(block) - overlap
+    return False
 
 
 def only_zeros(window: Window, start: int, end: int) -> bool:

@@ -144,7 +144,7 @@ def _opened(part: Part, address: str, terms: Terms) -> http.client.HTTPResponse 
 
 @contextlib.contextmanager
 def _talking(part: Part, address: str, timeout: float) -> Iterator[None]:
-    """Around what is asked of the network, and around nothing else: a full disk raises OSError, too."""
+    """Put errors of the network into words. Nothing else is done within: a full disk raises OSError, too."""
     try:
         yield
     except urllib.error.HTTPError:
@@ -158,7 +158,7 @@ def _talking(part: Part, address: str, timeout: float) -> Iterator[None]:
 
 
 def _resumable(part: Part, address: str) -> str | None:
-    """The validator to go on with; None where it begins with nothing."""
+    """Return the validator to go on with; None where the part begins with nothing."""
     origin = part.origin() if part.size else None
     if origin is None or (origin.address, origin.boot) != (address, boot_id()):
         return None
@@ -187,7 +187,7 @@ def _request(address: str, offset: int, validator: str | None, timeout: float) -
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows, but not from an encrypted address to a plain one: what is pinned rests on where it came from."""
+    """Follows redirects, but not from an encrypted address to a plain one: a pin rests on where a file came from."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
@@ -231,7 +231,8 @@ def _prepare(part: Part, address: str, response: http.client.HTTPResponse) -> in
         raise _refusal(address, f"the server sends it packed ({headers['Content-Encoding']}), which was not asked for")
     announced = response.length
     if response.status == HTTPStatus.OK:
-        part.begin(_origin(address, headers))
+        validator = _validator(headers)
+        part.begin(Origin(address, validator, boot_id()) if validator else None)
         return announced
     first, last, total = _range(headers)
     if response.status != HTTPStatus.PARTIAL_CONTENT or not part.size:
@@ -246,17 +247,12 @@ def _prepare(part: Part, address: str, response: http.client.HTTPResponse) -> in
 
 
 def _range(headers: Message) -> tuple[int | None, int | None, int | None]:
-    """First and last byte of what is sent, and the size of the whole; None for what is not told."""
+    """Parse the first and last byte of what is sent, and the size of the whole; None for what is not told."""
     found = _RANGE.fullmatch(headers.get("Content-Range", "").strip())
     if not found:
         return None, None, None
     first, last, total = (int(text) if text and text.isdecimal() else None for text in found.groups())
     return first, last, total
-
-
-def _origin(address: str, headers: Message) -> Origin | None:
-    validator = _validator(headers)
-    return Origin(address, validator, boot_id()) if validator else None
 
 
 def _validator(headers: Message) -> str | None:
