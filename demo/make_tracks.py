@@ -40,22 +40,22 @@ VOWELS = ((730, 1090, 2440), (570, 840, 2410), (530, 1840, 2480))
 
 @dataclass(frozen=True)
 class Song:
-    """Music to play: one bar for each of the `chords`, which are degrees of the `scale` (in semitones).
+    """Music to play.
 
     A pattern has a character for each step of a bar. "x" hits a drum hard, "o" softly. A digit begins a note, that many
-    degrees above the chord or, in the `melody` with its pattern for every bar, above the tonic; "-" holds it.
+    degrees above the chord or, in the melody, above the tonic; "-" holds it.
     """
 
     name: str
     tempo: float  # beats per minute
     tonic: int  # MIDI note of the bass
-    scale: tuple[int, ...]
-    chords: tuple[int, ...]
+    scale: tuple[int, ...]  # semitones above the tonic
+    chords: tuple[int, ...]  # a degree of the scale for each bar
     intro: int  # bars without drums and bass
-    drums: tuple[str, str, str]  # kick, snare, hat
+    drums: tuple[str, str, str]  # patterns of kick, snare, hat
     bass: str
     arpeggio: str
-    melody: tuple[str, ...]
+    melody: tuple[str, ...]  # a pattern for each bar
     drive: float  # how hard the stems are saturated
     levels: Mapping[str, float]  # root mean square of each stem, in dB, relative to each other
 

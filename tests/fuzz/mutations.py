@@ -161,12 +161,16 @@ def _prepend(content: bytes, dice: Dice, _: str) -> tuple[bytes, str]:
 
 @dataclass(frozen=True)
 class _Field:
-    """A number of `width` bytes, `offset` bytes behind the first (any: `every`) place where `mark` stands."""
+    """Number in a header."""
 
     mark: bytes
+    """Bytes behind which it stands, at the first place that has them."""
     offset: int
+    """Bytes from the beginning of `mark`."""
     width: int
+    """Bytes of the number."""
     every: bool = False
+    """It may stand at any place that has `mark`."""
 
 
 _WAV = [

@@ -61,10 +61,12 @@ class Found:
 
 @dataclass
 class Round:
-    """The files that were measured, and all that a round may not bring; `log` for who has to look."""
+    """Result of a round."""
 
     found: dict[str, Found]
+    """Files that were measured."""
     troubles: list[str]
+    """All that a round may not bring."""
     log: str
 
 

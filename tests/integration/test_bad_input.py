@@ -41,13 +41,15 @@ def with_good_mix(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """`spoil` makes a good track folder bad; `mend` makes it good again (None: nothing mends it)."""
+    """Bad input, and what its folder becomes."""
 
     name: str
     spoil: Callable[[Path], None]
+    """Makes a good track folder bad."""
     state: str
     reason: str
     mend: Callable[[Path], None] | None = with_good_mix
+    """Makes it good again; None where nothing does."""
 
 
 def wave_header(size: int, *, tag: int, channels: int, rate: int, bits: int) -> bytes:

@@ -8,30 +8,13 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from support.audio_files import make_track
+from support.lock_rig import held_elsewhere
 from support.service import PROGRAMS, configuration, eventually, leftovers, once, run, service
-
-HOLDER = "import sys; from audiobatchd import FileLock\nwith FileLock(sys.argv[1]): print(flush=True); sys.stdin.read()"
-
-
-@contextmanager
-def held(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Have another process hold the lock of `folder`."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdin=pipe, stdout=pipe) as holder:
-        try:
-            assert holder.stdout is not None
-            holder.stdout.readline()
-            yield holder
-        finally:
-            holder.kill()
 
 
 @pytest.fixture
@@ -50,7 +33,7 @@ def dataset(tmp_path: Path) -> Path:
 
 
 def test_progress_adds_up_and_counts_the_locked_beside(dataset: Path) -> None:
-    with held(dataset / "Done 1"), held(dataset / "Untouched"):
+    with held_elsewhere(dataset / "Done 1"), held_elsewhere(dataset / "Untouched"):
         code, out, _ = run("audiobatchctl", "progress", dataset, "--features", "lufs", "lra")
         assert (code, out) == (
             0,
@@ -67,7 +50,7 @@ def test_progress_adds_up_and_counts_the_locked_beside(dataset: Path) -> None:
 
 
 def test_check_leaves_out_the_locked(dataset: Path) -> None:
-    with held(dataset / "Untouched"):
+    with held_elsewhere(dataset / "Untouched"):
         code, out, _ = run("audiobatchctl", "check", dataset, "--features", "lufs")
     assert (code, out) == (
         1,
@@ -143,7 +126,7 @@ def guide_lock(folder: Path, pid: int) -> Path:
 def test_locks_are_listed_and_the_dead_removed(dataset: Path) -> None:
     (dataset / "poetry.lock").write_text("[[package]]\n")
     (dataset / "Done 1" / "Done 1.INFO.lock").write_text("")
-    with held(dataset / "Done 1"), held(dataset / "Done 2") as killed:
+    with held_elsewhere(dataset / "Done 1"), held_elsewhere(dataset / "Done 2") as killed:
         killed.kill()
         killed.wait()
         guide_lock(dataset / "Untouched", pid=1)
@@ -189,7 +172,7 @@ def test_a_running_daemon_does_the_clean_up_and_says_who_asked(dataset: Path, tm
 def test_the_daemon_removes_the_locks_of_the_dead_by_itself(dataset: Path, tmp_path: Path) -> None:
     """Remove them at the start, and every `reap` seconds; a lock whose folder is gone as well."""
     guide_lock(dataset / "Done 1", pid=1)
-    with held(dataset / "Done 2") as holder:
+    with held_elsewhere(dataset / "Done 2") as holder:
         holder.send_signal(signal.SIGKILL)
         holder.wait()
     shutil.rmtree(dataset / "Done 2")

@@ -329,17 +329,16 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 @dataclass
 class Stage:
-    """A dataset, an analyzer that does what files in `place` tell it, and the daemon that is at them.
-
-    `descriptors` is how many the daemon had before anything happened.
-    """
+    """A dataset, an analyzer that does what files tell it, and the daemon that is at them."""
 
     directory: Path
     root: Path = field(init=False)
     place: Path = field(init=False)
+    """Directory of the files that tell the analyzer what to do."""
     env: dict[str, str] = field(init=False)
     daemon: Service = field(init=False)
     descriptors: int = 0
+    """Number of the daemon's descriptors before any fault."""
     songs: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -24,13 +24,14 @@ import pytest
 
 from audiobatchd import FileLock, save_to_info
 from support.audio_files import make_track, music, path_of, write_audio
+from support.lock_rig import held_elsewhere
 from support.service import eventually, features_of, leftovers
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SIMPLE, MODEL, HELPER, PARALLEL = (
     "simple_with_resume.py", "model_loaded_once.py", "with_batch_processor.py", "in_parallel.py",
 )  # fmt: skip
-HOLDER = "import sys; from audiobatchd import FileLock\nwith FileLock(sys.argv[1]): print(flush=True); sys.stdin.read()"
+
 COMPLETE = '{"lufs": -1.0, "lra": 2.0, "brightness": 3.0}'
 GOOD = ("D - One", "E - Two")
 FOREIGN_LOCK = "data"
@@ -109,18 +110,6 @@ def run(script: str, dataset: Path, *options: str) -> Ended:
         return end_of(process)
 
 
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Have another process hold the lock of `folder`."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdin=pipe, stdout=pipe) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"\n"
-        assert holder.stdin is not None
-        yield
-        holder.stdin.close()  # it ends by itself, and leaves what it must
-
-
 @pytest.fixture(scope="module")
 def _made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("made") / "dataset"
@@ -155,7 +144,7 @@ def test_an_example_does_what_is_due_and_is_resumed(dataset: Path, script: str) 
     expected = EXPECTED[script]
     done = {*GOOD, os.fsdecode(b"G - caf\xe9")}
     complete = records(dataset)["A - Complete"]
-    with held(dataset / "C - Locked"), FileLock(dataset / "A - Complete"):
+    with held_elsewhere(dataset / "C - Locked", kill=False), FileLock(dataset / "A - Complete"):
         first = run(script, dataset)
         check(first, expected, FIRST)
         assert features_of(dataset / "C - Locked") == {}

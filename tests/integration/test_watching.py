@@ -460,7 +460,7 @@ Change = Callable[[Room, Path], None]
 
 
 def copied_over_itself(room: Room, folder: Path) -> None:
-    """`cp -r` of the same files: the same inodes, written anew at another time."""
+    """`cp -r` of the same files: the same inodes, written again at another time."""
     shutil.copytree(folder, room.elsewhere(folder.name), ignore=shutil.ignore_patterns("*.INFO"))
     subprocess.run(["cp", "-r", room.elsewhere(folder.name), folder.parent], check=True)
 

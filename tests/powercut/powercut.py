@@ -63,12 +63,14 @@ class Options:
 
 @dataclass
 class Figures:
-    """Figures of the run. `wrong` is what must not be: by kind, and in words."""
+    """Figures of the run."""
 
     counts: Counter[str] = field(default_factory=Counter)
     wrong: Counter[str] = field(default_factory=Counter)
+    """Number of each kind of what must not be."""
     boots: list[float] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
+    """The first few of each kind, in words."""
 
     def blame(self, kind: str, what: str) -> None:
         """Count something wrong; the first few of each kind are told."""

@@ -25,12 +25,13 @@ _FEW = 3
 
 @dataclass
 class Disks:
-    """Hangs and switches; without a `mount` the latter alone."""
+    """Faults of disks: hangs and switches."""
 
     keeper: Keeper
     ground: Ground
     witness: Witness
     mount: HangingMount | None
+    """Mount that can hang; None: there are only switches."""
     _is_hanging: bool = False
     _is_switched: bool = False
 

@@ -84,12 +84,12 @@ class Folders:
             remove_bogus(track.lock)
         self.ground.tracks.remove(track)
         track.garbage = None
-        anew = self.ground.new(dice)
-        anew.is_busy = True
+        copy = self.ground.new(dice)
+        copy.is_busy = True
         if dice.random() < 0.5 and track.path.parent in self.ground.albums:
-            anew.number, anew.names, anew.path = track.number, track.names, track.path
+            copy.number, copy.names, copy.path = track.number, track.names, track.path
         yield dice.uniform(0.0, 2.0)
-        yield from self._copy(anew, dice, say)
+        yield from self._copy(copy, dice, say)
 
     def _copy(self, track: Track, dice: random.Random, say: Say) -> Iterator[float]:
         naming = dice.choice(_TEMPORARY_NAMES)

@@ -36,12 +36,13 @@ _TO_ALL = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal
 
 @dataclass
 class Processes:
-    """Kills, stops, fills and deletes; `hits` counts the workers that were met at work."""
+    """Faults of processes: kills, stops, full tables and deletions."""
 
     keeper: Keeper
     ground: Ground
     limits_inotify: bool = False
     hits: int = 0
+    """Number of workers that were met at work."""
     _is_frozen: bool = False
 
     def deeds(self) -> dict[str, tuple[int, Deed]]:

@@ -35,12 +35,13 @@ _KEYS = 500_000
 
 @dataclass
 class Records:
-    """Spoils, removes and adds; `troubles` has, by folder, what the service should not have done."""
+    """Faults of records: spoilt, removed and foreign content."""
 
     keeper: Keeper
     ground: Ground
     witness: Witness
     troubles: list[tuple[str, str]]
+    """Folders, and what the service should not have done there."""
 
     def deeds(self) -> dict[str, tuple[int, Deed]]:
         """Deeds by name, with the weight of each."""

@@ -15,6 +15,10 @@ from audiobatchd.plugin_api import FULL_MIX, STEMS
 
 Samples = NDArray[np.float32]
 
+ROLES = (FULL_MIX, *STEMS)
+PLACES = {1: ("FC",), 2: ("FL", "FR"), 6: ("FL", "FR", "FC", "LFE", "BL", "BR")}
+"""Names of channels by their number."""
+
 _CHUNK = 1 << 14
 
 CONTAINERS: Mapping[str, tuple[str, str]] = {

@@ -27,6 +27,17 @@ MARK = "0123456789abcdef"
 
 GOT, BUSY = "got", "busy"
 
+Held = Callable[[Path], contextlib.AbstractContextManager[subprocess.Popen[bytes]]]
+"""Has another process hold the lock of a folder: see `held_elsewhere`."""
+
+_HOLDER = """
+import sys
+from audiobatchd import FileLock
+with FileLock(sys.argv[1]):
+    print(flush=True)
+    sys.stdin.read()
+"""
+
 _PROGRAM = """
 import errno, fcntl, json, os, select, signal, subprocess, sys, threading, time
 from audiobatchd import FileLock
@@ -204,6 +215,23 @@ def peers() -> Iterator[StartPeer]:
 def lock_path(folder: Path) -> Path:
     """The lock file of `folder`."""
     return folder.with_name(folder.name + ".lock")
+
+
+@contextlib.contextmanager
+def held_elsewhere(folder: Path, *, kill: bool = True) -> Iterator[subprocess.Popen[bytes]]:
+    """Have another process hold the lock of `folder`; it is killed in the end, or else gives the lock back."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", _HOLDER, str(folder)], stdin=pipe, stdout=pipe) as holder:
+        assert holder.stdout is not None
+        assert holder.stdin is not None
+        try:
+            assert holder.stdout.readline() == b"\n"
+            yield holder
+            if not kill:
+                holder.stdin.close()
+                holder.wait()
+        finally:
+            holder.kill()
 
 
 def attempt(folder: Path) -> str:

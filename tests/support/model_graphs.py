@@ -46,17 +46,17 @@ PLACES: tuple[Place, ...] = (
 
 @dataclass(frozen=True)
 class _Shape:
-    """Shape of the published models of one kind: the algorithm, the patches it hands over, the nodes, a fixed batch.
-
-    `embedding` is how many numbers the layer before the last gives: in our models, so that the files are small.
-    """
+    """Shape of the published models of one kind."""
 
     algorithm: str
     patch: tuple[int, ...]
+    """Shape of the patches that the algorithm hands over."""
     embedding: int
+    """Numbers that the layer before the last gives: few, so that the files are small."""
     input: str = "model/Placeholder"
     activation: str = "Sigmoid"
     batch: int | None = None
+    """Number of patches at a time, where the graph takes no other."""
 
     @property
     def outputs(self) -> tuple[str, str]:

@@ -15,7 +15,7 @@ NEWER = "/var/tmp/newer.deb"  # noqa: S108  # of a machine that is ours alone
 
 
 def write_newer(package: Path, target: Path) -> None:
-    """The same package with a higher version: only its control files are packed anew."""
+    """The same package with a higher version: only its control files are packed again."""
     with tempfile.TemporaryDirectory(dir=target.parent) as name:
         parts, control = Path(name), Path(name, "control")
         subprocess.run(["ar", "x", "--output", parts, package], check=True)

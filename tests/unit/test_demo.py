@@ -16,10 +16,10 @@ from audiobatch_analyzers.loudness import LoudnessAnalyzer
 from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import open_source
 from audiobatchd.plugin_api import FULL_MIX, STEMS, Audio, Settings, feature_name
+from support.audio_files import ROLES
 from support.service import eventually
 
 SCRIPT = Path(__file__).parents[2] / "demo" / "make_tracks.py"
-ROLES = (FULL_MIX, *STEMS)
 TRACKS = 3
 
 

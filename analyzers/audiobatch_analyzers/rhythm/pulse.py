@@ -73,7 +73,7 @@ def clarity(risen: NDArray[np.float64], rate: int, bpm: float) -> float:
     """
     if not len(risen) or risen.mean() < _LEAST_RISE_ON_AVERAGE:
         return 0.0
-    # What rises less and less, as in a fade, would be like itself at any distance.
+    # Rises that fade would be like themselves at any distance.
     centred = risen - uniform_filter1d(risen, round(_STRETCH * rate / HOP), mode="nearest")
     power = float(centred @ centred)
     count = len(centred)

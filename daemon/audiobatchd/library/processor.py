@@ -52,7 +52,7 @@ class BatchProcessor:
                     raise
                 stats["failed"] += 1
                 stats["errors"].append(f"{name}: {error}")
-                # A damaged file is no news to a programmer; anything else may be.
+                # A damaged file needs no traceback; another error may.
                 _LOG.error("  Failed: %s", error, exc_info=not isinstance(error, AudiobatchError | OSError))
         return stats
 

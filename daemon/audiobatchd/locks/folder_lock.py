@@ -61,10 +61,10 @@ def is_guides_of(folder: str, found: Content) -> bool:
 
 
 class FolderLock:
-    """The lock of one folder; `budget` seconds is how long observers should expect it to be held, without a word.
+    """Lock of one folder, which a forked child does not have. Not for two threads at once, and not reentrant.
 
-    `alone`: its holder works with no other job beside it. Not for two threads at once, and not reentrant. A forked
-    child does not have it.
+    `budget` is how many seconds observers should expect it to be held without another word; `alone`: its holder works
+    with no other job beside it.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class FolderLock:
             raise
 
     def gate(self) -> None:
-        """Step 5, the last look before a record is published: raises where nothing may be published.
+        """Take step 5, the last look before a record is published: raises where nothing may be published.
 
         Writing and syncing through the locked descriptor is what fails (EIO) after a network file system gave the lock
         to another machine; reading would not notice. Raises LockLostError, or the OSError of the write.
@@ -141,7 +141,7 @@ class FolderLock:
             if not self.held or os.pread(self._descriptor, LIMIT, 0) != self._written:
                 return
             text = self._text(budget)
-            # Never shorter than before: so nothing of that stays behind it, and nothing has to be cut off.
+            # Never shorter than before: so no old bytes stay behind it, and the file need not be cut.
             written = text.removesuffix(b"\n").ljust(len(self._written) - 1) + b"\n"
             if os.pwrite(self._descriptor, written, 0) == len(written):
                 self._written = written
@@ -149,7 +149,7 @@ class FolderLock:
                 os.fsync(self._descriptor)  # else other machines would not see it
 
     def release(self) -> None:
-        """Step 6: give the lock back and leave no trace of it (on a network file system: an empty file).
+        """Take step 6: give the lock back and leave no trace of it (on a network file system: an empty file).
 
         Does nothing where this process does not hold it.
         """
@@ -198,7 +198,7 @@ class FolderLock:
         try:
             descriptor = kernel.open_lock(path, os.O_RDONLY)
         except OSError:
-            return  # none there, or nothing of theirs
+            return  # no such file, or not a script's
         try:
             found = _content(descriptor)
             if found is None or not is_guides_of(self._folder, found):
@@ -209,7 +209,7 @@ class FolderLock:
             kernel.close_lock(descriptor)
 
     def _take_or_start_over(self) -> int:
-        """Steps 1 to 3; the descriptor that holds the lock."""
+        """Take steps 1 to 3; returns the descriptor that holds the lock."""
         for _ in range(_ATTEMPTS):
             is_new = False
             try:
@@ -253,7 +253,7 @@ class FolderLock:
         raise PermissionError(errno.EPERM, f"{shown(os.path.basename(self.path))} is no lock file", self.path)
 
     def _take(self, descriptor: int, *, is_new: bool) -> bool:
-        """Steps 1 to 3 on an open file; False: start over. It holds the descriptor afterwards, or has closed it."""
+        """Take steps 1 to 3 on an open file; False: start over. Keeps the descriptor, or closes it."""
         keep = False
         try:
             self.kind = filesystems.kind_of(descriptor)
@@ -279,7 +279,7 @@ class FolderLock:
         return True
 
     def _sign(self, descriptor: int) -> bytes:
-        """Step 3; what was written. What a full disk refuses, or a signal ends, leaves nothing that is a lock."""
+        """Take step 3; returns what was written. A write that a full disk refuses, or a signal ends, leaves no lock."""
         try:
             self._started = time.time()
             self._oom_kills = oom.on_this_machine()
@@ -298,13 +298,13 @@ class FolderLock:
         return of_this_process(self._started, budget, token, alone=self._alone, oom_kills=self._oom_kills)
 
     def _in_words(self, error: OSError) -> OSError:
-        """An error of opening the lock file; whose it is where that is the trouble."""
+        """Word an error of opening the lock file, with the owner of the file where that is the trouble."""
         if error.errno == errno.EACCES:
             with contextlib.suppress(OSError):
                 owner = os.stat(self.path, follow_symlinks=False).st_uid
                 name = shown(os.path.basename(self.path))
                 return PermissionError(errno.EACCES, f"{name} belongs to the user with UID {owner}", self.path)
-        # The record is what people know, and its name is as long.
+        # The record, whose name is as long, is what people know: the error names that.
         return filesystems.with_its_name(error, self._folder, os.path.basename(self.path), "its record")
 
     def _busy(self) -> LockBusyError:

@@ -146,7 +146,7 @@ def _opened(path: str, flags: int, mode: int) -> int:
 
 
 def _just_opened() -> Iterator[int]:
-    """The descriptors of this process that other threads may have got and not yet noted, by what they are called."""
+    """Yield descriptors that other threads may have opened and not yet noted, by the names of their files."""
     names = set(_opening.values())
     with contextlib.suppress(OSError):
         for each in Path("/proc/self/fd").iterdir() if names else ():

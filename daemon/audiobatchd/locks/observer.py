@@ -53,7 +53,7 @@ def observe(path: str, guide_timeout: float = GUIDE_TIMEOUT) -> Observation | No
     except FileNotFoundError:
         return None
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:  # of a folder whose lock no name is left for
+        if error.errno == errno.ENAMETOOLONG:  # the folder's name is so long that no lock can have it
             return None
         raise
     try:

@@ -31,7 +31,7 @@ class Kills:
         """When each kill was noticed for which no process of ours has ended since."""
 
     def notice(self) -> None:
-        """Look at the count; called every second or so, that a kill of another process is not taken for a later one."""
+        """Look at the count; to be called every second or so, lest a kill of another process pass for a later one."""
         count, now = _count_in(self._counted), time.monotonic()
         if count >= 0:
             self._rises.extend([now] * (count - self._count))

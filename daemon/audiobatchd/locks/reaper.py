@@ -54,7 +54,7 @@ def locks_in(directory: str, guide_timeout: float = GUIDE_TIMEOUT, *, given_back
         try:
             observation = observe(path, guide_timeout)
         except OSError:
-            continue  # one that cannot be read cannot be told from data
+            continue  # an unreadable file cannot be told from data
         if observation is not None and _is_ours(observation):
             yield observation
 
@@ -153,7 +153,7 @@ def _remove(observation: Observation, reason: str, terms: Terms) -> Removal:
 
 
 def _remove_held(observation: Observation, descriptor: int, reason: str, terms: Terms) -> Removal:
-    """Steps 1 and 2 of the protocol without making a file, then step 6."""
+    """Take steps 1 and 2 of the protocol without making a file, then step 6."""
     path = observation.path
     if not kernel.take(descriptor, local=observation.kind is Kind.LOCAL):
         return Removal(path, reason, "another process took it meanwhile")

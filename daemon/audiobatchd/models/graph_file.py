@@ -29,7 +29,7 @@ _NODE = 1  # `repeated NodeDef node = 1` of graph.proto
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[BufferedReader]:
-    """`path` for reading. Raises ModelError where it is no regular file, too large, or cannot be read."""
+    """Open `path` for reading. Raises ModelError where it is no regular file, too large, or cannot be read."""
     try:
         # A FIFO would otherwise wait for its other end.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -51,7 +51,7 @@ def sha256_of(path: Path) -> str:
 
 
 def check_of(name: str) -> Check:
-    """The check for a file of this name."""
+    """Return the check for a file of this name."""
     return check_graph if name.endswith(".pb") else check_metadata
 
 
@@ -89,7 +89,7 @@ def check_metadata(path: Path) -> None:
 
 
 def unusable(path: Path, why: str) -> ModelError:
-    """The error that says why a file is no use."""
+    """Make the error that says why a file is of no use."""
     return ModelError(f"cannot use {shown(str(path))}: {why}")
 
 

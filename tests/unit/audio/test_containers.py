@@ -18,16 +18,12 @@ import soundfile
 from numpy.typing import NDArray
 
 from audiobatchd.audio.decode import decode
-from audiobatchd.audio.source import SourceFile
 from audiobatchd.errors import DamagedFileError, UnmeasurableError
-from audiobatchd.plugin_api import Audio
 from fuzz.checksums import pages, sealed
 from support.audio_files import Samples, music, quantized, write_audio
+from support.audio_rig import Decoded, Healthy, Opened
 from support.containers import PCM_GUID, aifc, chunk, extensible, form, riff, rifx, wave
-
-Decoded = Callable[[Path], Audio]
-Opened = Callable[[Path], SourceFile]
-Healthy = Callable[[str], bytes]
+from support.frames_by_hand import ID3V1
 
 RATE = 44100
 GIB = 1 << 30
@@ -35,7 +31,6 @@ MUSIC = quantized(music(1, RATE, 7), 16)
 PCM = (MUSIC * 32768).astype("<i2").tobytes()
 SWAPPED = np.frombuffer(PCM, "<i2").astype(">i2").tobytes()
 LIST = b"LIST\x04\0\0\0INFO"
-ID3V1 = b"TAG".ljust(128, b"x")
 
 
 def integers(bits: int, container: int, order: str = "<") -> tuple[bytes, Samples]:

@@ -22,11 +22,10 @@ from audiobatchd.audio import window
 from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import SourceFile
 from audiobatchd.errors import DamagedFileError, UnmeasurableError
-from audiobatchd.plugin_api import Audio
 from support.audio_files import CONTAINERS, music, tone, write_audio
+from support.audio_rig import Decoded, Healthy
+from support.frames_by_hand import ID3V1
 
-Decoded = Callable[[Path], Audio]
-Healthy = Callable[[str], bytes]
 Spoil = Callable[[bytes], bytes]
 
 
@@ -764,7 +763,6 @@ def lyrics(text: bytes) -> bytes:
 
 
 ID3 = id3v2(b"TIT2\0\0\0\x05\0\0\0tone")
-ID3V1 = b"TAG".ljust(128, b"x")
 BEHIND: Mapping[str, bytes] = {
     "ID3v1": ID3V1,
     "APEv2": ape(with_header=True),

@@ -13,14 +13,11 @@ import numpy as np
 import pytest
 
 from audiobatchd.audio.decode import decode
-from audiobatchd.audio.source import SourceFile, digest
+from audiobatchd.audio.source import digest
 from audiobatchd.errors import UnmeasurableError
-from audiobatchd.plugin_api import Audio
 from audiobatchd.vocabulary.files import EXTENSIONS
 from support.audio_files import CONTAINERS, Samples, music, path_of, quantized, tone, write_audio
-
-Decoded = Callable[[Path], Audio]
-Opened = Callable[[Path], SourceFile]
+from support.audio_rig import Decoded, Opened
 
 STEREO = ("FL", "FR")
 PADDING = {"ogg": 64, "m4a": 1024, "aac": 2048}

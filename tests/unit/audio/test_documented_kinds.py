@@ -16,6 +16,7 @@ from audiobatchd.plugin_api import Audio
 from fuzz.checksums import pages, sealed
 from support.audio_files import music, quantized, write_audio
 from support.containers import aifc, chunk, extensible, form, riff, rifx, wave
+from support.frames_by_hand import ID3V1
 
 Files = Sequence[bytes | tuple[bytes, int]]
 """Files of a kind; with a number, a file and the size of the hole behind it."""
@@ -29,7 +30,6 @@ PCM = (music(2, 48000, 1) * 32767).astype("<i2").tobytes()
 BIG = np.frombuffer(PCM, "<i2").astype(">i2").tobytes()
 LIST = b"LIST\x04\0\0\0INFO"
 ID3 = b"ID3\4\0\0\0\0\0\x09" + bytes(9)
-ID3V1 = b"TAG".ljust(128, b"x")
 GIB = 1 << 30
 
 

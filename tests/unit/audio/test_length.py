@@ -11,13 +11,10 @@ import numpy as np
 import pytest
 
 from audiobatchd.audio.decode import decode
-from audiobatchd.audio.source import SourceFile
 from audiobatchd.errors import BeyondLimitError, DamagedFileError, UnmeasurableError
 from fuzz.checksums import sealed
 from support.audio_files import music, write_audio
-
-Opened = Callable[[Path], SourceFile]
-Healthy = Callable[[str], bytes]
+from support.audio_rig import Healthy, Opened
 
 HOURS = 1 << 30
 """Number of samples that are 6 h at 48 kHz."""

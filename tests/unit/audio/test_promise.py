@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -12,9 +12,7 @@ import pytest
 from audiobatchd.audio.promise import Promise, promised
 from audiobatchd.audio.window import Literally
 from audiobatchd.errors import DamagedFileError, UnmeasurableError
-
-Healthy = Callable[[str], bytes]
-
+from support.audio_rig import Healthy
 
 # Keeping a promise
 

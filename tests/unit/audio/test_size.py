@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,12 +10,10 @@ import pytest
 from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import SourceFile
 from audiobatchd.errors import DamagedFileError, UnmeasurableError
+from support.audio_rig import Healthy, Opened
 
 FEW = 20_000
 """Readings of a file; one of 43 GB takes hundreds of thousands to be read."""
-
-Opened = Callable[[Path], SourceFile]
-Healthy = Callable[[str], bytes]
 
 
 def with_a_hole(tmp_path: Path, opened: Opened, whole: bytes, size: float) -> tuple[SourceFile, list[None]]:

@@ -15,13 +15,11 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.audio import source as room
-from audiobatchd.audio.source import SourceFile, digest, open_source
+from audiobatchd.audio.source import digest, open_source
 from audiobatchd.errors import DamagedFileError
 from audiobatchd.vocabulary.files import FileStamp
 from support.audio_files import path_of, tone, write_audio
-
-Opened = Callable[[Path], SourceFile]
-Healthy = Callable[[str], bytes]
+from support.audio_rig import Healthy, Opened
 
 ROOT = os.geteuid() == 0
 OTHER_USER = 65534

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
+from support import lock_rig
 from support.lock_fixtures import no_descriptor_stays_open, remote, start, track
 
 __all__ = ["no_descriptor_stays_open", "remote", "start", "track"]
-
-HOLDER = "import sys; from audiobatchd import FileLock\nwith FileLock(sys.argv[1]): print(flush=True); sys.stdin.read()"
 
 
 @pytest.fixture
@@ -27,19 +22,7 @@ def song(tmp_path: Path) -> Path:
     return folder
 
 
-@contextmanager
-def _held(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdin=pipe, stdout=pipe) as holder:
-        try:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == b"\n"
-            yield holder
-        finally:
-            holder.kill()
-
-
 @pytest.fixture
-def held_elsewhere() -> Callable[[Path], AbstractContextManager[subprocess.Popen[bytes]]]:
+def held_elsewhere() -> lock_rig.Held:
     """Return what makes another process hold the lock of a folder."""
-    return _held
+    return lock_rig.held_elsewhere

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +18,9 @@ import pytest
 from audiobatchd import FileLock, has_features, read_info, save_to_info
 from audiobatchd.errors import LockBusyError, LockLostError, RecordError
 from support.audio_files import path_of
+from support.lock_rig import Held
 from support.raw_records import raw_values
 from support.service import leftovers
-
-Held = Callable[[Path], AbstractContextManager[object]]
 
 PROVENANCE = (
     b'{"format":1,"analyzers":{"loudness":{"full_mix":{"fingerprint":{"file":"full_mix.flac","size":1,"mtime_ns":1,'

@@ -6,8 +6,6 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -17,9 +15,8 @@ from audiobatchd.disk.listing import Listing, read_folder
 from audiobatchd.errors import DamagedFileError, LockBusyError, LockLostError, RecordError, SourceChangedError
 from audiobatchd.locks.lock_file import Holder, parse
 from support.audio_files import path_of, tone, write_audio
+from support.lock_rig import Held
 from support.service import features_of, leftovers
-
-Held = Callable[[Path], AbstractContextManager[object]]
 
 
 @pytest.fixture(scope="module")

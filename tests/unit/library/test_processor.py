@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import overload
 
@@ -14,9 +13,8 @@ from audiobatchd import BatchProcessor, FileLock, has_features, read_info, save_
 from audiobatchd.errors import DamagedFileError
 from audiobatchd.locks.lock_file import Holder, parse
 from support.audio_files import path_of
+from support.lock_rig import Held
 from support.service import leftovers
-
-Held = Callable[[Path], AbstractContextManager[object]]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,8 +25,7 @@ from audiobatchd.locks.folder_lock import guides_path_of
 from audiobatchd.locks.lock_file import of_this_process
 from audiobatchd.scan.survey import Keys, survey
 from support.audio_files import path_of
-
-Held = Callable[[Path], AbstractContextManager[object]]
+from support.lock_rig import Held
 
 
 def record_in(folder: Path) -> Path:

@@ -28,12 +28,13 @@ FREE, DEAD, ACTIVE, OVERDUE = LockState
 
 @dataclass(frozen=True)
 class Look:
-    """Content of a lock file, its holder, and what an observer says. `by` is done by another process."""
+    """Lock file, and what an observer says of it."""
 
     name: str
     state: LockState | None
     content: bytes | None = b""
     by: str = ""
+    """Code that another process runs before."""
 
 
 TEXT = guides_text(Path("Track"))

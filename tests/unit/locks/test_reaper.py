@@ -60,13 +60,14 @@ def listed(directory: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Case:
-    """A `.lock` file that is not held; `reason` is empty where it is not ours, and stays as it is."""
+    """A `.lock` file that is not held."""
 
     name: str
     content: bytes
     beside: str
     """`track`, a plain `folder`, a `file`, or nothing: what has the name without the suffix."""
     reason: str = ""
+    """Reason of its removal; empty where it is not ours, and stays as it is."""
 
 
 DEFAULT = Terms()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import socket
@@ -18,6 +17,7 @@ from audiobatchd.disk.boot import boot_id
 from audiobatchd.errors import ModelError, UsageError
 from audiobatchd.models.download import Terms, Wanted, check_base, download
 from audiobatchd.models.graph_file import check_of
+from support.model_files import digest
 from support.model_server import METADATA, Request, Script, Server, graph, serving
 
 ROOT = os.geteuid() == 0
@@ -25,10 +25,6 @@ BODY = graph()
 OTHER = graph(filling=9)
 CUT = 150_000
 THREE_TRIES = Terms(tries=3)
-
-
-def digest(body: bytes) -> str:
-    return hashlib.sha256(body).hexdigest()
 
 
 def nothing() -> None:

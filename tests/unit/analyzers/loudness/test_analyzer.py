@@ -11,11 +11,9 @@ import pytest
 
 from audiobatch_analyzers.loudness import LoudnessAnalyzer
 from audiobatchd.audio.views import Decoded
-from audiobatchd.plugin_api import FULL_MIX, STEMS, Analyzer, Measurement, Settings
-from support.audio_files import Samples, music, tone
+from audiobatchd.plugin_api import FULL_MIX, Analyzer, Measurement, Settings
+from support.audio_files import PLACES, ROLES, Samples, music, tone
 
-ROLES = (FULL_MIX, *STEMS)
-PLACES = {1: ("FC",), 2: ("FL", "FR"), 6: ("FL", "FR", "FC", "LFE", "BL", "BR")}
 RATES = (8000, 8001, 11025, 16000, 22050, 44100, 44101, 48000, 88200, 96000, 192_000)
 
 

@@ -25,10 +25,8 @@ from audiobatch_analyzers.peaks import analyzer as peaks
 from audiobatch_analyzers.peaks.analyzer import PeakAnalyzer, oversampling, sample_peak, true_peak
 from audiobatchd.audio.views import Decoded
 from audiobatchd.plugin_api import FULL_MIX, NATIVE, STEMS, Analyzer, Measurement, OptionError, Options, Settings
-from support.audio_files import Samples, music
+from support.audio_files import PLACES, ROLES, Samples, music
 
-ROLES = (FULL_MIX, *STEMS)
-PLACES = {1: ("FC",), 2: ("FL", "FR"), 6: ("FL", "FR", "FC", "LFE", "BL", "BR")}
 PLACED = [
     pytest.param(channels, place, id="-".join((f"{channels}", PLACES[channels][place])))
     for channels in PLACES

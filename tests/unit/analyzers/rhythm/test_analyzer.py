@@ -44,11 +44,10 @@ from audiobatchd.plugin_api import (
     Settings,
     View,
 )
-from support.audio_files import Samples, music, tone
+from support.audio_files import PLACES, Samples, music, tone
 
 METHODS = (MULTIFEATURE, DEGARA)
 TEMPOS = (60, 66, 74, 90, 100, 120, 128, 150, 160, 174)
-PLACES = {1: ("FC",), 2: ("FL", "FR"), 6: ("FL", "FR", "FC", "LFE", "BL", "BR")}
 NAMES = (BPM, IS_DEFINED, CONFIDENCE, BEAT_COUNT, REGULARITY, STEADINESS)
 MONO_44 = View(44100, mono=True)
 NO_CONFIDENCE = "the method degara gives none"
