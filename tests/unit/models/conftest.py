@@ -14,6 +14,7 @@ import pytest
 
 from audiobatchd.models import manifest
 from audiobatchd.models.manifest import BY_NAME
+from support.model_fetch import Fetch
 from support.model_files import BODY, KNOWN, digest
 from support.model_server import Script, Server, serving
 
@@ -43,3 +44,10 @@ def encrypted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
 def published(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the digest of BODY for the backbone in the manifest: its real graph is not here."""
     monkeypatch.setitem(manifest.BY_NAME, KNOWN, replace(BY_NAME[KNOWN], sha256=digest(BODY)))
+
+
+@pytest.fixture
+def fetch(tmp_path: Path) -> Fetch:
+    directory = tmp_path / "models"
+    directory.mkdir()
+    return Fetch(directory)
