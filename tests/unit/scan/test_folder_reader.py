@@ -15,8 +15,9 @@ import pytest
 from audiobatchd.core.assessment import FileMemory, Offer, Policy, judges
 from audiobatchd.core.events import Walked, WalkRead
 from audiobatchd.core.readings import Finding, Reading
-from audiobatchd.disk import listing as dataset
+from audiobatchd.disk import listing
 from audiobatchd.disk.listing import Listing
+from audiobatchd.scan import folder_reader
 from audiobatchd.scan.catalog.database import Catalog, FolderMemory, Note
 from audiobatchd.scan.catalog.sightings import Sightings
 from audiobatchd.scan.folder_reader import FolderReader
@@ -291,7 +292,7 @@ def test_a_directory_that_may_not_be_read_is_blocked_and_the_walk_goes_on(mode: 
 def test_what_goes_during_the_walk_is_not_there(tree: Tree, monkeypatch: pytest.MonkeyPatch, goes: str) -> None:
     for path in ("A", "B", "C"):
         tree.track(path)
-    original = dataset.read_folder
+    original = listing.read_folder
 
     def read_folder(folder: str, ignore: tuple[str, ...], marker: str | None) -> Listing:
         # Before it is looked into, or between that and the look at its record.
@@ -299,13 +300,13 @@ def test_what_goes_during_the_walk_is_not_there(tree: Tree, monkeypatch: pytest.
         if before:
             (tree.root / "B" / "full_mix.flac").unlink()
             (tree.root / "B").rmdir()
-        listing = original(folder, ignore, marker)
+        found = original(folder, ignore, marker)
         if after:
             (tree.root / "B" / "full_mix.flac").unlink()
             (tree.root / "B").rmdir()
-        return listing
+        return found
 
-    monkeypatch.setattr(dataset, "read_folder", read_folder)
+    monkeypatch.setattr(folder_reader, "read_folder", read_folder)
     _, readings = tree.walk()
     findings = {path: reading.finding for path, reading in readings.items() if reading.finding is not Finding.GONE}
     assert findings == {"A": Finding.DUE, "C": Finding.DUE}

@@ -41,7 +41,7 @@ _MADE_UP = 1000
 """So many directories that room was lacking for are tried at one look."""
 # A directory that comes back before it was let go is registered twice, of which watchdog warns; that is no matter.
 # Known by the place that it comes from, since its words are watchdog's.
-warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.|audiobatchd\.watch\.")
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.|audiobatchd\.scan\.watch\.")
 
 
 class Instance:
