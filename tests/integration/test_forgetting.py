@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from audiobatchd.scan.catalog.database import Catalog
+from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.vocabulary.states import DatasetState
 from support.audio_files import tone, write_audio
 from support.service import Service, configuration, eventually, record_of, run, service
@@ -152,7 +152,7 @@ def test_dropped_datasets_are_pruned_at_reload_and_start(tmp_path: Path) -> None
         daemon.becomes(complete=1)
         has(daemon, folder=1, sighting=2, attempt=0, near_miss=0)
     with closing(Catalog(tmp_path / "d" / "state" / "catalog.sqlite")) as catalog:
-        assert set(catalog.facts(b"root ", b"root \xff")) == {b"root " + os.fsencode(tmp_path / "Kept")}
+        assert set(catalog.facts.between(b"root ", b"root \xff")) == {b"root " + os.fsencode(tmp_path / "Kept")}
 
 
 def _state(daemon: Service) -> DatasetState | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from audiobatchd.scan.catalog.database import Catalog
+from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.states import Attempt
 from support.audio_files import make_track, tone, write_audio
@@ -201,4 +201,4 @@ def test_damaged_stem_costs_one_failed_job(tmp_path: Path, track: Path) -> None:
 def _attempts_kept(directory: Path, folder: Path) -> list[Attempt]:
     """The history of a folder as the catalog of a service that ended has it."""
     with closing(Catalog(directory / "state" / "catalog.sqlite")) as catalog:
-        return catalog.attempts(FolderKey(str(folder.parent), folder.name))
+        return catalog.folders.attempts(FolderKey(str(folder.parent), folder.name))

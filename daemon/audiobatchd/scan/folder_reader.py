@@ -17,14 +17,15 @@ import msgspec
 
 from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
 from audiobatchd.core.discovery import enters, is_companion
-from audiobatchd.core.near_misses import Miss, misses_in
+from audiobatchd.core.near_misses import misses_in
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.shapes import Shape, accounts_of, assess_shape, surely_due
 from audiobatchd.disk import filesystems, record
 from audiobatchd.disk.listing import Listing, is_bare, is_link_below, openness, read_folder
 from audiobatchd.errors import RecordError, UnclearRecordError
-from audiobatchd.scan.catalog.database import Catalog, FolderMemory
-from audiobatchd.scan.catalog.sightings import Sighting, Sightings
+from audiobatchd.scan.catalog.catalog import Catalog
+from audiobatchd.scan.catalog.folders import FolderMemory
+from audiobatchd.scan.catalog.sightings import NO_MISSES, NO_SHAPE, Sighting
 from audiobatchd.scan.watch.contract import Entering, NoWatch
 from audiobatchd.vocabulary.files import RECORD_LIMIT, FileStamp, FolderKey
 from audiobatchd.vocabulary.names import folder_at, shown
@@ -75,37 +76,37 @@ class FolderReader:
 
         It is noted as seen, so the core has to hear of it.
         """
-        sightings = Sightings(self.catalog)
-        reading, sighting, misses = self.look_at(path, sightings.recall(self.root, [path]).get(path))
+        sightings = self.catalog.sightings
+        known = sightings.recall(self.root, [path])
+        old = known.get(path)
+        reading, sighting = self.look_at(path, old)
         if sighting is not None:
-            sightings.note(self.root, [sighting])
+            sightings.note(self.root, [sighting], known)
+            if self.catalog.lasts and sighting.misses != (old.misses if old else NO_MISSES):
+                return msgspec.structs.replace(reading, passed_over=True)
         elif reading.finding is Finding.GONE:
             self.watch.forget(self.root, path)
-            sightings.forget(self.root, [path])
-        if misses is not None and sightings.note_misses(self.root, {path: misses}):
-            return msgspec.structs.replace(reading, passed_over=True)
+            if known:
+                sightings.forget(self.root, [path])
         return reading
 
     def peek(self, path: str) -> Reading:
         """See `read`; for a question, which leaves no trace: a folder that the core has not heard of stays unknown."""
         unnoticed = replace(self, watch=NoWatch())
-        return unnoticed.look_at(path, Sightings(self.catalog).recall(self.root, [path]).get(path))[0]
+        return unnoticed.look_at(path, self.catalog.sightings.recall(self.root, [path]).get(path))[0]
 
-    def look_at(self, path: str, old: Sighting | None) -> tuple[Reading, Sighting | None, tuple[Miss, ...] | None]:
-        """What is at `path`, what is to be noted of it, and what is passed over in it.
-
-        Both are None where nothing is, or it cannot be read.
-        """
+    def look_at(self, path: str, old: Sighting | None) -> tuple[Reading, Sighting | None]:
+        """What is at `path`, and what is to be noted of it; None where nothing is there, or it cannot be read."""
         key = FolderKey(self.root, path)
         try:
             if not self.is_entered(path) or is_link_below(self.place, path):
-                return Reading(key, Finding.GONE), None, None
+                return Reading(key, Finding.GONE), None
             listing = self.listing(path, hot=True)
         except (FileNotFoundError, NotADirectoryError):
-            return Reading(key, Finding.LOST if self.is_lost() else Finding.GONE), None, None
+            return Reading(key, Finding.LOST if self.is_lost() else Finding.GONE), None
         except OSError as error:
-            return Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"}), None, None
-        return *self.look(key, listing, old), misses_in(listing.contents, path)
+            return Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"}), None
+        return self.look(key, listing, old)
 
     def is_entered(self, path: str) -> bool:
         """Whether a walk would come to the directory at `path` by its name."""
@@ -131,8 +132,8 @@ class FolderReader:
 
     def is_elsewhere(self, device: int) -> bool:
         """Whether the root was on another `device` before, or links led to another one."""
-        sightings = Sightings(self.catalog)
-        root, place = self.known or (sightings.root(self.root), sightings.place(self.root))
+        facts = self.catalog.facts
+        root, place = self.known or (facts.root(self.root), facts.place(self.root))
         return (root is not None and root[0] != device) or (bool(place) and place != self.place)
 
     def folder(self, path: str) -> str:
@@ -168,12 +169,11 @@ class FolderReader:
     def look(self, key: FolderKey, listing: Listing, old: Sighting | None) -> tuple[Reading, Sighting | None]:
         """What the folder amounts to, read afresh, and what is to be noted of it; None where it has gone meanwhile."""
         contents = listing.contents
-        leaf = contents.is_track and not contents.directories
         if not contents.is_track:
             warnings = ("it has stems but no full mix",) if contents.lacks_mix else ()
             reading = Reading(key, Finding.GONE, warnings=warnings, has_record=record.is_in(self.folder(key.path)))
-            return reading, Sighting(key.path, listing.time)
-        known = self.catalog.recall(key)
+            return reading, _sighting(key, listing, Finding.GONE)
+        known = self.catalog.folders.recall(key)
         at_rest = old is not None and old.finding is Finding.COMPLETE and old.signature == listing.signature
         try:
             found = self.in_plenty(partial(record.read_in, self.folder(key.path), self.record_limit))
@@ -187,9 +187,7 @@ class FolderReader:
             return Reading(key, Finding.GONE), None  # since it was listed
         except OSError as error:
             return self._blocked(key, listing, f"cannot read the record: {error.strerror}")
-        finding, reasons = _finding(assessment, listing)
-        if finding is Finding.DUE and self._given_up(known, listing):
-            finding, reasons = Finding.FAILED, {"": known.verdict}
+        finding, reasons = self._finding(assessment, listing, known)
         counts = (known.charges, known.suspicions) if self._counts(known, listing) else (0, 0)
         reading = Reading(
             key,
@@ -209,7 +207,16 @@ class FolderReader:
             # Emptied is what a record is before it is written in place.
             unclear=_stamped(listing) if listing.record is not None and not listing.record[1] else "",
         )
-        return reading, Sighting(key.path, listing.time, listing.signature, listing.access, finding, leaf, shape)
+        return reading, _sighting(key, listing, finding, shape)
+
+    def _finding(self, assessment: Assessment, listing: Listing, known: FolderMemory) -> tuple[Finding, dict[str, str]]:
+        """What the folder is found to be, with the reasons of a failure."""
+        if assessment.due:
+            return (Finding.FAILED, {"": known.verdict}) if self._given_up(known, listing) else (Finding.DUE, {})
+        if assessment.failed:
+            names = listing.contents.sources
+            return Finding.FAILED, {names[role]: why for role, why in assessment.failed.items()}
+        return Finding.COMPLETE, {}
 
     def _shape(self, facts: Facts, assessment: Assessment) -> Shape:
         roles = tuple(facts.files)
@@ -233,19 +240,16 @@ class FolderReader:
         return f"{listing.access} {openness(self.folder(key.path))}"
 
     def _blocked(self, key: FolderKey, listing: Listing, reason: str, unclear: str = "") -> tuple[Reading, Sighting]:
-        leaf = not listing.contents.directories
-        return (
-            Reading(
-                key,
-                Finding.BLOCKED,
-                signature=listing.signature,
-                access=self._access(key, listing),
-                reasons={"": reason},
-                warnings=_warnings(listing),
-                unclear=unclear,
-            ),
-            Sighting(key.path, listing.time, listing.signature, listing.access, Finding.BLOCKED, leaf),
+        reading = Reading(
+            key,
+            Finding.BLOCKED,
+            signature=listing.signature,
+            access=self._access(key, listing),
+            reasons={"": reason},
+            warnings=_warnings(listing),
+            unclear=unclear,
         )
+        return reading, _sighting(key, listing, Finding.BLOCKED)
 
     def _counts(self, known: FolderMemory, listing: Listing) -> bool:
         """Whether what was charged still counts: not for other files, nor, once it is given up, by other analyzers."""
@@ -270,13 +274,13 @@ def _is_as_it_was(old: Sighting, listing: Listing) -> bool:
     return (old.signature, old.access) == (listing.signature, listing.access)
 
 
-def _finding(assessment: Assessment, listing: Listing) -> tuple[Finding, dict[str, str]]:
-    if assessment.due:
-        return Finding.DUE, {}
-    if assessment.failed:
-        names = listing.contents.sources
-        return Finding.FAILED, {names[role]: why for role, why in assessment.failed.items()}
-    return Finding.COMPLETE, {}
+def _sighting(key: FolderKey, listing: Listing, finding: Finding, shape: Shape = NO_SHAPE) -> Sighting:
+    """The sighting of a directory that was listed; of one that is no track folder its time alone matters."""
+    misses = frozenset(misses_in(listing.contents, key.path))
+    if finding is Finding.GONE:
+        return Sighting(key.path, listing.time, misses=misses)
+    leaf = not listing.contents.directories
+    return Sighting(key.path, listing.time, listing.signature, listing.access, finding, leaf, shape, misses)
 
 
 def _warnings(listing: Listing) -> tuple[str, ...]:

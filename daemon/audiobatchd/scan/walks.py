@@ -22,7 +22,7 @@ from audiobatchd.core.shapes import Shape
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.disk.listing import Listing, is_bare, is_link_below
-from audiobatchd.scan.catalog.sightings import Sighting, Sightings
+from audiobatchd.scan.catalog.sightings import Sighting
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import sign_of_life
 from audiobatchd.vocabulary.files import FolderKey, NearMiss, in_64_bits
@@ -101,7 +101,7 @@ def _why_missing(root: str, place: str, error: OSError) -> str:
 
 def _is_strange(scanner: FolderReader) -> bool:
     """Whether none of the folders that were known is there; of very many only so many are looked for."""
-    known = (each for each in Sightings(scanner.catalog).all(scanner.root) if each.finding is not Finding.GONE)
+    known = (each for each in scanner.catalog.sightings.all(scanner.root) if each.finding is not Finding.GONE)
     looked_for = list(islice(known, _LOOKED_FOR))
     return bool(looked_for) and not any(Path(scanner.folder(each.path)).is_dir() for each in looked_for)
 
@@ -122,7 +122,7 @@ class _Walk:
 
     def __init__(self, scanner: FolderReader, deliver: Deliver, *, hurried: bool, hot: bool) -> None:
         self._scanner = scanner
-        self._sightings = Sightings(scanner.catalog)
+        self._sightings = scanner.catalog.sightings
         self._deliver = deliver
         self._hurried = hurried
         self._hot = hot
@@ -263,19 +263,17 @@ class _Walk:
         known = self._sightings.recall(root, [path for path, _ in batch])
         noted: list[Sighting] = []
         gone: list[str] = []
-        misses = {path: misses_in(listing.contents, path) for path, listing in batch}
-        self._sightings.note_misses(root, misses)
         for path, listing in batch:
-            self._tally.add(path, misses[path])
+            misses = misses_in(listing.contents, path)
+            self._tally.add(path, misses)
             contents, old = listing.contents, known.get(path)
             self.entered_anything |= bool(contents.directories or contents.sources)
             unavailable = scanner.unchanged(old, listing)
             if contents.is_track:
                 self._came_by(path)
-            if unavailable is not None:
+            if old is not None and unavailable is not None:
                 self._unchanged.append((path, unavailable))
-                if old is not None and old.time != listing.time:
-                    noted.append(msgspec.structs.replace(old, time=listing.time))
+                noted.append(msgspec.structs.replace(old, time=listing.time, misses=frozenset(misses)))
                 continue
             sign_of_life()
             reading, sighting = scanner.look(FolderKey(root, path), listing, old)
@@ -283,9 +281,9 @@ class _Walk:
                 self._readings.append(reading)
             if sighting is None:
                 gone.append(path)
-            elif sighting != old:
+            else:
                 noted.append(sighting)
-        self._sightings.note(root, noted)
+        self._sightings.note(root, noted, known)
         self._sightings.forget(root, gone)
         self._send()
 

@@ -19,7 +19,7 @@ from audiobatchd.control.server.server import ControlServer
 from audiobatchd.core.assessment import Policy
 from audiobatchd.errors import AlreadyRunningError
 from audiobatchd.locks.kernel import holding_process
-from audiobatchd.scan.catalog.database import Catalog
+from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.scan.watch.watches import Watches
 from audiobatchd.service import log

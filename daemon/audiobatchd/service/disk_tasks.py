@@ -44,8 +44,8 @@ from audiobatchd.errors import LockBusyError
 from audiobatchd.locks import upkeep
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import Patience
-from audiobatchd.scan.catalog.database import Catalog, FolderMemory, Note
-from audiobatchd.scan.catalog.sightings import Sightings
+from audiobatchd.scan.catalog.catalog import Catalog
+from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import Hands, Readers, sign_of_life
 from audiobatchd.scan.walks import walk
@@ -151,7 +151,7 @@ class DiskTasks:
         """Judge completeness by what these analyzers give."""
         if offers != self._offers:
             self._offers = offers
-            self._in_catalog(partial(Sightings(self._catalog).note_offers, offers))
+            self._in_catalog(partial(self._catalog.facts.note_offers, offers))
 
     def read(self, key: FolderKey) -> None:
         """Read a folder. The answer comes in any case, for the core waits for it."""
@@ -182,7 +182,7 @@ class DiskTasks:
 
     def count_misses(self, dataset: str) -> None:
         """Count what is passed over in a dataset, by what the catalog knows of it."""
-        self._in_catalog(lambda: self._post(MissesCounted(dataset, Sightings(self._catalog).misses(dataset))))
+        self._in_catalog(lambda: self._post(MissesCounted(dataset, self._catalog.sightings.misses(dataset))))
 
     def probe(self, action: do.Probe) -> None:
         """See whether what held up a dataset is over."""
@@ -206,9 +206,10 @@ class DiskTasks:
             action.charges,
             action.suspicions,
         )
-        note = Note(action.key, memory)
-        self._catalog.expect(note)  # now: a reading of this folder may begin before the catalog's thread is there
-        self._in_catalog(partial(self._catalog.note, [note]))
+        self._catalog.folders.expect(
+            action.key, memory
+        )  # now: a reading may begin before the catalog's thread is there
+        self._in_catalog(partial(self._catalog.folders.note, {action.key: memory}))
 
     def _judges_of(self, action: do.Remember) -> str:
         terms = self._terms.get(action.key.dataset)
@@ -217,7 +218,7 @@ class DiskTasks:
     def note_root(self, action: do.NoteRoot) -> None:
         """Remember which directory a dataset's root is; at once, for readings that follow are judged by it."""
         self._known[action.dataset] = action.root, action.place
-        self._in_catalog(partial(Sightings(self._catalog).note_root, action.dataset, action.root, action.place))
+        self._in_catalog(partial(self._catalog.facts.note_root, action.dataset, action.root, action.place))
 
         self._prune(action.dataset)
 
@@ -225,20 +226,20 @@ class DiskTasks:
         """Have the catalog forget folders that are gone."""
         keys = [FolderKey(action.dataset, path) for path in action.paths]
         for key in keys:
-            self._catalog.expect(Note(key))
+            self._catalog.folders.expect(key)
         if action.accepted:
-            self._in_catalog(partial(Sightings(self._catalog).forget, action.dataset, action.paths))
+            self._in_catalog(partial(self._catalog.sightings.forget, action.dataset, action.paths))
         self._forgotten.extend(keys)
         self._in_catalog(self._forget)
 
     def keep_pause(self, action: do.KeepPause) -> None:
         """Remember, or forget, that somebody paused a dataset."""
-        sightings = Sightings(self._catalog)
+        facts = self._catalog.facts
         if not action.paused:
-            self._in_catalog(partial(sightings.forget_pause, action.dataset))
+            self._in_catalog(partial(facts.forget_pause, action.dataset))
         else:
             until = None if action.seconds is None else self._clock.wall().timestamp() + action.seconds
-            self._in_catalog(partial(sightings.note_pause, action.dataset, until))
+            self._in_catalog(partial(facts.note_pause, action.dataset, until))
 
     def mend_catalog(self) -> None:
         """Have the catalog write what it could not write, if it can by now."""
@@ -247,13 +248,13 @@ class DiskTasks:
     def keep(self, key: FolderKey, attempt: Attempt) -> None:
         """Add an attempt to the history."""
         attempt = msgspec.structs.replace(attempt, at=self._clock.wall().isoformat(timespec="seconds"))
-        self._in_catalog(partial(self._catalog.keep, key, attempt))
+        self._in_catalog(partial(self._catalog.folders.add_attempt, key, attempt))
 
     def pardon(self, keys: Collection[FolderKey]) -> None:
         """Have the catalog forget what keeps folders from being tried again, then ask for a retry of each."""
 
         def work() -> None:
-            self._catalog.pardon(keys)
+            self._catalog.folders.pardon(keys)
             for key in keys:
                 self._post(RetryAsked(key))
 
@@ -388,11 +389,11 @@ class DiskTasks:
 
     def _forget(self) -> None:
         # All that are waiting, in few transactions: the work that was submitted for each of the others finds none left.
-        self._catalog.forget([self._forgotten.popleft() for _ in range(len(self._forgotten))])
+        self._catalog.folders.forget([self._forgotten.popleft() for _ in range(len(self._forgotten))])
 
     def _prune(self, walked: str | None) -> None:
         """Have removed from the catalog what describes nothing any more, bit by bit."""
-        steps = Sightings(self._catalog).prune(tuple(self._terms), walked)
+        steps = self._catalog.prune(tuple(self._terms), walked)
 
         def step() -> None:
             if next(steps, _OVER) is not _OVER and not self._ending.is_set():

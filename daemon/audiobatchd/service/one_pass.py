@@ -8,7 +8,7 @@ from audiobatchd.config.file import Config
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.ledger import Ledger
-from audiobatchd.scan.catalog.database import Catalog
+from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.service.answers.status import name_of
 from audiobatchd.service.clock import SystemClock
 from audiobatchd.service.supervisor import Source, Supervisor, View

@@ -8,8 +8,7 @@ from audiobatchd.config.file import Config, size_in_bytes
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.plan import Limits, Memory, Plan
 from audiobatchd.disk import filesystems
-from audiobatchd.scan.catalog.database import Catalog
-from audiobatchd.scan.catalog.sightings import Sightings
+from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.service.disk_tasks import Terms
 from audiobatchd.vocabulary.states import Mode
 
@@ -53,16 +52,18 @@ def plan_of(config: Config, policy: Policy, mode: Mode) -> Plan:
 
 def memory_of(catalog: Catalog, config: Config, now: float) -> Memory:
     """What the last run has left to the core. `now` is in seconds since 1970."""
-    sightings = Sightings(catalog)
+    sightings, facts = catalog.sightings, catalog.facts
     named = {each.path for each in config.dataset}
     for path in named:
         # Before links were followed at every look, a dataset went by the place that its path led to.
         place = path if sightings.count(path) else filesystems.without_links(path)
         if place not in named and sightings.count(place):
-            sightings.rename(place, path)
-    datasets = {each.path: (sightings.count(each.path), sightings.root(each.path)) for each in config.dataset}
-    places = {path: sightings.place(path) for path in named}
-    return Memory(sightings.offers(), datasets, sightings.pauses(now), places)
+            catalog.rename(place, path)
+    datasets: dict[str, tuple[int, tuple[int, int] | None]] = {
+        each.path: (sightings.count(each.path), facts.root(each.path)) for each in config.dataset
+    }
+    places = {path: facts.place(path) for path in named}
+    return Memory(facts.offers(), datasets, facts.pauses(now), places)
 
 
 def to_walk_again(before: Config, after: Config) -> frozenset[str]:

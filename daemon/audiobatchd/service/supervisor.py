@@ -31,7 +31,7 @@ from audiobatchd.disk import filesystems, interrupts
 from audiobatchd.disk.probes import Probes, Sleepers
 from audiobatchd.errors import ConfigError, UsageError
 from audiobatchd.locks import oom
-from audiobatchd.scan.catalog.database import Catalog
+from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.scan.watch.contract import Watching
 from audiobatchd.service import log

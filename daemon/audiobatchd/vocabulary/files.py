@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -59,6 +60,18 @@ class NearMiss(Struct, frozen=True):
 def in_64_bits(nanoseconds: int) -> int:
     """A time stamp as records, messages and databases can carry it: a file may be of the year 2600."""
     return max(-(1 << 63), min(nanoseconds, (1 << 63) - 1))
+
+
+class FileId(NamedTuple):
+    """Tells a file or a directory from all others of this machine that are there at the same time."""
+
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileId:
+        """The identity of the file with this `status`."""
+        return cls(status.st_dev, status.st_ino)
 
 
 class FileStamp(Struct, frozen=True, array_like=True):

@@ -18,13 +18,14 @@ from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.disk import listing
 from audiobatchd.disk.listing import Listing
 from audiobatchd.scan import folder_reader
-from audiobatchd.scan.catalog.database import Catalog, FolderMemory, Note
-from audiobatchd.scan.catalog.sightings import Sightings
+from audiobatchd.scan.catalog.catalog import Catalog
+from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.walks import walk
 from audiobatchd.service.answers.folder import facts_of
 from audiobatchd.vocabulary.files import FileStamp, FolderKey
 from audiobatchd.vocabulary.states import WalkKind
+from support.catalog_rig import statements, verbs
 from support.core_rig import offer
 
 ROOT = os.geteuid() == 0
@@ -483,7 +484,7 @@ def test_a_record_of_another_tool_is_remembered_at_its_first_sight(tree: Tree) -
     first = tree.read()
     assert first.finding is Finding.COMPLETE
     assert first.memory == {"full_mix": FileMemory(stamp_of(song / "full_mix.flac"), adopted=("loudness",))}
-    tree.catalog.note([Note(first.key, FolderMemory(first.memory))])
+    tree.catalog.folders.note({first.key: FolderMemory(first.memory)})
     assert tree.read().memory == {}
     (song / "full_mix.flac").write_bytes(b"another sound")
     assert tree.read().due == ("full_mix: loudness",)
@@ -494,7 +495,7 @@ def test_a_file_known_to_be_damaged_is_failed_with_its_name(tree: Tree) -> None:
     stamp = stamp_of(song / "drums.flac")
     damage = FileMemory(stamp, failure="its end is missing", judges=judges((LOUDNESS,)))
     key = FolderKey(str(tree.root), "Song")
-    tree.catalog.note([Note(key, FolderMemory({"drums": damage}))])
+    tree.catalog.folders.note({key: FolderMemory({"drums": damage})})
     reading = tree.read()
     assert (reading.finding, reading.due) == (Finding.DUE, ("full_mix: loudness",))
     assert reading.memory == {"drums": damage}
@@ -523,7 +524,7 @@ def test_what_was_given_up_stays_so_until_something_changes(
     verdict = FolderMemory(verdict="it died 3 times", signature=first.signature, judges=judged_by)
     if signature is not None:
         verdict = msgspec.structs.replace(verdict, signature=signature)
-    tree.catalog.note([Note(first.key, verdict)])
+    tree.catalog.folders.note({first.key: verdict})
     tree.policy = policy
     reading = tree.read()
     assert reading.finding is finding
@@ -533,7 +534,7 @@ def test_what_was_given_up_stays_so_until_something_changes(
 def test_a_verdict_says_nothing_of_what_is_complete(tree: Tree) -> None:
     song = tree.track("Song")
     first = tree.read()
-    tree.catalog.note([Note(first.key, FolderMemory({}, "it died", first.signature, judges((LOUDNESS,))))])
+    tree.catalog.folders.note({first.key: FolderMemory({}, "it died", first.signature, judges((LOUDNESS,)))})
     (song / "Song.INFO").write_text(OURS)
     assert tree.read().finding is Finding.COMPLETE
 
@@ -555,6 +556,70 @@ def test_question_leaves_no_sighting(tmp_path: Path) -> None:
         assert facts_of(FolderKey(str(tree.root), "New"), tree.scanner, catalog).reading.finding is Finding.DUE
         (tree.root / "Song" / "full_mix.flac").unlink()
         assert facts_of(FolderKey(str(tree.root), "Song"), tree.scanner, catalog).reading.finding is Finding.GONE
-        sightings = {each.path: each.finding for each in Sightings(catalog).all(str(tree.root))}
+        sightings = {each.path: each.finding for each in catalog.sightings.all(str(tree.root))}
         assert "New" not in sightings
         assert sightings["Song"] is Finding.COMPLETE
+
+
+# Asking the catalog
+
+
+def a_complete_folder(tree: Tree) -> None:
+    tree.track("Song", record=OURS)
+
+
+def a_folder_that_is_due(tree: Tree) -> None:
+    tree.track("Song")
+
+
+def a_folder_with_a_near_miss(tree: Tree) -> None:
+    tree.track("Song", "full_mix.flac", "drums.wma", record=OURS)
+
+
+def a_record_that_is_unclear(tree: Tree) -> None:
+    tree.track("Song", record="no JSON")
+
+
+def no_track_folder(tree: Tree) -> None:
+    tree.track("Song", "cover.jpg")
+
+
+def nothing(tree: Tree) -> None:
+    """Have no folder of that name."""
+
+
+@pytest.mark.parametrize(
+    ("make", "questions"),
+    [
+        (a_complete_folder, 2),
+        (a_folder_that_is_due, 2),
+        (a_folder_with_a_near_miss, 2),
+        (a_record_that_is_unclear, 2),
+        (no_track_folder, 1),
+        (nothing, 1),
+    ],
+)
+def test_identical_reading_writes_nothing(tmp_path: Path, make: Callable[[Tree], None], questions: int) -> None:
+    (tmp_path / "music").mkdir()
+    with closing(Catalog(tmp_path / "catalog.sqlite")) as catalog:
+        tree = Tree(tmp_path / "music", catalog)
+        make(tree)
+        tree.read()
+        second = tree.read()
+        with statements(catalog) as executed:
+            third = tree.read()
+        assert verbs(executed) == ["SELECT"] * questions, executed
+        assert third == second
+
+
+def test_changed_reading_is_written_in_one_transaction(tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    with closing(Catalog(tmp_path / "catalog.sqlite")) as catalog:
+        tree = Tree(tmp_path / "music", catalog)
+        tree.track("Song", record=OURS)
+        assert tree.read().passed_over is False
+        tree.track("Song", "drums.wma")
+        with statements(catalog) as executed:
+            assert tree.read().passed_over is True
+        writes = [each for each in verbs(executed) if each != "SELECT"]
+        assert writes == ["BEGIN", "INSERT", "INSERT", "DELETE", "INSERT", "COMMIT"], "shape, sighting, miss"

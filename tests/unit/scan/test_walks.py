@@ -8,20 +8,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from audiobatchd.core.assessment import Offer, Policy
 from audiobatchd.core.events import Walked, WalkRead
 from audiobatchd.core.readings import Finding, Reading
-from audiobatchd.core.shapes import Shape
 from audiobatchd.disk import record
-from audiobatchd.scan.catalog.database import Catalog, FolderMemory, Note
-from audiobatchd.scan.catalog.sightings import Sighting, Sightings
+from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.walks import walk
 from audiobatchd.vocabulary.files import FolderKey
-from audiobatchd.vocabulary.states import Attempt, Outcome, WalkKind
+from audiobatchd.vocabulary.states import WalkKind
+from support.catalog_rig import statements, verbs
 from support.core_rig import offer
 
 LOUDNESS = offer()
@@ -270,7 +268,7 @@ def test_a_mount_that_goes_during_a_pass_makes_nothing_gone(tree: Tree, monkeypa
         patch.setattr(os, "stat", going)
         walked = tree.walk(WalkKind.PASS, first=False)
     assert (walked.empty, tree.told) == (True, {})
-    assert set(Sightings(tree.catalog).recall(str(tree.root), ["A", "B"])) == {"A", "B"}
+    assert set(tree.catalog.sightings.recall(str(tree.root), ["A", "B"])) == {"A", "B"}
 
 
 @pytest.mark.parametrize("kind", list(WalkKind))
@@ -314,7 +312,7 @@ def test_a_folder_of_a_lost_dataset_is_lost_and_not_gone(tree: Tree) -> None:
     tree.walk()
     (tree.root / "A").rename(tree.root.parent / "A")
     assert tree.scanner().read("A").finding is Finding.LOST
-    assert set(Sightings(tree.catalog).recall(str(tree.root), ["A"])) == {"A"}
+    assert set(tree.catalog.sightings.recall(str(tree.root), ["A"])) == {"A"}
 
 
 def test_a_directory_of_the_year_2600_is_no_crash(tree: Tree) -> None:
@@ -349,9 +347,27 @@ def test_what_is_ignored_from_now_on_is_gone(tree: Tree) -> None:
 def test_a_sighting_whose_shape_is_lost_is_looked_at_again(tree: Tree) -> None:
     tree.track("A")
     tree.walk()
-    tree.catalog.write_many("DELETE FROM shape", [()])
+    tree.catalog.write(("DELETE FROM shape", [()]))
     tree.walk()
     assert (tree.told, tree.unchanged) == ({"A": Finding.COMPLETE}, {})
+
+
+@pytest.mark.parametrize("kind", [WalkKind.FULL, WalkKind.PASS, WalkKind.TREES])
+def test_walk_writes_only_what_has_changed(tree: Tree, kind: WalkKind) -> None:
+    for name in ("A", "B", "B/C"):
+        tree.track(name)
+    tree.track("loose", record=None)
+    (tree.root / "loose" / "full_mix.flac").rename(tree.root / "loose" / "song.flac")
+    tree.walk()
+    tree.settle()
+    tree.walk()
+    with statements(tree.catalog) as executed:
+        tree.walk(kind)
+    assert set(verbs(executed)) == {"SELECT"}, executed
+    (tree.root / "B" / "cover.jpg").touch()
+    with statements(tree.catalog) as executed:
+        tree.walk(kind)
+    assert [each for each in verbs(executed) if each != "SELECT"] == ["BEGIN", "INSERT", "INSERT", "COMMIT"]
 
 
 # The marker
@@ -381,62 +397,6 @@ def test_what_is_due_for_another_analyzer_needs_no_settling(tree: Tree) -> None:
     (folder / "full_mix.flac").write_bytes(b"another sound")
     tree.offers = (LOUDNESS, MOOD)
     assert tree.scanner().read("A").at_rest is False
-
-
-# Sightings
-
-
-def test_sightings_come_back_as_they_were(tmp_path: Path) -> None:
-    catalog = Catalog(tmp_path / "catalog.sqlite")
-    sightings = Sightings(catalog)
-    shape = Shape(("full_mix",), ("lufs", "lra"), ())
-    made = [Sighting(f"caf\udce9/{n:05d}", n, "s", "a", Finding.COMPLETE, True, shape) for n in range(2500)]
-    sightings.note("/music", made)
-    sightings.note("/music", [Sighting("", 7), msgspec.structs.replace(made[3], finding=Finding.FAILED)])
-    sightings.note("/other", made[:2])
-    sightings.note_offers((LOUDNESS, MOOD))
-    sightings.note_root("/music", (1, 2))
-    catalog.close()
-    catalog = Catalog(tmp_path / "catalog.sqlite")
-    again = Sightings(catalog)
-    assert [each.path for each in again.all("/music")] == ["", *(each.path for each in made)]
-    assert (again.count("/music"), again.count("/other"), again.count("/none")) == (2500, 2, 0)
-    assert again.recall("/music", [made[3].path, made[4].path, "nowhere"]) == {
-        made[3].path: msgspec.structs.replace(made[3], finding=Finding.FAILED),
-        made[4].path: made[4],
-    }
-    assert again.offers() == (LOUDNESS, MOOD)
-    assert (again.root("/music"), again.root("/other")) == ((1, 2), None)
-    again.forget("/music", [each.path for each in made[:2400]])
-    assert again.count("/music") == 100
-    assert catalog.ask("SELECT count(*) FROM shape", ()) == [(2,)], "shared by all"
-    catalog.close()
-
-
-def test_renamed_dataset_keeps_all_that_is_known_of_it(tmp_path: Path) -> None:
-    catalog = Catalog(tmp_path / "catalog.sqlite")
-    sightings, one, two = Sightings(catalog), FolderKey("/mnt/music", "A"), FolderKey("/music", "A")
-    sightings.note("/mnt/music", [Sighting("A", 7, finding=Finding.COMPLETE)])
-    sightings.note_root("/mnt/music", (1, 2))
-    sightings.note_pause("/mnt/music", None)
-    catalog.note([Note(one, FolderMemory(verdict="hopeless"))])
-    catalog.keep(one, Attempt(Outcome.ERROR, "why"))
-    sightings.rename("/mnt/music", "/music")
-    assert (sightings.count("/mnt/music"), sightings.count("/music")) == (0, 1)
-    assert (sightings.root("/music"), sightings.pauses(0.0)) == ((1, 2), {"/music": None})
-    assert catalog.recall(two).verdict == "hopeless"
-    assert [each.reason for each in catalog.attempts(two)] == ["why"]
-    assert (catalog.recall(one), catalog.attempts(one)) == (FolderMemory(), [])
-    catalog.close()
-
-
-def test_a_catalog_that_is_lost_knows_nothing(tmp_path: Path) -> None:
-    catalog = Catalog(tmp_path / "catalog.sqlite")
-    catalog.close()
-    sightings = Sightings(catalog)
-    sightings.note("/music", [Sighting("A", 1)])
-    assert (sightings.recall("/music", ["A"]), list(sightings.all("/music")), sightings.count("/music")) == ({}, [], 0)
-    assert (sightings.offers(), sightings.root("/music")) == (None, None)
 
 
 def test_a_reading_says_where_it_is(tree: Tree) -> None:

@@ -17,7 +17,8 @@ from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, RetryA
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.disk import record
 from audiobatchd.locks.lock_file import of_this_process
-from audiobatchd.scan.catalog.database import Catalog, FolderMemory
+from audiobatchd.scan.catalog.catalog import Catalog
+from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.scan.watch.contract import NoWatch, WatchTerms
 from audiobatchd.service import disk_tasks
 from audiobatchd.service.clock import SystemClock
@@ -86,12 +87,12 @@ def test_what_counts_is_remembered_and_pardoned(room: Room) -> None:
     memory = {"full_mix": FileMemory(stamp(), failure="damaged", judges="x")}
     room.disk_tasks.remember(do.Remember(room.key, memory, "v1", "given up", 3, 1))
     room.disk_tasks.keep(room.key, Attempt(Outcome.ERROR, "why"))
-    eventually(lambda: room.catalog.attempts(room.key), 20)
-    assert room.catalog.recall(room.key) == FolderMemory(memory, "given up", "v1", "loudness-1", 3, 1)
-    assert room.catalog.attempts(room.key)[0].at.endswith("+00:00")
+    eventually(lambda: room.catalog.folders.attempts(room.key), 20)
+    assert room.catalog.folders.recall(room.key) == FolderMemory(memory, "given up", "v1", "loudness-1", 3, 1)
+    assert room.catalog.folders.attempts(room.key)[0].at.endswith("+00:00")
     room.disk_tasks.pardon([room.key])
     assert room.hears(RetryAsked) == RetryAsked(room.key)
-    assert room.catalog.recall(room.key) == FolderMemory()
+    assert room.catalog.folders.recall(room.key) == FolderMemory()
 
 
 def test_a_dataset_that_is_dropped_is_worked_on_no_more(room: Room) -> None:

@@ -21,7 +21,7 @@ from audiobatchd.core.events import Event, Short, Walked, WalkRead
 from audiobatchd.core.messages import Job, WorkerSettings
 from audiobatchd.core.readings import Finding
 from audiobatchd.disk.listing import read_folder
-from audiobatchd.scan.catalog.database import Catalog
+from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import Readers
 from audiobatchd.scan.walks import walk

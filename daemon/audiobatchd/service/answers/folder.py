@@ -16,7 +16,7 @@ from audiobatchd.core.slot import Slot
 from audiobatchd.disk import record
 from audiobatchd.errors import RecordError
 from audiobatchd.locks.observer import LockState, holder_in_words, observe_folder
-from audiobatchd.scan.catalog.database import Catalog
+from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.service.clock import time_of
 from audiobatchd.vocabulary.files import FolderKey
@@ -58,7 +58,7 @@ def facts_of(key: FolderKey, scanner: FolderReader, catalog: Catalog) -> Facts:
     unmeasurable: dict[str, str] = {}
     with contextlib.suppress(RecordError, OSError):  # the reading says what is wrong with the record
         unmeasurable = record.read_in(scanner.folder(key.path)).provenance.unmeasurable()
-    return Facts(reading, catalog.attempts(key), holder, unmeasurable)
+    return Facts(reading, catalog.folders.attempts(key), holder, unmeasurable)
 
 
 def explained(core: Dispatcher, key: FolderKey, facts: Facts, now: float, wall: datetime) -> FolderReport:

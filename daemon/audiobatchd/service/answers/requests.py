@@ -34,8 +34,7 @@ from audiobatchd.disk.probes import PATIENCE
 from audiobatchd.errors import UnknownFolderError, UsageError
 from audiobatchd.locks import upkeep
 from audiobatchd.locks.reaper import Terms
-from audiobatchd.scan.catalog.database import Catalog
-from audiobatchd.scan.catalog.sightings import Sightings
+from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.census import census
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import in_a_thread
@@ -97,7 +96,7 @@ class Answers:
             with suppress(TimeoutError):
                 return await asyncio.wait_for(asyncio.shield(asked), PATIENCE)
         finding = Finding.COMPLETE if key in self._core.ledger.complete else Finding.GONE
-        attempts = await in_a_thread(partial(self._catalog.attempts, key))
+        attempts = await in_a_thread(partial(self._catalog.folders.attempts, key))
         return Facts(Reading(key, finding), attempts, f"unknown: {NO_ANSWER}", {})
 
     async def retry(self, request: RetryFolders) -> Retried:
@@ -149,7 +148,7 @@ class Answers:
             if key.dataset == path and folder.state in (FolderState.RUNNING, FolderState.LOCKED)
         }
         limit = self._supervisor.disk_tasks.record_limit(path)
-        work = partial(census, path, Sightings(self._catalog), asked, busy, limit, names=request.names)
+        work = partial(census, path, self._catalog.sightings, asked, busy, limit, names=request.names)
         return await in_a_thread(work)  # which asks the catalog alone, so not one that a disk may have caught
 
     def bump(self, name: FolderName) -> Retried:

@@ -1,4 +1,4 @@
-"""What is remembered between runs: it comes back as it was, and losing it costs nobody a service."""
+"""The SQLite file: damage, removal and times when nothing can be written cost no more than what it remembered."""
 
 from __future__ import annotations
 
@@ -16,32 +16,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from audiobatchd.core.assessment import FileMemory
-from audiobatchd.core.readings import Finding
-from audiobatchd.core.shapes import Shape
-from audiobatchd.scan.catalog.database import Catalog, FolderMemory, Note
-from audiobatchd.scan.catalog.sightings import Sighting, Sightings
-from audiobatchd.vocabulary.files import FileStamp, FolderKey
-from audiobatchd.vocabulary.states import Attempt, Outcome
-from support.core_rig import key, stamp
-
-SONG = key("Song")
-MEMORY = FolderMemory({"full_mix": FileMemory(stamp(), failure="its end is missing", judges="loudness-1")})
-VERDICT = FolderMemory(verdict="given up", signature="v1", judges="loudness-1")
-CRASH = Attempt(Outcome.ERROR, "killed by signal 11", charged=True, worker=7, signal=11, lines=("last words",))
-
-
-def filled(path: Path, folders: int = 0) -> Path:
-    """A catalog that remembers `SONG` and so many more."""
-    catalog = Catalog(path)
-    catalog.note([Note(SONG, MEMORY), *(Note(key(f"Song {number}"), VERDICT) for number in range(folders))])
-    catalog.close()
-    return path
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "catalog.sqlite"
+from audiobatchd.scan.catalog.catalog import Catalog
+from audiobatchd.scan.catalog.folders import FolderMemory
+from audiobatchd.scan.catalog.sightings import Sighting
+from support.catalog_rig import CRASH, MEMORY, SONG, VERDICT, filled
+from support.core_rig import key
 
 
 @pytest.fixture(autouse=True)
@@ -49,147 +28,43 @@ def _all_events(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
 
-# History
-
-
-def test_the_last_attempts_of_each_folder_are_kept_the_latest_first(path: Path) -> None:
-    catalog = Catalog(path)
-    for number in range(12):
-        catalog.keep(SONG, msgspec.structs.replace(CRASH, seconds=float(number)))
-    catalog.keep(key("Another"), CRASH)
-    catalog.close()
-    again = Catalog(path)
-    assert [attempt.seconds for attempt in again.attempts(SONG)] == [float(number) for number in range(11, 1, -1)]
-    assert again.attempts(key("Another")) == [CRASH]
-    assert again.attempts(key("A third")) == []
-    again.close()
-
-
-def test_the_history_as_a_whole_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("audiobatchd.scan.catalog.database._OF_ALL_FOLDERS", 5)
-    catalog = Catalog(path)
-    for number in range(8):
-        catalog.keep(key(f"Song {number}"), CRASH)
-    assert [len(catalog.attempts(key(f"Song {number}"))) for number in range(8)] == [0, 0, 0, 1, 1, 1, 1, 1]
-    catalog.close()
-
-
-def test_a_catalog_of_the_version_before_is_taken_over(path: Path) -> None:
-    connection = sqlite3.connect(filled(path))
-    connection.executescript("DROP TABLE attempt; PRAGMA user_version = 1")
-    connection.close()
-    catalog = Catalog(path)
-    catalog.keep(SONG, CRASH)
-    assert (catalog.recall(SONG), catalog.attempts(SONG)) == (MEMORY, [CRASH])
-    catalog.close()
-
-
-def test_a_pardon_forgets_what_keeps_a_folder_from_being_tried_and_no_more(path: Path) -> None:
-    catalog = Catalog(path)
-    files = {
-        "full_mix": FileMemory(stamp(), digest="flac:00", failure="damaged", judges="loudness-1"),
-        "drums": FileMemory(stamp("drums.flac"), failure="damaged", judges="loudness-1"),
-    }
-    catalog.note([Note(SONG, FolderMemory(files, "given up", "v1", "loudness-1", charges=3, suspicions=1))])
-    catalog.keep(SONG, CRASH)
-    catalog.pardon([SONG])
-    assert catalog.recall(SONG) == FolderMemory({"full_mix": FileMemory(stamp(), digest="flac:00")})
-    assert catalog.attempts(SONG) == [CRASH]
-    catalog.pardon([key("Another")])
-    assert catalog.recall(key("Another")) == FolderMemory()
-    catalog.close()
-
-
-# Remembering
-
-
-@pytest.mark.parametrize(
-    "memory",
-    [
-        MEMORY,
-        VERDICT,
-        FolderMemory({"drums": FileMemory(stamp("drums.flac"), digest="flac:00", adopted=("loudness", "key"))}),
-        FolderMemory({"full_mix": FileMemory(FileStamp(b"full_mix.flac", 2**62, -1))}, "why", "v2", "x"),
-    ],
-)
-def test_what_was_noted_is_recalled_also_by_the_next_run(path: Path, memory: FolderMemory) -> None:
-    catalog = Catalog(path)
-    assert catalog.recall(SONG) == FolderMemory()
-    catalog.note([Note(SONG, memory)])
-    assert catalog.recall(SONG) == memory
-    assert catalog.recall(key("Another song")) == FolderMemory()
-    assert catalog.recall(key("Song", "/another dataset")) == FolderMemory()
-    catalog.close()
-    again = Catalog(path)
-    assert again.recall(SONG) == memory
-    again.close()
-
-
-def test_the_last_note_counts_and_an_empty_one_forgets(path: Path) -> None:
-    catalog = Catalog(path)
-    catalog.note([Note(SONG, MEMORY), Note(SONG, VERDICT)])
-    assert catalog.recall(SONG) == VERDICT
-    catalog.note([Note(SONG), Note(key("never there"))])
-    assert catalog.recall(SONG) == FolderMemory()
-    catalog.close()
-    connection = sqlite3.connect(path)
-    assert connection.execute("SELECT count(*) FROM folder").fetchone() == (0,)
-    connection.close()
-
-
-@pytest.mark.parametrize(
-    "name", ["", "Album/Song", "caf\udce9", "line\nfeed", "日本", "x" * 4000, "'; DROP TABLE folder"]
-)
-def test_names_are_bytes(path: Path, name: str) -> None:
-    catalog = Catalog(path)
-    catalog.note([Note(key(name, "/mus\udcffic"), MEMORY), Note(key(name + "2"), VERDICT)])
-    assert catalog.recall(key(name, "/mus\udcffic")) == MEMORY
-    catalog.close()
-    connection = sqlite3.connect(path)
-    assert (b"/mus\xffic", os.fsencode(name)) in connection.execute("SELECT dataset, path FROM folder").fetchall()
-    connection.close()
+# Transactions
 
 
 def test_notes_are_one_transaction(path: Path) -> None:
-    catalog = Catalog(path)
+    catalog, other = Catalog(path), sqlite3.connect(path)
+    seen: list[int] = []
 
-    def breaking_off() -> Iterator[Note]:
-        yield Note(SONG, MEMORY)
-        raise ZeroDivisionError
+    def look(_: str) -> None:
+        seen.extend(other.execute("SELECT count(*) FROM folder").fetchone())
 
-    with pytest.raises(ZeroDivisionError):
-        catalog.note(breaking_off())
-    assert catalog.recall(SONG) == FolderMemory()
-    catalog.note([Note(SONG, MEMORY)])
-    assert catalog.recall(SONG) == MEMORY
+    catalog._connection.set_trace_callback(look)
+    catalog.folders.note({SONG: MEMORY, key("Another"): MEMORY})
+    catalog._connection.set_trace_callback(None)
+    assert seen == [0] * 4, "before BEGIN, each of the two, and COMMIT"
+    look("")
+    assert seen[-1] == 2
+    other.close()
     catalog.close()
 
 
-def test_nobody_sees_a_transaction_before_its_end() -> None:
+def test_reader_waits_for_end_of_transaction() -> None:
     catalog = Catalog(None)
     recalled: list[FolderMemory] = []
-    reader = threading.Thread(target=lambda: recalled.append(catalog.recall(SONG)))
+    waited: list[bool] = []
+    reader = threading.Thread(target=lambda: recalled.append(catalog.folders.recall(SONG)))
 
-    def breaking_off() -> Iterator[Note]:
-        yield Note(SONG, MEMORY)
-        reader.start()
-        reader.join(0.1)
-        raise ZeroDivisionError
+    def read(statement: str) -> None:
+        if statement == "COMMIT":
+            reader.start()
+            reader.join(0.1)
+            waited.append(reader.is_alive())
 
-    with pytest.raises(ZeroDivisionError):
-        catalog.note(breaking_off())
+    catalog._connection.set_trace_callback(read)
+    catalog.folders.note({SONG: MEMORY})
     reader.join()
-    assert recalled == [FolderMemory()]
+    assert (waited, recalled) == ([True], [MEMORY])
     catalog.close()
-
-
-def test_without_a_path_it_lasts_as_long_as_the_run() -> None:
-    catalog, other = Catalog(None), Catalog(None)
-    catalog.note([Note(SONG, MEMORY)])
-    assert catalog.recall(SONG) == MEMORY
-    assert other.recall(SONG) == FolderMemory()
-    catalog.close()
-    other.close()
 
 
 def test_many_threads_at_once(path: Path) -> None:
@@ -199,10 +74,10 @@ def test_many_threads_at_once(path: Path) -> None:
     def work(number: int) -> None:
         for turn in range(25):
             memory = FolderMemory(verdict=f"{number} {turn}")
-            catalog.note([Note(key(f"Song {number}"), memory), Note(key("shared"), memory)])
-            if catalog.recall(key(f"Song {number}")) != memory:
+            catalog.folders.note({key(f"Song {number}"): memory, key("shared"): memory})
+            if catalog.folders.recall(key(f"Song {number}")) != memory:
                 wrong.append(f"{number} {turn}")
-            if " " not in catalog.recall(key("shared")).verdict:
+            if " " not in catalog.folders.recall(key("shared")).verdict:
                 wrong.append("shared")
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
@@ -211,11 +86,22 @@ def test_many_threads_at_once(path: Path) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
-    assert [catalog.recall(key(f"Song {number}")).verdict for number in range(8)] == [f"{n} 24" for n in range(8)]
+    assert [catalog.folders.recall(key(f"Song {number}")).verdict for number in range(8)] == [
+        f"{n} 24" for n in range(8)
+    ]
     catalog.close()
 
 
-# What can be the matter with it
+def test_without_a_path_it_lasts_as_long_as_the_run() -> None:
+    catalog, other = Catalog(None), Catalog(None)
+    catalog.folders.note({SONG: MEMORY})
+    assert catalog.folders.recall(SONG) == MEMORY
+    assert other.folders.recall(SONG) == FolderMemory()
+    catalog.close()
+    other.close()
+
+
+# Damage
 
 
 def _garbage(path: Path) -> None:
@@ -249,21 +135,21 @@ def test_what_is_no_database_of_ours_is_set_aside_and_made_anew(
     before = path.read_bytes()
     path.with_name("catalog.sqlite-wal").write_bytes(b"left of the old one")
     catalog = Catalog(path)
-    assert catalog.recall(SONG) == FolderMemory()
-    catalog.note([Note(SONG, MEMORY)])
+    assert catalog.folders.recall(SONG) == FolderMemory()
+    catalog.folders.note({SONG: MEMORY})
     catalog.close()
     assert [entry.message for entry in caplog.records] == ["catalog-remade"]
     assert path.with_name("catalog.sqlite.broken").read_bytes()[100:] == before[100:]
     again = Catalog(path)
-    assert again.recall(SONG) == MEMORY
+    assert again.folders.recall(SONG) == MEMORY
     again.close()
 
 
 def test_an_empty_file_becomes_a_database(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path.touch()
     catalog = Catalog(path)
-    catalog.note([Note(SONG, MEMORY)])
-    assert catalog.recall(SONG) == MEMORY
+    catalog.folders.note({SONG: MEMORY})
+    assert catalog.folders.recall(SONG) == MEMORY
     catalog.close()
     assert caplog.records == []
 
@@ -292,8 +178,8 @@ def test_where_there_can_be_none_the_service_works_without(
     spoil(path)
     catalog = Catalog(path)
     assert caplog.records[-1].message == "catalog-fails"
-    catalog.note([Note(SONG, MEMORY)])
-    assert catalog.recall(SONG) == MEMORY
+    catalog.folders.note({SONG: MEMORY})
+    assert catalog.folders.recall(SONG) == MEMORY
     catalog.close()
     assert path.is_dir() or path.is_symlink() or path.read_bytes().startswith(b"garbage")
 
@@ -306,13 +192,13 @@ def test_a_directory_that_cannot_be_written(caplog: pytest.LogCaptureFixture) ->
         os.seteuid(65534)
         try:
             catalog = Catalog(path)
-            catalog.note([Note(SONG, VERDICT)])
-            recalled = catalog.recall(SONG)
+            catalog.folders.note({SONG: VERDICT})
+            recalled = catalog.folders.recall(SONG)
             catalog.close()
         finally:
             os.seteuid(0)
         again = Catalog(path)
-        assert again.recall(SONG) == MEMORY
+        assert again.folders.recall(SONG) == MEMORY
         again.close()
     assert recalled == VERDICT
     assert [entry.message for entry in caplog.records] == ["catalog-fails"]
@@ -333,15 +219,15 @@ def _another_table(path: Path) -> None:
 def test_a_database_that_turns_out_to_be_spoilt_is_made_anew(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     _spoilt_pages(path)
     catalog = Catalog(path)
-    assert catalog.recall(SONG) == FolderMemory()
-    catalog.note([Note(SONG, VERDICT)])
-    catalog.keep(SONG, CRASH)
-    assert (catalog.recall(SONG), catalog.attempts(SONG)) == (VERDICT, [CRASH])
+    assert catalog.folders.recall(SONG) == FolderMemory()
+    catalog.folders.note({SONG: VERDICT})
+    catalog.folders.add_attempt(SONG, CRASH)
+    assert (catalog.folders.recall(SONG), catalog.folders.attempts(SONG)) == (VERDICT, [CRASH])
     catalog.close()
     assert [entry.message for entry in caplog.records] == ["catalog-remade"]
     assert path.with_name("catalog.sqlite.broken").exists()
     again = Catalog(path)
-    assert again.recall(SONG) == VERDICT
+    assert again.folders.recall(SONG) == VERDICT
     again.close()
 
 
@@ -352,12 +238,27 @@ def test_a_database_that_is_removed_under_a_daemon_is_made_anew(
     catalog = Catalog(filled(path))
     for suffix in suffixes:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    catalog.note([Note(SONG, VERDICT)])
-    assert catalog.recall(SONG) == VERDICT
+    catalog.folders.note({SONG: VERDICT})
+    assert catalog.folders.recall(SONG) == VERDICT
     catalog.close()
     assert [entry.message for entry in caplog.records] == ["catalog-remade"]
     again = Catalog(path)
-    assert again.recall(SONG) == VERDICT
+    assert again.folders.recall(SONG) == VERDICT
+    again.close()
+
+
+def test_question_notices_that_the_file_was_removed(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    catalog = Catalog(path)
+    sighting = Sighting("Song", 7)
+    catalog.sightings.note("/music", [sighting])
+    path.unlink()
+    known = catalog.sightings.recall("/music", ["Song"])
+    assert known == {}, "it would be lost with this run"
+    catalog.sightings.note("/music", [sighting], known)
+    catalog.close()
+    assert [entry.message for entry in caplog.records] == ["catalog-remade"]
+    again = Catalog(path)
+    assert again.sightings.recall("/music", ["Song"]) == {"Song": sighting}
     again.close()
 
 
@@ -367,41 +268,15 @@ def test_a_database_that_fails_is_told_of_once_and_recalls_nothing(
     _another_table(path)
     catalog = Catalog(path)
     for _ in range(3):
-        assert catalog.recall(SONG) == FolderMemory()
-        catalog.note([Note(SONG, MEMORY)])
+        assert catalog.folders.recall(SONG) == FolderMemory()
+        catalog.folders.note({SONG: MEMORY})
     catalog.close()
     reasons = [str(vars(entry)["fields"]["reason"]) for entry in caplog.records]
     assert {entry.message for entry in caplog.records} == {"catalog-fails"}
     assert len(reasons) == len(set(reasons)) > 0
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\xc1", b"garbage", b"\x93\x01\x02\x03", b"\x81\xa5files\x05", 5, "text", 1.5]
-)
-def test_memory_that_cannot_be_decoded_is_none(
-    path: Path, caplog: pytest.LogCaptureFixture, content: bytes | str | float
-) -> None:
-    connection = sqlite3.connect(filled(path))
-    connection.execute("UPDATE folder SET memory = ?", (content,))
-    connection.commit()
-    connection.close()
-    catalog = Catalog(path)
-    assert catalog.recall(SONG) == FolderMemory()
-    catalog.note([Note(SONG, VERDICT)])
-    assert catalog.recall(SONG) == VERDICT
-    catalog.close()
-    assert caplog.records == []
-
-
-def test_memory_of_a_later_program_is_understood_as_far_as_it_goes(path: Path) -> None:
-    later = b"\x82\xa7verdict\xa3why\xa5later\x01"
-    connection = sqlite3.connect(filled(path))
-    connection.execute("UPDATE folder SET memory = ?", (later,))
-    connection.commit()
-    connection.close()
-    catalog = Catalog(path)
-    assert catalog.recall(SONG) == FolderMemory(verdict="why")
-    catalog.close()
+# Times when nothing can be written
 
 
 HOLDER = """
@@ -450,9 +325,9 @@ def test_full_disk_keeps_what_is_to_last_until_there_is_room(path: Path, caplog:
     filled_up(catalog)
     huge = FolderMemory(verdict="x" * 100_000)
     for _ in range(3):
-        catalog.note([Note(SONG, VERDICT), Note(key("Another"), huge)])
+        catalog.folders.note({SONG: VERDICT, key("Another"): huge})
         catalog.retry()
-    assert catalog.recall(SONG) == VERDICT
+    assert catalog.folders.recall(SONG) == VERDICT
     assert catalog.trouble == f"cannot write the catalog {path}: database or disk is full"
     assert told(caplog) == [FAILS]
     has_room(catalog)
@@ -460,26 +335,27 @@ def test_full_disk_keeps_what_is_to_last_until_there_is_room(path: Path, caplog:
     assert (catalog.trouble, told(caplog)) == ("", [FAILS, WORKS])
     catalog.close()
     again = Catalog(path)
-    assert (again.recall(SONG), again.recall(key("Another"))) == (VERDICT, huge)
+    assert (again.folders.recall(SONG), again.folders.recall(key("Another"))) == (VERDICT, huge)
     again.close()
 
 
 def test_lock_of_another_process_holds_nothing_up(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     catalog = Catalog(filled(path))
-    catalog.note_fact(b"old", b"1")
-    sightings = Sightings(catalog)
+    catalog.facts.note(b"old", b"1")
+    sightings = catalog.sightings
     with held(path, BEGIN):
         for number in range(200):  # 200 waits of a second would end this test
-            catalog.note([Note(SONG, FolderMemory(verdict=str(number)))])
-            catalog.keep(SONG, msgspec.structs.replace(CRASH, reason=str(number)))
+            catalog.folders.note({SONG: FolderMemory(verdict=str(number))})
+            catalog.folders.add_attempt(SONG, msgspec.structs.replace(CRASH, reason=str(number)))
             sightings.note("/music", [Sighting("Song", number)])
-        catalog.note([Note(key("Other"), VERDICT), Note(key("Other"), FolderMemory())])
-        catalog.note_fact(b"old", None)
-        catalog.note_fact(b"new", b"2")
-        assert catalog.recall(SONG).verdict == "199"
-        assert catalog.recall(key("Other")) == FolderMemory()
-        assert [each.reason for each in catalog.attempts(SONG)][:3] == ["199", "198", "197"]
-        assert (catalog.fact(b"old"), catalog.fact(b"new"), catalog.fact(b"none")) == (None, b"2", None)
+        catalog.folders.note({key("Other"): VERDICT})
+        catalog.folders.note({key("Other"): FolderMemory()})
+        catalog.facts.note(b"old", None)
+        catalog.facts.note(b"new", b"2")
+        assert catalog.folders.recall(SONG).verdict == "199"
+        assert catalog.folders.recall(key("Other")) == FolderMemory()
+        assert [each.reason for each in catalog.folders.attempts(SONG)][:3] == ["199", "198", "197"]
+        assert (catalog.facts.get(b"old"), catalog.facts.get(b"new"), catalog.facts.get(b"none")) == (None, b"2", None)
         catalog.retry()
         assert catalog.trouble == f"cannot write the catalog {path}: database is locked"
         assert told(caplog) == [FAILS]
@@ -488,9 +364,9 @@ def test_lock_of_another_process_holds_nothing_up(path: Path, caplog: pytest.Log
     assert (catalog.trouble, told(caplog)) == ("", [FAILS, WORKS])
     catalog.close()
     again = Catalog(path)
-    assert again.recall(SONG).verdict == "199"
-    assert [each.reason for each in again.attempts(SONG)] == [str(199 - back) for back in range(10)]
-    assert (again.fact(b"old"), again.fact(b"new")) == (None, b"2")
+    assert again.folders.recall(SONG).verdict == "199"
+    assert [each.reason for each in again.folders.attempts(SONG)] == [str(199 - back) for back in range(10)]
+    assert (again.facts.get(b"old"), again.facts.get(b"new")) == (None, b"2")
     again.close()
 
 
@@ -498,7 +374,7 @@ def test_lock_is_told_of_again_after_it_was_over(path: Path, caplog: pytest.LogC
     catalog = Catalog(filled(path))
     for _ in range(2):
         with held(path, BEGIN):
-            catalog.note([Note(SONG, VERDICT)])
+            catalog.folders.note({SONG: VERDICT})
         catalog.retry()
     assert told(caplog) == [FAILS, WORKS, FAILS, WORKS]
     catalog.close()
@@ -508,13 +384,17 @@ def test_catalog_that_was_locked_at_the_start_is_used_afterwards(path: Path, cap
     filled(path)
     with held(path, MODE, BEGIN, "DELETE FROM folder WHERE path = x'00'"):
         catalog = Catalog(path)
-        assert (catalog.recall(SONG), catalog.lasts) == (FolderMemory(), False)
-        catalog.note([Note(key("Other"), VERDICT)])
-        assert catalog.recall(key("Other")) == VERDICT
+        assert (catalog.folders.recall(SONG), catalog.lasts) == (FolderMemory(), False)
+        catalog.folders.note({key("Other"): VERDICT})
+        assert catalog.folders.recall(key("Other")) == VERDICT
         catalog.retry()
         assert told(caplog) == [FAILS]
     catalog.retry()
-    assert (catalog.recall(SONG), catalog.recall(key("Other")), catalog.lasts) == (MEMORY, VERDICT, True)
+    assert (catalog.folders.recall(SONG), catalog.folders.recall(key("Other")), catalog.lasts) == (
+        MEMORY,
+        VERDICT,
+        True,
+    )
     assert told(caplog) == [FAILS, WORKS]
     catalog.close()
 
@@ -523,7 +403,7 @@ def test_opening_waits_for_no_writer(path: Path, caplog: pytest.LogCaptureFixtur
     filled(path)
     with held(path, BEGIN):
         catalog = Catalog(path)
-        assert catalog.recall(SONG) == MEMORY
+        assert catalog.folders.recall(SONG) == MEMORY
         assert told(caplog) == []
         catalog.close()
 
@@ -531,10 +411,10 @@ def test_opening_waits_for_no_writer(path: Path, caplog: pytest.LogCaptureFixtur
 def test_end_writes_what_was_kept(path: Path) -> None:
     catalog = Catalog(filled(path))
     with held(path, BEGIN):
-        catalog.note([Note(SONG, VERDICT)])
+        catalog.folders.note({SONG: VERDICT})
     catalog.close()
     again = Catalog(path)
-    assert again.recall(SONG) == VERDICT
+    assert again.folders.recall(SONG) == VERDICT
     again.close()
 
 
@@ -543,105 +423,20 @@ def test_kept_writes_are_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) ->
     catalog = Catalog(filled(path))
     with held(path, BEGIN):
         for number in range(5):
-            catalog.note([Note(key(str(number)), VERDICT)])
-        assert [catalog.recall(key(str(number))) == VERDICT for number in range(5)] == [False, False, True, True, True]
+            catalog.folders.note({key(str(number)): VERDICT})
+        assert [catalog.folders.recall(key(str(number))) == VERDICT for number in range(5)] == [
+            False,
+            False,
+            True,
+            True,
+            True,
+        ]
     catalog.close()
 
 
 def test_use_after_the_end_is_no_crash(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     catalog = Catalog(path)
     catalog.close()
-    catalog.note([Note(SONG, MEMORY)])
-    assert catalog.recall(SONG) == FolderMemory()
+    catalog.folders.note({SONG: MEMORY})
+    assert catalog.folders.recall(SONG) == FolderMemory()
     assert "catalog-fails" in caplog.text
-
-
-def test_recall_answers_by_what_is_about_to_be_written(path: Path) -> None:
-    catalog = Catalog(path)
-    first, second = Note(SONG, MEMORY), Note(SONG, VERDICT)
-    catalog.expect(first)
-    assert catalog.recall(SONG) == MEMORY
-    catalog.expect(second)
-    catalog.note([first])
-    assert catalog.recall(SONG) == VERDICT, "the second one is still to come"
-    catalog.note([second])
-    assert catalog.recall(SONG) == VERDICT
-    nothing = Note(SONG)
-    catalog.expect(nothing)
-    assert catalog.recall(SONG) == FolderMemory()
-    catalog.note([nothing])
-    catalog.close()
-    again = Catalog(path)
-    assert again.recall(SONG) == FolderMemory()
-    again.close()
-
-
-# Forgetting
-
-
-def _spend(steps: Iterator[None]) -> int:
-    """Prune to the end; in how many steps."""
-    return sum(1 for _ in steps)
-
-
-def test_folder_that_is_gone_leaves_nothing(path: Path) -> None:
-    catalog = Catalog(path)
-    catalog.note([Note(SONG, MEMORY), Note(key("Another"), MEMORY)])
-    catalog.keep(SONG, CRASH)
-    catalog.expect(Note(SONG))
-    assert catalog.recall(SONG) == FolderMemory(), "at once"
-    catalog.forget([SONG])
-    assert (catalog.recall(SONG), catalog.attempts(SONG)) == (FolderMemory(), [])
-    assert catalog.recall(key("Another")) == MEMORY
-    catalog.note([Note(SONG, VERDICT)])
-    assert catalog.recall(SONG) == VERDICT, "another folder of that name"
-    catalog.close()
-
-
-def test_pruning_keeps_what_is_there_and_is_bounded_in_steps(path: Path) -> None:
-    catalog = Catalog(path)
-    sightings = Sightings(catalog)
-    for dataset in ("/ours", "/dropped"):
-        names = [f"Song {number:04}" for number in range(2500)]
-        shapes = [Shape(("full_mix",), (name,), ()) for name in names]
-        sightings.note(
-            dataset,
-            [Sighting(name, 7, finding=Finding.DUE, shape=shape) for name, shape in zip(names, shapes, strict=True)],
-        )
-        catalog.note([Note(FolderKey(dataset, name), MEMORY) for name in names])
-        sightings.note_root(dataset, (1, 2))
-    sightings.forget("/ours", [f"Song {number:04}" for number in range(10, 2500)])
-    assert _spend(sightings.prune(["/ours"], "/ours")) > 10
-    left = [f"Song {number:04}" for number in range(10)]
-    assert catalog.ask("SELECT dataset, path FROM folder", ()) == [(b"/ours", name.encode()) for name in left]
-    assert [each.path for each in sightings.all("/ours")] == left
-    assert [each.path for each in sightings.all("/dropped")] == []
-    assert [each.shape.present for each in sightings.all("/ours")] == [(name,) for name in left]
-    assert catalog.ask("SELECT count(*) FROM shape", ()) == [(11,)], "the latest stays, so that no number comes twice"
-    assert (sightings.root("/ours"), sightings.root("/dropped")) == ((1, 2), None)
-    catalog.close()
-
-
-def test_pruning_spares_folders_that_no_walk_has_told_of(path: Path) -> None:
-    catalog = Catalog(path)
-    catalog.note([Note(SONG, MEMORY)])
-    _spend(Sightings(catalog).prune([SONG.dataset]))
-    assert catalog.recall(SONG) == MEMORY, "no full walk has been believed"
-    _spend(Sightings(catalog).prune([SONG.dataset], SONG.dataset))
-    assert catalog.recall(SONG) == FolderMemory()
-    catalog.close()
-
-
-def test_shape_numbers_are_never_given_twice(path: Path) -> None:
-    catalog = Catalog(path)
-    one, other = (Shape(("full_mix",), (name,), ()) for name in ("one", "other"))
-    walk = Sightings(catalog)
-    walk.note("/m", [Sighting("A", 7, finding=Finding.DUE, shape=one)])
-    walk.forget("/m", ["A"])
-    _spend(Sightings(catalog).prune(["/m"]))
-    Sightings(catalog).note("/m", [Sighting("B", 7, finding=Finding.DUE, shape=other)])
-    _spend(Sightings(catalog).prune(["/m"]))
-    walk.note("/m", [Sighting("A", 7, finding=Finding.DUE, shape=one)])
-    again = Sightings(catalog).recall("/m", ["A", "B"])
-    assert (again["A"], again["B"].shape) == (Sighting("A", 0), other), "A is read again, never taken for B"
-    catalog.close()

@@ -1,0 +1,88 @@
+"""The catalog of one service: its file, its tables, and what concerns all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from audiobatchd.scan.catalog import facts, folders, sightings
+from audiobatchd.scan.catalog.database import Database
+from audiobatchd.scan.catalog.facts import NamedFacts
+from audiobatchd.scan.catalog.folders import Folders
+from audiobatchd.scan.catalog.sightings import Sightings
+from audiobatchd.vocabulary.files import FolderKey
+
+_SCHEMA = folders.SCHEMA + sightings.SCHEMA + facts.SCHEMA
+_VERSION = 3
+_TABLES = ("folder", "attempt", "sighting", "near_miss")
+"""The tables with a row for a path in a dataset."""
+_ROWS = 1000
+"""How many folders are looked at, or removed, at every step of `prune`."""
+_NEXT_DATASET = "SELECT min(dataset) FROM {} WHERE dataset > ?"
+_FIRST_PATHS = "SELECT DISTINCT path FROM {} WHERE dataset = ? AND path >= ? ORDER BY path LIMIT ?"
+_NEXT_PATHS = "SELECT DISTINCT path FROM {} WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?"
+_DROP_SPAN = "DELETE FROM {} WHERE dataset = ? AND path BETWEEN ? AND ?"
+_RENAME = "UPDATE OR REPLACE {} SET dataset = ? WHERE dataset = ?"
+
+
+class Catalog(Database):
+    """The database with its tables, made once and used by all threads until it is closed."""
+
+    def __init__(self, path: Path | None) -> None:
+        super().__init__(path, _SCHEMA, _VERSION)
+        self.folders = Folders(self)
+        self.sightings = Sightings(self)
+        self.facts = NamedFacts(self)
+
+    def rename(self, old: str, new: str) -> None:
+        """Take over what is known of the dataset `old` for the dataset `new`."""
+        names = os.fsencode(new), os.fsencode(old)
+        self.write(*((_RENAME.format(table), [names]) for table in _TABLES))
+        self.facts.rename(names[1], names[0])
+
+    def prune(self, ours: Collection[str], walked: str | None = None) -> Iterator[None]:
+        """Remove what describes nothing any more, a bounded part at every step, so that others come between.
+
+        That is everything of other datasets than `ours`; the memory and the attempts of folders that are not known in
+        the dataset `walked`, of which all is known that is there; and shapes that no directory has.
+        """
+        kept = {os.fsencode(path) for path in ours}
+        for table in _TABLES:
+            for dataset in self._datasets_in(table):
+                if dataset not in kept:
+                    yield from self._emptied(table, dataset)
+        self.facts.forget_others(kept)
+        yield
+        if walked is not None and walked in ours:
+            for table in ("folder", "attempt"):
+                yield from self._without_directory(table, walked)
+        yield from self.sightings.drop_unused_shapes()
+
+    def _datasets_in(self, table: str) -> Iterator[bytes]:
+        latest = b""
+        while (rows := self.ask(_NEXT_DATASET.format(table), (latest,))) and rows[0][0] is not None:
+            latest = rows[0][0]
+            yield latest
+
+    def _emptied(self, table: str, dataset: bytes) -> Iterator[None]:
+        for paths in self._paths_in(table, dataset):
+            self.write((_DROP_SPAN.format(table), [(dataset, paths[0], paths[-1])]))
+            yield
+
+    def _without_directory(self, table: str, dataset: str) -> Iterator[None]:
+        for names in self._paths_in(table, os.fsencode(dataset)):
+            paths = [os.fsdecode(name) for name in names]
+            known = self.sightings.recall(dataset, paths)
+            if not self.trouble:  # else sightings may not have been written
+                self.folders.forget([FolderKey(dataset, path) for path in paths if path not in known])
+            yield
+
+    def _paths_in(self, table: str, dataset: bytes) -> Iterator[list[bytes]]:
+        """The paths in a table, in their order, a bounded number at once."""
+        query, latest = _FIRST_PATHS, b""
+        while rows := self.ask(query.format(table), (dataset, latest, _ROWS)):
+            query, latest = _NEXT_PATHS, rows[-1][0]
+            yield [row[0] for row in rows]
+            if len(rows) < _ROWS:
+                return

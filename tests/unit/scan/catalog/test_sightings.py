@@ -1,0 +1,110 @@
+"""Sightings: they come back as they were, and one that is known already is not written again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from audiobatchd.core.near_misses import Miss
+from audiobatchd.core.readings import Finding
+from audiobatchd.core.shapes import Shape
+from audiobatchd.scan.catalog.catalog import Catalog
+from audiobatchd.scan.catalog.sightings import Sighting
+from audiobatchd.vocabulary.files import MissKind
+from support.catalog_rig import statements, verbs
+
+SHAPE = Shape(("full_mix",), ("lufs", "lra"), ())
+
+
+def test_sightings_come_back_as_they_were(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "catalog.sqlite")
+    sightings = catalog.sightings
+    shape = Shape(("full_mix",), ("lufs", "lra"), ())
+    made = [Sighting(f"caf\udce9/{n:05d}", n, "s", "a", Finding.COMPLETE, True, shape) for n in range(2500)]
+    sightings.note("/music", made)
+    sightings.note("/music", [Sighting("", 7), msgspec.structs.replace(made[3], finding=Finding.FAILED)])
+    sightings.note("/other", made[:2])
+    catalog.close()
+    catalog = Catalog(tmp_path / "catalog.sqlite")
+    again = catalog.sightings
+    assert [each.path for each in again.all("/music")] == ["", *(each.path for each in made)]
+    assert (again.count("/music"), again.count("/other"), again.count("/none")) == (2500, 2, 0)
+    assert again.recall("/music", [made[3].path, made[4].path, "nowhere"]) == {
+        made[3].path: msgspec.structs.replace(made[3], finding=Finding.FAILED),
+        made[4].path: made[4],
+    }
+    again.forget("/music", [each.path for each in made[:2400]])
+    assert again.count("/music") == 100
+    assert catalog.ask("SELECT count(*) FROM shape", ()) == [(2,)], "shared by all"
+    catalog.close()
+
+
+def test_a_catalog_that_is_lost_knows_nothing(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "catalog.sqlite")
+    catalog.close()
+    sightings = catalog.sightings
+    sightings.note("/music", [Sighting("A", 1)])
+    assert (sightings.recall("/music", ["A"]), list(sightings.all("/music")), sightings.count("/music")) == ({}, [], 0)
+    assert (catalog.facts.offers(), catalog.facts.root("/music")) == (None, None)
+
+
+def test_near_misses_come_back_with_their_directory(path: Path) -> None:
+    catalog = Catalog(path)
+    stems, links = Miss(MissKind.STEMS_ALONE, 1, ""), Miss(MissKind.LINKED, 2, "caf\udce9")
+    made = [Sighting("", 7), Sighting("A", 7, misses=frozenset({stems, links})), Sighting("B", 7)]
+    catalog.sightings.note("/music", made)
+    assert catalog.sightings.recall("/music", ["", "A", "B"]) == {each.path: each for each in made}
+    assert list(catalog.sightings.all("/music")) == made
+    assert [(each.kind, each.example) for each in catalog.sightings.misses("/music")] == [
+        (MissKind.STEMS_ALONE, "A"),
+        (MissKind.LINKED, r"A/caf\xe9"),
+    ]
+    catalog.sightings.note("/music", [Sighting("A", 8, misses=frozenset({links}))], {"A": made[1]})
+    assert catalog.sightings.recall("/music", ["A"])["A"].misses == {links}
+    catalog.sightings.forget("/music", ["A"])
+    assert catalog.sightings.misses("/music") == ()
+    catalog.close()
+
+
+def test_all_are_told_once_however_many_misses_they_have(path: Path) -> None:
+    catalog = Catalog(path)
+    misses = frozenset(Miss(kind, 1, kind.value) for kind in MissKind)
+    made = [Sighting(f"{number:04}", 7, misses=misses) for number in range(2100)]
+    catalog.sightings.note("/music", made)
+    assert list(catalog.sightings.all("/music")) == made
+    catalog.close()
+
+
+def test_only_what_differs_is_written_in_one_transaction(path: Path) -> None:
+    catalog = Catalog(path)
+    made = {name: Sighting(name, 7, finding=Finding.DUE, shape=SHAPE) for name in "ABC"}
+    catalog.sightings.note("/music", made.values())
+    with statements(catalog) as executed:
+        catalog.sightings.note("/music", made.values(), made)
+    assert executed == []
+    changed = msgspec.structs.replace(made["B"], time=8)
+    with statements(catalog) as executed:
+        catalog.sightings.note("/music", [made["A"], changed, made["C"]], made)
+    assert verbs(executed) == ["BEGIN", "INSERT", "INSERT", "COMMIT"], "the shape, which is known, and the sighting"
+    assert catalog.sightings.recall("/music", "ABC") == {**made, "B": changed}
+    catalog.close()
+
+
+def test_shapes_are_decoded_once_and_dropped_when_too_many(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audiobatchd.scan.catalog.sightings._SHAPES", 3)
+    catalog = Catalog(path)
+    made = [
+        Sighting(f"{number}", 7, finding=Finding.DUE, shape=Shape(("full_mix",), (f"key_{number % 2}",), ()))
+        for number in range(4)
+    ]
+    catalog.sightings.note("/music", made)
+    found = list(catalog.sightings.all("/music"))
+    assert found == made
+    assert found[0].shape is found[2].shape
+    more = [Sighting(f"more {number}", 7, shape=Shape((), (f"{number}",), ())) for number in range(10)]
+    catalog.sightings.note("/music", more)
+    assert list(catalog.sightings.all("/music")) == [*made, *more]
+    assert len(catalog.sightings._shapes) <= 3
+    catalog.close()
