@@ -1,27 +1,35 @@
-"""What every track folder of a dataset has and lacks, read off the disk alone: no daemon is asked, nothing written."""
+"""Surveys: what the track folders of a dataset have and lack, by their records on disk or by what the catalog knows.
+
+Both sources give one shape of result, counted in one place. Nothing is written. Called in threads only.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from audiobatchd.control.requests import Surveyed, SurveyedFolder
 from audiobatchd.core.assessment import Facts, Offer, Policy, assess
-from audiobatchd.core.discovery import Contents, companions
+from audiobatchd.core.discovery import companions
 from audiobatchd.core.near_misses import Tally, misses_in
-from audiobatchd.core.shapes import surely_due
+from audiobatchd.core.readings import Finding
+from audiobatchd.core.shapes import Shape, assess_shape, features_due, surely_due
 from audiobatchd.disk import record
 from audiobatchd.disk.listing import read_folder, read_names, walk
-from audiobatchd.disk.record import Record
 from audiobatchd.errors import RecordError
 from audiobatchd.locks.observer import is_locked
 from audiobatchd.vocabulary.files import RECORD_LIMIT
-from audiobatchd.vocabulary.names import folder_at, folder_shown, shown
+from audiobatchd.vocabulary.names import folder_at, folder_shown
+
+if TYPE_CHECKING:  # the command line surveys the disk, and is not to load SQLite for that
+    from audiobatchd.scan.catalog.sightings import Sighting, Sightings
 
 
 @dataclass(frozen=True)
 class Keys:
-    """Ask for the presence of these keys, whoever made them."""
+    """Ask for the presence of these keys, from any program."""
 
     features: tuple[str, ...]
 
@@ -35,91 +43,123 @@ class Offered:
 
 
 Asked = Keys | Offered
+_Lack = tuple[list[str], list[str]]
+"""The features that are missing, and those that are there and are to be measured again."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One folder. `missing` are features that its record lacks, `stale` those that are there and due anew.
+def survey_disk(
+    root: str, asked: Asked, ignore: tuple[str, ...] = (), limit: int = RECORD_LIMIT, *, names: bool
+) -> Surveyed:
+    """Survey the track folders at and below `root` by their records and locks; with `names` tell the incomplete ones.
 
     A file of which only the time differs is taken for what it was: that is settled by reading all of it, which the
-    daemon does. `trouble`: why the record, or the folder, cannot be read. `locked`: somebody is at it now.
+    service does. A record of more than `limit` bytes is the trouble of its folder. Raises OSError for the root.
     """
-
-    name: str
-    missing: tuple[str, ...]
-    stale: tuple[str, ...]
-    trouble: str
-    locked: bool
-
-    @property
-    def lacks(self) -> tuple[tuple[str, ...], tuple[str, ...], str] | None:
-        """The missing, the stale, and the trouble; None where it lacks nothing."""
-        return None if self.complete else (self.missing, self.stale, self.trouble)
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is to be done."""
-        return not (self.missing or self.stale or self.trouble)
+    tally = Tally()
+    total = _counted(_on_disk(root, asked, ignore, limit, tally), names=names)
+    total.near_misses.extend(tally.told())
+    return total
 
 
-def survey(
-    root: str,
-    asked: Asked,
-    ignore: tuple[str, ...] = (),
-    tally: Tally | None = None,
-    limit: int = RECORD_LIMIT,
-) -> Iterator[Answer]:
-    """Every track folder at and below `root`, ordered by path; what is passed over is counted in `tally`.
+def survey_catalog(
+    dataset: str, sightings: Sightings, asked: Asked, busy: Collection[str], limit: int, *, names: bool
+) -> Surveyed:
+    """Survey the track folders of `dataset` by their sightings; with `names` tell the incomplete ones.
 
-    A record of more than `limit` bytes is the trouble of its folder. Raises OSError for the root.
+    `busy` are the folders that are locked, by their paths. A folder of which the catalog does not know enough is looked
+    at on disk: its record was in the way, or has too many keys to be kept.
     """
+    total = _counted(_in_catalog(dataset, sightings, asked, busy, limit), names=names)
+    total.near_misses.extend(sightings.misses(dataset))
+    return total
+
+
+def _counted(folders: Iterable[SurveyedFolder], *, names: bool) -> Surveyed:
+    total = complete = locked = 0
+    incomplete: list[SurveyedFolder] = []
+    for each in folders:
+        total += 1
+        locked += each.locked
+        if not (each.missing or each.stale or each.trouble):
+            complete += 1
+        elif names:
+            incomplete.append(each)
+    return Surveyed(total, complete, locked, incomplete, [])
+
+
+def _on_disk(root: str, asked: Asked, ignore: tuple[str, ...], limit: int, tally: Tally) -> Iterator[SurveyedFolder]:
+    """Every track folder, ordered by path; what is passed over is counted in `tally`."""
     for path, names in walk(root, ignore):
-        if tally is not None and not isinstance(names, OSError):
-            tally.add(path, misses_in(names, path))
         if isinstance(names, OSError):
             # It may be a track, or hold a thousand.
-            yield Answer(shown(path), (), (), f"cannot read the folder: {names.strerror}", locked=False)
-        elif names.is_track:
-            yield _look(root, path, names, asked, limit)
+            why = f"cannot read the folder: {names.strerror}"
+            yield SurveyedFolder(folder_shown(path), [], [], why, locked=False)
+            continue
+        tally.add(path, misses_in(names, path))
+        if names.is_track:
+            folder = folder_at(root, path)
+            beside = companions(names, os.path.basename(folder))
+            yield SurveyedFolder(folder_shown(path), *_read(folder, beside, asked, limit), is_locked(folder))
 
 
-def look(root: str, path: str, asked: Asked, limit: int) -> Answer:
-    """One track folder."""
-    try:
-        names = read_names(folder_at(root, path))
-    except OSError as error:
-        return Answer(folder_shown(path), (), (), f"cannot read the folder: {error.strerror}", locked=False)
-    return _look(root, path, names, asked, limit)
+def _in_catalog(
+    dataset: str, sightings: Sightings, asked: Asked, busy: Collection[str], limit: int
+) -> Iterator[SurveyedFolder]:
+    """Every track folder, ordered by path. Folders of one shape are judged once: there are thousands."""
+    judged: dict[tuple[Shape, Finding], _Lack] = {}
+    for sighting in sightings.all(dataset):
+        if sighting.finding is Finding.GONE:
+            continue
+        path, locked = sighting.path, sighting.path in busy
+        if sighting.finding is Finding.BLOCKED or (sighting.shape.cut and isinstance(asked, Keys)):
+            yield SurveyedFolder(folder_shown(path), *_listed_and_read(folder_at(dataset, path), asked, limit), locked)
+            continue
+        key = sighting.shape, sighting.finding
+        if key not in judged:
+            judged[key] = _judged(sighting, asked)
+        yield SurveyedFolder(folder_shown(path), *judged[key], "", locked)
 
 
-def _look(root: str, path: str, names: Contents, asked: Asked, limit: int) -> Answer:
-    folder = folder_at(root, path)
-    missing: tuple[str, ...] = ()
-    stale: tuple[str, ...] = ()
-    trouble = ""
-    try:
-        missing, stale = _lacks(folder, companions(names, os.path.basename(folder)), asked, limit)
-    except RecordError as error:
-        trouble = str(error)
-    except OSError as error:
-        trouble = f"cannot read it: {error.strerror}"
-    return Answer(folder_shown(path), missing, stale, trouble, is_locked(folder))
-
-
-def _lacks(folder: str, beside: frozenset[str], asked: Asked, limit: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The missing and the stale features. Raises RecordError and OSError."""
-    found = record.read_in(folder, limit)
-    present = found.present() | beside
+def _judged(sighting: Sighting, asked: Asked) -> _Lack:
+    shape = sighting.shape
     match asked:
         case Keys(features):
-            return tuple(name for name in features if name not in present), ()
-        case Offered(offers, policy):
-            names = _due(folder, found, present, offers, policy)
-    return tuple(name for name in names if name not in present), tuple(name for name in names if name in present)
+            return [name for name in features if name not in shape.present], []
+        case Offered(offers, policy) if sighting.finding is Finding.COMPLETE:
+            # It was, and may not be on these terms.
+            return _parted(features_due(assess_shape(shape, offers, policy), offers, policy), shape.present)
+        case Offered():
+            return list(shape.missing), list(shape.stale)
 
 
-def _due(
-    folder: str, found: Record, present: frozenset[str], offers: tuple[Offer, ...], policy: Policy
-) -> tuple[str, ...]:
-    facts = Facts(read_folder(folder).stamps, present, found.provenance.entry, {})
-    return surely_due(assess(facts, offers, policy), facts, offers, policy)
+def _listed_and_read(folder: str, asked: Asked, limit: int) -> tuple[list[str], list[str], str]:
+    try:
+        names = read_names(folder)
+    except OSError as error:
+        return [], [], f"cannot read the folder: {error.strerror}"
+    return _read(folder, companions(names, os.path.basename(folder)), asked, limit)
+
+
+def _read(folder: str, beside: frozenset[str], asked: Asked, limit: int) -> tuple[list[str], list[str], str]:
+    """The lack of one folder by its record and the companions `beside` it, and why it cannot be told."""
+    try:
+        found = record.read_in(folder, limit)
+        present = found.present() | beside
+        match asked:
+            case Keys(features):
+                return [name for name in features if name not in present], [], ""
+            case Offered(offers, policy):
+                facts = Facts(read_folder(folder).stamps, present, found.provenance.entry, {})
+                return *_parted(surely_due(assess(facts, offers, policy), facts, offers, policy), present), ""
+    except RecordError as error:
+        return [], [], str(error)
+    except OSError as error:
+        return [], [], f"cannot read it: {error.strerror}"
+
+
+def _parted(due: Iterable[str], present: Collection[str]) -> _Lack:
+    missing: list[str] = []
+    stale: list[str] = []
+    for name in due:
+        (stale if name in present else missing).append(name)
+    return missing, stale

@@ -23,7 +23,7 @@ from audiobatchd import (
 )
 from audiobatchd.locks.folder_lock import guides_path_of
 from audiobatchd.locks.lock_file import of_this_process
-from audiobatchd.scan.survey import Keys, survey
+from audiobatchd.scan.survey import Keys, survey_disk
 from support.audio_files import path_of
 from support.lock_rig import Held
 
@@ -51,8 +51,8 @@ def test_companion_beside_the_record_is_a_feature(song: Path, record: str | None
     missing = get_missing_features(song, [".BEATS_GRID", ".DOWNBEATS"])
     assert missing == ([".DOWNBEATS"] if beside else [".BEATS_GRID", ".DOWNBEATS"])
     assert has_features(song, [".BEATS_GRID"]) is beside
-    told = [answer.missing for answer in survey(os.fspath(song.parent), Keys((".BEATS_GRID", ".DOWNBEATS")))]
-    assert told == [tuple(missing)]
+    told = survey_disk(os.fspath(song.parent), Keys((".BEATS_GRID", ".DOWNBEATS")), names=True)
+    assert [folder.missing for folder in told.folders] == [missing]
 
 
 def test_pass_for_a_companion_is_over_when_it_is_made(song: Path) -> None:
@@ -224,9 +224,9 @@ def test_every_glance_agrees_with_the_lock_of_a_guides_script(song: Path, name: 
         assert not FileLock(folder).acquire()
         assert not should_process_folder(folder, ["lufs"])
         assert filter_folders_to_process([folder], ["lufs"])[1]["skipped_locked"] == 1
-        assert [answer.locked for answer in survey(os.fspath(folder.parent), ask)] == [True]
+        assert survey_disk(os.fspath(folder.parent), ask, names=False).locked == 1
     assert should_process_folder(folder, ["lufs"])
-    assert [answer.locked for answer in survey(os.fspath(folder.parent), ask)] == [False]
+    assert survey_disk(os.fspath(folder.parent), ask, names=False).locked == 0
 
 
 def test_guides_lock_of_a_neighbour_is_passed_over(song: Path) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,11 +17,10 @@ from audiobatchd.cli.commands.analysis import worker_settings_here
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.config.file import Config, DatasetConfig, chosen_config, dataset_from_command_line, size_in_bytes
 from audiobatchd.control.client import ControlClient
-from audiobatchd.control.requests import Survey, Surveyed, SurveyedFolder
+from audiobatchd.control.requests import Survey, Surveyed
 from audiobatchd.core.assessment import Policy
-from audiobatchd.core.near_misses import Tally
 from audiobatchd.errors import AudiobatchError, UsageError
-from audiobatchd.scan.survey import Answer, Asked, Keys, Offered, survey
+from audiobatchd.scan.survey import Asked, Keys, Offered, survey_disk
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.summary import left_out
 from audiobatchd.worker.questions import offers
@@ -111,42 +109,27 @@ def dataset_of(arguments: argparse.Namespace) -> tuple[Config, DatasetConfig]:
     return settings, msgspec.structs.replace(dataset, path=os.path.realpath(dataset.path))
 
 
-def _answers(arguments: argparse.Namespace, tally: Tally) -> Iterator[Answer]:
-    """Every folder, off the disk; what is passed over is counted in `tally`."""
-    settings, dataset = dataset_of(arguments)
-    asked: Asked
-    if arguments.features:
-        asked = Keys(tuple(dict.fromkeys(arguments.features)))
-    else:
-        policy = Policy(
-            adopt=dataset.adopt,
-            recompute_other_models=settings.recompute_other_models,
-            max_duration=settings.max_duration,
-        )
-        asked = Offered(offers(worker_settings_here(settings)), policy)
-    return survey(dataset.path, asked, dataset.ignore, tally, size_in_bytes(settings.record_limit))
-
-
 def _surveyed(arguments: argparse.Namespace, client: ControlClient, *, names: bool) -> Surveyed:
-    """What a daemon knows of the dataset; where none does, or `--disk` asks for that, what the disk tells."""
-    _, dataset = dataset_of(arguments)
-    request = Survey(shown(dataset.path), list(arguments.features or ()), names)
+    """The survey of a service that knows the dataset; where none does, or `--disk` asks for that, one of the disk."""
+    settings, dataset = dataset_of(arguments)
     if not (arguments.disk or arguments.config):
-        # Another daemon's dataset, or nobody's: then the disk is all there is.
+        # The dataset may be another service's, or none's: then the disk is all there is.
         with suppress(AudiobatchError):
-            return client.survey(request)
-    total = complete = locked = 0
-    folders = []
-    tally = Tally()
-    for answer in _answers(arguments, tally):
-        total += 1
-        complete += answer.complete
-        locked += answer.locked
-        if not answer.complete:
-            folders.append(
-                SurveyedFolder(answer.name, list(answer.missing), list(answer.stale), answer.trouble, answer.locked)
-            )
-    return Surveyed(total, complete, locked, folders, list(tally.told()))
+            return client.survey(Survey(shown(dataset.path), list(arguments.features or ()), names))
+    limit = size_in_bytes(settings.record_limit)
+    return survey_disk(dataset.path, _question(arguments, settings, dataset), dataset.ignore, limit, names=names)
+
+
+def _question(arguments: argparse.Namespace, settings: Config, dataset: DatasetConfig) -> Asked:
+    """The keys that the command names; without any, what the analyzers of this machine would give."""
+    if arguments.features:
+        return Keys(tuple(dict.fromkeys(arguments.features)))
+    policy = Policy(
+        adopt=dataset.adopt,
+        recompute_other_models=settings.recompute_other_models,
+        max_duration=settings.max_duration,
+    )
+    return Offered(offers(worker_settings_here(settings)), policy)
 
 
 def _say_left_out(arguments: argparse.Namespace, found: Surveyed, say: Say) -> None:

@@ -35,10 +35,9 @@ from audiobatchd.errors import UnknownFolderError, UsageError
 from audiobatchd.locks import upkeep
 from audiobatchd.locks.reaper import Terms
 from audiobatchd.scan.catalog.catalog import Catalog
-from audiobatchd.scan.census import census
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import in_a_thread
-from audiobatchd.scan.survey import Asked, Keys, Offered
+from audiobatchd.scan.survey import Asked, Keys, Offered, survey_catalog
 from audiobatchd.service.answers.folder import Facts, explained, facts_of, hindrance
 from audiobatchd.service.clock import Clock
 from audiobatchd.service.supervisor import Supervisor
@@ -148,7 +147,7 @@ class Answers:
             if key.dataset == path and folder.state in (FolderState.RUNNING, FolderState.LOCKED)
         }
         limit = self._supervisor.disk_tasks.record_limit(path)
-        work = partial(census, path, self._catalog.sightings, asked, busy, limit, names=request.names)
+        work = partial(survey_catalog, path, self._catalog.sightings, asked, busy, limit, names=request.names)
         return await in_a_thread(work)  # which asks the catalog alone, so not one that a disk may have caught
 
     def bump(self, name: FolderName) -> Retried:
