@@ -73,7 +73,7 @@ class Ear:
 
     @property
     def instance(self) -> Instance:
-        instance = self.watches._lookouts[str(self.root)].instance
+        instance = self.watches._watches[str(self.root)].instance
         assert instance is not None
         return instance
 

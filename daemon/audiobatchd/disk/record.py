@@ -28,6 +28,7 @@ from audiobatchd.errors import RecordError, UnclearRecordError, UnfitFileError
 from audiobatchd.vocabulary import quantities
 from audiobatchd.vocabulary.files import RECORD_LIMIT
 from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.states import Cause
 
 TEMPORARY_PREFIX = ".audiobatch-"
 TEMPORARY_SUFFIX = ".tmp"
@@ -39,7 +40,6 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"\0{")
 _CURE = "mend it or move the file away"
 _MERGE_ATTEMPTS = 20
 _TRIAL_BYTES = 1 << 16
-_DISK_FAILS = frozenset({errno.EIO, errno.ESTALE})
 _Identity = tuple[int, int, int] | None
 
 _making: set[str] = set()
@@ -206,7 +206,7 @@ def rights_like(folder_fd: int, sources: Iterable[str]) -> Rights:
         try:
             source = os.stat(name, dir_fd=folder_fd)
         except OSError as error:
-            if error.errno in _DISK_FAILS:
+            if filesystems.cause_of(error) is Cause.IO:
                 raise
             continue
         return Rights(0o600 | (source.st_mode & 0o444) | rights.of_group(folder_fd), source.st_uid)

@@ -26,8 +26,8 @@ from audiobatchd.errors import RecordError, UnclearRecordError
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.scan.catalog.sightings import NO_MISSES, NO_SHAPE, Sighting
-from audiobatchd.scan.watch.contract import Entering, NoWatch
-from audiobatchd.vocabulary.files import RECORD_LIMIT, FileStamp, FolderKey
+from audiobatchd.scan.watch.contract import DirectoryWatch, NoWatch
+from audiobatchd.vocabulary.files import RECORD_LIMIT, FileId, FileStamp, FolderKey
 from audiobatchd.vocabulary.names import folder_at, shown
 from audiobatchd.vocabulary.states import Cause
 
@@ -55,14 +55,14 @@ class FolderReader:
     alone: bool
     catalog: Catalog
     marker: str | None = None
-    watch: Entering = field(default_factory=NoWatch)
+    watch: DirectoryWatch = field(default_factory=NoWatch)
     short: Callable[[OSError], None] = _impatient
     record_limit: int = RECORD_LIMIT
     """Bytes that a record may have."""
     worker_memory: int = 0
     """Bytes that a worker may have."""
-    known: tuple[tuple[int, int], str] | None = None
-    """The root, as (device, inode), and its place when a walk was last believed; None: as the catalog has them."""
+    known: tuple[FileId | None, str] | None = None
+    """The root and its place when a walk was last believed; None: as the catalog has them."""
 
     @cached_property
     def place(self) -> str:
@@ -134,7 +134,7 @@ class FolderReader:
         """Whether the root was on another `device` before, or links led to another one."""
         facts = self.catalog.facts
         root, place = self.known or (facts.root(self.root), facts.place(self.root))
-        return (root is not None and root[0] != device) or (bool(place) and place != self.place)
+        return (root is not None and root.device != device) or (bool(place) and place != self.place)
 
     def folder(self, path: str) -> str:
         """The folder at `path` below the root."""

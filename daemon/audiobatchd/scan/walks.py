@@ -25,7 +25,7 @@ from audiobatchd.disk.listing import Listing, is_bare, is_link_below
 from audiobatchd.scan.catalog.sightings import Sighting
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import sign_of_life
-from audiobatchd.vocabulary.files import FolderKey, NearMiss, in_64_bits
+from audiobatchd.vocabulary.files import FileId, FolderKey, NearMiss, in_64_bits
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.states import WalkKind
 
@@ -61,7 +61,7 @@ def walk(
         bare = kind is WalkKind.PASS and scanner.in_plenty(partial(is_bare, place))
     except OSError as error:
         return Walked(root, kind, None, empty=True, remark=_why_missing(root, place, error), place=place)
-    identity, locks = (status.st_dev, status.st_ino), f"{filesystem_kind.value} ({filesystem})"
+    identity, locks = FileId.of(status), f"{filesystem_kind.value} ({filesystem})"
     if filesystem_kind is Kind.WEAK and not scanner.alone:
         refusal = filesystems.refusal(filesystem)
         return Walked(root, kind, identity, empty=False, refusal=refusal, locks=locks, place=place)

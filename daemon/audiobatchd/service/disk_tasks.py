@@ -49,10 +49,10 @@ from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import Hands, Readers, sign_of_life
 from audiobatchd.scan.walks import walk
-from audiobatchd.scan.watch.contract import NoWatch, Watching, WatchTerms
+from audiobatchd.scan.watch.contract import NoWatch, Watch, WatchTerms
 from audiobatchd.service import log
 from audiobatchd.service.clock import Clock
-from audiobatchd.vocabulary.files import RECORD_LIMIT, FolderKey
+from audiobatchd.vocabulary.files import RECORD_LIMIT, FileId, FolderKey
 from audiobatchd.vocabulary.names import folder_at, shown
 from audiobatchd.vocabulary.states import Attempt, Cause, WalkKind, WatchReport
 
@@ -103,14 +103,14 @@ class DiskTasks:
         self._own = own
         self._offers: tuple[Offer, ...] = ()
         self._terms: dict[str, Terms] = {}
-        self._watches: Watching | None = None
+        self._watches: Watch | None = None
         self._hands = (Hands(_MOST_READERS), Hands(_MOST_WALKS), Hands(_MOST_WALKS))
         """The threads of all datasets for readings, walks, and walks of trees that appeared."""
         self._readers: dict[str, Readers] = {}
         self._walkers: dict[str, tuple[Readers, Readers]] = {}
         """Those of walks, and those of trees that appeared, which are not to wait for long walks elsewhere."""
         self._patience: dict[str, Patience] = {}
-        self._known: dict[str, tuple[tuple[int, int], str]] = {}
+        self._known: dict[str, tuple[FileId, str]] = {}
         # Where each dataset's path led to at its last walk; the lock is held while that is compared and changed.
         self._places: dict[str, str] = {}
         self._placing = threading.Lock()
@@ -121,7 +121,7 @@ class DiskTasks:
 
     # Called in the event loop
 
-    def take_terms(self, terms: Iterable[Terms], watches: Watching | None) -> None:
+    def take_terms(self, terms: Iterable[Terms], watches: Watch | None) -> None:
         """Work on these datasets from now on; the threads of others end when they have done what they were asked."""
         self._terms = {each.dataset.path: each for each in terms}
         self._watches = watches
@@ -217,7 +217,7 @@ class DiskTasks:
 
     def note_root(self, action: do.NoteRoot) -> None:
         """Remember which directory a dataset's root is; at once, for readings that follow are judged by it."""
-        self._known[action.dataset] = action.root, action.place
+        self._known[action.dataset] = FileId(*action.root), action.place
         self._in_catalog(partial(self._catalog.facts.note_root, action.dataset, action.root, action.place))
 
         self._prune(action.dataset)
@@ -439,13 +439,12 @@ def tidy(key: FolderKey, short: Callable[[OSError], None] | None = None) -> None
         lock.release()
 
 
-def root_of(path: str) -> tuple[int, int] | None:
-    """The (device, inode) of the directory at `path`; None where there is none that can be reached."""
+def root_of(path: str) -> FileId | None:
+    """The identity of the directory at `path`; None where there is none that can be reached."""
     try:
-        status = os.stat(os.path.join(path, ""))  # which takes a directory
+        return FileId.of(os.stat(os.path.join(path, "")))  # which takes a directory
     except OSError:
         return None
-    return status.st_dev, status.st_ino
 
 
 def probe(key: FolderKey, cause: Cause, other: FolderKey | None = None) -> str:

@@ -33,7 +33,7 @@ from audiobatchd.errors import ConfigError, UsageError
 from audiobatchd.locks import oom
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.readers import in_a_thread
-from audiobatchd.scan.watch.contract import Watching
+from audiobatchd.scan.watch.contract import Watch
 from audiobatchd.service import log
 from audiobatchd.service.answers.status import Overview
 from audiobatchd.service.clock import Clock
@@ -101,7 +101,7 @@ class Supervisor:
         clock: Clock,
         *,
         views: tuple[View, ...] = (),
-        watches: Watching | None = None,
+        watches: Watch | None = None,
         mode: Mode = Mode.SERVICE,
     ) -> None:
         self._config = config

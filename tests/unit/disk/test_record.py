@@ -852,8 +852,8 @@ def test_a_temporary_file_that_cannot_be_removed_does_not_hide_why(folder: Folde
     assert raised.value.errno == errno.ENOSPC
 
 
-@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
-def test_a_disk_that_fails_does_not_shut_a_first_record_to_its_readers(folder: Folder, number: int) -> None:
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ETIMEDOUT])
+def test_failing_disk_does_not_shut_out_first_readers(folder: Folder, number: int) -> None:
     (folder.path / "full_mix.flac").touch()
     with failing("stat", number), pytest.raises(OSError, match=re.escape(os.strerror(number))):
         record.rights_like(folder.fd, ["full_mix.flac"])

@@ -130,13 +130,13 @@ class ScriptedWatch(NoWatch):
 
     def replace(self, terms: Mapping[str, WatchTerms]) -> None: ...
 
-    def ensure(self, root: str, *, renew: bool) -> bool:  # noqa: ARG002  # see `Watching`
+    def ensure(self, root: str, *, renew: bool) -> bool:  # noqa: ARG002  # see `Watch`
         return self.happens()
 
-    def look(self, root: str) -> bool:  # noqa: ARG002  # see `Watching`
+    def look(self, root: str) -> bool:  # noqa: ARG002  # see `Watch`
         return False
 
-    def report(self, root: str) -> WatchReport:  # noqa: ARG002  # see `Watching`
+    def report(self, root: str) -> WatchReport:  # noqa: ARG002  # see `Watch`
         return WatchReport(False, "")
 
     def stop(self) -> None: ...

@@ -1,4 +1,4 @@
-"""What the watch and its users agree upon: how a dataset is to be watched, and what a walk tells the watch."""
+"""The contract of the watch: the terms of a dataset, what walks tell the watch, and what the service asks it."""
 
 from __future__ import annotations
 
@@ -12,66 +12,74 @@ from audiobatchd.vocabulary.states import WatchMode, WatchReport
 
 @dataclass(frozen=True)
 class WatchTerms:
-    """How a dataset is to be watched.
-
-    `ignore` are glob patterns of directories that are not entered, `marker` is the file that makes a folder ready.
-    """
+    """How a dataset is to be watched."""
 
     ignore: tuple[str, ...]
+    """Glob patterns of directories that are not entered."""
     mode: WatchMode
     marker: str | None = None
+    """The name of the file that makes a folder ready; None where there is no such file."""
 
 
-class Entering(Protocol):
-    """Who wants to know which directories are listed: the watch on them."""
+class DirectoryWatch(Protocol):
+    """The watch as walks see it: they tell it of every directory that they list.
+
+    `path` is below `root`, "" the root itself. A leaf is a track folder without directories. Any thread may call it;
+    for a directory that is watched already a call costs next to nothing.
+    """
 
     def enter(self, root: str, path: str, *, leaf: bool | None, hot: bool = False) -> bool:
-        """A directory is about to be listed; `leaf`: whether it is known to have no directories.
+        """Watch a directory that is about to be listed, so that nothing that comes is missed; whether it is watched.
 
-        `hot`: something happens in it now.
+        `leaf`: whether it is known to be a leaf; None: not known. `hot`: something happens in it now, so it is worth
+        more than the leaf that has been watched for longest.
         """
 
     def listed(self, root: str, path: str, *, leaf: bool) -> None:
-        """It has been."""
+        """Learn, after its listing, whether a directory is a leaf: one beyond the budget is watched no more."""
 
     def forget(self, root: str, path: str) -> None:
-        """It is gone."""
+        """Forget a directory that is gone, and all below it."""
 
 
 class NoWatch:
-    """Nothing is watched."""
+    """A watch on nothing, for where only walks see changes."""
 
-    def enter(self, root: str, path: str, *, leaf: bool | None, hot: bool = False) -> bool:  # noqa: ARG002  # see `Entering`
-        """See `Entering`."""
+    def enter(self, root: str, path: str, *, leaf: bool | None, hot: bool = False) -> bool:  # noqa: ARG002  # as above
+        """Do nothing; see `DirectoryWatch`."""
         return False
 
     def listed(self, root: str, path: str, *, leaf: bool) -> None:
-        """See `Entering`."""
+        """Do nothing; see `DirectoryWatch`."""
 
     def forget(self, root: str, path: str) -> None:
-        """See `Entering`."""
+        """Do nothing; see `DirectoryWatch`."""
 
 
-class Watching(Entering, Protocol):
-    """What tells of changes in the datasets, as far as it can: `watch`, or a script of events."""
+class Watch(DirectoryWatch, Protocol):
+    """The watch on all datasets as the service sees it. It tells of changes as far as it can."""
 
     def listen(self, post: Callable[[Event], None]) -> None:
-        """From now on hand events to `post`, from any thread."""
+        """Hand events to `post` from now on: from any thread, so it must not block."""
 
     def replace(self, terms: Mapping[str, WatchTerms]) -> None:
-        """These are the datasets from now on; the watch on others ends."""
+        """Watch these datasets from now on; the watch on others, or on other terms, ends.
+
+        Nothing is watched before `ensure` was called for it.
+        """
 
     def ensure(self, root: str, *, renew: bool) -> bool:
-        """See to it that the dataset's root, as it is now, is watched, if it can be. Called in a thread before a walk.
+        """Have the root, as it is now, watched before a walk, if it can be; whether there is one. May block.
 
-        `renew`: anew, although it seems to be as it should. Returns whether there was a root.
+        All of it is watched again from the start where the root is another directory than it was, where events were
+        lost, or where `renew` asks for it: the walk that follows enters every directory.
         """
 
     def look(self, root: str) -> bool:
-        """Try again what could not be watched; whether the root is watched from now on, and was not."""
+        """Try again what could not be watched; whether the root is watched from now on, and was not. May block."""
 
     def report(self, root: str) -> WatchReport:
-        """How changes in the dataset are found."""
+        """How changes in a dataset are found at the moment; never blocks."""
 
     def stop(self) -> None:
-        """Tell no more."""
+        """Watch no more, and tell no more."""

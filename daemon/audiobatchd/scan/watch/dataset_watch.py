@@ -1,58 +1,47 @@
-"""The watch on one dataset for as long as it is one: whether its file system sends events, and the instance of now."""
+"""The watch on one dataset as long as it is configured: the instance of now, or why there is none."""
 
 from __future__ import annotations
 
 import errno
 import os
 import threading
-from collections.abc import Callable
 
-from audiobatchd.core.events import Event
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
-from audiobatchd.scan.watch.contract import WatchTerms
 from audiobatchd.scan.watch.guard import Guard
-from audiobatchd.scan.watch.inotify import Instance
-from audiobatchd.scan.watch.limits import Budget, is_shortage, shortage, why
+from audiobatchd.scan.watch.inotify import Instance, WatchedDataset
+from audiobatchd.scan.watch.limits import is_shortage, shortage, why
+from audiobatchd.vocabulary.files import FileId
 from audiobatchd.vocabulary.states import WatchMode, WatchReport
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 
 
 class DatasetWatch:
-    """Watches the root as it is now, as often as it is told to ensure that. See `Instance` for `post` and `spare`."""
+    """Watches the root as it is now, as often as it is told to ensure that."""
 
-    def __init__(
-        self,
-        root: str,
-        terms: WatchTerms,
-        budget: Budget,
-        post: Callable[[Event], None],
-        spare: Callable[[Instance], bool],
-    ) -> None:
-        self.root = root
-        self.terms = terms
+    def __init__(self, dataset: WatchedDataset) -> None:
+        self.dataset = dataset
         self.instance: Instance | None = None
-        self._budget = budget
-        self._post = post
-        self._spare = spare
+        """The watch of now; None where there is none."""
         self._guard: Guard | None = None
-        # The error number that kept even the root from being watched; 0 where none did.
         self._lack = 0
-        self._reason = "mode = walk" if terms.mode is WatchMode.WALK else "not watched yet"
-        # Held while a watch is set up or ended, which may hang with the disk. What the loop asks takes no lock.
+        """The error number that kept even the root from being watched; 0 where none did."""
+        self._reason = "mode = walk" if dataset.terms.mode is WatchMode.WALK else "not watched yet"
+        """How the dataset is watched, or why it is not."""
         self._lock = threading.Lock()
+        """Held while a watch is set up or ended, which may hang with the disk. The questions of the loop take none."""
         self._ended = False
 
     def ensure(self, *, renew: bool) -> bool:
-        """See `Watches.ensure`."""
+        """See `Watch.ensure`."""
         with self._lock:
-            if self._ended or self.terms.mode is WatchMode.WALK:
+            if self._ended or self.dataset.terms.mode is WatchMode.WALK:
                 return True
             return self._ensure(renew=renew)
 
     def look(self) -> bool:
-        """See `Watches.look`."""
+        """See `Watch.look`."""
         with self._lock:
             if self._ended:
                 return False
@@ -79,8 +68,7 @@ class DatasetWatch:
     def _ensure(self, *, renew: bool) -> bool:
         """Have the root watched, as it is now; whether there is one."""
         try:
-            status = os.stat(self.root)
-            identity = (status.st_dev, status.st_ino)
+            identity = FileId.of(os.stat(self.dataset.root))
             refusal = self._refusal()
             if refusal or renew or not self._is_sound(identity):
                 lacking = self._close()
@@ -97,20 +85,20 @@ class DatasetWatch:
 
     def _refusal(self) -> str:
         """Why no events are to be expected; empty where they are. Raises OSError where the root is not there."""
-        kind, filesystem = filesystems.of(self.root)
-        if self.terms.mode is WatchMode.EVENTS or kind is Kind.LOCAL:
+        kind, filesystem = filesystems.of(self.dataset.root)
+        if self.dataset.terms.mode is WatchMode.EVENTS or kind is Kind.LOCAL:
             return ""
         return f"{filesystem} sends no events of other machines"
 
-    def _is_sound(self, identity: tuple[int, int]) -> bool:
+    def _is_sound(self, identity: FileId) -> bool:
         instance, guard = self.instance, self._guard
         if instance is None or guard is None or guard.identity != identity:
             return False
         return not instance.lost and instance.is_alive()
 
-    def _open(self, identity: tuple[int, int], lacking: dict[str, int]) -> None:
+    def _open(self, identity: FileId, lacking: dict[str, int]) -> None:
         """Watch the root; what was `lacking` before is lacking until the walk that follows, or a look, has it."""
-        instance = Instance(self.root, os.path.realpath(self.root), self.terms, self._budget, self._post, self._spare)
+        instance = Instance(self.dataset, os.path.realpath(self.dataset.root))
         try:
             self._guard = Guard(instance, identity)
         except RuntimeError as error:  # no thread can be had
@@ -120,7 +108,7 @@ class DatasetWatch:
         self.instance, self._reason = instance, "inotify"
 
     def _close(self) -> dict[str, int]:
-        """End the watch of now; what room was lacking for, with the error number of each."""
+        """End the watch of now; the directories that room was lacking for, with the error number of each."""
         guard, instance = self._guard, self.instance
         self._guard = self.instance = None
         if guard is not None:

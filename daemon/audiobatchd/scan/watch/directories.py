@@ -1,7 +1,7 @@
 """The directories of a dataset as far as they are watched, and what is lacking. Data only: no system call is made here.
 
-Every path is one below the root, "" is the root. Whoever changes it holds the lock of the instance; a lookup in one of
-the dictionaries needs none.
+Every path is one below the root, "" is the root. A change takes the lock of the instance; a lookup in one of the
+dictionaries needs none.
 """
 
 from __future__ import annotations
@@ -12,25 +12,28 @@ from collections.abc import Iterator
 
 
 class Tree:
-    """Which directory has which watch descriptor.
-
-    `parents` are watched because of what is below them, `leaves` are track folders without directories. `lacking` could
-    not be watched (the error number says why); leaves that were left to walks are counted in `left`.
-    """
+    """The watch descriptors of directories, and the directories without one."""
 
     def __init__(self) -> None:
         self.parents: dict[str, int] = {}
+        """Directories that are watched because of what is below them, with the descriptor of each."""
         self.leaves: dict[str, int] = {}
+        """Track folders without directories, with the descriptor of each; the latest one last."""
         self.path_of: dict[int, str] = {}
+        """The directory of each descriptor."""
         self.lacking: dict[str, int] = {}
+        """Directories that could not be watched, with the error number that says why."""
         self.lacks: Counter[int] = Counter()
+        """How many are lacking, by error number."""
         self.left = 0
-        # What a directory leaves behind when it goes must be found without looking at all others.
+        """How many leaves were left to walks."""
         self._below: dict[str, set[str]] = {}
+        """By directory, what is known in it: so it is found without a look at all others when the directory goes."""
         self._left_in: dict[str, set[str]] = {}
+        """By directory, the leaves in it that were left to walks."""
 
     def is_watched(self, path: str) -> bool:
-        """Whether this directory is watched, as whatever."""
+        """Whether this directory is watched, as a parent or as a leaf."""
         return path in self.parents or path in self.leaves
 
     def is_left(self, path: str) -> bool:
@@ -38,7 +41,7 @@ class Tree:
         return path in self._left_in.get(os.path.dirname(path), ())
 
     def put(self, path: str, wd: int, *, leaf: bool) -> None:
-        """It is watched by this descriptor, which may have been another path's: a directory has one however called."""
+        """Enter that it is watched by this descriptor, which may have been another path's: a directory has one only."""
         other = self.path_of.get(wd)
         if other is not None and other != path:
             self.drop(other)
@@ -49,19 +52,19 @@ class Tree:
         self._link(path)
 
     def turn(self, path: str, *, leaf: bool) -> None:
-        """A watched directory turned out to be a leaf, or a parent."""
+        """Make a leaf of a parent that is watched, or a parent of a leaf."""
         source, target = (self.parents, self.leaves) if leaf else (self.leaves, self.parents)
         target[path] = source.pop(path)
 
     def lack(self, path: str, number: int) -> None:
-        """It should be watched and cannot be, with this error number."""
+        """Enter that it should be watched and cannot be, with this error number."""
         self._lacks_no_more(path)
         self.lacking[path] = number
         self.lacks[number] += 1
         self._link(path)
 
     def leave(self, path: str) -> None:
-        """It is a leaf that is left to walks."""
+        """Enter that it is a leaf that is left to walks."""
         self._lacks_no_more(path)
         parent = os.path.dirname(path)
         leaves = self._left_in.setdefault(parent, set())
@@ -71,7 +74,7 @@ class Tree:
         self._link(parent)
 
     def drop(self, path: str) -> int | None:
-        """This one directory is watched no more, and nothing is known of it; its descriptor, if it had one."""
+        """Forget this one directory; its descriptor, if it had one."""
         self._stays_no_more(path)
         self._lacks_no_more(path)
         wd = self._unwatch(path)
@@ -83,7 +86,7 @@ class Tree:
         return next(reversed(self.leaves), None)
 
     def cut(self, path: str) -> list[tuple[int, bool]]:
-        """It is gone, and all below it: their descriptors, and whether each was a leaf's."""
+        """Forget a directory and all below it; their descriptors, and whether each was a leaf's."""
         return list(self._cut(path))
 
     def _cut(self, path: str) -> Iterator[tuple[int, bool]]:
@@ -130,7 +133,7 @@ class Tree:
             path = parent
 
     def _unlink(self, path: str) -> None:
-        """Forget the way to it, unless it, or something below it, is still known."""
+        """Forget the way to it, unless it, or anything below it, is still known."""
         while path and not (self.is_watched(path) or path in self.lacking or self._below.get(path)):
             if path in self._left_in:
                 return

@@ -6,34 +6,39 @@ import os
 import threading
 
 from audiobatchd.scan.watch.inotify import Instance
+from audiobatchd.vocabulary.files import FileId
 from audiobatchd.vocabulary.names import shown
 
 GUARD_INTERVAL = 5.0
 """Seconds between two looks whether a dataset's root is still the one that is watched."""
 _PATIENCE = 5.0
+"""Seconds to wait for the end of the thread, which may hang with a disk."""
 
 
 class Guard:
-    """Guards one instance, whose root is the directory of this `identity` (device, inode), until it is stopped.
+    """Guards one instance, whose root is the directory of this `identity`, until it is stopped.
 
     Not everything sends an event: not an unmount of a bind mount, nor a mount over the root, nor a queue that nobody
-    reads. To know the last, a file of our own that is in memory alone is watched on the same instance. Opening it sends
-    an event and writes nothing: a sleeping disk goes on sleeping, and nothing stays behind whoever is killed.
+    reads. To know the last, a file that is in memory alone, the sentinel, is watched on the same instance. Opening it
+    sends an event and writes nothing: a sleeping disk goes on sleeping, and nothing stays behind when the service dies.
     """
 
-    def __init__(self, instance: Instance, identity: tuple[int, int]) -> None:
+    def __init__(self, instance: Instance, identity: FileId) -> None:
         self.identity = identity
         self._instance = instance
         self._ending = threading.Event()
         self._file: int | None = None
+        """The descriptor of the sentinel; None where there is none."""
         self._asked = False
+        """Whether the sentinel was opened since the last look."""
         self._answered = False
+        """Whether an opening of it was ever heard: only then does silence mean anything."""
         self._thread = threading.Thread(target=self._run, name=f"guard {instance.root}", daemon=True)
         self._thread.start()  # which may not be possible; the first look is an interval away
         self._ask()
 
     def stop(self) -> None:
-        """Guard no more. Waits for the thread, yet not for ever."""
+        """Guard no more."""
         self._ending.set()
         self._thread.join(_PATIENCE)
         self._forget_file()
@@ -48,18 +53,17 @@ class Guard:
 
     def _trouble(self) -> str:
         try:
-            status = os.stat(self._instance.root)
+            identity = FileId.of(os.stat(self._instance.root))
         except OSError as error:
             return f"cannot read the root: {error.strerror}"
         if (place := os.path.realpath(self._instance.root)) != self._instance.place:
             return f"it leads to {shown(place)} now"
-        if (status.st_dev, status.st_ino) != self.identity:
+        if identity != self.identity:
             return "another directory has taken the root's place"
         if not self._instance.is_alive():
             return "its thread has ended"
-        # Somewhere such a file may send no events at all: its silence means something only after it has been heard.
-        self._answered |= self._instance.heard_cookie
-        if self._asked and self._answered and not self._instance.heard_cookie:
+        self._answered |= self._instance.heard_sentinel
+        if self._asked and self._answered and not self._instance.heard_sentinel:
             return "events no longer arrive"
         return ""
 
@@ -68,8 +72,8 @@ class Guard:
         try:
             if self._file is None:
                 self._file = os.memfd_create("audiobatchd-watch")
-                self._instance.watch_cookie(_path(self._file))
-            self._instance.heard_cookie = False
+                self._instance.watch_sentinel(_path(self._file))
+            self._instance.heard_sentinel = False
             os.close(os.open(_path(self._file), os.O_RDONLY))
             self._asked = True
         except OSError:

@@ -1,4 +1,4 @@
-"""What inotify may use on this machine, how much of that leaves may take, and how a shortage is told."""
+"""The limits of inotify on this machine, the share of leaves in them, and the words for a shortage."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 MOST_LEAVES = 65_536
+"""How many leaves are watched at most, over all datasets; they take about 60 MB (docs/explanation/watching.md)."""
 _PLACE = Path("/proc/sys/fs/inotify")
 _PLENTY = 524_288
+"""The limit of watches that is recommended where it is too low."""
 _OF_NAMESPACE = {
     "max_user_instances": Path("/proc/sys/user/max_inotify_instances"),
     "max_user_watches": Path("/proc/sys/user/max_inotify_watches"),
 }
 _SHORTAGES = frozenset({errno.ENOSPC, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+"""Errors of inotify that say that room is lacking; ENOSPC is about watches."""
 _DESCRIPTORS = 3
+"""One for the instance, two for the pipe that wakes its thread."""
 _DEFAULTS = {"max_user_watches": 8192, "max_queued_events": 16_384, "max_user_instances": 128}
 
 
@@ -29,14 +33,14 @@ def limit(name: str) -> int:
 
 
 class Budget:
-    """How many leaves may be watched, over all datasets. Any thread may take of it."""
+    """The leaves that may still be watched, over all datasets. Any thread may take of it."""
 
     def __init__(self, most: int | None) -> None:
         self._left = min(limit("max_user_watches") // 2, MOST_LEAVES) if most is None else most
         self._lock = threading.Lock()
 
     def take(self) -> bool:
-        """Whether one more leaf may be watched; it is counted."""
+        """Take one more leaf, if there is one left; whether there was."""
         with self._lock:
             if self._left <= 0:
                 return False
@@ -48,7 +52,7 @@ class Budget:
         return self._left <= 0
 
     def give(self, count: int = 1) -> None:
-        """So many leaves are watched no more."""
+        """Give back leaves that are watched no more."""
         with self._lock:
             self._left += count
 
@@ -72,7 +76,7 @@ def reserve_descriptors() -> None:
 
 
 def shortage(lacks: Mapping[int, int]) -> str:
-    """What is not watched, in words. `lacks` is how many directories for each error number."""
+    """Say what is not watched. `lacks` is how many directories are not, by error number."""
     return "; ".join(
         f"{count} {'directory is' if count == 1 else 'directories are'} not watched: {why(number)}"
         for number, count in sorted(lacks.items())
@@ -81,7 +85,7 @@ def shortage(lacks: Mapping[int, int]) -> str:
 
 
 def why(number: int) -> str:
-    """What stands behind an error number of inotify, and the line that mends it where there is one."""
+    """Say what stands behind an error number of inotify, with the command that mends it where there is one."""
     if number == errno.ENOSPC:
         return _too_low("max_user_watches", _PLENTY)
     if number == errno.EMFILE and _has_descriptors():

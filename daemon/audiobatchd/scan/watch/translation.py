@@ -1,6 +1,6 @@
-"""What inotify tells, made into hints: which folder, or which tree, should be looked at.
+"""The translation of inotify's events into hints: which folder, or which tree, should be looked at.
 
-What they mean is not known here. It runs in watchdog's thread, which an exception would end without a word.
+What follows from a hint is not known here. It runs in watchdog's thread, which an exception would end without a word.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ _ENDS = {
 
 
 class Watched(Protocol):
-    """What hearing asks of the instance, and tells it."""
+    """The instance as the translation sees it."""
 
     root: str
     tree: Tree
-    cookie: int | None
-    heard_cookie: bool
+    sentinel: int | None
+    heard_sentinel: bool
     lost: str
 
     def post(self, event: Event) -> None:
         """Hand an event on."""
 
     def cut(self, path: str) -> None:
-        """The directory is gone from its place, and all below it."""
+        """Watch a directory that is gone from its place no more, nor anything below it."""
 
     def becomes_parent(self, path: str) -> None:
-        """There are directories in it."""
+        """Learn that there are directories in it."""
 
     def lose(self, reason: str) -> None:
-        """Events are not heard any more."""
+        """Tell that events are not heard any more."""
 
     def over(self, wd: int) -> str | None:
-        """The kernel has ended a watch by itself: the path that was watched by it, if one was."""
+        """Learn that the kernel has ended a watch by itself; the path that was watched by it, if one was."""
 
 
-class Hearing:
+class Translation:
     """The callbacks of every watch of one instance."""
 
     def __init__(self, watched: Watched, terms: WatchTerms) -> None:
@@ -61,15 +61,15 @@ class Hearing:
         self._terms = terms
 
     def on_event(self, event: InotifyEvent) -> None:
-        """Something happened in a directory, or to it."""
+        """Translate what happened in a directory, or to it."""
         try:
-            self._hear(event.wd, event.mask, os.fsdecode(event.name))
+            self._translate(event.wd, event.mask, os.fsdecode(event.name))
         except Exception:  # noqa: BLE001  # logged
             # The boundary to watchdog's thread.
             _LOG.exception("watch-event mask=%#x", event.mask)
 
     def on_watch_deleted(self, wd: WatchDescriptor) -> None:
-        """A watch has ended that we have not ended: its directory is gone, whether or not the one above told."""
+        """Translate the end of a watch by the kernel: its directory is gone, whether or not the one above told."""
         try:
             path = self._watched.over(wd)
             if path == "":
@@ -81,7 +81,7 @@ class Hearing:
             _LOG.exception("watch-event mask=%#x", _C.IN_IGNORED)
 
     def on_queue_overflow(self) -> None:
-        """Events were lost, and with them what they told of directories: all has to be looked at, and watched, anew."""
+        """Tell that events were lost: everything has to be looked at, and watched, again."""
         try:
             self._watched.lost = "the kernel's queue overflowed: events were lost"
             self._watched.post(WatchLost(self._watched.root, self._watched.lost))
@@ -89,24 +89,24 @@ class Hearing:
             # The boundary to watchdog's thread.
             _LOG.exception("watch-event mask=%#x", _C.IN_Q_OVERFLOW)
 
-    def _hear(self, wd: int, mask: int, name: str) -> None:
-        if wd == self._watched.cookie:
-            self._watched.heard_cookie = True
+    def _translate(self, wd: int, mask: int, name: str) -> None:
+        if wd == self._watched.sentinel:
+            self._watched.heard_sentinel = True
             return
         path = self._watched.tree.path_of.get(wd)
         if path is None:
-            return  # it is let go
+            return  # it was let go
         if not name:
-            self._hear_itself(path, mask)
+            self._translate_own(path, mask)
             return
         # By what name the root is a folder depends on where its path leads.
         folder = os.path.basename(path) or None
         if is_relevant(name, folder, is_dir=bool(mask & _C.IN_ISDIR)) or name == self._terms.marker:
             self._say(FolderHint, path)
         if mask & _C.IN_ISDIR and enters(name, self._terms.ignore):
-            self._hear_of_directory(path, os.path.join(path, name), mask)
+            self._translate_directory(path, os.path.join(path, name), mask)
 
-    def _hear_of_directory(self, parent: str, path: str, mask: int) -> None:
+    def _translate_directory(self, parent: str, path: str, mask: int) -> None:
         if mask & _VANISHES:
             self._vanished(path)
         elif mask & _APPEARS:
@@ -117,7 +117,7 @@ class Hearing:
         elif mask & _C.IN_ATTRIB:
             self._say(FolderTouched, path)
 
-    def _hear_itself(self, path: str, mask: int) -> None:
+    def _translate_own(self, path: str, mask: int) -> None:
         if not path:
             for end, reason in _ENDS.items():
                 if mask & end:

@@ -1,4 +1,4 @@
-"""A trial whether inotify has room: one instance for each directory that is named, and a watch on it.
+"""A trial of the room that inotify has: one instance for each directory that is named, and a watch on it.
 
 Run as a program of its own, by the user that it is to be tried for: the kernel counts by user. A line for each
 directory is printed, with the error number that stood in the way, or 0.
@@ -21,7 +21,7 @@ _MASK = Mask(InotifyConstants.IN_DELETE_SELF | InotifyConstants.IN_ONLYDIR)
 
 
 class _Deaf:
-    """Callbacks for a watch that nothing is to be heard of."""
+    """Callbacks of a watch whose events do not matter."""
 
     def on_event(self, event: InotifyEvent) -> None:
         """See `WatchCallback`."""

@@ -176,8 +176,8 @@ def test_a_file_that_never_was_heard_of_is_not_missed(
 ) -> None:
     monkeypatch.setattr(guard, "_path", lambda descriptor: str(ear.root.parent))
     ear.full_walk()
-    ear.instance.cookie = None  # as where opening sends no event
-    ear.instance.heard_cookie = False
+    ear.instance.sentinel = None  # as where opening sends no event
+    ear.instance.heard_sentinel = False
     eventually(lambda: len(looks) > 3, 20)
     assert set(looks) == {""}
     assert ear.lost() == []
@@ -194,7 +194,7 @@ def test_without_room_for_a_file_of_its_own_the_guard_looks_all_the_same(
         ear.full_walk()
         eventually(lambda: len(looks) > 2, 20)
         assert ear.lost() == []
-    eventually(lambda: ear.instance.cookie is not None, 20)
+    eventually(lambda: ear.instance.sentinel is not None, 20)
 
 
 def test_nothing_is_written_into_the_dataset(ear: Ear, looks: list[str]) -> None:

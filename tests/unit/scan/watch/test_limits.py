@@ -384,7 +384,7 @@ def test_a_large_tree_that_is_moved_out_does_not_overflow_the_queue(made: MakeEa
     (ear.root / "Genre").rename(tmp_path / "away")
     ear.hears((TreeVanished, "Genre"))
     assert ear.report() == WatchReport(True, "inotify", parents=1, leaves=1)
-    while ear.instance._let_go:
+    while ear.instance._descriptor._let_go:
         ear.instance.sweep()
         ear.events.clear()
         (ear.root / LAST / "full_mix.flac").touch()

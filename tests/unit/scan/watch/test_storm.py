@@ -77,7 +77,7 @@ def test_a_storm_of_moves_leaves_every_directory_watched_by_its_name(tmp_path: P
     assert ear.lost() == []
     assert ear.report().leaves == len(ear.instance.tree.leaves)
     assert ear.watches._budget._left + ear.report().leaves == Budget(None)._left
-    in_kernel = Path(f"/proc/self/fdinfo/{ear.instance._descriptor._inotify_fd}").read_text().count("inotify wd:")
+    in_kernel = Path(f"/proc/self/fdinfo/{ear.instance._descriptor._fd._inotify_fd}").read_text().count("inotify wd:")
     assert in_kernel == len(there) + 1  # and the guard's cookie
     ear.appeared.put(None)
     ear.watches.stop()

@@ -195,7 +195,7 @@ def test_what_was_moved_out_is_heard_of_no_more(ear: Ear, tmp_path: Path) -> Non
     assert ear.all_so_far() == {each for each in before if each[1] != LAST}
     assert ear.watched() == {"", "Song", "Other", LAST}
     assert ear.report().leaves == 3
-    in_kernel = Path(f"/proc/self/fdinfo/{ear.instance._descriptor._inotify_fd}")
+    in_kernel = Path(f"/proc/self/fdinfo/{ear.instance._descriptor._fd._inotify_fd}")
     assert in_kernel.read_text().count("inotify wd:") > 5
     ear.instance.sweep()
     assert in_kernel.read_text().count("inotify wd:") == 5  # and the guard's cookie
