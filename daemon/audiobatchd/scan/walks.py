@@ -1,7 +1,7 @@
 """Walks over a dataset: every directory, some trees, or a pass over the directories whose time has changed.
 
-They deliver readings in batches, in bounded memory, and take their time where nobody waits. Run in threads; decide
-nothing.
+They deliver readings in batches, in bounded memory, and take their time where nothing waits for them. Run in threads;
+decide nothing.
 """
 
 from __future__ import annotations
@@ -30,16 +30,19 @@ from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.states import WalkKind
 
 _BATCH = 64
+"""How many directories are listed before they are looked into."""
 _PASS_BATCH = 512
+"""How many folders that are as they were are delivered at once."""
 _LOOKED_FOR = 1000
+"""How many known folders are looked for in a root that is another one."""
 _GENTLY = 0.25
-"""The share of a core that a walk takes which nobody waits for."""
+"""The share of a core that a walk takes when nothing waits for it."""
 
 Deliver = Callable[[WalkRead], None]
 
 
 def walk(
-    scanner: FolderReader,
+    reader: FolderReader,
     paths: tuple[str, ...],
     deliver: Deliver,
     *,
@@ -50,25 +53,24 @@ def walk(
     """Look at every track folder from each of `paths` down, or, of a PASS, at what has changed in all of them.
 
     Nothing is read where the file system's locks are not shared between machines, unless this one works there alone.
-    `first`: nobody knows yet what is in the dataset. Nor is anything read in another root than before that has none of
-    the folders that were known, unless the walk `accepts` whatever is there. Raises whatever `deliver` raises.
+    `first`: it is not known yet what is in the dataset. Nor is anything read in another root than before that has none
+    of the folders that were known, unless the walk `accepts` whatever is there. Raises whatever `deliver` raises.
     """
     started = time.thread_time()
-    root, place = scanner.root, scanner.place
+    place = reader.place
+    walked = partial(Walked, reader.root, kind, place=place)
     try:
         status = os.stat(os.path.join(place, ""))  # which takes a directory
-        filesystem_kind, filesystem = scanner.in_plenty(partial(filesystems.of, place))
-        bare = kind is WalkKind.PASS and scanner.in_plenty(partial(is_bare, place))
+        filesystem_kind, filesystem = reader.in_plenty(partial(filesystems.of, place))
+        bare = kind is WalkKind.PASS and reader.in_plenty(partial(is_bare, place))
     except OSError as error:
-        return Walked(root, kind, None, empty=True, remark=_why_missing(root, place, error), place=place)
+        return walked(None, empty=True, remark=_why_missing(reader.root, place, error))
     identity, locks = FileId.of(status), f"{filesystem_kind.value} ({filesystem})"
-    if filesystem_kind is Kind.WEAK and not scanner.alone:
-        refusal = filesystems.refusal(filesystem)
-        return Walked(root, kind, identity, empty=False, refusal=refusal, locks=locks, place=place)
-    if not accepts and scanner.is_elsewhere(status.st_dev) and _is_strange(scanner):
-        bare = is_bare(place)
-        return Walked(root, kind, identity, empty=bare, locks=locks, place=place, is_strange=True)
-    made = _Walk(scanner, deliver, hurried=first, hot=kind is WalkKind.TREES)
+    if filesystem_kind is Kind.WEAK and not reader.alone:
+        return walked(identity, empty=False, refusal=filesystems.refusal(filesystem), locks=locks)
+    if not accepts and reader.is_elsewhere(identity.device) and _is_strange(reader):
+        return walked(identity, empty=is_bare(place), locks=locks, is_strange=True)
+    made = _Walk(reader, _Outbox(reader.root, deliver, hurried=first), hot=kind is WalkKind.TREES)
     try:
         if kind is not WalkKind.PASS:
             made.down_from(paths)
@@ -77,10 +79,8 @@ def walk(
         elif not bare:
             made.over_the_changed(first=first)
     except _RootLostError as error:
-        return Walked(root, kind, None, empty=True, remark=f"cannot read it: {error}", place=place)
-    return Walked(
-        root,
-        kind,
+        return walked(None, empty=True, remark=f"cannot read it: {error}")
+    return walked(
         identity,
         empty=bare or made.lost or (kind is not WalkKind.PASS and not made.entered_anything),
         tracks=made.tracks,
@@ -89,7 +89,6 @@ def walk(
         locks=locks,
         cost=time.thread_time() - started,
         near_misses=made.near_misses(kind),
-        place=place,
     )
 
 
@@ -99,49 +98,79 @@ def _why_missing(root: str, place: str, error: OSError) -> str:
     return "" if place == root else f"it leads to {shown(place)}, where there is no directory"
 
 
-def _is_strange(scanner: FolderReader) -> bool:
-    """Whether none of the folders that were known is there; of very many only so many are looked for."""
-    known = (each for each in scanner.catalog.sightings.all(scanner.root) if each.finding is not Finding.GONE)
+def _is_strange(reader: FolderReader) -> bool:
+    """Tell whether none of the known folders is there; of very many some are looked for."""
+    known = (each for each in reader.catalog.sightings.all(reader.root) if each.finding is not Finding.GONE)
     looked_for = list(islice(known, _LOOKED_FOR))
-    return bool(looked_for) and not any(Path(scanner.folder(each.path)).is_dir() for each in looked_for)
+    return bool(looked_for) and not any(Path(reader.folder(each.path)).is_dir() for each in looked_for)
 
 
-def _holds_anything(scanner: FolderReader) -> bool:
+def _holds_anything(reader: FolderReader) -> bool:
     try:
-        return not scanner.in_plenty(partial(is_bare, scanner.place))
+        return not reader.in_plenty(partial(is_bare, reader.place))
     except OSError:
         return False
 
 
 class _RootLostError(Exception):
-    """The dataset is not there any more, for this reason: what was seen last is not to be believed."""
+    """Raised during a walk where the dataset is not there any more: what was seen last is not to be believed."""
+
+
+class _Outbox:
+    """The readings of a walk that have not been delivered yet."""
+
+    def __init__(self, root: str, deliver: Deliver, *, hurried: bool) -> None:
+        self.readings: list[Reading] = []
+        self.unchanged: list[tuple[str, int]] = []
+        """The complete folders that are as they were, with the number of features that are unavailable in each."""
+        self.listed = 0
+        """How many directories the walk has come to."""
+        self._root = root
+        self._deliver = deliver
+        self._hurried = hurried
+        """Whether something waits for the walk, so that it takes all the time it can get."""
+        self._spent = time.thread_time()
+
+    def send(self) -> None:
+        """Deliver what there is, and rest a while unless the walk is hurried."""
+        if self.readings or self.unchanged:
+            readings, unchanged = tuple(self.readings), tuple(self.unchanged)
+            self._deliver(WalkRead(readings, self._root, unchanged, self.listed))
+            self.readings, self.unchanged = [], []
+        if not self._hurried:
+            spent = time.thread_time() - self._spent
+            time.sleep(min(1.0, spent * (1 / _GENTLY - 1)))
+            self._spent = time.thread_time()
 
 
 class _Walk:
-    """One walk on its way: what it came by, and what has not yet been delivered."""
+    """A walk under way."""
 
-    def __init__(self, scanner: FolderReader, deliver: Deliver, *, hurried: bool, hot: bool) -> None:
-        self._scanner = scanner
-        self._sightings = scanner.catalog.sightings
-        self._deliver = deliver
-        self._hurried = hurried
+    def __init__(self, reader: FolderReader, outbox: _Outbox, *, hot: bool) -> None:
+        self._reader = reader
+        self._sightings = reader.catalog.sightings
+        self._outbox = outbox
         self._hot = hot
-        self._spent = time.thread_time()
+        """Whether something happens in these directories now; see `DirectoryWatch`."""
         self._judged: dict[Shape, int | None] = {}
-        self._unchanged: list[tuple[str, int]] = []
-        self._readings: list[Reading] = []
+        """By shape, what `FolderReader.unavailable` says of it."""
         self._batch: list[tuple[str, Listing]] = []
-        self._listed = 0
+        """Directories that were listed and not yet looked into."""
         self.tracks = 0
+        """How many track folders it came by."""
         self.parents: set[str] = set()
+        """The directories that hold them."""
         self.is_track = False
+        """Whether the root is one itself."""
         self.entered_anything = False
+        """Whether the root holds anything to be entered or measured."""
         self.lost = False
+        """Whether a mount went during the walk: nothing that it came by is to be believed then."""
         self._tally = Tally()
 
     def down_from(self, paths: tuple[str, ...]) -> None:
         """List every directory, depth first, in the order of names."""
-        place = self._scanner.place
+        place = self._reader.place
         stack = [path for path in reversed(paths) if not is_link_below(place, path)]
         while stack:
             path = stack.pop()
@@ -151,12 +180,12 @@ class _Walk:
         self._take()
 
     def look_for_the_vanished(self) -> None:
-        """After all was listed: where more is known than that, look which directories are gone."""
-        if self._sightings.size(self._scanner.root) <= self._listed or not self.tracks:
+        """Find directories that are gone, where more are known than were listed."""
+        if self._sightings.size(self._reader.root) <= self._outbox.listed or not self.tracks:
             return
-        known = (each.path for each in self._sightings.all(self._scanner.root))
-        gone = [path for path in known if not self._scanner.is_entered(path) or self._time_of(path) is None]
-        if gone and _holds_anything(self._scanner):
+        known = (each.path for each in self._sightings.all(self._reader.root))
+        gone = [path for path in known if not self._reader.is_entered(path) or self._time_of(path) is None]
+        if gone and _holds_anything(self._reader):
             self._look_again([], gone)
 
     def over_the_changed(self, *, first: bool) -> None:
@@ -165,12 +194,12 @@ class _Walk:
         gone: list[str] = []
         ignored: list[str] = []
         tracks = 0
-        for sighting in self._sightings.all(self._scanner.root):
-            self._listed += 1
+        for sighting in self._sightings.all(self._reader.root):
+            self._outbox.listed += 1
             self.entered_anything = True
             if not sighting.leaf:  # before its time is looked at, so that nothing can happen in between
-                self._scanner.watch.enter(self._scanner.root, sighting.path, leaf=False)
-            if not self._scanner.is_entered(sighting.path):
+                self._reader.watch.enter(self._reader.root, sighting.path, leaf=False)
+            if not self._reader.is_entered(sighting.path):
                 ignored.append(sighting.path)
                 continue
             time_of = self._time_of(sighting.path)
@@ -185,24 +214,24 @@ class _Walk:
                     changed.append(sighting.path)
                 case _ if first:
                     self._as_it_was(sighting, changed)
-            if len(self._unchanged) >= _PASS_BATCH:
-                self._send()
-        if gone and (not _holds_anything(self._scanner) or (tracks and not self.tracks)):
-            self.lost = True  # a mount went: nothing of that is to be believed
+            if len(self._outbox.unchanged) >= _PASS_BATCH:
+                self._outbox.send()
+        if gone and (not _holds_anything(self._reader) or (tracks and not self.tracks)):
+            self.lost = True
             return
         self._look_again(changed, gone + ignored)
 
     def near_misses(self, kind: WalkKind) -> tuple[NearMiss, ...] | None:
-        """What is passed over in the whole dataset; None where a part was walked and nothing remembers the rest."""
-        if self._scanner.catalog.lasts:
-            return self._sightings.misses(self._scanner.root)
+        """Tell what is passed over in the whole dataset; None where the rest of it is not known."""
+        if self._reader.catalog.lasts:
+            return self._sightings.misses(self._reader.root)
         return self._tally.told() if kind is WalkKind.FULL else None
 
     def _time_of(self, path: str) -> int | None:
         """The directory's mtime; 0 where that cannot be told, None where there is none."""
         sign_of_life()
         try:
-            return in_64_bits(os.stat(self._scanner.folder(path)).st_mtime_ns)
+            return in_64_bits(os.stat(self._reader.folder(path)).st_mtime_ns)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError:
@@ -215,12 +244,12 @@ class _Walk:
         if unavailable is None:
             changed.append(sighting.path)
         else:
-            self._unchanged.append((sighting.path, unavailable))
+            self._outbox.unchanged.append((sighting.path, unavailable))
 
     def _look_again(self, changed: list[str], gone: list[str]) -> None:
         """List the changed ones, and walk what is new in them."""
         new: list[str] = []
-        root = self._scanner.root
+        root = self._reader.root
         for path in changed:
             listing = self._list(path)
             if listing is not None:
@@ -229,27 +258,27 @@ class _Walk:
                 new += [each for each in inside if each not in known]
         self._take()
         for path in gone:
-            self._scanner.watch.forget(root, path)
-            self._readings.append(Reading(FolderKey(root, path), Finding.GONE))
+            self._reader.watch.forget(root, path)
+            self._outbox.readings.append(Reading(FolderKey(root, path), Finding.GONE))
         self._sightings.forget(root, gone)
-        self._send()
+        self._outbox.send()
         self.down_from(tuple(new))
 
     def _list(self, path: str) -> Listing | None:
         """List one directory, to be looked into; None where it is gone or cannot be read, which is told."""
-        self._listed += 1
+        self._outbox.listed += 1
         sign_of_life()
         try:
-            listing = self._scanner.listing(path, hot=self._hot)
+            listing = self._reader.listing(path, hot=self._hot)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            if self._scanner.is_lost():
+            if self._reader.is_lost():
                 raise _RootLostError(error.strerror) from error
             self._take()
-            key = FolderKey(self._scanner.root, path)
+            key = FolderKey(self._reader.root, path)
             why = {"": f"cannot read the folder: {error.strerror}"}
-            self._readings.append(Reading(key, Finding.BLOCKED, reasons=why))
+            self._outbox.readings.append(Reading(key, Finding.BLOCKED, reasons=why))
             return None
         self._batch.append((path, listing))
         if len(self._batch) >= _BATCH:
@@ -258,7 +287,7 @@ class _Walk:
 
     def _take(self) -> None:
         """Look into what was listed, as far as it is not as it was."""
-        scanner, root = self._scanner, self._scanner.root
+        reader, root = self._reader, self._reader.root
         batch, self._batch = self._batch, []
         known = self._sightings.recall(root, [path for path, _ in batch])
         noted: list[Sighting] = []
@@ -268,28 +297,28 @@ class _Walk:
             self._tally.add(path, misses)
             contents, old = listing.contents, known.get(path)
             self.entered_anything |= bool(contents.directories or contents.sources)
-            unavailable = scanner.unchanged(old, listing)
+            unavailable = reader.unchanged(old, listing)
             if contents.is_track:
                 self._came_by(path)
             if old is not None and unavailable is not None:
-                self._unchanged.append((path, unavailable))
+                self._outbox.unchanged.append((path, unavailable))
                 noted.append(msgspec.structs.replace(old, time=listing.time, misses=frozenset(misses)))
                 continue
             sign_of_life()
-            reading, sighting = scanner.look(FolderKey(root, path), listing, old)
+            reading, sighting = reader.look(FolderKey(root, path), listing, old)
             if contents.is_track or contents.lacks_mix or (old is not None and old.finding is not Finding.GONE):
-                self._readings.append(reading)
+                self._outbox.readings.append(reading)
             if sighting is None:
                 gone.append(path)
             else:
                 noted.append(sighting)
         self._sightings.note(root, noted, known)
         self._sightings.forget(root, gone)
-        self._send()
+        self._outbox.send()
 
     def _unavailable(self, shape: Shape) -> int | None:
         if shape not in self._judged:
-            self._judged[shape] = self._scanner.unavailable(shape)
+            self._judged[shape] = self._reader.unavailable(shape)
         return self._judged[shape]
 
     def _came_by(self, path: str) -> None:
@@ -298,13 +327,3 @@ class _Walk:
             self.parents.add(path.rpartition("/")[0])
         else:
             self.is_track = True
-
-    def _send(self) -> None:
-        if self._readings or self._unchanged:
-            readings, unchanged = tuple(self._readings), tuple(self._unchanged)
-            self._deliver(WalkRead(readings, self._scanner.root, unchanged, self._listed))
-            self._readings, self._unchanged = [], []
-        if not self._hurried:
-            spent = time.thread_time() - self._spent
-            time.sleep(min(1.0, spent * (1 / _GENTLY - 1)))
-            self._spent = time.thread_time()

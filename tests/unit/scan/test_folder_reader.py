@@ -36,7 +36,7 @@ OURS = '{"lufs": -14.2, "lra": 4.1}'
 
 @dataclass
 class Tree:
-    """A dataset on disk and what a scanner says of it."""
+    """A dataset on disk and what a reader says of it."""
 
     root: Path
     catalog: Catalog
@@ -46,7 +46,7 @@ class Tree:
     spared: int = 0
 
     @property
-    def scanner(self) -> FolderReader:
+    def reader(self) -> FolderReader:
         return FolderReader(
             root=str(self.root),
             offers=self.offers,
@@ -67,7 +67,7 @@ class Tree:
         return folder
 
     def read(self, path: str = "Song") -> Reading:
-        return self.scanner.read(path)
+        return self.reader.read(path)
 
     def walk(
         self, path: str = "", kind: WalkKind | None = None, *, first: bool = True
@@ -85,7 +85,7 @@ class Tree:
             )
 
         kind = kind or (WalkKind.TREES if path else WalkKind.FULL)
-        walked = walk(self.scanner, (path,), deliver, kind=kind, first=first)
+        walked = walk(self.reader, (path,), deliver, kind=kind, first=first)
         assert all(reading.key.dataset == str(self.root) for reading in told)
         return walked, {reading.key.path: reading for reading in told}
 
@@ -188,7 +188,7 @@ def test_readings_come_in_batches(tree: Tree, number: int) -> None:
     for place in range(number):
         tree.track(f"{place:03d}")
     batches: list[WalkRead] = []
-    walked = walk(tree.scanner, ("",), batches.append, kind=WalkKind.FULL, first=True)
+    walked = walk(tree.reader, ("",), batches.append, kind=WalkKind.FULL, first=True)
     assert all(len(batch.readings) <= 64 for batch in batches)
     paths = [reading.key.path for batch in batches for reading in batch.readings]
     assert paths == [f"{place:03d}" for place in range(number)]
@@ -553,9 +553,9 @@ def test_question_leaves_no_sighting(tmp_path: Path) -> None:
         tree.track("Song", record=OURS)
         tree.walk()
         tree.track("New")
-        assert facts_of(FolderKey(str(tree.root), "New"), tree.scanner, catalog).reading.finding is Finding.DUE
+        assert facts_of(FolderKey(str(tree.root), "New"), tree.reader, catalog).reading.finding is Finding.DUE
         (tree.root / "Song" / "full_mix.flac").unlink()
-        assert facts_of(FolderKey(str(tree.root), "Song"), tree.scanner, catalog).reading.finding is Finding.GONE
+        assert facts_of(FolderKey(str(tree.root), "Song"), tree.reader, catalog).reading.finding is Finding.GONE
         sightings = {each.path: each.finding for each in catalog.sightings.all(str(tree.root))}
         assert "New" not in sightings
         assert sightings["Song"] is Finding.COMPLETE

@@ -57,13 +57,13 @@ class Tree:
         for directory, _, _ in os.walk(self.root):
             os.utime(directory, ns=(LONG_AGO, LONG_AGO))
 
-    def scanner(self) -> FolderReader:
+    def reader(self) -> FolderReader:
         return FolderReader(str(self.root), self.offers, self.policy, self.ignore, True, self.catalog, self.marker)
 
     def walk(self, kind: WalkKind = WalkKind.FULL, *, first: bool = True, paths: tuple[str, ...] = ("",)) -> Walked:
         """Walk, and keep what was told."""
         self.told, self.unchanged = {}, {}
-        return walk(self.scanner(), paths, self._deliver, kind=kind, first=first)
+        return walk(self.reader(), paths, self._deliver, kind=kind, first=first)
 
     def _deliver(self, read: WalkRead) -> None:
         self.told |= {reading.key.path: reading.finding for reading in read.readings}
@@ -311,14 +311,14 @@ def test_a_folder_of_a_lost_dataset_is_lost_and_not_gone(tree: Tree) -> None:
     tree.track("A")
     tree.walk()
     (tree.root / "A").rename(tree.root.parent / "A")
-    assert tree.scanner().read("A").finding is Finding.LOST
+    assert tree.reader().read("A").finding is Finding.LOST
     assert set(tree.catalog.sightings.recall(str(tree.root), ["A"])) == {"A"}
 
 
 def test_a_directory_of_the_year_2600_is_no_crash(tree: Tree) -> None:
     folder = tree.track("A", record=None)
     os.utime(folder, ns=(0, 20_000_000_000_000_000_000))
-    assert tree.scanner().read("A").finding is Finding.DUE
+    assert tree.reader().read("A").finding is Finding.DUE
     tree.walk(WalkKind.PASS)
 
 
@@ -340,8 +340,8 @@ def test_what_is_ignored_from_now_on_is_gone(tree: Tree) -> None:
     tree.ignore = ("Archive",)
     tree.walk(WalkKind.PASS)
     assert tree.told.get("Archive/A") is Finding.GONE
-    assert tree.scanner().read("Archive/A").finding is Finding.GONE
-    assert tree.scanner().read(".hidden/A").finding is Finding.GONE
+    assert tree.reader().read("Archive/A").finding is Finding.GONE
+    assert tree.reader().read(".hidden/A").finding is Finding.GONE
 
 
 def test_a_sighting_whose_shape_is_lost_is_looked_at_again(tree: Tree) -> None:
@@ -376,10 +376,10 @@ def test_walk_writes_only_what_has_changed(tree: Tree, kind: WalkKind) -> None:
 def test_a_folder_without_its_marker_is_on_its_way(tree: Tree) -> None:
     tree.marker = ".ready"
     folder = tree.track("A", record=None)
-    reading = tree.scanner().read("A")
+    reading = tree.reader().read("A")
     assert (reading.on_their_way, reading.waits_for) == (True, ".ready")
     (folder / ".ready").touch()
-    reading = tree.scanner().read("A")
+    reading = tree.reader().read("A")
     assert (reading.on_their_way, reading.finding) == (False, Finding.DUE)
 
 
@@ -388,17 +388,17 @@ def test_a_folder_without_its_marker_is_on_its_way(tree: Tree) -> None:
 
 def test_what_is_due_for_another_analyzer_needs_no_settling(tree: Tree) -> None:
     folder = tree.track("A")
-    assert tree.scanner().read("A").at_rest is False, "nobody has seen it before"
+    assert tree.reader().read("A").at_rest is False, "nobody has seen it before"
     tree.offers = (LOUDNESS, MOOD)
-    reading = tree.scanner().read("A")
+    reading = tree.reader().read("A")
     assert (reading.finding, reading.at_rest) == (Finding.DUE, True)
     tree.offers = (LOUDNESS,)
-    tree.scanner().read("A")
+    tree.reader().read("A")
     (folder / "full_mix.flac").write_bytes(b"another sound")
     tree.offers = (LOUDNESS, MOOD)
-    assert tree.scanner().read("A").at_rest is False
+    assert tree.reader().read("A").at_rest is False
 
 
 def test_a_reading_says_where_it_is(tree: Tree) -> None:
     (tree.root / "Somewhere").mkdir()
-    assert tree.scanner().read("nowhere") == Reading(FolderKey(str(tree.root), "nowhere"), Finding.GONE)
+    assert tree.reader().read("nowhere") == Reading(FolderKey(str(tree.root), "nowhere"), Finding.GONE)
