@@ -1,4 +1,4 @@
-"""Reading a whole file that others may have put there: regular files only, and never more than a limit.
+"""Bounded reading of a file that other programs may have put there: regular files only, and no more than a limit.
 
 A dataset, and any other directory, may hold a sparse file of 50 GB, a FIFO, or a link to /dev/zero under every name
 that is read. None of them holds up the reader, and none fills its memory.
@@ -15,14 +15,14 @@ from audiobatchd.errors import UnfitFileError
 from audiobatchd.vocabulary.quantities import exact_size
 
 SETTINGS_LIMIT = 1 << 20
-"""Bytes of a configuration, of a list of digests, and of other small files that people or we write."""
+"""Bytes of a configuration, of a list of digests, and of other small files."""
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY  # a FIFO of this name would hang the open for ever
 _BLOCK = 1 << 16
 
 
 def read(path: str | Path, limit: int, *, dir_fd: int | None = None) -> tuple[bytes, os.stat_result]:
-    """The content of the regular file at `path`, at most `limit` bytes, and what `fstat` said before it was read.
+    """Read the regular file at `path`, of at most `limit` bytes; its content, and its status before that.
 
     Raises UnfitFileError where something else is there, and where there is more, also where the file grows meanwhile.
     Raises OSError where it cannot be read.
@@ -47,12 +47,12 @@ def read(path: str | Path, limit: int, *, dir_fd: int | None = None) -> tuple[by
 
 
 def text(path: str | Path, limit: int = SETTINGS_LIMIT) -> str:
-    """The text of the file at `path`, which is UTF-8. Raises as `read` does, and UnicodeDecodeError."""
+    """Read the file at `path` as UTF-8. Raises as `read` does, and UnicodeDecodeError."""
     return read(path, limit)[0].decode()
 
 
 def _content(descriptor: int, size: int, limit: int) -> bytes:
-    """All that is there; one byte more than the limit tells that there is too much."""
+    """Read all that is there; one byte more than the limit shows that there is too much."""
     blocks: list[bytes] = []
     found = 0
     while block := os.read(descriptor, min(max(size - found, _BLOCK), limit + 1 - found)):

@@ -1,4 +1,4 @@
-"""What kind of file system a path lies on, as far as locks and renames care. Read from /proc/self/mountinfo."""
+"""File systems as locks and renames see them: kinds, mounts and errors. Read from /proc/self/mountinfo."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from audiobatchd.vocabulary.states import Cause
 
 
 class Kind(Enum):
-    """LOCAL: this machine alone mounts it. NETWORK: locks are shared between machines. WEAK: they are not, silently."""
+    """Reach of the locks on a file system."""
 
     LOCAL = "local"
+    """This machine alone mounts it."""
     NETWORK = "network"
+    """Locks are shared between machines."""
     WEAK = "weak"
+    """Machines share the files and not the locks, without an error."""
 
 
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "lustre", "gfs2", "ocfs2", "beegfs", "gpfs"})
@@ -49,21 +52,22 @@ _UNSHARING_OPTIONS = frozenset({"nolock", "local_lock=all", "local_lock=posix", 
 
 
 def kind_of(descriptor: int) -> Kind:
-    """The kind of file system that an open file lies on; LOCAL where mountinfo does not tell."""
+    """Find the kind of file system that an open file lies on; LOCAL where mountinfo does not tell."""
     kind, _ = _look_up(descriptor)
     return kind
 
 
 def of(path: str) -> tuple[Kind, str]:
-    """The kind of the file system that `path` lies on, and its type. Raises OSError where there is no such path."""
+    """Find the kind of the file system that `path` lies on, and its type. Raises OSError where there is no path."""
     with _held(path) as descriptor:
         return _look_up(descriptor)
 
 
 def with_its_name(error: OSError, folder: str | int, name: str, what: str) -> OSError:
-    """`error`, or what it means where a file of this `name`, which begins as the `folder` is called, would be too long.
+    """Put `error` into words where this `name` of a file, which begins as its `folder` is called, is too long.
 
-    `what` is the file in a few words ("its record"). Names are up to 255 bytes on most file systems, 143 on eCryptfs.
+    Every other error is returned as it is. `what` is the file in a few words ("its record"). Names are up to 255 bytes
+    on most file systems, 143 on eCryptfs.
     """
     if error.errno != errno.ENAMETOOLONG:
         return error
@@ -79,7 +83,7 @@ def with_its_name(error: OSError, folder: str | int, name: str, what: str) -> OS
 
 
 def mount_of(path: str) -> str:
-    """Where the file system of `path` is mounted, and its type: "/srv (ext4)"; empty where nobody can tell."""
+    """Say where the file system of `path` is mounted, and its type: "/srv (ext4)"; empty where that is not known."""
     try:
         with _held(path) as descriptor:
             mount = _mount_below(descriptor)
@@ -89,7 +93,7 @@ def mount_of(path: str) -> str:
 
 
 def is_read_only_here(path: str) -> bool:
-    """Whether a file system can be written to, but not by the mount on which a path lies: so ProtectSystem= does it."""
+    """Tell whether a file system can be written to, but not by the mount of `path`: so ProtectSystem= does it."""
     try:
         if not os.statvfs(path).f_flag & os.ST_RDONLY:
             return False
@@ -101,13 +105,13 @@ def is_read_only_here(path: str) -> bool:
 
 
 def resolved(path: str, patience: float = 3.0) -> str | None:
-    """`path` made absolute, without links; None where a disk on its way does not answer.
+    """Make `path` absolute, without links; None where a disk on its way does not answer.
 
-    Where a mount may hang a process of its own looks, for a thread that is caught there could not be ended.
+    Where a mount may hang, a process of its own looks: a thread that is caught there could not be ended.
     """
     if all(classify(fields[fields.index("-") + 1], set()) is Kind.LOCAL for fields in _mounts()):
         return os.path.realpath(path)
-    # None of our streams goes along: one that hangs would keep open what another program waits for the end of.
+    # Our streams stay here: a process that hangs would keep them open, and another program waits for their end.
     process = subprocess.Popen(
         inquiry.command("resolve", path),
         stdin=subprocess.DEVNULL,
@@ -125,12 +129,12 @@ def resolved(path: str, patience: float = 3.0) -> str | None:
 
 
 def without_links(path: str) -> str:
-    """`path` made absolute, without links as far as its disk tells where they lead; see `resolved`."""
+    """Make `path` absolute, without links as far as its disk tells where they lead; see `resolved`."""
     return resolved(path) or os.path.abspath(path)  # noqa: PTH100  # a link that is not followed stays
 
 
 def mounted_at(path: str) -> str:
-    """Which mount a path lies on, by its ID; told without asking the disk, by the path's names alone."""
+    """Find the mount that a path lies on; its ID. The disk is not asked: the path's names tell."""
     found, longest = "", -1
     for fields in _mounts():
         place = _ESCAPED.sub(_unescaped, fields[4])
@@ -141,12 +145,12 @@ def mounted_at(path: str) -> str:
 
 
 def _unescaped(found: re.Match[str]) -> str:
-    """The kernel writes blanks, tabs, line feeds and backslashes as three octal digits."""
+    """Undo an escape: the kernel writes blanks, tabs, line feeds and backslashes as three octal digits."""
     return chr(int(found[1], 8))
 
 
 def refusal(filesystem: str) -> str:
-    """Why a dataset on a WEAK file system of this type is not worked on unless somebody says that one machine does."""
+    """Say why a dataset on a WEAK file system of this type is not worked on without `alone = true`."""
     return (
         f"locks on {filesystem} are not shared between machines: "
         "set alone = true for this dataset if no other machine works on it"
@@ -209,7 +213,7 @@ def _mounts() -> Iterator[list[str]]:
 
 
 def classify(filesystem: str, options: set[str]) -> Kind:
-    """What a mount of type `filesystem` with these mount options is worth."""
+    """Classify a mount of type `filesystem` with these mount options."""
     # A `fuseblk` has a disk of its own below it, which no other machine can mount: NTFS, exFAT.
     if (filesystem.startswith("fuse") and filesystem != "fuseblk") or filesystem in _WEAK:
         return Kind.WEAK
@@ -219,7 +223,7 @@ def classify(filesystem: str, options: set[str]) -> Kind:
 
 
 def cause_of(error: OSError) -> Cause:
-    """Whether an error is likely to meet every folder of the dataset, or, of a SHORTAGE, whatever this process does."""
+    """Find what `error` is a sign of: SPACE and IO meet all of a dataset, a SHORTAGE all that this process does."""
     if error.errno in _NO_SPACE:
         return Cause.SPACE
     if error.errno in _SHORTAGE:
@@ -228,12 +232,12 @@ def cause_of(error: OSError) -> Cause:
 
 
 def mount_points() -> set[str]:
-    """Where anything is mounted."""
+    """List the directories where anything is mounted."""
     return {_ESCAPED.sub(_unescaped, fields[4]) for fields in _mounts()}
 
 
 def names_of(path: str) -> set[str]:
-    """A real path, and every other path by which mounts show the same directory: bind mounts, subvolumes."""
+    """List a real path, and every other path by which mounts show the same directory: bind mounts, subvolumes."""
     mounts = [
         (_ESCAPED.sub(_unescaped, fields[4]), _ESCAPED.sub(_unescaped, fields[3]), fields[2]) for fields in _mounts()
     ]
@@ -249,5 +253,5 @@ def names_of(path: str) -> set[str]:
 
 
 def is_at_or_below(path: str, directory: str) -> bool:
-    """Whether one normal path is the other, or lies below it."""
+    """Tell whether one normal path is the other, or lies below it."""
     return path == directory or path.startswith(directory.rstrip("/") + "/")

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     import subprocess
 
 _ENTRIES, _FILES, _BYTES = 1000, 16, 1 << 16
+"""How many names are asked for, of how many files something is read, and how much."""
 
 
 def command(*arguments: str) -> list[str]:
-    """What starts this program with these arguments; see `main`."""
+    """Build the command that starts this program with these arguments; see `main`."""
     return [sys.executable, "-I", "-S", __file__, *arguments]
 
 
@@ -71,7 +72,7 @@ def _write(path: str) -> None:
 
 
 def main() -> None:
-    """The entry point: `briefly` or `thoroughly`, and a folder; or `resolve`, and a path to be told without links."""
+    """Start here: with `briefly` or `thoroughly` and a folder, or with `resolve` and a path to print without links."""
     if sys.argv[1] == "resolve":
         sys.stdout.buffer.write(os.fsencode(os.path.realpath(sys.argv[2])))
         return

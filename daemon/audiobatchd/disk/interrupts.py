@@ -1,7 +1,7 @@
-"""Signals that must not do what they do by themselves: to a step that Ctrl-C would cut in two, to a whole service.
+"""Signals that are held back or ignored: in a step that Ctrl-C would cut in two, and in a whole service.
 
 Python runs a signal's handler between any two steps of the main thread, and KeyboardInterrupt leaves from there: say,
-between the making of a lock file and the note that it is ours. A `try` comes too late for that.
+between the making of a lock file and the note that it was made. A `try` comes too late for that.
 
 `systemctl kill` sends a signal to every process of a service. The supervisor alone decides when a worker ends, so a
 worker goes on; a signal that has no meaning for the service ends neither.
@@ -38,17 +38,17 @@ _NOT_DEADLY = {
 }
 
 SENT = frozenset(signal.valid_signals() - _FAULTS - _NOT_DEADLY)
-"""The signals that end a process by default and come from outside: nothing that it works on brings them about."""
+"""The signals that end a process by default and come from outside: no file that it works on causes them."""
 
 ASKING = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
-"""Those of them that ask the service for something, or a program for its end."""
+"""The signals among them that ask the service for something, or a program for its end."""
 
 _ENOUGH = 3
-"""Presses after which it is not held back any longer: the disk that is waited for may never answer."""
+"""Presses of Ctrl-C that are held back at most: the disk that is waited for may never answer."""
 
 
 class _Recorder:
-    """A handler that takes the place of `handler`, and keeps for it what comes."""
+    """A handler that takes the place of `handler`, and keeps the signals for it."""
 
     def __init__(self, handler: Callable[[int, FrameType | None], object]) -> None:
         self.handler = handler
@@ -56,13 +56,13 @@ class _Recorder:
         self._came: list[FrameType | None] = []
 
     def __call__(self, _: int, frame: FrameType | None) -> None:
-        """Keep it."""
+        """Keep a signal."""
         self._came.append(frame)
         if len(self._came) >= _ENOUGH:
             self.deliver()
 
     def deliver(self) -> None:
-        """Have `handler` do, once, what it would have done."""
+        """Call `handler`, once, if a signal came."""
         came, self._came = self._came, []
         if came:
             self.handler(signal.SIGINT, came[0])
@@ -79,7 +79,7 @@ class _Recorder:
 
 @contextmanager
 def meaningless_ignored() -> Iterator[None]:
-    """Within, no signal ends this process by default but by a fault, SIGKILL, and those of `ASKING`."""
+    """Ignore, within, every signal that ends a process by default but faults, SIGKILL, and those of `ASKING`."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in SENT - ASKING}
     try:
         yield
@@ -90,7 +90,7 @@ def meaningless_ignored() -> Iterator[None]:
 
 @contextmanager
 def kept_pending() -> Iterator[None]:
-    """Within, the signals of `SENT` wait; a process that is started within keeps them waiting until `stand`."""
+    """Have the signals of `SENT` wait, within; a process that is started within keeps them waiting until `stand`."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SENT)
     try:
         yield
@@ -101,7 +101,7 @@ def kept_pending() -> Iterator[None]:
 def stand() -> None:
     """Let none of the signals of `SENT`, nor a SIGABRT from outside, end this process any more.
 
-    From whenever on the former were kept waiting.
+    Signals that `kept_pending` kept waiting count as well.
     """
     for number in SENT - {signal.SIGTERM}:
         signal.signal(number, signal.SIG_IGN)
@@ -116,7 +116,7 @@ def stand() -> None:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Within, what Python code does on Ctrl-C waits; it is done, and may raise, when all within is at its end."""
+    """Delay, within, what Python code does on Ctrl-C; it is done, and may raise, at the end."""
     handler = signal.getsignal(signal.SIGINT)
     # Only the main thread runs handlers, and only it may set them.
     is_main = threading.current_thread() is threading.main_thread()
@@ -133,7 +133,7 @@ def held_back() -> Iterator[None]:
 
 
 def _in_a_child() -> None:
-    """Another thread forked meanwhile: in the child nobody is within, and nobody would put the handler back."""
+    """Put the handler back in a child that another thread forked: there nothing else would."""
     handler = signal.getsignal(signal.SIGINT)
     if isinstance(handler, _Recorder) and handler.thread != threading.get_ident():
         handler.give_place()
@@ -143,7 +143,7 @@ os.register_at_fork(after_in_child=_in_a_child)
 
 
 def has_terminal() -> bool:
-    """Whether this process has a controlling terminal, whose end it is told of by SIGHUP (see tty(4))."""
+    """Tell whether this process has a controlling terminal, and is told of its end by SIGHUP (see tty(4))."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
     except OSError:
@@ -152,5 +152,5 @@ def has_terminal() -> bool:
 
 
 def hang_up_is_ignored() -> bool:
-    """Whether the program was started so that it outlives its terminal, as `nohup` does."""
+    """Tell whether the program was started so that it outlives its terminal, as `nohup` does."""
     return signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

@@ -1,4 +1,4 @@
-"""A dataset on disk: one directory read into what `core` decides upon. It reads names and stats, never audio."""
+"""Listings of directories, which `core` decides upon: names and stats, never audio."""
 
 from __future__ import annotations
 
@@ -27,26 +27,28 @@ _FORBID = 0x10 | 0x20
 
 @dataclass(frozen=True)
 class Listing:
-    """One reading of one directory.
-
-    `signature` changes when a source file or a file on its way changes; our own records and locks do not count.
-    `access` changes when somebody alters permissions or the record. `companions` are the features that are files.
-    `time` is the directory's mtime in ns: as long as it stays, so do the names. 0: it had only just changed, and a
-    change within the same tick of its clock would not show. `record` is the record's (inode, size, mtime in ns), None
-    where it is no regular file.
-    """
+    """Result of reading one directory."""
 
     contents: Contents
     stamps: dict[str, FileStamp]
+    """The stamps of the source files by role."""
     signature: str
+    """Changes when a source file or a file on its way changes; records and locks do not count."""
     access: str
+    """Changes when permissions or the record change."""
     companions: frozenset[str] = frozenset()
+    """The features that are files of their own, by suffix."""
     time: int = 0
+    """The directory's mtime in ns: as long as it stays, so do the names.
+
+    0: it had only just changed, and a change within the same tick of its clock would not show.
+    """
     record: tuple[int, int, int] | None = None
+    """The record's inode, size, and mtime in ns; None where it is no regular file."""
 
 
 def read_names(folder: str, ignore: tuple[str, ...] = (), marker: str | None = None) -> Contents:
-    """The names in `folder`, sorted out. Raises OSError (NotADirectoryError, FileNotFoundError: no such folder).
+    """Sort out the names in `folder`. Raises OSError (NotADirectoryError, FileNotFoundError: no such folder).
 
     `marker`: a track folder without a file of this name is still on its way.
     """
@@ -56,20 +58,20 @@ def read_names(folder: str, ignore: tuple[str, ...] = (), marker: str | None = N
 
 
 def is_bare(directory: str) -> bool:
-    """Whether nothing at all lies in a directory, as below a mount point. Raises OSError."""
+    """Tell whether nothing at all lies in a directory, as below a mount point. Raises OSError."""
     with os.scandir(directory) as entries:
         return next(entries, None) is None
 
 
 def is_link_below(root: str, path: str) -> bool:
-    """Whether `path` below `root` leads through a symbolic link: two names would mean two locks."""
+    """Tell whether `path` below `root` leads through a symbolic link: two names would mean two locks."""
     return bool(path) and os.path.realpath(os.path.join(root, path)) != os.path.join(os.path.realpath(root), path)
 
 
 def walk(root: str, ignore: tuple[str, ...] = ()) -> Iterator[tuple[str, Contents | OSError]]:
-    """Every directory at and below `root`, by its path below it, with its names sorted out; depth first, in order.
+    """Yield every directory at and below `root`: its path below it, and its names sorted out; depth first, in order.
 
-    One below the root that cannot be read comes with the reason instead. Raises OSError for the root.
+    A directory below the root that cannot be read comes with the error instead. Raises OSError for the root.
     """
     stack = [""]
     while stack:
@@ -120,7 +122,7 @@ def read_folder(folder: str, ignore: tuple[str, ...] = (), marker: str | None = 
 
 
 def openness(folder: str) -> str:
-    """What this process may do where a job writes: in the folder, beside it, and to its record and its lock.
+    """Find what this process may do where a job writes: in the folder, beside it, and to its record and its lock.
 
     The kernel is asked, for it knows of more than modes: access control lists, a file system that is mounted read-only,
     flags as `chattr` sets them. Next to nothing is read.
@@ -138,7 +140,7 @@ def openness(folder: str) -> str:
 
 
 def _may(path: str, mode: int) -> str:
-    """Whether it may be used so, or is not there; its kind where it is neither a file nor a directory."""
+    """Tell by "+" that `path` may be used so, or is not there; by its kind that it is neither file nor directory."""
     try:
         kind = stat.S_IFMT(os.lstat(path).st_mode)
     except OSError:
@@ -149,7 +151,7 @@ def _may(path: str, mode: int) -> str:
 
 
 def _flags(directory: str) -> str:
-    """Its flags that forbid writing; none where the file system has no such thing."""
+    """Read the flags that forbid writing in a directory; none where the file system has no such thing."""
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -164,7 +166,7 @@ def _flags(directory: str) -> str:
 
 
 def _status(path: str) -> os.stat_result:
-    """The stat of a source file; of the link itself where it leads nowhere (the worker will say so)."""
+    """Ask for the status of a file; of the link itself where it leads nowhere (the worker will say so)."""
     try:
         return os.stat(path)
     except OSError:
@@ -179,7 +181,7 @@ def _is_dir(entry: os.DirEntry[str]) -> bool:
 
 
 def _add_access(access: hashlib.blake2b, folder: str) -> tuple[int, int, int] | None:
-    """Add what permissions and the record are like; returns the stamp of the record, see `Listing`."""
+    """Add permissions and the record's status to `access`; the stamp of the record, see `Listing`."""
     status = os.stat(folder)
     access.update(b"%d %d %d\n" % (status.st_mode, status.st_uid, status.st_gid))
     record = os.path.join(folder, os.path.basename(folder) + ".INFO")

@@ -1,8 +1,8 @@
 """The members of a JSON object as they stand in its text: each key, and each value as the bytes that it has there.
 
-It takes what Python's `json` reads and writes beside JSON: NaN, Infinity, -Infinity, halves of surrogate pairs. Of
-bytes in texts it does not ask whether they are UTF-8. It goes through the text in small steps and without recursion:
-neither depth nor length nor the number of members holds up other threads for long.
+What Python's `json` reads and writes beside JSON is taken as well: NaN, Infinity, -Infinity, halves of surrogate pairs.
+Bytes in texts need not be UTF-8. The text is read in small steps and without recursion: neither depth nor length nor
+the number of members holds up other threads for long.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from audiobatchd.vocabulary.names import shown
 _BLANK = rb"[ \t\n\r]*+"
 _PIECE = rb'[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*+){0,500}'
 _STRING = rb'"' + _PIECE + rb'"'
-"""A text, but for those with very many escapes. Groups are not possessive: Python 3.11 does not go back behind them."""
+"""A text, but for texts with very many escapes. Groups are not possessive: Python 3.11 does not go back behind them."""
 _NUMBER = rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?"
 _WORD = rb"true|false|null|NaN|-?Infinity"
 
@@ -49,11 +49,11 @@ class Member(NamedTuple):
 
 
 class MalformedError(ValueError):
-    """A text is no JSON object; the message has the line, and the key where there is one."""
+    """Raised where a text is no JSON object; the message has the line, and the key where there is one."""
 
 
 def members(text: bytes) -> Iterator[Member]:
-    """The members of the object that `text` is, in their order, those whose key came before among them.
+    """Yield the members of the object that `text` is, in their order; a key may come more than once.
 
     Raises MalformedError, for what stands far behind only when it is come to.
     """
@@ -77,7 +77,7 @@ def members(text: bytes) -> Iterator[Member]:
 
 
 def is_nothing(value: bytes) -> bool:
-    """Whether a value as it is written counts as missing: `null`, or a number that is not finite (`NaN`, `1e400`)."""
+    """Tell whether a value as it is written counts as missing: `null`, or no finite number (`NaN`, `1e400`)."""
     if value in _NOTHING:
         return True
     may_overflow = len(value) > _SURELY_FINITE or b"e" in value or b"E" in value
@@ -85,7 +85,7 @@ def is_nothing(value: bytes) -> bool:
 
 
 def decoded(value: bytes) -> object:
-    """A value as Python's `json` gives it; bytes outside UTF-8 become halves of surrogate pairs, as in file names.
+    """Decode a value as Python's `json` does; bytes outside UTF-8 become halves of surrogate pairs, as in file names.
 
     Raises RecursionError where it is nested deeper than Python can follow.
     """
@@ -106,10 +106,11 @@ def _blank(text: bytes, at: int) -> int:
 
 
 class _Parser:
-    """Goes through one text; `key` is the outermost key that it came by last."""
+    """Goes through one text."""
 
     def __init__(self, text: bytes) -> None:
         self.key = ""
+        """The outermost key that it came by last."""
         self._text = text
         self._has_key = False
 
@@ -125,7 +126,7 @@ class _Parser:
         return written, self._value_of_key(at)
 
     def value(self, at: int) -> int:
-        """Where the value ends that begins at `at`."""
+        """Find the end of the value that begins at `at`."""
         text, open_ = self._text, bytearray()
         while True:
             closing = _CLOSES.get(text[at]) if at < len(text) else None
@@ -150,7 +151,7 @@ class _Parser:
                 return at
 
     def must_go_on(self, at: int, closing: str) -> int:
-        """Where the next part begins behind the comma at `at`."""
+        """Find the part behind the comma at `at`."""
         if not self._text.startswith(b",", at):
             raise self.wrong(at, f"expected ',' or '{closing}'")
         return _blank(self._text, at + 1)
@@ -163,7 +164,7 @@ class _Parser:
             raise self.wrong(at, "something follows the object")
 
     def wrong(self, at: int, why: str) -> MalformedError:
-        """The error that says what stands in the way at `at`."""
+        """Make the error that says what is wrong at `at`."""
         line = self._text.count(b"\n", 0, at) + 1
         where = f"line {line}"
         if self._has_key:
@@ -172,7 +173,7 @@ class _Parser:
         return MalformedError(f"{where}: {'it ends in the middle' if at >= len(self._text) else why}")
 
     def _inside(self, at: int, closing: int) -> int:
-        """Where the next value begins in what `closing` will end: behind its key, or behind some items of a list."""
+        """Find the next value in what `closing` will end: behind its key, or behind some items of a list."""
         if closing != _OBJECT_ENDS:
             found = _items(self._text, at)
             assert found
@@ -180,14 +181,14 @@ class _Parser:
         return self._value_of_key(at)
 
     def _value_of_key(self, at: int) -> int:
-        """Where the value begins that belongs to the key at `at`."""
+        """Find the value that belongs to the key at `at`."""
         found = _colon(self._text, self._string(at))
         if found is None:
             raise self.wrong(self._string(at), "expected ':'")
         return found.end()
 
     def _string(self, at: int) -> int:
-        """Where the text in quotes ends that begins at `at`."""
+        """Find the end of the text in quotes that begins at `at`."""
         if not self._text.startswith(b'"', at):
             raise self.wrong(at, "expected a key in double quotes")
         end = at + 1

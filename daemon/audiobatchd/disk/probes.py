@@ -1,4 +1,4 @@
-"""Whether disks answer: processes that ask and can be given up, and threads that have slept for long over something.
+"""Probes of disks that may hang: processes that ask and can be given up, and threads that have slept for long.
 
 A thread, or a process of the service, that asked a disk which hangs could not be ended until it answers.
 """
@@ -24,6 +24,7 @@ PATIENCE = 8.0
 """Seconds that a disk has to answer; one that was asleep takes some to turn."""
 
 _AGAIN = 1.0
+"""Seconds until a process that could not be started is tried again."""
 _STEP = 2.0
 """Seconds that one measurement adds at most: where this process stood still itself, the others may have too."""
 
@@ -31,14 +32,14 @@ _Name = TypeVar("_Name", bound=Hashable)
 
 
 class Sleepers:
-    """For how long threads and processes have not run at all, by their directories in /proc."""
+    """Measures for how long threads and processes have not run at all, by their directories in /proc."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[bytes, float, float]] = {}
         """By directory: what the kernel counted, for how long that has been the same, and when it was read."""
 
     def measured(self, places: Mapping[_Name, str], now: float) -> dict[_Name, float]:
-        """How many seconds each has slept, as far as it was seen to; 0 for one that runs, is stopped or is gone."""
+        """Measure how many seconds each is known to have slept; 0 for one that runs, is stopped or is gone."""
         before, self._seen = self._seen, dict(self._seen)
         found = {}
         for name, place in places.items():
@@ -52,7 +53,7 @@ class Sleepers:
 
 
 def _ran(place: str) -> bytes:
-    """What the kernel counts of how a thread, or a process with its main thread, ran; empty where it is stopped."""
+    """Read what the kernel counts of how a thread or a process ran; empty where it is stopped or gone."""
     try:
         with open(f"{place}/stat", "rb") as file:
             state, *fields = file.read().rpartition(b")")[2].split()
@@ -65,26 +66,29 @@ def _ran(place: str) -> bytes:
 
 @dataclass(eq=False)
 class _Inquiry:
-    """A process that asks; `mount` is the ID of the mount that it was started on, `asked` are the questions to it."""
+    """A process that asks a disk."""
 
     process: subprocess.Popen[bytes]
     pidfd: int
     mount: str
+    """The ID of the mount that it was started on."""
     asked: list[_Question] = field(default_factory=list)
+    """The questions that its end answers."""
 
 
 @dataclass(eq=False)
 class _Question:
-    """What the core wants to know; `other_answered`: at the healthy folder the disk did."""
+    """A question of the core."""
 
     action: do.Probe
     first: _Inquiry
     other: _Inquiry | None
+    """Asks at the other folder, which is healthy; None where there is none."""
     other_answered: bool = False
 
 
 class Probes:
-    """The processes that ask whether disks answer. All of it belongs to the event loop; nothing here waits."""
+    """The processes that ask disks. All of it belongs to the event loop; nothing here waits."""
 
     def __init__(self, post: Callable[[Event], None], patience: float = PATIENCE) -> None:
         self._post = post
@@ -93,7 +97,7 @@ class Probes:
         self._left: set[_Inquiry] = set()
 
     def start(self, action: do.Probe) -> None:
-        """Ask; the answer is a `Probed`, and one more where the disk answers later than it has time for."""
+        """Ask; the answer is a `Probed`, with one more where the disk answers too late."""
         loop = asyncio.get_running_loop()
         try:
             first = self._inquiry(action.key, briefly=action.briefly)
@@ -119,12 +123,12 @@ class Probes:
         self._left.clear()
 
     def _inquiry(self, key: FolderKey, *, briefly: bool) -> _Inquiry:
-        """The process that asks there; one that still waits on the same mount need not be joined by another."""
+        """Find or start the process that asks there: one that still waits on the same mount is enough."""
         briefly = briefly or not key.path
         mount = filesystems.mounted_at(key.dataset)
         known = self._out.get((key, briefly))
         if known is not None and known.mount == mount:
-            known.asked.clear()  # whoever asked before has been answered: it hangs
+            known.asked.clear()  # earlier questions have been answered: it hangs
             return known
         if known is not None:
             known.process.kill()

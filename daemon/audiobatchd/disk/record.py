@@ -1,8 +1,8 @@
 """The record of a track folder, `<folder>/<folder name>.INFO`: reading it, and replacing it so that it is never torn.
 
-So are its companions replaced, `<folder name>.<SUFFIX>`: features that are files of their own. It knows JSON values as
-bytes, so that keys which are not ours come out as they went in. What the values mean, and when a record is complete, is
-`core.completeness`; who may write is `locks`.
+Its companions, `<folder name>.<SUFFIX>`, features that are files of their own, are replaced in the same way. Values are
+bytes here, so that keys of other programs come out as they went in. What the values mean, and when a record is
+complete, is the business of `core.assessment`; who may write, that of `locks`.
 """
 
 from __future__ import annotations
@@ -39,40 +39,39 @@ _MARK = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"\0{")
 _CURE = "mend it or move the file away"
 _MERGE_ATTEMPTS = 20
+"""How often a record that moves meanwhile is merged again."""
 _TRIAL_BYTES = 1 << 16
 _Identity = tuple[int, int, int] | None
 
 _making: set[str] = set()
-"""The temporary files of this process: a thread that shares the folder's lock must not take them for a dead one's."""
-
-
-_ANYBODY = Rights(0o644, -1)
+"""The temporary files of this process: a thread that shares the folder's lock must not sweep them."""
+_FOR_ALL = Rights(0o644, -1)
 
 
 @dataclass(frozen=True)
 class Record:
-    """A record as it was read: every value as the bytes that stand in the file, and our provenance decoded."""
+    """A record as it was read: every value as the bytes that stand in the file, and the provenance decoded."""
 
     values: Mapping[str, bytes | Raw] = field(default_factory=dict)
     provenance: Provenance = field(default_factory=Provenance)
 
     def present(self) -> frozenset[str]:
-        """The keys that hold something: `null`, and what is no finite number, count as missing."""
+        """Find the keys that hold something: `null`, and what is no finite number, count as missing."""
         return frozenset(key for key, raw in self.values.items() if not is_nothing(bytes(raw)))
 
 
 def name_in(folder: str) -> str:
-    """The record's file name in `folder`."""
+    """Name the record's file in `folder`."""
     return os.path.basename(os.path.normpath(folder)) + ".INFO"
 
 
 def is_temporary(name: str) -> bool:
-    """Whether `name` is a record in the making, or what a killed writer left of one."""
+    """Tell whether `name` is a record in the making, or what a killed writer left of one."""
     return name.startswith(TEMPORARY_PREFIX) and name.endswith(TEMPORARY_SUFFIX)
 
 
 def read(name: str, folder_fd: int, limit: int = RECORD_LIMIT) -> Record:
-    """The record `name` in the directory `folder_fd`; an empty one where there is none, or an empty file.
+    """Read the record `name` in the directory `folder_fd`; an empty one where there is none, or an empty file.
 
     Raises RecordError where it is there and is no JSON object, or has more than `limit` bytes; OSError where it cannot
     be read.
@@ -88,13 +87,13 @@ def read(name: str, folder_fd: int, limit: int = RECORD_LIMIT) -> Record:
 
 
 def read_in(folder: str, limit: int = RECORD_LIMIT) -> Record:
-    """The record of the directory `folder`. Raises as `read` does, and OSError where there is no such directory."""
+    """Read the record of the directory `folder`. Raises as `read` does, and OSError where there is none."""
     with opened(folder) as descriptor:
         return read(name_in(folder), descriptor, limit)
 
 
 def is_in(folder: str) -> bool:
-    """Whether the directory `folder` has a record of any kind, also where that cannot be told."""
+    """Tell whether the directory `folder` has a record of any kind, or may have one."""
     try:
         os.lstat(os.path.join(folder, name_in(folder)))
     except (FileNotFoundError, NotADirectoryError):
@@ -106,7 +105,7 @@ def is_in(folder: str) -> bool:
 
 @contextlib.contextmanager
 def opened(folder: str) -> Iterator[int]:
-    """A descriptor of the directory `folder`. Raises OSError."""
+    """Open the directory `folder`; its descriptor. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         yield descriptor
@@ -115,7 +114,7 @@ def opened(folder: str) -> Iterator[int]:
 
 
 def refuse_unwritable(name: str, folder_fd: int) -> None:
-    """Raises RecordError where an existing record is to be left alone: it is write-protected, or a link."""
+    """Raise RecordError where an existing record is to be left alone: it is write-protected, or a link."""
     try:
         mode = os.stat(name, dir_fd=folder_fd).st_mode
     except FileNotFoundError:
@@ -134,7 +133,7 @@ def publish(  # noqa: PLR0913  # all but the first four have a default
     *,
     files: Mapping[str, str] | None = None,
     drop: Collection[str] = (),
-    first: Rights = _ANYBODY,
+    first: Rights = _FOR_ALL,
     gate: Callable[[], None] = lambda: None,
     limit: int = RECORD_LIMIT,
 ) -> None:
@@ -147,13 +146,7 @@ def publish(  # noqa: PLR0913  # all but the first four have a default
     What killed writers left goes last, for scripts too. `first` are the rights of a record that replaces none; one of
     more than `limit` bytes is neither replaced nor made. Raises RecordError, OSError, and whatever `gate` raises.
     """
-    stem = name.removesuffix(".INFO")
-    for suffix, content in (files or {}).items():
-        _publish_companion(stem + suffix, folder_fd, content, first, gate)
-    for suffix in drop:
-        if is_companion(suffix):
-            gate()
-            _remove_companion(stem + suffix, folder_fd)
+    _publish_companions(name.removesuffix(".INFO"), folder_fd, files or {}, drop, first, gate)
     for _ in range(_MERGE_ATTEMPTS):
         text, identity = _text(name, folder_fd, limit)
         merged = _merge(list(_members(text)), values, entries, drop)
@@ -167,10 +160,26 @@ def publish(  # noqa: PLR0913  # all but the first four have a default
                 continue
             os.rename(temporary, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
             os.fsync(folder_fd)
-        with contextlib.suppress(OSError):  # the record is in place, and what stays is in nobody's way
+        with contextlib.suppress(OSError):  # the record is in place, and what stays harms nothing
             sweep(folder_fd)
         return
-    raise RecordError("cannot replace the record: somebody else keeps writing it")
+    raise RecordError("cannot replace the record: another program keeps writing it")
+
+
+def _publish_companions(
+    stem: str,
+    folder_fd: int,
+    files: Mapping[str, str],
+    drop: Collection[str],
+    first: Rights,
+    gate: Callable[[], None],
+) -> None:
+    for suffix, content in files.items():
+        _publish_companion(stem + suffix, folder_fd, content, first, gate)
+    for suffix in drop:
+        if is_companion(suffix):
+            gate()
+            _remove_companion(stem + suffix, folder_fd)
 
 
 def _publish_companion(name: str, folder_fd: int, text: str, first: Rights, gate: Callable[[], None]) -> None:
@@ -195,9 +204,9 @@ def _remove_companion(name: str, folder_fd: int) -> None:
 
 
 def rights_like(folder_fd: int, sources: Iterable[str]) -> Rights:
-    """The rights of a record that replaces none: who may read the full mix may read the numbers; its owner has them.
+    """Derive the rights of a record that replaces none from the full mix: its owner and its readers have the numbers.
 
-    The folder's group may also write it where it may write in the folder.
+    The folder's group may also write the record where it may write in the folder.
 
     `sources` are source files of the folder, best first; one that leads nowhere is passed over. Raises OSError where
     the disk fails: the record would be shut to its readers for good.
@@ -215,7 +224,7 @@ def rights_like(folder_fd: int, sources: Iterable[str]) -> Rights:
 
 def try_writing(folder_fd: int) -> None:
     """Write and sync a file of some size in the folder, and remove it. Raises OSError where a record could not be."""
-    with _temporary(folder_fd, bytes(_TRIAL_BYTES), None, _ANYBODY):
+    with _temporary(folder_fd, bytes(_TRIAL_BYTES), None, _FOR_ALL):
         pass
 
 
@@ -229,7 +238,7 @@ def sweep(folder_fd: int) -> None:
 
 
 def _text(name: str, folder_fd: int, limit: int) -> tuple[bytes, _Identity]:
-    """What stands in the record, `{}` where that is nothing; with what names the file, None where there is none."""
+    """Read the text of the record, `{}` where there is none; with what tells this file from its successor."""
     try:
         text, status = bounded.read(name, limit, dir_fd=folder_fd)
     except FileNotFoundError:
@@ -259,7 +268,7 @@ def _members(text: bytes) -> Iterator[Member]:
 
 
 def _last_of_each(text: bytes) -> dict[str, bytes]:
-    """The values by key; of a key that stands twice the last one counts, as every common parser has it."""
+    """Collect the values by key; of a key that stands twice the last one counts, as every common parser has it."""
     return {member.key: member.value for member in _members(text)}
 
 
@@ -285,7 +294,7 @@ def _status(name: str, folder_fd: int) -> os.stat_result | None:
 def _merge(
     found: list[Member], values: Mapping[str, object], entries: dict[str, dict[str, Entry]], drop: Collection[str]
 ) -> bytes:
-    """The record with `values` in the places of those that they replace, and all that is not ours as it is written."""
+    """Build the record: `values` in the places of those that they replace, all of other programs as it is written."""
     lines: list[bytes] = []
     left = dict(values)
     old = None
@@ -304,7 +313,7 @@ def _merge(
 
 
 def _line(key: str, value: object) -> bytes:
-    """A member of ours, indented."""
+    """Write one member, indented."""
     try:
         text = msgspec.json.format(msgspec.json.encode(value), indent=2).replace(b"\n", b"\n  ")
     except RecursionError as error:  # one level less deep than what is read
@@ -315,7 +324,7 @@ def _line(key: str, value: object) -> bytes:
 
 @contextlib.contextmanager
 def _temporary(folder_fd: int, content: bytes, replaces: str | None, first: Rights) -> Iterator[str]:
-    """The name of a file with this content, which is gone afterwards unless it has got another name."""
+    """Write a file with this content; its name. It is gone afterwards unless it was renamed."""
     temporary = TEMPORARY_PREFIX + secrets.token_hex(6) + TEMPORARY_SUFFIX
     with interrupts.held_back():
         _making.add(temporary)

@@ -1,7 +1,7 @@
 """The rights of a file that replaces another, or none: its owner, group, mode and POSIX ACL.
 
 All of them are best effort: the numbers matter more. An owner or a group that the file cannot have gets an entry of its
-ACL instead, with the rights that it had; nobody else gets more rights than before.
+ACL instead, with the rights that it had; no other user gets more rights than before.
 """
 
 from __future__ import annotations
@@ -27,15 +27,16 @@ _READ, _WRITE, _ENTER = 4, 2, 1
 _NOT_KEPT = frozenset({errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP})
 
 _Entries = Mapping[tuple[int, int], int]
-"""An ACL: the rights by tag and ID."""
+"""An ACL: rights by tag and ID."""
 
 
 @dataclass(frozen=True)
 class Rights:
-    """The mode of a file, and the UID that it belongs to (-1: whoever writes it)."""
+    """The rights of a file."""
 
     mode: int
     owner: int
+    """The UID that it belongs to; -1: that of the process that writes it."""
 
 
 def take(descriptor: int, folder_fd: int, replaced: str | None, first: Rights) -> None:
@@ -69,15 +70,16 @@ def take(descriptor: int, folder_fd: int, replaced: str | None, first: Rights) -
 
 
 def of_group(folder_fd: int) -> int:
-    """What the group of a folder may do with a file in it, which it could replace: as bits of the file's mode."""
+    """Find what the group of a folder may do with a file in it, which it could replace; as bits of the file's mode."""
     acl = _effective(_read(folder_fd) or _of_mode(os.fstat(folder_fd).st_mode))
     may = acl.get((_GROUP_OBJ, _NO_ID), 0)
     return (may & (_READ | _WRITE)) << 3 if may & _WRITE and may & _ENTER else 0
 
 
 def _entries_of_lost(acl: _Entries, now: os.stat_result, owner: int, group: int) -> _Entries | None:
-    """An ACL of a file as it is `now`, with entries for the owner and the group that it should have; None: it has both.
+    """Build the ACL of a file as it is `now`, with entries for the owner and the group that it should have.
 
+    None: it has both already.
     root and an ID that is not known here get none, but theirs are not left to another group either.
     """
     if owner in (-1, now.st_uid) and group in (-1, now.st_gid):
@@ -94,7 +96,7 @@ def _entries_of_lost(acl: _Entries, now: os.stat_result, owner: int, group: int)
 
 
 def _known(number: int, kind: str) -> int:
-    """An ID, or -1 for the one that stands for all that this user namespace does not know."""
+    """Replace the ID that stands for all that this user namespace does not know by -1."""
     return -1 if number == _overflow(kind) else number
 
 
@@ -111,14 +113,14 @@ def _of_mode(mode: int) -> _Entries:
 
 
 def _effective(acl: _Entries) -> _Entries:
-    """An ACL without a mask, its entries cut to what the mask leaves of them."""
+    """Apply the mask of an ACL to its entries."""
     mask = acl.get((_MASK, _NO_ID), 7)
     limited = (_USER, _GROUP_OBJ, _GROUP)
     return {(tag, who): may & mask if tag in limited else may for (tag, who), may in acl.items() if tag != _MASK}
 
 
 def _read(of: int | str) -> _Entries | None:
-    """The ACL of a file; None where it has none, or nothing here has. Entries of those not known here are left out."""
+    """Read the ACL of a file; None where it has none, or cannot have one. Entries of unknown IDs are left out."""
     try:
         content = os.getxattr(of, _ACL)
     except OSError:

@@ -1,7 +1,7 @@
-"""Looking at one folder: its names, its files' stamps, its record, and what that amounts to.
+"""Readings of one folder: its names, its files' stamps, its record, and what that amounts to.
 
-Whatever is read is noted in `sightings`, and what stands there spares reading it again: a folder whose files, record
-and permissions are as they were is judged by its shape. Which folders are looked at is `walks`' business. Runs in
+All that is read is noted in the catalog's sightings, which spare reading it again: a folder whose files, record and
+permissions are as they were is judged by its shape. Which folders are looked at is the business of `walks`. Runs in
 threads; decides nothing itself.
 """
 
@@ -33,30 +33,32 @@ from audiobatchd.vocabulary.states import Cause
 
 _Result = TypeVar("_Result")
 _MANY_KEYS = 1000
-"""More keys than that of one record are not kept in the catalog."""
+"""How many keys of one record are kept in the catalog at most."""
 
 
-def _impatient(error: OSError) -> None:
+def _raise(error: OSError) -> None:
     raise error
 
 
 @dataclass(frozen=True)
 class FolderReader:
-    """Reads folders of one dataset on the terms of these `offers` and this `policy`.
-
-    A track folder without a file named `marker`, where one is set, is still on its way. `short` is told when this
-    process is short of descriptors or memory, which says nothing of a folder: it waits, or raises.
-    """
+    """Reads folders of one dataset, on the terms of these `offers` and this `policy`."""
 
     root: str
+    """The dataset's path as it is configured."""
     offers: tuple[Offer, ...]
     policy: Policy
     ignore: tuple[str, ...]
+    """Glob patterns of directories that are not entered."""
     alone: bool
+    """Whether no other machine works on the dataset."""
     catalog: Catalog
     marker: str | None = None
+    """A track folder without a file of this name is still on its way; None: there is no such file."""
     watch: DirectoryWatch = field(default_factory=NoWatch)
-    short: Callable[[OSError], None] = _impatient
+    """The watch that is told of every directory before it is listed."""
+    short: Callable[[OSError], None] = _raise
+    """Is called when this process is short of descriptors or memory, which is no folder's fault; waits, or raises."""
     record_limit: int = RECORD_LIMIT
     """Bytes that a record may have."""
     worker_memory: int = 0
@@ -66,15 +68,13 @@ class FolderReader:
 
     @cached_property
     def place(self) -> str:
-        """Where `root` leads to, without links: all is read there, also when a link is pointed elsewhere meanwhile."""
+        """The place that `root` leads to, without links: all is read there, also when a link changes meanwhile."""
         return os.path.realpath(self.root)
 
-    # One folder
-
     def read(self, path: str) -> Reading:
-        """One look at the folder at `path` below the root. It never raises: what hinders it becomes the reading.
+        """Read the folder at `path` below the root, and note it as seen, so the core has to hear of it.
 
-        It is noted as seen, so the core has to hear of it.
+        Never raises: an error becomes the reading.
         """
         sightings = self.catalog.sightings
         known = sightings.recall(self.root, [path])
@@ -91,12 +91,12 @@ class FolderReader:
         return reading
 
     def peek(self, path: str) -> Reading:
-        """See `read`; for a question, which leaves no trace: a folder that the core has not heard of stays unknown."""
+        """Read as `read` does, without a trace: a folder that the core has not heard of stays unknown."""
         unnoticed = replace(self, watch=NoWatch())
         return unnoticed.look_at(path, self.catalog.sightings.recall(self.root, [path]).get(path))[0]
 
     def look_at(self, path: str, old: Sighting | None) -> tuple[Reading, Sighting | None]:
-        """What is at `path`, and what is to be noted of it; None where nothing is there, or it cannot be read."""
+        """Read what is at `path`; with what is to be noted, None where nothing is there, or it cannot be read."""
         key = FolderKey(self.root, path)
         try:
             if not self.is_entered(path) or is_link_below(self.place, path):
@@ -109,11 +109,11 @@ class FolderReader:
         return self.look(key, listing, old)
 
     def is_entered(self, path: str) -> bool:
-        """Whether a walk would come to the directory at `path` by its name."""
+        """Tell whether a walk would enter the directory at `path`, by its name."""
         return not path or all(enters(name, self.ignore) for name in path.split("/"))
 
     def is_lost(self) -> bool:
-        """Whether the dataset as it was known is not there: no root, nothing in it, or another root."""
+        """Tell whether the dataset as it was known is not there: no root, nothing in it, or another root."""
         try:
             bare = self.in_plenty(partial(is_bare, self.place))
             return bare or self.is_elsewhere(os.stat(self.place).st_dev)
@@ -121,7 +121,7 @@ class FolderReader:
             return True
 
     def in_plenty(self, work: Callable[[], _Result]) -> _Result:
-        """What `work` returns or raises when nothing is short."""
+        """Do `work`, again and again while this process is short of something; its result."""
         while True:
             try:
                 return work()
@@ -131,16 +131,14 @@ class FolderReader:
                 self.short(error)
 
     def is_elsewhere(self, device: int) -> bool:
-        """Whether the root was on another `device` before, or links led to another one."""
+        """Tell whether the root was on another `device` before, or its links led elsewhere."""
         facts = self.catalog.facts
         root, place = self.known or (facts.root(self.root), facts.place(self.root))
         return (root is not None and root.device != device) or (bool(place) and place != self.place)
 
     def folder(self, path: str) -> str:
-        """The folder at `path` below the root."""
+        """Name the directory at `path` below the root."""
         return folder_at(self.place, path)
-
-    # How
 
     def listing(self, path: str, *, leaf: bool | None = None, hot: bool = False) -> Listing:
         """List a directory, with the watch on it set up before. Raises OSError."""
@@ -150,7 +148,7 @@ class FolderReader:
         return listing
 
     def unchanged(self, old: Sighting | None, listing: Listing) -> int | None:
-        """How many features are unavailable in a complete folder that is as it was; None where it has to be read."""
+        """Count what is unavailable in a complete folder that is as it was; None where it has to be read."""
         if old is None or old.finding is not Finding.COMPLETE or listing.contents.temporaries:
             return None
         if not _is_as_it_was(old, listing) or listing.contents.shadowed:
@@ -160,19 +158,17 @@ class FolderReader:
         return self.unavailable(old.shape)
 
     def unavailable(self, shape: Shape) -> int | None:
-        """How many features a complete folder of this shape lacks here; None where something is due in it."""
+        """Count the features that a complete folder of this shape lacks here; None where something is due in it."""
         if self.policy.overwrite:
             return None
         assessment = assess_shape(shape, self.offers, self.policy)
         return None if assessment.due else len(assessment.unavailable)
 
     def look(self, key: FolderKey, listing: Listing, old: Sighting | None) -> tuple[Reading, Sighting | None]:
-        """What the folder amounts to, read afresh, and what is to be noted of it; None where it has gone meanwhile."""
+        """Read a folder that was listed; with what is to be noted of it, None where it has gone meanwhile."""
         contents = listing.contents
         if not contents.is_track:
-            warnings = ("it has stems but no full mix",) if contents.lacks_mix else ()
-            reading = Reading(key, Finding.GONE, warnings=warnings, has_record=record.is_in(self.folder(key.path)))
-            return reading, _sighting(key, listing, Finding.GONE)
+            return self._no_track(key, listing), _sighting(key, listing, Finding.GONE)
         known = self.catalog.folders.recall(key)
         at_rest = old is not None and old.finding is Finding.COMPLETE and old.signature == listing.signature
         try:
@@ -209,8 +205,12 @@ class FolderReader:
         )
         return reading, _sighting(key, listing, finding, shape)
 
+    def _no_track(self, key: FolderKey, listing: Listing) -> Reading:
+        warnings = ("it has stems but no full mix",) if listing.contents.lacks_mix else ()
+        return Reading(key, Finding.GONE, warnings=warnings, has_record=record.is_in(self.folder(key.path)))
+
     def _finding(self, assessment: Assessment, listing: Listing, known: FolderMemory) -> tuple[Finding, dict[str, str]]:
-        """What the folder is found to be, with the reasons of a failure."""
+        """Find what state the folder is in, with the reasons of a failure."""
         if assessment.due:
             return (Finding.FAILED, {"": known.verdict}) if self._given_up(known, listing) else (Finding.DUE, {})
         if assessment.failed:
@@ -236,7 +236,7 @@ class FolderReader:
         return Shape(roles, tuple(sorted(names)), accounts, missing, stale, cut)
 
     def _access(self, key: FolderKey, listing: Listing) -> str:
-        """By which it shows that what blocked a job may be over; a job tells the same, see `worker.job`."""
+        """Describe what may block a job: a change may end that. A job says the same, see `worker.process.job`."""
         return f"{listing.access} {openness(self.folder(key.path))}"
 
     def _blocked(self, key: FolderKey, listing: Listing, reason: str, unclear: str = "") -> tuple[Reading, Sighting]:
@@ -252,7 +252,7 @@ class FolderReader:
         return reading, _sighting(key, listing, Finding.BLOCKED)
 
     def _counts(self, known: FolderMemory, listing: Listing) -> bool:
-        """Whether what was charged still counts: not for other files, nor, once it is given up, by other analyzers."""
+        """Tell whether charges still count: not for other files, nor, once it is given up, by other analyzers."""
         return known.signature == listing.signature and (not known.judges or self._judges_still(known))
 
     def _given_up(self, known: FolderMemory, listing: Listing) -> bool:
@@ -260,17 +260,17 @@ class FolderReader:
         return bool(known.verdict) and same and not self.policy.overwrite
 
     def _judges_still(self, known: FolderMemory) -> bool:
-        """Whether the analyzers, and where that was the reason the memory of a worker, are those that gave it up."""
+        """Tell whether the analyzers, and a worker's memory where it was the reason, are those that gave it up."""
         return known.judges in (judges(self.offers), judges(self.offers, self.worker_memory))
 
 
 def _stamped(listing: Listing) -> str:
-    """The record's stamp as a signature; empty where it is no file that could be half-written."""
+    """Make a signature of the record's stamp; empty where it is no file that could be half-written."""
     return " ".join(map(str, listing.record)) if listing.record else ""
 
 
 def _is_as_it_was(old: Sighting, listing: Listing) -> bool:
-    """Whether files, record and permissions are those that were seen."""
+    """Tell whether files, record and permissions are those that were seen."""
     return (old.signature, old.access) == (listing.signature, listing.access)
 
 
@@ -288,7 +288,7 @@ def _warnings(listing: Listing) -> tuple[str, ...]:
 
 
 def _learnt(assessment: Assessment, listing: Listing, memory: dict[str, FileMemory]) -> dict[str, FileMemory]:
-    """What is to be remembered: what a job needs, or what this reading found out; nothing where that is known."""
+    """Collect what is to be remembered: what a job needs, or this reading found out; nothing where it is known."""
     learnt = dict(memory)
     for role, adopted in assessment.adopted.items():
         if role not in memory or memory[role].adopted != adopted:
@@ -297,7 +297,7 @@ def _learnt(assessment: Assessment, listing: Listing, memory: dict[str, FileMemo
 
 
 def _adopting(old: FileMemory | None, stamp: FileStamp, adopted: tuple[str, ...]) -> FileMemory:
-    """What is known of the file, with its first sight by these adopted analyzers."""
+    """Add to the memory of a file that these analyzers' results were adopted for it."""
     if old is not None and old.stamp == stamp:
         return msgspec.structs.replace(old, adopted=adopted)
     return FileMemory(stamp, adopted=adopted)

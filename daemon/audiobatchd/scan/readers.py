@@ -1,4 +1,4 @@
-"""Threads that read disks, from one set for all datasets: a mount that hangs keeps its own one waiting, nothing else.
+"""Threads that read disks, from one set for all datasets: a mount that hangs keeps only its own threads waiting.
 
 The pools of `concurrent.futures` are waited for when Python ends; a read from a dead mount would keep it from ending.
 """
@@ -25,8 +25,8 @@ _IDLE = 10.0
 class Hands:
     """Threads for any number of `Readers`: begun when there is work, ended when there has been none for some time.
 
-    At most `most` of them are at work at once, beside those that hang: what has given no `sign_of_life` for `_HANGS`
-    seconds does not count, so a disk that does not answer takes no thread from others. `Readers` come in turn.
+    At most `most` of them are at work at once, beside threads that hang: one that has given no `sign_of_life` for
+    `_HANGS` seconds does not count, so a disk that does not answer takes no thread from others. `Readers` come in turn.
     """
 
     def __init__(self, most: int) -> None:
@@ -40,13 +40,13 @@ class Hands:
         """How many threads have no work, or have just been started."""
 
     def wait_for(self, readers: Readers) -> None:
-        """These readers have more work. Called with `changed` held."""
+        """Put readers that have more work in the line. Called with `changed` held."""
         if not readers.is_waiting and readers.work and readers.running < readers.count:
             readers.is_waiting = True
             self._waiting.append(readers)
 
     def grow(self) -> str:
-        """Have as many threads as the work takes; why that cannot be, empty where it is so."""
+        """Start the threads that the work takes; the reason why that cannot be, empty where it can."""
         with self.changed:
             wanted = len(self._waiting) - self._idle
             self.changed.notify(len(self._waiting))
@@ -65,14 +65,14 @@ class Hands:
         return ""
 
     def serve(self, hand: _Hand) -> None:
-        """What each thread does."""
+        """Do the work of one thread."""
         while (taken := self._next(hand)) is not None:
             readers, (work, future) = taken
             number = threading.get_native_id()
             readers.at_work.add(number)
             try:
                 future.set_result(work())
-            except BaseException as error:  # noqa: BLE001  # it is the future's to tell
+            except BaseException as error:  # noqa: BLE001  # the future tells of it
                 future.set_exception(error)
             readers.at_work.discard(number)
             with self.changed:
@@ -101,26 +101,27 @@ class Hands:
 
 
 class _Hand(threading.Thread):
-    """One thread; at its work `since` then, or since it last gave a sign of life; 0 while it has none."""
+    """A thread of `Hands`."""
 
     def __init__(self, hands: Hands) -> None:
         super().__init__(name="reader", daemon=True)
         self._of = hands
         self.since = 0.0
+        """When it began its work, or last gave a sign of life; 0 while it has no work."""
 
     def run(self) -> None:
         self._of.serve(self)
 
 
 def sign_of_life() -> None:
-    """The work that this thread is at goes on, though it may take long."""
+    """Show that the work of this thread goes on, though it may take long."""
     hand = threading.current_thread()
     if isinstance(hand, _Hand):
         hand.since = time.monotonic()
 
 
 class Readers:
-    """What is to be read in one dataset, one piece of work after the other: at most `count` are under way at once.
+    """Queue of what is to be read in one dataset: at most `count` pieces of work are under way at once.
 
     The threads are those of `hands`, or its own.
     """
@@ -137,11 +138,11 @@ class Readers:
         self._hands = hands or Hands(count)
 
     def grow(self) -> str:
-        """Begin what could not be begun; why that cannot be, empty where all is."""
+        """Begin what could not be begun; the reason why that cannot be, empty where it can."""
         return self._hands.grow()
 
     def submit(self, work: Callable[[], _Result]) -> Future[_Result]:
-        """Have `work` done; what it returns or raises is the future's."""
+        """Have `work` done; the future has what it returns or raises."""
         future: Future[_Result] = Future()
         with self._hands.changed:
             self.work.append((work, future))  # type: ignore[arg-type]  # one queue for results of every type
@@ -150,13 +151,13 @@ class Readers:
         return future
 
     def stop(self, patience: float) -> None:
-        """Let what was asked be finished, for `patience` seconds at most; what hangs is left behind."""
+        """Let the work be finished, for `patience` seconds at most; what hangs is left behind."""
         with self._hands.changed:
             self._hands.changed.wait_for(lambda: not (self.running or self.work), max(0.0, patience))
 
 
 async def in_a_thread(work: Callable[[], _Result]) -> _Result:
-    """What `work` returns or raises, done in a thread that nothing waits for when the service or Python ends."""
+    """Do `work` in a thread that nothing waits for when the service or Python ends; its result."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[_Result] = loop.create_future()
 
@@ -172,9 +173,9 @@ async def in_a_thread(work: Callable[[], _Result]) -> _Result:
         result, failure = None, None
         try:
             result = work()
-        except BaseException as error:  # noqa: BLE001  # it is the future's to tell
+        except BaseException as error:  # noqa: BLE001  # the future tells of it
             failure = error
-        with suppress(RuntimeError):  # the loop has ended, and nobody listens
+        with suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(tell, result, failure)
 
     threading.Thread(target=do, name="for the loop", daemon=True).start()

@@ -88,7 +88,7 @@ def _counted(folders: Iterable[SurveyedFolder], *, names: bool) -> Surveyed:
 
 
 def _on_disk(root: str, asked: Asked, ignore: tuple[str, ...], limit: int, tally: Tally) -> Iterator[SurveyedFolder]:
-    """Every track folder, ordered by path; what is passed over is counted in `tally`."""
+    """Yield every track folder, ordered by path; what is passed over is counted in `tally`."""
     for path, names in walk(root, ignore):
         if isinstance(names, OSError):
             # It may be a track, or hold a thousand.
@@ -105,7 +105,7 @@ def _on_disk(root: str, asked: Asked, ignore: tuple[str, ...], limit: int, tally
 def _in_catalog(
     dataset: str, sightings: Sightings, asked: Asked, busy: Collection[str], limit: int
 ) -> Iterator[SurveyedFolder]:
-    """Every track folder, ordered by path. Folders of one shape are judged once: there are thousands."""
+    """Yield every track folder, ordered by path. Folders of one shape are judged once: there are thousands."""
     judged: dict[tuple[Shape, Finding], _Lack] = {}
     for sighting in sightings.all(dataset):
         if sighting.finding is Finding.GONE:
@@ -141,7 +141,7 @@ def _listed_and_read(folder: str, asked: Asked, limit: int) -> tuple[list[str], 
 
 
 def _read(folder: str, beside: frozenset[str], asked: Asked, limit: int) -> tuple[list[str], list[str], str]:
-    """The lack of one folder by its record and the companions `beside` it, and why it cannot be told."""
+    """Read what one folder lacks by its record and the companions `beside` it, and why that cannot be told."""
     try:
         found = record.read_in(folder, limit)
         present = found.present() | beside

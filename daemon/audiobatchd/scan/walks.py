@@ -70,25 +70,21 @@ def walk(
         return walked(identity, empty=False, refusal=filesystems.refusal(filesystem), locks=locks)
     if not accepts and reader.is_elsewhere(identity.device) and _is_strange(reader):
         return walked(identity, empty=is_bare(place), locks=locks, is_strange=True)
-    made = _Walk(reader, _Outbox(reader.root, deliver, hurried=first), hot=kind is WalkKind.TREES)
+    made = _Walk(reader, _Outbox(reader.root, deliver, hurried=first), kind)
     try:
-        if kind is not WalkKind.PASS:
-            made.down_from(paths)
-            if kind is WalkKind.FULL and not accepts:
-                made.look_for_the_vanished()
-        elif not bare:
-            made.over_the_changed(first=first)
+        if not bare:
+            made.go(paths, first=first, accepts=accepts)
     except _RootLostError as error:
         return walked(None, empty=True, remark=f"cannot read it: {error}")
     return walked(
         identity,
-        empty=bare or made.lost or (kind is not WalkKind.PASS and not made.entered_anything),
+        empty=bare or made.is_empty,
         tracks=made.tracks,
         parents=frozenset(made.parents),
         is_track=made.is_track,
         locks=locks,
         cost=time.thread_time() - started,
-        near_misses=made.near_misses(kind),
+        near_misses=made.near_misses(),
     )
 
 
@@ -144,14 +140,13 @@ class _Outbox:
 
 
 class _Walk:
-    """A walk under way."""
+    """A walk under way over one dataset."""
 
-    def __init__(self, reader: FolderReader, outbox: _Outbox, *, hot: bool) -> None:
+    def __init__(self, reader: FolderReader, outbox: _Outbox, kind: WalkKind) -> None:
         self._reader = reader
         self._sightings = reader.catalog.sightings
         self._outbox = outbox
-        self._hot = hot
-        """Whether something happens in these directories now; see `DirectoryWatch`."""
+        self._kind = kind
         self._judged: dict[Shape, int | None] = {}
         """By shape, what `FolderReader.unavailable` says of it."""
         self._batch: list[tuple[str, Listing]] = []
@@ -162,13 +157,33 @@ class _Walk:
         """The directories that hold them."""
         self.is_track = False
         """Whether the root is one itself."""
-        self.entered_anything = False
+        self._entered_anything = False
         """Whether the root holds anything to be entered or measured."""
-        self.lost = False
+        self._lost = False
         """Whether a mount went during the walk: nothing that it came by is to be believed then."""
         self._tally = Tally()
 
-    def down_from(self, paths: tuple[str, ...]) -> None:
+    def go(self, paths: tuple[str, ...], *, first: bool, accepts: bool) -> None:
+        """Walk; see `walk`. Raises _RootLostError."""
+        if self._kind is WalkKind.PASS:
+            self._over_the_changed(first=first)
+            return
+        self._down_from(paths)
+        if self._kind is WalkKind.FULL and not accepts:
+            self._look_for_the_vanished()
+
+    @property
+    def is_empty(self) -> bool:
+        """True where nothing is there, as after a mount went."""
+        return self._lost or (self._kind is not WalkKind.PASS and not self._entered_anything)
+
+    def near_misses(self) -> tuple[NearMiss, ...] | None:
+        """Tell what is passed over in the whole dataset; None where the rest of it is not known."""
+        if self._reader.catalog.lasts:
+            return self._sightings.misses(self._reader.root)
+        return self._tally.told() if self._kind is WalkKind.FULL else None
+
+    def _down_from(self, paths: tuple[str, ...]) -> None:
         """List every directory, depth first, in the order of names."""
         place = self._reader.place
         stack = [path for path in reversed(paths) if not is_link_below(place, path)]
@@ -179,7 +194,7 @@ class _Walk:
                 stack += [os.path.join(path, name) for name in reversed(listing.contents.directories)]
         self._take()
 
-    def look_for_the_vanished(self) -> None:
+    def _look_for_the_vanished(self) -> None:
         """Find directories that are gone, where more are known than were listed."""
         if self._sightings.size(self._reader.root) <= self._outbox.listed or not self.tracks:
             return
@@ -188,7 +203,7 @@ class _Walk:
         if gone and _holds_anything(self._reader):
             self._look_again([], gone)
 
-    def over_the_changed(self, *, first: bool) -> None:
+    def _over_the_changed(self, *, first: bool) -> None:
         """List those whose time has changed, and what is new in them; with `first` read all that are not complete."""
         changed: list[str] = []
         gone: list[str] = []
@@ -196,7 +211,7 @@ class _Walk:
         tracks = 0
         for sighting in self._sightings.all(self._reader.root):
             self._outbox.listed += 1
-            self.entered_anything = True
+            self._entered_anything = True
             if not sighting.leaf:  # before its time is looked at, so that nothing can happen in between
                 self._reader.watch.enter(self._reader.root, sighting.path, leaf=False)
             if not self._reader.is_entered(sighting.path):
@@ -217,18 +232,12 @@ class _Walk:
             if len(self._outbox.unchanged) >= _PASS_BATCH:
                 self._outbox.send()
         if gone and (not _holds_anything(self._reader) or (tracks and not self.tracks)):
-            self.lost = True
+            self._lost = True
             return
         self._look_again(changed, gone + ignored)
 
-    def near_misses(self, kind: WalkKind) -> tuple[NearMiss, ...] | None:
-        """Tell what is passed over in the whole dataset; None where the rest of it is not known."""
-        if self._reader.catalog.lasts:
-            return self._sightings.misses(self._reader.root)
-        return self._tally.told() if kind is WalkKind.FULL else None
-
     def _time_of(self, path: str) -> int | None:
-        """The directory's mtime; 0 where that cannot be told, None where there is none."""
+        """Read a directory's mtime; 0 where that cannot be told, None where there is none."""
         sign_of_life()
         try:
             return in_64_bits(os.stat(self._reader.folder(path)).st_mtime_ns)
@@ -262,14 +271,14 @@ class _Walk:
             self._outbox.readings.append(Reading(FolderKey(root, path), Finding.GONE))
         self._sightings.forget(root, gone)
         self._outbox.send()
-        self.down_from(tuple(new))
+        self._down_from(tuple(new))
 
     def _list(self, path: str) -> Listing | None:
         """List one directory, to be looked into; None where it is gone or cannot be read, which is told."""
         self._outbox.listed += 1
         sign_of_life()
         try:
-            listing = self._reader.listing(path, hot=self._hot)
+            listing = self._reader.listing(path, hot=self._kind is WalkKind.TREES)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -296,7 +305,7 @@ class _Walk:
             misses = misses_in(listing.contents, path)
             self._tally.add(path, misses)
             contents, old = listing.contents, known.get(path)
-            self.entered_anything |= bool(contents.directories or contents.sources)
+            self._entered_anything |= bool(contents.directories or contents.sources)
             unavailable = reader.unchanged(old, listing)
             if contents.is_track:
                 self._came_by(path)

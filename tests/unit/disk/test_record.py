@@ -756,7 +756,7 @@ def test_a_record_that_keeps_moving_is_given_up(folder: Folder) -> None:
     def gate() -> None:
         folder.record.write_bytes(b"{}" + b" " * next(sizes))
 
-    with pytest.raises(RecordError, match="somebody else keeps writing it"):
+    with pytest.raises(RecordError, match="another program keeps writing it"):
         folder.publish(gate=gate)
     assert folder.record.read_bytes().strip() == b"{}"
     assert folder.names() == [NAME]

@@ -87,16 +87,16 @@ class Database:
 
     @property
     def lasts(self) -> bool:
-        """Whether another run will find what is written."""
+        """True where another run will find what is written."""
         return self._path is not None and not self._has_substitute
 
     @property
     def trouble(self) -> str:
-        """Why nothing can be written at the moment; empty where it can."""
+        """The reason why nothing can be written at the moment; empty where it can."""
         return f"cannot write the catalog {self._path}: {self._reason}" if self._reason else ""
 
     def ask(self, query: str, values: tuple[object, ...]) -> list[Row]:
-        """The rows of a query; none where the database fails."""
+        """Answer a query by its rows; by none where the database fails."""
         with self._lock:
             if self._blind_until > time.monotonic():
                 return []
@@ -125,11 +125,11 @@ class Database:
         self._transact(lambda: self._execute(writes), writes)
 
     def kept(self, *about: object) -> Write | None:
-        """The write about this that could not be made; None where there is none."""
+        """Look up the write about this that could not be made; None where there is none."""
         return self._kept.get(about)
 
     def all_kept(self, kind: str) -> list[tuple[About, Write]]:
-        """The writes of one kind that could not be made, the oldest first."""
+        """List the writes of one kind that could not be made, the oldest first."""
         with self._lock:
             return [(about, write) for about, write in self._kept.items() if about[0] == kind]
 
@@ -189,7 +189,7 @@ class Database:
             del self._kept[next(iter(self._kept))]
 
     def _passes(self, error: sqlite3.DatabaseError) -> bool:
-        """Whether an error may be over some time; it is logged once until then."""
+        """Tell whether an error may pass; it is logged once until then."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
         if self._path is None or code & 0xFF not in _PASSING or code in _NO_DATABASE:
             return False
@@ -242,7 +242,7 @@ class Database:
         self._connection = self._opened(self._path)
 
     def _failed(self, error: sqlite3.DatabaseError) -> bool:
-        """Deal with an error that does not pass; whether there is a new database. The service goes on in any case."""
+        """Deal with an error that does not pass, without ending the service; true where there is a new database."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
         damaged = code & 0xFF in _NO_DATABASE or code in _NO_DATABASE
         if not damaged or self._path is None:

@@ -38,11 +38,11 @@ class NamedFacts:
         self._database = database
 
     def get(self, name: bytes) -> Any:  # noqa: ANN401  # SQLite keeps values of every type
-        """The value of this name; None where there is none."""
+        """Look up the value of this name; None where there is none."""
         return self.between(name, name + b"\0").get(name)
 
     def between(self, first: bytes, end: bytes) -> dict[bytes, Any]:
-        """The values by name, of all names from `first` to before `end`."""
+        """Look up the values of all names from `first` to before `end`, by name."""
         found: dict[bytes, Any] = dict(self._database.ask(_BETWEEN, (first, end)))
         for (_, name), write in self._database.all_kept("fact"):
             if isinstance(name, bytes) and first <= name < end:
@@ -59,7 +59,7 @@ class NamedFacts:
         self._database.keep({("fact", name): Write([statement], value)})
 
     def offers(self) -> tuple[Offer, ...] | None:
-        """What the analyzers gave when the service ran last; None where that is not known."""
+        """Look up what the analyzers gave when the service ran last; None where that is not known."""
         return self._decoded(_OFFERS, tuple[Offer, ...])
 
     def note_offers(self, offers: tuple[Offer, ...]) -> None:
@@ -67,11 +67,11 @@ class NamedFacts:
         self.note(_OFFERS, msgspec.msgpack.encode(offers))
 
     def root(self, dataset: str) -> FileId | None:
-        """Which directory the dataset's root was; None where that is not known."""
+        """Look up which directory the dataset's root was; None where that is not known."""
         return self._decoded(_ROOT + os.fsencode(dataset), FileId)
 
     def place(self, dataset: str) -> str:
-        """Where the dataset's path led to, without links; empty where that was not noted."""
+        """Look up where the dataset's path led to, without links; empty where that is not known."""
         value = self.get(_PLACE + os.fsencode(dataset))
         return os.fsdecode(value) if isinstance(value, bytes) else ""
 
@@ -81,7 +81,7 @@ class NamedFacts:
         self.note(_PLACE + os.fsencode(dataset), os.fsencode(place))
 
     def pauses(self, now: float) -> dict[str, float | None]:
-        """The datasets that are paused, with the seconds left at the time of day `now`; None: until it is resumed."""
+        """Look up the datasets that are paused, with the seconds left at the time of day `now`; None: until resumed."""
         found: dict[str, float | None] = {}
         for name, value in self.between(_PAUSE, _PAUSE + b"\xff").items():
             try:

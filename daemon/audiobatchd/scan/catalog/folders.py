@@ -83,7 +83,7 @@ class Folders:
         self._attempt = msgspec.msgpack.Decoder(Attempt)
 
     def recall(self, key: FolderKey) -> FolderMemory:
-        """The memory of a folder, as it is or will be in a moment; an empty one where there is none."""
+        """Look up the memory of a folder, as it is or will be in a moment; an empty one where there is none."""
         if (expected := self._expected.get(key)) is not None:
             return expected
         names = _names(key)
@@ -127,7 +127,7 @@ class Folders:
         self.note({key: FolderMemory(_pardoned(self.recall(key).files)) for key in keys})
 
     def attempts(self, key: FolderKey) -> list[Attempt]:
-        """The last jobs of a folder that ended without success, the latest first."""
+        """Look up the last jobs of a folder that ended without success, the latest first."""
         names = _names(key)
         kept = [write.value for about, write in self._database.all_kept("attempt") if about[1:3] == names]
         found = []

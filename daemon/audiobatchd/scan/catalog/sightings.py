@@ -82,7 +82,7 @@ _UNKNOWN: Final[Mapping[str, Sighting]] = MappingProxyType({})
 
 
 class Sighting(Struct, frozen=True):
-    """How one directory looked."""
+    """Look of one directory when it was read last."""
 
     path: str
     """The path below the dataset's root."""
@@ -110,7 +110,7 @@ class Sightings:
         """Shapes by their content: thousands of rows have the same."""
 
     def recall(self, dataset: str, paths: Iterable[str]) -> dict[str, Sighting]:
-        """Those of these directories that are known."""
+        """Look up the sightings of these directories, by path; of those that are known."""
         found: dict[str, Sighting] = {}
         names = [os.fsencode(path) for path in paths]
         for start in range(0, len(names), _NAMES):
@@ -120,19 +120,19 @@ class Sightings:
         return found
 
     def all(self, dataset: str) -> Iterator[Sighting]:
-        """Every directory, by path; what changes meanwhile may be seen or not."""
+        """Yield the sighting of every directory, ordered by path; what changes meanwhile may be seen or not."""
         rows = self._database.ask(_FIRST, (os.fsencode(dataset), b"", _ROWS))
         while rows:
             yield from self._sightings(rows).values()
             rows = self._database.ask(_NEXT, (os.fsencode(dataset), rows[-1][0], _ROWS))
 
     def count(self, dataset: str) -> int:
-        """How many track folders are known."""
+        """Count the track folders that are known."""
         rows = self._database.ask(_COUNT, (os.fsencode(dataset), _FINDINGS.index(Finding.GONE)))
         return int(rows[0][0]) if rows else 0
 
     def size(self, dataset: str) -> int:
-        """How many directories are known."""
+        """Count the directories that are known."""
         rows = self._database.ask(_SIZE, (os.fsencode(dataset),))
         return int(rows[0][0]) if rows else 0
 
@@ -164,7 +164,7 @@ class Sightings:
             self._database.write((_DROP, part), (_DROP_MISSES, part))
 
     def misses(self, dataset: str) -> tuple[NearMiss, ...]:
-        """What is passed over in the whole dataset."""
+        """Count what is passed over in the whole dataset."""
         tally = Tally()
         for path, kind, count, name in self._database.ask(_ALL_MISSES, (os.fsencode(dataset),)):
             tally.add(os.fsdecode(path), [Miss(MissKind(kind), count, os.fsdecode(name))])

@@ -12,7 +12,7 @@ from audiobatchd.vocabulary.states import WatchMode, WatchReport
 
 @dataclass(frozen=True)
 class WatchTerms:
-    """How a dataset is to be watched."""
+    """Terms on which a dataset is watched."""
 
     ignore: tuple[str, ...]
     """Glob patterns of directories that are not entered."""
@@ -79,7 +79,7 @@ class Watch(DirectoryWatch, Protocol):
         """Try again what could not be watched; whether the root is watched from now on, and was not. May block."""
 
     def report(self, root: str) -> WatchReport:
-        """How changes in a dataset are found at the moment; never blocks."""
+        """Report how changes in a dataset are found at the moment; never blocks."""
 
     def stop(self) -> None:
         """Watch no more, and tell no more."""

@@ -57,7 +57,7 @@ class DatasetWatch:
             self._close()
 
     def report(self) -> WatchReport:
-        """How the dataset is watched at the moment."""
+        """See `Watch.report`."""
         instance, reason, lack = self.instance, self._reason, self._lack
         if instance is None:
             return WatchReport(False, reason, reason if lack else "", lacks=frozenset({lack} if lack else ()))
@@ -84,7 +84,7 @@ class DatasetWatch:
         return True
 
     def _refusal(self) -> str:
-        """Why no events are to be expected; empty where they are. Raises OSError where the root is not there."""
+        """Say why no events are to be expected; empty where they are. Raises OSError where the root is not there."""
         kind, filesystem = filesystems.of(self.dataset.root)
         if self.dataset.terms.mode is WatchMode.EVENTS or kind is Kind.LOCAL:
             return ""

@@ -73,7 +73,7 @@ class Descriptor:
         return bool(portion)
 
     def is_alive(self) -> bool:
-        """Whether the thread reads the events."""
+        """Tell whether the thread reads the events."""
         return self._fd.is_alive()
 
     def stop(self) -> None:

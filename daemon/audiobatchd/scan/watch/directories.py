@@ -33,11 +33,11 @@ class Tree:
         """By directory, the leaves in it that were left to walks."""
 
     def is_watched(self, path: str) -> bool:
-        """Whether this directory is watched, as a parent or as a leaf."""
+        """Tell whether this directory is watched, as a parent or as a leaf."""
         return path in self.parents or path in self.leaves
 
     def is_left(self, path: str) -> bool:
-        """Whether it is a leaf that was left to walks."""
+        """Tell whether it is a leaf that was left to walks."""
         return path in self._left_in.get(os.path.dirname(path), ())
 
     def put(self, path: str, wd: int, *, leaf: bool) -> None:
@@ -82,7 +82,7 @@ class Tree:
         return wd
 
     def last_leaf(self) -> str | None:
-        """The leaf that was watched last."""
+        """Find the leaf that is watched for the shortest time."""
         return next(reversed(self.leaves), None)
 
     def cut(self, path: str) -> list[tuple[int, bool]]:

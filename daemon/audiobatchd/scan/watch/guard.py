@@ -1,4 +1,4 @@
-"""A thread that asks again and again whether a dataset's events still arrive, and sweeps up behind its watch."""
+"""The guard of a watch: a thread that finds out again and again whether events still arrive, and sweeps up."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _PATIENCE = 5.0
 class Guard:
     """Guards one instance, whose root is the directory of this `identity`, until it is stopped.
 
-    Not everything sends an event: not an unmount of a bind mount, nor a mount over the root, nor a queue that nobody
-    reads. To know the last, a file that is in memory alone, the sentinel, is watched on the same instance. Opening it
+    Not everything sends an event: not an unmount of a bind mount, nor a mount over the root, nor a queue that is not
+    read. To know the last, a file that is in memory alone, the sentinel, is watched on the same instance. Opening it
     sends an event and writes nothing: a sleeping disk goes on sleeping, and nothing stays behind when the service dies.
     """
 

@@ -1,4 +1,4 @@
-"""One inotify instance: the directories of one dataset that are watched, and room for them.
+"""The inotify instance of one dataset: the directories that are watched, and room for them.
 
 What the events mean is the business of `translation`.
 """
@@ -148,7 +148,7 @@ class Instance:
     # Asked by the guard
 
     def is_alive(self) -> bool:
-        """Whether the events are read."""
+        """Tell whether the events are read."""
         return self._descriptor.is_alive()
 
     def lose(self, reason: str) -> None:
@@ -242,22 +242,20 @@ class Instance:
         return number
 
     def _is_likely_left(self, path: str) -> bool:
-        """Whether watching it until it is listed would be in vain: beyond the budget that costs most of a walk's time.
+        """Guess whether a directory that is not known yet will be left to walks.
 
-        A mistake is mended by `listed`. Most file systems count a directory's directories in its links.
+        Watching it until it is listed would be in vain, and takes most of a walk's time. A mistake is mended by
+        `listed`. Most file systems count a directory's directories in its links.
         """
         if self.tree.is_left(path):
             return True
         try:
-            return self._budget.is_used_up() and os.stat(self._where(path)).st_nlink == _NO_DIRECTORIES
+            return self._budget.is_used_up() and os.stat(folder_at(self.place, path)).st_nlink == _NO_DIRECTORIES
         except OSError:
             return False
 
-    def _where(self, path: str) -> bytes:
-        return os.fsencode(folder_at(self.place, path))
-
     def _place(self, path: str, *, leaf: bool) -> int:
-        where = self._where(path)
+        where = os.fsencode(folder_at(self.place, path))
         for _ in range(_TRIES):
             try:
                 wd = self._descriptor.add(where, _MASK if path else _ROOT_MASK)

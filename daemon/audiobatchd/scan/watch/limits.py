@@ -25,7 +25,7 @@ _DEFAULTS = {"max_user_watches": 8192, "max_queued_events": 16_384, "max_user_in
 
 
 def limit(name: str) -> int:
-    """The kernel's limit of this name; its oldest default where it cannot be read."""
+    """Read the kernel's limit of this name; its oldest default where it cannot be read."""
     try:
         return int((_PLACE / name).read_text())
     except (OSError, ValueError):
@@ -48,7 +48,7 @@ class Budget:
             return True
 
     def is_used_up(self) -> bool:
-        """Whether no more leaf may be watched just now."""
+        """Tell whether no more leaf may be watched just now."""
         return self._left <= 0
 
     def give(self, count: int = 1) -> None:
@@ -58,7 +58,7 @@ class Budget:
 
 
 def is_shortage(number: int) -> bool:
-    """Whether this error number says that room is lacking, which may come back by itself."""
+    """Tell whether this error number says that room is lacking, which may come back by itself."""
     return number in _SHORTAGES
 
 
@@ -94,7 +94,7 @@ def why(number: int) -> str:
 
 
 def _has_descriptors() -> bool:
-    """Whether the process may open more files: EMFILE means either that it may not, or that no instance is left."""
+    """Tell whether the process may open more files: EMFILE means that it may not, or that no instance is left."""
     try:
         reserve_descriptors()
     except OSError:
