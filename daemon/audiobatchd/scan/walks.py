@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -42,13 +42,7 @@ Deliver = Callable[[WalkRead], None]
 
 
 def walk(
-    reader: FolderReader,
-    paths: tuple[str, ...],
-    deliver: Deliver,
-    *,
-    kind: WalkKind,
-    first: bool,
-    accepts: bool = False,
+    reader: FolderReader, paths: Sequence[str], deliver: Deliver, *, kind: WalkKind, first: bool, accepts: bool = False
 ) -> Walked:
     """Look at every track folder from each of `paths` down, or, of a PASS, at what has changed in all of them.
 
@@ -163,7 +157,7 @@ class _Walk:
         """Whether a mount went during the walk: nothing that it came by is to be believed then."""
         self._tally = Tally()
 
-    def go(self, paths: tuple[str, ...], *, first: bool, accepts: bool) -> None:
+    def go(self, paths: Sequence[str], *, first: bool, accepts: bool) -> None:
         """Walk; see `walk`. Raises _RootLostError."""
         if self._kind is WalkKind.PASS:
             self._over_the_changed(first=first)
@@ -183,7 +177,7 @@ class _Walk:
             return self._sightings.misses(self._reader.root)
         return self._tally.told() if self._kind is WalkKind.FULL else None
 
-    def _down_from(self, paths: tuple[str, ...]) -> None:
+    def _down_from(self, paths: Sequence[str]) -> None:
         """List every directory, depth first, in the order of names."""
         place = self._reader.place
         stack = [path for path in reversed(paths) if not is_link_below(place, path)]
@@ -271,7 +265,7 @@ class _Walk:
             self._outbox.readings.append(Reading(FolderKey(root, path), Finding.GONE))
         self._sightings.forget(root, gone)
         self._outbox.send()
-        self._down_from(tuple(new))
+        self._down_from(new)
 
     def _list(self, path: str) -> Listing | None:
         """List one directory, to be looked into; None where it is gone or cannot be read, which is told."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from audiobatchd.scan.catalog import facts, folders, sightings
-from audiobatchd.scan.catalog.database import Database
+from audiobatchd.scan.catalog.database import BEFORE_ALL, Database
 from audiobatchd.scan.catalog.facts import NamedFacts
 from audiobatchd.scan.catalog.folders import Folders
 from audiobatchd.scan.catalog.sightings import Sightings
@@ -20,8 +20,7 @@ _TABLES = ("folder", "attempt", "sighting", "near_miss")
 _ROWS = 1000
 """How many folders are looked at, or removed, at every step of `prune`."""
 _NEXT_DATASET = "SELECT min(dataset) FROM {} WHERE dataset > ?"
-_FIRST_PATHS = "SELECT DISTINCT path FROM {} WHERE dataset = ? AND path >= ? ORDER BY path LIMIT ?"
-_NEXT_PATHS = "SELECT DISTINCT path FROM {} WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?"
+_PATHS = "SELECT DISTINCT path FROM {} WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?"
 _DROP_SPAN = "DELETE FROM {} WHERE dataset = ? AND path BETWEEN ? AND ?"
 _RENAME = "UPDATE OR REPLACE {} SET dataset = ? WHERE dataset = ?"
 
@@ -80,9 +79,7 @@ class Catalog(Database):
 
     def _paths_in(self, table: str, dataset: bytes) -> Iterator[list[bytes]]:
         """The paths in a table, in their order, a bounded number at once."""
-        query, latest = _FIRST_PATHS, b""
-        while rows := self.ask(query.format(table), (dataset, latest, _ROWS)):
-            query, latest = _NEXT_PATHS, rows[-1][0]
+        latest = BEFORE_ALL
+        while rows := self.ask(_PATHS.format(table), (dataset, latest, _ROWS)):
+            latest = rows[-1][0]
             yield [row[0] for row in rows]
-            if len(rows) < _ROWS:
-                return

@@ -20,6 +20,8 @@ from audiobatchd.vocabulary.files import FileId
 _LOG = logging.getLogger(__name__)
 Row = tuple[Any, ...]
 """A row as SQLite gives it: every column has a type of its own."""
+BEFORE_ALL: Any = -1
+"""Less than every name: SQLite orders numbers before bytes."""
 Batch = tuple[str, Sequence[tuple[object, ...]]]
 """A statement, and the values of each of its executions."""
 About = tuple[object, ...]

@@ -17,7 +17,7 @@ from msgspec import Struct
 from audiobatchd.core.near_misses import Miss, Tally
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.shapes import Shape
-from audiobatchd.scan.catalog.database import Database, Row
+from audiobatchd.scan.catalog.database import BEFORE_ALL, Database, Row
 from audiobatchd.vocabulary.files import MissKind, NearMiss
 
 SCHEMA = """
@@ -52,7 +52,6 @@ SELECT path, time, signature, access, finding, leaf, content, kind, count, name
 FROM ({}) AS sighting LEFT JOIN shape ON shape.number = sighting.shape LEFT JOIN near_miss USING (dataset, path)
 """
 _SOME = "SELECT * FROM sighting WHERE dataset = ? AND path IN ({})"
-_FIRST = _WHOLE.format("SELECT * FROM sighting WHERE dataset = ? AND path >= ? ORDER BY path LIMIT ?")
 _NEXT = _WHOLE.format("SELECT * FROM sighting WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?")
 _PUT_SHAPE = "INSERT OR IGNORE INTO shape (content) VALUES (?)"
 _PUT = "INSERT OR REPLACE INTO sighting SELECT ?, ?, ?, ?, ?, ?, ?, number FROM shape WHERE content = ?"
@@ -121,10 +120,10 @@ class Sightings:
 
     def all(self, dataset: str) -> Iterator[Sighting]:
         """Yield the sighting of every directory, ordered by path; what changes meanwhile may be seen or not."""
-        rows = self._database.ask(_FIRST, (os.fsencode(dataset), b"", _ROWS))
-        while rows:
+        latest = BEFORE_ALL
+        while rows := self._database.ask(_NEXT, (os.fsencode(dataset), latest, _ROWS)):
+            latest = rows[-1][0]
             yield from self._sightings(rows).values()
-            rows = self._database.ask(_NEXT, (os.fsencode(dataset), rows[-1][0], _ROWS))
 
     def count(self, dataset: str) -> int:
         """Count the track folders that are known."""
@@ -178,8 +177,6 @@ class Sightings:
             span, latest = (rows[0][0], rows[-1][0]), rows[-1][0]
             self._database.write((_DROP_SHAPES, [span]))
             yield
-            if len(rows) < _ROWS:
-                return
 
     def _sightings(self, rows: Iterable[Row]) -> dict[str, Sighting]:
         found: dict[str, Sighting] = {}
