@@ -706,7 +706,7 @@ class World(RuleBasedStateMachine):
                     assert key not in self.made, "two readings of a folder at a time"
                     self.to_read.append(key)
                 case do.WalkTree(dataset, paths, kind, _, first, accepts):
-                    self.found -= set(FOLDERS) if accepts else set()
+                    self.found -= {key for key in self.found if accepts and key.dataset == dataset}
                     ahead = [key for key in FOLDERS if key.dataset == dataset and {"", key.path} & set(paths)]
                     known = [key for key in self.sighted if key.dataset == dataset]
                     is_strange = not accepts and self.is_elsewhere(dataset) and bool(known)
