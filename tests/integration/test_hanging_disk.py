@@ -185,6 +185,22 @@ def test_pass_says_that_a_disk_does_not_answer(ground: Ground) -> None:
     assert (code, told) == (2, f"audiobatchd: cannot work on {ground.remote}: {REMARK}\n")
 
 
+def test_doctor_is_not_caught_by_a_disk_that_hangs(ground: Ground, tmp_path: Path) -> None:
+    """It says so, be it by what the service knows, and looks at all the rest."""
+    config = ground.configured()
+    with service(tmp_path / "run", config, env=ground.env) as running, ground.healed():
+        eventually(lambda: running.status() is not None and dataset(running, ground.remote).last_walk, what=running.log)
+        ground.mount.hang()
+        says(running, ground.remote, REMARK)
+        _, told, _ = run("audiobatchctl", "--socket", running.socket, "doctor", "--config", config, env=ground.env)
+        assert told.count(REMARK) == 1, told
+        assert f"the service can write in {ground.local}" in told
+        running.process.send_signal(signal.SIGTERM)
+        eventually(lambda: not running.socket.exists(), 20, running.log)
+        code, told, _ = run("audiobatchctl", "--socket", running.socket, "doctor", "--config", config, env=ground.env)
+        assert (code, f"  [!!] {ground.remote}: {REMARK}\n" in told) == (1, True), told
+
+
 def test_a_walk_that_is_asked_for_is_not_caught(ground: Ground, tmp_path: Path) -> None:
     with service(tmp_path / "run", ground.configured(), env=ground.env) as running, ground.healed():
         eventually(lambda: (found := running.status()) is not None and found.uptime > LONG_AFTER, what=running.log)

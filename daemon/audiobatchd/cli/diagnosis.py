@@ -17,12 +17,12 @@ from msgspec import Struct
 from audiobatchd import __version__
 from audiobatchd.cli.terminal.status import folder_counts
 from audiobatchd.control.status import DatasetStatus, Status
-from audiobatchd.core.dataset import BARRED
+from audiobatchd.core.dataset import BARRED, NO_ANSWER
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.scan.watch import limits
 from audiobatchd.vocabulary.files import NearMiss
-from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.quantities import counted, sized
 from audiobatchd.vocabulary.states import DatasetState, FolderState
 
@@ -99,6 +99,12 @@ def service(status: Status | None, why: str) -> Iterator[Finding]:
         if counts[state]:
             level = Level.ACT if state is FolderState.BLOCKED else Level.NOTE
             yield Finding(level, f"{counted(counts[state], 'folder')} {state.value}", "audiobatchctl failures")
+
+
+def silent(path: str, status: Status | None) -> Iterator[Finding]:
+    """A dataset whose disk does not answer, unless the service says so already: nothing else is looked at there."""
+    if not any(parsed(each.path) == path and NO_ANSWER in each.remark for each in (status.datasets if status else ())):
+        yield Finding(Level.ACT, f"{shown(path)}: {NO_ANSWER}", "mend the mount, or unmount it by force")
 
 
 def _cure_of_pause(dataset: DatasetStatus) -> str:

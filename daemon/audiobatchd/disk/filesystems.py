@@ -109,11 +109,27 @@ def resolved(path: str, patience: float = 3.0) -> str | None:
 
     Where a mount may hang, a process of its own looks: a thread that is caught there could not be ended.
     """
-    if all(classify(fields[fields.index("-") + 1], set()) is Kind.LOCAL for fields in _mounts()):
+    if _none_may_hang():
         return os.path.realpath(path)
+    found = _inquired(patience, "resolve", path)
+    return None if found is None else os.fsdecode(found) or os.path.realpath(path)
+
+
+def answers(path: str, patience: float = 3.0) -> bool:
+    """Tell whether the disk of the directory at `path` answers, be it with an error; asked as `resolved` asks."""
+    return _none_may_hang() or _inquired(patience, "briefly", path) is not None
+
+
+def _none_may_hang() -> bool:
+    """Tell whether every mount is on a disk of this machine alone."""
+    return all(classify(fields[fields.index("-") + 1], set()) is Kind.LOCAL for fields in _mounts())
+
+
+def _inquired(patience: float, *arguments: str) -> bytes | None:
+    """Give what a process of `inquiry` says; None where it has not ended in time, and is left behind."""
     # Our streams stay here: a process that hangs would keep them open, and another program waits for their end.
     process = subprocess.Popen(
-        inquiry.command("resolve", path),
+        inquiry.command(*arguments),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -125,7 +141,7 @@ def resolved(path: str, patience: float = 3.0) -> str | None:
             process.stdout.close()
         inquiry.let_go(process)
         return None
-    return os.fsdecode(found) or os.path.realpath(path)
+    return found
 
 
 def without_links(path: str) -> str:

@@ -84,7 +84,11 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
     if status:
         served = [parsed(dataset.path) for dataset in status.datasets]
         datasets = {path: datasets.get(path, DatasetConfig(path)) for path in served}
+    silent = {path for path in datasets if not filesystems.answers(path)}
     for dataset in datasets.values():
+        if dataset.path in silent:
+            yield from diagnosis.silent(dataset.path, status)
+            continue
         # What is tried from outside of the unit does not tell what it may do: the service tries by itself.
         barred = _is_barred(dataset.path, status)
         yield from _dataset(dataset, uid, barred=barred)
@@ -95,7 +99,7 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
     yield diagnosis.machine(psutil.getloadavg()[0], settings.worker_count, memory.available, memory.total, status)
     names = ("max_user_watches", "max_user_instances", "max_queued_events")
     yield from diagnosis.inotify({name: limits.limit(name) for name in names}, status, len(datasets))
-    yield from _watching(status, list(datasets.values()), uid)
+    yield from _watching(status, [each for each in datasets.values() if each.path not in silent], uid)
     yield from _analyzers(status, settings)
     yield from _models(settings)
 
@@ -212,8 +216,8 @@ def _watching(status: Status | None, datasets: list[DatasetConfig], uid: int | N
     paths = [each.path for each in datasets if each.mode is not WatchMode.WALK]
     if status:
         # It holds the instances that it has: what it could not have is tried, or whether one more could be had.
-        lacking = [parsed(each.path) for each in status.datasets if each.remark and each.remark == each.watch]
-        paths = lacking or paths[:1]
+        lacking = {parsed(each.path) for each in status.datasets if each.remark and each.remark == each.watch}
+        paths = [path for path in paths if path in lacking] or paths[:1]
     itself = uid is None or uid == os.geteuid()
     if not paths or not (itself or os.geteuid() == 0):
         return
