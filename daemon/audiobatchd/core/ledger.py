@@ -107,6 +107,7 @@ class Ledger:
             return folder
         if folder is not None and reading.finding not in (Finding.GONE, Finding.LOST):
             folder.round = self._rounds[key.dataset]
+            self._accepted_as_gone.discard(key)
         if folder is not None and folder.state is FolderState.RUNNING:
             folder.hinted |= reading.signature != folder.settling.signature
             return folder
@@ -144,8 +145,8 @@ class Ledger:
     def unchanged(self, key: FolderKey, unavailable: int, now: float) -> None:
         """A walk came by a complete folder that is as it was."""
         folder = self.active.get(key)
+        self._accepted_as_gone.discard(key)
         if folder is None:
-            self._accepted_as_gone.discard(key)
             self.counts[key.dataset][FolderState.COMPLETE] += key not in self.complete
             self.complete.add(key, unavailable)
             return

@@ -702,13 +702,17 @@ def test_empty_root_needs_no_second_acceptance(outcome: Outcome) -> None:
     assert (rig.core.ledger.count(DATASET), only(do.WalkTree, actions)) == (0, [])
 
 
-def test_folder_found_after_acceptance_is_lost_with_its_root() -> None:
+@pytest.mark.parametrize("found", ["while it runs", "after its job"])
+def test_folder_found_after_acceptance_is_lost_with_its_root(found: str) -> None:
     rig = Rig()
     running(rig)
     rig.tell(on.RescanAsked(DATASET, accepts=True))
     rig.tell(walked(empty=True))
+    if found == "while it runs":
+        rig.tell(on.WalkRead((reading(),)))
     rig.end(outcome=Outcome.CHANGED)
-    rig.read(reading())
+    if found == "after its job":
+        rig.read(reading())
     actions = rig.tell(on.FolderHint(key())) + rig.tick(SETTLE) + rig.read(reading(finding=Finding.LOST))
     assert (rig.core.ledger.count(DATASET), only(do.Forget, actions)) == (1, [])
 
