@@ -1,4 +1,4 @@
-"""Our values beside those of another program: `./dev bench values RECORDINGS`.
+"""Comparison of our values with another program's: `./dev bench values RECORDINGS`.
 
 Every recording in the directory RECORDINGS becomes a track folder: the full mix as 16-bit FLAC and, in place of
 separated stems, four bands of it. `audiobatchd --once` measures the folders, `ffmpeg -af ebur128` the same files.

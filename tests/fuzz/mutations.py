@@ -34,11 +34,11 @@ class Mutant:
     """Kinds whose bytes it is made of."""
     done: list[str] = field(default_factory=list)
     sealed: bool = False
-    """Its Ogg pages have right checksums again."""
+    """True where its Ogg pages have right checksums again."""
     harmless: bool = False
-    """Nothing was done to it that changes its sound: it has to be measured."""
+    """True where its sound is unchanged: it has to be measured."""
     whole: bool = False
-    """It is two healthy files, one behind the other."""
+    """True for two healthy files, one behind the other."""
 
     @property
     def name(self) -> str:
@@ -170,7 +170,7 @@ class _Field:
     width: int
     """Bytes of the number."""
     every: bool = False
-    """It may stand at any place that has `mark`."""
+    """True where it may stand at any place that has `mark`."""
 
 
 _WAV = [

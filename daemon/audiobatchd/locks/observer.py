@@ -21,9 +21,9 @@ class LockState(StrEnum):
     """State of a lock file."""
 
     FREE = "free"
-    """Not held, and empty."""
+    """Empty, and not held."""
     DEAD = "dead"
-    """Its holder is gone."""
+    """Left by a holder that is gone."""
     ACTIVE = "active"
     """Held."""
     OVERDUE = "overdue"

@@ -29,11 +29,11 @@ class State(StrEnum):
     OK = "ok"
     """The graph has the digest that the manifest gives."""
     PINNED = "pinned"
-    """Their digests are those that they came with; the manifest gives none."""
+    """Files with the digests that they came with; the manifest gives none."""
     UNPINNED = "unpinned"
     """No digest is written down for it."""
     TRUSTED = "trusted"
-    """Their digest is one that the configuration trusts, whatever the manifest and the pins say."""
+    """Files with a digest that the configuration trusts, whatever the manifest and the pins say."""
     WRONG = "WRONG"
     """A file is not what it should be, or no model's at all."""
 
