@@ -18,6 +18,7 @@ import heapq
 import os
 import random
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -61,6 +62,8 @@ class Options:
     seconds: float
     seed: int
     folders: int
+    log: Path | None = None
+    """Where a copy of what the daemons logged is left."""
 
 
 @dataclass
@@ -156,6 +159,8 @@ def play(options: Options, directory: Path, *, is_small: bool) -> int:
                 mount.heal()  # what it holds could not be ended
             keeper.close()
             witness.stop()
+            if options.log is not None and keeper.log_path.exists():
+                shutil.copyfile(keeper.log_path, options.log)
     report(chaos)
     return 1 if chaos.verdict.faults else 0
 
@@ -174,6 +179,7 @@ def judge(chaos: Chaos, directory: Path, env: dict[str, str]) -> None:
     """Hold everything against what must be."""
     verdict, keeper, witness = chaos.verdict, chaos.keeper, chaos.witness
     verdict.come_to_rest(keeper, chaos.ground, chaos.end)
+    verdict.follow(keeper, chaos.ground)
     verdict.end(keeper, chaos.ground)
     undisturbed = directory / "undisturbed"
     config = configuration(directory / "once.toml", undisturbed, settle=0.0, plugins=[_PLUGIN], workers=2)
@@ -222,6 +228,7 @@ def parse(arguments: list[str] | None) -> Options:
     parser.add_argument("--seconds", type=float, default=600.0, metavar="S", help="of faults (default: 600)")
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     parser.add_argument("--folders", type=int, default=300, metavar="N")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="leave a copy there of what the daemons logged")
     return Options(**vars(parser.parse_args(arguments)))
 
 

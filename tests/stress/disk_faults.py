@@ -84,9 +84,9 @@ class Disks:
         yield from self._give_work([*self.ground.linked, *self.ground.elsewhere], dice)
         yield dice.uniform(0.0, 1.0)
         say(f"to {target.name}")
-        yield from patiently(lambda: self._point(target))
+        yield from patiently(lambda: self.ground.lead(target))
         yield dice.uniform(*_SWITCHES)
-        yield from patiently(lambda: self._point(first))
+        yield from patiently(lambda: self.ground.lead(first))
         say("back")
         self._is_switched = False
 
@@ -98,12 +98,6 @@ class Disks:
             self.witness.cause(track.path)
             yield from patiently(_written(beside, dice.choice(self.ground.pool)))
             beside.rename(file)
-
-    def _point(self, target: Path) -> None:
-        beside = self.ground.link.with_name("next")
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(target)
-        beside.replace(self.ground.link)
 
 
 def _written(file: Path, content: bytes) -> Callable[[], object]:

@@ -68,8 +68,9 @@ class Track:
 class Ground:
     """The dataset `root` below `place`, and what else is on the same file system.
 
-    `link` is the path of the second dataset: it leads to the first of `places`, but while a fault switches it. `mount`
-    is where `behind` can be reached, the third one; the folders that are done to lie in `behind`, which never hangs.
+    `link` is the path of the second dataset: it leads to the first of `places`, but while a fault switches it, and to
+    the second one at the very end. `mount` is where `behind` can be reached, the third one; the folders that are done
+    to lie in `behind`, which never hangs.
     """
 
     def __init__(self, place: Path, *, is_small: bool, has_mount: bool) -> None:
@@ -86,7 +87,7 @@ class Ground:
         self.linked: list[Track] = []
         """The folders in the first of `places`."""
         self.elsewhere: list[Track] = []
-        """Those in the second, which need not be complete in the end."""
+        """Those in the second, which are not looked at while the link leads elsewhere."""
         self.mounted: list[Track] = []
         """Those in `behind`."""
         self.albums = [self.root / f"Album {number}" for number in range(ALBUMS)]
@@ -104,7 +105,7 @@ class Ground:
             path.unlink()
         for album in self.albums:
             album.mkdir()
-        self.link.symlink_to(self.places[0])
+        self.lead(self.places[0])
         for place, tracks in zip((*self.places, self.behind), (self.linked, self.elsewhere, self.mounted), strict=True):
             place.mkdir(exist_ok=True)
             number = 0 if place == self.behind and not self.has_mount else ASIDE
@@ -122,7 +123,7 @@ class Ground:
 
     @property
     def served(self) -> list[Track]:
-        """The folders that have to be complete in the end."""
+        """The folders that have to be complete when the chaos is over."""
         return [*self.tracks, *self.linked, *self.mounted]
 
     @property
@@ -141,6 +142,13 @@ class Ground:
     def at_work(self) -> list[Track]:
         """The folders beside which there is a lock."""
         return [track for track in self.tracks if track.lock.exists()]
+
+    def lead(self, target: Path) -> None:
+        """Have the link lead there from now on, in one step. Raises OSError."""
+        beside = self.link.with_name("next")
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(target)
+        beside.replace(self.link)
 
     def fill(self) -> None:
         """Leave no room."""

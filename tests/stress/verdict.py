@@ -56,6 +56,20 @@ class Verdict:
         if not self.faults and not _is_quiet(keeper, ground):
             self.faults.append(("", f"did not stay quiet: {_states(keeper)}"))
 
+    def follow(self, keeper: Keeper, ground: Ground) -> None:
+        """Have the link lead to the other place for good: what became stale there meanwhile is done now, and only that.
+
+        Before this, a file that was put there while the link led elsewhere is newer than its record, as it should be.
+        """
+        second = ground.places[1]
+        said = f" root-changed dataset={ground.link} target={second} "
+        before = _logged(keeper, said)
+        ground.lead(second)
+        is_followed = self.wait(keeper, lambda: _logged(keeper, said) > before, _CLEAN)
+        if not is_followed or not self.wait(keeper, lambda: _is_quiet(keeper, ground), QUIET):
+            self.faults.append(("", f"the link was {'followed' if is_followed else 'not followed'} to {second}"))
+            self.faults += _why_not_quiet(keeper, ground)
+
     def end(self, keeper: Keeper, ground: Ground) -> None:
         """Check that nothing is left, neither while the daemon runs nor after it."""
         self.wait(keeper, lambda: not _leftovers(ground), _CLEAN)
@@ -68,10 +82,10 @@ class Verdict:
 
     def compare(self, ground: Ground, witness: Witness, undisturbed: Path) -> None:
         """Hold every record against that of an undisturbed pass over the same files."""
-        for track in [*ground.served, *(track for track in ground.elsewhere if track.record.exists())]:
+        for track in ground.all_tracks:
             expected = undisturbed / track.path.relative_to(ground.place)
             for fault in _differences(track, expected / track.record.name, witness):
-                self.faults.append((track.path.name, fault))
+                self.faults.append((track.path.name, f"in {track.path.parent.name}: {fault}"))
 
 
 def measure_undisturbed(ground: Ground, target: Path, config: Path, env: Mapping[str, str]) -> None:
@@ -102,6 +116,11 @@ def _last_walks(keeper: Keeper) -> list[str]:
     return [dataset.last_walk for dataset in status.datasets] if status else []
 
 
+def _logged(keeper: Keeper, what: str) -> int:
+    """How often the daemons have said this."""
+    return keeper.log_path.read_text(errors="replace").count(what)
+
+
 def _has_walked(keeper: Keeper, last: list[str]) -> bool:
     """Tell whether every dataset has been walked since."""
     now = _last_walks(keeper)
@@ -111,7 +130,7 @@ def _has_walked(keeper: Keeper, last: list[str]) -> bool:
 def _leftovers(ground: Ground) -> list[str]:
     """Locks and temporary files in all datasets."""
     mounted = [name for name in leftovers(ground.behind) if size_of(ground.behind / name)]  # empty locks stay there
-    return [*leftovers(ground.root), *leftovers(ground.places[0]), *mounted]
+    return [*leftovers(ground.root), *(name for place in ground.places for name in leftovers(place)), *mounted]
 
 
 def _why_not_quiet(keeper: Keeper, ground: Ground) -> Iterator[tuple[str, str]]:
