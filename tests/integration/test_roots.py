@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support.audio_files import tone, write_audio
-from support.service import Service, configuration, eventually, leftovers, record_of, run, service
+from support.plugins import install_gate
+from support.service import Service, configuration, eventually, leftovers, once, record_of, run, service
 
 RATE = 8000
+MOMENT = 0.5
+"""Seconds: most such moments are between two looks at a root, which are 5 s apart."""
 
 
 def release(directory: Path, *names: str) -> Path:
@@ -158,6 +163,70 @@ def test_link_that_dangles_for_a_while_is_missing(tmp_path: Path) -> None:
         stands(daemon, "active")
         release(one, "Other")
         daemon.becomes(complete=2)
+
+
+def measured(folder: Path) -> tuple[str, int] | None:
+    """The name and the size of the full mix that the folder's record is of; None where there is no record."""
+    analyzers = record_of(folder).get("_audiobatch", {}).get("analyzers")
+    fingerprint = analyzers["loudness"]["full_mix"]["fingerprint"] if analyzers else None
+    return fingerprint and (fingerprint["file"], fingerprint["size"])
+
+
+def is_of_what_is_there(folder: Path) -> bool:
+    """Whether the folder's record is of the full mix that is there now."""
+    file = folder / "full_mix.wav"
+    return measured(folder) == (file.name, file.stat().st_size)
+
+
+def replace(folder: Path, seconds: float) -> None:
+    """Put another full mix in the place of the folder's, in one step."""
+    beside_the_release = folder.parents[1] / "new.wav"
+    write_audio(beside_the_release, tone(seconds, RATE, 1), RATE)
+    beside_the_release.rename(folder / "full_mix.wav")
+
+
+def test_change_read_in_another_release_is_not_lost(tmp_path: Path) -> None:
+    """What is told of one release may be looked at in another one, where a link leads for a moment."""
+    names, link = [f"Song {number}" for number in range(6)], tmp_path / "music"
+    one, two = release(tmp_path / "one", *names), release(tmp_path / "two", *names)
+    assert once(two)[0] == 0
+    point(link, one)
+    with service(tmp_path / "d", configuration(tmp_path / "c.toml", link)) as daemon:
+        daemon.becomes(complete=len(names))
+        for name in names:
+            point(link, two)
+            write_audio(one / name / "full_mix.wav", tone(2.0, RATE, 1), RATE)  # in place: no directory tells of it
+            time.sleep(MOMENT)
+            point(link, one)
+        # Before the next pass, which is a minute after the last one, and looks again at what is as young as this.
+        eventually(lambda: all(is_of_what_is_there(one / name) for name in names), 30.0, daemon.log)
+
+
+def test_file_replaced_where_the_link_does_not_lead_is_found(tmp_path: Path) -> None:
+    link, one, two = tmp_path / "music", release(tmp_path / "one", "Song"), release(tmp_path / "two", "Song")
+    point(link, one)
+    with service(tmp_path / "d", configuration(tmp_path / "c.toml", link)) as daemon:
+        daemon.becomes(complete=1)
+        for number, (place, other) in enumerate([(two, one), (one, two), (two, one)]):
+            point(link, place)
+            eventually(partial(is_of_what_is_there, place / "Song"), what=daemon.log)
+            replace(other / "Song", 2.0 + number)
+        assert not is_of_what_is_there(one / "Song"), "it is looked at when the link leads there again"
+
+
+def test_job_that_began_in_another_release_tells_nothing(tmp_path: Path) -> None:
+    """The releases share their files, as those do that `rsync --link-dest` makes: no stamp tells one from the other."""
+    one, two, link, gate = release(tmp_path / "one", "Song"), tmp_path / "two", tmp_path / "music", tmp_path / "gate"
+    (two / "Song").mkdir(parents=True)
+    (two / "Song" / "full_mix.wav").hardlink_to(one / "Song" / "full_mix.wav")
+    point(link, one)
+    config = configuration(tmp_path / "c.toml", link, plugins=["gate"])
+    with service(tmp_path / "d", config, env=install_gate(gate)) as daemon:
+        eventually((gate / "at-full_mix").exists, what=daemon.log)
+        point(link, two)
+        daemon.says(f"root-changed dataset={link} target={two} before={one}")
+        (gate / "go").touch()
+        eventually(lambda: record_of(one / "Song") and record_of(two / "Song"), what=daemon.log)
 
 
 def test_link_into_another_dataset_is_refused_meanwhile(tmp_path: Path) -> None:

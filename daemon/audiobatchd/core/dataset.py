@@ -270,12 +270,15 @@ class Dataset:
         if why is not None:
             self._suspend(*why, now)
             return False
+        is_another = walk.root != self.root or self._led_elsewhere(walk.place)
         self.root = walk.root
         self.place = walk.place
         self.believed = True
         self.state = DatasetState.ACTIVE
         if not self.walks:
             self.walk_at = now
+        elif is_another and walk.kind is WalkKind.PASS:
+            self.watch_lost(now)  # times of directories in one place say nothing of the files in another
         elif self.walk_again is not None:
             self.walk_at = min(self.walk_at, self.walk_again)
         return True
@@ -303,8 +306,17 @@ class Dataset:
         """The root was looked at: another one than that of the last walk which was believed has to be walked."""
         self.look_at = now + LOOK_AGAIN
         self.leads_to = place
-        is_another = root != self.root or self._led_elsewhere(place)
-        if self.believed and self.state in (DatasetState.ACTIVE, DatasetState.WALKING) and is_another:
+        if root != self.root or self._led_elsewhere(place):
+            self._is_another(now)
+
+    def read_in(self, place: str, now: float) -> None:
+        """A folder was read there: where the path did not lead to that before, it may be back by the next look."""
+        if place and self.leads_to and place != self.leads_to:
+            self.leads_to = place
+            self._is_another(now)
+
+    def _is_another(self, now: float) -> None:
+        if self.believed and self.state in (DatasetState.ACTIVE, DatasetState.WALKING):
             self.watch_lost(now)  # in bounds, for there may be file systems whose inodes do not stay what they are
 
     def _led_elsewhere(self, place: str) -> bool:

@@ -82,7 +82,8 @@ class Dispatcher:
                 self.ledger.hint(key, now)
             case on.FolderTouched(key):
                 self.ledger.touched(key, now)
-            case on.FolderRead(reading):
+            case on.FolderRead(reading, place):
+                self.datasets[reading.key.dataset].read_in(place, now)
                 return self._heard(reading, now, walk=False)
             case on.WalkRead():
                 return self._walk_read(event, now)
@@ -238,6 +239,8 @@ class Dispatcher:
         before = self.ledger.active[key]
         remembered, counted, pardoned = before.memory, before.charges or before.suspicions, before.is_pardoned
         folder = self.ledger.finished(key, result, now, alone=assignment.alone)
+        if result.place and _decoded(result.place) != self.datasets[key.dataset].leads_to:
+            self.ledger.hint(key, now)  # what it tells is of another folder than the one that is there now
         actions: list[do.Action] = []
         if attempt.outcome in _NO_GOOD_END:
             actions.append(do.KeepAttempt(key, attempt))
@@ -554,3 +557,7 @@ class Dispatcher:
 
 def _encoded(name: str) -> bytes:
     return name.encode(errors="surrogateescape")
+
+
+def _decoded(name: bytes) -> str:
+    return name.decode(errors="surrogateescape")

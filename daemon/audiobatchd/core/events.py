@@ -55,6 +55,8 @@ class FolderRead:
     """A folder that `ReadFolder` asked for was read."""
 
     reading: Reading
+    place: str = ""
+    """Where the dataset's path led to, without links, when that was done; empty where it was not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ class Result(Struct, frozen=True, tag=True):
     costs: dict[str, float] = {}
     unclear: bool = False
     """It is blocked by a record that says nothing that can be understood."""
+    place: bytes = b""
+    """Where the dataset's path led to, without links, when the job began."""
 
 
 ToWorker = Job | Stop

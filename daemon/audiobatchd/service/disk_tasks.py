@@ -310,7 +310,8 @@ class DiskTasks:
     def _read(self, key: FolderKey) -> None:
         scanner = self.scanner(key.dataset)
         # Dropped from the configuration since: nobody looks at what the answer says, yet it is waited for.
-        self._post(FolderRead(scanner.read(key.path) if scanner else Reading(key, Finding.GONE)))
+        read = FolderRead(scanner.read(key.path), scanner.place) if scanner else FolderRead(Reading(key, Finding.GONE))
+        self._post(read)
 
     def _walk(self, action: do.WalkTree) -> None:
         scanner = self.scanner(action.dataset)

@@ -8,10 +8,12 @@ import errno
 import pytest
 
 from audiobatchd.core import actions as do
+from audiobatchd.core.dataset import PASS
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.core.events import RescanAsked, RootSeen, Walked, WalkRead
+from audiobatchd.core.events import FolderHint, FolderRead, RescanAsked, RootSeen, Walked, WalkRead
 from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding
+from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.states import DatasetState, WalkKind, WatchReport
 from support.core_rig import (
     DATASET,
@@ -127,6 +129,35 @@ def test_link_that_leads_elsewhere_is_walked_at_once() -> None:
     rig = settled_in("/one")
     assert only(do.WalkTree, rig.tell(seen(place="/one"))) == []
     assert only(do.WalkTree, rig.tell(seen(place="/two"))) == [do.WalkTree(DATASET)]
+
+
+def test_pass_in_another_place_is_followed_by_a_full_walk() -> None:
+    rig = settled_in("/one")
+    rig.tick(PASS)
+    passed = dataclasses.replace(led("A", "B", place="/two"), kind=WalkKind.PASS)
+    assert only(do.WalkTree, rig.tell(passed)) == [do.WalkTree(DATASET)]
+    rig.tell(came_by("A", "B"), led("A", "B", place="/two"))
+    rig.tick(PASS)
+    assert only(do.WalkTree, rig.tell(passed)) == []
+
+
+def test_reading_in_another_place_is_followed_by_a_full_walk() -> None:
+    rig = settled_in("/one")
+    rig.tell(FolderHint(key("A")))
+    there = FolderRead(reading("A", Finding.COMPLETE), "/two")
+    assert only(do.WalkTree, rig.tell(there)) == [do.WalkTree(DATASET)]
+    rig.tell(came_by("A", "B"), led("A", "B", place="/one"))
+    rig.tell(FolderHint(key("A")))
+    assert only(do.WalkTree, rig.tell(dataclasses.replace(there, place="/one"))) == []
+
+
+@pytest.mark.parametrize(("place", "read"), [(b"/one", []), (b"/two", [key("C")])])
+def test_job_done_in_another_place_has_its_folder_read(place: bytes, read: list[FolderKey]) -> None:
+    rig = settled_in("/one")
+    rig.tell(FolderHint(key("C")))
+    rig.settled(reading("C"))
+    actions = rig.end(place=place)
+    assert (reports(actions), reads(actions)) == (["folder-done"], read)
 
 
 def test_place_with_some_of_the_folders_is_told_of_and_kept() -> None:

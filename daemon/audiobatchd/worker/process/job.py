@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import msgspec
+
 from audiobatchd.core.assessment import Assessment, Due, Facts, FileMemory, Policy, assess, judges
 from audiobatchd.core.messages import Job, Result
 from audiobatchd.core.provenance import Entry
@@ -89,7 +91,12 @@ def run(job: Job, bench: Bench, report: Report) -> Result:
     Raises OSError where the disk fails.
     """
     # One place for the whole job: a link on the way may be pointed elsewhere while it runs.
-    root, path = os.path.realpath(os.fsdecode(job.dataset)), os.fsdecode(job.path)
+    root = os.path.realpath(os.fsdecode(job.dataset))
+    return msgspec.structs.replace(_run(job, root, bench, report), place=os.fsencode(root))
+
+
+def _run(job: Job, root: str, bench: Bench, report: Report) -> Result:
+    path = os.fsdecode(job.path)
     folder = folder_at(root, path)
     if is_link_below(root, path):
         return Result(job.number, Outcome.GONE)

@@ -685,14 +685,14 @@ def _mix_gone(room: Room) -> None:
 @pytest.mark.parametrize("happens", [_folder_gone, _folder_is_a_file, _dataset_gone, _mix_gone])
 def test_gone(room: Room, happens: Callable[[Room], None]) -> None:
     happens(room)
-    assert room.run() == Result(7, Outcome.GONE)
+    assert room.run() == Result(7, Outcome.GONE, place=os.fsencode(room.root))
     assert room.left() == []
 
 
 @pytest.mark.parametrize("happens", [_folder_gone, _dataset_gone])
 def test_gone_meanwhile(room: Room, happens: Callable[[Room], None]) -> None:
     room.probe.meanwhile = _once("drums", lambda: happens(room))
-    assert room.run() == Result(7, Outcome.GONE)
+    assert room.run() == Result(7, Outcome.GONE, place=os.fsencode(room.root))
     assert not room.root.exists() or room.left() == []
 
 
