@@ -19,6 +19,7 @@ from audiobatchd.core.events import Event, Probed, Short
 from audiobatchd.disk import filesystems, inquiry
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.names import folder_at
+from audiobatchd.vocabulary.states import Cause
 
 PATIENCE = 8.0
 """Seconds that a disk has to answer; one that was asleep takes some to turn."""
@@ -43,23 +44,31 @@ class Sleepers:
         before, self._seen = self._seen, dict(self._seen)
         found = {}
         for name, place in places.items():
-            ran = _ran(place)
             old, seconds, at = before.get(place, (b"", 0.0, now))
-            seconds = seconds + min(now - at, _STEP) if ran and ran == old else 0.0
+            ran = _ran(place)
+            if ran is None:  # then all is as it was
+                ran = old
+            else:
+                seconds = seconds + min(now - at, _STEP) if ran and ran == old else 0.0
             self._seen[place] = (ran, seconds, now)
             found[name] = seconds
         self._seen = {place: seen for place, seen in self._seen.items() if seen[2] == now}
         return found
 
 
-def _ran(place: str) -> bytes:
-    """Read what the kernel counts of how a thread or a process ran; empty where it is stopped or gone."""
+def _ran(place: str) -> bytes | None:
+    """Read what the kernel counts of how a thread or a process ran; empty where it is stopped or gone.
+
+    None where that cannot be read, for lack of a descriptor or of memory.
+    """
     try:
         with open(f"{place}/stat", "rb") as file:
             state, *fields = file.read().rpartition(b")")[2].split()
         with suppress(FileNotFoundError), open(f"{place}/schedstat", "rb") as file:
             fields[10:12] = [*fields[10:12], file.read()]
-    except (OSError, ValueError):
+    except OSError as error:
+        return None if filesystems.cause_of(error) is Cause.SHORTAGE else b""
+    except ValueError:
         return b""
     return b"" if state in (b"T", b"t", b"Z", b"X") else b" ".join(fields[10:13])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -154,6 +155,12 @@ def test_who_sleeps_and_for_how_long(tmp_path: Path) -> None:
         moment = iter(range(1000))
         eventually(lambda: sleepers.measured(place, next(moment)) == {"it": 3.0})
         assert sleepers.measured(place, 2000.0) == {"it": 5.0}, "this process may have stood still itself"
+        few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, most))
+        try:
+            assert sleepers.measured(place, 2000.5) == {"it": 5.0}, "without a descriptor it is not known"
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (few, most))
         process.stdin.write(b"\n")
         process.stdin.flush()
         process.stdout.readline()
