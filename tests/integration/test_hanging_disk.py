@@ -27,6 +27,8 @@ LONG_AFTER = 8.0
 """Seconds after which the first walk is over, and the disk's last answer counts for nothing any more."""
 SILENT = 3.0
 """Seconds that are longer than an answer counts; the root is looked at every 5 s."""
+HUNG = 7.0
+"""Seconds within which the disk is asked, after some four, and has not yet failed to answer in time."""
 REMARK = "its disk does not answer"
 STOP_PATIENCE = 5.0
 """In seconds: so long a stop waits for what the threads that read disks were asked."""
@@ -44,9 +46,10 @@ class Ground:
         self.env = install_gate(self.gate)
         (self.gate / "go").touch()
 
-    def configured(self, stop_grace: float = 30.0) -> Path:
+    def configured(self, stop_grace: float = 30.0, job_timeout: float = 600.0) -> Path:
         path = self.directory / "config.toml"
-        configuration(path, self.local, plugins=["gate"], workers=2, stop_grace=stop_grace)
+        keys = {"workers": 2, "stop_grace": stop_grace, "job_timeout": job_timeout}
+        configuration(path, self.local, plugins=["gate"], **keys)
         with path.open("a") as file:
             file.write(f'[[dataset]]\npath = "{self.remote}"\nsettle = 0.3\nalone = true\n')
         return path
@@ -124,6 +127,19 @@ def test_caught_workers_hold_up_no_other_dataset(ground: Ground, tmp_path: Path)
         assert dataset(running, ground.remote).remark == ""
         assert all(features_of(each) for each in ground.mount.behind.iterdir() if each.is_dir())
         assert running.stop() == 0
+
+
+def test_hang_longer_than_job_timeout_ends_no_worker(ground: Ground, tmp_path: Path) -> None:
+    with service(tmp_path / "run", ground.configured(job_timeout=5.0), env=ground.env) as running, ground.healed():
+        eventually(running.status)
+        caught = ground.catch(running, 2)
+        hung_at = time.monotonic()
+        eventually(lambda: time.monotonic() > hung_at + HUNG, 10)
+        ground.mount.heal()
+        completes(running, ground.remote, 2)
+        status = running.status()
+        assert status is not None
+        assert ({worker.pid for worker in status.workers}, "worker-died" in running.log()) == (set(caught), False)
 
 
 @pytest.mark.parametrize("signals", [1, 2])

@@ -93,7 +93,7 @@ class Crew:
         for slot in self.slots:
             slot.resident = resident.get(slot.pid, slot.resident)
             if slot.state is SlotState.BUSY:
-                slot.asleep = asleep.get(slot.pid, 0.0)
+                slot.slept(asleep.get(slot.pid, 0.0))
             if slot.state in (SlotState.BUSY, SlotState.BOOTING) and slot.resident > self._plan.worker_memory:
                 most = self._plan.worker_memory // _MIB
                 slot.ending(f"it grew to {slot.resident // _MIB} MiB of memory, beyond {most} MiB", now)
@@ -134,7 +134,9 @@ class Crew:
 
     def wakeups(self) -> Iterator[float]:
         """When something is to be done with a slot."""
-        yield from (slot.due for slot in self.slots if slot.due is not None)
+        for slot in self.slots:
+            if slot.due is not None and not (slot.waits and slot.state is SlotState.BUSY):
+                yield slot.due
 
     def _tend(self, slot: Slot, now: float, *, works: bool, kill: bool) -> list[do.Action]:
         wanted = works and slot.index < self._plan.workers

@@ -114,6 +114,8 @@ class Dataset:
     overdue: dict[str, str] = field(default_factory=dict)
     reap_at: float | None = None
     trial: FolderKey | None = None
+    asked_at: float | None = None
+    """Since when its disk has been asked without an answer; None where it has answered since."""
     untidy: list[FolderKey] = field(default_factory=list)
     suspect_at: float = 0.0
     answered_at: float = -math.inf
@@ -170,13 +172,22 @@ class Dataset:
         if trouble:
             return self._hold(Cause.HANG, key, NO_ANSWER, now)
         self.answered_at = now
+        self.asked_at = None
         return None
 
-    def suspected(self, key: FolderKey, now: float) -> bool:
-        """Something sleeps over what it does at `key`; whether the disk is to be asked there now."""
-        if self.is_left_alone or now < self.suspect_at:
-            return False
+    def ask(self, key: FolderKey, now: float) -> None:
+        """Its disk is asked at `key`."""
         self.trial = key
+        self.asked_at = now if self.asked_at is None else self.asked_at
+
+    def suspected(self, key: FolderKey, now: float, *, at_once: bool) -> bool:
+        """Something sleeps over what it does at `key`; whether the disk is to be asked there now.
+
+        That is done every now and then, unless it is to be known `at_once`.
+        """
+        if self.is_left_alone or (now < self.suspect_at and not at_once):
+            return False
+        self.ask(key, now)
         self.suspect_at = now + _BETWEEN_TRIALS
         return True
 

@@ -60,8 +60,6 @@ class Dispatcher:
         self._is_offered = False
         self._job_number = 0
         self._short, self._short_at = "", -math.inf
-        self._undecided: list[tuple[Slot, on.WorkerExited]] = []
-        """Workers that slept when they were killed, and are gone: who is to blame is told by the disk."""
         self._memory_limit = 0
         """How many bytes the service may have, as last measured."""
         self._news = News()
@@ -136,7 +134,7 @@ class Dispatcher:
 
     def tick(self, now: float) -> list[do.Action]:
         """What follows from time having passed, and from everything that `handle` was told since the last tick."""
-        actions = self._decide(now)
+        actions: list[do.Action] = []
         if self.offers is not None and self.life.works:
             actions += self.rounds.due(now)
             actions += [do.ReadFolder(key) for key in self.ledger.looks(now, self.rounds.unready(now))]
@@ -145,8 +143,8 @@ class Dispatcher:
                 actions += self._assign(now)
         actions += self._end_of_pass(now)
         actions += [action for lost in self.crew.give_up(now) for action in self._lost(lost, now)]
-        tended = self.crew.tend(now, works=self.life.works, kill=self.life.patience_ended(now))
-        actions += tended + self._ask_for_the_killed(tended, now)
+        actions += self._ask_for_the_late(now)
+        actions += self.crew.tend(now, works=self.life.works, kill=self.life.patience_ended(now))
         if all(slot.state is SlotState.DOWN for slot in self.crew.slots) and self.life.emptied():
             actions.append(do.Finish(self.life.code))
         return actions
@@ -279,15 +277,18 @@ class Dispatcher:
         return [] if known else [do.Report("service-short", {"reason": reason})]
 
     def _probed(self, event: on.Probed, now: float) -> list[do.Action]:
+        dataset = self.datasets[event.dataset]
+        trial, asked_at = dataset.trial, dataset.asked_at
         actions = self.rounds.probed(event, now)
-        if event.cause is Cause.HANG:
-            actions += self._end_the_sleeping(event.only, now)
-        return actions
-
-    def _decide(self, now: float) -> list[do.Action]:
-        """Judge the workers that waited for their disk's answer: it is there, or the dataset is dropped meanwhile."""
-        undecided, self._undecided = self._undecided, []
-        return [action for slot, exited in undecided for action in self._worker_exited(slot, exited, now)]
+        if event.cause is not Cause.HANG:
+            return actions
+        if not event.trouble and event.only is None and asked_at is not None:
+            took = now - asked_at
+            for slot in self.crew.busy():
+                key = slot.assignment.key if slot.assignment is not None else None
+                if slot.asleep and key is not None and key.dataset == event.dataset:
+                    slot.disk_answered(took, now, hung=took >= self.plan.asleep, there=key == trial)
+        return actions + self._end_the_sleeping(event.only, now)
 
     def _measured(self, event: on.WorkersMeasured, now: float) -> list[do.Action]:
         before, self._memory_limit = self._memory_limit, event.memory_limit
@@ -318,22 +319,22 @@ class Dispatcher:
                 actions.append(do.KillWorker(slot.index))
         return actions
 
-    def _ask_for_the_killed(self, actions: list[do.Action], now: float) -> list[do.Action]:
-        """A worker that slept when its time was over may have waited for its disk: that is asked before."""
+    def _ask_for_the_late(self, now: float) -> list[do.Action]:
+        """A worker that sleeps when its time is over may wait for its disk: that is asked before it is ended."""
         asked: list[do.Action] = []
-        for action in actions:
-            slot = self.crew.slots[action.slot] if isinstance(action, do.KillWorker) else None
-            if slot is not None and slot.fate and slot.asleep and slot.assignment is not None:
-                asked += self.rounds.suspected(slot.assignment.key, now)
+        for slot in self.crew.busy():
+            slot.waits = False
+            dataset = self.datasets.get(slot.assignment.key.dataset) if slot.assignment is not None else None
+            if slot.assignment is None or dataset is None or not slot.asleep or slot.is_cleared:
+                continue
+            if slot.due is not None and now >= slot.due:
+                asked += self.rounds.suspected(slot.assignment.key, now, at_once=True)
+            slot.waits = dataset.is_left_alone
         return asked
 
     def _hangs(self, path: str) -> bool:
         dataset = self.datasets.get(path)
         return dataset is not None and dataset.hangs
-
-    def _is_asked(self, slot: Slot) -> bool:
-        dataset = self.datasets.get(slot.assignment.key.dataset) if slot.assignment is not None else None
-        return dataset is not None and dataset.trial is not None
 
     def _lost(self, lost: Lost, now: float) -> list[do.Action]:
         """A worker cannot be killed: another one takes its place, and nobody is charged."""
@@ -441,11 +442,6 @@ class Dispatcher:
         ]
 
     def _worker_exited(self, slot: Slot, event: on.WorkerExited, now: float) -> list[do.Action]:
-        at_work = slot.assignment is not None and slot.fate and slot.asleep and self.life.works
-        if at_work and self._is_asked(slot):
-            self._undecided.append((slot, event))  # it may have waited for its disk: the answer decides
-            slot.due = None
-            return []
         actions = self.crew.exited(slot, event.how)
         fate, stage, since, resident = slot.fate or event.how, slot.doing, slot.since, slot.resident
         lost = slot.exited(now)

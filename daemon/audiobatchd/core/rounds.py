@@ -250,8 +250,9 @@ class Rounds:
         actions: list[do.Action] = []
         for dataset in map(self._datasets.__getitem__, datasets):
             if not dataset.is_left_alone and self._is_silent(dataset, now):
-                dataset.trial = FolderKey(dataset.path, "")
-                actions.append(do.Probe(dataset.trial, Cause.HANG, briefly=True))
+                key = FolderKey(dataset.path, "")
+                dataset.ask(key, now)
+                actions.append(do.Probe(key, Cause.HANG, briefly=True))
         return actions
 
     def _ask_before_rounds(self, now: float) -> list[do.Action]:
@@ -267,10 +268,10 @@ class Rounds:
     def _is_silent(self, dataset: Dataset, now: float) -> bool:
         return now - dataset.answered_at > self._plan.fresh
 
-    def suspected(self, key: FolderKey, now: float) -> list[do.Action]:
+    def suspected(self, key: FolderKey, now: float, *, at_once: bool = False) -> list[do.Action]:
         """Something sleeps over what it does in this folder: have the disk asked, unless that is done already."""
         dataset = self._datasets.get(key.dataset)
-        if dataset is None or not dataset.suspected(key, now):
+        if dataset is None or not dataset.suspected(key, now, at_once=at_once):
             return []
         return [do.Probe(key, Cause.HANG, self._healthy(dataset))]
 

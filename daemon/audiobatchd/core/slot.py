@@ -71,6 +71,10 @@ class Slot:
     fate: str = ""
     is_killed: bool = False
     asleep: float = 0.0
+    waits: bool = False
+    """Whether it may sleep over a disk that is being asked, or hangs: its time does not run out meanwhile."""
+    is_cleared: bool = False
+    """Whether the disk answered in good time where its job is, while it slept: it waits for something else."""
 
     def spawned(self, pid: int, now: float) -> None:
         """A process was started in this slot."""
@@ -100,6 +104,7 @@ class Slot:
         self.assignment = assignment
         self.doing = "starting"
         self.asleep = 0.0
+        self.waits = self.is_cleared = False
         self.jobs += 1
 
     def staged(self, number: int, doing: str, audio_seconds: float | None, now: float) -> None:
@@ -107,7 +112,26 @@ class Slot:
         if self.state is SlotState.BUSY and self.assignment is not None and self.assignment.number == number:
             self.doing = doing
             if audio_seconds is not None:
+                self.is_cleared = False
                 self.due = now + self.assignment.timeout + self.assignment.factor * audio_seconds
+
+    def slept(self, seconds: float) -> None:
+        """The process has not run for so long."""
+        self.asleep = seconds
+        self.is_cleared &= seconds > 0.0
+
+    def disk_answered(self, took: float, now: float, *, hung: bool, there: bool) -> None:
+        """The disk that it may have slept over has answered, `there` where its job is: what that `took` is no time.
+
+        One that `hung` gives the job its time again, as a step forward does.
+        """
+        if self.assignment is None or self.due is None:
+            return
+        self.due = max(self.due, now) + took
+        if hung:
+            self.due = max(self.due, now + self.assignment.timeout)
+        else:
+            self.is_cleared |= there
 
     def finished(self, number: int, now: float) -> Assignment | None:
         """The job ended; None where this is not the job that the slot is at."""
@@ -161,7 +185,7 @@ class Slot:
         Where that moment went by unnoticed, because this process was stopped or the machine was too busy, what the
         worker said meanwhile is heard first.
         """
-        if self.due is None or now < self.due:
+        if self.due is None or now < self.due or (self.waits and self.state is SlotState.BUSY):
             return False
         if self.state is not SlotState.DOWN and now - self.due > _LATE:
             self.due = now + _LATE

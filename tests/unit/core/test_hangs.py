@@ -126,31 +126,65 @@ def test_a_worker_that_runs_there_is_left_at_its_job() -> None:
     assert key("B", FAR) in made.core.ledger.complete
 
 
-@pytest.mark.parametrize("answers", [False, True])
-def test_the_disk_tells_whose_fault_a_deadline_was(answers: bool) -> None:
+def late() -> Rig:
+    """A worker sleeps when its time is over, and its disk is being asked."""
     made = busy()
     sleeps(made, 1.0)
     actions = made.tick(700.0)
-    actions += made.tick(1.0)
-    assert only(do.KillWorker, actions) == [do.KillWorker(0)]
-    assert len(only(do.Probe, actions)) == 1
+    assert (only(do.KillWorker, actions), len(only(do.Probe, actions))) == ([], 1)
+    wakeup = made.core.next_wakeup()
+    assert wakeup is None or wakeup > made.now, "else the loop would spin"
+    return made
+
+
+def test_worker_late_on_a_disk_that_answers_is_charged() -> None:
+    made = late()
+    made.tick(0.5)
+    assert only(do.KillWorker, made.tell(on.Probed(FAR, Cause.HANG)) + made.tick(0.6)) == [do.KillWorker(0)]
     made.die(0, "killed by signal 9")
-    assert folder(made)[0] is FolderState.RUNNING, "it is not judged before the disk was asked"
-    made.tell(on.Probed(FAR, Cause.HANG, "" if answers else NO_ANSWER))
-    assert folder(made) == (FolderState.BACKOFF, int(answers))
+    assert folder(made) == (FolderState.BACKOFF, 1)
     assert made.core.crew.slots[0].state is SlotState.BOOTING
 
 
-def test_a_dropped_dataset_keeps_no_slot_that_waits_for_its_disk() -> None:
+def test_worker_late_on_a_disk_that_hangs_is_not_charged() -> None:
+    made = late()
+    assert only(do.KillWorker, made.tell(on.Probed(FAR, Cause.HANG, NO_ANSWER)) + made.tick(1.0)) == []
+    assert only(do.KillWorker, sleeps(made)) == [do.KillWorker(0)]
+    made.die(0, "killed by signal 9")
+    assert folder(made) == (FolderState.BACKOFF, 0)
+
+
+def test_disk_that_hung_gives_a_late_job_its_time_again() -> None:
+    made = late()
+    sleeps(made, 1.0 + ASLEEP)
+    made.tick(ASLEEP)
+    actions = made.tell(on.Probed(FAR, Cause.HANG)) + made.tick(599.0)
+    assert (only(do.KillWorker, actions), only(do.Probe, actions)) == ([], [])
+    assert len(only(do.Probe, made.tick(2.0))) == 1, "it sleeps on, so the disk is asked once more"
+    actions = made.tell(on.Probed(FAR, Cause.HANG)) + made.tick(0.1)
+    assert only(do.KillWorker, actions) == [do.KillWorker(0)]
+
+
+def test_late_worker_that_runs_is_ended_while_its_disk_is_asked() -> None:
+    made = late()
+    assert only(do.KillWorker, sleeps(made, 0.0) + made.tick(1.0)) == [do.KillWorker(0)]
+
+
+def test_answer_at_another_folder_clears_no_late_worker() -> None:
     made = busy()
     sleeps(made, 1.0)
-    made.tick(700.0)
-    made.tick(1.0)
-    made.die(0, "killed by signal 9")
-    assert made.core.crew.slots[0].state is SlotState.ENDING
+    made.tell(on.WorkersMeasured({}, {made.core.crew.slots[0].pid: 1.0}, {FAR: ASLEEP}))
+    assert only(do.Probe, made.tick(700.0)) == [], "it is being asked"
+    actions = made.tell(on.Probed(FAR, Cause.HANG)) + made.tick(700.0)
+    assert (only(do.KillWorker, actions), [each.key for each in only(do.Probe, actions)]) == ([], [key("A", FAR)])
+
+
+def test_a_dropped_dataset_keeps_no_slot_that_waits_for_its_disk() -> None:
+    made = late()
     the_plan = plan(NEAR, workers=2, settle=0.0)
-    actions = made.tell(on.Replanned(the_plan, anew=False, rewalk=frozenset()))
-    assert only(do.SpawnWorker, actions) == [do.SpawnWorker(0)]
+    actions = made.tell(on.Replanned(the_plan, anew=False, rewalk=frozenset())) + made.tick(1.0)
+    assert only(do.KillWorker, actions) == [do.KillWorker(0)]
+    assert only(do.SpawnWorker, made.die(0, "killed by signal 9")) == [do.SpawnWorker(0)]
 
 
 def lost(made: Rig) -> tuple[int, list[do.Action]]:
