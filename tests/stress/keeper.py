@@ -15,6 +15,7 @@ from pathlib import Path
 
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.status import Status
+from audiobatchd.core.dataset import NO_ANSWER
 from audiobatchd.errors import AudiobatchError
 from stress.ground import Ground
 from support.service import PROGRAMS, Service, service
@@ -27,7 +28,7 @@ _EXPECTED = {"kill": (-signal.SIGKILL,), "stop": (0,), "stop early": (0, -signal
 _ANSWER = 2.0
 _LAST_LINES = 5
 _READY = re.compile(r" worker-ready worker=(\d+) pid=(\d+)")
-_DIED = re.compile(r" worker-died worker=(\d+) ")
+_DIED = re.compile(r' worker-died worker=(\d+) reason="?(.*?)"?$')
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Keeper:
         self._mute = 0
         self._changed = 0.0
         self._holding = 0
+        self._was_holding = False
         self._held_until = 0.0
 
     @property
@@ -106,6 +108,7 @@ class Keeper:
     def held_by_a_disk(self) -> Iterator[None]:
         """Grant time to what sleeps in the kernel meanwhile: nothing can end it, and it needs time afterwards."""
         self._holding += 1
+        self._was_holding = True
         try:
             yield
         finally:
@@ -132,6 +135,8 @@ class Keeper:
             elif found := _READY.search(line):
                 ready[found[1]] = int(found[2])
             elif (found := _DIED.search(line)) and ready.pop(found[1], 0) not in {0, *self._hurt}:
+                if self._was_holding and found[2] == NO_ANSWER:
+                    continue  # it slept over the disk that was made to hang, and is ended for that
                 yield f"nothing was done to it: {line}"
 
     def status(self) -> Status | None:
