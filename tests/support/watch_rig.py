@@ -1,4 +1,4 @@
-"""A watched dataset with somebody who walks it as the daemon does, and limits of the kernel, lowered for a moment."""
+"""A watched dataset that is walked as the service does it, and limits of the kernel, lowered for a moment."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ LINE = "{number} 28 {device} / {where} {options} shared:5 master:1 - {kind} {sou
         ("vboxsf", "rw", Kind.WEAK),
     ],
 )
-def test_what_a_mount_is_worth(filesystem: str, options: str, kind: Kind) -> None:
+def test_mounts_are_classified(filesystem: str, options: str, kind: Kind) -> None:
     assert classify(filesystem, set(options.split(","))) is kind
 
 

@@ -175,7 +175,7 @@ def test_what_changes_signature_and_access(
     assert access is None or (after.access != before.access) == access
 
 
-def test_a_file_that_arrives_under_its_name_changes_the_signature_again(song: Path) -> None:
+def test_arrival_under_final_name_changes_signature(song: Path) -> None:
     put(song / "vocals.flac.part")
     coming = read_folder(str(song))
     (song / "vocals.flac.part").rename(song / "vocals.flac")
@@ -217,9 +217,7 @@ def test_a_link_counts_as_the_file_that_it_leads_to(song: Path, tmp_path: Path) 
     ],
     ids=["directory", "fifo", "dangling", "below a file", "loop", "the folder itself", "device"],
 )
-def test_what_is_called_like_a_source_and_is_none_is_listed_all_the_same(
-    song: Path, make: Callable[[Path], None]
-) -> None:
+def test_source_name_of_no_file_is_listed(song: Path, make: Callable[[Path], None]) -> None:
     (song / "full_mix.flac").unlink()
     (song / "full_mix.mp3").unlink()
     make(song / "full_mix.flac")
@@ -297,7 +295,7 @@ def test_there_is_no_such_folder(tmp_path: Path, where: Callable[[Path], str], e
         read_folder(where(tmp_path))
 
 
-@pytest.mark.skipif(not ROOT, reason="becoming somebody else takes root")
+@pytest.mark.skipif(not ROOT, reason="becoming another user takes root")
 @pytest.mark.parametrize("mode", [0o711, 0o744, 0o700], ids=["not to be listed", "not to be searched", "neither"])
 def test_a_folder_that_may_not_be_read_is_told(mode: int) -> None:
     with tempfile.TemporaryDirectory() as place:

@@ -63,7 +63,7 @@ def question(root: Path, *, other: str = "", briefly: bool = False) -> do.Probe:
 
 
 @pytest.mark.parametrize("briefly", [False, True])
-def test_a_disk_that_answers_is_left_as_it_was(tmp_path: Path, briefly: bool) -> None:
+def test_answering_disk_is_left_unchanged(tmp_path: Path, briefly: bool) -> None:
     (tmp_path / "Song").mkdir()
     (tmp_path / "Song" / "full_mix.flac").write_bytes(b"?")
     assert answers(question(tmp_path, briefly=briefly)) == [Probed(str(tmp_path), Cause.HANG)]
@@ -76,7 +76,7 @@ def test_an_error_is_an_answer(tmp_path: Path) -> None:
 
 @needs_a_mount
 @pytest.mark.parametrize("briefly", [False, True])
-def test_a_disk_that_hangs_is_told_of_and_when_it_answers(mount: HangingMount, briefly: bool) -> None:
+def test_hanging_disk_is_told_and_its_late_answer_too(mount: HangingMount, briefly: bool) -> None:
     mount.hang()
     asked = question(mount.place, briefly=briefly)
     heard = answers(asked, 2, PATIENCE, heal=mount)
@@ -91,7 +91,7 @@ def test_a_folder_that_hangs_alone_is_told_apart(mount: HangingMount) -> None:
 
 
 @needs_a_mount
-def test_what_the_kernel_has_in_its_cache_is_no_answer(mount: HangingMount) -> None:
+def test_cached_data_is_no_answer(mount: HangingMount) -> None:
     inquiry.ask(str(mount.place / "Song"), briefly=False)
     mount.hang(".tmp")
     assert answers(question(mount.place), patience=PATIENCE) == [Probed(str(mount.place), Cause.HANG, NO_ANSWER)]

@@ -162,7 +162,7 @@ def test_a_key_may_be_spelt_with_escapes(folder: Folder) -> None:
     assert folder.raw() == {"lufs": b"-14.2", "é": b"1.10", KEY: folder.raw()[KEY]}
 
 
-def test_what_is_dropped_goes_and_nothing_else(folder: Folder) -> None:
+def test_dropped_keys_go_and_nothing_else(folder: Folder) -> None:
     folder.record.write_bytes(b'{"lra": 4.1, "lra_drums": 5.0, "lufs": 0}')
     folder.publish(drop=["lra", "lufs", "never there"])
     assert folder.raw().keys() == {"lra_drums", "lufs", KEY}
@@ -475,8 +475,8 @@ def test_a_write_protected_record_is_refused(folder: Folder, mode: int, refused:
         record.refuse_unwritable(NAME, folder.fd)
 
 
-@pytest.mark.skipif(not ROOT, reason="becoming somebody else takes root")
-def test_a_record_of_somebody_else_is_refused(folder: Folder) -> None:
+@pytest.mark.skipif(not ROOT, reason="becoming another user takes root")
+def test_record_of_another_user_is_refused(folder: Folder) -> None:
     folder.record.write_bytes(OLD)
     folder.record.chmod(0o644)
     record.refuse_unwritable(NAME, folder.fd)
@@ -488,7 +488,7 @@ def test_a_record_of_somebody_else_is_refused(folder: Folder) -> None:
         os.seteuid(0)
 
 
-def test_what_is_not_there_is_not_write_protected(folder: Folder) -> None:
+def test_absent_record_is_not_write_protected(folder: Folder) -> None:
     record.refuse_unwritable(NAME, folder.fd)
     _dangling(folder.record)
     record.refuse_unwritable(NAME, folder.fd)
@@ -550,7 +550,7 @@ def test_group_is_that_of_the_record_before_else_of_the_folder(
     assert folder.record.stat().st_uid == os.geteuid()
 
 
-def test_a_group_that_is_not_ours_to_give_hinders_nobody(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_group_that_cannot_be_given_is_no_error(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(descriptor: int, user: int, group: int) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
@@ -569,7 +569,7 @@ def test_acl_is_that_of_the_record_before(folder: Folder) -> None:
     assert os.getxattr(folder.record, "system.posix_acl_access") == OTHERS_MAY_READ
 
 
-def test_what_the_folder_grants_to_new_files_is_not_granted_to_a_record_that_was_without(folder: Folder) -> None:
+def test_default_acl_is_not_given_to_record_without_acl(folder: Folder) -> None:
     folder.record.write_bytes(OLD)
     folder.record.chmod(0o640)
     set_acl(folder.path, "default")
@@ -584,7 +584,7 @@ def test_a_first_record_is_granted_what_the_folder_grants(folder: Folder) -> Non
     assert has_acl(folder.record)
 
 
-def test_a_link_is_replaced_and_the_file_behind_it_stays_as_it_was(folder: Folder, tmp_path: Path) -> None:
+def test_link_is_replaced_and_its_target_stays(folder: Folder, tmp_path: Path) -> None:
     behind = tmp_path / "elsewhere.INFO"
     behind.write_bytes(OLD)
     behind.chmod(0o604)
@@ -632,9 +632,7 @@ def traced(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
         yield steps
 
 
-def test_everything_is_on_disk_before_the_rename_and_the_rename_after_it(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_content_is_synced_before_rename_and_folder_after(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.record.write_bytes(OLD)
     folder.record.chmod(0o640)
     with traced(folder, monkeypatch) as steps:
@@ -642,7 +640,7 @@ def test_everything_is_on_disk_before_the_rename_and_the_rename_after_it(
     assert steps == ["sync a whole .tmp of mode 640", "gate", f"rename to {NAME}", "sync the folder"]
 
 
-def test_nobody_may_read_what_is_not_yet_given_its_rights(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_file_is_private_before_it_has_its_rights(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     modes: list[int] = []
     fchown = os.fchown
 
@@ -661,7 +659,7 @@ def test_nobody_may_read_what_is_not_yet_given_its_rights(folder: Folder, monkey
 
 @pytest.mark.skipif(not ROOT, reason="giving files away takes root")
 @pytest.mark.parametrize(("record_s", "mix_s", "expected"), [(None, 4242, 4242), (4343, 4242, 4343)])
-def test_a_record_belongs_to_whom_it_did_and_a_first_one_to_the_mix_s_owner(
+def test_record_keeps_owner_and_first_one_has_the_mixs(
     folder: Folder, record_s: int | None, mix_s: int, expected: int
 ) -> None:
     """Else root takes a private record away from its owner."""
@@ -731,9 +729,7 @@ def test_a_record_that_moves_before_the_rename_is_merged_again(
     assert folder.names() == [NAME]
 
 
-def test_a_record_that_goes_while_its_rights_are_asked_for_is_merged_again(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_record_that_goes_before_its_rights_is_merged_again(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     take_rights = rights.take
 
     def taking(descriptor: int, folder_fd: int, replaces: str | None, first: Rights) -> None:
@@ -762,7 +758,7 @@ def test_a_record_that_keeps_moving_is_given_up(folder: Folder) -> None:
     assert folder.names() == [NAME]
 
 
-def test_a_record_that_becomes_something_else_meanwhile_is_left_alone(folder: Folder) -> None:
+def test_record_that_becomes_another_kind_is_left_alone(folder: Folder) -> None:
     def gate() -> None:
         folder.record.unlink()
         folder.record.mkdir()
@@ -839,14 +835,14 @@ def test_failing_leaves_all_as_it_was(
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EPERM, errno.EROFS])
-def test_a_temporary_file_that_cannot_be_removed_does_not_undo_a_record(folder: Folder, number: int) -> None:
+def test_stuck_temporary_file_does_not_undo_a_record(folder: Folder, number: int) -> None:
     with failing("unlink", number):
         folder.publish()
     assert folder.raw()["lufs"] == b"-14.2"
     assert folder.names() == [NAME]
 
 
-def test_a_temporary_file_that_cannot_be_removed_does_not_hide_why(folder: Folder) -> None:
+def test_stuck_temporary_file_does_not_hide_the_error(folder: Folder) -> None:
     with failing("unlink", errno.EIO), failing("rename", errno.ENOSPC), pytest.raises(OSError) as raised:  # noqa: PT011
         folder.publish()
     assert raised.value.errno == errno.ENOSPC
@@ -912,7 +908,7 @@ def test_sweep_removes_what_is_ours(folder: Folder, name: str, swept: bool) -> N
     assert folder.names() == ([] if swept else [name])
 
 
-def test_sweep_removes_links_and_not_what_they_lead_to_and_no_directories(folder: Folder, tmp_path: Path) -> None:
+def test_sweep_removes_links_not_targets_nor_directories(folder: Folder, tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_bytes(b"precious")
     (folder.path / ".audiobatch-link.tmp").symlink_to(precious)
@@ -923,7 +919,7 @@ def test_sweep_removes_links_and_not_what_they_lead_to_and_no_directories(folder
     assert precious.read_bytes() == b"precious"
 
 
-def test_what_a_killed_writer_leaves_is_swept(folder: Folder) -> None:
+def test_leftovers_of_killed_writer_are_swept(folder: Folder) -> None:
     def gate() -> None:
         raise LockLostError("killed")
 
@@ -941,7 +937,7 @@ def test_publishing_sweeps_what_killed_writers_left(folder: Folder) -> None:
     assert folder.names() == [NAME]
 
 
-def test_nobody_is_swept_whose_gate_is_shut(folder: Folder) -> None:
+def test_closed_gate_sweeps_nothing(folder: Folder) -> None:
     def gate() -> None:
         raise LockLostError("another one holds it")
 
@@ -951,7 +947,7 @@ def test_nobody_is_swept_whose_gate_is_shut(folder: Folder) -> None:
     assert folder.names() == [".audiobatch-0123456789ab.tmp"]
 
 
-def test_what_this_process_is_writing_is_not_swept(folder: Folder) -> None:
+def test_files_in_the_making_are_not_swept(folder: Folder) -> None:
     def gate() -> None:
         """Another thread under the same lock."""
         record.sweep(folder.fd)

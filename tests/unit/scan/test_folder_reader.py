@@ -106,7 +106,7 @@ def tree(tmp_path: Path) -> Iterator[Tree]:
 
 @contextmanager
 def nobody_s_tree() -> Iterator[Tree]:
-    """A tree below directories that all may enter, seen by somebody who may not do more."""
+    """A tree below directories that all may enter, seen by a user who may not do more."""
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
         root = Path(place) / "music"
@@ -162,7 +162,7 @@ def test_what_is_entered_all_the_same(tree: Tree, name: str) -> None:
     assert tree.found() == [name]
 
 
-def test_links_to_directories_are_not_followed_and_links_to_files_are(tree: Tree, tmp_path: Path) -> None:
+def test_links_are_followed_to_files_not_to_directories(tree: Tree, tmp_path: Path) -> None:
     tree.track("Song", "full_mix.flac")
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -217,7 +217,7 @@ def _directory(root: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "empty"), [(_void, True), (_plain_file, True), (_hidden_directory, True), (_directory, False)]
 )
-def test_a_root_is_empty_when_there_is_nothing_to_enter_or_measure(
+def test_root_without_anything_to_enter_or_measure_is_empty(
     tree: Tree, make: Callable[[Path], None], empty: bool
 ) -> None:
     make(tree.root)
@@ -256,8 +256,8 @@ def test_a_root_that_is_no_directory_is_missing(tree: Tree, happens: Callable[[P
     assert (walked.root, walked.remark, walked.tracks, readings) == (None, remark, 0, {})
 
 
-@pytest.mark.skipif(not ROOT, reason="becoming somebody else takes root")
-def test_a_root_that_cannot_be_reached_is_missing_with_the_reason() -> None:
+@pytest.mark.skipif(not ROOT, reason="becoming another user takes root")
+def test_unreachable_root_is_missing_with_the_reason() -> None:
     with nobody_s_tree() as tree:
         tree.root.parent.chmod(0o700)
         with as_nobody():
@@ -268,9 +268,9 @@ def test_a_root_that_cannot_be_reached_is_missing_with_the_reason() -> None:
 # What cannot stop it
 
 
-@pytest.mark.skipif(not ROOT, reason="becoming somebody else takes root")
+@pytest.mark.skipif(not ROOT, reason="becoming another user takes root")
 @pytest.mark.parametrize("mode", [0o711, 0o744, 0o700])
-def test_a_directory_that_may_not_be_read_is_blocked_and_the_walk_goes_on(mode: int) -> None:
+def test_unreadable_directory_is_blocked_and_walk_goes_on(mode: int) -> None:
     with nobody_s_tree() as tree:
         for path in ("A", "B/Below", "B", "C"):
             tree.track(path)
@@ -290,7 +290,7 @@ def test_a_directory_that_may_not_be_read_is_blocked_and_the_walk_goes_on(mode: 
 
 
 @pytest.mark.parametrize("goes", ["directory", "track"])
-def test_what_goes_during_the_walk_is_not_there(tree: Tree, monkeypatch: pytest.MonkeyPatch, goes: str) -> None:
+def test_folder_that_goes_during_the_walk_is_gone(tree: Tree, monkeypatch: pytest.MonkeyPatch, goes: str) -> None:
     for path in ("A", "B", "C"):
         tree.track(path)
     original = listing.read_folder
@@ -413,7 +413,7 @@ def _record_dangles(path: Path) -> None:
         (_record_loop, "cannot read the record: Too many levels of symbolic links"),
     ],
 )
-def test_what_is_no_record_blocks(tree: Tree, make: Callable[[Path], None], why: str) -> None:
+def test_unclear_record_blocks(tree: Tree, make: Callable[[Path], None], why: str) -> None:
     make(tree.track("Song") / "Song.INFO")
     reading = tree.read()
     assert (reading.finding, reading.reasons) == (Finding.BLOCKED, {"": why})
@@ -450,7 +450,7 @@ def test_warnings(tree: Tree, names: tuple[str, ...], finding: Finding, warnings
     assert walked.tracks == (1 if finding is Finding.DUE else 0)
 
 
-def test_stems_and_mixes_that_are_nobody_s_business_are_not_warned_of(tree: Tree) -> None:
+def test_unrelated_stems_and_mixes_give_no_warning(tree: Tree) -> None:
     (tree.root / "Album").mkdir()
     (tree.root / "Album" / "full_mix.pdf").touch()
     _, readings = tree.walk()
@@ -464,7 +464,7 @@ def test_a_file_on_its_way_is_told(tree: Tree) -> None:
     assert tree.read().on_their_way
 
 
-def test_what_this_machine_lacks_is_counted_and_not_due(tree: Tree) -> None:
+def test_unavailable_features_are_counted_and_not_due(tree: Tree) -> None:
     tree.track("Song", "full_mix.flac", "drums.flac", record='{"lufs": 1, "lra": 1, "lufs_drums": 1, "lra_drums": 1}')
     tree.offers = (LOUDNESS, NO_MOOD)
     reading = tree.read()
@@ -479,7 +479,7 @@ def stamp_of(path: Path) -> FileStamp:
     return FileStamp(os.fsencode(path.name), status.st_size, status.st_mtime_ns)
 
 
-def test_a_record_of_another_tool_is_remembered_at_its_first_sight(tree: Tree) -> None:
+def test_foreign_record_is_remembered_at_first_sight(tree: Tree) -> None:
     song = tree.track("Song", record=OURS)
     first = tree.read()
     assert first.finding is Finding.COMPLETE
@@ -516,7 +516,7 @@ def test_a_file_known_to_be_damaged_is_failed_with_its_name(tree: Tree) -> None:
     ],
     ids=["as it was", "its files changed", "the analyzer changed", "overwrite"],
 )
-def test_what_was_given_up_stays_so_until_something_changes(
+def test_verdict_stays_until_something_changes(
     tree: Tree, signature: str | None, judged_by: str, policy: Policy, finding: Finding
 ) -> None:
     tree.track("Song")
@@ -531,7 +531,7 @@ def test_what_was_given_up_stays_so_until_something_changes(
     assert reading.reasons == ({"": "it died 3 times"} if finding is Finding.FAILED else {})
 
 
-def test_a_verdict_says_nothing_of_what_is_complete(tree: Tree) -> None:
+def test_verdict_leaves_complete_folder_complete(tree: Tree) -> None:
     song = tree.track("Song")
     first = tree.read()
     tree.catalog.folders.note({first.key: FolderMemory({}, "it died", first.signature, judges((LOUDNESS,)))})

@@ -1,4 +1,4 @@
-"""Threads that read disks: one that hangs keeps nobody else waiting, and no end."""
+"""Threads that read disks: one that hangs keeps no other waiting, and no end."""
 
 from __future__ import annotations
 

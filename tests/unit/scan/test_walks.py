@@ -88,7 +88,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tree]:
 # What is known
 
 
-def test_no_record_is_read_twice_of_what_stays_as_it_was(tree: Tree) -> None:
+def test_record_of_unchanged_folder_is_read_once(tree: Tree) -> None:
     for path in ("A", "B", "C/1"):
         tree.track(path)
     tree.walk()
@@ -99,7 +99,7 @@ def test_no_record_is_read_twice_of_what_stays_as_it_was(tree: Tree) -> None:
         assert (walked.tracks, set(walked.parents), walked.empty) == (3, {"", "C"}, False)
 
 
-def test_a_pass_that_is_not_the_first_tells_of_changes_alone(tree: Tree) -> None:
+def test_later_pass_delivers_changes_alone(tree: Tree) -> None:
     tree.track("A")
     tree.track("B", record=None)
     tree.walk()
@@ -169,7 +169,7 @@ def test_what_a_pass_sees(tree: Tree, change: object, told: dict[str, Finding], 
     assert tree.told == {}, "it is known now"
 
 
-def test_what_is_rewritten_in_place_is_seen_by_a_full_walk(tree: Tree) -> None:
+def test_full_walk_sees_file_rewritten_in_place(tree: Tree) -> None:
     for name in ("A", "B", "C"):
         tree.track(name)
     tree.walk()
@@ -184,7 +184,7 @@ def test_what_is_rewritten_in_place_is_seen_by_a_full_walk(tree: Tree) -> None:
     assert tree.unchanged == {"C": 0}
 
 
-def test_a_directory_that_has_only_just_changed_is_looked_at_again(tree: Tree) -> None:
+def test_directory_that_just_changed_is_looked_at_again(tree: Tree) -> None:
     """Within one tick of the file system's clock it may change again, and its time stays."""
     folder = tree.track("A", record=None)
     os.utime(folder)
@@ -221,7 +221,7 @@ def test_another_analyzer_makes_exactly_the_affected_folders_due(tree: Tree) -> 
     assert tree.reads == reads + 1
 
 
-def test_what_becomes_unavailable_is_counted_without_a_look(tree: Tree) -> None:
+def test_unavailable_feature_is_counted_without_a_look(tree: Tree) -> None:
     tree.track("A")
     tree.walk()
     reads = tree.reads
@@ -280,7 +280,7 @@ def test_no_root(tree: Tree, kind: WalkKind) -> None:
     assert (walked.root, walked.remark) == (None, "cannot read it: Not a directory")
 
 
-def test_a_mount_point_that_holds_something_else_makes_nothing_gone(tree: Tree) -> None:
+def test_mount_point_with_other_content_makes_nothing_gone(tree: Tree) -> None:
     for path in ("A", "B"):
         tree.track(path)
     tree.walk()
@@ -334,7 +334,7 @@ def test_a_companion_that_is_removed_is_missed(tree: Tree) -> None:
     assert "A" in tree.told
 
 
-def test_what_is_ignored_from_now_on_is_gone(tree: Tree) -> None:
+def test_folder_ignored_from_now_on_is_gone(tree: Tree) -> None:
     tree.track("Archive/A", record=None)
     tree.walk()
     tree.ignore = ("Archive",)
@@ -386,9 +386,9 @@ def test_a_folder_without_its_marker_is_on_its_way(tree: Tree) -> None:
 # Settling
 
 
-def test_what_is_due_for_another_analyzer_needs_no_settling(tree: Tree) -> None:
+def test_folder_due_for_another_analyzer_is_at_rest(tree: Tree) -> None:
     folder = tree.track("A")
-    assert tree.reader().read("A").at_rest is False, "nobody has seen it before"
+    assert tree.reader().read("A").at_rest is False, "it was never seen before"
     tree.offers = (LOUDNESS, MOOD)
     reading = tree.reader().read("A")
     assert (reading.finding, reading.at_rest) == (Finding.DUE, True)

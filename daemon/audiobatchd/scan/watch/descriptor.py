@@ -12,8 +12,8 @@ from watchdog.observers.inotify_c import CallbackId, InotifyFD, Mask, WatchCallb
 from audiobatchd.scan.watch.limits import limit, reserve_descriptors
 
 _ID = CallbackId(0)
-_PATIENCE = 5.0
-"""Seconds to wait for the end of the thread, which may hang with a disk."""
+PATIENCE = 5.0
+"""Seconds to wait for the end of a thread of the watch, which may hang with a disk."""
 # A directory that comes back before it was let go is registered twice, of which watchdog warns; that is no matter.
 # Known by the place that it comes from, since its words are watchdog's.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"watchdog\.|audiobatchd\.scan\.watch\.")
@@ -79,4 +79,4 @@ class Descriptor:
     def stop(self) -> None:
         """End all watches and the thread, which is not waited for without end."""
         self._fd.stop()
-        self._fd.join(_PATIENCE)
+        self._fd.join(PATIENCE)

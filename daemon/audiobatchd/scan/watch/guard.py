@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import threading
 
+from audiobatchd.scan.watch.descriptor import PATIENCE
 from audiobatchd.scan.watch.inotify import Instance
 from audiobatchd.vocabulary.files import FileId
 from audiobatchd.vocabulary.names import shown
 
 GUARD_INTERVAL = 5.0
 """Seconds between two looks whether a dataset's root is still the one that is watched."""
-_PATIENCE = 5.0
-"""Seconds to wait for the end of the thread, which may hang with a disk."""
 
 
 class Guard:
@@ -40,7 +39,7 @@ class Guard:
     def stop(self) -> None:
         """Guard no more."""
         self._ending.set()
-        self._thread.join(_PATIENCE)
+        self._thread.join(PATIENCE)
         self._forget_file()
 
     def _run(self) -> None:

@@ -12,12 +12,10 @@ from watchdog.observers import inotify_c
 from audiobatchd.core.events import Event
 from audiobatchd.scan.watch.contract import WatchTerms
 from audiobatchd.scan.watch.dataset_watch import DatasetWatch
+from audiobatchd.scan.watch.descriptor import PATIENCE
 from audiobatchd.scan.watch.inotify import Instance, WatchedDataset
 from audiobatchd.scan.watch.limits import Budget
 from audiobatchd.vocabulary.states import WatchReport
-
-_PATIENCE = 5.0
-"""Seconds to wait for the ends of watches, which may hang with their disks."""
 
 
 class Watches:
@@ -87,7 +85,7 @@ class Watches:
         """See `Watch.stop`. A watch whose disk hangs is left behind after some seconds."""
         threads = [_ending(watch) for watch in self._watches.values()]
         self._watches = {}
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + PATIENCE
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0.0))
 

@@ -19,7 +19,7 @@ from support.catalog_rig import CRASH, MEMORY, SONG, filled
 MISS = Miss(MissKind.STEMS_ALONE, 1, "")
 
 
-def test_a_catalog_of_the_version_before_is_taken_over(path: Path) -> None:
+def test_catalog_of_version_before_is_taken_over(path: Path) -> None:
     connection = sqlite3.connect(filled(path))
     connection.executescript("DROP TABLE attempt; PRAGMA user_version = 1")
     connection.close()
@@ -29,7 +29,7 @@ def test_a_catalog_of_the_version_before_is_taken_over(path: Path) -> None:
     catalog.close()
 
 
-def test_renamed_dataset_keeps_all_that_is_known_of_it(tmp_path: Path) -> None:
+def test_renamed_dataset_keeps_its_rows(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path / "catalog.sqlite")
     sightings, one, two = catalog.sightings, FolderKey("/mnt/music", "A"), FolderKey("/music", "A")
     sightings.note("/mnt/music", [Sighting("A", 7, finding=Finding.COMPLETE, misses=frozenset({MISS}))])
@@ -55,7 +55,7 @@ def _spend(steps: Iterator[None]) -> int:
     return sum(1 for _ in steps)
 
 
-def test_pruning_keeps_what_is_there_and_is_bounded_in_steps(path: Path) -> None:
+def test_pruning_keeps_known_folders_in_bounded_steps(path: Path) -> None:
     catalog = Catalog(path)
     sightings = catalog.sightings
     for dataset in ("/ours", "/dropped"):
@@ -79,7 +79,7 @@ def test_pruning_keeps_what_is_there_and_is_bounded_in_steps(path: Path) -> None
     catalog.close()
 
 
-def test_pruning_spares_folders_that_no_walk_has_told_of(path: Path) -> None:
+def test_pruning_spares_folders_before_a_walk(path: Path) -> None:
     catalog = Catalog(path)
     catalog.folders.note({SONG: MEMORY})
     _spend(catalog.prune([SONG.dataset]))

@@ -92,7 +92,7 @@ def test_many_threads_at_once(path: Path) -> None:
     catalog.close()
 
 
-def test_without_a_path_it_lasts_as_long_as_the_run() -> None:
+def test_database_without_path_ends_with_the_run() -> None:
     catalog, other = Catalog(None), Catalog(None)
     catalog.folders.note({SONG: MEMORY})
     assert catalog.folders.recall(SONG) == MEMORY
@@ -128,7 +128,7 @@ def _another_version(path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [_garbage, _a_word, _truncated, _beheaded, _another_version])
-def test_what_is_no_database_of_ours_is_set_aside_and_made_anew(
+def test_foreign_file_is_set_aside_and_made_again(
     path: Path, caplog: pytest.LogCaptureFixture, spoil: Callable[[Path], None]
 ) -> None:
     spoil(path)
@@ -172,7 +172,7 @@ def _cannot_be_set_aside(path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [_directory, _no_such_place, _full, _cannot_be_set_aside])
-def test_where_there_can_be_none_the_service_works_without(
+def test_service_works_where_no_database_can_be(
     path: Path, caplog: pytest.LogCaptureFixture, spoil: Callable[[Path], None]
 ) -> None:
     spoil(path)
@@ -184,7 +184,7 @@ def test_where_there_can_be_none_the_service_works_without(
     assert path.is_dir() or path.is_symlink() or path.read_bytes().startswith(b"garbage")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becoming somebody else takes root")
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root")
 def test_a_directory_that_cannot_be_written(caplog: pytest.LogCaptureFixture) -> None:
     with tempfile.TemporaryDirectory() as place:
         path = filled(Path(place) / "catalog.sqlite")
@@ -216,7 +216,7 @@ def _another_table(path: Path) -> None:
     connection.close()
 
 
-def test_a_database_that_turns_out_to_be_spoilt_is_made_anew(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_database_found_damaged_later_is_made_again(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     _spoilt_pages(path)
     catalog = Catalog(path)
     assert catalog.folders.recall(SONG) == FolderMemory()
@@ -232,7 +232,7 @@ def test_a_database_that_turns_out_to_be_spoilt_is_made_anew(path: Path, caplog:
 
 
 @pytest.mark.parametrize("suffixes", [("",), ("", "-wal", "-shm")])
-def test_a_database_that_is_removed_under_a_daemon_is_made_anew(
+def test_database_removed_while_open_is_made_again(
     path: Path, caplog: pytest.LogCaptureFixture, suffixes: tuple[str, ...]
 ) -> None:
     catalog = Catalog(filled(path))
@@ -262,9 +262,7 @@ def test_question_notices_that_the_file_was_removed(path: Path, caplog: pytest.L
     again.close()
 
 
-def test_a_database_that_fails_is_told_of_once_and_recalls_nothing(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_failing_database_is_logged_once_and_recalls_nothing(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     _another_table(path)
     catalog = Catalog(path)
     for _ in range(3):
@@ -320,7 +318,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int]]:
 FAILS, WORKS = ("catalog-fails", logging.WARNING), ("catalog-works", logging.INFO)
 
 
-def test_full_disk_keeps_what_is_to_last_until_there_is_room(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_full_disk_keeps_lasting_writes_until_there_is_room(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     catalog = Catalog(filled(path))
     filled_up(catalog)
     huge = FolderMemory(verdict="x" * 100_000)
@@ -370,7 +368,7 @@ def test_lock_of_another_process_holds_nothing_up(path: Path, caplog: pytest.Log
     again.close()
 
 
-def test_lock_is_told_of_again_after_it_was_over(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_second_lock_is_logged_again(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     catalog = Catalog(filled(path))
     for _ in range(2):
         with held(path, BEGIN):
@@ -408,7 +406,7 @@ def test_opening_waits_for_no_writer(path: Path, caplog: pytest.LogCaptureFixtur
         catalog.close()
 
 
-def test_end_writes_what_was_kept(path: Path) -> None:
+def test_close_writes_kept_writes(path: Path) -> None:
     catalog = Catalog(filled(path))
     with held(path, BEGIN):
         catalog.folders.note({SONG: VERDICT})

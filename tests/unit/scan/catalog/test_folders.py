@@ -26,7 +26,7 @@ def _all_events(caplog: pytest.LogCaptureFixture) -> None:
 # Attempts
 
 
-def test_the_last_attempts_of_each_folder_are_kept_the_latest_first(path: Path) -> None:
+def test_last_attempts_of_each_folder_are_kept_latest_first(path: Path) -> None:
     catalog = Catalog(path)
     for number in range(12):
         catalog.folders.add_attempt(SONG, msgspec.structs.replace(CRASH, seconds=float(number)))
@@ -41,7 +41,7 @@ def test_the_last_attempts_of_each_folder_are_kept_the_latest_first(path: Path) 
     again.close()
 
 
-def test_the_history_as_a_whole_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attempts_of_all_folders_are_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("audiobatchd.scan.catalog.folders._OF_ALL_FOLDERS", 5)
     catalog = Catalog(path)
     for number in range(8):
@@ -62,7 +62,7 @@ def test_the_history_as_a_whole_is_bounded(path: Path, monkeypatch: pytest.Monke
         FolderMemory({"full_mix": FileMemory(FileStamp(b"full_mix.flac", 2**62, -1))}, "why", "v2", "x"),
     ],
 )
-def test_what_was_noted_is_recalled_also_by_the_next_run(path: Path, memory: FolderMemory) -> None:
+def test_note_is_recalled_also_by_the_next_run(path: Path, memory: FolderMemory) -> None:
     catalog = Catalog(path)
     assert catalog.folders.recall(SONG) == FolderMemory()
     catalog.folders.note({SONG: memory})
@@ -119,7 +119,7 @@ def test_memory_that_cannot_be_decoded_is_none(
     assert caplog.records == []
 
 
-def test_memory_of_a_later_program_is_understood_as_far_as_it_goes(path: Path) -> None:
+def test_memory_of_later_program_is_read_as_far_as_known(path: Path) -> None:
     later = b"\x82\xa7verdict\xa3why\xa5later\x01"
     connection = sqlite3.connect(filled(path))
     connection.execute("UPDATE folder SET memory = ?", (later,))
@@ -130,7 +130,7 @@ def test_memory_of_a_later_program_is_understood_as_far_as_it_goes(path: Path) -
     catalog.close()
 
 
-def test_recall_answers_by_what_is_about_to_be_written(path: Path) -> None:
+def test_recall_answers_by_expected_memory(path: Path) -> None:
     catalog = Catalog(path)
     catalog.folders.expect(SONG, MEMORY)
     assert catalog.folders.recall(SONG) == MEMORY
@@ -166,7 +166,7 @@ def test_folder_that_is_gone_leaves_nothing(path: Path) -> None:
     catalog.close()
 
 
-def test_a_pardon_forgets_what_keeps_a_folder_from_being_tried_and_no_more(path: Path) -> None:
+def test_pardon_forgets_verdict_counts_and_damage_only(path: Path) -> None:
     catalog = Catalog(path)
     files = {
         "full_mix": FileMemory(stamp(), digest="flac:00", failure="damaged", judges="loudness-1"),

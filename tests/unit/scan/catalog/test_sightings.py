@@ -41,7 +41,7 @@ def test_sightings_come_back_as_they_were(tmp_path: Path) -> None:
     catalog.close()
 
 
-def test_a_catalog_that_is_lost_knows_nothing(tmp_path: Path) -> None:
+def test_closed_catalog_knows_nothing(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path / "catalog.sqlite")
     catalog.close()
     sightings = catalog.sightings

@@ -30,7 +30,7 @@ def test_all_that_is_below_goes_with_a_directory() -> None:
     assert nothing_left(tree)
 
 
-def test_what_is_below_a_directory_that_is_not_known_goes_as_well() -> None:
+def test_cut_of_unknown_directory_takes_all_below() -> None:
     tree = Tree()
     tree.put("a/b/c", 3, leaf=True)
     tree.leave("a/d/e")
@@ -38,7 +38,7 @@ def test_what_is_below_a_directory_that_is_not_known_goes_as_well() -> None:
     assert nothing_left(tree)
 
 
-def test_a_descriptor_that_comes_under_another_name_has_that_name_only() -> None:
+def test_descriptor_has_only_its_latest_name() -> None:
     tree = Tree()
     tree.put("old", 1, leaf=True)
     tree.put("old/below", 2, leaf=True)
@@ -49,7 +49,7 @@ def test_a_descriptor_that_comes_under_another_name_has_that_name_only() -> None
     assert nothing_left(tree)
 
 
-def test_a_directory_is_watched_or_lacking_or_left_and_never_two_of_these() -> None:
+def test_directory_is_watched_or_lacking_or_left_never_two() -> None:
     tree = Tree()
     tree.lack("a", 13)
     tree.lack("a", 28)

@@ -71,7 +71,7 @@ def test_a_mount_over_the_root_is_noticed_and_its_end_as_well(ear: Ear, tmp_path
     assert ear.watched() == {"", "Song", LAST}
 
 
-def test_a_file_system_that_is_unmounted_under_the_watch_is_noticed(ear: Ear, mount: Mount) -> None:
+def test_unmount_under_the_watch_is_noticed(ear: Ear, mount: Mount) -> None:
     mount(ear.root, "-t", "tmpfs", "none")
     songs(ear.root, "Song")
     ear.full_walk()
@@ -171,9 +171,7 @@ def test_a_reader_that_has_ended_is_missed(ear: Ear, monkeypatch: pytest.MonkeyP
     ear.hears((FolderHint, "Song"))
 
 
-def test_a_file_that_never_was_heard_of_is_not_missed(
-    ear: Ear, looks: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sentinel_never_heard_is_not_missed(ear: Ear, looks: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "_path", lambda descriptor: str(ear.root.parent))
     ear.full_walk()
     ear.instance.sentinel = None  # as where opening sends no event
@@ -183,7 +181,7 @@ def test_a_file_that_never_was_heard_of_is_not_missed(
     assert ear.lost() == []
 
 
-def test_without_room_for_a_file_of_its_own_the_guard_looks_all_the_same(
+def test_guard_without_room_for_sentinel_still_looks(
     ear: Ear, looks: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(name: str) -> int:

@@ -84,7 +84,7 @@ def test_leaves_are_watched_as_far_as_the_budget_goes(made: MakeEar) -> None:
     eventually(lambda: ear.report().unwatched == 7, 20, ear.report)
 
 
-def test_what_leaves_the_budget_makes_room(made: MakeEar) -> None:
+def test_leaf_that_goes_makes_room_in_the_budget(made: MakeEar) -> None:
     ear = made(9, budget=4)
     ear.full_walk()
     for path in list(ear.instance.tree.leaves)[:2]:
@@ -117,7 +117,7 @@ def test_the_budget_is_one_for_all_datasets(made: MakeEar, tmp_path: Path) -> No
     eventually(lambda: ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=4), 20)
 
 
-def test_a_folder_that_is_known_to_be_a_leaf_is_not_watched_for_nothing(made: MakeEar) -> None:
+def test_known_leaf_beyond_budget_is_not_watched(made: MakeEar) -> None:
     ear = made(3, budget=2)
     ear.watches.ensure(str(ear.root), renew=False)
     assert ear.enter("Song 0000", leaf=True)
@@ -130,7 +130,7 @@ def test_a_folder_that_is_known_to_be_a_leaf_is_not_watched_for_nothing(made: Ma
 
 
 @pytest.mark.parametrize("leaf", [True, None])
-def test_a_leaf_that_has_become_a_parent_is_watched_and_looked_at_again(made: MakeEar, leaf: bool | None) -> None:
+def test_leaf_that_becomes_parent_is_watched_and_looked_at(made: MakeEar, leaf: bool | None) -> None:
     ear = made(1, budget=0)
     ear.full_walk()
     (ear.root / "Song 0000" / "Disc 1").mkdir()
@@ -142,7 +142,7 @@ def test_a_leaf_that_has_become_a_parent_is_watched_and_looked_at_again(made: Ma
     assert len(ear.events) == 1
 
 
-def test_a_watched_leaf_that_gets_a_directory_gives_its_place_back(made: MakeEar) -> None:
+def test_leaf_that_gets_a_directory_gives_its_place_back(made: MakeEar) -> None:
     ear = made(1, budget=2)
     assert ear.full_walk().leaves == 2
     (ear.root / "Song 0000" / "Disc 1").mkdir()
@@ -152,7 +152,7 @@ def test_a_watched_leaf_that_gets_a_directory_gives_its_place_back(made: MakeEar
     assert ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=2)
 
 
-def test_a_dataset_that_is_one_track_folder_is_watched_without_a_budget(tmp_path: Path) -> None:
+def test_dataset_of_one_track_folder_needs_no_budget(tmp_path: Path) -> None:
     (tmp_path / "Song").mkdir()
     ear = Ear(tmp_path / "Song", budget=0)
     assert ear.full_walk() == WatchReport(True, "inotify", parents=1)
@@ -169,7 +169,7 @@ def test_the_budget_is_half_of_what_one_user_may_watch(monkeypatch: pytest.Monke
         assert budget.is_used_up()
 
 
-def test_a_directory_that_is_watched_already_is_entered_at_no_cost(made: MakeEar) -> None:
+def test_entering_watched_directory_makes_no_call(made: MakeEar) -> None:
     ear = made(1)
     ear.full_walk()
     root, enter = str(ear.root), ear.watches.enter
@@ -196,9 +196,7 @@ def test_a_parent_takes_the_place_of_a_leaf(made: MakeEar, monkeypatch: pytest.M
     eventually(lambda: ear.report().degraded.startswith(message), 20, ear.report)
 
 
-def test_parents_that_cannot_be_watched_are_told_of_until_they_can(
-    made: MakeEar, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unwatched_parents_are_reported_until_watched(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
     ear = made(0)
     for number in range(3):
         (ear.root / f"Genre {number}" / "Song").mkdir(parents=True)
@@ -226,7 +224,7 @@ def test_another_dataset_s_leaf_makes_room_for_a_parent(
     assert ear.watches.report(str(one)).leaves == 0
 
 
-def test_what_was_let_go_makes_room(made: MakeEar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_watches_let_go_make_room(made: MakeEar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ear = made(3)
     Table(monkeypatch, 5)
     assert ear.full_walk().degraded == ""
@@ -237,7 +235,7 @@ def test_what_was_let_go_makes_room(made: MakeEar, tmp_path: Path, monkeypatch: 
     assert ear.report() == WatchReport(True, "inotify", parents=1, leaves=4)
 
 
-def test_a_table_without_room_for_the_root_is_told_of(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_table_without_room_for_root_is_reported(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
     ear = made(3)
     table = Table(monkeypatch, 0)
     threads = threading.active_count()
@@ -252,7 +250,7 @@ def test_a_table_without_room_for_the_root_is_told_of(made: MakeEar, monkeypatch
     assert ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=4)
 
 
-def test_look_watches_what_room_was_lacking_for(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_look_watches_directories_that_were_lacking(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
     ear = made(0)
     for number in range(3):
         (ear.root / f"Genre {number}" / "Song").mkdir(parents=True)
@@ -281,7 +279,7 @@ def test_look_lets_no_two_leaves_change_places(made: MakeEar, monkeypatch: pytes
     assert ear.seen() == set()
 
 
-def test_new_watch_inherits_what_was_lacking(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_watch_inherits_lacking_directories(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
     ear = made(3)
     Table(monkeypatch, 3)
     lacking = ear.full_walk().degraded
@@ -332,7 +330,7 @@ def test_watch_without_a_thread_is_tried_again(made: MakeEar, monkeypatch: pytes
     assert ear.watches.look(str(ear.root))
 
 
-def test_a_full_table_of_the_real_kernel_is_told_of(made: MakeEar) -> None:
+def test_full_table_of_the_kernel_is_reported(made: MakeEar) -> None:
     ear = made(400)
     with kernel_limit("max_user_watches", watches_in_use() + 100):
         report = ear.full_walk()
@@ -355,7 +353,7 @@ def test_shortages_are_told_in_words() -> None:
 # The kernel's queue
 
 
-def test_a_queue_that_overflows_is_told_of_and_all_is_watched_anew(made: MakeEar) -> None:
+def test_queue_overflow_is_told_and_all_is_watched_again(made: MakeEar) -> None:
     ear = made(3)
     with kernel_limit("max_queued_events", 100):
         ear.full_walk()
@@ -376,7 +374,7 @@ def test_a_queue_that_overflows_is_told_of_and_all_is_watched_anew(made: MakeEar
     assert len(ear.lost()) == 1
 
 
-def test_a_large_tree_that_is_moved_out_does_not_overflow_the_queue(made: MakeEar, tmp_path: Path) -> None:
+def test_large_tree_moved_out_does_not_overflow_the_queue(made: MakeEar, tmp_path: Path) -> None:
     ear = made(0)
     songs(ear.root / "Genre", *(f"Song {number}" for number in range(500)))
     with kernel_limit("max_queued_events", 100):

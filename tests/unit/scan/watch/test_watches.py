@@ -174,7 +174,7 @@ def test_a_tree_that_is_copied_in_is_at_least_announced(ear: Ear, tmp_path: Path
     assert ear.watched() >= {"Copy", "Copy/Song", "Copy/Other"}
 
 
-def test_a_tree_that_is_moved_in_is_told_of_once_and_watched_all_over(ear: Ear, tmp_path: Path) -> None:
+def test_tree_moved_in_is_told_once_and_watched_throughout(ear: Ear, tmp_path: Path) -> None:
     (tmp_path / "outside").rename(ear.root / "Come")
     assert ear.hints() == {(TreeAppeared, "Come")}
     assert [event for event in ear.events if isinstance(event, TreeAppeared)] == [ear.events[0]]
@@ -183,7 +183,7 @@ def test_a_tree_that_is_moved_in_is_told_of_once_and_watched_all_over(ear: Ear, 
     ear.hears((FolderHint, "Come/Song"))
 
 
-def test_what_was_moved_out_is_heard_of_no_more(ear: Ear, tmp_path: Path) -> None:
+def test_directory_moved_out_is_silent(ear: Ear, tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "outside", ear.root / "Genre")
     ear.hears((TreeAppeared, "Genre"))
     eventually(lambda: "Genre/Song" in ear.watched(), 20)
@@ -201,7 +201,7 @@ def test_what_was_moved_out_is_heard_of_no_more(ear: Ear, tmp_path: Path) -> Non
     assert in_kernel.read_text().count("inotify wd:") == 5  # and the guard's cookie
 
 
-def test_what_comes_back_is_heard_of_under_its_name(ear: Ear, tmp_path: Path) -> None:
+def test_directory_that_comes_back_is_heard_by_its_name(ear: Ear, tmp_path: Path) -> None:
     (ear.root / "Song").rename(tmp_path / "away")
     (tmp_path / "away").rename(ear.root / "Song")
     (ear.root / "Song").rename(ear.root / "Renamed")
@@ -346,7 +346,7 @@ def test_an_exception_on_the_way_ends_nothing(ear: Ear, caplog: pytest.LogCaptur
     assert {record.getMessage().split()[0] for record in caplog.records} == {"watch-event"}
 
 
-def test_ensuring_twice_changes_nothing_unless_it_is_to_be_renewed(ear: Ear) -> None:
+def test_second_ensure_changes_nothing_unless_renewed(ear: Ear) -> None:
     instance = ear.instance
     ear.full_walk()
     assert ear.instance is instance
@@ -368,9 +368,7 @@ def _replaced(root: Path) -> None:
 
 
 @pytest.mark.parametrize("happens", [_remade, _replaced])
-def test_a_root_that_is_another_directory_is_told_of_once_and_watched_anew(
-    ear: Ear, happens: Callable[[Path], None]
-) -> None:
+def test_replaced_root_is_told_once_and_watched_again(ear: Ear, happens: Callable[[Path], None]) -> None:
     happens(ear.root)
     eventually(ear.lost, 20)
     songs(ear.root)
@@ -403,7 +401,7 @@ def test_a_root_that_is_a_link_is_followed(ear: Ear, tmp_path: Path) -> None:
     linked.watches.stop()
 
 
-def test_a_watch_that_cannot_be_set_up_says_why_and_is_tried_again(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_watch_says_why_and_is_tried_again(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: object) -> int:
         raise OSError(errno.EMFILE, "inotify instance limit reached")
 
@@ -422,8 +420,8 @@ def test_a_watch_that_cannot_be_set_up_says_why_and_is_tried_again(ear: Ear, mon
     again.watches.stop()
 
 
-@pytest.mark.skipif(not ROOT, reason="becoming somebody else takes root")
-def test_what_may_not_be_read_says_so_until_it_may() -> None:
+@pytest.mark.skipif(not ROOT, reason="becoming another user takes root")
+def test_unreadable_directory_is_reported_until_readable() -> None:
     with tempfile.TemporaryDirectory() as place:
         root = Path(place) / "music"
         songs(root, "Shut")
@@ -449,7 +447,7 @@ def test_what_may_not_be_read_says_so_until_it_may() -> None:
         ear.watches.stop()
 
 
-def test_stopping_leaves_no_thread_no_descriptor_and_no_directory(
+def test_stop_leaves_no_thread_descriptor_or_directory(
     ear: Ear, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -497,7 +495,7 @@ def test_the_marker_that_makes_a_folder_ready_is_heard(ear: Ear) -> None:
 
 
 @pytest.mark.parametrize("kind", [Kind.NETWORK, Kind.WEAK])
-def test_a_file_system_that_others_share_is_walked_unless_events_are_asked_for(
+def test_shared_file_system_is_walked_unless_mode_is_events(
     ear: Ear, monkeypatch: pytest.MonkeyPatch, kind: Kind
 ) -> None:
     monkeypatch.setattr(filesystems, "of", lambda path: (kind, "nfs4"))
@@ -510,7 +508,7 @@ def test_a_file_system_that_others_share_is_walked_unless_events_are_asked_for(
     asked.watches.stop()
 
 
-def test_what_is_forgotten_is_heard_of_no_more_until_it_is_entered(ear: Ear) -> None:
+def test_forgotten_directory_is_silent_until_entered(ear: Ear) -> None:
     ear.watches.forget(str(ear.root), "Song")
     assert ear.report().leaves == 2
     (ear.root / "Song" / "full_mix.flac").write_bytes(b"more")
@@ -520,7 +518,7 @@ def test_what_is_forgotten_is_heard_of_no_more_until_it_is_entered(ear: Ear) -> 
     ear.hears(HINT)
 
 
-def test_what_is_no_directory_is_neither_watched_nor_lacking(ear: Ear, tmp_path: Path) -> None:
+def test_plain_file_is_neither_watched_nor_lacking(ear: Ear, tmp_path: Path) -> None:
     (ear.root / "Link").symlink_to(tmp_path)
     assert not ear.enter("Link")
     assert not ear.enter("Gone", leaf=True)

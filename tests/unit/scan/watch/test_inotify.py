@@ -1,4 +1,4 @@
-"""Directories come, go and change names while walks register them: in the end every one that is there is heard of."""
+"""Inotify under a storm: directories come, go and change names while walks register them, and each ends up watched."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Walker(Ear):
 
 
 def deed(root: Path, dice: random.Random) -> None:
-    """One thing that somebody does to a tree."""
+    """One change of a tree."""
     there = [each for each in root.rglob("*") if each.is_dir() and each.name != LAST]
     new = dice.choice([root, *there]) / f"{dice.randrange(6)}"
     with suppress(OSError):
@@ -57,7 +57,7 @@ def deed(root: Path, dice: random.Random) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_storm_of_moves_leaves_every_directory_watched_by_its_name(tmp_path: Path, seed: int) -> None:
+def test_storm_of_moves_leaves_watches_under_right_names(tmp_path: Path, seed: int) -> None:
     songs(tmp_path / "music", "Song")
     ear = Walker(tmp_path / "music")
     ear.full_walk()
