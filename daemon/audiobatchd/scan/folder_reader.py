@@ -140,9 +140,9 @@ class FolderReader:
         """Name the directory at `path` below the root."""
         return folder_at(self.place, path)
 
-    def listing(self, path: str, *, leaf: bool | None = None, hot: bool = False) -> Listing:
+    def listing(self, path: str, *, hot: bool = False) -> Listing:
         """List a directory, with the watch on it set up before. Raises OSError."""
-        self.watch.enter(self.root, path, leaf=leaf, hot=hot)
+        self.watch.enter(self.root, path, leaf=None, hot=hot)
         listing = self.in_plenty(partial(read_folder, self.folder(path), self.ignore, self.marker))
         self.watch.listed(self.root, path, leaf=listing.contents.is_track and not listing.contents.directories)
         return listing
@@ -151,7 +151,7 @@ class FolderReader:
         """Count what is unavailable in a complete folder that is as it was; None where it has to be read."""
         if old is None or old.finding is not Finding.COMPLETE or listing.contents.temporaries:
             return None
-        if not _is_as_it_was(old, listing) or listing.contents.shadowed:
+        if (old.signature, old.access) != (listing.signature, listing.access) or listing.contents.shadowed:
             return None
         if listing.companions != {name for name in old.shape.present if is_companion(name)}:
             return None
@@ -267,11 +267,6 @@ class FolderReader:
 def _stamped(listing: Listing) -> str:
     """Make a signature of the record's stamp; empty where it is no file that could be half-written."""
     return " ".join(map(str, listing.record)) if listing.record else ""
-
-
-def _is_as_it_was(old: Sighting, listing: Listing) -> bool:
-    """Tell whether files, record and permissions are those that were seen."""
-    return (old.signature, old.access) == (listing.signature, listing.access)
 
 
 def _sighting(key: FolderKey, listing: Listing, finding: Finding, shape: Shape = NO_SHAPE) -> Sighting:

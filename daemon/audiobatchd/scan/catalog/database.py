@@ -142,7 +142,10 @@ class Database:
                 return
             try:
                 if self._has_substitute or self._is_removed():
-                    self._replace(self._open(self._path, _STILL_BUSY))
+                    connection = self._open(self._path, _STILL_BUSY)
+                    self._connection.close()
+                    self._connection, self._has_substitute = connection, False
+                    self._identity = _identity(self._path)
                 self._connection.execute(self._mark)  # written in any case: only what was to be spared may have failed
                 self._execute(self._kept)
             except (sqlite3.Error, OSError, OverflowError) as error:
@@ -219,12 +222,6 @@ class Database:
             connection = self._connection = self._open(None)
             self._stand_back(error)
         return connection
-
-    def _replace(self, connection: sqlite3.Connection) -> None:
-        """Use this database from now on."""
-        self._connection.close()
-        self._connection, self._has_substitute = connection, False
-        self._identity = _identity(self._path)
 
     def _is_removed(self) -> bool:
         try:
