@@ -1,4 +1,4 @@
-"""Finding out what a dataset holds: walks, readings of single folders, watches for changes, and what is known already.
+"""Scans of datasets: walks, readings of single folders, watches for changes, and what is known already.
 
-It owns the catalog and the file system's events. What follows from a finding is the core's to decide.
+It owns the catalog and the file system's events. What follows from a finding is decided in `core`.
 """

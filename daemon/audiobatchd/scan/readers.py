@@ -32,9 +32,9 @@ class Hands:
     def __init__(self, most: int) -> None:
         self._most = most
         self.changed = threading.Condition()
-        """Held for all that follows, and for the fields of the readers."""
+        """Held while any of the fields below is used, or one of the readers' fields."""
         self._waiting: deque[Readers] = deque()
-        """The readers that have work which no thread is at yet, and may have one more thread."""
+        """The readers with work that no thread has begun, which may have one more thread."""
         self._hands: set[_Hand] = set()
         self._idle = 0
         """How many threads have no work, or have just been started."""
@@ -129,12 +129,12 @@ class Readers:
     def __init__(self, count: int, hands: Hands | None = None) -> None:
         self.count = count
         self.at_work: set[int] = set()
-        """The threads that are at something, by the kernel's number."""
+        """The threads that are at work, by the kernel's number."""
         self.work: deque[_Work] = deque()
         self.running = 0
         """How many pieces of work are under way."""
         self.is_waiting = False
-        """Whether it stands in the line of its hands."""
+        """Whether it stands in the line of its `Hands`."""
         self._hands = hands or Hands(count)
 
     def grow(self) -> str:
