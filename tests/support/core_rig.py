@@ -7,7 +7,7 @@ from typing import TypeVar
 from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import FileMemory, Offer, Policy
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.core.events import Event, FolderRead, Walked, WalkRead, WorkerExited, WorkerSaid
+from audiobatchd.core.events import Event, FolderRead, Walked, WalkRead, WorkerExited, WorkerSaid, WorkerSpawned
 from audiobatchd.core.messages import Job, Ready, Result
 from audiobatchd.core.plan import Limits, Plan
 from audiobatchd.core.readings import Finding, Reading
@@ -136,7 +136,7 @@ class Rig:
         for action in actions:
             if isinstance(action, do.SpawnWorker):
                 self.pid += 1
-                self.core.crew.slots[action.slot].spawned(self.pid, self.now)
+                self.core.handle(WorkerSpawned(action.slot, self.pid), self.now)
         return actions
 
     def tell(self, *events: Event) -> list[do.Action]:

@@ -64,6 +64,11 @@ class Crew:
             return self.slots[index]
         return None
 
+    def short(self, index: int | None, now: float) -> None:
+        """See `Slot.short`, where a slot's process met the shortage."""
+        if index is not None:
+            self.slots[index].short(now)
+
     def ready(self, slot: Slot, now: float) -> bool:
         """See `Slot.ready`; one that is ready tells that workers can start."""
         if not slot.ready(now):

@@ -113,6 +113,8 @@ class Dispatcher:
             case on.WatchLost(dataset, reason):
                 self.datasets[dataset].watch_lost(now)
                 return [do.Report("watch-lost", {"dataset": dataset, "reason": reason})]
+            case on.WorkerSpawned(index, pid):
+                self.crew.slots[index].spawned(pid, now)
             case on.WorkerSaid(index, pid, message) if slot := self.crew.slot_of(index, pid):
                 return self._worker_said(slot, message, now)
             case on.WorkerBroke(index, pid, what) if slot := self.crew.slot_of(index, pid):
@@ -122,7 +124,8 @@ class Dispatcher:
                 return self._worker_exited(slot, event, now)
             case on.WorkerExited(_, pid) if lost := self.crew.lost.pop(pid, None):
                 return self._lost_ended(lost, now)
-            case on.Short(reason):
+            case on.Short(reason, index):
+                self.crew.short(index, now)
                 return self._is_short(reason, now)
             case on.WorkersMeasured():
                 return self._measured(event, now)

@@ -186,6 +186,15 @@ class RescanAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerSpawned:
+    """A process was started in a slot, as `SpawnWorker` asked for it."""
+
+    slot: int
+    pid: int
+    """Its PID; -1 where it could not be started: then a `WorkerExited` follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSaid:
     """A message arrived from the worker with this PID."""
 
@@ -241,6 +250,8 @@ class Short:
     """This process, or the machine, is short of something, as `reason` says; what met it is tried again."""
 
     reason: str
+    slot: int | None = None
+    """The slot in which no process could be started for that reason; None where something else met it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +292,7 @@ Event = (
     | RescanAsked
     | PauseAsked
     | ResumeAsked
+    | WorkerSpawned
     | WorkerSaid
     | WorkerBroke
     | WorkerExited

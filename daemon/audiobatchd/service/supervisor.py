@@ -24,7 +24,7 @@ from audiobatchd.control.status import Status
 from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.core.events import Event, Replanned, Short, StopAsked, WorkerExited, WorkersMeasured
+from audiobatchd.core.events import Event, Replanned, Short, StopAsked, WorkerExited, WorkersMeasured, WorkerSpawned
 from audiobatchd.core.messages import Stop
 from audiobatchd.core.plan import NO_MEMORY
 from audiobatchd.disk import filesystems, interrupts
@@ -294,16 +294,15 @@ class Supervisor:
                     self._code = code
 
     def _spawn(self, slot: int) -> None:
-        now = self._clock.monotonic()
         try:
-            self.core.crew.slots[slot].spawned(self._pool.spawn(slot), now)
+            self._queue.put_nowait(WorkerSpawned(slot, self._pool.spawn(slot)))
         except OSError as error:
+            reason = f"cannot start a process: {error.strerror}"
             if filesystems.cause_of(error) is Cause.SHORTAGE or error.errno == errno.EAGAIN:
-                self.core.crew.slots[slot].short(now)
-                self._queue.put_nowait(Short(f"cannot start a process: {error.strerror}"))
-                return
-            self.core.crew.slots[slot].spawned(-1, now)
-            self._queue.put_nowait(WorkerExited(slot, -1, f"cannot start a process: {error.strerror}"))
+                self._queue.put_nowait(Short(reason, slot))
+            else:
+                self._queue.put_nowait(WorkerSpawned(slot, -1))
+                self._queue.put_nowait(WorkerExited(slot, -1, reason))
 
     def _post(self, event: Event) -> None:
         """Enqueue from any thread."""

@@ -125,3 +125,23 @@ def test_other_settings_start_every_worker_anew_after_its_job() -> None:
     rig.tell(on.Replanned(the_plan, anew=True, rewalk=frozenset()))
     states = [slot.state.value for slot in rig.core.crew.slots]
     assert states == ["ending", "busy"], "one that boots by the old ones is of no use"
+
+
+def test_spawned_process_has_its_time_to_load_and_no_more() -> None:
+    rig = Rig()
+    assert only(do.SpawnWorker, rig.core.tick(rig.now)) == [do.SpawnWorker(0)]
+    assert only(do.SpawnWorker, rig.core.tick(rig.now + 9)) == [], "the first is still to be answered"
+    rig.core.handle(on.WorkerSpawned(0, 4242), rig.now)
+    slot = rig.core.crew.slots[0]
+    assert (slot.state, slot.pid) == (SlotState.BOOTING, 4242)
+    assert rig.tick(rig.core.plan.boot_timeout - 1) == []
+    assert only(do.KillWorker, rig.tick(1)) == [do.KillWorker(0)]
+
+
+def test_process_that_cannot_be_spawned_is_tried_again_later() -> None:
+    rig = Rig()
+    rig.core.tick(rig.now)
+    told = rig.tell(on.WorkerSpawned(0, -1), on.WorkerExited(0, -1, "cannot start a process: Exec format error"))
+    assert reports(told) == ["worker-cannot-start"]
+    assert only(do.SpawnWorker, rig.tick(0.9)) == []
+    assert only(do.SpawnWorker, rig.tick(0.1)) == [do.SpawnWorker(0)]

@@ -684,7 +684,7 @@ class World(RuleBasedStateMachine):
                     # One that was killed and whose end is not heard of for long is lost, and has no slot any more.
                     assert all(each.slot != slot or not each.alive for each in self.processes.values())
                     self.processes[pid] = Process(slot)
-                    self.core.crew.slots[slot].spawned(pid, self.now)
+                    self.core.handle(on.WorkerSpawned(slot, pid), self.now)
                 case do.KillWorker(slot):
                     for pid, process in list(self.processes.items()):
                         if process.slot == slot and process.alive:

@@ -323,7 +323,7 @@ def test_a_slot_without_a_process_for_lack_of_room_is_soon_filled() -> None:
     actions = made.core.tick(made.now)
     assert only(do.SpawnWorker, actions) == [do.SpawnWorker(0)]
     for _ in range(20):
-        made.core.crew.slots[0].short(made.now)
+        made.core.handle(on.Short("Too many open files", slot=0), made.now)
         made.now += 2.0
         assert only(do.SpawnWorker, made.core.tick(made.now)) == [do.SpawnWorker(0)]
     assert made.core.crew.cannot_start == ""
