@@ -56,7 +56,7 @@ WRITTEN_FOR_PEOPLE = {SOURCE / "vocabulary" / "summary.py", *(SOURCE / "library"
 
 PARSERS = {"audiobatchd": daemon._parser(), "audiobatchctl": control._parser()}
 EXIT_CODES = {
-    "audiobatchd": ("cli.daemon", "service.one_pass", "service.supervisor", "core.dispatcher"),
+    "audiobatchd": ("cli.daemon", "service.one_pass", "service.signals", "service.supervisor", "core.dispatcher"),
     "audiobatchctl": ("cli.control",),
 }
 EXIT_CODE_NAMES = {

@@ -109,11 +109,11 @@ class _Source:
         self._arguments = arguments
 
     def read(self) -> Config:
-        """See `supervisor.Source`."""
+        """See `planning.Source`."""
         return _configuration(self._arguments)
 
     def model_directories(self, config: Config) -> tuple[Path, ...]:
-        """See `supervisor.Source`."""
+        """See `planning.Source`."""
         return places.model_directories(config.model_directory, os.environ, _state_directory(self._arguments))
 
 

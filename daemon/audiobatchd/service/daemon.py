@@ -27,7 +27,8 @@ from audiobatchd.service.answers import metrics as metrics_file
 from audiobatchd.service.answers.metrics import Metrics
 from audiobatchd.service.answers.requests import Answers
 from audiobatchd.service.clock import SystemClock
-from audiobatchd.service.supervisor import Source, Supervisor, View
+from audiobatchd.service.planning import Source
+from audiobatchd.service.supervisor import Supervisor, View
 from audiobatchd.service.systemd import SystemdView
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.summary import batch_summary

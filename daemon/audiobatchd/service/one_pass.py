@@ -11,7 +11,8 @@ from audiobatchd.core.ledger import Ledger
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.service.answers.status import name_of
 from audiobatchd.service.clock import SystemClock
-from audiobatchd.service.supervisor import Source, Supervisor, View
+from audiobatchd.service.planning import Source
+from audiobatchd.service.supervisor import Supervisor, View
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.states import FolderState, Mode
 from audiobatchd.vocabulary.summary import batch_summary, left_out

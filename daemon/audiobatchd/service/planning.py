@@ -1,57 +1,143 @@
-"""The configuration, in the words of those who go by it: the core's plan and memory, the terms of the disk_tasks."""
+"""What follows from a configuration for the parts of the service: `Planner.derive`, at the start and at every reload.
+
+Also what the last run has left to the core. Nothing here keeps anything.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
 import msgspec
 
-from audiobatchd.config.file import Config, size_in_bytes
+from audiobatchd.config.checks import operators, worker_settings
+from audiobatchd.config.file import Config, DatasetConfig, size_in_bytes
 from audiobatchd.core.assessment import Policy
+from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.core.plan import Limits, Memory, Plan
 from audiobatchd.disk import filesystems
 from audiobatchd.scan.catalog.catalog import Catalog
-from audiobatchd.service.disk_tasks import Terms
-from audiobatchd.vocabulary.states import Mode
+from audiobatchd.vocabulary.files import RECORD_LIMIT
+from audiobatchd.vocabulary.states import Mode, WatchMode
 
 _FRESH = 2.0
 """In seconds: a disk that has not answered for longer is asked before anything is begun there."""
 
 
-def terms_of(config: Config, policy: Policy) -> list[Terms]:
-    """How each dataset is looked at. `policy` is what the command line asks for."""
-    limits = size_in_bytes(config.record_limit), size_in_bytes(config.worker_memory)
-    return [Terms(each, _policy_for(config, each.path, policy), *limits) for each in config.dataset]
+class Source(Protocol):
+    """The place that the configuration comes from: a file, the environment and a command line."""
+
+    def read(self) -> Config:
+        """Return the configuration as it is now. Raises ConfigError and UsageError."""
+
+    def model_directories(self, config: Config) -> tuple[Path, ...]:
+        """Return the directories in which models are looked for."""
 
 
-def plan_of(config: Config, policy: Policy, mode: Mode) -> Plan:
-    """What the core is to do."""
-    once = mode is not Mode.SERVICE
-    limits = Limits(
-        {each.path: each.settle for each in config.dataset},
-        max_deaths=config.max_deaths,
-        max_suspect=config.max_suspect,
-        backoff=(1.0, 10.0) if once else (5.0, 300.0),
-        once=once,
-    )
-    return Plan(
-        datasets={each.path: each.rescan for each in config.dataset},
-        limits=limits,
-        policies={each.path: _policy_for(config, each.path, policy) for each in config.dataset},
-        workers=config.worker_count,
-        job_timeout=config.job_timeout,
-        job_timeout_factor=config.job_timeout_factor,
-        worker_memory=size_in_bytes(config.worker_memory),
-        recycle_jobs=config.recycle_jobs,
-        stop_grace=config.stop_grace,
-        fresh=_FRESH,
-        reap=config.reap,
-        features=policy.only or (),
-        once=once,
-        dry_run=mode is Mode.DRY_RUN,
-    )
+@dataclass(frozen=True)
+class DatasetTerms:
+    """The terms on which the folders of one dataset are judged: where they change, all of it is walked again."""
+
+    path: str
+    """The dataset, as the configuration names it."""
+    policy: Policy
+    """How completeness is judged."""
+    ignore: tuple[str, ...] = ()
+    """Names of directories that are not entered."""
+    mode: WatchMode = WatchMode.AUTO
+    """By what changes are found: events, walks, or both."""
+    ready_marker: str | None = None
+    """The name of a file without which a track folder is still on its way."""
+    alone: bool = False
+    """Whether this machine works on the dataset alone."""
+    record_limit: int = RECORD_LIMIT
+    """Bytes that a record may have."""
+    worker_memory: int = 0
+    """Bytes that a worker may have."""
+
+
+@dataclass(frozen=True)
+class Derived:
+    """All that follows from one configuration."""
+
+    config: Config
+    plan: Plan
+    """For the core."""
+    terms: dict[str, DatasetTerms]
+    """For whatever reads folders, by dataset."""
+    workers: WorkerSettings
+    """For the worker processes; where they change, the processes of now take no more jobs."""
+    operators: frozenset[int]
+    """The UIDs that may change things."""
+
+    def to_walk_again(self, before: Derived) -> frozenset[str]:
+        """Return the datasets that are new, or in which other folders or other work may be due than `before`."""
+        return frozenset(path for path, terms in self.terms.items() if before.terms.get(path) != terms)
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Derives everything from the configuration. `policy` and `mode` are what the command line asks for."""
+
+    source: Source
+    policy: Policy
+    mode: Mode
+
+    def read(self) -> Derived:
+        """Read the configuration again. Raises ConfigError, UsageError and OSError."""
+        return self.derive(self.source.read())
+
+    def derive(self, config: Config) -> Derived:
+        """Derive what each part goes by. Raises ConfigError for operators that are no users."""
+        policies = {each.path: self._policy_of(config, each) for each in config.dataset}
+        limits = size_in_bytes(config.record_limit), size_in_bytes(config.worker_memory)
+        terms = {
+            each.path: DatasetTerms(
+                each.path, policies[each.path], each.ignore, each.mode, each.ready_marker, each.alone, *limits
+            )
+            for each in config.dataset
+        }
+        workers = worker_settings(config, self.source.model_directories(config))
+        return Derived(config, self._plan(config, policies), terms, workers, operators(config.operators))
+
+    def _policy_of(self, config: Config, dataset: DatasetConfig) -> Policy:
+        return msgspec.structs.replace(
+            self.policy,
+            adopt=self.policy.adopt and dataset.adopt,
+            recompute_other_models=config.recompute_other_models,
+            max_duration=config.max_duration,
+        )
+
+    def _plan(self, config: Config, policies: dict[str, Policy]) -> Plan:
+        once = self.mode is not Mode.SERVICE
+        limits = Limits(
+            {each.path: each.settle for each in config.dataset},
+            max_deaths=config.max_deaths,
+            max_suspect=config.max_suspect,
+            backoff=(1.0, 10.0) if once else (5.0, 300.0),
+            once=once,
+        )
+        return Plan(
+            datasets={each.path: each.rescan for each in config.dataset},
+            limits=limits,
+            policies=policies,
+            workers=config.worker_count,
+            job_timeout=config.job_timeout,
+            job_timeout_factor=config.job_timeout_factor,
+            worker_memory=size_in_bytes(config.worker_memory),
+            recycle_jobs=config.recycle_jobs,
+            stop_grace=config.stop_grace,
+            fresh=_FRESH,
+            reap=config.reap,
+            features=self.policy.only or (),
+            once=once,
+            dry_run=self.mode is Mode.DRY_RUN,
+        )
 
 
 def memory_of(catalog: Catalog, config: Config, now: float) -> Memory:
-    """What the last run has left to the core. `now` is in seconds since 1970."""
+    """Return what the last run has left to the core. `now` is in seconds since 1970."""
     sightings, facts = catalog.sightings, catalog.facts
     named = {each.path for each in config.dataset}
     for path in named:
@@ -64,26 +150,3 @@ def memory_of(catalog: Catalog, config: Config, now: float) -> Memory:
     }
     places = {path: facts.place(path) for path in named}
     return Memory(facts.offers(), datasets, facts.pauses(now), places)
-
-
-def to_walk_again(before: Config, after: Config) -> frozenset[str]:
-    """The datasets that are new, or whose folders or their dues are decided otherwise than before."""
-    old = {each.path: _looked_at_by(before, each.path) for each in before.dataset}
-    return frozenset(each.path for each in after.dataset if old.get(each.path) != _looked_at_by(after, each.path))
-
-
-def _policy_for(config: Config, path: str, policy: Policy) -> Policy:
-    adopt = next(each.adopt for each in config.dataset if each.path == path)
-    return msgspec.structs.replace(
-        policy,
-        adopt=policy.adopt and adopt,
-        recompute_other_models=config.recompute_other_models,
-        max_duration=config.max_duration,
-    )
-
-
-def _looked_at_by(config: Config, path: str) -> tuple[object, ...]:
-    dataset = next(each for each in config.dataset if each.path == path)
-    limits = config.max_duration, config.record_limit, config.worker_memory
-    policy = (dataset.adopt, dataset.alone, config.recompute_other_models, *limits)
-    return dataset.ignore, dataset.mode, dataset.ready_marker, *policy

@@ -1,9 +1,8 @@
-"""The daemon at work: one event loop that takes events off one queue, asks the core what follows, and does it.
+"""The service at work: one event loop that takes events off one queue, asks the core what follows, and does it.
 
-Nothing here blocks: what touches a disk is an errand (`disk_tasks`), done in threads. Nothing here decides.
+Nothing here blocks: what touches a disk is done in threads, by `disk_tasks` and `catalog_writes`. Nothing here decides.
 
-asyncio's traps on the way: a handler of `add_signal_handler` runs in the loop and only enqueues; an exception in a
-task is lost unless asked for, so every task reports; `Queue.put_nowait` belongs to the loop's thread alone.
+asyncio's trap on the way: an exception in a task is lost unless asked for, so every task reports. See also `signals`.
 """
 
 from __future__ import annotations
@@ -11,13 +10,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import signal
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
-from pathlib import Path
 from typing import Protocol
 
-from audiobatchd.config.checks import operators, worker_settings
 from audiobatchd.config.file import Config, differences
 from audiobatchd.control.requests import Reloaded
 from audiobatchd.control.status import Status
@@ -27,7 +24,7 @@ from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.events import Event, Replanned, Short, StopAsked, WorkerExited, WorkersMeasured, WorkerSpawned
 from audiobatchd.core.messages import Stop
 from audiobatchd.core.plan import NO_MEMORY
-from audiobatchd.disk import filesystems, interrupts
+from audiobatchd.disk import filesystems
 from audiobatchd.disk.probes import Probes, Sleepers
 from audiobatchd.errors import ConfigError, UsageError
 from audiobatchd.locks import oom
@@ -36,58 +33,51 @@ from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.scan.watch.contract import Watch
 from audiobatchd.service import log
 from audiobatchd.service.answers.status import Overview
+from audiobatchd.service.catalog_writes import CatalogWrites
 from audiobatchd.service.clock import Clock
 from audiobatchd.service.disk_tasks import DiskTasks
-from audiobatchd.service.planning import memory_of, plan_of, terms_of, to_walk_again
+from audiobatchd.service.event_queue import EventQueue
+from audiobatchd.service.planning import Planner, Source, memory_of
+from audiobatchd.service.signals import Signals
 from audiobatchd.vocabulary.states import Cause, Mode
 from audiobatchd.worker.pool import Pool
 
 _LOG = logging.getLogger(__name__)
 _VIEW_INTERVAL = 0.25
 _PULSE = 1.0
+"""Seconds between two measurements of workers and threads."""
 _TURN = 0.25
 """The loop turns at least so often, so that it notices when it stood still."""
-
 _LONGEST_TURN = 0.5
 """What a turn may take, waiting and working: what is beyond counts for no deadline."""
-
 _WORTH_TELLING = 1.0
-_INTERRUPTED = 130
+"""Seconds of a standstill from which on it is told."""
+_PATIENCE, _LEAST_PATIENCE = 5.0, 1.0
+"""Seconds that the threads are granted at the end, and of these the catalog's at least."""
 _BROKEN = 70
-_ABORTED = 134
 
 
 class View(Protocol):
-    """Somebody who is shown the status now and then: a terminal, systemd."""
+    """A terminal, or systemd: what is shown the status now and then. Called in the event loop, so it must be quick."""
 
     def update(self, status: Status) -> None:
-        """Show it; called in the event loop, so it must be quick."""
+        """Show the status."""
 
     def ready(self) -> None:
-        """The service has started."""
+        """Tell that the service has started, or has read its configuration again."""
 
     def alive(self) -> None:
-        """The supervisor goes on: it has just handled what there was, or found nothing to do."""
+        """Tell that the service goes on: it has just handled what there was, or found nothing to do."""
 
     def reloading(self) -> None:
-        """The configuration is read again; `ready` follows."""
+        """Tell that the configuration is read again; `ready` follows."""
 
     def stopping(self) -> None:
-        """The service begins to end."""
-
-
-class Source(Protocol):
-    """Where the configuration comes from: a file, the environment and a command line."""
-
-    def read(self) -> Config:
-        """The configuration as it is now. Raises ConfigError and UsageError."""
-
-    def model_directories(self, config: Config) -> tuple[Path, ...]:
-        """Where models are looked for, by this configuration."""
+        """Tell that the service begins to end."""
 
 
 class Supervisor:
-    """One run of the daemon; `run` gives its exit code. Without `watches` only walks see changes.
+    """One run of the service; `run` gives its exit code. Without `watches` only walks see changes.
 
     `config` is what `source` gave, and what it gives again at a reload counts from then on.
     """
@@ -104,98 +94,78 @@ class Supervisor:
         watches: Watch | None = None,
         mode: Mode = Mode.SERVICE,
     ) -> None:
-        self._config = config
-        self._source = source
-        self._policy = policy
-        self._catalog = catalog
         self._clock = clock
         self._views = views
-        self._watches = watches
-        self._mode = mode
-        self._operators = operators(config.operators)
-        self._worker_settings = worker_settings(config, source.model_directories(config))
+        self._planner = Planner(source, policy, mode)
+        self._derived = self._planner.derive(config)
         memory = memory_of(catalog, config, clock.wall().timestamp()) if mode is Mode.SERVICE else NO_MEMORY
-        self.core = Dispatcher(plan_of(config, policy, mode), clock.monotonic(), memory)
-        self.overview = Overview(
-            self.core, clock.wall(), watches.report if watches else None, lambda: self._catalog.trouble
+        self.core = Dispatcher(self._derived.plan, clock.monotonic(), memory)
+        self.overview = Overview(self.core, clock.wall(), watches.report if watches else None, lambda: catalog.trouble)
+        self._events = EventQueue()
+        self._pool = Pool(self._derived.workers, self._events.put)
+        self._probes = Probes(self._events.put)
+        self.catalog_writes = CatalogWrites(catalog, clock, self._events.post, self._fail)
+        self.disk_tasks = DiskTasks(
+            catalog, clock, self._events.post, lambda: len(self._events), self._fail, self._pool.owns, watches
         )
-        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._take_terms()
         self._tasks: set[asyncio.Task[None]] = set()
         self._code: int | None = None
+        """The exit code, when all is over."""
         self._reloading = asyncio.Lock()
-        self._ended = False
-        self._hung_up = False
-        """Whether a hang-up of the terminal has been handled."""
 
     @property
     def config(self) -> Config:
         """The configuration that counts now."""
-        return self._config
-
-    @property
-    def disk_tasks(self) -> DiskTasks:
-        """What works at the disks while `run` does."""
-        return self._disk_tasks
+        return self._derived.config
 
     def may_change(self, uid: int) -> bool:
-        """Whether this user may have the daemon do something."""
-        return uid in self._operators
+        """Whether this user may have the service do something."""
+        return uid in self._derived.operators
 
     def tell(self, event: Event) -> None:
         """Enqueue an event; from the loop's thread."""
-        self._queue.put_nowait(event)
+        self._events.put(event)
 
     # The configuration, again
 
     async def reload(self) -> Reloaded:
-        """Read the configuration again and go by it; what has changed. Raises ConfigError: then nothing has."""
+        """Read the configuration again, go by it, and tell what has changed. Raises ConfigError: then nothing has."""
         async with self._reloading:
-            return await self._reload()
+            try:
+                derived = await in_a_thread(self._planner.read)
+            except (OSError, ValueError, OverflowError, RuntimeError) as error:
+                message = f"cannot read the configuration: {error}"
+                raise ConfigError(message) from error
+            for view in self._views:
+                view.reloading()
+            before, self._derived = self._derived, derived
+            self._pool.replan(derived.workers)
+            self._take_terms()
+            self._events.put(Replanned(derived.plan, derived.workers != before.workers, derived.to_walk_again(before)))
+            for view in self._views:
+                view.ready()
+            changes = differences(before.config, derived.config)
+            log.write("configuration-reloaded", {"changes": "; ".join(changes) or "none"})
+            return Reloaded(changes)
 
-    async def _reload(self) -> Reloaded:
-        try:
-            config, may_change = await in_a_thread(self._read_configuration)
-        except (OSError, ValueError, OverflowError, RuntimeError) as error:
-            message = f"cannot read the configuration: {error}"
-            raise ConfigError(message) from error
-        changes = differences(self._config, config)
-        for view in self._views:
-            view.reloading()
-        self._go_by(config)
-        self._operators = may_change
-        for view in self._views:
-            view.ready()
-        log.write("configuration-reloaded", {"changes": "; ".join(changes) or "none"})
-        return Reloaded(changes)
+    def _take_terms(self) -> None:
+        self.disk_tasks.take_terms(self._derived.terms)
+        self.catalog_writes.take_terms(self._derived.terms)
 
-    def _read_configuration(self) -> tuple[Config, frozenset[int]]:
-        config = self._source.read()
-        return config, operators(config.operators)
-
-    def _go_by(self, config: Config) -> None:
-        before, self._config = self._config, config
-        settings = worker_settings(config, self._source.model_directories(config))
-        anew, self._worker_settings = settings != self._worker_settings, settings
-        self._pool.replan(settings)
-        self._disk_tasks.take_terms(terms_of(config, self._policy), self._watches)
-        plan = plan_of(config, self._policy, self._mode)
-        self._queue.put_nowait(Replanned(plan, anew, to_walk_again(before, config)))
+    def _take_offers(self) -> None:
+        self.disk_tasks.take_offers(self.core.offers or ())
+        self.catalog_writes.take_offers(self.core.offers or ())
 
     # The loop
 
     async def run(self) -> int:
         """Work until told to stop, or until the one pass is over; the exit code."""
-        self._loop = asyncio.get_running_loop()
-        self._pool = Pool(self._worker_settings, self._queue.put_nowait)
-        self._disk_tasks = DiskTasks(
-            self._catalog, self._clock, self._post, self._queue.qsize, self._fail, self._pool.owns
-        )
-        self._probes = Probes(self._queue.put_nowait)
-        if self._watches:
-            self._watches.listen(self._post)
-        self._disk_tasks.take_offers(self.core.offers or ())
-        self._disk_tasks.take_terms(terms_of(self._config, self._policy), self._watches)
-        self._catch_signals()
+        self._events.open()
+        self._take_offers()
+        Signals(
+            self._events.put, self._reload_by_signal, lambda: self.core.life.works, once=self.core.plan.once
+        ).catch()
         self._start(self._show())
         self._start(self._measure())
         self._clock.beat(_LONGEST_TURN)  # before this nothing had a deadline
@@ -206,36 +176,28 @@ class Supervisor:
                 for view in self._views:
                     view.alive()
                 if self._code is None:
-                    await self._take(now)
+                    await self._turn(now)
         finally:
-            self._ended = True
+            self._events.close()
             for task in self._tasks:
                 task.cancel()
             self._probes.stop()
             with suppress(RuntimeError):  # no thread is left: then these are left behind as they are
-                await in_a_thread(self._disk_tasks.stop)
+                await in_a_thread(self._stop_threads)
         self._update_views()
         return self._code
 
-    async def _take(self, now: float) -> None:
-        """Wait for the next event, until the core wants to be asked or a turn is over; then take all that are there."""
+    async def _turn(self, now: float) -> None:
+        """Wait for events until the core wants to be asked, or a turn is over; then take all that are there."""
         wakeup = self.core.next_wakeup()
         # A timeout of 0 would never let the loop see to its descriptors.
-        timeout = _TURN if wakeup is None else min(_TURN, max(0.001, wakeup - now))
-        try:
-            event = await asyncio.wait_for(self._queue.get(), timeout)
-        except TimeoutError:
-            return
-        self._handle(event)
-        for _ in range(self._queue.qsize()):
-            self._handle(self._queue.get_nowait())
-
-    def _handle(self, event: Event) -> None:
-        self._perform(self.core.handle(event, self._time()))
-        self._disk_tasks.take_offers(self.core.offers or ())
+        await self._events.wait(_TURN if wakeup is None else min(_TURN, max(0.001, wakeup - now)))
+        for event in self._events.taken():
+            self._perform(self.core.handle(event, self._time()))
+            self._take_offers()
 
     def _time(self) -> float:
-        """The time now, by which all deadlines go; asked for at every turn and with every event.
+        """Return the time now, by which all deadlines go; asked for at every turn and with every event.
 
         What the loop stood still is no worker's fault, and no file's: it is left out.
         """
@@ -244,7 +206,7 @@ class Supervisor:
             log.write("stood-still", {"seconds": round(stood_still, 1)})
         return self._clock.monotonic()
 
-    def _perform(self, actions: list[do.Action]) -> None:  # noqa: C901, PLR0912  # one case per action
+    def _perform(self, actions: list[do.Action]) -> None:  # noqa: C901, PLR0912  # one case per kind of action
         for action in actions:
             match action:
                 case do.SpawnWorker(slot):
@@ -255,36 +217,19 @@ class Supervisor:
                     self._pool.kill(slot)
                 case do.SendJob(slot, job):
                     self._pool.send(slot, job)
-                case do.ReadFolder(key):
-                    self._disk_tasks.read(key)
-                case do.WalkTree():
-                    self._disk_tasks.walk(action)
-                case do.LookAtRoot(dataset):
-                    self._disk_tasks.look_at_root(dataset)
-                case do.ReapLocks():
-                    self._disk_tasks.reap(action)
                 case do.Probe(cause=Cause.HANG):
                     self._probes.start(action)
-                case do.CountMisses(dataset):
-                    self._disk_tasks.count_misses(dataset)
-                case do.Probe():
-                    self._disk_tasks.probe(action)
-                case do.Remember():
-                    self._disk_tasks.remember(action)
-                case do.Forget():
-                    self._disk_tasks.forget(action)
+                case do.ReadFolder() | do.WalkTree() | do.LookAtRoot() | do.ReapLocks() | do.Probe() | do.Tidy():
+                    self.disk_tasks.perform(action)
                 case do.NoteRoot():
-                    self._disk_tasks.note_root(action)
-                case do.KeepPause():
-                    self._disk_tasks.keep_pause(action)
-                case do.KeepAttempt(key, attempt):
-                    self._disk_tasks.keep(key, attempt)
-                case do.Tidy(key):
-                    self._disk_tasks.tidy(key)
+                    self.disk_tasks.note_root(action)
+                    self.catalog_writes.perform(action)
+                case do.Remember() | do.Forget() | do.KeepPause() | do.KeepAttempt() | do.CountMisses():
+                    self.catalog_writes.perform(action)
                 case do.Report():
                     log.report(action)
                 case do.AnnounceReady():
-                    self._update_views()  # whoever waited for the start is not to be shown the time before it
+                    self._update_views()  # a caller that waited for the start is not to be shown the time before it
                     for view in self._views:
                         view.ready()
                 case do.AnnounceStopping():
@@ -295,53 +240,27 @@ class Supervisor:
 
     def _spawn(self, slot: int) -> None:
         try:
-            self._queue.put_nowait(WorkerSpawned(slot, self._pool.spawn(slot)))
+            self._events.put(WorkerSpawned(slot, self._pool.spawn(slot)))
         except OSError as error:
             reason = f"cannot start a process: {error.strerror}"
             if filesystems.cause_of(error) is Cause.SHORTAGE or error.errno == errno.EAGAIN:
-                self._queue.put_nowait(Short(reason, slot))
+                self._events.put(Short(reason, slot))
             else:
-                self._queue.put_nowait(WorkerSpawned(slot, -1))
-                self._queue.put_nowait(WorkerExited(slot, -1, reason))
-
-    def _post(self, event: Event) -> None:
-        """Enqueue from any thread."""
-        try:
-            self._loop.call_soon_threadsafe(self._queue.put_nowait, event)
-        except RuntimeError:
-            if not self._ended:  # the loop is closed only at the end, and then nobody listens
-                raise
+                self._events.put(WorkerSpawned(slot, -1))
+                self._events.put(WorkerExited(slot, -1, reason))
 
     def _fail(self, error: BaseException) -> None:
-        """A helper broke, which none may: a folder could be lost. The service ends, and is started again."""
+        """End the service, which is started again: a helper broke, which none may, for a folder could be lost."""
         _LOG.critical("helper-broke", exc_info=error)
-        self._post(StopAsked(_BROKEN, at_once=True))
+        self._events.post(StopAsked(_BROKEN, at_once=True))
 
-    # Signals, helpers, views
+    def _stop_threads(self) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        self.disk_tasks.stop(_PATIENCE)
+        self.catalog_writes.stop(max(_LEAST_PATIENCE, deadline - time.monotonic()))
+        self.disk_tasks.stop_watching()
 
-    def _catch_signals(self) -> None:
-        # A service that is told to end has done what it should; a pass has not.
-        terminated = _INTERRUPTED if self.core.plan.once else 0
-        asked = {signal.SIGTERM: terminated, signal.SIGINT: _INTERRUPTED, signal.SIGQUIT: _INTERRUPTED}
-        for number, code in asked.items():
-            self._loop.add_signal_handler(number, self._queue.put_nowait, StopAsked(code))
-        # What it would leave behind as it is would be taken for the work of a folder.
-        self._loop.add_signal_handler(signal.SIGABRT, self._queue.put_nowait, StopAsked(_ABORTED, at_once=True))
-        ignored = interrupts.hang_up_is_ignored()
-        if not ignored and (self.core.plan.once or interrupts.has_terminal()):
-            self._loop.add_signal_handler(signal.SIGHUP, self._hang_up, terminated)
-        elif not self.core.plan.once:
-            self._loop.add_signal_handler(signal.SIGHUP, lambda: self._start(self._reload_by_signal()))
-
-    def _hang_up(self, code: int) -> None:
-        """The terminal has gone: drain, as after SIGTERM, but only once.
-
-        A shell tells its jobs when it is told itself, and the kernel tells them when the shell has ended: the second
-        does not mean that running jobs are to be ended at once.
-        """
-        if not self._hung_up and self.core.life.works:
-            self._queue.put_nowait(StopAsked(code))
-        self._hung_up = True
+    # Helpers
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -353,11 +272,14 @@ class Supervisor:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
 
-    async def _reload_by_signal(self) -> None:
-        try:
-            await self.reload()
-        except (ConfigError, UsageError) as error:
-            log.write("configuration-refused", {"reason": str(error)})
+    def _reload_by_signal(self) -> None:
+        async def reload() -> None:
+            try:
+                await self.reload()
+            except (ConfigError, UsageError) as error:
+                log.write("configuration-refused", {"reason": str(error)})
+
+        self._start(reload())
 
     async def _show(self) -> None:
         while True:
@@ -370,15 +292,14 @@ class Supervisor:
             await asyncio.sleep(_PULSE)
             now = self._clock.monotonic()
             asleep = workers.measured({pid: f"/proc/{pid}" for pid in self._pool.pids()}, now)
-            at_work = self._disk_tasks.at_work()
+            at_work = self.disk_tasks.at_work()
             waiting: dict[str, float] = {}
             for number, seconds in threads.measured({each: f"/proc/self/task/{each}" for each in at_work}, now).items():
                 path = at_work[number]
                 waiting[path] = max(seconds, waiting.get(path, 0.0))
-            self._queue.put_nowait(WorkersMeasured(self._pool.resident(), asleep, waiting, oom.limit()))
-            self._disk_tasks.again()
-            if self._catalog.trouble:
-                self._disk_tasks.mend_catalog()
+            self._events.put(WorkersMeasured(self._pool.resident(), asleep, waiting, oom.limit()))
+            self.disk_tasks.again()
+            self.catalog_writes.again()
 
     def _update_views(self) -> None:
         if self._views:

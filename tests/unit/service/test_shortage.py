@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from audiobatchd.config.file import DatasetConfig
 from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.events import Event, Short, Walked, WalkRead
@@ -26,7 +25,9 @@ from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import Readers
 from audiobatchd.scan.walks import walk
 from audiobatchd.service.clock import SystemClock
-from audiobatchd.service.disk_tasks import DiskTasks, Terms, probe, tidy
+from audiobatchd.service.disk_checks import probe, tidy
+from audiobatchd.service.disk_tasks import DiskTasks
+from audiobatchd.service.planning import DatasetTerms
 from audiobatchd.service.systemd import SystemdView
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.states import Cause, Outcome, WalkKind
@@ -186,17 +187,17 @@ def test_threads_that_cannot_be_started_are_started_later(dataset: Path, monkeyp
     made = DiskTasks(Catalog(None), SystemClock(), heard.append, lambda: 0, broken.append, lambda _: False)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", _no_thread)
-        made.take_terms([Terms(DatasetConfig(str(dataset)), Policy())], None)
+        made.take_terms({str(dataset): DatasetTerms(str(dataset), Policy())})
         made.take_offers((offer(),))
-        made.walk(do.WalkTree(str(dataset)))
-        made.read(FolderKey(str(dataset), "Song"))
+        made.perform(do.WalkTree(str(dataset)))
+        made.perform(do.ReadFolder(FolderKey(str(dataset), "Song")))
         made.again()
         assert {type(event) for event in heard} == {Short}
     made.again()
     eventually(lambda: any(isinstance(event, Walked) for event in heard), 20)
     eventually(lambda: not isinstance(heard[-1], Short) and len({type(event) for event in heard}) >= 4, 20, heard)
     assert broken == []
-    made.stop()
+    made.stop(5)
 
 
 def _no_thread(thread: threading.Thread) -> None:

@@ -107,7 +107,7 @@ class Answers:
         if request.all or request.dataset:
             wanted = self._dataset_of(request.dataset) if request.dataset else None
             keys |= {key for key in self._core.ledger.troubled if wanted in (None, key.dataset)}
-        self._supervisor.disk_tasks.pardon(keys)
+        self._supervisor.catalog_writes.pardon(keys)
         return self._retried(keys)
 
     def _retried(self, keys: set[FolderKey]) -> Retried:

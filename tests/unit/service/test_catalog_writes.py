@@ -1,0 +1,142 @@
+"""What the service writes to the catalog, as a catalog that is opened later tells it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from audiobatchd.core import actions as do
+from audiobatchd.core.assessment import FileMemory, Policy
+from audiobatchd.core.events import Event, MissesCounted, RetryAsked, Short
+from audiobatchd.scan.catalog.catalog import Catalog
+from audiobatchd.scan.catalog.folders import FolderMemory
+from audiobatchd.service.catalog_writes import CatalogWrites
+from audiobatchd.service.clock import SystemClock
+from audiobatchd.service.planning import DatasetTerms
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import Attempt, Outcome
+from support.core_rig import offer, stamp
+from support.service import eventually
+
+GIB = 1 << 30
+MEMORY = {"full_mix": FileMemory(stamp(), failure="damaged", judges="x")}
+SONG = FolderKey("/music", "Song")
+
+
+class Room:
+    """A catalog on disk with one dataset, and everything that was posted and broken."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.heard: list[Event] = []
+        self.broken: list[BaseException] = []
+        self.catalog = Catalog(path)
+        self.writes = CatalogWrites(self.catalog, SystemClock(), self.heard.append, self.broken.append)
+        self.writes.take_terms({"/music": DatasetTerms("/music", Policy(), worker_memory=GIB)})
+        self.writes.take_offers((offer(),))
+
+    def end(self) -> Catalog:
+        """Write what is asked, and open the catalog again."""
+        self.writes.stop(20)
+        self.catalog.close()
+        assert self.broken == []
+        self.catalog = Catalog(self.path)
+        return self.catalog
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    made = Room(tmp_path / "catalog.sqlite")
+    yield made
+    made.writes.stop(20)
+    made.catalog.close()
+
+
+def test_what_counts_is_remembered_and_pardoned(room: Room) -> None:
+    room.writes.perform(do.Remember(SONG, MEMORY, "v1", "given up", 3, 1))
+    room.writes.perform(do.KeepAttempt(SONG, Attempt(Outcome.ERROR, "why")))
+    eventually(lambda: room.catalog.folders.attempts(SONG), 20)
+    assert room.catalog.folders.recall(SONG) == FolderMemory(MEMORY, "given up", "v1", "loudness-1", 3, 1)
+    assert room.catalog.folders.attempts(SONG)[0].at.endswith("+00:00")
+    room.writes.pardon([SONG])
+    eventually(lambda: room.heard == [RetryAsked(SONG)], 20)
+    assert room.catalog.folders.recall(SONG) == FolderMemory()
+
+
+def test_verdict_by_memory_names_the_memory_it_holds_for(room: Room) -> None:
+    room.writes.perform(do.Remember(SONG, {}, "v1", "too large", by_memory=True))
+    assert room.end().folders.recall(SONG).judges == f"loudness-1 worker_memory={GIB}"
+
+
+def test_what_is_remembered_counts_at_once(room: Room) -> None:
+    go_on = threading.Event()
+    room.writes._submit(lambda: assert_set(go_on))
+    room.writes.perform(do.Remember(SONG, MEMORY))
+    assert room.catalog.folders.recall(SONG) == FolderMemory(MEMORY), "a reading may begin before the thread is there"
+    room.writes.perform(do.Forget("/music", ("Song",)))
+    assert room.catalog.folders.recall(SONG) == FolderMemory()
+    go_on.set()
+    assert room.end().folders.recall(SONG) == FolderMemory()
+
+
+def assert_set(event: threading.Event) -> None:
+    assert event.wait(20)
+
+
+def test_offers_root_and_pause_outlast_the_service(room: Room) -> None:
+    room.writes.perform(do.NoteRoot("/music", (1, 2), "/elsewhere"))
+    room.writes.perform(do.KeepPause("/music", paused=True))
+    known = room.end().facts
+    assert known.offers() == (offer(),)
+    assert (known.root("/music"), known.place("/music")) == ((1, 2), "/elsewhere")
+    assert known.pauses(0.0) == {"/music": None}
+
+
+def test_pause_that_is_over_is_forgotten(room: Room) -> None:
+    room.writes.perform(do.KeepPause("/music", paused=True, seconds=3600.0))
+    eventually(lambda: room.catalog.facts.pauses(0.0), 20)
+    room.writes.perform(do.KeepPause("/music", paused=False))
+    assert room.end().facts.pauses(0.0) == {}
+
+
+def test_dropped_dataset_is_removed_from_the_catalog(room: Room) -> None:
+    room.writes.perform(do.Remember(SONG, MEMORY))
+    room.writes.perform(do.NoteRoot("/music", (1, 2)))
+    eventually(lambda: room.catalog.facts.root("/music"), 20)
+    room.writes.take_terms({})
+    eventually(lambda: room.catalog.facts.root("/music") is None, 20)
+    assert room.end().folders.recall(SONG) == FolderMemory()
+
+
+def test_misses_are_counted_by_what_is_known(room: Room) -> None:
+    room.writes.perform(do.CountMisses("/music"))
+    eventually(lambda: room.heard == [MissesCounted("/music", ())], 20)
+
+
+def test_write_that_breaks_is_told(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room.catalog.folders, "add_attempt", lambda *_: 1 / 0)
+    room.writes.perform(do.KeepAttempt(SONG, Attempt(Outcome.ERROR, "why")))
+    eventually(lambda: [type(error) for error in room.broken] == [ZeroDivisionError], 20)
+
+
+def test_want_of_a_thread_is_told_and_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Event] = []
+    catalog = Catalog(tmp_path / "catalog.sqlite")
+    writes = CatalogWrites(catalog, SystemClock(), heard.append, lambda _: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", _no_thread)
+        writes.perform(do.KeepAttempt(SONG, Attempt(Outcome.ERROR, "why")))
+        writes.again()
+        assert heard == [Short("can't start new thread")]
+    writes.again()
+    writes.stop(20)
+    assert [each.reason for each in catalog.folders.attempts(SONG)] == ["why"]
+    catalog.close()
+
+
+def _no_thread(thread: threading.Thread) -> None:
+    message = "can't start new thread"
+    raise RuntimeError(message)
