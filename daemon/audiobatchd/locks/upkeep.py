@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
@@ -17,9 +16,8 @@ from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, path_of
 from audiobatchd.locks.lock_file import Content, Empty, Holder, speaks_against_its_folder
 from audiobatchd.locks.observer import LockState, Observation, Patience, holder_in_words, observe
 from audiobatchd.locks.reaper import Removal, Terms, folder_of, locks_in, reap_one
+from audiobatchd.vocabulary.log_events import LogEvent, write
 from audiobatchd.vocabulary.names import folder_at, shown
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -139,4 +137,4 @@ def clean_up(root: str, ignore: tuple[str, ...], terms: Terms) -> CleanUp:
 def log(removal: Removal) -> None:
     """Log a removed lock and the reason. A lock that cannot be removed is passed over: it holds up no work."""
     if not removal.failure:
-        _LOG.info("lock-removed", extra={"fields": {"lock": removal.path, "reason": removal.reason}})
+        write(LogEvent.LOCK_REMOVED, {"lock": removal.path, "reason": removal.reason})

@@ -22,7 +22,6 @@ from audiobatchd.locks.kernel import holding_process
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.scan.watch.watches import Watches
-from audiobatchd.service import log
 from audiobatchd.service.answers import metrics as metrics_file
 from audiobatchd.service.answers.metrics import Metrics
 from audiobatchd.service.answers.requests import Answers
@@ -30,6 +29,7 @@ from audiobatchd.service.clock import SystemClock
 from audiobatchd.service.planning import Source
 from audiobatchd.service.supervisor import Supervisor, View
 from audiobatchd.service.systemd import SystemdView
+from audiobatchd.vocabulary.log_events import LogEvent, write
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.summary import batch_summary
 
@@ -66,7 +66,7 @@ async def _serve(
     await server.start()
     writing = asyncio.create_task(_write_metrics(supervisor, metrics))
     datasets = " ".join(each.path for each in settings.dataset) or "none configured"
-    log.write("service-started", {"version": __version__, "datasets": datasets, "socket": str(socket)})
+    write(LogEvent.SERVICE_STARTED, {"version": __version__, "datasets": datasets, "socket": str(socket)})
     try:
         return await supervisor.run()
     finally:
@@ -86,7 +86,7 @@ async def _write_metrics(supervisor: Supervisor, metrics: Metrics) -> None:
             told = ""
         except (OSError, RuntimeError) as error:
             if (why := getattr(error, "strerror", "") or str(error)) != told:
-                log.write("metrics-not-written", {"path": path, "reason": why})
+                write(LogEvent.METRICS_NOT_WRITTEN, {"path": path, "reason": why})
             told = why
 
 

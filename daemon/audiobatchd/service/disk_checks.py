@@ -12,8 +12,8 @@ from audiobatchd.disk.filesystems import cause_of
 from audiobatchd.disk.listing import read_folder
 from audiobatchd.errors import LockBusyError
 from audiobatchd.locks.folder_lock import FolderLock
-from audiobatchd.service import log
 from audiobatchd.vocabulary.files import FileId, FolderKey
+from audiobatchd.vocabulary.log_events import LogEvent, write
 from audiobatchd.vocabulary.names import folder_at
 from audiobatchd.vocabulary.states import Cause
 
@@ -41,7 +41,7 @@ def tidy(key: FolderKey, short: Callable[[OSError], None] | None = None) -> None
         with record.opened(folder) as descriptor:
             record.sweep(descriptor)
     except OSError as error:
-        log.write("tidy-failed", {"folder": folder, "reason": error.strerror})
+        write(LogEvent.TIDY_FAILED, {"folder": folder, "reason": error.strerror})
     finally:
         lock.release()
 

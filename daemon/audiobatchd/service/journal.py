@@ -42,7 +42,7 @@ class JournalHandler(journal.JournalHandler):  # type: ignore[misc]  # systemd-p
                 **journal_fields(record),
             )
         except OSError:
-            self._fallback.emit(record)  # without its lock: see `eventlog.LogThread`
+            self._fallback.emit(record)  # without its lock: see `log.LogThread`
 
 
 def message_id(event: str) -> str:

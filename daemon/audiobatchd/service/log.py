@@ -17,27 +17,8 @@ from contextlib import suppress
 
 from audiobatchd.control.events import event_line
 from audiobatchd.core.actions import Report
+from audiobatchd.vocabulary.log_events import LogEvent, write
 
-_LOG = logging.getLogger("audiobatchd")
-_LEVELS = {
-    "folder-failed": logging.ERROR,
-    "folder-blocked": logging.WARNING,
-    "folder-backoff": logging.WARNING,
-    "worker-died": logging.ERROR,
-    "worker-cannot-start": logging.ERROR,
-    "worker-lost": logging.ERROR,
-    "service-short": logging.WARNING,
-    "folder-suspect": logging.WARNING,
-    "configuration-refused": logging.ERROR,
-    "metrics-not-written": logging.WARNING,
-    "dataset-missing": logging.WARNING,
-    "dataset-paused": logging.WARNING,
-    "analyzer-unavailable": logging.WARNING,
-    "watch-lost": logging.WARNING,
-    "log-dropped": logging.WARNING,
-    "stood-still": logging.WARNING,
-    "watch-degraded": logging.WARNING,
-}
 _STANDARD_ERROR = 2
 _BACKLOG = 5000
 """So many events wait for a reader that stands still; what comes beyond is dropped and counted."""
@@ -54,12 +35,7 @@ def report(event: Report) -> None:
     fields = dict(event.fields)
     if event.key is not None:
         fields = {"dataset": event.key.dataset, "folder": event.key.path or ".", **fields}
-    write(event.event, fields)
-
-
-def write(event: str, fields: Mapping[str, object]) -> None:
-    """Log one event."""
-    _LOG.log(_LEVELS.get(event, logging.INFO), event, extra={"fields": fields})
+    write(LogEvent(event.event), fields)
 
 
 class LineFormatter(logging.Formatter):
@@ -147,7 +123,8 @@ class LogThread(logging.Handler):
                 self.acquire()
                 dropped, self._dropped = self._dropped, 0
                 self.release()
-                told = {"msg": "log-dropped", "levelno": _LEVELS["log-dropped"], "fields": {"events": dropped}}
+                event = LogEvent.LOG_DROPPED
+                told = {"msg": event.value, "levelno": event.level, "fields": {"events": dropped}}
                 self._write(logging.makeLogRecord(told))
 
     def _write(self, record: logging.LogRecord) -> None:

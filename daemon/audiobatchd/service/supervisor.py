@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -39,10 +38,10 @@ from audiobatchd.service.disk_tasks import DiskTasks
 from audiobatchd.service.event_queue import EventQueue
 from audiobatchd.service.planning import Planner, Source, memory_of
 from audiobatchd.service.signals import Signals
+from audiobatchd.vocabulary.log_events import LogEvent, write
 from audiobatchd.vocabulary.states import Cause, Mode
 from audiobatchd.worker.pool import Pool
 
-_LOG = logging.getLogger(__name__)
 _VIEW_INTERVAL = 0.25
 _PULSE = 1.0
 """Seconds between two measurements of workers and threads."""
@@ -146,7 +145,7 @@ class Supervisor:
             for view in self._views:
                 view.ready()
             changes = differences(before.config, derived.config)
-            log.write("configuration-reloaded", {"changes": "; ".join(changes) or "none"})
+            write(LogEvent.CONFIGURATION_RELOADED, {"changes": "; ".join(changes) or "none"})
             return Reloaded(changes)
 
     def _take_terms(self) -> None:
@@ -203,7 +202,7 @@ class Supervisor:
         """
         stood_still = self._clock.beat(_LONGEST_TURN)
         if stood_still >= _WORTH_TELLING:
-            log.write("stood-still", {"seconds": round(stood_still, 1)})
+            write(LogEvent.STOOD_STILL, {"seconds": round(stood_still, 1)})
         return self._clock.monotonic()
 
     def _perform(self, actions: list[do.Action]) -> None:  # noqa: C901, PLR0912  # one case per kind of action
@@ -251,7 +250,7 @@ class Supervisor:
 
     def _fail(self, error: BaseException) -> None:
         """End the service, which is started again: a helper broke, which none may, for a folder could be lost."""
-        _LOG.critical("helper-broke", exc_info=error)
+        write(LogEvent.HELPER_BROKE, error=error)
         self._events.post(StopAsked(_BROKEN, at_once=True))
 
     def _stop_threads(self) -> None:
@@ -277,7 +276,7 @@ class Supervisor:
             try:
                 await self.reload()
             except (ConfigError, UsageError) as error:
-                log.write("configuration-refused", {"reason": str(error)})
+                write(LogEvent.CONFIGURATION_REFUSED, {"reason": str(error)})
 
         self._start(reload())
 

@@ -14,6 +14,7 @@ import pytest
 from audiobatchd.core.actions import Report
 from audiobatchd.service import journal as journal_module
 from audiobatchd.service import log
+from audiobatchd.vocabulary.log_events import LogEvent, write
 from support.core_rig import key
 
 
@@ -74,7 +75,7 @@ def test_the_journal_gets_the_fields_as_its_own(journal: Journal) -> None:
 
 def test_what_the_journal_does_not_take_goes_to_standard_error(journal: Journal) -> None:
     journal.broken = True
-    log.write("folder-failed", {"folder": "A"})
+    write(LogEvent.FOLDER_FAILED, {"folder": "A"})
     stream: io.StringIO = vars(journal)["stream"]
     assert stream.getvalue() == "<3>folder-failed folder=A\n"
 

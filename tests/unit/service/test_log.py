@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from audiobatchd.core.actions import Report
 from audiobatchd.service import log as eventlog
 from audiobatchd.service.log import LineFormatter
+from audiobatchd.vocabulary.log_events import LogEvent, write
 from support.core_rig import key
 from support.service import eventually
 
@@ -101,33 +102,6 @@ def test_a_traceback_is_part_of_the_line(caplog: pytest.LogCaptureFixture) -> No
 
 
 @pytest.mark.parametrize(
-    ("event", "level"),
-    [
-        ("folder-done", logging.INFO),
-        ("folder-failed", logging.ERROR),
-        ("folder-blocked", logging.WARNING),
-        ("folder-backoff", logging.WARNING),
-        ("folder-locked", logging.INFO),
-        ("folder-changed", logging.INFO),
-        ("dataset-active", logging.INFO),
-        ("dataset-missing", logging.WARNING),
-        ("dataset-paused", logging.WARNING),
-        ("watch-lost", logging.WARNING),
-        ("worker-ready", logging.INFO),
-        ("worker-died", logging.ERROR),
-        ("worker-cannot-start", logging.ERROR),
-        ("analyzer-unavailable", logging.WARNING),
-        ("service-started", logging.INFO),
-        ("log-dropped", logging.WARNING),
-    ],
-)
-def test_levels(caplog: pytest.LogCaptureFixture, event: str, level: int) -> None:
-    caplog.set_level(logging.DEBUG)
-    eventlog.write(event, {})
-    assert [(record.getMessage(), record.levelno) for record in caplog.records] == [(event, level)]
-
-
-@pytest.mark.parametrize(
     ("report", "expected"),
     [
         (Report("worker-ready", {"worker": 1, "pid": 7}), "worker-ready worker=1 pid=7"),
@@ -139,12 +113,6 @@ def test_a_report_names_its_folder(caplog: pytest.LogCaptureFixture, report: Rep
     caplog.set_level(logging.DEBUG)
     eventlog.report(report)
     assert LineFormatter().format(caplog.records[0]).partition(" ")[2] == expected
-
-
-def test_an_event_s_name_is_no_format(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    eventlog.write("100% %s", {"folder": "%d"})
-    assert line(caplog.records[0].getMessage(), {"folder": "%d"}) == "100% %s folder=%d"
 
 
 # Where it goes
@@ -165,7 +133,7 @@ def test_log_goes_to_its_handler_from_info_on(root_logger: logging.Logger) -> No
     stream, forgotten = io.StringIO(), io.StringIO()
     eventlog.set_up(logging.StreamHandler(forgotten)).close()
     log = eventlog.set_up(logging.StreamHandler(stream))
-    eventlog.write("folder-failed", {"folder": "A B"})
+    write(LogEvent.FOLDER_FAILED, {"folder": "A B"})
     logging.getLogger("audiobatchd.scan.watch").debug("unheard")
     logging.getLogger("some.library").warning("heard as well")
     log.close()
@@ -180,7 +148,7 @@ def test_log_goes_to_standard_error(
     root_logger: logging.Logger, capfd: pytest.CaptureFixture[str], journal: bool, expected: str
 ) -> None:
     log = eventlog.set_up(eventlog.standard_error(journal=journal))
-    eventlog.write("service-started", {})
+    write(LogEvent.SERVICE_STARTED, {})
     log.close()
     assert capfd.readouterr().err.endswith(expected)
 
@@ -196,7 +164,7 @@ def test_a_handler_keeps_its_own_form(
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     log = eventlog.set_up(handler)
-    eventlog.write("folder-done", {"a": 1})
+    write(LogEvent.FOLDER_DONE, {"a": 1})
     log.close()
     assert stream.getvalue().endswith(expected)
 
@@ -221,7 +189,7 @@ def test_stopped_reader_costs_events_and_they_are_counted(root_logger: logging.L
     reader = _Stopped()
     log = eventlog.set_up(reader)
     for number in range(10_000):
-        eventlog.write("folder-done", {"number": number})
+        write(LogEvent.FOLDER_DONE, {"number": number})
     log.close()
     assert log.is_stuck
     reader.goes_on.set()
@@ -243,8 +211,8 @@ def test_line_that_raises_ends_no_log(root_logger: logging.Logger) -> None:
 
     stream = io.StringIO()
     log = eventlog.set_up(logging.StreamHandler(stream))
-    eventlog.write("folder-done", {"a": Angry()})
-    eventlog.write("folder-done", {"a": 2})
+    write(LogEvent.FOLDER_DONE, {"a": Angry()})
+    write(LogEvent.FOLDER_DONE, {"a": 2})
     log.close()
     assert "a=2" in stream.getvalue()
 
@@ -255,7 +223,7 @@ def test_nonblocking_pipe_gets_whole_lines(root_logger: logging.Logger) -> None:
     log = eventlog.set_up(eventlog.LineHandler(writing, LineFormatter(journal=True)))
     with open(reading, "rb") as pipe:
         for _ in range(3):
-            eventlog.write("folder-done", {"a": "x" * 100_000})
+            write(LogEvent.FOLDER_DONE, {"a": "x" * 100_000})
         lines = [pipe.readline() for _ in range(3)]
         log.close()
         os.close(writing)
@@ -272,6 +240,6 @@ def test_lost_standard_error_ends_nothing(root_logger: logging.Logger, kind: str
         reading, descriptor = os.pipe()
         os.close(reading)
     log = eventlog.set_up(eventlog.LineHandler(descriptor, LineFormatter()))
-    eventlog.write("folder-done", {})
+    write(LogEvent.FOLDER_DONE, {})
     log.close()
     assert not log.is_stuck

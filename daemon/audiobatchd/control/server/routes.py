@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from audiobatchd.control.server.access import Peer, peer_of
 from audiobatchd.control.server.feed import Feed
 from audiobatchd.control.status import FolderReport, Status, Trouble
 from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
+from audiobatchd.vocabulary.log_events import LogEvent, write
 from audiobatchd.vocabulary.names import shown
 
 REQUEST_LIMIT = 64 * 1024
@@ -47,7 +47,6 @@ STREAMS = 16
 ALIVE = 15.0
 """Seconds after which a follower is told that nothing has happened."""
 
-_LOG = logging.getLogger(__name__)
 _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _TOO_LATE, _BUSY = 400, 403, 404, 408, 503
 _SLOW = 30.0
 # Far above any number that was told; longer ones Python takes no pains to read.
@@ -271,7 +270,7 @@ class Answers:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise RefusedError(_BAD_REQUEST, str(error)) from error
         fields = {"request": f"{request.method} {request.path}", "uid": peer.uid, "pid": peer.pid}
-        _LOG.info("change-asked", extra={"fields": {**fields, **msgspec.to_builtins(body)}})
+        write(LogEvent.CHANGE_ASKED, {**fields, **msgspec.to_builtins(body)})
         return body
 
 
@@ -326,9 +325,9 @@ async def _errors_as_json(request: web.Request, handler: _Handler) -> web.Stream
         return answer
     except ConnectionError:
         raise  # its client has gone, and is answered no more
-    except Exception:  # noqa: BLE001  # logged
+    except Exception as error:  # noqa: BLE001  # logged
         # The boundary of a control request: one that fails must not hurt the daemon, nor go unseen.
-        _LOG.exception("request-failed", extra={"fields": {"request": f"{request.method} {request.path}"}})
+        write(LogEvent.REQUEST_FAILED, {"request": f"{request.method} {request.path}"}, error=error)
         return as_json({"error": "the daemon failed to answer; its log says why"}, 500)
 
 

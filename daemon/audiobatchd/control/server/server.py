@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import os
 import socket
 import sys
@@ -22,11 +21,11 @@ from audiobatchd.control.server.openapi import description
 from audiobatchd.control.server.routes import REQUEST_LIMIT, Answers, Service, application, as_json
 from audiobatchd.control.server.socket_file import SocketFile
 from audiobatchd.errors import AlreadyRunningError, UsageError
+from audiobatchd.vocabulary.log_events import LogEvent, write
 from audiobatchd.vocabulary.names import shown
 
 __all__ = ["REQUEST_LIMIT", "ControlServer", "Service"]
 
-_LOG = logging.getLogger(__name__)
 _GRACE = 1.0
 _BETWEEN_MALFORMED = 60.0
 _LOOK = 2.0
@@ -94,12 +93,12 @@ class ControlServer:
                     before, self._server = self._server, await self._serving(self._file.listen())
                     if before is not None:
                         before.close()
-                    _LOG.warning("socket-made-again", extra={"fields": fields})
+                    write(LogEvent.SOCKET_MADE_AGAIN, fields)
                 told = ""
             except (AlreadyRunningError, UsageError, OSError) as error:
                 if str(error) != told:
                     told = str(error)
-                    _LOG.warning("socket-lost", extra={"fields": {**fields, "reason": told}})
+                    write(LogEvent.SOCKET_LOST, {**fields, "reason": told})
 
     async def stop(self) -> None:
         """Stop answering, and remove the socket file if it is still this server's; does nothing when not started."""
@@ -131,7 +130,7 @@ class Malformed:
         now = self._monotonic()
         if now >= self._tell_at:
             fields = {"requests": self._since_told, "reason": shown(reason)}
-            _LOG.warning("request-malformed", extra={"fields": fields})
+            write(LogEvent.REQUEST_MALFORMED, fields)
             self._since_told, self._tell_at = 0, now + _BETWEEN_MALFORMED
 
 

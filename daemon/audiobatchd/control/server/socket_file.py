@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import logging
 import os
 import socket
 import stat
@@ -15,9 +14,9 @@ from pathlib import Path
 from audiobatchd.config.places import check_length
 from audiobatchd.control.server.access import peer_of
 from audiobatchd.errors import AlreadyRunningError, UsageError
+from audiobatchd.vocabulary.log_events import LogEvent, write
 from audiobatchd.vocabulary.names import shown
 
-_LOG = logging.getLogger(__name__)
 _MODE = 0o660
 _BACKLOG = 128
 
@@ -110,7 +109,7 @@ class SocketFile:
         except FileNotFoundError:
             pass
         except OSError as error:
-            _LOG.warning("socket-left", extra={"fields": {"socket": str(self._path), "reason": error.strerror}})
+            write(LogEvent.SOCKET_LEFT, {"socket": str(self._path), "reason": error.strerror})
         self._hold(None)
 
     def _hold(self, descriptor: int | None) -> None:

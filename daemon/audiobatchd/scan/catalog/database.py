@@ -7,7 +7,6 @@ disk.
 from __future__ import annotations
 
 import contextlib
-import logging
 import sqlite3
 import threading
 import time
@@ -15,9 +14,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from audiobatchd.vocabulary import log_events
 from audiobatchd.vocabulary.files import FileId
+from audiobatchd.vocabulary.log_events import LogEvent
 
-_LOG = logging.getLogger(__name__)
 Row = tuple[Any, ...]
 """A row as SQLite gives it: every column has a type of its own."""
 BEFORE_ALL: Any = -1
@@ -152,7 +152,7 @@ class Database:
                 self._reason = str(error)
                 return
             fields = {"path": str(self._path), "written": len(self._kept)}
-            _LOG.info("catalog-works", extra={"fields": fields})
+            log_events.write(LogEvent.CATALOG_WORKS, fields)
             self._kept.clear()
             self._reason, self._blind_until = "", 0.0
             self._wait_for_others(_BUSY)
@@ -205,7 +205,7 @@ class Database:
     def _stand_back(self, error: Exception) -> None:
         """Write nothing from now on, and let nothing wait for it."""
         self._reason = str(error)
-        _LOG.warning("catalog-fails", extra={"fields": {"reason": self._reason}})
+        log_events.write(LogEvent.CATALOG_FAILS, {"reason": self._reason})
         self._wait_for_others(_STILL_BUSY)
 
     def _wait_for_others(self, seconds: float) -> None:
@@ -236,7 +236,7 @@ class Database:
             self._remake("it was removed")
 
     def _remake(self, reason: str) -> None:
-        _LOG.warning("catalog-remade", extra={"fields": {"path": str(self._path), "reason": reason}})
+        log_events.write(LogEvent.CATALOG_REMADE, {"path": str(self._path), "reason": reason})
         self._connection.close()
         self._connection = self._opened(self._path)
 
@@ -259,7 +259,7 @@ class Database:
     def _complain(self, error: Exception) -> None:
         if str(error) not in self._complaints:
             self._complaints.add(str(error))
-            _LOG.warning("catalog-fails", extra={"fields": {"reason": str(error)}})
+            log_events.write(LogEvent.CATALOG_FAILS, {"reason": str(error)})
 
     def _open_or_remake(self, path: Path | None) -> sqlite3.Connection:
         try:
@@ -267,7 +267,7 @@ class Database:
         except sqlite3.DatabaseError as error:
             if path is None or isinstance(error, sqlite3.OperationalError):
                 raise
-            _LOG.warning("catalog-remade", extra={"fields": {"path": str(path), "reason": str(error)}})
+            log_events.write(LogEvent.CATALOG_REMADE, {"path": str(path), "reason": str(error)})
         _set_aside(path)
         return self._open(path)
 

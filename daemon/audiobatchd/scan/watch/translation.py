@@ -5,7 +5,6 @@ What follows from a hint is not known here. It runs in watchdog's thread, which 
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import Protocol
 
@@ -16,8 +15,8 @@ from audiobatchd.core.events import Event, FolderHint, FolderTouched, TreeAppear
 from audiobatchd.scan.watch.contract import WatchTerms
 from audiobatchd.scan.watch.directories import Tree
 from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.log_events import LogEvent, write
 
-_LOG = logging.getLogger(__name__)
 _C = InotifyConstants
 _APPEARS = _C.IN_CREATE | _C.IN_MOVED_TO
 _VANISHES = _C.IN_DELETE | _C.IN_MOVED_FROM
@@ -64,9 +63,9 @@ class Translation:
         """Translate what happened in a directory, or to it."""
         try:
             self._translate(event.wd, event.mask, os.fsdecode(event.name))
-        except Exception:  # noqa: BLE001  # logged
+        except Exception as error:  # noqa: BLE001  # logged
             # The boundary to watchdog's thread.
-            _LOG.exception("watch-event mask=%#x", event.mask)
+            write(LogEvent.WATCH_EVENT, {"mask": f"{event.mask:#x}"}, error=error)
 
     def on_watch_deleted(self, wd: WatchDescriptor) -> None:
         """Translate the end of a watch by the kernel: its directory is gone, whether or not the one above told."""
@@ -76,18 +75,18 @@ class Translation:
                 self._watched.lose("the root is watched no more")
             elif path is not None:
                 self._vanished(path)
-        except Exception:  # noqa: BLE001  # logged
+        except Exception as error:  # noqa: BLE001  # logged
             # The boundary to watchdog's thread.
-            _LOG.exception("watch-event mask=%#x", _C.IN_IGNORED)
+            write(LogEvent.WATCH_EVENT, {"mask": f"{_C.IN_IGNORED:#x}"}, error=error)
 
     def on_queue_overflow(self) -> None:
         """Tell that events were lost: everything has to be looked at, and watched, again."""
         try:
             self._watched.lost = "the kernel's queue overflowed: events were lost"
             self._watched.post(WatchLost(self._watched.root, self._watched.lost))
-        except Exception:  # noqa: BLE001  # logged
+        except Exception as error:  # noqa: BLE001  # logged
             # The boundary to watchdog's thread.
-            _LOG.exception("watch-event mask=%#x", _C.IN_Q_OVERFLOW)
+            write(LogEvent.WATCH_EVENT, {"mask": f"{_C.IN_Q_OVERFLOW:#x}"}, error=error)
 
     def _translate(self, wd: int, mask: int, name: str) -> None:
         if wd == self._watched.sentinel:

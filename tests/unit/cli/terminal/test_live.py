@@ -42,7 +42,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def event(name: str, **fields: object) -> logging.LogRecord:
-    """A log record as `eventlog` makes it."""
+    """A log record as `log_events.write` makes it."""
     record = logging.LogRecord("audiobatchd", logging.INFO, "", 0, name, (), None)
     record.fields = fields
     return record
@@ -72,6 +72,14 @@ def lines_of(record: logging.LogRecord, width: int = 80, *, several: bool = Fals
         (event("dataset-missing", dataset="/m", folders=0, remark="gone"), "! /m is missing: gone"),
         (event("dataset-active", dataset="/m", folders=7), "· /m: 7 track folders"),
         (event("dataset-active", dataset="/m", folders=7, remark="few watches"), "! /m: 7 track folders; few watches"),
+        (
+            event("worker-lost", worker=0, pid=7, reason="no answer"),
+            "✗ worker 0 was killed and does not end: no answer",
+        ),
+        (event("service-short"), "! the service is short of resources: ?"),
+        (event("stood-still", seconds=2.5), "! the service stood still for 2.5 s; deadlines have moved"),
+        (event("feature-unknown", unknown="a", known="b c"), "✗ no analyzer measures: a (there are: b c)"),
+        (event("helper-broke"), "plain"),
         (event("something-new", folder="A"), "plain"),
         (event("folder-done"), "plain"),
     ],

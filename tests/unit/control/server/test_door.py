@@ -18,6 +18,7 @@ import pytest
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.server import door, routes, server
 from audiobatchd.control.status import Status
+from audiobatchd.vocabulary.log_events import LogEvent, write
 from support.control_rig import serving
 from support.service import eventually
 
@@ -314,9 +315,7 @@ Log = Callable[[str], None]
 
 @pytest.fixture
 def log() -> Log:
-    from audiobatchd.service.log import write as write_event  # noqa: PLC0415  # beside the only use of it
-
-    return lambda event: write_event(event, {"folder": "A", "lufs": -14.2})
+    return lambda event: write(LogEvent(event), {"folder": "A", "lufs": -14.2})
 
 
 def test_a_follower_hears_what_was_and_what_comes(
