@@ -219,6 +219,12 @@ class Dataset:
         """Somebody wants no more jobs, until then, or until somebody says so."""
         self.holds[Cause.OPERATOR] = Hold(Cause.OPERATOR, FolderKey(self.path, ""), "paused by an operator", until)
 
+    @property
+    def is_paused_for_good(self) -> bool:
+        """Tell whether an operator has paused it without a limit of time."""
+        hold = self.holds.get(Cause.OPERATOR)
+        return hold is not None and hold.probe_at is None
+
     def released(self, cause: Cause) -> None:
         """What held it up is over."""
         self.holds.pop(cause, None)

@@ -97,6 +97,8 @@ class Dispatcher:
                 return self._probed(event, now)
             case on.RetryAsked(key):
                 self.ledger.retry(key, now)
+            case on.PauseAsked(dataset, None) if self.datasets[dataset].is_paused_for_good:
+                pass
             case on.PauseAsked(dataset, seconds):
                 self.datasets[dataset].paused(None if seconds is None else now + seconds)
                 told = do.Report("dataset-paused", {"dataset": dataset, "remark": "paused by an operator"})

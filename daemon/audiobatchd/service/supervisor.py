@@ -122,9 +122,21 @@ class Supervisor:
         """Whether this user may have the service do something."""
         return uid in self._derived.operators
 
-    def tell(self, event: Event) -> None:
-        """Enqueue an event; from the loop's thread."""
-        self._events.put(event)
+    def tell(self, event: Event) -> bool:
+        """Handle an event at once, after all that came before it; whether it changed anything. From the loop's thread.
+
+        So the answer to a request is by what the core has come to, also where another request came just before.
+        """
+        if self._code is not None:
+            return False  # what would follow is not done any more
+        try:
+            self._handle_all()
+            actions = self._handle(event)
+        except BaseException as error:
+            self._fail(error)  # the request alone would hear of it
+            raise
+        self._events.wake()  # for what follows from it in `tick`
+        return bool(actions)
 
     # The configuration, again
 
@@ -191,9 +203,17 @@ class Supervisor:
         wakeup = self.core.next_wakeup()
         # A timeout of 0 would never let the loop see to its descriptors.
         await self._events.wait(_TURN if wakeup is None else min(_TURN, max(0.001, wakeup - now)))
+        self._handle_all()
+
+    def _handle_all(self) -> None:
         for event in self._events.taken():
-            self._perform(self.core.handle(event, self._time()))
-            self._take_offers()
+            self._handle(event)
+
+    def _handle(self, event: Event) -> list[do.Action]:
+        actions = self.core.handle(event, self._time())
+        self._perform(actions)
+        self._take_offers()
+        return actions
 
     def _time(self) -> float:
         """Return the time now, by which all deadlines go; asked for at every turn and with every event.

@@ -135,17 +135,14 @@ def _next(
 
 
 def _without_its_dataset(dataset: Dataset) -> str:
-    """What comes next for a folder that is known, and that cannot be found where its dataset was."""
+    """Say what comes next for a folder that is known, and that cannot be found where its dataset was."""
     why = hindrance(dataset) or f"{shown(dataset.path)} is not there as it was known, which the next walk finds out"
     return f"nothing: it stays known as it is. {why}"
 
 
-def hindrance(dataset: Dataset, *, besides: Cause | None = None) -> str:
-    """Why no job is given out in a dataset, and what ends that, in words; empty where jobs are given out.
-
-    A hold `besides` which there may be others is left out.
-    """
-    holds = {cause: hold.remark for cause, hold in dataset.holds.items() if cause is not besides}
+def hindrance(dataset: Dataset) -> str:
+    """Say why no job is given out in a dataset, and what ends that; empty where jobs are given out."""
+    holds = {cause: hold.remark for cause, hold in dataset.holds.items()}
     path = shown(dataset.path)
     if dataset.state in (DatasetState.ACTIVE, DatasetState.WALKING):
         if not holds:

@@ -44,7 +44,7 @@ from audiobatchd.service.supervisor import Supervisor
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.names import folder_at, folder_shown, parsed, shown
 from audiobatchd.vocabulary.quantities import counted
-from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState
+from audiobatchd.vocabulary.states import DatasetState, FolderState
 
 # NAME_MAX and PATH_MAX of Linux, in bytes; the latter with the zero at its end.
 _LONGEST_NAME, _LONGEST_PATH = 255, 4096
@@ -123,9 +123,9 @@ class Answers:
             remarks.append(f"{_folders(running)} being measured at this moment; earlier charges no longer count")
         return Retried(len(tried), remarks + self._waits({key.dataset for key in tried}))
 
-    def _waits(self, datasets: Collection[str], *, besides: Cause | None = None) -> list[str]:
+    def _waits(self, datasets: Collection[str]) -> list[str]:
         """What keeps jobs in these datasets waiting, a sentence each."""
-        hindrances = [hindrance(self._core.datasets[path], besides=besides) for path in sorted(datasets)]
+        hindrances = [hindrance(self._core.datasets[path]) for path in sorted(datasets)]
         remarks = [each for each in hindrances if each]
         if datasets and not self._core.life.works:
             remarks.append("the service is stopping: nothing is begun before it is started again")
@@ -179,23 +179,14 @@ class Answers:
     def pause(self, request: Pause) -> Paused:
         """Give out no more jobs. Raises UsageError."""
         paths = self._datasets_of(request.dataset)
-        changed = [path for path in paths if not (request.seconds is None and self._is_paused_for_good(path))]
-        for path in changed:
-            self._supervisor.tell(PauseAsked(path, request.seconds))
-        return Paused(len(changed), [] if paths else ["the service has no dataset"])
-
-    def _is_paused_for_good(self, path: str) -> bool:
-        """Whether a dataset is paused until an operator resumes it."""
-        hold = self._core.datasets[path].holds.get(Cause.OPERATOR)
-        return hold is not None and hold.probe_at is None
+        changed = sum(self._supervisor.tell(PauseAsked(path, request.seconds)) for path in paths)
+        return Paused(changed, [] if paths else ["the service has no dataset"])
 
     def resume(self, request: Resume) -> Paused:
         """Give out jobs again. Raises UsageError."""
-        asked = self._datasets_of(request.dataset)
-        paths = [path for path in asked if Cause.OPERATOR in self._core.datasets[path].holds]
-        for path in paths:
-            self._supervisor.tell(ResumeAsked(path))
-        return Paused(len(paths), self._waits(asked, besides=Cause.OPERATOR))
+        paths = self._datasets_of(request.dataset)
+        changed = sum(self._supervisor.tell(ResumeAsked(path)) for path in paths)
+        return Paused(changed, self._waits(paths))
 
     def rescan(self, request: Rescan) -> Rescanned:
         """Walk a dataset now. Raises UsageError."""

@@ -1,0 +1,118 @@
+"""What the control socket is answered: by a service that is there and has not begun to turn."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from audiobatchd.config.file import Config, DatasetConfig
+from audiobatchd.control.requests import FolderName, Pause, Rescan, Resume
+from audiobatchd.core.assessment import Policy
+from audiobatchd.core.events import Walked
+from audiobatchd.errors import UnknownFolderError, UsageError
+from audiobatchd.scan.catalog.catalog import Catalog
+from audiobatchd.service.answers.requests import Answers
+from audiobatchd.service.clock import SystemClock
+from audiobatchd.service.supervisor import Supervisor
+from audiobatchd.vocabulary.states import WalkKind
+from support.service import eventually
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """A source of one configuration."""
+
+    config: Config
+
+    def read(self) -> Config:
+        return self.config
+
+    def model_directories(self, config: Config) -> tuple[Path, ...]:  # noqa: ARG002  # see `planning.Source`
+        return ()
+
+
+class Room:
+    """A service over two datasets."""
+
+    def __init__(self, path: Path) -> None:
+        self.one, self.two = str(path / "one"), str(path / "two")
+        source = Given(Config(dataset=(DatasetConfig(self.one), DatasetConfig(self.two)), analyzers=()))
+        self.catalog = Catalog(path / "catalog.sqlite")
+        self.clock = SystemClock()
+        self.supervisor = Supervisor(source.config, source, Policy(), self.catalog, self.clock)
+        self.answers = Answers(self.supervisor, self.catalog, self.clock)
+
+    def works(self) -> list[bool]:
+        """Whether jobs are given out in each dataset."""
+        return [dataset.works for dataset in self.supervisor.core.datasets.values()]
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    made = Room(tmp_path)
+    yield made
+    made.supervisor.catalog_writes.stop(20)
+    made.catalog.close()
+
+
+def test_second_pause_changes_nothing(room: Room) -> None:
+    assert room.answers.pause(Pause()).datasets == 2
+    assert room.answers.pause(Pause()).datasets == 0
+    assert room.works() == [False, False]
+
+
+def test_pause_of_all_counts_those_that_went_on(room: Room) -> None:
+    assert room.answers.pause(Pause(room.one)).datasets == 1
+    assert room.answers.pause(Pause()).datasets == 1
+
+
+def test_pause_with_another_end_counts(room: Room) -> None:
+    assert room.answers.pause(Pause(room.one, 3600.0)).datasets == 1
+    assert room.answers.pause(Pause(room.one)).datasets == 1, "for good, instead of for an hour"
+    assert room.answers.pause(Pause(room.one, 3600.0)).datasets == 1, "for an hour, instead of for good"
+
+
+def test_resume_right_after_a_pause_ends_it(room: Room) -> None:
+    room.answers.pause(Pause())
+    assert room.answers.resume(Resume()).datasets == 2
+    assert room.works() == [True, True]
+    assert room.answers.resume(Resume()).datasets == 0
+
+
+def test_pause_right_after_a_resume_counts(room: Room) -> None:
+    room.answers.pause(Pause(room.two))
+    room.answers.resume(Resume(room.two))
+    assert room.answers.pause(Pause(room.two)).datasets == 1
+    assert room.works() == [True, False]
+
+
+def test_pause_lasts_over_a_restart(room: Room) -> None:
+    room.answers.pause(Pause(room.one))
+    eventually(lambda: room.catalog.facts.pauses(0.0) == {room.one: None}, 20)
+
+
+def test_resume_tells_what_else_keeps_jobs_waiting(room: Room) -> None:
+    root_is_gone = Walked(room.one, WalkKind.FULL, None, empty=True)
+    room.supervisor.tell(root_is_gone)
+    room.answers.pause(Pause(room.one))
+    answer = room.answers.resume(Resume(room.one))
+    assert answer.datasets == 1
+    assert len(answer.remarks) == 1
+    assert f"{room.one} is missing" in answer.remarks[0]
+
+
+def test_answer_is_by_what_came_before_it(room: Room) -> None:
+    core = room.supervisor.core
+    room.supervisor._events.put(Walked(room.one, WalkKind.FULL, None, empty=True))
+    assert room.answers.rescan(Rescan(room.two)).remarks
+    assert core.datasets[room.one].state.value == "missing"
+
+
+def test_dataset_and_folder_that_are_none_are_refused(room: Room) -> None:
+    with pytest.raises(UsageError, match="no such dataset"):
+        room.answers.pause(Pause("/elsewhere"))
+    with pytest.raises(UnknownFolderError, match="there is no track folder A"):
+        room.answers.bump(FolderName(room.one, "A"))
