@@ -14,7 +14,7 @@ from audiobatchd.plugin_api import Value
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.states import Outcome, in_one_line
 from audiobatchd.worker.process.analyzers import Bench
-from audiobatchd.worker.process.job import measure_anew
+from audiobatchd.worker.process.job import measure_all
 
 
 def analyze_folder_loudness(folder: Folder) -> dict[str, Value]:
@@ -30,7 +30,7 @@ def analyze_folder_loudness(folder: Folder) -> dict[str, Value]:
     """
     path = absolute(folder)
     with gate_of(path, DEFAULT_TIMEOUT) as gate:
-        result = measure_anew(path, gate, _bench())
+        result = measure_all(path, gate, _bench())
         if result.outcome is Outcome.CHANGED:
             gate()  # a worker tries again, whatever changed; here a lost lock is told as such
     _raise_trouble(path, result)

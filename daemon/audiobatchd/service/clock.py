@@ -11,16 +11,19 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What tells the time; tests bring their own."""
+    """A teller of the time; tests bring their own."""
 
     def monotonic(self) -> float:
-        """Seconds since some fixed moment, without those in which the service stood still."""
+        """Return the seconds since some fixed moment, without those in which the service stood still."""
 
     def wall(self) -> datetime:
-        """The time of day in UTC; may step any moment."""
+        """Return the time of day in UTC, which may step at any moment."""
 
     def beat(self, most: float) -> float:
-        """Leave out what has passed since the last beat beyond `most` seconds: the service stood still; how much."""
+        """Leave out what has passed since the last beat beyond `most` seconds, in which the service stood still.
+
+        Returns how many seconds that were.
+        """
 
 
 class SystemClock:
@@ -49,5 +52,5 @@ class SystemClock:
 
 
 def time_of(moment: float, now: float, wall: datetime) -> str:
-    """The time of day of a monotonic `moment`, in ISO 8601; `now` and `wall` are one moment on the two clocks."""
+    """Return the time of day of a monotonic `moment` (ISO 8601); `now` and `wall` are one moment on the two clocks."""
     return (wall - timedelta(seconds=now - moment)).isoformat(timespec="seconds")

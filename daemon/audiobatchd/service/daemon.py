@@ -1,4 +1,4 @@
-"""The service: one daemon per state directory, with its catalog, its control socket, and its watch on the datasets."""
+"""One service per state directory, with its catalog, its control socket, and its watch on the datasets."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ _MOST_OF_A_LOCK = 4096
 
 
 def run(settings: Config, source: Source, state: Path, socket: Path, views: tuple[View, ...]) -> tuple[int, str]:
-    """Work until told to stop; the exit code, and what is to be told at the end. `source` serves a reload.
+    """Work until told to stop; return the exit code and the summary. `source` serves a reload.
 
-    Raises AlreadyRunningError where another daemon has the state directory or the socket, UsageError for a socket that
+    Raises AlreadyRunningError where another service has the state directory or the socket, UsageError for a socket that
     cannot be, ConfigError for operators that are no users, OSError where a directory cannot be used.
     """
     with ExitStack() as stack:
@@ -75,7 +75,7 @@ async def _serve(
 
 
 async def _write_metrics(supervisor: Supervisor, metrics: Metrics) -> None:
-    """Every quarter of a minute, to where node_exporter looks; what is in the way is told once."""
+    """Write the metrics every quarter of a minute to where node_exporter looks; what is in the way is told once."""
     told = ""
     while True:
         await asyncio.sleep(_BETWEEN_METRICS)
@@ -91,7 +91,7 @@ async def _write_metrics(supervisor: Supervisor, metrics: Metrics) -> None:
 
 
 def _hold_instance_lock(state: Path, socket: Path) -> fasteners.InterProcessLock:
-    """Take the state directory, and write into its lock file who has it. Raises AlreadyRunningError."""
+    """Take the state directory, and write into its lock file which process has it. Raises AlreadyRunningError."""
     state.mkdir(mode=0o750, parents=True, exist_ok=True)
     lock = fasteners.InterProcessLock(state / _INSTANCE)
     if not lock.acquire(blocking=False):
@@ -105,16 +105,18 @@ def _hold_instance_lock(state: Path, socket: Path) -> fasteners.InterProcessLock
 
 
 class _Instance(msgspec.Struct, frozen=True):
-    """The content of the instance lock's file: the process that has the lock, and its control socket as `shown`."""
+    """The content of the instance lock's file."""
 
     pid: int
+    """The process that has the lock."""
     socket: str
+    """Its control socket, as `shown`."""
 
 
 def _holder(path: Path) -> str:
-    """In words who has the instance lock: the process by the kernel's word, its socket by what that process wrote.
+    """Say which process has the instance lock, by the kernel's word, and its socket, by what that process wrote.
 
-    A process that died, or has only just taken the lock, may have left another's words there: these are not believed.
+    A process that has only just taken the lock may have found another's words there: these are not believed.
     """
     try:
         with path.open("rb") as file:

@@ -32,7 +32,7 @@ class JournalHandler(journal.JournalHandler):  # type: ignore[misc]  # systemd-p
         self.setFormatter(LineFormatter(timed=False))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """See systemd.journal-fields(7): what starts with an underscore the journal adds itself."""
+        """Send one event, by systemd.journal-fields(7): what starts with an underscore the journal adds itself."""
         try:
             self.send(
                 self.format(record),
@@ -46,12 +46,12 @@ class JournalHandler(journal.JournalHandler):  # type: ignore[misc]  # systemd-p
 
 
 def message_id(event: str) -> str:
-    """The MESSAGE_ID of an event, by its name: 32 hexadecimal digits, the same for ever."""
+    """Return the MESSAGE_ID of an event, by its name: 32 hexadecimal digits, the same for ever."""
     return uuid.uuid5(_MESSAGE_IDS, event).hex
 
 
 def journal_fields(record: logging.LogRecord) -> dict[str, str]:
-    """An event's fields as the journal names them: AUDIOBATCH_EVENT, AUDIOBATCH_FOLDER, AUDIOBATCH_LUFS."""
+    """Return an event's fields as the journal names them: AUDIOBATCH_EVENT, AUDIOBATCH_FOLDER, AUDIOBATCH_LUFS."""
     fields: Mapping[str, object] = getattr(record, "fields", {})
     told = {f"AUDIOBATCH_{name.upper()}": plainly(value) for name, value in fields.items()}
     told = {name: value for name, value in told.items() if _FIELD.fullmatch(name)}
@@ -59,7 +59,7 @@ def journal_fields(record: logging.LogRecord) -> dict[str, str]:
 
 
 def is_standard_error(environ: Mapping[str, str]) -> bool:
-    """Whether standard error is the journal: a program that systemd started may have been sent elsewhere since."""
+    """Tell whether standard error is the journal: a program that systemd started may have been sent elsewhere since."""
     try:
         status = os.fstat(sys.stderr.fileno())
     except (OSError, ValueError):

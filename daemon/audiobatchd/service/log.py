@@ -1,4 +1,4 @@
-"""The log: a constant event name plus fields, one line per event, on the terminal or in a file; see also `journal`.
+"""The log: one line per event on a terminal, in a file or for the journal; see also `journal` and `log_events`.
 
 Events are written in a thread of their own (`LogThread`): a journal that is stopped, or a pipe that is full, holds up
 neither the event loop nor the end of the program.
@@ -24,10 +24,10 @@ _BACKLOG = 5000
 """So many events wait for a reader that stands still; what comes beyond is dropped and counted."""
 
 _LAST_WORDS = 2.0
-"""Seconds that the events which still wait at the end of the program are granted."""
+"""Seconds that are granted to the events which still wait at the end of the program."""
 
-# <N> in front of a line is its priority for the journal (sd-daemon(3)).
 PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+"""The journal's priorities; <N> in front of a line is one (sd-daemon(3))."""
 
 
 def report(event: Report) -> None:
@@ -39,7 +39,7 @@ def report(event: Report) -> None:
 
 
 class LineFormatter(logging.Formatter):
-    """`12:00:01 folder-done folder="A - B" lufs=-14.2`; for the journal a priority leads instead of the time."""
+    """Makes `12:00:01 folder-done folder="A - B" lufs=-14.2`; for the journal a priority leads instead of the time."""
 
     def __init__(self, *, journal: bool = False, timed: bool = True) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class LineFormatter(logging.Formatter):
         self._timed = timed and not journal
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line; whatever a name or a traceback contains, it stays one."""
+        """Return one line, whatever a name or a traceback contains."""
         fields: Mapping[str, object] = getattr(record, "fields", {})
         if record.exc_info:
             fields = {**fields, "traceback": self.formatException(record.exc_info)}
@@ -97,7 +97,7 @@ class LogThread(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Put the event in line; never waits."""
+        """Put the event in line, without waiting."""
         try:
             self._waiting.put_nowait(record)
         except queue.Full:
@@ -113,7 +113,7 @@ class LogThread(logging.Handler):
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the target had not taken everything when this was closed."""
+        """Tell whether the target had not taken everything when this was closed."""
         return self._thread.is_alive()
 
     def _work(self) -> None:
@@ -134,7 +134,7 @@ class LogThread(logging.Handler):
 
 
 def standard_error(*, journal: bool = False) -> logging.Handler:
-    """Lines on standard error; for `journal` their priority leads, and the time is the reader's."""
+    """Make a handler for standard error; for `journal` the priority leads each line, and the time is the reader's."""
     return LineHandler(_STANDARD_ERROR, LineFormatter(journal=journal))
 
 

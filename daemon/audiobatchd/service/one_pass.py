@@ -21,7 +21,7 @@ _USAGE = 2
 
 
 def run(settings: Config, source: Source, policy: Policy, views: tuple[View, ...], *, dry_run: bool) -> tuple[int, str]:
-    """Process what is due, or only find it out; the exit code, and the summary (none where the usage was wrong)."""
+    """Process what is due, or only find it out; return the exit code and the summary, if any."""
     supervisor = Supervisor(
         settings,
         source,
@@ -40,7 +40,7 @@ def run(settings: Config, source: Source, policy: Policy, views: tuple[View, ...
 
 
 def _passed_over(core: Dispatcher) -> list[str]:
-    """What a pass says of datasets in which it found no track folder, or passed over what was perhaps meant."""
+    """Say in which datasets a pass found no track folder, or passed over what was perhaps meant."""
     lines: list[str] = []
     for path, dataset in core.datasets.items():
         found = left_out(shown(path), core.ledger.count(path), dataset.near_misses)

@@ -1,4 +1,4 @@
-"""What follows from a configuration for the parts of the service: `Planner.derive`, at the start and at every reload.
+"""All that follows from a configuration for the parts of the service, at the start and at every reload.
 
 Also what the last run has left to the core. Nothing here keeps anything.
 """
@@ -59,7 +59,7 @@ class DatasetTerms:
 
 @dataclass(frozen=True)
 class Derived:
-    """All that follows from one configuration."""
+    """One configuration, as each part goes by it."""
 
     config: Config
     plan: Plan

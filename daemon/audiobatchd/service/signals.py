@@ -17,7 +17,7 @@ _INTERRUPTED, _ABORTED = 130, 134
 
 
 class Signals:
-    """What each signal means for a service, or for one pass (`once`)."""
+    """The handlers of all signals of a service, or of one pass (`once`)."""
 
     def __init__(
         self, put: Callable[[Event], None], reload: Callable[[], None], works: Callable[[], bool], *, once: bool

@@ -115,15 +115,15 @@ class Supervisor:
 
     @property
     def config(self) -> Config:
-        """The configuration that counts now."""
+        """Return the configuration that counts now."""
         return self._derived.config
 
     def may_change(self, uid: int) -> bool:
-        """Whether this user may have the service do something."""
+        """Tell whether this user may have the service do something."""
         return uid in self._derived.operators
 
     def tell(self, event: Event) -> bool:
-        """Handle an event at once, after all that came before it; whether it changed anything. From the loop's thread.
+        """Handle an event at once, after all that came before it, in the loop; tell whether it changed anything.
 
         So the answer to a request is by what the core has come to, also where another request came just before.
         """
@@ -171,7 +171,7 @@ class Supervisor:
     # The loop
 
     async def run(self) -> int:
-        """Work until told to stop, or until the one pass is over; the exit code."""
+        """Work until told to stop, or until the one pass is over; return the exit code."""
         self._events.open()
         self._take_offers()
         Signals(

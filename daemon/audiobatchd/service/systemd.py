@@ -1,4 +1,4 @@
-"""What systemd is told: READY, STATUS, WATCHDOG, STOPPING. Without systemd every call does nothing."""
+"""The notifications to systemd: READY, STATUS, WATCHDOG, STOPPING. Without systemd every call does nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SystemdView:
         self._spare = _spare()
 
     def update(self, status: Status) -> None:
-        """The STATUS line: how much of how many, and how fast."""
+        """Tell the STATUS line: how much of how many, and how fast."""
         total = sum(dataset.total for dataset in status.datasets)
         complete = sum(dataset.folders[FolderState.COMPLETE] for dataset in status.datasets)
         failed = sum(dataset.folders[FolderState.FAILED] for dataset in status.datasets)
@@ -34,26 +34,29 @@ class SystemdView:
             self._said = text
 
     def ready(self) -> None:
-        """The service has started."""
+        """See `View`."""
         self._notify("READY=1")
 
     def alive(self) -> None:
-        """The watchdog hears of it, no more often than it has to: this is called with everything that happens."""
+        """Tell the watchdog, no more often than it has to hear: this is called with everything that happens."""
         now = time.monotonic()
         if self._patience is not None and now - self._alive_at >= self._patience:
             self._alive_at = now
             self._notify("WATCHDOG=1")
 
     def reloading(self) -> None:
-        """The configuration is read again."""
+        """See `View`."""
         self._notify(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def stopping(self) -> None:
-        """The service begins to end."""
+        """See `View`."""
         self._notify("STOPPING=1")
 
     def _notify(self, text: str) -> bool:
-        """Tell systemd, for which a descriptor is kept: the watchdog must hear of us also when they are used up."""
+        """Tell systemd; a descriptor is kept for that, so that the watchdog hears of us also when they are used up.
+
+        Returns whether it took the text.
+        """
         if self._spare is not None:
             os.close(self._spare)
         try:
@@ -73,7 +76,7 @@ def _spare() -> int | None:
 
 
 def watchdog_interval(environ: Mapping[str, str], pid: int) -> float | None:
-    """How many seconds may lie between two signs of life: a third of what systemd grants; None without a watchdog."""
+    """Return the seconds between two signs of life: a third of what systemd grants; None without a watchdog."""
     granted = environ.get("WATCHDOG_USEC", "")
     if not granted.isdecimal() or environ.get("WATCHDOG_PID", str(pid)) != str(pid):
         return None

@@ -1,8 +1,8 @@
-"""The worker processes: starting, talking to, ending them. Which one does what is the core's business.
+"""The worker processes of the service: starting, talking to, ending them. The core decides which one does what.
 
 Traps that this code steps around: the parent-death signal fires when the *thread* that spawned ends, so workers are
 spawned from the main thread; `Popen.wait` would block, so a pidfd tells of the end; a datagram socket has no half
-messages, so a worker that is stopped in the middle of one cannot hold up the daemon.
+messages, so a worker that is stopped in the middle of one cannot hold up the service.
 """
 
 from __future__ import annotations
@@ -38,55 +38,61 @@ _THREAD_CAPS = (
 _STDERR_LINES = 20
 _LINE_LIMIT = 500
 _OOM_SCORE_ADJ = "500"
-# Every fifth measurement: to find children all processes of the machine are looked through.
 _CHILDREN_EVERY = 5
+"""Every so many measurements children are looked for: that goes through all processes of the machine."""
 
 
 @dataclass
 class _Worker:
-    """One process: its end of the socket, its pidfd, and the last lines that it wrote."""
+    """One process."""
 
     slot: int
     process: subprocess.Popen[bytes]
     channel: socket.socket
+    """Our end of the socket that it is talked to by."""
     pidfd: int
+    """Tells of its end."""
     stderr: int
+    """Our end of the pipe that it writes everything else to."""
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_STDERR_LINES))
+    """The last lines that it wrote there."""
     partial: bytes = b""
+    """The beginning of a line that has not ended."""
 
     def note(self, line: bytes) -> None:
-        """Keep a line that it wrote, unless it is blank."""
+        """Keep a line, unless it is blank."""
         if line.strip():
             self.lines.append(line[:_LINE_LIMIT].decode(errors="backslashreplace"))
 
 
 class Pool:
-    """All worker processes of one daemon. Everything that happens to them is handed to `post`, in the event loop."""
+    """All worker processes of one service. Everything that happens to them is handed to `post`, in the event loop."""
 
     def __init__(self, settings: WorkerSettings, post: Callable[[Event], None]) -> None:
         self._settings = msgspec.json.encode(settings).decode()
         self._post = post
         self._workers: dict[int, _Worker] = {}
         self._spawned: set[int] = set()
+        """The PIDs of all that were ever started."""
         self._measurements = itertools.count()
         self._kills = oom.Kills()
-        # What workers have started themselves, by the worker's PID, as last looked for.
         self._children: dict[int, list[psutil.Process]] = {}
+        """The processes that workers have started themselves, by the worker's PID, as last looked for."""
 
     def replan(self, settings: WorkerSettings) -> None:
         """Start workers with other settings from now on."""
         self._settings = msgspec.json.encode(settings).decode()
 
     def pids(self) -> list[int]:
-        """The worker processes."""
+        """Return the PIDs of the worker processes."""
         return [worker.process.pid for worker in self._workers.values()]
 
     def owns(self, pid: int) -> bool:
-        """Whether a process is, or was, a worker of this pool; asked from any thread."""
+        """Tell whether a process is, or was, a worker of this pool; asked from any thread."""
         return pid in self._spawned
 
     def resident(self) -> dict[int, int]:
-        """The resident memory of each worker with its children's, in bytes, by the worker's PID; it waits for nothing.
+        """Return the resident memory of each worker with its children's, in bytes by the worker's PID, without waiting.
 
         A process that cannot be seen is left out, and may live all the same; so is one while descriptors are used up.
         """
@@ -102,7 +108,7 @@ class Pool:
         return found
 
     def spawn(self, slot: int) -> int:
-        """Start a worker in `slot`, which is empty; its PID. Raises OSError where the machine cannot."""
+        """Start a worker in `slot`, which is empty; return its PID. Raises OSError where the machine cannot."""
         loop = asyncio.get_running_loop()
         with contextlib.ExitStack() as opened:  # at each step the descriptors may be used up
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -130,7 +136,7 @@ class Pool:
         return process.pid
 
     def send(self, slot: int, message: ToWorker) -> None:
-        """Say something to the worker in `slot`. One that cannot hear is reported by its exit or by its deadline."""
+        """Send a message to the worker in `slot`. A worker that cannot hear ends, or misses its deadline."""
         worker = self._workers.get(slot)
         if worker is not None:  # it may have gone while the news of that is still in the queue
             with contextlib.suppress(OSError):
@@ -172,7 +178,7 @@ class Pool:
         except OSError:
             packet = b""
         if not packet:
-            # Its end is closed; the pidfd, or the deadline, says what that means.
+            # The worker has closed its end; the pidfd, or the deadline, says what that means.
             asyncio.get_running_loop().remove_reader(worker.channel.fileno())
             return
         try:
@@ -237,13 +243,13 @@ def _kill_group(worker: _Worker) -> None:
 
 
 def _offer_to_the_oom_killer(pid: int) -> None:
-    """Out of memory, the kernel should end a worker, never the daemon that starts it again."""
+    """Have the kernel end a worker when memory is used up, rather than the service that starts it again."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
         file.write(_OOM_SCORE_ADJ)
 
 
 def _how(code: int, lines: deque[str], *, out_of_memory: bool) -> str:
-    """An exit status in words, with the last line that the process wrote."""
+    """Say an exit status in words, with the last line that the process wrote."""
     if out_of_memory:  # it came out of the blue: what was written before has nothing to do with it
         return OUT_OF_MEMORY
     how = f"killed by signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit code {code}"
@@ -251,7 +257,7 @@ def _how(code: int, lines: deque[str], *, out_of_memory: bool) -> str:
 
 
 def _grandchildren() -> dict[int, list[psutil.Process]]:
-    """The descendants of each child of this process, by the child's PID."""
+    """Return the descendants of each child of this process, by the child's PID."""
     parents: dict[int, int] = {}
     descendants = psutil.Process().children(recursive=True)
     for process in descendants:
@@ -268,7 +274,7 @@ def _grandchildren() -> dict[int, list[psutil.Process]]:
 
 
 def _resident(process: psutil.Process) -> int:
-    """0 where it has ended."""
+    """Return a process's resident bytes, 0 where it has ended."""
     try:
         return process.memory_info().rss
     except psutil.NoSuchProcess:

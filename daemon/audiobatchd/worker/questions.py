@@ -1,6 +1,6 @@
-"""A worker process for one question: what the analyzers offer, which features there are, what a file measures.
+"""One question to a worker process: what the analyzers offer, which features there are, what a file measures.
 
-Analyzers are anybody's code, load slowly, and may crash on a file: nobody who asks runs them in a process of its own.
+Analyzers load slowly, may be of any quality, and may crash on a file: they run in no process but a worker's.
 """
 
 from __future__ import annotations
@@ -36,44 +36,46 @@ class KnownFeature(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """Measure the source files of the folder `path`, or the one file at `path`, which is absolute.
-
-    `features` are those wanted, all where there are none. `save`: into the record, under the folder's lock.
-    """
+    """A request to measure the source files of a folder, or one file."""
 
     path: str
+    """The folder or the file, absolute."""
     features: tuple[str, ...] = ()
+    """The features that are wanted; all, where none is named."""
     save: bool = False
+    """Whether the results go into the record, under the folder's lock."""
 
 
 class Answer(Struct, frozen=True):
-    """What was measured, and what was not, with the reasons.
-
-    `unmeasurable` and `unavailable` go by feature or analyzer, `failures` by file ("" where it is no one file's).
-    `units` are of every feature in `values`. `refused` is for a request that cannot be.
-    """
+    """The answer to a `Request`: what was measured, and what was not, with the reasons."""
 
     values: dict[str, Value] = {}
     files: dict[str, str] = {}
+    """The content of companion files, by their names."""
     unmeasurable: dict[str, str] = {}
+    """By feature, why the audio has no value of it."""
     unavailable: dict[str, str] = {}
+    """By analyzer, why it cannot work on this machine."""
     failures: dict[str, str] = {}
+    """By file, why it could not be measured; "" where that is no single file's doing."""
     units: dict[str, str] = {}
+    """Of every feature in `values`."""
     refused: str = ""
+    """Why nothing of the request can be done."""
 
 
 def offers(settings: WorkerSettings) -> tuple[Offer, ...]:
-    """What a worker with these settings would offer. Raises AudiobatchError where it cannot offer anything."""
+    """Return what a worker with these settings would offer. Raises AudiobatchError where it cannot offer anything."""
     return _ask(["offers"], settings, tuple[Offer, ...], _LOADING)
 
 
 def features(settings: WorkerSettings) -> tuple[KnownFeature, ...]:
-    """All features of the analyzers, whether these can be loaded here or not. Raises AudiobatchError."""
+    """Return all features of the analyzers, whether these can be loaded here or not. Raises AudiobatchError."""
     return _ask(["features"], settings, tuple[KnownFeature, ...], _LOADING)
 
 
 def analyze(settings: WorkerSettings, request: Request) -> Answer:
-    """Measure what `request` says, however long it takes. Raises AudiobatchError where the process dies of it."""
+    """Measure as `request` says, however long it takes. Raises AudiobatchError where the process dies of it."""
     return _ask(["analyze", msgspec.json.encode(request).decode()], settings, Answer, None)
 
 

@@ -1,4 +1,4 @@
-"""`python -m audiobatchd.worker.process SOCKET PID SETTINGS` is what the daemon starts in a slot.
+"""`python -m audiobatchd.worker.process SOCKET PID SETTINGS` is what the service starts in a slot.
 
 `python -m audiobatchd.worker.process offers | features | analyze SETTINGS ...` answers one question;
 see `worker.questions`.

@@ -1,4 +1,4 @@
-"""What a worker works with: the loaded analyzers and the settings. Made once, used for every job."""
+"""The analyzers that a worker has loaded, with its settings: made once, used for every job."""
 
 from __future__ import annotations
 
@@ -53,23 +53,23 @@ class Bench:
         return Bench(settings, analyzers, tuple(offers.values()))
 
     def ready(self) -> Ready:
-        """What the daemon is told."""
+        """Return the message that the service gets."""
         return Ready(self.offers)
 
 
 def hindrance(analyzer: Analyzer) -> str | None:
-    """Load an analyzer; why it cannot work on this machine, None where it can."""
+    """Load an analyzer, and say why it cannot work on this machine; None where it can."""
     try:
         analyzer.load()
     except (AnalyzerUnavailableError, OptionError) as error:
         return printable(str(error))
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call: it may be anybody's code
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call may raise anything
         return _fault("loaded", error)
     return None
 
 
 def _fault(what: str, error: BaseException) -> str:
-    """Why an analyzer cannot be `what`; what this process is short of is no fault of the analyzer, and is raised."""
+    """Say why an analyzer cannot be `what`; a shortage of this process is no fault of the analyzer, and is raised."""
     if isinstance(error, OSError) and cause_of(error) is Cause.SHORTAGE:
         raise error
     _LOG.error("cannot be %s", what, exc_info=error)
@@ -77,7 +77,7 @@ def _fault(what: str, error: BaseException) -> str:
 
 
 def make(settings: WorkerSettings) -> Iterator[Analyzer | Offer]:
-    """The configured analyzers, made and not loaded; in place of one that cannot be made, what is offered of it.
+    """Make the configured analyzers, without loading them; one that cannot be made is offered as unavailable.
 
     Raises ConfigError where the configuration names an analyzer that is not installed.
     """
@@ -87,14 +87,14 @@ def make(settings: WorkerSettings) -> Iterator[Analyzer | Offer]:
             installed = ", ".join(sorted(found)) or "none"
             message = f"cannot find the analyzer {name!r} (installed: {installed})"
             raise ConfigError(message)
-        # What an analyzer gives is not known without it.
+        # Of an analyzer that cannot be made it is not known what it gives: its offer is empty.
         try:
             yield from _made(found[name], settings)
         except ImportError as error:
             yield Offer(name, 0, {}, unavailable=printable(f"it cannot be imported: {error}"))
         except OptionError as error:
             yield Offer(name, 0, {}, unavailable=printable(f"[analyzer.{name}] {error}"))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call: it may be anybody's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call may raise anything
             yield Offer(name, 0, {}, unavailable=_fault("made", error))
 
 
@@ -120,11 +120,11 @@ def _add(offers: dict[str, Offer], offer: Offer) -> None:
 
 
 def _loaded(analyzer: Analyzer) -> Offer:
-    """Load an analyzer; what it offers."""
+    """Load an analyzer, and return what it offers."""
     unavailable = hindrance(analyzer)
     try:
         return _offer(analyzer, unavailable)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call: it may be anybody's code
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call may raise anything
         return Offer(analyzer.name, 0, {}, unavailable=unavailable or _fault("asked what it gives", error))
 
 

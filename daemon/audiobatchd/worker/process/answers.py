@@ -1,4 +1,4 @@
-"""What a worker process answers that is started for one question: JSON in its last line; loading may print anything."""
+"""The answers of a worker process that is started for one question: JSON in its last line, for loading may print."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from audiobatchd.plugin_api import FULL_MIX
 from audiobatchd.vocabulary.files import ROLES, FileStamp, in_64_bits
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.worker.process.analyzers import Bench, hindrance, make
-from audiobatchd.worker.process.job import measure_anew
+from audiobatchd.worker.process.job import measure_all
 from audiobatchd.worker.process.measure import measure
 from audiobatchd.worker.questions import Answer, KnownFeature, Request
 
 _BUDGET = 3600.0
-"""In seconds: what the lock of a folder announces while somebody has it analyzed by hand."""
+"""In seconds: what the lock of a folder announces while it is analyzed by hand."""
 
 
 def answer(verb: str, settings: str, details: list[str]) -> None:
@@ -74,7 +74,7 @@ class _Analysis:
         self._wanted = self._names()
 
     def answer(self) -> Answer:
-        """Measure; the answer is confined to the features that are wanted."""
+        """Measure, and confine the answer to the features that are wanted."""
         found = self._saved() if self._request.save else self._measured()
         return msgspec.structs.replace(
             found,
@@ -90,7 +90,7 @@ class _Analysis:
         )
 
     def _found(self) -> dict[str, FileStamp]:
-        """The files to measure, by role. Raises UsageError where there are none."""
+        """Find the files to measure, by role. Raises UsageError where there are none."""
         listing = read_folder(self._folder)
         if not self._file:
             if not listing.contents.is_track:
@@ -130,7 +130,7 @@ class _Analysis:
         lock = FolderLock(self._folder, _BUDGET)
         lock.acquire()
         try:
-            result = measure_anew(self._folder, lock.gate, self._bench, tuple(sorted(self._wanted)))
+            result = measure_all(self._folder, lock.gate, self._bench, tuple(sorted(self._wanted)))
         finally:
             lock.release()
         return _told(result)

@@ -58,7 +58,7 @@ Gate = Callable[[], None]
 
 
 class _Signs:
-    """Signs of life: what a job is at, told to the daemon by `report`, and to observers by what its lock announces."""
+    """Signs of life: what a job is at, told to the service by `report`, and to observers by what its lock announces."""
 
     def __init__(self, job: Job, lock: FolderLock, report: Report) -> None:
         self._job = job
@@ -80,13 +80,13 @@ class _Signs:
         self._report(doing, audio_seconds)
 
     def progress(self) -> None:
-        """What it is at has come a little further; that is told now and then."""
+        """Take note that the work has come a little further, and tell so now and then."""
         if time.monotonic() - self._told >= self._pace:
             self.stage(self._doing, 0.0)
 
 
 def run(job: Job, bench: Bench, report: Report) -> Result:
-    """Do one job. Whatever is the folder's, the disk's or somebody else's doing is in the result.
+    """Do one job. Whatever the folder, the disk or another process brings about is in the result.
 
     Raises OSError where the disk fails.
     """
@@ -121,12 +121,12 @@ def _run(job: Job, root: str, bench: Bench, report: Report) -> Result:
 
 
 def hindered(job: Job, error: OSError) -> Result:
-    """The result of a job that the disk did not let come to its end."""
+    """Return the result of a job that the disk did not let come to its end."""
     folder = folder_at(os.path.realpath(os.fsdecode(job.dataset)), os.fsdecode(job.path))
     return _refused(job, error.strerror or str(error), error, folder)
 
 
-def measure_anew(folder: str, gate: Gate, bench: Bench, only: tuple[str, ...] | None = None) -> Result:
+def measure_all(folder: str, gate: Gate, bench: Bench, only: tuple[str, ...] | None = None) -> Result:
     """Measure all of a folder that the caller has locked, whatever its record has, as a job would. Raises OSError.
 
     `only`: no more than it takes to give these features.
@@ -152,7 +152,7 @@ def _locked(job: Job, folder: str, gate: Gate, bench: Bench, report: Report, on_
         name = record.name_in(folder)
         if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
             raise RecordError("cannot write the record: the folder is read-only")
-        with contextlib.suppress(OSError):  # one that cannot be removed is in nobody's way
+        with contextlib.suppress(OSError):  # a leaving that cannot be removed hinders nothing
             record.sweep(descriptor)
         record.refuse_unwritable(name, descriptor)
         found = record.read(name, descriptor, bench.settings.record_limit)
@@ -175,24 +175,32 @@ def _locked(job: Job, folder: str, gate: Gate, bench: Bench, report: Report, on_
 
 @dataclass
 class _Work:
-    """What is due in one locked folder, and what has come of it so far."""
+    """The work on one locked folder, and what has come of it so far."""
 
     job: Job
     folder: str
     descriptor: int
+    """The open folder."""
     gate: Gate
+    """Raises LockLostError where the folder may no longer be written to."""
     bench: Bench
     report: Report
     on_progress: Callable[[], None]
     listing: Listing
     results: dict[str, FileResult] = field(default_factory=dict)
+    """Of each file that was measured, by role."""
     reasons: dict[str, str] = field(default_factory=dict)
+    """By file, why it was not measured; "" where that is no single file's doing."""
     outcomes: set[Outcome] = field(default_factory=set)
+    """Everything but a good end that came of any file."""
     memory: dict[str, FileMemory] = field(default_factory=dict)
+    """What the catalog is to remember of each file, by role."""
     charge: bool = False
+    """Whether the folder is charged with it."""
     cause: Cause = Cause.NONE
+    """What stood in the way, where that is no file's."""
     entry: Callable[[str, str], Entry | None] = field(default=lambda _analyzer, _role: None)
-    """Looks into the provenance that the record has so far."""
+    """Looks up what the record tells of an analyzer and a role so far."""
 
     def do(self, found: Record) -> Result:
         """Measure every file that is due, one after the other, then publish once."""
@@ -230,7 +238,7 @@ class _Work:
                 self.charge = True
 
     def _remember(self, role: str, due: tuple[Due, ...], result: FileResult, adopted: tuple[str, ...]) -> None:
-        """What the record does not tell: that the content is what it was, and what was taken over unmeasured."""
+        """Remember what the record does not tell: that the content is as before, and what was taken over unmeasured."""
         unchanged = any(work.analyzer not in {*result.entries, *result.faults} for work in due)
         if unchanged or adopted:
             digest = result.fingerprint.digest if unchanged else None
@@ -273,9 +281,9 @@ class _Work:
             self.results.clear()
 
     def _dropped(self, role: str) -> list[str]:
-        """The features without a value now, less those that only a limit of ours keeps from being measured again.
+        """Return the features without a value now, less those that only a limit of ours keeps from being measured.
 
-        These stay where nothing says that they are of another content.
+        The latter stay where nothing says that they are of another content.
         """
         result = self.results[role]
         if result.beyond_limit is None:
@@ -295,7 +303,7 @@ class _Work:
         return memory is not None and analyzer in memory.adopted and memory.stamp != stamp
 
     def _sources(self) -> list[str]:
-        """The full mix, then the files that were measured."""
+        """Return the full mix, then the files that were measured."""
         return [self.listing.contents.sources[role] for role in (FULL_MIX, *self.results)]
 
     def _result(self, assessment: Assessment) -> Result:
@@ -326,12 +334,12 @@ def _together(costs: Iterable[dict[str, float]]) -> dict[str, float]:
 
 
 def _access(folder: str, listing: Listing) -> str:
-    """By which the service sees that what blocked the job may be over: see `scan`, which tells the same."""
+    """Return the text by which the service sees that what blocked the job may be over; `scan` makes the same one."""
     return f"{listing.access} {openness(folder)}"
 
 
 def _refused(job: Job, reason: str, error: OSError, folder: str) -> Result:
-    """The folder could not be locked, opened, or worked in."""
+    """Return the result of a job whose folder could not be locked, opened, or worked in."""
     cause = cause_of(error)
     access = ""
     with contextlib.suppress(OSError):

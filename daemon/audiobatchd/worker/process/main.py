@@ -1,6 +1,6 @@
 """The life of a worker process: load everything once, say Ready, then one job after the other until told to stop.
 
-It dies with the daemon: by PR_SET_PDEATHSIG, and by the end of the socket where that signal was lost.
+It dies with the service: by PR_SET_PDEATHSIG, and by the end of the socket where that signal was lost.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _ORPHANED = 3
 
 
 def main() -> None:
-    """The entry point: descriptor of the socket, PID of the daemon and settings (JSON) on the command line."""
+    """Work until told to stop; the socket's descriptor, the service's PID and the settings (JSON) are the arguments."""
     descriptor, parent, settings = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     _die_with(parent)
-    # The daemon decides when a worker ends; what is sent to all of its processes is not for us.
+    # The service decides when a worker ends; a signal to all of its processes is not for us.
     interrupts.stand()
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
     with socket.socket(fileno=descriptor) as channel:
@@ -72,7 +72,7 @@ def _run(channel: socket.socket, job: Job, bench: Bench) -> Result:
         _LOG.exception("job %d", job.number)
         return hindered(job, error)
     except Exception as error:  # noqa: BLE001  # logged, and answered
-        # The boundary of a job: whatever went wrong in it is an answer, not the end of the worker.
+        # The boundary of a job: what went wrong in it is an answer, and not the end of the worker.
         _LOG.exception("job %d", job.number)
         reason = printable(f"{type(error).__name__}: {error}")
         return Result(job.number, Outcome.ERROR, reasons={"": reason}, charge=True)
@@ -89,19 +89,19 @@ def _send(channel: socket.socket, message: FromWorker) -> None:
     try:
         channel.send(packet)
     except (BrokenPipeError, ConnectionResetError):
-        os._exit(_ORPHANED)  # nobody listens any more, and `_watch` has not seen it yet
+        os._exit(_ORPHANED)  # the service is gone, and `_watch` has not seen it yet
 
 
 def _die_with(parent: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "cannot arrange to die with the daemon")
+        raise OSError(ctypes.get_errno(), "cannot arrange to die with the service")
     if os.getppid() != parent:
         os._exit(_ORPHANED)  # it died before we asked
 
 
 def _watch(descriptor: int) -> None:
-    """End the process when the daemon's end of the socket closes. It only waits in poll: decoding is not disturbed."""
+    """End the process when the service's end of the socket closes; the wait is in poll, which disturbs no decoding."""
     poll = select.poll()
     poll.register(descriptor, 0)
     poll.poll()

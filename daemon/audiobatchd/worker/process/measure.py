@@ -39,19 +39,23 @@ _INTEGERS = range(-(1 << 63), 1 << 64)
 
 @dataclass
 class FileResult:
-    """What one file gave: features, and one provenance entry per analyzer that had been due."""
+    """The results of one file."""
 
     fingerprint: Fingerprint
     values: dict[str, Value] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    """The content of companion files, by their names."""
     unmeasurable: dict[str, str] = field(default_factory=dict)
+    """By feature, why the audio has no value of it."""
     entries: dict[str, Entry] = field(default_factory=dict)
+    """For the provenance, by each analyzer that was due and came to an end."""
     faults: dict[str, str] = field(default_factory=dict)
-    """What went wrong in analyzers that have no entry for that reason, by their names."""
+    """By each analyzer without an entry, what went wrong in it."""
     beyond_limit: float | None = None
     """Seconds of audio of a file that is longer than the configuration allows; None for all others."""
     audio_seconds: float = 0.0
     costs: dict[str, float] = field(default_factory=dict)
+    """Seconds of processor time, by analyzer and for decoding."""
 
 
 Report = Callable[[str, float | None], None]
@@ -79,7 +83,7 @@ def measure(
         try:
             result = _measure(source, role, due, bench, report)
         except DamagedFileError:
-            # A file that somebody is still writing looks damaged.
+            # A file that is still being written looks damaged.
             if source.unchanged():
                 raise
             raise SourceChangedError(stamp.shown) from None
@@ -139,7 +143,7 @@ def _analyze(result: FileResult, audio: Decoded, wanted: list[Analyzer], stamp: 
 
 
 def _in_turn(analyzers: list[Analyzer], role: str) -> list[Analyzer]:
-    """Those that read the native samples first, so that these can go; then by cost."""
+    """Sort analyzers: those that read the native samples first, so that these can go; then by cost."""
     return sorted(analyzers, key=lambda each: (NATIVE not in each.views(role), each.cost))
 
 
@@ -149,7 +153,7 @@ def _call(analyzer: Analyzer, audio: Decoded) -> Measurement:
     except Exception as error:
         if isinstance(error, OSError) and cause_of(error) is Cause.SHORTAGE:
             raise  # of this process, whatever the analyzer wanted
-        # The boundary of an analyzer's call: it may be anybody's code.
+        # The boundary of an analyzer's call, which may raise anything.
         _LOG.exception("analyzer %s", analyzer.name)
         message = printable(f"analyzer {analyzer.name} failed: {type(error).__name__}: {error}")
         raise AnalyzerFaultError(message) from error
@@ -169,7 +173,7 @@ def _note(result: FileResult, analyzer: Analyzer, role: str, measurement: Measur
 
 
 def _checked(analyzer: Analyzer, role: str, given: object) -> tuple[dict[str, Value], dict[str, str]]:
-    """The values and the reasons in `given`, as records and messages can carry them."""
+    """Return the values and the reasons in `given`, as records and messages can carry them."""
     if not isinstance(given, Measurement):
         message = f"analyzer {analyzer.name} gave {type(given).__name__} and no measurement"
         raise AnalyzerFaultError(message)
@@ -193,7 +197,7 @@ def _checked(analyzer: Analyzer, role: str, given: object) -> tuple[dict[str, Va
 
 
 def _plain(value: object) -> Value | None:
-    """`value` without what a subclass adds (numpy's float64 is a float); None for what no record may hold."""
+    """Return `value` without what a subclass adds (numpy's float64 is a float); None for what no record may hold."""
     match value:
         case bool():
             return value
