@@ -11,6 +11,7 @@ import pytest
 
 from audiobatchd.scan.readers import Hands, Readers, sign_of_life
 from support.service import eventually
+from support.shortage import no_thread
 
 
 def test_work_is_done_and_its_result_told() -> None:
@@ -143,3 +144,14 @@ def test_order_of_work_is_kept_by_a_single_thread(monkeypatch: pytest.MonkeyPatc
     for future in futures:
         future.result(10)
     assert done == list(range(500))
+
+
+def test_reader_without_a_thread_keeps_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        readers = Readers(1)
+        future = readers.submit(lambda: 7)
+        assert readers.grow() == "can't start new thread"
+    assert readers.grow() == ""
+    assert future.result(20) == 7
+    readers.stop(20)

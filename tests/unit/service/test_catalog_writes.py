@@ -20,6 +20,7 @@ from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.states import Attempt, Outcome
 from support.core_rig import offer, stamp
 from support.service import eventually
+from support.shortage import no_thread
 
 GIB = 1 << 30
 MEMORY = {"full_mix": FileMemory(stamp(), failure="damaged", judges="x")}
@@ -127,7 +128,7 @@ def test_want_of_a_thread_is_told_and_made_up_for(tmp_path: Path, monkeypatch: p
     catalog = Catalog(tmp_path / "catalog.sqlite")
     writes = CatalogWrites(catalog, SystemClock(), heard.append, lambda _: None)
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", _no_thread)
+        patch.setattr(threading.Thread, "start", no_thread)
         writes.perform(do.KeepAttempt(SONG, Attempt(Outcome.ERROR, "why")))
         writes.again()
         assert heard == [Short("can't start new thread")]
@@ -135,8 +136,3 @@ def test_want_of_a_thread_is_told_and_made_up_for(tmp_path: Path, monkeypatch: p
     writes.stop(20)
     assert [each.reason for each in catalog.folders.attempts(SONG)] == ["why"]
     catalog.close()
-
-
-def _no_thread(thread: threading.Thread) -> None:
-    message = "can't start new thread"
-    raise RuntimeError(message)

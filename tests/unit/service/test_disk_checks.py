@@ -17,6 +17,7 @@ from audiobatchd.service.disk_checks import probe, root_of, tidy
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.states import Cause
 from support.audio_files import make_track
+from support.shortage import LEAST, Shortage, descriptors
 
 
 @pytest.fixture
@@ -92,3 +93,20 @@ def test_root_is_a_directory_or_none(track: Path) -> None:
     assert root_of(str(track)) == (status.st_dev, status.st_ino)
     assert root_of(str(track / "full_mix.flac")) is None
     assert root_of(str(track / "nowhere")) is None
+
+
+def test_tidying_waits_for_descriptors(track: Path) -> None:
+    left = track / ".audiobatch-0123456789ab.tmp"
+    left.touch()
+    with descriptors(LEAST) as give_back:
+        short = Shortage(give_back)
+        tidy(key_of(track), short)
+    assert not left.exists()
+    assert short.met
+
+
+@pytest.mark.parametrize("cause", [Cause.IO, Cause.SPACE])
+def test_shortage_does_not_say_that_a_disk_is_mended(track: Path, cause: Cause) -> None:
+    with descriptors(LEAST):
+        trouble = probe(key_of(track), cause)
+    assert trouble == "Too many open files"

@@ -11,7 +11,7 @@ import pytest
 
 from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import Policy
-from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, Walked, WatchLost
+from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, Short, Walked, WatchLost
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.locks.lock_file import of_this_process
 from audiobatchd.scan.catalog.catalog import Catalog
@@ -25,6 +25,7 @@ from audiobatchd.vocabulary.states import Cause, WatchReport
 from support.audio_files import make_track
 from support.core_rig import offer
 from support.service import eventually
+from support.shortage import no_thread
 
 
 class ScriptedWatch(NoWatch):
@@ -192,3 +193,24 @@ def test_believed_root_counts_for_the_next_reading(room: Room) -> None:
     scanner = room.disk_tasks.scanner(name)
     assert scanner is not None
     assert not scanner.is_lost()
+
+
+def test_threads_that_cannot_be_started_are_started_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = tmp_path / "music"
+    make_track(dataset / "Song", seconds=0.2, stems=())
+    heard: list[Event] = []
+    broken: list[BaseException] = []
+    made = DiskTasks(Catalog(None), SystemClock(), heard.append, lambda: 0, broken.append, lambda _: False)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        made.take_terms({str(dataset): DatasetTerms(str(dataset), Policy())})
+        made.take_offers((offer(),))
+        made.perform(do.WalkTree(str(dataset)))
+        made.perform(do.ReadFolder(FolderKey(str(dataset), "Song")))
+        made.again()
+        assert {type(event) for event in heard} == {Short}
+    made.again()
+    eventually(lambda: any(isinstance(event, Walked) for event in heard), 20)
+    eventually(lambda: not isinstance(heard[-1], Short) and len({type(event) for event in heard}) >= 4, 20, heard)
+    assert broken == []
+    made.stop(5)

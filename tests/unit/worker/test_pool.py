@@ -27,6 +27,7 @@ from audiobatchd.worker.pool import Pool
 from support.audio_files import tone, write_audio
 from support.plugins import install_analyzer
 from support.service import eventually
+from support.shortage import LEAST, descriptors
 
 _Kind = TypeVar("_Kind")
 
@@ -100,14 +101,14 @@ def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
             finally:
                 await shop.end()
 
-        before = descriptors()
+        before = open_files()
         asyncio.run(playing())
-        assert descriptors() == before
+        assert open_files() == before
 
     return run
 
 
-def descriptors() -> int:
+def open_files() -> int:
     """How many files this process has open."""
     return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -311,7 +312,7 @@ def test_a_worker_that_cannot_load_says_why(play: Play) -> None:
         ("os.write(2, b'x' * 5000 + b'the end'); os._exit(7)", f"exit code 7 ({'x' * 493}the end)"),
     ],
 )
-def test_an_end_is_told_with_the_last_words_and_what_came_before_it(play: Play, deed: str, how: str) -> None:
+def test_end_is_told_with_the_last_words(play: Play, deed: str, how: str) -> None:
     async def act(shop: Shop) -> None:
         pid = await shop.boots()
         shop.pool.send(0, shop.job())
@@ -450,9 +451,7 @@ def test_a_fault_whose_text_is_no_text_ends_no_worker(play: Play) -> None:
 # Where the machine cannot
 
 
-def test_a_process_that_cannot_be_started_is_an_error_and_costs_nothing(
-    play: Play, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_process_that_cannot_be_started_leaves_nothing(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object, **options: object) -> None:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
@@ -464,3 +463,26 @@ def test_a_process_that_cannot_be_started_is_an_error_and_costs_nothing(
         assert shop.pool._workers == {}
 
     play(act)
+
+
+def test_spawn_without_descriptors_leaves_nothing_open() -> None:
+    async def spawn() -> tuple[int, int]:
+        heard: asyncio.Queue[Event] = asyncio.Queue()
+        pool = Pool(WorkerSettings(analyzers=()), heard.put_nowait)
+        before, refused = len(os.listdir("/proc/self/fd")), 0
+        highest = max(map(int, os.listdir("/proc/self/fd")))
+        for soft in range(LEAST, highest + 12):
+            with descriptors(soft):
+                try:
+                    pool.spawn(0)
+                    break
+                except OSError:
+                    refused += 1
+            assert len(os.listdir("/proc/self/fd")) == before
+        pool.kill(0)
+        await heard.get()
+        return refused, len(pool.pids())
+
+    refused, left = asyncio.run(spawn())
+    assert refused > 0
+    assert left == 0

@@ -135,7 +135,7 @@ def test_an_offer_says_version_models_and_features_by_role(monkeypatch: pytest.M
     assert offer.features == {FULL_MIX: ("peak",), **dict.fromkeys(STEMS, ())}
 
 
-def test_what_is_unavailable_is_offered_with_the_reason_and_without_models(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unavailable_analyzer_is_offered_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, mood=Mood)
     (offer,) = Bench.load(WorkerSettings()).offers
     assert offer.unavailable == r"no model at /models/caf\xe9.pb\x0a"

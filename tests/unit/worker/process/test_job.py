@@ -29,7 +29,8 @@ from audiobatchd.worker.process import job as job_module
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.job import hindered, run
 from audiobatchd.worker.process.measure import measure
-from support.audio_files import tone, write_audio
+from support.audio_files import make_track, tone, write_audio
+from support.shortage import LEAST, descriptors
 
 ROOT = os.geteuid() == 0
 RATE = 8000
@@ -210,7 +211,7 @@ def test_only_what_is_due_is_measured(room: Room) -> None:
     assert room.told() == BOTH | result.values
 
 
-def test_what_cannot_be_measured_counts_and_takes_the_old_value_with_it(room: Room) -> None:
+def test_unmeasurable_feature_loses_its_old_value(room: Room) -> None:
     room.run()
     room.probe.version, room.probe.has_pitch = 2, False
     result = room.run()
@@ -280,7 +281,7 @@ def test_a_record_of_another_tool_is_judged_by_the_policy(
 # Files that did not change
 
 
-def test_another_time_and_the_same_content_costs_reading_and_is_remembered(room: Room) -> None:
+def test_same_content_with_another_time_is_only_read(room: Room) -> None:
     room.run()
     before = room.stood()
     digest = room.entries()["probe"]["drums"]["fingerprint"]["digest"]
@@ -294,7 +295,7 @@ def test_another_time_and_the_same_content_costs_reading_and_is_remembered(room:
     assert room.stages == []
 
 
-def test_only_the_analyzer_that_did_not_know_the_content_measures_it(room: Room) -> None:
+def test_known_content_is_measured_by_new_analyzers_only(room: Room) -> None:
     room.run()
     os.utime(room.song / "drums.wav", (1, 1))
     room.probes.append(Probe("mood"))
@@ -305,7 +306,7 @@ def test_only_the_analyzer_that_did_not_know_the_content_measures_it(room: Room)
     assert room.entries()["probe"]["drums"]["fingerprint"]["mtime_ns"] != 10**9
 
 
-def test_what_was_taken_over_stays_remembered_when_another_analyzer_measures(room: Room) -> None:
+def test_adopted_keys_stay_remembered_beside_a_measurement(room: Room) -> None:
     (room.song / "Song.INFO").write_text('{"length": 1, "pitch": 2, "length_drums": 1, "pitch_drums": 2}')
     room.probes.append(Probe("mood"))
     result = room.run()
@@ -313,7 +314,7 @@ def test_what_was_taken_over_stays_remembered_when_another_analyzer_measures(roo
     assert result.memory == {role: FileMemory(room.stamp(role), adopted=("probe",)) for role in ("full_mix", "drums")}
 
 
-def test_what_was_taken_over_stays_remembered_also_of_a_damaged_file(room: Room) -> None:
+def test_adopted_keys_of_a_damaged_file_stay_remembered(room: Room) -> None:
     (room.song / "Song.INFO").write_text('{"length": 1, "pitch": 2, "length_drums": 1, "pitch_drums": 2}')
     room.probes.append(Probe("mood"))
     spoil(room.song / "drums.wav")
@@ -323,7 +324,7 @@ def test_what_was_taken_over_stays_remembered_also_of_a_damaged_file(room: Room)
     assert result.memory["drums"].failure == result.reasons["drums.wav"]
 
 
-def test_memory_of_what_is_measured_now_or_is_gone_is_dropped_and_other_memory_kept(room: Room) -> None:
+def test_memory_of_measured_and_missing_files_is_dropped(room: Room) -> None:
     room.run()
     room.probe.version = 2
     old = FileMemory(room.stamp("full_mix"), digest="blake2b:00")
@@ -358,7 +359,7 @@ def test_a_damaged_mix_holds_up_no_stem(room: Room) -> None:
     assert room.told() == DRUMS_ONLY
 
 
-def test_a_known_failure_is_not_tried_again_until_the_file_changes(room: Room) -> None:
+def test_known_failure_waits_for_another_file(room: Room) -> None:
     spoil(room.song / "drums.wav")
     first = room.run()
     again = room.run(memory=first.memory)
@@ -560,7 +561,7 @@ def test_locked(room: Room) -> None:
         b"Processing started: 2026-11-24 10:00:00\nPID: 4711\nFile: Song\n",
     ],
 )
-def test_what_somebody_left_who_died_there_is_tried_alone_or_not_at_all(room: Room, left: bytes) -> None:
+def test_folder_with_a_dead_holder_s_lock_is_tried_alone(room: Room, left: bytes) -> None:
     lock = room.root / "Song.lock"
     lock.write_bytes(left)
     result = room.run(alone=False)
@@ -592,7 +593,7 @@ def test_what_hinders_a_job_as_a_whole(room: Room, number: int, outcome: Outcome
 # Changed
 
 
-def test_files_that_are_not_those_of_the_job_are_left_for_another(room: Room) -> None:
+def test_files_that_are_not_the_job_s_are_left(room: Room) -> None:
     assert room.run(signature="another").outcome is Outcome.CHANGED
     assert room.stages == []
     assert room.left() == []
@@ -606,7 +607,7 @@ def _once(role: str, happens: Callable[[], object]) -> Callable[[str], None]:
     return meanwhile
 
 
-def test_a_file_that_is_replaced_while_it_is_measured_gives_nothing_and_the_others_do(room: Room) -> None:
+def test_file_replaced_as_it_is_measured_gives_nothing(room: Room) -> None:
     room.probe.meanwhile = _once("drums", lambda: room.fill("drums"))
     result = room.run()
     assert (result.outcome, result.values) == (Outcome.CHANGED, MIX_ONLY)
@@ -654,7 +655,7 @@ def test_what_others_write_meanwhile_is_kept(room: Room) -> None:
     assert room.told() == {"theirs": 1.1, **BOTH}
 
 
-def test_a_record_that_is_spoilt_meanwhile_blocks_and_is_left_alone(room: Room) -> None:
+def test_record_spoilt_meanwhile_blocks_the_folder(room: Room) -> None:
     room.probe.meanwhile = _once("drums", lambda: _record("spoilt")(room))
     result = room.run()
     assert (result.outcome, result.values) == (Outcome.BLOCKED, {})
@@ -699,7 +700,7 @@ def test_gone_meanwhile(room: Room, happens: Callable[[Room], None]) -> None:
 # Error
 
 
-def test_a_fault_of_an_analyzer_is_charged_and_holds_up_no_other_file(room: Room) -> None:
+def test_fault_of_an_analyzer_holds_up_no_other_file(room: Room) -> None:
     def fault() -> None:
         raise ZeroDivisionError("at caf\udce9")
 
@@ -807,3 +808,19 @@ def test_limit_and_values_of_other_tools(room: Room, replaced: bool) -> None:
     memory = {"drums": seen} if replaced else {}
     room.run(policy=Policy(overwrite=not replaced, max_duration=0.3), memory=memory)
     assert room.told() == (MIX_ONLY if replaced else BOTH)
+
+
+@pytest.mark.parametrize("soft", range(LEAST, LEAST + 40))
+def test_job_without_descriptors_blames_no_folder(tmp_path: Path, soft: int) -> None:
+    dataset = tmp_path / "music"
+    make_track(dataset / "Song", seconds=0.2, stems=())
+    bench = Bench(WorkerSettings(), {}, ())
+    job = Job(1, os.fsencode(dataset), b"Song", read_folder(str(dataset / "Song")).signature, Policy(), {}, 60.0)
+    with descriptors(soft):
+        try:
+            result = run(job, bench, lambda _doing, _seconds: None)
+        except OSError as error:
+            result = hindered(job, error)
+    told = (result.outcome, result.cause, result.charge)
+    assert told in ((Outcome.DONE, Cause.NONE, False), (Outcome.ERROR, Cause.SHORTAGE, False))
+    assert not (dataset / "Song.lock").exists() or not (dataset / "Song.lock").read_bytes()

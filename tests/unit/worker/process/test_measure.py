@@ -417,7 +417,7 @@ def test_a_damaged_file_is_told_and_no_analyzer_sees_it(studio: Studio, spoil: C
 
 @pytest.mark.parametrize("spoil", [_garbage, _half])
 @pytest.mark.parametrize("happens", [_grown, _removed, _replaced])
-def test_a_file_that_is_still_being_written_is_not_called_damaged(
+def test_file_still_being_written_is_not_damaged(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None], happens: Callable[[Path], None]
 ) -> None:
     spoil(studio.path / MIX)
