@@ -11,11 +11,12 @@ import pytest
 
 from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import Policy
-from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, Short, Walked, WatchLost
+from audiobatchd.core.events import Event, FolderRead, LocksSeen, Probed, Short, TreeAppeared, Walked, WatchLost
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.locks.lock_file import of_this_process
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.watch.contract import NoWatch, WatchTerms
+from audiobatchd.scan.watch.watches import Watches
 from audiobatchd.service import disk_tasks
 from audiobatchd.service.clock import SystemClock
 from audiobatchd.service.disk_tasks import DiskTasks
@@ -214,3 +215,22 @@ def test_threads_that_cannot_be_started_are_started_later(tmp_path: Path, monkey
     eventually(lambda: not isinstance(heard[-1], Short) and len({type(event) for event in heard}) >= 4, 20, heard)
     assert broken == []
     made.stop(5)
+
+
+def test_watch_of_a_walked_dataset_is_heard(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    root = tmp_path / "music"
+    make_track(root / "Song", seconds=0.2, stems=())
+    made = DiskTasks(Catalog(None), SystemClock(), heard.append, lambda: 0, raising, lambda _: False, Watches())
+    made.take_terms({str(root): DatasetTerms(str(root), Policy())})
+    made.take_offers((offer(),))
+    made.perform(do.WalkTree(str(root)))
+    eventually(lambda: any(isinstance(event, Walked) for event in heard), 20)
+    (root / "New").mkdir()
+    eventually(lambda: TreeAppeared(FolderKey(str(root), "New")) in heard, 20, heard)
+    made.stop(5)
+    made.stop_watching()
+
+
+def raising(error: BaseException) -> None:
+    raise error
