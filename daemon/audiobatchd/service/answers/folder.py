@@ -26,22 +26,25 @@ from audiobatchd.vocabulary.states import Attempt, Cause, DatasetState, FolderSt
 
 @dataclass(frozen=True)
 class Facts:
-    """What a thread found out for it: the folder as it is on disk now, its last bad ends, and who holds its lock."""
+    """What a thread found out of a folder."""
 
     reading: Reading
+    """The folder as it is on disk now."""
     attempts: list[Attempt]
+    """Its last bad ends."""
     holder: str
+    """Which process holds its lock, or left it, in words."""
     unmeasurable: dict[str, str]
     """By feature, why the record has no value of it."""
 
     @property
     def is_track(self) -> bool:
-        """Whether there is such a track folder now."""
+        """Tell whether there is such a track folder now."""
         return self.reading.finding not in (Finding.GONE, Finding.LOST)
 
     @property
     def is_lost(self) -> bool:
-        """Whether the dataset is not there as it was known: nothing says that the folder is gone."""
+        """Tell whether the dataset is not there as it was known: then nothing says that the folder is gone."""
         return self.reading.finding is Finding.LOST
 
 
@@ -105,7 +108,7 @@ _STATES = {
 def _next(
     core: Dispatcher, key: FolderKey, state: FolderState, folder: Folder | None, slot: Slot | None
 ) -> tuple[str, float | None]:
-    """What comes next, in words, and when, where that is known."""
+    """Say what comes next, in words, and when, where that is known."""
     if key in core.ledger.lost:
         return "it is looked at again when that process ends", None
     dataset, settle = core.datasets[key.dataset], core.plan.limits.settle[key.dataset]
@@ -115,8 +118,8 @@ def _next(
         FolderState.RUNNING: "its worker is killed if it has not ended by then",
         FolderState.BACKOFF: "it is tried again",
         FolderState.LOCKED: "it is looked at again whether it is still locked",
-        FolderState.FAILED: "nothing, until its files change, an analyzer's version or model does, or somebody asks "
-        "for a retry",
+        FolderState.FAILED: "nothing, until its files change, an analyzer's version or model does, or a retry is "
+        "asked for",
         FolderState.BLOCKED: "it is looked at every 10 s (less often where many are blocked), and when permissions or "
         "files change",
         FolderState.COMPLETE: "nothing is to be done; it is looked at on the next walk, and when its files or its "

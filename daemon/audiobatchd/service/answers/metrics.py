@@ -1,6 +1,6 @@
 """The core's state as metrics for Prometheus, made when they are asked for; names follow its conventions.
 
-Counters count since the daemon's start. Prometheus cannot scrape a unix socket: `metrics_textfile` writes the same for
+Counters count since the service's start. Prometheus cannot scrape a unix socket: `metrics_textfile` writes the same for
 node_exporter's textfile collector.
 """
 
@@ -27,10 +27,7 @@ _PREFIX = "audiobatchd"
 
 
 class Metrics(Collector):
-    """All metrics of one dispatcher. `now` is its clock; `watched` how each dataset is watched.
-
-    `troubled` tells why the catalog cannot be written; nothing where it can.
-    """
+    """All metrics of one dispatcher."""
 
     def __init__(
         self,
@@ -41,21 +38,24 @@ class Metrics(Collector):
     ) -> None:
         self._core = core
         self._now = now
+        """The core's clock."""
         self._watched = watched
+        """Tells how a dataset is watched."""
         self._troubled = troubled
+        """Says why the catalog cannot be written; nothing where it can."""
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
     def text(self) -> bytes:
-        """In the text format."""
+        """Return all metrics in the text format."""
         return generate_latest(self._registry)
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing is told before it is asked for."""
+        """Tell nothing before it is asked for."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """What is scraped."""
+        """Return what is scraped."""
         info = InfoMetricFamily(_PREFIX, "The daemon.")
         info.add_metric([], {"version": __version__})
         yield info

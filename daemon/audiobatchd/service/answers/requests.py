@@ -1,4 +1,4 @@
-"""What the control socket asks of the daemon, answered out of the core, the catalog, and a look at the disk.
+"""The answers to requests of the control socket, out of the core, the catalog, and a look at the disk.
 
 What changes something becomes an event like any other, and is done when its turn comes.
 """
@@ -51,7 +51,7 @@ _LONGEST_NAME, _LONGEST_PATH = 255, 4096
 
 
 class Answers:
-    """The daemon's side of every request; the server in `control` is the other. Called in the event loop."""
+    """The service's side of every request; the server in `control` is the other. Called in the event loop."""
 
     def __init__(self, supervisor: Supervisor, catalog: Catalog, clock: Clock) -> None:
         self._supervisor = supervisor
@@ -60,7 +60,7 @@ class Answers:
         self._clock = clock
 
     def may_change(self, uid: int) -> bool:
-        """Whether this user may have the daemon do something."""
+        """Tell whether this user may have the service do something."""
         return self._supervisor.may_change(uid)
 
     async def reload(self) -> Reloaded:
@@ -68,15 +68,15 @@ class Answers:
         return await self._supervisor.reload()
 
     def status(self) -> Status:
-        """What `GET /v1/status` answers, now."""
+        """Return what `GET /v1/status` answers, now."""
         return self._supervisor.overview.status(self._clock.monotonic(), self._clock.wall())
 
     async def failures(self) -> list[Trouble]:
-        """Every folder that failed or is blocked, the latest first; made in a thread, for there may be a million."""
+        """List every folder that failed or is blocked, the latest first; in a thread, for there may be a million."""
         return await asyncio.to_thread(self._supervisor.overview.failures, self._clock.monotonic(), self._clock.wall())
 
     async def explain(self, name: FolderName) -> FolderReport:
-        """What is known of one folder, and what comes next. Raises UsageError and UnknownFolderError."""
+        """Tell what is known of one folder, and what comes next. Raises UsageError and UnknownFolderError."""
         key = self._key_of(name)
         scanner = self._supervisor.disk_tasks.scanner(key.dataset)
         if scanner is None:
@@ -88,7 +88,7 @@ class Answers:
         return explained(self._core, key, facts, self._clock.monotonic(), self._clock.wall())
 
     async def _facts(self, key: FolderKey, scanner: FolderReader) -> Facts:
-        """The folder as it is on disk, or, where that does not answer, as it is known."""
+        """Look at the folder on disk; where that does not answer, tell what is known of it."""
         if not self._core.datasets[key.dataset].is_left_alone:
             work = partial(facts_of, key, scanner, self._catalog)
             asked = asyncio.wrap_future(self._supervisor.disk_tasks.submit(key.dataset, work))
@@ -111,7 +111,7 @@ class Answers:
         return self._retried(keys)
 
     def _retried(self, keys: set[FolderKey]) -> Retried:
-        """What a retry of these folders comes to, by where they stand now."""
+        """Say what a retry of these folders comes to, by where they stand now."""
         active = self._core.ledger.active
         complete = {key for key in keys if key not in active}
         running = {key for key in keys - complete if active[key].state is FolderState.RUNNING}
@@ -124,7 +124,7 @@ class Answers:
         return Retried(len(tried), remarks + self._waits({key.dataset for key in tried}))
 
     def _waits(self, datasets: Collection[str]) -> list[str]:
-        """What keeps jobs in these datasets waiting, a sentence each."""
+        """Say what keeps jobs in these datasets waiting, a sentence each."""
         hindrances = [hindrance(self._core.datasets[path]) for path in sorted(datasets)]
         remarks = [each for each in hindrances if each]
         if datasets and not self._core.life.works:
@@ -132,7 +132,7 @@ class Answers:
         return remarks
 
     async def survey(self, request: Survey) -> Surveyed:
-        """What the folders of a dataset have and lack, by what is known of them. Raises UsageError."""
+        """Tell what the folders of a dataset have and lack, by what is known of them. Raises UsageError."""
         path = self._dataset_of(request.dataset)
         dataset = self._core.datasets[path]
         if not (self._catalog.lasts and (dataset.walks or dataset.passes)):
@@ -222,7 +222,7 @@ class Answers:
             raise UsageError(message) from error
 
     def _datasets_of(self, name: str) -> list[str]:
-        """The named one, or all."""
+        """Return the named dataset, or all."""
         return [self._dataset_of(name)] if name else list(self._core.datasets)
 
     def _dataset_of(self, name: str) -> str:
@@ -250,7 +250,7 @@ def _no_folder(folder: str, dataset: str) -> UnknownFolderError:
 
 
 def _folders(keys: Collection[FolderKey]) -> str:
-    """So many folders, or the one by its name, with the verb that follows."""
+    """Say how many folders, or the name of the only one, with the verb that follows."""
     if len(keys) == 1:
         return f"{folder_shown(next(iter(keys)).path)} is"
     return f"{counted(len(keys), 'folder')} are"

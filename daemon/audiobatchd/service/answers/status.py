@@ -1,4 +1,4 @@
-"""The core's state put into the words of `status` and of a summary. Reads everything, changes nothing."""
+"""The core's state in the words of `status` and of a summary; nothing is changed here."""
 
 from __future__ import annotations
 
@@ -22,10 +22,7 @@ _SHOWN = 20
 
 
 class Overview:
-    """A view of one dispatcher. `wall` is the time of day now, `now` the same moment on the monotonic clock.
-
-    `troubled` tells why the catalog cannot be written; nothing where it can.
-    """
+    """A view of one dispatcher. `wall` is the time of day now, `now` the same moment on the monotonic clock."""
 
     def __init__(
         self,
@@ -37,10 +34,12 @@ class Overview:
         self._core = core
         self._started = started
         self._watched = watched
+        """Tells how a dataset is watched."""
         self._troubled = troubled
+        """Says why the catalog cannot be written; nothing where it can."""
 
     def status(self, now: float, wall: datetime) -> Status:
-        """All that `GET /v1/status` tells."""
+        """Return all that `GET /v1/status` tells."""
         core = self._core
         datasets = self._datasets(now, wall)
         audio_rate, folder_rate = core.tally.rates(now)
@@ -73,7 +72,7 @@ class Overview:
         )
 
     def summary(self) -> BatchStats:
-        """The guide's statistics of what this process did."""
+        """Return the guide's statistics of what this process did."""
         ledger = self._core.ledger
         states = [folder.state for folder in ledger.active.values()]
         bad = sorted(ledger.troubled)
@@ -118,7 +117,7 @@ class Overview:
         return answer
 
     def _warnings(self, dataset: str) -> tuple[list[str], int]:
-        """A few, and how many more there are."""
+        """Return a few, and how many more there are."""
         ledger = self._core.ledger
         warnings = ledger.warnings[dataset]
         first = sorted(islice(warnings, _SHOWN))
@@ -158,11 +157,11 @@ class Overview:
         ]
 
     def failures(self, now: float, wall: datetime) -> list[Trouble]:
-        """Every folder that failed or is blocked, the latest first."""
+        """Return every folder that failed or is blocked, the latest first."""
         return self._troubles(now, wall, len(self._core.ledger.troubled))
 
     def _remarks(self, now: float) -> Iterator[str]:
-        """What keeps the service as a whole from working, or from remembering."""
+        """Say what keeps the service as a whole from working, or from remembering."""
         if self._nobody_works():
             yield f"no worker can start: {self._core.crew.cannot_start}"
         if shortage := self._core.shortage(now):
@@ -174,7 +173,7 @@ class Overview:
         return bool(self._core.crew.cannot_start) and self._core.crew.nobody_boots()
 
     def _troubles(self, now: float, wall: datetime, most: int = _SHOWN) -> list[Trouble]:
-        """The latest ones first."""
+        """Return `most` of them, the latest first."""
         active = self._core.ledger.active
         latest = list(islice(reversed(self._core.ledger.troubled), most))
         found = ((key, active.get(key)) for key in latest)  # in a thread, one may have gone meanwhile
@@ -192,13 +191,13 @@ class Overview:
 
 
 def _remaining(dataset: Dataset, now: float) -> str:
-    """How long an operator's pause goes on: ", for 1 h 59 min more"; empty where nobody knows, or there is none."""
+    """Say how long an operator's pause goes on: ", for 1 h 59 min more"; empty for a pause without end, or none."""
     hold = dataset.holds.get(Cause.OPERATOR)
     return f", for {duration(hold.probe_at - now)} more" if hold is not None and hold.probe_at is not None else ""
 
 
 def _walk_in_words(dataset: Dataset, known: int) -> str:
-    """How far the walk under way is: "full: 412,000 directories, 61 %"; empty where there is none."""
+    """Say how far the walk under way is: "full: 412,000 directories, 61 %"; empty where there is none."""
     if dataset.walking is None:
         return ""
     known = max(known, dataset.known)
@@ -207,5 +206,5 @@ def _walk_in_words(dataset: Dataset, known: int) -> str:
 
 
 def name_of(key: FolderKey) -> str:
-    """A folder's path below its dataset, fit to be shown."""
+    """Return a folder's path below its dataset, fit to be shown."""
     return folder_shown(key.path)
