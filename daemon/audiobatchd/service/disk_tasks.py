@@ -165,7 +165,7 @@ class DiskTasks:
         """Return how many bytes a record in a dataset of ours may have."""
         return self._datasets[dataset].terms.record_limit
 
-    def scanner(self, dataset: str) -> FolderReader | None:
+    def folder_reader(self, dataset: str) -> FolderReader | None:
         """Return what looks at folders on the terms of now; None where the dataset is no longer one."""
         own = self._datasets.get(dataset)
         if own is None:
@@ -201,25 +201,25 @@ class DiskTasks:
     # In threads
 
     def _read(self, key: FolderKey) -> None:
-        scanner = self.scanner(key.dataset)
+        reader = self.folder_reader(key.dataset)
         # Dropped from the configuration since: the core does not look at what the answer says, yet it waits for it.
-        read = FolderRead(scanner.read(key.path), scanner.place) if scanner else FolderRead(Reading(key, Finding.GONE))
+        read = FolderRead(reader.read(key.path), reader.place) if reader else FolderRead(Reading(key, Finding.GONE))
         self._post(read)
 
     def _walk(self, action: do.WalkTree) -> None:
-        scanner = self.scanner(action.dataset)
-        if scanner is None:
+        reader = self.folder_reader(action.dataset)
+        if reader is None:
             return  # dropped from the configuration since
         was_there = True
         if self._watches and action.kind is not WalkKind.TREES:
             was_there = self._watches.ensure(action.dataset, renew=action.renew)
-        if taken := self._places.taken_by(action.dataset, scanner.place, self._datasets):
-            refusal = f"it leads to {shown(scanner.place)} now, which overlaps the dataset {shown(taken)}"
-            root = root_of(scanner.place)
-            walked = Walked(action.dataset, action.kind, root, False, refusal=refusal, place=scanner.place)
+        if taken := self._places.taken_by(action.dataset, reader.place, self._datasets):
+            refusal = f"it leads to {shown(reader.place)} now, which overlaps the dataset {shown(taken)}"
+            root = root_of(reader.place)
+            walked = Walked(action.dataset, action.kind, root, False, refusal=refusal, place=reader.place)
         else:
             walked = walk(
-                scanner, action.paths, self._deliver, kind=action.kind, first=action.first, accepts=action.accepts
+                reader, action.paths, self._deliver, kind=action.kind, first=action.first, accepts=action.accepts
             )
         self._post(walked)
         if not was_there and walked.root is not None:

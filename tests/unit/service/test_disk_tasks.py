@@ -185,15 +185,15 @@ def test_probe_of_a_good_folder_finds_nothing(room: Room, cause: Cause) -> None:
 def test_believed_root_counts_for_the_next_reading(room: Room) -> None:
     name = str(room.root)
     room.disk_tasks.note_root(do.NoteRoot(name, (1, 2), "/elsewhere"))
-    scanner = room.disk_tasks.scanner(name)
-    assert scanner is not None
-    assert scanner.is_lost()
+    reader = room.disk_tasks.folder_reader(name)
+    assert reader is not None
+    assert reader.is_lost()
     status = room.root.stat()
     room.disk_tasks.note_root(do.NoteRoot(name, (status.st_dev, status.st_ino), name))
     (room.root / "A").mkdir(exist_ok=True)
-    scanner = room.disk_tasks.scanner(name)
-    assert scanner is not None
-    assert not scanner.is_lost()
+    reader = room.disk_tasks.folder_reader(name)
+    assert reader is not None
+    assert not reader.is_lost()
 
 
 def test_threads_that_cannot_be_started_are_started_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

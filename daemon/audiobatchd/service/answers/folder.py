@@ -48,19 +48,19 @@ class Facts:
         return self.reading.finding is Finding.LOST
 
 
-def facts_of(key: FolderKey, scanner: FolderReader, catalog: Catalog) -> Facts:
+def facts_of(key: FolderKey, reader: FolderReader, catalog: Catalog) -> Facts:
     """Look at the folder, its history and its lock; called in a thread."""
     holder = ""
     try:
-        seen = observe_folder(scanner.folder(key.path))
+        seen = observe_folder(reader.folder(key.path))
         if seen is not None and seen.state is not LockState.FREE:
             holder = f"{holder_in_words(seen.content)}{'' if seen.state is LockState.ACTIVE else ', which is gone'}"
     except OSError as error:
         holder = f"unknown: {error.strerror}"
-    reading = scanner.peek(key.path)
+    reading = reader.peek(key.path)
     unmeasurable: dict[str, str] = {}
     with contextlib.suppress(RecordError, OSError):  # the reading says what is wrong with the record
-        unmeasurable = record.read_in(scanner.folder(key.path)).provenance.unmeasurable()
+        unmeasurable = record.read_in(reader.folder(key.path)).provenance.unmeasurable()
     return Facts(reading, catalog.folders.attempts(key), holder, unmeasurable)
 
 

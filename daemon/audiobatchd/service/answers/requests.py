@@ -78,19 +78,19 @@ class Answers:
     async def explain(self, name: FolderName) -> FolderReport:
         """Tell what is known of one folder, and what comes next. Raises UsageError and UnknownFolderError."""
         key = self._key_of(name)
-        scanner = self._supervisor.disk_tasks.scanner(key.dataset)
-        if scanner is None:
+        reader = self._supervisor.disk_tasks.folder_reader(key.dataset)
+        if reader is None:
             raise _no_such(name.dataset)
-        facts = await self._facts(key, scanner)
+        facts = await self._facts(key, reader)
         is_known = self._core.ledger.knows(key) if facts.is_lost else key in self._core.ledger.active
         if not facts.is_track and not is_known:
             raise _no_folder(name.folder, name.dataset)
         return explained(self._core, key, facts, self._clock.monotonic(), self._clock.wall())
 
-    async def _facts(self, key: FolderKey, scanner: FolderReader) -> Facts:
+    async def _facts(self, key: FolderKey, reader: FolderReader) -> Facts:
         """Look at the folder on disk; where that does not answer, tell what is known of it."""
         if not self._core.datasets[key.dataset].is_left_alone:
-            work = partial(facts_of, key, scanner, self._catalog)
+            work = partial(facts_of, key, reader, self._catalog)
             asked = asyncio.wrap_future(self._supervisor.disk_tasks.submit(key.dataset, work))
             with suppress(TimeoutError):
                 return await asyncio.wait_for(asyncio.shield(asked), PATIENCE)
