@@ -41,10 +41,14 @@ class EventQueue:
         self._events.append(event)
         if (loop := self._loop) is not None:
             try:
-                loop.call_soon_threadsafe(self._news.set)
+                loop.call_soon_threadsafe(self._notify)
             except RuntimeError:
                 if self._loop is not None:  # the loop may be closed only after this queue
                     raise
+
+    def _notify(self) -> None:
+        if self._events:  # else it was taken by the turn before: no need for another one
+            self._news.set()
 
     def wake(self) -> None:
         """End the waiting of now, although no event came: something was done that time depends on."""

@@ -66,3 +66,28 @@ def test_event_after_the_end_breaks_no_thread() -> None:
     asyncio.run(begin())
     queue.post(Short("too late"))
     assert len(queue) == 1
+
+
+def test_event_taken_before_its_call_ends_no_waiting() -> None:
+    async def take() -> float:
+        queue = EventQueue()
+        queue.open()
+        thread = threading.Thread(target=queue.post, args=[Short("soon")])
+        thread.start()
+        thread.join()  # its call waits for the loop, which is held up here
+        assert list(queue.taken()) == [Short("soon")]
+        started = time.monotonic()
+        await queue.wait(0.2)
+        return time.monotonic() - started
+
+    assert asyncio.run(take()) >= 0.2
+
+
+def test_waking_ends_the_waiting_without_an_event() -> None:
+    async def take() -> float:
+        queue, started = EventQueue(), time.monotonic()
+        queue.wake()
+        await queue.wait(30)
+        return time.monotonic() - started
+
+    assert asyncio.run(take()) < 20
