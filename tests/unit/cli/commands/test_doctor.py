@@ -20,7 +20,6 @@ from audiobatchd.cli import diagnosis
 from audiobatchd.cli.commands import doctor
 from audiobatchd.cli.control import main
 from audiobatchd.cli.diagnosis import Finding, Level
-from audiobatchd.config import file
 from audiobatchd.config.file import DatasetConfig
 from audiobatchd.control.status import AnalyzerStatus, DatasetStatus, Status
 from audiobatchd.core.dataset import BARRED
@@ -235,7 +234,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, idle: Status) -> St
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     monkeypatch.setattr(limits, "limit", LIMITS.__getitem__)
     monkeypatch.setattr(trial, "tried", lambda paths, *_: dict.fromkeys(paths, 0))
-    monkeypatch.setattr(file, "find", lambda _: None)
+    monkeypatch.setattr(doctor, "find_config", lambda _: None)
     return msgspec.structs.replace(with_dataset(idle, path=str(root)), pid=os.getpid())
 
 

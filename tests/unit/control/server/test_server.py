@@ -394,18 +394,13 @@ def test_status_json_loads_nothing_heavy(tmp_path: Path, busy: Status) -> None:
     loaded, ours = map(str.split, done.stderr.splitlines()[-2:])
     heavy = {"rich", "aiohttp", "asyncio", "numpy", "av", "scipy", "watchdog", "fasteners", "systemd", "logging"}
     assert not heavy & set(loaded)
-    known = {"control", "control.client", "control.place", "control_command", "errors", "model", "names"}
-    known |= {
-        "commands",
-        "commands.status",
-        "plugin_api",
-        "requests",
-        "status",
-        "statusview",
-        "streams",
-        "terminal_text",
+    rooms = {"cli", "cli.commands", "cli.terminal", "config", "control", "vocabulary"}
+    modules = {
+        *("cli.commands.status", "cli.control", "cli.terminal.output", "cli.terminal.text", "config.places"),
+        *("control.client", "control.requests", "control.status", "errors", "plugin_api"),
+        *("vocabulary.files", "vocabulary.names", "vocabulary.states"),
     }
-    assert set(ours) <= {f"audiobatchd.{name}" for name in known}
+    assert set(ours) <= {f"audiobatchd.{name}" for name in rooms | modules}
 
 
 def test_reader_that_leaves_is_no_error(tmp_path: Path, busy: Status) -> None:
