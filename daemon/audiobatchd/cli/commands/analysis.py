@@ -9,13 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from audiobatchd.cli.commands import Say
+from audiobatchd.cli.local import worker_settings_here
+from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
-from audiobatchd.config import checks
-from audiobatchd.config.file import Config, chosen_config
-from audiobatchd.config.places import model_directories, state_directory
+from audiobatchd.config.file import chosen_config
 from audiobatchd.control.client import ControlClient
-from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.errors import UsageError
 from audiobatchd.plugin_api import Value
 from audiobatchd.vocabulary.names import printable, shown
@@ -60,12 +58,6 @@ def features(arguments: argparse.Namespace, _client: ControlClient, say: Say) ->
         for each in members:
             say(f"  {printable(each.name):<{width}}  {printable(_in_words(each))}")
     return 0
-
-
-def worker_settings_here(settings: Config) -> WorkerSettings:
-    """What a worker of this user's would work with."""
-    state = state_directory(os.environ, os.getuid())
-    return checks.worker_settings(settings, model_directories(settings.model_directory, os.environ, state))
 
 
 def _in_words(feature: KnownFeature) -> str:

@@ -15,13 +15,12 @@ from pathlib import Path
 import psutil
 
 from audiobatchd.cli import diagnosis
-from audiobatchd.cli.commands import Say
-from audiobatchd.cli.commands.analysis import worker_settings_here
-from audiobatchd.cli.commands.settings import ended_first, load
 from audiobatchd.cli.diagnosis import NEEDED, WELCOME, Finding, Level
+from audiobatchd.cli.local import USER, checked_config, ended_first, model_directories_here, worker_settings_here
+from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.config.file import Config, DatasetConfig, find_config
-from audiobatchd.config.places import model_directories, state_directory
+from audiobatchd.config.places import state_directory
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.status import Status
 from audiobatchd.core.dataset import BARRED
@@ -42,7 +41,6 @@ _LOOKED_AT = 3
 _WALKED = 20_000
 """How many directories are walked where no service knows a dataset: seconds, and minutes on a cold network disk."""
 
-_USER = "audiobatch"
 _MAY_WORK = "import os, sys; sys.exit(not os.access('.', os.R_OK | os.W_OK | os.X_OK))"
 
 
@@ -66,7 +64,7 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
     yield from diagnosis.versions({name: _version(name) for name in (*NEEDED, *WELCOME)})
     settings = Config()
     try:
-        settings = load(arguments.config or find_config(os.environ))
+        settings = checked_config(arguments.config or find_config(os.environ))
         yield Finding(Level.OK, "the configuration is valid")
         what, _, todo = ended_first(settings).partition(": ")
         if what:
@@ -116,7 +114,7 @@ def _uid_of(status: Status | None) -> int | None:
     try:
         if status:
             return psutil.Process(status.pid).uids().effective
-        return pwd.getpwnam(_USER).pw_uid if os.geteuid() == 0 else None
+        return pwd.getpwnam(USER).pw_uid if os.geteuid() == 0 else None
     except (psutil.Error, KeyError):
         # Behind hidepid a live process of somebody else cannot be seen.
         return None
@@ -241,8 +239,7 @@ def _analyzers(status: Status | None, settings: Config) -> Iterator[Finding]:
 
 def _models(settings: Config) -> Iterator[Finding]:
     """What is wrong with the models that are here."""
-    state = state_directory(os.environ, os.getuid())
-    directories = model_directories(settings.model_directory, os.environ, state)
+    directories = model_directories_here(settings)
     for name in store.names_in(directories):
         files = store.find(name, directories)
         verdict = store.examine(files) if files else None

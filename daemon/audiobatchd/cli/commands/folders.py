@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
 
-from audiobatchd.cli.commands import Say
+from audiobatchd.cli.answers import retried_in_words, say_with_remarks
+from audiobatchd.cli.named import dataset_named, datasets_of, folder_named
+from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.control.client import ControlClient
-from audiobatchd.control.requests import FolderName, Rescan, Retried, RetryFolders
+from audiobatchd.control.requests import Rescan, RetryFolders
 from audiobatchd.control.status import FolderReport, Trouble
-from audiobatchd.disk import filesystems
 from audiobatchd.errors import UsageError
 from audiobatchd.vocabulary.names import parsed, printable, shown
 from audiobatchd.vocabulary.quantities import counted, duration
@@ -45,7 +44,7 @@ def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
         wanted = shown(dataset_named(arguments.dataset, datasets))
         answer = client.retry(RetryFolders(dataset=wanted))
     else:
-        names = [named(folder, datasets) for folder in arguments.folder]
+        names = [folder_named(folder, datasets) for folder in arguments.folder]
         answer = client.retry(RetryFolders(folders=names, all=arguments.all))
     if arguments.json:
         say(as_json(answer))
@@ -54,20 +53,9 @@ def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
     return 0
 
 
-def retried_in_words(answer: Retried) -> str:
-    """What a retry came to."""
-    return f"{counted(answer.folders, 'folder')} will be tried again."
-
-
-def say_with_remarks(text: str, remarks: list[str], say: Say) -> None:
-    """Say what was done, where anything was, and then each remark of the service as a sentence of its own."""
-    for line in ([text] if text else []) + [f"{each[0].upper()}{each[1:]}." for each in remarks]:
-        say(printable(line))
-
-
 def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """What the service knows of one folder, what it will do next, and why."""
-    report = client.explain(named(arguments.folder, datasets_of(client)))
+    report = client.explain(folder_named(arguments.folder, datasets_of(client)))
     if arguments.json:
         say(as_json(report))
         return 0
@@ -78,7 +66,7 @@ def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
 
 def bump(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have a folder measured before all others."""
-    answer = client.bump(named(arguments.folder, datasets_of(client)))
+    answer = client.bump(folder_named(arguments.folder, datasets_of(client)))
     if arguments.json:
         say(as_json(answer))
     else:
@@ -165,47 +153,3 @@ def _attempt(attempt: Attempt) -> list[str]:
 def _say_trouble(trouble: Trouble, say: Say) -> None:
     say(printable(f"{trouble.folder}  {trouble.state.value}  {trouble.at}"))
     say(printable(f"{_INDENT}{trouble.reason}"))
-
-
-def datasets_of(client: ControlClient) -> list[str]:
-    """The paths of the daemon's datasets, as it shows them."""
-    return [dataset.path for dataset in client.status().datasets]
-
-
-_WAYS = (os.path.abspath, filesystems.without_links)  # a link stays a link
-"""How a path is made absolute: as it is written, then without links."""
-
-
-def named(folder: str, datasets: list[str]) -> FolderName:
-    """The folder as the daemon calls it: named by its path on disk, or by the name that `status` shows."""
-    # By its names first: the disk of a dataset may not answer.
-    for way in _WAYS:
-        path = way(folder)
-        for dataset in datasets:
-            root = way(parsed(dataset))
-            if path == root or path.startswith(os.path.join(root, "")):
-                return FolderName(dataset, shown(os.path.relpath(path, root)))
-    inside = [each for each in datasets if is_directory(Path(parsed(each), parsed(folder)))] or datasets
-    if len(inside) == 1 and not Path(folder).is_absolute():
-        return FolderName(inside[0], shown(parsed(folder)))
-    message = f"{shown(folder)} is in no dataset of the daemon's ({', '.join(datasets) or 'it has none'})"
-    raise UsageError(message)
-
-
-def is_directory(path: Path) -> bool:
-    """Whether there is such a directory; of one whose name is too long there is none, where `Path.is_dir` raises."""
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
-
-
-def dataset_named(dataset: str, datasets: list[str]) -> str:
-    """The path of one of the daemon's `datasets`, given by any path. Raises UsageError where it is none of them."""
-    for way in _WAYS:
-        path = way(dataset)
-        for each in datasets:
-            if way(parsed(each)) == path:
-                return parsed(each)
-    message = f"no dataset of the daemon's: {shown(dataset)} ({', '.join(datasets) or 'it has none'})"
-    raise UsageError(message)

@@ -11,9 +11,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from audiobatchd.cli.commands import Say
-from audiobatchd.cli.commands.folders import dataset_named, datasets_of
-from audiobatchd.cli.commands.status import colour
+from audiobatchd.cli.named import dataset_named, datasets_of
+from audiobatchd.cli.terminal.output import Say, colour
 from audiobatchd.cli.terminal.text import Span, Tone, as_ansi, harmless_json
 from audiobatchd.control.client import ControlClient, Message
 from audiobatchd.control.events import event_line

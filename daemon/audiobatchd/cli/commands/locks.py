@@ -8,8 +8,8 @@ import os
 
 import msgspec
 
-from audiobatchd.cli.commands import Say
-from audiobatchd.cli.commands.surveys import dataset_of
+from audiobatchd.cli.named import dataset_of
+from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.config.file import DatasetConfig
 from audiobatchd.control.client import ControlClient

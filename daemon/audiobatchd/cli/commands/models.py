@@ -10,10 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from audiobatchd.cli.commands import Say
+from audiobatchd.cli.local import model_directories_here
+from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json, clipped
 from audiobatchd.config.file import chosen_config
-from audiobatchd.config.places import model_directories, model_target, state_directory
+from audiobatchd.config.places import model_target, state_directory
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import UsageError
 from audiobatchd.models import intake, store
@@ -187,11 +188,10 @@ def _width() -> int:
 def _places(arguments: argparse.Namespace) -> tuple[tuple[Path, ...], Path, frozenset[str]]:
     """Where models are looked for, where one is put, and the digests that are trusted whatever is known of them."""
     settings = chosen_config(arguments.config, os.environ)
-    state = state_directory(os.environ, os.getuid())
-    directories = model_directories(settings.model_directory, os.environ, state)
     to: Path | None = getattr(arguments, "to", None)
+    state = state_directory(os.environ, os.getuid())
     target = to or model_target(settings.model_directory, os.environ, state, os.getuid())
-    return directories, target, frozenset(settings.trusted_digests)
+    return model_directories_here(settings), target, frozenset(settings.trusted_digests)
 
 
 def _chosen(names: list[str]) -> tuple[Model, ...]:

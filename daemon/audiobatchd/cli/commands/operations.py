@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from audiobatchd.cli.commands import Say
-from audiobatchd.cli.commands.folders import dataset_named, datasets_of, is_directory, named, say_with_remarks
+from audiobatchd.cli.answers import paused_in_words, resumed_in_words, say_with_remarks
+from audiobatchd.cli.named import dataset_named, datasets_of, folder_named, is_directory
+from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.status import folder_counts, stands_still
 from audiobatchd.cli.terminal.text import as_json, padded
 from audiobatchd.control.client import ControlClient
-from audiobatchd.control.requests import FolderName, Pause, Paused, Resume
+from audiobatchd.control.requests import FolderName, Pause, Resume
 from audiobatchd.control.status import FolderReport, Status, WorkerStatus
 from audiobatchd.errors import AudiobatchError, NoDaemonError
 from audiobatchd.vocabulary.names import parsed, printable, shown
@@ -58,7 +59,7 @@ def wait(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     patience = Patience(arguments.timeout)
     quiet: Say = (lambda _: None) if arguments.json else say
     if arguments.folder:
-        names = [named(folder, datasets_of(client)) for folder in arguments.folder]
+        names = [folder_named(folder, datasets_of(client)) for folder in arguments.folder]
         ended, reports = until_ended(client, dict(zip(names, arguments.folder, strict=True)), patience)
         good = ended and all(report.state is FolderState.COMPLETE for report in reports)
         for report in reports:
@@ -178,22 +179,6 @@ def pause(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
     length = f" for {duration(arguments.seconds)}" if arguments.seconds else ""
     say_with_remarks(paused_in_words(answer, length), answer.remarks, say)
     return 0
-
-
-def paused_in_words(answer: Paused, length: str = "") -> str:
-    """What a pause of this `length`, in words, came to."""
-    if not answer.datasets and answer.remarks:
-        return ""
-    done = f"{counted(answer.datasets, 'dataset')} paused{length}" if answer.datasets else "Paused already"
-    return f"{done}; what runs comes to its end."
-
-
-def resumed_in_words(answer: Paused) -> str:
-    """What the end of a pause came to. Where there are remarks, not everything will be worked on."""
-    if not answer.datasets:
-        return "No pause was set."
-    paused = counted(answer.datasets, "dataset")
-    return f"The pause of {paused} is over." if answer.remarks else f"{paused} will be worked on again."
 
 
 def resume(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,26 +12,20 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from audiobatchd.cli.commands import Say
-from audiobatchd.cli.commands.analysis import worker_settings_here
+from audiobatchd.cli.local import checked_config, ended_first, worker_settings_here
+from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json, cells
-from audiobatchd.config.checks import operators, refuse_unknown_analyzers
-from audiobatchd.config.file import Config, DatasetConfig, find_config, load_config
+from audiobatchd.config.file import Config, DatasetConfig, find_config
 from audiobatchd.config.places import default_socket, model_directories, state_directory
 from audiobatchd.control.client import ControlClient
 from audiobatchd.disk import bounded, filesystems
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.errors import AudiobatchError, ConfigError
-from audiobatchd.vocabulary import quantities
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.worker import questions
 
 DEFAULT, COMMAND_LINE = "default", "command line"
 _COLUMN = 50
-_UNIT = "audiobatchd.service"
-_PATIENCE = 5.0
-# Seconds that the service takes to end what runs when `stop_grace` is over, and to close what it has open.
-_ENDING = 5.0
 
 
 class Setting(Struct, frozen=True):
@@ -55,7 +48,7 @@ def check(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     path = arguments.file or arguments.config or find_config(os.environ)
     trouble, noted = "", []
     try:
-        settings = load(path)
+        settings = checked_config(path)
         noted = remarks(settings)
     except ConfigError as error:
         trouble = str(error)
@@ -75,7 +68,7 @@ def check(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
 def show(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """Show every key with its value, and where that comes from."""
     path = arguments.config or find_config(os.environ)
-    settings = load(path)
+    settings = checked_config(path)
     written = tomllib.loads(bounded.text(path)) if path else {}
     tables = [*tables_of(settings, written, str(path)), places(settings, arguments.socket, os.environ, os.getuid())]
     name = shown(str(path)) if path else None
@@ -87,14 +80,6 @@ def show(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int
     for line in in_words(tables):
         say(line)
     return 0
-
-
-def load(path: Path | None) -> Config:
-    """The configuration in a file, or the defaults. Raises ConfigError for whatever ends the daemon's start."""
-    settings = load_config(path) if path else Config()
-    refuse_unknown_analyzers(settings)
-    operators(settings.operators)
-    return settings
 
 
 def remarks(settings: Config) -> list[str]:
@@ -114,25 +99,6 @@ def remarks(settings: Config) -> list[str]:
             if name in settings.analyzer
         ]
     return told
-
-
-def ended_first(settings: Config) -> str:
-    """What there is to say where the machine's unit ends the service before `stop_grace` is over; else empty."""
-    command = ["systemctl", "show", "--property=LoadState,TimeoutStopUSec", _UNIT]
-    try:
-        shown_by_systemd = subprocess.run(
-            command, capture_output=True, text=True, timeout=_PATIENCE, check=False
-        ).stdout
-        properties = dict(line.partition("=")[::2] for line in shown_by_systemd.splitlines())
-        timeout = quantities.parsed(properties["TimeoutStopUSec"])
-    except (OSError, subprocess.TimeoutExpired, KeyError, ValueError):
-        return ""  # no systemd, or `infinity`
-    if properties.get("LoadState") != "loaded" or settings.stop_grace + _ENDING <= timeout:
-        return ""
-    return (
-        f"stop_grace is {settings.stop_grace:g} s, and {_UNIT} is killed after {timeout:g} s: "
-        f"raise its TimeoutStopSec above {settings.stop_grace + _ENDING:g}, by `systemctl edit audiobatchd`"
-    )
 
 
 def _remark(dataset: DatasetConfig) -> str:

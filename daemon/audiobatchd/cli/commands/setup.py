@@ -23,9 +23,10 @@ from pathlib import Path
 
 import msgspec
 
-from audiobatchd.cli.commands import Say
-from audiobatchd.cli.commands.grants import Grants, Report, grants_are_saved
-from audiobatchd.cli.commands.unsuitable import unsuitable, unwritable
+from audiobatchd.cli.local import UNIT, USER
+from audiobatchd.cli.rights.grants import Grants, Report, grants_are_saved
+from audiobatchd.cli.rights.unsuitable import unsuitable, unwritable
+from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.config.file import load_config
 from audiobatchd.control.client import ControlClient
@@ -34,8 +35,6 @@ from audiobatchd.errors import AudiobatchError, ConfigError, UsageError
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import counted
 
-UNIT = "audiobatchd.service"
-_USER = "audiobatch"
 _CONFIGURATION = Path("/etc/audiobatchd/audiobatchd.toml")
 _DROP_INS = Path("/etc/systemd/system")
 # Root's alone: /var/lib/audiobatchd is the service's, which is not to say what rights root puts back.
@@ -155,7 +154,7 @@ def _told_of_grant(dataset: str, saved: Path, report: Report) -> list[str]:
     if not report.changed:
         return _told_of_skipped(report)
     return [
-        f"{dataset}: {_USER} got rights to what is there and comes: {counted(report.changed, 'ACL')}",
+        f"{dataset}: {USER} got rights to what is there and comes: {counted(report.changed, 'ACL')}",
         f"{saved}: has the ACLs that were there; --undo puts them back",
         *_told_of_skipped(report),
     ]
@@ -173,15 +172,15 @@ def _told_of_undo(dataset: str, grants: Grants) -> list[str]:
     report = grants.undo()
     lines = [f"{dataset}: the ACLs that were there are back ({report.changed:,} changed)"]
     if report.changed_since:
-        lines.append(f"changed since: {counted(report.changed_since, 'ACL')}: {_USER} was taken out, no more")
+        lines.append(f"changed since: {counted(report.changed_since, 'ACL')}: {USER} was taken out, no more")
     return lines + _told_of_skipped(report)
 
 
 def _advice(dataset: str, grants: Grants, trouble: str, *, granted: bool) -> list[str]:
     """What to do where the service's user cannot write; commands for this dataset alone, and none of them recursive."""
-    lines = [shown(f"The configuration was not changed: the service's user {_USER} cannot write there: {trouble}")]
+    lines = [shown(f"The configuration was not changed: the service's user {USER} cannot write there: {trouble}")]
     if granted:
-        return [*lines, f"{_USER} has rights below it now; it must also be able to pass the directories above it."]
+        return [*lines, f"{USER} has rights below it now; it must also be able to pass the directories above it."]
     if why := grants.trouble():
         return [*lines, f"No rights can be granted: {why}.", f"{_WITHOUT_ACLS}."]
     return [
@@ -189,7 +188,7 @@ def _advice(dataset: str, grants: Grants, trouble: str, *, granted: bool) -> lis
         "Grant it rights to this dataset alone, which `--undo` takes back exactly:",
         f"  audiobatchctl setup --grant {shlex.quote(dataset)}",
         "That gives every directory in it these ACLs, and lets the service read each file that it cannot read yet:",
-        f"  u:{_USER}:rwx d:u:{_USER}:rwx d:u:OWNER:rwx d:g:GROUP:(as now)",
+        f"  u:{USER}:rwx d:u:{USER}:rwx d:u:OWNER:rwx d:g:GROUP:(as now)",
     ]
 
 
@@ -200,7 +199,7 @@ def _places(arguments: argparse.Namespace) -> Places:
         return Places(arguments.config or home / "audiobatchd" / "audiobatchd.toml", None, None)
     if os.geteuid() != 0:
         raise UsageError("setting up the machine's service takes root; with --user it is your own")
-    return Places(arguments.config or _CONFIGURATION, _DROP_INS / f"{UNIT}.d", _USER)
+    return Places(arguments.config or _CONFIGURATION, _DROP_INS / f"{UNIT}.d", USER)
 
 
 def _written(path: Path) -> str:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from audiobatchd.cli.commands import Say
+from audiobatchd.cli.terminal.output import Say, colour
 from audiobatchd.cli.terminal.text import harmless_json
 from audiobatchd.control.client import ControlClient
 
@@ -32,8 +32,3 @@ def _width(environ: Mapping[str, str]) -> int:
         return os.get_terminal_size(sys.stdout.fileno()).columns or _DEFAULT_WIDTH
     except (OSError, ValueError):  # not a terminal; not even a file
         return _DEFAULT_WIDTH
-
-
-def colour(environ: Mapping[str, str]) -> bool:
-    """Whether standard output shows colours, and somebody wants to see them."""
-    return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM", "dumb") != "dumb"

@@ -6,20 +6,17 @@ A daemon that works on it knows; where there is none, the disk is read.
 from __future__ import annotations
 
 import argparse
-import os
 from contextlib import suppress
-from pathlib import Path
 
-import msgspec
-
-from audiobatchd.cli.commands import Say
-from audiobatchd.cli.commands.analysis import worker_settings_here
+from audiobatchd.cli.local import worker_settings_here
+from audiobatchd.cli.named import dataset_of
+from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
-from audiobatchd.config.file import Config, DatasetConfig, chosen_config, dataset_from_command_line, size_in_bytes
+from audiobatchd.config.file import Config, DatasetConfig, size_in_bytes
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.requests import Survey, Surveyed
 from audiobatchd.core.assessment import Policy
-from audiobatchd.errors import AudiobatchError, UsageError
+from audiobatchd.errors import AudiobatchError
 from audiobatchd.scan.survey import Asked, Keys, Offered, survey_disk
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.summary import left_out
@@ -97,16 +94,6 @@ def missing(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
         say("Nothing is missing.")
     _say_left_out(arguments, surveyed, say)
     return code
-
-
-def dataset_of(arguments: argparse.Namespace) -> tuple[Config, DatasetConfig]:
-    """The configuration, and the dataset that a command names. Raises UsageError where that is no directory."""
-    settings = chosen_config(arguments.config, os.environ)
-    dataset = dataset_from_command_line(settings, arguments.dataset)
-    if not Path(dataset.path).is_dir():
-        message = f"no such dataset: {shown(dataset.path)}"
-        raise UsageError(message)
-    return settings, msgspec.structs.replace(dataset, path=os.path.realpath(dataset.path))
 
 
 def _surveyed(arguments: argparse.Namespace, client: ControlClient, *, names: bool) -> Surveyed:

@@ -12,11 +12,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from audiobatchd.cli.commands import Say
-from audiobatchd.cli.commands.folders import retried_in_words
-from audiobatchd.cli.commands.operations import paused_in_words, resumed_in_words
-from audiobatchd.cli.commands.status import colour
+from audiobatchd.cli.answers import paused_in_words, resumed_in_words, retried_in_words
 from audiobatchd.cli.terminal import screen
+from audiobatchd.cli.terminal.output import Say, colour
 from audiobatchd.cli.terminal.screen import Screen
 from audiobatchd.cli.terminal.status import (
     NARROWEST,

@@ -9,7 +9,7 @@ import errno
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from typing import TextIO
@@ -20,6 +20,9 @@ from audiobatchd.vocabulary.names import printable
 
 LOST = 74
 """The exit code of a program whose answer could not be written: EX_IOERR of sysexits(3)."""
+
+Say = Callable[[str], None]
+"""Prints a line of a command's answer."""
 
 _BROKEN_PIPE = 141
 _CLOSED_ERRORS = "backslashreplace"
@@ -68,6 +71,11 @@ class Voice:
                 self.lost = error
         if self.endless and self.lost is not None:
             raise OutputLostError(self.lost)
+
+
+def colour(environ: Mapping[str, str]) -> bool:
+    """Tell whether standard output shows colours, and the environment does not refuse them."""
+    return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM", "dumb") != "dumb"
 
 
 def parsed(parser: ArgumentParser, argv: Sequence[str] | None, say: Voice) -> Namespace:

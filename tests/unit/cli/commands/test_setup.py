@@ -40,7 +40,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setattr(setup, "_CONFIGURATION", Path(place) / "etc" / "audiobatchd.toml")
         monkeypatch.setattr(setup, "_DROP_INS", Path(place) / "units")
         monkeypatch.setattr(setup, "_SAVED_ACLS", Path(place) / "saved")
-        monkeypatch.setattr(setup, "_USER", "nobody")
+        monkeypatch.setattr(setup, "USER", "nobody")
         monkeypatch.setattr(setup, "_tell_systemd", lambda *, restart: [f"restart: {restart}"])
         (Path(place) / "music" / "A").mkdir(parents=True)
         yield Path(place)
@@ -182,7 +182,7 @@ def test_where_there_are_no_acls_it_says_what_else_helps(
     machine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "audiobatchd.cli.commands.grants.Grants.trouble", lambda _: "its file system (nfs4) has no POSIX ACLs"
+        "audiobatchd.cli.rights.grants.Grants.trouble", lambda _: "its file system (nfs4) has no POSIX ACLs"
     )
     assert ctl(machine / "music", "--grant") == 2
     assert "(nfs4) has no POSIX ACLs. Make the service's user a member" in capsys.readouterr().err

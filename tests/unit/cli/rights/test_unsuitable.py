@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from audiobatchd.cli.commands import unsuitable as module
-from audiobatchd.cli.commands.unsuitable import unsuitable, unwritable
+from audiobatchd.cli.rights import unsuitable as module
+from audiobatchd.cli.rights.unsuitable import unsuitable, unwritable
 from audiobatchd.disk import filesystems
 from support.audio_files import make_track
 

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiobatchd.cli.commands import grants as module
-from audiobatchd.cli.commands.acl import Acl, sections
-from audiobatchd.cli.commands.grants import Grants, grants_are_saved
+from audiobatchd.cli.rights import grants as module
+from audiobatchd.cli.rights.acl import Acl, sections
+from audiobatchd.cli.rights.grants import Grants, grants_are_saved
 from audiobatchd.errors import AudiobatchError
 
 pytestmark = pytest.mark.skipif(
@@ -268,7 +268,7 @@ def dies(music: Path, what: str, at: int) -> None:
     code = f"""
 import os, signal, subprocess, sys
 from pathlib import Path
-from audiobatchd.cli.commands import grants
+from audiobatchd.cli.rights import grants
 grants._BATCH = 2
 run, left = subprocess.run, [{at}]
 def dying(*arguments, **options):

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from audiobatchd.cli.commands.acl import Acl, sections
+from audiobatchd.cli.rights.acl import Acl, sections
 from audiobatchd.core.discovery import NEVER_ENTERED
 from audiobatchd.disk import filesystems
 from audiobatchd.errors import AudiobatchError

@@ -1,0 +1,35 @@
+"""The service's answers to what changes something, in words: for the commands, and for the keys of `top`."""
+
+from __future__ import annotations
+
+from audiobatchd.cli.terminal.output import Say
+from audiobatchd.control.requests import Paused, Retried
+from audiobatchd.vocabulary.names import printable
+from audiobatchd.vocabulary.quantities import counted
+
+
+def say_with_remarks(text: str, remarks: list[str], say: Say) -> None:
+    """Say what was done, where anything was, and then each remark of the service as a sentence of its own."""
+    for line in ([text] if text else []) + [f"{each[0].upper()}{each[1:]}." for each in remarks]:
+        say(printable(line))
+
+
+def retried_in_words(answer: Retried) -> str:
+    """Say what a retry came to."""
+    return f"{counted(answer.folders, 'folder')} will be tried again."
+
+
+def paused_in_words(answer: Paused, length: str = "") -> str:
+    """Say what a pause of this `length`, in words, came to."""
+    if not answer.datasets and answer.remarks:
+        return ""
+    done = f"{counted(answer.datasets, 'dataset')} paused{length}" if answer.datasets else "Paused already"
+    return f"{done}; what runs comes to its end."
+
+
+def resumed_in_words(answer: Paused) -> str:
+    """Say what the end of a pause came to. Where there are remarks, not everything will be worked on."""
+    if not answer.datasets:
+        return "No pause was set."
+    paused = counted(answer.datasets, "dataset")
+    return f"The pause of {paused} is over." if answer.remarks else f"{paused} will be worked on again."

@@ -1,0 +1,63 @@
+"""The service as it is set up on this machine: its configuration, checked, its unit, its models and workers' settings.
+
+For commands that answer without asking it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from audiobatchd.config import checks
+from audiobatchd.config.file import Config, load_config
+from audiobatchd.config.places import model_directories, state_directory
+from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.vocabulary import quantities
+
+UNIT = "audiobatchd.service"
+"""The service's unit."""
+
+USER = "audiobatch"
+"""The user that the unit runs as; the package makes it."""
+
+_PATIENCE = 5.0
+"""Seconds that systemd has to answer."""
+
+_ENDING = 5.0
+"""Seconds that the service takes to end what runs when `stop_grace` is over, and to close what it has open."""
+
+
+def checked_config(path: Path | None) -> Config:
+    """Read a configuration file, or take the defaults. Raises ConfigError for whatever ends the service's start."""
+    settings = load_config(path) if path else Config()
+    checks.refuse_unknown_analyzers(settings)
+    checks.operators(settings.operators)
+    return settings
+
+
+def model_directories_here(settings: Config) -> tuple[Path, ...]:
+    """List where this user's models are looked for, in this order."""
+    return model_directories(settings.model_directory, os.environ, state_directory(os.environ, os.getuid()))
+
+
+def worker_settings_here(settings: Config) -> WorkerSettings:
+    """Make the settings that a worker of this user's would have."""
+    return checks.worker_settings(settings, model_directories_here(settings))
+
+
+def ended_first(settings: Config) -> str:
+    """Say where the machine's unit ends the service before `stop_grace` is over, with the cure; empty where not."""
+    command = ["systemctl", "show", "--property=LoadState,TimeoutStopUSec", UNIT]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False).stdout
+        properties = dict(line.partition("=")[::2] for line in told.splitlines())
+        timeout = quantities.parsed(properties["TimeoutStopUSec"])
+    except (OSError, subprocess.TimeoutExpired, KeyError, ValueError):
+        return ""  # no systemd, or `infinity`
+    if properties.get("LoadState") != "loaded" or settings.stop_grace + _ENDING <= timeout:
+        return ""
+    return (
+        f"stop_grace is {settings.stop_grace:g} s, and {UNIT} is killed after {timeout:g} s: "
+        f"raise its TimeoutStopSec above {settings.stop_grace + _ENDING:g}, by `systemctl edit audiobatchd`"
+    )

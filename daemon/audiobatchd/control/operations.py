@@ -1,0 +1,182 @@
+"""The table of all that can be asked over the control socket, which the server, the client and OpenAPI go by.
+
+An operation is an entry here, its shapes in `requests` or `status`, and its answer: the method of the same name in
+`service/answers/requests`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from audiobatchd.control.requests import (
+    CleanedLocks,
+    CleanLocks,
+    FolderName,
+    Nothing,
+    Pause,
+    Paused,
+    Reloaded,
+    Rescan,
+    Rescanned,
+    Resume,
+    Retried,
+    RetryFolders,
+    Since,
+    Survey,
+    Surveyed,
+)
+from audiobatchd.control.status import FolderReport, Status, Trouble
+
+EVENT_STREAM, PLAIN_TEXT = "text/event-stream", "text/plain"
+"""Media types of the answers that are not JSON."""
+
+Asked = TypeVar("Asked", bound=Struct)
+Told = TypeVar("Told")
+
+
+@dataclass(frozen=True)
+class Operation(Generic[Asked, Told]):
+    """One thing that can be asked. A GET reads, with what it asks in the query; a POST changes, with it in the body."""
+
+    name: str
+    """The method that answers: of the service, or of the server itself where it starts with `_`."""
+    method: str
+    path: str
+    summary: str
+    """The operation in a sentence, for OpenAPI."""
+    asked: type[Asked]
+    """The shape of the query or the body."""
+    told: type[Told] | str
+    """The shape of the answer in JSON, or its media type."""
+    action: Callable[[Asked], str]
+    """Says what is asked for, in words that follow "cannot"."""
+    takes_time: bool = False
+    """Whether the answer may take as long as a look through the whole dataset."""
+
+
+STATUS = Operation(
+    "status", "GET", "/v1/status", "What the service is at.", Nothing, Status, lambda _: "ask for the status"
+)
+FAILURES = Operation(
+    "failures",
+    "GET",
+    "/v1/failures",
+    "Every folder that failed or is blocked, the latest first.",
+    Nothing,
+    list[Trouble],
+    lambda _: "ask for the failures",
+)
+EXPLAIN = Operation(
+    "explain",
+    "GET",
+    "/v1/folder",
+    "One folder explained.",
+    FolderName,
+    FolderReport,
+    lambda name: f"explain {name.folder}",
+)
+SURVEY = Operation(
+    "survey",
+    "GET",
+    "/v1/survey",
+    "What the folders of a dataset have and lack.",
+    Survey,
+    Surveyed,
+    lambda asked: f"survey {asked.dataset}",
+    takes_time=True,
+)
+EVENTS: Operation[Since, bytes] = Operation(
+    "_events",
+    "GET",
+    "/v1/events",
+    "What happens, as it happens.",
+    Since,
+    EVENT_STREAM,
+    lambda _: "follow the events",
+)
+OPENAPI = Operation(
+    "_openapi",
+    "GET",
+    "/v1/openapi.json",
+    "This description.",
+    Nothing,
+    dict[str, Any],
+    lambda _: "ask for the description",
+)
+METRICS: Operation[Nothing, bytes] = Operation(
+    "_metrics", "GET", "/metrics", "Metrics for Prometheus.", Nothing, PLAIN_TEXT, lambda _: "ask for the metrics"
+)
+RETRY = Operation(
+    "retry",
+    "POST",
+    "/v1/retry",
+    "Try folders again.",
+    RetryFolders,
+    Retried,
+    lambda _: "have folders tried again",
+)
+BUMP = Operation(
+    "bump",
+    "POST",
+    "/v1/bump",
+    "Measure a folder before all others.",
+    FolderName,
+    Retried,
+    lambda name: f"put {name.folder} before all others",
+)
+PAUSE = Operation(
+    "pause",
+    "POST",
+    "/v1/pause",
+    "Give out no more jobs.",
+    Pause,
+    Paused,
+    lambda asked: f"pause {asked.dataset or 'the service'}",
+)
+RESUME = Operation(
+    "resume",
+    "POST",
+    "/v1/resume",
+    "Give out jobs again.",
+    Resume,
+    Paused,
+    lambda asked: f"resume {asked.dataset or 'the service'}",
+)
+RESCAN = Operation(
+    "rescan",
+    "POST",
+    "/v1/rescan",
+    "Walk a dataset now.",
+    Rescan,
+    Rescanned,
+    lambda asked: f"have {asked.dataset} walked",
+)
+RELOAD = Operation(
+    "reload",
+    "POST",
+    "/v1/reload",
+    "Read the configuration again.",
+    Nothing,
+    Reloaded,
+    lambda _: "have the configuration read again",
+)
+CLEAN_LOCKS = Operation(
+    "clean_locks",
+    "POST",
+    "/v1/locks/clean-up",
+    "Remove the locks of the dead.",
+    CleanLocks,
+    CleanedLocks,
+    lambda asked: f"clean up the locks of {asked.dataset}",
+    takes_time=True,
+)
+
+OPERATIONS: tuple[Operation[Any, Any], ...] = (
+    *(STATUS, FAILURES, EXPLAIN, SURVEY, EVENTS, OPENAPI, METRICS),
+    *(RETRY, BUMP, PAUSE, RESUME, RESCAN, RELOAD, CLEAN_LOCKS),
+)
+"""All of them, in the order of the description."""
