@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.operations import EXPLAIN
 from audiobatchd.control.requests import FolderName
 from audiobatchd.control.status import FolderReport
 from audiobatchd.locks.folder_lock import path_of
@@ -81,7 +82,7 @@ def is_gone(pid: int) -> bool:
 
 def told(daemon: Service, root: Path, name: str) -> FolderReport:
     """Ask the service about a folder."""
-    return ControlClient(daemon.socket).explain(FolderName(str(root), name))
+    return ControlClient(daemon.socket).ask(EXPLAIN, FolderName(str(root), name))
 
 
 def is_done_and_uncharged(daemon: Service, tmp_path: Path) -> None:

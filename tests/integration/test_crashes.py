@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.operations import EXPLAIN
 from audiobatchd.control.requests import FolderName
 from audiobatchd.control.status import FolderReport, WorkerStatus
 from audiobatchd.vocabulary.states import FolderState
@@ -412,7 +413,7 @@ class Stage:
 
     def report(self, name: str) -> FolderReport:
         """Ask about a folder."""
-        return ControlClient(self.daemon.socket).explain(FolderName(str(self.root), name))
+        return ControlClient(self.daemon.socket).ask(EXPLAIN, FolderName(str(self.root), name))
 
     def told(self, event: str) -> list[str]:
         """The log's lines of one event, without the time."""

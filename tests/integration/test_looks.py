@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.operations import METRICS
+from audiobatchd.control.requests import Nothing
 from support.audio_files import tone, write_audio
 from support.namespaces import allow_inotify, with_inotify
 from support.service import Service, configuration, eventually, record_of, run, service
@@ -39,7 +41,7 @@ def dataset_of(daemon: Service) -> dict[str, Any]:
 
 def metric(daemon: Service, name: str) -> str:
     """The first value of a metric, as text."""
-    lines = ControlClient(daemon.socket)._ask("GET", "/metrics", "read the metrics").decode().splitlines()
+    lines = ControlClient(daemon.socket)._body(METRICS, Nothing()).decode().splitlines()
     return next((line.rpartition(" ")[2] for line in lines if line.startswith(f"audiobatchd_{name}")), "")
 
 

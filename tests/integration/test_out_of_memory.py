@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.operations import EXPLAIN
 from audiobatchd.control.requests import FolderName
 from audiobatchd.control.status import FolderReport
 from support.audio_files import make_track
@@ -40,7 +41,7 @@ def hungry(directory: Path) -> dict[str, str]:
 
 
 def told(daemon: Service, root: Path, name: str) -> FolderReport:
-    return ControlClient(daemon.socket).explain(FolderName(str(root), name))
+    return ControlClient(daemon.socket).ask(EXPLAIN, FolderName(str(root), name))
 
 
 def test_oom_kill_is_told_uncharged_and_ends_with_the_limit(tmp_path: Path, group: MemoryGroup) -> None:

@@ -30,7 +30,7 @@ from audiobatchd.audio.views import Decoded
 from audiobatchd.cli import control, daemon
 from audiobatchd.config import file
 from audiobatchd.config.file import Config, DatasetConfig
-from audiobatchd.control.server.routes import ROUTES
+from audiobatchd.control.operations import OPERATIONS
 from audiobatchd.control.status import DatasetStatus, Status, Trouble, WorkerStatus
 from audiobatchd.core.lifecycle import DaemonState
 from audiobatchd.core.messages import WorkerSettings
@@ -249,7 +249,7 @@ def test_every_known_model_is_documented_as_the_manifest_has_it() -> None:
 
 def test_every_route_is_documented_and_no_other() -> None:
     documented = set(re.findall(r"^## `(\w+ /\S+)`$", page("http-api.md"), re.MULTILINE))
-    routes = {f"{route.method} {route.path}" for route in ROUTES}
+    routes = {f"{each.method} {each.path}" for each in OPERATIONS}
     assert documented == routes
 
 

@@ -10,28 +10,15 @@ import socket
 from collections.abc import Iterable, Iterator
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 
 from audiobatchd.config.places import check_length
-from audiobatchd.control.requests import (
-    CleanedLocks,
-    CleanLocks,
-    FolderName,
-    Pause,
-    Paused,
-    Reloaded,
-    Rescan,
-    Rescanned,
-    Resume,
-    Retried,
-    RetryFolders,
-    Survey,
-    Surveyed,
-)
-from audiobatchd.control.status import FolderReport, Status, Trouble
+from audiobatchd.control.operations import EVENTS, STATUS, Asked, Operation, Told
+from audiobatchd.control.requests import Nothing, Since
+from audiobatchd.control.status import Status
 from audiobatchd.errors import AudiobatchError, NoDaemonError
 from audiobatchd.vocabulary.names import shown
 
@@ -60,98 +47,36 @@ class ControlClient:
         self._path = path
         self._timeout = timeout
 
-    def status(self) -> Status:
-        """What the daemon tells of itself.
+    def ask(self, operation: Operation[Asked, Told], asked: Asked) -> Told:
+        """Ask for an operation, and decode the answer.
 
         Raises NoDaemonError where no daemon answers, AudiobatchError where it refuses, UsageError for a path that is
         too long for a socket.
         """
-        return self._decoded(self._ask("GET", "/v1/status", "ask for the status"), Status)
+        return self._decoded(self._body(operation, asked), operation.told)
+
+    def status(self) -> Status:
+        """Ask for the status. Raises as `ask`."""
+        return self.ask(STATUS, Nothing())
 
     def status_json(self) -> bytes:
-        """The same as the JSON that the daemon sent, with what a newer daemon tells beside. Raises as `status`."""
-        body = self._ask("GET", "/v1/status", "ask for the status")
+        """Ask for the status as the JSON that the daemon sent, with what a newer one tells beside. Raises as `ask`."""
+        body = self._body(STATUS, Nothing())
         self._decoded(body, Status)
         return body
-
-    def failures(self) -> list[Trouble]:
-        """Every folder that failed or is blocked, the latest first. Raises as `status`."""
-        return self._decoded(self._ask("GET", "/v1/failures", "ask for the failures"), list[Trouble])
-
-    def explain(self, name: FolderName) -> FolderReport:
-        """What the daemon knows of one folder. Raises as `status`, and where there is no such folder."""
-        query = urlencode({"dataset": name.dataset, "folder": name.folder})
-        return self._decoded(self._ask("GET", f"/v1/folder?{query}", f"explain {name.folder}"), FolderReport)
-
-    def retry(self, request: RetryFolders) -> Retried:
-        """Have folders tried again. Raises as `explain`, and where that is not for us."""
-        return self._decoded(
-            self._ask("POST", "/v1/retry", "have folders tried again", msgspec.json.encode(request)), Retried
-        )
-
-    def survey(self, request: Survey) -> Surveyed:
-        """What the folders of a dataset have and lack. Raises as `status`, and where it is not the daemon's."""
-        query = [("dataset", request.dataset), *(("features", name) for name in request.features)]
-        query += [("names", "true")] if request.names else []
-        return self._decoded(
-            self._ask("GET", f"/v1/survey?{urlencode(query)}", f"survey {request.dataset}", patient=True), Surveyed
-        )
-
-    def bump(self, name: FolderName) -> Retried:
-        """Have a folder measured before all others. Raises as `explain`, and where that is not for us."""
-        return self._decoded(
-            self._ask("POST", "/v1/bump", f"put {name.folder} before all others", msgspec.json.encode(name)), Retried
-        )
-
-    def pause(self, request: Pause) -> Paused:
-        """Have no more jobs given out. Raises as `status`, and where that is not for us."""
-        return self._decoded(
-            self._ask("POST", "/v1/pause", f"pause {request.dataset or 'the service'}", msgspec.json.encode(request)),
-            Paused,
-        )
-
-    def resume(self, request: Resume) -> Paused:
-        """Have jobs given out again. Raises as `pause`."""
-        return self._decoded(
-            self._ask("POST", "/v1/resume", f"resume {request.dataset or 'the service'}", msgspec.json.encode(request)),
-            Paused,
-        )
-
-    def rescan(self, request: Rescan) -> Rescanned:
-        """Have a dataset walked. Raises as `status`, and where that is not for us."""
-        return self._decoded(
-            self._ask("POST", "/v1/rescan", f"have {request.dataset} walked", msgspec.json.encode(request)), Rescanned
-        )
-
-    def reload(self) -> Reloaded:
-        """Have the configuration read again. Raises as `status`, and where that is not for us or it is invalid."""
-        return self._decoded(self._ask("POST", "/v1/reload", "have the configuration read again", b"{}"), Reloaded)
-
-    def clean_locks(self, request: CleanLocks) -> CleanedLocks:
-        """Have the daemon remove the locks of the dead. Raises as `status`, and where that is not for us."""
-        # It looks through the whole dataset before it answers.
-        body = self._ask(
-            "POST",
-            "/v1/locks/clean-up",
-            f"clean up the locks of {request.dataset}",
-            msgspec.json.encode(request),
-            patient=True,
-        )
-        return self._decoded(body, CleanedLocks)
 
     def events(self, since: int | None = None) -> Iterator[Message]:
         """The daemon's log events as they come, without end; with `since` first those that it remembers after that one.
 
-        Raises as `status`, and NoDaemonError when the daemon goes away.
+        Raises as `ask`, and NoDaemonError when the daemon goes away.
         """
         check_length(self._path)
         connection = _UnixConnection(self._path, SILENCE)
-        resource = "/v1/events" if since is None else f"/v1/events?since={since}"
         try:
-            connection.request("GET", resource)
+            connection.request(EVENTS.method, _resource(EVENTS, Since(since)))
             answer = connection.getresponse()
             if answer.status != _OK:
-                raise _refused("follow the events", answer.status, answer.read())
+                raise _refused(EVENTS.action(Since()), answer.status, answer.read())
             yield from messages(iter(answer.readline, b""))
         except (OSError, HTTPException) as error:
             message = f"no daemon answers on {shown(str(self._path))}: {self._why(error, SILENCE)}"
@@ -168,14 +93,13 @@ class ControlClient:
             message = f"what answers on {shown(str(self._path))} is no audiobatchd of this version: {error}"
             raise NoDaemonError(message) from error
 
-    def _ask(
-        self, method: str, resource: str, what: str, content: bytes | None = None, *, patient: bool = False
-    ) -> bytes:
-        """The body of the answer. `what` is asked for, in words that follow "cannot". Raises as `status`."""
+    def _body(self, operation: Operation[Asked, Told], asked: Asked) -> bytes:
+        """Ask, and read the body of the answer. Raises as `ask`."""
         check_length(self._path)
-        connection = _UnixConnection(self._path, None if patient else self._timeout)
+        connection = _UnixConnection(self._path, None if operation.takes_time else self._timeout)
+        content = msgspec.json.encode(asked) if operation.method == "POST" else None
         try:
-            connection.request(method, resource, content)
+            connection.request(operation.method, _resource(operation, asked), content)
             answer = connection.getresponse()
             body = answer.read()
         except (OSError, HTTPException) as error:
@@ -184,7 +108,7 @@ class ControlClient:
         finally:
             connection.close()
         if answer.status != _OK:
-            raise _refused(what, answer.status, body)
+            raise _refused(operation.action(asked), answer.status, body)
         return body
 
     def _why(self, error: Exception, patience: float) -> str:
@@ -204,6 +128,15 @@ class ControlClient:
             case _:
                 why = "what answers there does not speak HTTP"
         return why
+
+
+def _resource(operation: Operation[Asked, Any], asked: Asked) -> str:
+    """The path of an operation, with what is asked in the query where it only reads."""
+    if operation.method != "GET":
+        return operation.path
+    told = msgspec.to_builtins(asked)
+    query = urlencode({name: "true" if value is True else value for name, value in told.items()}, doseq=True)
+    return f"{operation.path}?{query}" if query else operation.path
 
 
 def messages(lines: Iterable[bytes]) -> Iterator[Message]:

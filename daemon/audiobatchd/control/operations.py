@@ -31,8 +31,8 @@ from audiobatchd.control.requests import (
 )
 from audiobatchd.control.status import FolderReport, Status, Trouble
 
-EVENT_STREAM, PLAIN_TEXT = "text/event-stream", "text/plain"
-"""Media types of the answers that are not JSON."""
+JSON, EVENT_STREAM, PLAIN_TEXT = "application/json", "text/event-stream", "text/plain"
+"""Media types of answers."""
 
 Asked = TypeVar("Asked", bound=Struct)
 Told = TypeVar("Told")
@@ -43,23 +43,32 @@ class Operation(Generic[Asked, Told]):
     """One thing that can be asked. A GET reads, with what it asks in the query; a POST changes, with it in the body."""
 
     name: str
-    """The method that answers: of the service, or of the server itself where it starts with `_`."""
+    """The service's method that answers; the server itself answers `EVENTS`, `OPENAPI` and `METRICS`."""
     method: str
     path: str
     summary: str
     """The operation in a sentence, for OpenAPI."""
     asked: type[Asked]
     """The shape of the query or the body."""
-    told: type[Told] | str
-    """The shape of the answer in JSON, or its media type."""
+    told: type[Told]
+    """The shape of the answer."""
     action: Callable[[Asked], str]
     """Says what is asked for, in words that follow "cannot"."""
     takes_time: bool = False
     """Whether the answer may take as long as a look through the whole dataset."""
+    media: str = JSON
+    """The media type of the answer."""
 
 
+# fmt: off  # an operation's way, its shapes, and what it is called, a line each
 STATUS = Operation(
-    "status", "GET", "/v1/status", "What the service is at.", Nothing, Status, lambda _: "ask for the status"
+    "status",
+    "GET",
+    "/v1/status",
+    "What the service is at.",
+    Nothing,
+    Status,
+    lambda _: "ask for the status",
 )
 FAILURES = Operation(
     "failures",
@@ -89,17 +98,18 @@ SURVEY = Operation(
     lambda asked: f"survey {asked.dataset}",
     takes_time=True,
 )
-EVENTS: Operation[Since, bytes] = Operation(
-    "_events",
+EVENTS = Operation(
+    "events",
     "GET",
     "/v1/events",
     "What happens, as it happens.",
     Since,
-    EVENT_STREAM,
+    bytes,
     lambda _: "follow the events",
+    media=EVENT_STREAM,
 )
 OPENAPI = Operation(
-    "_openapi",
+    "openapi",
     "GET",
     "/v1/openapi.json",
     "This description.",
@@ -107,8 +117,15 @@ OPENAPI = Operation(
     dict[str, Any],
     lambda _: "ask for the description",
 )
-METRICS: Operation[Nothing, bytes] = Operation(
-    "_metrics", "GET", "/metrics", "Metrics for Prometheus.", Nothing, PLAIN_TEXT, lambda _: "ask for the metrics"
+METRICS = Operation(
+    "metrics",
+    "GET",
+    "/metrics",
+    "Metrics for Prometheus.",
+    Nothing,
+    bytes,
+    lambda _: "ask for the metrics",
+    media=PLAIN_TEXT,
 )
 RETRY = Operation(
     "retry",
@@ -174,9 +191,9 @@ CLEAN_LOCKS = Operation(
     lambda asked: f"clean up the locks of {asked.dataset}",
     takes_time=True,
 )
+# fmt: on
 
-OPERATIONS: tuple[Operation[Any, Any], ...] = (
-    *(STATUS, FAILURES, EXPLAIN, SURVEY, EVENTS, OPENAPI, METRICS),
-    *(RETRY, BUMP, PAUSE, RESUME, RESCAN, RELOAD, CLEAN_LOCKS),
+OPERATIONS: tuple[Operation[Any, Any], ...] = tuple(
+    each for each in tuple(globals().values()) if isinstance(each, Operation)
 )
-"""All of them, in the order of the description."""
+"""All of the above, in this order, which is that of the description."""

@@ -27,7 +27,7 @@ class RetryFolders(Struct, frozen=True, forbid_unknown_fields=True):
     dataset: str = ""
 
 
-class Survey(Struct, frozen=True, forbid_unknown_fields=True):
+class Survey(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What do the folders of a dataset lack: of these features, or, without any, of those that the analyzers give.
 
     `names`: tell of each incomplete folder, not only how many there are.
@@ -59,6 +59,12 @@ class Surveyed(Struct, frozen=True):
     locked: int
     folders: list[SurveyedFolder]
     near_misses: list[NearMiss] = []
+
+
+class Since(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The events that come; with `since` first those that are kept after that number."""
+
+    since: int | None = None
 
 
 class Rescan(Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,7 +9,8 @@ from audiobatchd.cli.named import dataset_named, datasets_of, folder_named
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.control.client import ControlClient
-from audiobatchd.control.requests import Rescan, RetryFolders
+from audiobatchd.control.operations import BUMP, EXPLAIN, FAILURES, RELOAD, RESCAN, RETRY
+from audiobatchd.control.requests import Nothing, Rescan, RetryFolders
 from audiobatchd.control.status import FolderReport, Trouble
 from audiobatchd.errors import UsageError
 from audiobatchd.vocabulary.names import parsed, printable, shown
@@ -21,7 +22,7 @@ _INDENT = "  "
 
 def failures(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Every folder that failed or is blocked, with its cause. Exit code 1 where there is any."""
-    found = client.failures()
+    found = client.ask(FAILURES, Nothing())
     if arguments.dataset:
         wanted = dataset_named(arguments.dataset, datasets_of(client))
         found = [trouble for trouble in found if parsed(trouble.dataset) == wanted]
@@ -42,10 +43,10 @@ def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
     datasets = datasets_of(client)
     if arguments.dataset:
         wanted = shown(dataset_named(arguments.dataset, datasets))
-        answer = client.retry(RetryFolders(dataset=wanted))
+        answer = client.ask(RETRY, RetryFolders(dataset=wanted))
     else:
         names = [folder_named(folder, datasets) for folder in arguments.folder]
-        answer = client.retry(RetryFolders(folders=names, all=arguments.all))
+        answer = client.ask(RETRY, RetryFolders(folders=names, all=arguments.all))
     if arguments.json:
         say(as_json(answer))
     else:
@@ -55,7 +56,7 @@ def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
 
 def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """What the service knows of one folder, what it will do next, and why."""
-    report = client.explain(folder_named(arguments.folder, datasets_of(client)))
+    report = client.ask(EXPLAIN, folder_named(arguments.folder, datasets_of(client)))
     if arguments.json:
         say(as_json(report))
         return 0
@@ -66,7 +67,7 @@ def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
 
 def bump(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have a folder measured before all others."""
-    answer = client.bump(folder_named(arguments.folder, datasets_of(client)))
+    answer = client.ask(BUMP, folder_named(arguments.folder, datasets_of(client)))
     if arguments.json:
         say(as_json(answer))
     else:
@@ -78,7 +79,7 @@ def bump(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
 def rescan(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have a dataset walked."""
     path = dataset_named(arguments.dataset, datasets_of(client))
-    answer = client.rescan(Rescan(shown(path), arguments.accept))
+    answer = client.ask(RESCAN, Rescan(shown(path), arguments.accept))
     if arguments.json:
         say(as_json(answer))
     else:
@@ -88,7 +89,7 @@ def rescan(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
 
 def reload(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have the configuration read again; the daemon's verdict."""
-    answer = client.reload()
+    answer = client.ask(RELOAD, Nothing())
     if arguments.json:
         say(as_json(answer))
         return 0

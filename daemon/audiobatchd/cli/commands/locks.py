@@ -13,6 +13,7 @@ from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.config.file import DatasetConfig
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.operations import CLEAN_LOCKS
 from audiobatchd.control.requests import CleanedLocks, CleanLocks
 from audiobatchd.errors import NoDaemonError, UsageError
 from audiobatchd.locks import upkeep
@@ -96,7 +97,7 @@ def _ask_daemon(client: ControlClient, terms: CleanLocks) -> CleanedLocks | None
     path = shown(terms.dataset)
     if path not in datasets:
         return None
-    return client.clean_locks(msgspec.structs.replace(terms, dataset=path))
+    return client.ask(CLEAN_LOCKS, msgspec.structs.replace(terms, dataset=path))
 
 
 def _clean_up_here(request: CleanLocks, dataset: DatasetConfig) -> CleanedLocks:

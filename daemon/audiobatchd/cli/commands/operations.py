@@ -14,6 +14,7 @@ from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.status import folder_counts, stands_still
 from audiobatchd.cli.terminal.text import as_json, padded
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.operations import EXPLAIN, PAUSE, RESUME
 from audiobatchd.control.requests import FolderName, Pause, Resume
 from audiobatchd.control.status import FolderReport, Status, WorkerStatus
 from audiobatchd.errors import AudiobatchError, NoDaemonError
@@ -117,7 +118,7 @@ def until_ended(
             if name in reports and reports[name].state in ENDED:
                 continue
             try:
-                reports[name] = client.explain(name)
+                reports[name] = client.ask(EXPLAIN, name)
             except NoDaemonError:
                 raise
             except AudiobatchError:
@@ -172,7 +173,7 @@ def _row(worker: WorkerStatus) -> tuple[str, ...]:
 
 def pause(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have no more jobs given out, in one dataset or in all."""
-    answer = client.pause(Pause(_dataset(arguments, client), arguments.seconds))
+    answer = client.ask(PAUSE, Pause(_dataset(arguments, client), arguments.seconds))
     if arguments.json:
         say(as_json(answer))
         return 0
@@ -183,7 +184,7 @@ def pause(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
 
 def resume(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have jobs given out again."""
-    answer = client.resume(Resume(_dataset(arguments, client)))
+    answer = client.ask(RESUME, Resume(_dataset(arguments, client)))
     if arguments.json:
         say(as_json(answer))
     else:
@@ -195,7 +196,7 @@ def drain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
     """Pause everything, and wait until nothing runs. Exit code 1 where something still does when the time is over."""
     patience = Patience(arguments.timeout)
     quiet: Say = (lambda _: None) if arguments.json else say
-    paused = client.pause(Pause())
+    paused = client.ask(PAUSE, Pause())
     done = f"{counted(paused.datasets, 'dataset')} paused" if paused.datasets else "Paused already"
     quiet(f"{done}; waiting for what runs.")
     while True:

@@ -14,6 +14,7 @@ from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.config.file import Config, DatasetConfig, size_in_bytes
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.operations import SURVEY
 from audiobatchd.control.requests import Survey, Surveyed
 from audiobatchd.core.assessment import Policy
 from audiobatchd.errors import AudiobatchError
@@ -102,7 +103,7 @@ def _surveyed(arguments: argparse.Namespace, client: ControlClient, *, names: bo
     if not (arguments.disk or arguments.config):
         # The dataset may be another service's, or none's: then the disk is all there is.
         with suppress(AudiobatchError):
-            return client.survey(Survey(shown(dataset.path), list(arguments.features or ()), names))
+            return client.ask(SURVEY, Survey(shown(dataset.path), list(arguments.features or ()), names))
     limit = size_in_bytes(settings.record_limit)
     return survey_disk(dataset.path, _question(arguments, settings, dataset), dataset.ignore, limit, names=names)
 

@@ -30,6 +30,7 @@ from audiobatchd.cli.terminal.status import (
 )
 from audiobatchd.cli.terminal.text import Line, Span, Tone, as_ansi, clipped, cut, flowed, harmless_json, padded
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.operations import PAUSE, RESUME, RETRY
 from audiobatchd.control.requests import Pause, Resume, RetryFolders
 from audiobatchd.control.status import DatasetStatus, Status
 from audiobatchd.errors import AudiobatchError
@@ -127,15 +128,15 @@ class Live:
         self._poll()
 
     def _retry(self) -> str:
-        answer = self._client.retry(RetryFolders(all=True))
+        answer = self._client.ask(RETRY, RetryFolders(all=True))
         return _note(retried_in_words(answer), answer.remarks)
 
     def _pause(self) -> str:
-        answer = self._client.pause(Pause())
+        answer = self._client.ask(PAUSE, Pause())
         return _note(paused_in_words(answer), [*answer.remarks, "p lets it go on"])
 
     def _resume(self) -> str:
-        answer = self._client.resume(Resume())
+        answer = self._client.ask(RESUME, Resume())
         return _note(resumed_in_words(answer), answer.remarks)
 
     def _say(self, note: Span) -> None:

@@ -1,13 +1,14 @@
-"""The description of the HTTP API in the words of OpenAPI 3.1, made of the table of routes and the types behind it."""
+"""The description of the HTTP API in the words of OpenAPI 3.1, made of the table of operations and its shapes."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 
 from audiobatchd import __version__
-from audiobatchd.control.server.routes import ROUTES, Route
+from audiobatchd.control.operations import JSON, OPERATIONS, Operation
 
 _REFUSED = {
     "400": "what is asked cannot be",
@@ -26,12 +27,14 @@ class Refusal(msgspec.Struct):
 
 
 def description() -> dict[str, Any]:
-    """The whole description."""
-    types = [each for route in ROUTES for each in (route.answer, route.body) if each and not isinstance(each, str)]
-    _, schemas = msgspec.json.schema_components([*types, Refusal], ref_template="#/components/schemas/{name}")
+    """Describe all operations."""
+    shapes: list[Any] = []
+    for each in OPERATIONS:
+        shapes += [each.told] * (each.media == JSON) + [each.asked] * (each.method == "POST")
+    _, schemas = msgspec.json.schema_components([*shapes, Refusal], ref_template="#/components/schemas/{name}")
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -45,23 +48,23 @@ def description() -> dict[str, Any]:
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
-    media = route.answer if isinstance(route.answer, str) else "application/json"
-    schema = {"type": "string"} if isinstance(route.answer, str) else _schema(route.answer)
-    refusal = {"application/json": {"schema": _schema(Refusal)}}
-    operation: dict[str, Any] = {
-        "summary": route.summary,
-        "operationId": f"{route.method.lower()}{route.path.replace('/', '_').replace('.', '_').replace('-', '_')}",
+def _described(operation: Operation[Any, Any]) -> dict[str, Any]:
+    schema = _schema(operation.told) if operation.media == JSON else {"type": "string"}
+    refusal = {JSON: {"schema": _schema(Refusal)}}
+    described: dict[str, Any] = {
+        "summary": operation.summary,
+        "operationId": f"{operation.method.lower()}{re.sub('[/.-]', '_', operation.path)}",
         "responses": {
-            "200": {"description": route.summary, "content": {media: {"schema": schema}}},
+            "200": {"description": operation.summary, "content": {operation.media: {"schema": schema}}},
             **{status: {"description": why, "content": refusal} for status, why in _REFUSED.items()},
         },
     }
-    if route.query is not None:
-        operation["parameters"] = [_parameter(field) for field in msgspec.structs.fields(route.query)]
-    if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _schema(route.body)}}}
-    return operation
+    if operation.method == "POST":
+        content = {JSON: {"schema": _schema(operation.asked)}}
+        described["requestBody"] = {"required": True, "content": content}
+    elif fields := msgspec.structs.fields(operation.asked):
+        described["parameters"] = [_parameter(field) for field in fields]
+    return described
 
 
 def _parameter(field: msgspec.structs.FieldInfo) -> dict[str, Any]:

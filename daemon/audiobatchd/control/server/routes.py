@@ -7,33 +7,17 @@ import contextlib
 import errno
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from audiobatchd.control.requests import (
-    CleanedLocks,
-    CleanLocks,
-    FolderName,
-    Nothing,
-    Pause,
-    Paused,
-    Reloaded,
-    Rescan,
-    Rescanned,
-    Resume,
-    Retried,
-    RetryFolders,
-    Survey,
-    Surveyed,
-)
+from audiobatchd.control.operations import EVENT_STREAM, EVENTS, METRICS, OPENAPI, OPERATIONS, Operation
+from audiobatchd.control.requests import Nothing, Since
 from audiobatchd.control.server import door
 from audiobatchd.control.server.access import Peer, peer_of
 from audiobatchd.control.server.feed import Feed
-from audiobatchd.control.status import FolderReport, Status, Trouble
 from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
 from audiobatchd.vocabulary.log_events import LogEvent, write
 from audiobatchd.vocabulary.names import shown
@@ -56,89 +40,15 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Service(Protocol):
-    """What there is to ask, and to ask for. Each is called in the event loop, so it must be quick, or a coroutine.
+    """What answers operations: for each of the table a method of its name, which gives the answer or a coroutine.
 
-    Raises UsageError for what cannot be, such as a dataset that is none of the daemon's; UnknownFolderError for a
-    folder that is not there.
+    It takes what is asked, unless that is `Nothing`. It is called in the event loop, so it must be quick where it is no
+    coroutine. It raises UsageError and ConfigError for what cannot be, such as a dataset that is none of the service's,
+    and UnknownFolderError for a folder that is not there.
     """
-
-    def status(self) -> Status:
-        """What the daemon tells of itself."""
-
-    async def failures(self) -> list[Trouble]:
-        """Every folder that failed or is blocked."""
 
     def may_change(self, uid: int) -> bool:
-        """Whether this user may have the daemon do something."""
-
-    async def explain(self, name: FolderName) -> FolderReport:
-        """What is known of one folder."""
-
-    async def survey(self, request: Survey) -> Surveyed:
-        """What the folders of a dataset have and lack."""
-
-    async def retry(self, request: RetryFolders) -> Retried:
-        """Try folders again."""
-
-    def bump(self, name: FolderName) -> Retried:
-        """Have a folder measured before all others."""
-
-    def rescan(self, request: Rescan) -> Rescanned:
-        """Walk a dataset now."""
-
-    def pause(self, request: Pause) -> Paused:
-        """Give out no more jobs."""
-
-    def resume(self, request: Resume) -> Paused:
-        """Give out jobs again."""
-
-    async def reload(self) -> Reloaded:
-        """Read the configuration again. Raises ConfigError: then nothing has changed."""
-
-    async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
-        """Remove the locks of the dead."""
-
-
-class Since(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which events are wanted: those after this number; without it, those from now on."""
-
-    since: int | None = None
-
-
-@dataclass(frozen=True)
-class Route:
-    """One thing that can be asked. `query` and `body` are what is said with it, `answer` what comes back.
-
-    An `answer` that is a text is its media type: a stream, or a format of its own.
-    """
-
-    method: str
-    path: str
-    summary: str
-    answer: Any
-    query: type[msgspec.Struct] | None = None
-    body: type[msgspec.Struct] | None = None
-
-
-EVENTS = "text/event-stream"
-METRICS = "text/plain"
-
-ROUTES = (
-    Route("GET", "/v1/status", "What the service is at.", Status),
-    Route("GET", "/v1/failures", "Every folder that failed or is blocked, the latest first.", list[Trouble]),
-    Route("GET", "/v1/folder", "One folder explained.", FolderReport, query=FolderName),
-    Route("GET", "/v1/survey", "What the folders of a dataset have and lack.", Surveyed, query=Survey),
-    Route("GET", "/v1/events", "What happens, as it happens.", EVENTS, query=Since),
-    Route("GET", "/v1/openapi.json", "This description.", dict[str, Any]),
-    Route("GET", "/metrics", "Metrics for Prometheus.", METRICS),
-    Route("POST", "/v1/retry", "Try folders again.", Retried, body=RetryFolders),
-    Route("POST", "/v1/bump", "Measure a folder before all others.", Retried, body=FolderName),
-    Route("POST", "/v1/pause", "Give out no more jobs.", Paused, body=Pause),
-    Route("POST", "/v1/resume", "Give out jobs again.", Paused, body=Resume),
-    Route("POST", "/v1/rescan", "Walk a dataset now.", Rescanned, body=Rescan),
-    Route("POST", "/v1/reload", "Read the configuration again.", Reloaded, body=Nothing),
-    Route("POST", "/v1/locks/clean-up", "Remove the locks of the dead.", CleanedLocks, body=CleanLocks),
-)
+        """Tell whether this user may have the service do something."""
 
 
 class Answers:
@@ -162,43 +72,28 @@ class Answers:
         self._ending = asyncio.Event()
 
     def routes(self) -> list[web.RouteDef]:
-        """Every route with its handler."""
-        handlers: dict[str, _Handler] = {
-            "/v1/events": self._events,
-            "/v1/openapi.json": self._openapi,
-            "/metrics": self._metrics,
+        """Give every operation its handler."""
+        own: dict[str, _Handler] = {
+            EVENTS.path: self._events,
+            OPENAPI.path: self._openapi,
+            METRICS.path: self._metrics,
         }
-        return [web.route(each.method, each.path, handlers.get(each.path) or self._plain(each)) for each in ROUTES]
+        return [web.route(each.method, each.path, own.get(each.path) or self._plain(each)) for each in OPERATIONS]
 
     def end(self) -> None:
-        """The server ends: nobody follows any longer."""
+        """End with the server: the feed is followed no longer."""
         self._ending.set()
 
-    def _plain(self, route: Route) -> _Handler:
-        """A handler that asks the service once and answers with JSON."""
-        service = self._service
-        ask: dict[str, Callable[[Any], Any]] = {
-            "/v1/status": lambda _: service.status(),
-            "/v1/failures": lambda _: service.failures(),
-            "/v1/folder": service.explain,
-            "/v1/survey": service.survey,
-            "/v1/retry": service.retry,
-            "/v1/bump": service.bump,
-            "/v1/pause": service.pause,
-            "/v1/resume": service.resume,
-            "/v1/rescan": service.rescan,
-            "/v1/reload": lambda _: service.reload(),
-            "/v1/locks/clean-up": service.clean_locks,
-        }
-        handler = ask[route.path]
+    def _plain(self, operation: Operation[Any, Any]) -> _Handler:
+        """Make a handler that asks the service once and answers with JSON."""
+        ask = getattr(self._service, operation.name)
 
         async def answer(request: web.Request) -> web.StreamResponse:
-            asked: object = None
-            if route.query is not None:
-                asked = _query(request, route.query)
-            elif route.body is not None:
-                asked = await self._change(request, route.body)
-            told = handler(asked)
+            if operation.method == "POST":
+                asked = await self._change(request, operation.asked)
+            elif operation.asked is not Nothing:
+                asked = _query(request, operation.asked)
+            told = ask() if operation.asked is Nothing else ask(asked)
             return as_json(await told if asyncio.iscoroutine(told) else told)
 
         return answer
@@ -234,7 +129,7 @@ class Answers:
             self._followers.discard(gone)
 
     async def _stream(self, request: web.Request, number: int, gone: asyncio.Event) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": EVENTS, "Cache-Control": "no-store"})
+        response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-store"})
         await response.prepare(request)
         with self._feed.following() as woken, contextlib.suppress(ConnectionError, TimeoutError):
             if number > self._feed.latest:  # of another life: this one would be silent until it has told as much
@@ -290,7 +185,7 @@ def application(routes: list[web.RouteDef], gate: Callable[[], door.Door | None]
             raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
         free = guard.begins(transport)
         try:
-            if not free and request.path != "/v1/events":
+            if not free and request.path != EVENTS.path:
                 return as_json({"error": "too much is asked at once; try again"}, _BUSY)
             return await handler(request)
         finally:

@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
+from audiobatchd.control.operations import EVENT_STREAM, OPERATIONS
 from audiobatchd.control.server.openapi import description
-from audiobatchd.control.server.routes import EVENTS, ROUTES
 from support import statuses
 from support.control_rig import serving
 
-STREAMS = [route.path for route in ROUTES if route.answer == EVENTS]
+STREAMS = [operation.path for operation in OPERATIONS if operation.media == EVENT_STREAM]
 schema = schemathesis.openapi.from_dict(description()).exclude(path=STREAMS)
 
 
@@ -74,6 +74,6 @@ def test_what_is_described_is_what_comes(case: schemathesis.Case[Any], address: 
 
 def test_every_route_is_described() -> None:
     paths = description()["paths"]
-    assert {(route.method.lower(), route.path) for route in ROUTES} == {
+    assert {(operation.method.lower(), operation.path) for operation in OPERATIONS} == {
         (method, path) for path, methods in paths.items() for method in methods
     }

@@ -22,6 +22,7 @@ from audiobatchd.config import places
 from audiobatchd.config.checks import operators
 from audiobatchd.config.places import default_socket
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.operations import CLEAN_LOCKS
 from audiobatchd.control.requests import CleanLocks, FolderName, RetryFolders
 from audiobatchd.control.server import server
 from audiobatchd.control.server.server import REQUEST_LIMIT, ControlServer
@@ -397,7 +398,7 @@ def test_status_json_loads_nothing_heavy(tmp_path: Path, busy: Status) -> None:
     rooms = {"cli", "cli.commands", "cli.terminal", "config", "control", "vocabulary"}
     modules = {
         *("cli.commands.status", "cli.control", "cli.terminal.output", "cli.terminal.text", "config.places"),
-        *("control.client", "control.requests", "control.status", "errors", "plugin_api"),
+        *("control.client", "control.operations", "control.requests", "control.status", "errors", "plugin_api"),
         *("vocabulary.files", "vocabulary.names", "vocabulary.states"),
     }
     assert set(ours) <= {f"audiobatchd.{name}" for name in rooms | modules}
@@ -470,7 +471,7 @@ def test_a_change_is_done_or_refused_with_the_reason(
 def test_a_change_is_logged_with_who_asked(tmp_path: Path, busy: Status, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "control.sock"
     with caplog.at_level("INFO"), serving(path, lambda: busy):
-        assert ControlClient(path).clean_locks(CleanLocks("/music", dry_run=True)).found == 1
+        assert ControlClient(path).ask(CLEAN_LOCKS, CleanLocks("/music", dry_run=True)).found == 1
     (record,) = [each for each in caplog.records if each.message == "change-asked"]
     fields = record.__dict__["fields"]
     assert (fields["uid"], fields["pid"]) == (os.getuid(), os.getpid())
@@ -484,12 +485,13 @@ def test_a_reader_changes_nothing(tmp_path: Path, busy: Status) -> None:
         "import os, sys\n"
         "from pathlib import Path\n"
         "from audiobatchd.control.client import ControlClient\n"
+        "from audiobatchd.control.operations import CLEAN_LOCKS\n"
         "from audiobatchd.control.requests import CleanLocks\n"
         "os.setgroups([])\n"
         f"os.setresuid({NOBODY}, {NOBODY}, {NOBODY})\n"
         "client = ControlClient(Path(sys.argv[1]))\n"
         "print(client.status().pid)\n"
-        "client.clean_locks(CleanLocks('/music'))\n"
+        "client.ask(CLEAN_LOCKS, CleanLocks('/music'))\n"
     )
     with serving(path, lambda: busy):
         for each in (*path.parents, path):

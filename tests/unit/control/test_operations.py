@@ -1,0 +1,62 @@
+"""The table of operations: each has its answer, and what a client asks is what the service gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+import pytest
+
+from audiobatchd.control.client import ControlClient
+from audiobatchd.control.operations import EVENTS, METRICS, OPENAPI, OPERATIONS, Operation
+from audiobatchd.control.requests import CleanLocks, FolderName, Nothing, Pause, Rescan, Resume, RetryFolders, Survey
+from audiobatchd.control.status import Status
+from audiobatchd.service.answers.requests import Answers
+from support.control_rig import Told, serving
+
+ODD = "a&b=c d/\\xe9 %41+"
+SERVICE = [each for each in OPERATIONS if each not in (EVENTS, OPENAPI, METRICS)]
+ASKED: dict[type[msgspec.Struct], list[msgspec.Struct]] = {
+    Nothing: [Nothing()],
+    FolderName: [FolderName("/music", "A - B"), FolderName("/music", ODD)],
+    Survey: [Survey("/music"), Survey(ODD, ["lufs", ODD], names=True)],
+    RetryFolders: [RetryFolders([FolderName("/music", ODD)]), RetryFolders(all=True), RetryFolders(dataset="/music")],
+    Pause: [Pause(), Pause("/music", 90.0)],
+    Resume: [Resume(), Resume(ODD)],
+    Rescan: [Rescan("/music"), Rescan("/music", accept=True)],
+    CleanLocks: [CleanLocks("/music"), CleanLocks("/music", 7.5, dry_run=True, free=True)],
+}
+
+
+def by_name(operation: Operation[Any, Any]) -> str:
+    return operation.name
+
+
+@pytest.mark.parametrize("operation", SERVICE, ids=by_name)
+def test_the_service_answers_in_the_shapes_of_the_table(operation: Operation[Any, Any]) -> None:
+    method = getattr(Answers, operation.name)
+    shapes = get_type_hints(method)
+    assert shapes.pop("return") == operation.told
+    assert list(shapes.values()) == ([] if operation.asked is Nothing else [operation.asked])
+
+
+@pytest.mark.parametrize("operation", [each for each in SERVICE if each.asked is not Nothing], ids=by_name)
+def test_what_is_asked_is_what_the_service_gets(operation: Operation[Any, Any], tmp_path: Path, busy: Status) -> None:
+    class Remembering(Told):
+        """Keeps what `explain` is asked as well."""
+
+        async def explain(self, name: FolderName) -> Any:  # noqa: ANN401  # as the rig tells it
+            self.asked.append(name)
+            return await super().explain(name)
+
+    told = Remembering(lambda: busy)
+    with serving(tmp_path / "c.sock", lambda: busy, told):
+        for asked in ASKED[operation.asked]:
+            assert isinstance(ControlClient(tmp_path / "c.sock").ask(operation, asked), operation.told)
+    assert told.asked == ASKED[operation.asked]
+
+
+def test_no_two_operations_share_a_name_or_a_way() -> None:
+    assert len({each.name for each in OPERATIONS}) == len(OPERATIONS)
+    assert len({(each.method, each.path) for each in OPERATIONS}) == len(OPERATIONS)
