@@ -60,136 +60,63 @@ class Operation(Generic[Asked, Told]):
     """The media type of the answer."""
 
 
-# fmt: off  # an operation's way, its shapes, and what it is called, a line each
+# method, path and summary in a line; the shapes, and what is said where it is refused, in another
+# fmt: off
 STATUS = Operation(
-    "status",
-    "GET",
-    "/v1/status",
-    "What the service is at.",
-    Nothing,
-    Status,
-    lambda _: "ask for the status",
+    "status", "GET", "/v1/status", "What the service is at.",
+    Nothing, Status, lambda _: "ask for the status",
 )
 FAILURES = Operation(
-    "failures",
-    "GET",
-    "/v1/failures",
-    "Every folder that failed or is blocked, the latest first.",
-    Nothing,
-    list[Trouble],
-    lambda _: "ask for the failures",
+    "failures", "GET", "/v1/failures", "Every folder that failed or is blocked, the latest first.",
+    Nothing, list[Trouble], lambda _: "ask for the failures",
 )
 EXPLAIN = Operation(
-    "explain",
-    "GET",
-    "/v1/folder",
-    "One folder explained.",
-    FolderName,
-    FolderReport,
-    lambda name: f"explain {name.folder}",
+    "explain", "GET", "/v1/folder", "One folder explained.",
+    FolderName, FolderReport, lambda name: f"explain {name.folder}",
 )
 SURVEY = Operation(
-    "survey",
-    "GET",
-    "/v1/survey",
-    "What the folders of a dataset have and lack.",
-    Survey,
-    Surveyed,
-    lambda asked: f"survey {asked.dataset}",
-    takes_time=True,
+    "survey", "GET", "/v1/survey", "What the folders of a dataset have and lack.",
+    Survey, Surveyed, lambda asked: f"survey {asked.dataset}", takes_time=True,
 )
 EVENTS = Operation(
-    "events",
-    "GET",
-    "/v1/events",
-    "What happens, as it happens.",
-    Since,
-    bytes,
-    lambda _: "follow the events",
-    media=EVENT_STREAM,
+    "events", "GET", "/v1/events", "What happens, as it happens.",
+    Since, bytes, lambda _: "follow the events", media=EVENT_STREAM,
 )
 OPENAPI = Operation(
-    "openapi",
-    "GET",
-    "/v1/openapi.json",
-    "This description.",
-    Nothing,
-    dict[str, Any],
-    lambda _: "ask for the description",
+    "openapi", "GET", "/v1/openapi.json", "This description.",
+    Nothing, dict[str, Any], lambda _: "ask for the description",
 )
 METRICS = Operation(
-    "metrics",
-    "GET",
-    "/metrics",
-    "Metrics for Prometheus.",
-    Nothing,
-    bytes,
-    lambda _: "ask for the metrics",
-    media=PLAIN_TEXT,
+    "metrics", "GET", "/metrics", "Metrics for Prometheus.",
+    Nothing, bytes, lambda _: "ask for the metrics", media=PLAIN_TEXT,
 )
 RETRY = Operation(
-    "retry",
-    "POST",
-    "/v1/retry",
-    "Try folders again.",
-    RetryFolders,
-    Retried,
-    lambda _: "have folders tried again",
+    "retry", "POST", "/v1/retry", "Try folders again.",
+    RetryFolders, Retried, lambda _: "have folders tried again",
 )
 BUMP = Operation(
-    "bump",
-    "POST",
-    "/v1/bump",
-    "Measure a folder before all others.",
-    FolderName,
-    Retried,
-    lambda name: f"put {name.folder} before all others",
+    "bump", "POST", "/v1/bump", "Measure a folder before all others.",
+    FolderName, Retried, lambda name: f"put {name.folder} before all others",
 )
 PAUSE = Operation(
-    "pause",
-    "POST",
-    "/v1/pause",
-    "Give out no more jobs.",
-    Pause,
-    Paused,
-    lambda asked: f"pause {asked.dataset or 'the service'}",
+    "pause", "POST", "/v1/pause", "Give out no more jobs.",
+    Pause, Paused, lambda asked: f"pause {asked.dataset or 'the service'}",
 )
 RESUME = Operation(
-    "resume",
-    "POST",
-    "/v1/resume",
-    "Give out jobs again.",
-    Resume,
-    Paused,
-    lambda asked: f"resume {asked.dataset or 'the service'}",
+    "resume", "POST", "/v1/resume", "Give out jobs again.",
+    Resume, Paused, lambda asked: f"resume {asked.dataset or 'the service'}",
 )
 RESCAN = Operation(
-    "rescan",
-    "POST",
-    "/v1/rescan",
-    "Walk a dataset now.",
-    Rescan,
-    Rescanned,
-    lambda asked: f"have {asked.dataset} walked",
+    "rescan", "POST", "/v1/rescan", "Walk a dataset now.",
+    Rescan, Rescanned, lambda asked: f"have {asked.dataset} walked",
 )
 RELOAD = Operation(
-    "reload",
-    "POST",
-    "/v1/reload",
-    "Read the configuration again.",
-    Nothing,
-    Reloaded,
-    lambda _: "have the configuration read again",
+    "reload", "POST", "/v1/reload", "Read the configuration again.",
+    Nothing, Reloaded, lambda _: "have the configuration read again",
 )
 CLEAN_LOCKS = Operation(
-    "clean_locks",
-    "POST",
-    "/v1/locks/clean-up",
-    "Remove the locks of the dead.",
-    CleanLocks,
-    CleanedLocks,
-    lambda asked: f"clean up the locks of {asked.dataset}",
-    takes_time=True,
+    "clean_locks", "POST", "/v1/locks/clean-up", "Remove the locks of the dead.",
+    CleanLocks, CleanedLocks, lambda asked: f"clean up the locks of {asked.dataset}", takes_time=True,
 )
 # fmt: on
 

@@ -397,7 +397,14 @@ def test_status_json_loads_nothing_heavy(tmp_path: Path, busy: Status) -> None:
     assert not heavy & set(loaded)
     rooms = {"cli", "cli.commands", "cli.terminal", "config", "control", "vocabulary"}
     modules = {
-        *("cli.commands.status", "cli.control", "cli.terminal.output", "cli.terminal.text", "config.places"),
+        *(
+            "cli.commands.status",
+            "cli.control",
+            "cli.grammar",
+            "cli.terminal.output",
+            "cli.terminal.text",
+            "config.places",
+        ),
         *("control.client", "control.operations", "control.requests", "control.status", "errors", "plugin_api"),
         *("vocabulary.files", "vocabulary.names", "vocabulary.states"),
     }

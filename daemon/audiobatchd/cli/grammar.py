@@ -1,0 +1,363 @@
+"""The grammar of `audiobatchctl`: a table of its commands with their arguments, and the parser that is made of it.
+
+What a command does stands in `commands`, and is loaded when it is asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audiobatchd import __version__
+
+_Commands = argparse._SubParsersAction  # noqa: SLF001  # the only name that argparse has for it
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a command."""
+
+    names: tuple[str, ...]
+    """An option as it is written, or a positional argument's attribute."""
+    settings: Mapping[str, Any]
+    """The rest of what `ArgumentParser.add_argument` takes."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command, or an action of a group."""
+
+    name: str
+    run: str
+    """The module in `commands` and the function that do it: "module:function"."""
+    summary: str
+    """Its line in the list of commands."""
+    description: str = ""
+    """What its own help says first; the summary where it is empty."""
+    arguments: tuple[Argument | tuple[Argument, ...], ...] = ()
+    """Its own; of those that stand in a tuple at most one can be given."""
+    endless: bool = False
+    """Whether its answer has no end."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A command that only leads to its actions."""
+
+    name: str
+    summary: str
+    actions: tuple[Command, ...]
+
+
+def _argument(*names: str, **settings: Any) -> Argument:  # noqa: ANN401  # as argparse takes them
+    return Argument(names, settings)
+
+
+def _duration(text: str) -> float:
+    from audiobatchd.vocabulary import quantities  # noqa: PLC0415  # most commands are not told any
+
+    try:
+        return quantities.parsed(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        message = f"expected a whole number, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+# Arguments that several commands have
+
+_CONFIG = _argument("--config", metavar="FILE", type=Path, help="the configuration file")
+_DATASET = _argument("dataset", metavar="DATASET", help="the dataset's directory")
+_DATASET_OR_ALL = _argument("dataset", metavar="DATASET", nargs="?", help="only this dataset")
+_OF_DATASET = _argument("--dataset", metavar="DATASET", help="only of this dataset")
+_FOLDER = _argument("folder", metavar="FOLDER", help="a track folder")
+_FOLDERS = _argument("folder", metavar="FOLDER", nargs="*", help="a track folder")
+_TIMEOUT = _argument("--timeout", metavar="DURATION", type=_duration, help="wait no longer")
+_SURVEYED = (
+    _DATASET,
+    _CONFIG,
+    _argument(
+        "--features", nargs="+", metavar="FEATURE", help="these keys, whoever made them; else the analyzers' own"
+    ),
+    _argument("--disk", action="store_true", help="read the records, whatever a service knows of them"),
+)
+
+# name, module:function and summary in a line; the description; the arguments, a line each
+# fmt: off
+COMMANDS: tuple[Command | Group, ...] = (
+    # Looking on
+    Command(
+        "status", "status:status", "what is done, what is missing, what failed and why",
+        "Show each dataset's folders by state, what the workers do, the rate, and what failed.",
+    ),
+    Command(
+        "top", "top:top", "watch it work, on a screen that is drawn anew every second",
+        "Watch datasets, workers and failures on a screen that is drawn anew every second: p pauses and resumes, r "
+        "tries again what failed, q leaves. A line every few seconds where standard output is no terminal.",
+        endless=True,
+    ),
+    Command(
+        "follow", "follow:follow", "every log event as it comes",
+        "Show every log event as it comes, until the service ends (exit code 3) or Ctrl-C.",
+        (
+            _argument(
+                "--since", metavar="ID", type=_number,
+                help="first what came after this event; 0: all that is kept",
+            ),
+            _OF_DATASET,
+            _argument("--event", metavar="NAME", nargs="+", help="only these events"),
+        ),
+        endless=True,
+    ),
+    Command(
+        "wait", "operations:wait", "until folders have come to an end, or nothing is left to do",
+        "Wait until these folders have come to an end; without any until nothing is left to do. Exit code 1 where one "
+        "failed or is blocked, or the time is over.",
+        (_FOLDERS, _TIMEOUT),
+    ),
+    Command("workers", "operations:workers", "what each worker is at, and what it takes"),
+    # What came to nothing, and trying it again
+    Command(
+        "failures", "folders:failures", "every folder that failed or is blocked, and why",
+        "Show every folder that failed or is blocked, the latest first. Exit code 1 where there is any.",
+        (_OF_DATASET,),
+    ),
+    Command(
+        "retry", "folders:retry", "try folders again",
+        "Have the service try folders again now, whatever they have come to, and count anew what counts towards giving "
+        "them up.",
+        (
+            _FOLDERS,
+            _argument("--all", action="store_true", help="every folder that failed or is blocked"),
+            _argument("--dataset", metavar="DATASET", help="every one of this dataset"),
+        ),
+    ),
+    Command(
+        "bump", "folders:bump", "measure a folder before all others",
+        "Have the service measure a folder that waits before all others. Exit code 1 where it does not wait.",
+        (_FOLDER,),
+    ),
+    Command(
+        "rescan", "folders:rescan", "walk a dataset now",
+        "Have the service walk a dataset now, as it does every `rescan` seconds and after events were lost.",
+        (
+            _DATASET,
+            _argument("--accept", action="store_true", help="believe it even where nothing is left of what was known"),
+        ),
+    ),
+    Command(
+        "explain", "folders:explain", "what the service knows of one folder, and what comes next",
+        "Show where one folder stands and why, what comes next, and how its last jobs ended.",
+        (_FOLDER,),
+    ),
+    # Stopping for a while, and going by another configuration
+    Command(
+        "pause", "operations:pause", "give out no more jobs",
+        "Have the service give out no more jobs, in one dataset or in all; what runs comes to its end.",
+        (
+            _argument("--for", metavar="DURATION", dest="seconds", type=_duration, help="go on by itself after that"),
+            _DATASET_OR_ALL,
+        ),
+    ),
+    Command("resume", "operations:resume", "go on after a pause", arguments=(_DATASET_OR_ALL,)),
+    Command(
+        "drain", "operations:drain", "pause everything, and wait until nothing runs",
+        "Pause everything, and wait until nothing runs. Exit code 1 where something still does when the time is over; "
+        "it stays paused.",
+        (_TIMEOUT,),
+    ),
+    Command(
+        "reload", "folders:reload", "have the service read its configuration again",
+        "Have the service read its configuration again and go by it; shows what is different. An invalid one changes "
+        "nothing: exit code 1, with the reason.",
+    ),
+    # The configuration, and this machine
+    Command(
+        "setup", "setup:setup", "let the service work on a dataset",
+        "Add a dataset to the configuration, let the service's unit write there, see whether its user can, and start "
+        "it anew. Exit code 1 where the user cannot.",
+        (
+            _DATASET,
+            _CONFIG,
+            (
+                _argument("--grant", action="store_true", help="give the service's user rights there, by ACLs"),
+                _argument(
+                    "--undo", action="store_true",
+                    help="take it out again, and put the ACLs back; no file in it is touched",
+                ),
+            ),
+            _argument("--user", action="store_true", help="of your own service, without root"),
+            _argument("--no-restart", action="store_true", help="leave starting the service to you"),
+        ),
+    ),
+    Group("config", "check or show the configuration", (
+        Command(
+            "check", "settings:check", "whether the service would take a configuration",
+            "Read a configuration as the service does. Exit code 1, with the reason, where it would refuse it.",
+            (
+                _argument("file", metavar="FILE", nargs="?", type=Path, help="this one, not the one that is found"),
+                _CONFIG,
+            ),
+        ),
+        Command("show", "settings:show", "every key with its value, and where that comes from", arguments=(_CONFIG,)),
+    )),
+    Command(
+        "doctor", "doctor:doctor", "what could keep the service from its work here, and what to do about it",
+        "Look at permissions, file systems, space, limits, versions, models and the service itself. Exit code 1 where "
+        "something has to be done.",
+        (_CONFIG,),
+    ),
+    # What the records have, with a service or without
+    Command(
+        "progress", "surveys:progress", "how many folders of a dataset are complete",
+        "Count the folders of a dataset whose records have the features.",
+        _SURVEYED,
+    ),
+    Command(
+        "check", "surveys:check", "which folders of a dataset are still to be processed",
+        "Count the folders that are neither complete nor locked. Exit code 1 where there is anything left to do.",
+        (
+            _argument("--list", action="store_true", help="name them, one a line"),
+            *_SURVEYED,
+        ),
+    ),
+    Command(
+        "missing", "surveys:missing", "which features each incomplete folder lacks",
+        "Show what each incomplete folder lacks. Exit code 1 where any lacks anything.",
+        _SURVEYED,
+    ),
+    # Measuring by hand, and what can be measured
+    Command(
+        "analyze", "analysis:analyze", "measure one file or one track folder, now",
+        "Measure an audio file, or all source files of a track folder, and show the values. Exit code 1 where a file "
+        "is damaged, or nothing can be measured.",
+        (
+            _argument("path", metavar="FILE_OR_FOLDER", help="an audio file, or a track folder"),
+            _argument("--features", nargs="+", metavar="FEATURE", help="only these"),
+            _argument("--save", action="store_true", help="write them to the folder's record"),
+            _CONFIG,
+        ),
+    ),
+    Command("features", "analysis:features", "every feature with unit, range and source", arguments=(_CONFIG,)),
+    # Locks and models
+    Group("locks", "list, clean up or try out a dataset's locks", (
+        Command("list", "locks:list_locks", "every lock, and whether its holder lives", arguments=(_DATASET, _CONFIG)),
+        Command(
+            "cleanup", "locks:clean_up", "remove what dead holders left",
+            "Remove the locks whose holders are gone. A lock that is held is never removed, however old it is.",
+            (
+                _DATASET,
+                _CONFIG,
+                _argument(
+                    "--timeout", metavar="SECONDS", type=float, default=3600.0,
+                    help="age at which a lock of the batch guide's scripts on a network file system is dead (3600)",
+                ),
+                _argument("--dry-run", action="store_true", help="only say what would be removed"),
+                _argument(
+                    "--free", action="store_true",
+                    help="remove empty lock files from a network file system too: only while no machine works there",
+                ),
+            ),
+        ),
+        Command(
+            "test", "locks:test", "find out what the locks of its file system are worth",
+            "Try the locks of a dataset's file system with two processes and, when it is started on two machines at "
+            "once, between them.",
+            (
+                _DATASET,
+                _CONFIG,
+                _argument("--wait", metavar="SECONDS", type=float, default=10.0, help="for another machine (10)"),
+            ),
+        ),
+    )),
+    Group("models", "list, fetch, add or verify the models that analyzers load", (
+        Command(
+            "list", "models:list_models", "the models that are known or found, and where they are",
+            arguments=(_CONFIG,),
+        ),
+        Command(
+            "fetch", "models:fetch", "fetch published models",
+            "Fetch published models, and what they need, from where they are published; without a NAME those that the "
+            "analyzers work with. They are for non-commercial use.",
+            (
+                _argument("name", metavar="NAME", nargs="*", help="a model that `audiobatchctl models list` knows"),
+                _argument("--to", metavar="DIR", type=Path, help="put them into this directory"),
+                _argument(
+                    "--from", metavar="URL", dest="source",
+                    help="a mirror's base address, in place of the official one",
+                ),
+                _CONFIG,
+            ),
+        ),
+        Command(
+            "add", "models:add", "copy a model from your files to where it is looked for",
+            "Check a TensorFlow graph and its metadata, and copy them to where models are looked for.",
+            (
+                _argument("file", metavar="FILE", type=Path, help="the graph, NAME.pb"),
+                _argument(
+                    "metadata", metavar="METADATA", type=Path, nargs="?",
+                    help="its metadata; else NAME.json beside it",
+                ),
+                _CONFIG,
+            ),
+        ),
+        Command(
+            "verify", "models:verify", "hold the models that are found against their digests",
+            "Hold every model that is found against the published digests and those that it came with. Exit code 1 "
+            "where any is wrong.",
+            (_CONFIG,),
+        ),
+    )),
+)
+"""All commands, in the order of the help."""
+# fmt: on
+
+
+def parser(program: str) -> argparse.ArgumentParser:
+    """Make the parser of all commands; an argument vector that it takes has `run`, `endless`, `json` and `socket`."""
+    made = argparse.ArgumentParser(
+        prog=program,
+        description="Ask a running audiobatchd, and the records and locks of a dataset.",
+        epilog='Exit codes: 0 fine; 1 the answer is "no"; 2 wrong usage; 3 no daemon answers; 74 the answer cannot be '
+        "written; 130 interrupted; 141 the reader of the answer has left.",
+    )
+    made.add_argument("--version", action="version", version=f"{program} {__version__}")
+    _add_socket(made, default=None)
+    _add(COMMANDS, made.add_subparsers(title="commands", metavar="COMMAND", required=True))
+    return made
+
+
+def _add(table: Iterable[Command | Group], commands: _Commands[argparse.ArgumentParser]) -> None:
+    for each in table:
+        if isinstance(each, Group):
+            group = commands.add_parser(each.name, help=each.summary)
+            _add(each.actions, group.add_subparsers(title="actions", metavar="ACTION", required=True))
+        else:
+            description = each.description or f"{each.summary.capitalize()}."
+            _fill(commands.add_parser(each.name, help=each.summary, description=description), each)
+
+
+def _fill(made: argparse.ArgumentParser, command: Command) -> None:
+    made.add_argument("--json", action="store_true", help="answer as JSON")
+    # After the command, too; but an absent one must not undo what stood before it.
+    _add_socket(made, default=argparse.SUPPRESS)
+    for argument in command.arguments:
+        if isinstance(argument, Argument):
+            made.add_argument(*argument.names, **argument.settings)
+            continue
+        either = made.add_mutually_exclusive_group()
+        for each in argument:
+            either.add_argument(*each.names, **each.settings)
+    made.set_defaults(run=command.run, endless=command.endless)
+
+
+def _add_socket(made: argparse.ArgumentParser, default: object) -> None:
+    made.add_argument("--socket", metavar="PATH", type=Path, default=default, help="the daemon's control socket")
