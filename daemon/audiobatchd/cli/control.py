@@ -13,10 +13,9 @@ from audiobatchd.cli.terminal import output
 from audiobatchd.config.places import default_socket
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError, OutputLostError, UsageError
+from audiobatchd.vocabulary.exits import ControlExit
 
 _PROGRAM = "audiobatchctl"
-_NO, _USAGE, _NO_DAEMON = 1, 2, 3
-_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,16 +39,16 @@ def _run(argv: Sequence[str] | None, say: output.Voice) -> int:
         run = getattr(import_module(f"audiobatchd.cli.commands.{module}"), function)
         code: int = run(arguments, ControlClient(path), say)
     except NoDaemonError as error:
-        return _refuse(error, _NO_DAEMON)
+        return _refuse(error, ControlExit.NO_DAEMON)
     except (UsageError, ConfigError) as error:
-        return _refuse(error, _USAGE)
+        return _refuse(error, ControlExit.USAGE)
     except OutputLostError as error:
         say.lost = error.cause
-        return _NO
+        return ControlExit.NO
     except (AudiobatchError, OSError) as error:
-        return _refuse(error, _NO)
+        return _refuse(error, ControlExit.NO)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return ControlExit.INTERRUPTED
     return code
 
 

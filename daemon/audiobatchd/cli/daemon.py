@@ -26,10 +26,10 @@ from audiobatchd.disk.filesystems import Kind
 from audiobatchd.errors import AlreadyRunningError, ConfigError, UsageError
 from audiobatchd.service.log import set_up, standard_error
 from audiobatchd.service.supervisor import View
+from audiobatchd.vocabulary.exits import DaemonExit
 from audiobatchd.vocabulary.names import shown
 
 _PROGRAM = "audiobatchd"
-_USAGE, _CONFIG, _INTERRUPTED = 2, 78, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -60,15 +60,18 @@ def _run(arguments: argparse.Namespace, say: output.Voice) -> int:
             with suppress(OSError):  # a terminal that has gone: the service has ended well all the same
                 write(told, sys.stderr)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return DaemonExit.INTERRUPTED
     except ConfigError as error:
-        return _refuse(error, _CONFIG)
+        return _refuse(error, DaemonExit.CONFIG)
     except UsageError as error:
-        return _refuse(error, _USAGE)
+        return _refuse(error, DaemonExit.USAGE)
     except AlreadyRunningError as error:
-        return _refuse(error, 1)
+        return _refuse(error, DaemonExit.TROUBLE)
     except OSError as error:
-        return _refuse(f"cannot use {shown(str(error.filename))}: {error.strerror}" if error.filename else error, 1)
+        return _refuse(
+            f"cannot use {shown(str(error.filename))}: {error.strerror}" if error.filename else error,
+            DaemonExit.TROUBLE,
+        )
     return code
 
 

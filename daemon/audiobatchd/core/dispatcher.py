@@ -26,14 +26,13 @@ from audiobatchd.core.reports import News
 from audiobatchd.core.rounds import Rounds
 from audiobatchd.core.slot import Assignment, Slot, SlotState
 from audiobatchd.core.tally import Tally
+from audiobatchd.vocabulary.exits import DaemonExit
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.states import Attempt, Cause, DatasetState, FolderState, Outcome, in_one_line
 
-_USAGE = 2
 _SIGKILL = 9
 _MOMENT, _OVER = 2.0, 5.0
 """Seconds until what met a shortage is tried again, and after which a shortage that nothing meets is over."""
-_FOUND_NOTHING = 3
 _TELLS_ALL = (Outcome.DONE, Outcome.FAILED)
 _NO_GOOD_END = (Outcome.FAILED, Outcome.BLOCKED, Outcome.ERROR, Outcome.SUSPECT)
 
@@ -438,7 +437,7 @@ class Dispatcher:
         unknown = [name for name in self.plan.features if name not in offered]
         if unknown:
             fields: dict[str, do.Field] = {"unknown": " ".join(unknown), "known": " ".join(sorted(offered))}
-            return [do.Report("feature-unknown", fields), *self._stop(_USAGE, now, at_once=True)]
+            return [do.Report("feature-unknown", fields), *self._stop(DaemonExit.USAGE, now, at_once=True)]
         ready: list[do.Action] = [do.AnnounceReady()] if not self.datasets and self.life.walked() else []
         return ready + [
             do.Report("analyzer-unavailable", {"analyzer": offer.name, "reason": offer.unavailable})
@@ -542,7 +541,7 @@ class Dispatcher:
             actions += self._stop(self._verdict(), now, at_once=False)
         if self.offers is None and self.life.works and self.crew.nobody_boots():
             if self.plan.once:
-                actions += self._stop(1, now, at_once=True)
+                actions += self._stop(DaemonExit.TROUBLE, now, at_once=True)
             elif self.life.walked():
                 # Waiting longer would only have systemd kill what can still say why it does not work.
                 actions.append(do.AnnounceReady())
@@ -552,8 +551,9 @@ class Dispatcher:
         """The exit code of one pass. A dataset without a track folder is seldom what was meant."""
         lost = any(not dataset.works for dataset in self.datasets.values())
         if self.ledger.troubled or lost:
-            return 1
-        return 0 if all(self.ledger.count(path) for path in self.datasets) else _FOUND_NOTHING
+            return DaemonExit.TROUBLE
+        counted = all(self.ledger.count(path) for path in self.datasets)
+        return DaemonExit.FINE if counted else DaemonExit.FOUND_NOTHING
 
 
 def _encoded(name: str) -> bytes:

@@ -13,11 +13,10 @@ from audiobatchd.service.answers.status import name_of
 from audiobatchd.service.clock import SystemClock
 from audiobatchd.service.planning import Source
 from audiobatchd.service.supervisor import Supervisor, View
+from audiobatchd.vocabulary.exits import DaemonExit
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.states import FolderState, Mode
 from audiobatchd.vocabulary.summary import batch_summary, left_out
-
-_USAGE = 2
 
 
 def run(settings: Config, source: Source, policy: Policy, views: tuple[View, ...], *, dry_run: bool) -> tuple[int, str]:
@@ -32,7 +31,7 @@ def run(settings: Config, source: Source, policy: Policy, views: tuple[View, ...
         mode=Mode.DRY_RUN if dry_run else Mode.ONCE,
     )
     code = asyncio.run(supervisor.run())
-    if code == _USAGE:
+    if code == DaemonExit.USAGE:
         return code, ""
     core = supervisor.core
     told = _findings(core.ledger) if dry_run else batch_summary(supervisor.overview.summary(), "audiobatchd --once")

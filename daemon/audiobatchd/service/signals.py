@@ -11,9 +11,7 @@ from collections.abc import Callable
 
 from audiobatchd.core.events import Event, StopAsked
 from audiobatchd.disk import interrupts
-
-_INTERRUPTED, _ABORTED = 130, 134
-"""Exit codes: what a shell tells of a program that SIGINT, or SIGABRT, has ended."""
+from audiobatchd.vocabulary.exits import DaemonExit
 
 
 class Signals:
@@ -28,18 +26,22 @@ class Signals:
         """Whether the service has not been told to end yet."""
         self._once = once
         # A service that is told to end has done what it should; a pass has not.
-        self._terminated = _INTERRUPTED if once else 0
+        self._terminated = DaemonExit.INTERRUPTED if once else DaemonExit.FINE
         self._hung_up = False
         """Whether a hang-up of the terminal has been handled."""
 
     def catch(self) -> None:
         """Handle signals in the running loop from now on."""
         loop = asyncio.get_running_loop()
-        asked = {signal.SIGTERM: self._terminated, signal.SIGINT: _INTERRUPTED, signal.SIGQUIT: _INTERRUPTED}
+        asked = {
+            signal.SIGTERM: self._terminated,
+            signal.SIGINT: DaemonExit.INTERRUPTED,
+            signal.SIGQUIT: DaemonExit.INTERRUPTED,
+        }
         for number, code in asked.items():
             loop.add_signal_handler(number, self._put, StopAsked(code))
         # What it would leave behind as it is would be taken for the work of a folder.
-        loop.add_signal_handler(signal.SIGABRT, self._put, StopAsked(_ABORTED, at_once=True))
+        loop.add_signal_handler(signal.SIGABRT, self._put, StopAsked(DaemonExit.ABORTED, at_once=True))
         if not interrupts.hang_up_is_ignored() and (self._once or interrupts.has_terminal()):
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         elif not self._once:

@@ -38,6 +38,7 @@ from audiobatchd.service.disk_tasks import DiskTasks
 from audiobatchd.service.event_queue import EventQueue
 from audiobatchd.service.planning import Planner, Source, memory_of
 from audiobatchd.service.signals import Signals
+from audiobatchd.vocabulary.exits import DaemonExit
 from audiobatchd.vocabulary.log_events import LogEvent, write
 from audiobatchd.vocabulary.states import Cause, Mode
 from audiobatchd.worker.pool import Pool
@@ -53,7 +54,6 @@ _WORTH_TELLING = 1.0
 """Seconds of a standstill from which on it is told."""
 _PATIENCE, _LEAST_PATIENCE = 5.0, 1.0
 """Seconds that the threads are granted at the end, and of these the catalog's at least."""
-_BROKEN = 70
 
 
 class View(Protocol):
@@ -271,7 +271,7 @@ class Supervisor:
     def _fail(self, error: BaseException) -> None:
         """End the service, which is started again: a helper broke, which none may, for a folder could be lost."""
         write(LogEvent.HELPER_BROKE, error=error)
-        self._events.post(StopAsked(_BROKEN, at_once=True))
+        self._events.post(StopAsked(DaemonExit.BROKEN, at_once=True))
 
     def _stop_threads(self) -> None:
         deadline = time.monotonic() + _PATIENCE

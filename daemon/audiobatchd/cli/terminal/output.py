@@ -16,15 +16,12 @@ from typing import TextIO
 
 from audiobatchd.cli.terminal.text import write
 from audiobatchd.errors import OutputLostError
+from audiobatchd.vocabulary.exits import ControlExit
 from audiobatchd.vocabulary.names import printable
-
-LOST = 74
-"""The exit code of a program whose answer could not be written: EX_IOERR of sysexits(3)."""
 
 Say = Callable[[str], None]
 """Prints a line of a command's answer."""
 
-_BROKEN_PIPE = 141
 _CLOSED_ERRORS = "backslashreplace"
 
 
@@ -116,7 +113,7 @@ def end(program: str, code: int, lost: OSError | None = None, *, stands: bool = 
         if stands or not left:
             complain(program, f"cannot write to standard output: {_cause(lost)}")
         if not stands:
-            code = _BROKEN_PIPE if left else LOST
+            code = ControlExit.READER_LEFT if left else ControlExit.LOST
         _discard(sys.stdout)
     if _flushed(sys.stderr) is not None:
         _discard(sys.stderr)

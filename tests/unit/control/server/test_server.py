@@ -406,7 +406,7 @@ def test_status_json_loads_nothing_heavy(tmp_path: Path, busy: Status) -> None:
             "config.places",
         ),
         *("control.client", "control.operations", "control.requests", "control.status", "errors", "plugin_api"),
-        *("vocabulary.files", "vocabulary.names", "vocabulary.states"),
+        *("vocabulary.exits", "vocabulary.files", "vocabulary.names", "vocabulary.states"),
     }
     assert set(ours) <= {f"audiobatchd.{name}" for name in rooms | modules}
 
