@@ -60,7 +60,7 @@ def _duration(text: str) -> float:
     from audiobatchd.vocabulary import quantities  # noqa: PLC0415  # most commands are not told any
 
     try:
-        return quantities.parsed(text)
+        return quantities.seconds_in(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

@@ -52,7 +52,7 @@ def ended_first(settings: Config) -> str:
     try:
         told = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False).stdout
         properties = dict(line.partition("=")[::2] for line in told.splitlines())
-        timeout = quantities.parsed(properties["TimeoutStopUSec"])
+        timeout = quantities.seconds_in(properties["TimeoutStopUSec"])
     except (OSError, subprocess.TimeoutExpired, KeyError, ValueError):
         return ""  # no systemd, or `infinity`
     if properties.get("LoadState") != "loaded" or settings.stop_grace + _ENDING <= timeout:

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from audiobatchd.config.file import Config, size_in_bytes
+from audiobatchd.config.file import Config
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.errors import ConfigError
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP
+from audiobatchd.vocabulary.quantities import size_in_bytes
 
 
 def refuse_unknown_analyzers(settings: Config) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from itertools import pairwise
 from operator import itemgetter
@@ -15,6 +14,7 @@ from msgspec import Meta, Struct
 
 from audiobatchd.disk import bounded, filesystems
 from audiobatchd.errors import ConfigError
+from audiobatchd.vocabulary.quantities import size_in_bytes
 from audiobatchd.vocabulary.states import WatchMode
 
 MOST_DATASETS = 1000
@@ -23,8 +23,6 @@ MOST_DATASETS = 1000
 FileName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0/]*\Z")]
 Digest = Annotated[str, Meta(pattern=r"\A(sha256:)?[0-9a-f]{64}\Z")]
 DirectoryName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0]*\Z")]
-
-_SIZE = re.compile(r"\d+(\.\d+)? ?[KMGT]iB", re.ASCII)
 
 
 class Bounds(NamedTuple):
@@ -40,8 +38,10 @@ class Bounds(NamedTuple):
     def hold(self, value: object) -> bool:
         """Whether a value is a number, or a size, within them."""
         if isinstance(value, str):
-            size = _size(value) if _SIZE.fullmatch(value) else -1.0
-            return _size(str(self.least)) <= size <= _size(str(self.most))
+            try:
+                return size_in_bytes(str(self.least)) <= size_in_bytes(value) <= size_in_bytes(str(self.most))
+            except ValueError:
+                return False
         # Written so that it is false of `nan`, which TOML knows.
         return isinstance(value, int | float) and float(self.least) <= value <= float(self.most)
 
@@ -117,15 +117,6 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     def worker_count(self) -> int:
         """The configured number of workers, or one per core that this process may use."""
         return self.workers or len(os.sched_getaffinity(0))
-
-
-def size_in_bytes(size: str) -> int:
-    """A size ("4 GiB") as a number of bytes."""
-    return int(_size(size))
-
-
-def _size(size: str) -> float:
-    return float(size[:-3]) * 1024.0 ** ("KMGT".index(size[-3]) + 1)
 
 
 def find_config(environ: Mapping[str, str]) -> Path | None:

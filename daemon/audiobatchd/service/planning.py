@@ -12,13 +12,14 @@ from typing import Protocol
 import msgspec
 
 from audiobatchd.config.checks import operators, worker_settings
-from audiobatchd.config.file import Config, DatasetConfig, size_in_bytes
+from audiobatchd.config.file import Config, DatasetConfig
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.core.plan import Limits, Memory, Plan
 from audiobatchd.disk import filesystems
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.vocabulary.files import RECORD_LIMIT
+from audiobatchd.vocabulary.quantities import size_in_bytes
 from audiobatchd.vocabulary.states import Mode, WatchMode
 
 _FRESH = 2.0

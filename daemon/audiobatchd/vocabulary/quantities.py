@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 _UNITS = {
@@ -12,14 +13,15 @@ _UNITS = {
 }
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _KIBI = 1024
-_SIZES = (("GiB", 30), ("MiB", 20), ("KiB", 10))
+_BITS = {"TiB": 40, "GiB": 30, "MiB": 20, "KiB": 10}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]iB)", re.ASCII)
 _PART = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 LONGEST = 1e9
 """Seconds, more than thirty years: what is longer is a mistake."""
 
 
-def parsed(text: str) -> float:
-    """The seconds in `text`: numbers with their units, one after the other; a lone number is seconds.
+def seconds_in(text: str) -> float:
+    """Read a length of time: numbers with their units, one after the other; a lone number is seconds.
 
     Raises ValueError, with a text for a user, where it is no duration, is 0, or is longer than `LONGEST`.
     """
@@ -83,7 +85,17 @@ def significant(number: float) -> str:
 
 def exact_size(size: int) -> str:
     """A size in its largest unit that leaves no rest: "16 MiB", "1,000 bytes"."""
-    for unit, bits in _SIZES:
+    for unit, bits in _BITS.items():
         if size >> bits << bits == size > 0:
             return f"{size >> bits:,} {unit}"
     return f"{size:,} bytes"
+
+
+def size_in_bytes(text: str) -> int:
+    """Read a size: "4 GiB", "100.5MiB". Raises ValueError where it is none, or more than a float can tell."""
+    found = _SIZE.fullmatch(text)
+    size = float(found[1]) * (1 << _BITS[found[2]]) if found else math.inf
+    if math.isinf(size):
+        message = f'expected a size like "16 MiB" or "4 GiB", got {text!r}'
+        raise ValueError(message)
+    return int(size)

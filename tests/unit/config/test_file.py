@@ -18,10 +18,10 @@ from audiobatchd.config.file import (
     differences,
     find_config,
     load_config,
-    size_in_bytes,
     with_datasets,
 )
 from audiobatchd.errors import ConfigError
+from audiobatchd.vocabulary.quantities import size_in_bytes
 
 DATASET = '[[dataset]]\npath = "music"\n'
 

@@ -11,7 +11,6 @@ import pytest
 
 from audiobatchd.disk import bounded
 from audiobatchd.errors import UnfitFileError
-from audiobatchd.vocabulary import quantities
 
 
 def _socket(path: Path) -> None:
@@ -75,11 +74,3 @@ def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, monkeypat
 
 def test_a_file_of_proc_that_tells_no_size_is_read() -> None:
     assert bounded.text("/proc/self/status", 1 << 16).startswith("Name:")
-
-
-@pytest.mark.parametrize(
-    ("size", "words"),
-    [(0, "0 bytes"), (1000, "1,000 bytes"), (2048, "2 KiB"), (16 << 20, "16 MiB"), (3 << 30, "3 GiB")],
-)
-def test_sizes_are_told_in_the_largest_unit_without_rest(size: int, words: str) -> None:
-    assert quantities.exact_size(size) == words

@@ -12,7 +12,7 @@ from audiobatchd.cli.local import worker_settings_here
 from audiobatchd.cli.named import dataset_of
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
-from audiobatchd.config.file import Config, DatasetConfig, size_in_bytes
+from audiobatchd.config.file import Config, DatasetConfig
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import SURVEY
 from audiobatchd.control.requests import Survey, Surveyed
@@ -20,6 +20,7 @@ from audiobatchd.core.assessment import Policy
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.scan.survey import Asked, Keys, Offered, survey_disk
 from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.quantities import size_in_bytes
 from audiobatchd.vocabulary.summary import left_out
 from audiobatchd.worker.questions import offers
 

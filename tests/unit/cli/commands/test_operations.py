@@ -15,8 +15,6 @@ from audiobatchd.cli.control import main
 from audiobatchd.control.requests import FolderName, Pause, Resume
 from audiobatchd.control.status import FolderReport, Status
 from audiobatchd.errors import UnknownFolderError
-from audiobatchd.vocabulary import quantities
-from audiobatchd.vocabulary.quantities import duration
 from audiobatchd.vocabulary.states import DatasetState, FolderState
 from support.control_rig import Told, report, serving
 
@@ -221,33 +219,6 @@ def test_a_drain_that_takes_too_long(run: Run, busy: Status, capsys: pytest.Capt
 def test_without_a_daemon(tmp_path: Path) -> None:
     for command in ("wait", "workers", "pause", "resume", "drain", "follow", "top"):
         assert main([command, "--socket", str(tmp_path / "none.sock")]) == 3
-
-
-# Durations
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("45", 45), ("30s", 30), ("90 min", 5400), ("2h", 7200), ("1 h 30 min", 5400), ("1.5H", 5400), ("2 days", 172800)],
-)
-def test_durations(text: str, seconds: float) -> None:
-    assert quantities.parsed(text) == seconds
-
-
-@pytest.mark.parametrize(
-    "text", ["", " ", "0", "-1", "h", "2 weeks", "1 2", "1 h 30", "1e3", "nan", "inf", "٣", "9" * 20]
-)
-def test_no_durations(text: str) -> None:
-    with pytest.raises(ValueError, match="expected a duration like"):
-        quantities.parsed(text)
-    with pytest.raises(SystemExit) as left:
-        main(["wait", f"--timeout={text}"])
-    assert left.value.code == 2
-
-
-@pytest.mark.parametrize("seconds", [1, 59, 60, 61, 3600, 3660, 86400, 90000])
-def test_what_is_shown_can_be_given(seconds: int) -> None:
-    assert quantities.parsed(duration(seconds)) == seconds
 
 
 def test_patience_waits_no_longer_than_it_may() -> None:

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from audiobatchd.cli.terminal.text import cells, clipped, padded, shortened, wrapped
 from audiobatchd.vocabulary.names import printable
-from audiobatchd.vocabulary.quantities import duration, significant
 
 
 @pytest.mark.parametrize(
@@ -54,24 +53,3 @@ def test_both_ends_of_a_name_stay() -> None:
 def test_wrapping_breaks_at_spaces() -> None:
     assert wrapped("one two three four", 9, 5) == ["one two", "three", "four"]
     assert wrapped("one two three four", 9, 2) == ["one two", "three fo…"]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (-1, "0 s"),
-        (59.9, "59 s"),
-        (60, "1 min"),
-        (185, "3 min 5 s"),
-        (7805, "2 h 10 min"),
-        (86400, "1 d"),
-        (277200, "3 d 5 h"),
-    ],
-)
-def test_duration(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
-
-
-@pytest.mark.parametrize(("number", "words"), [(0.834, "0.83"), (8.34, "8.3"), (83.2, "83"), (1240.4, "1,240")])
-def test_significant(number: float, words: str) -> None:
-    assert significant(number) == words
