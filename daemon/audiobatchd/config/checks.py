@@ -1,4 +1,7 @@
-"""The configuration held against this machine: analyzers that are installed, users that there are, models on disk."""
+"""The configuration held against this machine: analyzers that are installed, users that there are, models on disk.
+
+What only looks at the values of keys is `file`'s.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def refuse_unknown_analyzers(settings: Config) -> None:
 
 
 def operators(names: Iterable[str]) -> frozenset[int]:
-    """The UIDs that may change things: root, the daemon's own, and those of the users that the configuration names.
+    """Find the UIDs that may change things: root, the service's own, and those of the users that `names` has.
 
     Raises ConfigError for a name that no user has.
     """
@@ -39,10 +42,13 @@ def operators(names: Iterable[str]) -> frozenset[int]:
     return frozenset(uids)
 
 
-def worker_settings(config: Config, model_directories: tuple[Path, ...]) -> WorkerSettings:
-    """What workers are started with."""
-    directories = tuple(map(str, model_directories))
-    limit = size_in_bytes(config.record_limit)
+def worker_settings(settings: Config, model_directories: tuple[Path, ...]) -> WorkerSettings:
+    """Make the settings that workers are started with, of the configuration and where this machine has models."""
     return WorkerSettings(
-        config.analyzers, config.analyzer, directories, config.max_duration, limit, config.trusted_digests
+        settings.analyzers,
+        settings.analyzer,
+        tuple(map(str, model_directories)),
+        settings.max_duration,
+        size_in_bytes(settings.record_limit),
+        settings.trusted_digests,
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from audiobatchd.config.places import model_directories, model_target, state_directory
+from audiobatchd.config import places
+from audiobatchd.config.places import default_socket, model_directories, model_target, state_directory
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,28 @@ def test_model_directories(
     assert found == [*expected, "/usr/share/audiobatchd/models"]
     assert str(model_target(configured, environ, Path("/s"), 0)) == expected[for_root]
     assert str(model_target(configured, environ, Path("/s"), 7)) == expected[for_others]
+
+
+@pytest.mark.parametrize(
+    ("environ", "uid", "service", "expected"),
+    [
+        ({"AUDIOBATCHD_SOCKET": "/a/b.sock"}, 0, True, "/a/b.sock"),
+        ({"AUDIOBATCHD_SOCKET": "", "XDG_RUNTIME_DIR": "/x"}, 7, False, "/x/audiobatchd/control.sock"),
+        ({}, 0, False, "SERVICE"),
+        ({"XDG_RUNTIME_DIR": "/run/user/7"}, 7, True, "SERVICE"),
+        ({}, 7, False, "/run/user/7/audiobatchd/control.sock"),
+    ],
+)
+def test_default_place(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    uid: int,
+    service: bool,
+    expected: str,
+) -> None:
+    monkeypatch.setattr(places, "SERVICE_SOCKET", tmp_path / "service.sock")
+    if service:
+        (tmp_path / "service.sock").touch()
+    where = str(tmp_path / "service.sock") if expected == "SERVICE" else expected
+    assert str(default_socket(environ, uid)) == where
