@@ -183,7 +183,7 @@ class _Writer(Protocol):
 
     @property
     def is_stuck(self) -> bool:
-        """Whether what reads there had not taken everything when it was closed."""
+        """Tell whether what reads there had not taken everything when it was closed."""
 
 
 def _set_up_terminal(stack: ExitStack) -> tuple[tuple[View, ...], tuple[_Writer, ...]]:

@@ -1,4 +1,4 @@
-"""What could keep the service from its work on a machine, and what to do about each: judged, not looked up.
+"""Findings on a machine that could keep the service from its work, with the cure of each: judged, not looked up.
 
 Who looks is `audiobatchctl doctor`.
 """
@@ -40,23 +40,26 @@ _FETCH = "audiobatchctl models fetch "
 
 
 class Level(StrEnum):
-    """OK: as it should be. NOTE: it works, and could do better. ACT: it needs somebody."""
+    """The gravity of a finding."""
 
     OK = "ok"
     NOTE = "note"
+    """It works, and could do better."""
     ACT = "act"
+    """Something has to be done."""
 
 
 class Finding(Struct, frozen=True):
-    """One thing that was looked at, and what to do about it; empty where nothing is to be done."""
+    """A judgement on one thing that was looked at."""
 
     level: Level
     what: str
     todo: str = ""
+    """What to do about it; empty where nothing is to be done."""
 
 
 def versions(installed: Mapping[str, str | None]) -> Iterator[Finding]:
-    """What is installed, in which version; None for what is not."""
+    """Judge what is installed, by name and version; None for what is not."""
     there = ", ".join(f"{name} {each}" for name, each in installed.items() if each)
     yield Finding(Level.OK, f"audiobatchd {__version__}, Python {platform.python_version()}, {there}")
     for name, each in installed.items():
@@ -67,7 +70,7 @@ def versions(installed: Mapping[str, str | None]) -> Iterator[Finding]:
 
 
 def service(status: Status | None, why: str) -> Iterator[Finding]:
-    """Whether the service answers, and what it says of itself; `why` not."""
+    """Judge the service by what it says of itself; `why` it does not answer where `status` is None."""
     if status is None:
         yield Finding(Level.ACT, why, "systemctl start audiobatchd; journalctl -u audiobatchd says why it ended")
         return
@@ -114,7 +117,7 @@ def _cure_of_pause(dataset: DatasetStatus) -> str:
 
 
 def locks(path: str, kind: Kind, filesystem: str, *, alone: bool) -> Finding:
-    """What the locks of a dataset's file system are worth."""
+    """Judge what the locks of a dataset's file system are worth."""
     where = f"{shown(path)} is on {filesystem}"
     match kind:
         case Kind.LOCAL:
@@ -129,7 +132,7 @@ def locks(path: str, kind: Kind, filesystem: str, *, alone: bool) -> Finding:
 
 
 def tracks(path: str, total: int, near_misses: Iterable[NearMiss], most: int | None = None) -> Iterator[Finding]:
-    """Whether a dataset has track folders, and what is passed over in it; `most`: so many directories were read."""
+    """Judge what a dataset holds; `most`: so many directories were read."""
     where = shown(path) if most is None else f"the first {most:,} directories of {shown(path)}"
     if total:
         yield Finding(Level.OK, f"{counted(total, 'track folder')} in {where}")
@@ -141,9 +144,9 @@ def tracks(path: str, total: int, near_misses: Iterable[NearMiss], most: int | N
 
 
 def permissions(path: str, closed: list[str], *, known: bool) -> Finding:
-    """Whether the service can write in a dataset; `closed` is where it cannot, of what was tried.
+    """Judge whether the service can write in a dataset; `closed` is where it cannot, of what was tried.
 
-    `known`: it was tried for the service's user, not for whoever asks.
+    `known`: it was tried for the service's user, not for the user who asks.
     """
     who = "the service" if known else "you"
     if not closed:
@@ -154,7 +157,7 @@ def permissions(path: str, closed: list[str], *, known: bool) -> Finding:
 
 
 def opens(status: os.stat_result, uid: int, groups: Iterable[int]) -> bool:
-    """Whether a directory's mode lets this user list and write. It does not show what access control lists do."""
+    """Tell whether a directory's mode lets this user list and write. It does not show what access control lists do."""
     if uid == 0:
         return True
     shift = 6 if status.st_uid == uid else 3 if status.st_gid in groups else 0
@@ -162,7 +165,7 @@ def opens(status: os.stat_result, uid: int, groups: Iterable[int]) -> bool:
 
 
 def space(what: str, free: int, files: int | None) -> Finding:
-    """Whether there is room for `free` bytes and for so many files (None: there is no limit to them)."""
+    """Judge whether there is room for `free` bytes and for so many files (None: there is no limit to them)."""
     told = f"{what}: {sized(free)} free"
     if files is not None and files < _FEW:
         return Finding(Level.ACT, f"{told}, but only for {counted(files, 'file')}", "remove files: no inodes are left")
@@ -173,7 +176,7 @@ def space(what: str, free: int, files: int | None) -> Finding:
 
 
 def machine(load: float, workers: int, free: int, total: int, status: Status | None) -> Finding:
-    """Whether there is memory for `workers`; `load` is the average of the last minute, `free` and `total` are bytes."""
+    """Judge the memory for `workers`; `load` is the average of the last minute, `free` and `total` are bytes."""
     told = f"the machine: load {load:.1f} for {counted(workers, 'worker')}, {sized(free)} of {sized(total)} memory free"
     taken = sum(worker.resident for worker in status.workers) if status else 0
     if free + taken < workers * _WORKER:
@@ -182,7 +185,7 @@ def machine(load: float, workers: int, free: int, total: int, status: Status | N
 
 
 def inotify(limit: Mapping[str, int], status: Status | None, datasets: int) -> Iterator[Finding]:
-    """Whether the kernel lets enough be watched; `datasets` is how many there are."""
+    """Judge whether the kernel lets enough be watched; `datasets` is how many there are."""
     folders = sum(each.total for each in status.datasets) if status else 0
     most = limit["max_user_watches"] // 2
     told = ", ".join(f"{name} {number:,}" for name, number in limit.items())
@@ -204,7 +207,7 @@ def inotify(limit: Mapping[str, int], status: Status | None, datasets: int) -> I
 
 
 def inotify_trial(errors: Mapping[str, int], *, known: bool) -> Iterator[Finding]:
-    """What came of trying to watch these directories: the error number of each, 0 where it went well.
+    """Judge what came of trying to watch these directories: the error number of each, 0 where it went well.
 
     `known`: it was tried for the service's user, not for the one who asks.
     """
@@ -223,7 +226,7 @@ def _sysctl(name: str, value: int) -> str:
 
 
 def analyzers(reasons: Mapping[str, str], wanted: Iterable[str]) -> Iterator[Finding]:
-    """Which analyzers work, and what keeps the others from it; those that somebody asked for by name should."""
+    """Judge which analyzers work, and what keeps the others from it; those that were asked for by name should."""
     working = [name for name, reason in reasons.items() if not reason]
     if working:
         yield Finding(Level.OK, f"{', '.join(working)}: available")

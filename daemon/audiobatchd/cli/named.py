@@ -1,4 +1,4 @@
-"""What a command line names: a dataset or a track folder, given by any path, as the service and the disk call it."""
+"""Names on a command line: a dataset or a track folder, by any path, as the service and the disk call it."""
 
 from __future__ import annotations
 

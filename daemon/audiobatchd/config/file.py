@@ -32,11 +32,11 @@ class Bounds(NamedTuple):
     most: float | str
 
     def __str__(self) -> str:
-        """As people read them: "0.1 to 86,400"."""
+        """Say them as people read them: "0.1 to 86,400"."""
         return " to ".join(each if isinstance(each, str) else f"{each:,}" for each in self)
 
     def hold(self, value: object) -> bool:
-        """Whether a value is a number, or a size, within them."""
+        """Tell whether a value is a number, or a size, within them."""
         if isinstance(value, str):
             try:
                 return size_in_bytes(str(self.least)) <= size_in_bytes(value) <= size_in_bytes(str(self.most))
@@ -70,7 +70,7 @@ BOUNDS: Mapping[str, Bounds] = {
 
 
 class DatasetConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """One `[[dataset]]`. Each key is described in docs/reference/configuration.md."""
+    """The settings of a `[[dataset]]`. Each key is described in docs/reference/configuration.md."""
 
     path: DirectoryName
     settle: float = 5.0
@@ -120,7 +120,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def find_config(environ: Mapping[str, str]) -> Path | None:
-    """The configuration file where none is named: /etc, else the user's; None where there is neither."""
+    """Find the configuration file where none is named: /etc, else the user's; None where there is neither."""
     home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
     for candidate in (Path("/etc/audiobatchd/audiobatchd.toml"), home / "audiobatchd" / "audiobatchd.toml"):
         if candidate.is_file():
@@ -129,7 +129,7 @@ def find_config(environ: Mapping[str, str]) -> Path | None:
 
 
 def chosen_config(named: Path | None, environ: Mapping[str, str]) -> Config:
-    """The configuration in the `named` file, else in the one that is found, else the defaults. Raises ConfigError."""
+    """Read the `named` configuration file, else the one that is found, else take the defaults. Raises ConfigError."""
     path = named or find_config(environ)
     return load_config(path) if path else Config()
 
@@ -165,7 +165,7 @@ def load_config(path: Path) -> Config:
 
 
 def beyond_bounds(config: Config) -> str:
-    """What number of a configuration is less or more than it may be, in words; empty where none is."""
+    """Say which number of a configuration is less or more than it may be; empty where none is."""
     tables = [("", config), *((f"dataset[{place}].", each) for place, each in enumerate(config.dataset))]
     for where, table in tables:
         for key in table.__struct_fields__:
@@ -177,7 +177,7 @@ def beyond_bounds(config: Config) -> str:
 
 
 def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:
-    """`config` with these datasets, their paths made absolute. Raises ConfigError where two of them overlap.
+    """Make `config` have these datasets, their paths made absolute. Raises ConfigError where two of them overlap.
 
     A path that leads through a link stays as it is: where the link leads may change. Where the disk does not answer
     no link is followed: a dataset that hangs keeps no other from its start.
@@ -200,7 +200,7 @@ def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether two directories, given without links, are the same or one lies in the other."""
+    """Tell whether two directories, given without links, are the same or one lies in the other."""
     return os.path.commonpath([one, other]) in (one, other)
 
 
@@ -216,7 +216,7 @@ def _with_target(path: str, target: str) -> str:
 
 
 def differences(old: Config, new: Config) -> list[str]:
-    """What is different in `new`, a line each: "workers: 2 -> 4", "dataset /srv/music: settle: 5.0 -> 10.0"."""
+    """List what is different in `new`: "workers: 2 -> 4", "dataset /srv/music: settle: 5.0 -> 10.0"."""
     told = _changed_keys(old, new, without="dataset")
     before, after = ({each.path: each for each in config.dataset} for config in (old, new))
     told += [f"dataset {path}: no longer" for path in before if path not in after]
@@ -237,7 +237,7 @@ def _in_toml(value: object) -> str:
 
 
 def dataset_from_command_line(config: Config, path: str) -> DatasetConfig:
-    """The dataset at `path`: with the settings that the file gives it, else with the defaults."""
+    """Make the dataset at `path`: with the settings that the file gives it, else with the defaults."""
     wanted = filesystems.without_links(path)
     for each in config.dataset:
         if filesystems.without_links(each.path) == wanted:
@@ -246,7 +246,7 @@ def dataset_from_command_line(config: Config, path: str) -> DatasetConfig:
 
 
 def _in_toml_words(message: str) -> str:
-    """Msgspec speaks of objects, arrays and `$.dataset[0]`; a TOML file has tables, and keys."""
+    """Say it in TOML's words: msgspec speaks of objects, arrays and `$.dataset[0]`, a file has tables and keys."""
     words = {"`object`": "a table", "`array`": "an array", "Object contains unknown field": "unknown key"}
     for theirs, ours in words.items():
         message = message.replace(theirs, ours)

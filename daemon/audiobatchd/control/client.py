@@ -1,4 +1,4 @@
-"""Everybody else's end of the control socket: asks the daemon, and says plainly why there is no answer.
+"""The client's end of the control socket: asks the service, and says plainly why there is no answer.
 
 Only the standard library and msgspec: a command that asks one question should not load a web framework.
 """
@@ -118,7 +118,7 @@ class ControlClient:
             case PermissionError():
                 why = "permission denied; root and the socket's group may ask"
             case ConnectionRefusedError():
-                why = "nobody listens on it any more; audiobatchd has ended or was killed"
+                why = "nothing listens on it any more; audiobatchd has ended or was killed"
             case TimeoutError() | BlockingIOError():
                 why = f"no answer within {patience:g} s"
             case ConnectionResetError() | BrokenPipeError():

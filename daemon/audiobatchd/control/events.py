@@ -1,4 +1,4 @@
-"""An event as the one line that logs have of it, and that whoever follows them gets."""
+"""An event as one line: what logs have of it, and `audiobatchctl follow` shows."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ Told = TypeVar("Told")
 
 @dataclass(frozen=True)
 class Operation(Generic[Asked, Told]):
-    """One thing that can be asked. A GET reads, with what it asks in the query; a POST changes, with it in the body."""
+    """A question or a change. A GET reads, with what it asks in the query; a POST changes, with it in the body."""
 
     name: str
     """The service's method that answers; the server itself answers `EVENTS`, `OPENAPI` and `METRICS`."""

@@ -1,4 +1,4 @@
-"""What a client asks of a running daemon, and what it answers to a `POST`. Data only."""
+"""The shapes of requests to a running service, and of its answers to them. Data only; reports are in `status`."""
 
 from __future__ import annotations
 
@@ -13,81 +13,89 @@ if TYPE_CHECKING:
 
 
 class FolderName(Struct, frozen=True, forbid_unknown_fields=True):
-    """One track folder: its dataset, and its path below that ("." for the dataset itself), both as they are shown."""
+    """A track folder, named as it is shown."""
 
     dataset: str
     folder: str
+    """Its path below the dataset; "." for the dataset itself."""
 
 
 class RetryFolders(Struct, frozen=True, forbid_unknown_fields=True):
-    """Try these folders again; with `all` or a `dataset` every one that failed or is blocked, there or anywhere."""
+    """Asks to try folders again."""
 
     folders: list[FolderName] = []
+    """These, whatever they have come to."""
     all: bool = False
+    """Every one that failed or is blocked."""
     dataset: str = ""
+    """Every one that failed or is blocked there."""
 
 
 class Survey(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What do the folders of a dataset lack: of these features, or, without any, of those that the analyzers give.
-
-    `names`: tell of each incomplete folder, not only how many there are.
-    """
+    """Asks what the folders of a dataset lack."""
 
     dataset: str
     features: list[str] = []
+    """Of these features; without any, of those that the analyzers give."""
     names: bool = False
+    """Whether each incomplete folder is told, not only how many there are."""
 
 
 class SurveyedFolder(Struct, frozen=True):
-    """A folder that is incomplete: what it lacks, what is to be measured anew, or why it cannot be read."""
+    """A folder that is incomplete."""
 
     folder: str
     missing: list[str]
+    """The features that it lacks."""
     stale: list[str]
+    """Those that are to be measured again."""
     trouble: str
+    """Why it cannot be read."""
     locked: bool
 
 
 class Surveyed(Struct, frozen=True):
-    """How many track folders there are, are complete, and are being worked on; `folders` only where asked for.
-
-    `near_misses` are what is passed over and looks as if it were meant.
-    """
+    """The track folders of a dataset, counted."""
 
     total: int
     complete: int
     locked: int
+    """How many are being worked on."""
     folders: list[SurveyedFolder]
+    """Those that are incomplete, where they were asked for."""
     near_misses: list[NearMiss] = []
+    """What is passed over and looks as if it were meant."""
 
 
 class Since(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The events that come; with `since` first those that are kept after that number."""
+    """Asks for the events that come."""
 
     since: int | None = None
+    """Where it is given, for those first that are kept after this number."""
 
 
 class Rescan(Struct, frozen=True, forbid_unknown_fields=True):
-    """Walk a dataset now; `accept`: whatever is found is right, even where nothing is left of what was known."""
+    """Asks to walk a dataset now."""
 
     dataset: str
     accept: bool = False
+    """Whether to believe what is found, even where nothing is left of what was known."""
 
 
 class Pause(Struct, frozen=True, forbid_unknown_fields=True):
-    """Give out no more jobs in a dataset (in none, where it is empty), for so many seconds, or until somebody resumes.
-
-    Running jobs come to their end.
-    """
+    """Asks to give out no more jobs; those that run come to their end."""
 
     dataset: str = ""
+    """In this dataset; empty for all of them."""
     seconds: Annotated[float, Meta(gt=0)] | None = None
+    """For how long; null until it is resumed."""
 
 
 class Resume(Struct, frozen=True, forbid_unknown_fields=True):
-    """Go on in a dataset, or everywhere."""
+    """Asks to give out jobs again."""
 
     dataset: str = ""
+    """In this dataset; empty for all of them."""
 
 
 class Paused(Struct, frozen=True, omit_defaults=True):
@@ -107,7 +115,7 @@ class Rescanned(Struct, frozen=True, omit_defaults=True):
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
-    """There is nothing more to say."""
+    """Asks for what needs no more words."""
 
 
 class Retried(Struct, frozen=True, omit_defaults=True):
@@ -120,39 +128,42 @@ class Retried(Struct, frozen=True, omit_defaults=True):
 
 
 class Reloaded(Struct, frozen=True):
-    """The configuration that was read again serves now; what is different, a line each."""
+    """The answer where the configuration that was read again serves now."""
 
     changes: list[str]
+    """What is different, a line each."""
 
 
 class CleanLocks(Struct, frozen=True, forbid_unknown_fields=True):
-    """Remove the locks of the dead of one dataset.
-
-    `timeout`: seconds after which a lock of the batch guide's scripts on a network file system is dead. `dry_run`: only
-    say so. `free`: empty files on network file systems as well, on the operator's word that no machine works there.
-    """
+    """Asks to remove the locks of the dead of a dataset."""
 
     dataset: str
     timeout: float = 3600.0
+    """Seconds after which a lock of the batch guide's scripts on a network file system is dead."""
     dry_run: bool = False
+    """Whether only to say so."""
     free: bool = False
+    """Whether to remove empty files on network file systems as well: the operator says that no machine works there."""
 
 
 class RemovedLock(Struct, frozen=True):
-    """One lock file, by its path below the dataset; `failure`: why it is still there."""
+    """A lock file that was removed, or should have been."""
 
     lock: str
+    """Its path below the dataset."""
     reason: str
     failure: str = ""
+    """Why it is still there; empty where it is not."""
 
 
 class CleanedLocks(Struct, frozen=True):
-    """How many lock files there were, and which of them went."""
+    """The answer where locks were cleaned up."""
 
     found: int
+    """How many lock files there were."""
     removed: list[RemovedLock]
 
     @classmethod
     def of(cls, done: CleanUp) -> CleanedLocks:
-        """The answer to a clean-up that is done."""
+        """Make the answer of a clean-up that is done."""
         return cls(done.found, [RemovedLock(each.path, each.reason, each.failure) for each in done.removed])

@@ -1,4 +1,4 @@
-"""What the daemon tells of itself: the body of `GET /v1/status`, for every client and for its own terminal.
+"""The service's account of itself: the body of `GET /v1/status`, for every client and for its own terminal.
 
 Data only. Names in it are as `names.shown` gives them. Times are seconds; `at` and `started` are ISO 8601 in UTC.
 """
@@ -12,75 +12,84 @@ from audiobatchd.vocabulary.states import Attempt, DatasetState, FolderState
 
 
 class WorkerStatus(Struct, frozen=True):
-    """One slot: its state (`down booting idle busy ending`), what it is at, and for how long.
-
-    `resident` is its process's memory in bytes, `jobs` how many that has been given.
-    """
+    """A slot with its worker."""
 
     slot: int
     state: str
+    """One of `down booting idle busy ending`."""
     pid: int
     dataset: str
     folder: str
     doing: str
+    """What it does with the folder."""
     seconds: float
+    """How long it has been doing that."""
     resident: int
+    """The memory of its process and of that one's children, in bytes."""
     jobs: int
+    """How many jobs that process has been given."""
 
 
 class LostWorker(Struct, frozen=True):
-    """A worker that was killed `seconds` ago and does not end, with what it was at: it waits for that disk."""
+    """A worker that was killed and does not end: it waits for the disk of what it was doing."""
 
     pid: int
     dataset: str
     folder: str
     doing: str
+    """What it did when it was killed."""
     seconds: float
+    """How long ago that was."""
 
 
 class DatasetStatus(Struct, frozen=True):
-    """One dataset. `folders` has every state as a key; `total` is their sum.
-
-    `unavailable` counts the features that complete folders lack because this machine cannot measure them; `warnings`
-    are a few folders that need somebody's eye, with `more_warnings` left out. `walk` is how far the one under way is;
-    `watch` how changes are found. `locks` is what the locks of its file
-    system are worth; `overdue` are the lock files that are held for too long, and by whom. `near_misses` are what is
-    passed over and looks as if it were meant.
-    """
+    """A dataset."""
 
     path: str
     state: DatasetState
     remark: str
+    """Why it is not as it should be; empty where it is."""
     folders: dict[FolderState, int]
+    """The number of folders in each state; every state is a key."""
     total: int
+    """The sum of `folders`."""
     unavailable: int
+    """Features that complete folders lack because this machine cannot measure them."""
     warnings: list[str]
+    """A few folders that need a look, and why."""
     more_warnings: int
+    """How many are left out of `warnings`."""
     walk: str
+    """How far the walk is that is under way; empty where none is."""
     last_walk: str
+    """When the last full walk ended, and below the last pass over the directories' times; empty before the first."""
     last_pass: str
     watch: str
+    """How changes are found."""
     locks: str
+    """What the locks of its file system are worth."""
     overdue: dict[str, str]
+    """The lock files that are held for too long, and by which process."""
     near_misses: list[NearMiss] = []
+    """What is passed over and looks as if it were meant."""
     target: str = ""
     """Where the path leads to, where that is through links; empty where it is not, or before the first look."""
 
 
 class AnalyzerStatus(Struct, frozen=True):
-    """One analyzer: whether it works here, with the reason where it does not, and what its values depend on.
-
-    `models` has the digest of each model that serves, and options that alter values.
-    """
+    """An analyzer, as the workers have it."""
 
     available: bool
+    """Whether it works here."""
     reason: str
+    """Why it does not."""
     version: int
     models: dict[str, str]
+    """What its values depend on: the digest of each model that serves, and options that alter values."""
 
 
 class Trouble(Struct, frozen=True):
-    """A folder that failed or is blocked, with the reason."""
+    """A folder that failed or is blocked."""
 
     dataset: str
     folder: str
@@ -90,13 +99,7 @@ class Trouble(Struct, frozen=True):
 
 
 class FolderReport(Struct, frozen=True):
-    """One folder explained: where it stands, what comes `next`, in how many seconds where that is known, and why.
-
-    `due` is what is to be measured, by source file. `charges` of `max_deaths` count towards giving it up, `suspicions`
-    are the deaths of daemons and machines over it, in a row. `holder` is whoever's lock lies beside it. `attempts` are
-    the last jobs that came to no good end, the latest first. `unmeasurable` are the features without a value, with the
-    reason of each.
-    """
+    """A folder explained: where it stands, what comes next, and why."""
 
     dataset: str
     folder: str
@@ -104,42 +107,57 @@ class FolderReport(Struct, frozen=True):
     reason: str
     since: str
     next: str
+    """What the service does next with it."""
     next_in: float | None
+    """In how many seconds; null where that is not known."""
     due: list[str]
+    """What is to be measured, by source file."""
     unavailable: int
+    """Features that it lacks because this machine cannot measure them."""
     warnings: list[str]
     charges: int
+    """How often it was charged with a crash."""
     suspicions: int
+    """Deaths of services and machines over it, in a row."""
     max_deaths: int
+    """The `charges` that make it failed."""
     worker: int | None
+    """The slot that is at it; null where none is."""
     doing: str
+    """What that worker does with it."""
     holder: str
+    """The process whose lock lies beside it."""
     attempts: list[Attempt]
+    """The last ten jobs that came to no good end, the latest first."""
     unmeasurable: dict[str, str] = {}
+    """The features without a value, with the reason of each."""
     target: str = ""
     """Where the dataset's path leads to, where that is through links; empty where it is not."""
 
 
 class Status(Struct, frozen=True):
-    """The whole. `time_left` is null while nobody can tell; `done` counts folders completed since the start.
-
-    `remark` is what keeps the service as a whole from working, or from remembering; empty where nothing does. `lost`
-    are workers that have no slot any more and do not end.
-    """
+    """The whole service."""
 
     version: str
     pid: int
     state: str
     remark: str
+    """What keeps the service as a whole from working, or from remembering; empty where nothing does."""
     started: str
     uptime: float
     datasets: list[DatasetStatus]
     workers: list[WorkerStatus]
     analyzers: dict[str, AnalyzerStatus]
     done: int
+    """Folders completed since the start."""
     audio_seconds: float
+    """Seconds of audio that were decoded for them."""
     audio_seconds_per_second: float
+    """The rate over the last five minutes, as is the next."""
     folders_per_hour: float
     time_left: float | None
+    """Null while it cannot be told."""
     troubles: list[Trouble]
+    """The latest 20 folders that failed or are blocked."""
     lost: list[LostWorker] = []
+    """Workers that have no slot any more and do not end."""

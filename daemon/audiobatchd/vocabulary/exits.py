@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class DaemonExit(IntEnum):
-    """How `audiobatchd` ends."""
+    """The exit codes of `audiobatchd`."""
 
     FINE = 0
     TROUBLE = 1
@@ -28,7 +28,7 @@ class DaemonExit(IntEnum):
 
 
 class ControlExit(IntEnum):
-    """How `audiobatchctl` ends; a code of both programs means the same in both."""
+    """The exit codes of `audiobatchctl`; a code of both programs means the same in both."""
 
     FINE = 0
     NO = 1

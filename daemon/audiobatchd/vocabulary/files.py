@@ -29,7 +29,7 @@ UNREAD_EXTENSIONS = frozenset(
 
 
 class MissKind(StrEnum):
-    """How audio can lie in a dataset and be no track folder's source file."""
+    """The ways in which audio can lie in a dataset and be no track folder's source file."""
 
     UNREAD = "unread-format"
     NAMED_LIKE_FOLDER = "named-like-folder"
@@ -40,7 +40,7 @@ class MissKind(StrEnum):
 
 
 class NearMiss(Struct, frozen=True):
-    """What is passed over in a dataset and looks as if it were meant: all of one kind, as they are shown to people."""
+    """A kind of files or folders that is passed over in a dataset and looks as if it were meant, as it is shown to people."""
 
     kind: MissKind
     count: int
@@ -53,12 +53,12 @@ class NearMiss(Struct, frozen=True):
 
     @property
     def line(self) -> str:
-        """All of it in one sentence."""
+        """The whole in one sentence."""
         return f"{self.what} (such as {self.example}): {self.todo}"
 
 
 def in_64_bits(nanoseconds: int) -> int:
-    """A time stamp as records, messages and databases can carry it: a file may be of the year 2600."""
+    """Cut a time stamp to what records, messages and databases can carry: a file may be of the year 2600."""
     return max(-(1 << 63), min(nanoseconds, (1 << 63) - 1))
 
 
@@ -75,7 +75,7 @@ class FileId(NamedTuple):
 
 
 class FileStamp(Struct, frozen=True, array_like=True):
-    """What `stat` says of a source file without reading it. Two equal stamps are taken for one content."""
+    """The size and time of a source file, as `stat` says them. Two equal stamps are taken for one content."""
 
     name: bytes
     size: int
@@ -97,7 +97,7 @@ class Fingerprint(Struct, frozen=True):
 
 
 class FolderKey(Struct, frozen=True, array_like=True, order=True):
-    """Names one track folder: the dataset's root and the path below it, both as `os.fsdecode` gives them."""
+    """Names a track folder: the dataset's root and the path below it, both as `os.fsdecode` gives them."""
 
     dataset: str
     path: str

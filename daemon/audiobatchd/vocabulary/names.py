@@ -1,4 +1,4 @@
-r"""How a file name, which is bytes, becomes text that JSON and a terminal can carry, and comes back.
+r"""File names, which are bytes, as text that JSON and a terminal can carry, and the way back.
 
 Inside the program a name is what `os.fsdecode` gives (undecodable bytes are lone surrogates). Outside it every byte
 that is no part of UTF-8 text, every control character and the backslash itself is `\xNN`, so that the way back has
@@ -23,17 +23,17 @@ def shown(name: str) -> str:
 
 
 def folder_shown(path: str) -> str:
-    """A folder's path below its dataset, as `shown` has it; `.` where the dataset is itself a track folder."""
+    """Show a folder's path below its dataset; `.` where the dataset is itself a track folder."""
     return shown(path) or "."
 
 
 def folder_at(root: str, path: str) -> str:
-    """The directory at `path` below `root`; `root` as it is where that is empty."""
+    """Find the directory at `path` below `root`; `root` as it is where that is empty."""
     return os.path.join(root, path) if path else root
 
 
 def parsed(text: str) -> str:
-    """The name that `shown` made `text` of; text without an escape is taken as it is."""
+    """Read the name that `shown` made `text` of; text without an escape is taken as it is."""
     return os.fsdecode(_ESCAPED_BYTE.sub(lambda match: bytes([int(match[1], 16)]), os.fsencode(text)))
 
 

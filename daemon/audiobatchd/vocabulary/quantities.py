@@ -46,7 +46,7 @@ def _refused(text: str) -> ValueError:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its two largest units: "12 s", "3 min 5 s", "2 h 10 min", "3 d 4 h"."""
+    """Say a length of time in its two largest units: "12 s", "3 min 5 s", "2 h 10 min", "3 d 4 h"."""
     whole = max(0, int(seconds))
     if whole < _MINUTE:
         return f"{whole} s"
@@ -63,12 +63,12 @@ def _two(whole: int, large: int, large_unit: str, small: int, small_unit: str) -
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun: "1 folder", "6,240 folders"."""
+    """Say a number with its noun: "1 folder", "6,240 folders"."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def sized(octets: float) -> str:
-    """A number of bytes in its largest unit: "410 MiB", "3.2 GiB"."""
+    """Say a number of bytes in its largest unit: "410 MiB", "3.2 GiB"."""
     for unit in ("B", "KiB", "MiB"):
         if octets < _KIBI:
             return f"{octets:.0f} {unit}"
@@ -77,14 +77,14 @@ def sized(octets: float) -> str:
 
 
 def significant(number: float) -> str:
-    """A positive number to two digits at least: "0.83", "8.3", "83", "1,240"."""
+    """Say a positive number to two digits at least: "0.83", "8.3", "83", "1,240"."""
     if number >= 10:  # noqa: PLR2004  # two digits, as it says
         return f"{number:,.0f}"
     return f"{number:.1f}" if number >= 1 else f"{number:.2f}"
 
 
 def exact_size(size: int) -> str:
-    """A size in its largest unit that leaves no rest: "16 MiB", "1,000 bytes"."""
+    """Say a size in its largest unit that leaves no rest: "16 MiB", "1,000 bytes"."""
     for unit, bits in _BITS.items():
         if size >> bits << bits == size > 0:
             return f"{size >> bits:,} {unit}"

@@ -1,4 +1,4 @@
-"""Where the service, datasets, folders and jobs stand, and why a job came to no good end."""
+"""The states of the service, datasets, folders and jobs, and why a job came to no good end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 
 class Mode(StrEnum):
-    """How the daemon runs: for ever, for one pass, or for one that only says what would be done."""
+    """The way the service runs: for ever, for one pass, or for one that only says what would be done."""
 
     SERVICE = "service"
     ONCE = "one pass"
@@ -18,7 +18,7 @@ class Mode(StrEnum):
 
 
 class FolderState(StrEnum):
-    """Where a track folder stands. One vocabulary for the daemon, the control socket and every command."""
+    """The state of a track folder. One vocabulary for the service, the control socket and every command."""
 
     SETTLING = "settling"
     QUEUED = "queued"
@@ -31,17 +31,17 @@ class FolderState(StrEnum):
 
 
 TO_DO = (FolderState.SETTLING, FolderState.QUEUED, FolderState.RUNNING, FolderState.BACKOFF)
-"""The states of folders that are still on their way to an end."""
+"""The states of folders that are on their way to an end."""
 
 TROUBLED = (FolderState.FAILED, FolderState.BLOCKED)
-"""The ends that somebody should look at."""
+"""The ends that need a look."""
 
 ENDED = (FolderState.COMPLETE, *TROUBLED)
 """All ends."""
 
 
 class DatasetState(StrEnum):
-    """Where a dataset stands."""
+    """The state of a dataset."""
 
     ACTIVE = "active"
     WALKING = "walking"
@@ -51,37 +51,44 @@ class DatasetState(StrEnum):
 
 @dataclass(frozen=True)
 class WatchReport:
-    """How a dataset is watched.
-
-    `events`: whether events are heard at all; `reason`: why, or why not. `degraded`: what should be watched and is not,
-    with what to do about it; empty where nothing is. `lacks` are the kinds of that which room would mend, as error
-    numbers. `parents` are the directories that are watched for what is below
-    them, `leaves` the track folders that are; `unwatched` are left to walks because the budget is used up.
-    """
+    """The way in which changes of a dataset are found."""
 
     events: bool
+    """Whether events are heard at all."""
     reason: str
+    """Why, or why not."""
     degraded: str = ""
+    """What should be watched and is not, with what to do about it; empty where nothing is."""
     parents: int = 0
+    """Directories that are watched for what is below them."""
     leaves: int = 0
+    """Track folders that are watched."""
     unwatched: int = 0
+    """Directories that are left to walks because the budget is used up."""
     lacks: frozenset[int] = frozenset()
+    """The kinds of what is not watched that more room would mend, as error numbers."""
 
 
 class WalkKind(StrEnum):
-    """FULL: every directory is listed. TREES: some directories and all below. PASS: only those that have changed."""
+    """The directories that a walk lists."""
 
     FULL = "full"
+    """Every one."""
     TREES = "trees"
+    """Some, and all below them."""
     PASS = "pass"  # noqa: S105  # a walk, no word
+    """Only those that have changed."""
 
 
 class WatchMode(StrEnum):
-    """AUTO: events where the file system sends them. EVENTS: in any case. WALK: never, for walks find everything."""
+    """The occasions on which events are listened to."""
 
     AUTO = "auto"
+    """Where the file system sends them."""
     EVENTS = "events"
+    """In any case."""
     WALK = "walk"
+    """Never, for walks find everything."""
 
 
 def in_one_line(reasons: Mapping[str, str]) -> str:
@@ -90,57 +97,65 @@ def in_one_line(reasons: Mapping[str, str]) -> str:
 
 
 class Outcome(StrEnum):
-    """How a job ended, as its worker (or, where that died, the daemon) tells it.
-
-    DONE: complete. FAILED: a file is damaged. BLOCKED: permissions, space, a spoiled record. LOCKED: somebody else is
-    at it. CHANGED: the files moved under the job. GONE: there is no such track folder any more. ERROR: our own fault.
-    SUSPECT: nothing was done, because whoever was at it before died without giving the lock back.
-    """
+    """The end of a job, as its worker (or, where that died, the service) tells it."""
 
     DONE = "done"
+    """The folder is complete."""
     FAILED = "failed"
+    """A file is damaged."""
     BLOCKED = "blocked"
+    """Permissions, space or a spoiled record stand in the way."""
     LOCKED = "locked"
+    """Another process is at it."""
     CHANGED = "changed"
+    """The files moved under the job."""
     GONE = "gone"
+    """There is no such track folder any more."""
     ERROR = "error"
+    """The service itself is at fault."""
     SUSPECT = "suspect"
+    """Nothing was done: the process that was at it before died without giving the lock back."""
 
 
 class Cause(StrEnum):
-    """What stood in a job's way that is likely to stand in the way of the whole dataset, and so holds it up.
-
-    IO: the disk or the mount fails. SPACE: no room is left, or no quota. OPERATOR: somebody wants it so. HANG: the disk
-    does not answer at all. UNIT: systemd keeps the service from writing there. SHORTAGE: this process, or the machine,
-    is short of descriptors, memory or processes, which is no dataset's doing and holds none up. MEMORY: the job took
-    more than its worker may have, or than the kernel had to give; that is the folder's alone, and may end when the
-    limits change.
-    """
+    """Something that stood in a job's way, and may stand in the way of other jobs too."""
 
     NONE = ""
     IO = "io"
+    """The disk or the mount fails."""
     SPACE = "space"
+    """No room is left, or no quota."""
     OPERATOR = "operator"
+    """An operator wants it so."""
     HANG = "hang"
+    """The disk does not answer at all."""
     UNIT = "unit"
+    """systemd keeps the service from writing there."""
     SHORTAGE = "shortage"
+    """The service or the machine is short of descriptors, memory or processes, which holds no dataset up."""
     MEMORY = "memory"
+    """The job took more than its worker may have, or than the kernel had to give.
+
+    That is the folder's alone, and may end when the limits change.
+    """
 
 
 class Attempt(Struct, frozen=True, omit_defaults=True):
-    """A job that came to no good end, and the evidence: what `explain` shows and the catalog keeps.
-
-    `at` is ISO 8601 in UTC. `stage` is what the worker was at last; `signal`, `exit_code` and `lines`, the last that it
-    wrote, are there where it died. `charged`: it counts towards `max_deaths`.
-    """
+    """A job that came to no good end, with the evidence: what `explain` shows and the catalog keeps."""
 
     outcome: Outcome
     reason: str
     at: str = ""
+    """ISO 8601 in UTC."""
     seconds: float = 0.0
     charged: bool = False
+    """Whether it counts towards `max_deaths`."""
     worker: int = 0
     stage: str = ""
+    """What the worker was at last."""
     signal: int = 0
+    """What killed it, where it was killed."""
     exit_code: int | None = None
+    """What it ended with, where it ended by itself."""
     lines: tuple[str, ...] = ()
+    """The last lines that it wrote, where it died."""

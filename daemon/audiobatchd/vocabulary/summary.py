@@ -1,4 +1,4 @@
-"""One pass over many folders, in the words of the batch guide: its statistics and its summary."""
+"""The summary of a pass over many folders, in the words of the batch guide."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from audiobatchd.vocabulary.files import NearMiss
 
 
 class BatchStats(TypedDict):
-    """The counts of a pass. `errors` are `name: reason`, one per failed or blocked folder."""
+    """The counts of a pass."""
 
     total: int
     success: int
@@ -20,12 +20,12 @@ class BatchStats(TypedDict):
 
 
 def new_stats(total: int) -> BatchStats:
-    """The statistics of a pass over `total` folders that has just begun."""
+    """Make the statistics of a pass over `total` folders that has just begun."""
     return BatchStats(total=total, success=0, skipped_complete=0, skipped_locked=0, failed=0, errors=[])
 
 
 def batch_summary(stats: Mapping[str, Any], operation: str) -> str:
-    """What a pass came to, as several lines. A count that `stats` lacks is 0."""
+    """Sum up a pass in several lines. A count that `stats` lacks is 0."""
     title = f"{operation} Summary"
     lines = [
         title,
@@ -42,7 +42,7 @@ def batch_summary(stats: Mapping[str, Any], operation: str) -> str:
 
 
 def left_out(dataset: str, total: int, near_misses: Iterable[NearMiss]) -> list[str]:
-    """What is to be said of a dataset with `total` track folders, so that nothing found never looks like success."""
+    """Say of a dataset with `total` track folders what was left out, so that nothing found never looks like success."""
     lines = [] if total else [f"No track folder was found in {dataset}: each track needs a folder with a full_mix"]
     misses = [f"  {miss.line}" for miss in near_misses]
     return [*lines, *([f"Left out in {dataset}:", *misses] if misses else [])]

@@ -22,7 +22,7 @@ from audiobatchd.worker.questions import Answer, KnownFeature, Request
 
 
 def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
-    """Measure one file, or a track folder; exit code 1 where something failed, or nothing was measured."""
+    """Measure one file, or a track folder. Exit code 1 where something failed, or nothing was measured."""
     path = os.path.abspath(arguments.path)  # noqa: PTH100  # a link stays a link
     if not Path(path).exists():
         message = f"no such file or folder: {shown(arguments.path)}"

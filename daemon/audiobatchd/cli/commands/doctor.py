@@ -45,7 +45,7 @@ _MAY_WORK = "import os, sys; sys.exit(not os.access('.', os.R_OK | os.W_OK | os.
 
 
 def doctor(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
-    """Look at everything. Exit code 1 where something needs somebody."""
+    """Look at everything. Exit code 1 where something has to be done."""
     findings = list(_examined(arguments, client))
     acts = sum(finding.level is Level.ACT for finding in findings)
     if arguments.json:
@@ -110,13 +110,13 @@ def _version(name: str) -> str | None:
 
 
 def _uid_of(status: Status | None) -> int | None:
-    """Whom the service runs as, or would, where root asks; None where nobody knows."""
+    """Find the UID that the service has, or would have where root asks; None where it cannot be found out."""
     try:
         if status:
             return psutil.Process(status.pid).uids().effective
         return pwd.getpwnam(USER).pw_uid if os.geteuid() == 0 else None
     except (psutil.Error, KeyError):
-        # Behind hidepid a live process of somebody else cannot be seen.
+        # Behind hidepid a live process of another user cannot be seen.
         return None
 
 
@@ -144,7 +144,7 @@ def _dataset(dataset: DatasetConfig, uid: int | None, *, barred: bool) -> Iterat
 
 
 def _tracks(dataset: DatasetConfig, status: Status | None) -> Iterator[Finding]:
-    """What the dataset has, by what the service knows; else by a look at its first directories."""
+    """Tell of a dataset's tracks what the service knows; else what a look at its first directories shows."""
     for known in status.datasets if status else ():
         if parsed(known.path) == dataset.path and known.last_walk:
             yield from diagnosis.tracks(dataset.path, known.total, known.near_misses)
@@ -162,7 +162,7 @@ def _tracks(dataset: DatasetConfig, status: Status | None) -> Iterator[Finding]:
 
 
 def _may_work(path: str, uid: int | None) -> bool:
-    """Whether the service's user can make files there; ourselves where nobody knows who that is."""
+    """Tell whether the service's user can make files there, or this one where the user is not known."""
     if uid is None or uid == os.geteuid():
         return os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
     if os.geteuid() == 0 and (answer := _asked_as(uid, path)) is not None:
@@ -171,9 +171,9 @@ def _may_work(path: str, uid: int | None) -> bool:
 
 
 def _asked_as(uid: int, path: str) -> bool | None:
-    """What the kernel says to that user, since a mode does not tell an ACL; None where it cannot run this Python.
+    """Ask the kernel as that user, since a mode does not tell an ACL; None where the user cannot run this Python.
 
-    Asked from within: a home is bound into the unit's tree, and what stands above it is in nobody's way.
+    Asked from within: a home is bound into the unit's tree, and what stands above it is not in the way.
     """
     groups = _groups_of(uid)
     try:
@@ -210,7 +210,7 @@ def _space(what: str, path: Path) -> Iterator[Finding]:
 
 
 def _watching(status: Status | None, datasets: list[DatasetConfig], uid: int | None) -> Iterator[Finding]:
-    """Whether what the service watches, or would, can be watched now, by the user whom the kernel counts it for."""
+    """Try to watch what the service watches, or would, as the user whom the kernel counts it for."""
     paths = [each.path for each in datasets if each.mode is not WatchMode.WALK]
     if status:
         # It holds the instances that it has: what it could not have is tried, or whether one more could be had.
@@ -238,7 +238,7 @@ def _analyzers(status: Status | None, settings: Config) -> Iterator[Finding]:
 
 
 def _models(settings: Config) -> Iterator[Finding]:
-    """What is wrong with the models that are here."""
+    """Tell what is wrong with the models that are here."""
     directories = model_directories_here(settings)
     for name in store.names_in(directories):
         files = store.find(name, directories)

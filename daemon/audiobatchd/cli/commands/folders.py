@@ -1,4 +1,4 @@
-"""What `audiobatchctl` asks of a running daemon for folders: failures, explain, retry, bump, rescan; and reload."""
+"""`audiobatchctl failures`, `explain`, `retry`, `bump`, `rescan` and `reload`: asked of the running service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INDENT = "  "
 
 
 def failures(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
-    """Every folder that failed or is blocked, with its cause. Exit code 1 where there is any."""
+    """Show every folder that failed or is blocked, with its cause. Exit code 1 where there is any."""
     found = client.ask(FAILURES, Nothing())
     if arguments.dataset:
         wanted = dataset_named(arguments.dataset, datasets_of(client))
@@ -55,7 +55,7 @@ def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
 
 
 def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
-    """What the service knows of one folder, what it will do next, and why."""
+    """Show what the service knows of one folder, what it will do next, and why."""
     report = client.ask(EXPLAIN, folder_named(arguments.folder, datasets_of(client)))
     if arguments.json:
         say(as_json(report))

@@ -23,16 +23,18 @@ _TONES = {"warning": Tone.CAUTION, "error": Tone.BAD, "critical": Tone.BAD}
 
 
 class Told(Struct, frozen=True):
-    """What is told of an event: when (ISO 8601), its name, its level as `logging` calls it, and its fields."""
+    """An event as the service tells it."""
 
     at: str
+    """ISO 8601."""
     event: str
     level: str = "info"
+    """As `logging` calls it."""
     fields: dict[str, Any] = {}
 
 
 def follow(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
-    """Show each event in a line of its own, until the daemon goes away or somebody has enough."""
+    """Show each event in a line of its own, until the service goes away or Ctrl-C."""
     wanted = frozenset(arguments.event or ())
     dataset = None
     if arguments.dataset:
@@ -60,7 +62,7 @@ def in_words(told: Told, now: datetime) -> str:
 
 
 def in_json(message: Message) -> str:
-    """All that the daemon told, in one line, with the event's number as `id`."""
+    """Give all that the service told in one line, with the event's number as `id`."""
     told: dict[str, object] = msgspec.json.decode(message.data)
     number = {"id": int(message.id)} if message.id.isdecimal() else {}
     return harmless_json(msgspec.json.encode({**number, **told}), indent=0)

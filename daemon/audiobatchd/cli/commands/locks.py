@@ -89,7 +89,7 @@ def _overdue(client: ControlClient, dataset: str) -> set[str]:
 
 
 def _ask_daemon(client: ControlClient, terms: CleanLocks) -> CleanedLocks | None:
-    """What a daemon answers that works on this dataset; None where none does."""
+    """Ask a service that works on this dataset; None where none does."""
     try:
         datasets = [each.path for each in client.status().datasets]
     except NoDaemonError:

@@ -49,7 +49,7 @@ class _Entry:
 
     @property
     def size(self) -> int | None:
-        """Of the graph, in bytes: as it is here, else as it is published."""
+        """The graph's size in bytes: as it is here, else as it is published."""
         if self.files:
             return self.files.graph.stat().st_size
         return self.model.size if self.model else None
@@ -154,7 +154,7 @@ def verify(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> i
 
 
 class _ProgressLine:
-    """One line on standard error that is drawn anew as the bytes come; nothing where that is no terminal."""
+    """Draws a line on standard error again and again as the bytes come; nothing where that is no terminal."""
 
     def __init__(self) -> None:
         self._drawn = ""
@@ -186,7 +186,7 @@ def _width() -> int:
 
 
 def _places(arguments: argparse.Namespace) -> tuple[tuple[Path, ...], Path, frozenset[str]]:
-    """Where models are looked for, where one is put, and the digests that are trusted whatever is known of them."""
+    """Find where models are looked for, where one is put, and the digests that are trusted."""
     settings = chosen_config(arguments.config, os.environ)
     to: Path | None = getattr(arguments, "to", None)
     state = state_directory(os.environ, os.getuid())

@@ -1,4 +1,4 @@
-"""`audiobatchctl wait`, `workers`, `pause`, `resume` and `drain`: what somebody does with a running service."""
+"""`audiobatchctl wait`, `workers`, `pause`, `resume` and `drain`: a service watched, and stopped for a while."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Patience:
 
     @property
     def waited(self) -> float:
-        """How long it has been, in seconds."""
+        """The seconds since the start."""
         return self._monotonic() - self._start
 
     def go_on(self) -> bool:
@@ -132,7 +132,7 @@ def until_ended(
 
 
 def is_idle(status: Status) -> bool:
-    """Whether nothing is left to do, as far as the service knows, and it has looked everywhere."""
+    """Tell whether nothing is left to do, as far as the service knows, and it has looked everywhere."""
     counts = folder_counts(status.datasets)
     walking = any(dataset.state is DatasetState.WALKING for dataset in status.datasets)
     return status.state != "starting" and not walking and not any(counts[state] for state in TO_DO)

@@ -29,17 +29,19 @@ _COLUMN = 50
 
 
 class Setting(Struct, frozen=True):
-    """A key with its value, and where that is from: a file, the environment, the command line, or nowhere."""
+    """A key with its value."""
 
     key: str
     value: object
     source: str
+    """Where that is from: a file, the environment, the command line, or nowhere."""
 
 
 class Table(Struct, frozen=True):
-    """Some settings below their heading in TOML; the heading of the whole is empty."""
+    """Settings below their heading in TOML."""
 
     heading: str
+    """Empty for the whole."""
     settings: list[Setting]
 
 
@@ -83,7 +85,7 @@ def show(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int
 
 
 def remarks(settings: Config) -> list[str]:
-    """What is valid, and yet not as somebody may think: datasets and analyzers that could not work now."""
+    """List what is valid and may yet surprise: datasets and analyzers that could not work now."""
     told = [remark for dataset in settings.dataset if (remark := _remark(dataset))]
     if remark := ended_first(settings):
         told.append(remark)
@@ -112,7 +114,7 @@ def _remark(dataset: DatasetConfig) -> str:
 
 
 def tables_of(settings: Config, written: Mapping[str, Any], file: str) -> Iterable[Table]:
-    """Every key of the whole, of each analyzer and of each dataset; `written` is what stands in the `file`."""
+    """Give every key of the whole, of each analyzer and of each dataset; `written` is what stands in the `file`."""
     yield Table("", list(_settings(settings, written, file, without=("dataset", "analyzer"))))
     for name, options in settings.analyzer.items():
         yield Table(f"[analyzer.{name}]", [Setting(key, value, file) for key, value in options.items()])
@@ -134,7 +136,7 @@ def _shown(value: object) -> object:
 
 
 def places(settings: Config, socket: Path | None, environ: Mapping[str, str], uid: int) -> Table:
-    """Where things are that the environment, or the command line, has a say in."""
+    """Tell where things are that the environment, or the command line, has a say in."""
     state = state_directory(environ, uid)
     models = model_directories(settings.model_directory, environ, state)
     by_environment = {

@@ -65,7 +65,7 @@ for place in sys.argv[1:]:
 
 @dataclass(frozen=True)
 class Places:
-    """Where the service's files are: of the machine's service, or of one user's own."""
+    """The service's files: of the machine's service, or of a user's own."""
 
     configuration: Path
     drop_ins: Path | None
@@ -177,7 +177,7 @@ def _told_of_undo(dataset: str, grants: Grants) -> list[str]:
 
 
 def _advice(dataset: str, grants: Grants, trouble: str, *, granted: bool) -> list[str]:
-    """What to do where the service's user cannot write; commands for this dataset alone, and none of them recursive."""
+    """Say what to do where the service's user cannot write: commands for this dataset alone, none of them recursive."""
     lines = [shown(f"The configuration was not changed: the service's user {USER} cannot write there: {trouble}")]
     if granted:
         return [*lines, f"{USER} has rights below it now; it must also be able to pass the directories above it."]
@@ -193,7 +193,7 @@ def _advice(dataset: str, grants: Grants, trouble: str, *, granted: bool) -> lis
 
 
 def _places(arguments: argparse.Namespace) -> Places:
-    """Raises UsageError where this takes somebody else."""
+    """Find the files to change. Raises UsageError where that takes root."""
     if arguments.user:
         home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
         return Places(arguments.config or home / "audiobatchd" / "audiobatchd.toml", None, None)
@@ -339,7 +339,7 @@ def _drop_in_name(dataset: str) -> str:
 
 
 def _escaped(dataset: str) -> str:
-    """As `systemd-escape --path` would; a long one is cut, and has a digest that tells it from another."""
+    """Escape a path as `systemd-escape --path` does; a long one is cut, with a digest that tells it from another."""
     escaped = _escaped_whole(dataset)
     if len(escaped) <= _LONGEST_NAME:
         return escaped
@@ -348,7 +348,7 @@ def _escaped(dataset: str) -> str:
 
 
 def _escaped_whole(path: str) -> str:
-    """As `systemd-escape --path`: slashes become dashes, what is odd its hexadecimal number."""
+    """Escape a path as `systemd-escape --path` does: slashes become dashes, what is odd its hexadecimal number."""
     octets = os.fsencode(path.strip("/")) or b"/"
     return "".join(
         "-" if octet == _SLASH else chr(octet) if octet in _PLAIN and (place or octet != _DOT) else f"\\x{octet:02x}"
@@ -379,7 +379,7 @@ def _quoted(path: str) -> str:
 
 
 def _writable(dataset: str) -> str:
-    """What the unit may write in: the dataset, or the whole disk that is mounted for it.
+    """Find what the unit may write in: the dataset, or the whole disk that is mounted for it.
 
     systemd binds a directory that is no mount onto itself. In the unit's own tree that would keep a disk that the
     machine has unmounted, and hide it when it is mounted again.
@@ -401,7 +401,7 @@ def _hidden(dataset: str) -> bool:
 
 
 def _trouble(dataset: str, places: Places) -> str:
-    """Why the service's user cannot work there; empty where it can. Tried out, in the root and in a few folders.
+    """Try as the service's user to write in the root and in a few folders: why it cannot, empty where it can.
 
     What a home hides is bound into the unit's own tree, so nothing above it stands in the way: it is tried from within.
     """
@@ -426,7 +426,7 @@ def _trouble(dataset: str, places: Places) -> str:
 
 
 def _tell_systemd(*, restart: bool) -> list[str]:
-    """Another mount namespace takes a new process: the service is started anew, or for the first time."""
+    """Restart the service, or start it for the first time: another mount namespace takes a new process."""
     if not Path("/run/systemd/system").is_dir():
         return ["systemd does not run here: start the service when it does"]
     subprocess.run([_SYSTEMCTL, "daemon-reload"], check=False)

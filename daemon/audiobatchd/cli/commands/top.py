@@ -1,4 +1,4 @@
-"""`audiobatchctl top`: the status as a screen that is drawn anew every second; as lines where there is no terminal.
+"""`audiobatchctl top`: the status as a screen that is drawn again every second; as lines where there is no terminal.
 
 Drawing is pure: a status and a size in, lines out. The terminal is `screen`'s.
 """
@@ -49,7 +49,7 @@ _ENDLESS = sys.maxsize
 
 
 def top(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
-    """Show the status anew every second until `q`; a line every few seconds where there is no terminal."""
+    """Show the status again every second until `q`; a line every few seconds where there is no terminal."""
     if arguments.json or not screen.usable():
         return _tell(client, say, as_json=arguments.json)
     status = client.status()
@@ -87,7 +87,7 @@ class Live:
         self._note_ends = 0.0
 
     def run(self) -> int:
-        """Until somebody has enough."""
+        """Draw and answer keys until `q`."""
         while True:
             width, height = self._screen.size()
             self._screen.draw(screen_lines(self._status, width, height, self._bottom()), width)
@@ -153,7 +153,7 @@ class Live:
 
 
 def _note(done: str, remarks: list[str]) -> str:
-    """What was done, and the remarks of the service on it, in one line."""
+    """Join what was done and the service's remarks on it in one line."""
     return printable("; ".join(each for each in (done.removesuffix(".") if remarks else done, *remarks) if each))
 
 
@@ -180,7 +180,7 @@ def screen_lines(status: Status, width: int, height: int, bottom: Line | None = 
 
 
 def plain_line(status: Status, clock: str) -> str:
-    """The status in one line: for a log, or whoever reads with a program."""
+    """Say the status in one line, for a log or a program."""
     counts = folder_counts(status.datasets)
     share = bar_line(counts, 0)[-1]
     spans: list[Span] = [Span(clock), Span(printable(status.state)), Span(share.text.strip())]
@@ -191,14 +191,14 @@ def plain_line(status: Status, clock: str) -> str:
 
 
 def keys_line(status: Status) -> Line:
-    """What can be pressed."""
+    """Make the line of keys that can be pressed."""
     pause = "resume" if is_paused(status) else "pause"
     items = [("q", "quit"), ("p", pause), ("r", "retry what failed")]
     return tuple(span for key, what in items for span in (Span(key, Tone.STRONG), Span(f" {what}   ", Tone.FAINT)))
 
 
 def is_paused(status: Status) -> bool:
-    """Whether no dataset that is there is worked on."""
+    """Tell whether no dataset that is there is worked on."""
     states = [dataset.state for dataset in status.datasets if dataset.state is not DatasetState.MISSING]
     return bool(states) and all(state is DatasetState.PAUSED for state in states)
 
@@ -209,7 +209,7 @@ def _troubled(status: Status) -> int:
 
 
 def _datasets(status: Status, width: int, most: int) -> list[Line]:
-    """Each dataset with its bar and its counts; where that is too much, a line each and the counts of all."""
+    """Draw each dataset with its bar and counts; where that is too much, a line each and the counts of all."""
     if not status.datasets:
         return [(Span("no dataset is configured", Tone.CAUTION),)]
     whole = [line for dataset in status.datasets for line in _dataset(dataset, width)]

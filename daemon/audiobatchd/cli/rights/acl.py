@@ -19,17 +19,17 @@ _RIGHTS = "rwx"
 class Acl:
     """The ACL of a directory or file, with what a directory passes on."""
 
-    # "user:", "user:1000", "group:", "mask:", "other:", and the same behind "default:"; of each any of the letters rwx.
     entries: Mapping[str, frozenset[str]]
-    # Set-user-ID, set-group-ID and sticky bit as getfacl writes them, which setfacl would clear otherwise.
+    """Any of the letters rwx for "user:", "user:1000", "group:", "mask:", "other:", and the same behind "default:"."""
     flags: str = ""
+    """Set-user-ID, set-group-ID and sticky bit as getfacl writes them, which setfacl would clear otherwise."""
 
     def names(self, user: int) -> bool:
-        """Whether there is an entry of this user."""
+        """Tell whether there is an entry of this user."""
         return not {f"user:{user}", f"{_DEFAULT}user:{user}"}.isdisjoint(self.entries)
 
     def lets_read(self, user: int, groups: Collection[int], owner: int, group: int) -> bool:
-        """Whether a user in these groups may read what `owner` and `group` have, as the kernel decides it (acl(5))."""
+        """Tell whether a user in these groups may read what `owner` and `group` have, by the rules of acl(5)."""
         if user == owner:
             return "r" in self.entries["user:"]
         if f"user:{user}" in self.entries:
@@ -40,11 +40,11 @@ class Acl:
         return "r" in self.entries["other:"]
 
     def with_user(self, user: int, rights: str) -> Acl:
-        """With at least these rights for a user; those of all others stay as they are in effect."""
+        """Give a user at least these rights; those of all others stay as they are in effect."""
         return self.widened("", {f"user:{user}": _letters(rights)})
 
     def with_heirs(self, user: int, owner: int | None, group: int) -> Acl:
-        """A directory's, in whose files and directories to come `user` may do everything.
+        """Let `user` do everything in a directory's files and directories to come.
 
         What `user` makes belongs to it: so `owner` and `group` get entries too, the group with its rights here.
         """
@@ -58,7 +58,7 @@ class Acl:
         return inherited.widened(_DEFAULT, wanted)
 
     def _inheriting(self) -> Acl:
-        """With a default ACL; where there is none it is what the directory itself grants to owner, group and others."""
+        """Add a default ACL where there is none: what the directory itself grants to owner, group and others."""
         entries = dict(self.entries)
         if f"{_DEFAULT}user:" not in entries:
             for key in ("user:", "group:", "other:"):
@@ -66,7 +66,7 @@ class Acl:
         return Acl(entries, self.flags)
 
     def without(self, user: int) -> Acl:
-        """Without this user's entries; nobody else gets more rights by that."""
+        """Take this user's entries out; no other gets more rights by that."""
         entries = dict(self.entries)
         for kind in ("", _DEFAULT):
             if entries.pop(f"{kind}user:{user}", None) is None:
@@ -79,14 +79,14 @@ class Acl:
         return Acl(entries, self.flags)
 
     def section(self, path: str) -> bytes:
-        """As in a file for `setfacl --restore`. Owner and group are not told: they stay as they are."""
+        """Write it as in a file for `setfacl --restore`. Owner and group are left out: they stay as they are."""
         name = _ODD.sub(lambda odd: b"\\%03o" % odd[0][0], os.fsencode(path))
         lines = [f"{key}:{_text(rights)}" for key, rights in sorted(self.entries.items(), key=_place)]
         flags = f"# flags: {self.flags}\n" if self.flags else ""
         return b"# file: " + name + b"\n" + (flags + "\n".join(lines)).encode() + b"\n\n"
 
     def widened(self, kind: str, wanted: Mapping[str, frozenset[str]]) -> Acl:
-        """With at least these rights, in the ACL itself (`kind` is "") or in what is passed on ("default:").
+        """Give at least these rights, in the ACL itself (`kind` is "") or in what is passed on ("default:").
 
         Others' entries are cut to what the mask left of them, since a wider mask would give them more.
         """
@@ -102,13 +102,13 @@ class Acl:
         return Acl(entries, self.flags)
 
     def _effective(self, kind: str, key: str) -> frozenset[str]:
-        """What an entry grants in effect: the mask limits all but the owner's and the others'."""
+        """Find what an entry grants in effect: the mask limits all but the owner's and the others'."""
         rights = self.entries.get(kind + key, frozenset())
         return rights & self.entries.get(f"{kind}mask:", rights) if _NAMED.match(key) else rights
 
 
 def sections(content: bytes) -> Iterator[tuple[str, Acl]]:
-    """Each whole section of a file of ACLs: the path, and its ACL. One that breaks off is left out."""
+    """Read each whole section of a file of ACLs: the path, and its ACL. One that breaks off is left out."""
     for text in content.split(b"\n\n")[:-1]:
         name, flags, entries = "", "", {}
         for line in text.split(b"\n"):
@@ -136,6 +136,6 @@ def _text(rights: frozenset[str]) -> str:
 
 
 def _place(entry: tuple[str, object]) -> tuple[bool, int, int]:
-    """Where getfacl writes an entry."""
+    """Order an entry as getfacl does."""
     kind, _, name = entry[0].removeprefix(_DEFAULT).partition(":")
     return entry[0].startswith(_DEFAULT), _ORDER[kind], int(name or -1)

@@ -37,31 +37,32 @@ _GONE = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR)
 class Thing:
     """A directory or a regular file of the dataset, open."""
 
-    # Below the dataset.
     path: str
+    """Its path below the dataset."""
     descriptor: int
     status: os.stat_result
 
     @property
     def name(self) -> str:
-        """What leads to just this, wherever its path leads meanwhile."""
+        """A path that leads to just this, wherever its own leads meanwhile."""
         return f"/proc/self/fd/{self.descriptor}"
 
     @property
     def is_directory(self) -> bool:
-        """Whether what is made in it inherits."""
+        """Tell whether what is made in it inherits."""
         return stat.S_ISDIR(self.status.st_mode)
 
 
 @dataclass
 class Report:
-    """What was done below a dataset."""
+    """The outcome of a grant, or of its end."""
 
     changed: int = 0
-    # How many others have changed since: of those only the service's entries were taken.
+    """How many ACLs."""
     changed_since: int = 0
-    # Paths that were left alone, with the reason.
+    """How many others have changed since: of those only the service's entries were taken."""
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    """Paths that were left alone, with the reason."""
 
 
 class Grants:
@@ -69,15 +70,16 @@ class Grants:
 
     def __init__(self, dataset: str, user: int, groups: frozenset[int], saved: Path) -> None:
         self._dataset = dataset
-        # The service's.
         self._user = user
+        """The service's, as are the groups."""
         self._groups = groups
-        # In the form of getfacl, so that `setfacl --restore` takes it too; `_part` until the first grant has ended.
         self.saved = saved
+        """The ACLs that were there, in the form of getfacl, so that `setfacl --restore` takes it too."""
         self._part = _part(saved)
+        """The same, until the first grant has ended."""
 
     def trouble(self) -> str:
-        """Why ACLs cannot be had there; empty where they can."""
+        """Say why ACLs cannot be had there; empty where they can."""
         try:
             os.getxattr(self._dataset, _ACCESS)
         except OSError as error:
@@ -152,7 +154,7 @@ class Grants:
         return old.with_user(self._user, "r")
 
     def _suffices(self, thing: Thing) -> bool:
-        """Whether nothing is to be done for a file that has no ACL."""
+        """Tell whether nothing is to be done for a file that has no ACL."""
         status = thing.status
         shift = 6 if status.st_uid == self._user else 3 if status.st_gid in self._groups else 0
         return bool(status.st_mode >> shift & stat.S_IROTH) and not thing.path.endswith(_WRITTEN)
@@ -160,7 +162,7 @@ class Grants:
     def _batches(
         self, report: Report, concerns: Callable[[Thing], bool], *, several_names: bool = False
     ) -> Iterator[list[Thing]]:
-        """All directories below the dataset, and the files that `concerns` names or that have an ACL, some at a time.
+        """Give all directories, and the files that `concerns` names or that have an ACL, some at a time.
 
         They are closed when the next ones come. Files with several names are left out, but with `several_names`.
         """
@@ -184,7 +186,7 @@ class Grants:
                 yield batch
 
     def _walk(self, report: Report) -> Iterator[Thing]:
-        """Every directory that the service enters, and the regular files in it."""
+        """Open every directory that the service enters, and the regular files in it."""
         mounts = filesystems.mount_points()
 
         def fails(error: OSError) -> None:
@@ -236,7 +238,7 @@ class Grants:
             _run(["setfacl", "--restore=-"], [thing for thing, _ in wanted], "change", self._dataset, content)
 
     def _read(self, file: BinaryIO) -> dict[str, Acl]:
-        """What is saved, by path below the dataset. A section that broke off is cut away: nothing followed it."""
+        """Read what is saved, by path below the dataset. A section that broke off is cut away: nothing followed it."""
         content = file.read()
         whole = content.rpartition(b"\n\n")
         file.truncate(len(whole[0] + whole[1]))
@@ -246,7 +248,7 @@ class Grants:
 
 
 def grants_are_saved(saved: Path) -> bool:
-    """Whether a grant was begun, with its ACLs in `saved`, that has not been undone."""
+    """Tell whether a grant was begun, with its ACLs in `saved`, that has not been undone."""
     return saved.exists() or _part(saved).exists()
 
 

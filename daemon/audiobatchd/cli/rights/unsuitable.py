@@ -1,4 +1,4 @@
-"""Which directories cannot be a dataset: those of the operating system, homes, and parents of many things.
+"""Directories that cannot be a dataset: those of the operating system, homes, and parents of many things.
 
 Rights below a dataset are given to the service's user. In a directory of these that would wreck the machine or lay a
 home open, so a path is judged by every name that leads to it.
@@ -33,7 +33,7 @@ _LINE_ENDS = "\u2028\u2029"
 
 
 def unsuitable(path: str, configured: Iterable[str]) -> str:
-    """Why the directory at a real path is no dataset, beginning with "it"; empty where nothing speaks against it.
+    """Say why the directory at a real path is no dataset, beginning with "it"; empty where it may be one.
 
     `configured` are the real paths of the datasets that there are already.
     """
@@ -51,7 +51,7 @@ def unsuitable(path: str, configured: Iterable[str]) -> str:
 
 
 def unwritable(path: str) -> str:
-    """Why a path cannot stand in the configuration and the unit; empty where it can."""
+    """Say why a path cannot stand in the configuration and the unit; empty where it can."""
     if any(unicodedata.category(letter) == "Cc" or letter in _LINE_ENDS for letter in path):
         return "there are control characters in it"
     if any(unicodedata.category(letter) == "Cs" for letter in path):
@@ -103,7 +103,7 @@ def _of_homes(path: str) -> str:
 
 
 def _accounts(path: str) -> list[pwd.struct_passwd]:
-    """All accounts that are listed, and the one that the path names: those of a directory service are not listed."""
+    """List all accounts, and the one that the path names: those of a directory service are not listed."""
     found = pwd.getpwall()
     for name in path.split("/"):
         try:

@@ -1,4 +1,4 @@
-"""A log event as one friendly line for somebody who watches: the track's name first, then what came of it.
+"""A log event as one friendly line for a person who watches: the track's name first, then what came of it.
 
 The sentences are those of `log_events`; the journal and files get every field.
 """
@@ -21,7 +21,7 @@ Fields = Mapping[str, object]
 
 
 def event_lines(record: logging.LogRecord, width: int, *, several: bool, plain: str) -> list[Line]:
-    """What is printed of `record` on a terminal of `width` cells.
+    """Say `record` for a terminal of `width` cells.
 
     `several`: folders are named with their dataset. `plain`: the line for an event without a form of its own.
     """
@@ -33,7 +33,7 @@ def event_lines(record: logging.LogRecord, width: int, *, several: bool, plain: 
         return _folder_ended(event, fields, width, several=several)
     if event is not None and event.sentence and event not in _FOLDER_MARKS:
         return _sentence(event, fields, width)
-    # A line that is nobody's sentence: whole, for the terminal to wrap.
+    # An event without a sentence: its line whole, for the terminal to wrap.
     return [(Span(printable(plain), _tone(record.levelno)),)]
 
 

@@ -1,7 +1,7 @@
 """The daemon in the foreground of a terminal: events scroll by, and below them a live view of the whole.
 
-Owns the terminal between `start` and `stop`. What is said of an event is `eventview`'s, what of the status
-`statusview`'s.
+Owns the terminal between `start` and `stop`. What is said of an event is in `events`, what of the status in
+`status`.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ class Console:
 
     @staticmethod
     def usable(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
-        """Whether `stream` is a terminal that can move its cursor and show what the view is drawn with."""
+        """Tell whether `stream` is a terminal that can move its cursor and show what the view is drawn with."""
         utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
         return utf8 and stream.isatty() and environ.get("TERM", "") not in ("", "dumb", "unknown")
 
     def handler(self) -> logging.Handler:
-        """What prints every event above the view."""
+        """Make what prints every event above the view."""
         return _Handler(self)
 
     def start(self) -> None:
@@ -87,7 +87,7 @@ class Console:
             self._live.start()
 
     def ready(self) -> None:
-        """Nothing to tell: the view has been showing how far it is."""
+        """Do nothing: the view has been showing how far it is."""
 
     def update(self, status: Status) -> None:
         """Draw `status`, unless the last drawing is no more than 0.2 s old."""
@@ -104,13 +104,13 @@ class Console:
             self._live.update(self._text(lines), refresh=True)
 
     def alive(self) -> None:
-        """Nothing to tell: the view is drawn anew all the time."""
+        """Do nothing: the view is drawn again all the time."""
 
     def reloading(self) -> None:
-        """Nothing to tell: the log says what has changed."""
+        """Do nothing: the log says what has changed."""
 
     def stopping(self) -> None:
-        """Nothing to tell: the next status says that it drains."""
+        """Do nothing: the next status says that it drains."""
 
     def stop(self) -> None:
         """Give the terminal back, with the view gone from it."""
@@ -206,7 +206,7 @@ class DrawingThread:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the terminal had not taken everything when this was closed."""
+        """Tell whether the terminal had not taken everything when this was closed."""
         return self._thread.is_alive()
 
     def _work(self) -> None:

@@ -1,6 +1,6 @@
 """The standard streams of a program: each may be closed, full or gone, and the program does its work all the same.
 
-What is fit to be written is `terminal_text`'s, a terminal that is taken over `screen`'s and `console`'s.
+What is fit to be written is in `text`; a terminal that is taken over belongs to `screen` or `live`.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _cause(error: OSError) -> str:
 
 
 def _flushed(stream: TextIO) -> OSError | None:
-    """Why what is left in a stream cannot be written; None where it is."""
+    """Write out what is left in a stream; why that cannot be done, or None where it is."""
     try:
         stream.flush()
     except OSError as error:

@@ -39,7 +39,7 @@ _Handler = Callable[[int, FrameType | None], None]
 
 
 def usable(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether standard output is a terminal that can move its cursor."""
+    """Tell whether standard output is a terminal that can move its cursor."""
     return sys.stdout.isatty() and environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
@@ -174,6 +174,6 @@ class Screen:
         self._give_back()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
-        # Here it goes on, once somebody lets it.
+        # Here it goes on, once the shell lets it.
         signal.signal(signal.SIGTSTP, self._stop)
         self._take()

@@ -46,7 +46,7 @@ _DATASET_TONES = {
 
 
 def status_text(status: Status, width: int, *, colour: bool) -> str:
-    """All of `status` for a terminal of `width` cells, as several lines without the last line's end."""
+    """Draw all of `status` for a terminal of `width` cells, as several lines without the last line's end."""
     width = max(NARROWEST, width)
     sections: list[list[Line]] = [
         header_lines(status, width),
@@ -65,7 +65,7 @@ def status_text(status: Status, width: int, *, colour: bool) -> str:
 
 
 def folder_counts(datasets: Iterable[DatasetStatus]) -> Counter[FolderState]:
-    """How many folders are in each state, over all of `datasets`."""
+    """Count the folders in each state, over all of `datasets`."""
     total: Counter[FolderState] = Counter()
     for dataset in datasets:
         total.update(dataset.folders)
@@ -93,7 +93,7 @@ def bar_line(counts: Counter[FolderState], width: int, indent: str = "") -> Line
 
 
 def count_lines(counts: Counter[FolderState], width: int, indent: str = "") -> list[Line]:
-    """How many folders there are, and how many in each state that has any, in the vocabulary's order."""
+    """Say how many folders there are, and how many in each state that has any, in the vocabulary's order."""
     items = [Span(counted(counts.total(), "folder"), Tone.STRONG)]
     items += [
         Span(f"{counts[state]:,} {state.value}", _STATE_TONES.get(state, Tone.PLAIN))
@@ -106,7 +106,7 @@ def count_lines(counts: Counter[FolderState], width: int, indent: str = "") -> l
 def worker_lines(
     status: Status, width: int, indent: str = "", most: int | None = None, *, memory: bool = False
 ) -> list[Line]:
-    """What each worker is at and for how long: a line each, at most `most` lines; those that wait are counted.
+    """Say what each worker does and for how long: at most `most` lines; those that wait are counted.
 
     `memory`: with what its process takes, where there is room for that.
     """
@@ -133,7 +133,7 @@ def worker_lines(
 
 
 def pace_lines(status: Status, width: int, indent: str = "") -> list[Line]:
-    """When it will be over, and how fast it goes: the most important first."""
+    """Say when it will be over, and how fast it goes: the most important first."""
     if not sum(folder_counts(status.datasets)[state] for state in TO_DO):
         known = status.state != "starting"
         return flowed([Span("nothing to do" if known else "looking for folders", Tone.FAINT)], width, indent)
@@ -148,7 +148,7 @@ def pace_lines(status: Status, width: int, indent: str = "") -> list[Line]:
 
 
 def header_lines(status: Status, width: int) -> list[Line]:
-    """Which service this is, how it is, and what keeps it from working."""
+    """Say which service this is, its state, and what keeps it from working."""
     tone = Tone.GOOD if status.state == "running" else Tone.CAUTION
     items = [
         Span(f"audiobatchd {printable(status.version)}", Tone.STRONG),
@@ -161,7 +161,7 @@ def header_lines(status: Status, width: int) -> list[Line]:
 
 
 def dataset_lines(dataset: DatasetStatus, width: int) -> list[Line]:
-    """Which dataset this is, how it is, and why it is not as it should be."""
+    """Say which dataset this is, its state, and why it is not as it should be."""
     state = dataset.state.value
     path = shortened(printable(dataset.path), width - len(state) - 2)
     name: Line = (Span(path, Tone.STRONG), Span("  "), Span(state, _DATASET_TONES[dataset.state]))
@@ -170,7 +170,7 @@ def dataset_lines(dataset: DatasetStatus, width: int) -> list[Line]:
 
 
 def stands_still(dataset: DatasetStatus) -> bool:
-    """Whether no job is given out in it."""
+    """Tell whether no job is given out in it."""
     return dataset.state in (DatasetState.PAUSED, DatasetState.MISSING)
 
 
@@ -211,7 +211,7 @@ def _dataset(dataset: DatasetStatus, now: datetime | None, width: int) -> list[L
 
 
 def _remark(dataset: DatasetStatus, width: int) -> list[Line]:
-    """Why a dataset is not as it should be; none where all is well."""
+    """Say why a dataset is not as it should be; None where all is well."""
     if not dataset.remark:
         return []
     working = dataset.state in (DatasetState.ACTIVE, DatasetState.WALKING)
@@ -221,7 +221,7 @@ def _remark(dataset: DatasetStatus, width: int) -> list[Line]:
 
 
 class _Numbers(NamedTuple):
-    """What stands behind each worker: how wide its clock is, and whether its memory does."""
+    """The columns behind each worker: the width of its clock, and whether its memory is shown."""
 
     clock: int
     memory: bool
@@ -276,7 +276,7 @@ def trouble_lines(trouble: Trouble, status: Status, width: int, most: int = _REA
 
 
 def _analyzers(status: Status, width: int) -> list[Line]:
-    """What this machine lacks, and by which models the others work."""
+    """Say what this machine lacks, and by which models the others work."""
     lines: list[Line] = []
     for name, analyzer in status.analyzers.items():
         if not analyzer.available:

@@ -20,7 +20,7 @@ _PLAIN_SIGNS = str.maketrans({"█": "#", "▓": "!", "░": ".", "…": "~"})
 
 
 class Tone(Enum):
-    """What a piece of text is to the reader; the value is its SGR parameter (ECMA-48), empty for none."""
+    """The tone of a piece of text; the value is its SGR parameter (ECMA-48), empty for none."""
 
     PLAIN = ""
     STRONG = "1"
@@ -41,7 +41,7 @@ Line = tuple[Span, ...]
 
 
 def cells(text: str) -> int:
-    """How many cells a terminal needs for `text`."""
+    """Count the cells that a terminal needs for `text`."""
     return len(text) if text.isascii() else sum(map(_cells_of, text))
 
 
@@ -141,7 +141,7 @@ def as_json(answer: object) -> str:
 
 
 def harmless_json(encoded: bytes, *, indent: int = 2) -> str:
-    r"""The same JSON, indented, with `\uNNNN` for every character that a terminal might act on.
+    r"""Indent JSON, with `\uNNNN` for every character that a terminal might act on.
 
     With an `indent` of 0 it is one line.
     """

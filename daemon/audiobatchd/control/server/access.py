@@ -1,4 +1,4 @@
-"""Who is on the other end of a connection, by the kernel's word (SO_PEERCRED), and who may change anything."""
+"""The process on the other end of a connection, by the kernel's word (SO_PEERCRED)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may come in: how many connections, how long one may take to say what it wants, and to read the answer.
+"""The door: how many connections there may be, how long a request may take to come, and an answer to be read.
 
 A request that is not complete within 5 s is dropped, and so is the oldest of too many; likewise an answer that is not
 read. It stands between the event loop and aiohttp, and knows nothing of what is asked.
@@ -33,7 +33,7 @@ _SWEEP = 0.5
 
 @dataclass(slots=True, eq=False)
 class _Caller:
-    """One connection."""
+    """A connection."""
 
     transport: asyncio.Transport
     gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,11 +54,11 @@ class Door:
         self._loop = asyncio.get_running_loop()
         self._callers: dict[asyncio.BaseTransport, _Caller] = {}
         self._waiting: dict[_Caller, float] = {}
-        """Those whose request is not complete, the oldest first, and since when."""
+        """The callers with a request that is not complete, the oldest first, and since when."""
         self._unread: dict[_Caller, float] = {}
-        """Those that do not read, the oldest first, and since when they have read nothing."""
+        """The callers that do not read, the oldest first, and since when they have read nothing."""
         self._answering: set[_Caller] = set()
-        """Those whose request is being answered; a connection asks for one thing at a time."""
+        """The callers with a request that is being answered; a connection asks for one thing at a time."""
         self._sweeping = asyncio.create_task(self._sweep())
 
     def __call__(self) -> asyncio.Protocol:
@@ -66,18 +66,18 @@ class Door:
         return _Guarded(self._factory(), self)
 
     def close(self) -> None:
-        """Nobody is waited for any more."""
+        """Wait for nothing any more."""
         self._sweeping.cancel()
 
     def comes(self, transport: asyncio.Transport) -> None:
-        """Somebody is there, and has said nothing yet."""
+        """Let a connection in that has said nothing yet."""
         while len(self._waiting) >= UNFINISHED:
             self._drop(next(iter(self._waiting)))
         self._callers[transport] = caller = _Caller(transport)
         self._waiting[caller] = self._loop.time()
 
     def leaves(self, transport: asyncio.BaseTransport) -> None:
-        """A connection has ended."""
+        """Forget a connection that has ended."""
         caller = self._callers.pop(transport, None)
         if caller is not None:
             self._waiting.pop(caller, None)
@@ -86,7 +86,7 @@ class Door:
             caller.gone.set()
 
     def gone(self, transport: asyncio.BaseTransport | None) -> asyncio.Event:
-        """What is set when the connection has ended, which may be so already."""
+        """Find the event that is set when the connection has ended, which may be so already."""
         caller = self._callers.get(transport) if transport is not None else None
         if caller is not None:
             return caller.gone
@@ -95,7 +95,7 @@ class Door:
         return ended
 
     def speaks(self, transport: asyncio.BaseTransport) -> None:
-        """Something has come from a connection."""
+        """Note that something has come from a connection."""
         if caller := self._callers.get(transport):
             caller.has_spoken = True
 
@@ -113,7 +113,7 @@ class Door:
         return len(self._answering) <= AT_ONCE
 
     def ends(self, transport: asyncio.BaseTransport) -> None:
-        """It has been answered."""
+        """Note that the request of a connection was answered."""
         caller = self._callers.get(transport)
         if caller is None:
             return
@@ -123,7 +123,7 @@ class Door:
             self._waiting[caller] = self._loop.time()
 
     def stops_reading(self, transport: asyncio.BaseTransport) -> None:
-        """What is sent to a connection piles up."""
+        """Note that what is sent to a connection piles up."""
         caller = self._callers.get(transport)
         if caller is None:
             return

@@ -1,4 +1,4 @@
-"""The feed of events: the last ones, numbered, for whoever wants to follow.
+"""The feed of events: the last ones, numbered, for those who follow.
 
 A follower pulls from the ring by number, so one that is slow costs nothing but its own gap.
 """
@@ -25,12 +25,15 @@ KEPT = 1000
 
 
 class Event(Struct, frozen=True):
-    """One event: when (ISO 8601 in UTC), what, how grave, and its fields; numbers stay numbers."""
+    """An event as it is told."""
 
     at: str
+    """ISO 8601 in UTC."""
     event: str
     level: str
+    """As `logging` calls it, in lower case."""
     fields: dict[str, str | int | float | bool]
+    """Numbers stay numbers; all else is text."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,13 @@ class Numbered:
     event: Event
 
     def as_sse(self) -> bytes:
-        """As a server-sent event (WHATWG HTML, 9.2)."""
+        """Encode it as a server-sent event (WHATWG HTML, 9.2)."""
         data = msgspec.json.encode(self.event).decode()
         return f"id: {self.number}\nevent: {self.event.event}\ndata: {data}\n\n".encode()
 
 
 class Feed(logging.Handler):
-    """Takes every log event, from any thread; `lost` tells how many of those that somebody wants are gone."""
+    """Takes every log event, from any thread, and keeps the last ones."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -57,7 +60,7 @@ class Feed(logging.Handler):
         self._guard = threading.Lock()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep an event, and wake whoever follows."""
+        """Keep an event, and wake the followers."""
         fields: Mapping[str, object] = getattr(record, "fields", {})
         told = {
             name: value if isinstance(value, bool | int | float) else plainly(value) for name, value in fields.items()
@@ -84,7 +87,7 @@ class Feed(logging.Handler):
 
     @contextlib.contextmanager
     def following(self) -> Iterator[asyncio.Event]:
-        """What is set whenever there may be something new; called in an event loop."""
+        """Give what is set whenever there may be something new; called in an event loop."""
         follower = (asyncio.get_running_loop(), asyncio.Event())
         with self._guard:
             self._followers.add(follower)

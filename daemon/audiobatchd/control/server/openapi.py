@@ -21,7 +21,7 @@ _REFUSED = {
 
 
 class Refusal(msgspec.Struct):
-    """Why a request was not carried out."""
+    """The reason why a request was not carried out."""
 
     error: str
 

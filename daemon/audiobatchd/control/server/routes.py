@@ -1,4 +1,4 @@
-"""What can be asked: the table of routes, and how each is answered. `openapi` describes the same table."""
+"""The routes of the table of operations: each asks the service, or the feed, and answers over HTTP."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Service(Protocol):
-    """What answers operations: for each of the table a method of its name, which gives the answer or a coroutine.
+    """Answers operations: has for each of the table a method of its name, which gives the answer or a coroutine.
 
     It takes what is asked, unless that is `Nothing`. It is called in the event loop, so it must be quick where it is no
     coroutine. It raises UsageError and ConfigError for what cannot be, such as a dataset that is none of the service's,
@@ -118,7 +118,7 @@ class Answers:
         guard = self._gate()
         assert guard is not None
         gone = guard.gone(request.transport)
-        # One whose connection has ended keeps no place, although its answer may still be on its way to its end.
+        # A follower whose connection has ended keeps no place, although its answer may still be about to end.
         self._followers = {each for each in self._followers if not each.is_set()}
         if len(self._followers) >= STREAMS:
             raise RefusedError(_BUSY, f"{STREAMS} followers are there already")
@@ -146,7 +146,7 @@ class Answers:
         return response
 
     async def _wakes(self, woken: asyncio.Event, gone: asyncio.Event) -> bool:
-        """Whether something new is there, or the end of either side, before it is time for a sign of life."""
+        """Wait for something new, or the end of either side: False where it is time for a sign of life."""
         waits = [asyncio.create_task(each.wait()) for each in (woken, gone, self._ending)]
         try:
             done, _ = await asyncio.wait(waits, timeout=ALIVE, return_when=asyncio.FIRST_COMPLETED)
@@ -156,7 +156,7 @@ class Answers:
         return bool(done)
 
     async def _change(self, request: web.Request, kind: type[_Body]) -> _Body:
-        """The body of a request that changes something, from somebody who may. Raises RefusedError."""
+        """Read the body of a request that changes something, from a peer that may. Raises RefusedError."""
         peer = _peer(request)
         if not self._service.may_change(peer.uid):
             raise RefusedError(_FORBIDDEN, "only root, the daemon's own user and its operators may change anything")
@@ -174,7 +174,7 @@ class RefusedError(Exception):
 
 
 def application(routes: list[web.RouteDef], gate: Callable[[], door.Door | None]) -> web.Application:
-    """All routes, behind the `gate`; whatever goes wrong is answered in JSON."""
+    """Make the application: all routes, behind the `gate`; whatever goes wrong is answered in JSON."""
 
     @web.middleware
     async def through_the_door(request: web.Request, handler: _Handler) -> web.StreamResponse:
@@ -197,7 +197,7 @@ def application(routes: list[web.RouteDef], gate: Callable[[], door.Door | None]
 
 
 def as_json(body: object, status: int = 200) -> web.Response:
-    """An answer."""
+    """Make an answer."""
     return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
 
 
@@ -227,14 +227,14 @@ async def _errors_as_json(request: web.Request, handler: _Handler) -> web.Stream
 
 
 def _refuse_too_large(request: web.Request) -> None:
-    """Judge by the header: aiohttp measures a body when somebody reads it, and a GET's nobody reads."""
+    """Judge by the header: aiohttp measures a body when it is read, and that of a GET never is."""
     size = request.content_length or 0
     if size > REQUEST_LIMIT:
         raise web.HTTPRequestEntityTooLarge(REQUEST_LIMIT, size)
 
 
 def _query(request: web.Request, kind: type[_Body]) -> _Body:
-    """What stands behind the question mark. Raises RefusedError."""
+    """Read what stands behind the question mark. Raises RefusedError."""
     found: dict[str, object] = {}
     lists = {field.encode_name for field in msgspec.structs.fields(kind) if field.type == list[str]}
     for name in request.query:
@@ -246,7 +246,7 @@ def _query(request: web.Request, kind: type[_Body]) -> _Body:
 
 
 async def _read(request: web.Request) -> bytes:
-    """The body, if it comes in time. Raises RefusedError."""
+    """Read the body, if it comes in time. Raises RefusedError."""
     try:
         async with asyncio.timeout(door.PATIENCE):
             return await request.read()
@@ -259,7 +259,7 @@ async def _read(request: web.Request) -> bytes:
 
 
 async def _send(response: web.StreamResponse, content: bytes) -> None:
-    """Raises TimeoutError where a follower does not take it."""
+    """Send to a follower. Raises TimeoutError where it does not take it."""
     async with asyncio.timeout(_SLOW):
         await response.write(content)
 

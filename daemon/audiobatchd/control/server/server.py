@@ -35,7 +35,7 @@ _LOOK = 2.0
 class ControlServer:
     """Answers on the unix socket at `path` from `start` to `stop`.
 
-    Whoever can connect may read; who may change things is the service's to say, and each change is logged. `feed` has
+    Who can connect may read; who may change things is the service's to say, and each change is logged. `feed` has
     the events that are followed, `metrics` gives the text for Prometheus.
     """
 
@@ -107,7 +107,7 @@ class ControlServer:
             return
         if self._keeping is not None:
             self._keeping.cancel()
-        # First the file: nobody new shall connect to what is about to end.
+        # First the file: no client shall connect to what is about to end.
         self._file.remove()
         self._answers.end()
         self._door.close()
@@ -125,7 +125,7 @@ class Malformed:
         self._tell_at = 0.0
 
     def came(self, reason: str) -> None:
-        """One came; `reason` is what is wrong with it."""
+        """Count one, and tell of it where it is time; `reason` is what is wrong with it."""
         self._since_told += 1
         now = self._monotonic()
         if now >= self._tell_at:

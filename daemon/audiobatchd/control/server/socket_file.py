@@ -30,7 +30,7 @@ class SocketFile:
         """A descriptor of the file that was made: as long as it is open, no other file gets the same inode number."""
 
     def is_there(self) -> bool:
-        """Whether the path names the socket that was made here, and not another, or nothing. Raises OSError."""
+        """Tell whether the path names the socket that was made here, and not another, or nothing. Raises OSError."""
         if self._held is None:
             return False
         try:
@@ -41,7 +41,7 @@ class SocketFile:
     def listen(self) -> socket.socket:
         """Make the socket, at first or again. One that no process listens on any more is replaced.
 
-        Raises AlreadyRunningError where somebody does, and UsageError where there can be no socket at this path.
+        Raises AlreadyRunningError where another service does, and UsageError where there can be no socket at this path.
         """
         check_length(self._path)
         try:
@@ -103,7 +103,7 @@ class SocketFile:
         """Remove the file, if it is still this one's."""
         try:
             with _alone_in(self._path.parent) as alone:
-                # Where somebody starts at this moment, the file is theirs to replace.
+                # Where another service starts at this moment, the file is its to replace.
                 if alone and self.is_there():
                     self._path.unlink()
         except FileNotFoundError:
@@ -120,7 +120,7 @@ class SocketFile:
 
 @contextmanager
 def _alone_in(directory: Path) -> Iterator[bool]:
-    """Whether no other daemon is between looking for a socket in `directory` and making or removing one."""
+    """Tell whether no other service is between looking for a socket in `directory` and making or removing one."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
