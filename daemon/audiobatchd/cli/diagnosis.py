@@ -1,6 +1,6 @@
 """Findings on a machine that could keep the service from its work, with the cure of each: judged, not looked up.
 
-Who looks is `audiobatchctl doctor`.
+`audiobatchctl doctor` looks at the machine.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Level(StrEnum):
     """Something has to be done."""
 
 
-class Finding(Struct, frozen=True):
+class Diagnosis(Struct, frozen=True):
     """A judgement on one thing that was looked at."""
 
     level: Level
@@ -58,56 +58,60 @@ class Finding(Struct, frozen=True):
     """What to do about it; empty where nothing is to be done."""
 
 
-def versions(installed: Mapping[str, str | None]) -> Iterator[Finding]:
+def versions(installed: Mapping[str, str | None]) -> Iterator[Diagnosis]:
     """Judge what is installed, by name and version; None for what is not."""
     there = ", ".join(f"{name} {each}" for name, each in installed.items() if each)
-    yield Finding(Level.OK, f"audiobatchd {__version__}, Python {platform.python_version()}, {there}")
+    yield Diagnosis(Level.OK, f"audiobatchd {__version__}, Python {platform.python_version()}, {there}")
     for name, each in installed.items():
         if each is None and name in WELCOME:
-            yield Finding(Level.NOTE, f"{name} is not installed", WELCOME[name])
+            yield Diagnosis(Level.NOTE, f"{name} is not installed", WELCOME[name])
         elif each is None:
-            yield Finding(Level.ACT, f"{name} is not installed", "install audiobatchd again")
+            yield Diagnosis(Level.ACT, f"{name} is not installed", "install audiobatchd again")
 
 
-def service(status: Status | None, why: str) -> Iterator[Finding]:
+def service(status: Status | None, why: str) -> Iterator[Diagnosis]:
     """Judge the service by what it says of itself; `why` it does not answer where `status` is None."""
     if status is None:
-        yield Finding(Level.ACT, why, "systemctl start audiobatchd; journalctl -u audiobatchd says why it ended")
+        yield Diagnosis(Level.ACT, why, "systemctl start audiobatchd; journalctl -u audiobatchd says why it ended")
         return
-    yield Finding(Level.OK, f"audiobatchd {status.version} answers, process {status.pid}: {status.state}")
+    yield Diagnosis(Level.OK, f"audiobatchd {status.version} answers, process {status.pid}: {status.state}")
     if status.version != __version__:
-        yield Finding(Level.ACT, f"{__version__} is installed, {status.version} runs", "systemctl restart audiobatchd")
+        yield Diagnosis(
+            Level.ACT, f"{__version__} is installed, {status.version} runs", "systemctl restart audiobatchd"
+        )
     if status.remark:
-        yield Finding(Level.ACT, status.remark, "journalctl -u audiobatchd says more")
+        yield Diagnosis(Level.ACT, status.remark, "journalctl -u audiobatchd says more")
     for lost in status.lost:
         what = f"the worker with PID {lost.pid} was killed and does not end: it waits for the disk of {lost.dataset}"
-        yield Finding(Level.ACT, what, "mend the mount: it ends when that answers, or is unmounted by force")
+        yield Diagnosis(Level.ACT, what, "mend the mount: it ends when that answers, or is unmounted by force")
     for dataset in status.datasets:
         if dataset.state in (DatasetState.MISSING, DatasetState.PAUSED):
-            yield Finding(
+            yield Diagnosis(
                 Level.ACT, f"{dataset.path} is {dataset.state.value}: {dataset.remark}", _cure_of_pause(dataset)
             )
         elif dataset.remark and dataset.remark == dataset.watch:
             # Not even the root can be watched; what mends it stands in the remark.
-            yield Finding(
+            yield Diagnosis(
                 Level.ACT, f"{dataset.path} is degraded: {dataset.remark}", "until then only walks find changes"
             )
         elif dataset.remark:
-            yield Finding(Level.NOTE, f"{dataset.path} is degraded: {dataset.remark}", "walks find what events do not")
+            yield Diagnosis(
+                Level.NOTE, f"{dataset.path} is degraded: {dataset.remark}", "walks find what events do not"
+            )
         for lock, holder in dataset.overdue.items():
             what = f"{dataset.path}: {lock} is held for longer than was announced, by {holder}"
-            yield Finding(Level.NOTE, what, "see whether that process hangs")
+            yield Diagnosis(Level.NOTE, what, "see whether that process hangs")
     counts = folder_counts(status.datasets)
     for state in (FolderState.FAILED, FolderState.BLOCKED):
         if counts[state]:
             level = Level.ACT if state is FolderState.BLOCKED else Level.NOTE
-            yield Finding(level, f"{counted(counts[state], 'folder')} {state.value}", "audiobatchctl failures")
+            yield Diagnosis(level, f"{counted(counts[state], 'folder')} {state.value}", "audiobatchctl failures")
 
 
-def silent(path: str, status: Status | None) -> Iterator[Finding]:
+def silent(path: str, status: Status | None) -> Iterator[Diagnosis]:
     """A dataset whose disk does not answer, unless the service says so already: nothing else is looked at there."""
     if not any(parsed(each.path) == path and NO_ANSWER in each.remark for each in (status.datasets if status else ())):
-        yield Finding(Level.ACT, f"{shown(path)}: {NO_ANSWER}", "mend the mount, or unmount it by force")
+        yield Diagnosis(Level.ACT, f"{shown(path)}: {NO_ANSWER}", "mend the mount, or unmount it by force")
 
 
 def _cure_of_pause(dataset: DatasetStatus) -> str:
@@ -116,44 +120,44 @@ def _cure_of_pause(dataset: DatasetStatus) -> str:
     return "audiobatchctl resume" if "operator" in dataset.remark else "mount it, or mend what is said there"
 
 
-def locks(path: str, kind: Kind, filesystem: str, *, alone: bool) -> Finding:
+def locks(path: str, kind: Kind, filesystem: str, *, alone: bool) -> Diagnosis:
     """Judge what the locks of a dataset's file system are worth."""
     where = f"{shown(path)} is on {filesystem}"
     match kind:
         case Kind.LOCAL:
-            return Finding(Level.OK, f"{where}: this machine alone has it, its locks hold")
+            return Diagnosis(Level.OK, f"{where}: this machine alone has it, its locks hold")
         case Kind.NETWORK:
             todo = f"try them, on two machines at once: audiobatchctl locks test {shown(path)}"
-            return Finding(Level.NOTE, f"{where}: its locks are shared between machines", todo)
+            return Diagnosis(Level.NOTE, f"{where}: its locks are shared between machines", todo)
         case Kind.WEAK:
             if alone:
-                return Finding(Level.NOTE, f"{where}: its locks are not shared", "let no other machine work on it")
-            return Finding(Level.ACT, f"{where}: not worked on", filesystems.refusal(filesystem))
+                return Diagnosis(Level.NOTE, f"{where}: its locks are not shared", "let no other machine work on it")
+            return Diagnosis(Level.ACT, f"{where}: not worked on", filesystems.refusal(filesystem))
 
 
-def tracks(path: str, total: int, near_misses: Iterable[NearMiss], most: int | None = None) -> Iterator[Finding]:
+def tracks(path: str, total: int, near_misses: Iterable[NearMiss], most: int | None = None) -> Iterator[Diagnosis]:
     """Judge what a dataset holds; `most`: so many directories were read."""
     where = shown(path) if most is None else f"the first {most:,} directories of {shown(path)}"
     if total:
-        yield Finding(Level.OK, f"{counted(total, 'track folder')} in {where}")
+        yield Diagnosis(Level.OK, f"{counted(total, 'track folder')} in {where}")
     else:
         todo = "give each track a folder with a full_mix, such as full_mix.flac"
-        yield Finding(Level.ACT, f"no track folder was found in {where}", todo)
+        yield Diagnosis(Level.ACT, f"no track folder was found in {where}", todo)
     for miss in near_misses:
-        yield Finding(Level.NOTE, f"{where}: {miss.what}, such as {miss.example}", miss.todo)
+        yield Diagnosis(Level.NOTE, f"{where}: {miss.what}, such as {miss.example}", miss.todo)
 
 
-def permissions(path: str, closed: list[str], *, known: bool) -> Finding:
+def permissions(path: str, closed: list[str], *, known: bool) -> Diagnosis:
     """Judge whether the service can write in a dataset; `closed` is where it cannot, of what was tried.
 
     `known`: it was tried for the service's user, not for the user who asks.
     """
     who = "the service" if known else "you"
     if not closed:
-        return Finding(Level.OK, f"{who} can write in {shown(path)}")
+        return Diagnosis(Level.OK, f"{who} can write in {shown(path)}")
     more = f" and in {counted(len(closed) - 1, 'other place')}" if len(closed) > 1 else ""
     todo = f"give it the group that the service has: audiobatchctl setup {shown(path)} says how"
-    return Finding(Level.ACT, f"{who} cannot write in {shown(closed[0])}{more}", todo)
+    return Diagnosis(Level.ACT, f"{who} cannot write in {shown(closed[0])}{more}", todo)
 
 
 def opens(status: os.stat_result, uid: int, groups: Iterable[int]) -> bool:
@@ -164,27 +168,29 @@ def opens(status: os.stat_result, uid: int, groups: Iterable[int]) -> bool:
     return status.st_mode >> shift & stat.S_IRWXO == stat.S_IRWXO
 
 
-def space(what: str, free: int, files: int | None) -> Finding:
+def space(what: str, free: int, files: int | None) -> Diagnosis:
     """Judge whether there is room for `free` bytes and for so many files (None: there is no limit to them)."""
     told = f"{what}: {sized(free)} free"
     if files is not None and files < _FEW:
-        return Finding(Level.ACT, f"{told}, but only for {counted(files, 'file')}", "remove files: no inodes are left")
+        return Diagnosis(
+            Level.ACT, f"{told}, but only for {counted(files, 'file')}", "remove files: no inodes are left"
+        )
     if free < _LITTLE:
         level = Level.ACT if free < _NEARLY_NOTHING else Level.NOTE
-        return Finding(level, told, "make room: without it nothing is written, and the dataset pauses")
-    return Finding(Level.OK, told)
+        return Diagnosis(level, told, "make room: without it nothing is written, and the dataset pauses")
+    return Diagnosis(Level.OK, told)
 
 
-def machine(load: float, workers: int, free: int, total: int, status: Status | None) -> Finding:
+def machine(load: float, workers: int, free: int, total: int, status: Status | None) -> Diagnosis:
     """Judge the memory for `workers`; `load` is the average of the last minute, `free` and `total` are bytes."""
     told = f"the machine: load {load:.1f} for {counted(workers, 'worker')}, {sized(free)} of {sized(total)} memory free"
     taken = sum(worker.resident for worker in status.workers) if status else 0
     if free + taken < workers * _WORKER:
-        return Finding(Level.NOTE, told, f"a worker takes {sized(_WORKER)} and more: lower `workers`, or free memory")
-    return Finding(Level.OK, told)
+        return Diagnosis(Level.NOTE, told, f"a worker takes {sized(_WORKER)} and more: lower `workers`, or free memory")
+    return Diagnosis(Level.OK, told)
 
 
-def inotify(limit: Mapping[str, int], status: Status | None, datasets: int) -> Iterator[Finding]:
+def inotify(limit: Mapping[str, int], status: Status | None, datasets: int) -> Iterator[Diagnosis]:
     """Judge whether the kernel lets enough be watched; `datasets` is how many there are."""
     folders = sum(each.total for each in status.datasets) if status else 0
     most = limit["max_user_watches"] // 2
@@ -193,20 +199,20 @@ def inotify(limit: Mapping[str, int], status: Status | None, datasets: int) -> I
     if folders > most and most < limits.MOST_LEAVES:
         good = False
         what = f"of {counted(folders, 'track folder')} {most:,} can be watched: walks find changes in the others"
-        yield Finding(Level.NOTE, what, _sysctl("max_user_watches", 2 * folders))
+        yield Diagnosis(Level.NOTE, what, _sysctl("max_user_watches", 2 * folders))
     if limit["max_user_instances"] < datasets + _OTHERS:
         good = False
         what = f"fs.inotify.max_user_instances is {limit['max_user_instances']}; each dataset takes one"
-        yield Finding(Level.ACT, what, _sysctl("max_user_instances", 512))
+        yield Diagnosis(Level.ACT, what, _sysctl("max_user_instances", 512))
     if limit["max_queued_events"] < _QUEUE:
         good = False
         what = f"fs.inotify.max_queued_events is {limit['max_queued_events']}: events will be lost, and walks follow"
-        yield Finding(Level.NOTE, what, _sysctl("max_queued_events", _QUEUE))
+        yield Diagnosis(Level.NOTE, what, _sysctl("max_queued_events", _QUEUE))
     if good:
-        yield Finding(Level.OK, f"inotify: {told}")
+        yield Diagnosis(Level.OK, f"inotify: {told}")
 
 
-def inotify_trial(errors: Mapping[str, int], *, known: bool) -> Iterator[Finding]:
+def inotify_trial(errors: Mapping[str, int], *, known: bool) -> Iterator[Diagnosis]:
     """Judge what came of trying to watch these directories: the error number of each, 0 where it went well.
 
     `known`: it was tried for the service's user, not for the one who asks.
@@ -215,9 +221,9 @@ def inotify_trial(errors: Mapping[str, int], *, known: bool) -> Iterator[Finding
     for path, number in errors.items():
         if limits.is_shortage(number) or number == errno.EACCES:
             what = f"{who} cannot watch {shown(path)}: {limits.why(number)}"
-            yield Finding(Level.ACT, what, "only walks find changes there; the service tries again every 5 s")
+            yield Diagnosis(Level.ACT, what, "only walks find changes there; the service tries again every 5 s")
     if errors and not any(errors.values()):
-        yield Finding(Level.OK, f"{who} can have an inotify instance and a watch")
+        yield Diagnosis(Level.OK, f"{who} can have an inotify instance and a watch")
 
 
 def _sysctl(name: str, value: int) -> str:
@@ -225,14 +231,14 @@ def _sysctl(name: str, value: int) -> str:
     return f"sysctl {line}; for ever: echo {line} >> /etc/sysctl.d/90-audiobatchd.conf"
 
 
-def analyzers(reasons: Mapping[str, str], wanted: Iterable[str]) -> Iterator[Finding]:
+def analyzers(reasons: Mapping[str, str], wanted: Iterable[str]) -> Iterator[Diagnosis]:
     """Judge which analyzers work, and what keeps the others from it; those that were asked for by name should."""
     working = [name for name, reason in reasons.items() if not reason]
     if working:
-        yield Finding(Level.OK, f"{', '.join(working)}: available")
+        yield Diagnosis(Level.OK, f"{', '.join(working)}: available")
     for name, reason in reasons.items():
         if reason:
             what, fetch, model = reason.partition(_FETCH)
             level = Level.ACT if name in wanted or not working else Level.NOTE
             told = f"{name} is unavailable: {what.rstrip(': ')}"
-            yield Finding(level, told, f"{fetch}{model}" or "it works when that is mended")
+            yield Diagnosis(level, told, f"{fetch}{model}" or "it works when that is mended")

@@ -40,7 +40,7 @@ class MissKind(StrEnum):
 
 
 class NearMiss(Struct, frozen=True):
-    """A kind of files or folders that is passed over in a dataset and looks as if it were meant, as it is shown to people."""
+    """Files or folders of a kind that are passed over and look as if they were meant, as they are shown."""
 
     kind: MissKind
     count: int

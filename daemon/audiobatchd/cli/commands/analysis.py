@@ -18,7 +18,7 @@ from audiobatchd.errors import UsageError
 from audiobatchd.plugin_api import Value
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.worker import questions
-from audiobatchd.worker.questions import Answer, KnownFeature, Request
+from audiobatchd.worker.questions import Answer, Request
 
 
 def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
@@ -32,7 +32,8 @@ def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> 
     if answer.refused:
         raise UsageError(answer.refused)
     if arguments.json:
-        say(as_json({"path": shown(path), **_as_json(answer)}))
+        told: dict[str, object] = msgspec.to_builtins(answer)
+        say(as_json({"path": shown(path)} | {key: told[key] for key in told if key not in {"units", "refused"}}))
     else:
         _tell(answer, say)
         if arguments.save and answer.values:
@@ -56,17 +57,9 @@ def features(arguments: argparse.Namespace, _client: ControlClient, say: Say) ->
             say(f"  ! unavailable here: {printable(members[0].unavailable)}")
         width = max(len(each.name) for each in members)
         for each in members:
-            say(f"  {printable(each.name):<{width}}  {printable(_in_words(each))}")
+            known_of_it = (each.description, each.unit, each.bounds, each.source)
+            say(f"  {printable(each.name):<{width}}  {printable('; '.join(filter(None, known_of_it)))}")
     return 0
-
-
-def _in_words(feature: KnownFeature) -> str:
-    return "; ".join(each for each in (feature.description, feature.unit, feature.bounds, feature.source) if each)
-
-
-def _as_json(answer: Answer) -> dict[str, object]:
-    told: dict[str, object] = msgspec.to_builtins(answer)
-    return {key: value for key, value in told.items() if key not in {"units", "refused"}}
 
 
 def _tell(answer: Answer, say: Say) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from audiobatchd.cli import diagnosis
-from audiobatchd.cli.diagnosis import NEEDED, WELCOME, Finding, Level
+from audiobatchd.cli.diagnosis import NEEDED, WELCOME, Diagnosis, Level
 from audiobatchd.cli.local import USER, checked_config, ended_first, model_directories_here, worker_settings_here
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
@@ -60,17 +60,17 @@ def doctor(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     return 1 if acts else 0
 
 
-def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[Finding]:
+def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[Diagnosis]:
     yield from diagnosis.versions({name: _version(name) for name in (*NEEDED, *WELCOME)})
     settings = Config()
     try:
         settings = checked_config(arguments.config or find_config(os.environ))
-        yield Finding(Level.OK, "the configuration is valid")
+        yield Diagnosis(Level.OK, "the configuration is valid")
         what, _, todo = ended_first(settings).partition(": ")
         if what:
-            yield Finding(Level.NOTE, what, todo)
+            yield Diagnosis(Level.NOTE, what, todo)
     except ConfigError as error:
-        yield Finding(Level.ACT, str(error), "mend it, and try: audiobatchctl config check")
+        yield Diagnosis(Level.ACT, str(error), "mend it, and try: audiobatchctl config check")
     status, why = None, ""
     try:
         status = client.status()
@@ -83,13 +83,13 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
         served = [parsed(dataset.path) for dataset in status.datasets]
         datasets = {path: datasets.get(path, DatasetConfig(path)) for path in served}
     silent = {path for path in datasets if not filesystems.answers(path)}
+    # What is tried from outside of the unit does not tell what it may do: the service tries by itself.
+    barred = {parsed(each.path) for each in (status.datasets if status else ()) if BARRED in each.remark}
     for dataset in datasets.values():
         if dataset.path in silent:
             yield from diagnosis.silent(dataset.path, status)
             continue
-        # What is tried from outside of the unit does not tell what it may do: the service tries by itself.
-        barred = _is_barred(dataset.path, status)
-        yield from _dataset(dataset, uid, barred=barred)
+        yield from _dataset(dataset, uid, barred=dataset.path in barred)
         yield from _tracks(dataset, status)
     state = state_directory(os.environ, os.getuid() if uid is None else uid)
     yield from _space("the state directory", state)
@@ -120,11 +120,7 @@ def _uid_of(status: Status | None) -> int | None:
         return None
 
 
-def _is_barred(path: str, status: Status | None) -> bool:
-    return any(BARRED in each.remark and parsed(each.path) == path for each in (status.datasets if status else ()))
-
-
-def _dataset(dataset: DatasetConfig, uid: int | None, *, barred: bool) -> Iterator[Finding]:
+def _dataset(dataset: DatasetConfig, uid: int | None, *, barred: bool) -> Iterator[Diagnosis]:
     path = dataset.path
     try:
         kind, filesystem = filesystems.of(path)
@@ -132,10 +128,10 @@ def _dataset(dataset: DatasetConfig, uid: int | None, *, barred: bool) -> Iterat
             inside = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)][:_LOOKED_AT]
     except OSError as error:
         what = f"cannot read {shown(path)}: {error.strerror}"
-        yield Finding(Level.ACT, what, "mount it, or let the service's user read it: audiobatchctl setup DATASET")
+        yield Diagnosis(Level.ACT, what, "mount it, or let the service's user read it: audiobatchctl setup DATASET")
         return
     if (target := os.path.realpath(path)) != path:
-        yield Finding(Level.OK, f"{shown(path)} leads to {shown(target)}")
+        yield Diagnosis(Level.OK, f"{shown(path)} leads to {shown(target)}")
     yield diagnosis.locks(path, kind, filesystem, alone=dataset.alone)
     if not barred:
         closed = [each for each in (path, *inside) if not _may_work(each, uid)]
@@ -143,7 +139,7 @@ def _dataset(dataset: DatasetConfig, uid: int | None, *, barred: bool) -> Iterat
     yield from _space(shown(path), Path(path))
 
 
-def _tracks(dataset: DatasetConfig, status: Status | None) -> Iterator[Finding]:
+def _tracks(dataset: DatasetConfig, status: Status | None) -> Iterator[Diagnosis]:
     """Tell of a dataset's tracks what the service knows; else what a look at its first directories shows."""
     for known in status.datasets if status else ():
         if parsed(known.path) == dataset.path and known.last_walk:
@@ -198,18 +194,18 @@ def _groups_of(uid: int) -> list[int]:
     return os.getgrouplist(account.pw_name, account.pw_gid)
 
 
-def _space(what: str, path: Path) -> Iterator[Finding]:
+def _space(what: str, path: Path) -> Iterator[Diagnosis]:
     while not path.exists() and path != path.parent:
         path = path.parent
     try:
         found = os.statvfs(path)
     except OSError as error:
-        yield Finding(Level.ACT, f"{what} cannot be looked at: {error.strerror}", f"see what is wrong with {path}")
+        yield Diagnosis(Level.ACT, f"{what} cannot be looked at: {error.strerror}", f"see what is wrong with {path}")
         return
     yield diagnosis.space(what, found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
 
 
-def _watching(status: Status | None, datasets: list[DatasetConfig], uid: int | None) -> Iterator[Finding]:
+def _watching(status: Status | None, datasets: list[DatasetConfig], uid: int | None) -> Iterator[Diagnosis]:
     """Try to watch what the service watches, or would, as the user whom the kernel counts it for."""
     paths = [each.path for each in datasets if each.mode is not WatchMode.WALK]
     if status:
@@ -224,24 +220,24 @@ def _watching(status: Status | None, datasets: list[DatasetConfig], uid: int | N
         yield from diagnosis.inotify_trial(errors, known=uid is not None)
 
 
-def _analyzers(status: Status | None, settings: Config) -> Iterator[Finding]:
+def _analyzers(status: Status | None, settings: Config) -> Iterator[Diagnosis]:
     if status and status.analyzers:
         reasons = {name: "" if each.available else each.reason for name, each in status.analyzers.items()}
     else:
         try:
             offers = questions.offers(worker_settings_here(settings))
         except AudiobatchError as error:
-            yield Finding(Level.ACT, str(error), "install audiobatchd again, or the analyzer that breaks")
+            yield Diagnosis(Level.ACT, str(error), "install audiobatchd again, or the analyzer that breaks")
             return
         reasons = {offer.name: offer.unavailable or "" for offer in offers}
     yield from diagnosis.analyzers(reasons, settings.analyzers or ())
 
 
-def _models(settings: Config) -> Iterator[Finding]:
+def _models(settings: Config) -> Iterator[Diagnosis]:
     """Tell what is wrong with the models that are here."""
     directories = model_directories_here(settings)
     for name in store.names_in(directories):
         files = store.find(name, directories)
         verdict = store.examine(files) if files else None
         if verdict and verdict.state is State.WRONG:
-            yield Finding(Level.ACT, f"the model {name}: {verdict.trouble}", f"audiobatchctl models fetch {name}")
+            yield Diagnosis(Level.ACT, f"the model {name}: {verdict.trouble}", f"audiobatchctl models fetch {name}")

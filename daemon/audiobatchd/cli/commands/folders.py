@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from audiobatchd.cli.answers import retried_in_words, say_with_remarks
 from audiobatchd.cli.named import dataset_named, datasets_of, folder_named
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
+from audiobatchd.cli.wording import retried_in_words, say_with_remarks
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import BUMP, EXPLAIN, FAILURES, RELOAD, RESCAN, RETRY
 from audiobatchd.control.requests import Nothing, Rescan, RetryFolders
-from audiobatchd.control.status import FolderReport, Trouble
+from audiobatchd.control.status import FolderReport
 from audiobatchd.errors import UsageError
 from audiobatchd.vocabulary.names import parsed, printable, shown
 from audiobatchd.vocabulary.quantities import counted, duration
@@ -30,7 +30,8 @@ def failures(arguments: argparse.Namespace, client: ControlClient, say: Say) -> 
         say(as_json(found))
         return 1 if found else 0
     for trouble in found:
-        _say_trouble(trouble, say)
+        say(printable(f"{trouble.folder}  {trouble.state.value}  {trouble.at}"))
+        say(printable(f"{_INDENT}{trouble.reason}"))
     if not found:
         say("No folder failed or is blocked.")
     return 1 if found else 0
@@ -149,8 +150,3 @@ def _attempt(attempt: Attempt) -> list[str]:
         lines.append(f"{_INDENT * 3}while: {attempt.stage or 'starting'}")
         lines += [f"{_INDENT * 3}| {line}" for line in attempt.lines]
     return lines
-
-
-def _say_trouble(trouble: Trouble, say: Say) -> None:
-    say(printable(f"{trouble.folder}  {trouble.state.value}  {trouble.at}"))
-    say(printable(f"{_INDENT}{trouble.reason}"))

@@ -41,12 +41,15 @@ def follow(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
         dataset = dataset_named(arguments.dataset, datasets_of(client))
     coloured = colour(os.environ)
     for message, told in _events(client, arguments.since):
-        if (wanted and told.event not in wanted) or (dataset is not None and not _is_of(told, dataset)):
+        if wanted and told.event not in wanted:
+            continue
+        if dataset is not None and parsed(str(told.fields.get("dataset", ""))) != dataset:
             continue
         if arguments.json:
             say(in_json(message))
         else:
-            say(as_ansi((Span(in_words(told, datetime.now().astimezone()), _tone(told)),), colour=coloured))
+            tone = _TONES.get(told.level.lower(), Tone.PLAIN)
+            say(as_ansi((Span(in_words(told, datetime.now().astimezone()), tone),), colour=coloured))
     return 0
 
 
@@ -75,11 +78,3 @@ def _events(client: ControlClient, since: int | None) -> Iterator[tuple[Message,
         except msgspec.MsgspecError as error:
             text = f"what answers there is no audiobatchd of this version: {error}"
             raise NoDaemonError(text) from error
-
-
-def _is_of(told: Told, dataset: str) -> bool:
-    return parsed(str(told.fields.get("dataset", ""))) == dataset
-
-
-def _tone(told: Told) -> Tone:
-    return _TONES.get(told.level.lower(), Tone.PLAIN)

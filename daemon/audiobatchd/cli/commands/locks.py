@@ -11,7 +11,6 @@ import msgspec
 from audiobatchd.cli.named import dataset_of
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
-from audiobatchd.config.file import DatasetConfig
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import CLEAN_LOCKS
 from audiobatchd.control.requests import CleanedLocks, CleanLocks
@@ -53,7 +52,10 @@ def clean_up(arguments: argparse.Namespace, client: ControlClient, say: Say) -> 
     request = CleanLocks(dataset.path, arguments.timeout, arguments.dry_run, arguments.free)
     if not arguments.json:
         say(f"Scanning for dead locks in: {printable(arguments.dataset)}")
-    cleaned = _ask_daemon(client, request) or _clean_up_here(request, dataset)
+    cleaned = _ask_daemon(client, request)
+    if cleaned is None:
+        terms = Terms(request.timeout, request.dry_run, request.free, dataset.alone)
+        cleaned = CleanedLocks.of(upkeep.clean_up(dataset.path, dataset.ignore, terms))
     if arguments.json:
         told = {"dataset": shown(dataset.path), "dry_run": arguments.dry_run, **msgspec.to_builtins(cleaned)}
         say(as_json(told))
@@ -98,11 +100,6 @@ def _ask_daemon(client: ControlClient, terms: CleanLocks) -> CleanedLocks | None
     if path not in datasets:
         return None
     return client.ask(CLEAN_LOCKS, msgspec.structs.replace(terms, dataset=path))
-
-
-def _clean_up_here(request: CleanLocks, dataset: DatasetConfig) -> CleanedLocks:
-    terms = Terms(request.timeout, request.dry_run, request.free, dataset.alone)
-    return CleanedLocks.of(upkeep.clean_up(dataset.path, dataset.ignore, terms))
 
 
 def _details(observation: Observation) -> str:

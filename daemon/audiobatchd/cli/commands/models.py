@@ -68,9 +68,8 @@ def list_models(arguments: argparse.Namespace, _client: ControlClient, say: Say)
     widest = max(len(entry.name) for entry in entries)
     for entry in entries:
         where = f"  {shown(str(entry.files.directory))}" if entry.files else ""
-        line = (
-            f"  {entry.name:{widest}}  {_bytes(entry.size):>8}  {_licence(entry.model):{len(LICENCE)}}  {entry.state:9}"
-        )
+        licence = entry.model.licence if entry.model else "yours"
+        line = f"  {entry.name:{widest}}  {_bytes(entry.size):>8}  {licence:{len(LICENCE)}}  {entry.state:9}"
         say(f"{line}{where}".rstrip())
         for remark in entry.remarks:
             say(f"      {remark}")
@@ -244,10 +243,6 @@ def _tell_of_what_follows(target: Path, directories: tuple[Path, ...], say: Say)
     else:
         where = shown(str(target.absolute()))
         say(f"No audiobatchd looks there by itself: set model_directory = '{where}' in its configuration")
-
-
-def _licence(model: Model | None) -> str:
-    return model.licence if model else "yours"
 
 
 def _bytes(size: int | None) -> str:

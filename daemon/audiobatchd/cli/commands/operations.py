@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from audiobatchd.cli.answers import paused_in_words, resumed_in_words, say_with_remarks
 from audiobatchd.cli.named import dataset_named, datasets_of, folder_named, is_directory
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.status import folder_counts, stands_still
 from audiobatchd.cli.terminal.text import as_json, padded
+from audiobatchd.cli.wording import paused_in_words, resumed_in_words, say_with_remarks
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import EXPLAIN, PAUSE, RESUME
 from audiobatchd.control.requests import FolderName, Pause, Resume

@@ -127,12 +127,9 @@ def _settings(
 ) -> Iterable[Setting]:
     for key in struct.__struct_fields__:
         if key not in without:
-            yield Setting(key, _shown(getattr(struct, key)), file if key in written else DEFAULT)
-
-
-def _shown(value: object) -> object:
-    """A path may hold what JSON cannot."""
-    return shown(value) if isinstance(value, str) else value
+            value = getattr(struct, key)
+            # A path may hold what JSON cannot.
+            yield Setting(key, shown(value) if isinstance(value, str) else value, file if key in written else DEFAULT)
 
 
 def places(settings: Config, socket: Path | None, environ: Mapping[str, str], uid: int) -> Table:

@@ -12,7 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from audiobatchd.cli.answers import paused_in_words, resumed_in_words, retried_in_words
 from audiobatchd.cli.terminal import screen
 from audiobatchd.cli.terminal.output import Say, colour
 from audiobatchd.cli.terminal.screen import Screen
@@ -29,6 +28,7 @@ from audiobatchd.cli.terminal.status import (
     worker_lines,
 )
 from audiobatchd.cli.terminal.text import Line, Span, Tone, as_ansi, clipped, cut, flowed, harmless_json, padded
+from audiobatchd.cli.wording import paused_in_words, resumed_in_words, retried_in_words
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import PAUSE, RESUME, RETRY
 from audiobatchd.control.requests import Pause, Resume, RetryFolders

@@ -51,7 +51,7 @@ class Service(Protocol):
         """Tell whether this user may have the service do something."""
 
 
-class Answers:
+class Routes:
     """The handlers of all routes."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Answers:
         """The followers of the feed, each by what is set when its connection has ended."""
         self._ending = asyncio.Event()
 
-    def routes(self) -> list[web.RouteDef]:
+    def definitions(self) -> list[web.RouteDef]:
         """Give every operation its handler."""
         own: dict[str, _Handler] = {
             EVENTS.path: self._events,

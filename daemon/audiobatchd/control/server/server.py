@@ -18,7 +18,7 @@ from aiohttp import web
 from audiobatchd.control.server.door import Door
 from audiobatchd.control.server.feed import Feed
 from audiobatchd.control.server.openapi import description
-from audiobatchd.control.server.routes import REQUEST_LIMIT, Answers, Service, application, as_json
+from audiobatchd.control.server.routes import REQUEST_LIMIT, Routes, Service, application, as_json
 from audiobatchd.control.server.socket_file import SocketFile
 from audiobatchd.errors import AlreadyRunningError, UsageError
 from audiobatchd.vocabulary.log_events import LogEvent, write
@@ -52,15 +52,15 @@ class ControlServer:
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._door: Door | None = None
-        self._answers: Answers | None = None
+        self._routes: Routes | None = None
 
     async def start(self) -> None:
         """Listen. Raises as `SocketFile.listen`."""
         listener = self._file.listen()
-        self._answers = Answers(self._service, self._feed, self._metrics, description, lambda: self._door)
+        self._routes = Routes(self._service, self._feed, self._metrics, description, lambda: self._door)
         # Signals and their order belong to the supervisor.
         runner = web.AppRunner(
-            application(self._answers.routes(), lambda: self._door), handle_signals=False, shutdown_timeout=_GRACE
+            application(self._routes.definitions(), lambda: self._door), handle_signals=False, shutdown_timeout=_GRACE
         )
         try:
             await runner.setup()
@@ -103,13 +103,13 @@ class ControlServer:
     async def stop(self) -> None:
         """Stop answering, and remove the socket file if it is still this server's; does nothing when not started."""
         runner, self._runner = self._runner, None
-        if runner is None or self._server is None or self._answers is None or self._door is None:
+        if runner is None or self._server is None or self._routes is None or self._door is None:
             return
         if self._keeping is not None:
             self._keeping.cancel()
         # First the file: no client shall connect to what is about to end.
         self._file.remove()
-        self._answers.end()
+        self._routes.end()
         self._door.close()
         self._server.close()
         await runner.cleanup()
