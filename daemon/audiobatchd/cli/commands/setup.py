@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import argparse
 import grp
-import hashlib
 import os
 import pwd
 import shlex
-import string
 import subprocess
 import sys
 import tempfile
@@ -24,13 +22,14 @@ from pathlib import Path
 import msgspec
 
 from audiobatchd.cli.local import UNIT, USER
+from audiobatchd.cli.rights import drop_in
 from audiobatchd.cli.rights.grants import Grants, Report, grants_are_saved
 from audiobatchd.cli.rights.unsuitable import unsuitable, unwritable
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.config.file import load_config
 from audiobatchd.control.client import ControlClient
-from audiobatchd.disk import bounded, filesystems
+from audiobatchd.disk import bounded
 from audiobatchd.errors import AudiobatchError, ConfigError, UsageError
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import counted
@@ -39,15 +38,8 @@ _CONFIGURATION = Path("/etc/audiobatchd/audiobatchd.toml")
 _DROP_INS = Path("/etc/systemd/system")
 # Root's alone: /var/lib/audiobatchd is the service's, which is not to say what rights root puts back.
 _SAVED_ACLS = Path("/var/lib/audiobatchd-setup")
-_HIDDEN = ("/home", "/root", "/run/user")
 _LOOKED_AT = 3
 _SYSTEMCTL = "/usr/bin/systemctl"
-_PLAIN = frozenset(f"{string.ascii_letters}{string.digits}:_.".encode())
-_SLASH, _DOT = b"/."
-# A file name has 255 bytes, of which "dataset-" and ".conf" are ours.
-_LONGEST_NAME = 200
-# systemd names the unit of a longer path by a digest of its own: it is not waited for.
-_LONGEST_UNIT = 255
 _NAMED = 10
 
 _TRIAL = """
@@ -133,7 +125,7 @@ def _check(dataset: str, places: Places) -> None:
 
 def _grants(dataset: str, places: Places, *, undo: bool) -> Grants | None:
     """The rights of the machine's service there; None of a user's own, and where there are none to be undone."""
-    saved = _SAVED_ACLS / f"{_escaped(dataset)}.acl"
+    saved = _SAVED_ACLS / f"{drop_in.escaped(dataset)}.acl"
     if places.user is None or (undo and not grants_are_saved(saved)):
         return None
     account, groups = _account(places.user)
@@ -222,10 +214,10 @@ def _do(dataset: str, places: Places) -> list[str]:
         files[places.configuration] = f"{text.rstrip()}\n\n{_entry(dataset)}".lstrip()
         done.append(f"{places.configuration}: added the dataset {dataset}")
     if places.drop_ins is not None:
-        drop_in, content = places.drop_ins / _drop_in_name(dataset), _drop_in(dataset)
-        if _written(drop_in) != content:
-            files[drop_in] = content
-            done.append(f"{drop_in}: the unit may write there")
+        path, content = places.drop_ins / drop_in.file_name(dataset), drop_in.content(dataset)
+        if _written(path) != content:
+            files[path] = content
+            done.append(f"{path}: the unit may write there")
     _put(files, places.configuration)
     return done
 
@@ -244,10 +236,10 @@ def _undo(dataset: str, places: Places) -> list[str]:
         files[places.configuration] = rest
         done.append(f"{places.configuration}: took out the dataset {dataset}")
     if places.drop_ins is not None:
-        drop_in = places.drop_ins / _drop_in_name(dataset)
-        if drop_in.exists():
-            files[drop_in] = None
-            done.append(f"{drop_in}: removed")
+        path = places.drop_ins / drop_in.file_name(dataset)
+        if path.exists():
+            files[path] = None
+            done.append(f"{path}: removed")
     _put(files, places.configuration)
     return done
 
@@ -334,72 +326,6 @@ def _staged(path: Path, text: str | None, stack: ExitStack) -> Path | None:
     return Path(file.name)
 
 
-def _drop_in_name(dataset: str) -> str:
-    return f"dataset-{_escaped(dataset)}.conf"
-
-
-def _escaped(dataset: str) -> str:
-    """Escape a path as `systemd-escape --path` does; a long one is cut, with a digest that tells it from another."""
-    escaped = _escaped_whole(dataset)
-    if len(escaped) <= _LONGEST_NAME:
-        return escaped
-    digest = hashlib.sha256(os.fsencode(dataset.strip("/"))).hexdigest()[:16]
-    return f"{escaped[: _LONGEST_NAME - len(digest) - 1]}.{digest}"
-
-
-def _escaped_whole(path: str) -> str:
-    """Escape a path as `systemd-escape --path` does: slashes become dashes, what is odd its hexadecimal number."""
-    octets = os.fsencode(path.strip("/")) or b"/"
-    return "".join(
-        "-" if octet == _SLASH else chr(octet) if octet in _PLAIN and (place or octet != _DOT) else f"\\x{octet:02x}"
-        for place, octet in enumerate(octets)
-    )
-
-
-def _drop_in(dataset: str) -> str:
-    escaped, writable = _quoted(dataset), _quoted(_writable(dataset))
-    lines = [
-        f"# Written by `audiobatchctl setup {shown(dataset)}`; `--undo` removes it.",
-        "[Unit]",
-        "# Mounted first where that can be. Not RequiresMountsFor=: one mount that fails would stop every dataset.",
-        *(f"{key}={' '.join(_mounts(dataset))}" for key in ("Wants", "After") if _mounts(dataset)),
-        "",
-        "[Service]",
-        "# With a dash: without this directory the service starts all the same, and says that it is missing.",
-        f'ReadWritePaths="-{writable}"',
-    ]
-    if _hidden(dataset):
-        lines += ["# ProtectHome=yes would hide it: of all homes the unit sees this directory alone."]
-        lines += ["ProtectHome=tmpfs", f'BindPaths="-{escaped}"']
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(path: str) -> str:
-    return path.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-
-
-def _writable(dataset: str) -> str:
-    """Find what the unit may write in: the dataset, or the whole disk that is mounted for it.
-
-    systemd binds a directory that is no mount onto itself. In the unit's own tree that would keep a disk that the
-    machine has unmounted, and hide it when it is mounted again.
-    """
-    mounts = filesystems.mount_points()
-    place = next(path for path in (dataset, *map(str, Path(dataset).parents)) if path in mounts or path == os.sep)
-    return dataset if place == os.sep or _hidden(dataset) or unsuitable(place, ()) else place
-
-
-def _mounts(dataset: str) -> list[str]:
-    """The units that would mount a dataset or a directory above it; those that there are not, systemd passes over."""
-    above = [str(place) for place in reversed(Path(dataset).parents)][1:]
-    units = (f"{_escaped_whole(place)}.mount" for place in (*above, dataset) if place != os.sep)
-    return [unit for unit in units if len(unit) <= _LONGEST_UNIT]
-
-
-def _hidden(dataset: str) -> bool:
-    return any(dataset == place or dataset.startswith(f"{place}/") for place in _HIDDEN)
-
-
 def _trouble(dataset: str, places: Places) -> str:
     """Try as the service's user to write in the root and in a few folders: why it cannot, empty where it can.
 
@@ -409,7 +335,7 @@ def _trouble(dataset: str, places: Places) -> str:
         return ""
     with os.scandir(dataset) as entries:
         inside = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)][:_LOOKED_AT]
-    hidden = _hidden(dataset)
+    hidden = drop_in.is_hidden(dataset)
     tried = [os.path.join(os.curdir if hidden else dataset, name) for name in ("", *inside)]
     account, groups = _account(places.user)
     done = subprocess.run(

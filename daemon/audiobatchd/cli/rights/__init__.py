@@ -1,4 +1,4 @@
-"""The rights of the service's user below a dataset: which directories they may be given in, giving, and taking back.
+"""The service's rights below a dataset: which directories may be one, the unit's drop-in, and ACLs for its user.
 
-It owns ACLs as they are read, changed and saved. What is said of them, and the unit's own rights, are `setup`'s.
+It owns ACLs as they are read, changed, saved and put back. What is said of all that is `setup`'s.
 """

@@ -14,6 +14,7 @@ import pytest
 
 from audiobatchd.cli.commands import setup
 from audiobatchd.cli.control import main
+from audiobatchd.cli.rights import drop_in
 from audiobatchd.config.file import DatasetConfig, load_config
 
 ROOT = os.geteuid() == 0
@@ -74,9 +75,9 @@ def test_a_dataset_is_added_and_taken_out_again(machine: Path, capsys: pytest.Ca
     assert (told["trouble"], told["done"][-1]) == ("", "restart: True")
     loaded = load_config(machine / "etc" / "audiobatchd.toml")
     assert [each.path for each in loaded.dataset] == ["/srv/other", str(machine / "music")]
-    (drop_in,) = (text for name, text in files(machine).items() if name.startswith("units"))
-    assert f'ReadWritePaths="-{machine}/music"' in drop_in
-    assert "ProtectHome" not in drop_in
+    (text,) = (text for name, text in files(machine).items() if name.startswith("units"))
+    assert f'ReadWritePaths="-{machine}/music"' in text
+    assert "ProtectHome" not in text
     assert os.listdir(machine / "music") == ["A"]
     once = files(machine)
     assert ctl(machine / "music") == 0
@@ -235,14 +236,14 @@ def test_a_path_as_long_as_paths_may_be(machine: Path) -> None:
 
 @pytest.mark.skipif(not ROOT, reason="setting up a machine takes root")
 def test_a_dataset_in_a_home_that_is_closed(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup, "_HIDDEN", (str(machine / "home"),))
+    monkeypatch.setattr(drop_in, "_HIDDEN", (str(machine / "home"),))
     music = machine / "home" / "me" / "music"
     music.mkdir(parents=True)
     music.chmod(0o777)
     music.parent.chmod(0o700)
     assert ctl(music) == 0
-    (drop_in,) = (text for name, text in files(machine).items() if name.startswith("units"))
-    assert f'BindPaths="-{music}"' in drop_in
+    (text,) = (text for name, text in files(machine).items() if name.startswith("units"))
+    assert f'BindPaths="-{music}"' in text
     assert os.listdir(music) == []
     music.chmod(0o700)
     assert ctl(music) == 1
@@ -318,62 +319,3 @@ def test_one_s_own_service_needs_no_root(tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_is_no_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ctl(tmp_path / "nowhere", "--user") == 2
     assert f"no such directory: {tmp_path}/nowhere" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("dataset", "name"),
-    [
-        ("/srv/music", "srv-music"),
-        ("/srv/my music", r"srv-my\x20music"),
-        ("/srv/.hidden-place", r"srv-.hidden\x2dplace"),
-        ("/.music", r"\x2emusic"),
-        ("/", "-"),
-        ("/caf\u00e9", r"caf\xc3\xa9"),
-    ],
-)
-def test_drop_ins_are_named_as_systemd_would(dataset: str, name: str) -> None:
-    assert setup._drop_in_name(dataset) == f"dataset-{name}.conf"
-
-
-@pytest.mark.parametrize(
-    ("dataset", "units"),
-    [
-        ("/srv/nas/music", "srv.mount srv-nas.mount srv-nas-music.mount"),
-        ("/srv/my nas", r"srv.mount srv-my\x20nas.mount"),
-        ("/srv/50% off", r"srv.mount srv-50\x25\x20off.mount"),
-        (f"/srv/{'m' * 250}/a", "srv.mount"),
-    ],
-)
-def test_mounts_are_wanted_and_not_required(dataset: str, units: str) -> None:
-    lines = setup._drop_in(dataset).splitlines()
-    assert f"Wants={units}" in lines
-    assert f"After={units}" in lines
-    assert not any(line.startswith("Requires") for line in lines)
-
-
-@pytest.mark.parametrize(
-    ("dataset", "mounts", "writable"),
-    [
-        ("DISK/music", {"/", "DISK"}, "DISK"),
-        ("DISK", {"/", "DISK"}, "DISK"),
-        ("DISK/a/music", {"/", "DISK", "DISK/a"}, "DISK/a"),
-        ("/srv/music", {"/"}, "/srv/music"),
-        ("/srv/music", {"/", "/srv"}, "/srv/music"),
-        ("/var/lib/music", {"/", "/var"}, "/var/lib/music"),
-        ("/home/me/disk/music", {"/", "/home", "/home/me/disk"}, "/home/me/disk/music"),
-    ],
-)
-def test_a_mounted_disk_is_writable_as_a_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, mounts: set[str], writable: str
-) -> None:
-    (tmp_path / "a").mkdir()
-    found = {mount.replace("DISK", str(tmp_path)) for mount in mounts}
-    monkeypatch.setattr("audiobatchd.disk.filesystems.mount_points", lambda: found)
-    expected = f'ReadWritePaths="-{writable.replace("DISK", str(tmp_path))}"'
-    assert expected in setup._drop_in(dataset.replace("DISK", str(tmp_path))).splitlines()
-
-
-def test_a_dataset_in_a_home_is_the_only_thing_seen_there() -> None:
-    text = setup._drop_in('/home/me/50% "music"')
-    assert "ProtectHome=tmpfs" in text
-    assert r'BindPaths="-/home/me/50%% \"music\""' in text
