@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from audiobatchd import __version__
 
 _Commands = argparse._SubParsersAction  # noqa: SLF001  # the only name that argparse has for it
 
 
-@dataclass(frozen=True)
-class Argument:
+class Argument(Struct, frozen=True):
     """An argument of a command."""
 
     names: tuple[str, ...]
@@ -26,8 +26,7 @@ class Argument:
     """The rest of what `ArgumentParser.add_argument` takes."""
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(Struct, frozen=True):
     """A command, or an action of a group."""
 
     name: str
@@ -43,8 +42,7 @@ class Command:
     """Whether its answer has no end."""
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(Struct, frozen=True):
     """A command that only leads to its actions."""
 
     name: str

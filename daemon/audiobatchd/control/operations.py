@@ -7,7 +7,6 @@ An operation is an entry here, its shapes in `requests` or `status`, and its ans
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -38,8 +37,7 @@ Asked = TypeVar("Asked", bound=Struct)
 Told = TypeVar("Told")
 
 
-@dataclass(frozen=True)
-class Operation(Generic[Asked, Told]):
+class Operation(Struct, Generic[Asked, Told], frozen=True):
     """A question or a change. A GET reads, with what it asks in the query; a POST changes, with it in the body."""
 
     name: str
