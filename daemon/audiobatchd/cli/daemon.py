@@ -141,7 +141,7 @@ def _configuration(arguments: argparse.Namespace) -> Config:
 
 
 def _refuse_for_one_pass(dataset: DatasetConfig) -> None:
-    """Raise where a daemon would wait: a pass has to say at once that it cannot."""
+    """Raise where a service would wait: a pass has to say at once that it cannot."""
     if filesystems.resolved(dataset.path) is None:
         message = f"cannot work on {shown(dataset.path)}: its disk does not answer"
         raise UsageError(message)

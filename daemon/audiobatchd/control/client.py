@@ -23,7 +23,7 @@ from audiobatchd.errors import AudiobatchError, NoDaemonError
 from audiobatchd.vocabulary.names import shown
 
 TIMEOUT = 10.0
-"""Seconds that the daemon may be silent."""
+"""Seconds that the service may be silent."""
 
 SILENCE = 60.0
 """The same for a stream of events, which shows signs of life in between."""
@@ -41,7 +41,7 @@ class Message(NamedTuple):
 
 
 class ControlClient:
-    """Asks the daemon behind the socket at `path`; every question is a connection of its own."""
+    """Asks the service behind the socket at `path`; every question is a connection of its own."""
 
     def __init__(self, path: Path, timeout: float = TIMEOUT) -> None:
         self._path = path
@@ -50,7 +50,7 @@ class ControlClient:
     def ask(self, operation: Operation[Asked, Told], asked: Asked) -> Told:
         """Ask for an operation, and decode the answer.
 
-        Raises NoDaemonError where no daemon answers, AudiobatchError where it refuses, UsageError for a path that is
+        Raises NoDaemonError where no service answers, AudiobatchError where it refuses, UsageError for a path that is
         too long for a socket.
         """
         return self._decoded(self._body(operation, asked), operation.told)
@@ -60,15 +60,15 @@ class ControlClient:
         return self.ask(STATUS, Nothing())
 
     def status_json(self) -> bytes:
-        """Ask for the status as the JSON that the daemon sent, with what a newer one tells beside. Raises as `ask`."""
+        """Ask for the status as the JSON that the service sent, with what a newer one tells beside. Raises as `ask`."""
         body = self._body(STATUS, Nothing())
         self._decoded(body, Status)
         return body
 
     def events(self, since: int | None = None) -> Iterator[Message]:
-        """The daemon's log events as they come, without end; with `since` first those that it remembers after that one.
+        """Follow the log events as they come, without end; with `since` first those that are kept after that one.
 
-        Raises as `ask`, and NoDaemonError when the daemon goes away.
+        Raises as `ask`, and NoDaemonError when the service goes away.
         """
         check_length(self._path)
         connection = _UnixConnection(self._path, SILENCE)

@@ -271,7 +271,7 @@ def test_the_first_that_is_there_is_taken(
 
 
 @pytest.mark.parametrize("argument", ["music", "./music/", "link", "{root}/music"])
-def test_a_dataset_of_the_command_line_keeps_its_settings_from_the_file(
+def test_a_dataset_on_the_command_line_keeps_its_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argument: str
 ) -> None:
     loaded = load_config(written(tmp_path, DATASET + "settle = 1\n"))

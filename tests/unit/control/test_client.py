@@ -54,7 +54,7 @@ def test_no_such_socket(tmp_path: Path) -> None:
         ControlClient(tmp_path / "none.sock").status()
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_nothing_listens(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "dead.sock"))
     with pytest.raises(NoDaemonError, match="nothing listens"):

@@ -89,7 +89,7 @@ def rescan(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
 
 
 def reload(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
-    """Have the configuration read again; the daemon's verdict."""
+    """Have the configuration read again; the service's verdict."""
     answer = client.ask(RELOAD, Nothing())
     if arguments.json:
         say(as_json(answer))

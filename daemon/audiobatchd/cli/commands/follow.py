@@ -1,4 +1,4 @@
-"""`audiobatchctl follow`: the daemon's log events as they come."""
+"""`audiobatchctl follow`: the service's log events as they come."""
 
 from __future__ import annotations
 

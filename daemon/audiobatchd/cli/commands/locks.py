@@ -47,7 +47,7 @@ def list_locks(arguments: argparse.Namespace, client: ControlClient, say: Say) -
 
 
 def clean_up(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
-    """Remove the locks of the dead: by the daemon, where one runs on the dataset, else here."""
+    """Remove the locks of the dead: by the service, where one runs on the dataset, else here."""
     _, dataset = dataset_of(arguments)
     request = CleanLocks(dataset.path, arguments.timeout, arguments.dry_run, arguments.free)
     if not arguments.json:
@@ -82,7 +82,7 @@ def test(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int
 
 
 def _overdue(client: ControlClient, dataset: str) -> set[str]:
-    """The locks that the daemon, which has watched them for longer than we can, calls overdue."""
+    """The locks that the service, which has watched them for longer than we can, calls overdue."""
     with contextlib.suppress(NoDaemonError):
         for each in client.status().datasets:
             if each.path == shown(dataset):

@@ -1,4 +1,4 @@
-"""`audiobatchctl models list`, `fetch`, `add` and `verify`: the models that analyzers load. They need no daemon."""
+"""`audiobatchctl models list`, `fetch`, `add` and `verify`: the models that analyzers load. They need no service."""
 
 from __future__ import annotations
 

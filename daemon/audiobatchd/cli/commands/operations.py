@@ -24,10 +24,10 @@ from audiobatchd.vocabulary.states import ENDED, TO_DO, TROUBLED, DatasetState, 
 
 _INTERVAL = 1.0
 _ARRIVAL = 15.0
-"""Seconds after which a directory is none of the daemon's track folders if it does not say so itself."""
+"""Seconds after which a directory is none of the service's track folders if it does not say so itself."""
 
 
-class Patience:
+class Deadline:
     """Waits between two looks, until `seconds` are over; without them for ever."""
 
     def __init__(
@@ -57,25 +57,25 @@ class Patience:
 
 def wait(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Wait until folders have come to an end. Exit code 1 where one failed or is blocked, or the time is over."""
-    patience = Patience(arguments.timeout)
+    deadline = Deadline(arguments.timeout)
     quiet: Say = (lambda _: None) if arguments.json else say
     if arguments.folder:
         names = [folder_named(folder, datasets_of(client)) for folder in arguments.folder]
-        ended, reports = until_ended(client, dict(zip(names, arguments.folder, strict=True)), patience)
+        ended, reports = until_ended(client, dict(zip(names, arguments.folder, strict=True)), deadline)
         good = ended and all(report.state is FolderState.COMPLETE for report in reports)
         for report in reports:
             reason = f"  {report.reason}" if report.reason and report.state is not FolderState.COMPLETE else ""
             quiet(printable(f"{report.folder}  {report.state.value}{reason}"))
         answer = {"ended": ended, "folders": [{key: getattr(each, key) for key in _TOLD} for each in reports]}
     else:
-        ended, status = until_idle(client, patience, quiet)
+        ended, status = until_idle(client, deadline, quiet)
         counts = folder_counts(status.datasets)
         good = ended and not any(counts[state] for state in TROUBLED)
         told_states = {state.value: counts[state] for state in FolderState}
         quiet(", ".join(f"{number:,} {state}" for state, number in told_states.items() if number) or "no folders")
         answer = {"ended": ended, "folders": told_states}
     if not ended:
-        quiet(f"Still at work after {duration(patience.waited)}.")
+        quiet(f"Still at work after {duration(deadline.waited)}.")
     if arguments.json:
         say(as_json(answer))
     return 0 if good else 1
@@ -84,7 +84,7 @@ def wait(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
 _TOLD = ("dataset", "folder", "state", "reason")
 
 
-def until_idle(client: ControlClient, patience: Patience, say: Say) -> tuple[bool, Status]:
+def until_idle(client: ControlClient, deadline: Deadline, say: Say) -> tuple[bool, Status]:
     """Wait until nothing is left to do: whether it is so, and the last status.
 
     It has to be so twice: of a folder that came this very moment the service hears the next.
@@ -101,12 +101,12 @@ def until_idle(client: ControlClient, patience: Patience, say: Say) -> tuple[boo
             if stands_still(dataset) and dataset.path not in told:
                 told.add(dataset.path)
                 say(printable(f"! {dataset.path} is {dataset.state.value}: {dataset.remark}"))
-        if not patience.go_on():
+        if not deadline.go_on():
             return False, status
 
 
 def until_ended(
-    client: ControlClient, folders: dict[FolderName, str], patience: Patience
+    client: ControlClient, folders: dict[FolderName, str], deadline: Deadline
 ) -> tuple[bool, list[FolderReport]]:
     """Wait until each of `folders`, by the path that it was given as, has come to an end: whether so, and how.
 
@@ -124,10 +124,10 @@ def until_ended(
             except AudiobatchError:
                 # One that was copied just now may not have its audio yet.
                 on_its_way = is_directory(Path(path)) or is_directory(Path(parsed(name.dataset), parsed(name.folder)))
-                if not on_its_way or patience.waited > _ARRIVAL:
+                if not on_its_way or deadline.waited > _ARRIVAL:
                     raise
         ended = len(reports) == len(folders) and all(report.state in ENDED for report in reports.values())
-        if ended or not patience.go_on():
+        if ended or not deadline.go_on():
             return ended, list(reports.values())
 
 
@@ -194,7 +194,7 @@ def resume(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
 
 def drain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Pause everything, and wait until nothing runs. Exit code 1 where something still does when the time is over."""
-    patience = Patience(arguments.timeout)
+    deadline = Deadline(arguments.timeout)
     quiet: Say = (lambda _: None) if arguments.json else say
     paused = client.ask(PAUSE, Pause())
     done = f"{counted(paused.datasets, 'dataset')} paused" if paused.datasets else "Paused already"
@@ -203,7 +203,7 @@ def drain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
         status = client.status()
         running = [worker for worker in status.workers if worker.state == "busy"]
         # As long as one does not say that it is paused, it may give out one more job.
-        if (not running and all(map(stands_still, status.datasets))) or not patience.go_on():
+        if (not running and all(map(stands_still, status.datasets))) or not deadline.go_on():
             break
     if arguments.json:
         say(as_json({"datasets": paused.datasets, "running": running}))
@@ -216,7 +216,7 @@ def drain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
 
 
 def _dataset(arguments: argparse.Namespace, client: ControlClient) -> str:
-    """The dataset that a command names, as the daemon shows it; empty for all of them."""
+    """The dataset that a command names, as the service shows it; empty for all of them."""
     if not arguments.dataset:
         return ""
     return shown(dataset_named(arguments.dataset, datasets_of(client)))

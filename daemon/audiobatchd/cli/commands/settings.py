@@ -1,4 +1,4 @@
-"""`audiobatchctl config check` and `show`: what the configuration says, read as the daemon reads it; without one."""
+"""`audiobatchctl config check` and `show`: what the configuration says, read as the service reads it; without one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Table(Struct, frozen=True):
 
 
 def check(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
-    """Tell whether the daemon would take a configuration. Exit code 1, with the reason, where it would not."""
+    """Tell whether the service would take a configuration. Exit code 1, with the reason, where it would not."""
     path = arguments.file or arguments.config or find_config(os.environ)
     trouble, noted = "", []
     try:

@@ -15,7 +15,7 @@ _DEFAULT_WIDTH = 80
 
 
 def status(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
-    """Show what the daemon tells of itself."""
+    """Show what the service tells of itself."""
     if arguments.json:
         say(harmless_json(client.status_json()))
     else:

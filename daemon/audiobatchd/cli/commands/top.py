@@ -67,7 +67,7 @@ def _tell(client: ControlClient, say: Say, *, as_json: bool) -> int:
 
 
 class Live:
-    """The screen and its keys, between two polls of the daemon."""
+    """The screen and its keys, between two polls of the service."""
 
     def __init__(
         self,

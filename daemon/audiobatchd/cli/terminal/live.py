@@ -1,4 +1,4 @@
-"""The daemon in the foreground of a terminal: events scroll by, and below them a live view of the whole.
+"""The service in the foreground of a terminal: events scroll by, and below them a live view of the whole.
 
 Owns the terminal between `start` and `stop`. What is said of an event is in `events`, what of the status in
 `status`.

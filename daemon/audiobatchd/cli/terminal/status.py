@@ -1,6 +1,6 @@
 """The status as lines of text: what an operator reads in `audiobatchctl status`, and the pieces of the live view.
 
-The numbers are the daemon's; nothing is asked or measured here, and ages are told by the daemon's own clock.
+The numbers are the service's; nothing is asked or measured here, and ages are told by the service's own clock.
 """
 
 from __future__ import annotations
@@ -305,7 +305,7 @@ def _place(dataset: str, folder: str, *, several: bool) -> str:
 
 
 def _now(status: Status) -> datetime | None:
-    """The daemon's time of day when it told this."""
+    """The service's time of day when it told this."""
     try:
         return datetime.fromisoformat(status.started) + timedelta(seconds=status.uptime)
     except ValueError:

@@ -38,7 +38,7 @@ class Event(Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Numbered:
-    """An event with its number; the first one of a daemon is 1."""
+    """An event with its number; the first one of a service is 1."""
 
     number: int
     event: Event

@@ -221,7 +221,7 @@ async def _errors_as_json(request: web.Request, handler: _Handler) -> web.Stream
     except ConnectionError:
         raise  # its client has gone, and is answered no more
     except Exception as error:  # noqa: BLE001  # logged
-        # The boundary of a control request: one that fails must not hurt the daemon, nor go unseen.
+        # The boundary of a control request: one that fails must not hurt the service, nor go unseen.
         write(LogEvent.REQUEST_FAILED, {"request": f"{request.method} {request.path}"}, error=error)
         return as_json({"error": "the daemon failed to answer; its log says why"}, 500)
 

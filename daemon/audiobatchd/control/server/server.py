@@ -1,4 +1,4 @@
-"""The daemon's end of the control socket: the socket, the door, and the application behind it, put together."""
+"""The service's end of the control socket: the socket, the door, and the application behind it, put together."""
 
 from __future__ import annotations
 

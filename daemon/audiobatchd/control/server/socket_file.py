@@ -85,7 +85,7 @@ class SocketFile:
             raise FileNotFoundError(error.errno, f"there is no directory {shown(str(parent.parent))}") from error
 
     def _clear_place(self) -> None:
-        """Remove what a dead daemon left; raise where anything else is in the way."""
+        """Remove what a dead service left; raise where anything else is in the way."""
         try:
             mode = self._path.lstat().st_mode
         except FileNotFoundError:

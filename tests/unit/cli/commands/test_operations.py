@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from audiobatchd.cli.commands import operations
-from audiobatchd.cli.commands.operations import Patience, is_idle, workers_table
+from audiobatchd.cli.commands.operations import Deadline, is_idle, workers_table
 from audiobatchd.cli.control import main
 from audiobatchd.control.requests import FolderName, Pause, Resume
 from audiobatchd.control.status import FolderReport, Status
@@ -45,12 +45,12 @@ Run = Callable[..., int]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command against a service; a second of waiting takes none."""
     clock = [0.0]
-    make = operations.Patience
+    make = operations.Deadline
 
     def sleep(seconds: float) -> None:
         clock[0] += seconds
 
-    monkeypatch.setattr(operations, "Patience", lambda seconds: make(seconds, lambda: clock[0], sleep))
+    monkeypatch.setattr(operations, "Deadline", lambda seconds: make(seconds, lambda: clock[0], sleep))
 
     def ctl(service: Service, *arguments: str) -> int:
         path = tmp_path / "c.sock"
@@ -223,7 +223,7 @@ def test_without_a_daemon(tmp_path: Path) -> None:
 
 def test_patience_waits_no_longer_than_it_may() -> None:
     slept: list[float] = []
-    patience = Patience(2.5, lambda: sum(slept), slept.append)
-    while patience.go_on():
+    deadline = Deadline(2.5, lambda: sum(slept), slept.append)
+    while deadline.go_on():
         pass
     assert slept == [1.0, 1.0, 0.5]

@@ -123,7 +123,7 @@ def test_no_key_is_left_out(file: Path) -> None:
     assert [each.key for each in tables[-1].settings] == list(DatasetConfig.__struct_fields__)
 
 
-def test_places_come_from_the_command_line_the_environment_or_nowhere() -> None:
+def test_places_say_what_they_come_from() -> None:
     environ = {"STATE_DIRECTORY": "/s", "AUDIOBATCHD_SOCKET": "/e.sock", "HOME": "/h"}
     told = {each.key: (each.value, each.source) for each in places(Config(), Path("/c.sock"), environ, 1000).settings}
     assert told["socket"] == ("/c.sock", "command line")

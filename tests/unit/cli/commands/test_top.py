@@ -64,7 +64,7 @@ def test_everything_is_on_a_usual_screen(busy: Status, width: int, height: int) 
     assert "holds 57.1 s of the 240.0 s" in shown
 
 
-def test_a_small_screen_keeps_the_bar_the_pace_a_worker_and_the_keys(busy: Status) -> None:
+def test_a_small_screen_keeps_bar_pace_a_worker_and_keys(busy: Status) -> None:
     shown = text(busy, 40, 10)
     for wanted in ("62.5 %", "2 h 10 min left", "more at work", "q quit"):
         assert wanted in shown
@@ -201,7 +201,7 @@ def test_a_key_sent_in_two_pieces_is_one_key(tmp_path: Path, busy: Status) -> No
     assert told.asked == []
 
 
-def test_it_follows_the_size_and_has_no_colour_where_nobody_wants_any(tmp_path: Path, busy: Status) -> None:
+def test_the_screen_follows_the_size_and_heeds_no_color(tmp_path: Path, busy: Status) -> None:
     path = tmp_path / "c.sock"
     with serving(path, lambda: busy), terminal("--socket", str(path), "top", NO_COLOR="1") as on:
         on.until("q quit")

@@ -114,7 +114,7 @@ def test_the_service_may_work_there_and_others_as_before(music: Path) -> None:
     assert not may(OTTO, music / "B" / "deeper" / "full_mix.flac", os.W_OK)
 
 
-def test_what_the_service_makes_is_the_owner_s_and_the_group_s_too(music: Path) -> None:
+def test_what_the_service_makes_is_the_owner_s_as_well(music: Path) -> None:
     grants(music).grant()
     make(SERVICE, music / "A" / "A.INFO")
     assert may(MIA, music / "A" / "A.INFO", os.R_OK | os.W_OK)

@@ -88,7 +88,7 @@ def test_events_as_friendly_lines(record: logging.LogRecord, expected: str) -> N
     assert [re.sub(" {3,}", "  ", line) for line in lines_of(record)] == [expected.replace("   ", "  ")]
 
 
-def test_folder_is_named_with_its_dataset_where_there_are_several() -> None:
+def test_a_folder_is_named_with_its_dataset_among_several() -> None:
     record = event("folder-changed", dataset="/srv/music", folder="A")
     assert lines_of(record, several=True) == ["~ music/A  changed meanwhile, will be looked at again"]
 

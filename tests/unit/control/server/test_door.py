@@ -74,7 +74,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(
         assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-def test_a_connection_that_is_kept_may_ask_again_and_is_dropped_when_it_does_not(
+def test_a_kept_connection_that_asks_nothing_is_dropped(
     tmp_path: Path, idle: Status, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(door, "PATIENCE", 1.0)

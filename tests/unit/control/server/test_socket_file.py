@@ -41,7 +41,7 @@ def test_stale_socket_is_replaced(tmp_path: Path, busy: Status) -> None:
         assert ControlClient(path).status() == busy
 
 
-def test_second_server_is_refused_and_hurts_nobody(tmp_path: Path, busy: Status) -> None:
+def test_a_second_server_is_refused(tmp_path: Path, busy: Status) -> None:
     path = tmp_path / "control.sock"
     with serving(path, lambda: busy):
         with pytest.raises(AlreadyRunningError, match=str(path)), serving(path, lambda: busy):
