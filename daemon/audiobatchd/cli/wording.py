@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from audiobatchd.cli.terminal.output import Say
-from audiobatchd.control.requests import Paused, Retried
+from audiobatchd.cli.terminal.text import as_json
+from audiobatchd.control.requests import Paused, Rescanned, Retried
 from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.quantities import counted
 
 
-def say_with_remarks(text: str, remarks: list[str], say: Say) -> None:
-    """Say what was done, where anything was, and then each remark of the service as a sentence of its own."""
-    for line in ([text] if text else []) + [f"{each[0].upper()}{each[1:]}." for each in remarks]:
+def say_answer(answer: Retried | Paused | Rescanned, text: str, say: Say, *, json: bool) -> None:
+    """Say an answer in JSON, or `text`, where anything was done, and each remark as a sentence of its own."""
+    if json:
+        say(as_json(answer))
+        return
+    for line in ([text] if text else []) + [f"{each[0].upper()}{each[1:]}." for each in answer.remarks]:
         say(printable(line))
 
 

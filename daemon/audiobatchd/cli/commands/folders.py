@@ -7,7 +7,7 @@ import argparse
 from audiobatchd.cli.named import dataset_named, datasets_of, folder_named
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
-from audiobatchd.cli.wording import retried_in_words, say_with_remarks
+from audiobatchd.cli.wording import retried_in_words, say_answer
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import BUMP, EXPLAIN, FAILURES, RELOAD, RESCAN, RETRY
 from audiobatchd.control.requests import Nothing, Rescan, RetryFolders
@@ -48,10 +48,7 @@ def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
     else:
         names = [folder_named(folder, datasets) for folder in arguments.folder]
         answer = client.ask(RETRY, RetryFolders(folders=names, all=arguments.all))
-    if arguments.json:
-        say(as_json(answer))
-    else:
-        say_with_remarks(retried_in_words(answer), answer.remarks, say)
+    say_answer(answer, retried_in_words(answer), say, json=arguments.json)
     return 0
 
 
@@ -69,11 +66,8 @@ def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
 def bump(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have a folder measured before all others."""
     answer = client.ask(BUMP, folder_named(arguments.folder, datasets_of(client)))
-    if arguments.json:
-        say(as_json(answer))
-    else:
-        done = "It is next." if not answer.remarks else "It is put before all others." if answer.folders else ""
-        say_with_remarks(done, answer.remarks, say)
+    done = "It is next." if not answer.remarks else "It is put before all others." if answer.folders else ""
+    say_answer(answer, done, say, json=arguments.json)
     return 0 if answer.folders else 1
 
 
@@ -81,10 +75,7 @@ def rescan(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     """Have a dataset walked."""
     path = dataset_named(arguments.dataset, datasets_of(client))
     answer = client.ask(RESCAN, Rescan(shown(path), arguments.accept))
-    if arguments.json:
-        say(as_json(answer))
-    else:
-        say_with_remarks("" if answer.remarks else "The walk begins.", answer.remarks, say)
+    say_answer(answer, "" if answer.remarks else "The walk begins.", say, json=arguments.json)
     return 0
 
 

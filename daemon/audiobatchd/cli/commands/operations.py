@@ -12,7 +12,7 @@ from audiobatchd.cli.named import dataset_named, datasets_of, folder_named, is_d
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.status import folder_counts, stands_still
 from audiobatchd.cli.terminal.text import as_json, padded
-from audiobatchd.cli.wording import paused_in_words, resumed_in_words, say_with_remarks
+from audiobatchd.cli.wording import paused_in_words, resumed_in_words, say_answer
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import EXPLAIN, PAUSE, RESUME
 from audiobatchd.control.requests import FolderName, Pause, Resume
@@ -174,21 +174,15 @@ def _row(worker: WorkerStatus) -> tuple[str, ...]:
 def pause(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have no more jobs given out, in one dataset or in all."""
     answer = client.ask(PAUSE, Pause(_dataset(arguments, client), arguments.seconds))
-    if arguments.json:
-        say(as_json(answer))
-        return 0
     length = f" for {duration(arguments.seconds)}" if arguments.seconds else ""
-    say_with_remarks(paused_in_words(answer, length), answer.remarks, say)
+    say_answer(answer, paused_in_words(answer, length), say, json=arguments.json)
     return 0
 
 
 def resume(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have jobs given out again."""
     answer = client.ask(RESUME, Resume(_dataset(arguments, client)))
-    if arguments.json:
-        say(as_json(answer))
-    else:
-        say_with_remarks(resumed_in_words(answer), answer.remarks, say)
+    say_answer(answer, resumed_in_words(answer), say, json=arguments.json)
     return 0
 
 
