@@ -86,13 +86,13 @@ class Routes:
 
     def _plain(self, operation: Operation[Any, Any]) -> _Handler:
         """Make a handler that asks the service once and answers with JSON."""
-        ask = getattr(self._service, operation.name)
 
         async def answer(request: web.Request) -> web.StreamResponse:
             if operation.method == "POST":
                 asked = await self._change(request, operation.asked)
             elif operation.asked is not Nothing:
                 asked = _query(request, operation.asked)
+            ask = getattr(self._service, operation.name)
             told = ask() if operation.asked is Nothing else ask(asked)
             return as_json(await told if asyncio.iscoroutine(told) else told)
 
