@@ -13,6 +13,7 @@ from threading import Thread
 import pytest
 
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.operations import EXPLAIN
 from audiobatchd.control.requests import FolderName
 from audiobatchd.control.status import DatasetStatus, Status
 from audiobatchd.errors import NoDaemonError
@@ -281,7 +282,7 @@ def test_stop_waits_once_for_three_hung_datasets(tmp_path: Path) -> None:
 def explain(socket: Path, name: FolderName) -> None:
     """Ask for a folder; the service ends before it can answer."""
     with suppress(NoDaemonError):
-        ControlClient(socket).explain(name)
+        ControlClient(socket).ask(EXPLAIN, name)
 
 
 def asleep_in_fuse(pid: int) -> int:
