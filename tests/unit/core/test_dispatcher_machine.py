@@ -113,6 +113,8 @@ class WalkUnderWay:
 
     dataset: str
     ahead: list[FolderKey]
+    root: Root
+    """What the dataset's path led to when the walk began, which is when it looks at the root."""
     batch: list[Reading] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
@@ -435,7 +437,7 @@ class World(RuleBasedStateMachine):
                 kind=walk.kind,
                 root=MISSING_ROOT if root is Root.MISSING and not walk.seen else "",
                 empty=lost or (not walk.seen and self.is_bare(walk.dataset)),
-                device=root.value or Root.THERE.value,
+                device=walk.root.value or root.value or Root.THERE.value,
             )
             walk.said.append(dataclasses.replace(end, is_strange=walk.is_strange))
 
@@ -711,9 +713,9 @@ class World(RuleBasedStateMachine):
                     known = [key for key in self.sighted if key.dataset == dataset]
                     is_strange = not accepts and self.is_elsewhere(dataset) and bool(known)
                     is_strange &= not any(map(self.is_there, known))
-                    self.walks.append(
-                        WalkUnderWay(dataset, ahead, kind=kind, tells_all=first, accepts=accepts, is_strange=is_strange)
-                    )
+                    walk = WalkUnderWay(dataset, ahead, self.roots[dataset], kind=kind, tells_all=first)
+                    walk.accepts, walk.is_strange = accepts, is_strange
+                    self.walks.append(walk)
                 case do.NoteRoot(dataset, (device, _)):
                     self.believed_device[dataset] = device
                 case do.LookAtRoot(dataset):
