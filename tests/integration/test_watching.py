@@ -155,11 +155,13 @@ def runs_on(daemon: Service, seconds: float) -> None:
 def test_copy_of_3000_folders_overflows_and_all_are_found(room: Room) -> None:
     template = track(room.elsewhere("template"), 0.5)
     linked_tracks(room.elsewhere("many"), template, 3000)
+    copied = room.root / "copied"
+    copied.mkdir()  # it is watched before the copy begins, and sends an event for each folder
     with kernel_limit("max_queued_events", 100), room.daemon() as daemon:
         eventually(lambda: is_watched(daemon))
-        copy = subprocess.Popen(["cp", "-r", room.elsewhere("many"), room.root / "copied"])
         os.kill(daemon.process.pid, signal.SIGSTOP)  # so that it overflows at least once, however slow the copy is
-        eventually(lambda: len(os.listdir(room.root / "copied")) > 500 if (room.root / "copied").exists() else False)
+        copy = subprocess.Popen(["cp", "-rT", room.elsewhere("many"), copied])
+        eventually(lambda: len(os.listdir(copied)) > 500)
         os.kill(daemon.process.pid, signal.SIGCONT)
         assert copy.wait(LONG) == 0
         daemon.becomes(complete=3000, timeout=LONG)
