@@ -15,7 +15,7 @@ from pathlib import Path
 
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.status import Status
-from audiobatchd.core.dataset import NO_ANSWER
+from audiobatchd.core.holds import NO_ANSWER
 from audiobatchd.errors import AudiobatchError
 from stress.ground import Ground
 from support.service import PROGRAMS, Service, service

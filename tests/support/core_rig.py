@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import FileMemory, Offer, Policy
+from audiobatchd.core.backoff import Backoff
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.events import Event, FolderRead, Walked, WalkRead, WorkerExited, WorkerSaid, WorkerSpawned
 from audiobatchd.core.messages import Job, Ready, Result
@@ -94,6 +95,11 @@ def came_by(*seen: str, dataset: str = DATASET) -> WalkRead:
     return WalkRead((), dataset, tuple((path, 0) for path in seen), len(seen))
 
 
+def found(*readings: Reading, dataset: str = DATASET) -> WalkRead:
+    """What a walk delivers of folders that are not as they were."""
+    return WalkRead(readings, dataset)
+
+
 def plan(
     *datasets: str,
     workers: int = 1,
@@ -106,7 +112,7 @@ def plan(
 ) -> Plan:
     """A plan over these datasets (`DATASET` where none is named)."""
     names = datasets or (DATASET,)
-    limits = Limits(dict.fromkeys(names, settle), max_deaths=max_deaths, backoff=backoff, once=once)
+    limits = Limits(dict.fromkeys(names, settle), max_deaths=max_deaths, backoff=Backoff(*backoff), once=once)
     return Plan(
         datasets=dict.fromkeys(names, RESCAN),
         limits=limits,
@@ -147,7 +153,7 @@ class Rig:
     def boot(self, *offers: Offer) -> list[do.Action]:
         """Start every slot's process and let it say that it is ready."""
         actions = self.tick()
-        for slot in self.core.crew.slots:
+        for slot in self.core.slots:
             actions += self.tell(WorkerSaid(slot.index, slot.pid, Ready(offers or (offer(),))))
         return actions
 
@@ -155,9 +161,9 @@ class Rig:
         """Boot, and let the first walk of every dataset find `readings`."""
         actions = self.boot()
         for dataset in self.core.datasets:
-            found = tuple(each for each in readings if each.key.dataset == dataset)
-            seen = (each.key.path for each in found)
-            actions += self.tell(WalkRead(found), walked(*seen, dataset=dataset, empty=False))
+            here = tuple(each for each in readings if each.key.dataset == dataset)
+            seen = (each.key.path for each in here)
+            actions += self.tell(WalkRead(here, dataset), walked(*seen, dataset=dataset, empty=False))
         return actions
 
     def read(self, each: Reading) -> list[do.Action]:
@@ -170,14 +176,14 @@ class Rig:
 
     def end(self, slot: int = 0, outcome: Outcome = Outcome.DONE, **fields: object) -> list[do.Action]:
         """The worker in `slot` tells how its job ended."""
-        assignment = self.core.crew.slots[slot].assignment
+        assignment = self.core.slots[slot].assignment
         assert assignment is not None, "no job runs there"
         result = Result(assignment.number, outcome, **fields)  # type: ignore[arg-type]  # checked by no caller's type
-        return self.tell(WorkerSaid(slot, self.core.crew.slots[slot].pid, result))
+        return self.tell(WorkerSaid(slot, self.core.slots[slot].pid, result))
 
     def die(self, slot: int = 0, how: str = "killed by signal 11") -> list[do.Action]:
         """The worker in `slot` is gone."""
-        return self.tell(WorkerExited(slot, self.core.crew.slots[slot].pid, how))
+        return self.tell(WorkerExited(slot, self.core.slots[slot].pid, how))
 
 
 def only(kind: type[_Action], actions: list[do.Action]) -> list[_Action]:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from audiobatchd import __version__
 from audiobatchd.cli.terminal.status import folder_counts
 from audiobatchd.control.status import DatasetStatus, Status
-from audiobatchd.core.dataset import BARRED, NO_ANSWER
+from audiobatchd.core.holds import BARRED, NO_ANSWER
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.scan.watch import limits

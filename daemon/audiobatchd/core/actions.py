@@ -1,4 +1,4 @@
-"""Everything that the core can want done, for the supervisor to do."""
+"""Actions: everything that the core can want done, for the supervisor to do."""
 
 from __future__ import annotations
 
@@ -50,19 +50,18 @@ class ReadFolder:
 
 @dataclass(frozen=True, slots=True)
 class WalkTree:
-    """Walk a dataset from each of `paths` down ("" is all of it). The answers are `WalkRead`s and a `Walked`.
-
-    `renew`: set up the watch anew, although it seems to be as it should. `first`: nobody knows yet what is in it, so
-    everything is told, and nothing is spared for others.
-    """
+    """Walk a dataset. The answers are `WalkRead`s and a `Walked`."""
 
     dataset: str
     paths: tuple[str, ...] = ("",)
+    """The directories to walk from; "" is all of it."""
     kind: WalkKind = WalkKind.FULL
     renew: bool = False
+    """Set up the watch again, although it seems to be as it should."""
     first: bool = False
+    """Tell of everything, as fast as that goes: it is not known yet what is in it."""
     accepts: bool = False
-    """Whether any folders are right, and also none of those that were known."""
+    """Take any folders for right, and also none of those that were known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +73,13 @@ class LookAtRoot:
 
 @dataclass(frozen=True, slots=True)
 class ReapLocks:
-    """Remove the locks of the dead in these directories of a dataset. The answer is a `LocksSeen`.
-
-    `root_too`: the dataset is itself a track folder, whose lock lies beside it.
-    """
+    """Remove the locks of the dead in a dataset. The answer is a `LocksSeen`."""
 
     dataset: str
     parents: frozenset[str]
+    """The directories to look in."""
     root_too: bool = False
+    """Look beside the dataset as well: it is a track folder itself, and its lock lies there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +91,29 @@ class CountMisses:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Keep in the catalog what is known of a folder's files, and as long as they have `signature` of the folder.
-
-    `verdict`: why the folder as a whole is given up. `charges` and `suspicions` are what counts towards that.
-    """
+    """Keep in the catalog what is known of a folder and its files."""
 
     key: FolderKey
     memory: dict[str, FileMemory]
+    """By role, what is known of each file."""
     signature: str = ""
+    """The folder's signature, for as long as which the rest holds."""
     verdict: str = ""
+    """Reason why the folder as a whole is given up; empty where it is not."""
     charges: int = 0
     suspicions: int = 0
     by_memory: bool = False
-    """The verdict holds as long as a worker may have no other amount of memory."""
+    """Forget the verdict when a worker may have another amount of memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """Remember nothing more of these folders of a dataset: they are gone. `accepted`: no reading has said so."""
+    """Remember nothing more of these folders of a dataset: they are gone."""
 
     dataset: str
     paths: tuple[str, ...]
     accepted: bool = False
+    """True where an operator said so, and no reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,35 +126,39 @@ class KeepAttempt:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Look again, in a folder where it happened, whether `cause` still stands in the way. The answer is a `Probed`.
+    """Look again whether `cause` still stands in the way. The answer is a `Probed`.
 
-    `other` is a healthy folder: where only the first one is in trouble, the trouble is its own. For HANG a process of
-    its own looks, which can be given up; with `briefly` it asks the dataset's root alone, and leaves nothing behind.
+    For HANG a process of its own looks, which can be given up.
     """
 
     key: FolderKey
+    """The folder where it happened."""
     cause: Cause
     other: FolderKey | None = None
+    """A healthy folder: where only the first one is in trouble, the trouble is its own."""
     briefly: bool = False
+    """Ask the dataset's root alone, and leave nothing behind."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoteRoot:
-    """Remember which directory a dataset's root is, as device and inode: a walk of it was believed."""
+    """Remember which directory a dataset's root is: a walk of it was believed."""
 
     dataset: str
     root: tuple[int, int]
+    """Its device and inode."""
     place: str = ""
     """Its path without links."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeepPause:
-    """Remember over a restart that somebody paused a dataset: for so many seconds from now, or for ever, or no more."""
+    """Remember over a restart that an operator paused a dataset, or that the pause is over."""
 
     dataset: str
     paused: bool
     seconds: float | None = None
+    """Length of the pause from now on; None: until it is withdrawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,26 +170,27 @@ class Tidy:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Tell people: the constant name of an event and its fields."""
+    """Log an event."""
 
     event: str
+    """Its name: a literal, which the log's table has."""
     fields: dict[str, Field] = field(default_factory=dict)
     key: FolderKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AnnounceReady:
-    """The service has started: its first walks are queued."""
+    """Announce that the service has started: its first walks are queued."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnnounceStopping:
-    """The service begins to end."""
+    """Announce that the service begins to end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Everything has ended: leave with this exit code."""
+    """Leave with this exit code: everything has ended."""
 
     code: int
 

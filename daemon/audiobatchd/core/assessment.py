@@ -1,6 +1,6 @@
-"""What is still due in a track folder: its files and its record held against what the analyzers offer.
+"""Assessment of a track folder: its files and its record held against what the analyzers offer.
 
-Used twice for every folder, on the same terms: by the daemon to find work, and by the worker under the folder's lock.
+It is made twice, on the same terms: by the service to find work, and by the worker under the folder's lock.
 """
 
 from __future__ import annotations
@@ -14,73 +14,82 @@ from audiobatchd.vocabulary.files import FileStamp
 
 
 class Offer(Struct, frozen=True):
-    """What one analyzer of a worker gives: feature names by role.
-
-    `unavailable` says why it cannot work on this machine.
-    """
+    """Features that one analyzer of a worker gives."""
 
     name: str
     version: int
     features: dict[str, tuple[str, ...]]
+    """By role, their names."""
     models: dict[str, str] = {}
+    """By name, the digests of its models."""
     unavailable: str | None = None
+    """Reason why it cannot work on this machine; None where it can."""
 
 
 class Policy(Struct, frozen=True):
-    """How the user wants completeness judged. `only` restricts it to these features."""
+    """Terms on which completeness is judged."""
 
     adopt: bool = True
+    """Take the keys of records by other tools for complete."""
     overwrite: bool = False
+    """Measure everything again."""
     recompute_other_models: bool = False
+    """Measure again what another model gave."""
     only: tuple[str, ...] | None = None
+    """The features that are asked for; None: all."""
     max_duration: float | None = None
-    """What is longer is left out here, in seconds; None: nothing is."""
+    """Seconds of audio beyond which a file is left out; None: there is no bound."""
 
 
 class FileMemory(Struct, frozen=True):
-    """What is remembered of one source file beyond its record.
-
-    `digest` was found for `stamp`; the keys of `adopted` analyzers were taken over while the file had `stamp`;
-    `failure` is the damage found in it by the analyzers that `judges` names.
-    """
+    """Memory of one source file beyond its record, for as long as it has this stamp."""
 
     stamp: FileStamp
     digest: str | None = None
+    """The digest of its content."""
     adopted: tuple[str, ...] = ()
+    """The analyzers with keys in the record that were taken over."""
     failure: str | None = None
+    """The damage that was found in it."""
     judges: str = ""
+    """The analyzers that found it, as `judges` names them."""
 
 
 class Due(Struct, frozen=True):
-    """One analyzer has to measure a file, unless the file's digest turns out to be `unless_digest`."""
+    """Work that is due: one analyzer measures a file, unless the file's digest turns out to be `unless_digest`."""
 
     analyzer: str
     unless_digest: str | None = None
 
 
 class Assessment(Struct):
-    """The answer, by role: what is `due`, why files `failed`, which analyzers' keys are `adopted`.
-
-    `unavailable` are the features that nothing on this machine can give.
-    """
+    """Result of assessing one folder."""
 
     due: dict[str, tuple[Due, ...]]
+    """By role, the work."""
     failed: dict[str, str]
+    """By role, the damage of a file that is not tried again."""
     adopted: dict[str, tuple[str, ...]]
+    """By role, the analyzers with keys that other tools wrote."""
     unavailable: tuple[str, ...]
+    """The features that nothing on this machine can give."""
 
 
 class Facts(Struct):
-    """What is known of a folder when it is assessed. `entry` looks into the record's provenance."""
+    """Facts about a folder by which it is assessed."""
 
     files: Mapping[str, FileStamp]
+    """By role, its source files."""
     present: frozenset[str]
+    """The keys of its record."""
     entry: Callable[[str, str], Entry | None]
+    """A look into the record's provenance, by analyzer and role."""
     memory: Mapping[str, FileMemory]
+    """By role, what is remembered."""
 
 
 def judges(offers: tuple[Offer, ...], worker_memory: int | None = None) -> str:
-    """Names the analyzers at their versions and models: a failure is looked at again when this changes.
+    """Name the analyzers at their versions and models: a failure is looked at again when this changes.
 
     `worker_memory` is there where it failed because it takes more.
     """
@@ -93,7 +102,7 @@ def judges(offers: tuple[Offer, ...], worker_memory: int | None = None) -> str:
 
 
 def assess(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> Assessment:
-    """What is due, failed, adopted and unavailable in one folder."""
+    """Assess one folder."""
     answer = Assessment({}, {}, {}, ())
     unavailable: list[str] = []
     for role, stamp in facts.files.items():
@@ -131,7 +140,7 @@ def _wanted(offer: Offer, role: str, policy: Policy) -> tuple[str, ...]:
 
 
 def _adopts(analyzer: str, role: str, wanted: tuple[str, ...], facts: Facts, policy: Policy) -> bool:
-    """A record by other tools is complete by its keys alone, until the file is replaced under our eyes."""
+    """Tell whether a record by other tools is complete by its keys alone: until the file is seen to be replaced."""
     if policy.overwrite or not policy.adopt or not facts.present.issuperset(wanted):
         return False
     memory = facts.memory.get(role)

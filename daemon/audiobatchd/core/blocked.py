@@ -1,7 +1,7 @@
-"""The folders that are blocked: which of them lie in a directory, and which are looked at next.
+"""Folders that are blocked: which of them lie in a directory, and which are looked at next.
 
-Not everything that ends a blockade sends an event: not `chattr -i`, nor a file system that may be written to again. So
-each is looked at now and then, all together in bounded number.
+Some things that end a blockade send no event, as `chattr -i`, or a file system that may be written to again. So each
+folder is looked at now and then, all together in bounded number.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ EVERY = 10.0
 """Seconds between two looks at one folder, at least."""
 
 PORTION = 20
-"""So many folders are looked at in a second, at most; for 100,000 a round takes 83 minutes."""
+"""Folders that are looked at in a second, at most; for 100,000 a round takes 83 minutes."""
 
 _MOST = 1280
+"""The same where what blocked them all may be over."""
 _TURN = 1.0
+"""Seconds between two portions."""
 
 
 class Blocked:
-    """All blocked folders, those first whose last look is longest ago."""
+    """The blocked folders, those first that were not looked at for longest."""
 
     def __init__(self) -> None:
         self._inside: dict[FolderKey, set[FolderKey]] = {}
         """By the directory that they are in."""
         self._line: dict[FolderKey, float] = {}
-        """When each was looked at last, or came."""
+        """The moment when each was looked at last, or came."""
         self._new: list[FolderKey] = []
-        """Those that came since `due` was asked, which alone knows the time."""
+        """The folders that came since `due` was asked, which alone knows the time."""
         self._portion = PORTION
         self._turn_at = 0.0
         self._looked_at: list[FolderKey] = []
@@ -41,14 +43,14 @@ class Blocked:
         return self._inside.get(directory, set())
 
     def add(self, key: FolderKey) -> None:
-        """The folder is blocked."""
+        """Add a folder."""
         self._inside.setdefault(_parent(key), set()).add(key)
         self._line.pop(key, None)
         self._line[key] = 0.0
         self._new.append(key)
 
     def discard(self, key: FolderKey) -> None:
-        """The folder is blocked no more, or was not."""
+        """Take a folder out, where it is there."""
         if self._line.pop(key, None) is None:
             return
         parent = _parent(key)
@@ -84,7 +86,7 @@ class Blocked:
         return list(self._looked_at)
 
     def next_look(self) -> float | None:
-        """When `due` has something to say again; None: not by itself."""
+        """The moment when `due` has something to say again; None: not by itself."""
         first = next(iter(self._line.values()), None)
         return None if first is None else max(self._turn_at, first + EVERY)
 

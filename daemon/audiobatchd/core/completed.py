@@ -11,7 +11,7 @@ _MASK = (1 << _BITS) - 1
 
 
 class Complete:
-    """A set of folders with, for each, how many features are unavailable here, and whether the last walk came by.
+    """Set of folders with, for each, how many features are unavailable here, and whether the last walk came by.
 
     Of a folder its path and one small integer are kept: with the round of walks that came by, as far as it takes to
     tell the last few apart. Not every folder that a round did not see is gone before the next one begins.
@@ -21,7 +21,7 @@ class Complete:
         self._paths: dict[str, dict[str, int]] = {}
         self._rounds: dict[str, int] = {}
         self.unavailable: dict[str, int] = {}
-        """How many features are unavailable over all folders, by dataset."""
+        """Number of features that are unavailable over all folders, by dataset."""
 
     def __contains__(self, key: FolderKey) -> bool:
         return key.path in self._paths.get(key.dataset, ())
@@ -33,7 +33,7 @@ class Complete:
         return (FolderKey(dataset, path) for dataset, paths in self._paths.items() for path in paths)
 
     def count(self, dataset: str) -> int:
-        """How many there are in a dataset."""
+        """Count those in a dataset."""
         return len(self._paths.get(dataset, ()))
 
     def paths(self, dataset: str) -> Iterator[str]:
@@ -58,7 +58,7 @@ class Complete:
         return True
 
     def begin_round(self, dataset: str) -> None:
-        """A walk begins: from now on `add` tells which folders it came by."""
+        """Note from now on which folders are added: a walk begins."""
         self._rounds[dataset] = self._rounds.get(dataset, 0) + 1 & _MASK
 
     def not_seen(self, dataset: str) -> list[str]:

@@ -15,31 +15,31 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Lost:
-    """A worker that was killed at the moment `since` and is still there: it sleeps in the kernel, over a disk mostly.
-
-    `slot` is where it lived, `assignment` the job that it was at, `doing` what it said last, `fate` why it was killed.
-    """
+    """A worker that was killed and is still there: it sleeps in the kernel, mostly over a disk."""
 
     pid: int
     slot: int
+    """The slot where it lived."""
     assignment: Assignment | None
+    """The job that it was at."""
     doing: str
+    """Last words of the worker on its work."""
     fate: str
+    """The reason why it was killed."""
     since: float
+    """The moment of that."""
 
 
 class Crew:
-    """The slots, as many as the plan has workers; fewer wanted than there are: the last ones end after their jobs.
-
-    `cannot_start`: why the last worker that came to no job ended; empty when one has become ready since. `lost` are the
-    workers, by PID, that SIGKILL has not ended; others have their slots.
-    """
+    """The slots, as many as the plan has workers; where fewer are wanted than there are, the last ones end."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self.slots = [self._made(index) for index in range(plan.workers)]
         self.cannot_start = ""
+        """Reason why the last worker that came to no job ended; empty when one has become ready since."""
         self.lost: dict[int, Lost] = {}
+        """The workers, by PID, that SIGKILL has not ended; others have their slots."""
 
     def replan(self, plan: Plan, *, anew: bool) -> None:
         """Go by another plan; `anew`: no process of now may take another job."""
@@ -54,7 +54,7 @@ class Crew:
         return Slot(index, self._plan.boot_timeout, self._plan.lost_after)
 
     def others_are_stale(self, slot: Slot) -> None:
-        """A process offers something else than those before it: they know less, or other models, than is there now."""
+        """Replace the other processes, which know less, or other models, than this one: it offers something else."""
         for other in self.slots:
             other.stale |= other is not slot and other.state in (SlotState.IDLE, SlotState.BUSY)
 
@@ -64,13 +64,8 @@ class Crew:
             return self.slots[index]
         return None
 
-    def short(self, index: int | None, now: float) -> None:
-        """See `Slot.short`, where a slot's process met the shortage."""
-        if index is not None:
-            self.slots[index].short(now)
-
     def ready(self, slot: Slot, now: float) -> bool:
-        """See `Slot.ready`; one that is ready tells that workers can start."""
+        """Take in that a worker is ready; False where that comes too late, see `Slot.ready`."""
         if not slot.ready(now):
             return False
         self.cannot_start = ""
@@ -88,8 +83,8 @@ class Crew:
         """The slots whose process is at a job, also while it is being ended."""
         return [slot for slot in self.slots if slot.assignment is not None]
 
-    def nobody_boots(self) -> bool:
-        """Whether every slot has tried for long enough."""
+    def cannot_boot(self) -> bool:
+        """Tell whether every slot has tried to start a worker for long enough."""
         return all(slot.failures >= _ATTEMPTS for slot in self.slots)
 
     def measured(self, resident: Mapping[int, int], asleep: Mapping[int, float], now: float) -> list[do.Action]:
@@ -106,7 +101,7 @@ class Crew:
         return actions
 
     def exited(self, slot: Slot, how: str) -> list[do.Action]:
-        """What is to be told of a process that is gone; the slot itself is told after this.
+        """Tell of a process that is gone; the slot itself is told after this.
 
         The same trouble at the start is told once, however many workers meet it, and however often.
         """
@@ -138,7 +133,7 @@ class Crew:
         return actions
 
     def wakeups(self) -> Iterator[float]:
-        """When something is to be done with a slot."""
+        """The moments when something is to be done with a slot."""
         for slot in self.slots:
             if slot.due is not None and not (slot.waits and slot.state is SlotState.BUSY):
                 yield slot.due
@@ -173,7 +168,7 @@ class Crew:
         return []
 
     def _recycles(self, slot: Slot) -> bool:
-        """Whether an idle process has done or grown enough, or knows another configuration.
+        """Tell whether an idle process has done or grown enough, or knows another configuration.
 
         The first ones end earlier, each at a moment of its own, so that never all of them load at once.
         """

@@ -1,4 +1,4 @@
-"""Which names in a directory are what: source files, files still on their way, directories to enter."""
+"""Discovery of tracks by the names in a directory: source files, files on their way, directories to enter."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TEMPORARY_ENDINGS = (".part", ".partial", ".filepart", ".crdownload", ".!qb", "
 
 @dataclass(frozen=True)
 class Name:
-    """One directory entry. A symlink to a directory is `is_link` and `is_dir`."""
+    """Entry of a directory. A symlink to a directory is `is_link` and `is_dir`."""
 
     name: str
     is_dir: bool
@@ -28,17 +28,17 @@ class Name:
 
 @dataclass
 class PassedOver:
-    """What a directory holds that is no source file, and looks as if it were meant: numbers and first names alone."""
+    """Files that are no source files, and look as if they were meant: numbers and first names alone."""
 
     unread: dict[str, str] = field(default_factory=dict)
     """By role, the first file that is called like it and is in no format that is read."""
     like_folder: str = ""
     """The first audio file that is called like the directory; letter case and the form of accents do not count."""
     audio: int = 0
-    """How many audio files have other names."""
+    """Number of audio files with other names."""
     first_audio: str = ""
     links: int = 0
-    """How many links to directories there are."""
+    """Number of links to directories."""
     first_link: str = ""
 
     def file(self, name: str, folder: str) -> None:
@@ -64,27 +64,28 @@ class PassedOver:
 
 @dataclass
 class Contents:
-    """What a directory's names amount to.
-
-    `shadowed` are source files that lose to an earlier extension of the same role; `companions` what may be a feature
-    that is a file of its own beside the record.
-    """
+    """Contents of a directory, by the names in it."""
 
     sources: dict[str, str] = field(default_factory=dict)
+    """By role, the source files."""
     shadowed: list[str] = field(default_factory=list)
+    """Source files that lose to an earlier extension of the same role."""
     temporaries: list[str] = field(default_factory=list)
+    """Files that are still on their way."""
     companions: list[str] = field(default_factory=list)
+    """Files that may be a feature that is a file of its own beside the record."""
     directories: list[str] = field(default_factory=list)
+    """Directories to enter."""
     passed_over: PassedOver = field(default_factory=PassedOver, compare=False)
 
     @property
     def is_track(self) -> bool:
-        """Whether the directory is a track folder."""
+        """Tell whether the directory is a track folder."""
         return FULL_MIX in self.sources
 
     @property
     def lacks_mix(self) -> bool:
-        """Whether there are stems but no full mix, so that nobody measures them."""
+        """Tell whether there are stems but no full mix, so that they are not measured."""
         return bool(self.sources) and not self.is_track
 
 
@@ -93,7 +94,7 @@ def contents(
 ) -> Contents:
     """Sort out the names in the directory called `folder`. `ignore` are glob patterns of directories not to be entered.
 
-    `marker` is a file that somebody puts into a track folder last of all: as long as it is not there, it is on its way.
+    `marker` is a file that is put into a track folder last of all: until it is there, the folder is on its way.
     """
     found = Contents()
     marked = marker is None
@@ -127,17 +128,17 @@ def contents(
 
 
 def enters(directory: str, ignore: tuple[str, ...]) -> bool:
-    """Whether a walk goes into a directory of this name."""
+    """Tell whether a walk goes into a directory of this name."""
     if directory.startswith(".") or directory in NEVER_ENTERED:
         return False
     return not any(fnmatch.fnmatchcase(directory, pattern) for pattern in ignore)
 
 
 def is_temporary(name: str) -> bool:
-    """Whether some program is still writing what will get another name: a browser, rsync, Syncthing, qBittorrent.
+    """Tell whether some program is still writing what will get another name: a browser, rsync, Syncthing, qBittorrent.
 
     rsync writes `.name.XXXXXX`, Syncthing `.syncthing.name.tmp` and `~syncthing~name.tmp`. A `.tmp` that carries no
-    source file's name is somebody's own business and holds nobody up.
+    source file's name is none of ours and holds nothing up.
     """
     lower = name.lower()
     if lower.endswith(_TEMPORARY_ENDINGS):
@@ -153,7 +154,7 @@ def is_temporary(name: str) -> bool:
 
 
 def is_companion(suffix: str) -> bool:
-    """Whether `<folder name><suffix>` would be a feature that is a file: a dot and capitals, as `.BEATS_GRID`."""
+    """Tell whether `<folder name><suffix>` would be a feature that is a file: a dot and capitals, as `.BEATS_GRID`."""
     return _COMPANION.match(suffix) is not None
 
 
@@ -163,7 +164,7 @@ def companions(found: Contents, folder_name: str) -> frozenset[str]:
 
 
 def is_relevant(name: str, folder: str | None = None, *, is_dir: bool = False) -> bool:
-    """Whether a change of a file of this name can alter what is due in its folder, or what is said of its format.
+    """Tell whether a change of a file of this name can alter what is due in its folder, or what is said of its format.
 
     Audio of other names is left to passes: a directory may hold any number of it. `folder` is the folder's name, where
     that is known: a feature that is a file begins with it. `is_dir`: it is no file, but a directory, as `N.W.A` may be.
@@ -187,7 +188,7 @@ def _suffix(name: str) -> str:
 
 
 _Rank = tuple[bool, int, str]
-"""Where a name stands among those of its role: every one in small letters is before all others."""
+"""Rank of a name among those of its role: every one in small letters is before all others."""
 
 
 def _role(name: str) -> tuple[str | None, _Rank]:

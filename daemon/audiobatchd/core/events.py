@@ -1,4 +1,4 @@
-"""Everything that can happen to the daemon, as it enters the one queue."""
+"""Events: everything that can happen to the service, as it enters the one queue."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from audiobatchd.vocabulary.files import FolderKey, NearMiss
 from audiobatchd.vocabulary.states import Cause, WalkKind, WatchReport
 
 OUT_OF_MEMORY = "killed by the kernel, out of memory"
-"""How a worker ended that was in the way when memory was short."""
+"""Exit of a worker, in words, that the kernel killed because memory was short."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderHint:
-    """A source file or the record of a folder may have changed."""
+    """Possible change of a source file or of the record in a folder."""
 
     key: FolderKey
 
 
 @dataclass(frozen=True, slots=True)
 class FolderTouched:
-    """A directory's own attributes or names changed."""
+    """Change of a directory's own attributes, or of the names in it."""
 
     key: FolderKey
 
 
 @dataclass(frozen=True, slots=True)
 class TreeAppeared:
-    """A directory was made or moved in; what it holds may have sent no events."""
+    """Arrival of a directory, made or moved in; what it holds may have sent no events."""
 
     key: FolderKey
 
 
 @dataclass(frozen=True, slots=True)
 class TreeVanished:
-    """A directory was removed or moved away."""
+    """Departure of a directory, removed or moved away."""
 
     key: FolderKey
 
 
 @dataclass(frozen=True, slots=True)
 class WatchLost:
-    """Events of a dataset were lost, for `reason`: only a walk finds what they told."""
+    """Loss of events of a dataset: only a walk finds what they told."""
 
     dataset: str
     reason: str
@@ -52,58 +52,60 @@ class WatchLost:
 
 @dataclass(frozen=True, slots=True)
 class FolderRead:
-    """A folder that `ReadFolder` asked for was read."""
+    """Answer to `ReadFolder`."""
 
     reading: Reading
     place: str = ""
-    """Where the dataset's path led to, without links, when that was done; empty where it was not."""
+    """Target of the dataset's path, without links, when that was done; empty where it was not."""
 
 
 @dataclass(frozen=True, slots=True)
 class WalkRead:
-    """A walk came by these folders.
-
-    `unchanged` are complete ones of `dataset` that are as they were, by path, with how many features are unavailable.
-    `listed` is how many directories the walk has looked at so far.
-    """
+    """Batch of folders that a walk came by."""
 
     readings: tuple[Reading, ...]
-    dataset: str = ""
+    dataset: str
     unchanged: tuple[tuple[str, int], ...] = ()
+    """The complete folders that are as they were, by path, with how many features are unavailable."""
     listed: int = 0
+    """Directories that the walk has looked at so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """How a walk ended. It came by so many `tracks`, in the directories `parents`.
-
-    `root` is the root directory's (device, inode), None where there is no such directory; `is_track`: it is a track
-    folder itself. `refusal`: why nothing was looked at although it is there. `locks`: what its file system's locks are
-    worth. `cost` is the processor time that it took, in seconds. `near_misses` are those of the whole dataset, None
-    where nobody knows.
-    """
+    """End of a walk."""
 
     dataset: str
     kind: WalkKind
     root: tuple[int, int] | None
+    """The root directory's device and inode; None where there is no such directory."""
     empty: bool
+    """True where nothing at all was found."""
     tracks: int = 0
+    """Track folders that it came by."""
     parents: frozenset[str] = frozenset()
+    """The directories that hold these."""
     is_track: bool = False
+    """True where the root is a track folder itself."""
     remark: str = ""
+    """Anything to be shown with the dataset."""
     refusal: str = ""
+    """Reason why nothing was looked at although the root is there."""
     locks: str = ""
+    """Worth of locks on its file system, in words."""
     cost: float = 0.0
+    """Seconds of processor time that it took."""
     near_misses: tuple[NearMiss, ...] | None = None
+    """The near misses of the whole dataset; None where they are not known."""
     place: str = ""
-    """Where the dataset's path leads to, without links."""
+    """Target of the dataset's path, without links."""
     is_strange: bool = False
-    """Whether nothing was looked at because none of the known folders is there, in another root than the known one."""
+    """True where nothing was looked at: none of the known folders is there, in another root than the known one."""
 
 
 @dataclass(frozen=True, slots=True)
 class MissesCounted:
-    """What is passed over in a dataset, as `CountMisses` asked for it."""
+    """Answer to `CountMisses`."""
 
     dataset: str
     near_misses: tuple[NearMiss, ...]
@@ -111,83 +113,90 @@ class MissesCounted:
 
 @dataclass(frozen=True, slots=True)
 class RootSeen:
-    """A dataset's root was looked at, apart from any walk."""
+    """Answer to `LookAtRoot`."""
 
     dataset: str
     root: tuple[int, int] | None
-    """The root directory's (device, inode); None where there is no such directory."""
+    """The root directory's device and inode; None where there is no such directory."""
     watch: WatchReport
-    """How the dataset is watched now."""
+    """State of the watch now."""
     place: str = ""
-    """Where the dataset's path leads to, without links."""
+    """Target of the dataset's path, without links."""
     is_watched_again: bool = False
-    """Whether this look had it watched, after that had been impossible: nothing of the time between was heard."""
+    """True where this look had it watched, which was impossible before: nothing of the time between was heard."""
     is_barred: bool = False
-    """Whether systemd keeps this service, and no other program, from writing there."""
+    """True where systemd keeps this service, and no other program, from writing there."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocksSeen:
-    """The locks of a dataset were looked at. `overdue` are the lock files that are held for too long, and by whom.
-
-    `left` are the folders whose lock was left by somebody who died at work, and was no worker of this daemon. `cost` is
-    the processor time that it took, in seconds.
-    """
+    """Answer to `ReapLocks`."""
 
     dataset: str
     overdue: dict[str, str]
+    """The lock files that are held for too long, with their holders."""
     left: frozenset[str] = frozenset()
+    """The folders with a lock whose holder died at work, and was no worker of this service."""
     cost: float = 0.0
+    """Seconds of processor time that it took."""
     counted: frozenset[str] = frozenset()
     """Those of `left` that may have brought about that death."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What stood in the way of a whole dataset was looked at again; `trouble`: it still does, and why.
-
-    `only`: the disk does not answer for this one folder, and does for others.
-    """
+    """Answer to `Probe`."""
 
     dataset: str
     cause: Cause
     trouble: str = ""
+    """Reason why the cause still stands in the way; empty where it does not."""
     only: FolderKey | None = None
+    """The one folder for which the disk does not answer, where it does for others."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryAsked:
-    """Somebody wants this folder tried again now, whatever it has come to; the catalog has forgiven it already."""
+    """Wish of an operator to try a folder again now, whatever its state; the catalog has forgiven it already."""
+
+    key: FolderKey
+
+
+@dataclass(frozen=True, slots=True)
+class BumpAsked:
+    """Wish of an operator to measure a folder before all others, if it waits for its turn."""
 
     key: FolderKey
 
 
 @dataclass(frozen=True, slots=True)
 class PauseAsked:
-    """Somebody wants no more jobs in this dataset: for so many seconds, or until a `ResumeAsked`."""
+    """Wish of an operator to have no more jobs in a dataset."""
 
     dataset: str
     seconds: float | None = None
+    """Length of the pause; None: until a `ResumeAsked`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeAsked:
-    """Somebody wants this dataset to go on."""
+    """Wish of an operator to have jobs in a dataset again."""
 
     dataset: str
 
 
 @dataclass(frozen=True, slots=True)
 class RescanAsked:
-    """Somebody wants a full walk now; `accepts`: whatever it finds is right, even if that is nothing."""
+    """Wish of an operator to have a full walk now."""
 
     dataset: str
     accepts: bool = False
+    """True where anything that it finds is right, even nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpawned:
-    """A process was started in a slot, as `SpawnWorker` asked for it."""
+    """Start of a process in a slot, as `SpawnWorker` asked for it."""
 
     slot: int
     pid: int
@@ -196,7 +205,7 @@ class WorkerSpawned:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSaid:
-    """A message arrived from the worker with this PID."""
+    """Message from the worker with this PID."""
 
     slot: int
     pid: int
@@ -205,49 +214,51 @@ class WorkerSaid:
 
 @dataclass(frozen=True, slots=True)
 class WorkerBroke:
-    """A worker sent what is no message: it cannot be trusted with anything."""
+    """Packet from a worker that is no message: the worker cannot be trusted with anything."""
 
     slot: int
     pid: int
     what: str
+    """Reason for killing it, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerExited:
-    """A worker process is gone; `how` is its exit status in words, with the last line that it wrote.
-
-    `signal` or `exit_code` is that status (neither: it never started), `lines` the last that it wrote. `from_outside`:
-    the signal is one that only others send, and no fault brings about.
-    """
+    """End of a worker process."""
 
     slot: int
     pid: int
     how: str
+    """Its exit status in words, with the last line that it wrote."""
     signal: int = 0
+    """The signal that ended it; 0 where none did."""
     exit_code: int | None = None
+    """Its exit code; None where a signal ended it, or it never started."""
     lines: tuple[str, ...] = ()
+    """The last lines that it wrote."""
     from_outside: bool = False
+    """True where the signal is one that only other programs send, and no fault brings about."""
     out_of_memory: bool = False
-    """The kernel killed it, for memory was short."""
+    """True where the kernel killed it because memory was short."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkersMeasured:
-    """The resident memory of each worker process, in bytes by PID, and for how many seconds each has slept.
-
-    `waiting`: by dataset, for how many seconds a thread of this process has slept over something there.
-    """
+    """Measurement of all worker processes, and of the service."""
 
     resident: dict[int, int]
+    """Bytes of resident memory, by PID."""
     asleep: dict[int, float] = field(default_factory=dict)
+    """Seconds for which a process has not run at all, by PID."""
     waiting: dict[str, float] = field(default_factory=dict)
+    """Seconds for which a thread of the service has slept over something in a dataset, by dataset."""
     memory_limit: int = 0
-    """How many bytes the whole service may have now; 0 where that is unknown."""
+    """Bytes that the whole service may have now; 0 where that is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Short:
-    """This process, or the machine, is short of something, as `reason` says; what met it is tried again."""
+    """Shortage in this process, or of the machine; what met it is tried again."""
 
     reason: str
     slot: int | None = None
@@ -256,48 +267,31 @@ class Short:
 
 @dataclass(frozen=True, slots=True)
 class Replanned:
-    """The configuration was read again and is another one.
-
-    `anew`: workers have to be started anew for it. `rewalk`: the datasets in which other folders, or other work, may be
-    due.
-    """
+    """Another configuration."""
 
     plan: Plan
     anew: bool
+    """True where workers have to be started again for it."""
     rewalk: frozenset[str]
+    """The datasets in which other folders, or other work, may be due."""
 
 
 @dataclass(frozen=True, slots=True)
 class StopAsked:
-    """Somebody wants the daemon to end: drain, or at once. `code` is the exit code that this means."""
+    """Wish to end the service."""
 
     code: int
+    """The exit code that this means."""
     at_once: bool = False
+    """True where running jobs are not waited for."""
 
 
-Event = (
-    FolderHint
-    | FolderTouched
-    | TreeAppeared
-    | TreeVanished
-    | WatchLost
-    | FolderRead
-    | WalkRead
-    | Walked
-    | RootSeen
-    | LocksSeen
-    | MissesCounted
-    | Probed
-    | RetryAsked
-    | RescanAsked
-    | PauseAsked
-    | ResumeAsked
-    | WorkerSpawned
-    | WorkerSaid
-    | WorkerBroke
-    | WorkerExited
-    | WorkersMeasured
-    | Short
-    | Replanned
-    | StopAsked
-)
+OfFolder = FolderHint | FolderTouched | TreeAppeared | TreeVanished | RetryAsked | BumpAsked
+"""The events of one folder, which their `key` names."""
+
+OfDataset = Walked | RootSeen | LocksSeen | MissesCounted | Probed | WatchLost | RescanAsked | PauseAsked | ResumeAsked
+"""The events of one `dataset`."""
+
+OfWorkers = WorkerSpawned | WorkerSaid | WorkerBroke | WorkerExited | WorkersMeasured | Short
+
+Event = OfFolder | OfDataset | OfWorkers | FolderRead | WalkRead | Replanned | StopAsked

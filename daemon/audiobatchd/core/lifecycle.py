@@ -1,4 +1,4 @@
-"""The life of the daemon as a whole."""
+"""Life of the service as a whole."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ from enum import StrEnum
 
 
 class DaemonState(StrEnum):
-    """STARTING: until the first walks are queued.
-
-    DRAINING: no new jobs, running ones may finish. STOPPED: nothing runs.
-    """
+    """State of the service."""
 
     STARTING = "starting"
+    """The first walks have not ended."""
     RUNNING = "running"
     DRAINING = "draining"
+    """There are no new jobs; running ones may finish."""
     STOPPED = "stopped"
+    """Nothing runs."""
 
 
 @dataclass(slots=True)
 class Lifecycle:
-    """The daemon's state machine. `kill_at` is when a drain has lasted long enough."""
+    """State machine of the service."""
 
     stop_grace: float
+    """Seconds that running jobs have to finish."""
     state: DaemonState = DaemonState.STARTING
     code: int = 0
+    """The exit code at the end."""
     kill_at: float | None = None
+    """Moment when a drain has lasted long enough."""
 
     def walked(self) -> bool:
-        """The first walk of every dataset ended; True where this is the moment of readiness."""
+        """Take in that every dataset has been walked; True where this is the moment of readiness."""
         if self.state is not DaemonState.STARTING:
             return False
         self.state = DaemonState.RUNNING
@@ -49,14 +52,14 @@ class Lifecycle:
                 return False
 
     def patience_ended(self, now: float) -> bool:
-        """True once, when the drain has lasted long enough."""
+        """Tell, once, that the drain has lasted long enough."""
         if self.kill_at is None or now < self.kill_at:
             return False
         self.kill_at = None
         return True
 
     def emptied(self) -> bool:
-        """No worker is left; True where this ends a drain."""
+        """Take in that no worker is left; True where this ends a drain."""
         if self.state is not DaemonState.DRAINING:
             return False
         self.state = DaemonState.STOPPED
@@ -64,5 +67,5 @@ class Lifecycle:
 
     @property
     def works(self) -> bool:
-        """Whether jobs are given out and workers are started."""
+        """Tell whether jobs are given out and workers are started."""
         return self.state in (DaemonState.STARTING, DaemonState.RUNNING)

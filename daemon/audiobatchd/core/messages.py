@@ -1,4 +1,4 @@
-"""What the daemon and a worker process say to each other: small tagged structs, one per packet, as MessagePack.
+"""Messages between the service and a worker process: small tagged structs, one per packet, as MessagePack.
 
 Paths are bytes here, because names on disk are.
 """
@@ -16,90 +16,98 @@ from audiobatchd.vocabulary.files import RECORD_LIMIT
 from audiobatchd.vocabulary.states import Cause, Outcome
 
 PACKET_LIMIT = 192 * 1024
-"""No message is longer; a datagram socket's default buffer holds it."""
+"""Length that no message exceeds; a datagram socket's default buffer holds it."""
 
 
 class WorkerSettings(Struct, frozen=True):
-    """What a worker has to know from its start; passed on its command line.
-
-    `options` are each analyzer's table, `record_limit` is how many bytes a record may have, `trusted_models` are the
-    SHA-256 of files of models that are used whatever is known of them.
-    """
+    """Settings that a worker has from its start; passed on its command line."""
 
     analyzers: tuple[str, ...] | None = None
+    """Names of the analyzers to load; None: all that are installed."""
     options: dict[str, dict[str, Any]] = {}
+    """By analyzer, its table of the configuration."""
     model_directories: tuple[str, ...] = ()
+    """Directories where models are looked for, in this order."""
     max_duration: float = 7200.0
+    """Seconds of audio beyond which a file is left out."""
     record_limit: int = RECORD_LIMIT
+    """Bytes that a record may have."""
     trusted_models: tuple[str, ...] = ()
+    """SHA-256 of files of models that are used whatever is known of them."""
 
 
 class Job(Struct, frozen=True, tag=True):
-    """Do what is due in the folder at `path` below `dataset`, if its files still are what `signature` says.
-
-    `budget` is how many seconds may pass without a sign of progress, and so what the lock announces; analysis has
-    `factor` times the audio's length on top. `alone`: no other job runs beside it, so it may go where others died.
-    """
+    """Do what is due in a folder."""
 
     number: int
     dataset: bytes
     path: bytes
+    """The folder's path below the dataset."""
     signature: str
+    """The signature that its files have to have still."""
     policy: Policy
     memory: dict[str, FileMemory]
+    """By role, what is remembered of its files."""
     budget: float
+    """Seconds that may pass without a sign of progress, as the lock announces."""
     alone: bool = True
+    """True where no other job runs beside it, so that it may go where others died."""
     factor: float = 0.0
+    """Multiple of the audio's length that analysis has on top of the budget."""
 
 
 class Stop(Struct, frozen=True, tag=True):
-    """No more jobs: end."""
+    """End: there are no more jobs."""
 
 
 class Ready(Struct, frozen=True, tag=True):
-    """The worker has loaded what it could and waits for a job."""
+    """Tell that the worker has loaded what it could and waits for a job."""
 
     offers: tuple[Offer, ...]
 
 
 class Stage(Struct, frozen=True, tag=True):
-    """What the worker is at: a verb and a file. It begins with it, or, where it said so before, comes on with it.
-
-    The job's time counts from then on, by so much more as `audio_seconds` of audio are to be analyzed. None: it goes
-    on counting, for the analysis of this file has begun before.
-    """
+    """Tell that the worker begins with something, or comes on with it. The job's time counts from then on."""
 
     job: int
     doing: str
+    """A verb and a file."""
     audio_seconds: float | None = 0.0
+    """Length of the audio to be analyzed, by which the time is longer; None: the time goes on counting, for the
+    analysis of this file has begun before."""
 
 
 class Result(Struct, frozen=True, tag=True):
-    """How a job ended.
-
-    `values` are the features written, `reasons` what stood in the way by file (or by "" where it was no one file's
-    fault), `memory` what is known of the folder's files now. `charge`: an error of ours, or a death of those
-    before, that counts against the folder. `cause`: it is likely to hinder every folder there, and `where` names
-    the file system. `costs` is the processor time that it took, in seconds, by analyzer and for "decoding".
-    """
+    """End of a job."""
 
     job: int
     outcome: Outcome
     values: dict[str, Value] = {}
+    """The features that were written."""
     unmeasurable: dict[str, str] = {}
+    """By feature, the reason why it has no value."""
     reasons: dict[str, str] = {}
+    """By file, what stood in the way; by "" where it was no one file's fault."""
     memory: dict[str, FileMemory] = {}
+    """By role, what is known of the folder's files now."""
     access: str = ""
+    """The permissions of a folder that is blocked."""
     audio_seconds: float = 0.0
+    """Length of the audio that was decoded."""
     unavailable: int = 0
+    """Number of features that this machine cannot give."""
     charge: bool = False
+    """True where an error of ours, or an earlier death over the folder, counts against it."""
     cause: Cause = Cause.NONE
+    """Cause that is likely to hinder every folder there."""
     where: str = ""
+    """The file system where that is so."""
     costs: dict[str, float] = {}
+    """Seconds of processor time, by analyzer and for "decoding"."""
     unclear: bool = False
-    """It is blocked by a record that says nothing that can be understood."""
+    """True where it is blocked by a record that says nothing that can be understood."""
     place: bytes = b""
-    """Where the dataset's path led to, without links, when the job began."""
+    """Target of the dataset's path, without links, when the job began."""
 
 
 ToWorker = Job | Stop
@@ -110,15 +118,15 @@ _FROM_WORKER: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(From
 
 
 def encode(message: ToWorker | FromWorker) -> bytes:
-    """`message` as one packet."""
+    """Encode a message as one packet."""
     return msgspec.msgpack.encode(message)
 
 
 def decode_for_worker(packet: bytes) -> ToWorker:
-    """The message in a packet from the daemon. Raises msgspec.MsgspecError on anything else."""
+    """Decode a packet from the service. Raises msgspec.MsgspecError on anything but a message."""
     return _TO_WORKER.decode(packet)
 
 
 def decode_from_worker(packet: bytes) -> FromWorker:
-    """The message in a packet from a worker. Raises msgspec.MsgspecError on anything else."""
+    """Decode a packet from a worker. Raises msgspec.MsgspecError on anything but a message."""
     return _FROM_WORKER.decode(packet)

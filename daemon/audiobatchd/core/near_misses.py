@@ -1,4 +1,4 @@
-"""What looks as if it were meant to be measured and is not: found in a directory's names, counted over a dataset."""
+"""Near misses: what looks as if it were meant to be measured and is not, by the names in directories."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from audiobatchd.vocabulary.names import shown
 
 @dataclass(frozen=True)
 class Miss:
-    """What one directory has of a kind; `name` is the first of them, in the directory or the directory itself ("")."""
+    """Near misses of one kind in a directory."""
 
     kind: MissKind
     count: int
     name: str
+    """The first of them; "" where it is the directory itself."""
 
 
 def misses_in(found: Contents, path: str) -> tuple[Miss, ...]:
-    """The near misses of the directory at `path` below the dataset, at most one of each kind.
+    """List the near misses of the directory at `path` below the dataset, at most one of each kind.
 
     In a track folder only stems in another format count: a preview beside the full mix is its owner's business.
     """
@@ -62,7 +63,7 @@ class Tally:
             self._first[miss.kind] = min(place, self._first.get(miss.kind, place))
 
     def told(self) -> tuple[NearMiss, ...]:
-        """What there is of each kind, in the order of kinds."""
+        """List what there is of each kind, in the order of kinds."""
         return tuple(self._in_words(kind) for kind in MissKind if self._counts[kind])
 
     def _in_words(self, kind: MissKind) -> NearMiss:

@@ -6,62 +6,77 @@ import math
 from dataclasses import dataclass, field
 
 from audiobatchd.core.assessment import Offer, Policy
+from audiobatchd.core.backoff import Backoff
+
+_AFTER_ERRORS = Backoff(5.0, 300.0)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the ledger goes by. `once`: one pass, in which nothing is waited for that may never come.
-
-    `settle` is by dataset; `backoff` the first and the longest wait after an error.
-    """
+    """The bounds by which folders wait and are given up."""
 
     settle: dict[str, float]
+    """By dataset, for how many seconds files have to stay the same."""
     max_deaths: int = 3
+    """Number of charges that make a folder failed."""
     max_suspect: int = 5
-    backoff: tuple[float, float] = (5.0, 300.0)
+    """Number of services or machines in a row that die over a folder before it is failed."""
+    backoff: Backoff = _AFTER_ERRORS
+    """The waits after errors."""
     once: bool = False
+    """True for one pass, in which nothing is waited for that may never come."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The whole. `datasets` has each one's `rescan`; `features` are those that somebody asked for.
-
-    A process that is still there `lost_after` its SIGKILL is lost. What has slept for `asleep` over a dataset puts its
-    disk under suspicion; before anything is begun in one whose disk has not answered for `fresh`, the disk is asked.
-    """
+    """The configuration as the core goes by it. Times are in seconds."""
 
     datasets: dict[str, float]
+    """By dataset, the time between two full walks."""
     limits: Limits
     policies: dict[str, Policy]
+    """By dataset, how completeness is judged."""
     workers: int
     reap: float = 60.0
+    """The time between two looks for locks that the dead left."""
     boot_timeout: float = 120.0
+    """Time that a worker has to load its analyzers."""
     job_timeout: float = 600.0
+    """Time that a job has without a sign of progress."""
     job_timeout_factor: float = 4.0
+    """Multiple of the audio's length that analysis has on top."""
     worker_memory: int = 6 << 30
+    """The bytes of memory beyond which a worker is killed."""
     recycle_jobs: int = 500
+    """Number of jobs after which a worker is replaced by another."""
     stop_grace: float = 30.0
+    """Time that running jobs have to finish when the service ends."""
     lost_after: float = 10.0
+    """Time after SIGKILL when a process that is still there is lost."""
     asleep: float = 3.0
+    """Time of sleep over a dataset that puts its disk under suspicion."""
     fresh: float = math.inf
+    """Time without an answer after which a disk is asked before anything is begun there."""
     features: tuple[str, ...] = ()
+    """The features that the command line asks for; empty: all."""
     once: bool = False
+    """True where the service works through what there is, and ends."""
     dry_run: bool = False
+    """True where it finds out what is due, and measures nothing."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What was known when the daemon ended last: what the analyzers gave, and of each dataset how many folders it had.
-
-    And which directory its root was, as device and inode. `pauses` are the datasets that somebody paused, with the
-    seconds that are left of it.
-    """
+    """Memory of what was known when the service ended last."""
 
     offers: tuple[Offer, ...] | None = None
+    """Offers of the analyzers; None where they are not known."""
     datasets: dict[str, tuple[int, tuple[int, int] | None]] = field(default_factory=dict)
+    """By dataset, how many folders it had, and which directory its root was, as device and inode."""
     pauses: dict[str, float | None] = field(default_factory=dict)
+    """The datasets that an operator paused, with the seconds that are left of it; None: until it is resumed."""
     places: dict[str, str] = field(default_factory=dict)
-    """Where each dataset's path led to, without links."""
+    """Target of each dataset's path, without links."""
 
 
 NO_MEMORY = Memory()

@@ -1,4 +1,4 @@
-"""What a record says of its own making, under the key `_audiobatch`: who measured which file, and what could not be.
+"""Provenance of a record, under its key `_audiobatch`: what measured which file, and what could not be measured.
 
 One entry per analyzer and source file. Entries of analyzers that are unknown here stay as they are, byte for byte.
 """
@@ -24,26 +24,31 @@ _Version = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]  # what catalog
 
 
 class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One analyzer's account of one source file. `measured` is UTC, for people; `host` is where it was measured."""
+    """Account of one source file by one analyzer."""
 
     fingerprint: Fingerprint
     version: _Version
     models: dict[str, str] = {}
+    """By name, the digests of the models."""
     unmeasurable: dict[str, str] = {}
+    """By feature, the reason why it has no value."""
     beyond_limit: float | None = None
     """Seconds of audio of a file that was left out because it is longer than `max_duration`; else None."""
     measured: str = ""
+    """Time in UTC, for people."""
     host: str = ""
+    """Machine where it was measured."""
 
 
 class Provenance(Struct):
-    """The value of `_audiobatch`; `analyzers` maps an analyzer's name to its entries by role, not yet decoded."""
+    """Value of `_audiobatch`."""
 
     format: int = FORMAT
     analyzers: dict[str, dict[str, Raw]] = {}
+    """By analyzer and role, the entries, not yet decoded."""
 
     def entry(self, analyzer: str, role: str) -> Entry | None:
-        """The entry of `analyzer` for the file of `role`; None where there is none. Raises RecordError."""
+        """Decode the entry of `analyzer` for the file of `role`; None where there is none. Raises RecordError."""
         raw = self.analyzers.get(analyzer, {}).get(role)
         if raw is None:
             return None
@@ -54,7 +59,7 @@ class Provenance(Struct):
             raise RecordError(message) from error
 
     def unmeasurable(self) -> dict[str, str]:
-        """By feature, why it has no value. Raises RecordError."""
+        """Collect the reasons why features have no value. Raises RecordError."""
         entries = (self.entry(name, role) for name, by_role in self.analyzers.items() for role in by_role)
         return {feature: why for entry in entries if entry is not None for feature, why in entry.unmeasurable.items()}
 
@@ -64,7 +69,7 @@ _PROVENANCE = msgspec.json.Decoder(Provenance)
 
 
 def decode(raw: bytes | Raw | None) -> Provenance:
-    """The provenance in a record, empty where it has none.
+    """Decode the provenance in a record, empty where it has none.
 
     Raises RecordError where it is not ours to understand: malformed, or written by a later audiobatchd.
     """
@@ -90,7 +95,7 @@ def decode(raw: bytes | Raw | None) -> Provenance:
 
 
 def merged(old: Provenance, entries: dict[str, dict[str, Entry]]) -> Raw:
-    """`old` with `entries` (by analyzer, then role) in place of those it had."""
+    """Put `entries` (by analyzer, then role) in place of those that `old` had."""
     analyzers = dict(old.analyzers)
     for analyzer, by_role in entries.items():
         encoded = {role: Raw(msgspec.json.encode(entry)) for role, entry in by_role.items()}

@@ -1,4 +1,4 @@
-"""The order of work: what just arrived, what a walk found, and last what nobody may work beside."""
+"""The order of work: what just arrived, what a walk found, and last what has to run alone."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from audiobatchd.vocabulary.files import FolderKey
 
 
 class Lane(StrEnum):
-    """BUMPED: somebody asked for it. FRESH: somebody hinted at it. BACKFILL: a walk found it.
-
-    SUSPECT: whoever was at it before died.
-    """
+    """A row of folders that wait. The rows are in the order of work."""
 
     BUMPED = "bumped"
+    """An operator asked for them."""
     FRESH = "fresh"
+    """A hint told of them."""
     BACKFILL = "backfill"
+    """A walk found them."""
     SUSPECT = "suspect"
+    """A process died over them: they run alone."""
 
 
 @dataclass(slots=True)
@@ -28,10 +29,7 @@ class _Lanes:
 
 
 class Queue:
-    """Folders in the order in which they are to be measured.
-
-    It does not know their states: its user skips the stale.
-    """
+    """Folders in the order in which they are to be measured; its user skips those whose states are others by then."""
 
     def __init__(self) -> None:
         self._datasets: dict[str, _Lanes] = {}
@@ -45,7 +43,7 @@ class Queue:
         self._datasets[key.dataset].lanes[lane].append(key)
 
     def pop(self, *lanes: Lane, without: Container[str] = ()) -> tuple[FolderKey, Lane] | None:
-        """The next folder of these lanes, and its lane; fair between datasets, none of some; None: there is none."""
+        """Take the next folder of these lanes, fair between datasets and none `without`; None where there is none."""
         for lane in lanes:
             for _ in range(len(self._turn)):
                 dataset = self._turn[0]
@@ -56,15 +54,15 @@ class Queue:
         return None
 
     def waiting(self, dataset: str) -> Iterator[FolderKey]:
-        """What waits in this dataset, in its order; the stale too."""
+        """The folders that wait in this dataset, in its order; the stale too."""
         lanes = self._datasets.get(dataset)
         return (key for lane in Lane for key in lanes.lanes[lane]) if lanes else iter(())
 
     def in_lane(self, lane: Lane) -> Iterator[FolderKey]:
-        """What waits in one lane, in any dataset; the stale too."""
+        """The folders that wait in one lane, in any dataset; the stale too."""
         return (key for lanes in self._datasets.values() for key in lanes.lanes[lane])
 
     def forget(self, dataset: str) -> None:
-        """Nothing of this dataset waits any more."""
+        """Take all folders of this dataset out."""
         if self._datasets.pop(dataset, None) is not None:
             self._turn.remove(dataset)

@@ -1,15 +1,24 @@
-"""What is told of folders in the log: one line per event, and none twice."""
+"""Lines of the log about folders in trouble: one per event, and none twice."""
 
 from __future__ import annotations
 
 from audiobatchd.core import actions as do
 from audiobatchd.core.folder import Folder
 from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.states import FolderState
+
+_EVENTS = {
+    FolderState.BACKOFF: LogEvent.FOLDER_BACKOFF,
+    FolderState.FAILED: LogEvent.FOLDER_FAILED,
+    FolderState.BLOCKED: LogEvent.FOLDER_BLOCKED,
+    FolderState.LOCKED: LogEvent.FOLDER_LOCKED,
+}
+"""Names in the log of a folder in trouble, by its state."""
 
 
 class News:
-    """What was last told of every folder that is in trouble."""
+    """The news of folders in trouble, held against what was told of them last."""
 
     def __init__(self) -> None:
         self._told: dict[FolderKey, tuple[FolderState, str]] = {}
@@ -19,10 +28,10 @@ class News:
         if self._told.get(key) == (folder.state, folder.reason):
             return []
         self._told[key] = (folder.state, folder.reason)
-        return [do.Report(f"folder-{folder.state.value}", {"reason": folder.reason}, key)]
+        return [do.Report(_EVENTS[folder.state], {"reason": folder.reason}, key)]
 
     def is_over(self, key: FolderKey) -> None:
-        """A folder is in no trouble any more: the next one is news again."""
+        """Forget what was told of a folder that is in no trouble any more: the next trouble is news again."""
         self._told.pop(key, None)
 
     def drop(self, dataset: str) -> None:

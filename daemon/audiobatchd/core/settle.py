@@ -1,24 +1,27 @@
-"""When a folder's files have come to rest.
-
-That is: the same signature on two readings, `settle` seconds apart, and no file still on its way.
-"""
+"""Rest of a folder's files: the same signature on two readings, `settle` seconds apart, and no file on its way."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from audiobatchd.core.backoff import Backoff
+
 _OFTEN = 10
+"""Readings after which one with a file on its way is put off, longer and longer."""
 _LONGEST = 60.0
-_DOUBLINGS = 10
+"""Seconds between two such readings at most."""
 
 
 @dataclass(slots=True)
 class Settling:
-    """One folder's way to rest. `readings` counts how often it was found restless."""
+    """Way of one folder to rest."""
 
     signature: str = ""
+    """The signature of its files when they were read last."""
     since: float = 0.0
+    """The moment since when they have it."""
     readings: int = 0
+    """Number of readings that found it restless."""
 
     def observe(self, signature: str, *, on_their_way: bool, settle: float, now: float) -> float | None:
         """Take one reading; None when the folder is settled, else when to read it again.
@@ -31,11 +34,11 @@ class Settling:
         if on_their_way:
             self.readings += 1
             # A file may be on its way for days, or a marker never come: an event tells sooner.
-            return now + min(_LONGEST, max(settle, 1.0) * 2.0 ** min(_DOUBLINGS, max(0, self.readings - _OFTEN)))
+            return now + Backoff(max(settle, 1.0), _LONGEST).wait(max(0, self.readings - _OFTEN))
         rests_at = self.since + settle
         return None if now >= rests_at else rests_at
 
     def disturbed(self, now: float) -> None:
-        """It moved just now, whoever saw it: it has to rest anew."""
+        """Let it rest from the beginning: it moved just now."""
         self.since = now
         self.readings += 1

@@ -1,6 +1,6 @@
-"""What a folder has to show for itself, without what is its own alone: the same for thousands of folders.
+"""Shapes of folders: what a folder has, without what is its own alone, so that thousands share one.
 
-By it folders are judged anew without being read, when analyzers, models or the question change.
+By them folders are judged again without being read, when analyzers, models or the question change.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _FINGERPRINT = Fingerprint("", 0, 0, "")
 
 
 class Account(Struct, frozen=True, array_like=True):
-    """One analyzer's provenance for one role, as far as it may be shared: without the file, the time and the host."""
+    """Provenance by one analyzer for one role, as far as it may be shared: without the file, the time and the host."""
 
     analyzer: str
     role: str
@@ -27,22 +27,24 @@ class Account(Struct, frozen=True, array_like=True):
 
 
 class Shape(Struct, frozen=True, array_like=True):
-    """A folder's source files by role, the keys that its record has, and who measured them.
-
-    `missing` and `stale` are the features that it lacked, and that were due anew, when it was looked at last. `cut`:
-    its record has very many keys, of which `present` has those alone that analyzers give.
-    """
+    """Shape of a folder."""
 
     roles: tuple[str, ...]
+    """Roles of its source files."""
     present: tuple[str, ...]
+    """Keys of its record."""
     accounts: tuple[Account, ...]
+    """Accounts of the analyzers that measured it."""
     missing: tuple[str, ...] = ()
+    """Features that it lacked when it was looked at last."""
     stale: tuple[str, ...] = ()
+    """Features that were due again then."""
     cut: bool = False
+    """True where its record has very many keys, of which `present` has those alone that analyzers give."""
 
 
 def accounts_of(roles: tuple[str, ...], analyzers: tuple[str, ...], entry: object) -> tuple[Account, ...]:
-    """The accounts of these analyzers for these roles; `entry` looks into the provenance, as `Facts.entry` does."""
+    """Collect the accounts of these analyzers for these roles; `entry` looks into the provenance, see `Facts.entry`."""
     assert callable(entry)
     found = []
     for analyzer in analyzers:
@@ -56,7 +58,7 @@ def accounts_of(roles: tuple[str, ...], analyzers: tuple[str, ...], entry: objec
 
 
 def assess_shape(shape: Shape, offers: tuple[Offer, ...], policy: Policy) -> Assessment:
-    """What would be due in a folder of this shape whose files are those that were measured."""
+    """Assess a folder of this shape with the files that were measured."""
     entries = {
         (each.analyzer, each.role): Entry(
             fingerprint=_FINGERPRINT,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from audiobatchd.core.backoff import Backoff
 from audiobatchd.vocabulary.files import FolderKey
 
-_BOOT_BACKOFF = (1.0, 60.0)
-_DOUBLINGS = 30
+_BOOT_BACKOFF = Backoff(1.0, 60.0)
 _LATE = 1.0
 _SHORT = 2.0
 _LEFT_BEHIND = 3.0
@@ -16,68 +16,77 @@ _LEFT_BEHIND = 3.0
 
 
 class SlotState(StrEnum):
-    """DOWN: no process.
-
-    BOOTING: it loads its analyzers. IDLE, BUSY: without and with a job. ENDING: told to stop, or killed.
-    """
+    """State of a slot."""
 
     DOWN = "down"
+    """There is no process."""
     BOOTING = "booting"
+    """The process loads its analyzers."""
     IDLE = "idle"
+    """The process waits for a job."""
     BUSY = "busy"
+    """The process is at a job."""
     ENDING = "ending"
+    """The process was told to stop, or killed."""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """The job that a slot is at; `alone`: no other may run beside it.
-
-    It may be silent for `timeout` seconds, while it analyzes for `factor` times the audio's length on top.
-    """
+    """The job that a slot is at."""
 
     number: int
     key: FolderKey
     alone: bool = False
+    """No other job may run beside it."""
     timeout: float = 600.0
+    """Seconds for which it may be silent."""
     factor: float = 0.0
+    """Multiple of the audio's length for which it may be silent on top while it analyzes."""
 
 
 @dataclass(slots=True)
 class Slot:
-    """One slot's state machine. Every entry point is a `match` on the state; a late message or timer changes nothing.
-
-    `due` is when the state has lasted long enough: the next start of a DOWN slot, the deadline of the others.
-    `spawns` counts processes; `jobs` and `resident` (bytes) are this one's. `loaded`: it has become ready; `stale`: it
-    is of an older configuration. `failures` counts the starts in a row that came to nothing.
-    `is_killed`: its process was sent SIGKILL; one that is still there `lost_after` seconds later sleeps in the kernel.
-    `asleep` is for how many seconds the process has not run at all.
-    """
+    """State machine of one slot: every entry point asks for the state; a late message or timer changes nothing."""
 
     index: int
     boot_timeout: float
+    """Seconds that a process may take to become ready."""
     lost_after: float = 10.0
+    """Seconds after SIGKILL when a process that is still there is lost: it sleeps in the kernel."""
     state: SlotState = SlotState.DOWN
     due: float | None = 0.0
+    """Moment when the state has lasted long enough: the next start where it is DOWN, else the deadline."""
     since: float = 0.0
+    """Moment when the state began."""
     pid: int = 0
     spawns: int = 0
+    """Number of processes so far."""
     jobs: int = 0
+    """Number of jobs of this process."""
     resident: int = 0
+    """Bytes of its resident memory."""
     loaded: bool = False
+    """True where it has become ready."""
     stale: bool = False
+    """True where it is of an older configuration."""
     assignment: Assignment | None = None
     doing: str = ""
+    """Last words of the worker on its work."""
     failures: int = 0
+    """Number of starts in a row that came to nothing."""
     fate: str = ""
+    """The reason why it was killed."""
     is_killed: bool = False
+    """True where it was sent SIGKILL."""
     asleep: float = 0.0
+    """Seconds for which it has not run at all."""
     waits: bool = False
-    """Whether it may sleep over a disk that is being asked, or hangs: its time does not run out meanwhile."""
+    """True where it may sleep over a disk that is being asked, or hangs: its time does not run out meanwhile."""
     is_cleared: bool = False
-    """Whether the disk answered in good time where its job is, while it slept: it waits for something else."""
+    """True where the disk answered in good time where its job is, while it slept: it waits for something else."""
 
     def spawned(self, pid: int, now: float) -> None:
-        """A process was started in this slot."""
+        """Take in that a process was started."""
         self._enter(SlotState.BOOTING, now, due=now + self.boot_timeout)
         self.pid = pid
         self.spawns += 1
@@ -87,11 +96,11 @@ class Slot:
         self.fate = ""
 
     def short(self, now: float) -> None:
-        """No process could be started, for lack of something that may soon be there again."""
+        """Try again soon: no process could be started, for lack of something that may be there again by then."""
         self._enter(SlotState.DOWN, now, due=now + _SHORT)
 
     def ready(self, now: float) -> bool:
-        """The worker says that it can work; False where that comes too late."""
+        """Take in that the worker can work; False where that comes too late."""
         if self.state is not SlotState.BOOTING:
             return False
         self._enter(SlotState.IDLE, now)
@@ -99,7 +108,7 @@ class Slot:
         return True
 
     def assigned(self, assignment: Assignment, now: float) -> None:
-        """A job was sent."""
+        """Take in that a job was sent."""
         self._enter(SlotState.BUSY, now, due=now + assignment.timeout)
         self.assignment = assignment
         self.doing = "starting"
@@ -108,7 +117,7 @@ class Slot:
         self.jobs += 1
 
     def staged(self, number: int, doing: str, audio_seconds: float | None, now: float) -> None:
-        """The worker says what it is at, and that it comes on; see `messages.Stage`."""
+        """Take in what the worker is at, and that it comes on; see `messages.Stage`."""
         if self.state is SlotState.BUSY and self.assignment is not None and self.assignment.number == number:
             self.doing = doing
             if audio_seconds is not None:
@@ -116,14 +125,15 @@ class Slot:
                 self.due = now + self.assignment.timeout + self.assignment.factor * audio_seconds
 
     def slept(self, seconds: float) -> None:
-        """The process has not run for so long."""
+        """Take in for how long the process has not run."""
         self.asleep = seconds
         self.is_cleared &= seconds > 0.0
 
     def disk_answered(self, took: float, now: float, *, hung: bool, there: bool) -> None:
-        """The disk that it may have slept over has answered, `there` where its job is: what that `took` is no time.
+        """Give back the time that the disk `took` to answer, over which the worker may have slept.
 
-        One that `hung` gives the job its time again, as a step forward does.
+        One that `hung` gives the job its whole time again, as a step forward does. One that answered `there`, where the
+        job is, in good time was not what the worker sleeps over.
         """
         if self.assignment is None or self.due is None:
             return
@@ -134,7 +144,7 @@ class Slot:
             self.is_cleared |= there
 
     def finished(self, number: int, now: float) -> Assignment | None:
-        """The job ended; None where this is not the job that the slot is at."""
+        """Take in that a job ended; None where this is not the job that the slot is at."""
         if self.state is not SlotState.BUSY or self.assignment is None or self.assignment.number != number:
             return None
         assignment = self.assignment
@@ -143,7 +153,7 @@ class Slot:
         return assignment
 
     def ending(self, fate: str, now: float, *, patience: float | None = None) -> None:
-        """The process was told to stop, and past `patience` seconds it is killed; without, it is killed for `fate`."""
+        """End the process: it is killed for `fate`, or, with `patience`, told to stop and killed after that time."""
         assignment, doing = self.assignment, self.doing
         self.is_killed = patience is None
         self._enter(SlotState.ENDING, now, due=now + (self.lost_after if patience is None else patience))
@@ -151,19 +161,19 @@ class Slot:
         self.fate = fate
 
     def hurry(self, now: float) -> None:
-        """The service ends: a process that was killed and is still there is soon left behind."""
+        """Leave a process behind soon that was killed and is still there: the service ends."""
         if self.state is SlotState.ENDING and self.is_killed and self.due is not None:
             self.due = min(self.due, now + _LEFT_BEHIND)
 
     def lost(self, now: float) -> Assignment | None:
-        """The process cannot be killed, and another one may take its place; the job that it is still at, if any."""
+        """Give up a process that cannot be killed, so that another one has its place; the job that it is at, if any."""
         assignment = self.assignment
         self._enter(SlotState.DOWN, now, due=now)
         self.pid = self.resident = 0
         return assignment
 
     def exited(self, now: float) -> Assignment | None:
-        """The process is gone; the job that it took along, if any.
+        """Take in that the process is gone; the job that it took along, if any.
 
         One that ends by itself before it was given any job is started again later and later.
         """
@@ -171,8 +181,7 @@ class Slot:
         delay = 0.0
         by_itself = was in (SlotState.BOOTING, SlotState.IDLE) or (was is SlotState.ENDING and bool(self.fate))
         if by_itself and not self.jobs:
-            first, longest = _BOOT_BACKOFF
-            delay = min(longest, first * 2.0 ** min(self.failures, _DOUBLINGS))
+            delay = _BOOT_BACKOFF.wait(self.failures)
             self.failures += 1
         self._enter(SlotState.DOWN, now, due=now + delay)
         self.pid = 0
@@ -180,7 +189,7 @@ class Slot:
         return lost
 
     def ran_out(self, now: float) -> bool:
-        """Whether the state has lasted until `due`.
+        """Tell whether the state has lasted until `due`.
 
         Where that moment went by unnoticed, because this process was stopped or the machine was too busy, what the
         worker said meanwhile is heard first.

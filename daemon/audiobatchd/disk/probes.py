@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from audiobatchd.core import actions as do
-from audiobatchd.core.dataset import NO_ANSWER
 from audiobatchd.core.events import Event, Probed, Short
+from audiobatchd.core.holds import NO_ANSWER
 from audiobatchd.disk import filesystems, inquiry
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.names import folder_at

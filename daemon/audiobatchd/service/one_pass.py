@@ -7,7 +7,6 @@ import asyncio
 from audiobatchd.config.file import Config
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.core.ledger import Ledger
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.service.answers.status import name_of
 from audiobatchd.service.clock import SystemClock
@@ -34,7 +33,7 @@ def run(settings: Config, source: Source, policy: Policy, views: tuple[View, ...
     if code == DaemonExit.USAGE:
         return code, ""
     core = supervisor.core
-    told = _findings(core.ledger) if dry_run else batch_summary(supervisor.overview.summary(), "audiobatchd --once")
+    told = _findings(core) if dry_run else batch_summary(supervisor.overview.summary(), "audiobatchd --once")
     return code, "\n".join([told, *_passed_over(core)])
 
 
@@ -42,21 +41,21 @@ def _passed_over(core: Dispatcher) -> list[str]:
     """Say in which datasets a pass found no track folder, or passed over what was perhaps meant."""
     lines: list[str] = []
     for path, dataset in core.datasets.items():
-        found = left_out(shown(path), core.ledger.count(path), dataset.near_misses)
+        found = left_out(shown(path), core.count(path), dataset.near_misses)
         lines += ["", *found] if found else []
     return lines
 
 
-def _findings(ledger: Ledger) -> str:
+def _findings(core: Dispatcher) -> str:
     lines = []
     due = 0
-    for key, folder in sorted(ledger.active.items()):
+    for key, folder in sorted(core.folders.items()):
         if folder.state in (FolderState.SETTLING, FolderState.QUEUED):
             due += 1
             lines.append(f"{name_of(key)}: would measure {'; '.join(folder.due)}")
         else:
             lines.append(f"{name_of(key)}: {folder.state.value}: {folder.reason}")
     lines.append(f"Folders to Process: {due}")
-    lines.append(f"  Total:          {len(ledger.active) + len(ledger.complete)}")
-    lines.append(f"  Skipped (done): {len(ledger.complete)}")
+    lines.append(f"  Total:          {len(core.folders) + core.complete}")
+    lines.append(f"  Skipped (done): {core.complete}")
     return "\n".join(lines)

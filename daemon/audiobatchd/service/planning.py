@@ -14,6 +14,7 @@ import msgspec
 from audiobatchd.config.checks import operators, worker_settings
 from audiobatchd.config.file import Config, DatasetConfig
 from audiobatchd.core.assessment import Policy
+from audiobatchd.core.backoff import Backoff
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.core.plan import Limits, Memory, Plan
 from audiobatchd.disk import filesystems
@@ -116,7 +117,7 @@ class Planner:
             {each.path: each.settle for each in config.dataset},
             max_deaths=config.max_deaths,
             max_suspect=config.max_suspect,
-            backoff=(1.0, 10.0) if once else (5.0, 300.0),
+            backoff=Backoff(1.0, 10.0) if once else Backoff(5.0, 300.0),
             once=once,
         )
         return Plan(

@@ -174,9 +174,7 @@ class Supervisor:
         """Work until told to stop, or until the one pass is over; return the exit code."""
         self._events.open()
         self._take_offers()
-        Signals(
-            self._events.put, self._reload_by_signal, lambda: self.core.life.works, once=self.core.plan.once
-        ).catch()
+        Signals(self._events.put, self._reload_by_signal, lambda: self.core.works, once=self.core.plan.once).catch()
         self._start(self._show())
         self._start(self._measure())
         self._clock.beat(_LONGEST_TURN)  # before this nothing had a deadline

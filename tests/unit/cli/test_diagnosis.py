@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from audiobatchd.cli import diagnosis
 from audiobatchd.cli.diagnosis import Diagnosis, Level
 from audiobatchd.control.status import DatasetStatus, Status
-from audiobatchd.core.dataset import BARRED
+from audiobatchd.core.holds import BARRED
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.vocabulary.states import DatasetState, FolderState
 

@@ -275,7 +275,7 @@ def test_completeness(case: Case) -> None:
     assert assess(facts, case.offers, case.policy) == Assessment(due, case.failed, case.adopted, case.unavailable)
 
 
-def test_judges_names_versions_and_models_in_one_order_and_not_what_is_unavailable() -> None:
+def test_judges_names_what_is_available_in_one_order() -> None:
     both = offer("mood", 2, ("mood",), {"b": "2", "a": "1"})
     assert judges((LOUDNESS, both, NO_MOOD)) == "loudness-1 mood-2+a=1+b=2"
     assert judges((both, LOUDNESS)) == judges((LOUDNESS, both))

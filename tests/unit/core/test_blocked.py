@@ -81,7 +81,7 @@ def test_folders_are_known_by_the_directory_that_they_are_in() -> None:
     assert made.inside(key("")) == {key("")}
 
 
-def test_blocked_folder_is_queued_when_a_timed_look_sees_other_access() -> None:
+def test_blocked_folder_is_queued_when_a_look_sees_other_access() -> None:
     rig = Rig()
     rig.start(reading(access="shut"))
     rig.tick(5.0)
@@ -115,7 +115,7 @@ def test_unclear_record_settles_before_it_blocks(walk: bool) -> None:
         each = type(unclear)(
             **{**{name: getattr(unclear, name) for name in unclear.__struct_fields__}, "unclear": stamp}
         )
-        told.extend(reports(rig.tell(WalkRead((each,))) if walk else rig.read(each)))
+        told.extend(reports(rig.tell(WalkRead((each,), each.key.dataset)) if walk else rig.read(each)))
         if walk:
             told.extend(reports(rig.read(each)))
 

@@ -10,7 +10,7 @@ from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
 from audiobatchd.core.slot import SlotState
 from audiobatchd.vocabulary.states import FolderState, Outcome
-from support.core_rig import Rig, jobs, key, only, plan, reading, reports
+from support.core_rig import Rig, found, jobs, key, only, plan, reading, reports
 
 GIB = 1 << 30
 
@@ -39,7 +39,7 @@ def test_the_job_that_grew_is_charged_and_not_its_neighbour() -> None:
     assert (neighbour.state, neighbour.charges) == (FolderState.RUNNING, 0)
 
 
-def test_one_that_stays_large_between_jobs_is_started_anew() -> None:
+def test_worker_that_stays_large_between_jobs_is_replaced() -> None:
     rig = busy_rig(worker_memory=2 * GIB)
     rig.end(0)
     assert only(do.StopWorker, measured(rig, 3 * GIB, GIB)) == [do.StopWorker(0)]
@@ -49,7 +49,7 @@ def test_one_that_stays_large_between_jobs_is_started_anew() -> None:
     assert rig.core.crew.slots[0].resident == 0
 
 
-def test_memory_of_a_process_that_is_gone_is_nobody_s() -> None:
+def test_memory_of_a_process_that_is_gone_counts_for_none() -> None:
     rig = busy_rig(worker_memory=2 * GIB)
     assert rig.tell(on.WorkersMeasured({99: 9 * GIB})) == []
 
@@ -59,7 +59,7 @@ def test_workers_are_recycled_each_at_a_moment_of_its_own() -> None:
     rig.boot()
     lives: dict[int, list[int]] = {0: [], 1: [], 2: [], 3: []}
     for number in range(40):
-        rig.tell(on.WalkRead(tuple(reading(f"Song {number}/{part}") for part in range(4))))
+        rig.tell(found(*(reading(f"Song {number}/{part}") for part in range(4))))
         for slot in rig.core.crew.busy():
             for stopped in only(do.StopWorker, rig.end(slot.index)):
                 lives[stopped.slot].append(slot.jobs)
@@ -69,7 +69,7 @@ def test_workers_are_recycled_each_at_a_moment_of_its_own() -> None:
     assert {count for each in lives.values() for count in each[1:]} == {8}
 
 
-def test_the_same_trouble_at_the_start_is_told_once_and_again_after_a_good_one() -> None:
+def test_trouble_at_the_start_is_told_again_after_a_good_one() -> None:
     rig = Rig(plan(workers=2))
     told: list[str] = []
     for _ in range(3):
@@ -77,7 +77,7 @@ def test_the_same_trouble_at_the_start_is_told_once_and_again_after_a_good_one()
         for index in range(2):
             told += reports(rig.die(index, "exit code 1 (no module named numpy)"))
     assert told == ["worker-cannot-start"]
-    assert rig.core.crew.nobody_boots()
+    assert rig.core.crew.cannot_boot()
     assert rig.core.crew.cannot_start == "exit code 1 (no module named numpy)"
     rig.tick(60.0)
     assert reports(rig.die(0, "exit code 1 (out of memory)")) == ["worker-cannot-start"]
@@ -87,7 +87,7 @@ def test_the_same_trouble_at_the_start_is_told_once_and_again_after_a_good_one()
     assert reports(rig.die(1, "exit code 9")) == ["worker-died"]
 
 
-def test_a_worker_that_dies_before_any_job_is_not_started_in_a_loop() -> None:
+def test_worker_that_dies_without_a_job_is_not_started_in_a_loop() -> None:
     rig = Rig()
     spawned = 0
     for _ in range(100):
@@ -113,7 +113,7 @@ def test_the_number_of_workers_can_change(before: int, after: int) -> None:
     assert all(slot.state is SlotState.IDLE for slot in rig.core.crew.slots)
 
 
-def test_other_settings_start_every_worker_anew_after_its_job() -> None:
+def test_other_settings_replace_every_worker_after_its_job() -> None:
     rig = busy_rig()
     the_plan = plan(workers=2, settle=0.0)
     assert only(do.StopWorker, rig.tell(on.Replanned(the_plan, anew=True, rewalk=frozenset()))) == []

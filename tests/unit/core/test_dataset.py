@@ -6,13 +6,14 @@ import dataclasses
 
 import pytest
 
-from audiobatchd.core.dataset import LOOK_AGAIN, Dataset
+from audiobatchd.core.dataset import Dataset
+from audiobatchd.core.walk_schedule import LOOK_AGAIN, WalkSchedule
 from audiobatchd.vocabulary.states import DatasetState, WalkKind
 from support.core_rig import MISSING_ROOT, walked
 
 
 def walking(state: DatasetState = DatasetState.ACTIVE) -> Dataset:
-    dataset = Dataset("/music", rescan=3600.0, state=state)
+    dataset = Dataset("/music", WalkSchedule(3600.0), state=state)
     dataset.walk_started(WalkKind.FULL)
     return dataset
 
@@ -33,8 +34,8 @@ def test_what_a_walk_means(
     dataset = walking()
     assert dataset.state is DatasetState.WALKING
     assert dataset.walked(walked(root=root, empty=empty), known, known, now=100.0) is believed
-    assert (dataset.state, dataset.walk_at, dataset.walking) == (state, 100.0 + next_walk, None)
-    assert (dataset.walks, dataset.walked_at) == (1, 100.0)
+    assert (dataset.state, dataset.schedule.full_at, dataset.schedule.under_way) == (state, 100.0 + next_walk, None)
+    assert (dataset.schedule.full.count, dataset.schedule.full.ended) == (1, 100.0)
 
 
 @pytest.mark.parametrize("state", [DatasetState.PAUSED, DatasetState.MISSING])
@@ -57,23 +58,3 @@ def test_the_remark_of_a_walk_is_kept() -> None:
     dataset = walking()
     dataset.walked(dataclasses.replace(walked("Song"), remark="no events"), 0, 0, now=0.0)
     assert (dataset.state, dataset.remark) == (DatasetState.ACTIVE, "no events")
-
-
-def test_another_walk_is_wanted() -> None:
-    dataset = walking()
-    dataset.walked(walked("Song"), 0, 0, now=100.0)
-    dataset.want_walk(500.0)
-    dataset.want_walk(900.0)
-    assert dataset.walk_at == 500.0
-
-
-def test_a_walk_that_is_wanted_during_a_walk_comes_after_it_at_the_earliest_wish() -> None:
-    dataset = walking()
-    dataset.want_walk(120.0)
-    dataset.want_walk(110.0)
-    dataset.want_walk(130.0)
-    dataset.walked(walked("Song"), 0, 0, now=115.0)
-    assert dataset.walk_at == 110.0
-    dataset.walk_started(WalkKind.FULL)
-    dataset.walked(walked("Song"), 0, 0, now=200.0)
-    assert dataset.walk_at == 3800.0

@@ -101,11 +101,11 @@ def test_temporary_names_are_on_their_way(name: str) -> None:
     ["notes.tmp", ".audiobatch-00ff00ff00ff.tmp", ".syncthing.cover.jpg.tmp", ".cover.jpg.aB3xY9", "full_mix.flac",
      ".full_mix.flac.aB3x", ".full_mix.flac.toolong", "full_mix.flac.aB3xY9", "party", "Song.INFO", ".part.txt", "tmp"],
 )  # fmt: skip
-def test_what_holds_nobody_up(name: str) -> None:
+def test_temporary_name_of_another_kind_holds_nothing_up(name: str) -> None:
     assert not is_temporary(name)
 
 
-def test_a_directory_with_a_temporary_name_is_entered_and_holds_nobody_up() -> None:
+def test_directory_with_a_temporary_name_holds_nothing_up() -> None:
     found = files("full_mix.flac", directories=("disc.part",))
     assert (found.temporaries, found.directories) == ([], ["disc.part"])
 

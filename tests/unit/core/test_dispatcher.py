@@ -9,7 +9,6 @@ import pytest
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
 from audiobatchd.core.assessment import FileMemory
-from audiobatchd.core.dataset import PASS
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.lifecycle import DaemonState
 from audiobatchd.core.messages import Ready, Result, Stage
@@ -17,6 +16,7 @@ from audiobatchd.core.plan import Memory
 from audiobatchd.core.queue import Lane
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import SlotState
+from audiobatchd.core.walk_schedule import PASS
 from audiobatchd.vocabulary.files import MissKind, NearMiss
 from audiobatchd.vocabulary.states import DatasetState, FolderState, Outcome, WalkKind
 from support.core_rig import (
@@ -26,6 +26,7 @@ from support.core_rig import (
     SETTLE,
     Rig,
     came_by,
+    found,
     jobs,
     key,
     offer,
@@ -64,7 +65,7 @@ def test_start() -> None:
     assert only(do.AnnounceReady, rig.tick(RESCAN) + rig.tell(walked("Song"))) == []
 
 
-def test_it_is_ready_when_every_dataset_was_walked_also_one_that_is_not_there() -> None:
+def test_ready_when_every_dataset_was_walked_also_a_missing_one() -> None:
     rig = Rig(plan("/a", "/b"))
     rig.boot()
     assert only(do.AnnounceReady, rig.tell(walked("1", dataset="/a"))) == []
@@ -91,7 +92,7 @@ def test_an_analyzer_that_lacks_something_is_told_once() -> None:
     assert reports(actions).count("analyzer-unavailable") == 1
 
 
-def test_what_the_catalog_knows_is_passed_over_before_any_worker_is_ready_and_then_walked() -> None:
+def test_known_dataset_has_a_pass_before_any_worker_is_ready() -> None:
     rig = Rig()
     rig.core = Dispatcher(rig.core.plan, rig.now, Memory((offer(),), {DATASET: (3, (1, 2))}))
     actions = rig.tick()
@@ -114,7 +115,7 @@ def test_a_mount_that_was_lost_before_the_start_is_noticed(root: str) -> None:
     assert only(do.WalkTree, rig.tick(5.0)) == [do.WalkTree(DATASET)]
 
 
-def test_another_file_system_without_any_of_the_folders_is_no_mass_deletion_until_somebody_says_so() -> None:
+def test_other_file_system_without_the_folders_needs_acceptance() -> None:
     rig = Rig()
     rig.start(reading("A", Finding.COMPLETE), reading("B", Finding.COMPLETE))
     rig.tick(RESCAN)
@@ -128,7 +129,7 @@ def test_another_file_system_without_any_of_the_folders_is_no_mass_deletion_unti
     assert sorted(reads(rig.tell(walked("X", device=7)))) == [key("A"), key("B")]
 
 
-def test_another_file_system_stays_another_one_however_often_it_is_walked() -> None:
+def test_other_file_system_is_doubted_however_often_it_is_walked() -> None:
     rig = Rig()
     rig.start(reading("A", Finding.COMPLETE), reading("B", Finding.COMPLETE))
     rig.tick(RESCAN)
@@ -169,7 +170,7 @@ def test_a_folder_that_is_lost_with_its_dataset_is_not_forgotten() -> None:
     assert rig.core.ledger.known(DATASET) == {key("A")}
 
 
-def test_workers_that_know_less_than_a_new_one_are_started_anew() -> None:
+def test_workers_that_know_less_than_a_new_one_are_replaced() -> None:
     rig = Rig(plan(workers=2))
     rig.start()
     rig.die(1)
@@ -178,14 +179,14 @@ def test_workers_that_know_less_than_a_new_one_are_started_anew() -> None:
     assert [slot.stale for slot in rig.core.crew.slots] == [True, False]
 
 
-def test_another_device_with_the_same_folders_is_the_same_dataset() -> None:
+def test_other_device_with_the_same_folders_is_the_same_dataset() -> None:
     rig = Rig()
     rig.start(reading("A", Finding.COMPLETE), reading("B", Finding.COMPLETE))
     rig.tick(RESCAN)
     assert reads(rig.tell(came_by("A"), walked("A", device=7))) == [key("B")]
 
 
-def test_when_workers_offer_something_else_everything_is_judged_again() -> None:
+def test_other_offers_of_workers_have_everything_judged_again() -> None:
     rig = Rig()
     rig.start()
     rig.die()
@@ -255,14 +256,14 @@ def test_every_end_is_reported(outcome: Outcome, event: str) -> None:
 def test_what_is_blocked_as_before_is_no_news() -> None:
     rig = Rig()
     rig.start(reading(finding=Finding.BLOCKED, reasons={"": "a directory"}))
-    again = rig.tick(RESCAN) + rig.tell(on.WalkRead((reading(finding=Finding.BLOCKED, reasons={"": "a directory"}),)))
+    again = rig.tick(RESCAN) + rig.tell(found(reading(finding=Finding.BLOCKED, reasons={"": "a directory"})))
     assert "folder-blocked" not in reports(again)
-    other = rig.tell(on.WalkRead((reading(finding=Finding.BLOCKED, reasons={"": "not JSON"}),)))
+    other = rig.tell(found(reading(finding=Finding.BLOCKED, reasons={"": "not JSON"})))
     assert reports(other) == ["folder-blocked"]
 
 
 @pytest.mark.parametrize("outcome", [Outcome.LOCKED, Outcome.CHANGED, Outcome.GONE, Outcome.BLOCKED, Outcome.ERROR])
-def test_a_job_that_did_not_come_to_its_end_makes_nothing_forgotten(outcome: Outcome) -> None:
+def test_job_that_did_not_end_makes_nothing_forgotten(outcome: Outcome) -> None:
     """Else an adopted file that is replaced meanwhile would be taken for the one whose numbers stand in the record."""
     rig = Rig()
     rig.start()
@@ -319,14 +320,14 @@ def test_signal_from_outside_excuses_no_hung_worker() -> None:
     assert rig.core.ledger.active[SONG].charges == 1
 
 
-def test_a_worker_that_sends_rubbish_is_killed_and_charges_its_folder() -> None:
+def test_worker_that_sends_rubbish_is_killed_and_charged() -> None:
     rig = working(Rig())
     assert only(do.KillWorker, rig.tell(on.WorkerBroke(0, rig.pid, "it sent no message"))) == [do.KillWorker(0)]
     rig.die(how="killed by signal 9")
     assert rig.core.ledger.active[SONG].reason == "its worker ended: it sent no message"
 
 
-def test_a_deadline_is_extended_by_what_the_file_holds_and_then_kept() -> None:
+def test_deadline_is_extended_by_the_length_of_the_file_and_kept() -> None:
     rig = working(Rig())
     rig.tell(on.WorkerSaid(0, rig.pid, Stage(1, "rhythm of full_mix.flac", 100.0)))
     deadline = rig.core.plan.job_timeout + 100.0 * rig.core.plan.job_timeout_factor
@@ -337,7 +338,7 @@ def test_a_deadline_is_extended_by_what_the_file_holds_and_then_kept() -> None:
     assert rig.core.ledger.active[SONG].reason.endswith("no answer for too long while rhythm of full_mix.flac")
 
 
-def test_a_job_that_comes_on_may_take_long_and_is_killed_when_it_does_not() -> None:
+def test_job_is_killed_when_it_does_not_come_on_any_more() -> None:
     rig = working(Rig())
     step = rig.core.plan.job_timeout - 1
     for _ in range(10):
@@ -378,7 +379,7 @@ def test_the_words_of_a_process_that_was_replaced_change_nothing() -> None:
     assert rig.core.crew.slots[0].state is SlotState.BOOTING
 
 
-def test_a_worker_that_does_not_boot_is_started_again_later_and_one_too_slow_is_killed() -> None:
+def test_worker_that_boots_too_slowly_is_killed_and_replaced() -> None:
     rig = Rig()
     rig.tick()
     actions = rig.die(how="exit code 1")
@@ -388,17 +389,17 @@ def test_a_worker_that_does_not_boot_is_started_again_later_and_one_too_slow_is_
     assert only(do.KillWorker, rig.tick(120.0)) == [do.KillWorker(0)]
 
 
-def test_nobody_boots() -> None:
+def test_service_without_a_worker_that_boots_is_ready() -> None:
     rig = Rig()
     for _ in range(3):
         assert only(do.AnnounceReady, rig.tick()) == []
         rig.die()
         rig.now += 100
     rig.tick()
-    assert rig.core.life.state is DaemonState.RUNNING, "alive, so that somebody can ask it why nothing works"
+    assert rig.core.life.state is DaemonState.RUNNING, "alive, so that it can be asked why nothing works"
 
 
-def test_nobody_boots_in_one_pass() -> None:
+def test_one_pass_without_a_worker_that_boots_ends() -> None:
     rig = Rig(plan(once=True))
     for _ in range(2):
         rig.tick()
@@ -457,7 +458,7 @@ def test_a_tree_that_appears_is_walked_from_there() -> None:
     assert rig.tell(walked("Album/1", kind=WalkKind.TREES)) == []
 
 
-def test_trees_that_appear_meanwhile_are_walked_together_and_each_once() -> None:
+def test_trees_that_appear_during_a_walk_are_walked_together() -> None:
     """Of 3,000 directories that are moved in each one is told of; a walk for each would be 3,000 threads."""
     rig = Rig()
     rig.start()
@@ -472,7 +473,7 @@ def test_trees_that_appear_meanwhile_are_walked_together_and_each_once() -> None
     assert only(do.WalkTree, rig.tell(walked("A", kind=WalkKind.TREES))) == []
 
 
-def test_a_directory_that_can_be_read_again_is_walked_with_a_new_watch() -> None:
+def test_directory_that_can_be_read_again_has_a_new_watch() -> None:
     """What lies below it was never seen, nor is it watched."""
     rig = Rig()
     rig.start(reading("Artist", Finding.BLOCKED, "", reasons={"": "cannot read the folder: Permission denied"}))
@@ -483,7 +484,7 @@ def test_a_directory_that_can_be_read_again_is_walked_with_a_new_watch() -> None
     assert only(do.WalkTree, rig.tick(RESCAN)) == [do.WalkTree(DATASET)]
 
 
-def test_a_touched_directory_has_the_blocked_folders_in_it_looked_at() -> None:
+def test_touched_directory_has_its_blocked_folders_looked_at() -> None:
     """Their locks lie in it: that it could not be written to may have been all that was wrong."""
     rig = Rig()
     blocked = [
@@ -498,8 +499,8 @@ def test_locks_are_looked_at_after_the_round_before_has_ended() -> None:
     (action,) = only(do.ReapLocks, rig.start(reading("A/1"), reading("2")))
     assert action == do.ReapLocks(DATASET, frozenset({"", "A"}))
     assert only(do.ReapLocks, rig.tick(600.0)) == [], "it has not ended yet"
-    assert only(do.ReapLocks, rig.tell(on.LocksSeen(DATASET, {"A/1.lock": "somebody"}))) == []
-    assert rig.core.datasets[DATASET].overdue == {"A/1.lock": "somebody"}
+    assert only(do.ReapLocks, rig.tell(on.LocksSeen(DATASET, {"A/1.lock": "PID 7"}))) == []
+    assert rig.core.datasets[DATASET].lock_round.overdue == {"A/1.lock": "PID 7"}
     assert len(only(do.ReapLocks, rig.tick(60.0))) == 1
 
 
@@ -612,7 +613,7 @@ def test_one_pass_ends_when_every_folder_has_come_to_an_end(outcomes: list[Outco
     assert only(do.Finish, rig.die(how="exit code 0")) == [do.Finish(code)]
 
 
-def test_one_pass_waits_for_what_settles_and_for_what_erred_until_it_gives_up() -> None:
+def test_one_pass_waits_for_what_settles_or_erred_and_gives_up() -> None:
     rig = Rig(plan(once=True, max_deaths=2))
     rig.start(reading())
     assert rig.core.life.state is DaemonState.RUNNING
@@ -709,7 +710,7 @@ def test_folder_found_after_acceptance_is_lost_with_its_root(found: str) -> None
     rig.tell(on.RescanAsked(DATASET, accepts=True))
     rig.tell(walked(empty=True))
     if found == "while it runs":
-        rig.tell(on.WalkRead((reading(),)))
+        rig.tell(on.WalkRead((reading(),), DATASET))
     rig.end(outcome=Outcome.CHANGED)
     if found == "after its job":
         rig.read(reading())
@@ -761,13 +762,13 @@ def test_reading_older_than_the_job_is_read_again() -> None:
     rig = Rig()
     running(rig)
     rig.end(outcome=Outcome.CHANGED)
-    assert rig.core.ledger.is_outdated(key()) is False
+    assert rig.core.agenda.is_outdated(key()) is False
     rig.tick(SETTLE)
     rig.read(reading(signature="v2"))
     rig.tick(SETTLE)
     assert jobs(rig.read(reading(signature="v2")))
     # A hint while it runs leads to no reading; one that was under way before may still come in.
-    rig.core.ledger._reading.add(key())
+    rig.core.agenda.reading.add(key())
     rig.end(outcome=Outcome.FAILED, reasons={"drums.flac": "damaged"})
     assert rig.core.ledger.active[key()].state is FolderState.FAILED
     actions = rig.read(reading(signature="v2"))
@@ -807,7 +808,7 @@ def test_pass_ends_when_its_dataset_is_lost(state: str) -> None:
 def test_pass_whose_root_is_lost_before_its_walk_ends_in_1(root: str) -> None:
     rig = Rig(plan(once=True))
     rig.boot()
-    rig.tell(on.WalkRead((reading(finding=Finding.COMPLETE),)), walked(root=root, empty=True))
+    rig.tell(found(reading(finding=Finding.COMPLETE)), walked(root=root, empty=True))
     assert rig.core.life.code == 1
 
 
@@ -833,11 +834,11 @@ def test_warning_of_no_track_folder_ends_with_what_it_was_of() -> None:
     rig.tell(on.RescanAsked(DATASET, accepts=False))
     assert reads(rig.tell(came_by("Other"), walked("Other"))) == [key("Other"), key("Stems")]
     rig.read(reading("Stems", Finding.GONE))
-    assert rig.core.ledger.warnings[DATASET] == {}
-    assert rig.core.ledger.warned[DATASET] == 0
+    assert rig.core.ledger.warnings.by_folder[DATASET] == {}
+    assert rig.core.ledger.warnings.count[DATASET] == 0
 
 
-def test_lost_events_ask_for_walks_no_more_often_than_they_may_cost() -> None:
+def test_lost_events_ask_for_walks_within_their_share() -> None:
     rig = Rig()
     rig.start(reading(finding=Finding.COMPLETE))
     costly = dataclasses.replace(walked("Song"), cost=10.0)

@@ -8,6 +8,7 @@ and has the configuration read again.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -21,8 +22,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from audiobatchd.core import actions as do
-from audiobatchd.core import dataset as datasets
+from audiobatchd.core import dataset as dataset_module
 from audiobatchd.core import events as on
+from audiobatchd.core import holds, walk_schedule
 from audiobatchd.core.assessment import FileMemory, judges
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.messages import Job, Ready, Result
@@ -133,8 +135,10 @@ class World(RuleBasedStateMachine):
     def start(self, workers: int, kinds: list[str]) -> None:
         """Folders are there already, and the service has just begun to settle them."""
         self.now = 1000.0
-        self.constants = mock.patch.multiple(datasets, ROW=ROW, LOOK_AGAIN=LOOK_AGAIN)
-        self.constants.start()
+        self.constants = contextlib.ExitStack()
+        self.constants.enter_context(mock.patch.object(holds, "ROW", ROW))
+        for module in (dataset_module, walk_schedule):
+            self.constants.enter_context(mock.patch.object(module, "LOOK_AGAIN", LOOK_AGAIN))
         self.core = Dispatcher(planned(workers, DATASETS), self.now)
         self.disk = {key: OnDisk() for key in FOLDERS}
         self.contents = 0
@@ -174,7 +178,7 @@ class World(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         if hasattr(self, "constants"):
-            self.constants.stop()
+            self.constants.close()
 
     # The disk
 
@@ -323,8 +327,7 @@ class World(RuleBasedStateMachine):
 
     @rule(key=st.sampled_from(FOLDERS))
     def bump(self, key: FolderKey) -> None:
-        if self.core.ledger.bump(key):
-            self.handle(on.FolderHint(key))
+        self.handle(on.BumpAsked(key))
 
     @rule(dataset=st.sampled_from(DATASETS), seconds=st.sampled_from((None, 30.0, 0.0)))
     def pause_or_resume(self, dataset: str, seconds: float | None) -> None:
@@ -634,7 +637,7 @@ class World(RuleBasedStateMachine):
 
     def handle(self, event: on.Event) -> None:
         before = {key for key in FOLDERS if self.core.ledger.knows(key)}
-        accepted = {path for path, dataset in self.core.datasets.items() if dataset.accepting}
+        accepted = {path for path, dataset in self.core.datasets.items() if dataset.belief.accepting}
         actions = self.core.handle(event, self.now)
         if isinstance(event, on.Walked) and event.kind is not WalkKind.TREES:
             self.note_end(event, before, is_accepted=event.dataset in accepted)
@@ -798,7 +801,7 @@ class World(RuleBasedStateMachine):
         active = self.core.ledger.active
         assert not any(self.is_waiting(key) for key in active)
         if not busy:
-            being_read = self.core.ledger.being_read()
+            being_read = self.core.agenda.being_read()
             assert not any(self.is_waiting(key, suspect=True) for key in active if key.dataset not in being_read)
 
     @invariant()
@@ -811,7 +814,7 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def readings_asked_for_are_those_that_are_waited_for(self) -> None:
-        assert self.core.ledger._reading == {*self.to_read, *self.made}
+        assert self.core.agenda.reading == {*self.to_read, *self.made}
 
     # What must come out
 

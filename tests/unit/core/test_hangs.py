@@ -1,4 +1,4 @@
-"""A disk that does not answer: whom it holds up, who is ended and lost over it, and that nobody is charged."""
+"""A disk that does not answer: what it holds up, which workers end over it, and that no folder is charged."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.core.dataset import NO_ANSWER
+from audiobatchd.core.holds import NO_ANSWER
 from audiobatchd.core.messages import Stage
 from audiobatchd.core.slot import SlotState
 from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState, Outcome, WalkKind, WatchReport
-from support.core_rig import Rig, jobs, key, only, plan, reading, reads, reports
+from support.core_rig import Rig, found, jobs, key, only, plan, reading, reads, reports
 
 FAR, NEAR = "/far", "/near"
 ASLEEP = 3.0
@@ -39,8 +39,8 @@ def sleeps(made: Rig, seconds: float = ASLEEP, slot: int = 0) -> list[do.Action]
 
 
 def folder(made: Rig, path: str = "A") -> tuple[FolderState, int]:
-    found = made.core.ledger.active[key(path, FAR)]
-    return found.state, found.charges
+    entry = made.core.ledger.active[key(path, FAR)]
+    return entry.state, entry.charges
 
 
 def hangs(made: Rig) -> list[do.Action]:
@@ -55,7 +55,7 @@ def test_a_worker_that_sleeps_puts_its_disk_on_trial() -> None:
     assert only(do.Probe, sleeps(made, ASLEEP / 2)) == []
     assert len(only(do.Probe, sleeps(made))) == 1
     assert only(do.Probe, sleeps(made, 2 * ASLEEP)) == [], "it is being asked"
-    made.tell(on.WalkRead((reading("B", dataset=FAR), reading("C", dataset=NEAR))))
+    made.tell(found(reading("B", dataset=FAR), dataset=FAR), found(reading("C", dataset=NEAR), dataset=NEAR))
     assert folder(made, "B")[0] is FolderState.QUEUED
     actions = made.tell(on.Probed(FAR, Cause.HANG))
     assert [job.path for job in jobs(actions)] == [] == only(do.KillWorker, actions)
@@ -65,7 +65,7 @@ def test_a_worker_that_sleeps_puts_its_disk_on_trial() -> None:
 def test_a_disk_that_answers_lets_its_jobs_go_on() -> None:
     made = busy()
     sleeps(made)
-    made.tell(on.WalkRead((reading("B", dataset=FAR),)))
+    made.tell(found(reading("B", dataset=FAR), dataset=FAR))
     assert folder(made, "B")[0] is FolderState.QUEUED
     assert [job.path for job in jobs(made.tell(on.Probed(FAR, Cause.HANG)))] == [b"B"]
     assert only(do.Probe, sleeps(made)) == [], "something else keeps it, and the disk is not asked every second"
@@ -78,8 +78,8 @@ def test_a_disk_that_hangs_holds_up_its_own_dataset_alone() -> None:
     actions = hangs(made)
     assert "dataset-paused" in reports(actions)
     assert made.core.datasets[FAR].standing == (DatasetState.PAUSED, NO_ANSWER)
-    far_and_near = (reading("B", dataset=FAR), reading("C", dataset=NEAR))
-    assert [job.dataset for job in jobs(made.tell(on.WalkRead(far_and_near)))] == [NEAR.encode()]
+    both = (found(reading(path, dataset=dataset), dataset=dataset) for path, dataset in (("B", FAR), ("C", NEAR)))
+    assert [job.dataset for job in jobs(made.tell(*both))] == [NEAR.encode()]
 
 
 def test_nothing_is_begun_where_the_disk_hangs() -> None:
@@ -106,7 +106,7 @@ def test_nothing_is_begun_where_the_disk_hangs() -> None:
     assert kinds == {WalkKind.FULL, WalkKind.TREES}
 
 
-def test_a_worker_that_sleeps_there_is_ended_and_nobody_charged() -> None:
+def test_worker_that_sleeps_there_is_ended_without_a_charge() -> None:
     made = busy()
     assert only(do.KillWorker, hangs(made)) == [do.KillWorker(0)]
     actions = made.die(0, "killed by signal 9")
@@ -210,7 +210,7 @@ def test_the_folder_of_a_lost_worker_is_left_alone_until_it_ends() -> None:
     pid, _ = lost(made)
     made.tell(on.Probed(FAR, Cause.HANG))
     actions = made.tell(on.FolderHint(key("A", FAR)), on.RetryAsked(key("A", FAR)))
-    actions += made.tell(on.WalkRead((reading("A", dataset=FAR),)))
+    actions += made.tell(found(reading("A", dataset=FAR), dataset=FAR))
     assert key("A", FAR) not in reads(actions)
     assert folder(made) == (FolderState.LOCKED, 0)
     actions = made.tell(on.WorkerExited(0, pid, "killed by signal 9", signal=9))
@@ -262,7 +262,7 @@ def test_one_told_to_stop_is_killed_by_the_second_signal() -> None:
     assert only(do.KillWorker, made.tell(on.StopAsked(0))) == [do.KillWorker(0)]
 
 
-def test_a_disk_that_has_been_silent_is_asked_before_anything_begins() -> None:
+def test_silent_disk_is_asked_before_anything_begins() -> None:
     made = rig(fresh=10.0)
     actions = made.boot()
     asked = only(do.Probe, actions)
@@ -318,7 +318,7 @@ def test_a_shortage_is_told_once_and_tried_again_at_once() -> None:
     assert made.core.shortage(made.now + 10) == ""
 
 
-def test_a_slot_without_a_process_for_lack_of_room_is_soon_filled() -> None:
+def test_slot_without_a_process_for_lack_of_room_is_soon_filled() -> None:
     made = rig(workers=1)
     actions = made.core.tick(made.now)
     assert only(do.SpawnWorker, actions) == [do.SpawnWorker(0)]

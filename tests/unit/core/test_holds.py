@@ -1,4 +1,4 @@
-"""What keeps a whole dataset waiting: a disk that fails, one that is full; and folders over which somebody died."""
+"""Holds on a whole dataset by a disk that fails or is full, and folders over which a process died."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.core.dataset import BARRED, ROW
 from audiobatchd.core.dispatcher import Dispatcher
+from audiobatchd.core.holds import BARRED, ROW
 from audiobatchd.core.messages import Result
 from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState, Outcome, WalkKind, WatchReport
-from support.core_rig import DATASET, SETTLE, Rig, came_by, jobs, key, only, plan, reading, reports, walked
+from support.core_rig import DATASET, SETTLE, Rig, came_by, found, jobs, key, only, plan, reading, reports, walked
 
 NAMES = "ABCDEFGHIJKL"
 
@@ -61,7 +61,7 @@ def test_unit_that_may_not_write_holds_jobs_until_it_may() -> None:
 # The disk
 
 
-def test_a_row_of_errors_over_different_folders_pauses_the_dataset() -> None:
+def test_row_of_errors_over_different_folders_pauses_the_dataset() -> None:
     rig = rig_with(*NAMES)
     for number in range(ROW):
         assert rig.core.datasets[DATASET].works
@@ -74,7 +74,7 @@ def test_a_row_of_errors_over_different_folders_pauses_the_dataset() -> None:
     assert [folder.charges for folder in rig.core.ledger.active.values()] == [0] * len(NAMES)
 
 
-def test_it_is_tried_out_less_and_less_often_and_goes_on_by_itself() -> None:
+def test_failing_disk_is_tried_less_often_and_goes_on_by_itself() -> None:
     rig = rig_with(*NAMES)
     for _ in range(ROW):
         io(rig)
@@ -168,7 +168,7 @@ def test_a_walk_does_not_end_a_pause() -> None:
     rig = rig_with("A", "B")
     rig.end(0, Outcome.BLOCKED, reasons={"": "no space"}, cause=Cause.SPACE)
     dataset = rig.core.datasets[DATASET]
-    rig.tell(on.WalkRead((reading("A"), reading("B"))), on.Walked(DATASET, WalkKind.FULL, (1, 2), empty=False))
+    rig.tell(found(reading("A"), reading("B")), on.Walked(DATASET, WalkKind.FULL, (1, 2), empty=False))
     assert dataset.state is DatasetState.ACTIVE
     assert dataset.standing[0] is DatasetState.PAUSED
     assert only(do.SendJob, rig.tick(1.0)) == []
@@ -195,7 +195,7 @@ def test_a_suspect_goes_last_and_runs_alone() -> None:
     rig = Rig(plan(workers=2, settle=1.0))
     rig.start(*(reading(name) for name in "ABCD"))
     rig.tell(left("A"))
-    rig.tell(on.WalkRead(tuple(reading(name) for name in "ABCD")))
+    rig.tell(found(*(reading(name) for name in "ABCD")))
     rig.tick(1.0)
     for name in "BCDA":
         rig.read(reading(name))
@@ -293,7 +293,7 @@ def test_suspect_waits_for_a_worker_that_is_being_ended() -> None:
 
 
 @pytest.mark.parametrize("state", [FolderState.COMPLETE, FolderState.FAILED])
-def test_a_lock_beside_a_folder_that_is_on_its_way_or_done_means_nothing(state: FolderState) -> None:
+def test_lock_left_beside_a_done_folder_means_nothing(state: FolderState) -> None:
     rig = rig_with("A")
     if state is FolderState.COMPLETE:
         rig.end(0)
@@ -302,7 +302,7 @@ def test_a_lock_beside_a_folder_that_is_on_its_way_or_done_means_nothing(state: 
     assert only(do.Remember, rig.tell(left("A"))) == []
 
 
-def test_a_job_that_began_before_the_lock_was_found_is_the_next_try() -> None:
+def test_job_that_began_before_the_lock_was_found_is_the_next() -> None:
     rig = rig_with("A")
     (note,) = only(do.Remember, rig.tell(left("A")))
     assert (note.suspicions, note.verdict, states(rig)) == (1, "", {"A": "running"})
@@ -340,14 +340,14 @@ def waiting_as_suspect() -> Rig:
     return rig
 
 
-def test_a_retry_of_one_that_waits_among_the_suspects_has_it_wait_among_the_others() -> None:
+def test_retried_suspect_waits_among_the_others() -> None:
     rig = waiting_as_suspect()
     assert reads_of(rig.tell(on.RetryAsked(key("A")))) == [key("A")]
     assert jobs(rig.read(reading("A"))) == []
     assert [(job.path, job.alone) for job in jobs(rig.end(0))] == [(b"A", False)]
 
 
-def test_one_that_waits_among_the_suspects_and_changes_waits_among_the_others() -> None:
+def test_suspect_that_changes_waits_among_the_others() -> None:
     rig = waiting_as_suspect()
     assert reads_of(rig.tell(on.FolderHint(key("A")))) == [key("A")]
     rig.read(reading("A", signature="v2"))
@@ -389,7 +389,7 @@ def test_only_bad_ends_are_kept(outcome: Outcome, kept: bool) -> None:
 # Another configuration
 
 
-def test_a_dataset_that_is_dropped_is_forgotten_also_by_what_still_runs_in_it() -> None:
+def test_dropped_dataset_is_forgotten_also_by_what_runs_in_it() -> None:
     other = "/other"
     rig = Rig(plan(DATASET, other, settle=0.0))
     rig.start(reading("A"), reading("B"), reading("C", dataset=other))
@@ -400,7 +400,7 @@ def test_a_dataset_that_is_dropped_is_forgotten_also_by_what_still_runs_in_it() 
     assert set(rig.core.datasets) == {other}
     late: list[on.Event] = [
         on.FolderHint(key("B")), on.FolderTouched(key("B")), on.TreeAppeared(key("")), on.TreeVanished(key("B")),
-        on.FolderRead(reading("B")), on.WalkRead((reading("B"),)), came_by("B"), left("B"),
+        on.FolderRead(reading("B")), found(reading("B")), came_by("B"), left("B"),
         on.WatchLost(DATASET, "why"),
         on.Walked(DATASET, WalkKind.FULL, (1, 2), empty=False), on.Probed(DATASET, Cause.IO), on.RetryAsked(key("B")),
     ]  # fmt: skip
@@ -411,7 +411,7 @@ def test_a_dataset_that_is_dropped_is_forgotten_also_by_what_still_runs_in_it() 
     assert sum(rig.core.ledger.counts[DATASET].values()) == 0
 
 
-def test_a_dataset_that_comes_back_while_a_folder_of_it_is_still_being_read_loses_nothing() -> None:
+def test_dataset_that_comes_back_during_a_reading_loses_nothing() -> None:
     other = "/other"
     rig = Rig(plan(DATASET, other))
     rig.start()
@@ -421,7 +421,7 @@ def test_a_dataset_that_comes_back_while_a_folder_of_it_is_still_being_read_lose
     assert reads_of(rig.tick(100.0)) == []
     rig.read(reading("A", Finding.GONE))
     rig.tell(on.Replanned(plan(DATASET, other), anew=False, rewalk=frozenset({DATASET})))
-    rig.tell(on.WalkRead((reading("A"), reading("B"))), walked("A", "B"))
+    rig.tell(found(reading("A"), reading("B")), walked("A", "B"))
     assert reads_of(rig.tick(SETTLE)) == [key("A")], "of B a reading is still under way"
     assert reads_of(rig.read(reading("B"))) == [key("B")]
     rig.read(reading("A"))
@@ -447,15 +447,15 @@ def test_a_result_counts_by_the_row_and_not_by_its_text() -> None:
     dataset = rig_with("A").core.datasets[DATASET]
     for number in range(ROW):
         result = Result(number, Outcome.ERROR, reasons={"": "same"}, cause=Cause.IO)
-        hold = dataset.ended(key(str(number)), result, 0.0)
+        hold = dataset.holds.job_ended(key(str(number)), result, 0.0)
     assert hold is not None
-    assert dataset.ended(key("again"), result, 0.0) is None, "it is held already"
+    assert dataset.holds.job_ended(key("again"), result, 0.0) is None, "it is held already"
 
 
 # Pauses
 
 
-def test_a_pause_lets_running_jobs_end_and_gives_out_no_more_until_somebody_resumes() -> None:
+def test_pause_lets_running_jobs_end_and_gives_out_no_more() -> None:
     rig = rig_with("A", "B")
     actions = rig.tell(on.PauseAsked(DATASET))
     assert reports(actions) == ["dataset-paused"]

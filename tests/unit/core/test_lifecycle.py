@@ -29,7 +29,7 @@ def test_a_drain_has_patience_once() -> None:
     assert not life.patience_ended(131.0)
 
 
-def test_a_second_wish_to_stop_ends_patience_and_keeps_the_first_code() -> None:
+def test_second_wish_to_stop_ends_patience_and_keeps_the_code() -> None:
     life = running()
     assert life.asked_to_stop(130, 100.0, at_once=False)
     assert not life.asked_to_stop(0, 101.0, at_once=False)
@@ -43,7 +43,7 @@ def test_at_once_has_no_patience() -> None:
     assert life.patience_ended(100.0)
 
 
-def test_it_can_be_stopped_before_it_is_ready_and_is_never_ready_then() -> None:
+def test_service_stopped_before_it_is_ready_is_never_ready() -> None:
     life = Lifecycle(stop_grace=30.0)
     assert life.asked_to_stop(0, 1.0, at_once=False)
     assert not life.walked()

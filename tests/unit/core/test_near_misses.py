@@ -54,7 +54,7 @@ def test_what_a_folder_has_of_a_kind(files: list[str], found: Miss) -> None:
     ],
     ids=["nothing", "no audio", "a track", "hidden files", "on its way"],
 )
-def test_what_is_nobody_s_business_is_not_counted(files: tuple[str, ...]) -> None:
+def test_other_files_are_not_counted(files: tuple[str, ...]) -> None:
     assert missed("Song", *files) == ()
 
 

@@ -44,7 +44,7 @@ def test_order(pushes: list[Push], order: list[str]) -> None:
     assert drained(queue) == order
 
 
-def test_a_dataset_that_was_empty_for_long_gets_no_more_than_its_turn() -> None:
+def test_dataset_that_was_empty_for_long_gets_its_turn_alone() -> None:
     queue = Queue()
     queue.push(FolderKey("b", "0"), Lane.BACKFILL)
     for number in range(4):

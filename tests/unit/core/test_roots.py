@@ -8,11 +8,11 @@ import errno
 import pytest
 
 from audiobatchd.core import actions as do
-from audiobatchd.core.dataset import PASS
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.events import FolderHint, FolderRead, RescanAsked, RootSeen, Walked, WalkRead
 from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding
+from audiobatchd.core.walk_schedule import PASS
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.states import DatasetState, WalkKind, WatchReport
 from support.core_rig import (
@@ -173,7 +173,7 @@ def test_place_with_some_of_the_folders_is_told_of_and_kept() -> None:
 def test_place_with_none_of_the_folders_pauses(strange: bool) -> None:
     rig = settled_in("/one")
     rig.tick(RESCAN)
-    found = [] if strange else [WalkRead((reading("X"),))]
+    found = [] if strange else [WalkRead((reading("X"),), DATASET)]
     rig.tell(*found, led("X", place="/two", strange=strange))
     dataset = rig.core.datasets[DATASET]
     assert dataset.standing == (
@@ -195,7 +195,7 @@ def test_place_of_the_last_run_counts() -> None:
     assert rig.core.datasets[DATASET].remark == "it leads to /two now, with none of the 3 folders that were known"
 
 
-def test_empty_place_that_was_accepted_is_the_dataset_from_then_on() -> None:
+def test_accepted_empty_place_is_the_dataset_from_then_on() -> None:
     rig = settled_in("/one")
     rig.tell(RescanAsked(DATASET, accepts=True))
     empty = dataclasses.replace(walked(), place="/two")
@@ -204,7 +204,7 @@ def test_empty_place_that_was_accepted_is_the_dataset_from_then_on() -> None:
     assert rig.core.datasets[DATASET].standing == (DatasetState.ACTIVE, "")
 
 
-def test_root_that_is_another_at_every_look_is_walked_within_bounds() -> None:
+def test_root_that_changes_at_every_look_is_walked_in_bounds() -> None:
     rig = Rig()
     rig.start()
     rig.tell(dataclasses.replace(walked(), cost=1.0))

@@ -32,12 +32,12 @@ def test_readings(steps: list[Step], answers: list[float | None]) -> None:
     assert got == answers
 
 
-def test_without_settling_the_first_reading_is_enough_but_a_temporary_name_still_holds() -> None:
+def test_without_settling_only_a_temporary_name_holds() -> None:
     assert Settling().observe("a", on_their_way=False, settle=0.0, now=7.0) is None
     assert Settling().observe("a", on_their_way=True, settle=0.0, now=7.0) == 8.0
 
 
-def test_a_disturbance_restarts_it_though_the_signature_is_the_same() -> None:
+def test_disturbance_restarts_settling_with_the_same_signature() -> None:
     settling = Settling()
     settling.observe("a", on_their_way=False, settle=5.0, now=0.0)
     settling.disturbed(4.0)

@@ -123,7 +123,7 @@ def test_one_that_was_told_to_stop_is_killed_when_patience_ends() -> None:
     assert (made.failures, made.due) == (0, 50.0)
 
 
-def test_failing_to_boot_is_waited_out_longer_and_longer_until_one_is_ready() -> None:
+def test_failing_to_boot_is_waited_out_longer_and_longer() -> None:
     made, now, waits = slot(), 0.0, []
     for _ in range(8):
         made.spawned(1, now)
@@ -144,7 +144,7 @@ def test_failing_to_boot_is_waited_out_longer_and_longer_until_one_is_ready() ->
     assert (made.failures, made.due) == (0, now)
 
 
-def test_a_deadline_that_went_by_unnoticed_leaves_time_to_hear_what_was_said() -> None:
+def test_unnoticed_deadline_leaves_time_to_hear_the_worker() -> None:
     made = busy()
     assert made.due == 612.0
     assert not made.ran_out(4000.0), "the daemon was stopped for an hour"

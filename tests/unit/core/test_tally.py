@@ -7,7 +7,7 @@ import pytest
 from audiobatchd.core.tally import Tally
 
 
-def test_rates_over_the_time_since_the_start_and_five_minutes_at_most() -> None:
+def test_rates_are_over_five_minutes_at_most() -> None:
     tally = Tally(1000.0)
     assert tally.rates(1000.0) == (0.0, 0.0)
     for second in range(10):
@@ -19,7 +19,7 @@ def test_rates_over_the_time_since_the_start_and_five_minutes_at_most() -> None:
     assert (tally.success, tally.audio_seconds) == (10, 300.0)
 
 
-def test_nobody_can_tell_the_time_left_before_something_was_done() -> None:
+def test_time_left_is_unknown_before_something_was_done() -> None:
     tally = Tally(0.0)
     assert tally.time_left(0, 10.0) == 0.0
     assert tally.time_left(5, 10.0) is None

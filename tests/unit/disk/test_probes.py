@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.core import actions as do
-from audiobatchd.core.dataset import NO_ANSWER
 from audiobatchd.core.events import Event, Probed
+from audiobatchd.core.holds import NO_ANSWER
 from audiobatchd.disk import filesystems, inquiry
 from audiobatchd.disk.probes import Probes, Sleepers
 from audiobatchd.locks import kernel

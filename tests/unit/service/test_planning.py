@@ -53,7 +53,7 @@ def test_one_pass_waits_for_less(mode: Mode) -> None:
     service, derived = planner().read(), planner(Policy(only=("lufs",)), mode).read()
     assert (derived.plan.once, derived.plan.limits.once) == (True, True)
     assert derived.plan.dry_run == (mode is Mode.DRY_RUN)
-    assert derived.plan.limits.backoff[1] < service.plan.limits.backoff[1]
+    assert derived.plan.limits.backoff.longest < service.plan.limits.backoff.longest
     assert derived.plan.features == ("lufs",)
 
 

@@ -23,8 +23,8 @@ from audiobatchd.config.file import Config, DatasetConfig, find_config
 from audiobatchd.config.places import state_directory
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.status import Status
-from audiobatchd.core.dataset import BARRED
 from audiobatchd.core.discovery import Contents
+from audiobatchd.core.holds import BARRED
 from audiobatchd.core.near_misses import Tally, misses_in
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.listing import walk

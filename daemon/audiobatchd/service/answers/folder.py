@@ -66,8 +66,8 @@ def facts_of(key: FolderKey, reader: FolderReader, catalog: Catalog) -> Facts:
 
 def explained(core: Dispatcher, key: FolderKey, facts: Facts, now: float, wall: datetime) -> FolderReport:
     """Put together what the core and a thread know. `wall` and `now` are the same moment on the two clocks."""
-    folder = core.ledger.active.get(key)
-    slot = next((slot for slot in core.crew.busy() if slot.assignment and slot.assignment.key == key), None)
+    folder = core.folders.get(key)
+    slot = core.slot_at(key)
     reading = facts.reading
     known = FolderState.COMPLETE if facts.is_lost else FolderState.SETTLING
     state = folder.state if folder else _STATES.get(reading.finding, known)
@@ -109,7 +109,7 @@ def _next(
     core: Dispatcher, key: FolderKey, state: FolderState, folder: Folder | None, slot: Slot | None
 ) -> tuple[str, float | None]:
     """Say what comes next, in words, and when, where that is known."""
-    if key in core.ledger.lost:
+    if core.waits_for_lost(key):
         return "it is looked at again when that process ends", None
     dataset, settle = core.datasets[key.dataset], core.plan.limits.settle[key.dataset]
     coming = {
@@ -132,8 +132,8 @@ def _next(
         when = folder.retry_at
     elif slot is not None:
         when = slot.due
-    elif state is FolderState.COMPLETE and not dataset.walking:
-        when = dataset.walk_at
+    elif state is FolderState.COMPLETE and not dataset.schedule.under_way:
+        when = dataset.schedule.full_at
     return coming[state], when
 
 
@@ -145,7 +145,7 @@ def _without_its_dataset(dataset: Dataset) -> str:
 
 def hindrance(dataset: Dataset) -> str:
     """Say why no job is given out in a dataset, and what ends that; empty where jobs are given out."""
-    holds = {cause: hold.remark for cause, hold in dataset.holds.items()}
+    holds = {cause: hold.remark for cause, hold in dataset.holds.by_cause.items()}
     path = shown(dataset.path)
     if dataset.state in (DatasetState.ACTIVE, DatasetState.WALKING):
         if not holds:
@@ -156,7 +156,7 @@ def hindrance(dataset: Dataset) -> str:
     what = f"{path} is {dataset.state.value}: {dataset.remark}"
     if dataset.state is DatasetState.MISSING:
         return f"{what}; it goes on by itself when the directory is there"
-    if dataset.refused:
+    if dataset.is_refused:
         return what
     end = "" if what.endswith("?") else "."
     return f"{what}{end} If it is right as it is: audiobatchctl rescan {shlex.quote(path)} --accept"

@@ -71,12 +71,11 @@ class Metrics(Collector):
         folders = _gauge("folders", "Track folders by state.", "dataset", "state")
         features = _gauge("unavailable_features", "Features that complete folders lack on this machine.", "dataset")
         age = _gauge("queue_age_seconds", "How long the next folder has been at rest.", "dataset")
-        ledger = self._core.ledger
         for path in self._core.datasets:
             for state in FolderState:
-                folders.add_metric([shown(path), state.value], ledger.counts[path][state])
-            features.add_metric([shown(path)], ledger.complete.unavailable.get(path, 0))
-            since = ledger.first_in_line(path)
+                folders.add_metric([shown(path), state.value], self._core.counts(path)[state])
+            features.add_metric([shown(path)], self._core.unavailable(path))
+            since = self._core.first_in_line(path)
             age.add_metric([shown(path)], 0.0 if since is None else max(0.0, self._now() - since))
         yield from (folders, features, age)
 
@@ -96,14 +95,14 @@ class Metrics(Collector):
         workers = _gauge("workers", "Workers by state.", "state")
         resident = _gauge("worker_resident_bytes", "Resident memory of each worker.", "worker")
         starts = _counter("worker_starts", "Processes that were started.", "worker")
-        slots = self._core.crew.slots
+        slots = self._core.slots
         for state in SlotState:
             workers.add_metric([state.value], sum(slot.state is state for slot in slots))
         for slot in slots:
             resident.add_metric([str(slot.index)], slot.resident)
             starts.add_metric([str(slot.index)], slot.spawns)
         lost = _gauge("lost_workers", "Workers that were killed and do not end: they wait for a disk.")
-        lost.add_metric([], len(self._core.crew.lost))
+        lost.add_metric([], len(self._core.lost_workers))
         yield from (workers, resident, starts, lost)
 
     def _datasets(self) -> Iterator[Metric]:
@@ -117,9 +116,9 @@ class Metrics(Collector):
         for path, dataset in self._core.datasets.items():
             name = shown(path)
             working.add_metric([name], dataset.works)
-            walks.add_metric([name, "full"], dataset.walks)
-            walks.add_metric([name, "pass"], dataset.passes)
-            overdue.add_metric([name], len(dataset.overdue))
+            walks.add_metric([name, "full"], dataset.schedule.full.count)
+            walks.add_metric([name, "pass"], dataset.schedule.passes.count)
+            overdue.add_metric([name], len(dataset.lock_round.overdue))
             if self._watched is not None:
                 report = self._watched(path)
                 events.add_metric([name], report.events)

@@ -27,8 +27,8 @@ from audiobatchd.control.requests import (
     Surveyed,
 )
 from audiobatchd.control.status import FolderReport, Status, Trouble
-from audiobatchd.core.dataset import NO_ANSWER
-from audiobatchd.core.events import FolderHint, PauseAsked, RescanAsked, ResumeAsked
+from audiobatchd.core.events import BumpAsked, PauseAsked, RescanAsked, ResumeAsked
+from audiobatchd.core.holds import NO_ANSWER
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.disk.probes import PATIENCE
 from audiobatchd.errors import UnknownFolderError, UsageError
@@ -82,7 +82,7 @@ class Answers:
         if reader is None:
             raise _no_such(name.dataset)
         facts = await self._facts(key, reader)
-        is_known = self._core.ledger.knows(key) if facts.is_lost else key in self._core.ledger.active
+        is_known = self._core.state_of(key) is not None if facts.is_lost else key in self._core.folders
         if not facts.is_track and not is_known:
             raise _no_folder(name.folder, name.dataset)
         return explained(self._core, key, facts, self._clock.monotonic(), self._clock.wall())
@@ -94,25 +94,25 @@ class Answers:
             asked = asyncio.wrap_future(self._supervisor.disk_tasks.submit(key.dataset, work))
             with suppress(TimeoutError):
                 return await asyncio.wait_for(asyncio.shield(asked), PATIENCE)
-        finding = Finding.COMPLETE if key in self._core.ledger.complete else Finding.GONE
+        finding = Finding.COMPLETE if self._core.state_of(key) is FolderState.COMPLETE else Finding.GONE
         attempts = await in_a_thread(partial(self._catalog.folders.attempts, key))
         return Facts(Reading(key, finding), attempts, f"unknown: {NO_ANSWER}", {})
 
     async def retry(self, request: RetryFolders) -> Retried:
         """Try folders again, whatever they have come to. Raises UsageError and UnknownFolderError."""
         keys = {self._key_of(name) for name in request.folders}
-        unknown = [key for key in keys if key not in self._core.ledger.active and key not in self._core.ledger.complete]
+        unknown = [key for key in keys if self._core.state_of(key) is None]
         if unknown:
             raise _no_folder(folder_shown(unknown[0].path), shown(unknown[0].dataset))
         if request.all or request.dataset:
             wanted = self._dataset_of(request.dataset) if request.dataset else None
-            keys |= {key for key in self._core.ledger.troubled if wanted in (None, key.dataset)}
+            keys |= {key for key in self._core.troubled if wanted in (None, key.dataset)}
         self._supervisor.catalog_writes.pardon(keys)
         return self._retried(keys)
 
     def _retried(self, keys: set[FolderKey]) -> Retried:
         """Say what a retry of these folders comes to, by where they stand now."""
-        active = self._core.ledger.active
+        active = self._core.folders
         complete = {key for key in keys if key not in active}
         running = {key for key in keys - complete if active[key].state is FolderState.RUNNING}
         tried = keys - complete - running
@@ -127,7 +127,7 @@ class Answers:
         """Say what keeps jobs in these datasets waiting, a sentence each."""
         hindrances = [hindrance(self._core.datasets[path]) for path in sorted(datasets)]
         remarks = [each for each in hindrances if each]
-        if datasets and not self._core.life.works:
+        if datasets and not self._core.works:
             remarks.append("the service is stopping: nothing is begun before it is started again")
         return remarks
 
@@ -135,7 +135,7 @@ class Answers:
         """Tell what the folders of a dataset have and lack, by what is known of them. Raises UsageError."""
         path = self._dataset_of(request.dataset)
         dataset = self._core.datasets[path]
-        if not (self._catalog.lasts and (dataset.walks or dataset.passes)):
+        if not (self._catalog.lasts and dataset.schedule.has_begun):
             message = f"{request.dataset} has not been walked yet"
             raise UsageError(message)
         asked: Asked = Keys(tuple(dict.fromkeys(request.features)))
@@ -143,7 +143,7 @@ class Answers:
             asked = Offered(self._core.offers or (), self._core.plan.policies[path])
         busy = {
             key.path
-            for key, folder in self._core.ledger.active.items()
+            for key, folder in self._core.folders.items()
             if key.dataset == path and folder.state in (FolderState.RUNNING, FolderState.LOCKED)
         }
         limit = self._supervisor.disk_tasks.record_limit(path)
@@ -153,16 +153,15 @@ class Answers:
     def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""
         key = self._key_of(name)
-        ledger = self._core.ledger
-        before = ledger.bumped()
-        if not ledger.bump(key):
-            if key not in ledger.active and key not in ledger.complete:
-                raise _no_folder(name.folder, name.dataset)
-            state = ledger.active[key].state if key in ledger.active else FolderState.COMPLETE
+        before = self._core.bumped()
+        self._supervisor.tell(BumpAsked(key))
+        # What stood in the queue before it is handled by now as well: the folder may have begun, ended or gone by that.
+        folder, state = self._core.folders.get(key), self._core.state_of(key)
+        if state is None:
+            raise _no_folder(name.folder, name.dataset)
+        if folder is None or state not in (FolderState.QUEUED, FolderState.SETTLING):
             message = f"{name.folder} in {name.dataset} does not wait for its turn: it is {state.value}"
             raise UnknownFolderError(message)
-        self._supervisor.tell(FolderHint(key))
-        folder = ledger.active[key]
         if folder.goes_alone:
             why = "a service or a machine died over it" if folder.is_suspect else "memory was too short for it"
             return Retried(0, [f"{why}, so it is measured last, and alone; a retry puts it among the others again"])
@@ -194,13 +193,13 @@ class Answers:
         dataset = self._core.datasets[path]
         self._supervisor.tell(RescanAsked(path, request.accept))
         remarks = []
-        if not self._core.life.works:
+        if not self._core.works:
             remarks.append("the service is stopping: the walk comes when it is started again")
         elif self._core.offers is None:
             remarks.append("the walk begins when a worker has loaded its analyzers")
-        elif dataset.walking is not None:
+        elif dataset.schedule.under_way is not None:
             remarks.append("a walk is under way; the one that was asked for follows it")
-        suspended = dataset.state is DatasetState.PAUSED and not (dataset.refused or request.accept)
+        suspended = dataset.state is DatasetState.PAUSED and not (dataset.is_refused or request.accept)
         return Rescanned(remarks + [hindrance(dataset)] * suspended)
 
     async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
@@ -230,7 +229,7 @@ class Answers:
         if path in self._core.datasets:
             return path
         for each, dataset in self._core.datasets.items():
-            if path and path in (dataset.place, dataset.leads_to):
+            if dataset.is_at(path):
                 return each
         raise _no_such(name)
 

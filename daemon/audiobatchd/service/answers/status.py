@@ -15,7 +15,7 @@ from audiobatchd.service.clock import time_of
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.names import folder_shown, shown
 from audiobatchd.vocabulary.quantities import duration
-from audiobatchd.vocabulary.states import TO_DO, Cause, FolderState, WatchReport
+from audiobatchd.vocabulary.states import TO_DO, FolderState, WatchReport
 from audiobatchd.vocabulary.summary import BatchStats
 
 _SHOWN = 20
@@ -47,7 +47,7 @@ class Overview:
         return Status(
             version=__version__,
             pid=os.getpid(),
-            state=core.life.state.value,
+            state=core.state.value,
             remark="; ".join(self._remarks(now)),
             started=self._started.isoformat(timespec="seconds"),
             uptime=round(now - core.tally.started, 1),
@@ -73,25 +73,25 @@ class Overview:
 
     def summary(self) -> BatchStats:
         """Return the guide's statistics of what this process did."""
-        ledger = self._core.ledger
-        states = [folder.state for folder in ledger.active.values()]
-        bad = sorted(ledger.troubled)
+        core = self._core
+        states = [folder.state for folder in core.folders.values()]
+        bad = sorted(core.troubled)
         return BatchStats(
-            total=len(states) + len(ledger.complete),
-            success=self._core.tally.success,
-            skipped_complete=max(0, len(ledger.complete) - self._core.tally.success),
+            total=len(states) + core.complete,
+            success=core.tally.success,
+            skipped_complete=max(0, core.complete - core.tally.success),
             skipped_locked=states.count(FolderState.LOCKED),
             failed=len(bad),
-            errors=[f"{name_of(key)}: {ledger.active[key].reason}" for key in bad],
+            errors=[f"{name_of(key)}: {core.folders[key].reason}" for key in bad],
         )
 
     def _datasets(self, now: float, wall: datetime) -> list[DatasetStatus]:
         core = self._core
         answer = []
         for path, dataset in core.datasets.items():
-            folders = {state: core.ledger.counts[path][state] for state in FolderState}
+            folders = {state: core.counts(path)[state] for state in FolderState}
             warnings, more_warnings = self._warnings(path)
-            state, remark = dataset.standing
+            (state, remark), schedule = dataset.standing, dataset.schedule
             remark += _remaining(dataset, now)
             watch = self._watched(path) if self._watched else None
             answer.append(
@@ -101,16 +101,16 @@ class Overview:
                     remark=remark or (watch.degraded if watch else ""),
                     folders=folders,
                     total=sum(folders.values()),
-                    unavailable=core.ledger.complete.unavailable.get(path, 0),
+                    unavailable=core.unavailable(path),
                     warnings=warnings,
                     more_warnings=more_warnings,
-                    walk=_walk_in_words(dataset, core.ledger.count(path)),
-                    last_walk=time_of(dataset.walked_at, now, wall) if dataset.walks else "",
-                    last_pass=time_of(dataset.passed_at, now, wall) if dataset.passes else "",
+                    walk=_walk_in_words(dataset, core.count(path)),
+                    last_walk=time_of(schedule.full.ended, now, wall) if schedule.full.count else "",
+                    last_pass=time_of(schedule.passes.ended, now, wall) if schedule.passes.count else "",
                     watch=watch.reason if watch else "",
-                    locks=dataset.locks,
+                    locks=dataset.lock_round.worth,
                     target=shown(dataset.target),
-                    overdue={shown(lock): holder for lock, holder in sorted(dataset.overdue.items())},
+                    overdue={shown(lock): holder for lock, holder in sorted(dataset.lock_round.overdue.items())},
                     near_misses=list(dataset.near_misses),
                 )
             )
@@ -118,15 +118,14 @@ class Overview:
 
     def _warnings(self, dataset: str) -> tuple[list[str], int]:
         """Return a few, and how many more there are."""
-        ledger = self._core.ledger
-        warnings = ledger.warnings[dataset]
+        warnings, count = self._core.warnings(dataset)
         first = sorted(islice(warnings, _SHOWN))
         told = [f"{name_of(key)}: {warning}" for key in first for warning in warnings[key]][:_SHOWN]
-        return told, ledger.warned[dataset] - len(told)
+        return told, count - len(told)
 
     def _workers(self, now: float) -> list[WorkerStatus]:
         answer = []
-        for slot in self._core.crew.slots:
+        for slot in self._core.slots:
             key = slot.assignment.key if slot.assignment else None
             answer.append(
                 WorkerStatus(
@@ -144,7 +143,7 @@ class Overview:
         return answer
 
     def _lost(self, now: float) -> list[LostWorker]:
-        found = ((each, each.assignment.key if each.assignment else None) for each in self._core.crew.lost.values())
+        found = ((each, each.assignment.key if each.assignment else None) for each in self._core.lost_workers)
         return [
             LostWorker(
                 pid=each.pid,
@@ -158,25 +157,21 @@ class Overview:
 
     def failures(self, now: float, wall: datetime) -> list[Trouble]:
         """Return every folder that failed or is blocked, the latest first."""
-        return self._troubles(now, wall, len(self._core.ledger.troubled))
+        return self._troubles(now, wall, len(self._core.troubled))
 
     def _remarks(self, now: float) -> Iterator[str]:
         """Say what keeps the service as a whole from working, or from remembering."""
-        if self._nobody_works():
-            yield f"no worker can start: {self._core.crew.cannot_start}"
+        if why := self._core.cannot_start:
+            yield f"no worker can start: {why}"
         if shortage := self._core.shortage(now):
             yield f"short of resources: {shortage}"
         if trouble := self._troubled():
             yield shown(trouble)
 
-    def _nobody_works(self) -> bool:
-        return bool(self._core.crew.cannot_start) and self._core.crew.nobody_boots()
-
     def _troubles(self, now: float, wall: datetime, most: int = _SHOWN) -> list[Trouble]:
         """Return `most` of them, the latest first."""
-        active = self._core.ledger.active
-        latest = list(islice(reversed(self._core.ledger.troubled), most))
-        found = ((key, active.get(key)) for key in latest)  # in a thread, one may have gone meanwhile
+        latest = list(islice(reversed(self._core.troubled), most))
+        found = ((key, self._core.folders.get(key)) for key in latest)  # in a thread, one may have gone meanwhile
         return [
             Trouble(
                 dataset=shown(key.dataset),
@@ -192,17 +187,18 @@ class Overview:
 
 def _remaining(dataset: Dataset, now: float) -> str:
     """Say how long an operator's pause goes on: ", for 1 h 59 min more"; empty for a pause without end, or none."""
-    hold = dataset.holds.get(Cause.OPERATOR)
+    hold = dataset.holds.operator
     return f", for {duration(hold.probe_at - now)} more" if hold is not None and hold.probe_at is not None else ""
 
 
 def _walk_in_words(dataset: Dataset, known: int) -> str:
     """Say how far the walk under way is: "full: 412,000 directories, 61 %"; empty where there is none."""
-    if dataset.walking is None:
+    kind, listed = dataset.schedule.under_way, dataset.schedule.listed
+    if kind is None:
         return ""
-    known = max(known, dataset.known)
-    share = f", {min(99, 100 * dataset.listed // known)} %" if known and dataset.listed else ""
-    return f"{dataset.walking.value}: {dataset.listed:,} directories{share}"
+    known = max(known, dataset.belief.known)
+    share = f", {min(99, 100 * listed // known)} %" if known and listed else ""
+    return f"{kind.value}: {listed:,} directories{share}"
 
 
 def name_of(key: FolderKey) -> str:

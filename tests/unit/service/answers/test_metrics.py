@@ -28,7 +28,7 @@ def rig() -> Rig:
     made.end(0, Outcome.DONE, audio_seconds=60.0, costs={"decoding": 1.5, "loudness": 0.5})
     made.end(0, Outcome.DONE, audio_seconds=30.0, costs={"decoding": 1.0})
     made.end(0, Outcome.FAILED, reasons={"full_mix.mp3": "damaged"})
-    made.tell(on.WorkersMeasured({made.core.crew.slots[0].pid: 400 << 20}))
+    made.tell(on.WorkersMeasured({made.core.slots[0].pid: 400 << 20}))
     made.now += 7.0
     return made
 
