@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from audiobatchd.core.assessment import FileMemory
 from audiobatchd.core.messages import Job
 from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.states import Attempt, Cause, WalkKind
 
 Field = str | int | float
@@ -172,8 +173,7 @@ class Tidy:
 class Report:
     """Log an event."""
 
-    event: str
-    """Its name: a literal, which the log's table has."""
+    event: LogEvent
     fields: dict[str, Field] = field(default_factory=dict)
     key: FolderKey | None = None
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from audiobatchd.core import actions as do
 from audiobatchd.core.plan import Plan
 from audiobatchd.core.slot import Assignment, Slot, SlotState
+from audiobatchd.vocabulary.log_events import LogEvent
 
 _ATTEMPTS = 3
 _MIB = 1 << 20
@@ -112,8 +113,8 @@ class Crew:
         if not slot.jobs:
             self.cannot_start = fate
         if slot.loaded:
-            return [do.Report("worker-died", {"worker": slot.index, "reason": fate})]
-        return [] if known else [do.Report("worker-cannot-start", {"worker": slot.index, "reason": fate})]
+            return [do.Report(LogEvent.WORKER_DIED, {"worker": slot.index, "reason": fate})]
+        return [] if known else [do.Report(LogEvent.WORKER_CANNOT_START, {"worker": slot.index, "reason": fate})]
 
     def give_up(self, now: float) -> list[Lost]:
         """The workers that SIGKILL has not ended in time; their slots are free from now on."""

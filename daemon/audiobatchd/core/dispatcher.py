@@ -25,6 +25,7 @@ from audiobatchd.core.rounds import Rounds, paused
 from audiobatchd.core.slot import Slot, SlotState
 from audiobatchd.vocabulary.exits import DaemonExit
 from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState
 
 
@@ -112,7 +113,7 @@ class Dispatcher:
                 return actions + self._jobs.disk_told(event, trial, asked_at, now)
             case on.WatchLost():
                 dataset.schedule.events_lost(now)
-                return [do.Report("watch-lost", {"dataset": event.dataset, "reason": event.reason})]
+                return [do.Report(LogEvent.WATCH_LOST, {"dataset": event.dataset, "reason": event.reason})]
             case on.PauseAsked(seconds=None) if dataset.is_paused_for_good:
                 pass
             case on.PauseAsked():
@@ -226,7 +227,7 @@ class Dispatcher:
         actions: list[do.Action] = []
         if dataset.state is not DatasetState.MISSING:
             dataset.state, dataset.remark = DatasetState.MISSING, "it was there when the pass began"
-            actions.append(do.Report("dataset-missing", {"dataset": dataset.path, "remark": dataset.remark}))
+            actions.append(do.Report(LogEvent.DATASET_MISSING, {"dataset": dataset.path, "remark": dataset.remark}))
         for key in self.transitions.give_up(dataset.path, "its dataset is not there any more", now):
             actions += self._parts.news.of(key, self.ledger.active[key])
         return actions
@@ -240,7 +241,7 @@ class Dispatcher:
             case Ready(offers):
                 if not self.crew.ready(slot, now):
                     return []
-                report = do.Report("worker-ready", {"worker": slot.index, "pid": slot.pid})
+                report = do.Report(LogEvent.WORKER_READY, {"worker": slot.index, "pid": slot.pid})
                 return [report, *self._take_offers(slot, offers, now)]
             case Stage(job, doing, seconds):
                 slot.staged(job, doing, seconds, now)
@@ -262,10 +263,10 @@ class Dispatcher:
         unknown = [name for name in self.plan.features if name not in offered]
         if unknown:
             fields: dict[str, do.Field] = {"unknown": " ".join(unknown), "known": " ".join(sorted(offered))}
-            return [do.Report("feature-unknown", fields), *self._stop(DaemonExit.USAGE, now, at_once=True)]
+            return [do.Report(LogEvent.FEATURE_UNKNOWN, fields), *self._stop(DaemonExit.USAGE, now, at_once=True)]
         ready: list[do.Action] = [do.AnnounceReady()] if not self.datasets and self.life.walked() else []
         return ready + [
-            do.Report("analyzer-unavailable", {"analyzer": offer.name, "reason": offer.unavailable})
+            do.Report(LogEvent.ANALYZER_UNAVAILABLE, {"analyzer": offer.name, "reason": offer.unavailable})
             for offer in offers
             if offer.unavailable is not None
         ]

@@ -14,6 +14,7 @@ from audiobatchd.core.parts import Parts
 from audiobatchd.core.rounds import Rounds, paused
 from audiobatchd.core.slot import Assignment, Slot
 from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.states import Attempt, Cause, FolderState, Outcome, in_one_line
 
 _SIGKILL = 9
@@ -129,11 +130,11 @@ class Jobs:
                 self._parts.tally.add(now, result.audio_seconds)
                 fields: dict[str, do.Field] = dict(result.values)
                 fields |= {name: f"unmeasurable ({why})" for name, why in result.unmeasurable.items()}
-                return [do.Report("folder-done", fields, key)]
+                return [do.Report(LogEvent.FOLDER_DONE, fields, key)]
             case FolderState.SETTLING:
-                return [do.Report("folder-changed", {}, key)]
+                return [do.Report(LogEvent.FOLDER_CHANGED, {}, key)]
             case FolderState.QUEUED:
-                return [do.Report("folder-suspect", {"reason": folder.reason}, key)]
+                return [do.Report(LogEvent.FOLDER_SUSPECT, {"reason": folder.reason}, key)]
         return self._parts.news.of(key, folder)
 
     # The end, as a worker's own end brings it about
@@ -184,7 +185,7 @@ class Jobs:
 
     def _lost(self, lost: Lost, now: float) -> list[do.Action]:
         fields: dict[str, do.Field] = {"worker": lost.slot, "pid": lost.pid, "reason": lost.fate or "the service ends"}
-        actions: list[do.Action] = [do.Report("worker-lost", fields)]
+        actions: list[do.Action] = [do.Report(LogEvent.WORKER_LOST, fields)]
         if lost.assignment is None:
             return actions
         key = lost.assignment.key
@@ -200,7 +201,7 @@ class Jobs:
 
     def lost_ended(self, lost: Lost, now: float) -> list[do.Action]:
         """Take in that a worker is gone which could not be killed."""
-        actions: list[do.Action] = [do.Report("worker-found", {"worker": lost.slot, "pid": lost.pid})]
+        actions: list[do.Action] = [do.Report(LogEvent.WORKER_FOUND, {"worker": lost.slot, "pid": lost.pid})]
         if lost.assignment is not None and lost.assignment.key.dataset in self._parts.datasets:
             self._parts.transitions.found(lost.assignment.key, now)
             actions += self._tidy(lost.assignment.key)

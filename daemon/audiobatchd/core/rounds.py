@@ -119,7 +119,7 @@ class Rounds:
                 actions.append(do.NoteRoot(walk.dataset, walk.root, walk.place))
             if place and belief.place != place:
                 fields: dict[str, do.Field] = {"dataset": walk.dataset, "target": belief.place, "before": place}
-                actions.append(do.Report("root-changed", fields))
+                actions.append(do.Report(LogEvent.ROOT_CHANGED, fields))
         if (dataset.state, dataset.remark) != dataset.before:
             fields = {"dataset": walk.dataset, "folders": self._ledger.count(walk.dataset)}
             fields |= {"remark": dataset.remark} if dataset.remark else {}
@@ -161,10 +161,10 @@ class Rounds:
         watch = seen.watch
         if watch.lacks - dataset.lacks:
             dataset.lacks |= watch.lacks
-            return [*actions, do.Report("watch-degraded", {"dataset": seen.dataset, "reason": watch.degraded})]
+            return [*actions, do.Report(LogEvent.WATCH_DEGRADED, {"dataset": seen.dataset, "reason": watch.degraded})]
         told, dataset.lacks = dataset.lacks, dataset.lacks if watch.lacks else frozenset()
         if told and watch.events and not watch.lacks:
-            actions.append(do.Report("watch-restored", {"dataset": seen.dataset}))
+            actions.append(do.Report(LogEvent.WATCH_RESTORED, {"dataset": seen.dataset}))
         return actions
 
     def _reap(self, now: float) -> list[do.Action]:
@@ -199,7 +199,7 @@ class Rounds:
                 if verdict:
                     actions += self._parts.news.of(key, folder)
                 elif folder.is_suspect:
-                    actions.append(do.Report("folder-suspect", {"reason": "whoever worked on it died"}, key))
+                    actions.append(do.Report(LogEvent.FOLDER_SUSPECT, {"reason": "whoever worked on it died"}, key))
         return actions
 
     def _probe(self, now: float) -> list[do.Action]:
@@ -284,7 +284,7 @@ class Rounds:
             return []
         self._transitions.resume(dataset.path, cause, now)
         kept: list[do.Action] = [do.KeepPause(dataset.path, paused=False)] if cause is Cause.OPERATOR else []
-        return [do.Report("dataset-resumed", {"dataset": dataset.path}), *kept]
+        return [do.Report(LogEvent.DATASET_RESUMED, {"dataset": dataset.path}), *kept]
 
     def tree_vanished(self, key: FolderKey, now: float) -> None:
         """Look where a directory was that is gone, with what was in it."""
@@ -297,4 +297,4 @@ class Rounds:
 
 def paused(path: str, hold: Hold) -> do.Report:
     """Tell that a dataset is held up, and why."""
-    return do.Report("dataset-paused", {"dataset": path, "remark": hold.remark})
+    return do.Report(LogEvent.DATASET_PAUSED, {"dataset": path, "remark": hold.remark})

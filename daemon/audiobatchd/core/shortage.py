@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from audiobatchd.core import actions as do
+from audiobatchd.vocabulary.log_events import LogEvent
 
 _OVER = 5.0
 """Seconds after which a shortage that nothing meets is over."""
@@ -24,4 +25,4 @@ class Shortage:
     def met(self, reason: str, now: float) -> list[do.Action]:
         """Take note of a shortage, and tell of it where it is news."""
         known, self._reason, self._met_at = self.reason(now), reason, now
-        return [] if known else [do.Report("service-short", {"reason": reason})]
+        return [] if known else [do.Report(LogEvent.SERVICE_SHORT, {"reason": reason})]

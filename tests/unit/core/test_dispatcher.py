@@ -18,6 +18,7 @@ from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import SlotState
 from audiobatchd.core.walk_schedule import PASS
 from audiobatchd.vocabulary.files import MissKind, NearMiss
+from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.states import DatasetState, FolderState, Outcome, WalkKind
 from support.core_rig import (
     DATASET,
@@ -211,7 +212,7 @@ def test_from_a_hint_to_done() -> None:
     values = {"lufs": -14.0, "lra": 5.0}
     actions = rig.end(values=values, unmeasurable={"lra_drums": "too short"}, memory={}, audio_seconds=30.0)
     assert only(do.Report, actions) == [
-        do.Report("folder-done", {**values, "lra_drums": "unmeasurable (too short)"}, SONG)
+        do.Report(LogEvent.FOLDER_DONE, {**values, "lra_drums": "unmeasurable (too short)"}, SONG)
     ]
     assert only(do.Remember, actions) == [do.Remember(SONG, {}, "v1")], "what was adopted is measured now"
     assert SONG in rig.core.ledger.complete

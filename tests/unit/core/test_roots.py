@@ -14,6 +14,7 @@ from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.walk_schedule import PASS
 from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.states import DatasetState, WalkKind, WatchReport
 from support.core_rig import (
     DATASET,
@@ -164,7 +165,7 @@ def test_place_with_some_of_the_folders_is_told_of_and_kept() -> None:
     rig = settled_in("/one")
     rig.tick(RESCAN)
     actions = rig.tell(came_by("A"), led("A", place="/two"))
-    told = do.Report("root-changed", {"dataset": DATASET, "target": "/two", "before": "/one"})
+    told = do.Report(LogEvent.ROOT_CHANGED, {"dataset": DATASET, "target": "/two", "before": "/one"})
     assert actions[:2] == [do.NoteRoot(DATASET, ROOT, "/two"), told]
     assert key("B") in reads(actions)
 

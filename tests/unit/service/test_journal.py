@@ -56,7 +56,7 @@ def journal(root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> Jou
 
 def test_the_journal_gets_the_fields_as_its_own(journal: Journal) -> None:
     fields: dict[str, str | int | float] = {"reason": "no\nluck", "lufs": -14.25, "worker": 3, "no!": 1}
-    log.report(Report("folder-failed", fields, key("caf\udce9")))
+    log.report(Report(LogEvent.FOLDER_FAILED, fields, key("caf\udce9")))
     assert journal == [
         {
             "MESSAGE": r"folder-failed dataset=/music folder=caf\xe9 reason=no\x0aluck lufs=-14.25 worker=3 no!=1",

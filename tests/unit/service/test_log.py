@@ -104,9 +104,12 @@ def test_a_traceback_is_part_of_the_line(caplog: pytest.LogCaptureFixture) -> No
 @pytest.mark.parametrize(
     ("report", "expected"),
     [
-        (Report("worker-ready", {"worker": 1, "pid": 7}), "worker-ready worker=1 pid=7"),
-        (Report("folder-done", {"lufs": -14.2}, key("A/Song")), "folder-done dataset=/music folder=A/Song lufs=-14.2"),
-        (Report("folder-done", {}, key("")), "folder-done dataset=/music folder=."),
+        (Report(LogEvent.WORKER_READY, {"worker": 1, "pid": 7}), "worker-ready worker=1 pid=7"),
+        (
+            Report(LogEvent.FOLDER_DONE, {"lufs": -14.2}, key("A/Song")),
+            "folder-done dataset=/music folder=A/Song lufs=-14.2",
+        ),
+        (Report(LogEvent.FOLDER_DONE, {}, key("")), "folder-done dataset=/music folder=."),
     ],
 )
 def test_a_report_names_its_folder(caplog: pytest.LogCaptureFixture, report: Report, expected: str) -> None:
