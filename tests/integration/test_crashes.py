@@ -685,7 +685,7 @@ def test_suspect_runs_alone_then_is_given_up_until_retry(tmp_path: Path) -> None
     with stage.runs(config) as daemon:
         daemon.becomes(complete=len(others) + 1, failed=1)
         [line] = stage.told("folder-failed")
-        assert "whoever worked on it died without giving back its lock, 2 times in a row" in line
+        assert "the process that worked on it died without giving back its lock, 2 times in a row" in line
         assert stage.report("job endless").state is FolderState.FAILED
         assert stage.analyzed()["job endless"] == 2
         (stage.place / "job endless").unlink()

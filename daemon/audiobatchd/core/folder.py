@@ -129,7 +129,7 @@ class Folder:
         if not counts or self.suspicions < limits.max_suspect or limits.once:
             return False
         times = f"{self.suspicions} times in a row"
-        self.reasons = {"": f"whoever worked on it died without giving back its lock, {times}"}
+        self.reasons = {"": f"the process that worked on it died without giving back its lock, {times}"}
         return True
 
     def forgive(self) -> None:

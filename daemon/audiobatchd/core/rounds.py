@@ -199,7 +199,9 @@ class Rounds:
                 if verdict:
                     actions += self._parts.news.of(key, folder)
                 elif folder.is_suspect:
-                    actions.append(do.Report(LogEvent.FOLDER_SUSPECT, {"reason": "whoever worked on it died"}, key))
+                    actions.append(
+                        do.Report(LogEvent.FOLDER_SUSPECT, {"reason": "the process that worked on it died"}, key)
+                    )
         return actions
 
     def _probe(self, now: float) -> list[do.Action]:

@@ -527,7 +527,7 @@ class World(RuleBasedStateMachine):
             return Result(job.number, Outcome.ERROR, reasons={"": "EIO"}, cause=cause)
         corpse, folder.corpse = folder.corpse, False
         if corpse and not job.alone:
-            return Result(job.number, Outcome.SUSPECT, reasons={"": "whoever worked on it died"}, charge=True)
+            return Result(job.number, Outcome.SUSPECT, reasons={"": "the process that worked on it died"}, charge=True)
         if now.finding is Finding.GONE:
             return Result(job.number, Outcome.GONE)
         if now.signature != job.signature:

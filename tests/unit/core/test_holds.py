@@ -217,7 +217,7 @@ def test_a_suspect_goes_last_and_runs_alone() -> None:
 
 def test_a_worker_that_finds_what_the_dead_left_does_nothing() -> None:
     rig = rig_with("A", "B")
-    actions = rig.end(0, Outcome.SUSPECT, reasons={"": "whoever worked on it died: process 7 on studio"})
+    actions = rig.end(0, Outcome.SUSPECT, reasons={"": "the process that worked on it died: process 7 on studio"})
     assert "folder-suspect" in reports(actions)
     assert [job.path for job in jobs(actions)] == [b"B"]
     actions = rig.end(0)
@@ -230,7 +230,7 @@ def test_suspicion_is_remembered_and_in_the_end_it_is_given_up() -> None:
     actions = rig.tell(left("A"))
     (note,) = only(do.Remember, actions)
     assert (note.suspicions, note.signature) == (3, "v1")
-    assert note.verdict == "whoever worked on it died without giving back its lock, 3 times in a row"
+    assert note.verdict == "the process that worked on it died without giving back its lock, 3 times in a row"
     assert states(rig) == {"A": "failed"}
     assert reports(actions) == ["folder-failed"]
 

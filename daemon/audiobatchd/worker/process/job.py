@@ -111,7 +111,7 @@ def _run(job: Job, root: str, bench: Bench, report: Report) -> Result:
         return _refused(job, f"cannot lock the folder: {error.strerror}", error, folder)
     try:
         if not job.alone and not isinstance(lock.predecessor, Empty):
-            reason = f"whoever worked on it died: {holder_in_words(lock.predecessor)}"
+            reason = f"the process that worked on it died: {holder_in_words(lock.predecessor)}"
             counts = speaks_against_its_folder(lock.predecessor)
             return Result(job.number, Outcome.SUSPECT, reasons={"": reason}, charge=counts)
         signs = _Signs(job, lock, report)

@@ -566,7 +566,7 @@ def test_folder_with_a_dead_holder_s_lock_is_tried_alone(room: Room, left: bytes
     lock.write_bytes(left)
     result = room.run(alone=False)
     assert result.outcome is Outcome.SUSPECT
-    assert result.reasons[""].startswith("whoever worked on it died: ")
+    assert result.reasons[""].startswith("the process that worked on it died: ")
     assert (room.stages, room.told(), room.left()) == ([], {}, [])
     lock.write_bytes(left)
     assert room.run(alone=True).outcome is Outcome.DONE
