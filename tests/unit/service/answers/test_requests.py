@@ -11,13 +11,15 @@ import pytest
 from audiobatchd.config.file import Config, DatasetConfig
 from audiobatchd.control.requests import FolderName, Pause, Rescan, Resume
 from audiobatchd.core.assessment import Policy
-from audiobatchd.core.events import Walked
+from audiobatchd.core.events import Replanned, Walked, WalkRead
 from audiobatchd.errors import UnknownFolderError, UsageError
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.service.answers.requests import Answers
 from audiobatchd.service.clock import SystemClock
 from audiobatchd.service.supervisor import Supervisor
-from audiobatchd.vocabulary.states import WalkKind
+from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.states import FolderState, WalkKind
+from support.core_rig import reading
 from support.service import eventually
 
 
@@ -109,6 +111,24 @@ def test_answer_is_by_what_came_before_it(room: Room) -> None:
     room.supervisor._events.put(Walked(room.one, WalkKind.FULL, None, empty=True))
     assert room.answers.rescan(Rescan(room.two)).remarks
     assert core.datasets[room.one].state.value == "missing"
+
+
+def test_bump_puts_a_folder_first_that_was_just_found(room: Room) -> None:
+    room.supervisor._events.put(WalkRead((reading("A", dataset=room.one),), room.one))
+    answer = room.answers.bump(FolderName(room.one, "A"))
+    assert (answer.folders, len(answer.remarks)) == (1, 1)
+    assert answer.remarks[0].startswith("it is next when its files have been the same for")
+    folder = room.supervisor.core.folders[FolderKey(room.one, "A")]
+    assert (folder.state, folder.is_bumped) == (FolderState.SETTLING, True)
+
+
+def test_bump_of_a_folder_that_has_just_gone_is_refused(room: Room) -> None:
+    room.supervisor.tell(WalkRead((reading("A", dataset=room.one),), room.one))
+    core = room.supervisor.core
+    without = dataclasses.replace(core.plan, datasets={room.two: core.plan.datasets[room.two]})
+    room.supervisor._events.put(Replanned(without, anew=False, rewalk=frozenset()))
+    with pytest.raises(UnknownFolderError, match="there is no track folder A"):
+        room.answers.bump(FolderName(room.one, "A"))
 
 
 def test_dataset_and_folder_that_are_none_are_refused(room: Room) -> None:
