@@ -231,6 +231,7 @@ class _Walk:
 
     def __post_init__(self) -> None:
         self.place = np.zeros(len(self.main), int)
+        self.drawn = np.zeros(len(self.main), int)
         self.height = np.zeros(len(self.main))
         self.slope = np.full(len(self.main), _LAST_SLOPE)
 
@@ -250,24 +251,32 @@ class _Walk:
         steepness = np.where(flat, 0.0, _USL[slope, column])
         target = np.where(flat, main, np.maximum(_RNS[slope], main))
         with np.errstate(divide="ignore", invalid="ignore"):
-            length = np.where(flat, end - start, np.maximum(np.rint((height - target) / steepness * 10.0), 1.0))
-        stop = np.minimum(start + length.astype(int), end)
+            length = np.where(flat, end - start, np.rint((height - target) / steepness * 10.0)).astype(int)
+        # Where the end of a band cut a slope short below its own target, the models step back to that, and over what is
+        # drawn already.
+        length[length == 0] = 1
         # In floating point, as the models have it: whether a piece that ends with the band is one that goes beyond it,
         # and so keeps its own end, hangs on the last bit.
         beyond = ~flat & (start * 0.1 + length * 0.1 > end / 10.0)
-        target = np.where(beyond, height - (stop - start) / 10.0 * steepness, target)
+        stop = np.minimum(start + length, end)
+        target = np.where(beyond, height - (end / 10.0 - start * 0.1) * steepness, target)
         self.loudness[rows] += (stop - start) / 10.0 * (np.where(flat, main, height) + target) / 2.0
-        self._draw(rows, start, stop, np.where(flat, main, height), steepness)
+        self._draw(rows, stop, np.where(flat, main, height) + start / 10.0 * steepness, steepness)
         changes = target == _RNS[slope]
         self.slope[rows] = np.where(changes, np.minimum(slope + 1, _LAST_SLOPE), slope)
         self.height[rows] = target
         self.place[rows] = stop
 
-    def _draw(self, rows: NDArray[np.intp], start: NDArray[np.intp], stop: NDArray[np.intp], *line: Array) -> None:
-        """Fill in a piece, both its ends included: what comes later counts where two meet."""
-        height, steepness = line
-        first, last = int(start.min()), int(stop.max())
-        places = np.arange(first, last + 1)
-        drawn = height[:, np.newaxis] - (places - start[:, np.newaxis]) / 10.0 * steepness[:, np.newaxis]
+    def _draw(self, rows: NDArray[np.intp], stop: NDArray[np.intp], origin: Array, steepness: Array) -> None:
+        """Fill in a piece from where the last one ended, both ends included: what comes later counts where two meet.
+
+        Its line is at `origin` at 0 Bark.
+        """
+        start = self.drawn[rows]
+        places = np.arange(int(start.min()), max(int(stop.max()), int(start.min())) + 1)
+        drawn = origin[:, np.newaxis] - places / 10.0 * steepness[:, np.newaxis]
         inside = (places >= start[:, np.newaxis]) & (places <= stop[:, np.newaxis])
-        self.density[rows, first : last + 1] = np.where(inside, drawn, self.density[rows, first : last + 1])
+        self.density[rows, places[0] : places[-1] + 1] = np.where(
+            inside, drawn, self.density[rows, places[0] : places[-1] + 1]
+        )
+        self.drawn[rows] = np.maximum(start, stop)
