@@ -152,6 +152,22 @@ class Options:
                 return float(low), float(high)
         raise self._error(key, "two positive numbers, the lower one first", value)
 
+    def number(self, key: str, least: float) -> float | None:
+        """Return a number that is `least` or more; None where the key is not set."""
+        value = self._take(key, None)
+        if value is None:
+            return None
+        if isinstance(value, float | int) and not isinstance(value, bool) and least <= value <= sys.float_info.max:
+            return float(value)
+        raise self._error(key, f"a number that is {least:g} or more", value)
+
+    def choices(self, key: str, allowed: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
+        """Return a list of some of `allowed`, in the order of these, none twice."""
+        value = self._take(key, list(default))
+        if not isinstance(value, list) or not all(isinstance(each, str) and each in allowed for each in value):
+            raise self._error(key, "a list of " + ", ".join(f'"{each}"' for each in allowed), value)
+        return tuple(each for each in allowed if each in value)
+
     def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
         """Return a list of texts, none of them empty, none twice."""
         value = self._take(key, list(default))
@@ -237,7 +253,11 @@ class Measurement:
 
 @runtime_checkable
 class Analyzer(Protocol):
-    """Turns the audio of one source file into features."""
+    """Turns the audio of one source file into features.
+
+    It may have an attribute `binding`, a set of names in `models`: results that were made with another value under one
+    of these names are measured again, whereas those of other models count as complete.
+    """
 
     name: str
     version: int

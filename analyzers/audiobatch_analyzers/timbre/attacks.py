@@ -101,9 +101,7 @@ def attacks(signal: Array, envelope: Array, strength: Array, onsets: list[int]) 
     """
     places = [0] if len(onsets) == 1 else onsets
     widest = _widest(bandwidth_curve(signal), places)
-    strongest = [
-        float(part.max(initial=0.0)) for part in _parts(strength, [place // HOP for place in places])
-    ]
+    strongest = [float(part.max(initial=0.0)) for part in _parts(strength, [place // HOP for place in places])]
     times, centroids = [], []
     for place, part in zip(places, _parts(envelope, places), strict=True):
         attack = _weakest_effort(part)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -204,9 +205,7 @@ def _without_noise(onsets: list[int], envelope: Array, threshold: float) -> list
 def _apart(onsets: list[int]) -> list[int]:
     """Without those that follow another within 100 ms: all of them at once, and again until none is left."""
     while True:
-        kept = onsets[:1] + [
-            onset for before, onset in zip(onsets, onsets[1:], strict=False) if onset - before >= _APART_SAMPLES
-        ]
+        kept = onsets[:1] + [onset for before, onset in pairwise(onsets) if onset - before >= _APART_SAMPLES]
         if len(kept) == len(onsets):
             return kept
         onsets = kept

@@ -31,7 +31,9 @@ TARGET = -24.0
 ABSOLUTE_GATE = -70.0
 """In LUFS: below it no block of 400 ms counts (ITU-R BS.1770-4)."""
 
-_SUMMED = 3
+SUMMED = 3
+"""So many channels, the first ones, are summed."""
+
 _SEPARATE = 2
 _QUALITY = "VHQ"
 _OFFSET = -0.691
@@ -65,7 +67,7 @@ def middle(frames: int, rate: int, seconds: float) -> slice:
 
 def programme(samples: NDArray[np.float32], rate: int) -> Programme:
     """The programme of `samples`, of shape (frames, channels) at `rate` Hz; every sample has to be finite."""
-    columns = [_resampled(column, rate) for column in samples.T[:_SUMMED]]
+    columns = [_resampled(column, rate) for column in samples.T[:SUMMED]]
     signal = columns[0].astype(np.float64)
     for column in columns[1:]:
         signal += column

@@ -66,7 +66,7 @@ def _decays(samples: NDArray[np.float32], first: int, end: int) -> Iterator[tupl
         falls[falls] = before[2][falls] > now[2][falls]
         if place - 1 >= _LEAST_FALLS:
             yield from ((frame, place - 1) for frame in under_way[~falls].tolist())
-        under_way, before = under_way[falls], tuple(each[falls] for each in now)
+        under_way, before = under_way[falls], (now[0][falls], now[1][falls], now[2][falls])
 
 
 def _spread(samples: NDArray[np.float32], starts: NDArray[np.intp], length: int) -> tuple[Array, Array, Array]:

@@ -164,7 +164,7 @@ def _temporal(signal: Array, pattern: LoudnessPattern) -> dict[str, tuple[float,
 
 def _linear(coefficients: tuple[float, ...]) -> Callable[[tuple[float, ...]], float]:
     def score(metrics: tuple[float, ...]) -> float:
-        return sum(map(operator.mul, coefficients, (*metrics, 1.0)))
+        return math.fsum(map(operator.mul, coefficients, (*metrics, 1.0)))
 
     return score
 

@@ -13,7 +13,7 @@ from scipy.signal.windows import tukey
 
 from audiobatch_analyzers.timbre.envelopes import RMS_BLOCK, rms_envelope
 from audiobatch_analyzers.timbre.programme import RATE
-from audiobatch_analyzers.timbre.spectra import peaks, refined
+from audiobatch_analyzers.timbre.spectra import frequencies, peaks, refined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def _of_spectrum(spectrum: Array) -> tuple[float, float, float] | None:
     places = peaks(spectrum, _CONTRAST)
     if not len(places):
         return None
-    bins = np.arange(len(spectrum)) * (RATE / _FRAME)
+    bins = frequencies(_FRAME)
     lowest = float(refined(places, spectrum)[1].min()) * (RATE / _FRAME)
     centroid = float((spectrum @ bins) / spectrum.sum())
     share = 0.0

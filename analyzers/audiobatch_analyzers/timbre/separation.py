@@ -56,12 +56,12 @@ def _percussive_mask(magnitude: Single, before: int, behind: int) -> Single:
     largest = np.maximum(harmonic, percussive)
     nothing = largest < np.finfo(np.float32).tiny
     largest[nothing] = 1.0
-    harmonic, percussive = (harmonic / largest) ** 2, (percussive / largest) ** 2
-    both = harmonic + percussive
+    held, struck = np.square(harmonic / largest), np.square(percussive / largest)
+    both = held + struck
     both[nothing] = 1.0
-    mask = percussive / both
+    mask: Single = struck / both
     mask[nothing] = 0.5
-    return np.asarray(mask, dtype=np.float32)
+    return mask
 
 
 def _medians(padded: Single) -> Single:

@@ -35,7 +35,7 @@ _BANDS = np.arange(-16, 12)
 _DIRECT = 4
 _TRIPLET = 3
 _ORDER = 4
-_DECIMATION = {"order": 2, "ripple": 0.1, "cut_off": 0.4}
+_DECIMATION_ORDER, _DECIMATION_RIPPLE, _DECIMATION_CUT_OFF = 2, 0.1, 0.4  # Chebyshev; ripple in dB, cut-off of Nyquist
 
 # The tables of the standard's program; their names are its own.
 _RAP = np.array([45, 55, 65, 71, 80, 90, 100, 120], float)  # upper limits of the ranges of level below
@@ -173,12 +173,12 @@ def band_levels(windows: Array) -> Array:
         butter(_ORDER, [2 * centre * 2 ** (-1 / 6) / RATE, 2 * centre * 2 ** (1 / 6) / RATE], "bandpass")
         for centre in centres[-_DIRECT:]
     ]
-    low_pass = cheby1(_DECIMATION["order"], _DECIMATION["ripple"], _DECIMATION["cut_off"])
+    low_pass = cheby1(_DECIMATION_ORDER, _DECIMATION_RIPPLE, _DECIMATION_CUT_OFF)
     levels = np.empty((len(windows), len(_BANDS)))
     for place, (numerator, denominator) in enumerate(filters):
         levels[:, place - _DIRECT] = _levels(lfilter(numerator, denominator, windows))
     for top in range(len(_BANDS) - _DIRECT - 1, -1, -_TRIPLET):
-        windows = lfilter(*low_pass, windows)[:, 1::2]
+        windows = lfilter(low_pass[0], low_pass[1], windows)[:, 1::2]
         for place, (numerator, denominator) in enumerate(filters[:_TRIPLET]):
             levels[:, top - _TRIPLET + 1 + place] = _levels(lfilter(numerator, denominator, windows))
     return levels
@@ -240,7 +240,7 @@ class _Walk:
         end = int(_ZUP[band])
         column = max(min(band - 1, _COLUMNS - 1), 0)
         rises = self.height < self.main[:, band]
-        self.slope[rises] = (_RNS <= self.main[rises, band, np.newaxis]).argmax(axis=1)
+        self.slope[rises] = (self.main[rises, band, np.newaxis] >= _RNS).argmax(axis=1)
         while len(under_way := np.flatnonzero(self.place < end)):
             self._step(under_way, band, end, column)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -46,7 +46,7 @@ def low_passed(signal: Array, frequency: float) -> Array:
     return _filtered(signal, frequency, "lowpass")
 
 
-def _filtered(signal: Array, frequency: float, kind: str) -> Array:
+def _filtered(signal: Array, frequency: float, kind: Literal["lowpass", "highpass"]) -> Array:
     section = butter(2, 2.0 * frequency / RATE, kind, output="sos")
     return np.asarray(sosfilt(np.repeat(section, _TIMES, axis=0), signal), dtype=np.float64)
 
@@ -67,7 +67,7 @@ def power_blocks(signal: Array, frame: int, hop: int) -> Iterator[Array]:
 
 def frequencies(frame: int) -> Array:
     """The frequencies in Hz of the bins of a frame of that many samples."""
-    return np.arange(frame // 2 + 1) * (RATE / frame)
+    return np.arange(frame // 2 + 1, dtype=np.float64) * (RATE / frame)
 
 
 def bright_metrics(signal: Array) -> tuple[float, float]:

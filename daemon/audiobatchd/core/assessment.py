@@ -24,6 +24,10 @@ class Offer(Struct, frozen=True):
     """By name, the digests of its models."""
     unavailable: str | None = None
     """Reason why it cannot work on this machine; None where it can."""
+    binding: tuple[str, ...] = ()
+    """The names in `models` that have to be the same for a result to count, whatever the policy: options of its own."""
+    cost: int = 0
+    """What it costs, as a `plugin_api.Cost`; 0 where that was not told."""
 
 
 class Policy(Struct, frozen=True):
@@ -158,6 +162,10 @@ def _due(
 ) -> Due | None:
     """`memory` is what is known of exactly this stamp."""
     if policy.overwrite or entry is None or entry.version < offer.version:
+        return Due(offer.name)
+    if entry.version == offer.version and any(
+        entry.models.get(name) != offer.models.get(name) for name in offer.binding
+    ):
         return Due(offer.name)
     if entry.models != offer.models and policy.recompute_other_models:
         return Due(offer.name)

@@ -131,6 +131,7 @@ def _loaded(analyzer: Analyzer) -> Offer:
 def _offer(analyzer: Analyzer, unavailable: str | None) -> Offer:
     features = {role: tuple(feature.name for feature in analyzer.features(role)) for role in ROLES}
     models = {} if unavailable else dict(analyzer.models)
-    offer = Offer(analyzer.name, analyzer.version, features, models, unavailable)
+    binding = tuple(sorted(getattr(analyzer, "binding", ())))  # optional, so that older analyzers go on working
+    offer = Offer(analyzer.name, analyzer.version, features, models, unavailable, binding, int(analyzer.cost))
     msgspec.msgpack.encode(offer)  # what cannot be told would end the worker
     return offer
