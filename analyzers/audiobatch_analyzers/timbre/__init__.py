@@ -1,8 +1,8 @@
-"""The eight timbral scores of the Audio Commons project, computed again from their published descriptions.
+"""Timbre: the analyzer `timbre`, the eight timbral scores of the Audio Commons project, from their descriptions.
 
-One module per family of what the scores rest on (`specific_loudness`, `spectra`, `envelopes`, `onsets`, `attacks`,
-`segments`, `separation`, `roughness`, `reverberation`), the input that they have in common in `programme`, the
-regressions in `scores`, and the analyzer in `analyzer`.
+It owns the scores and everything on the way to them, one module per family: `specific_loudness`, `spectra`,
+`envelopes`, `onsets`, `attacks`, `segments`, `separation`, `roughness`, `reverberation`; the input that they have in
+common is `programme`, the regressions are `scores`.
 """
 
 from audiobatch_analyzers.timbre.analyzer import TimbreAnalyzer

@@ -163,6 +163,13 @@ class KeepPause:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepPace:
+    """Remember over a restart what jobs have cost, as `renewals.Pace.spent`."""
+
+    spent: dict[str, tuple[float, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Tidy:
     """Remove what a killed worker left in and beside a folder."""
 
@@ -210,6 +217,7 @@ Action = (
     | KeepAttempt
     | Probe
     | KeepPause
+    | KeepPace
     | NoteRoot
     | Tidy
     | Report

@@ -136,6 +136,18 @@ def assess(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> Assessmen
     return answer
 
 
+def renewed(assessment: Assessment, offers: tuple[Offer, ...], policy: Policy) -> tuple[str, ...]:
+    """The analyzers that are due in files which others have measured as they are; none where anything else is due."""
+    names: set[str] = set()
+    for role, work in assessment.due.items():
+        due = {each.analyzer for each in work}
+        others = (offer for offer in offers if offer.unavailable is None and _wanted(offer, role, policy))
+        if all(offer.name in due for offer in others):
+            return ()
+        names |= due
+    return tuple(sorted(names))
+
+
 def _wanted(offer: Offer, role: str, policy: Policy) -> tuple[str, ...]:
     features = offer.features.get(role, ())
     if policy.only is None:

@@ -8,6 +8,7 @@ from audiobatchd.core.belief import Belief
 from audiobatchd.core.events import Walked
 from audiobatchd.core.holds import Holds
 from audiobatchd.core.lock_round import LockRound
+from audiobatchd.core.renewals import Renewals
 from audiobatchd.core.walk_schedule import LOOK_AGAIN, WalkSchedule
 from audiobatchd.vocabulary.files import NearMiss
 from audiobatchd.vocabulary.states import Cause, DatasetState, WalkKind
@@ -35,6 +36,8 @@ class Dataset:
     """The state and the remark when the walk under way began; None before the first."""
     look_at: float | None = 0.0
     """Moment when the root is looked at again, apart from walks; None while that is under way."""
+    renewals: Renewals = field(default_factory=Renewals)
+    """The folders that were complete until an analyzer came along."""
     lacks: frozenset[int] = frozenset()
     """Reasons why directories are not watched that should be, as error numbers: those that were told of."""
     near_misses: tuple[NearMiss, ...] = ()
@@ -56,6 +59,11 @@ class Dataset:
     def works(self) -> bool:
         """Tell whether jobs are given out in it."""
         return self.holds.trial is None and self.standing[0] in (DatasetState.ACTIVE, DatasetState.WALKING)
+
+    @property
+    def is_counting(self) -> bool:
+        """Tell whether it is still being found out which folders are due again because analyzers came along."""
+        return not self.renewals.is_told and (self.schedule.under_way is not None or self.schedule.tells_all)
 
     @property
     def hangs(self) -> bool:
@@ -91,6 +99,7 @@ class Dataset:
         """Note that a full walk or a pass is under way; whether it is to tell of all folders, as soon as it can."""
         self.before = (self.state, self.remark) if self.schedule.has_begun else None
         tells_all = self.schedule.begin(kind)
+        self.renewals.walk_begins()
         if kind is WalkKind.FULL:
             self.belief.begin_full()
         if self.state is DatasetState.ACTIVE:

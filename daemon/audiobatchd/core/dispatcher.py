@@ -100,7 +100,7 @@ class Dispatcher:
     def _of_dataset(self, event: on.OfDataset, dataset: Dataset, now: float) -> list[do.Action]:
         match event:
             case on.Walked():
-                return self._rounds.walked(event, now)
+                return [*self._rounds.walked(event, now), *self._parts.tell_renewals(event.dataset)]
             case on.RootSeen():
                 return self._rounds.root_seen(event, now)
             case on.LocksSeen():
@@ -200,6 +200,8 @@ class Dispatcher:
         actions: list[do.Action] = []
         unreadable = self.ledger.is_unreadable(key)
         folder = self.transitions.heard(reading, now, walk=walk)
+        if walk and folder is not None:
+            dataset.renewals.came_by(reading.renewed)
         if unreadable and not self.ledger.is_unreadable(key):
             # Nothing below it has been seen, nor is it watched.
             dataset.schedule.renew = True
@@ -257,6 +259,7 @@ class Dispatcher:
         if offers != self.offers:
             self.crew.others_are_stale(slot)
             for dataset in self.datasets.values():
+                dataset.renewals.change()
                 dataset.schedule.want_judgement(now)
         self._parts.offers = offers
         offered = {name for offer in offers for names in offer.features.values() for name in names}

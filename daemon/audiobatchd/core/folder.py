@@ -67,6 +67,9 @@ class Folder:
     lane: Lane | None = None
     """Lane in which it has its place in the queue, also while it is not `queued`: it takes no second one there."""
 
+    renewed: tuple[str, ...] = ()
+    """The analyzers that it is due for, where it was complete without them."""
+
     @property
     def goes_alone(self) -> bool:
         """Tell whether it waits until nothing else is left to do, and then runs with nothing beside it."""

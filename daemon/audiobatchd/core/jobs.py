@@ -49,9 +49,10 @@ class Jobs:
         if unready and crew.free():
             queued = [path for path in unready if ledger.first_in_line(path) is not None]
             actions += self._rounds.ask_first([path for path in queued if datasets[path].works], now)
+        untold = {path for path, dataset in datasets.items() if dataset.is_counting}
         given: list[do.Action] = []
         for slot in crew.free():
-            taken = ledger.take(waiting)
+            taken = ledger.take(waiting, untold)
             alone = taken is None and not busy and not given
             if alone:
                 # What is being read may have to go first.
@@ -103,12 +104,13 @@ class Jobs:
             parts.transitions.ended(key)
             return []
         parts.tally.ended(result.outcome, result.costs)
+        paced = [*parts.pace.add(result.costs), *parts.tell_renewals(key.dataset)]
         before = parts.ledger.active[key]
         remembered, counted, pardoned = before.memory, before.charges or before.suspicions, before.is_pardoned
         folder = parts.transitions.finished(key, result, now, alone=assignment.alone)
         if result.place and _decoded(result.place) != parts.datasets[key.dataset].belief.leads_to:
             parts.transitions.hint(key, now)  # what it tells is of another folder than the one that is there now
-        actions: list[do.Action] = []
+        actions: list[do.Action] = paced
         if attempt.outcome in _NO_GOOD_END:
             actions.append(do.KeepAttempt(key, attempt))
         if not parts.plan.once and (hold := parts.datasets[key.dataset].holds.job_ended(key, result, now)):

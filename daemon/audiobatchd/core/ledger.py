@@ -7,7 +7,7 @@ What moves a folder from one state to another is `transitions`. A folder is `run
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Container
+from collections.abc import Collection, Container
 
 from audiobatchd.core.blocked import Blocked
 from audiobatchd.core.completed import Complete
@@ -101,19 +101,28 @@ class Ledger:
 
     def take_place(self, key: FolderKey, folder: Folder) -> None:
         """Put a folder into the lane where it belongs, unless it stands there already."""
-        ordinary = Lane.BUMPED if folder.is_bumped else Lane.FRESH if folder.fresh else Lane.BACKFILL
+        found = Lane.RENEWAL if folder.renewed else Lane.BACKFILL
+        ordinary = Lane.BUMPED if folder.is_bumped else Lane.FRESH if folder.fresh else found
         lane = Lane.SUSPECT if folder.goes_alone else ordinary
         if folder.lane is not lane:
             folder.lane = lane
             self._queue.push(key, lane)
 
-    def take(self, without: Container[str] = (), *, suspect: bool = False) -> tuple[FolderKey, Folder] | None:
+    def take(
+        self, without: Collection[str] = (), untold: Collection[str] = (), *, suspect: bool = False
+    ) -> tuple[FolderKey, Folder] | None:
         """The next folder to be measured, now `running`; None when nothing is queued in datasets not in `without`.
 
-        One that goes alone, a `suspect`, is a case of its own: nothing else may run beside it.
+        One that goes alone, a `suspect`, is a case of its own: nothing else may run beside it. In the datasets `untold`
+        no folder is taken that was complete before.
         """
         lanes = (Lane.SUSPECT,) if suspect else (Lane.BUMPED, Lane.FRESH, Lane.BACKFILL)
-        while (popped := self._queue.pop(*lanes, without=without)) is not None:
+        while True:
+            popped = self._queue.pop(*lanes, without=without)
+            if popped is None and not suspect:
+                popped = self._queue.pop(Lane.RENEWAL, without={*without, *untold})
+            if popped is None:
+                return None
             key, lane = popped
             folder = self.active.get(key)
             if folder is None:
@@ -124,7 +133,6 @@ class Ledger:
                 self.enter(key, folder, FolderState.RUNNING)
                 folder.hinted = folder.is_bumped = folder.is_pardoned = False
                 return key, folder
-        return None
 
     def first_in_line(self, dataset: str) -> float | None:
         """Moment since when the folder has been at rest that is next in this dataset; None where none waits."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from audiobatchd.core import actions as do
 from audiobatchd.core.agenda import Agenda
 from audiobatchd.core.assessment import Offer
 from audiobatchd.core.belief import Belief
@@ -12,6 +13,7 @@ from audiobatchd.core.dataset import Dataset
 from audiobatchd.core.ledger import Ledger
 from audiobatchd.core.lifecycle import Lifecycle
 from audiobatchd.core.plan import Memory, Plan
+from audiobatchd.core.renewals import Pace
 from audiobatchd.core.reports import News
 from audiobatchd.core.shortage import Shortage
 from audiobatchd.core.tally import Tally
@@ -31,6 +33,7 @@ class Parts:
     tally: Tally
     news: News
     shortage: Shortage
+    pace: Pace
     offers: tuple[Offer, ...] | None
     """Offers of the workers; None as long as none has said what it can do."""
 
@@ -44,6 +47,11 @@ class Parts:
         """The looks at folders that are to come."""
         return self.transitions.agenda
 
+    def tell_renewals(self, path: str) -> list[do.Action]:
+        """Say how many folders are due again, if that is known by now and has not been said."""
+        dataset = self.datasets[path]
+        return [] if dataset.is_counting else dataset.renewals.tell(path, self.pace, self.offers or ())
+
     @classmethod
     def made(cls, plan: Plan, now: float, memory: Memory) -> Parts:
         """The parts of a core that begins now, with what is remembered of the last one."""
@@ -56,6 +64,7 @@ class Parts:
             tally=Tally(now),
             news=News(),
             shortage=Shortage(),
+            pace=Pace(dict(memory.pace)),
             offers=None if plan.once else memory.offers,
         )
 

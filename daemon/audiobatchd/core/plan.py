@@ -75,6 +75,8 @@ class Memory:
     """By dataset, how many folders it had, and which directory its root was, as device and inode."""
     pauses: dict[str, float | None] = field(default_factory=dict)
     """The datasets that an operator paused, with the seconds that are left of it; None: until it is resumed."""
+    pace: dict[str, tuple[float, int]] = field(default_factory=dict)
+    """What jobs have cost on this machine, as `renewals.Pace.spent`."""
     places: dict[str, str] = field(default_factory=dict)
     """Target of each dataset's path, without links."""
 

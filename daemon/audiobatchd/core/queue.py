@@ -19,6 +19,8 @@ class Lane(StrEnum):
     """A hint told of them."""
     BACKFILL = "backfill"
     """A walk found them."""
+    RENEWAL = "renewal"
+    """They were complete until an analyzer came along."""
     SUSPECT = "suspect"
     """A process died over them: they run alone."""
 

@@ -56,6 +56,8 @@ class Reading(Struct, frozen=True):
     """True where its files are as they were when it was complete."""
     passed_over: bool = False
     """True where other files than before are passed over in it."""
+    renewed: tuple[str, ...] = ()
+    """The analyzers that are due where nothing else is: without them the folder was complete."""
     has_record: bool = False
     """Of one that is GONE: a record is left in the directory, so its files are being replaced rather than removed."""
     unclear: str = ""

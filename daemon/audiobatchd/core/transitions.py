@@ -305,6 +305,7 @@ class Transitions:
             folder.settling = Settling(reading.signature, now - max(0.0, settle - _MOMENT))
         when = folder.settling.observe(reading.signature, on_their_way=reading.on_their_way, settle=settle, now=now)
         folder.memory = reading.memory
+        folder.renewed = reading.renewed
         folder.due = reading.due if self.limits.once else ()
         if when is not None:
             self._is_restless(key, folder, reading, when, now)

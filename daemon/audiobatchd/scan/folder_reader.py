@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
+from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess, judges, renewed
 from audiobatchd.core.discovery import enters, is_companion
 from audiobatchd.core.near_misses import misses_in
 from audiobatchd.core.readings import Finding, Reading
@@ -200,6 +200,7 @@ class FolderReader:
             charges=counts[0],
             suspicions=counts[1],
             at_rest=at_rest,
+            renewed=renewed(assessment, self.offers, self.policy) if finding is Finding.DUE else (),
             # Emptied is what a record is before it is written in place.
             unclear=_stamped(listing) if listing.record is not None and not listing.record[1] else "",
         )

@@ -24,7 +24,7 @@ from audiobatchd.vocabulary.states import Attempt
 
 _OVER = object()
 
-InCatalog = do.Remember | do.Forget | do.NoteRoot | do.KeepPause | do.KeepAttempt | do.CountMisses
+InCatalog = do.Remember | do.Forget | do.NoteRoot | do.KeepPause | do.KeepPace | do.KeepAttempt | do.CountMisses
 """The actions that are done here."""
 
 
@@ -73,6 +73,8 @@ class CatalogWrites:
                 self._prune(dataset)
             case do.KeepPause():
                 self._keep_pause(action)
+            case do.KeepPace(spent):
+                self._submit(partial(self._catalog.facts.note_pace, spent))
             case do.KeepAttempt(key, attempt):
                 self._keep_attempt(key, attempt)
             case do.CountMisses(dataset):

@@ -47,6 +47,12 @@ class LogEvent(StrEnum):
     DATASET_MISSING = "dataset-missing", WARNING, "{dataset} is missing: {remark}"
     DATASET_PAUSED = "dataset-paused", WARNING, "{dataset} is paused: {remark}"
     DATASET_RESUMED = "dataset-resumed", INFO, "{dataset} goes on"
+    FOLDERS_DUE_AGAIN = (
+        "folders-due-again",
+        INFO,
+        "{dataset}: {folders} folders that were complete are due for {analyzers}, by this machine's history for CPU hours: "
+        "{cpu_hours}; to leave that out, {leave_out}",
+    )
     ROOT_CHANGED = "root-changed", INFO, "{dataset} leads to {target} now, no longer to {before}"
     WATCH_LOST = "watch-lost", WARNING, "{dataset} is no longer watched: {reason}"
     WATCH_DEGRADED = "watch-degraded", WARNING, "{dataset} cannot be watched as a whole: {reason}"

@@ -25,7 +25,7 @@ _BETWEEN = "SELECT name, value FROM fact WHERE name >= ? AND name < ?"
 _PUT = "INSERT OR REPLACE INTO fact VALUES (?, ?)"
 _DROP = "DELETE FROM fact WHERE name = ?"
 _RENAME = "UPDATE OR REPLACE fact SET name = ? WHERE name = ?"
-_OFFERS = b"offers"
+_OFFERS, _PACE = b"offers", b"pace"
 _PAUSE, _ROOT, _PLACE = b"pause ", b"root ", b"place "
 """The names of facts of a dataset begin so, and end with its path."""
 _T = TypeVar("_T")
@@ -65,6 +65,14 @@ class NamedFacts:
     def note_offers(self, offers: tuple[Offer, ...]) -> None:
         """Keep what the analyzers give now."""
         self.note(_OFFERS, msgspec.msgpack.encode(offers))
+
+    def pace(self) -> dict[str, tuple[float, int]]:
+        """Look up what jobs have cost, as `renewals.Pace.spent`; nothing where that is not known."""
+        return self._decoded(_PACE, dict[str, tuple[float, int]]) or {}
+
+    def note_pace(self, spent: dict[str, tuple[float, int]]) -> None:
+        """Keep what jobs have cost."""
+        self.note(_PACE, msgspec.msgpack.encode(spent))
 
     def root(self, dataset: str) -> FileId | None:
         """Look up which directory the dataset's root was; None where that is not known."""
