@@ -19,10 +19,11 @@ from support.model_graphs import digests_in, write_default_models
 from support.service import configuration, features_of, record_of, run
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "example-analyzer"
-ALL = ["classifiers", "loudness", "peaks", "rhythm"]
+ALL = ["classifiers", "loudness", "peaks", "rhythm", "timbre"]
 MIX = {
     "lufs", "lra", "true_peak", "sample_peak", "bpm", "bpm_is_defined", "bpm_confidence", "beat_count",
-    "beat_regularity", "beat_steadiness", "danceability", "atonality",
+    "beat_regularity", "beat_steadiness", "danceability", "atonality", "brightness", "roughness", "hardness", "depth",
+    "booming", "reverberation", "sharpness", "warmth",
 }  # fmt: skip
 
 

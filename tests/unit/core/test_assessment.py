@@ -18,6 +18,9 @@ DRUMS = stamp("drums.flac", 500, 2)
 DIGEST = "blake2b:00"
 LOUDNESS = offer()
 MOOD = offer("mood", bases=("mood",), models={"musicnn": "aa"})
+TIMBRE = msgspec.structs.replace(
+    offer("timbre", bases=("brightness",), models={"span": "middle 30 s"}), binding=("span",)
+)
 NO_MOOD = offer("mood", bases=("mood",), unavailable="no model")
 
 
@@ -228,6 +231,25 @@ CASES = [
         present="mood",
         entries={("mood", "full_mix"): entry(models={"musicnn": "bb"})},
         offers=(MOOD,),
+    ),
+    Case(
+        "another span, which binds",
+        present="brightness",
+        entries={("timbre", "full_mix"): entry(models={"span": "middle 300 s"})},
+        offers=(TIMBRE,),
+        due={"full_mix": {"timbre": None}},
+    ),
+    Case(
+        "the same span",
+        present="brightness",
+        entries={("timbre", "full_mix"): entry(models={"span": "middle 30 s"})},
+        offers=(TIMBRE,),
+    ),
+    Case(
+        "another span of a later version",
+        present="brightness",
+        entries={("timbre", "full_mix"): entry(version=2, models={"span": "middle 300 s"})},
+        offers=(TIMBRE,),
     ),
     Case(
         "another model, recompute_other_models",
