@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,10 +78,16 @@ def _spread(samples: NDArray[np.float32], starts: NDArray[np.intp], length: int)
 
 def _most_likely(decay: Array) -> int:
     """The place in `TIMES` of the most likely reverberation time of `decay`."""
-    count = np.arange(len(decay))
+    weights, constant = _likelihood(len(decay))
+    return int((constant - len(decay) * np.log(weights @ np.abs(decay))).argmax())
+
+
+@cache
+def _likelihood(length: int) -> tuple[Array, Array]:
+    """What the logarithm of the likelihood of each of `TIMES` is made of, for a decay of so many samples."""
+    count = np.arange(length, dtype=np.float64)
     rates = np.exp(-3.0 * math.log(10.0) / (TIMES * (RATE / 2)))
-    deviation = (rates[:, np.newaxis] ** -count.astype(np.float64)) @ np.abs(decay) / len(decay)
-    return int((-len(decay) * np.log(deviation) - count.sum() * np.log(rates)).argmax())
+    return rates[:, np.newaxis] ** -count / length, -count.sum() * np.log(rates)
 
 
 def _smoothed(estimates: list[int]) -> float:
