@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 from support.audio_files import make_track, write_audio
-from support.service import configuration, eventually, features_of, record_of, run, service
+from support.service import configuration, eventually, features_of, leftovers, record_of, run, service
 from support.timbre_signals import plucks
 
 SCORES = {"brightness", "roughness", "hardness", "depth", "booming", "reverberation", "sharpness", "warmth"}
@@ -125,3 +127,20 @@ def test_progress_by_features_as_in_the_guide(tmp_path: Path) -> None:
     assert code == 0, err
     assert "3" in out
     assert "100" in out
+
+
+def test_a_worker_killed_while_it_computes_leaves_nothing_behind(tmp_path: Path) -> None:
+    dataset = tmp_path / "dataset"
+    folder = make_track(dataset / "Track", seconds=30.0, stems=())
+    config = configuration(tmp_path / "c.toml", dataset, settle=0.0, workers=1, analyzers=["timbre"])
+    with service(tmp_path / "d", config) as daemon:
+
+        def at_it() -> int:
+            status = daemon.status()
+            working = [each for each in status.workers if each.doing.startswith("timbre of")] if status else []
+            return working[0].pid if working else 0
+
+        os.kill(eventually(at_it, what=daemon.log), signal.SIGKILL)
+        daemon.becomes(complete=1, timeout=120)
+    assert leftovers(dataset) == []
+    assert set(features_of(folder)) == SCORES

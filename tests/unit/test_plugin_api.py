@@ -46,6 +46,39 @@ def test_a_flag_is_nothing_else(value: object, shown: str) -> None:
     assert message == f"option `key`: expected true or false, got {shown}"
 
 
+# Numbers
+
+
+@pytest.mark.parametrize(("value", "expected"), [(1, 1.0), (30, 30.0), (2.5, 2.5), (1e300, 1e300)])
+def test_a_number_is_what_was_written(value: object, expected: float) -> None:
+    assert options(value).number("key", least=1.0) == expected
+
+
+def test_a_number_that_is_not_set_is_none() -> None:
+    assert Options().number("key", least=1.0) is None
+
+
+@pytest.mark.parametrize("value", [0.99, -1, True, "30", [30], math.nan, math.inf, HUGE])
+def test_a_number_is_nothing_else_nor_too_small(value: object) -> None:
+    message = refusal(lambda: options(value).number("key", least=1.0))
+    assert message.startswith("option `key`: expected a number that is 1 or more, got ")
+
+
+# Several of some
+
+
+def test_choices_are_in_the_order_of_those_allowed_and_each_once() -> None:
+    assert options(["degara", "multifeature", "degara"]).choices("key", METHODS, ()) == METHODS
+    assert options([]).choices("key", METHODS, METHODS) == ()
+    assert Options().choices("key", METHODS, ("degara",)) == ("degara",)
+
+
+@pytest.mark.parametrize("value", ["degara", ["tempo"], [1], True, {}, [["degara"]]])
+def test_choices_are_nothing_else(value: object) -> None:
+    message = refusal(lambda: options(value).choices("key", METHODS, ()))
+    assert message.startswith('option `key`: expected a list of "multifeature", "degara", got ')
+
+
 # Choices
 
 
