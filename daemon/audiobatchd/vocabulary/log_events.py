@@ -50,7 +50,7 @@ class LogEvent(StrEnum):
     FOLDERS_DUE_AGAIN = (
         "folders-due-again",
         INFO,
-        "{dataset}: {folders} folders that were complete are due for {analyzers}, by this machine's history for CPU hours: "
+        "{dataset}: {folders} folders that were complete are due for {analyzers}; CPU hours by this machine's history: "
         "{cpu_hours}; to leave that out, {leave_out}",
     )
     ROOT_CHANGED = "root-changed", INFO, "{dataset} leads to {target} now, no longer to {before}"
