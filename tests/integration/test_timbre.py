@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from support.audio_files import make_track, write_audio
 from support.service import configuration, eventually, features_of, leftovers, record_of, run, service
 from support.timbre_signals import plucks
@@ -129,7 +131,8 @@ def test_progress_by_features_as_in_the_guide(tmp_path: Path) -> None:
     assert "100" in out
 
 
-def test_a_worker_killed_while_it_computes_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
+def test_a_worker_that_dies_in_it_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
     dataset = tmp_path / "dataset"
     folder = make_track(dataset / "Track", seconds=30.0, stems=())
     config = configuration(tmp_path / "c.toml", dataset, settle=0.0, workers=1, analyzers=["timbre"])
@@ -140,7 +143,7 @@ def test_a_worker_killed_while_it_computes_leaves_nothing_behind(tmp_path: Path)
             working = [each for each in status.workers if each.doing.startswith("timbre of")] if status else []
             return working[0].pid if working else 0
 
-        os.kill(eventually(at_it, what=daemon.log), signal.SIGKILL)
+        os.kill(eventually(at_it, what=daemon.log), number)
         daemon.becomes(complete=1, timeout=120)
     assert leftovers(dataset) == []
     assert set(features_of(folder)) == SCORES
