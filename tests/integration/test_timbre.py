@@ -92,7 +92,7 @@ def test_stems_are_measured_where_they_are_named(tmp_path: Path) -> None:
     assert set(features_of(folder)) == SCORES | {f"{name}_bass" for name in SCORES}
 
 
-def test_a_complete_dataset_is_told_of_before_and_new_folders_first(tmp_path: Path) -> None:
+def test_a_complete_dataset_is_told_of_and_new_folders_go_first(tmp_path: Path) -> None:
     dataset = tmp_path / "dataset"
     for number in range(6):
         make_track(dataset / f"Old {number}", seconds=0.6, stems=(), seed=number)

@@ -92,7 +92,7 @@ class TimbreAnalyzer:
         return (NATIVE,) if role in self._roles else ()
 
     def load(self) -> None:
-        """Nothing is left to load: the libraries came with the import of this module, in the worker."""
+        """Load nothing more: the libraries came with the import of this module, in the worker."""
 
     def analyze(self, audio: Audio) -> Measurement:
         """Measure the eight; none where the span is too short, silent, or nowhere above the gate of loudness."""
@@ -111,7 +111,7 @@ class TimbreAnalyzer:
 
 
 def _why_unheard(audio: Audio, samples: NDArray[np.float32]) -> str:
-    """Why the sum of the first channels of `samples` has no loudness."""
+    """Say why the sum of the first channels of `samples` has no loudness."""
     if not samples.any():
         return SILENT
     if not samples[:, :SUMMED].any():

@@ -152,7 +152,7 @@ def _widest(curve: Array, onsets: list[int]) -> list[float | None]:
 
 
 def _rise(part: Array) -> tuple[int, Array] | None:
-    """Where the last minimum before the peak of `part` is, and the values from there to the peak, which is 1.0."""
+    """Find the last minimum before the peak of `part`, and the values from there to the peak, which is 1.0."""
     highest = int(part.argmax()) if len(part) else 0
     if not highest or not part[highest] > 0.0:
         return None
@@ -162,7 +162,7 @@ def _rise(part: Array) -> tuple[int, Array] | None:
 
 
 def _weakest_effort(part: Array) -> tuple[int, float] | None:
-    """Where the attack in the envelope `part` begins, and the logarithm of its time in seconds; None without a rise.
+    """Find where the attack in the envelope `part` begins, and the logarithm of its seconds; None without a rise.
 
     The envelope crosses nine thresholds; the attack is where that takes no more than three times the mean effort.
     """

@@ -74,7 +74,7 @@ class StrengthMeter:
         self._bands.append((frames.real**2 + frames.imag**2) @ _mel_filters().T)
 
     def strength(self) -> Array:
-        """By frame, by how many dB the bands rise from one frame to the next, on average, three frames later."""
+        """Tell, by frame, by how many dB the bands rise from one frame to the next, on average, three frames later."""
         power = np.concatenate(self._bands)
         levels = 10.0 * np.log10(np.maximum(power, _FLOOR))
         np.maximum(levels, levels.max() - _TOP_DB, out=levels)
@@ -91,7 +91,7 @@ def onset_strength(signal: Array, lead: int = 0) -> Array:
 
 
 def blocks(frames: int) -> Iterator[tuple[int, int]]:
-    """Bounds of at most `FRAMES_AT_ONCE` frames each."""
+    """Give bounds of at most `FRAMES_AT_ONCE` frames each."""
     for first in range(0, frames, FRAMES_AT_ONCE):
         yield first, min(first + FRAMES_AT_ONCE, frames)
 
@@ -190,7 +190,7 @@ def _beginning(envelope: Array, onset: int, least: int, threshold: float) -> int
 
 
 def _without_noise(onsets: list[int], envelope: Array, threshold: float) -> list[int]:
-    """Without those from which the envelope does not rise, up to the next one that stays, by `threshold`."""
+    """Drop those from which the envelope does not rise, up to the next one that stays, by `threshold`."""
     if len(onsets) <= 1:
         return onsets
     kept: list[int] = []
@@ -203,7 +203,7 @@ def _without_noise(onsets: list[int], envelope: Array, threshold: float) -> list
 
 
 def _apart(onsets: list[int]) -> list[int]:
-    """Without those that follow another within 100 ms: all of them at once, and again until none is left."""
+    """Drop those that follow another within 100 ms: all of them at once, and again until none is left."""
     while True:
         kept = onsets[:1] + [onset for before, onset in pairwise(onsets) if onset - before >= _APART_SAMPLES]
         if len(kept) == len(onsets):
@@ -212,7 +212,7 @@ def _apart(onsets: list[int]) -> list[int]:
 
 
 def _strong(onsets: list[int], strength: Array) -> list[int]:
-    """Without those whose strength, up to the next one that stays, is nowhere 3 or more."""
+    """Drop those of which the strength, up to the next one that stays, is nowhere 3 or more."""
     kept: list[int] = []
     for onset in reversed(onsets):
         part = strength[onset // HOP : kept[-1] // HOP] if kept else strength[onset // HOP :]

@@ -138,7 +138,7 @@ def _lowest_peak(spectrum: Array) -> float:
 
 
 def candidates(values: Array, contrast: float) -> NDArray[np.intp]:
-    """Where `values`, scaled to 0 to 1, rise and then do not rise, and are at least `contrast`; both ends may be it."""
+    """Find where `values`, scaled to 0 to 1, rise and then do not, and are at least `contrast`; both ends may be it."""
     rises = np.concatenate([[True], values[1:] > values[:-1]])
     falls = np.concatenate([values[1:] <= values[:-1], [True]])
     return np.flatnonzero((values >= contrast) & rises & falls)
@@ -159,7 +159,7 @@ def by_height(values: Array, places: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def contrasting(values: Array, places: NDArray[np.intp], contrast: float) -> NDArray[np.intp]:
-    """Those of the candidates at `places` that are peaks."""
+    """Keep those of the candidates at `places` that are peaks."""
     if len(places) <= 1:
         return places
     # The sample before a candidate does not count, unless there is but one between two.

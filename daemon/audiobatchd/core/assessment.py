@@ -137,7 +137,7 @@ def assess(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> Assessmen
 
 
 def renewed(assessment: Assessment, offers: tuple[Offer, ...], policy: Policy) -> tuple[str, ...]:
-    """The analyzers that are due in files which others have measured as they are; none where anything else is due."""
+    """Name the analyzers that are due in files which others measured as they are; none where anything else is due."""
     names: set[str] = set()
     for role, work in assessment.due.items():
         due = {each.analyzer for each in work}

@@ -45,7 +45,7 @@ class Pace:
     _unnoted: int = 0
 
     def add(self, costs: Mapping[str, float]) -> list[do.Action]:
-        """A job cost that much, by analyzer; what is to be remembered, now and then."""
+        """Take in what a job cost, by analyzer; give what is to be remembered, now and then."""
         for name, seconds in costs.items():
             total, jobs = self.spent.get(name, (0.0, 0))
             if jobs >= _MANY:
@@ -59,7 +59,7 @@ class Pace:
         return [do.KeepPace(dict(self.spent))]
 
     def hours(self, offers: Iterable[Offer], due: Mapping[str, int]) -> float | None:
-        """About how many hours of processor time it takes to decode so many files by analyzer, and measure them.
+        """Estimate the hours of processor time that it takes to decode and measure so many folders, by analyzer.
 
         None where too few jobs have ended.
         """
@@ -81,7 +81,7 @@ class Pace:
 
 @dataclass
 class Renewals:
-    """Those of one dataset. None is begun until a walk has told how many there are."""
+    """Folders of one dataset that are due again. None is begun until a walk has told how many there are."""
 
     due: Counter[str] = field(default_factory=Counter)
     """How many folders are due again, by analyzer, as far as the walk under way, or the last one, has come by them."""
@@ -93,24 +93,24 @@ class Renewals:
     """Whether it was told with what it will take."""
 
     def walk_begins(self) -> None:
-        """A walk begins: it counts anew."""
+        """Count from nothing: a walk begins."""
         if not self.is_told:
             self.due.clear()
             self.folders = 0
 
     def came_by(self, analyzers: tuple[str, ...]) -> None:
-        """A walk came by a folder that is due again for these analyzers; none: it is not."""
+        """Count a folder that a walk came by, due again for these analyzers; for none: it is not due again."""
         if analyzers and not self.is_told:
             self.due.update(analyzers)
             self.folders += 1
 
     def change(self) -> None:
-        """The analyzers changed: all is to be told anew."""
+        """Have all told again, and counted: the analyzers changed."""
         self.is_told = self.is_priced = False
         self.walk_begins()
 
     def tell(self, dataset: str, pace: Pace, offers: tuple[Offer, ...]) -> list[do.Action]:
-        """What is told when a walk has ended, and once more when jobs have told what they cost."""
+        """Give what is told when a walk has ended, and once more when jobs have told what they cost."""
         hours = pace.hours(offers, self.due)
         if not self.folders or (self.is_told and (self.is_priced or hours is None)):
             return []
@@ -126,5 +126,5 @@ class Renewals:
 
 
 def _rounded(hours: float) -> float:
-    """Two significant digits or whole hours, at least a hundredth."""
+    """Round to two significant digits or whole hours, at least a hundredth."""
     return max(0.01, round(hours, 2) if hours < 1 else round(hours, 1) if hours < 10 else float(round(hours)))  # noqa: PLR2004  # digits

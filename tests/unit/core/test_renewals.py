@@ -134,7 +134,7 @@ def test_hours_of_one_that_never_ran_follow_from_decoding() -> None:
     assert report.fields["cpu_hours"] == pytest.approx(10000 * 0.1 * (1 + 25) / 3600, rel=0.1)
 
 
-def test_without_a_history_the_hours_follow_when_some_are_measured() -> None:
+def test_without_a_history_the_hours_follow_some_jobs_later() -> None:
     a_rig = rig()
     a_rig.boot(LOUDNESS, TIMBRE)
     names = [f"{number}" for number in range(300)]
