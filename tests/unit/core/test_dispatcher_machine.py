@@ -37,6 +37,8 @@ from support.core_rig import MISSING_ROOT, SETTLE, offer, plan, reading, stamp, 
 
 DATASETS = ("/a", "/b")
 FOLDERS = tuple(FolderKey(dataset, path) for dataset in DATASETS for path in ("1", "2", "3"))
+RENEWED = "3"
+"""The folders of this name were always complete until an analyzer came along."""
 OFFERS = (offer(),)
 MAX_DEATHS = 2
 MAX_SUSPECT = 3
@@ -409,6 +411,8 @@ class World(RuleBasedStateMachine):
             on_their_way=folder.on_their_way,
             memory=memory if finding is Finding.DUE else {},
         )
+        if key.path == RENEWED and finding is Finding.DUE:
+            answer = msgspec.structs.replace(answer, renewed=(OFFERS[0].name,))
         if known is None or known.signature != signature:
             return answer
         return msgspec.structs.replace(answer, charges=known.charges, suspicions=known.suspicions)
