@@ -14,9 +14,6 @@ from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import Offer
 from audiobatchd.plugin_api import Cost
 
-EVENT = "folders-due-again"
-"""The event that tells of them."""
-
 DECODING = "decoding"
 """Under which name jobs tell what decoding cost."""
 
@@ -28,7 +25,7 @@ _MANY = 2000
 
 _BETWEEN_NOTES = 20
 _HOUR = 3600.0
-_LEAVE_OUT = "name the others in analyzers, or --features"
+_LEAVE_OUT = "name the wanted ones in analyzers, or use --features"
 
 _TIMES_DECODING = {Cost.LIGHT: 0.5, Cost.MEDIUM: 8.0, Cost.HEAVY: 25.0}
 """What an analyzer of each class costs, in terms of decoding, while no job has told: docs/benchmarks.md."""
@@ -122,7 +119,7 @@ class Renewals:
             "cpu_hours": "not known before some are measured" if hours is None else _rounded(hours),
             "leave_out": _LEAVE_OUT,
         }
-        return [do.Report(EVENT, fields)]
+        return [do.Report("folders-due-again", fields)]
 
 
 def _rounded(hours: float) -> float:

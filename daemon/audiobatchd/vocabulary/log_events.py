@@ -50,8 +50,7 @@ class LogEvent(StrEnum):
     FOLDERS_DUE_AGAIN = (
         "folders-due-again",
         INFO,
-        "{dataset}: {folders} folders that were complete are due for {analyzers}; CPU hours by this machine's history: "
-        "{cpu_hours}; to leave that out, {leave_out}",
+        "{dataset}: {folders} complete folders are due for {analyzers}; CPU hours: {cpu_hours}; else {leave_out}",
     )
     ROOT_CHANGED = "root-changed", INFO, "{dataset} leads to {target} now, no longer to {before}"
     WATCH_LOST = "watch-lost", WARNING, "{dataset} is no longer watched: {reason}"

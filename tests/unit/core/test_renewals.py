@@ -12,13 +12,14 @@ from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.messages import Ready
 from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding, Reading
-from audiobatchd.core.renewals import DECODING, EVENT, Pace
+from audiobatchd.core.renewals import DECODING, Pace
 from audiobatchd.plugin_api import FULL_MIX, Cost
 from audiobatchd.vocabulary.states import WalkKind
 from support.core_rig import DATASET, Rig, came_by, jobs, offer, only, plan, reading, reports, walked
 
 LOUDNESS = offer()
 TIMBRE = msgspec.structs.replace(offer("timbre", bases=("brightness",)), cost=int(Cost.HEAVY))
+EVENT = "folders-due-again"
 UNKNOWN = "not known before some are measured"
 
 
@@ -53,7 +54,7 @@ def test_nothing_is_begun_again_before_it_was_told() -> None:
         "analyzers": "timbre",
         "folders": 3,
         "cpu_hours": UNKNOWN,
-        "leave_out": "name the others in analyzers, or --features",
+        "leave_out": "name the wanted ones in analyzers, or use --features",
     }
     assert [job.path for job in jobs(actions)] == [b"A"]
     assert actions.index(report) < actions.index(only(do.SendJob, actions)[0])

@@ -18,7 +18,5 @@ def said(**fields: object) -> str:
 
 @pytest.mark.parametrize("hours", [3.1, "not known before some are measured"])
 def test_folders_due_again_are_told_with_their_cost(hours: object) -> None:
-    assert said(cpu_hours=hours) == (
-        "· /music: 1200 folders that were complete are due for timbre; CPU hours by this machine's history: "
-        f"{hours}; to leave that out, name them"
-    )
+    expected = f"· /music: 1200 complete folders are due for timbre; CPU hours: {hours}; else name them"
+    assert said(cpu_hours=hours) == expected
