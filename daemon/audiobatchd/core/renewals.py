@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import Offer
 from audiobatchd.plugin_api import Cost
+from audiobatchd.vocabulary.log_events import LogEvent
 
 DECODING = "decoding"
 """Under which name jobs tell what decoding cost."""
@@ -119,7 +120,7 @@ class Renewals:
             "cpu_hours": "not known before some are measured" if hours is None else _rounded(hours),
             "leave_out": _LEAVE_OUT,
         }
-        return [do.Report("folders-due-again", fields)]
+        return [do.Report(LogEvent.FOLDERS_DUE_AGAIN, fields)]
 
 
 def _rounded(hours: float) -> float:

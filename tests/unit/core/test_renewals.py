@@ -45,7 +45,7 @@ def rig(spent: dict[str, tuple[float, int]] | None = None, *, workers: int = 1, 
 def test_nothing_is_begun_again_before_it_was_told() -> None:
     a_rig = rig()
     a_rig.boot(LOUDNESS, TIMBRE)
-    actions = a_rig.tell(on.WalkRead((again("A"), again("B"), again("C"))))
+    actions = a_rig.tell(on.WalkRead((again("A"), again("B"), again("C")), DATASET))
     assert (jobs(actions), told(actions)) == ([], [])
     actions = a_rig.tell(walked("A", "B", "C"))
     (report,) = told(actions)
@@ -63,7 +63,7 @@ def test_nothing_is_begun_again_before_it_was_told() -> None:
 def test_new_folders_begin_while_the_walk_goes_on() -> None:
     a_rig = rig()
     a_rig.boot(LOUDNESS, TIMBRE)
-    actions = a_rig.tell(on.WalkRead((again("A"), reading("New"))))
+    actions = a_rig.tell(on.WalkRead((again("A"), reading("New")), DATASET))
     assert [job.path for job in jobs(actions)] == [b"New"]
 
 
@@ -71,7 +71,7 @@ def test_new_folders_go_first() -> None:
     a_rig = rig()
     a_rig.boot(LOUDNESS, TIMBRE)
     found = (again("A"), reading("New"), again("B"), reading("Newer"))
-    order = [job.path for job in jobs(a_rig.tell(on.WalkRead(found), walked("A", "New", "B", "Newer")))]
+    order = [job.path for job in jobs(a_rig.tell(on.WalkRead(found, DATASET), walked("A", "New", "B", "Newer")))]
     for _ in range(3):
         order += [job.path for job in jobs(a_rig.end())]
     assert order == [b"New", b"Newer", b"A", b"B"]
@@ -80,7 +80,7 @@ def test_new_folders_go_first() -> None:
 @pytest.mark.parametrize("once", [False, True])
 def test_a_dataset_without_such_folders_has_nothing_told(once: bool) -> None:
     a_rig = rig(once=once)
-    assert told(a_rig.boot(LOUDNESS, TIMBRE) + a_rig.tell(on.WalkRead((reading("A"),)), walked("A"))) == []
+    assert told(a_rig.boot(LOUDNESS, TIMBRE) + a_rig.tell(on.WalkRead((reading("A"),), DATASET), walked("A"))) == []
 
 
 def ready(a_rig: Rig, slot: int, *offers: Offer) -> list[do.Action]:
@@ -92,13 +92,13 @@ def test_it_is_told_once_until_analyzers_change() -> None:
     a_rig = rig({DECODING: (10.0, 10)}, workers=2)
     a_rig.tick()
     ready(a_rig, 0, LOUDNESS, TIMBRE)
-    assert len(told(a_rig.tell(on.WalkRead((again("A"), again("B"))), walked("A", "B")))) == 1
-    assert told(a_rig.tick(3600.0) + a_rig.tell(on.WalkRead((again("A"), again("B"))), walked("A", "B"))) == []
+    assert len(told(a_rig.tell(on.WalkRead((again("A"), again("B")), DATASET), walked("A", "B")))) == 1
+    assert told(a_rig.tick(3600.0) + a_rig.tell(on.WalkRead((again("A"), again("B")), DATASET), walked("A", "B"))) == []
     changed = ready(a_rig, 1, LOUDNESS, TIMBRE, offer("key", bases=("key",)))
     assert told(changed) == [], "it is not known yet how many there are"
     a_rig.tick(60.0)
     found = (again("A", "key", "timbre"), again("B"))
-    assert len(told(a_rig.tell(on.WalkRead(found), walked("A", "B", kind=WalkKind.PASS)))) == 1
+    assert len(told(a_rig.tell(on.WalkRead(found, DATASET), walked("A", "B", kind=WalkKind.PASS)))) == 1
 
 
 def test_offers_that_change_during_a_walk_wait_for_the_next() -> None:
@@ -107,11 +107,11 @@ def test_offers_that_change_during_a_walk_wait_for_the_next() -> None:
     ready(a_rig, 0, LOUDNESS)
     a_rig.tell(came_by("A", "B"))
     ready(a_rig, 1, LOUDNESS, TIMBRE)
-    actions = a_rig.tell(on.WalkRead((again("C"),)), walked("A", "B", "C"))
+    actions = a_rig.tell(on.WalkRead((again("C"),), DATASET), walked("A", "B", "C"))
     assert told(actions) == [], "A and B are judged by a pass that is to come"
     assert jobs(actions) == []
     found = (again("A"), again("B"), again("C"))
-    actions = a_rig.tell(on.WalkRead(found), walked("A", "B", "C", kind=WalkKind.PASS))
+    actions = a_rig.tell(on.WalkRead(found, DATASET), walked("A", "B", "C", kind=WalkKind.PASS))
     (report,) = told(actions)
     assert report.fields["folders"] == 3
 
@@ -123,7 +123,7 @@ def test_hours_follow_from_what_the_analyzer_has_cost_here() -> None:
     a_rig = rig({DECODING: (20.0, 20), "timbre": (200.0, 20), "loudness": (4.0, 20)})
     a_rig.boot(LOUDNESS, TIMBRE)
     names = [f"{number}" for number in range(1000)]
-    (report,) = told(a_rig.tell(on.WalkRead(tuple(again(name) for name in names)), walked(*names)))
+    (report,) = told(a_rig.tell(on.WalkRead(tuple(again(name) for name in names), DATASET), walked(*names)))
     assert report.fields["cpu_hours"] == pytest.approx(1000 * (1.0 + 10.0) / 3600, abs=0.05)
 
 
@@ -131,7 +131,7 @@ def test_hours_of_one_that_never_ran_follow_from_decoding() -> None:
     a_rig = rig({DECODING: (10.0, 100), "loudness": (4.0, 100)})
     a_rig.boot(LOUDNESS, TIMBRE)
     names = [f"{number}" for number in range(10000)]
-    (report,) = told(a_rig.tell(on.WalkRead(tuple(again(name) for name in names)), walked(*names)))
+    (report,) = told(a_rig.tell(on.WalkRead(tuple(again(name) for name in names), DATASET), walked(*names)))
     assert report.fields["cpu_hours"] == pytest.approx(10000 * 0.1 * (1 + 25) / 3600, rel=0.1)
 
 
@@ -139,7 +139,7 @@ def test_without_a_history_the_hours_follow_some_jobs_later() -> None:
     a_rig = rig()
     a_rig.boot(LOUDNESS, TIMBRE)
     names = [f"{number}" for number in range(300)]
-    first = told(a_rig.tell(on.WalkRead(tuple(again(name) for name in names)), walked(*names)))
+    first = told(a_rig.tell(on.WalkRead(tuple(again(name) for name in names), DATASET), walked(*names)))
     assert [each.fields["cpu_hours"] for each in first] == [UNKNOWN]
     later = [each for _ in range(20) for each in told(a_rig.end(costs={DECODING: 2.0, "timbre": 34.0}))]
     assert [each.fields["cpu_hours"] for each in later] == [3.0]
@@ -193,5 +193,5 @@ def test_a_complete_folder_is_none() -> None:
     assert renewed(assessed(), (LOUDNESS, TIMBRE), Policy()) == ()
     a_rig = rig()
     a_rig.boot(LOUDNESS, TIMBRE)
-    assert reports(a_rig.tell(on.WalkRead((reading("A", Finding.COMPLETE),)), walked("A"))).count(EVENT) == 0
+    assert reports(a_rig.tell(on.WalkRead((reading("A", Finding.COMPLETE),), DATASET), walked("A"))).count(EVENT) == 0
     assert FULL_MIX in TIMBRE.features
