@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping
 from pathlib import PurePath
 
-from audiobatchd.cli.terminal.text import Line, Span, Tone, cells, padded, shortened, wrapped
+from audiobatchd.cli.terminal.text import ELLIPSIS, Line, Span, Tone, cells, clipped, padded, shortened, wrapped
 from audiobatchd.plugin_api import STEMS
 from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.names import printable, shown
@@ -52,9 +52,19 @@ _FOLDER_MARKS = {
 
 def _folder_done(fields: Fields, width: int, *, several: bool) -> Line:
     name, told = _name(fields, several=several), _told(fields)
-    room = max(width // 3, min(_NAME_COLUMN, width - 3 - cells(told) - 2))
-    told = shortened(told, width - 3 - room - 2)
-    return Span("✓", Tone.GOOD), Span(f" {padded(name, room)}  "), Span(told)
+    room = max(width // 3, min(_NAME_COLUMN, width - 3 - cells("  ".join(told)) - 2))
+    return Span("✓", Tone.GOOD), Span(f" {padded(name, room)}  "), Span(_fitting(told, width - 3 - room - 2))
+
+
+def _fitting(told: list[str], width: int) -> str:
+    """The first of these that fit into `width`, with an ellipsis for the others."""
+    whole = "  ".join(told)
+    if cells(whole) <= width:
+        return whole
+    left = len(told) - 1
+    while left > 1 and cells("  ".join(told[:left])) + 2 + len(ELLIPSIS) > width:
+        left -= 1
+    return clipped("  ".join([*told[:left], ELLIPSIS]), width)
 
 
 def _folder_ended(event: LogEvent, fields: Fields, width: int, *, several: bool) -> list[Line]:
@@ -76,14 +86,18 @@ def _name(fields: Fields, *, several: bool) -> str:
     return printable(folder)
 
 
-def _told(fields: Fields) -> str:
-    """The numbers of the full mix, and how many stems; where only stems were due, which."""
+def _told(fields: Fields) -> list[str]:
+    """The numbers of the full mix, those that people look for first, and how many stems; where only stems, which."""
     values = {name: value for name, value in fields.items() if name not in ("dataset", "folder")}
+    if values.get("bpm_is_defined") == 0:
+        values.pop("bpm", None)
     stems = [stem for stem in STEMS if any(name.endswith(f"_{stem}") for name in values)]
-    mix = [_feature(name, value) for name, value in values.items() if not name.endswith(tuple(f"_{s}" for s in STEMS))]
+    mix = [name for name in values if not name.endswith(tuple(f"_{stem}" for stem in STEMS))]
+    first = [_feature(name, values[name]) for name in _FIRST if name in mix]
+    others = [_feature(name, values[name]) for name in mix if name not in _FIRST]
     if stems:
-        mix.append(f"+ {counted(len(stems), 'stem')}" if mix else " ".join(stems))
-    return printable("  ".join(mix)) or "nothing new to measure"
+        first.append(f"+ {counted(len(stems), 'stem')}" if mix else " ".join(stems))
+    return [printable(text) for text in first + others] or ["nothing new to measure"]
 
 
 def _feature(name: str, value: object) -> str:
@@ -94,13 +108,19 @@ def _feature(name: str, value: object) -> str:
             return f"{value:5.1f} LUFS"
         case "lra", int() | float():
             return f"LRA {value:4.1f}"
+        case "bpm", int() | float():
+            return f"{value:5.1f} BPM"
+        case "true_peak", int() | float():
+            return f"{value:5.1f} dBTP"
         case _, float():
             return f"{name} {value:.4g}"
         case _:
             return f"{name} {value}"
 
 
-_LABELS = {"lufs": "LUFS", "lra": "LRA"}
+_FIRST = ("lufs", "lra", "bpm", "true_peak")
+"""The features that stand first, in this order."""
+_LABELS = {"lufs": "LUFS", "lra": "LRA", "bpm": "BPM", "true_peak": "true peak"}
 
 
 # Everything else

@@ -60,7 +60,15 @@ def lines_of(record: logging.LogRecord, width: int = 80, *, several: bool = Fals
         (event("folder-done", folder="A - B", lufs_drums=-14.21, lra_bass=6.3), "✓ A - B  drums bass"),
         (event("folder-done", folder="A", lufs=-9, lufs_drums=-14.0), "✓ A   -9.0 LUFS  + 1 stem"),
         (event("folder-done", folder="A", lra="unmeasurable (shorter than 3 s)"), "✓ A  LRA (shorter than 3 s)"),
-        (event("folder-done", folder="A", bpm=128.0, key="C", dance=0.60594), "✓ A  bpm 128  key C  dance 0.6059"),
+        (event("folder-done", folder="A", key="C", dance=0.60594, bpm=128.0), "✓ A  128.0 BPM  key C  dance 0.6059"),
+        (event("folder-done", folder="A", bpm=120.0, bpm_is_defined=0), "✓ A  bpm_is_defined 0"),
+        (event("folder-done", folder="A", true_peak=-2.65, lufs=-9), "✓ A   -9.0 LUFS   -2.6 dBTP"),
+        (
+            event(
+                "folder-done", folder="A", **dict.fromkeys(map(str, range(100, 120)), 1.5), lufs=-9.0, lufs_bass=-9.0
+            ),
+            "✓ A   -9.0 LUFS  + 1 stem  100 1.5  101 1.5  …",
+        ),
         (event("folder-done", folder="A"), "✓ A  nothing new to measure"),
         (event("folder-failed", folder="A - B", reason="full_mix.mp3: cut"), "✗ A - B  full_mix.mp3: cut"),
         (event("folder-blocked", folder="A", reason="read-only"), "⊘ A  blocked: read-only"),
