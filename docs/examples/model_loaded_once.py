@@ -1,6 +1,6 @@
 """Pattern 2: something expensive is loaded once, and used for every folder.
 
-The analyzer here is a stand-in for a model: it takes the spectral centroid of the full mix, which nobody else gives.
+The analyzer here stands in for a model: it takes the spectral centroid of the full mix, which no other analyzer gives.
 """
 
 import argparse

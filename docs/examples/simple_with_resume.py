@@ -1,4 +1,4 @@
-"""Pattern 1: every folder once, in one process; what is complete is skipped, what somebody else is at as well."""
+"""Pattern 1: every folder once, in one process; what is complete or locked is skipped."""
 
 import argparse
 import logging

@@ -83,7 +83,7 @@ _SURVEYED = (
     _DATASET,
     _CONFIG,
     _argument(
-        "--features", nargs="+", metavar="FEATURE", help="these keys, whoever made them; else the analyzers' own"
+        "--features", nargs="+", metavar="FEATURE", help="these keys, whichever tool made them; else the analyzers' own"
     ),
     _argument("--disk", action="store_true", help="read the records, whatever a service knows of them"),
 )
