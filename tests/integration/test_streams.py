@@ -81,7 +81,7 @@ def names_of(parser: argparse.ArgumentParser, before: str = "") -> Iterator[str]
 
 
 def test_every_command_is_tried() -> None:
-    assert set(COMMANDS) == set(names_of(control._parser()))
+    assert set(COMMANDS) == set(names_of(control._parser())), "COMMANDS has one entry for each command of cli/grammar"
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from audiobatchd.cli import control, daemon
 from audiobatchd.config import file
 from audiobatchd.config.file import Config, DatasetConfig
 from audiobatchd.control.operations import OPERATIONS
-from audiobatchd.control.status import DatasetStatus, Status, Trouble, WorkerStatus
+from audiobatchd.control.status import DatasetStatus, FolderReport, Status, Trouble, WorkerStatus
 from audiobatchd.core.lifecycle import DaemonState
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.core.provenance import Entry, Provenance
@@ -42,7 +42,7 @@ from audiobatchd.service import journal
 from audiobatchd.vocabulary.exits import ControlExit, DaemonExit
 from audiobatchd.vocabulary.files import ROLES, Fingerprint, NearMiss
 from audiobatchd.vocabulary.log_events import LogEvent
-from audiobatchd.vocabulary.states import DatasetState, FolderState, Outcome
+from audiobatchd.vocabulary.states import Attempt, DatasetState, FolderState, Outcome
 from audiobatchd.worker.process.analyzers import make
 
 ROOT = Path(__file__).parents[2]
@@ -240,6 +240,11 @@ def test_every_route_is_documented_and_no_other() -> None:
 @pytest.mark.parametrize("kind", [Status, DatasetStatus, WorkerStatus, Trouble, NearMiss])
 def test_every_key_of_the_status_is_documented(kind: type[msgspec.Struct]) -> None:
     assert set(kind.__struct_fields__) <= first_cells(page("http-api.md"))
+
+
+@pytest.mark.parametrize("kind", [FolderReport, Attempt])
+def test_every_key_of_a_folder_is_documented(kind: type[msgspec.Struct]) -> None:
+    assert set(kind.__struct_fields__) <= first_cells(section(page("http-api.md"), "GET /v1/folder"))
 
 
 def test_the_status_on_the_page_is_one() -> None:

@@ -1,4 +1,4 @@
-"""The service's answers to what changes something, in words: for the commands, and for the keys of `top`."""
+"""The service's answers in words, where more than one command says them, and for the keys of `top`."""
 
 from __future__ import annotations
 

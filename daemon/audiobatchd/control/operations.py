@@ -1,7 +1,7 @@
 """The table of all that can be asked over the control socket, which the server, the client and OpenAPI go by.
 
 An operation is an entry here, its shapes in `requests` or `status`, and its answer: the method of the same name in
-`service/answers/requests`.
+`service/answers/requests`. The tests' own service, `support/control_rig`, answers it as well.
 """
 
 from __future__ import annotations

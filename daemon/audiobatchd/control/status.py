@@ -1,4 +1,4 @@
-"""The service's account of itself: the body of `GET /v1/status`, for every client and for its own terminal.
+"""Reports of the service: the bodies of `GET /v1/status`, `/v1/failures` and `/v1/folder`; its own terminal shows the first.
 
 Data only. Names in it are as `names.shown` gives them. Times are seconds; `at` and `started` are ISO 8601 in UTC.
 """
