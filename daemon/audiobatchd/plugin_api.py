@@ -261,7 +261,10 @@ class Analyzer(Protocol):
 
     name: str
     version: int
-    """To be raised whenever the same audio would give other values; every folder is then measured again."""
+    """To be raised whenever the same audio would give other values, or other features; every folder is measured again.
+
+    Also for a new feature: a machine with the older analyzer would leave its value beside a file that was replaced.
+    """
     cost: Cost
 
     @property

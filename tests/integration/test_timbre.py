@@ -38,7 +38,9 @@ def test_timbre_is_measured_where_no_analyzers_are_named(tmp_path: Path) -> None
     folder = make_track(dataset / "Track", seconds=1.0, stems=("bass",))
     code, _, err = run("audiobatchd", "--config", without_analyzers(tmp_path), "--once", dataset)
     assert code == 0, err
-    assert set(features_of(folder)) == SCORES | {"lufs", "lufs_bass", "true_peak", "sample_peak"}
+    found = set(features_of(folder))
+    assert found >= SCORES | {"lufs", "lufs_bass", "true_peak"}
+    assert not found & {f"{name}_bass" for name in SCORES}
 
 
 def test_scores_in_the_record_are_those_of_the_reference(tmp_path: Path) -> None:

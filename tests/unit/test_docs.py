@@ -80,7 +80,7 @@ def section(text: str, heading: str) -> str:
     """The text below the `##` heading, up to the next one of its kind; a heading's code marks do not count."""
     _, *parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
     found: dict[str, str] = dict(zip((title.replace("`", "") for title in parts[::2]), parts[1::2], strict=True))
-    assert heading in found
+    assert heading in found, f"there is no section {heading!r}, but: {', '.join(found)}"
     return found[heading]
 
 
@@ -190,6 +190,8 @@ def test_the_guided_walk_has_the_layers_of_the_imports() -> None:
 def test_the_guided_walk_names_every_room() -> None:
     rooms = {path.parent.name for path in SOURCE.glob("*/__init__.py")}
     assert first_cells(section(architecture(), "The rooms")) == rooms
+    analyzers = {path.parent.name for path in (ROOT / "analyzers" / "audiobatch_analyzers").glob("*/__init__.py")}
+    assert {f"`{room}`" for room in analyzers} <= set(re.findall(r"`\w+`", section(architecture(), "The rooms")))
     assert {path.name for path in SOURCE.glob("*.py")} == {"__init__.py", "errors.py", "plugin_api.py"}
 
 
@@ -258,7 +260,7 @@ def test_the_status_on_the_page_is_one() -> None:
 
 
 def test_every_feature_is_documented_with_its_unit() -> None:
-    ours = {"classifiers", "loudness", "peaks", "rhythm"}
+    ours = {"classifiers", "loudness", "peaks", "rhythm", "timbre"}
     analyzers = [made for made in make(WorkerSettings(analyzers=tuple(sorted(ours)))) if isinstance(made, Analyzer)]
     assert len(analyzers) > len(ours)
     for analyzer in analyzers:
@@ -266,7 +268,9 @@ def test_every_feature_is_documented_with_its_unit() -> None:
         table = {cells[0].strip("`"): cells[1] for cells in rows(text) if len(cells) == 3}
         for role in ROLES:
             for feature in analyzer.features(role):
-                assert table.get(feature.name) == feature.unit, feature.name
+                assert table.get(feature.name) == feature.unit, (
+                    f"features.md, {analyzer.name}: {feature.name} with its unit"
+                )
 
 
 def test_every_key_of_the_provenance_is_documented() -> None:

@@ -1,4 +1,4 @@
-"""Loudness (ITU-R BS.1770-5, EBU R 128): the analyzer `loudness`, and the gate that silence does not pass.
+"""Loudness (ITU-R BS.1770-4, EBU R 128): the analyzer `loudness`, and the gate that silence does not pass.
 
 It owns LUFS and LRA. True peak is in `peaks`.
 """

@@ -1,4 +1,4 @@
-"""Peaks (ITU-R BS.1770-5, annex 2): the analyzer `peaks`.
+"""Peaks (ITU-R BS.1770-4, Annex 2): the analyzer `peaks`.
 
 It owns sample peak and true peak. Loudness is in `loudness`.
 """

@@ -1,4 +1,4 @@
-"""Reports of the service: the bodies of `GET /v1/status`, `/v1/failures` and `/v1/folder`; its own terminal shows the first.
+"""Reports of the service: the bodies of `GET /v1/status`, of `/v1/failures` and of `/v1/folder`.
 
 Data only. Names in it are as `names.shown` gives them. Times are seconds; `at` and `started` are ISO 8601 in UTC.
 """
