@@ -95,7 +95,8 @@ class Dispatcher:
             case on.RetryAsked(key):
                 self.transitions.retry(key, now)
             case on.BumpAsked(key):
-                self.transitions.bump(key, now)
+                if self.transitions.bump(key) and not dataset.is_refused:
+                    self.transitions.hint(key, now)
 
     def _of_dataset(self, event: on.OfDataset, dataset: Dataset, now: float) -> list[do.Action]:
         match event:
@@ -260,7 +261,8 @@ class Dispatcher:
             self.crew.others_are_stale(slot)
             for dataset in self.datasets.values():
                 dataset.renewals.change()
-                dataset.schedule.want_judgement(now)
+                if not self.plan.once:  # a pass walks once, and would wait for another walk without end
+                    dataset.schedule.want_judgement(now)
         self._parts.offers = offers
         offered = {name for offer in offers for names in offer.features.values() for name in names}
         unknown = [name for name in self.plan.features if name not in offered]

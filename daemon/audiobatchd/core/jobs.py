@@ -45,11 +45,11 @@ class Jobs:
             return []
         unready = self._rounds.unready(now)
         waiting = {path for path, dataset in datasets.items() if not dataset.works or path in unready}
+        untold = {path for path, dataset in datasets.items() if dataset.is_counting}
         actions: list[do.Action] = []
         if unready and crew.free():
-            queued = [path for path in unready if ledger.first_in_line(path) is not None]
+            queued = [path for path in unready if ledger.first_in_line(path, renewals=path not in untold) is not None]
             actions += self._rounds.ask_first([path for path in queued if datasets[path].works], now)
-        untold = {path for path, dataset in datasets.items() if dataset.is_counting}
         given: list[do.Action] = []
         for slot in crew.free():
             taken = ledger.take(waiting, untold)
@@ -108,7 +108,8 @@ class Jobs:
         before = parts.ledger.active[key]
         remembered, counted, pardoned = before.memory, before.charges or before.suspicions, before.is_pardoned
         folder = parts.transitions.finished(key, result, now, alone=assignment.alone)
-        if result.place and _decoded(result.place) != parts.datasets[key.dataset].belief.leads_to:
+        leads_to = parts.datasets[key.dataset].belief.leads_to  # in a pass not known before its walk has ended
+        if result.place and leads_to and _decoded(result.place) != leads_to:
             parts.transitions.hint(key, now)  # what it tells is of another folder than the one that is there now
         actions: list[do.Action] = paced
         if attempt.outcome in _NO_GOOD_END:

@@ -134,11 +134,15 @@ class Ledger:
                 folder.hinted = folder.is_bumped = folder.is_pardoned = False
                 return key, folder
 
-    def first_in_line(self, dataset: str) -> float | None:
-        """Moment since when the folder has been at rest that is next in this dataset; None where none waits."""
+    def first_in_line(self, dataset: str, *, renewals: bool = True) -> float | None:
+        """Moment since when the folder has been at rest that is next in this dataset; None where none waits.
+
+        Without `renewals` those that were complete before do not count.
+        """
         for key in self._queue.waiting(dataset):
             folder = self.active.get(key)
-            if folder is not None and folder.state is FolderState.QUEUED:
+            counts = folder is not None and (renewals or folder.lane is not Lane.RENEWAL)
+            if counts and folder is not None and folder.state is FolderState.QUEUED:
                 return folder.settling.since
         return None
 

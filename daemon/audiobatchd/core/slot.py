@@ -83,7 +83,9 @@ class Slot:
     waits: bool = False
     """True where it may sleep over a disk that is being asked, or hangs: its time does not run out meanwhile."""
     is_cleared: bool = False
-    """True where the disk answered in good time where its job is, while it slept: it waits for something else."""
+    """True where the disk answered where its job is, while it slept: it waits for something else."""
+    has_time_again: bool = False
+    """True where a disk that hung gave its job the whole time again, and the job has not come on since."""
 
     def spawned(self, pid: int, now: float) -> None:
         """Take in that a process was started."""
@@ -113,7 +115,7 @@ class Slot:
         self.assignment = assignment
         self.doing = "starting"
         self.asleep = 0.0
-        self.waits = self.is_cleared = False
+        self.waits = self.is_cleared = self.has_time_again = False
         self.jobs += 1
 
     def staged(self, number: int, doing: str, audio_seconds: float | None, now: float) -> None:
@@ -121,7 +123,7 @@ class Slot:
         if self.state is SlotState.BUSY and self.assignment is not None and self.assignment.number == number:
             self.doing = doing
             if audio_seconds is not None:
-                self.is_cleared = False
+                self.is_cleared = self.has_time_again = False
                 self.due = now + self.assignment.timeout + self.assignment.factor * audio_seconds
 
     def slept(self, seconds: float) -> None:
@@ -132,14 +134,16 @@ class Slot:
     def disk_answered(self, took: float, now: float, *, hung: bool, there: bool) -> None:
         """Give back the time that the disk `took` to answer, over which the worker may have slept.
 
-        One that `hung` gives the job its whole time again, as a step forward does. One that answered `there`, where the
-        job is, in good time was not what the worker sleeps over.
+        One that `hung` gives the job its whole time again, as a step forward does, but once after each step: a slow
+        disk keeps no worker that is stuck for ever. Else one that answered `there`, where the job is, was not what
+        the worker sleeps over.
         """
         if self.assignment is None or self.due is None:
             return
         self.due = max(self.due, now) + took
-        if hung:
+        if hung and not self.has_time_again:
             self.due = max(self.due, now + self.assignment.timeout)
+            self.has_time_again = True
         else:
             self.is_cleared |= there
 

@@ -205,15 +205,15 @@ class Transitions:
 
     # Operators, and what hindered folders
 
-    def bump(self, key: FolderKey, now: float) -> None:
-        """Have a folder that waits measured before all others."""
+    def bump(self, key: FolderKey) -> bool:
+        """Have a folder measured before all others; whether it waits, so that this makes sense."""
         folder = self.ledger.active.get(key)
         if folder is None or folder.state not in (FolderState.QUEUED, FolderState.SETTLING):
-            return
+            return False
         folder.is_bumped = True
         if folder.state is FolderState.QUEUED:
             self.ledger.take_place(key, folder)
-        self.hint(key, now)
+        return True
 
     def retry(self, key: FolderKey, now: float) -> None:
         """Try the folder again now, as if nothing had happened to it; one that is running or unknown is only read."""
@@ -272,6 +272,8 @@ class Transitions:
         for key in [key for key in self.ledger.active if key.dataset == dataset]:
             if self.ledger.active[key].state is not FolderState.RUNNING:
                 self.ended(key)
+            else:
+                self.ledger.active[key].hinted = True  # the dataset may be back by the end of its job, on other terms
 
     def busy(self, without: Container[str] = ()) -> bool:
         """Tell whether any folder is still on its way to an end, or about to be read; in datasets not in `without`."""

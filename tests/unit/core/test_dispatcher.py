@@ -849,3 +849,26 @@ def test_lost_events_ask_for_walks_within_their_share() -> None:
     assert [walk.kind for walk in only(do.WalkTree, rig.tick(199.0))] == [WalkKind.PASS]
     rig.tell(walked("Song", kind=WalkKind.PASS), on.WatchLost(DATASET, "overflow"))
     assert [walk.kind for walk in only(do.WalkTree, rig.tick(1.0))] == [WalkKind.FULL]
+
+
+def test_folder_is_read_again_where_its_dataset_came_back() -> None:
+    rig = Rig()
+    running(rig)
+    for names in ("/other", DATASET):
+        rig.tell(on.Replanned(plan(names), anew=False, rewalk=frozenset()))
+    assert reads(rig.end()) == [key()], "the job went by the terms of before"
+
+
+def test_job_of_a_pass_reads_nothing_before_its_walk_ended() -> None:
+    rig = Rig(plan(once=True, settle=0.0))
+    rig.boot()
+    rig.tell(on.WalkRead((reading(), reading("Other")), DATASET))
+    actions = rig.end(place=b"/place")
+    assert (reads(actions), [job.path for job in jobs(actions)]) == ([], [b"Other"])
+
+
+def test_bump_reads_nothing_in_a_refused_dataset() -> None:
+    rig = Rig()
+    rig.start(reading("A"), reading("B"))
+    rig.tell(dataclasses.replace(walked("A", "B"), refusal="locks on 9p are not shared", locks="weak (9p)"))
+    assert reads(rig.tell(on.BumpAsked(key("B"))) + rig.tick(2.0)) == []

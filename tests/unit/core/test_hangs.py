@@ -165,6 +165,20 @@ def test_disk_that_hung_gives_a_late_job_its_time_again() -> None:
     assert only(do.KillWorker, actions) == [do.KillWorker(0)]
 
 
+def test_disk_slow_for_ever_keeps_no_stuck_worker() -> None:
+    """Each look at it takes 4 s of the 8 s that it is given: the job has its whole time again once, not each time."""
+    made = busy()
+    killed: list[do.KillWorker] = []
+    until = made.now + 3600.0
+    while not killed and made.now < until:
+        probes = only(do.Probe, sleeps(made, 5.0) + made.tick(1.0))
+        if probes:
+            killed += only(do.KillWorker, made.tick(4.0))
+            killed += only(do.KillWorker, made.tell(on.Probed(FAR, Cause.HANG)))
+        killed += only(do.KillWorker, made.tick(1.0))
+    assert killed == [do.KillWorker(0)]
+
+
 def test_late_worker_that_runs_is_ended_while_its_disk_is_asked() -> None:
     made = late()
     assert only(do.KillWorker, sleeps(made, 0.0) + made.tick(1.0)) == [do.KillWorker(0)]

@@ -195,3 +195,24 @@ def test_a_complete_folder_is_none() -> None:
     a_rig.boot(LOUDNESS, TIMBRE)
     assert reports(a_rig.tell(on.WalkRead((reading("A", Finding.COMPLETE),), DATASET), walked("A"))).count(EVENT) == 0
     assert FULL_MIX in TIMBRE.features
+
+
+def test_pass_whose_workers_offer_something_else_ends() -> None:
+    """Another worker has a model by then: a pass walks once, and does not wait for another walk."""
+    a_rig = rig(workers=2, once=True)
+    a_rig.boot(LOUDNESS, TIMBRE)
+    a_rig.tell(on.WalkRead((again("A"), again("B"), again("C"), again("D")), DATASET), walked("A", "B", "C", "D"))
+    other = a_rig.core.slots[1]
+    a_rig.die(1)
+    a_rig.tick(10.0)
+    ready = Ready((LOUDNESS, msgspec.structs.replace(TIMBRE, version=2)))
+    assert [job.path for job in jobs(a_rig.tell(on.WorkerSaid(other.index, other.pid, ready)))] == [b"C"]
+
+
+def test_untold_renewals_are_not_next_in_line() -> None:
+    a_rig = rig()
+    a_rig.boot(LOUDNESS, TIMBRE)
+    a_rig.tell(on.WalkRead((again("A"),), DATASET))
+    ledger = a_rig.core.ledger
+    assert ledger.first_in_line(DATASET) is not None
+    assert ledger.first_in_line(DATASET, renewals=False) is None
