@@ -29,6 +29,7 @@ from audiobatchd.core.assessment import FileMemory, judges
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.messages import Job, Ready, Result
 from audiobatchd.core.plan import Plan
+from audiobatchd.core.queue import Lane
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import SlotState
 from audiobatchd.vocabulary.files import FolderKey
@@ -683,7 +684,9 @@ class World(RuleBasedStateMachine):
         folder = self.core.ledger.active[key]
         dataset = self.core.datasets.get(key.dataset)
         is_queued = folder.state is FolderState.QUEUED and folder.is_suspect == suspect
-        return is_queued and dataset is not None and dataset.works
+        if dataset is None or (dataset.is_counting and folder.lane is Lane.RENEWAL):
+            return False  # those that are due again wait until it is told how many they are
+        return is_queued and dataset.works
 
     def perform(self, actions: list[do.Action]) -> None:  # noqa: C901, PLR0912, PLR0915  # one case per action
         for action in actions:
