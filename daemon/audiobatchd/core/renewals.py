@@ -28,7 +28,7 @@ _BETWEEN_NOTES = 20
 _HOUR = 3600.0
 _LEAVE_OUT = "name the wanted ones in analyzers, or use --features"
 
-_TIMES_DECODING = {Cost.LIGHT: 0.5, Cost.MEDIUM: 8.0, Cost.HEAVY: 25.0}
+_TIMES_DECODING: dict[int, float] = {Cost.LIGHT: 0.5, Cost.MEDIUM: 8.0, Cost.HEAVY: 25.0}
 """What an analyzer of each class costs, in terms of decoding, while no job has told: docs/benchmarks.md."""
 
 
@@ -67,7 +67,7 @@ class Pace:
         costs = {offer.name: offer.cost for offer in offers}
         seconds = max(due.values(), default=0) * decoding
         for name, folders in due.items():
-            times = _TIMES_DECODING.get(Cost(costs[name]), 0.0) if costs.get(name) else 0.0
+            times = _TIMES_DECODING.get(costs.get(name, 0), 0.0)  # a later version may have told of other classes
             own = self._each(name)
             seconds += folders * (own if own is not None else times * decoding)
         return seconds / _HOUR

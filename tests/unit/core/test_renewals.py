@@ -216,3 +216,8 @@ def test_untold_renewals_are_not_next_in_line() -> None:
     ledger = a_rig.core.ledger
     assert ledger.first_in_line(DATASET) is not None
     assert ledger.first_in_line(DATASET, renewals=False) is None
+
+
+def test_class_of_cost_of_a_later_version_is_no_error() -> None:
+    later = msgspec.structs.replace(TIMBRE, cost=9)
+    assert Pace({DECODING: (50.0, 50)}).hours([later], {"timbre": 3600}) == 1.0
