@@ -117,6 +117,8 @@ def silent(path: str, status: Status | None) -> Iterator[Diagnosis]:
 def _cure_of_pause(dataset: DatasetStatus) -> str:
     if BARRED in dataset.remark:
         return f"where that does not help: audiobatchctl setup {dataset.path}"
+    if "it leads to" in dataset.remark:
+        return f"point its link back, or, if that is meant: audiobatchctl rescan --accept {dataset.path}"
     return "audiobatchctl resume" if "operator" in dataset.remark else "mount it, or mend what is said there"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from audiobatchd.core.events import Walked
 from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.quantities import counted
 from audiobatchd.vocabulary.states import DatasetState, WalkKind
 
 
@@ -61,13 +62,22 @@ class Belief:
         where = f"it leads to {shown(walk.place)} now" if switched else ""
         if walk.empty and known:
             what = f"{where}, which is empty, where" if where else "empty, where"
-            return DatasetState.PAUSED, f"{what} {known} folders were known: is a mount lost?"
+            return DatasetState.PAUSED, f"{what} {_known(known)} known: is a mount lost?"
         moved = switched or (self.root is not None and self.root[0] != walk.root[0])
         if walk.is_strange or (moved and known and not seen):
             what = where or "another file system"
-            return DatasetState.PAUSED, f"{what}, with none of the {known} folders that were known"
+            return DatasetState.PAUSED, f"{what}, {_without(known)}"
         return None
 
     def _leads_elsewhere(self, place: str) -> bool:
         """Tell whether the path leads through links, and led to another directory than it does now."""
         return bool(self.place and place) and self.place != place
+
+
+def _known(number: int) -> str:
+    return f"{counted(number, 'folder')} {'was' if number == 1 else 'were'}"
+
+
+def _without(number: int) -> str:
+    none = f"with none of the {counted(number, 'folder')} that were known"
+    return "without the one folder that was known" if number == 1 else none

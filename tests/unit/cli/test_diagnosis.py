@@ -89,6 +89,12 @@ def test_what_a_service_says_of_itself(idle: Status) -> None:
             "audiobatchctl setup /srv/late",
         ),
         (
+            with_dataset(idle, path="/srv/l", state=DatasetState.PAUSED, remark="it leads to /two now, which is empty"),
+            Level.ACT,
+            "it leads to /two now",
+            "audiobatchctl rescan --accept /srv/l",
+        ),
+        (
             with_dataset(idle, state=DatasetState.PAUSED, remark="paused by an operator"),
             Level.ACT,
             "is paused",

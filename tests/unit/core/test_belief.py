@@ -34,6 +34,8 @@ def test_other_device_with_none_of_the_known_folders_is_doubted() -> None:
     doubt = belief.doubt(walked("Other", device=9), 3, 0)
     assert doubt == (DatasetState.PAUSED, "another file system, with none of the 3 folders that were known")
     assert belief.root == (1, 2)
+    doubt = belief.doubt(walked("Other", device=9), 1, 0)
+    assert doubt == (DatasetState.PAUSED, "another file system, without the one folder that was known")
     assert belief.doubt(walked("Song", device=9), 3, 1) is None
     assert belief.root == (9, 2)
 
