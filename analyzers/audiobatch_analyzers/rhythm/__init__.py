@@ -1,4 +1,4 @@
-"""Rhythm: the analyzer `rhythm`, and the judgement whether there is a pulse whose tempo means anything.
+"""Rhythm: the analyzer `rhythm`, and the pulse without which a tempo means nothing.
 
 It owns tempo. How Essentia is loaded is told by `engines`.
 """

@@ -82,7 +82,7 @@ def _frames(signal: Array, first: int, end: int) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Attacks:
-    """What the attacks of a signal are like, taken together; NaN where there is none that could be told."""
+    """Means over the attacks of a signal; NaN where no attack could be told."""
 
     bandwidth: float
     """In Hz, the mean of each attack's largest, weighted by onset strength; 86 where that is 512 or less."""

@@ -49,7 +49,7 @@ _LEAST_STRENGTH = 3.0
 
 
 def frame_count(length: int) -> int:
-    """How many frames a signal of `length` samples has: each centred at a multiple of the hop, from 0."""
+    """Count the frames of a signal of `length` samples: each is centred at a multiple of the hop, from 0."""
     return length // HOP + 1
 
 

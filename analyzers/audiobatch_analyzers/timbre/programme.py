@@ -46,7 +46,10 @@ _DOUBLE = 20.0 * math.log10(2.0)  # dB
 
 @dataclass(frozen=True)
 class Programme:
-    """What is analysed, at 44.1 kHz. A gain by a power of two, above the gate, alters no bit of it but `loudness`."""
+    """The mono programme to be analysed, at 44.1 kHz.
+
+    A gain by a power of two, above the gate, alters no bit of it but `loudness`.
+    """
 
     channels: tuple[NDArray[np.float32], ...]
     """The first two channels, or the only one, each scaled by a power of two of its own: reverberation is found there.
@@ -124,7 +127,7 @@ def _step_energies(samples: Signal) -> Signal:
 
 
 def _integrated(samples: Signal, exponent: int) -> float:
-    """Gated loudness in LUFS of `samples`, of at least 400 ms, whose gate is that of 2 ** `exponent` times as much.
+    """Gated loudness in LUFS of `samples`, of at least 400 ms, gated as if they were 2 ** `exponent` times as large.
 
     Blocks are counted as pyloudnorm counts them: the last may reach up to 50 ms beyond the end.
     """

@@ -84,7 +84,7 @@ def _most_likely(decay: Array) -> int:
 
 @cache
 def _likelihood(length: int) -> tuple[Array, Array]:
-    """What the logarithm of the likelihood of each of `TIMES` is made of, for a decay of so many samples."""
+    """Parts of the logarithm of the likelihood of each of `TIMES`, for a decay of so many samples."""
     count = np.arange(length, dtype=np.float64)
     rates = np.exp(-3.0 * math.log(10.0) / (TIMES * (RATE / 2)))
     return rates[:, np.newaxis] ** -count / length, -count.sum() * np.log(rates)

@@ -95,7 +95,7 @@ def scores_of(metrics: Mapping[str, tuple[float, ...]]) -> tuple[dict[str, float
 
 
 def metrics_of(programme: Programme) -> dict[str, tuple[float, ...]]:
-    """What each score of `programme`, which is not silent, is made of, in the order of the coefficients.
+    """Metrics of each score of `programme`, which is not silent, in the order of the coefficients.
 
     A metric that cannot be had is NaN. Arrays of the signal's length live no longer than the scores that need them.
     """

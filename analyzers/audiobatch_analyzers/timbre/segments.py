@@ -1,4 +1,4 @@
-"""What sounds from one onset to the next: its spectrum for warmth, its duration for depth."""
+"""Segments, from one onset to the next: its spectrum for warmth, its duration for depth."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _DECAYED = 0.01  # -40 dB
 
 @dataclass(frozen=True)
 class WarmMetrics:
-    """What warmth takes from the segments; NaN where none of them has a peak."""
+    """Metrics of the segments for warmth; NaN where none of them has a peak."""
 
     centroid: float
     """In Hz, the mean of the segments'."""

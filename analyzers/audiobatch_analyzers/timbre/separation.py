@@ -1,4 +1,4 @@
-"""How percussive a signal is: the share of what stays when held tones are taken out of its spectrogram.
+"""Percussiveness of a signal: the share of what stays when held tones are taken out of its spectrogram.
 
 Medians over time keep what is harmonic, medians over frequency what is percussive (D. Fitzgerald 2010), at the defaults
 of librosa 0.9: 31 frames and bins, soft masks of power 2.
@@ -107,7 +107,7 @@ class _Parts:
         self._harmonic.append(np.einsum("ij,ij->i", harmonic, harmonic))
 
     def _windows(self, first: int, count: int) -> Array:
-        """What the squares of the windows over each hop sum up to; the outermost hops have a window less."""
+        """Sums of the squared windows over each hop; the outermost hops have a window less."""
         squares = hann(FRAME, sym=False).reshape(_OVERLAP, HOP) ** 2
         sums = np.repeat(squares.sum(axis=0)[np.newaxis], count, axis=0)
         if first == 0 and count:

@@ -100,9 +100,9 @@ class LoudnessPattern:
     density: Array
     """In sone per Bark, shape (windows, `GRID`)."""
     audible: NDArray[np.bool_]
-    """Of each window, whether its loudness does not round to 0.000 sone."""
+    """True for each window with a loudness that does not round to 0.000 sone."""
     rms: Array
-    """Of each window, the root mean square of its samples."""
+    """Root mean square of each window's samples."""
 
     def booming(self) -> float:
         """The booming index, the mean over windows by their power; sones per Bark are summed as if they were dB."""
@@ -223,7 +223,7 @@ def slopes(main: Array) -> tuple[Array, Array]:
 
 @dataclass
 class _Walk:
-    """Where each window's walk has come to."""
+    """Place that each window's walk has come to."""
 
     main: Array
     density: Array

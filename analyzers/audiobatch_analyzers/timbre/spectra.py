@@ -90,7 +90,7 @@ def _total(signal: Array, frame: int, hop: int) -> Array:
 
 @dataclass(frozen=True)
 class DeepMetrics:
-    """What depth takes from the spectra."""
+    """Metrics of the spectra for depth."""
 
     centroid: float
     """In Hz: of what lies below 2 kHz, at most that."""

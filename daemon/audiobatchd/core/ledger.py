@@ -141,8 +141,9 @@ class Ledger:
         """
         for key in self._queue.waiting(dataset):
             folder = self.active.get(key)
-            counts = folder is not None and (renewals or folder.lane is not Lane.RENEWAL)
-            if counts and folder is not None and folder.state is FolderState.QUEUED:
+            if folder is None or folder.state is not FolderState.QUEUED:
+                continue
+            if renewals or folder.lane is not Lane.RENEWAL:
                 return folder.settling.since
         return None
 

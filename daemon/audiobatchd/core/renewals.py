@@ -29,12 +29,12 @@ _HOUR = 3600.0
 _LEAVE_OUT = "name the wanted ones in analyzers, or use --features"
 
 _TIMES_DECODING: dict[int, float] = {Cost.LIGHT: 0.5, Cost.MEDIUM: 8.0, Cost.HEAVY: 25.0}
-"""What an analyzer of each class costs, in terms of decoding, while no job has told: docs/benchmarks.md."""
+"""Cost of an analyzer of each class, in terms of decoding, while no job has told: docs/benchmarks.md."""
 
 
 @dataclass
 class Pace:
-    """What jobs have cost on this machine.
+    """Costs of jobs on this machine.
 
     `spent` has, by analyzer and for decoding, the seconds of processor time and in how many jobs.
     """
