@@ -109,8 +109,10 @@ class Renewals:
 
     def tell(self, dataset: str, pace: Pace, offers: tuple[Offer, ...]) -> list[do.Action]:
         """Give what is told when a walk has ended, and once more when jobs have told what they cost."""
+        if not self.folders or (self.is_told and self.is_priced):
+            return []  # as nearly always: it is asked at the end of every job
         hours = pace.hours(offers, self.due)
-        if not self.folders or (self.is_told and (self.is_priced or hours is None)):
+        if self.is_told and hours is None:
             return []
         self.is_told, self.is_priced = True, hours is not None
         fields: dict[str, do.Field] = {
