@@ -403,6 +403,11 @@ class Stage:
             lambda: f"{self.workers()}\n{self.daemon.log()}",
         )
 
+    def count_descriptors(self) -> None:
+        """Note how many descriptors the daemon has, once the first walk is done: workers may be ready before it."""
+        eventually(self.daemon.is_watched, 60, self.daemon.log)
+        self.descriptors = len(descriptors_of(self.daemon.process.pid))
+
     def is_replaced(self, slot: int, pid: int) -> bool:
         """Tell whether another process is in this slot by now."""
         return self.workers()[slot].pid not in (0, pid)
@@ -489,7 +494,7 @@ def jobless(tmp_path_factory: pytest.TempPathFactory, hung: Stage) -> Iterator[S
         stage.arm(BOOT, name)
     with stage.runs(stage.config(workers=len(loading))) as daemon:
         stage.all_idle(len(loading))
-        stage.descriptors = len(descriptors_of(daemon.process.pid))
+        stage.count_descriptors()
         strike_the_waiting(stage)
         stage.all_idle(len(loading))
         yield stage
@@ -566,7 +571,7 @@ def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     struck.sort(key=lambda each: each[1] not in HANGS)  # they take longest
     with stage.runs(stage.config(workers=WORKERS)) as daemon:
         stage.all_idle(WORKERS)
-        stage.descriptors = len(descriptors_of(daemon.process.pid))
+        stage.count_descriptors()
         for moment, name in (*struck, (JOB, "always")):
             stage.arm(moment, name)
             stage.song(f"{moment} {name}")

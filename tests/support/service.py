@@ -148,6 +148,11 @@ class Service(Answering):
         except NoDaemonError:
             return None
 
+    def is_watched(self) -> bool:
+        """Tell whether the first dataset has been walked and is watched by events."""
+        status = self.status()
+        return status is not None and status.datasets[0].watch == "inotify" and bool(status.datasets[0].last_walk)
+
     def says(self, text: str, timeout: float = TIMEOUT) -> None:
         """Wait until the log contains `text`."""
         eventually(lambda: text in self.log(), timeout, lambda: f"{text!r} in:\n{self.log()}")
