@@ -112,6 +112,8 @@ def _next(
     if core.waits_for_lost(key):
         return "it is looked at again when that process ends", None
     dataset, settle = core.datasets[key.dataset], core.plan.limits.settle[key.dataset]
+    if dataset.hangs and slot is None:
+        return f"nothing, neither job nor look: {hindrance(dataset)}", None
     coming = {
         FolderState.SETTLING: f"it is measured when its files have been the same for {settle:g} s",
         FolderState.QUEUED: _turn(dataset, folder),
