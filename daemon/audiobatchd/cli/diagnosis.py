@@ -55,7 +55,7 @@ class Diagnosis(Struct, frozen=True):
     level: Level
     what: str
     todo: str = ""
-    """What to do about it; empty where nothing is to be done."""
+    """Advice what to do about it; empty where nothing is to be done."""
 
 
 def versions(installed: Mapping[str, str | None]) -> Iterator[Diagnosis]:

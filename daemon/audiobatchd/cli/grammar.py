@@ -35,11 +35,11 @@ class Command(Struct, frozen=True):
     summary: str
     """Its line in the list of commands."""
     description: str = ""
-    """What its own help says first; the summary where it is empty."""
+    """Text that its own help begins with; the summary where it is empty."""
     arguments: tuple[Argument | tuple[Argument, ...], ...] = ()
     """Its own; of those that stand in a tuple at most one can be given."""
     endless: bool = False
-    """Whether its answer has no end."""
+    """True where its answer has no end."""
 
 
 class Group(Struct, frozen=True):

@@ -53,7 +53,7 @@ class Operation(Struct, Generic[Asked, Told], frozen=True):
     action: Callable[[Asked], str]
     """Says what is asked for, in words that follow "cannot"."""
     takes_time: bool = False
-    """Whether the answer may take as long as a look through the whole dataset."""
+    """True where the answer may take as long as a look through the whole dataset."""
     media: str = JSON
     """The media type of the answer."""
 

@@ -38,7 +38,7 @@ class Survey(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     features: list[str] = []
     """Of these features; without any, of those that the analyzers give."""
     names: bool = False
-    """Whether each incomplete folder is told, not only how many there are."""
+    """True where each incomplete folder is told, and not only their number."""
 
 
 class SurveyedFolder(Struct, frozen=True):
@@ -50,7 +50,7 @@ class SurveyedFolder(Struct, frozen=True):
     stale: list[str]
     """Those that are to be measured again."""
     trouble: str
-    """Why it cannot be read."""
+    """Reason why it cannot be read."""
     locked: bool
 
 
@@ -60,18 +60,18 @@ class Surveyed(Struct, frozen=True):
     total: int
     complete: int
     locked: int
-    """How many are being worked on."""
+    """Number of folders that are being worked on."""
     folders: list[SurveyedFolder]
     """Those that are incomplete, where they were asked for."""
     near_misses: list[NearMiss] = []
-    """What is passed over and looks as if it were meant."""
+    """Names that are passed over and look as if they were meant."""
 
 
 class Since(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Asks for the events that come."""
 
     since: int | None = None
-    """Where it is given, for those first that are kept after this number."""
+    """Number of an event; where it is given, those that are kept after it come first."""
 
 
 class Rescan(Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,7 +79,7 @@ class Rescan(Struct, frozen=True, forbid_unknown_fields=True):
 
     dataset: str
     accept: bool = False
-    """Whether to believe what is found, even where nothing is left of what was known."""
+    """True to believe what is found, even where nothing is left of what was known."""
 
 
 class Pause(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,14 +104,14 @@ class Paused(Struct, frozen=True, omit_defaults=True):
     datasets: int
     """In how many datasets that changed something."""
     remarks: list[str] = []
-    """What else there is to know, a sentence each: why a dataset is still not worked on, say."""
+    """Sentences that tell what else there is to know: why a dataset is still not worked on, say."""
 
 
 class Rescanned(Struct, frozen=True, omit_defaults=True):
     """The answer where a dataset is walked."""
 
     remarks: list[str] = []
-    """What keeps the walk waiting, or from changing anything, a sentence each."""
+    """Sentences that tell what keeps the walk waiting, or from changing anything."""
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,16 +122,16 @@ class Retried(Struct, frozen=True, omit_defaults=True):
     """The answer to a retry, and to a bump."""
 
     folders: int
-    """How many folders are tried again, or are measured before all others."""
+    """Number of folders that are tried again, or are measured before all others."""
     remarks: list[str] = []
-    """What becomes of the others, and what these have to wait for, a sentence each."""
+    """Sentences that tell what becomes of the others, and what these have to wait for."""
 
 
 class Reloaded(Struct, frozen=True):
     """The answer where the configuration that was read again serves now."""
 
     changes: list[str]
-    """What is different, a line each."""
+    """Differences, a line each."""
 
 
 class CleanLocks(Struct, frozen=True, forbid_unknown_fields=True):
@@ -141,9 +141,9 @@ class CleanLocks(Struct, frozen=True, forbid_unknown_fields=True):
     timeout: float = 3600.0
     """Seconds after which a lock of the batch guide's scripts on a network file system is dead."""
     dry_run: bool = False
-    """Whether only to say so."""
+    """True only to say what would be removed."""
     free: bool = False
-    """Whether to remove empty files on network file systems as well: the operator says that no machine works there."""
+    """True to remove empty files on network file systems as well: the operator says that no machine works there."""
 
 
 class RemovedLock(Struct, frozen=True):
@@ -153,14 +153,14 @@ class RemovedLock(Struct, frozen=True):
     """Its path below the dataset."""
     reason: str
     failure: str = ""
-    """Why it is still there; empty where it is not."""
+    """Reason why it is still there; empty where it is not."""
 
 
 class CleanedLocks(Struct, frozen=True):
     """The answer where locks were cleaned up."""
 
     found: int
-    """How many lock files there were."""
+    """Number of lock files that there were."""
     removed: list[RemovedLock]
 
     @classmethod

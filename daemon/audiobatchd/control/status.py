@@ -21,13 +21,13 @@ class WorkerStatus(Struct, frozen=True):
     dataset: str
     folder: str
     doing: str
-    """What it does with the folder."""
+    """Work that it does with the folder."""
     seconds: float
-    """How long it has been doing that."""
+    """Seconds since it began that."""
     resident: int
     """The memory of its process and of that one's children, in bytes."""
     jobs: int
-    """How many jobs that process has been given."""
+    """Number of jobs that this process has been given."""
 
 
 class LostWorker(Struct, frozen=True):
@@ -37,9 +37,9 @@ class LostWorker(Struct, frozen=True):
     dataset: str
     folder: str
     doing: str
-    """What it did when it was killed."""
+    """Work that it did when it was killed."""
     seconds: float
-    """How long ago that was."""
+    """Seconds since then."""
 
 
 class DatasetStatus(Struct, frozen=True):
@@ -48,7 +48,7 @@ class DatasetStatus(Struct, frozen=True):
     path: str
     state: DatasetState
     remark: str
-    """Why it is not as it should be; empty where it is."""
+    """Reason why it is not as it should be; empty where it is."""
     folders: dict[FolderState, int]
     """The number of folders in each state; every state is a key."""
     total: int
@@ -58,34 +58,34 @@ class DatasetStatus(Struct, frozen=True):
     warnings: list[str]
     """A few folders that need a look, and why."""
     more_warnings: int
-    """How many are left out of `warnings`."""
+    """Number of those that are left out of `warnings`."""
     walk: str
-    """How far the walk is that is under way; empty where none is."""
+    """Progress of the walk that is under way; empty where none is."""
     last_walk: str
-    """When the last full walk ended, and below the last pass over the directories' times; empty before the first."""
+    """End of the last full walk, and below of the last pass over the directories' times; empty before the first."""
     last_pass: str
     watch: str
-    """How changes are found."""
+    """Way in which changes are found."""
     locks: str
-    """What the locks of its file system are worth."""
+    """Worth of the locks of its file system."""
     overdue: dict[str, str]
     """The lock files that are held for too long, and by which process."""
     near_misses: list[NearMiss] = []
-    """What is passed over and looks as if it were meant."""
+    """Names that are passed over and look as if they were meant."""
     target: str = ""
-    """Where the path leads to, where that is through links; empty where it is not, or before the first look."""
+    """Target of the path, where it leads through links; empty where it does not, or before the first look."""
 
 
 class AnalyzerStatus(Struct, frozen=True):
     """An analyzer, as the workers have it."""
 
     available: bool
-    """Whether it works here."""
+    """True where it works here."""
     reason: str
-    """Why it does not."""
+    """Reason why it does not."""
     version: int
     models: dict[str, str]
-    """What its values depend on: the digest of each model that serves, and options that alter values."""
+    """Digest of each model that serves, and options that alter values: what its values depend on."""
 
 
 class Trouble(Struct, frozen=True):
@@ -107,16 +107,16 @@ class FolderReport(Struct, frozen=True):
     reason: str
     since: str
     next: str
-    """What the service does next with it."""
+    """Next thing that the service does with it."""
     next_in: float | None
     """In how many seconds; null where that is not known."""
     due: list[str]
-    """What is to be measured, by source file."""
+    """Features to be measured, by source file."""
     unavailable: int
     """Features that it lacks because this machine cannot measure them."""
     warnings: list[str]
     charges: int
-    """How often it was charged with a crash."""
+    """Number of crashes that it was charged with."""
     suspicions: int
     """Deaths of services and machines over it, in a row."""
     max_deaths: int
@@ -124,7 +124,7 @@ class FolderReport(Struct, frozen=True):
     worker: int | None
     """The slot that is at it; null where none is."""
     doing: str
-    """What that worker does with it."""
+    """Work that this worker does with it."""
     holder: str
     """The process whose lock lies beside it."""
     attempts: list[Attempt]
@@ -132,7 +132,7 @@ class FolderReport(Struct, frozen=True):
     unmeasurable: dict[str, str] = {}
     """The features without a value, with the reason of each."""
     target: str = ""
-    """Where the dataset's path leads to, where that is through links; empty where it is not."""
+    """Target of the dataset's path, where it leads through links; empty where it does not."""
 
 
 class Status(Struct, frozen=True):
@@ -142,7 +142,7 @@ class Status(Struct, frozen=True):
     pid: int
     state: str
     remark: str
-    """What keeps the service as a whole from working, or from remembering; empty where nothing does."""
+    """Hindrance that keeps the service as a whole from working, or from remembering; empty where there is none."""
     started: str
     uptime: float
     datasets: list[DatasetStatus]

@@ -96,7 +96,7 @@ class Remember:
 
     key: FolderKey
     memory: dict[str, FileMemory]
-    """By role, what is known of each file."""
+    """Facts about each file, by role."""
     signature: str = ""
     """The folder's signature, for as long as which the rest holds."""
     verdict: str = ""

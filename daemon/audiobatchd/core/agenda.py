@@ -24,7 +24,7 @@ class Agenda:
         self._outdated: set[FolderKey] = set()
         """The folders whose job ended while they were being read: that reading knows less than the job's result."""
         self._put_off: dict[str, set[FolderKey]] = defaultdict(set)
-        """By dataset, the folders that are looked at when its disk answers."""
+        """Folders that are looked at when the disk of their dataset answers, by dataset."""
 
     def add(self, key: FolderKey, when: float) -> None:
         """Have a folder read at the moment `when`; not while a lost worker is at it."""

@@ -19,15 +19,15 @@ class Offer(Struct, frozen=True):
     name: str
     version: int
     features: dict[str, tuple[str, ...]]
-    """By role, their names."""
+    """Their names, by role."""
     models: dict[str, str] = {}
-    """By name, the digests of its models."""
+    """Digests of its models, by name."""
     unavailable: str | None = None
     """Reason why it cannot work on this machine; None where it can."""
     binding: tuple[str, ...] = ()
     """The names in `models` that have to be the same for a result to count, whatever the policy: options of its own."""
     cost: int = 0
-    """What it costs, as a `plugin_api.Cost`; 0 where that was not told."""
+    """Cost, as a `plugin_api.Cost`; 0 where that was not told."""
 
 
 class Policy(Struct, frozen=True):
@@ -70,11 +70,11 @@ class Assessment(Struct):
     """Result of assessing one folder."""
 
     due: dict[str, tuple[Due, ...]]
-    """By role, the work."""
+    """Work, by role."""
     failed: dict[str, str]
-    """By role, the damage of a file that is not tried again."""
+    """Damage of a file that is not tried again, by role."""
     adopted: dict[str, tuple[str, ...]]
-    """By role, the analyzers with keys that other tools wrote."""
+    """Analyzers with keys that other tools wrote, by role."""
     unavailable: tuple[str, ...]
     """The features that nothing on this machine can give."""
 
@@ -83,13 +83,13 @@ class Facts(Struct):
     """Facts about a folder by which it is assessed."""
 
     files: Mapping[str, FileStamp]
-    """By role, its source files."""
+    """Its source files, by role."""
     present: frozenset[str]
     """The keys of its record."""
     entry: Callable[[str, str], Entry | None]
     """A look into the record's provenance, by analyzer and role."""
     memory: Mapping[str, FileMemory]
-    """By role, what is remembered."""
+    """Memory of its files, by role."""
 
 
 def judges(offers: tuple[Offer, ...], worker_memory: int | None = None) -> str:

@@ -25,7 +25,7 @@ class Blocked:
 
     def __init__(self) -> None:
         self._inside: dict[FolderKey, set[FolderKey]] = {}
-        """By the directory that they are in."""
+        """Folders, by the directory that they are in."""
         self._line: dict[FolderKey, float] = {}
         """The moment when each was looked at last, or came."""
         self._new: list[FolderKey] = []

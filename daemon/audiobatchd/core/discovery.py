@@ -31,7 +31,7 @@ class PassedOver:
     """Files that are no source files, and look as if they were meant: numbers and first names alone."""
 
     unread: dict[str, str] = field(default_factory=dict)
-    """By role, the first file that is called like it and is in no format that is read."""
+    """First file, by role, that is called like it and is in no format that is read."""
     like_folder: str = ""
     """The first audio file that is called like the directory; letter case and the form of accents do not count."""
     audio: int = 0
@@ -67,7 +67,7 @@ class Contents:
     """Contents of a directory, by the names in it."""
 
     sources: dict[str, str] = field(default_factory=dict)
-    """By role, the source files."""
+    """Source files, by role."""
     shadowed: list[str] = field(default_factory=list)
     """Source files that lose to an earlier extension of the same role."""
     temporaries: list[str] = field(default_factory=list)

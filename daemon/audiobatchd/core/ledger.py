@@ -29,13 +29,13 @@ class Ledger:
         """The folders that failed or are blocked, the latest last."""
         self.blocked = Blocked()
         self.counts: dict[str, Counter[FolderState]] = defaultdict(Counter)
-        """By dataset, how many folders are in each state."""
+        """Number of folders in each state, by dataset."""
         self.warnings = Warnings()
         self._queue = Queue()
         self._left_places: dict[FolderKey, Lane] = {}
         """The places in the queue of folders that are gone, which they take again when they come back."""
         self._rounds: Counter[str] = Counter()
-        """By dataset, the number of the last round of full walks."""
+        """Number of the last round of full walks, by dataset."""
 
     # States
 

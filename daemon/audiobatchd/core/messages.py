@@ -25,7 +25,7 @@ class WorkerSettings(Struct, frozen=True):
     analyzers: tuple[str, ...] | None = None
     """Names of the analyzers to load; None: all that are installed."""
     options: dict[str, dict[str, Any]] = {}
-    """By analyzer, its table of the configuration."""
+    """Table of the configuration of each analyzer."""
     model_directories: tuple[str, ...] = ()
     """Directories where models are looked for, in this order."""
     max_duration: float = 7200.0
@@ -47,7 +47,7 @@ class Job(Struct, frozen=True, tag=True):
     """The signature that its files have to have still."""
     policy: Policy
     memory: dict[str, FileMemory]
-    """By role, what is remembered of its files."""
+    """Memory of its files, by role."""
     budget: float
     """Seconds that may pass without a sign of progress, as the lock announces."""
     alone: bool = True
@@ -85,11 +85,11 @@ class Result(Struct, frozen=True, tag=True):
     values: dict[str, Value] = {}
     """The features that were written."""
     unmeasurable: dict[str, str] = {}
-    """By feature, the reason why it has no value."""
+    """Reasons why it has no value, by feature."""
     reasons: dict[str, str] = {}
-    """By file, what stood in the way; by "" where it was no one file's fault."""
+    """Things that stood in the way, by file; by "" where it was no one file's fault."""
     memory: dict[str, FileMemory] = {}
-    """By role, what is known of the folder's files now."""
+    """Facts about the folder's files as they are now, by role."""
     access: str = ""
     """The permissions of a folder that is blocked."""
     audio_seconds: float = 0.0

@@ -53,7 +53,7 @@ class Tally:
 
     _counts: Counter[MissKind] = field(default_factory=Counter)
     _first: dict[MissKind, tuple[bytes, str]] = field(default_factory=dict)
-    """By kind the first directory that has any, and the name in it: in the order of bytes, as the catalog has it."""
+    """First directory of each kind that has any, and the name in it: in the order of bytes, as the catalog has it."""
 
     def add(self, path: str, misses: Iterable[Miss]) -> None:
         """Count those of the directory at `path`."""

@@ -16,7 +16,7 @@ class Limits:
     """The bounds by which folders wait and are given up."""
 
     settle: dict[str, float]
-    """By dataset, for how many seconds files have to stay the same."""
+    """Seconds for which files have to stay the same, by dataset."""
     max_deaths: int = 3
     """Number of charges that make a folder failed."""
     max_suspect: int = 5
@@ -32,10 +32,10 @@ class Plan:
     """The configuration as the core goes by it. Times are in seconds."""
 
     datasets: dict[str, float]
-    """By dataset, the time between two full walks."""
+    """Time between two full walks, by dataset."""
     limits: Limits
     policies: dict[str, Policy]
-    """By dataset, how completeness is judged."""
+    """Terms by which completeness is judged, by dataset."""
     workers: int
     reap: float = 60.0
     """The time between two looks for locks that the dead left."""
@@ -72,11 +72,11 @@ class Memory:
     offers: tuple[Offer, ...] | None = None
     """Offers of the analyzers; None where they are not known."""
     datasets: dict[str, tuple[int, tuple[int, int] | None]] = field(default_factory=dict)
-    """By dataset, how many folders it had, and which directory its root was, as device and inode."""
+    """Number of folders of each dataset, and the directory that its root was, as device and inode."""
     pauses: dict[str, float | None] = field(default_factory=dict)
     """The datasets that an operator paused, with the seconds that are left of it; None: until it is resumed."""
     pace: dict[str, tuple[float, int]] = field(default_factory=dict)
-    """What jobs have cost on this machine, as `renewals.Pace.spent`."""
+    """Cost of jobs on this machine, as `renewals.Pace.spent`."""
     places: dict[str, str] = field(default_factory=dict)
     """Target of each dataset's path, without links."""
 

@@ -29,9 +29,9 @@ class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
     fingerprint: Fingerprint
     version: _Version
     models: dict[str, str] = {}
-    """By name, the digests of the models."""
+    """Digests of the models, by name."""
     unmeasurable: dict[str, str] = {}
-    """By feature, the reason why it has no value."""
+    """Reasons why it has no value, by feature."""
     beyond_limit: float | None = None
     """Seconds of audio of a file that was left out because it is longer than `max_duration`; else None."""
     measured: str = ""
@@ -45,7 +45,7 @@ class Provenance(Struct):
 
     format: int = FORMAT
     analyzers: dict[str, dict[str, Raw]] = {}
-    """By analyzer and role, the entries, not yet decoded."""
+    """Entries, by analyzer and role, not yet decoded."""
 
     def entry(self, analyzer: str, role: str) -> Entry | None:
         """Decode the entry of `analyzer` for the file of `role`; None where there is none. Raises RecordError."""

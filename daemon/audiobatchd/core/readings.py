@@ -47,7 +47,7 @@ class Reading(Struct, frozen=True):
     unavailable: int = 0
     """Number of features that this machine cannot give."""
     memory: dict[str, FileMemory] = {}
-    """By role, what is remembered of its files."""
+    """Memory of its files, by role."""
     charges: int = 0
     """Errors that counted towards giving these files up, in this run and before."""
     suspicions: int = 0

@@ -82,13 +82,13 @@ class Renewals:
     """Folders of one dataset that are due again. None is begun until a walk has told how many there are."""
 
     due: Counter[str] = field(default_factory=Counter)
-    """How many folders are due again, by analyzer, as far as the walk under way, or the last one, has come by them."""
+    """Number of folders due again, by analyzer, as far as the walk under way, or the last one, has come by them."""
     folders: int = 0
-    """How many folders that are together."""
+    """Number of these folders together."""
     is_told: bool = False
-    """Whether that was told since the analyzers last changed."""
+    """True where that was told since the analyzers last changed."""
     is_priced: bool = False
-    """Whether it was told with what it will take."""
+    """True where it was told with what it will take."""
 
     def walk_begins(self) -> None:
         """Count from nothing: a walk begins."""

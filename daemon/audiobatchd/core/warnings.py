@@ -12,7 +12,7 @@ class Warnings:
 
     def __init__(self) -> None:
         self.by_folder: dict[str, dict[FolderKey, tuple[str, ...]]] = defaultdict(dict)
-        """By dataset and directory, the sentences."""
+        """Sentences, by dataset and directory."""
         self.count: Counter[str] = Counter()
         """Number of sentences by dataset."""
         self._told_in: dict[FolderKey, int] = {}

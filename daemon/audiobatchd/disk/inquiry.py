@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import subprocess
 
 _ENTRIES, _FILES, _BYTES = 1000, 16, 1 << 16
-"""How many names are asked for, of how many files something is read, and how much."""
+"""Limits: names that are asked for, files of which something is read, and bytes of each."""
 
 
 def command(*arguments: str) -> list[str]:

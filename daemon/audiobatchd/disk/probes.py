@@ -37,7 +37,7 @@ class Sleepers:
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[bytes, float, float]] = {}
-        """By directory: what the kernel counted, for how long that has been the same, and when it was read."""
+        """Count of the kernel for each directory, for how long that has been the same, and when it was read."""
 
     def measured(self, places: Mapping[_Name, str], now: float) -> dict[_Name, float]:
         """Measure how many seconds each is known to have slept; 0 for one that runs, is stopped or is gone."""

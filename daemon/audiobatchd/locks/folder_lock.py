@@ -72,14 +72,14 @@ class FolderLock:
     ) -> None:
         self.path = path_of(folder)
         self.predecessor: Content = Empty()
-        """What the lock file said before: anything but `Empty` is a holder that died at work."""
+        """Content of the lock file before: anything but `Empty` is a holder that died at work."""
         self.kind = Kind.LOCAL
         self._folder = os.path.normpath(folder)
         self._budget = budget
         self._guide_timeout = guide_timeout
         self._alone = alone
         self._oom_kills = -1
-        """How many processes the kernel had killed for want of memory when the lock was taken."""
+        """Number of processes that the kernel had killed for want of memory when the lock was taken."""
         self._written = b""
         self._started = 0.0
         self._descriptor = -1

@@ -28,7 +28,7 @@ class Kills:
         self._counted = counted or next((path for path in _counts_of(_group()) if _count_in(path) >= 0), _VMSTAT)
         self._count = _count_in(self._counted)
         self._rises: deque[float] = deque()
-        """When each kill was noticed for which no process of ours has ended since."""
+        """Moment when each kill was noticed for which no process of ours has ended since."""
 
     def notice(self) -> None:
         """Look at the count; to be called every second or so, lest a kill of another process pass for a later one."""

@@ -33,7 +33,7 @@ from audiobatchd.vocabulary.states import Cause
 
 _Result = TypeVar("_Result")
 _MANY_KEYS = 1000
-"""How many keys of one record are kept in the catalog at most."""
+"""Largest number of keys of one record that are kept in the catalog."""
 
 
 def _raise(error: OSError) -> None:
@@ -51,7 +51,7 @@ class FolderReader:
     ignore: tuple[str, ...]
     """Glob patterns of directories that are not entered."""
     alone: bool
-    """Whether no other machine works on the dataset."""
+    """True where no other machine works on the dataset."""
     catalog: Catalog
     marker: str | None = None
     """A track folder without a file of this name is still on its way; None: there is no such file."""

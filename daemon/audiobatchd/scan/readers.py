@@ -37,7 +37,7 @@ class Hands:
         """The readers with work that no thread has begun, which may have one more thread."""
         self._hands: set[_Hand] = set()
         self._idle = 0
-        """How many threads have no work, or have just been started."""
+        """Number of threads that have no work, or have just been started."""
 
     def wait_for(self, readers: Readers) -> None:
         """Put readers that have more work in the line. Called with `changed` held."""
@@ -107,7 +107,7 @@ class _Hand(threading.Thread):
         super().__init__(name="reader", daemon=True)
         self._of = hands
         self.since = 0.0
-        """When it began its work, or last gave a sign of life; 0 while it has no work."""
+        """Moment when it began its work, or last gave a sign of life; 0 while it has no work."""
 
     def run(self) -> None:
         self._of.serve(self)
@@ -132,9 +132,9 @@ class Readers:
         """The threads that are at work, by the kernel's number."""
         self.work: deque[_Work] = deque()
         self.running = 0
-        """How many pieces of work are under way."""
+        """Number of pieces of work that are under way."""
         self.is_waiting = False
-        """Whether it stands in the line of its `Hands`."""
+        """True where it stands in the line of its `Hands`."""
         self._hands = hands or Hands(count)
 
     def grow(self) -> str:

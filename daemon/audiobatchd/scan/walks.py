@@ -30,11 +30,11 @@ from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.states import WalkKind
 
 _BATCH = 64
-"""How many directories are listed before they are looked into."""
+"""Number of directories that are listed before they are looked into."""
 _PASS_BATCH = 512
-"""How many folders that are as they were are delivered at once."""
+"""Number of folders, of those that are as they were, that are delivered at once."""
 _LOOKED_FOR = 1000
-"""How many known folders are looked for in a root that is another one."""
+"""Number of known folders that are looked for in a root that is another one."""
 _GENTLY = 0.25
 """The share of a core that a walk takes when nothing waits for it."""
 
@@ -114,11 +114,11 @@ class _Outbox:
         self.unchanged: list[tuple[str, int]] = []
         """The complete folders that are as they were, with the number of features that are unavailable in each."""
         self.listed = 0
-        """How many directories the walk has come to."""
+        """Number of directories that the walk has come to."""
         self._root = root
         self._deliver = deliver
         self._hurried = hurried
-        """Whether something waits for the walk, so that it takes all the time it can get."""
+        """True where something waits for the walk, so that it takes all the time it can get."""
         self._spent = time.thread_time()
 
     def send(self) -> None:
@@ -142,19 +142,19 @@ class _Walk:
         self._outbox = outbox
         self._kind = kind
         self._judged: dict[Shape, int | None] = {}
-        """By shape, what `FolderReader.unavailable` says of it."""
+        """Answers of `FolderReader.unavailable`, by shape."""
         self._batch: list[tuple[str, Listing]] = []
         """Directories that were listed and not yet looked into."""
         self.tracks = 0
-        """How many track folders it came by."""
+        """Number of track folders that it came by."""
         self.parents: set[str] = set()
         """The directories that hold them."""
         self.is_track = False
-        """Whether the root is one itself."""
+        """True where the root is one itself."""
         self._entered_anything = False
-        """Whether the root holds anything to be entered or measured."""
+        """True where the root holds anything to be entered or measured."""
         self._lost = False
-        """Whether a mount went during the walk: nothing that it came by is to be believed then."""
+        """True where a mount went during the walk: nothing that it came by is to be believed then."""
         self._tally = Tally()
 
     def go(self, paths: Sequence[str], *, first: bool, accepts: bool) -> None:

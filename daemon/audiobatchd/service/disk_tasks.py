@@ -84,7 +84,7 @@ class DiskTasks:
         self._post = post
         """Takes an event from any thread."""
         self._waiting = waiting
-        """How many events are not yet handled."""
+        """Number of events that are not yet handled."""
         self._broken = broken
         self._own = own
         """Whether a process on this machine is, or was, a worker of this service."""

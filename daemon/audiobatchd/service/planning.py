@@ -44,15 +44,15 @@ class DatasetTerms:
     path: str
     """The dataset, as the configuration names it."""
     policy: Policy
-    """How completeness is judged."""
+    """Terms by which completeness is judged."""
     ignore: tuple[str, ...] = ()
     """Names of directories that are not entered."""
     mode: WatchMode = WatchMode.AUTO
-    """By what changes are found: events, walks, or both."""
+    """Means by which changes are found: events, walks, or both."""
     ready_marker: str | None = None
     """The name of a file without which a track folder is still on its way."""
     alone: bool = False
-    """Whether this machine works on the dataset alone."""
+    """True where this machine works on the dataset alone."""
     record_limit: int = RECORD_LIMIT
     """Bytes that a record may have."""
     worker_memory: int = 0

@@ -23,12 +23,12 @@ class Signals:
         self._put = put
         self._reload = reload
         self._works = works
-        """Whether the service has not been told to end yet."""
+        """True while the service has not been told to end."""
         self._once = once
         # A service that is told to end has done what it should; a pass has not.
         self._terminated = DaemonExit.INTERRUPTED if once else DaemonExit.FINE
         self._hung_up = False
-        """Whether a hang-up of the terminal has been handled."""
+        """True once a hang-up of the terminal has been handled."""
 
     def catch(self) -> None:
         """Handle signals in the running loop from now on."""

@@ -16,7 +16,7 @@ ROLES = (FULL_MIX, *STEMS)
 
 
 EXTENSIONS = ("flac", "wav", "mp3", "ogg", "opus", "m4a", "aac", "aiff", "aif", "oga", "m4b", "mp4", "aifc", "wave")
-"""What a source file may be called, best first: where two files share a role, the earlier extension is measured."""
+"""Extensions of source files, best first: where two files share a role, the earlier extension is measured."""
 
 
 UNREAD_EXTENSIONS = frozenset(
@@ -25,7 +25,7 @@ UNREAD_EXTENSIONS = frozenset(
         *("mp2", "mpc", "ra", "rf64", "shn", "snd", "spx", "tak", "tta", "w64", "weba", "webm", "wma", "wv"),
     }
 )
-"""What other audio files are called. They are not looked into; that they are left out is told (`NearMiss`)."""
+"""Extensions of other audio files. They are not looked into; that they are left out is told (`NearMiss`)."""
 
 
 class MissKind(StrEnum):

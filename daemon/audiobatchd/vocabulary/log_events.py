@@ -23,7 +23,7 @@ class LogEvent(StrEnum):
     """
 
     level: int
-    """How it is logged, as `logging` has it."""
+    """Level that it is logged at, as `logging` has it."""
     sentence: str
 
     def __new__(cls, name: str, level: int = INFO, sentence: str = "") -> Self:

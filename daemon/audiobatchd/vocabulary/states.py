@@ -54,11 +54,11 @@ class WatchReport:
     """The way in which changes of a dataset are found."""
 
     events: bool
-    """Whether events are heard at all."""
+    """True where events are heard at all."""
     reason: str
     """Why, or why not."""
     degraded: str = ""
-    """What should be watched and is not, with what to do about it; empty where nothing is."""
+    """Directories that should be watched and are not, with what to do about it; empty where all are."""
     parents: int = 0
     """Directories that are watched for what is below them."""
     leaves: int = 0
@@ -149,13 +149,13 @@ class Attempt(Struct, frozen=True, omit_defaults=True):
     """ISO 8601 in UTC."""
     seconds: float = 0.0
     charged: bool = False
-    """Whether it counts towards `max_deaths`."""
+    """True where it counts towards `max_deaths`."""
     worker: int = 0
     stage: str = ""
-    """What the worker was at last."""
+    """Last thing that the worker was at."""
     signal: int = 0
-    """What killed it, where it was killed."""
+    """Signal that killed it, where it was killed."""
     exit_code: int | None = None
-    """What it ended with, where it ended by itself."""
+    """Exit code, where it ended by itself."""
     lines: tuple[str, ...] = ()
     """The last lines that it wrote, where it died."""

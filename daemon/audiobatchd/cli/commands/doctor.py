@@ -39,7 +39,7 @@ from audiobatchd.worker import questions
 
 _LOOKED_AT = 3
 _WALKED = 20_000
-"""How many directories are walked where no service knows a dataset: seconds, and minutes on a cold network disk."""
+"""Number of directories walked where no service knows a dataset: seconds, and minutes on a cold network disk."""
 
 _MAY_WORK = "import os, sys; sys.exit(not os.access('.', os.R_OK | os.W_OK | os.X_OK))"
 

@@ -34,7 +34,7 @@ class Setting(Struct, frozen=True):
     key: str
     value: object
     source: str
-    """Where that is from: a file, the environment, the command line, or nowhere."""
+    """Origin of that: a file, the environment, the command line, or nowhere."""
 
 
 class Table(Struct, frozen=True):

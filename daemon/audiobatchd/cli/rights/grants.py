@@ -58,9 +58,9 @@ class Report:
     """The outcome of a grant, or of its end."""
 
     changed: int = 0
-    """How many ACLs."""
+    """Number of ACLs."""
     changed_since: int = 0
-    """How many others have changed since: of those only the service's entries were taken."""
+    """Number of others that have changed since: of those only the service's entries were taken."""
     skipped: list[tuple[str, str]] = field(default_factory=list)
     """Paths that were left alone, with the reason."""
 

@@ -167,7 +167,7 @@ class DrawingThread:
         self._latest: Status | None = None
         """What is to be drawn; the thread may not have come to it yet."""
         self._is_ending = False
-        """Whether `close` was called."""
+        """True once `close` was called."""
         self._news = threading.Event()
         """Set where the thread has something to do."""
         self._thread = threading.Thread(target=self._work, name="draw", daemon=True)

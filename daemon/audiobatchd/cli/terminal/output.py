@@ -53,9 +53,9 @@ class Voice:
 
     def __init__(self) -> None:
         self.lost: OSError | None = None
-        """Why a line could not be written; None while all could."""
+        """Reason why a line could not be written; None while all could."""
         self.endless = False
-        """Whether the answer has no end, so that nothing but its lines is of use: each is then written out at once."""
+        """True where the answer has no end: then nothing but its lines is of use, and each is written out at once."""
 
     def __call__(self, text: str) -> None:
         """Say one line. Raises OutputLostError where an endless answer cannot be written."""

@@ -39,9 +39,9 @@ class _Caller:
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when it has ended."""
     has_spoken: bool = False
-    """Whether it has sent anything since its last request was answered: if not, it had sent the next one ahead."""
+    """True where it has sent anything since its last request was answered: if not, it had sent the next one ahead."""
     ahead: int = 0
-    """How many requests in a row it had sent ahead."""
+    """Number of requests in a row that it had sent ahead."""
     left: int = 0
     """Bytes that it had not read when it was last looked at."""
 

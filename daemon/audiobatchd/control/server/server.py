@@ -121,7 +121,7 @@ class Malformed:
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._since_told = 0
-        """How many came that no event has told of."""
+        """Number of those that came and that no event has told of."""
         self._tell_at = 0.0
 
     def came(self, reason: str) -> None:

@@ -18,7 +18,7 @@ _VERSION = 3
 _TABLES = ("folder", "attempt", "sighting", "near_miss")
 """The tables with a row for a path in a dataset."""
 _ROWS = 1000
-"""How many folders are looked at, or removed, at every step of `prune`."""
+"""Number of folders that are looked at, or removed, at every step of `prune`."""
 _NEXT_DATASET = "SELECT min(dataset) FROM {} WHERE dataset > ?"
 _PATHS = "SELECT DISTINCT path FROM {} WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?"
 _DROP_SPAN = "DELETE FROM {} WHERE dataset = ? AND path BETWEEN ? AND ?"

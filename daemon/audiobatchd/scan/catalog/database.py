@@ -38,7 +38,7 @@ class Write(NamedTuple):
 
 
 _MOST_KEPT = 10_000
-"""How many writes that are to last are kept while they cannot be made; the oldest go first."""
+"""Number of writes that are kept while they cannot be made, of those that are to last; the oldest go first."""
 _BUSY, _STILL_BUSY = 1.0, 0.05
 """Seconds to wait for another process that has the database: at first, and as long as it is known to have it."""
 _PASSING = frozenset(
@@ -78,13 +78,13 @@ class Database:
         self._complaints: set[str] = set()
         """The errors that were logged: each is told once."""
         self._reason = ""
-        """Why nothing can be written at the moment; empty where it can."""
+        """Reason why nothing can be written at the moment; empty where it can."""
         self._kept: dict[About, Write] = {}
         """The writes that could not be made. A later one about the same replaces an earlier one."""
         self._blind_until = 0.0
         """Until then, by the monotonic clock, a question would only wait for another process."""
         self._has_substitute = False
-        """Whether the database in memory stands in for a file that could not be opened."""
+        """True where the database in memory stands in for a file that could not be opened."""
         self._connection = self._opened(path)
 
     @property

@@ -44,28 +44,28 @@ DELETE FROM attempt WHERE dataset = ? AND path = ?
 """
 _DROP_OLD = "DELETE FROM attempt WHERE number <= (SELECT max(number) FROM attempt) - ?"
 _OF_ONE_FOLDER = 10
-"""How many attempts of each folder are kept."""
+"""Number of attempts that are kept of each folder."""
 _OF_ALL_FOLDERS = 100_000
-"""How many attempts are kept in all."""
+"""Number of attempts that are kept in all."""
 _AT_ONCE = 500
-"""How many folders are forgotten in one transaction: others wait for it."""
+"""Number of folders that are forgotten in one transaction: others wait for it."""
 
 
 class FolderMemory(msgspec.Struct, frozen=True, omit_defaults=True):
     """The memory of one folder."""
 
     files: dict[str, FileMemory] = {}
-    """By role, what was found out of its source files."""
+    """Facts about its source files, by role."""
     verdict: str = ""
-    """Why it was given up; empty where it was not. It counts as long as `signature` and `judges` stay."""
+    """Reason why it was given up; empty where it was not. It counts as long as `signature` and `judges` stay."""
     signature: str = ""
     """The signature of its files to which the verdict and the counts belong."""
     judges: str = ""
     """The analyzers that gave it up."""
     charges: int = 0
-    """How many ends of workers were charged to it."""
+    """Number of ends of workers that were charged to it."""
     suspicions: int = 0
-    """How many times in a row its lock was left behind."""
+    """Number of times in a row that its lock was left behind."""
 
 
 _NOTHING = FolderMemory()

@@ -69,11 +69,11 @@ DELETE FROM shape WHERE number BETWEEN ? AND ?
     AND NOT EXISTS (SELECT 1 FROM sighting WHERE sighting.shape = shape.number)
 """
 _SHAPES = 20_000
-"""How many shapes are kept decoded. Records with keys of their own in each folder have one each."""
+"""Number of shapes that are kept decoded. Records with keys of their own in each folder have one each."""
 _ROWS = 1000
-"""How many directories are asked for, or forgotten, at once."""
+"""Number of directories that are asked for, or forgotten, at once."""
 _NAMES = 400
-"""How many names one query has."""
+"""Number of names in one query."""
 _FINDINGS = tuple(Finding)
 NO_SHAPE: Final = Shape((), (), ())
 NO_MISSES: Final[frozenset[Miss]] = frozenset()
@@ -93,10 +93,10 @@ class Sighting(Struct, frozen=True):
     finding: Finding = Finding.GONE
     """`GONE` for a directory that is no track folder."""
     leaf: bool = False
-    """Whether it has no directories to be entered."""
+    """True where it has no directories to be entered."""
     shape: Shape = NO_SHAPE
     misses: frozenset[Miss] = NO_MISSES
-    """What is passed over in it."""
+    """Names that are passed over in it."""
 
 
 class Sightings:

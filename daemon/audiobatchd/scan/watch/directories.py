@@ -24,13 +24,13 @@ class Tree:
         self.lacking: dict[str, int] = {}
         """Directories that could not be watched, with the error number that says why."""
         self.lacks: Counter[int] = Counter()
-        """How many are lacking, by error number."""
+        """Number of lacking directories, by error number."""
         self.left = 0
-        """How many leaves were left to walks."""
+        """Number of leaves that were left to walks."""
         self._below: dict[str, set[str]] = {}
-        """By directory, what is known in it: so it is found without a look at all others when the directory goes."""
+        """Known directories in each directory: so they are found without a look at all others when it goes."""
         self._left_in: dict[str, set[str]] = {}
-        """By directory, the leaves in it that were left to walks."""
+        """Leaves in each directory that were left to walks."""
 
     def is_watched(self, path: str) -> bool:
         """Tell whether this directory is watched, as a parent or as a leaf."""

@@ -29,9 +29,9 @@ class Guard:
         self._file: int | None = None
         """The descriptor of the sentinel; None where there is none."""
         self._asked = False
-        """Whether the sentinel was opened since the last look."""
+        """True where the sentinel was opened since the last look."""
         self._answered = False
-        """Whether an opening of it was ever heard: only then does silence mean anything."""
+        """True once an opening of it was heard: only then does silence mean anything."""
         self._thread = threading.Thread(target=self._run, name=f"guard {instance.root}", daemon=True)
         self._thread.start()  # which may not be possible; the first look is an interval away
         self._ask()

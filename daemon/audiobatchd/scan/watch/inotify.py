@@ -38,7 +38,7 @@ _TRIES = 3
 _NO_DIRECTORIES = 2
 """Links to a directory without directories, on most file systems."""
 _MADE_UP = 1000
-"""How many directories that room was lacking for are tried at one look."""
+"""Number of directories that are tried at one look, of those that room was lacking for."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Instance:
         """The root's path without links, for one may be pointed elsewhere while this watch is held."""
         self.tree = Tree()
         self.lost = ""
-        """Why events are not heard any more; empty while they are."""
+        """Reason why events are not heard any more; empty while they are."""
         self.sentinel: int | None = None
         """The watch descriptor of the guard's file."""
         self.heard_sentinel = False

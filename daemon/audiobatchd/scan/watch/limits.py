@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 MOST_LEAVES = 65_536
-"""How many leaves are watched at most, over all datasets; they take about 60 MB (docs/explanation/watching.md)."""
+"""Most leaves that are watched, over all datasets; they take about 60 MB (docs/explanation/watching.md)."""
 _PLACE = Path("/proc/sys/fs/inotify")
 _PLENTY = 524_288
 """The limit of watches that is recommended where it is too low."""

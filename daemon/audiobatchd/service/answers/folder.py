@@ -26,16 +26,16 @@ from audiobatchd.vocabulary.states import Attempt, Cause, DatasetState, FolderSt
 
 @dataclass(frozen=True)
 class Facts:
-    """What a thread found out of a folder."""
+    """Findings of a thread about one folder."""
 
     reading: Reading
     """The folder as it is on disk now."""
     attempts: list[Attempt]
     """Its last bad ends."""
     holder: str
-    """Which process holds its lock, or left it, in words."""
+    """Process that holds its lock, or left it, in words."""
     unmeasurable: dict[str, str]
-    """By feature, why the record has no value of it."""
+    """Reasons why the record has no value, by feature."""
 
     @property
     def is_track(self) -> bool:
