@@ -24,7 +24,9 @@ if TYPE_CHECKING:  # the daemon reads the words below without paying for numpy
 __all__ = [
     "ENTRY_POINT_GROUP",
     "FULL_MIX",
+    "LONGEST_LABEL",
     "LOW_FREQUENCY",
+    "MOST_LABELS",
     "NATIVE",
     "STEMS",
     "Analyzer",
@@ -47,7 +49,14 @@ STEMS = ("drums", "bass", "other", "vocals")
 LOW_FREQUENCY = frozenset({"LFE", "LFE2"})
 """The channels for low-frequency effects: loudness and mono views leave them out."""
 
-Value = float | int | str | bool
+Value = float | int | str | bool | Mapping[str, float | int]
+"""Value of a feature: a number, a text, a boolean, or numbers by label, in the order in which they are to be read."""
+
+MOST_LABELS = 100
+"""Number of labels that one value may have."""
+LONGEST_LABEL = 100
+"""Number of characters that a label may have."""
+
 _T = TypeVar("_T")
 
 
@@ -227,7 +236,7 @@ class Cost(IntEnum):
 
 @dataclass(frozen=True)
 class Feature:
-    """Named number or label of the record, as shown to users."""
+    """Named value of the record, as shown to users."""
 
     name: str
     """Key of the record. A name that begins with a dot is a file beside the record: `<folder name>.BEATS_GRID`."""
@@ -244,7 +253,8 @@ class Measurement:
     """Result of an analyzer for one source file: each feature promised for its role stands in one of three places."""
 
     values: Mapping[str, Value]
-    """Finite numbers, texts, booleans."""
+    """Finite numbers, texts, booleans; mappings of 1 to `MOST_LABELS` labels to finite numbers, the labels being texts of
+    1 to `LONGEST_LABEL` characters."""
     unmeasurable: Mapping[str, str] = field(default_factory=dict)
     """Reasons, in a few words, for features that the audio does not have: it is too short, or silent."""
     files: Mapping[str, str] = field(default_factory=dict)

@@ -13,8 +13,15 @@ def event_line(event: str, fields: Mapping[str, object]) -> str:
 
 
 def plainly(value: object) -> str:
-    """A field's value as text, fit to be shown."""
-    return shown(value) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+    """A field's value as text, fit to be shown; numbers by label as `Rock 0.61; Pop 0.2`."""
+    match value:
+        case str():
+            return shown(value)
+        case float():
+            return f"{value:g}"
+        case Mapping():
+            return "; ".join(f"{plainly(label)} {plainly(number)}" for label, number in value.items())
+    return str(value)
 
 
 def _quoted(value: object) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from audiobatchd.core.assessment import FileMemory
 from audiobatchd.core.messages import Job
+from audiobatchd.plugin_api import Value
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.states import Attempt, Cause, WalkKind
 
-Field = str | int | float
+Field = Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ class Report:
     """Log an event."""
 
     event: LogEvent
-    fields: dict[str, Field] = field(default_factory=dict)
+    fields: Mapping[str, Field] = field(default_factory=dict)
     key: FolderKey | None = None
 
 

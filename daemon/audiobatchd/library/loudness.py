@@ -10,14 +10,13 @@ from audiobatchd.errors import AnalyzerFaultError, DamagedFileError, RecordError
 from audiobatchd.library.file_lock import DEFAULT_TIMEOUT
 from audiobatchd.library.info import gate_of
 from audiobatchd.library.tracks import Folder, absolute
-from audiobatchd.plugin_api import Value
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.states import Outcome, in_one_line
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.job import measure_all
 
 
-def analyze_folder_loudness(folder: Folder) -> dict[str, Value]:
+def analyze_folder_loudness(folder: Folder) -> dict[str, float]:
     """Measure the loudness of the mix and of every stem of `folder`, save it in the record, and return it.
 
     Keys and units as in docs/reference/features: `lufs` in LUFS, `lra` in LU, and the same for each stem. What cannot
@@ -34,7 +33,7 @@ def analyze_folder_loudness(folder: Folder) -> dict[str, Value]:
         if result.outcome is Outcome.CHANGED:
             gate()  # a worker tries again, whatever changed; here a lost lock is told as such
     _raise_trouble(path, result)
-    return dict(result.values)
+    return {name: value for name, value in result.values.items() if isinstance(value, float)}
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
@@ -63,13 +64,13 @@ def features(arguments: argparse.Namespace, _client: ControlClient, say: Say) ->
 
 
 def _tell(answer: Answer, say: Say) -> None:
-    rows = {
-        **{name: f"{_value(value)} {answer.units[name]}".rstrip() for name, value in answer.values.items()},
-        **{name: f"{text.count(chr(10))} lines" for name, text in answer.files.items()},
-        **{name: f"- {reason}" for name, reason in answer.unmeasurable.items()},
-    }
-    width = max(map(len, rows), default=0)
-    for name, text in rows.items():
+    rows = [
+        *(row for name, value in answer.values.items() for row in _rows(name, value, answer.units[name])),
+        *((name, f"{text.count(chr(10))} lines") for name, text in answer.files.items()),
+        *((name, f"- {reason}") for name, reason in answer.unmeasurable.items()),
+    ]
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
         say(printable(f"{name:<{width}}  {text}"))
     for analyzer, reason in answer.unavailable.items():
         say(printable(f"! analyzer {analyzer} is unavailable: {reason}"))
@@ -77,5 +78,13 @@ def _tell(answer: Answer, say: Say) -> None:
         say(printable(f"! {file}: {reason}" if file else f"! {reason}"))
 
 
-def _value(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _rows(name: str, value: Value, unit: str) -> list[tuple[str, str]]:
+    """Rows of a table for one value: of a mapping one for each label, the first with the feature's name."""
+    match value:
+        case bool():
+            texts = [str(value).lower()]
+        case Mapping():
+            texts = [f"{label} {number}" for label, number in value.items()]
+        case _:
+            texts = [str(value)]
+    return [("" if place else name, f"{text} {unit}".rstrip()) for place, text in enumerate(texts)]

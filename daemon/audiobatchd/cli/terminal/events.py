@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import PurePath
 
 from audiobatchd.cli.terminal.text import ELLIPSIS, Line, Span, Tone, cells, clipped, padded, shortened, wrapped
@@ -114,6 +115,9 @@ def _feature(name: str, value: object) -> str:
             return f"{value:5.1f} dBTP"
         case _, float():
             return f"{name} {value:.4g}"
+        case _, Mapping():
+            # The line has room for the first of its labels.
+            return " ".join(f"{name} {label} {number:.4g}" for label, number in islice(value.items(), 1))
         case _:
             return f"{name} {value}"
 

@@ -32,8 +32,8 @@ class Event(Struct, frozen=True):
     event: str
     level: str
     """As `logging` calls it, in lower case."""
-    fields: dict[str, str | int | float | bool]
-    """Numbers stay numbers; all else is text."""
+    fields: dict[str, str | int | float | bool | dict[str, float | int]]
+    """Numbers stay numbers, and numbers by label such; all else is text."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class Feed(logging.Handler):
         """Keep an event, and wake the followers."""
         fields: Mapping[str, object] = getattr(record, "fields", {})
         told = {
-            name: value if isinstance(value, bool | int | float) else plainly(value) for name, value in fields.items()
+            name: value if isinstance(value, bool | int | float | dict) else plainly(value)
+            for name, value in fields.items()
         }
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         with self._guard:

@@ -6,7 +6,7 @@ import logging
 import math
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -26,7 +26,7 @@ from audiobatchd.errors import (
     SourceChangedError,
     UnmeasurableError,
 )
-from audiobatchd.plugin_api import NATIVE, Analyzer, Measurement, Value
+from audiobatchd.plugin_api import LONGEST_LABEL, MOST_LABELS, NATIVE, Analyzer, Measurement, Value
 from audiobatchd.vocabulary.files import FileStamp, Fingerprint
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.states import Cause
@@ -184,11 +184,11 @@ def _checked(analyzer: Analyzer, role: str, given: object) -> tuple[dict[str, Va
         raise AnalyzerFaultError(message)
     values = {}
     for name, value in given.values.items():
-        plain = _plain(value)
-        if plain is None:
-            message = printable(f"analyzer {analyzer.name} gave {value!r:.100} for {name}")
-            raise AnalyzerFaultError(message)
-        values[name] = plain
+        try:
+            values[name] = _plain(value)
+        except ValueError as error:
+            message = printable(f"analyzer {analyzer.name} gave {value!r:.100} for {name}: {error}")
+            raise AnalyzerFaultError(message) from error
     for name in [*values, *given.files]:
         if is_companion(name) != (name in given.files):
             message = f"analyzer {analyzer.name} gave {name} as what it cannot be, a file or a value"
@@ -196,18 +196,60 @@ def _checked(analyzer: Analyzer, role: str, given: object) -> tuple[dict[str, Va
     return values, {name: printable(reason) for name, reason in given.unmeasurable.items()}
 
 
-def _plain(value: object) -> Value | None:
-    """Return `value` without what a subclass adds (numpy's float64 is a float); None for what no record may hold."""
+def _plain(value: object) -> Value:
+    """Return `value` without what a subclass adds (numpy's float64 is a float).
+
+    Raises ValueError, with what it should be, for what no record may hold.
+    """
     match value:
         case bool():
             return value
+        case int() | float():
+            return _number(value)
+        case str():
+            return _text(value)
+        case Mapping():
+            return _labelled(value)
+    message = "expected a number, a text, a boolean or a mapping of labels to numbers"
+    raise ValueError(message)
+
+
+def _number(value: object) -> float | int:
+    match value:
+        case bool():
+            pass  # an `int` to Python, and no number to who reads the record
         case int() if value in _INTEGERS:
             return int(value)
         case float() if math.isfinite(value):
             return float(value)
-        case str() if not any("\ud800" <= char <= "\udfff" for char in value):
-            return str(value)
-    return None
+    message = "expected a finite number of at most 64 bits"
+    raise ValueError(message)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or any("\ud800" <= char <= "\udfff" for char in value):
+        message = "expected a text of whole characters"
+        raise ValueError(message)
+    return str(value)
+
+
+def _labelled(value: Mapping[object, object]) -> dict[str, float | int]:
+    """Return numbers by label, in the order in which they were given."""
+    if not 0 < len(value) <= MOST_LABELS:
+        message = f"it has {len(value)} labels, expected 1 to {MOST_LABELS}"
+        raise ValueError(message)
+    plain: dict[str, float | int] = {}
+    for label, number in value.items():
+        try:
+            name = _text(label)
+            plain[name] = _number(number)
+        except ValueError as error:
+            message = f"label {label!r:.100}: {error}"
+            raise ValueError(message) from error
+        if not 0 < len(name) <= LONGEST_LABEL:
+            message = f"a label has {len(name)} characters, expected 1 to {LONGEST_LABEL}"
+            raise ValueError(message)
+    return plain
 
 
 def _entry(result: FileResult, analyzer: Analyzer, unmeasurable: dict[str, str]) -> Entry:

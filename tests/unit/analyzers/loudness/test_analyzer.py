@@ -13,6 +13,7 @@ from audiobatch_analyzers.loudness import LoudnessAnalyzer
 from audiobatchd.audio.views import Decoded
 from audiobatchd.plugin_api import FULL_MIX, Analyzer, Measurement, Settings
 from support.audio_files import PLACES, ROLES, Samples, music, tone
+from support.measurements import number
 
 RATES = (8000, 8001, 11025, 16000, 22050, 44100, 44101, 48000, 88200, 96000, 192_000)
 
@@ -142,7 +143,7 @@ def test_zero_has_no_sign(lufs: float) -> None:
     samples *= np.float32(10 ** ((lufs - 0.0067) / 20))
     values = measured(samples, 48000).values
     assert values == {"lufs": 0.0, "lra": 0.0}
-    assert all(math.copysign(1.0, float(value)) == 1.0 for value in values.values())
+    assert all(math.copysign(1.0, number(value)) == 1.0 for value in values.values())
 
 
 # Silence
@@ -162,7 +163,7 @@ SILENT: Mapping[str, Callable[[], Samples]] = {
 def test_a_silent_file_is_at_the_gate_and_has_no_range(kind: str) -> None:
     values = measured(SILENT[kind]()).values
     assert values == {"lufs": -70.0, "lra": 0.0}
-    assert math.copysign(1.0, float(values["lra"])) == 1.0
+    assert math.copysign(1.0, number(values["lra"])) == 1.0
 
 
 def test_a_tone_just_above_the_gate_is_measured() -> None:

@@ -26,6 +26,7 @@ from audiobatch_analyzers.peaks.analyzer import PeakAnalyzer, oversampling, samp
 from audiobatchd.audio.views import Decoded
 from audiobatchd.plugin_api import FULL_MIX, NATIVE, STEMS, Analyzer, Measurement, OptionError, Options, Settings
 from support.audio_files import PLACES, ROLES, Samples, music
+from support.measurements import number
 
 PLACED = [
     pytest.param(channels, place, id="-".join((f"{channels}", PLACES[channels][place])))
@@ -48,7 +49,7 @@ def measured(samples: Samples, rate: int = 48000, role: str = FULL_MIX) -> Measu
 def values(samples: Samples, rate: int = 48000) -> tuple[float, float]:
     """True peak and sample peak of a mix."""
     found = measured(samples, rate).values
-    return float(found["true_peak"]), float(found["sample_peak"])
+    return number(found["true_peak"]), number(found["sample_peak"])
 
 
 def decibels(magnitude: float) -> float:
@@ -308,7 +309,7 @@ def test_decibels_to_two_places_above_full_scale_too(magnitude: float, dbfs: flo
 def test_zero_has_no_sign(magnitude: float) -> None:
     found = measured(alone([magnitude]), 192_000).values
     assert found == {"true_peak": 0.0, "sample_peak": 0.0}
-    assert all(math.copysign(1.0, float(value)) == 1.0 for value in found.values())
+    assert all(math.copysign(1.0, number(value)) == 1.0 for value in found.values())
 
 
 def test_same_audio_has_the_same_values() -> None:

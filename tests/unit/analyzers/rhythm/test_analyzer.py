@@ -45,6 +45,7 @@ from audiobatchd.plugin_api import (
     View,
 )
 from support.audio_files import PLACES, Samples, music, tone
+from support.measurements import number
 
 METHODS = (MULTIFEATURE, DEGARA)
 TEMPOS = (60, 66, 74, 90, 100, 120, 128, 150, 160, 174)
@@ -187,10 +188,10 @@ def octaves_off(bpm: float, expected: float) -> float:
 @pytest.mark.parametrize("bpm", TEMPOS)
 def test_a_metronome_has_its_tempo_or_an_octave_of_it(bpm: float, method: str) -> None:
     found = metronome(bpm, method)
-    power = octaves_off(float(found.values[BPM]), bpm)
+    power = octaves_off(number(found.values[BPM]), bpm)
     assert defined(found) == 1
     # One beat may be missed at either end.
-    assert float(found.values[BEAT_COUNT]) == pytest.approx(24 * bpm * power / 60, abs=2)
+    assert number(found.values[BEAT_COUNT]) == pytest.approx(24 * bpm * power / 60, abs=2)
 
 
 @needs_essentia
@@ -213,7 +214,7 @@ def test_values_are_those_of_essentia_called_directly(bpm: float, method: str) -
 def test_beats_fall_on_the_clicks(bpm: float, method: str) -> None:
     found = metronome(bpm, method)
     # Half way between the clicks too, where twice as many are counted.
-    step = 60 / bpm / max(1.0, octaves_off(float(found.values[BPM]), bpm))
+    step = 60 / bpm / max(1.0, octaves_off(number(found.values[BPM]), bpm))
     distance = [abs((beat - 0.1 + step / 2) % step - step / 2) for beat in grid(found)]
     assert float(np.median(distance)) < 0.03
 
@@ -225,8 +226,8 @@ def test_fold_brings_tempos_into_the_span_and_no_more(method: str, span: tuple[f
     for bpm in (60, 174):
         plain, brought = metronome(bpm, method), loaded(method, span).analyze(audio(clicks(bpm)))
         low, high = span
-        assert low <= float(brought.values[BPM]) <= high
-        powers = math.log2(float(brought.values[BPM]) / float(plain.values[BPM]))
+        assert low <= number(brought.values[BPM]) <= high
+        powers = math.log2(number(brought.values[BPM]) / number(plain.values[BPM]))
         assert powers == pytest.approx(round(powers), abs=1e-3)
         assert {**brought.values, BPM: plain.values[BPM]} == plain.values
         assert brought.files == plain.files
@@ -239,9 +240,9 @@ def test_fold_brings_tempos_into_the_span_and_no_more(method: str, span: tuple[f
 @pytest.mark.parametrize("method", METHODS)
 def test_a_metronome_is_regular_and_jittered_clicks_are_less_so(method: str) -> None:
     steady, jittered = metronome(120, method).values, loaded(method).analyze(audio(clicks(120, jitter=0.06))).values
-    assert 0.98 <= float(steady[STEADINESS]) <= 1.0
-    assert 0.5 < float(jittered[STEADINESS]) < float(steady[STEADINESS]) - 0.05
-    assert 0.0 <= float(steady[REGULARITY]) < 0.02 < float(jittered[REGULARITY]) < 0.2
+    assert 0.98 <= number(steady[STEADINESS]) <= 1.0
+    assert 0.5 < number(jittered[STEADINESS]) < number(steady[STEADINESS]) - 0.05
+    assert 0.0 <= number(steady[REGULARITY]) < 0.02 < number(jittered[REGULARITY]) < 0.2
 
 
 @needs_essentia
@@ -254,7 +255,7 @@ def test_regularity_is_the_deviation_of_the_intervals_in_s(method: str) -> None:
 @needs_essentia
 @pytest.mark.parametrize("bpm", TEMPOS)
 def test_confidence_is_multifeature_s_alone(bpm: float) -> None:
-    assert 1.5 < float(metronome(bpm, MULTIFEATURE).values[CONFIDENCE]) <= 5.32
+    assert 1.5 < number(metronome(bpm, MULTIFEATURE).values[CONFIDENCE]) <= 5.32
     without = metronome(bpm, DEGARA)
     assert CONFIDENCE not in without.values
     assert without.unmeasurable == {CONFIDENCE: NO_CONFIDENCE}
@@ -324,7 +325,7 @@ def test_a_tempo_out_of_the_promised_range_is_none(bpm: float, inside: bool, met
 
 @pytest.mark.parametrize("confidence", [-0.085, -0.0001, -0.0])
 def test_a_confidence_is_not_negative(confidence: float) -> None:
-    value = float(answered(MULTIFEATURE, 120.0, STEADY, confidence).values[CONFIDENCE])
+    value = number(answered(MULTIFEATURE, 120.0, STEADY, confidence).values[CONFIDENCE])
     assert value == 0.0
     assert math.copysign(1.0, value) == 1.0
 
@@ -448,17 +449,17 @@ def test_everything_promised_is_there_and_in_its_bounds(kind: str, method: str) 
     assert found.values[BEAT_COUNT] == len(beats)
     assert all(earlier < later for earlier, later in pairwise(beats))
     assert all(0 <= beat <= len(samples) / rate for beat in beats)
-    assert 40 <= float(found.values[BPM]) <= 208
-    assert 0 <= float(found.values[STEADINESS]) <= 1
-    assert 0 <= float(found.values[REGULARITY]) < len(samples) / rate
-    assert 0 <= float(found.values.get(CONFIDENCE, 0.0)) <= 5.32
+    assert 40 <= number(found.values[BPM]) <= 208
+    assert 0 <= number(found.values[STEADINESS]) <= 1
+    assert 0 <= number(found.values[REGULARITY]) < len(samples) / rate
+    assert 0 <= number(found.values.get(CONFIDENCE, 0.0)) <= 5.32
 
 
 @needs_essentia
 def test_multifeature_is_uncertain_of_a_tempo_in_noise() -> None:
     # 0.2 to 0.5, whatever the noise. In 12 s of it Essentia has a confidence of 1.2 to 1.7.
     found = loaded().analyze(audio(noise(30.0, -20.0)))
-    assert float(found.values[CONFIDENCE]) < 0.8
+    assert number(found.values[CONFIDENCE]) < 0.8
 
 
 @pytest.mark.parametrize("kind", ["one sample, then silence", "clicks in the first second", "a single burst"])
@@ -535,7 +536,7 @@ def test_frame_less_than_3_s_is_shorter(rate: int, refusing: RhythmAnalyzer) -> 
 @pytest.mark.parametrize("method", METHODS)
 def test_3_s_are_not_shorter(method: str, rate: int) -> None:
     found = loaded(method).analyze(audio(clicks(120, 3.0, rate), rate))
-    assert octaves_off(float(found.values[BPM]), 120 * 0.99) == 1.0
+    assert octaves_off(number(found.values[BPM]), 120 * 0.99) == 1.0
 
 
 def test_the_grid_has_a_reason_too() -> None:
@@ -552,7 +553,7 @@ def test_the_grid_has_a_reason_too() -> None:
 def test_every_sample_rate_has_the_same_tempo(rate: int, method: str) -> None:
     expected = metronome(120, method)
     found = loaded(method).analyze(audio(clicks(120, rate=rate), rate))
-    assert float(found.values[BPM]) == pytest.approx(float(expected.values[BPM]), rel=0.01)
+    assert number(found.values[BPM]) == pytest.approx(number(expected.values[BPM]), rel=0.01)
     assert found.values[BEAT_COUNT] == expected.values[BEAT_COUNT]
 
 
@@ -565,7 +566,7 @@ def test_channels_that_are_alike_give_what_one_gives(method: str, channels: int)
     expected = metronome(120, method)
     if channels == 2:
         assert found == expected
-    assert float(found.values[BPM]) == pytest.approx(float(expected.values[BPM]), rel=0.01)
+    assert number(found.values[BPM]) == pytest.approx(number(expected.values[BPM]), rel=0.01)
     assert found.values[BEAT_COUNT] == expected.values[BEAT_COUNT]
 
 

@@ -15,6 +15,7 @@ from audiobatch_analyzers.timbre import TimbreAnalyzer
 from audiobatch_analyzers.timbre.scores import NAMES
 from audiobatchd.audio.views import Decoded
 from audiobatchd.plugin_api import FULL_MIX, NATIVE, STEMS, Analyzer, Cost, Measurement, OptionError, Options, Settings
+from support.measurements import number
 from support.timbre_signals import noise, plucks
 
 LAYOUTS = {
@@ -74,7 +75,7 @@ def test_keys_are_those_of_the_guide_s_script() -> None:
 def test_scores_are_rounded_to_four_decimals() -> None:
     found = measured(heard()).values
     assert set(found) == set(NAMES)
-    assert all(round(float(value), 4) == value for value in found.values())
+    assert all(round(number(value), 4) == value for value in found.values())
     assert found["brightness"] == 45.3518
     assert found["warmth"] == 54.6496
 
@@ -82,8 +83,8 @@ def test_scores_are_rounded_to_four_decimals() -> None:
 def test_scores_are_not_clamped() -> None:
     high = (0.5 * np.sin(2 * np.pi * 10000 * np.arange(88200) / 44100)).astype(np.float32)[:, np.newaxis]
     found = measured(high).values
-    assert float(found["sharpness"]) > 105.0
-    assert float(found["booming"]) < -40.0
+    assert number(found["sharpness"]) > 105.0
+    assert number(found["booming"]) < -40.0
 
 
 # Stems
@@ -244,7 +245,7 @@ def test_any_audio_has_finite_scores_or_reasons(given: tuple[Samples, int], exce
     options: dict[str, Any] = {} if excerpt is None else {"excerpt": excerpt}
     found = measured(samples, rate, **options)
     assert sorted([*found.values, *found.unmeasurable]) == sorted(NAMES)
-    assert all(math.isfinite(float(value)) for value in found.values.values())
+    assert all(math.isfinite(number(value)) for value in found.values.values())
     assert all(found.unmeasurable.values())
 
 
