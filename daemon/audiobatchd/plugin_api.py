@@ -253,8 +253,8 @@ class Measurement:
     """Result of an analyzer for one source file: each feature promised for its role stands in one of three places."""
 
     values: Mapping[str, Value]
-    """Finite numbers, texts, booleans; mappings of 1 to `MOST_LABELS` labels to finite numbers, the labels being texts of
-    1 to `LONGEST_LABEL` characters."""
+    """Finite numbers, texts, booleans, and mappings of 1 to `MOST_LABELS` labels to finite numbers. A label is a text
+    of 1 to `LONGEST_LABEL` characters."""
     unmeasurable: Mapping[str, str] = field(default_factory=dict)
     """Reasons, in a few words, for features that the audio does not have: it is too short, or silent."""
     files: Mapping[str, str] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["musicnn", "vggish", "effnet", "head"]
+Kind = Literal["musicnn", "vggish", "effnet", "head", "tagger"]
 
 BACKBONE = "msd-musicnn-1"
 EFFNET_BACKBONE = "discogs-effnet-bs64-1"
@@ -57,11 +57,13 @@ class _Shape:
     activation: str = "Sigmoid"
     batch: int | None = None
     """Number of patches at a time, where the graph takes no other."""
+    called: bool = False
+    """Whether outputs are those of a call, as in graphs that were SavedModels before."""
 
     @property
     def outputs(self) -> tuple[str, str]:
         """The nodes of the predictions and of the embeddings."""
-        if self.batch is not None:
+        if self.called:
             return "PartitionedCall:0", "PartitionedCall:1"
         return f"model/{self.activation}", "model/dense/BiasAdd"
 
@@ -69,8 +71,11 @@ class _Shape:
 _SHAPES: Mapping[Kind, _Shape] = {
     "musicnn": _Shape("TensorflowPredictMusiCNN", (187, 96), 200),
     "vggish": _Shape("TensorflowPredictVGGish", (96, 64), 16),
-    "effnet": _Shape("TensorflowPredictEffnetDiscogs", (128, 96), 24, "serving_default_melspectrogram", batch=64),
+    "effnet": _Shape(
+        "TensorflowPredictEffnetDiscogs", (128, 96), 24, "serving_default_melspectrogram", batch=64, called=True
+    ),
     "head": _Shape("TensorflowPredict2D", (), 8, activation="Softmax"),
+    "tagger": _Shape("TensorflowPredict2D", (), 8, "serving_default_model_Placeholder", called=True),
 }
 
 
@@ -89,9 +94,10 @@ def write_model(
     """Write the model `name`; the path of its graph.
 
     "musicnn" and "vggish" take audio, and give predictions and embeddings: whole classifiers and backbones alike.
-    "effnet" does so in batches of `batch` patches and no others. A "head" takes embeddings of `width` numbers, as many
-    as a "musicnn" gives unless it is told; its metadata names the `backbone`, or none (None). All predictions of a
-    `broken` one are that number.
+    "effnet" does so in batches of `batch` patches and no others; 0: of any number. A "head" takes embeddings of `width`
+    numbers, as many as a "musicnn" gives unless it is told; its metadata names the `backbone`, or none (None). A
+    "tagger" is a head of labels that do not exclude each other, with nodes as those of genre_discogs400. All
+    predictions of a `broken` one are that number.
     """
     directory.mkdir(parents=True, exist_ok=True)
     width = _SHAPES["musicnn"].embedding if width is None else width
@@ -140,11 +146,11 @@ def metadata(
 ) -> dict[str, Any]:
     """The metadata of such a model, with the keys that the published ones have."""
     shape = _SHAPES[kind]
-    fixed = [] if shape.batch is None else [batch]
+    rows: str | int = "n" if kind == "tagger" or (shape.batch and not batch) else batch if shape.batch else 1
+    fixed = [] if rows == 1 and not shape.batch else [rows]
     predictions, embeddings = shape.outputs
-    rows = batch if fixed else 1
     inference: dict[str, Any] = {"sample_rate": 16000, "algorithm": shape.algorithm}
-    if kind == "head" and backbone is not None:
+    if not shape.patch and backbone is not None:
         extractor = _SHAPES["effnet" if "effnet" in backbone else "vggish" if "vggish" in backbone else "musicnn"]
         inference["embedding_model"] = {
             "algorithm": extractor.algorithm,
@@ -177,7 +183,7 @@ def metadata(
                     "shape": [rows, shape.embedding],
                     "op": "fully connected",
                     "description": "penultimate layer",
-                    "output_purpose": "" if kind == "head" else "embeddings",
+                    "output_purpose": "embeddings" if shape.patch else "",
                 },
             ],
         },
@@ -193,7 +199,7 @@ def _graph(kind: Kind, classes: int, seed: int, width: int, batch: int, broken: 
     shape = _SHAPES[kind]
     random = np.random.default_rng(seed)
     columns = shape.patch[-1] if shape.patch else width
-    fixed = -1 if shape.batch is None else batch
+    fixed = -1 if shape.batch is None else batch or -1
     nodes = [_node(shape.input, "Placeholder", dtype=_FLOAT, shape=_dimensions([fixed, *(shape.patch or [width])]))]
     source = shape.input
     if shape.patch:
@@ -207,7 +213,7 @@ def _graph(kind: Kind, classes: int, seed: int, width: int, batch: int, broken: 
     nodes += _dense("model/dense_1", "model/dense/BiasAdd", weights, 0.0 if broken is None else broken)
     predictions = f"model/{shape.activation}"
     nodes += [_node(predictions, shape.activation, ["model/dense_1/BiasAdd"], T=_FLOAT)]
-    if shape.batch is not None:
+    if shape.called:
         outputs = [predictions, "model/dense/BiasAdd"]
         nodes += [_node("PartitionedCall", "IdentityN", outputs, T=_FLOATS)]
     return b"".join(nodes) + _bytes(4, _number(1, _PRODUCER))

@@ -41,6 +41,8 @@ class ModelFiles:
     """JSON object as it was read."""
     check: CheckModel = field(default=_accept, compare=False)
     """`Settings.check_model`."""
+    width: int | None = None
+    """Last dimension of the input's shape, where that is known better than the metadata has it."""
 
     @property
     def algorithm(self) -> str:
@@ -72,7 +74,7 @@ class ModelFiles:
     @property
     def input(self) -> tuple[str, int]:
         """The node that takes the input, and the last dimension of its shape."""
-        return self._name(self._input, "input"), self._shape[-1]
+        return self._name(self._input, "input"), self.width or self._shape[-1]
 
     @property
     def batch(self) -> int | None:

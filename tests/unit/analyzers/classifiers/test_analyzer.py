@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from audiobatchd.plugin_api import (
 )
 from audiobatchd.worker.process.analyzers import Bench
 from support.audio_files import Samples, music, tone
+from support.measurements import number
 from support.model_graphs import (
     BACKBONE,
     DANCEABILITY,
@@ -290,7 +291,7 @@ def test_a_head_takes_the_backbone_that_its_metadata_names(tmp_path: Path) -> No
     # Shorter than one batch of 64 patches, which is 64 s.
     found = analyzer.analyze(song()).values
     assert found.keys() == {"mood_happy_happy", "mood_happy_non_happy"}
-    assert sum(map(float, found.values())) == pytest.approx(1.0, abs=2e-4)
+    assert sum(map(number, found.values())) == pytest.approx(1.0, abs=2e-4)
     assert analyzer.analyze(song(seconds=2.0)).unmeasurable == dict.fromkeys(
         found, f"shorter than one patch of {EFFNET_BACKBONE}"
     )
@@ -366,6 +367,180 @@ def test_no_heads_are_no_analyzers(tmp_path: Path) -> None:
     assert made(tmp_path, heads=[]) == {}
 
 
+# Heads of many labels
+
+GENRE, MOODS, INSTRUMENT = "genre_discogs400", "mtg_jamendo_moodtheme", "mtg_jamendo_instrument"
+LABEL_HEADS = {GENRE: "essentia_genre", MOODS: "essentia_mood", INSTRUMENT: "essentia_instrument"}
+STYLES = tuple(f"{kind}---Style {each}" for kind in ("Folk, World, & Country", "Électronique") for each in range(15))
+GENRE_MODEL = f"{GENRE}-discogs-effnet-1"
+
+
+def write_effnet(
+    directory: Path,
+    *,
+    head: str = GENRE,
+    classes: Sequence[str] = STYLES,
+    width: int | None = None,
+    broken: float | None = None,
+) -> Path:
+    """Write the Effnet and one head on it; the path of the head's graph."""
+    write_model(directory, EFFNET_BACKBONE, "effnet", STYLES[:5])
+    return write_model(
+        directory,
+        f"{head}-discogs-effnet-1",
+        "tagger" if head == GENRE else "head",
+        classes,
+        seed=len(head),
+        width=width or embedding_width("effnet"),
+        backbone=EFFNET_BACKBONE,
+        broken=broken,
+    )
+
+
+def labels(found: Measurement, name: str = "essentia_genre") -> dict[str, float | int]:
+    assert not found.unmeasurable
+    mapping = found.values[name]
+    assert isinstance(mapping, dict)
+    return mapping
+
+
+@pytest.mark.parametrize("batch", [64, 1, 0], ids=["64 patches", "1 patch", "any number"])
+@pytest.mark.parametrize("seconds", [8.0, 70.0], ids=["a part of a batch", "more than a batch"])
+def test_labels_are_the_ten_that_essentia_finds_most_probable(tmp_path: Path, batch: int, seconds: float) -> None:
+    graph = write_effnet(tmp_path)
+    backbone = write_model(tmp_path, EFFNET_BACKBONE, "effnet", STYLES[:5], batch=batch)
+    audio = song(seed=3, seconds=seconds)
+    standard = library.standard()
+    embed = standard.TensorflowPredictEffnetDiscogs(
+        graphFilename=str(backbone), output="PartitionedCall:1", batchSize=batch or 64
+    )
+    predict = standard.TensorflowPredict2D(
+        graphFilename=str(graph), input="serving_default_model_Placeholder", output="PartitionedCall:0"
+    )
+    wanted = np.asarray(predict(embed(audio.view(View(RATE, mono=True))))).mean(axis=0)
+    found = labels(loaded(tmp_path, heads=[GENRE])["essentia_genre"].analyze(audio))
+    assert list(found) == [STYLES[place] for place in np.argsort(-wanted)[:10]]
+    assert list(found.values()) == pytest.approx(np.sort(wanted)[:-11:-1], abs=6e-5)
+    assert list(found.values()) == [round(each, 4) for each in found.values()]
+    # One after the other by the guide's own words, and none at the border of the scale.
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert 0.5 < found[next(iter(found))] < 0.99
+
+
+@pytest.mark.parametrize("head", LABEL_HEADS)
+def test_label_head_has_the_guides_name_and_one_feature(tmp_path: Path, head: str) -> None:
+    name = LABEL_HEADS[head]
+    (absent,) = made(tmp_path, heads=[head]).values()
+    write_effnet(tmp_path, head=head)
+    (analyzer,) = loaded(tmp_path, heads=[head]).values()
+    for each in (absent, analyzer):
+        assert each.name == name
+        (feature,) = each.features(FULL_MIX)
+        assert (feature.name, feature.unit, feature.bounds) == (name, "", "0 to 1 each")
+    assert refusal(absent) == f"no model of {head} is here: audiobatchctl models fetch {head}-discogs-effnet-1"
+    assert analyzer.models.keys() == {EFFNET_BACKBONE, f"{head}-discogs-effnet-1"}
+    assert len(labels(analyzer.analyze(song()), name)) == 10
+
+
+def test_label_heads_are_off_unless_they_are_configured(tmp_path: Path) -> None:
+    for head in LABEL_HEADS:
+        write_effnet(tmp_path, head=head)
+    assert list(made(tmp_path)) == ["danceability", "atonality"]
+
+
+def test_missing_family_is_named_as_left_out(tmp_path: Path) -> None:
+    write_effnet(tmp_path)
+    genre = made(tmp_path, heads=[GENRE], families=[BACKBONE])["essentia_genre"]
+    assert refusal(genre) == (
+        f"no model of {GENRE} is here: it is published in the family discogs-effnet-1, "
+        "which the option `families` leaves out"
+    )
+
+
+def test_equally_probable_labels_are_in_the_models_order(tmp_path: Path) -> None:
+    graph = write_effnet(tmp_path, broken=1e4)
+    assert labels(made_genre(tmp_path).analyze(song())) == dict.fromkeys(STYLES[:10], 1.0)
+    assert list(labels(made_genre(tmp_path).analyze(song()))) == list(STYLES[:10])
+    altered(graph, lambda told: told["classes"].reverse())
+    assert list(labels(made_genre(tmp_path).analyze(song()))) == list(STYLES[:-11:-1])
+
+
+def made_genre(*directories: Path) -> Classifier:
+    return loaded(*directories, heads=[GENRE])["essentia_genre"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 11, 3000])
+def test_a_model_of_few_or_thousands_of_labels(tmp_path: Path, count: int) -> None:
+    write_effnet(tmp_path, classes=[f"label {each}" for each in range(count)])
+    assert len(labels(made_genre(tmp_path).analyze(song()))) == min(count, 10)
+
+
+def test_label_head_without_a_value_says_why(tmp_path: Path) -> None:
+    write_effnet(tmp_path)
+    genre = made_genre(tmp_path)
+    assert genre.analyze(song(seconds=2.0)).unmeasurable == {
+        "essentia_genre": f"shorter than one patch of {EFFNET_BACKBONE}"
+    }
+    assert genre.analyze(file_of(QUIET["digital silence"], RATE)).unmeasurable == {"essentia_genre": "silent"}
+
+
+LABELS_WRONG: Mapping[str, tuple[Callable[[list[Any]], object], str]] = {
+    "twice the same": (lambda told: told.__setitem__(3, told[1]), f"its classes {STYLES[1]!r} and {STYLES[1]!r} would"),
+    "no text": (lambda told: told.__setitem__(3, 7), "its metadata names no classes"),
+    "a list": (lambda told: told.__setitem__(3, ["Rock"]), "its metadata names no classes"),
+    "empty": (lambda told: told.__setitem__(3, ""), "its metadata names no classes"),
+    "too long": (lambda told: told.__setitem__(3, "x" * 101), "is no label: expected at most 100 printable characters"),
+    "a line's end": (lambda told: told.__setitem__(3, "Rock\nPop"), r"its class 'Rock\nPop' is no label"),
+    "half a character": (lambda told: told.__setitem__(3, "\ud800"), r"its class '\ud800' is no label"),
+    "one too many": (lambda told: told.append("More"), "it gives 30 numbers for 31 classes"),
+    "thousands": (lambda told: told.extend(map(str, range(5000))), "it gives 30 numbers for 5030 classes"),
+    "one too few": (lambda told: told.pop(), "it gives 30 numbers for 29 classes"),
+}
+
+
+@pytest.mark.parametrize("wrong", LABELS_WRONG)
+def test_labels_that_no_record_can_hold_are_refused(tmp_path: Path, wrong: str) -> None:
+    alter, reason = LABELS_WRONG[wrong]
+    graph = altered(write_effnet(tmp_path), lambda told: alter(told["classes"]))
+    said = refusal(made(tmp_path, heads=[GENRE])["essentia_genre"])
+    assert said.startswith(f"cannot use the model {graph}: ")
+    assert reason in said
+
+
+def test_no_head_has_thousands_of_features(tmp_path: Path) -> None:
+    graph = write_effnet(tmp_path, head="my_labels", classes=list(map(str, range(601))))
+    analyzer = made(tmp_path, heads=["my_labels"])["my_labels"]
+    assert refusal(analyzer) == f"cannot use the model {graph}: it has 601 classes, expected at most 600"
+    assert analyzer.features(FULL_MIX) == ()
+
+
+def test_width_that_is_wrong_in_the_metadata_alone_is_mended(tmp_path: Path) -> None:
+    graph = write_effnet(tmp_path)
+    before = labels(made_genre(tmp_path).analyze(song()))
+    altered(graph, lambda told: told["schema"]["inputs"][0]["shape"].__setitem__(-1, 1200))
+    assert labels(made_genre(tmp_path).analyze(song())) == before
+
+
+def test_width_of_another_backbone_is_refused(tmp_path: Path) -> None:
+    graph = write_effnet(tmp_path, width=1200)
+    said = refusal(made(tmp_path, heads=[GENRE])["essentia_genre"])
+    assert said == f"cannot use the model {graph}: it takes 1200 numbers, {tmp_path / EFFNET_BACKBONE}.pb gives 24"
+    graph.write_bytes(b"garbage")
+    assert refusal(made(tmp_path, heads=[GENRE])["essentia_genre"]).startswith(f"cannot use the model {graph}: ")
+    assert "it takes 1200" not in refusal(made(tmp_path, heads=[GENRE])["essentia_genre"])
+
+
+def test_effnet_of_any_batch_serves_where_the_named_one_is_not_here(tmp_path: Path) -> None:
+    write_effnet(tmp_path)
+    before = labels(made_genre(tmp_path).analyze(song()))
+    for suffix in (".pb", ".json"):
+        (tmp_path / f"{EFFNET_BACKBONE}{suffix}").unlink()
+    write_model(tmp_path, "discogs-effnet-bsdynamic-1", "effnet", STYLES[:5], batch=0)
+    genre = made_genre(tmp_path)
+    assert genre.models.keys() == {"discogs-effnet-bsdynamic-1", GENRE_MODEL}
+    assert labels(genre.analyze(song())) == before
+
+
 # What is run
 
 
@@ -384,6 +559,19 @@ def test_a_backbone_is_loaded_once_and_runs_once_for_all_heads(tmp_path: Path, e
         each.analyze(other)
     assert essentia.runs == {"TensorflowPredictMusiCNN": 2, "TensorflowPredict2D": 6}
     assert essentia.loads == {"TensorflowPredictMusiCNN": 1, "TensorflowPredict2D": 3}
+
+
+def test_effnet_runs_once_for_all_heads_on_it(tmp_path: Path, essentia: Counting) -> None:
+    for head in LABEL_HEADS:
+        write_effnet(tmp_path, head=head)
+    write_effnet(tmp_path, head="danceability", classes=DANCEABILITY)
+    analyzers = loaded(tmp_path, heads=[*LABEL_HEADS, "danceability"])
+    assert essentia.loads == {"TensorflowPredictEffnetDiscogs": 1, "TensorflowPredict2D": 4}
+    essentia.runs.clear()
+    audio = song()
+    for each in analyzers.values():
+        each.analyze(audio)
+    assert essentia.runs == {"TensorflowPredictEffnetDiscogs": 1, "TensorflowPredict2D": 4}
 
 
 def test_sharing_changes_no_value(tmp_path: Path) -> None:
@@ -635,6 +823,23 @@ def test_any_metadata_serves_or_is_refused(model: str, written: Path, changes: l
         assert [*found.values, *found.unmeasurable] == ["danceability"]
     finally:
         path.write_text(before)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(changes=st.lists(st.tuples(st.sampled_from(KNOWN), JSON), min_size=1, max_size=2))
+def test_any_metadata_of_labels_serves_or_is_refused(written: Path, changes: list[tuple[Place, object]]) -> None:
+    write_effnet(written)
+    path = written / f"{GENRE_MODEL}.json"
+    path.write_text(json.dumps(changed(path.read_text(), changes)))
+    analyzer = made(written, heads=[GENRE])["essentia_genre"]
+    try:
+        analyzer.load()
+    except AnalyzerUnavailableError as error:
+        assert str(written) in str(error) or "audiobatchctl models fetch" in str(error)  # noqa: PT017
+        return
+    found = labels(analyzer.analyze(song(seconds=4.0)))
+    assert len(found) == min(10, len(json.loads(path.read_bytes())["classes"]))
+    assert all(0 < len(label) <= 100 for label in found)
 
 
 def changed(text: str, changes: Iterable[tuple[Place, object]]) -> object:
