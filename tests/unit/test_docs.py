@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 
 import audiobatchd
+from audiobatch_analyzers.classifiers import analyzer as classifiers
 from audiobatchd import BatchStats
 from audiobatchd.audio.views import Decoded
 from audiobatchd.cli import control, daemon
@@ -260,8 +261,10 @@ def test_the_status_on_the_page_is_one() -> None:
 
 
 def test_every_feature_is_documented_with_its_unit() -> None:
-    ours = {"classifiers", "loudness", "peaks", "rhythm", "timbre"}
-    analyzers = [made for made in make(WorkerSettings(analyzers=tuple(sorted(ours)))) if isinstance(made, Analyzer)]
+    ours = ("classifiers", "loudness", "peaks", "rhythm", "timbre")
+    heads = [*classifiers.HEADS, "genre_discogs400", "mtg_jamendo_moodtheme", "mtg_jamendo_instrument"]
+    settings = WorkerSettings(ours, {"classifiers": {"heads": heads}})
+    analyzers = [made for made in make(settings) if isinstance(made, Analyzer)]
     assert len(analyzers) > len(ours)
     for analyzer in analyzers:
         text = section(page("features.md"), f"{analyzer.name}, version {analyzer.version}")
@@ -271,6 +274,12 @@ def test_every_feature_is_documented_with_its_unit() -> None:
                 assert table.get(feature.name) == feature.unit, (
                     f"features.md, {analyzer.name}: {feature.name} with its unit"
                 )
+
+
+def test_defaults_of_the_classifiers_are_documented() -> None:
+    table = {cells[1].strip("`"): cells[2] for cells in rows(page("configuration.md")) if "classifiers" in cells[0]}
+    for option, default in (("heads", classifiers.HEADS), ("families", classifiers.FAMILIES)):
+        assert table[option] == f"`{json.dumps(list(default))}`"
 
 
 def test_every_key_of_the_provenance_is_documented() -> None:

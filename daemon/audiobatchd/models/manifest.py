@@ -12,6 +12,7 @@ OFFICIAL = "https://essentia.upf.edu/models"
 LICENCE = "CC BY-NC-SA 4.0"
 LICENCE_ADDRESS = "https://creativecommons.org/licenses/by-nc-sa/4.0/"
 _BACKBONE = "msd-musicnn-1"
+_EFFNET = "discogs-effnet-bs64-1"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ def _head(of: str, what: str, size: int | None = None) -> Model:
     """A small classifier that takes the backbone's output: one run of the backbone serves all of them."""
     name = f"{of}-{_BACKBONE}"
     return Model(name, f"classification-heads/{of}/{name}", f"{what}: a head on {_BACKBONE}", size, _BACKBONE)
+
+
+def _effnet_head(of: str, what: str, size: int | None = None) -> Model:
+    """A small classifier that takes what the Effnet gives."""
+    name = f"{of}-discogs-effnet-1"
+    return Model(name, f"classification-heads/{of}/{name}", f"{what}: a head on {_EFFNET}", size, _EFFNET)
 
 
 def _classifier(of: str, trained: str, what: str, size: int | None = None, sha256: str | None = None) -> Model:
@@ -85,6 +92,26 @@ MODELS: tuple[Model, ...] = (
     ),
     _classifier("danceability", "vggish-audioset-1", "danceable or not", 288_000_000),
     _classifier("tonal_atonal", "vggish-audioset-1", "tonal or atonal", 288_000_000),
+    Model(
+        _EFFNET,
+        f"feature-extractors/discogs-effnet/{_EFFNET}",
+        "EfficientNet trained on Discogs' styles, for 64 patches at a time: the backbone of the heads below",
+        18_370_000,
+    ),
+    _effnet_head("genre_discogs400", "400 genres and styles in the words of Discogs", 2_060_000),
+    _effnet_head("mtg_jamendo_moodtheme", "56 moods and themes"),
+    _effnet_head("mtg_jamendo_instrument", "40 instruments"),
+    _effnet_head("danceability", "danceable or not"),
+    _effnet_head("tonal_atonal", "tonal or atonal"),
+    _effnet_head("mood_happy", "happy or not"),
+    _effnet_head("mood_sad", "sad or not"),
+    _effnet_head("mood_aggressive", "aggressive or not"),
+    _effnet_head("mood_relaxed", "relaxed or not"),
+    _effnet_head("mood_party", "party music or not"),
+    _effnet_head("mood_acoustic", "acoustic or not"),
+    _effnet_head("mood_electronic", "electronic or not"),
+    _effnet_head("voice_instrumental", "with a voice or instrumental"),
+    _effnet_head("gender", "female or male voice"),
 )
 BY_NAME = {model.name: model for model in MODELS}
 DEFAULT = (_BACKBONE, f"danceability-{_BACKBONE}", f"tonal_atonal-{_BACKBONE}")

@@ -171,11 +171,44 @@ def test_dropped_keys_go_and_nothing_else(folder: Folder) -> None:
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [(-14.2, b"-14.2"), (-70.0, b"-70.0"), (3, b"3"), (True, b"true"), ('C "major"', b'"C \\"major\\""')],
+    [
+        (-14.2, b"-14.2"),
+        (-70.0, b"-70.0"),
+        (3, b"3"),
+        (True, b"true"),
+        ('C "major"', b'"C \\"major\\""'),
+        ({"Rock": 0.61, "É---b": 1}, '{"Rock":0.61,"É---b":1}'.encode()),
+    ],
 )
 def test_our_values_are_plain_json(folder: Folder, value: Value, written: bytes) -> None:
     folder.publish({"ours": value})
     assert folder.raw()["ours"] == written
+
+
+@pytest.mark.parametrize(
+    "before", [b'{"Pop": 0.9, "Rock": 0.1}', b"{}", b"0.5", b'"Pop"', b"null", b"NaN", b'{"Pop": NaN}', b'[["Pop", 1]]']
+)
+def test_mapping_replaces_whatever_was_there_as_a_whole(folder: Folder, before: bytes) -> None:
+    folder.record.write_bytes(b'{"first": {"Rock": 1.10}, "mood": ' + before + b', "mood": 1, "last": {}}')
+    folder.publish({"mood": {"Rock": 0.61, "Jazz": 0.2}})
+    raw = folder.raw()
+    assert list(raw) == ["first", "mood", "last", KEY]
+    assert list(json.loads(raw["mood"]).items()) == [("Rock", 0.61), ("Jazz", 0.2)]
+    assert (raw["first"], raw["last"]) == (b'{"Rock":1.10}', b"{}")
+    assert folder.record.read_bytes().count(b'"mood"') == 1
+
+
+def test_dropped_mapping_goes_as_a_whole(folder: Folder) -> None:
+    folder.record.write_bytes(b'{"mood": {"Pop": 0.9}, "theirs": {"Pop": 0.90}}')
+    folder.publish(drop=["mood"])
+    assert folder.raw().keys() == {"theirs", "lufs", KEY}
+    assert folder.raw()["theirs"] == b'{"Pop":0.90}'
+
+
+@pytest.mark.parametrize("value", [b"{}", b'{"Pop": 0.9}', b'{"Pop": NaN}', b'{"Pop": {"a": null}}'])
+def test_mapping_of_another_tool_counts_as_present(folder: Folder, value: bytes) -> None:
+    folder.record.write_bytes(b'{"mood": ' + value + b"}")
+    assert record.read(NAME, folder.fd).present() == {"mood"}
 
 
 def test_null_counts_as_missing(folder: Folder) -> None:
@@ -302,9 +335,10 @@ def _containers(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 _VALUES = st.recursive(_numbers() | _strings() | st.sampled_from(["true", "false", "null"]), _containers, max_leaves=12)
+_OUR_NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 _OURS: st.SearchStrategy[dict[str, Value]] = st.dictionaries(
     st.sampled_from(["lufs", "lra", "key", "é", "a"]),
-    st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | _texts(8),
+    st.booleans() | _OUR_NUMBERS | _texts(8) | st.dictionaries(_texts(12), _OUR_NUMBERS, max_size=12),
 )
 
 
@@ -328,6 +362,9 @@ def test_whatever_the_record_holds_stays(theirs: dict[str, str], ours: dict[str,
     kept = {key: tight(value.encode()) for key, value in theirs.items() if key not in ours}
     assert {key: value for key, value in raw.items() if key in kept} == kept
     assert {key: json.loads(raw[key]) for key in ours} == ours
+    for key, value in ours.items():
+        if isinstance(value, dict):
+            assert list(json.loads(raw[key])) == list(value)
     assert list(raw) == [*theirs, *(key for key in ours if key not in theirs), KEY]
 
 

@@ -17,6 +17,14 @@ PUBLISHED = {
     "tonal_atonal-musicnn-mtt-2": "classifiers/tonal_atonal/tonal_atonal-musicnn-mtt-2",
     "danceability-vggish-audioset-1": "classifiers/danceability/danceability-vggish-audioset-1",
     "tonal_atonal-vggish-audioset-1": "classifiers/tonal_atonal/tonal_atonal-vggish-audioset-1",
+    "discogs-effnet-bs64-1": "feature-extractors/discogs-effnet/discogs-effnet-bs64-1",
+    "genre_discogs400-discogs-effnet-1": "classification-heads/genre_discogs400/genre_discogs400-discogs-effnet-1",
+    "mtg_jamendo_moodtheme-discogs-effnet-1": (
+        "classification-heads/mtg_jamendo_moodtheme/mtg_jamendo_moodtheme-discogs-effnet-1"
+    ),
+    "mtg_jamendo_instrument-discogs-effnet-1": (
+        "classification-heads/mtg_jamendo_instrument/mtg_jamendo_instrument-discogs-effnet-1"
+    ),
 }
 
 
@@ -36,6 +44,10 @@ def test_every_entry_is_whole() -> None:
 
 
 def test_a_head_comes_after_its_backbone_and_nothing_twice() -> None:
+    assert [model.name for model in with_needed(["danceability-discogs-effnet-1"])] == [
+        "discogs-effnet-bs64-1",
+        "danceability-discogs-effnet-1",
+    ]
     head, other = "mood_sad-msd-musicnn-1", "danceability-musicnn-mtt-2"
     assert [model.name for model in with_needed([head, other, head])] == ["msd-musicnn-1", head, other]
     assert tuple(model.name for model in with_needed(DEFAULT)) == DEFAULT

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -245,11 +246,19 @@ class Note(StrEnum):
         (np.float64(-14.23), -14.23),
         (np.str_("C"), "C"),
         (Note.C, "c"),
+        ({"b": 0.5, "a": 1}, {"b": 0.5, "a": 1}),
+        (MappingProxyType({Note.C: np.float64(0.25), np.str_("é"): -(2**63)}), {"c": 0.25, "é": -(2**63)}),
+        ({"x" * 100: 0.0}, {"x" * 100: 0.0}),
+        ({"e\u0301": 1.0, "\u00e9": 2.0}, {"e\u0301": 1.0, "\u00e9": 2.0}),
+        (dict.fromkeys(map(str, range(100)), 1.0), dict.fromkeys(map(str, range(100)), 1.0)),
     ],
 )
 def test_values_are_written_as_plain_ones(studio: Studio, given: Value, written: Value) -> None:
     (value,) = studio.measure(Probe(lambda audio: Measurement({"length": given}))).values.values()
     assert (value, type(value)) == (written, type(written))
+    if isinstance(value, dict) and isinstance(written, dict):
+        assert list(value) == list(written)
+        assert [*map(type, value), *map(type, value.values())] == [*map(type, written), *map(type, written.values())]
 
 
 def _raises(error: BaseException) -> Answer:
@@ -293,7 +302,21 @@ def _answers(answer: Any) -> Answer:  # noqa: ANN401  # that is what is tried
         (_gives(np.zeros(5)), "gave array([0., 0., 0., 0., 0.]) for length"),
         (_gives(None), "gave None for length"),
         (_gives([1.0]), "gave [1.0] for length"),
-        (_gives({"a": 1.0}), "gave {'a': 1.0} for length"),
+        (_gives({}), "gave {} for length: it has 0 labels, expected 1 to 100"),
+        (_gives(dict.fromkeys(map(str, range(101)), 1.0)), "for length: it has 101 labels, expected 1 to 100"),
+        (_gives({"a": 1.0, "b": float("nan")}), "for length: label 'b': expected a finite number"),
+        (_gives({"a": float("-inf")}), "for length: label 'a': expected a finite number"),
+        (_gives({"a": True}), "for length: label 'a': expected a finite number"),
+        (_gives({"a": "1.0"}), "for length: label 'a': expected a finite number"),
+        (_gives({"a": None}), "for length: label 'a': expected a finite number"),
+        (_gives({"a": 2**64}), "for length: label 'a': expected a finite number of at most 64 bits"),
+        (_gives({"a": np.float32(1)}), "for length: label 'a': expected a finite number"),
+        (_gives({"a": {"b": 1.0}}), "for length: label 'a': expected a finite number"),
+        (_gives({"": 1.0}), "for length: a label has 0 characters, expected 1 to 100"),
+        (_gives({"x" * 101: 1.0}), "for length: a label has 101 characters, expected 1 to 100"),
+        (_gives({1: 1.0}), "for length: label 1: expected a text"),
+        (_gives({b"a": 1.0}), "for length: label b'a': expected a text"),
+        (_gives({"caf\udce9": 1.0}), r"for length: label 'caf\udce9': expected a text of whole characters"),
         (_gives(b"C"), "gave b'C' for length"),
         (_gives(1j), "gave 1j for length"),
         (_gives(2**64), "gave 18446744073709551616 for length"),
