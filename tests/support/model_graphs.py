@@ -22,6 +22,8 @@ BACKBONE = "msd-musicnn-1"
 EFFNET_BACKBONE = "discogs-effnet-bs64-1"
 DANCEABILITY = ("danceable", "not_danceable")
 TONALITY = ("atonal", "tonal")
+STYLES = tuple(f"{kind}---Style {each}" for kind in ("Folk, World, & Country", "Électronique") for each in range(15))
+"""Labels as genre_discogs400 has them."""
 
 Place = tuple[str | int, ...]
 PLACES: tuple[Place, ...] = (
@@ -114,6 +116,28 @@ def write_default_models(directory: Path, *, seed: int = 0) -> Path:
     write_model(directory, f"danceability-{BACKBONE}", "head", DANCEABILITY, seed=seed + 1)
     write_model(directory, f"tonal_atonal-{BACKBONE}", "head", TONALITY, seed=seed + 2)
     return directory
+
+
+def write_effnet_head(
+    directory: Path,
+    head: str,
+    *,
+    classes: Sequence[str] = STYLES,
+    width: int | None = None,
+    broken: float | None = None,
+) -> Path:
+    """Write the backbone of the family discogs-effnet-1, and one `head` on it; the path of the head's graph."""
+    write_model(directory, EFFNET_BACKBONE, "effnet", STYLES[:5])
+    return write_model(
+        directory,
+        f"{head}-discogs-effnet-1",
+        "tagger" if head == "genre_discogs400" else "head",
+        classes,
+        seed=len(head),
+        width=width or embedding_width("effnet"),
+        backbone=EFFNET_BACKBONE,
+        broken=broken,
+    )
 
 
 def digests_in(directory: Path) -> list[str]:

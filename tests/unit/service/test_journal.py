@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.core.actions import Report
+from audiobatchd.plugin_api import Value
 from audiobatchd.service import journal as journal_module
 from audiobatchd.service import log
 from audiobatchd.vocabulary.log_events import LogEvent, write
@@ -55,11 +56,18 @@ def journal(root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> Jou
 
 
 def test_the_journal_gets_the_fields_as_its_own(journal: Journal) -> None:
-    fields: dict[str, str | int | float] = {"reason": "no\nluck", "lufs": -14.25, "worker": 3, "no!": 1}
+    fields: dict[str, Value] = {
+        "reason": "no\nluck",
+        "lufs": -14.25,
+        "worker": 3,
+        "no!": 1,
+        "mood": {"film": 0.61, "epic": 0.2},
+    }
     log.report(Report(LogEvent.FOLDER_FAILED, fields, key("caf\udce9")))
     assert journal == [
         {
-            "MESSAGE": r"folder-failed dataset=/music folder=caf\xe9 reason=no\x0aluck lufs=-14.25 worker=3 no!=1",
+            "MESSAGE": r"folder-failed dataset=/music folder=caf\xe9 reason=no\x0aluck lufs=-14.25 worker=3 no!=1"
+            ' mood="film 0.61; epic 0.2"',
             "MESSAGE_ID": journal_module.message_id("folder-failed"),
             "PRIORITY": "3",
             "SYSLOG_IDENTIFIER": "audiobatchd",
@@ -69,6 +77,7 @@ def test_the_journal_gets_the_fields_as_its_own(journal: Journal) -> None:
             "AUDIOBATCH_REASON": r"no\x0aluck",
             "AUDIOBATCH_LUFS": "-14.25",
             "AUDIOBATCH_WORKER": "3",
+            "AUDIOBATCH_MOOD": "film 0.61; epic 0.2",
         }
     ]
 

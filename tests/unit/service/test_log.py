@@ -52,6 +52,8 @@ def line(
         ({"folder": "a\\b\nc\x1b[2J"}, r"folder-done folder=a\x5cb\x0ac\x1b[2J"),
         ({"folder": "日本 e\u0301"}, 'folder-done folder="日本 e\u0301"'),
         ({"folder": "\u202egnirts\u2028"}, r"folder-done folder=\xe2\x80\xaegnirts\xe2\x80\xa8"),
+        ({"mood": {"film": 0.6123, 'a "b"=\n': 1}}, r'folder-done mood="film 0.6123; a \x22b\x22=\x0a 1"'),
+        ({"mood": {"film": 0.00004}}, 'folder-done mood="film 4e-05"'),
         ({"folders": ["a b"]}, """folder-done folders="['a b']\""""),
         ({"error": OSError("two\nlines")}, r"folder-done error=two\x0alines"),
     ],

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ from support.model_graphs import (
     DANCEABILITY,
     EFFNET_BACKBONE,
     PLACES,
+    STYLES,
     TONALITY,
     Kind,
     Place,
@@ -50,6 +51,7 @@ from support.model_graphs import (
     digests_in,
     embedding_width,
     write_default_models,
+    write_effnet_head,
     write_model,
 )
 
@@ -371,30 +373,7 @@ def test_no_heads_are_no_analyzers(tmp_path: Path) -> None:
 
 GENRE, MOODS, INSTRUMENT = "genre_discogs400", "mtg_jamendo_moodtheme", "mtg_jamendo_instrument"
 LABEL_HEADS = {GENRE: "essentia_genre", MOODS: "essentia_mood", INSTRUMENT: "essentia_instrument"}
-STYLES = tuple(f"{kind}---Style {each}" for kind in ("Folk, World, & Country", "Électronique") for each in range(15))
 GENRE_MODEL = f"{GENRE}-discogs-effnet-1"
-
-
-def write_effnet(
-    directory: Path,
-    *,
-    head: str = GENRE,
-    classes: Sequence[str] = STYLES,
-    width: int | None = None,
-    broken: float | None = None,
-) -> Path:
-    """Write the Effnet and one head on it; the path of the head's graph."""
-    write_model(directory, EFFNET_BACKBONE, "effnet", STYLES[:5])
-    return write_model(
-        directory,
-        f"{head}-discogs-effnet-1",
-        "tagger" if head == GENRE else "head",
-        classes,
-        seed=len(head),
-        width=width or embedding_width("effnet"),
-        backbone=EFFNET_BACKBONE,
-        broken=broken,
-    )
 
 
 def labels(found: Measurement, name: str = "essentia_genre") -> dict[str, float | int]:
@@ -407,7 +386,7 @@ def labels(found: Measurement, name: str = "essentia_genre") -> dict[str, float 
 @pytest.mark.parametrize("batch", [64, 1, 0], ids=["64 patches", "1 patch", "any number"])
 @pytest.mark.parametrize("seconds", [8.0, 70.0], ids=["a part of a batch", "more than a batch"])
 def test_labels_are_the_ten_that_essentia_finds_most_probable(tmp_path: Path, batch: int, seconds: float) -> None:
-    graph = write_effnet(tmp_path)
+    graph = write_effnet_head(tmp_path, GENRE)
     backbone = write_model(tmp_path, EFFNET_BACKBONE, "effnet", STYLES[:5], batch=batch)
     audio = song(seed=3, seconds=seconds)
     standard = library.standard()
@@ -431,7 +410,7 @@ def test_labels_are_the_ten_that_essentia_finds_most_probable(tmp_path: Path, ba
 def test_label_head_has_the_guides_name_and_one_feature(tmp_path: Path, head: str) -> None:
     name = LABEL_HEADS[head]
     (absent,) = made(tmp_path, heads=[head]).values()
-    write_effnet(tmp_path, head=head)
+    write_effnet_head(tmp_path, head)
     (analyzer,) = loaded(tmp_path, heads=[head]).values()
     for each in (absent, analyzer):
         assert each.name == name
@@ -444,12 +423,12 @@ def test_label_head_has_the_guides_name_and_one_feature(tmp_path: Path, head: st
 
 def test_label_heads_are_off_unless_they_are_configured(tmp_path: Path) -> None:
     for head in LABEL_HEADS:
-        write_effnet(tmp_path, head=head)
+        write_effnet_head(tmp_path, head)
     assert list(made(tmp_path)) == ["danceability", "atonality"]
 
 
 def test_missing_family_is_named_as_left_out(tmp_path: Path) -> None:
-    write_effnet(tmp_path)
+    write_effnet_head(tmp_path, GENRE)
     genre = made(tmp_path, heads=[GENRE], families=[BACKBONE])["essentia_genre"]
     assert refusal(genre) == (
         f"no model of {GENRE} is here: it is published in the family discogs-effnet-1, "
@@ -458,7 +437,7 @@ def test_missing_family_is_named_as_left_out(tmp_path: Path) -> None:
 
 
 def test_equally_probable_labels_are_in_the_models_order(tmp_path: Path) -> None:
-    graph = write_effnet(tmp_path, broken=1e4)
+    graph = write_effnet_head(tmp_path, GENRE, broken=1e4)
     assert labels(made_genre(tmp_path).analyze(song())) == dict.fromkeys(STYLES[:10], 1.0)
     assert list(labels(made_genre(tmp_path).analyze(song()))) == list(STYLES[:10])
     altered(graph, lambda told: told["classes"].reverse())
@@ -471,12 +450,12 @@ def made_genre(*directories: Path) -> Classifier:
 
 @pytest.mark.parametrize("count", [1, 2, 10, 11, 3000])
 def test_a_model_of_few_or_thousands_of_labels(tmp_path: Path, count: int) -> None:
-    write_effnet(tmp_path, classes=[f"label {each}" for each in range(count)])
+    write_effnet_head(tmp_path, GENRE, classes=[f"label {each}" for each in range(count)])
     assert len(labels(made_genre(tmp_path).analyze(song()))) == min(count, 10)
 
 
 def test_label_head_without_a_value_says_why(tmp_path: Path) -> None:
-    write_effnet(tmp_path)
+    write_effnet_head(tmp_path, GENRE)
     genre = made_genre(tmp_path)
     assert genre.analyze(song(seconds=2.0)).unmeasurable == {
         "essentia_genre": f"shorter than one patch of {EFFNET_BACKBONE}"
@@ -501,28 +480,28 @@ LABELS_WRONG: Mapping[str, tuple[Callable[[list[Any]], object], str]] = {
 @pytest.mark.parametrize("wrong", LABELS_WRONG)
 def test_labels_that_no_record_can_hold_are_refused(tmp_path: Path, wrong: str) -> None:
     alter, reason = LABELS_WRONG[wrong]
-    graph = altered(write_effnet(tmp_path), lambda told: alter(told["classes"]))
+    graph = altered(write_effnet_head(tmp_path, GENRE), lambda told: alter(told["classes"]))
     said = refusal(made(tmp_path, heads=[GENRE])["essentia_genre"])
     assert said.startswith(f"cannot use the model {graph}: ")
     assert reason in said
 
 
 def test_no_head_has_thousands_of_features(tmp_path: Path) -> None:
-    graph = write_effnet(tmp_path, head="my_labels", classes=list(map(str, range(601))))
+    graph = write_effnet_head(tmp_path, "my_labels", classes=list(map(str, range(601))))
     analyzer = made(tmp_path, heads=["my_labels"])["my_labels"]
     assert refusal(analyzer) == f"cannot use the model {graph}: it has 601 classes, expected at most 600"
     assert analyzer.features(FULL_MIX) == ()
 
 
 def test_width_that_is_wrong_in_the_metadata_alone_is_mended(tmp_path: Path) -> None:
-    graph = write_effnet(tmp_path)
+    graph = write_effnet_head(tmp_path, GENRE)
     before = labels(made_genre(tmp_path).analyze(song()))
     altered(graph, lambda told: told["schema"]["inputs"][0]["shape"].__setitem__(-1, 1200))
     assert labels(made_genre(tmp_path).analyze(song())) == before
 
 
 def test_width_of_another_backbone_is_refused(tmp_path: Path) -> None:
-    graph = write_effnet(tmp_path, width=1200)
+    graph = write_effnet_head(tmp_path, GENRE, width=1200)
     said = refusal(made(tmp_path, heads=[GENRE])["essentia_genre"])
     assert said == f"cannot use the model {graph}: it takes 1200 numbers, {tmp_path / EFFNET_BACKBONE}.pb gives 24"
     graph.write_bytes(b"garbage")
@@ -531,7 +510,7 @@ def test_width_of_another_backbone_is_refused(tmp_path: Path) -> None:
 
 
 def test_effnet_of_any_batch_serves_where_the_named_one_is_not_here(tmp_path: Path) -> None:
-    write_effnet(tmp_path)
+    write_effnet_head(tmp_path, GENRE)
     before = labels(made_genre(tmp_path).analyze(song()))
     for suffix in (".pb", ".json"):
         (tmp_path / f"{EFFNET_BACKBONE}{suffix}").unlink()
@@ -563,8 +542,8 @@ def test_a_backbone_is_loaded_once_and_runs_once_for_all_heads(tmp_path: Path, e
 
 def test_effnet_runs_once_for_all_heads_on_it(tmp_path: Path, essentia: Counting) -> None:
     for head in LABEL_HEADS:
-        write_effnet(tmp_path, head=head)
-    write_effnet(tmp_path, head="danceability", classes=DANCEABILITY)
+        write_effnet_head(tmp_path, head)
+    write_effnet_head(tmp_path, "danceability", classes=DANCEABILITY)
     analyzers = loaded(tmp_path, heads=[*LABEL_HEADS, "danceability"])
     assert essentia.loads == {"TensorflowPredictEffnetDiscogs": 1, "TensorflowPredict2D": 4}
     essentia.runs.clear()
@@ -828,7 +807,7 @@ def test_any_metadata_serves_or_is_refused(model: str, written: Path, changes: l
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(changes=st.lists(st.tuples(st.sampled_from(KNOWN), JSON), min_size=1, max_size=2))
 def test_any_metadata_of_labels_serves_or_is_refused(written: Path, changes: list[tuple[Place, object]]) -> None:
-    write_effnet(written)
+    write_effnet_head(written, GENRE)
     path = written / f"{GENRE_MODEL}.json"
     path.write_text(json.dumps(changed(path.read_text(), changes)))
     analyzer = made(written, heads=[GENRE])["essentia_genre"]

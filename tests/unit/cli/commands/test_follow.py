@@ -141,6 +141,13 @@ def test_times_are_the_reader_s_and_old_ones_have_their_date() -> None:
     assert in_words(msgspec.structs.replace(told, at="\x1b"), NOW).startswith(r"\x1b dataset-active")
 
 
+def test_mapping_is_a_text_for_people_and_an_object_in_json() -> None:
+    mood = b'{"at": "", "event": "folder-done", "fields": {"mood": {"film": 0.61, "a\\n": 1}}}'
+    told = msgspec.json.decode(mood, type=Told)
+    assert in_words(told, NOW) == r' folder-done mood="film 0.61; a\x0a 1"'
+    assert json.loads(in_json(Message("5", "folder-done", mood)))["fields"] == {"mood": {"film": 0.61, "a\n": 1}}
+
+
 def test_json_keeps_what_a_newer_daemon_tells() -> None:
     line = in_json(Message("5", "x", b'{"event": "x", "more": [1,\n 2], "name": "\\u202e"}'))
     assert json.loads(line) == {"id": 5, "event": "x", "more": [1, 2], "name": "\u202e"}

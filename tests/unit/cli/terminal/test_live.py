@@ -61,6 +61,10 @@ def lines_of(record: logging.LogRecord, width: int = 80, *, several: bool = Fals
         (event("folder-done", folder="A", lufs=-9, lufs_drums=-14.0), "✓ A   -9.0 LUFS  + 1 stem"),
         (event("folder-done", folder="A", lra="unmeasurable (shorter than 3 s)"), "✓ A  LRA (shorter than 3 s)"),
         (event("folder-done", folder="A", key="C", dance=0.60594, bpm=128.0), "✓ A  128.0 BPM  key C  dance 0.6059"),
+        (
+            event("folder-done", folder="A", mood={"film\n": 0.61234, "epic": 0.2}, lufs=-9.0, lufs_bass=-9.0),
+            r"✓ A   -9.0 LUFS  + 1 stem  mood film\x0a 0.6123",
+        ),
         (event("folder-done", folder="A", bpm=120.0, bpm_is_defined=0), "✓ A  bpm_is_defined 0"),
         (event("folder-done", folder="A", true_peak=-2.65, lufs=-9), "✓ A   -9.0 LUFS   -2.6 dBTP"),
         (

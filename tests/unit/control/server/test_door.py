@@ -315,7 +315,7 @@ Log = Callable[[str], None]
 
 @pytest.fixture
 def log() -> Log:
-    return lambda event: write(LogEvent(event), {"folder": "A", "lufs": -14.2})
+    return lambda event: write(LogEvent(event), {"folder": "A", "lufs": -14.2, "mood": {"film": 0.61, "epic": 1}})
 
 
 def test_a_follower_hears_what_was_and_what_comes(
@@ -331,7 +331,7 @@ def test_a_follower_hears_what_was_and_what_comes(
         with follow(path, "?since=0") as early, follow(path, "?since=1") as late, follow(path) as new:
             told = read_until(early, b"event: folder-failed")
             assert b'id: 1\nevent: folder-done\ndata: {"at":"' in told
-            assert b'"level":"info","fields":{"folder":"A","lufs":-14.2}}' in told
+            assert b'"level":"info","fields":{"folder":"A","lufs":-14.2,"mood":{"film":0.61,"epic":1}}}' in told
             assert b"folder-done" not in read_until(late, b"event: folder-failed")
             read_until(new, b"\r\n\r\n")
             log("worker-died")

@@ -725,6 +725,28 @@ def test_an_answer_that_no_record_can_hold_is_charged_as_well(room: Room, monkey
     assert room.told() == {"length": 1.0, "pitch": 1.0}
 
 
+def test_mapping_reaches_the_record_and_the_service_in_its_order(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    moods = {"film": 0.61, "epic": 0.2, "dark": 0}
+
+    def analyze(audio: Audio) -> Measurement:
+        return Measurement({feature.name: moods for feature in room.probe.features(audio.role)})
+
+    monkeypatch.setattr(room.probe, "analyze", analyze)
+    result = decode_from_worker(encode(room.run()))
+    assert isinstance(result, Result)
+    assert (result.outcome, result.values["length_drums"]) == (Outcome.DONE, moods)
+    for value in (result.values["length"], room.told()["length"]):
+        assert isinstance(value, dict)
+        assert list(value.items()) == list(moods.items())
+    # What is there counts: nothing is measured a second time.
+    monkeypatch.setattr(room.probe, "analyze", _raises_in_vain)
+    assert room.run().outcome is Outcome.DONE
+
+
+def _raises_in_vain(audio: Audio) -> Measurement:
+    raise ZeroDivisionError
+
+
 def test_the_worst_of_several_outcomes_is_told_with_every_reason(room: Room) -> None:
     def fault() -> None:
         raise ZeroDivisionError
