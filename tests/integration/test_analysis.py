@@ -12,10 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audiobatchd import EssentiaAnalyzer
+from audiobatch_analyzers.engines import essentia
+from audiobatchd import EssentiaAnalyzer, read_info, save_to_info
+from audiobatchd.audio.decode import decode
+from audiobatchd.audio.source import open_source
+from audiobatchd.disk.record import opened
 from audiobatchd.errors import AnalyzerUnavailableError, UnmeasurableError
+from audiobatchd.plugin_api import FULL_MIX, View
 from support.audio_files import make_track, tone, write_audio
-from support.model_graphs import digests_in, write_default_models
+from support.model_graphs import EFFNET_BACKBONE, STYLES, digests_in, write_default_models, write_effnet_head
 from support.service import configuration, features_of, record_of, run
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "example-analyzer"
@@ -100,6 +105,78 @@ def test_a_model_of_another_digest_is_not_used(tmp_path: Path) -> None:
     assert run("audiobatchd", "--config", config, "--once", dataset)[0] == 0
     assert "danceability" in features_of(folder)
     assert "unavailable here" not in run("audiobatchctl", "features", "--config", config)[1]
+
+
+LABEL_HEADS = {
+    "genre_discogs400": "essentia_genre",
+    "mtg_jamendo_moodtheme": "essentia_mood",
+    "mtg_jamendo_instrument": "essentia_instrument",
+}
+
+
+def ten_by_essentia(models: Path, mix: Path) -> dict[str, float]:
+    """The ten most probable styles of the mix by Essentia's own predictors, most probable first."""
+    with opened(str(mix.parent)) as folder, open_source(folder, os.fsencode(mix.name)) as source:
+        samples = decode(source, FULL_MIX, 60.0).view(View(16000, mono=True))
+    standard = essentia.standard()
+    embed = standard.TensorflowPredictEffnetDiscogs(
+        graphFilename=str(models / f"{EFFNET_BACKBONE}.pb"), output="PartitionedCall:1"
+    )
+    predict = standard.TensorflowPredict2D(
+        graphFilename=str(models / "genre_discogs400-discogs-effnet-1.pb"),
+        input="serving_default_model_Placeholder",
+        output="PartitionedCall:0",
+    )
+    means = np.asarray(predict(embed(samples))).mean(axis=0)
+    return {STYLES[place]: float(means[place]) for place in np.argsort(-means)[:10]}
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """A configuration with the three heads of many labels."""
+    for head in LABEL_HEADS:
+        write_effnet_head(tmp_path / "models", head)
+    trusted = digests_in(tmp_path / "models")
+    keys: dict[str, Any] = {"model_directory": str(tmp_path / "models"), "trusted_models": trusted}
+    config = configuration(tmp_path / "c.toml", tmp_path / "dataset", settle=0.0, analyzers=["classifiers"], **keys)
+    with config.open("a") as file:
+        file.write(f"[analyzer.classifiers]\nheads = {json.dumps([*LABEL_HEADS])}\n")
+    return config
+
+
+def test_effnet_s_labels_reach_record_and_log(tmp_path: Path, labelled: Path) -> None:
+    dataset = tmp_path / "dataset"
+    folder = make_track(dataset / "Track", seconds=6, stems=("drums",))
+    (folder / "Track.INFO").write_text('{"theirs": {"Rock": 1.10}, "essentia_mood": null, "last": 2.0}')
+    code, _, err = run("audiobatchd", "--config", labelled, "--once", dataset)
+    assert code == 0, err
+    record = record_of(folder)
+    wanted = ten_by_essentia(tmp_path / "models", folder / "full_mix.flac")
+    assert list(record["essentia_genre"]) == list(wanted)
+    assert list(record["essentia_genre"].values()) == pytest.approx(list(wanted.values()), abs=6e-5)
+    assert [len(record[name]) for name in LABEL_HEADS.values()] == [10, 10, 10]
+    assert list(record)[:3] == ["theirs", "essentia_mood", "last"]
+    assert '"theirs": {"Rock": 1.10}' in (folder / "Track.INFO").read_text()
+    models = record["_audiobatch"]["analyzers"]["essentia_genre"]["full_mix"]["models"]
+    assert models.keys() == {EFFNET_BACKBONE, "genre_discogs400-discogs-effnet-1"}
+    label, number = next(iter(record["essentia_genre"].items()))
+    assert f'essentia_genre="{label} {number:g}; ' in err
+
+
+def test_labels_by_hand_and_by_scripts(tmp_path: Path, labelled: Path) -> None:
+    folder = make_track(tmp_path / "dataset" / "Track", seconds=6, stems=())
+    mix, models = folder / "full_mix.flac", tmp_path / "models"
+    analyzer = EssentiaAnalyzer(models, heads=["genre_discogs400"], trusted_models=digests_in(models))
+    results = analyzer.analyze_file(mix)
+    genres = results["essentia_genre"]
+    assert isinstance(genres, dict)
+    assert list(genres) == list(ten_by_essentia(models, mix))
+    save_to_info(folder, results)
+    assert list(read_info(folder)["essentia_genre"].items()) == list(genres.items())
+    code, out, err = run("audiobatchctl", "analyze", mix, "--config", labelled, "--features", "essentia_genre")
+    names = ["essentia_genre", *[" " * len("essentia_genre")] * 9]
+    lines = [f"{name}  {label} {number}" for name, (label, number) in zip(names, genres.items(), strict=True)]
+    assert (code, out.splitlines()) == (0, lines), err
 
 
 def test_the_beats_are_a_file_that_counts(tmp_path: Path) -> None:
