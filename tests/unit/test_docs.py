@@ -38,7 +38,7 @@ from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.core.provenance import Entry, Provenance
 from audiobatchd.core.slot import SlotState
 from audiobatchd.models.manifest import MODELS
-from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer, Settings
+from audiobatchd.plugin_api import ENTRY_POINT_GROUP, LONGEST_LABEL, MOST_LABELS, Analyzer, Settings
 from audiobatchd.service import journal
 from audiobatchd.vocabulary.exits import ControlExit, DaemonExit
 from audiobatchd.vocabulary.files import ROLES, Fingerprint, NearMiss
@@ -280,6 +280,13 @@ def test_defaults_of_the_classifiers_are_documented() -> None:
     table = {cells[1].strip("`"): cells[2] for cells in rows(page("configuration.md")) if "classifiers" in cells[0]}
     for option, default in (("heads", classifiers.HEADS), ("families", classifiers.FAMILIES)):
         assert table[option] == f"`{json.dumps(list(default))}`"
+
+
+def test_bounds_of_mappings_are_documented() -> None:
+    labels, characters = f"1 to {MOST_LABELS} labels", f"of 1 to {LONGEST_LABEL} characters"
+    for text in (page("record-format.md"), (DOCS / "how-to" / "write-an-analyzer.md").read_text()):
+        assert labels in text
+        assert characters in text
 
 
 def test_every_key_of_the_provenance_is_documented() -> None:

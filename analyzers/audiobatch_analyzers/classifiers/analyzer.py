@@ -106,8 +106,24 @@ class _Backbones:
     def load(self, files: ModelFiles) -> Graph:
         """The graph that gives its embeddings. Raises AnalyzerUnavailableError."""
         if files.name not in self._loaded:
-            self._loaded[files.name] = graphs.load(files, graphs.EMBEDDINGS)
+            self._loaded[files.name] = self._graph(files, graphs.EMBEDDINGS)
         return self._loaded[files.name]
+
+    def load_head(self, model: ModelFiles, embed: Graph | None) -> Graph:
+        """The graph that gives predictions, from what `embed` gives or from audio. Raises AnalyzerUnavailableError."""
+        _, width = model.input
+        if embed is None or embed.width == width:
+            return self._graph(model, graphs.PREDICTIONS)
+        try:
+            # Until October 2025 the metadata of most Effnet heads was published with 1200 numbers for 1280.
+            return self._graph(replace(model, width=embed.width), graphs.PREDICTIONS)
+        except AnalyzerUnavailableError:
+            self._graph(model, graphs.PREDICTIONS)  # where the graph itself is at fault, it says so
+            why = f"it takes {width} numbers, {embed.files.graph} gives {embed.width}"
+            raise model.unusable(why) from None
+
+    def _graph(self, files: ModelFiles, purpose: str) -> Graph:
+        return graphs.load(files, purpose)
 
 
 @dataclass(frozen=True)
@@ -177,7 +193,7 @@ class Classifier:
             why = f"none of its classes is {self._single.only!r}"
             raise model.unusable(why)
         embed = self._backbones.load(backbone) if backbone is not None else None
-        self._embed, self._predict = embed, _predictions(model, embed)
+        self._embed, self._predict = embed, self._backbones.load_head(model, embed)
 
     def analyze(self, audio: Audio) -> Measurement:
         """Measure; nothing where the file is silent, or shorter than one patch of the model (about 3 s)."""
@@ -248,20 +264,6 @@ class Classifier:
         else:
             return f"it is published in the family {_EFFNET}, which the option `families` leaves out"
         return f"audiobatchctl models fetch {model}"
-
-
-def _predictions(model: ModelFiles, embed: Graph | None) -> Graph:
-    """Load the graph that gives the predictions, from audio or from embeddings. Raises AnalyzerUnavailableError."""
-    _, width = model.input
-    if embed is None or embed.width == width:
-        return graphs.load(model, graphs.PREDICTIONS)
-    try:
-        # Until October 2025 the metadata of most Effnet heads was published with 1200 numbers for 1280.
-        return graphs.load(replace(model, width=embed.width), graphs.PREDICTIONS)
-    except AnalyzerUnavailableError:
-        graphs.load(model, graphs.PREDICTIONS)  # where the graph itself is at fault, it says so
-        why = f"it takes {width} numbers, {embed.files.graph} gives {embed.width}"
-        raise model.unusable(why) from None
 
 
 def _key(head: str, label: str) -> str:
