@@ -91,6 +91,10 @@ def classifiers(settings: Settings) -> tuple[Classifier, ...]:
         if not re.fullmatch(r"\w+", head, re.ASCII):
             message = f"option `heads`: expected names of letters, digits and underscores, got {head!r:.100}"
             raise OptionError(message)
+        for known, single in _SINGLE.items():
+            if head == single.name != known:
+                message = f"option `heads`: {head} is what the head {known} gives: name that"
+                raise OptionError(message)
     backbones = _Backbones(settings.model_directories, settings.check_model)
     return tuple(Classifier(head, families, backbones) for head in heads)
 

@@ -420,6 +420,12 @@ def test_label_head_has_the_guides_name_and_one_feature(tmp_path: Path, head: st
     assert len(labels(analyzer.analyze(song()), name)) == 10
 
 
+@pytest.mark.parametrize(("head", "name"), [*LABEL_HEADS.items(), ("tonal_atonal", "atonality")])
+def test_feature_named_as_a_head_is_answered_with_the_head(tmp_path: Path, head: str, name: str) -> None:
+    with pytest.raises(OptionError, match=f"option `heads`: {name} is what the head {head} gives: name that"):
+        made(tmp_path, heads=["danceability", name])
+
+
 def test_label_heads_are_off_unless_they_are_configured(tmp_path: Path) -> None:
     for head in LABEL_HEADS:
         write_effnet_head(tmp_path, head)
