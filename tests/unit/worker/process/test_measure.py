@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -12,15 +13,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audiobatchd.audio.decode import decode
 from audiobatchd.core.assessment import Due
-from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.core.messages import Result, WorkerSettings, decode_from_worker, encode
 from audiobatchd.errors import AnalyzerFaultError, DamagedFileError, SourceChangedError
-from audiobatchd.plugin_api import NATIVE, Audio, Cost, Feature, Measurement, Value, View, feature_name
+from audiobatchd.plugin_api import MOST_LABELS, NATIVE, Audio, Cost, Feature, Measurement, Value, View, feature_name
 from audiobatchd.vocabulary.files import FileStamp
+from audiobatchd.vocabulary.states import Outcome
 from audiobatchd.worker.process import measure as measure_module
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.measure import FileResult, measure
@@ -329,6 +334,26 @@ def test_a_fault_of_an_analyzer_is_its_own_and_can_be_told(studio: Studio, answe
     assert why in result.faults["probe"]
     assert result.faults["probe"].encode()
     assert (result.values, result.entries) == ({}, {})
+
+
+_ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.binary(max_size=2)
+_LABELS = st.text(max_size=110) | st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
+_MAPPINGS = st.dictionaries(_LABELS | st.integers(), st.floats() | st.integers() | _ANYTHING, max_size=4)
+
+
+@given(_MAPPINGS | st.dictionaries(_LABELS.filter(str.isprintable), st.floats(-1, 1), min_size=1, max_size=120))
+def test_mapping_is_refused_or_comes_through_as_it_was(mapping: dict[Any, Any]) -> None:
+    try:
+        plain = measure_module._plain(mapping)
+    except ValueError:
+        return
+    assert isinstance(plain, dict)
+    assert 0 < len(plain) <= MOST_LABELS
+    result = decode_from_worker(encode(Result(1, Outcome.DONE, {"mood": plain})))
+    assert isinstance(result, Result)
+    read = json.loads(msgspec.json.encode(result.values))["mood"]
+    assert list(read.items()) == list(mapping.items())
+    assert list(map(type, read.values())) == list(map(type, mapping.values()))
 
 
 def test_a_reason_that_is_no_text_for_a_record_is_shown(studio: Studio) -> None:
