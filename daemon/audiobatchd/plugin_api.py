@@ -266,7 +266,8 @@ class Analyzer(Protocol):
     """Turns the audio of one source file into features.
 
     It may have an attribute `binding`, a set of names in `models`: results that were made with another value under one
-    of these names are measured again, whereas those of other models count as complete.
+    of these names are measured again, whereas those of other models count as complete. And, after `load`, an attribute
+    `remark`, a few words for people on how it works on this machine; values may not depend on that.
     """
 
     name: str

@@ -82,9 +82,13 @@ _SOURCE = "Essentia models (Alonso-Jimenez et al. 2020)"
 
 
 def classifiers(settings: Settings) -> tuple[Classifier, ...]:
-    """Make one analyzer per configured head. Options: `heads` and `families`, lists of names. Raises OptionError."""
+    """Make one analyzer per configured head. Raises OptionError.
+
+    Options: `heads` and `families`, lists of names, and `engine`: `auto`, or the only one that may run the graphs.
+    """
     heads = settings.options.texts("heads", HEADS)
     families = settings.options.texts("families", FAMILIES)
+    engine = settings.options.choice("engine", (graphs.AUTO, *graphs.ENGINES), graphs.AUTO)
     settings.options.close()
     for head in heads:
         # Features are called after it, and files are looked up by it.
@@ -95,7 +99,7 @@ def classifiers(settings: Settings) -> tuple[Classifier, ...]:
             if head == single.name != known:
                 message = f"option `heads`: {head} is what the head {known} gives: name that"
                 raise OptionError(message)
-    backbones = _Backbones(settings.model_directories, settings.check_model)
+    backbones = _Backbones(settings.model_directories, settings.check_model, engine)
     return tuple(Classifier(head, families, backbones) for head in heads)
 
 
@@ -105,6 +109,8 @@ class _Backbones:
 
     directories: tuple[Path, ...]
     check: CheckModel
+    engine: str
+    """The engine that runs these models and the heads: `graphs.AUTO`, or one of `graphs.ENGINES`."""
     _loaded: dict[str, Graph] = field(default_factory=dict)
 
     def load(self, files: ModelFiles) -> Graph:
@@ -127,7 +133,7 @@ class _Backbones:
             raise model.unusable(why) from None
 
     def _graph(self, files: ModelFiles, purpose: str) -> Graph:
-        return graphs.load(files, purpose)
+        return graphs.load(files, purpose, self.engine)
 
 
 @dataclass(frozen=True)
@@ -179,6 +185,12 @@ class Classifier:
     def models(self) -> Mapping[str, str]:
         """The SHA-256 of each graph that serves, as it was when it was loaded."""
         return {graph.files.name: graph.digest for graph in (self._embed, self._predict) if graph is not None}
+
+    @property
+    def remark(self) -> str:
+        """The engines that run its graphs, for people: values do not depend on them."""
+        engines = dict.fromkeys(graph.engine.title for graph in (self._embed, self._predict) if graph is not None)
+        return f"run by {' and '.join(engines)}" if engines else ""
 
     def features(self, role: str) -> tuple[Feature, ...]:
         """Features of the mix alone: one with the analyzer's name, or `<head>_<class>` for every class."""

@@ -276,6 +276,9 @@ def _inner(node: Any, key: str) -> list[int]:  # noqa: ANN401  # a message
 
 def _batch_norm(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
     _expect(node, "data_format", "s", b"NHWC", b"")
+    if missing := {"epsilon", "is_training"} - {each.key for each in node.attr}:
+        message = f"its {' and its '.join(sorted(missing))} are not told"  # where the defaults are of no use
+        raise ValueError(message)
     _expect(node, "is_training", "b", False)
     return to.on_channels("BatchNormalization", *to.taken(node), epsilon=float(_attribute(node, "epsilon").f))
 

@@ -58,9 +58,11 @@ def mel_bands(samples: NDArray[np.float32], begin: int, end: int) -> NDArray[np.
     padded = np.zeros(last - first, np.float32)
     padded[max(0, -first) : max(0, -first) + len(heard)] = heard
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[::_HOP]
-    spectra = np.fft.rfft(frames * _window())
-    power = spectra.real**2 + spectra.imag**2
-    return np.log10(1 + _SCALE * (power @ _filters()), dtype=np.float32)
+    # What is too large for float32 is found in what the graph gives.
+    with np.errstate(over="ignore", invalid="ignore"):
+        spectra = np.fft.rfft(frames * _window())
+        power = spectra.real**2 + spectra.imag**2
+        return np.log10(1 + _SCALE * (power @ _filters()), dtype=np.float32)
 
 
 def _frame_count(samples: int) -> int:

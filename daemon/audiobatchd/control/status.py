@@ -86,6 +86,8 @@ class AnalyzerStatus(Struct, frozen=True):
     version: int
     models: dict[str, str]
     """Digest of each model that serves, and options that alter values: what its values depend on."""
+    remark: str = ""
+    """Words for people on how it works here: which engine runs its models."""
 
 
 class Trouble(Struct, frozen=True):

@@ -28,6 +28,8 @@ class Offer(Struct, frozen=True):
     """The names in `models` that have to be the same for a result to count, whatever the policy: options of its own."""
     cost: int = 0
     """Cost, as a `plugin_api.Cost`; 0 where that was not told."""
+    remark: str = ""
+    """Words for people on how it works on this machine."""
 
 
 class Policy(Struct, frozen=True):

@@ -33,6 +33,8 @@ class KnownFeature(Struct, frozen=True):
     source: str
     unavailable: str | None = None
     """Why it cannot be measured on this machine."""
+    remark: str = ""
+    """How the analyzer works on this machine."""
 
 
 class Request(Struct, frozen=True):

@@ -53,7 +53,7 @@ def features(arguments: argparse.Namespace, _client: ControlClient, say: Say) ->
         members = list(group)
         if number:
             say("")
-        say(f"{printable(analyzer)}, version {members[0].version}")
+        say(", ".join(filter(None, (printable(analyzer), f"version {members[0].version}", members[0].remark))))
         if members[0].unavailable is not None:
             say(f"  ! unavailable here: {printable(members[0].unavailable)}")
         width = max(len(each.name) for each in members)

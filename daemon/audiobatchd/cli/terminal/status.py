@@ -283,7 +283,8 @@ def _analyzers(status: Status, width: int) -> list[Line]:
             lines += _paragraph(f"! analyzer {name} is unavailable: {analyzer.reason}", width, "", Tone.CAUTION)
     for name, analyzer in status.analyzers.items():
         if analyzer.models:
-            lines += _paragraph(f"{name} by {_models(analyzer)}", width, "", Tone.FAINT)
+            remark = f", {analyzer.remark}" if analyzer.remark else ""
+            lines += _paragraph(f"{name} by {_models(analyzer)}{remark}", width, "", Tone.FAINT)
     return lines
 
 

@@ -59,6 +59,7 @@ class Overview:
                     reason=offer.unavailable or "",
                     version=offer.version,
                     models=offer.models,
+                    remark=offer.remark,
                 )
                 for offer in core.offers or ()
             },

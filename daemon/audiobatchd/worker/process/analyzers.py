@@ -68,6 +68,11 @@ def hindrance(analyzer: Analyzer) -> str | None:
     return None
 
 
+def remark_of(analyzer: Analyzer, unavailable: str | None) -> str:
+    """Say how an analyzer that has loaded works on this machine: optional, as `binding` is."""
+    return "" if unavailable else printable(getattr(analyzer, "remark", ""))
+
+
 def _fault(what: str, error: BaseException) -> str:
     """Say why an analyzer cannot be `what`; a shortage of this process is no fault of the analyzer, and is raised."""
     if isinstance(error, OSError) and cause_of(error) is Cause.SHORTAGE:
@@ -132,6 +137,7 @@ def _offer(analyzer: Analyzer, unavailable: str | None) -> Offer:
     features = {role: tuple(feature.name for feature in analyzer.features(role)) for role in ROLES}
     models = {} if unavailable else dict(analyzer.models)
     binding = tuple(sorted(getattr(analyzer, "binding", ())))  # optional, so that older analyzers go on working
-    offer = Offer(analyzer.name, analyzer.version, features, models, unavailable, binding, int(analyzer.cost))
+    remark = remark_of(analyzer, unavailable)
+    offer = Offer(analyzer.name, analyzer.version, features, models, unavailable, binding, int(analyzer.cost), remark)
     msgspec.msgpack.encode(offer)  # what cannot be told would end the worker
     return offer
