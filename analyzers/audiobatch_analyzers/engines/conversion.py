@@ -67,7 +67,7 @@ class _Conversion:
         for name in self._in_order(_node_of(output)):
             self._add(self._nodes[name])
         if _INPUT not in self._values.values():
-            raise _refused(f"{output!r} does not depend on {self._placeholder!r}")
+            raise _refused(f"{output!r:.100} does not depend on {self._placeholder!r:.100}")
         self._declare(self._converted.input, _INPUT, self._shape)
         self._declare(self._converted.output, self._value(output), None)
         model = ONNX["ModelProto"](ir_version=_IR_VERSION, graph=self._converted)
@@ -86,13 +86,13 @@ class _Conversion:
                 stack.pop()
                 continue
             if name not in self._nodes:
-                raise _refused(f"it has no node {name!r}")
+                raise _refused(f"it has no node {name!r:.100}")
             waiting = [each for each in map(_node_of, _taken(self._nodes[name])) if each not in done]
             if not waiting:
                 done.add(stack.pop())
                 yield name
             elif name in begun:
-                raise _refused(f"its node {name!r} depends on itself")
+                raise _refused(f"its node {name!r:.100} depends on itself")
             else:
                 begun.add(name)
                 stack.extend(waiting)
@@ -108,14 +108,14 @@ class _Conversion:
             try:
                 self._values[node.name] = _OPERATIONS[node.op](self, node)
             except (LookupError, TypeError, ValueError) as error:
-                raise _refused(f"its node {node.name!r} is no {node.op} that is known here: {error}") from error
+                raise _refused(f"its node {node.name!r:.100} is no {node.op:.100} that is known here: {error}") from error
         else:
-            raise _refused(f"its node {node.name!r} is of the kind {node.op}, which is not known here")
+            raise _refused(f"its node {node.name!r:.100} is of the kind {node.op:.100}, which is not known here")
 
     def _value(self, name: str) -> str:
         plain = name.removesuffix(":0")
         if plain not in self._values:
-            raise _refused(f"its output {name!r} is not known here")
+            raise _refused(f"its output {name!r:.100} is not known here")
         return self._values[plain]
 
     def taken(self, node: Any) -> list[str]:  # noqa: ANN401  # a message
@@ -190,7 +190,7 @@ def _taken(node: Any) -> list[str]:  # noqa: ANN401  # a message
 def _check_shape(node: Any, shape: Sequence[int]) -> None:  # noqa: ANN401  # a message
     sizes = [dim.size for each in node.attr if each.key == "shape" for dim in each.value.shape.dim]
     if sizes and (len(sizes) != len(shape) + 1 or any(own not in (-1, size) for own, size in zip(sizes[1:], shape))):
-        raise _refused(f"its input {node.name!r} takes {sizes}, not rows of {list(shape)}")
+        raise _refused(f"its input {node.name!r:.100} takes {sizes}, not rows of {list(shape)}")
 
 
 def _attribute(node: Any, key: str) -> Any:  # noqa: ANN401  # a message
@@ -205,7 +205,7 @@ def _expect(node: Any, key: str, field: str, *allowed: object) -> Any:  # noqa: 
     """Return an attribute's value, which has to be one of `allowed`. Raises ValueError."""
     value = getattr(_attribute(node, key), field)
     if value not in allowed:
-        message = f"its {key} is {value!r}"
+        message = f"its {key} is {value!r:.100}"
         raise ValueError(message)
     return value
 
@@ -215,6 +215,9 @@ def _expect(node: Any, key: str, field: str, *allowed: object) -> Any:  # noqa: 
 
 def _const(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
     tensor = _attribute(node, "value").tensor
+    if tensor.dtype not in _CONSTANTS:
+        message = f"its numbers are of the type {tensor.dtype}"
+        raise ValueError(message)
     in_bytes, kind, field = _CONSTANTS[tensor.dtype]
     shape = [dim.size for dim in tensor.tensor_shape.dim]
     if any(size < 0 for size in shape) or math.prod(shape) > _MOST_NUMBERS:
@@ -262,7 +265,7 @@ def _max_pool(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
 
 
 def _padding(node: Any) -> str:  # noqa: ANN401  # a message
-    return {b"SAME": "SAME_UPPER", b"VALID": "VALID"}[_attribute(node, "padding").s]
+    return {b"SAME": "SAME_UPPER", b"VALID": "VALID"}[_expect(node, "padding", "s", b"SAME", b"VALID")]
 
 
 def _inner(node: Any, key: str) -> list[int]:  # noqa: ANN401  # a message

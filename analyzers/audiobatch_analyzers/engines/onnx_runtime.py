@@ -5,6 +5,7 @@ It makes no code at run time, so that it works where memory may not be writable 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 _PATCHES: Mapping[str, Patches] = {MUSICNN: Patches(187, 93), EFFNET: Patches(128, 62)}
 """Algorithms on audio. VGGish is not among them: where there is silence its input is a noise that Essentia draws."""
+
+# Read when the library is loaded: since 1.29 it would tell its maker of every process and session, by a thread of its own,
+# and keep an identifier of the machine in the user's cache.
+_PRIVATE = {"ORT_DISABLE_TELEMETRY": "1"}
 
 _LARGEST = 1 << 30
 _ROWS_AT_A_TIME, _PATCHES_AT_A_TIME = 1024, 32
@@ -52,6 +57,7 @@ class _Session:
     """Session of ONNX Runtime. Errors of the library are raised as RuntimeError."""
 
     def __init__(self, content: bytes, node: str, shape: tuple[int, ...], output: str) -> None:
+        os.environ.update(_PRIVATE)
         try:
             # With this engine alone: the libraries take 0.13 s and 12 MB.
             import onnxruntime  # noqa: PLC0415  # see above

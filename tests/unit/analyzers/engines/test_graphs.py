@@ -1,4 +1,4 @@
-"""Graphs as Essentia runs them: their numbers, how much audio makes a patch, what is refused before the first file."""
+"""Graphs by every engine: their numbers, how much audio makes a patch, what is refused, and which engine serves."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,20 +18,23 @@ import pytest
 from numpy.typing import NDArray
 
 from audiobatch_analyzers.classifiers import model_files
-from audiobatch_analyzers.engines import essentia, graphs
-from audiobatch_analyzers.engines.graphs import EMBEDDINGS, PREDICTIONS, Graph
+from audiobatch_analyzers.classifiers.model_files import ModelFiles
+from audiobatch_analyzers.engines import essentia, graphs, onnx_runtime
+from audiobatch_analyzers.engines.contract import Run
+from audiobatch_analyzers.engines.graphs import AUTO, EMBEDDINGS, ENGINES, PREDICTIONS, Graph
 from audiobatchd.plugin_api import AnalyzerUnavailableError
 from support.audio_files import Samples, music
 from support.model_graphs import EFFNET_BACKBONE, Kind, altered, embedding_width, metadata, write_model
+from support.musicnn_graph import node, write_musicnn
 
 RATE = 16000
 NAME = "mood"
 
 
-def load(graph: Path, purpose: str = PREDICTIONS) -> Graph:
+def load(graph: Path, purpose: str = PREDICTIONS, engine: str = AUTO) -> Graph:
     files = model_files.find(graph.stem, (graph.parent,))
     assert files is not None
-    return graphs.load(files, purpose)
+    return graphs.load(files, purpose, engine)
 
 
 def sound(frames: int, seed: int = 0) -> Samples:
@@ -71,17 +75,18 @@ if int(sys.argv[1]) and ctypes.CDLL(None, use_errno=True).prctl(int(sys.argv[1])
 from audiobatch_analyzers.engines import graphs
 from audiobatch_analyzers.classifiers import model_files
 files = model_files.find(sys.argv[2], (pathlib.Path(sys.argv[3]),))
-np.save(sys.argv[4], graphs.load(files, graphs.PREDICTIONS)(np.load(sys.argv[5])))
+np.save(sys.argv[4], graphs.load(files, graphs.PREDICTIONS, sys.argv[6])(np.load(sys.argv[5])))
 """
 
 
-def test_rows_are_the_same_where_no_code_may_be_made_at_run_time(tmp_path: Path) -> None:
-    write_model(tmp_path, NAME, "effnet", seed=1)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rows_are_the_same_where_no_code_may_be_made_at_run_time(tmp_path: Path, engine: str) -> None:
+    write_musicnn(tmp_path, NAME, seed=1)
     np.save(tmp_path / "sound.npy", sound(10 * RATE))
     rows = []
     for option in (0, PR_SET_MDWE):
         out = tmp_path / f"{option}.npy"
-        told = (str(option), NAME, str(tmp_path), str(out), str(tmp_path / "sound.npy"))
+        told = (str(option), NAME, str(tmp_path), str(out), str(tmp_path / "sound.npy"), engine)
         code = subprocess.run([sys.executable, "-c", CONFINED, *told], check=False).returncode
         if code == 77:
             pytest.skip("this kernel is older than 6.3")
@@ -89,6 +94,32 @@ def test_rows_are_the_same_where_no_code_may_be_made_at_run_time(tmp_path: Path)
         rows.append(np.load(out))
     assert np.ptp(rows[0]) > 0.02
     assert rows[1] == pytest.approx(rows[0], abs=1e-5)
+
+
+ONE_THREAD = """
+import os, pathlib, sys
+import numpy as np
+from audiobatch_analyzers.engines import graphs
+from audiobatch_analyzers.classifiers import model_files
+files = model_files.find("mood", (pathlib.Path(sys.argv[1]),))
+assert "onnxruntime" not in sys.modules
+before = len(os.listdir("/proc/self/task"))
+graphs.load(files, graphs.PREDICTIONS, "onnxruntime")(np.ones(64000, np.float32))
+assert len(os.listdir("/proc/self/task")) == before, os.listdir("/proc/self/task")
+assert "essentia" not in sys.modules
+"""
+
+
+def test_onnx_runtime_makes_no_thread_and_no_file_and_needs_no_essentia(tmp_path: Path) -> None:
+    write_model(tmp_path, NAME, "musicnn")
+    home = tmp_path / "home"
+    home.mkdir()
+    # What it tells its maker it would tell by a thread, and write to the cache. Where tests run it may be forbidden that.
+    outside = {key: value for key, value in os.environ.items() if key not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    environment = {**outside, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HOME": str(home)}
+    environment.pop("XDG_CACHE_HOME", None)
+    subprocess.run([sys.executable, "-c", ONE_THREAD, str(tmp_path)], check=True, env=environment)
+    assert list(home.iterdir()) == []
 
 
 def test_a_head_s_rows_are_what_essentia_gives_by_itself(tmp_path: Path) -> None:
@@ -151,9 +182,10 @@ PATCHES = (
 )
 
 
+@pytest.mark.parametrize("engine", ["tensorflow", AUTO])
 @pytest.mark.parametrize(("kind", "frames", "patches"), PATCHES)
-def test_rows_by_length(tmp_path: Path, kind: Kind, frames: int, patches: int) -> None:
-    assert load(write_model(tmp_path, NAME, kind))(sound(frames)).shape == (patches, 2)
+def test_rows_by_length(tmp_path: Path, kind: Kind, frames: int, patches: int, engine: str) -> None:
+    assert load(write_model(tmp_path, NAME, kind), engine=engine)(sound(frames)).shape == (patches, 2)
 
 
 @pytest.mark.parametrize("frames", [0, 1, 255, 512, 3000])
@@ -169,9 +201,9 @@ def test_no_embeddings_give_no_rows(tmp_path: Path) -> None:
 # What is refused
 
 
-def refusal(graph: Path, purpose: str = PREDICTIONS) -> str:
+def refusal(graph: Path, purpose: str = PREDICTIONS, engine: str = AUTO) -> str:
     with pytest.raises(AnalyzerUnavailableError) as caught:
-        load(graph, purpose)
+        load(graph, purpose, engine)
     said = str(caught.value)
     assert said.startswith(f"cannot use the model {graph}: ")
     assert "\n" not in said
@@ -198,6 +230,7 @@ def test_a_damaged_graph_is_refused_by_name(tmp_path: Path, kind: Kind, damage: 
     graph = write_model(tmp_path, NAME, kind)
     graph.write_bytes(DAMAGE[damage](graph.read_bytes()))
     assert refusal(graph)
+    assert refusal(graph, engine="onnxruntime")
 
 
 def test_a_graph_that_became_a_directory_is_refused_by_name(tmp_path: Path) -> None:
@@ -246,7 +279,11 @@ NODES_WRONG: Mapping[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 @pytest.mark.parametrize("wrong", NODES_WRONG)
 def test_a_graph_that_is_not_what_its_metadata_says_is_refused(tmp_path: Path, wrong: str) -> None:
     alter, reason = NODES_WRONG[wrong]
-    assert reason in refusal(altered(write_model(tmp_path, NAME, "musicnn"), alter))
+    graph = altered(write_model(tmp_path, NAME, "musicnn"), alter)
+    assert reason in refusal(graph)
+    # Not that it serves no VGGish: that is no word about the graph.
+    if wrong != "another algorithm's patches":
+        assert refusal(graph, engine="onnxruntime")
 
 
 @pytest.mark.parametrize("width", [1, 199, 201, 1280])
@@ -273,7 +310,7 @@ def test_output_that_is_not_finite_is_always_an_error(tmp_path: Path, kind: Kind
 
 def test_an_essentia_without_tensorflow_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(essentia, "standard", lambda: SimpleNamespace(MonoLoader=None))
-    told = refusal(write_model(tmp_path, NAME, "musicnn"))
+    told = refusal(write_model(tmp_path, NAME, "musicnn"), engine="tensorflow")
     assert told == "the essentia that is installed has no TensorflowPredictMusiCNN"
 
 
@@ -281,7 +318,88 @@ def test_an_essentia_without_tensorflow_is_told_of(tmp_path: Path, monkeypatch: 
 def test_a_graph_that_gives_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, purpose: str) -> None:
     mute = SimpleNamespace(TensorflowPredictMusiCNN=lambda **options: lambda given: [])
     monkeypatch.setattr(essentia, "standard", lambda: mute)
-    assert refusal(write_model(tmp_path, NAME, "musicnn"), purpose) == "it gives nothing"
+    assert refusal(write_model(tmp_path, NAME, "musicnn"), purpose, "tensorflow") == "it gives nothing"
+
+
+# Which engine serves
+
+
+def serving(graph: Path, purpose: str = PREDICTIONS) -> str:
+    return load(graph, purpose).engine.title
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [("musicnn", "ONNX Runtime"), ("effnet", "ONNX Runtime"), ("head", "ONNX Runtime"), ("vggish", "TensorFlow")],
+)
+def test_the_fastest_engine_that_can_serves(tmp_path: Path, kind: Kind, title: str) -> None:
+    assert serving(write_model(tmp_path, NAME, kind)) == title
+
+
+@pytest.mark.parametrize("kind", ["musicnn", "effnet", "head"])
+def test_engines_agree_within_half_of_the_last_decimal(tmp_path: Path, kind: Kind) -> None:
+    graph = write_model(tmp_path, NAME, kind, seed=4)
+    given = embeddings(70) if kind == "head" else sound(70 * RATE)
+    first, second = (load(graph, engine=engine)(given) for engine in ENGINES)
+    assert first.shape == second.shape
+    assert first == pytest.approx(second, abs=5e-5)
+
+
+def test_a_graph_that_onnx_runtime_does_not_know_is_tensorflow_s(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    graph = write_musicnn(tmp_path, NAME, replaced={"model/Sigmoid": node("model/Sigmoid", "Elu", ["model/dense_1/BiasAdd"])})
+    assert serving(graph) == "TensorFlow"
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"{graph} is run by TensorFlow: cannot use the model {graph}: its node ")
+    assert "is of the kind Elu" in refusal(graph, engine="onnxruntime")
+
+
+@pytest.mark.parametrize("purpose", [PREDICTIONS, EMBEDDINGS])
+@pytest.mark.parametrize("fault", [2e-4, -2e-4])
+def test_an_engine_of_other_numbers_does_not_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: float, purpose: str
+) -> None:
+    real = onnx_runtime.ENGINE
+
+    def open_wrongly(files: ModelFiles, purpose: str, path: str) -> Run:
+        run = real.open(files, purpose, path)
+        return lambda given: np.asarray(run(given)) * (1 + fault)
+
+    graph = write_model(tmp_path, NAME, "musicnn")
+    monkeypatch.setattr(graphs, "_FAST", replace(real, open=open_wrongly))
+    assert serving(graph, purpose) == "TensorFlow"
+    assert [each.getMessage() for each in caplog.records] == [
+        f"{graph} is run by TensorFlow: ONNX Runtime gives other numbers"
+    ]
+
+
+def test_without_onnx_runtime_tensorflow_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    graph = write_model(tmp_path, NAME, "musicnn")
+    assert serving(graph) == "TensorFlow"
+    assert not caplog.records
+    assert "cannot import onnxruntime" in unavailable(graph, "onnxruntime")
+
+
+def test_without_essentia_onnx_runtime_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    essentia.standard.cache_clear()
+    monkeypatch.setitem(sys.modules, "essentia", None)
+    graph = write_model(tmp_path, NAME, "musicnn", seed=1)
+    rows = load(graph)(sound(20 * RATE))
+    assert "cannot import essentia" in unavailable(graph, "tensorflow")
+    assert unavailable(write_model(tmp_path, "other", "vggish")) == "ONNX Runtime does not serve TensorflowPredictVGGish"
+    monkeypatch.undo()
+    essentia.standard.cache_clear()
+    assert rows == pytest.approx(load(graph, engine="tensorflow")(sound(20 * RATE)), abs=5e-5)
+
+
+def unavailable(graph: Path, engine: str = AUTO) -> str:
+    with pytest.raises(AnalyzerUnavailableError) as caught:
+        load(graph, engine=engine)
+    return str(caught.value)
 
 
 # What is known of a loaded graph
@@ -321,15 +439,34 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.skipif(
+published = pytest.mark.skipif(
     not {"AUDIOBATCH_TEST_MODELS", "AUDIOBATCH_TEST_MUSIC"} <= os.environ.keys(),
     reason="AUDIOBATCH_TEST_MODELS and AUDIOBATCH_TEST_MUSIC name no directories of published models and recordings",
 )
+
+
+@published
 @pytest.mark.parametrize("recording", PUBLISHED)
 def test_published_graphs_give_the_published_values(recording: str) -> None:
-    models, music_directory = (Path(os.environ[f"AUDIOBATCH_TEST_{each}"]) for each in ("MODELS", "MUSIC"))
-    (path,) = music_directory.glob(f"*{recording}*.ogg")
-    samples = essentia.standard().MonoLoader(filename=str(path), sampleRate=RATE, resampleQuality=4)()
+    models, samples = given_to_tests(recording)
     danceable, _ = load(models / "danceability-musicnn-msd-2.pb")(samples).mean(axis=0)
     atonal, tonal = load(models / "tonal_atonal-musicnn-mtt-2.pb")(samples).mean(axis=0)
     assert (danceable, atonal, tonal) == pytest.approx(PUBLISHED[recording], abs=0.002)
+
+
+@published
+@pytest.mark.parametrize("recording", PUBLISHED)
+def test_engines_agree_on_published_graphs(recording: str) -> None:
+    models, samples = given_to_tests(recording)
+    for name in ("danceability-musicnn-msd-2", "tonal_atonal-musicnn-mtt-2"):
+        first, second = (load(models / f"{name}.pb", engine=engine)(samples[: 12 * RATE]) for engine in ENGINES)
+        assert first == pytest.approx(second, abs=5e-5)
+
+
+def given_to_tests(recording: str) -> tuple[Path, Samples]:
+    """The directory of published models, and a recording at 16 kHz."""
+    models, music_directory = (Path(os.environ[f"AUDIOBATCH_TEST_{each}"]) for each in ("MODELS", "MUSIC"))
+    (path,) = music_directory.glob(f"*{recording}*.ogg")
+    loader = essentia.standard().MonoLoader(filename=str(path), sampleRate=RATE, resampleQuality=4)
+    samples: Samples = loader()
+    return models, samples
