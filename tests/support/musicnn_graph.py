@@ -23,7 +23,7 @@ _TYPES: Mapping[str, bytes] = {"T": proto._FLOAT}
 
 
 def write_musicnn(directory: Path, name: str, *, seed: int = 0, replaced: Mapping[str, bytes] | None = None) -> Path:
-    """Write the model `name` with its metadata; the path of its graph. Nodes in `replaced` take the place of its own."""
+    """Write the model `name` with its metadata; the path of its graph. Nodes in `replaced` stand for its own."""
     directory.mkdir(parents=True, exist_ok=True)
     graph = directory / f"{name}.pb"
     nodes = _Nodes(seed)
@@ -114,7 +114,13 @@ class _Nodes:
         options = {"data_format": _NHWC, "padding": proto._bytes(2, padding.encode())}
         weights = self._floats(f"{name}/kernel", self._some(*kernel))
         inner = self._add(
-            f"model/{name}/Conv2D", "Conv2D", image, weights, strides=_sizes(1, 1, 1, 1), dilations=_sizes(1, 1, 1, 1), **options
+            f"model/{name}/Conv2D",
+            "Conv2D",
+            image,
+            weights,
+            strides=_sizes(1, 1, 1, 1),
+            dilations=_sizes(1, 1, 1, 1),
+            **options,
         )
         bias = self._floats(f"{name}/bias", self._some(kernel[-1]))
         inner = self._add(f"model/{name}/BiasAdd", "BiasAdd", inner, bias, data_format=_NHWC)
@@ -146,8 +152,12 @@ class _Nodes:
         self.named["model/flatten/Shape"] = shape
         ends = [self._list(f"model/flatten/stack_{end}", [end]) for end in (0, 1)]
         self.named["model/flatten/slice"] = proto._node(
-            "model/flatten/slice", "StridedSlice", ["model/flatten/Shape", *ends, ends[1]],
-            T=proto._INT32, Index=proto._INT32, shrink_axis_mask=proto._number(3, 1),
+            "model/flatten/slice",
+            "StridedSlice",
+            ["model/flatten/Shape", *ends, ends[1]],
+            T=proto._INT32,
+            Index=proto._INT32,
+            shrink_axis_mask=proto._number(3, 1),
         )
         rest = self._integers("model/flatten/rest", -1)
         self.named["model/flatten/Pack"] = proto._node(
@@ -164,7 +174,9 @@ class _Nodes:
         return self._add("model/dropout", "Identity", self._add("last/add_1", "AddV2", scaled, shift))
 
     def _dense(self, name: str, value: str, rows: int, columns: int) -> str:
-        product = self._add(f"{name}/MatMul", "MatMul", value, self._floats(f"{name}/kernel", self._some(rows, columns)))
+        product = self._add(
+            f"{name}/MatMul", "MatMul", value, self._floats(f"{name}/kernel", self._some(rows, columns))
+        )
         bias = self._floats(f"{name}/bias", self._some(columns))
         return self._add(f"{name}/BiasAdd", "BiasAdd", product, bias, data_format=_NHWC)
 

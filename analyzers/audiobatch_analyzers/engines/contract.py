@@ -1,8 +1,8 @@
 """The contract with an engine: a library that runs graphs.
 
-An engine opens one graph for one of its outputs, and gives a call from what the graph's algorithm takes (mono audio at the
-model's rate, or embeddings of shape (patches, numbers)) to a row of numbers for each patch. Every engine gives the same
-rows, up to the rounding of float32.
+An engine opens one graph for one of its outputs, and gives a call from what the graph's algorithm takes (mono audio at
+the model's rate, or embeddings of shape (patches, numbers)) to a row of numbers for each patch. Every engine gives the
+same rows, up to the rounding of float32.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Conversion of a frozen TensorFlow graph to an ONNX model, in memory: of the operations that published models use.
 
-An operation that is not known here, or is used in another way, is refused by name. Nothing is computed: what is constant
-is folded by the engine that loads the model.
+An operation that is not known here, or is used in another way, is refused by name. Nothing is computed: the engine that
+loads the model folds what is constant.
 
 TensorFlow's operations are defined by its array_ops.cc, math_ops.cc and nn_ops.cc, ONNX's by its Operators.md.
 """
@@ -31,6 +31,9 @@ _CONSTANTS: Mapping[int, tuple[str, type[np.generic], str]] = {
 }
 _INPUT = "input"
 
+_Message = Any
+"""A message of Protocol Buffers, of a class that is made at run time."""
+
 
 class UnknownGraphError(ValueError):
     """Raised for a graph that cannot be converted: it is none, or has something that is not known here."""
@@ -53,7 +56,7 @@ def convert(content: bytes, placeholder: str, shape: Sequence[int], output: str)
 class _Conversion:
     """The nodes of one graph, and what of it is converted."""
 
-    def __init__(self, graph: Any, placeholder: str, shape: Sequence[int]) -> None:  # noqa: ANN401  # a message
+    def __init__(self, graph: _Message, placeholder: str, shape: Sequence[int]) -> None:
         self._nodes = {node.name: node for node in graph.node}
         self._placeholder, self._shape = placeholder, shape
         self._converted = ONNX["GraphProto"](name="converted")
@@ -67,7 +70,8 @@ class _Conversion:
         for name in self._in_order(_node_of(output)):
             self._add(self._nodes[name])
         if _INPUT not in self._values.values():
-            raise _refused(f"{output!r:.100} does not depend on {self._placeholder!r:.100}")
+            message = f"{output!r:.100} does not depend on {self._placeholder!r:.100}"
+            raise UnknownGraphError(message)
         self._declare(self._converted.input, _INPUT, self._shape)
         self._declare(self._converted.output, self._value(output), None)
         model = ONNX["ModelProto"](ir_version=_IR_VERSION, graph=self._converted)
@@ -86,18 +90,20 @@ class _Conversion:
                 stack.pop()
                 continue
             if name not in self._nodes:
-                raise _refused(f"it has no node {name!r:.100}")
+                message = f"it has no node {name!r:.100}"
+                raise UnknownGraphError(message)
             waiting = [each for each in map(_node_of, _taken(self._nodes[name])) if each not in done]
             if not waiting:
                 done.add(stack.pop())
                 yield name
             elif name in begun:
-                raise _refused(f"its node {name!r:.100} depends on itself")
+                message = f"its node {name!r:.100} depends on itself"
+                raise UnknownGraphError(message)
             else:
                 begun.add(name)
                 stack.extend(waiting)
 
-    def _add(self, node: Any) -> None:  # noqa: ANN401  # a message
+    def _add(self, node: _Message) -> None:
         if node.name == self._placeholder:
             _check_shape(node, self._shape)
             self._values[node.name] = _INPUT
@@ -108,17 +114,20 @@ class _Conversion:
             try:
                 self._values[node.name] = _OPERATIONS[node.op](self, node)
             except (LookupError, TypeError, ValueError) as error:
-                raise _refused(f"its node {node.name!r:.100} is no {node.op:.100} that is known here: {error}") from error
+                message = f"its node {node.name!r:.100} is no {node.op:.100} that is known here: {error}"
+                raise UnknownGraphError(message) from error
         else:
-            raise _refused(f"its node {node.name!r:.100} is of the kind {node.op:.100}, which is not known here")
+            message = f"its node {node.name!r:.100} is of the kind {node.op:.100}, which is not known here"
+            raise UnknownGraphError(message)
 
     def _value(self, name: str) -> str:
         plain = name.removesuffix(":0")
         if plain not in self._values:
-            raise _refused(f"its output {name!r:.100} is not known here")
+            message = f"its output {name!r:.100} is not known here"
+            raise UnknownGraphError(message)
         return self._values[plain]
 
-    def taken(self, node: Any) -> list[str]:  # noqa: ANN401  # a message
+    def taken(self, node: _Message) -> list[str]:
         """The values that a node takes."""
         return [self._value(each) for each in _taken(node)]
 
@@ -164,7 +173,7 @@ class _Conversion:
         return self.emit("Transpose", self.emit(operation, first, *taken, **attributes), perm=[0, 2, 3, 1])
 
     @staticmethod
-    def _declare(where: Any, name: str, shape: Sequence[int] | None) -> None:  # noqa: ANN401  # a message's field
+    def _declare(where: _Message, name: str, shape: Sequence[int] | None) -> None:
         tensor = where.add(name=name).type.tensor_type
         tensor.elem_type = _FLOAT
         if shape is not None:
@@ -173,27 +182,25 @@ class _Conversion:
                 tensor.shape.dim.add(dim_value=size)
 
 
-def _refused(why: str) -> UnknownGraphError:
-    return UnknownGraphError(why)
-
-
 def _node_of(output: str) -> str:
     """The node of an output: `PartitionedCall` of `PartitionedCall:1`."""
     return output.partition(":")[0]
 
 
-def _taken(node: Any) -> list[str]:  # noqa: ANN401  # a message
+def _taken(node: _Message) -> list[str]:
     """The outputs that a node takes, without the nodes that it only waits for."""
     return [name for name in node.input if not name.startswith("^")]
 
 
-def _check_shape(node: Any, shape: Sequence[int]) -> None:  # noqa: ANN401  # a message
+def _check_shape(node: _Message, shape: Sequence[int]) -> None:
     sizes = [dim.size for each in node.attr if each.key == "shape" for dim in each.value.shape.dim]
-    if sizes and (len(sizes) != len(shape) + 1 or any(own not in (-1, size) for own, size in zip(sizes[1:], shape))):
-        raise _refused(f"its input {node.name!r:.100} takes {sizes}, not rows of {list(shape)}")
+    fits = len(sizes) == len(shape) + 1 and all(own in (-1, size) for own, size in zip(sizes[1:], shape, strict=True))
+    if sizes and not fits:
+        message = f"its input {node.name!r:.100} takes {sizes}, not rows of {list(shape)}"
+        raise UnknownGraphError(message)
 
 
-def _attribute(node: Any, key: str) -> Any:  # noqa: ANN401  # a message
+def _attribute(node: _Message, key: str) -> _Message:
     """An attribute's message; an empty one, which says 0 and no, where there is none."""
     for each in node.attr:
         if each.key == key:
@@ -201,9 +208,9 @@ def _attribute(node: Any, key: str) -> Any:  # noqa: ANN401  # a message
     return TENSORFLOW["AttrValue"]()
 
 
-def _expect(node: Any, key: str, field: str, *allowed: object) -> Any:  # noqa: ANN401  # a message and a value of it
+def _expect(node: _Message, key: str, field: str, *allowed: bytes | int) -> bytes | int:
     """Return an attribute's value, which has to be one of `allowed`. Raises ValueError."""
-    value = getattr(_attribute(node, key), field)
+    value: bytes | int = getattr(_attribute(node, key), field)
     if value not in allowed:
         message = f"its {key} is {value!r:.100}"
         raise ValueError(message)
@@ -213,7 +220,7 @@ def _expect(node: Any, key: str, field: str, *allowed: object) -> Any:  # noqa: 
 # The operations
 
 
-def _const(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _const(to: _Conversion, node: _Message) -> str:
     tensor = _attribute(node, "value").tensor
     if tensor.dtype not in _CONSTANTS:
         message = f"its numbers are of the type {tensor.dtype}"
@@ -237,47 +244,48 @@ def _same(operation: str) -> Callable[[_Conversion, Any], str]:
     return lambda to, node: to.emit(operation, *to.taken(node))
 
 
-def _bias_add(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _bias_add(to: _Conversion, node: _Message) -> str:
     _expect(node, "data_format", "s", b"NHWC", b"")
     return to.emit("Add", *to.taken(node))
 
 
-def _mat_mul(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _mat_mul(to: _Conversion, node: _Message) -> str:
     _expect(node, "transpose_a", "b", False)
     _expect(node, "transpose_b", "b", False)
     return to.emit("MatMul", *to.taken(node))
 
 
-def _conv2d(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _conv2d(to: _Conversion, node: _Message) -> str:
     _expect(node, "data_format", "s", b"NHWC", b"")
     image, kernel = to.taken(node)
-    options = {"strides": _inner(node, "strides"), "auto_pad": _padding(node)}
+    options = {"strides": _inner(node, "strides")}
     if _attribute(node, "dilations").list.i:
         options["dilations"] = _inner(node, "dilations")
-    return to.on_channels("Conv", image, to.emit("Transpose", kernel, perm=[3, 2, 0, 1]), **options)
+    first = to.emit("Transpose", kernel, perm=[3, 2, 0, 1])
+    return to.on_channels("Conv", image, first, auto_pad=_padding(node), **options)
 
 
-def _max_pool(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _max_pool(to: _Conversion, node: _Message) -> str:
     _expect(node, "data_format", "s", b"NHWC", b"")
     (image,) = to.taken(node)
     options = {"strides": _inner(node, "strides"), "kernel_shape": _inner(node, "ksize")}
     return to.on_channels("MaxPool", image, auto_pad=_padding(node), **options)
 
 
-def _padding(node: Any) -> str:  # noqa: ANN401  # a message
-    return {b"SAME": "SAME_UPPER", b"VALID": "VALID"}[_expect(node, "padding", "s", b"SAME", b"VALID")]
+def _padding(node: _Message) -> str:
+    return "VALID" if _expect(node, "padding", "s", b"SAME", b"VALID") == b"VALID" else "SAME_UPPER"
 
 
-def _inner(node: Any, key: str) -> list[int]:  # noqa: ANN401  # a message
+def _inner(node: _Message, key: str) -> list[int]:
     """The two numbers of an attribute that are of rows and columns: those of images and channels have to be 1."""
     images, *inner, channels = _attribute(node, key).list.i
     if images != 1 or channels != 1:
         message = f"its {key} are not of rows and columns alone"
         raise ValueError(message)
-    return inner
+    return list(map(int, inner))
 
 
-def _batch_norm(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _batch_norm(to: _Conversion, node: _Message) -> str:
     _expect(node, "data_format", "s", b"NHWC", b"")
     if missing := {"epsilon", "is_training"} - {each.key for each in node.attr}:
         message = f"its {' and its '.join(sorted(missing))} are not told"  # where the defaults are of no use
@@ -286,29 +294,29 @@ def _batch_norm(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
     return to.on_channels("BatchNormalization", *to.taken(node), epsilon=float(_attribute(node, "epsilon").f))
 
 
-def _pad(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _pad(to: _Conversion, node: _Message) -> str:
     value, widths = to.taken(node)
     around = to.constant(widths)
     return to.emit("Pad", value, to.integers(*around[::2], *around[1::2]))
 
 
-def _squeeze(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _squeeze(to: _Conversion, node: _Message) -> str:
     axes = _attribute(node, "squeeze_dims").list.i
     return to.emit("Squeeze", *to.taken(node), *([to.integers(*axes)] if axes else []))
 
 
-def _expand_dims(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _expand_dims(to: _Conversion, node: _Message) -> str:
     value, axis = to.taken(node)
     return to.emit("Unsqueeze", value, to.integers(*to.constant(axis)))
 
 
-def _concat(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _concat(to: _Conversion, node: _Message) -> str:
     *values, axis = to.taken(node)
     return to.emit("Concat", *values, axis=to.constant(axis)[0])
 
 
 def _reduced(operation: str) -> Callable[[_Conversion, Any], str]:
-    def convert(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+    def convert(to: _Conversion, node: _Message) -> str:
         value, axes = to.taken(node)
         keep = int(_attribute(node, "keep_dims").b)
         return to.emit(operation, value, axes=to.constant(axes), keepdims=keep)
@@ -316,25 +324,25 @@ def _reduced(operation: str) -> Callable[[_Conversion, Any], str]:
     return convert
 
 
-def _squared_difference(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _squared_difference(to: _Conversion, node: _Message) -> str:
     difference = to.emit("Sub", *to.taken(node))
     return to.emit("Mul", difference, difference)
 
 
-def _rsqrt(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _rsqrt(to: _Conversion, node: _Message) -> str:
     return to.emit("Reciprocal", to.emit("Sqrt", *to.taken(node)))
 
 
-def _softmax(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _softmax(to: _Conversion, node: _Message) -> str:
     return to.emit("Softmax", *to.taken(node), axis=-1)
 
 
-def _transpose(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _transpose(to: _Conversion, node: _Message) -> str:
     value, order = to.taken(node)
     return to.emit("Transpose", value, perm=to.constant(order))
 
 
-def _strided_slice(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _strided_slice(to: _Conversion, node: _Message) -> str:
     """One element of a list, as the batch's size is taken of a shape; no other slice."""
     value, begin, _, _ = to.taken(node)
     _expect(node, "shrink_axis_mask", "i", 1)
@@ -344,7 +352,7 @@ def _strided_slice(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a mess
     return to.emit("Gather", value, to.store(np.array(place, np.int64)), axis=0)
 
 
-def _pack(to: _Conversion, node: Any) -> str:  # noqa: ANN401  # a message
+def _pack(to: _Conversion, node: _Message) -> str:
     axis = _attribute(node, "axis").i
     return to.emit("Concat", *(to.emit("Unsqueeze", each, to.integers(axis)) for each in to.taken(node)), axis=axis)
 

@@ -1,7 +1,7 @@
 """Loaded graphs: audio or embeddings in, one row of numbers per patch out, by the engine that serves best.
 
-A graph is tried once when it is loaded, so that one that is not what its metadata says is found before the first file; and
-so that an engine serves only where it gives the numbers of the reference.
+A graph is tried once when it is loaded, so that one that is not what its metadata says is found before the first file,
+and so that an engine serves only where it gives the numbers of the reference.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ class Graph:
 def load(files: ModelFiles, purpose: str, engine: str = AUTO) -> Graph:
     """Load the graph and try it. Raises AnalyzerUnavailableError, with the file and the reason, where it is no use.
 
-    `engine` is one of ENGINES, or "auto": ONNX Runtime where it is installed, knows the graph, and gives what TensorFlow
-    gives in the trial; else TensorFlow. Where TensorFlow is not installed, ONNX Runtime serves without that comparison.
+    `engine` is one of ENGINES, or "auto": ONNX Runtime where it is installed, knows the graph, and gives what
+    TensorFlow gives in the trial; else TensorFlow. Where TensorFlow is not installed nothing is compared.
     """
-    files.input, files.output(purpose)  # noqa: B018  # refused before anything is loaded
+    files.input, files.output(purpose)  # refused before anything is loaded
     if files.algorithm not in _ALGORITHMS:
         why = f"no algorithm for {files.algorithm or 'nothing'}"
         raise files.unusable(why)

@@ -1,7 +1,7 @@
-"""Patches of a mel spectrogram, as graphs of MusiCNN and of Effnet take them: Essentia's TensorflowInputMusiCNN by numpy.
+"""Patches of a mel spectrogram, as graphs of MusiCNN and Effnet take them: Essentia's TensorflowInputMusiCNN in numpy.
 
-Both compute in float32. Numbers are within 1e-4 of Essentia's, in the mean within 1e-6, at a fifth of its cost. In silence
-Essentia adds noise at -100 dB, which is another one each time and alters them by some 1e-6; here silence stays silence.
+Both compute in float32. Numbers are within 1e-4 of Essentia's, in the mean within 1e-6, at a fifth of its cost.
+Essentia adds noise at -100 dB to silence, another one each time, which alters them by some 1e-6; here it stays silence.
 
 The source of the method: Pons and Serra 2019, musicnn (arXiv:1909.06654), and Slaney 1998, Auditory Toolbox.
 """
@@ -59,10 +59,12 @@ def mel_bands(samples: NDArray[np.float32], begin: int, end: int) -> NDArray[np.
     padded[max(0, -first) : max(0, -first) + len(heard)] = heard
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[::_HOP]
     # What is too large for float32 is found in what the graph gives.
+    bands: NDArray[np.float32]
     with np.errstate(over="ignore", invalid="ignore"):
         spectra = np.fft.rfft(frames * _window())
         power = spectra.real**2 + spectra.imag**2
-        return np.log10(1 + _SCALE * (power @ _filters()), dtype=np.float32)
+        bands = np.log10(1 + _SCALE * (power @ _filters()))
+    return bands
 
 
 def _frame_count(samples: int) -> int:
@@ -82,11 +84,12 @@ def _filters() -> NDArray[np.float32]:
     bins = np.arange(_FRAME // 2 + 1, dtype=np.float32)[:, np.newaxis] * np.float32(_RATE / _FRAME)
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
     rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
-    return np.maximum(0, np.minimum(rising, falling)) / ((high - low) / 2)
+    filters: NDArray[np.float32] = np.maximum(0, np.minimum(rising, falling)) / ((high - low) / 2)
+    return filters
 
 
 def _edges() -> NDArray[np.float32]:
-    """The edges and centres of the bands in Hz, equally far apart on Slaney's mel scale from 0 to the highest frequency.
+    """The edges and centres of the bands in Hz, equally far apart on Slaney's mel scale up to the highest frequency.
 
     Rounded to float32 at every step, as Essentia does: by its size that moves values by 4e-4.
     """

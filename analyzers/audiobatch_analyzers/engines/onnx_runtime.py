@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _PATCHES: Mapping[str, Patches] = {MUSICNN: Patches(187, 93), EFFNET: Patches(128, 62)}
 """Algorithms on audio. VGGish is not among them: where there is silence its input is a noise that Essentia draws."""
 
-# Read when the library is loaded: since 1.29 it would tell its maker of every process and session, by a thread of its own,
-# and keep an identifier of the machine in the user's cache.
+# Read when the library is loaded. Since 1.29 it would tell its maker of every process and session, by a thread of its
+# own, and keep an identifier of the machine in the user's cache.
 _PRIVATE = {"ORT_DISABLE_TELEMETRY": "1"}
 
 _LARGEST = 1 << 30
@@ -86,7 +86,7 @@ class _Session:
     def on_audio(
         self, samples: NDArray[np.float32], patches: Patches, batch: int | None
     ) -> Iterator[NDArray[np.float32]]:
-        """Run the graph on the patches of the audio: one at a time, which is fastest, or `batch`; a row for each patch."""
+        """Run the graph on the patches of the audio, one at a time, which is fastest, or `batch`: a row for each."""
         count = patches.count(len(samples), filled_up=batch is not None)
         for some in patches.of(samples, count, batch or _PATCHES_AT_A_TIME):
             if batch is None:

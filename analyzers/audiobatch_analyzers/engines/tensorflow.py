@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from audiobatch_analyzers.engines import essentia
-from audiobatch_analyzers.engines.contract import EFFNET, MUSICNN, ON_EMBEDDINGS, VGGISH, Engine, EngineMissingError, Run
+from audiobatch_analyzers.engines.contract import (
+    EFFNET,
+    MUSICNN,
+    ON_EMBEDDINGS,
+    VGGISH,
+    Engine,
+    EngineMissingError,
+    Run,
+)
 from audiobatchd.plugin_api import AnalyzerUnavailableError
 
 if TYPE_CHECKING:

@@ -114,7 +114,7 @@ def test_onnx_runtime_makes_no_thread_and_no_file_and_needs_no_essentia(tmp_path
     write_model(tmp_path, NAME, "musicnn")
     home = tmp_path / "home"
     home.mkdir()
-    # What it tells its maker it would tell by a thread, and write to the cache. Where tests run it may be forbidden that.
+    # It would tell its maker by a thread, and write to the cache. The machine of the tests may have forbidden that.
     outside = {key: value for key, value in os.environ.items() if key not in ("CI", "ORT_DISABLE_TELEMETRY")}
     environment = {**outside, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HOME": str(home)}
     environment.pop("XDG_CACHE_HOME", None)
@@ -348,7 +348,9 @@ def test_engines_agree_within_half_of_the_last_decimal(tmp_path: Path, kind: Kin
 def test_a_graph_that_onnx_runtime_does_not_know_is_tensorflow_s(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    graph = write_musicnn(tmp_path, NAME, replaced={"model/Sigmoid": node("model/Sigmoid", "Elu", ["model/dense_1/BiasAdd"])})
+    graph = write_musicnn(
+        tmp_path, NAME, replaced={"model/Sigmoid": node("model/Sigmoid", "Elu", ["model/dense_1/BiasAdd"])}
+    )
     assert serving(graph) == "TensorFlow"
     (record,) = caplog.records
     assert record.getMessage().startswith(f"{graph} is run by TensorFlow: cannot use the model {graph}: its node ")
@@ -390,7 +392,9 @@ def test_without_essentia_onnx_runtime_serves(tmp_path: Path, monkeypatch: pytes
     graph = write_model(tmp_path, NAME, "musicnn", seed=1)
     rows = load(graph)(sound(20 * RATE))
     assert "cannot import essentia" in unavailable(graph, "tensorflow")
-    assert unavailable(write_model(tmp_path, "other", "vggish")) == "ONNX Runtime does not serve TensorflowPredictVGGish"
+    assert (
+        unavailable(write_model(tmp_path, "other", "vggish")) == "ONNX Runtime does not serve TensorflowPredictVGGish"
+    )
     monkeypatch.undo()
     essentia.standard.cache_clear()
     assert rows == pytest.approx(load(graph, engine="tensorflow")(sound(20 * RATE)), abs=5e-5)
