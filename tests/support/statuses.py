@@ -10,7 +10,11 @@ from audiobatchd.vocabulary.states import DatasetState, FolderState
 LOUDNESS = AnalyzerStatus(available=True, reason="", version=1, models={})
 TEMPO = AnalyzerStatus(available=False, reason="no library essentia is installed here", version=1, models={})
 MOOD = AnalyzerStatus(
-    available=True, reason="", version=1, models={"mood-net-1": f"sha256:{'0' * 64}", "method": "thorough"}
+    available=True,
+    reason="",
+    version=1,
+    models={"mood-net-1": f"sha256:{'0' * 64}", "method": "thorough"},
+    remark="run by Engine 9",
 )
 
 HOSTILE = (

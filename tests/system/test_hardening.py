@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 
-from support.model_graphs import digests_in, write_default_models
+from support.model_graphs import BACKBONE, digests_in, write_default_models
+from support.musicnn_graph import write_musicnn
 from support.service import record_of
 from system.unit import DROP_INS, MUSIC, Unit, all_measured
 
@@ -44,13 +46,18 @@ def test_every_analyzer_works_behind_the_fences(unit: Unit) -> None:
     assert re.search(r"^CapEff:\s+0+$", told, re.MULTILINE)
 
 
-def test_tensorflow_computes_the_same_behind_the_fences(unit: Unit) -> None:
+@pytest.mark.parametrize(("engine", "title"), [("tensorflow", "TensorFlow"), ("onnxruntime", "ONNX Runtime")])
+def test_an_engine_computes_the_same_behind_the_fences(unit: Unit, engine: str, title: str) -> None:
     models = unit.machine.path("/var/lib/audiobatchd/models")
     try:
-        write_default_models(models)
-        unit.begin(MUSIC, analyzers=None, trusted_models=digests_in(models))
+        # With the operations of a published one: convolutions are what engines make code for.
+        write_musicnn(write_default_models(models), BACKBONE)
+        keys: dict[str, Any] = {"trusted_models": digests_in(models), "analyzer.classifiers.engine": engine}
+        unit.begin(MUSIC, analyzers=None, **keys)
         folder = unit.add("Mia - Long Way", track="song")
         unit.becomes(complete=1)
+        shown = unit.machine.run("audiobatchctl", "status", env={"COLUMNS": "200"}).out
+        assert f"danceability by {BACKBONE}, danceability-{BACKBONE}, run by {title}" in shown
         command = ("audiobatchctl", "analyze", f"{MUSIC}/Mia - Long Way", "--json")
         outside = json.loads(unit.machine.run(*command).out)["values"]
     finally:

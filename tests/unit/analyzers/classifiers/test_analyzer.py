@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audiobatch_analyzers.classifiers.analyzer import Classifier, classifiers
+from audiobatch_analyzers.classifiers.model_files import ModelFiles
 from audiobatch_analyzers.engines import essentia as library
+from audiobatch_analyzers.engines import graphs, onnx_runtime
+from audiobatch_analyzers.engines.contract import Run
 from audiobatchd.audio.views import Decoded
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.models import intake
@@ -54,6 +58,7 @@ from support.model_graphs import (
     write_effnet_head,
     write_model,
 )
+from support.musicnn_graph import node, write_musicnn
 
 ROOT = os.geteuid() == 0
 RATE = 16000
@@ -531,7 +536,7 @@ def test_effnet_of_any_batch_serves_where_the_named_one_is_not_here(tmp_path: Pa
 def test_a_backbone_is_loaded_once_and_runs_once_for_all_heads(tmp_path: Path, essentia: Counting) -> None:
     write_default_models(tmp_path)
     write_model(tmp_path, f"mood_happy-{BACKBONE}", "head", MOOD)
-    analyzers = loaded(tmp_path, heads=["danceability", "tonal_atonal", "mood_happy"])
+    analyzers = loaded(tmp_path, heads=["danceability", "tonal_atonal", "mood_happy"], engine="tensorflow")
     assert essentia.loads == {"TensorflowPredictMusiCNN": 1, "TensorflowPredict2D": 3}
     essentia.runs.clear()
     audio = song()
@@ -549,13 +554,61 @@ def test_effnet_runs_once_for_all_heads_on_it(tmp_path: Path, essentia: Counting
     for head in LABEL_HEADS:
         write_effnet_head(tmp_path, head)
     write_effnet_head(tmp_path, "danceability", classes=DANCEABILITY)
-    analyzers = loaded(tmp_path, heads=[*LABEL_HEADS, "danceability"])
+    analyzers = loaded(tmp_path, heads=[*LABEL_HEADS, "danceability"], engine="tensorflow")
     assert essentia.loads == {"TensorflowPredictEffnetDiscogs": 1, "TensorflowPredict2D": 4}
     essentia.runs.clear()
     audio = song()
     for each in analyzers.values():
         each.analyze(audio)
     assert essentia.runs == {"TensorflowPredictEffnetDiscogs": 1, "TensorflowPredict2D": 4}
+
+
+def test_onnx_runtime_runs_a_backbone_once_for_all_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: Counter[str] = Counter()
+    real = onnx_runtime.ENGINE
+
+    def open_counted(files: ModelFiles, purpose: str, path: str) -> Run:
+        run = real.open(files, purpose, path)
+
+        def counted(given: Samples) -> object:
+            runs[files.name] += 1
+            return run(given)
+
+        return counted
+
+    monkeypatch.setattr(graphs, "_FAST", replace(real, open=open_counted))
+    analyzers = loaded(write_default_models(tmp_path))
+    runs.clear()
+    audio = song()
+    for each in analyzers.values():
+        each.analyze(audio)
+    assert runs == {BACKBONE: 1, HEAD: 1, f"tonal_atonal-{BACKBONE}": 1}
+
+
+def test_a_result_does_not_tell_its_engine_and_is_the_same_by_each(tmp_path: Path) -> None:
+    write_musicnn(write_default_models(tmp_path), BACKBONE)
+    audio = song(seconds=30.0)
+    by_engine = [loaded(tmp_path, engine=engine) for engine in ("tensorflow", "onnxruntime", "auto")]
+    for name in ("danceability", "atonality"):
+        first, *others = (analyzers[name] for analyzers in by_engine)
+        wanted = value(first.analyze(audio), name)
+        for other in others:
+            assert value(other.analyze(audio), name) == pytest.approx(wanted, abs=1.01e-4)
+            assert other.models == first.models
+        assert [analyzers[name].remark for analyzers in by_engine] == [
+            "run by TensorFlow",
+            "run by ONNX Runtime",
+            "run by ONNX Runtime",
+        ]
+
+
+def test_two_engines_that_serve_one_head_are_both_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_musicnn(
+        write_default_models(tmp_path),
+        BACKBONE,
+        replaced={"model/dense/BiasAdd": node("model/dense/BiasAdd", "Elu", ["model/dense/MatMul"])},
+    )
+    assert {each.remark for each in loaded(tmp_path).values()} == {"run by TensorFlow and ONNX Runtime"}
 
 
 def test_sharing_changes_no_value(tmp_path: Path) -> None:
@@ -886,9 +939,10 @@ def test_a_worker_offers_what_loads(tmp_path: Path) -> None:
     found = bench(tmp_path)
     danceability, atonality = found.offers
     assert (danceability.name, danceability.unavailable) == ("danceability", None)
+    assert danceability.remark == "run by ONNX Runtime"
     assert danceability.features == {FULL_MIX: ("danceability",), **dict.fromkeys(STEMS, ())}
     assert danceability.models == {name: digest(tmp_path / f"{name}.pb") for name in (BACKBONE, HEAD)}
-    assert (atonality.name, atonality.models) == ("atonality", {})
+    assert (atonality.name, atonality.models, atonality.remark) == ("atonality", {}, "")
     assert atonality.features[FULL_MIX] == ("atonality",)
     assert atonality.unavailable is not None
     assert str(tmp_path / f"tonal_atonal-{BACKBONE}.pb") in atonality.unavailable
@@ -945,7 +999,11 @@ def test_a_worker_is_told_of_heads_by_its_options(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"family": ["x"]}, "unknown option `family` (there are: `heads`, `families`)"),
+        ({"family": ["x"]}, "unknown option `family` (there are: `heads`, `families`, `engine`)"),
+        (
+            {"engine": "openvino"},
+            """option `engine`: expected "auto" or "tensorflow" or "onnxruntime", got 'openvino'""",
+        ),
         ({"heads": "mood_happy"}, "option `heads`: expected a list of texts, got 'mood_happy'"),
         ({"families": [1]}, "option `families`: expected a list of texts, got [1]"),
         ({"heads": ["a/b"]}, "option `heads`: expected names of letters, digits and underscores, got 'a/b'"),
