@@ -6,8 +6,10 @@ It makes no code at run time, so that it works where memory may not be writable 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from audiobatch_analyzers.engines.mel_patches import BANDS, Patches
 
 if TYPE_CHECKING:
     from audiobatch_analyzers.classifiers.model_files import ModelFiles
+    from audiobatch_analyzers.engines.conversion import Shape
+    from audiobatch_analyzers.engines.frozen_graph import FrozenGraph
 
 _PATCHES: Mapping[str, Patches] = {MUSICNN: Patches(187, 93), EFFNET: Patches(128, 62)}
 """Algorithms on audio. VGGish is not among them: where there is silence its input is a noise that Essentia draws."""
@@ -36,12 +40,21 @@ def _open(files: ModelFiles, purpose: str, path: str) -> Run:
     if patches is None and files.algorithm != ON_EMBEDDINGS:
         message = f"ONNX Runtime does not serve {files.algorithm}"
         raise EngineMissingError(message)
-    shape = (width,) if patches is None else (patches.frames, BANDS)
-    session = _Session(_content(path), node, shape, files.output(purpose))
+    output = files.output(purpose)
+    runtime = _Runtime()
+    graph = runtime.read(_content(path))
     if patches is None:
-        return session.on_rows
-    batch = files.batch if files.algorithm == EFFNET else None
-    return lambda samples: list(session.on_audio(samples, patches, batch))
+        return partial(_on_rows, runtime.session(graph, {node: (width,)}, [output]))
+    shape = (patches.frames, BANDS)
+    if files.algorithm == EFFNET and files.batch is not None:
+        return partial(_in_batches, runtime.session(graph, {node: shape}, [output]), patches, files.batch)
+    shared = runtime.shared_layers(graph, node, output)
+    if shared is None:
+        return partial(_one_by_one, runtime.session(graph, {node: shape}, [output]), patches)
+    first = runtime.session(graph, {node: (None, BANDS)}, shared.nodes)
+    given = first(np.zeros((1, *shape), np.float32))
+    inputs = {node: shape} | {name: each.shape[1:] for name, each in zip(shared.nodes, given, strict=True)}
+    return partial(_overlapping, _Layers(first, shared.reach), runtime.session(graph, inputs, [output]), patches)
 
 
 def _content(path: str) -> bytes:
@@ -53,56 +66,120 @@ def _content(path: str) -> bytes:
     return content
 
 
-class _Session:
-    """Session of ONNX Runtime. Errors of the library are raised as RuntimeError."""
+# How graphs are fed
 
-    def __init__(self, content: bytes, node: str, shape: tuple[int, ...], output: str) -> None:
+
+def _on_rows(session: Session, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Embeddings of shape (patches, numbers), some at a time."""
+    starts = range(0, len(rows), _ROWS_AT_A_TIME)
+    return np.concatenate([session(rows[start : start + _ROWS_AT_A_TIME])[0] for start in starts])
+
+
+def _one_by_one(session: Session, patches: Patches, samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """The patches of audio, each by itself, which is fastest."""
+    every = patches.of(samples, patches.count(len(samples)), _PATCHES_AT_A_TIME)
+    return [session(patch[np.newaxis])[0][0] for some in every for patch in some]
+
+
+def _in_batches(
+    session: Session, patches: Patches, batch: int, samples: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
+    """So many patches at a time, of which the last are silence, for a graph that takes no other number."""
+    rows: list[NDArray[np.float32]] = []
+    for some in patches.of(samples, patches.count(len(samples), filled_up=True), batch):
+        filled = np.zeros((batch, *some.shape[1:]), np.float32)
+        filled[: len(some)] = some
+        rows += list(session(filled)[0][: len(some)])
+    return rows
+
+
+def _overlapping(
+    layers: _Layers, session: Session, patches: Patches, samples: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
+    """The patches of audio, each by itself but for the layers that are computed once for the frames of two patches."""
+    rows: list[NDArray[np.float32]] = []
+    before: list[NDArray[np.float32]] = []
+    for some in patches.of(samples, patches.count(len(samples)), _PATCHES_AT_A_TIME):
+        for patch in some:
+            before = layers.of(patch, before, patches.hop)
+            rows.append(session(patch[np.newaxis], *(each[np.newaxis] for each in before))[0][0])
+    return rows
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """The layers that are alike for each frame, but for `reach` frames at either end of a patch."""
+
+    session: Session
+    reach: int
+
+    def of(
+        self, patch: NDArray[np.float32], before: Sequence[NDArray[np.float32]], hop: int
+    ) -> list[NDArray[np.float32]]:
+        """Values of shape (frames, ...) for a patch, by those of the patch `hop` frames before it, if there is one."""
+        if not before:
+            return [value[0] for value in self.session(patch[np.newaxis])]
+        reach, frames = self.reach, len(patch)
+        # Those of the patch before are good up to the reach before its end, ours from the reach behind our start.
+        known = frames - hop - reach
+        later = self.session(patch[np.newaxis, known - reach :])
+        start = self.session(patch[np.newaxis, : 2 * reach])
+        return [
+            np.concatenate([begun[0, :reach], old[hop + reach : hop + known], new[0, reach:]])
+            for begun, old, new in zip(start, before, later, strict=True)
+        ]
+
+
+# Sessions
+
+
+class Session(Protocol):
+    """A graph that is loaded: from an array for each of its inputs to one for each of its outputs."""
+
+    def __call__(self, *given: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Run it. Raises RuntimeError."""
+
+
+class _Runtime:
+    """The libraries, which are imported with this engine alone: 0.13 s and 12 MB. Raises EngineMissingError."""
+
+    def __init__(self) -> None:
         os.environ.update(_PRIVATE)
         try:
-            # With this engine alone: the libraries take 0.13 s and 12 MB.
             import onnxruntime  # noqa: PLC0415  # see above
             from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415
 
             from audiobatch_analyzers.engines.conversion import convert  # noqa: PLC0415
+            from audiobatch_analyzers.engines.frozen_graph import FrozenGraph  # noqa: PLC0415
+            from audiobatch_analyzers.engines.overlap import shared_layers  # noqa: PLC0415
         except ImportError as error:
             message = f"cannot import onnxruntime: {error}"
             raise EngineMissingError(message) from error
+        self._library, self._convert = onnxruntime, convert
+        self.read, self.shared_layers = FrozenGraph, shared_layers
         self._refusals = tuple(getattr(state, name) for name in _REFUSALS)
-        options = onnxruntime.SessionOptions()
+
+    def session(self, graph: FrozenGraph, inputs: Mapping[str, Shape], outputs: Sequence[str]) -> Session:
+        """Load what gives these outputs of a graph. Raises UnknownGraphError, RuntimeError."""
+        options = self._library.SessionOptions()
         # Without pools of threads there is nothing that could spin.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = _ERRORS
-        model = convert(content, node, shape, output)
+        model = self._convert(graph, inputs, outputs)
+        loaded = self._called(self._library.InferenceSession, model, options, providers=["CPUExecutionProvider"])
+        names = [each.name for each in loaded.get_inputs()]
+
+        def run(*given: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+            found: list[NDArray[np.float32]] = self._called(loaded.run, None, dict(zip(names, given, strict=True)))
+            return found
+
+        return run
+
+    def _called(self, function: Callable[..., Any], *given: object, **options: object) -> Any:  # noqa: ANN401  # its own
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            return function(*given, **options)
         except self._refusals as error:
             raise RuntimeError(str(error)) from error
-
-    def on_rows(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the graph on embeddings of shape (patches, numbers), some at a time."""
-        starts = range(0, len(rows), _ROWS_AT_A_TIME)
-        return np.concatenate([self._run(rows[start : start + _ROWS_AT_A_TIME]) for start in starts])
-
-    def on_audio(
-        self, samples: NDArray[np.float32], patches: Patches, batch: int | None
-    ) -> Iterator[NDArray[np.float32]]:
-        """Run the graph on the patches of the audio, one at a time, which is fastest, or `batch`: a row for each."""
-        count = patches.count(len(samples), filled_up=batch is not None)
-        for some in patches.of(samples, count, batch or _PATCHES_AT_A_TIME):
-            if batch is None:
-                for place in range(len(some)):
-                    yield from self._run(some[place : place + 1])
-            else:
-                filled = np.zeros((batch, *some.shape[1:]), np.float32)
-                filled[: len(some)] = some
-                yield from self._run(filled)[: len(some)]
-
-    def _run(self, given: NDArray[np.float32]) -> Any:  # noqa: ANN401  # an array of whatever the graph gives
-        try:
-            (rows,) = self._session.run(None, {self._session.get_inputs()[0].name: given})
-        except self._refusals as error:
-            raise RuntimeError(str(error)) from error
-        return rows
 
 
 _REFUSALS = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NotImplemented", "RuntimeException")

@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 
 from audiobatch_analyzers.classifiers import model_files
 from audiobatch_analyzers.engines import graphs
-from audiobatch_analyzers.engines.conversion import UnknownGraphError, convert
+from audiobatch_analyzers.engines.conversion import convert
+from audiobatch_analyzers.engines.frozen_graph import FrozenGraph, UnknownGraphError
 from audiobatch_analyzers.engines.graphs import EMBEDDINGS, PREDICTIONS
 from support import model_graphs as proto
 from support.audio_files import Samples, music
 from support.musicnn_graph import BANDS, FRAMES, node, write_musicnn
 
 PLACEHOLDER = "model/Placeholder"
-FIXED = (FRAMES, BANDS)
+FIXED = {PLACEHOLDER: (FRAMES, BANDS)}
 
 
 def sound() -> Samples:
@@ -100,7 +101,7 @@ def test_what_is_not_known_is_refused_by_name(tmp_path: Path, wrong: str) -> Non
     name = next(value for number, value in _fields(replacement) if number == 1).decode()
     graph = write_musicnn(tmp_path, "mood", replaced={name: replacement})
     with pytest.raises(UnknownGraphError) as caught:
-        convert(graph.read_bytes(), PLACEHOLDER, FIXED, "model/Sigmoid")
+        convert(FrozenGraph(graph.read_bytes()), FIXED, ["model/Sigmoid"])
     assert reason in str(caught.value)
 
 
@@ -113,7 +114,7 @@ def _fields(encoded: bytes) -> list[tuple[int, bytes]]:
 @pytest.mark.parametrize("content", [b"", b"text", b"\x0a\xff", bytes(1000)])
 def test_what_is_no_graph_is_refused(content: bytes) -> None:
     with pytest.raises(UnknownGraphError):
-        convert(content, PLACEHOLDER, FIXED, "model/Sigmoid")
+        convert(FrozenGraph(content), FIXED, ["model/Sigmoid"])
 
 
 @given(changes=st.dictionaries(st.integers(0, 20_000), st.integers(0, 255), min_size=1, max_size=6))
@@ -125,4 +126,4 @@ def test_a_damaged_graph_is_refused_or_converted(tmp_path: Path, changes: dict[i
     for place, byte in changes.items():
         content[place] = byte
     with contextlib.suppress(UnknownGraphError):
-        assert convert(bytes(content), PLACEHOLDER, FIXED, "model/Sigmoid")
+        assert convert(FrozenGraph(bytes(content)), FIXED, ["model/Sigmoid"])
