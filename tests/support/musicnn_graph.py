@@ -118,8 +118,8 @@ class _Nodes:
             "Conv2D",
             image,
             weights,
-            strides=_sizes(1, 1, 1, 1),
-            dilations=_sizes(1, 1, 1, 1),
+            strides=sizes(1, 1, 1, 1),
+            dilations=sizes(1, 1, 1, 1),
             **options,
         )
         bias = self._floats(f"{name}/bias", self._some(kernel[-1]))
@@ -128,10 +128,10 @@ class _Nodes:
         if pool is None:
             order = self._list(f"model/{name}/perm", [0, 1, 3, 2])
             return self._add(f"model/{name}/transpose", "Transpose", inner, order)
-        window = _sizes(1, 1, pool, 1)
+        window = sizes(1, 1, pool, 1)
         options["padding"] = proto._bytes(2, b"VALID")
         inner = self._add(f"model/{name}/MaxPool", "MaxPool", inner, ksize=window, strides=window, **options)
-        return self._add(f"model/{name}/Squeeze", "Squeeze", inner, squeeze_dims=_sizes(2))
+        return self._add(f"model/{name}/Squeeze", "Squeeze", inner, squeeze_dims=sizes(2))
 
     def _statistics(self, value: str, axis: str) -> str:
         """The largest and the mean over time; the variance, of which nothing depends, is in the graph as well."""
@@ -141,8 +141,8 @@ class _Nodes:
         stopped = self._add("model/StopGradient", "StopGradient", mean)
         squares = self._add("model/SquaredDifference", "SquaredDifference", value, stopped)
         variance = self._add("model/variance", "Mean", squares, "model/axes", **keep)
-        spread = self._add("model/spread", "Squeeze", variance, squeeze_dims=_sizes(1))
-        middle = self._add("model/middle", "Squeeze", mean, squeeze_dims=_sizes(1))
+        spread = self._add("model/spread", "Squeeze", variance, squeeze_dims=sizes(1))
+        middle = self._add("model/middle", "Squeeze", mean, squeeze_dims=sizes(1))
         middle = self._add("model/AddV2", "AddV2", middle, spread)
         return self._add("model/concat_2", "ConcatV2", largest, middle, axis, N=proto._number(3, 2))
 
@@ -181,5 +181,6 @@ class _Nodes:
         return self._add(f"{name}/BiasAdd", "BiasAdd", product, bias, data_format=_NHWC)
 
 
-def _sizes(*sizes: int) -> bytes:
-    return proto._bytes(1, proto._bytes(3, b"".join(map(proto._varint, sizes))))
+def sizes(*numbers: int) -> bytes:
+    """The value of an attribute that is a list of integers."""
+    return proto._bytes(1, proto._bytes(3, b"".join(map(proto._varint, numbers))))
