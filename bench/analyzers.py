@@ -77,6 +77,8 @@ class Run:
     """A folder's job, by set of analyzers."""
     processes: dict[str, float]
     """Processes of their own, by program."""
+    graphs: dict[str, tuple[float, float]]
+    """Models that take audio: here, and by Essentia's own call, both loaded."""
 
     def spent(self, *names: str) -> float:
         """Sum of these parts, in all files of the folder."""
@@ -212,6 +214,7 @@ def one_run(track: Track, settings: WorkerSettings, heads: Mapping[str, Offer], 
         for what in ("parts", "folder")
         for title, each in sets(settings).items()
     }
+    ours["graphs"] = script("bare.py", "graphs", folder, text(settings))
     others = programs(track, settings, heads)
     commands = ours | others
     processes, answers = {}, {}
@@ -221,7 +224,8 @@ def one_run(track: Track, settings: WorkerSettings, heads: Mapping[str, Offer], 
     parts, alone = (answer(answers[f"parts, {title}"], dict[str, list[float]]) for title in (ALL, LOUDNESS))
     jobs = {title: answer(answers[f"folder, {title}"], dict[str, float]) for title in (ALL, LOUDNESS)}
     loads, spent = ({title: job[which] for title, job in jobs.items()} for which in ("load", "job"))
-    return Run(parts, alone, loads, spent, {title: processes[title] for title in others})
+    graphs = answer(answers["graphs"], dict[str, tuple[float, float]])
+    return Run(parts, alone, loads, spent, {title: processes[title] for title in others}, graphs)
 
 
 def answer(printed: str, kind: type[_T]) -> _T:
@@ -275,6 +279,7 @@ def ratios(run: Run, heads: Mapping[str, Offer]) -> Table:
         f"a folder, {ALL} / bare and views": run.jobs[ALL] / (bare + run.views()),
         f"a folder, {LOUDNESS} / bare": run.jobs[LOUDNESS] / sum(map(sum, run.alone.values())),
         "Essentia's calls one by one / a mix in a worker": run.essentia() / run.mix(),
+        **{f"{name} / Essentia's own call (the aim: 0.6)": ours / own for name, (ours, own) in run.graphs.items()},
     }
 
 

@@ -1,8 +1,8 @@
-"""A folder in a worker, and the same work bare: `python bench/bare.py folder | parts FOLDER SETTINGS`.
+"""A folder in a worker, and the same work bare: `python bench/bare.py folder | parts | graphs FOLDER SETTINGS`.
 
 `folder` does what a worker does with one, from the lock to the record. `parts` calls the same decoder and analyzers
-one after the other, with nothing around them. Both run in a process that `bench/analyzers` starts, and print CPU
-seconds as JSON.
+one after the other, with nothing around them. `graphs` runs the models beside Essentia's own calls. Each runs in a
+process that `bench/analyzers` starts, and prints CPU seconds as JSON.
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from audiobatch_analyzers.classifiers import model_files
+from audiobatch_analyzers.engines import essentia, graphs
 from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import open_source
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.messages import Job, WorkerSettings
 from audiobatchd.disk.listing import read_folder
-from audiobatchd.plugin_api import NATIVE, View
+from audiobatchd.plugin_api import FULL_MIX, NATIVE, View
 from audiobatchd.vocabulary.states import Outcome
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.job import run
@@ -65,6 +68,38 @@ def parts(path: str, settings: str) -> None:
     _print(clock.seconds)
 
 
+def graphs_alone(path: str, settings: str) -> None:
+    """Run each model that takes audio on the mix, and Essentia's own call of it, both loaded and at its rate.
+
+    Prints the CPU times of both by model; nothing where there are no models.
+    """
+    terms = msgspec.json.decode(settings, type=WorkerSettings)
+    # Of the models of a head and its backbone only the backbone takes audio, and gives embeddings.
+    purposes = {
+        name: graphs.EMBEDDINGS if len(analyzer.models) > 1 else graphs.PREDICTIONS
+        for analyzer in Bench.load(terms).analyzers.values()
+        for name in analyzer.models
+    }
+    found: dict[str, tuple[float, float]] = {}
+    descriptor = os.open(path, os.O_RDONLY)
+    with open_source(descriptor, os.fsencode(read_folder(path).contents.sources[FULL_MIX])) as source:
+        audio = decode(source, FULL_MIX, _LONGEST)
+    for name, purpose in sorted(purposes.items()):
+        files = model_files.find(name, tuple(map(Path, terms.model_directories)))
+        if files is None or files.algorithm == graphs.ON_EMBEDDINGS:
+            continue
+        ours = graphs.load(files, purpose)
+        algorithm = getattr(essentia.standard(), files.algorithm)
+        own = algorithm(graphFilename=str(files.graph), input=files.input[0], output=files.output(purpose))
+        samples = audio.view(View(files.rate, mono=True))
+        clock = _Clock()
+        clock.time("ours", partial(ours, samples))
+        clock.time("own", partial(own, samples))
+        found[name] = clock.seconds["ours"][0], clock.seconds["own"][0]
+    os.close(descriptor)
+    _print(found)
+
+
 class _Clock:
     """CPU seconds of all threads, by what they were spent on."""
 
@@ -94,6 +129,8 @@ def main() -> None:
             folder(path, settings)
         case ["parts", path, settings]:
             parts(path, settings)
+        case ["graphs", path, settings]:
+            graphs_alone(path, settings)
         case _:
             raise SystemExit("this is run by bench/analyzers")
 

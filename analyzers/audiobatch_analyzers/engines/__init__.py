@@ -1,4 +1,4 @@
-"""Libraries that run graphs and algorithms: Essentia, loaded once per process, and its TensorFlow graphs.
+"""Libraries that run graphs and algorithms: Essentia with TensorFlow, the reference, and ONNX Runtime, the fast one.
 
-It owns how they are loaded and fed. What a number means is told by the analyzers' rooms.
+It owns how they are loaded and fed, and which of them serves. What a number means is told by the analyzers' rooms.
 """

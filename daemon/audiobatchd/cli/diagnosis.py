@@ -27,7 +27,10 @@ from audiobatchd.vocabulary.quantities import counted, sized
 from audiobatchd.vocabulary.states import DatasetState, FolderState
 
 NEEDED = ("numpy", "scipy", "av", "soxr", "msgspec", "watchdog", "aiohttp", "psutil")
-WELCOME = {"essentia-tensorflow": "rhythm, danceability and atonality need it: pip install essentia-tensorflow"}
+WELCOME = {
+    "essentia-tensorflow": "rhythm and some models need it: pip install essentia-tensorflow",
+    "onnxruntime": "danceability and atonality take thrice the time without it: pip install onnxruntime",
+}
 """Distributions that everything needs, and those that some analyzers do, with what to do where they are not there."""
 
 _LITTLE, _NEARLY_NOTHING, _FEW = 1 << 30, 100 << 20, 1000
