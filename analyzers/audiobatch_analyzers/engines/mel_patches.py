@@ -29,13 +29,12 @@ class Patches:
     """Frames of a patch."""
     hop: int
     """Frames from the start of a patch to that of the next."""
+    is_filled_up: bool = False
+    """Whether Essentia fills the last batch of patches up with silence: it takes one frame less into account then."""
 
-    def count(self, samples: int, *, filled_up: bool = False) -> int:
-        """Count the patches of so many samples; the last one has to be whole.
-
-        Where the last batch of patches is `filled_up`, Essentia takes one frame less into account.
-        """
-        frames = _frame_count(samples) - filled_up if samples else 0
+    def count(self, samples: int) -> int:
+        """Count the patches of so many samples; the last one has to be whole."""
+        frames = _frame_count(samples) - self.is_filled_up if samples else 0
         return max(0, (frames - self.frames) // self.hop + 1)
 
     def of(self, samples: NDArray[np.float32], count: int, most: int) -> Iterator[NDArray[np.float32]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -46,6 +46,8 @@ def _open(files: ModelFiles, purpose: str, path: str) -> Run:
     if patches is None:
         return partial(_on_rows, runtime.session(graph, {node: (width,)}, [output]))
     shape = (patches.frames, BANDS)
+    if files.algorithm == EFFNET:
+        patches = replace(patches, is_filled_up=files.batch != 1)
     if files.algorithm == EFFNET and files.batch is not None:
         return partial(_in_batches, runtime.session(graph, {node: shape}, [output]), patches, files.batch)
     shared = runtime.shared_layers(graph, node, output)
@@ -86,7 +88,7 @@ def _in_batches(
 ) -> list[NDArray[np.float32]]:
     """So many patches at a time, of which the last are silence, for a graph that takes no other number."""
     rows: list[NDArray[np.float32]] = []
-    for some in patches.of(samples, patches.count(len(samples), filled_up=True), batch):
+    for some in patches.of(samples, patches.count(len(samples)), batch):
         filled = np.zeros((batch, *some.shape[1:]), np.float32)
         filled[: len(some)] = some
         rows += list(session(filled)[0][: len(some)])

@@ -185,6 +185,17 @@ def test_rows_by_length(tmp_path: Path, kind: Kind, frames: int, patches: int, e
     assert load(write_model(tmp_path, NAME, kind), engine=engine)(sound(frames)).shape == (patches, 2)
 
 
+@pytest.mark.parametrize(
+    ("batch", "frames"),
+    [(batch, frames) for batch in (-1, 1, 2) for frames in (32256, 32257, 32512, 32513, 48384, 48385)],
+)
+def test_engines_count_the_patches_of_any_batch_alike(tmp_path: Path, batch: int, frames: int) -> None:
+    graph = write_model(tmp_path, EFFNET_BACKBONE, "effnet", batch=batch)
+    first, second = (load(graph, engine=engine)(sound(frames)) for engine in ENGINES)
+    assert len(first) == len(second)
+    assert first == pytest.approx(second, abs=5e-5)
+
+
 @pytest.mark.parametrize("frames", [0, 1, 255, 512, 3000])
 @pytest.mark.parametrize("kind", ["musicnn", "vggish", "effnet"])
 def test_audio_shorter_than_a_patch_gives_no_rows(tmp_path: Path, kind: Kind, frames: int) -> None:
