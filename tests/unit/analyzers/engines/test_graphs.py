@@ -329,6 +329,14 @@ def test_a_graph_that_gives_nothing_is_refused(tmp_path: Path, monkeypatch: pyte
     assert refusal(write_model(tmp_path, NAME, "musicnn"), purpose, "tensorflow") == "it gives nothing"
 
 
+def test_an_error_of_onnx_runtime_is_one_that_workers_know(tmp_path: Path) -> None:
+    head = load(write_model(tmp_path, NAME, "head"), engine="onnxruntime")
+    with pytest.raises(RuntimeError, match="ONNXRuntimeError"):
+        head(embeddings(3, 199))
+    # It is none the worse for it.
+    assert head(embeddings(3)).shape == (3, 2)
+
+
 # Which engine serves
 
 
