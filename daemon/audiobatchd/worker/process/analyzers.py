@@ -22,6 +22,7 @@ from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.states import Cause
 
 _LOG = logging.getLogger(__name__)
+_LONGEST_REMARK = 200
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def hindrance(analyzer: Analyzer) -> str | None:
 
 def remark_of(analyzer: Analyzer, unavailable: str | None) -> str:
     """Say how an analyzer that has loaded works on this machine: optional, as `binding` is."""
-    return "" if unavailable else printable(getattr(analyzer, "remark", ""))
+    return "" if unavailable else printable(str(getattr(analyzer, "remark", ""))[:_LONGEST_REMARK])
 
 
 def _fault(what: str, error: BaseException) -> str:

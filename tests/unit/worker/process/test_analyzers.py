@@ -135,6 +135,24 @@ def test_an_offer_says_version_models_and_features_by_role(monkeypatch: pytest.M
     assert offer.features == {FULL_MIX: ("peak",), **dict.fromkeys(STEMS, ())}
 
 
+@pytest.mark.parametrize(
+    ("remark", "told"),
+    [
+        (None, ""),
+        ("run by Engine 9", "run by Engine 9"),
+        ("caf\udce9\n", "caf\\xe9\\x0a"),
+        (9, "9"),
+        ("x" * 10_000, "x" * 200),
+    ],
+)
+def test_a_remark_is_told_short_and_printable(monkeypatch: pytest.MonkeyPatch, remark: object, told: str) -> None:
+    if remark is not None:
+        monkeypatch.setattr(Peak, "remark", remark, raising=False)
+    install(monkeypatch, peak=Peak)
+    (offer,) = Bench.load(WorkerSettings()).offers
+    assert offer.remark == told
+
+
 def test_unavailable_analyzer_is_offered_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, mood=Mood)
     (offer,) = Bench.load(WorkerSettings()).offers
