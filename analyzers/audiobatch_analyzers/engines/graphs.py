@@ -99,13 +99,15 @@ class _Trial:
     digest: str
 
     def best(self) -> Graph:
+        """Load the graph by the fast engine where that is as good as the reference, else by the reference."""
         try:
             fast, found = self.by(_FAST)
         except AnalyzerUnavailableError as error:
             try:
                 reference, _ = self.by(_REFERENCE)
-            except EngineMissingError:
-                raise error from None
+            except EngineMissingError as missing:
+                message = f"{error}; {missing}"
+                raise AnalyzerUnavailableError(message) from error
             if not isinstance(error, EngineMissingError):
                 _LOG.warning("%s is run by %s: %s", self.files.graph, _REFERENCE.title, error)
             return reference

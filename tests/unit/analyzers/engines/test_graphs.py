@@ -408,9 +408,8 @@ def test_without_essentia_onnx_runtime_serves(tmp_path: Path, monkeypatch: pytes
     graph = write_model(tmp_path, NAME, "musicnn", seed=1)
     rows = load(graph)(sound(20 * RATE))
     assert "cannot import essentia" in unavailable(graph, "tensorflow")
-    assert (
-        unavailable(write_model(tmp_path, "other", "vggish")) == "ONNX Runtime does not serve TensorflowPredictVGGish"
-    )
+    told = unavailable(write_model(tmp_path, "other", "vggish"))
+    assert told.startswith("ONNX Runtime does not serve TensorflowPredictVGGish; cannot import essentia")
     monkeypatch.undo()
     essentia.standard.cache_clear()
     assert rows == pytest.approx(load(graph, engine="tensorflow")(sound(20 * RATE)), abs=5e-5)
