@@ -70,12 +70,16 @@ def offers(settings: WorkerSettings) -> tuple[Offer, ...]:
 
 
 def features(settings: WorkerSettings) -> tuple[KnownFeature, ...]:
-    """Return all features of the analyzers, whether these can be loaded here or not. Raises AudiobatchError."""
+    """Return the features that `settings` asks for, whether their analyzers can be loaded here or not.
+
+    Raises AudiobatchError.
+    """
     return _ask(["features"], settings, tuple[KnownFeature, ...], _LOADING)
 
 
 def analyze(settings: WorkerSettings, request: Request) -> Answer:
     """Measure as `request` says, however long it takes. Raises AudiobatchError where the process dies of it."""
+    settings = msgspec.structs.replace(settings, features=request.features or None)
     return _ask(["analyze", msgspec.json.encode(request).decode()], settings, Answer, None)
 
 
