@@ -44,12 +44,12 @@ class Bench:
         analyzers: dict[str, Analyzer] = {}
         offers: dict[str, Offer] = {}
         found = list(make(settings))
-        needed = _needed([each for each in found if not isinstance(each, Offer)], settings.features)
+        chosen = needed([each for each in found if not isinstance(each, Offer)], settings.features)
         for made in found:
             if isinstance(made, Offer):
                 _add(offers, made)
                 continue
-            is_needed = any(made is each for each in needed)
+            is_needed = any(made is each for each in chosen)
             offer = _offered(made, hindrance(made) if is_needed else None)
             if is_needed and offer.unavailable is None:
                 analyzers[offer.name] = made
@@ -123,7 +123,7 @@ def _add(offers: dict[str, Offer], offer: Offer) -> None:
     offers[offer.name] = offer
 
 
-def _needed(analyzers: list[Analyzer], features: tuple[str, ...] | None) -> list[Analyzer]:
+def needed(analyzers: list[Analyzer], features: tuple[str, ...] | None) -> list[Analyzer]:
     """Pick the analyzers that give any of these features; all for None, or where none gives one of these yet.
 
     What an analyzer gives is known before it is loaded. Where one goes against that, it is found out by loading it.

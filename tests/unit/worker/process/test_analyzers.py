@@ -177,6 +177,44 @@ def test_what_is_not_installed_is_named(
         Bench.load(WorkerSettings(analyzers=("tempo",)))
 
 
+class Late(Peak):
+    """One that goes against the contract: what it gives is known when it has loaded."""
+
+    name = "late"
+
+    def features(self, role: str) -> tuple[Feature, ...]:
+        return (Feature("late", "", ""),) if self.loaded and role == FULL_MIX else ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "loaded"),
+    [
+        (("peak",), ["peak"]),
+        (("happy",), []),  # what would load has no model
+        (("happy_drums", "peak"), ["peak"]),
+        (("late",), ["late", "peak"]),
+        (("peak", "nonesuch"), ["late", "peak"]),
+    ],
+)
+def test_what_gives_nothing_that_is_asked_for_is_not_loaded(
+    monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...], loaded: list[str]
+) -> None:
+    install(monkeypatch, peak=Peak, mood=Mood, late=Late)
+    bench = Bench.load(WorkerSettings(features=asked))
+    assert list(bench.analyzers) == loaded
+    assert [offer.name for offer in bench.offers] == ["late", "mood", "peak"]
+
+
+def test_only_what_was_to_be_loaded_is_found_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, peak=Peak, mood=Mood, broken=Silent, unmade=Unmade)
+    reasons = {offer.name: offer.unavailable for offer in Bench.load(WorkerSettings(features=("peak",))).offers}
+    assert (reasons["peak"], reasons["mood"]) == (None, None)
+    assert str(reasons["broken"]).startswith("it cannot be asked what it gives")
+    assert str(reasons["unmade"]).startswith("it cannot be made")
+    reasons = {offer.name: offer.unavailable for offer in Bench.load(WorkerSettings(features=("sad",))).offers}
+    assert str(reasons["mood"]).startswith("no model at")
+
+
 def test_without_analyzers_nothing_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch)
     assert Bench.load(WorkerSettings()) == Bench(WorkerSettings(), {}, ())
