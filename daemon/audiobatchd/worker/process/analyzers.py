@@ -38,7 +38,7 @@ class Bench:
 
         One that lacks something here, cannot be as it is configured, or raises whatever it may, is offered as
         unavailable, with the reason: it takes no other along. One that gives no feature that is asked for is offered
-        as it is before it is loaded: no job has it do anything.
+        as it is before it is loaded, and marked as not `asked`.
         Raises ConfigError where the configuration names an analyzer that is not installed, or two have one name.
         """
         analyzers: dict[str, Analyzer] = {}
@@ -49,10 +49,12 @@ class Bench:
             if isinstance(made, Offer):
                 _add(offers, made)
                 continue
-            is_needed = any(made is each for each in chosen)
-            offer = _offered(made, hindrance(made) if is_needed else None)
-            if is_needed and offer.unavailable is None:
-                analyzers[offer.name] = made
+            if any(made is each for each in chosen):
+                offer = _offered(made, hindrance(made))
+                if offer.unavailable is None:
+                    analyzers[offer.name] = made
+            else:
+                offer = msgspec.structs.replace(_offered(made, None), asked=False)
             _add(offers, offer)
         return Bench(settings, analyzers, tuple(offers.values()))
 

@@ -187,22 +187,24 @@ class Late(Peak):
 
 
 @pytest.mark.parametrize(
-    ("asked", "loaded"),
+    ("features", "asked"),
     [
         (("peak",), ["peak"]),
-        (("happy",), []),  # what would load has no model
-        (("happy_drums", "peak"), ["peak"]),
-        (("late",), ["late", "peak"]),
-        (("peak", "nonesuch"), ["late", "peak"]),
+        (("happy",), ["mood"]),
+        (("happy_drums", "peak"), ["mood", "peak"]),
+        (("late",), ["late", "mood", "peak"]),
+        (("peak", "nonesuch"), ["late", "mood", "peak"]),
+        (None, ["late", "mood", "peak"]),
     ],
 )
-def test_what_gives_nothing_that_is_asked_for_is_not_loaded(
-    monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...], loaded: list[str]
+def test_only_what_gives_a_feature_that_is_asked_for_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, features: tuple[str, ...] | None, asked: list[str]
 ) -> None:
     install(monkeypatch, peak=Peak, mood=Mood, late=Late)
-    bench = Bench.load(WorkerSettings(features=asked))
-    assert list(bench.analyzers) == loaded
+    bench = Bench.load(WorkerSettings(features=features))
     assert [offer.name for offer in bench.offers] == ["late", "mood", "peak"]
+    assert [offer.name for offer in bench.offers if offer.asked] == asked
+    assert list(bench.analyzers) == [name for name in asked if name != "mood"]  # whose model is not here
 
 
 def test_only_what_was_to_be_loaded_is_found_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
