@@ -8,7 +8,7 @@ wait for the one before; here some forty wait for nothing, and the processor doe
 Products are float32, states float64 in coordinates in which a rounding costs the output as much as one of the input. So
 the error is some 1e-7 of the input, where `sosfilt` in float32 rounds the same states as large as 1e-4 (192 kHz).
 
-Nothing of scipy is loaded: its `signal` takes as long as decoding four minutes of FLAC does, and 45 MB.
+Nothing of scipy is loaded: `scipy.signal` takes 0.6 CPU s, twice what four minutes of FLAC take to decode, and 75 MB.
 """
 
 from __future__ import annotations

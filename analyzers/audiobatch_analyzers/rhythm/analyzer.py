@@ -108,7 +108,7 @@ class RhythmAnalyzer:
     def load(self) -> None:
         """Import Essentia. Raises AnalyzerUnavailableError where it is not installed."""
         self._extract = essentia.standard().RhythmExtractor2013(method=self._method)
-        # scipy.fft and scipy.ndimage, 0.3 CPU s: not for a worker of which other features are asked.
+        # scipy.fft and scipy.ndimage, 0.2 CPU s: not for a worker of which other features are asked.
         from audiobatch_analyzers.rhythm.pulse import is_clear  # noqa: PLC0415  # see above
 
         self._is_clear = is_clear

@@ -84,7 +84,7 @@ class TimbreAnalyzer:
 
     def load(self) -> None:
         """Import what the scores are computed with."""
-        # scipy.signal and pyloudnorm, 0.9 CPU s and 60 MB: not for a worker of which other features are asked.
+        # scipy.signal and pyloudnorm, 0.6 CPU s and 75 MB: not for a worker of which other features are asked.
         from audiobatch_analyzers.timbre.measurement import measure  # noqa: PLC0415  # see above
 
         self._measure = measure
