@@ -337,7 +337,9 @@ def main() -> None:
     report_all(runs, heads)
     if arguments.tracks:
         print(flush=True)
-        command = script("resident.py", "--tracks", str(arguments.tracks), "--models", *settings.model_directories)
+        command = script(
+            "resident.py", "--runs", "0", "--tracks", str(arguments.tracks), "--models", *settings.model_directories
+        )
         subprocess.run(command, check=True)
 
 

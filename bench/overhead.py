@@ -2,6 +2,9 @@
 
 The same 60 folders of 30 seconds (44.1 kHz stereo FLAC) are measured by `audiobatchd --once` with two workers and,
 beside it, by two bare processes that only decode and call the analyzers. Runs alternate; medians are printed.
+
+A second table is of passes over one folder, with one file of a second or of four minutes: the first is little but the
+start. Modules are compiled, as they are where the package is installed.
 """
 
 from __future__ import annotations
@@ -46,6 +49,10 @@ for folder in sys.argv[1:]:
     os.close(descriptor)
 """
 
+LENGTHS = (1.0, 240.0)
+"""Seconds that the file of a pass over one folder plays."""
+ASKED = {"`--features lufs lra`": ("--features", "lufs", "lra"), "all analyzers without models": ()}
+
 
 @dataclass(frozen=True)
 class Run:
@@ -56,21 +63,43 @@ class Run:
     wall: float
 
 
-def service(dataset: Path, config: Path) -> Run:
+def service(dataset: Path, config: Path, *options: str) -> Run:
     """Time one pass of the service over folders without records."""
     for record in dataset.rglob("*.INFO"):
         record.unlink()
     reading, writing = os.pipe()
-    command = [sys.executable, "-c", _SERVICE, "--config", str(config), "--once", str(dataset)]
+    command = [sys.executable, "-c", _SERVICE, "--config", str(config), "--once", str(dataset), *options]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     started = time.monotonic()
     # dup2 in a shell: the child is to find the pipe as descriptor 3 whatever it is here.
     shell = ["sh", "-c", f'exec "$@" 3>&{writing} >/dev/null 2>&1', "sh", *command]
-    subprocess.run(shell, check=True, pass_fds=[writing])
+    subprocess.run(shell, check=True, pass_fds=[writing], env=environment)
     wall = time.monotonic() - started
     os.close(writing)
     with open(reading) as answer:
         supervisor, workers = map(float, answer.read().split())
     return Run(supervisor, workers, wall)
+
+
+def passes(directory: Path, workers: int, runs: int) -> dict[str, list[Run]]:
+    """Time passes over one folder, by what is measured and how long its file plays; one of each goes before."""
+    datasets = {seconds: directory / f"{seconds:g} s" for seconds in LENGTHS}
+    for seconds, dataset in datasets.items():
+        make_track(dataset / "Track", seconds=seconds, stems=(), seed=1)
+    found: dict[str, list[Run]] = {}
+    for number in range(runs + 1):
+        for asked, options in ASKED.items():
+            for seconds, dataset in datasets.items():
+                run = service(dataset, _configuration(directory, dataset, workers), *options)
+                if number:
+                    found.setdefault(f"{asked}, one file of {seconds:g} s", []).append(run)
+    return found
+
+
+def _configuration(directory: Path, dataset: Path, workers: int) -> Path:
+    config = directory / "config.toml"
+    config.write_text(f'workers = {workers}\n[[dataset]]\npath = "{dataset}"\nsettle = 0\n')
+    return config
 
 
 def bare(folders: list[Path], processes: int) -> Run:
@@ -104,15 +133,16 @@ def main() -> None:
         folders = [dataset / f"Track {number:02d}" for number in range(arguments.folders)]
         for number, folder in enumerate(folders):
             make_track(folder, seconds=arguments.seconds, stems=(), seed=number)
-        config = directory / "config.toml"
-        config.write_text(f'workers = {arguments.workers}\n[[dataset]]\npath = "{dataset}"\nsettle = 0\n')
+        config = _configuration(directory, dataset, arguments.workers)
         services, bares = [], []
         for _ in range(arguments.runs):
             services.append(service(dataset, config))
             bares.append(bare(folders, arguments.workers))
+        starts = passes(directory, arguments.workers, arguments.runs)
     finally:
         shutil.rmtree(directory)
     report(services, bares)
+    report_passes(starts)
 
 
 def report(services: list[Run], bares: list[Run]) -> None:
@@ -131,6 +161,17 @@ def report(services: list[Run], bares: list[Run]) -> None:
     print(f"| bare processes | - | {bare_cpu:.2f} | {bare_wall:.2f} |")
     print()
     print(f"supervisor / workers: {share:.1%}; all CPU / bare CPU: {whole:.3f}; wall / bare wall: {walls:.3f}")
+
+
+def report_passes(starts: dict[str, list[Run]]) -> None:
+    """Print the medians of passes over one folder as a Markdown table."""
+    print()
+    print("| a pass over one folder | supervisor, CPU s | workers, CPU s | together | wall, s |")
+    print("| --- | --- | --- | --- | --- |")
+    for title, runs in starts.items():
+        together = statistics.median(run.supervisor + run.workers for run in runs)
+        parts = [statistics.median(getattr(run, name) for run in runs) for name in ("supervisor", "workers", "wall")]
+        print(f"| {title} | {parts[0]:.2f} | {parts[1]:.2f} | {together:.2f} | {parts[2]:.2f} |")
 
 
 if __name__ == "__main__":

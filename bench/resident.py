@@ -1,7 +1,8 @@
-"""The memory that a worker keeps over many tracks: `./dev bench resident [--models DIRECTORY]`.
+"""The memory that a worker keeps, and what its start costs: `./dev bench resident [--models DIRECTORY]`.
 
-One real worker process is sent one job after the other: tracks of 5 to 20 s, every fourth with stems, all analyzers.
-Its resident size is read when it has loaded, and between jobs; it has to stay flat. Without models classifiers are left
+First workers are started for some features alone: their processor time and resident size when they are ready. Then one
+real worker process is sent one job after the other: tracks of 5 to 20 s, every fourth with stems, all analyzers. Its
+resident size is read when it has loaded, and between jobs; it has to stay flat. Without models classifiers are left
 out.
 """
 
@@ -12,6 +13,7 @@ import os
 import random
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -41,6 +43,13 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", 
 SHORTEST, LONGEST = 5.0, 20.0
 STEMS_EVERY = 4
 MIB = 1 << 20
+ASKED = {
+    "`lufs` and `lra`": ("lufs", "lra"),
+    "these and peaks": ("lufs", "lra", "true_peak", "sample_peak"),
+    "`bpm`": ("bpm",),
+    "all features": None,
+}
+"""The features that a worker is started for; None: all."""
 
 
 class Worker:
@@ -75,6 +84,11 @@ class Worker:
         """Resident size in MiB."""
         return psutil.Process(self._process.pid).memory_info().rss / MIB
 
+    def processor_time(self) -> float:
+        """CPU seconds so far, of all its threads."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return times.user + times.system
+
     def end(self) -> None:
         """Tell it to stop, and wait."""
         self._channel.send(encode(Stop()))
@@ -86,6 +100,24 @@ class Worker:
         if not packet:
             raise RuntimeError("the worker ended")
         return decode_from_worker(packet)
+
+
+def measure_starts(settings: WorkerSettings, runs: int) -> None:
+    """Print, as a Markdown table, what a worker has taken when it is ready, by the features that are asked for."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled modules, as where the package is installed
+    found: dict[str, list[tuple[float, float]]] = {title: [] for title in ASKED}
+    for number in range(runs + 1):
+        for title, features in ASKED.items():
+            worker = Worker(msgspec.structs.replace(settings, features=features))
+            if number:
+                found[title].append((worker.processor_time(), worker.resident()))
+            worker.end()
+    print("| a worker that is ready, for | CPU s | resident, MiB |")
+    print("| --- | --- | --- |")
+    for title, pairs in found.items():
+        seconds, resident = (statistics.median(column) for column in zip(*pairs, strict=True))
+        print(f"| {title} | {seconds:.2f} | {resident:.0f} |", flush=True)
+    print()
 
 
 def measure_tracks(worker: Worker, tracks: int) -> None:
@@ -107,9 +139,13 @@ def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tracks", type=int, default=200)
+    parser.add_argument("--runs", type=int, default=7, help="how many workers are started for each row")
     parser.add_argument("--models", type=Path, nargs="+", default=[], help="directories with models")
     arguments = parser.parse_args()
-    worker = Worker(WorkerSettings(model_directories=tuple(map(str, arguments.models))))
+    settings = WorkerSettings(model_directories=tuple(map(str, arguments.models)))
+    if arguments.runs:
+        measure_starts(settings, arguments.runs)
+    worker = Worker(settings)
     analyzers = ", ".join(f"`{offer.name}`" for offer in worker.offers if offer.unavailable is None)
     print(f"| tracks measured by one worker ({analyzers}) | resident, MiB |")
     print("| --- | --- |")

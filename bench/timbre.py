@@ -95,6 +95,7 @@ def _resident() -> float:
 def measure_here(path: Path) -> None:
     """Decode and measure `path` in this process, and print what that took."""
     analyzer = TimbreAnalyzer(Settings())
+    analyzer.load()
     idle, started = _resident(), time.process_time()
     audio = _decoded(path)
     decoded = time.process_time()

@@ -286,13 +286,18 @@ class Analyzer(Protocol):
         """
 
     def features(self, role: str) -> tuple[Feature, ...]:
-        """The features given for a source file of `role` (`FULL_MIX` or one of `STEMS`); none: it is not read."""
+        """The features given for a source file of `role` (`FULL_MIX` or one of `STEMS`); none: it is not read.
+
+        Known before `load`, by which nobody has to wait for the models of features that are not asked for.
+        """
 
     def views(self, role: str) -> tuple[View, ...]:
         """Forms in which `analyze` reads a source file of `role`."""
 
     def load(self) -> None:
-        """Load what every analysis needs, once per worker.
+        """Load what every analysis needs, once per worker, and only in one that is asked for any of its features.
+
+        Libraries that are slow to import belong here: the module itself is imported by every worker.
 
         Raises AnalyzerUnavailableError, with the reason, where this machine lacks something.
         """

@@ -11,11 +11,11 @@ their blocks.
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyloudnorm
 from numpy.lib.stride_tricks import sliding_window_view
 
 from audiobatch_analyzers.loudness.blockwise import CHUNK, BlockFilter
@@ -71,6 +71,14 @@ def channel_weights(channels: Sequence[str]) -> tuple[float, ...]:
     return tuple(0.0 if name in LOW_FREQUENCY else _SURROUND_WEIGHT if name in surround else 1.0 for name in channels)
 
 
+# The two stages of the K-weighting as B. De Man found them behind the coefficients in print: the frequency in Hz at
+# which each turns, and its quality there. The first gain is the shelf's far above that frequency, the second at it.
+_SHELF_HERTZ, _SHELF_QUALITY = 1681.9744509555319, 0.7071752369554193
+_SHELF_GAIN = 10.0 ** (3.99984385397 / 20.0)
+_SHELF_GAIN_AT = _SHELF_GAIN**0.499666774155
+_HIGH_PASS_HERTZ, _HIGH_PASS_QUALITY = 38.13547087613982, 0.5003270373253953
+
+
 def k_weighting(rate: int) -> NDArray[np.float64]:
     """The K-weighting filter at `rate` Hz as second-order sections of shape (2, 6): a high shelf, then a high-pass.
 
@@ -78,9 +86,22 @@ def k_weighting(rate: int) -> NDArray[np.float64]:
     curve at other rates. As in libebur128 and FFmpeg the high-pass numerator is 1, -2, 1 at every rate, which moves the
     level by -0.03 dB at 192 kHz, -0.02 at 96, below 0.01 at 44.1, +0.05 at 22.05, +0.09 at 16 and +0.22 at 8 kHz.
     """
-    shelf = pyloudnorm.IIRfilter(3.99984385397, 0.7071752369554193, 1681.9744509555319, rate, "high_shelf_DeMan")
-    high_pass = pyloudnorm.IIRfilter(0.0, 0.5003270373253953, 38.13547087613982, rate, "high_pass_DeMan")
-    return np.array([[*stage.b, *stage.a] for stage in (shelf, high_pass)], dtype=np.float64)
+    shelf = (_SHELF_GAIN, _SHELF_GAIN_AT / _SHELF_QUALITY, 1.0)
+    numerator, poles = (_digital(stage, _SHELF_HERTZ, rate) for stage in (shelf, (1.0, 1.0 / _SHELF_QUALITY, 1.0)))
+    high_poles = _digital((1.0, 1.0 / _HIGH_PASS_QUALITY, 1.0), _HIGH_PASS_HERTZ, rate)
+    sections = [[*numerator / poles[0], *poles / poles[0]], [1.0, -2.0, 1.0, *high_poles / high_poles[0]]]
+    return np.array(sections, dtype=np.float64)
+
+
+def _digital(polynomial: tuple[float, float, float], hertz: float, rate: int) -> NDArray[np.float64]:
+    """The coefficients of 1, 1/z and 1/z^2 for an analogue `polynomial`, of s^2, s and 1, where s = 1 is `hertz`.
+
+    By the bilinear transform, which is exact at `hertz` (prewarped).
+    """
+    second, first, constant = polynomial
+    warped = math.tan(math.pi * hertz / rate)
+    square, cross = constant * warped * warped, first * warped
+    return np.array([second + cross + square, 2.0 * (square - second), second - cross + square])
 
 
 def step_edges(frames: int, rate: int) -> NDArray[np.int64]:

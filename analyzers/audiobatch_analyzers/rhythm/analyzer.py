@@ -13,11 +13,10 @@ import numpy as np
 
 from audiobatch_analyzers.engines import essentia
 from audiobatch_analyzers.loudness.silence import sounding_share, why_silent
-from audiobatch_analyzers.rhythm import pulse
 from audiobatchd.plugin_api import FULL_MIX, Audio, Cost, Feature, Measurement, OptionError, Settings, View
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -77,6 +76,7 @@ class RhythmAnalyzer:
             message = f"option `fold`: expected at least an octave, got {list(self._fold)}"
             raise OptionError(message)
         self._extract: Any = None
+        self._is_clear: Callable[[NDArray[np.float32], int, float], bool] | None = None
 
     @property
     def models(self) -> Mapping[str, str]:
@@ -108,6 +108,10 @@ class RhythmAnalyzer:
     def load(self) -> None:
         """Import Essentia. Raises AnalyzerUnavailableError where it is not installed."""
         self._extract = essentia.standard().RhythmExtractor2013(method=self._method)
+        # scipy.fft and scipy.ndimage, 0.2 CPU s: not for a worker of which other features are asked.
+        from audiobatch_analyzers.rhythm.pulse import is_clear  # noqa: PLC0415  # see above
+
+        self._is_clear = is_clear
 
     def analyze(self, audio: Audio) -> Measurement:
         """Measure all of it; nothing where the file is shorter than 3 s or silent, no beats where it has none."""
@@ -125,7 +129,8 @@ class RhythmAnalyzer:
             raise ValueError(message)
         if bpm > 0.0 and not SLOWEST <= round(bpm, 2) <= FASTEST:
             return self._without_beats("no tempo from 40 to 208 BPM")
-        clear = bpm > 0.0 and pulse.is_clear(samples, RATE, bpm)
+        assert self._is_clear is not None
+        clear = bpm > 0.0 and self._is_clear(samples, RATE, bpm)
         return self._measurement(float(bpm), np.asarray(beats, dtype=np.float64), float(confidence), clear=clear)
 
     def _measurement(self, bpm: float, beats: NDArray[np.float64], confidence: float, *, clear: bool) -> Measurement:

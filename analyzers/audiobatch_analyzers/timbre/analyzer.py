@@ -1,16 +1,12 @@
 """The analyzer `timbre`: the eight scores of the mix, and of the stems that the configuration names.
 
-Owns the features' names, the span that is analysed, what is refused, and how values are rounded.
+Owns the features' names, and how long a span is analysed. What a file gives is `measurement`'s.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from audiobatch_analyzers.loudness.silence import CANCELLED, SILENT
-from audiobatch_analyzers.timbre.programme import ABSOLUTE_GATE, SHORTEST, SUMMED, middle, programme
-from audiobatch_analyzers.timbre.scores import NAMES, metrics_of, scores_of
 from audiobatchd.plugin_api import (
     FULL_MIX,
     NATIVE,
@@ -25,12 +21,7 @@ from audiobatchd.plugin_api import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-DECIMALS = 4
+    from collections.abc import Callable, Mapping
 
 LONGEST = 300.0
 """In seconds: of anything longer the middle is analysed, unless the configuration says otherwise."""
@@ -40,8 +31,6 @@ SHORTEST_EXCERPT = 1.0
 SPAN = "span"
 """The name of the span in the provenance."""
 
-BEHIND = f"silent in its first {SUMMED} channels"
-GATED = f"nowhere above {ABSOLUTE_GATE:g} LUFS"
 _DESCRIPTIONS = {
     "brightness": "How much of its energy lies high",
     "roughness": "How much its partials beat against each other",
@@ -73,6 +62,7 @@ class TimbreAnalyzer:
         self._longest = options.number("excerpt", least=SHORTEST_EXCERPT)
         self._roles = (FULL_MIX, *options.choices("stems", STEMS, ()))
         options.close()
+        self._measure: Callable[[Audio, float], Measurement] | None = None
 
     @property
     def models(self) -> Mapping[str, str]:
@@ -84,7 +74,8 @@ class TimbreAnalyzer:
         if role not in self._roles:
             return ()
         return tuple(
-            Feature(feature_name(name, role), "", _DESCRIPTIONS[name], "usually 0 to 100", _SOURCE) for name in NAMES
+            Feature(feature_name(name, role), "", told, "usually 0 to 100", _SOURCE)
+            for name, told in _DESCRIPTIONS.items()
         )
 
     def views(self, role: str) -> tuple[View, ...]:
@@ -92,29 +83,13 @@ class TimbreAnalyzer:
         return (NATIVE,) if role in self._roles else ()
 
     def load(self) -> None:
-        """Load nothing more: the libraries came with the import of this module, in the worker."""
+        """Import what the scores are computed with."""
+        # scipy.signal and pyloudnorm, 0.6 CPU s and 75 MB: not for a worker of which other features are asked.
+        from audiobatch_analyzers.timbre.measurement import measure  # noqa: PLC0415  # see above
+
+        self._measure = measure
 
     def analyze(self, audio: Audio) -> Measurement:
         """Measure the eight; none where the span is too short, silent, or nowhere above the gate of loudness."""
-        samples = audio.view()
-        span = middle(len(samples), audio.rate, self._longest or LONGEST)
-        samples = samples[span]
-        names = {name: feature_name(name, audio.role) for name in NAMES}
-        if len(samples) < SHORTEST * audio.rate:
-            return Measurement({}, dict.fromkeys(names.values(), f"shorter than {SHORTEST:g} s"))
-        heard = programme(samples, audio.rate)
-        if not math.isfinite(heard.loudness):
-            return Measurement({}, dict.fromkeys(names.values(), _why_unheard(audio, samples)))
-        scores, reasons = scores_of(metrics_of(heard))
-        values = {names[name]: round(score, DECIMALS) + 0.0 for name, score in scores.items()}
-        return Measurement(values, {names[name]: reason for name, reason in reasons.items()})
-
-
-def _why_unheard(audio: Audio, samples: NDArray[np.float32]) -> str:
-    """Say why the sum of the first channels of `samples` has no loudness."""
-    if not samples.any():
-        return SILENT
-    if not samples[:, :SUMMED].any():
-        return BEHIND
-    loud = [power for power in audio.powers[:SUMMED] if power > 10.0 ** (ABSOLUTE_GATE / 10.0)]
-    return CANCELLED if loud and len(audio.channels) > 1 else GATED
+        assert self._measure is not None
+        return self._measure(audio, self._longest or LONGEST)

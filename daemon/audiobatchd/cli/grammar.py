@@ -244,7 +244,15 @@ COMMANDS: tuple[Command | Group, ...] = (
             _CONFIG,
         ),
     ),
-    Command("features", "analysis:features", "every feature with unit, range and source", arguments=(_CONFIG,)),
+    Command(
+        "features", "analysis:features", "every feature with unit, range and source",
+        "Show every feature, or these, with unit, range and source, and why it cannot be measured here. Only what "
+        "gives them is loaded to find that out.",
+        (
+            _argument("feature", metavar="FEATURE", nargs="*", help="only these"),
+            _CONFIG,
+        ),
+    ),
     # Locks and models
     Group("locks", "list, clean up or try out a dataset's locks", (
         Command("list", "locks:list_locks", "every lock, and whether its holder lives", arguments=(_DATASET, _CONFIG)),

@@ -30,6 +30,8 @@ class Offer(Struct, frozen=True):
     """Cost, as a `plugin_api.Cost`; 0 where that was not told."""
     remark: str = ""
     """Words for people on how it works on this machine."""
+    asked: bool = True
+    """False where none of its features is asked for: it was not loaded, and nothing is due of it."""
 
 
 class Policy(Struct, frozen=True):
@@ -101,7 +103,7 @@ def judges(offers: tuple[Offer, ...], worker_memory: int | None = None) -> str:
     """
     parts = []
     for offer in offers:
-        if offer.unavailable is None:
+        if offer.asked and offer.unavailable is None:
             models = "".join(f"+{name}={digest}" for name, digest in sorted(offer.models.items()))
             parts.append(f"{offer.name}-{offer.version}{models}")
     return " ".join([*sorted(parts), *(() if worker_memory is None else (f"worker_memory={worker_memory}",))])
@@ -151,7 +153,7 @@ def renewed(assessment: Assessment, offers: tuple[Offer, ...], policy: Policy) -
 
 
 def _wanted(offer: Offer, role: str, policy: Policy) -> tuple[str, ...]:
-    features = offer.features.get(role, ())
+    features = offer.features.get(role, ()) if offer.asked else ()
     if policy.only is None:
         return features
     return tuple(name for name in features if name in policy.only)

@@ -32,11 +32,14 @@ class Lost:
 
 
 class Crew:
-    """The slots, as many as the plan has workers; where fewer are wanted than there are, the last ones end."""
+    """The slots, as many as the plan has workers; where fewer are wanted than there are, the last ones end.
+
+    One pass begins with one, and has more as far as there is work for them: see `grow`.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self.slots = [self._made(index) for index in range(plan.workers)]
+        self.slots = [self._made(index) for index in range(min(1, plan.workers) if plan.once else plan.workers)]
         self.cannot_start = ""
         """Reason why the last worker that came to no job ended; empty when one has become ready since."""
         self.lost: dict[int, Lost] = {}
@@ -49,7 +52,12 @@ class Crew:
             slot.stale |= anew and slot.state is not SlotState.DOWN
             if slot.state is SlotState.DOWN and slot.due is None:
                 slot.due = 0.0  # it was wanted no more, and is again
-        self.slots += [self._made(index) for index in range(len(self.slots), plan.workers)]
+        if not plan.once:
+            self.grow(plan.workers)
+
+    def grow(self, jobs: int) -> None:
+        """Have a slot for each of so many jobs, as far as the plan has workers. None goes for there being fewer."""
+        self.slots += [self._made(index) for index in range(len(self.slots), min(jobs, self._plan.workers))]
 
     def _made(self, index: int) -> Slot:
         return Slot(index, self._plan.boot_timeout, self._plan.lost_after)

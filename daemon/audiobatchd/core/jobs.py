@@ -62,6 +62,9 @@ class Jobs:
             given.append(self._job(slot, *taken, now, alone=alone))
             if alone:
                 break
+        if self._parts.plan.once and len(crew.slots) < self._parts.plan.workers:
+            # A pass ends when these are done: a worker with nothing to do would have been started for nothing.
+            crew.grow(len(crew.at_work()) + ledger.waiting(waiting))
         return actions + given
 
     def _job(self, slot: Slot, key: FolderKey, folder: Folder, now: float, *, alone: bool) -> do.Action:

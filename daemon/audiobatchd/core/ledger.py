@@ -147,6 +147,13 @@ class Ledger:
                 return folder.settling.since
         return None
 
+    def waiting(self, without: Container[str] = ()) -> int:
+        """Count the queued folders that may be measured while others are, in datasets not in `without`."""
+        queued = sum(counts[FolderState.QUEUED] for path, counts in self.counts.items() if path not in without)
+        suspects = {key for key in self._queue.in_lane(Lane.SUSPECT) if key.dataset not in without}
+        folders = (self.active[key] for key in suspects if key in self.active)
+        return queued - sum(each.state is FolderState.QUEUED and each.goes_alone for each in folders)
+
     def bumped(self) -> int:
         """Count the queued folders that are to be measured before all others."""
         queued = {key for key in self._queue.in_lane(Lane.BUMPED) if key in self.active}

@@ -23,7 +23,7 @@ class WorkerSettings(Struct, frozen=True):
     """Settings that a worker has from its start; passed on its command line."""
 
     analyzers: tuple[str, ...] | None = None
-    """Names of the analyzers to load; None: all that are installed."""
+    """Names of the analyzers to have; None: all that are installed."""
     options: dict[str, dict[str, Any]] = {}
     """Table of the configuration of each analyzer."""
     model_directories: tuple[str, ...] = ()
@@ -34,6 +34,8 @@ class WorkerSettings(Struct, frozen=True):
     """Bytes that a record may have."""
     trusted_models: tuple[str, ...] = ()
     """SHA-256 of files of models that are used whatever is known of them."""
+    features: tuple[str, ...] | None = None
+    """The features that jobs ask for, of which an analyzer that is loaded gives at least one; None: all."""
 
 
 class Job(Struct, frozen=True, tag=True):

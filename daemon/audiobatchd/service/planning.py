@@ -100,7 +100,9 @@ class Planner:
             )
             for each in config.dataset
         }
-        workers = worker_settings(config, self.source.model_directories(config))
+        workers = msgspec.structs.replace(
+            worker_settings(config, self.source.model_directories(config)), features=self.policy.only
+        )
         return Derived(config, self._plan(config, policies), terms, workers, operators(config.operators))
 
     def _policy_of(self, config: Config, dataset: DatasetConfig) -> Policy:

@@ -71,14 +71,23 @@ def offers(settings: WorkerSettings) -> tuple[Offer, ...]:
     return _ask(["offers"], settings, tuple[Offer, ...], _LOADING)
 
 
-def features(settings: WorkerSettings) -> tuple[KnownFeature, ...]:
-    """Return all features of the analyzers, whether these can be loaded here or not. Raises AudiobatchError."""
-    return _ask(["features"], settings, tuple[KnownFeature, ...], _LOADING)
+def features(settings: WorkerSettings, names: tuple[str, ...] = ()) -> tuple[KnownFeature, ...]:
+    """Return what is known of these features, or of all, whether their analyzers can be loaded here or not.
+
+    Raises AudiobatchError.
+    """
+    return _ask(["features"], _for(settings, names), tuple[KnownFeature, ...], _LOADING)
 
 
 def analyze(settings: WorkerSettings, request: Request) -> Answer:
     """Measure as `request` says, however long it takes. Raises AudiobatchError where the process dies of it."""
-    return _ask(["analyze", msgspec.json.encode(request).decode()], settings, Answer, None)
+    details = msgspec.json.encode(request).decode()
+    return _ask(["analyze", details], _for(settings, request.features), Answer, None)
+
+
+def _for(settings: WorkerSettings, features: tuple[str, ...]) -> WorkerSettings:
+    """Settings by which no more is loaded than gives these features; all where none is named."""
+    return msgspec.structs.replace(settings, features=features or None)
 
 
 def _how(code: int) -> str:

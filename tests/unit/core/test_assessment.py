@@ -22,6 +22,7 @@ TIMBRE = msgspec.structs.replace(
     offer("timbre", bases=("brightness",), models={"span": "middle 30 s"}), binding=("span",)
 )
 NO_MOOD = offer("mood", bases=("mood",), unavailable="no model")
+NOT_ASKED = msgspec.structs.replace(LOUDNESS, asked=False)
 
 
 def entry(
@@ -281,6 +282,7 @@ CASES = [
         due={"drums": {"loudness": None}},
     ),
     Case("only: another analyzer's", policy=Policy(only=("mood",)), offers=(LOUDNESS, NO_MOOD), unavailable=("mood",)),
+    Case("an analyzer that is not asked for", offers=(NOT_ASKED, msgspec.structs.replace(NO_MOOD, asked=False))),
     Case("no analyzer at all", offers=()),
 ]
 
@@ -301,4 +303,4 @@ def test_judges_names_what_is_available_in_one_order() -> None:
     both = offer("mood", 2, ("mood",), {"b": "2", "a": "1"})
     assert judges((LOUDNESS, both, NO_MOOD)) == "loudness-1 mood-2+a=1+b=2"
     assert judges((both, LOUDNESS)) == judges((LOUDNESS, both))
-    assert judges((NO_MOOD,)) == judges(()) == ""
+    assert judges((NO_MOOD,)) == judges((NOT_ASKED,)) == judges(()) == ""

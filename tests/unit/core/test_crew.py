@@ -8,7 +8,9 @@ import pytest
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
+from audiobatchd.core.readings import Reading
 from audiobatchd.core.slot import SlotState
+from audiobatchd.vocabulary.exits import DaemonExit
 from audiobatchd.vocabulary.states import FolderState, Outcome
 from support.core_rig import Rig, found, jobs, key, only, plan, reading, reports
 
@@ -145,3 +147,60 @@ def test_process_that_cannot_be_spawned_is_tried_again_later() -> None:
     assert reports(told) == ["worker-cannot-start"]
     assert only(do.SpawnWorker, rig.tick(0.9)) == []
     assert only(do.SpawnWorker, rig.tick(0.1)) == [do.SpawnWorker(0)]
+
+
+# One pass
+
+
+def pass_over(*folders: Reading, workers: int = 3, dry_run: bool = False) -> tuple[Rig, list[do.Action]]:
+    """A pass whose first worker is ready and whose walk found these folders, and what it did for them."""
+    rig = Rig(plan(workers=workers, settle=0.0, once=True, dry_run=dry_run))
+    assert only(do.SpawnWorker, rig.tick()) == [do.SpawnWorker(0)]
+    return rig, rig.start(*folders)
+
+
+@pytest.mark.parametrize(
+    ("folders", "started"),
+    [((), []), (("A",), []), (("A", "B"), [1]), (("A", "B", "C"), [1, 2]), (("A", "B", "C", "D", "E"), [1, 2])],
+)
+def test_a_pass_starts_as_many_workers_as_it_has_jobs(folders: tuple[str, ...], started: list[int]) -> None:
+    _, actions = pass_over(*map(reading, folders))
+    assert [each.slot for each in only(do.SpawnWorker, actions)] == started
+    assert len(jobs(actions)) == min(1, len(folders))
+
+
+def test_folders_that_come_to_rest_later_bring_workers_too() -> None:
+    rig = Rig(plan(workers=3, once=True))
+    rig.start(reading("A"), reading("B"))
+    assert len(rig.core.slots) == 1
+    for path in ("A", "B"):
+        rig.tick(10.0)
+        rig.read(reading(path))
+    assert len(rig.core.slots) == 2
+
+
+def test_a_dry_run_starts_the_worker_that_tells_what_there_is() -> None:
+    rig, actions = pass_over(reading("A"), reading("B"), dry_run=True)
+    assert only(do.SpawnWorker, actions) == []
+    assert len(rig.core.slots) == 1
+
+
+def test_folders_that_go_alone_bring_no_worker() -> None:
+    rig, _ = pass_over(reading("A"), reading("B"))
+    rig.end(outcome=Outcome.SUSPECT, reasons={"": "the process that worked on it died"})
+    rig.tell(found(reading("C")))
+    assert [slot.state for slot in rig.core.slots] == [SlotState.BUSY, SlotState.BOOTING]  # for B and for C
+
+
+def test_a_pass_whose_only_worker_cannot_start_ends() -> None:
+    rig = Rig(plan(workers=3, once=True))
+    actions: list[do.Action] = []
+    for _ in range(3):
+        rig.tick(60.0)
+        actions += rig.die(0, "exit code 1 (no module named numpy)")
+    assert only(do.Finish, actions) == [do.Finish(DaemonExit.TROUBLE)]
+
+
+def test_a_service_keeps_all_its_workers() -> None:
+    rig = Rig(plan(workers=3))
+    assert only(do.SpawnWorker, rig.tick()) == [do.SpawnWorker(0), do.SpawnWorker(1), do.SpawnWorker(2)]

@@ -54,7 +54,8 @@ def test_one_pass_waits_for_less(mode: Mode) -> None:
     assert (derived.plan.once, derived.plan.limits.once) == (True, True)
     assert derived.plan.dry_run == (mode is Mode.DRY_RUN)
     assert derived.plan.limits.backoff.longest < service.plan.limits.backoff.longest
-    assert derived.plan.features == ("lufs",)
+    assert derived.plan.features == derived.workers.features == ("lufs",)
+    assert service.workers.features is None
 
 
 def test_command_line_can_only_refuse_adoption() -> None:

@@ -44,8 +44,13 @@ def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> 
 
 
 def features(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
-    """Show every feature with its unit, its range and its source, by analyzer."""
-    known = questions.features(worker_settings_here(chosen_config(arguments.config, os.environ)))
+    """Show every feature, or those that are named, with unit, range and source, by analyzer."""
+    names = tuple(dict.fromkeys(arguments.feature))
+    known = questions.features(worker_settings_here(chosen_config(arguments.config, os.environ)), names)
+    unknown = sorted(set(names) - {each.name for each in known})
+    if unknown:
+        message = f"unknown feature: {', '.join(map(shown, unknown))} (without a name, `features` lists all)"
+        raise UsageError(message)
     if arguments.json:
         say(as_json({"features": known}))
         return 0

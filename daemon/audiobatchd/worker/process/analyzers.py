@@ -27,7 +27,7 @@ _LONGEST_REMARK = 200
 
 @dataclass(frozen=True)
 class Bench:
-    """The analyzers that loaded, by name, and what all of them offer, in the same order on every machine."""
+    """The analyzers that loaded, by name, and what all there are offer, in the same order on every machine."""
 
     settings: WorkerSettings
     analyzers: dict[str, Analyzer]
@@ -35,21 +35,27 @@ class Bench:
 
     @staticmethod
     def load(settings: WorkerSettings) -> Bench:
-        """Find the analyzers by their entry points and load them.
+        """Find the analyzers by their entry points, and load those that jobs can need.
 
         One that lacks something here, cannot be as it is configured, or raises whatever it may, is offered as
-        unavailable, with the reason: it takes no other along.
+        unavailable, with the reason: it takes no other along. One that gives no feature that is asked for is offered
+        as it is before it is loaded, and marked as not `asked`.
         Raises ConfigError where the configuration names an analyzer that is not installed, or two have one name.
         """
         analyzers: dict[str, Analyzer] = {}
         offers: dict[str, Offer] = {}
-        for made in make(settings):
+        found = list(make(settings))
+        chosen = needed([each for each in found if not isinstance(each, Offer)], settings.features)
+        for made in found:
             if isinstance(made, Offer):
                 _add(offers, made)
                 continue
-            offer = _loaded(made)
-            if offer.unavailable is None:
-                analyzers[offer.name] = made
+            if any(made is each for each in chosen):
+                offer = _offered(made, hindrance(made))
+                if offer.unavailable is None:
+                    analyzers[offer.name] = made
+            else:
+                offer = msgspec.structs.replace(_offered(made, None), asked=False)
             _add(offers, offer)
         return Bench(settings, analyzers, tuple(offers.values()))
 
@@ -125,9 +131,29 @@ def _add(offers: dict[str, Offer], offer: Offer) -> None:
     offers[offer.name] = offer
 
 
-def _loaded(analyzer: Analyzer) -> Offer:
-    """Load an analyzer, and return what it offers."""
-    unavailable = hindrance(analyzer)
+def needed(analyzers: list[Analyzer], features: tuple[str, ...] | None) -> list[Analyzer]:
+    """Pick the analyzers that give any of these features; all for None, or where none gives one of these yet.
+
+    What an analyzer gives is known before it is loaded. Where one goes against that, it is found out by loading it.
+    """
+    if features is None:
+        return analyzers
+    names = [_names(each) for each in analyzers]
+    if not frozenset(features) <= frozenset().union(*names):
+        return analyzers
+    return [each for each, given in zip(analyzers, names, strict=True) if not given.isdisjoint(features)]
+
+
+def _names(analyzer: Analyzer) -> frozenset[str]:
+    """Name the features that an analyzer gives for any role; none where it cannot say, which `_offered` tells."""
+    try:
+        return frozenset(feature.name for role in ROLES for feature in analyzer.features(role))
+    except (Exception, SystemExit):  # noqa: BLE001  # an analyzer's call may raise anything
+        return frozenset()
+
+
+def _offered(analyzer: Analyzer, unavailable: str | None) -> Offer:
+    """Return what an analyzer offers, that is `unavailable` for this reason if for any."""
     try:
         return _offer(analyzer, unavailable)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call may raise anything

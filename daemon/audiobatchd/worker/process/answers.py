@@ -17,7 +17,7 @@ from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.plugin_api import FULL_MIX
 from audiobatchd.vocabulary.files import ROLES, FileStamp, in_64_bits
 from audiobatchd.vocabulary.names import shown
-from audiobatchd.worker.process.analyzers import Bench, hindrance, make, remark_of
+from audiobatchd.worker.process.analyzers import Bench, hindrance, make, needed, remark_of
 from audiobatchd.worker.process.job import measure_all
 from audiobatchd.worker.process.measure import measure
 from audiobatchd.worker.questions import Answer, KnownFeature, Request
@@ -40,6 +40,7 @@ def answer(verb: str, settings: str, details: list[str]) -> None:
 
 
 def _features(settings: WorkerSettings) -> list[KnownFeature]:
+    analyzers = [made for made in make(settings) if not isinstance(made, Offer)]
     return [
         KnownFeature(
             made.name,
@@ -52,11 +53,11 @@ def _features(settings: WorkerSettings) -> list[KnownFeature]:
             unavailable,
             remark_of(made, unavailable),
         )
-        for made in make(settings)
-        if not isinstance(made, Offer)
+        for made in needed(analyzers, settings.features)
         for unavailable in [hindrance(made)]
         for role in ROLES
         for each in made.features(role)
+        if settings.features is None or each.name in settings.features
     ]
 
 

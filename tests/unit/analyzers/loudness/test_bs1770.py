@@ -139,6 +139,14 @@ def test_the_filter_at_48_khz_is_the_one_in_print() -> None:
     assert bs1770.k_weighting(48000) == pytest.approx(np.array([shelf, high_pass]), abs=2e-12)
 
 
+@pytest.mark.parametrize("rate", RATES)
+def test_the_filter_is_pyloudnorms_at_every_rate(rate: int) -> None:
+    shelf = pyloudnorm.IIRfilter(3.99984385397, 0.7071752369554193, 1681.9744509555319, rate, "high_shelf_DeMan")
+    high_pass = pyloudnorm.IIRfilter(0.0, 0.5003270373253953, 38.13547087613982, rate, "high_pass_DeMan")
+    expected = np.array([[*stage.b, *stage.a] for stage in (shelf, high_pass)])
+    assert bs1770.k_weighting(rate) == pytest.approx(expected, rel=1e-12, abs=1e-15)
+
+
 @pytest.mark.parametrize("rate", [rate for rate in RATES if rate >= 32000])
 def test_the_filter_has_one_curve_at_every_rate(rate: int) -> None:
     hertz = np.geomspace(10, rate / 8, 50)

@@ -269,6 +269,7 @@ def answered(
 ) -> Measurement:
     """Measure a metronome of 120 BPM, or these samples, where the extractor answers so."""
     made = analyzer(method=method, beats_grid=True)
+    made.load()
     made._extract = lambda samples: (bpm, np.array(beats, np.float32), confidence, None, None)
     return made.analyze(audio(clicks(120, 12.0) if samples is None else samples))
 

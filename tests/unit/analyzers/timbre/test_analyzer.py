@@ -30,7 +30,9 @@ Samples = NDArray[np.float32]
 
 
 def analyzer(**options: object) -> TimbreAnalyzer:
-    return TimbreAnalyzer(Settings(Options(options)))
+    made = TimbreAnalyzer(Settings(Options(options)))
+    made.load()
+    return made
 
 
 def measured(samples: Samples, rate: int = 44100, role: str = FULL_MIX, **options: object) -> Measurement:
@@ -150,7 +152,7 @@ def test_of_a_long_file_the_middle_300_s_are_analysed(monkeypatch: pytest.Monkey
         lengths.append(len(samples))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("audiobatch_analyzers.timbre.analyzer.programme", programme)
+    monkeypatch.setattr("audiobatch_analyzers.timbre.measurement.programme", programme)
     for seconds in (299, 300, 301, 3600):
         with pytest.raises(KeyboardInterrupt):
             measured(np.ones((seconds * 8000, 1), np.float32), 8000)

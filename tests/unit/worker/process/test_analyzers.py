@@ -195,6 +195,46 @@ def test_what_is_not_installed_is_named(
         Bench.load(WorkerSettings(analyzers=("tempo",)))
 
 
+class Late(Peak):
+    """One that goes against the contract: what it gives is known when it has loaded."""
+
+    name = "late"
+
+    def features(self, role: str) -> tuple[Feature, ...]:
+        return (Feature("late", "", ""),) if self.loaded and role == FULL_MIX else ()
+
+
+@pytest.mark.parametrize(
+    ("features", "asked"),
+    [
+        (("peak",), ["peak"]),
+        (("happy",), ["mood"]),
+        (("happy_drums", "peak"), ["mood", "peak"]),
+        (("late",), ["late", "mood", "peak"]),
+        (("peak", "nonesuch"), ["late", "mood", "peak"]),
+        (None, ["late", "mood", "peak"]),
+    ],
+)
+def test_only_what_gives_a_feature_that_is_asked_for_is_loaded(
+    monkeypatch: pytest.MonkeyPatch, features: tuple[str, ...] | None, asked: list[str]
+) -> None:
+    install(monkeypatch, peak=Peak, mood=Mood, late=Late)
+    bench = Bench.load(WorkerSettings(features=features))
+    assert [offer.name for offer in bench.offers] == ["late", "mood", "peak"]
+    assert [offer.name for offer in bench.offers if offer.asked] == asked
+    assert list(bench.analyzers) == [name for name in asked if name != "mood"]  # whose model is not here
+
+
+def test_only_what_was_to_be_loaded_is_found_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, peak=Peak, mood=Mood, broken=Silent, unmade=Unmade)
+    reasons = {offer.name: offer.unavailable for offer in Bench.load(WorkerSettings(features=("peak",))).offers}
+    assert (reasons["peak"], reasons["mood"]) == (None, None)
+    assert str(reasons["broken"]).startswith("it cannot be asked what it gives")
+    assert str(reasons["unmade"]).startswith("it cannot be made")
+    reasons = {offer.name: offer.unavailable for offer in Bench.load(WorkerSettings(features=("sad",))).offers}
+    assert str(reasons["mood"]).startswith("no model at")
+
+
 def test_without_analyzers_nothing_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch)
     assert Bench.load(WorkerSettings()) == Bench(WorkerSettings(), {}, ())
