@@ -252,7 +252,10 @@ class _Take:
         self._source.on_progress()
 
     def begin(self, first: AudioFrame, order: AudioLayout | None, codec: str) -> None:
-        """Make ready for a part that begins with this frame. Raises UnmeasurableError for what no loudness is defined for."""
+        """Make ready for a part that begins with this frame.
+
+        Raises UnmeasurableError for what no loudness is defined for.
+        """
         self._codec = codec
         if self._blocks is None:
             channels = _channels_of(first, order)

@@ -124,7 +124,7 @@ class Decoded:
         self._declared = frozenset(map(self._plain, declared))
         needed = self._declared | frozenset(map(self._plain, later))
         for view in needed:
-            if not needed & (sources(view)):
+            if not needed & sources(view):
                 self._made(view)
         if NATIVE in self._views and NATIVE not in needed and len(self.channels) > 1:
             self.powers  # noqa: B018  # nothing can tell them later
@@ -227,11 +227,13 @@ class Resampler:
 
     def __call__(self, block: Samples) -> Samples:
         """What is ready with the next block."""
-        return self._stream.resample_chunk(np.ascontiguousarray(block))
+        resampled: Samples = self._stream.resample_chunk(np.ascontiguousarray(block))
+        return resampled
 
     def rest(self) -> Samples:
         """What is still to come behind the last block."""
-        return self._stream.resample_chunk(np.empty((0, self._columns), np.float32), last=True)
+        resampled: Samples = self._stream.resample_chunk(np.empty((0, self._columns), np.float32), last=True)
+        return resampled
 
 
 def _resampled(blocks: Iterator[Samples], resampler: Resampler) -> Iterator[Samples]:

@@ -34,6 +34,8 @@ class WorkerSettings(Struct, frozen=True):
     """Bytes that a record may have."""
     trusted_models: tuple[str, ...] = ()
     """SHA-256 of files of models that are used whatever is known of them."""
+    worker_memory: int | None = None
+    """Bytes of memory that a worker may take; None: any number."""
 
 
 class Job(Struct, frozen=True, tag=True):

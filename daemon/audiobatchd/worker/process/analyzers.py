@@ -16,7 +16,7 @@ from audiobatchd.core.messages import Ready, WorkerSettings
 from audiobatchd.disk.filesystems import cause_of
 from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, ModelError, OptionError
 from audiobatchd.models import store
-from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer, Options, Settings
+from audiobatchd.plugin_api import ENTRY_POINT_GROUP, AnyAnalyzer, Options, Settings
 from audiobatchd.vocabulary.files import ROLES
 from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.states import Cause
@@ -29,7 +29,7 @@ class Bench:
     """The analyzers that loaded, by name, and what all of them offer, in the same order on every machine."""
 
     settings: WorkerSettings
-    analyzers: dict[str, Analyzer]
+    analyzers: dict[str, AnyAnalyzer]
     offers: tuple[Offer, ...]
 
     @staticmethod
@@ -40,7 +40,7 @@ class Bench:
         unavailable, with the reason: it takes no other along.
         Raises ConfigError where the configuration names an analyzer that is not installed, or two have one name.
         """
-        analyzers: dict[str, Analyzer] = {}
+        analyzers: dict[str, AnyAnalyzer] = {}
         offers: dict[str, Offer] = {}
         for made in make(settings):
             if isinstance(made, Offer):
@@ -57,7 +57,7 @@ class Bench:
         return Ready(self.offers)
 
 
-def hindrance(analyzer: Analyzer) -> str | None:
+def hindrance(analyzer: AnyAnalyzer) -> str | None:
     """Load an analyzer, and say why it cannot work on this machine; None where it can."""
     try:
         analyzer.load()
@@ -76,7 +76,7 @@ def _fault(what: str, error: BaseException) -> str:
     return printable(f"it cannot be {what}: {type(error).__name__}: {error}")
 
 
-def make(settings: WorkerSettings) -> Iterator[Analyzer | Offer]:
+def make(settings: WorkerSettings) -> Iterator[AnyAnalyzer | Offer]:
     """Make the configured analyzers, without loading them; one that cannot be made is offered as unavailable.
 
     Raises ConfigError where the configuration names an analyzer that is not installed.
@@ -98,11 +98,23 @@ def make(settings: WorkerSettings) -> Iterator[Analyzer | Offer]:
             yield Offer(name, 0, {}, unavailable=_fault("made", error))
 
 
-def _made(point: EntryPoint, settings: WorkerSettings) -> tuple[Analyzer, ...]:
+def _made(point: EntryPoint, settings: WorkerSettings) -> tuple[AnyAnalyzer, ...]:
     directories = tuple(map(Path, settings.model_directories))
     check = partial(_check_model, frozenset(settings.trusted_models))
     made = point.load()(Settings(Options(settings.options.get(point.name)), directories, check))
-    return made if isinstance(made, tuple) else (made,)
+    found = made if isinstance(made, tuple) else (made,)
+    for each in found:
+        _check_kind(each)
+    return found
+
+
+def _check_kind(analyzer: object) -> None:
+    """Raise TypeError for what is of neither kind of analyzers, or of both."""
+    has = [method for method in ("analyze", "begin") if callable(getattr(analyzer, method, None))]
+    if len(has) != 1:
+        both = "both `analyze` and `begin`" if has else "neither `analyze` nor `begin`"
+        message = f"{type(analyzer).__name__} has {both}: views are read by the one, blocks by the other"
+        raise TypeError(message)
 
 
 def _check_model(trusted: frozenset[str], path: Path, digest: str) -> None:
@@ -119,7 +131,7 @@ def _add(offers: dict[str, Offer], offer: Offer) -> None:
     offers[offer.name] = offer
 
 
-def _loaded(analyzer: Analyzer) -> Offer:
+def _loaded(analyzer: AnyAnalyzer) -> Offer:
     """Load an analyzer, and return what it offers."""
     unavailable = hindrance(analyzer)
     try:
@@ -128,7 +140,7 @@ def _loaded(analyzer: Analyzer) -> Offer:
         return Offer(analyzer.name, 0, {}, unavailable=unavailable or _fault("asked what it gives", error))
 
 
-def _offer(analyzer: Analyzer, unavailable: str | None) -> Offer:
+def _offer(analyzer: AnyAnalyzer, unavailable: str | None) -> Offer:
     features = {role: tuple(feature.name for feature in analyzer.features(role)) for role in ROLES}
     models = {} if unavailable else dict(analyzer.models)
     binding = tuple(sorted(getattr(analyzer, "binding", ())))  # optional, so that older analyzers go on working

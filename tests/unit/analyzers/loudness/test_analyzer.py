@@ -11,15 +11,20 @@ import pytest
 
 from audiobatch_analyzers.loudness import LoudnessAnalyzer
 from audiobatchd.audio.views import Decoded
-from audiobatchd.plugin_api import FULL_MIX, Analyzer, Measurement, Settings
+from audiobatchd.plugin_api import FULL_MIX, BlockAnalyzer, Measurement, Settings
+from support import feeding
 from support.audio_files import PLACES, ROLES, Samples, music, tone
 from support.measurements import number
 
 RATES = (8000, 8001, 11025, 16000, 22050, 44100, 44101, 48000, 88200, 96000, 192_000)
 
 
+def measured_of(track: Decoded) -> Measurement:
+    return feeding.measured(LoudnessAnalyzer(Settings()), track)
+
+
 def measured(samples: Samples, rate: int = 44100, role: str = FULL_MIX) -> Measurement:
-    return LoudnessAnalyzer(Settings()).analyze(Decoded(role, samples, rate, PLACES[samples.shape[1]]))
+    return measured_of(Decoded(role, samples, rate, PLACES[samples.shape[1]]))
 
 
 def silence(frames: int, channels: int = 2) -> Samples:
@@ -46,7 +51,7 @@ def test_features_and_their_units(role: str) -> None:
 
 def test_analyzer_has_no_models() -> None:
     analyzer = LoudnessAnalyzer(Settings())
-    assert isinstance(analyzer, Analyzer)
+    assert isinstance(analyzer, BlockAnalyzer)
     assert (analyzer.name, analyzer.version) == ("loudness", 1)
     analyzer.load()
     assert analyzer.models == {}
@@ -95,9 +100,9 @@ def test_a_role_changes_names_and_nothing_else() -> None:
 def test_same_audio_has_the_same_values() -> None:
     analyzer = LoudnessAnalyzer(Settings())
     track = Decoded(FULL_MIX, *audio("music"), PLACES[2])
-    first = analyzer.analyze(track)
-    analyzer.analyze(Decoded(FULL_MIX, *audio("5.1"), PLACES[6]))
-    assert analyzer.analyze(track) == first == LoudnessAnalyzer(Settings()).analyze(track)
+    first = feeding.measured(analyzer, track)
+    feeding.measured(analyzer, Decoded(FULL_MIX, *audio("5.1"), PLACES[6]))
+    assert feeding.measured(analyzer, track) == first == measured_of(track)
 
 
 # Values
@@ -127,7 +132,7 @@ def test_channels_go_by_their_names_not_by_their_order() -> None:
     samples = music(4.0, 48000, seed=12, channels=6)
     order = [5, 3, 0, 4, 2, 1]
     shuffled = Decoded(FULL_MIX, samples[:, order], 48000, tuple(PLACES[6][place] for place in order))
-    assert LoudnessAnalyzer(Settings()).analyze(shuffled) == measured(samples, 48000)
+    assert measured_of(shuffled) == measured(samples, 48000)
 
 
 @pytest.mark.parametrize("offset", [0.25, -0.5])
@@ -222,7 +227,7 @@ def test_low_frequency_channels_alone_have_no_loudness(channels: tuple[str, ...]
     # BS.1770 gives them no weight: -70 LUFS would call a loud file silent.
     loud = Decoded(FULL_MIX, tone(4.0, channels=len(channels)), 44100, channels)
     reason = "holds low-frequency effects alone"
-    assert LoudnessAnalyzer(Settings()).analyze(loud) == Measurement({}, {"lufs": reason, "lra": reason})
+    assert measured_of(loud) == Measurement({}, {"lufs": reason, "lra": reason})
 
 
 def test_channels_that_cancel_each_other_have_their_loudness() -> None:

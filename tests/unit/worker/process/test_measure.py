@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiobatchd.audio.decode import decode
+from audiobatchd.audio.decode import decode_into
 from audiobatchd.core.assessment import Due
 from audiobatchd.core.messages import Result, WorkerSettings, decode_from_worker, encode
 from audiobatchd.errors import AnalyzerFaultError, DamagedFileError, SourceChangedError
@@ -470,11 +470,11 @@ def test_file_still_being_written_is_not_damaged(
 ) -> None:
     spoil(studio.path / MIX)
 
-    def decoding(*arguments: Any) -> Audio:  # noqa: ANN401  # passed on
+    def decoding(*arguments: Any) -> None:  # noqa: ANN401  # passed on
         happens(studio.path / MIX)
-        return decode(*arguments)
+        decode_into(*arguments)
 
-    monkeypatch.setattr(measure_module, "decode", decoding)
+    monkeypatch.setattr(measure_module, "decode_into", decoding)
     with pytest.raises(SourceChangedError):
         studio.measure(Probe())
 
