@@ -96,11 +96,10 @@ class PeakMeter:
 
     def feed(self, samples: NDArray[np.float32]) -> None:
         """Take in the next samples, which are only read."""
-        for start in range(0, len(samples), _BLOCK):
-            block = samples[start : start + _BLOCK]
-            self._sample_peak = max(self._sample_peak, _magnitude(block))
-            for stream, column in zip(self._streams, block.T, strict=False):
-                self._between = max(self._between, _magnitude(stream.resample_chunk(column)))
+        self._sample_peak = max(self._sample_peak, _magnitude(samples))
+        for stream, column in zip(self._streams, samples.T, strict=False):
+            for start in range(0, len(column), _BLOCK):
+                self._between = max(self._between, _magnitude(stream.resample_chunk(column[start : start + _BLOCK])))
 
     def finish(self) -> tuple[float, float]:
         """Give true peak and sample peak, once; both are 0.0 where nothing but zeros was fed."""

@@ -15,7 +15,7 @@ from av import AudioFrame
 from av.audio.plane import AudioPlane
 from numpy.typing import NDArray
 
-BLOCK = 1 << 16
+BLOCK = 1 << 18
 """Frames of a block. A decoder's own frames are far smaller, and every call of an analyzer has a price."""
 
 _FORMATS: dict[str, tuple[np.dtype[Any], float, float]] = {
