@@ -336,9 +336,9 @@ class _Described(Protocol):
 class Analyzer(_Described, Protocol):
     """Turns the audio of one source file, read as whole views, into features.
 
-    It may have an attribute `working_memory`, a number: how many bytes `analyze` takes at most, beside its views, for
-    each byte of these; 1.0 where it has none. A file of which the views and this do not fit into `worker_memory` is
-    not given to it: its features are unmeasurable.
+    It may have a method `working_memory(stream, seconds)`, of a `Stream` and its length: how many bytes `analyze` takes
+    at most beside its views; as many as these where it has none. A file of which both do not fit into `worker_memory`
+    is not given to it: its features are unmeasurable.
     """
 
     def views(self, role: str) -> tuple[View, ...]:

@@ -6,12 +6,12 @@ held.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
 from audiobatchd.audio.blocks import Block
-from audiobatchd.audio.views import Decoded, Gathered, Powers, Resampler, Samples, mixed, plain, roots, sources
+from audiobatchd.audio.views import Decoded, Gathered, Powers, Resampler, Samples, mixed, roots, sources
 from audiobatchd.plugin_api import NATIVE, View
 
 _PIECE = 1 << 22
@@ -31,26 +31,40 @@ class Gatherer:
         self._rate = rate
         self._channels = channels
         self._frames = 0
-        seconds = _UNPROMISED_SECONDS if promised is None else promised
-        self._gathered = {view: _Gathering(view, rate, channels, seconds) for view in roots(views, rate)}
-        # Nothing can tell them later.
-        has_to = len(channels) > 1 and NATIVE not in self._gathered and any(view.mono for view in self._gathered)
-        self._powers = Powers(rate, len(channels)) if has_to else None
+        self._seconds = _UNPROMISED_SECONDS if promised is None else promised
+        self._gathered: dict[View, _Gathering] = {}
+        self._powers: Powers | None = None
+        """There where nothing else can tell them."""
+        self.keep(views)
 
     def feed(self, block: Block) -> None:
         """Take in the next samples, of shape (frames, channels)."""
         self._frames += len(block)
         if self._powers is not None:
             self._powers.add(block)
-        for gathering in self._gathered.values():
-            gathering.add(block)
+        mono = mixed(block, self._channels) if any(view.mono for view in self._gathered) else block
+        for view, gathering in self._gathered.items():
+            gathering.add(mono if view.mono else block)
 
     def keep(self, views: Iterable[View]) -> None:
-        """Free what these `views`, of those that are gathered, do not need."""
-        needed: set[View] = set()
-        for view in (plain(each, self._rate) for each in views):
-            needed |= {view} if view in self._gathered else sources(view)
-        self._gathered = {view: gathering for view, gathering in self._gathered.items() if view in needed}
+        """Gather these `views` alone from now on, some of those that were wanted before, and free the others."""
+        before, self._gathered = self._gathered, {}
+        for view in roots(views, self._rate):
+            self._gathered[view] = before.get(view) or self._begun(view, before)
+        native = NATIVE in self._gathered
+        if len(self._channels) > 1 and not native and any(view.mono for view in self._gathered) and not self._powers:
+            self._powers = Powers(self._rate, len(self._channels))
+            for block in before[NATIVE].blocks() if before else ():
+                self._powers.add(block)
+
+    def _begun(self, view: View, before: Mapping[View, _Gathering]) -> _Gathering:
+        """Begin to gather a view, with what it has in common with one that was gathered `before`."""
+        gathering = _Gathering(view, self._rate, self._channels, self._seconds)
+        for source in sources(view) & before.keys():
+            for block in before[source].blocks():
+                gathering.add(block if source.mono or not view.mono else mixed(block, self._channels))
+            break
+        return gathering
 
     def decoded(self) -> Decoded:
         """Give the whole file, once. Nothing can be fed behind it."""
@@ -64,15 +78,17 @@ class _Gathering:
 
     def __init__(self, view: View, rate: int, channels: tuple[str, ...], seconds: float) -> None:
         self._is_mono = view.mono
-        self._channels = channels
         columns = 1 if view.mono else len(channels)
         self._resampler = None if view.rate is None else Resampler(rate, view.rate, columns)
         self._whole = _Growing(columns, int(seconds * (view.rate or rate)) + _SPARE)
 
     def add(self, block: Block) -> None:
-        if self._is_mono:
-            block = mixed(block, self._channels)
+        """Take in the next samples of the file, mixed where the view is mono."""
         self._whole.add(block if self._resampler is None else self._resampler(block))
+
+    def blocks(self) -> Iterator[Samples]:
+        """What was gathered of a view at the file's own rate."""
+        return self._whole.blocks()
 
     def whole(self) -> Samples:
         if self._resampler is not None:
@@ -101,6 +117,11 @@ class _Growing:
             count = end - self._filled
             self._pieces[-1][:, self._filled : end] = block[place : place + count].T
             self._filled, place = end, place + count
+
+    def blocks(self) -> Iterator[Samples]:
+        """Its pieces, of shape (frames, columns)."""
+        yield from (piece.T for piece in self._pieces[:-1])
+        yield self._pieces[-1][:, : self._filled].T
 
     def samples(self) -> Samples:
         """Give what was gathered, and keep none of it."""

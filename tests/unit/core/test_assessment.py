@@ -64,6 +64,11 @@ LEFT_OUT = {
         entry(unmeasurable=dict.fromkeys(("lufs", "lra"), "longer than 2 h")), beyond_limit=7260.0
     )
 }
+TOO_LARGE = {
+    ("loudness", "full_mix"): msgspec.structs.replace(
+        entry(unmeasurable=dict.fromkeys(("lufs", "lra"), "takes 7.0 GiB of memory")), beyond_memory=7 << 30
+    )
+}
 TOUCHED = stamp(mtime_ns=9)
 GROWN = stamp(size=1001, mtime_ns=9)
 DAMAGED = FileMemory(MIX, failure="its end is missing", judges=judges((LOUDNESS,)))
@@ -92,6 +97,13 @@ CASES = [
         due={"full_mix": {"loudness": None}},
     ),
     Case("left out by a limit, and asked without one", entries=LEFT_OUT, due={"full_mix": {"loudness": None}}),
+    Case("left out for its memory, which is not there still", entries=TOO_LARGE, policy=Policy(worker_memory=6 << 30)),
+    Case(
+        "left out for its memory, which is there now",
+        entries=TOO_LARGE,
+        policy=Policy(worker_memory=7 << 30),
+        due={"full_mix": {"loudness": None}},
+    ),
     Case("a key that was lost is due", present="lufs", entries=OURS, due={"full_mix": {"loudness": None}}),
     Case("a known failure is not tried again", memory={"full_mix": DAMAGED}, failed={"full_mix": "its end is missing"}),
     Case(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,8 +29,6 @@ _STEP = 1 << 20
 """Frames by which a file may grow beyond what was foreseen before its views are reckoned again."""
 _SPARE = 17 / 16
 """Ratio by which what is reckoned may be exceeded, by fragments and what is held for a moment."""
-_WORKING_MEMORY = 1.0
-"""`Analyzer.working_memory` of an analyzer that does not say."""
 
 Report = Callable[[str, float | None], None]
 """Tells what is begun, and how much audio is to be analyzed from now on; see `messages.Stage`."""
@@ -81,7 +79,8 @@ class Readers:
         self._feeds: dict[str, Feed] = {}
         """By analyzer, without those that failed."""
         self._faults: dict[str, str] = {}
-        self._beyond: list[Answer] = []
+        self._left_out: list[Answer] = []
+        """Of those whose views are not gathered."""
         self._gatherer: Gatherer | None = None
         self._resident = 0
         self._stream = Stream(role, 0, (), None)
@@ -127,6 +126,9 @@ class Readers:
         if self._frames > self._reckoned:
             self._reckon(self._frames + _STEP)
             self._gatherer.keep(self._views(self._viewing))
+            if not self._viewing:
+                self._gatherer = None
+                return
         self._gatherer.feed(block)
 
     def answers(self) -> Iterator[Answer]:
@@ -139,7 +141,7 @@ class Readers:
                 yield self._answer(analyzer, self._feeds.pop(analyzer.name).finish)
             else:
                 yield Answer(analyzer, fault=self._faults[analyzer.name])
-        yield from self._beyond
+        yield from self._left_out
         if self._gatherer is None:
             return
         audio = self._gatherer.decoded()
@@ -178,26 +180,37 @@ class Readers:
         return [view for analyzer in analyzers for view in analyzer.views(self._role)]
 
     def _reckon(self, frames: int) -> None:
-        """Leave out the analyzers that do not fit into memory if the file has so many frames."""
+        """Leave out analyzers, the largest first, until the others fit into memory with a file of so many frames."""
         self._reckoned = frames
-        kept: list[Analyzer] = []
+        if self._limit is None:
+            return
+        working: dict[str, float] = {}
         for analyzer in self._viewing:
-            needs = self._needs([*kept, analyzer], frames)
-            if self._limit is not None and needs > self._limit:
-                self._beyond.append(Answer(analyzer, needs=needs))
-            else:
-                kept.append(analyzer)
-        self._viewing = kept
-        if not kept:
-            self._gatherer = None
+            with self._charged(analyzer):
+                working[analyzer.name] = self._working_memory(analyzer, frames)
+        for analyzer in [each for each in self._viewing if each.name not in working]:
+            self._leave_out(Answer(analyzer, fault=self._faults[analyzer.name]))
+        while self._viewing and (needs := self._needs(working, frames)) > self._limit:
+            largest = max(
+                self._viewing, key=lambda each: working[each.name] + self._size(each.views(self._role), frames)
+            )
+            self._leave_out(Answer(largest, needs=needs))
 
-    def _needs(self, analyzers: Sequence[Analyzer], frames: int) -> int:
-        """Bytes that this process takes at most while these have their turns."""
+    def _leave_out(self, answer: Answer) -> None:
+        self._left_out.append(answer)
+        self._viewing = [each for each in self._viewing if each is not answer.analyzer]
+
+    def _working_memory(self, analyzer: Analyzer, frames: int) -> float:
+        """Bytes that an analyzer takes beside its views."""
+        if hasattr(analyzer, "working_memory"):
+            return float(analyzer.working_memory(self._stream, frames / self._stream.rate))
+        return self._size(analyzer.views(self._role), frames)
+
+    def _needs(self, working: Mapping[str, float], frames: int) -> int:
+        """Bytes that this process takes at most while the analyzers that read views have their turns."""
         most = 0.0
-        for place, analyzer in enumerate(analyzers):
-            own = self._size(analyzer.views(self._role), frames)
-            working = own * float(getattr(analyzer, "working_memory", _WORKING_MEMORY))
-            most = max(most, self._size(self._views(analyzers[place:]), frames) + working)
+        for place, analyzer in enumerate(self._viewing):
+            most = max(most, self._size(self._views(self._viewing[place:]), frames) + working[analyzer.name])
         return int((self._resident + most) * _SPARE)
 
     def _size(self, views: Sequence[View], frames: int) -> int:

@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Mapping
 from functools import cache
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
-from audiobatch_analyzers.loudness import LoudnessAnalyzer
+from audiobatch_analyzers.loudness import LoudnessAnalyzer, bs1770
 from audiobatchd.audio.views import Decoded
-from audiobatchd.plugin_api import FULL_MIX, BlockAnalyzer, Measurement, Settings
+from audiobatchd.plugin_api import FULL_MIX, BlockAnalyzer, Measurement, Settings, Stream
 from support import feeding
 from support.audio_files import PLACES, ROLES, Samples, music, tone
 from support.measurements import number
@@ -103,6 +105,46 @@ def test_same_audio_has_the_same_values() -> None:
     first = feeding.measured(analyzer, track)
     feeding.measured(analyzer, Decoded(FULL_MIX, *audio("5.1"), PLACES[6]))
     assert feeding.measured(analyzer, track) == first == measured_of(track)
+
+
+BLOCKS = (1, 7, 4096, 65_535, 65_536, 65_537, 1 << 18)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("kind", ["music", "5.1", "192 kHz", "shorter than 3 s"])
+def test_size_of_blocks_alters_no_bit(kind: str, block: int) -> None:
+    samples, rate = audio(kind)
+    if block < 100:
+        samples = samples[: rate // 2]
+    powers = bs1770.StepPowers(rate, bs1770.channel_weights(PLACES[samples.shape[1]]))
+    for start in range(0, len(samples), block):
+        powers.feed(samples[start : start + block])
+    assert powers.finish().tobytes() == bs1770.step_powers(samples, rate, powers._weights).tobytes()
+    track = Decoded(FULL_MIX, samples, rate, PLACES[samples.shape[1]])
+    assert feeding.measured(LoudnessAnalyzer(Settings()), track, block) == measured_of(track)
+
+
+@given(st.lists(st.integers(1, 70_000), min_size=1, max_size=12), st.sampled_from((8000, 11025, 44101, 192_000)))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_blocks_of_mixed_sizes_alter_no_bit(sizes: list[int], rate: int) -> None:
+    samples = np.random.default_rng(1).standard_normal((sum(sizes), 2)).astype(np.float32)
+    powers, place = bs1770.StepPowers(rate, (1.0, 1.41)), 0
+    for size in sizes:
+        powers.feed(samples[place : place + size])
+        place += size
+    assert powers.finish().tobytes() == bs1770.step_powers(samples, rate, (1.0, 1.41)).tobytes()
+
+
+def test_files_that_are_fed_in_turn_share_nothing() -> None:
+    analyzer = LoudnessAnalyzer(Settings())
+    samples = {1: music(4.0, seed=20), 2: music(4.0, seed=21, channels=6)}
+    feeds = {
+        number: analyzer.begin(Stream(FULL_MIX, 44100, PLACES[each.shape[1]], None)) for number, each in samples.items()
+    }
+    for start in range(0, 4 * 44100, 10_000):
+        for number, each in samples.items():
+            feeds[number].feed(each[start : start + 10_000])
+    assert [feeds[number].finish() for number in samples] == [measured(each) for each in samples.values()]
 
 
 # Values

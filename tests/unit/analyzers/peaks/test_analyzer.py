@@ -24,7 +24,7 @@ from scipy.signal import firwin, upfirdn
 from audiobatch_analyzers.peaks import analyzer as peaks
 from audiobatch_analyzers.peaks.analyzer import PeakAnalyzer, PeakMeter, oversampling
 from audiobatchd.audio.views import Decoded
-from audiobatchd.plugin_api import FULL_MIX, STEMS, BlockAnalyzer, Measurement, OptionError, Options, Settings
+from audiobatchd.plugin_api import FULL_MIX, STEMS, BlockAnalyzer, Measurement, OptionError, Options, Settings, Stream
 from support import feeding
 from support.audio_files import PLACES, ROLES, Samples, music
 from support.measurements import number
@@ -297,9 +297,30 @@ def test_a_peak_at_the_edge_of_a_block(place: int) -> None:
 @pytest.mark.parametrize("rate", [44100, 88200])
 def test_the_size_of_a_block_changes_nothing(block: int, rate: int, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = music(0.05, rate, seed=2)
-    expected = true_peak(samples, rate), sample_peak(samples)
+    expected = magnitudes(samples, rate)
+    assert magnitudes(samples, rate, block) == expected
     monkeypatch.setattr(peaks, "_BLOCK", block)
-    assert (true_peak(samples, rate), sample_peak(samples)) == expected
+    assert magnitudes(samples, rate) == expected
+
+
+@given(st.lists(st.integers(1, 40_000), min_size=1, max_size=12), st.sampled_from((8000, 44100, 96_000, 192_000)))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_blocks_of_mixed_sizes_alter_no_bit(sizes: list[int], rate: int) -> None:
+    samples = np.random.default_rng(1).standard_normal((sum(sizes), 2)).astype(np.float32)
+    meter, place = PeakMeter(rate, 2), 0
+    for size in sizes:
+        meter.feed(samples[place : place + size])
+        place += size
+    assert meter.finish() == magnitudes(samples, rate)
+
+
+def test_files_that_are_fed_in_turn_share_nothing() -> None:
+    made, samples = analyzer(), [music(1.0, seed=2), music(1.0, seed=3, channels=2)[::-1]]
+    feeds = [made.begin(Stream(FULL_MIX, 48000, PLACES[2], None)) for _ in samples]
+    for start in range(0, len(samples[0]), 10_000):
+        for feed, each in zip(feeds, samples, strict=True):
+            feed.feed(each[start : start + 10_000])
+    assert [feed.finish() for feed in feeds] == [measured(each) for each in samples]
 
 
 def test_samples_may_lie_in_memory_as_they_like() -> None:
