@@ -10,6 +10,7 @@ import pytest
 
 from audiobatchd.core.assessment import Assessment, Due, Facts, FileMemory, Offer, Policy, assess, judges
 from audiobatchd.core.provenance import Entry
+from audiobatchd.core.shapes import Account, Shape, accounts_of, assess_shape
 from audiobatchd.vocabulary.files import FileStamp, Fingerprint
 from support.core_rig import offer, stamp
 
@@ -307,6 +308,15 @@ def test_completeness(case: Case) -> None:
         for role, analyzers in case.due.items()
     }
     assert assess(facts, case.offers, case.policy) == Assessment(due, case.failed, case.adopted, case.unavailable)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.entries in (LEFT_OUT, TOO_LARGE)], ids=lambda c: c.name
+)
+def test_shape_tells_of_a_limit_what_the_record_tells(case: Case) -> None:
+    accounts = accounts_of(("full_mix",), ("loudness",), lambda name, role: case.entries.get((name, role)))
+    shape = Shape(("full_mix",), (), msgspec.json.decode(msgspec.json.encode(accounts), type=tuple[Account, ...]))
+    assert assess_shape(shape, case.offers, case.policy).due.keys() == case.due.keys()
 
 
 def test_judges_names_what_is_available_in_one_order() -> None:
