@@ -51,7 +51,7 @@ LEAST_SOUNDING = 0.5
 
 _LEAST_BEATS = 4
 _OCTAVE = 2.0
-_WORKING_MEMORY = 3.0
+_WORKING_MEMORY = 2.9
 _SOURCE = "Essentia RhythmExtractor2013"
 _NO_CONFIDENCE = "the method degara gives none"
 

@@ -28,7 +28,7 @@ class WorkerSettings(Struct, frozen=True):
     """Table of the configuration of each analyzer."""
     model_directories: tuple[str, ...] = ()
     """Directories where models are looked for, in this order."""
-    max_duration: float = 7200.0
+    max_duration: float = 21600.0
     """Seconds of audio beyond which a file is left out."""
     record_limit: int = RECORD_LIMIT
     """Bytes that a record may have."""

@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 
 _STEP = 1 << 20
 """Frames by which a file may grow beyond what was foreseen before its views are reckoned again."""
-_SPARE = 17 / 16
+_SPARE = 33 / 32
 """Ratio by which what is reckoned may be exceeded, by fragments and what is held for a moment."""
 
 Report = Callable[[str, float | None], None]

@@ -220,12 +220,12 @@ def test_views_that_do_not_fit_leave_out_their_reader_alone(promised: float | No
     assert answers["viewer"].needs > limit
     if promised:
         # The view, and as much again to work with.
-        assert answers["viewer"].needs == pytest.approx((100 * MIB + 2 * HOUR) * 17 / 16, rel=0.01)
+        assert answers["viewer"].needs == pytest.approx((100 * MIB + 2 * HOUR) * 33 / 32, rel=0.01)
 
 
 @pytest.mark.usefixtures("resident")
 def test_views_that_fit_are_read() -> None:
-    answers = run(Viewer("viewer"), limit=(100 * MIB + 2 * HOUR) * 18 // 16, promised=3600.0)
+    answers = run(Viewer("viewer"), limit=(100 * MIB + 2 * HOUR) * 17 // 16, promised=3600.0)
     assert value(answers["viewer"]) == 6 * RATE
 
 
@@ -250,7 +250,7 @@ def test_analyzer_may_say_what_it_takes() -> None:
     limit = 300 * MIB
     answers = run(Hungry("modest", memory=100 * MIB), Hungry("hungry", memory=200 * MIB), limit=limit, promised=3.0)
     assert value(answers["modest"]) == 6 * RATE
-    assert answers["hungry"].needs == pytest.approx(300 * MIB * 17 / 16, rel=0.01)
+    assert answers["hungry"].needs == pytest.approx(300 * MIB * 33 / 32, rel=0.01)
 
 
 def test_analyzer_that_cannot_say_what_it_takes_is_at_fault() -> None:
