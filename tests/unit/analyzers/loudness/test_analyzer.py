@@ -137,14 +137,12 @@ def test_blocks_of_mixed_sizes_alter_no_bit(sizes: list[int], rate: int) -> None
 
 def test_files_that_are_fed_in_turn_share_nothing() -> None:
     analyzer = LoudnessAnalyzer(Settings())
-    samples = {1: music(4.0, seed=20), 2: music(4.0, seed=21, channels=6)}
-    feeds = {
-        number: analyzer.begin(Stream(FULL_MIX, 44100, PLACES[each.shape[1]], None)) for number, each in samples.items()
-    }
+    samples = [music(4.0, seed=20), music(4.0, seed=21, channels=6)]
+    feeds = [analyzer.begin(Stream(FULL_MIX, 44100, PLACES[each.shape[1]], None)) for each in samples]
     for start in range(0, 4 * 44100, 10_000):
-        for number, each in samples.items():
-            feeds[number].feed(each[start : start + 10_000])
-    assert [feeds[number].finish() for number in samples] == [measured(each) for each in samples.values()]
+        for feed, each in zip(feeds, samples, strict=True):
+            feed.feed(each[start : start + 10_000])
+    assert [feed.finish() for feed in feeds] == [measured(each) for each in samples]
 
 
 # Values
