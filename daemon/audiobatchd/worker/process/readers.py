@@ -165,7 +165,8 @@ class Readers:
             yield
         except Exception as error:
             if isinstance(error, OSError) and cause_of(error) is Cause.SHORTAGE:
-                raise  # of this process, whatever the analyzer wanted
+                # Of this process, whatever the analyzer wanted. Not as it is: one of PyAV's would be the decoder's.
+                raise OSError(error.errno, error.strerror) from error
             # The boundary of an analyzer's call, which may raise anything.
             _LOG.exception("analyzer %s", analyzer.name)
             self._faults[analyzer.name] = printable(f"analyzer {analyzer.name} failed: {type(error).__name__}: {error}")
