@@ -19,15 +19,16 @@ import msgspec
 
 from audiobatch_analyzers.classifiers import model_files
 from audiobatch_analyzers.engines import essentia, graphs
-from audiobatchd.audio.decode import decode
+from audiobatchd.audio.decode import decode, decode_into
 from audiobatchd.audio.source import open_source
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.messages import Job, WorkerSettings
 from audiobatchd.disk.listing import read_folder
-from audiobatchd.plugin_api import FULL_MIX, NATIVE, View
+from audiobatchd.plugin_api import FULL_MIX, NATIVE, Analyzer, BlockAnalyzer, View
 from audiobatchd.vocabulary.states import Outcome
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.job import run
+from audiobatchd.worker.process.readers import Readers
 
 _LONGEST = 7200.0
 _T = TypeVar("_T")
@@ -46,7 +47,9 @@ def folder(path: str, settings: str) -> None:
 
 
 def parts(path: str, settings: str) -> None:
-    """Decode each file of the folder, make the views that its analyzers read, and call these: each timed by itself.
+    """Decode each file of the folder, feeding the analyzers that take blocks; then the views and the others' calls.
+
+    Each is timed by itself; views are made of the native samples.
 
     Prints the CPU times by part, one for each file that has it. Heads that share embeddings: the first one pays.
     """
@@ -55,15 +58,27 @@ def parts(path: str, settings: str) -> None:
     listing = read_folder(path)
     descriptor = os.open(path, os.O_RDONLY)
     for role, name in listing.contents.sources.items():
-        with open_source(descriptor, os.fsencode(name)) as source:
-            audio = clock.time("decode", partial(decode, source, role, _LONGEST))
         due = [analyzer for analyzer in bench.analyzers.values() if analyzer.features(role)]
         due.sort(key=lambda analyzer: analyzer.cost)
-        for view in _views({view for analyzer in due for view in analyzer.views(role)}):
+        fed = [analyzer for analyzer in due if isinstance(analyzer, BlockAnalyzer)]
+        readers = Readers(role, name, fed, None, lambda: None, lambda _doing, _seconds: None)
+        with open_source(descriptor, os.fsencode(name)) as source:
+            started = time.process_time()
+            decode_into(source, _LONGEST, readers)
+            clock.add("decode", time.process_time() - started - sum(readers.costs.values()))
+            list(readers.answers())
+        for analyzer in fed:
+            clock.add(analyzer.name, readers.costs[analyzer.name])
+        viewing = [analyzer for analyzer in due if isinstance(analyzer, Analyzer)]
+        if not viewing:
+            continue
+        with open_source(descriptor, os.fsencode(name)) as source:
+            audio = decode(source, role, _LONGEST)
+        for view in _views({view for analyzer in viewing for view in analyzer.views(role)}):
             title = f"view: {'mono' if view.mono else 'all channels'} at {view.rate or 'its own'} Hz"
             clock.time(title, partial(audio.view, view))
-        for analyzer in due:
-            clock.time(analyzer.name, partial(analyzer.analyze, audio))
+        for each in viewing:
+            clock.time(each.name, partial(each.analyze, audio))
     os.close(descriptor)
     _print(clock.seconds)
 
@@ -109,8 +124,11 @@ class _Clock:
     def time(self, name: str, work: Callable[[], _T]) -> _T:
         started = time.process_time()
         done = work()
-        self.seconds.setdefault(name, []).append(time.process_time() - started)
+        self.add(name, time.process_time() - started)
         return done
+
+    def add(self, name: str, seconds: float) -> None:
+        self.seconds.setdefault(name, []).append(seconds)
 
 
 def _views(wanted: set[View]) -> list[View]:

@@ -18,6 +18,7 @@ from audiobatch_analyzers.loudness import LoudnessAnalyzer
 from audiobatchd.audio.views import Decoded
 from audiobatchd.plugin_api import FULL_MIX, Settings
 from support.audio_files import music
+from support.feeding import measured
 
 RATE = 44100
 
@@ -39,7 +40,7 @@ def main() -> None:
     doubles = audio.view().astype(float)
     analyzer, meter = LoudnessAnalyzer(Settings()), pyloudnorm.Meter(RATE)
     programs: dict[str, Callable[[], object]] = {
-        "analyzer `loudness`": lambda: analyzer.analyze(audio),
+        "analyzer `loudness`": lambda: measured(analyzer, audio),
         "pyloudnorm, integrated loudness": lambda: meter.integrated_loudness(doubles),
         "pyloudnorm, integrated loudness and range": lambda: (
             meter.integrated_loudness(doubles),

@@ -1,14 +1,13 @@
 """The most memory that a worker needs, by the length of a track: `./dev bench memory [--models DIRECTORY]`.
 
-A track folder with a full mix and four stems (44.1 kHz stereo FLAC) is measured by all analyzers in one worker process,
-a fresh one for each length; its highest resident size is the kernel's own figure. Without models classifiers are left
-out.
+A track folder with a full mix and four stems (44.1 kHz stereo FLAC) is measured in one worker process, a fresh one for
+each length and set of analyzers: those that take blocks, and all. Its highest resident size is the kernel's own figure.
+Without models classifiers are left out.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,13 @@ from support.audio_files import music, write_audio
 RATE = 44100
 MIB = 1 << 20
 PERIOD = 60.0
+MEASURE = """
+import sys
+from audiobatchd.worker.process.answers import answer
+answer("analyze", sys.argv[1], sys.argv[2:])
+status = open("/proc/self/status").read()
+print(end=f"\\n{int(status.partition('VmHWM:')[2].split()[0]) / 1024}")
+"""
 
 
 def make(folder: Path, minutes: float) -> Path:
@@ -38,22 +44,14 @@ def make(folder: Path, minutes: float) -> Path:
 
 
 def peak(folder: Path, settings: WorkerSettings) -> float:
-    """The highest resident size, in MiB, of a process that measures `folder`."""
+    """The highest resident size, in MiB, of a process that measures `folder`.
+
+    It is the process' own figure: the one of wait4(2) counts this process too, as it was when the other was started.
+    """
     request = msgspec.json.encode(Request(str(folder))).decode()
-    command = [
-        sys.executable,
-        "-m",
-        "audiobatchd.worker.process",
-        "analyze",
-        msgspec.json.encode(settings).decode(),
-        request,
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        message = f"the worker ended with {status}"
-        raise RuntimeError(message)
-    return usage.ru_maxrss / 1024
+    command = [sys.executable, "-c", MEASURE, msgspec.json.encode(settings).decode(), request]
+    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return float(printed.rpartition("\n")[2])
 
 
 def main() -> None:
@@ -61,16 +59,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, nargs="+", default=[0.1, 3.0, 10.0, 60.0])
     parser.add_argument("--models", type=Path, help="a directory with models")
+    parser.add_argument("--folder", type=Path, help="a track folder to measure by blocks alone, in place of all this")
     arguments = parser.parse_args()
     directories = (str(arguments.models),) if arguments.models else ()
-    settings = WorkerSettings(model_directories=directories, max_duration=float("1e9"))
-    print("| minutes | one file decoded, MiB | worker at most, MiB |")
-    print("| --- | --- | --- |")
+    everything = WorkerSettings(model_directories=directories, max_duration=1e9)
+    by_blocks = WorkerSettings(analyzers=("loudness", "peaks"), max_duration=1e9)
+    if arguments.folder:
+        print(f"loudness and peaks: {peak(arguments.folder, by_blocks):.0f} MiB at most")
+        return
+    print("| minutes | one file decoded, MiB | loudness and peaks, MiB at most | all analyzers, MiB at most |")
+    print("| --- | --- | --- | --- |")
     for minutes in arguments.minutes:
         with tempfile.TemporaryDirectory() as scratch:
             folder = make(Path(scratch) / "Track", minutes)
             decoded = minutes * 60 * RATE * 2 * 4 / MIB
-            print(f"| {minutes:g} | {decoded:.0f} | {peak(folder, settings):.0f} |", flush=True)
+            peaks = " | ".join(f"{peak(folder, settings):.0f}" for settings in (by_blocks, everything))
+            print(f"| {minutes:g} | {decoded:.0f} | {peaks} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import open_source
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.worker.process.analyzers import Bench
+from support.feeding import measured
 bench = Bench.load(WorkerSettings())
 for folder in sys.argv[1:]:
     descriptor = os.open(folder, os.O_RDONLY)
@@ -45,7 +46,7 @@ for folder in sys.argv[1:]:
         with open_source(descriptor, os.fsencode(path.name)) as source:
             audio = decode(source, path.stem, 7200.0)
         for analyzer in bench.analyzers.values():
-            analyzer.analyze(audio)
+            measured(analyzer, audio)
     os.close(descriptor)
 """
 

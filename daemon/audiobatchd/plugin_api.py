@@ -1,9 +1,13 @@
 """The contract between audiobatchd and an analyzer: all that an analyzer package imports of audiobatchd.
 
 An entry point in the group `audiobatchd.analyzers` names a class, or a function, that is called with `Settings` and
-gives an analyzer (or a tuple of several). A worker process makes them, calls `load` of each once, and then
-`analyze` once per source file, from one thread. The daemon itself never imports an analyzer: a worker tells it what
-its analyzers offer.
+gives an analyzer (or a tuple of several). A worker process makes them, calls `load` of each once, and then has them
+measure one source file after the other, from one thread. The daemon itself never imports an analyzer: a worker tells it
+what its analyzers offer.
+
+There are two kinds. A `BlockAnalyzer` is fed a file block by block while it is decoded: `begin` once per file, then
+`feed` and `finish` of what that gave. It takes no memory for the file's length. An `Analyzer` reads whole views:
+`analyze` once per file, when it is decoded. Which kind one is shows by the method that it has, `begin` or `analyze`.
 """
 
 from __future__ import annotations
@@ -31,14 +35,18 @@ __all__ = [
     "STEMS",
     "Analyzer",
     "AnalyzerUnavailableError",
+    "AnyAnalyzer",
     "Audio",
+    "BlockAnalyzer",
     "CheckModel",
     "Cost",
     "Feature",
+    "Feed",
     "Measurement",
     "OptionError",
     "Options",
     "Settings",
+    "Stream",
     "View",
     "feature_name",
 ]
@@ -80,6 +88,20 @@ class View:
 
 NATIVE = View()
 """The file as it is: its own rate, all its channels."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Source file that is about to be decoded, as a `BlockAnalyzer` is told of it."""
+
+    role: str
+    """`FULL_MIX` or one of `STEMS`."""
+    rate: int
+    """The file's own sample rate in Hz."""
+    channels: tuple[str, ...]
+    """The file's own channels in FFmpeg's words (FL, FR, FC, LFE, BL, BR, SL, SR; mono is FC)."""
+    promised: float | None
+    """Length in seconds that the file promises, None where it promises none; it may hold a little more or less."""
 
 
 class Audio(Protocol):
@@ -261,13 +283,30 @@ class Measurement:
     """Contents of features that are files beside the record."""
 
 
-@runtime_checkable
-class Analyzer(Protocol):
-    """Turns the audio of one source file into features.
+class Feed(Protocol):
+    """Measurement of one file that is under way; no two files share one."""
 
-    It may have an attribute `binding`, a set of names in `models`: results that were made with another value under one
-    of these names are measured again, whereas those of other models count as complete. And, after `load`, an attribute
-    `remark`, a few words for people on how it works on this machine; values may not depend on that.
+    def feed(self, block: NDArray[np.float32]) -> None:
+        """Take in the next samples: float32, full scale 1.0, all finite, read-only, of shape (frames, channels).
+
+        Each channel is contiguous. Blocks have any number of frames from 1 up, and how a file is cut into them must not
+        alter any bit of what is measured. Their memory is used again after the call: keep a copy of what is needed.
+        """
+
+    def finish(self) -> Measurement:
+        """Give what was measured: once, after the last block, and only of a file that is whole.
+
+        Of one that turns out to be damaged, `finish` is never called, however much of it was fed.
+        """
+
+
+class _Described(Protocol):
+    """What both kinds of analyzers tell of themselves.
+
+    An analyzer may have an attribute `binding`, a set of names in `models`: results that were made with another value
+    under one of these names are measured again, whereas those of other models count as complete.
+    And, after `load`, an attribute `remark`, a few words for people on how it works on this machine; values may not
+    depend on that.
     """
 
     name: str
@@ -291,9 +330,6 @@ class Analyzer(Protocol):
         Known before `load`, by which nobody has to wait for the models of features that are not asked for.
         """
 
-    def views(self, role: str) -> tuple[View, ...]:
-        """Forms in which `analyze` reads a source file of `role`."""
-
     def load(self) -> None:
         """Load what every analysis needs, once per worker, and only in one that is asked for any of its features.
 
@@ -302,5 +338,32 @@ class Analyzer(Protocol):
         Raises AnalyzerUnavailableError, with the reason, where this machine lacks something.
         """
 
+
+@runtime_checkable
+class Analyzer(_Described, Protocol):
+    """Turns the audio of one source file, read as whole views, into features.
+
+    It may have a method `working_memory(stream, seconds)`, of a `Stream` and its length: how many bytes `analyze` takes
+    at most beside its views; as many as these where it has none. A file of which both do not fit into `worker_memory`
+    is not given to it: its features are unmeasurable.
+    """
+
+    def views(self, role: str) -> tuple[View, ...]:
+        """Forms in which `analyze` reads a source file of `role`."""
+
     def analyze(self, audio: Audio) -> Measurement:
         """Measure one file. Any exception is an error of the analyzer, never of the file."""
+
+
+@runtime_checkable
+class BlockAnalyzer(_Described, Protocol):
+    """Turns the audio of one source file, fed block by block, into features; memory does not grow with the length."""
+
+    def begin(self, stream: Stream) -> Feed:
+        """Begin to measure one file: what the analyzer is to know of it is kept in the feed, which is a new one.
+
+        Any exception, here and in the feed's methods, is an error of the analyzer, never of the file.
+        """
+
+
+AnyAnalyzer = Analyzer | BlockAnalyzer

@@ -27,7 +27,7 @@ from fuzz.mutations import Mutant
 from fuzz.originals import BITS, source
 from fuzz.rounds import Fate, Found
 
-_LONGEST = 7200.0
+_LONGEST = 21600.0
 _MOST_TRIMMED = 2 * 4095
 """Most samples that LAME's tag can tell to leave out, at both ends together: 12 bits for each."""
 _XING_BYTES = 4608

@@ -267,9 +267,9 @@ def test_another_package_adds_an_analyzer(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps"]
     subprocess.run([*pip, "--no-build-isolation", "--no-index", "--target", site, EXAMPLE], check=True)
     write_audio(tmp_path / "song.wav", tone(1, channels=1), 44100)
-    config = configuration(tmp_path / "c.toml", analyzers=["crest"])
+    config = configuration(tmp_path / "c.toml", analyzers=["clipped", "crest"])
     found = run("audiobatchctl", "analyze", tmp_path / "song.wav", "--config", config, env={"PYTHONPATH": str(site)})
-    assert found[:2] == (0, "crest  3.01 dB\n"), found
+    assert found[:2] == (0, "clipped  0 samples\ncrest    3.01 dB\n"), found
 
 
 def test_the_guide_s_analyzer_measures_a_file(tmp_path: Path) -> None:

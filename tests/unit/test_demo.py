@@ -17,6 +17,7 @@ from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import open_source
 from audiobatchd.plugin_api import FULL_MIX, STEMS, Audio, Settings, feature_name
 from support.audio_files import ROLES
+from support.feeding import measured
 from support.service import eventually
 
 SCRIPT = Path(__file__).parents[2] / "demo" / "make_tracks.py"
@@ -84,7 +85,7 @@ def test_tracks_are_as_loud_as_music_and_every_stem_is_heard(tracks: dict[str, d
         peak = max(float(np.abs(audio.view()).max()) for audio in audios.values())
         assert 20 * np.log10(peak) == pytest.approx(-1.0, abs=0.01)
         for role, audio in audios.items():
-            values = LoudnessAnalyzer(Settings()).analyze(audio).values
+            values = measured(LoudnessAnalyzer(Settings()), audio).values
             lufs, lra = values[feature_name("lufs", role)], values[feature_name("lra", role)]
             assert isinstance(lufs, float)
             assert isinstance(lra, float)

@@ -9,6 +9,7 @@ import argparse
 import ast
 import importlib
 import inspect
+import itertools
 import json
 import logging
 import re
@@ -38,13 +39,22 @@ from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.core.provenance import Entry, Provenance
 from audiobatchd.core.slot import SlotState
 from audiobatchd.models.manifest import MODELS
-from audiobatchd.plugin_api import ENTRY_POINT_GROUP, LONGEST_LABEL, MOST_LABELS, Analyzer, Settings
+from audiobatchd.plugin_api import (
+    ENTRY_POINT_GROUP,
+    LONGEST_LABEL,
+    MOST_LABELS,
+    Analyzer,
+    AnyAnalyzer,
+    BlockAnalyzer,
+    Settings,
+)
 from audiobatchd.service import journal
 from audiobatchd.vocabulary.exits import ControlExit, DaemonExit
 from audiobatchd.vocabulary.files import ROLES, Fingerprint, NearMiss
 from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.states import Attempt, DatasetState, FolderState, Outcome
 from audiobatchd.worker.process.analyzers import make
+from support.feeding import measured
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -264,7 +274,7 @@ def test_every_feature_is_documented_with_its_unit() -> None:
     ours = ("classifiers", "loudness", "peaks", "rhythm", "timbre")
     heads = [*classifiers.HEADS, "genre_discogs400", "mtg_jamendo_moodtheme", "mtg_jamendo_instrument"]
     settings = WorkerSettings(ours, {"classifiers": {"heads": heads}})
-    analyzers = [made for made in make(settings) if isinstance(made, Analyzer)]
+    analyzers = [made for made in make(settings) if isinstance(made, Analyzer | BlockAnalyzer)]
     assert len(analyzers) > len(ours)
     for analyzer in analyzers:
         text = section(page("features.md"), f"{analyzer.name}, version {analyzer.version}")
@@ -478,12 +488,16 @@ def test_every_page_is_in_the_index() -> None:
 
 def test_the_documented_analyzer_keeps_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(PACKAGE)
-    analyzer: Analyzer = importlib.import_module("my_crest").CrestAnalyzer(Settings())
-    assert isinstance(analyzer, Analyzer)
-    analyzer.load()
-    for role in ROLES:
-        for level in (0.0, 0.5):
-            given = analyzer.analyze(Decoded(role, np.full((4800, 2), level, np.float32), 48000, ("FL", "FR")))
+    made = importlib.import_module("my_crest")
+    crest, clipped = made.CrestAnalyzer(Settings()), made.ClippedAnalyzer(Settings())
+    assert isinstance(crest, Analyzer)
+    assert isinstance(clipped, BlockAnalyzer)
+    both: tuple[AnyAnalyzer, ...] = (crest, clipped)
+    for analyzer, role, level in itertools.product(both, ROLES, (0.0, 0.5, 1.0)):
+        analyzer.load()
+        audio = Decoded(role, np.full((4800, 2), level, np.float32), 48000, ("FL", "FR"))
+        for block in (1000, 4800):
+            given = measured(analyzer, audio, block)
             promised = {feature.name for feature in analyzer.features(role)}
             assert given.values.keys() | given.unmeasurable.keys() == promised
 

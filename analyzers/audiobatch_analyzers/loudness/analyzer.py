@@ -8,10 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from audiobatch_analyzers.loudness import bs1770
-from audiobatchd.plugin_api import NATIVE, Audio, Cost, Feature, Measurement, Settings, View, feature_name
+from audiobatchd.plugin_api import Cost, Feature, Feed, Measurement, Settings, Stream, feature_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 LUFS = "lufs"
 LRA = "lra"
@@ -52,22 +55,31 @@ class LoudnessAnalyzer:
             Feature(feature_name(LRA, role), "LU", "Loudness range", "0 and above", "EBU Tech 3342"),
         )
 
-    def views(self, role: str) -> tuple[View, ...]:  # noqa: ARG002  # the same for all
-        """Read all channels at the file's own rate."""
-        return (NATIVE,)
-
     def load(self) -> None:
         """Load nothing: the libraries came with the import of this module, in the worker."""
 
-    def analyze(self, audio: Audio) -> Measurement:
-        """Measure both features, each of them a finite number or unmeasurable: too short, below 8 kHz, all LFE."""
-        lufs, lra = feature_name(LUFS, audio.role), feature_name(LRA, audio.role)
-        if audio.rate < LOWEST_RATE:
-            return Measurement({}, dict.fromkeys((lufs, lra), "sampled below 8 kHz"))
-        weights = bs1770.channel_weights(audio.channels)
+    def begin(self, stream: Stream) -> Feed:
+        """Begin a file: each feature will be a finite number or unmeasurable: too short, below 8 kHz, all LFE."""
+        names = feature_name(LUFS, stream.role), feature_name(LRA, stream.role)
+        if stream.rate < LOWEST_RATE:
+            return _Unmeasurable(names, "sampled below 8 kHz")
+        weights = bs1770.channel_weights(stream.channels)
         if not any(weights):
-            return Measurement({}, dict.fromkeys((lufs, lra), "holds low-frequency effects alone"))
-        powers = bs1770.step_powers(audio.view(), audio.rate, weights)
+            return _Unmeasurable(names, "holds low-frequency effects alone")
+        return _Loudness(names, bs1770.StepPowers(stream.rate, weights))
+
+
+class _Loudness:
+    """Loudness and its range, by their two `names`, of one file."""
+
+    def __init__(self, names: tuple[str, str], powers: bs1770.StepPowers) -> None:
+        self._names = names
+        self._powers = powers
+        self.feed = powers.feed
+
+    def finish(self) -> Measurement:
+        powers = self._powers.finish()
+        lufs, lra = self._names
         values: dict[str, float] = {}
         unmeasurable: dict[str, str] = {}
         if len(powers) < bs1770.BLOCK_STEPS:
@@ -79,6 +91,19 @@ class LoudnessAnalyzer:
         else:
             values[lra] = _rounded(bs1770.loudness_range(powers))
         return Measurement(values, unmeasurable)
+
+
+class _Unmeasurable:
+    """Nothing of one file, for one reason."""
+
+    def __init__(self, names: tuple[str, ...], reason: str) -> None:
+        self._answer = Measurement({}, dict.fromkeys(names, reason))
+
+    def feed(self, block: NDArray[np.float32]) -> None:
+        pass
+
+    def finish(self) -> Measurement:
+        return self._answer
 
 
 def _rounded(value: float) -> float:

@@ -33,12 +33,14 @@ CHUNK = 1 << 16
 
 
 class BlockFilter:
-    """A stable filter of second-order sections, shape (sections, 6), over one channel. Its states begin at zero.
+    """A stable filter of second-order sections, shape (sections, 6), over each of some channels.
+
+    The states of every channel begin at zero.
 
     Raises LinAlgError where a state never shows in the output, such as a pole that a later zero cancels.
     """
 
-    def __init__(self, sections: Matrix) -> None:
+    def __init__(self, sections: Matrix, channels: int = 1) -> None:
         size = 2 * len(sections)
         state_to_output, step = _responses(sections, np.zeros((size, _BLOCK)), np.eye(size))
         sample_to_output, sample_to_state = _responses(sections, np.eye(_BLOCK), np.zeros((_BLOCK, size)))
@@ -53,22 +55,21 @@ class BlockFilter:
         for _ in range(_LEVELS):
             self._levels.append(_Level(above))
             above = self._levels[-1].step
-        self.restart()
+        self._states = np.zeros((channels, size))
         self._input = np.zeros((CHUNK // _BLOCK // _BATCH, _BATCH, _BLOCK + size), np.float32)
         self._output = np.empty((*self._input.shape[:2], _BLOCK), np.float32)
 
-    def restart(self) -> None:
-        """Begin another channel: its states are zero."""
-        self._state = np.zeros(len(self._step))
+    def __call__(self, samples: NDArray[np.float32], offset: float = 0.0, channel: int = 0) -> NDArray[np.float32]:
+        """The filtered `samples` + `offset`, valid until the next call.
 
-    def __call__(self, samples: NDArray[np.float32], offset: float = 0.0) -> NDArray[np.float32]:
-        """The filtered `samples` + `offset`, valid until the next call. `CHUNK` of them; fewer are the last ones."""
+        They are the next `CHUNK` of a channel; fewer are its last ones.
+        """
         inputs = self._input[:, :, :_BLOCK]
         if len(samples) < CHUNK:
             samples = np.concatenate([samples, np.zeros(CHUNK - len(samples), np.float32)])
         np.add(samples.reshape(inputs.shape), np.float32(offset), out=inputs)
         added = (inputs @ self._to_state).astype(np.float64).reshape(-1, len(self._step))
-        states, self._state = _scan(added, self._state, self._step, self._levels)
+        states, self._states[channel] = _scan(added, self._states[channel], self._step, self._levels)
         self._input[:, :, _BLOCK:] = states.reshape(*inputs.shape[:2], -1)
         np.matmul(self._input, self._to_output, out=self._output)
         return self._output.reshape(-1)

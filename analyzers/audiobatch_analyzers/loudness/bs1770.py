@@ -1,4 +1,4 @@
-"""Loudness by ITU-R BS.1770-4 and loudness range by EBU Tech 3342, from one pass over the samples.
+"""Loudness by ITU-R BS.1770-4 and loudness range by EBU Tech 3342, from one pass over the samples, block by block.
 
 Owns the K-weighting, the channel weights, the 100 ms steps that both measures are made of, and both gates. It works on
 plain arrays and knows neither files nor records: what is too short, and what a silent file is called, is `loudness`'s.
@@ -12,6 +12,7 @@ their blocks.
 from __future__ import annotations
 
 import math
+from array import array
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -104,45 +105,89 @@ def _digital(polynomial: tuple[float, float, float], hertz: float, rate: int) ->
     return np.array([second + cross + square, 2.0 * (square - second), second - cross + square])
 
 
-def step_edges(frames: int, rate: int) -> NDArray[np.int64]:
-    """The frame at which each whole 100 ms step of `frames` frames begins, and the end of the last.
+def step_edge(step: int, rate: int) -> int:
+    """The frame at which the 100 ms step number `step`, counted from 0, begins: step * rate / 10, rounded.
 
-    They are k * rate / 10, rounded. Rounding every edge by itself keeps steps at a rate such as 11,025 Hz (1102.5
-    frames) from drifting.
+    Rounding every edge by itself keeps steps at a rate such as 11,025 Hz (1102.5 frames) from drifting.
     """
-    steps = (_STEPS_PER_SECOND * frames + 4) // rate
-    return (np.arange(steps + 1, dtype=np.int64) * rate + 5) // _STEPS_PER_SECOND
+    return (step * rate + 5) // _STEPS_PER_SECOND
+
+
+class StepPowers:
+    """The K-weighted mean square of every whole 100 ms step, summed over channels by their `weights`.
+
+    It is fed samples of shape (frames, channels), any strides and any number of frames, and gives the same whichever
+    they are. `rate` is in Hz, 8000 or more. Beyond its result it holds a few chunks of samples in memory.
+    """
+
+    def __init__(self, rate: int, weights: Sequence[float]) -> None:
+        self._rate = rate
+        self._weights = weights
+        self._weighting = BlockFilter(k_weighting(rate), len(weights))
+        self._waiting = np.empty((len(weights), CHUNK), np.float32)
+        self._filled = 0
+        self._frames = 0
+        """Frames that were filtered."""
+        self._begun = np.zeros(len(weights))
+        """Of the step that they end in: each channel's sum of squares so far."""
+        self._powers = array("d")
+
+    def feed(self, samples: NDArray[np.float32]) -> None:
+        """Take in the next samples, which are only read."""
+        place = 0
+        while place < len(samples):
+            count = min(CHUNK - self._filled, len(samples) - place)
+            part = samples[place : place + count]
+            if count == CHUNK:
+                self._measure(part)
+            else:
+                self._waiting[:, self._filled : self._filled + count] = part.T
+                self._filled += count
+                if self._filled == CHUNK:
+                    self._flush()
+            place += count
+
+    def finish(self) -> NDArray[np.float64]:
+        """Give the powers, once. Nothing can be fed behind it."""
+        if self._filled:
+            self._flush()
+        return np.array(self._powers) * (_STEPS_PER_SECOND / self._rate)
+
+    def _flush(self) -> None:
+        count, self._filled = self._filled, 0
+        self._measure(self._waiting[:, :count].T)
+
+    def _measure(self, chunk: NDArray[np.float32]) -> None:
+        """Filter `CHUNK` frames, or the last ones, and add the steps that they complete."""
+        first, end = len(self._powers), self._frames + len(chunk)
+        edges = [step_edge(first, self._rate)]
+        while edges[-1] < end:
+            edges.append(step_edge(first + len(edges), self._rate))
+        bounds = [min(max(edge - self._frames, 0), len(chunk)) for edge in edges]
+        complete = len(edges) - 1 - (edges[-1] > end)
+        powers = np.zeros(complete)
+        for channel, weight in enumerate(self._weights):
+            if weight:
+                energies = self._energies(chunk[:, channel], channel, bounds)
+                energies[0] += self._begun[channel]
+                powers += weight * energies[:complete]
+                self._begun[channel] = energies[complete] if complete < len(energies) else 0.0
+        self._powers.extend(powers.tolist())
+        self._frames = end
+
+    def _energies(self, column: NDArray[np.float32], channel: int, bounds: list[int]) -> NDArray[np.float64]:
+        """The sum of squares of the filtered `column` between neighbouring `bounds`."""
+        # In float32 the squares of what lies far above full scale are infinite.
+        weighted = self._weighting(column, _ANTI_SUBNORMAL, channel).astype(np.float64)
+        # Not `dot`, for which OpenBLAS starts threads above 100 kHz.
+        return np.array([np.einsum("i,i", part, part) for part in (weighted[a:b] for a, b in pairwise(bounds))])
 
 
 def step_powers(samples: NDArray[np.float32], rate: int, weights: Sequence[float]) -> NDArray[np.float64]:
-    """The K-weighted mean square of every whole 100 ms step, summed over channels by their `weights`.
-
-    `samples` have shape (frames, channels), any strides, and are only read; `rate` is in Hz, 8000 or more. Beyond its
-    result it holds a few chunks of one channel in memory.
-    """
-    edges = step_edges(samples.shape[0], rate)
-    weighting = BlockFilter(k_weighting(rate))
-    powers = np.zeros(len(edges) - 1)
-    for column, weight in zip(samples.T, weights, strict=True):
-        if weight:
-            powers += weight * _energies(column, edges, weighting)
-    return powers * (_STEPS_PER_SECOND / rate)
-
-
-def _energies(column: NDArray[np.float32], edges: NDArray[np.int64], weighting: BlockFilter) -> NDArray[np.float64]:
-    """The sum of squares of the filtered `column` between neighbouring `edges`, filtered in chunks."""
-    energies = np.zeros(len(edges) - 1)
-    weighting.restart()
-    for start in range(0, int(edges[-1]), CHUNK):
-        chunk = column[start : min(start + CHUNK, int(edges[-1]))]
-        # In float32 the squares of what lies far above full scale are infinite.
-        weighted = weighting(chunk, _ANTI_SUBNORMAL).astype(np.float64)
-        first = int(np.searchsorted(edges, start, "right")) - 1
-        end = int(np.searchsorted(edges, start + len(chunk)))
-        bounds = np.clip(edges[first : end + 1] - start, 0, len(chunk)).tolist()
-        # Not `dot`, for which OpenBLAS starts threads above 100 kHz.
-        energies[first:end] += [np.einsum("i,i", part, part) for part in (weighted[a:b] for a, b in pairwise(bounds))]
-    return energies
+    """The `StepPowers` of `samples` as a whole."""
+    powers = StepPowers(rate, weights)
+    powers.feed(samples)
+    return powers.finish()
 
 
 def integrated_loudness(powers: NDArray[np.float64]) -> float:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr
 
-from audiobatchd.plugin_api import FULL_MIX, NATIVE, Audio, Cost, Feature, Measurement, Settings, View, feature_name
+from audiobatchd.plugin_api import FULL_MIX, Cost, Feature, Feed, Measurement, Settings, Stream, feature_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -62,22 +62,13 @@ class PeakAnalyzer:
             ),
         )
 
-    def views(self, role: str) -> tuple[View, ...]:
-        """Read all channels at the file's own rate."""
-        return (NATIVE,) if self._reads(role) else ()
-
     def load(self) -> None:
         """Load nothing: soxr came with the import of this module, in the worker."""
 
-    def analyze(self, audio: Audio) -> Measurement:
-        """Measure both; a file whose samples are all 0 has no peak."""
-        names = feature_name(TRUE_PEAK, audio.role), feature_name(SAMPLE_PEAK, audio.role)
-        samples = audio.view()
-        highest = sample_peak(samples)
-        if highest == 0.0:
-            return Measurement({}, dict.fromkeys(names, "silent"))
-        peaks = max(highest, true_peak(samples, audio.rate)), highest
-        return Measurement({name: _decibels(peak) for name, peak in zip(names, peaks, strict=True)})
+    def begin(self, stream: Stream) -> Feed:
+        """Begin a file; one whose samples are all 0 will have no peak."""
+        names = feature_name(TRUE_PEAK, stream.role), feature_name(SAMPLE_PEAK, stream.role)
+        return _Peaks(names, PeakMeter(stream.rate, len(stream.channels)))
 
     def _reads(self, role: str) -> bool:
         return role == FULL_MIX or self._stems
@@ -88,28 +79,50 @@ def oversampling(rate: int) -> int:
     return max(1, min(_MOST, -(-_OVERSAMPLED // rate)))
 
 
-def sample_peak(samples: NDArray[np.float32]) -> float:
-    """The largest magnitude in `samples` of shape (frames, channels); 0.0 where there are none."""
-    return max((_magnitude(block) for block in _blocks(samples)), default=0.0)
+class PeakMeter:
+    """Largest magnitudes over all channels of a file at `rate` Hz, that of its samples and that between them.
+
+    It is fed samples of shape (frames, channels), any number of frames, and finds the same whichever they are: soxr
+    gives the same bits for all sizes of blocks.
+    """
+
+    def __init__(self, rate: int, channels: int) -> None:
+        factor = oversampling(rate)
+        self._sample_peak = self._between = 0.0
+        self._streams = [
+            soxr.ResampleStream(1, factor, 1, dtype="float32", quality=_QUALITY)
+            for _ in range(channels if factor > 1 else 0)
+        ]
+
+    def feed(self, samples: NDArray[np.float32]) -> None:
+        """Take in the next samples, which are only read."""
+        self._sample_peak = max(self._sample_peak, _magnitude(samples))
+        for stream, column in zip(self._streams, samples.T, strict=False):
+            for start in range(0, len(column), _BLOCK):
+                self._between = max(self._between, _magnitude(stream.resample_chunk(column[start : start + _BLOCK])))
+
+    def finish(self) -> tuple[float, float]:
+        """Give true peak and sample peak, once; both are 0.0 where nothing but zeros was fed."""
+        if self._sample_peak:
+            rest = np.empty(0, np.float32)
+            for stream in self._streams:
+                self._between = max(self._between, _magnitude(stream.resample_chunk(rest, last=True)))
+        return max(self._sample_peak, self._between), self._sample_peak
 
 
-def true_peak(samples: NDArray[np.float32], rate: int) -> float:
-    """The largest magnitude of `samples`, of shape (frames, channels), between their oversampled instants."""
-    factor = oversampling(rate)
-    if factor == 1:
-        return sample_peak(samples)
-    highest = 0.0
-    for column in samples.T:
-        stream = soxr.ResampleStream(1, factor, 1, dtype="float32", quality=_QUALITY)
-        for block in _blocks(column):
-            highest = max(highest, _magnitude(stream.resample_chunk(block)))
-        highest = max(highest, _magnitude(stream.resample_chunk(column[:0], last=True)))
-    return highest
+class _Peaks:
+    """True peak and sample peak, by their two `names`, of one file."""
 
+    def __init__(self, names: tuple[str, str], meter: PeakMeter) -> None:
+        self._names = names
+        self._meter = meter
+        self.feed = meter.feed
 
-def _blocks(samples: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    for start in range(0, len(samples), _BLOCK):
-        yield samples[start : start + _BLOCK]
+    def finish(self) -> Measurement:
+        peaks = self._meter.finish()
+        if not peaks[1]:
+            return Measurement({}, dict.fromkeys(self._names, "silent"))
+        return Measurement({name: _decibels(peak) for name, peak in zip(self._names, peaks, strict=True)})
 
 
 def _magnitude(samples: NDArray[np.float32]) -> float:

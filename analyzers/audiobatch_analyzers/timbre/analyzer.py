@@ -16,6 +16,7 @@ from audiobatchd.plugin_api import (
     Feature,
     Measurement,
     Settings,
+    Stream,
     View,
     feature_name,
 )
@@ -27,6 +28,8 @@ LONGEST = 300.0
 """In seconds: of anything longer the middle is analysed, unless the configuration says otherwise."""
 
 SHORTEST_EXCERPT = 1.0
+
+_BYTES_A_SECOND = 2 << 20
 
 SPAN = "span"
 """The name of the span in the provenance."""
@@ -81,6 +84,10 @@ class TimbreAnalyzer:
     def views(self, role: str) -> tuple[View, ...]:
         """All channels at the file's own rate: only the span is resampled."""
         return (NATIVE,) if role in self._roles else ()
+
+    def working_memory(self, stream: Stream, seconds: float) -> float:  # noqa: ARG002  # three channels at most
+        """Bytes that the scores take of the span, whatever the file's length: measured at up to 1.6 MiB a second."""
+        return _BYTES_A_SECOND * min(seconds, self._longest or LONGEST)
 
     def load(self) -> None:
         """Import what the scores are computed with."""

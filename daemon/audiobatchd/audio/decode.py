@@ -1,4 +1,4 @@
-"""Decoding a whole source file, once, to float32; and telling a healthy file from a damaged one.
+"""Decoding a source file, once, to blocks of float32; and telling a healthy file from a damaged one.
 
 FFmpeg is asked to be strict, and is not trusted: what it gives is compared with the file's promise (`promise`), with
 FLAC's MD5, and with its own log. Decoding goes by one thread: slots, not threads, fill the cores.
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 import av
 from av import AudioCodecContext, AudioFrame, AudioLayout, Packet
@@ -22,6 +22,7 @@ from av.container import InputContainer
 from av.error import FFmpegError, PatchWelcomeError
 from numpy.typing import NDArray
 
+from audiobatchd.audio.blocks import Block, Blocks
 from audiobatchd.audio.flac import PcmDigest
 from audiobatchd.audio.gather import Gatherer
 from audiobatchd.audio.layout import MOST_CHANNELS, channel_names
@@ -30,6 +31,7 @@ from audiobatchd.audio.source import SourceFile
 from audiobatchd.audio.views import Decoded
 from audiobatchd.audio.window import WindowReader
 from audiobatchd.errors import BeyondLimitError, DamagedFileError, UnmeasurableError
+from audiobatchd.plugin_api import NATIVE
 
 _READ_BYTES = 1 << 16
 # Larger packets are mapped and unmapped one by one: four times the CPU time at 256 KiB.
@@ -43,7 +45,6 @@ _MORE_CHANNELS = 8
 # Tags, pictures, chunks of other programs, zeros: what the decoder has to pass, and what the digest alone reads.
 _MOST_BESIDE = 1 << 30
 _MOST_BEHIND = 1 << 33
-_UNPROMISED_SECONDS = 600
 _LONGEST_FRAME = 1 << 16
 _LONGEST_PACKETS = {"aac": 2048, "alac": 8192, "mp3": 1152, "mp3float": 1152, "opus": 5760, "vorbis": 8192}
 """Samples that a packet can hold, by FFmpeg's name of the codec; `_LONGEST_FRAME` of others."""
@@ -58,22 +59,41 @@ _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 LogLine = tuple[int, str, str]
 
 
-def decode(
-    source: SourceFile, role: str, max_duration: float, on_promise: Callable[[float | None], None] = lambda _: None
-) -> Decoded:
-    """Decode all of `source` at its own rate and with its own channels.
+class Receiver(Protocol):
+    """Takes what is decoded of one file.
 
-    `on_promise` is called once, when the file's promise was read and found possible, before anything is decoded: with
-    the promised length in seconds, None where the file promises none. Raises DamagedFileError where the file does not
-    hold what it promises, or nothing, or far too many bytes; UnmeasurableError where it is longer than `max_duration`
-    seconds, has more channels or another sample rate than loudness is defined for, or samples beyond reason; OSError
-    where it cannot be read.
+    Nothing of it may be used before `decode_into` has returned: only then is the file known to be whole.
+    """
+
+    def on_promise(self, seconds: float | None) -> None:
+        """Hear of the file's promise, once, when it was read and found possible, before anything is decoded.
+
+        `seconds` are the promised length, None where the file promises none.
+        """
+
+    def begin(self, rate: int, channels: tuple[str, ...], promised: float | None) -> None:
+        """Make ready for blocks of these channels at `rate` Hz; `promised` is the length in seconds, as above."""
+
+    def feed(self, block: Block) -> None:
+        """Take in the next samples, of shape (frames, channels), all finite; they are valid during the call.
+
+        A file may still turn out to be damaged, or too long, or to have samples beyond reason further on.
+        """
+
+
+def decode_into(source: SourceFile, max_duration: float, receiver: Receiver) -> None:
+    """Decode all of `source` into `receiver`, at its own rate and with its own channels.
+
+    Raises DamagedFileError where the file does not hold what it promises, or nothing, or far too many bytes;
+    UnmeasurableError where it is longer than `max_duration` seconds, has more channels or another sample rate than
+    loudness is defined for, or samples beyond reason; OSError where it cannot be read. What `receiver` raises is passed
+    on.
     """
     if not source.stamp.size:
         message = "is empty"
         raise DamagedFileError(message)
     promise = promised(source.window())
-    take = _Take(_Limit(max_duration, on_promise), source, promise.size)
+    take = _Take(_Limit(max_duration, receiver.on_promise), source, promise.size, receiver)
     if promise.demuxer != "mov":  # FFmpeg reads its header; of other containers it may read any part first
         take.check_size(promise.seconds)
     for part in (promise, *promise.behind):
@@ -86,7 +106,34 @@ def decode(
                 raise DamagedFileError(take.fault(error)) from error
             raise
         _check_reading(reader)
-    return take.audio(role)
+    take.finish()
+
+
+def decode(
+    source: SourceFile, role: str, max_duration: float, on_promise: Callable[[float | None], None] = lambda _: None
+) -> Decoded:
+    """Decode all of `source` and hold it as a whole; `on_promise` and what is raised are as of `decode_into`."""
+    whole = _Whole(role, on_promise)
+    decode_into(source, max_duration, whole)
+    return whole.gatherer.decoded()
+
+
+class _Whole:
+    """Receiver of the native samples."""
+
+    def __init__(self, role: str, on_promise: Callable[[float | None], None]) -> None:
+        self._role = role
+        self._on_promise = on_promise
+        self.gatherer: Gatherer
+
+    def on_promise(self, seconds: float | None) -> None:
+        self._on_promise(seconds)
+
+    def begin(self, rate: int, channels: tuple[str, ...], promised: float | None) -> None:
+        self.gatherer = Gatherer(self._role, rate, channels, (NATIVE,), promised)
+
+    def feed(self, block: Block) -> None:
+        self.gatherer.feed(block)
 
 
 def _check_reading(reader: WindowReader) -> None:
@@ -140,25 +187,27 @@ class _Limit:
 class _Take:
     """Decoded part of one file so far, part behind part; all parts have the same rate, channels and format."""
 
-    def __init__(self, limit: _Limit, source: SourceFile, given: int) -> None:
+    def __init__(self, limit: _Limit, source: SourceFile, given: int, receiver: Receiver) -> None:
         self._limit = limit
+        self._receiver = receiver
         self._source = source
         self._given = given
         """Bytes of the file that the decoder is handed."""
         self._is_promised = False
+        self._promised: float | None = None
+        """Length in seconds that the whole file promises."""
         self._doubted: float | None = None
         """Promised length in seconds, where it is too long and may be wrong."""
         self._skimmed = 0.0
         """Seconds of it that were found."""
-        self._gatherer: Gatherer | None = None
+        self._blocks: Blocks | None = None
         self._kind: tuple[int, AudioLayout, str] | None = None
-        self._channels: tuple[str, ...] = ()
         self._codec = ""
 
     @property
     def count(self) -> int:
         """Number of sample frames."""
-        return self._gatherer.count if self._gatherer else 0
+        return self._blocks.count if self._blocks else 0
 
     @property
     def seconds(self) -> float:
@@ -193,6 +242,7 @@ class _Take:
             self.check_size(None)
             return
         self.check_size(seconds)
+        self._promised = seconds
         self._limit.on_promise(seconds)
 
     def skim(self, seconds: float) -> None:
@@ -201,24 +251,26 @@ class _Take:
         self._limit.check(self._skimmed)
         self._source.on_progress()
 
-    def begin(self, first: AudioFrame, order: AudioLayout | None, codec: str, room: int) -> None:
-        """Make ready for a part that begins with this frame; `room` is how many frames may come, of the whole file.
+    def begin(self, first: AudioFrame, order: AudioLayout | None, codec: str) -> None:
+        """Make ready for a part that begins with this frame.
 
         Raises UnmeasurableError for what no loudness is defined for.
         """
         self._codec = codec
-        if self._gatherer is None:
-            self._channels = _channels_of(first, order)
+        if self._blocks is None:
+            channels = _channels_of(first, order)
             self._kind = first.sample_rate, first.layout, first.format.name
-            self._gatherer = Gatherer(first.format.name, len(self._channels), room)
+            most = _MOST_AMPLITUDE if codec.startswith("pcm_") else _MOST_ENCODED
+            self._blocks = Blocks(first.format.name, len(channels), self._receiver.feed, most)
+            self._receiver.begin(first.sample_rate, channels, self._promised)
 
     def add(self, frame: AudioFrame) -> NDArray[Any]:
-        """Gather one frame; gives its raw samples as `Gatherer.add` does."""
-        assert self._gatherer is not None
+        """Take one frame; gives its raw samples as `Blocks.add` does."""
+        assert self._blocks is not None
         if (frame.sample_rate, frame.layout, frame.format.name) != self._kind:
             message = f"changes its sample rate or its channels at {self.seconds:.3f} s"
             raise DamagedFileError(message)
-        raw = self._gatherer.add(frame)
+        raw = self._blocks.add(frame)
         self._limit.check(self.seconds)
         self._source.on_progress()
         return raw
@@ -232,26 +284,25 @@ class _Take:
         place = f"its audio is damaged at {self.seconds:.3f} s" if self.seconds else "its beginning is damaged"
         return f"cannot be decoded: {place}"
 
-    def audio(self, role: str) -> Decoded:
-        """Return all that was gathered; raises as `decode` does where there are no samples, or such as cannot be."""
+    def finish(self) -> None:
+        """Hand on the last block; raises as `decode_into` does where there are no samples, or such as cannot be."""
         if self._doubted is not None:
             message = f"ends too early: it promises {self._doubted:.3f} s, and holds {self._skimmed:.3f} s"
             raise DamagedFileError(message)
-        if self._gatherer is None or self._kind is None:
+        if self._blocks is None or self._kind is None:
             message = "holds no samples"
             raise DamagedFileError(message)
-        rate, magnitude = self._kind[0], self._gatherer.magnitude()
-        if not math.isfinite(magnitude):
-            bad, place = self._gatherer.not_finite()
+        self._blocks.flush()
+        rate, magnitude = self._kind[0], self._blocks.magnitude
+        if bad := self._blocks.bad:
             noun = "sample that is" if bad == 1 else "samples that are"
-            message = f"holds {bad} {noun} not finite, the first at {place / rate:.3f} s"
+            message = f"holds {bad} {noun} not finite, the first at {self._blocks.first_bad / rate:.3f} s"
             raise DamagedFileError(message)
         if magnitude > _MOST_ENCODED and not self._codec.startswith("pcm_"):
             message = f"holds samples {20 * math.log10(magnitude):.0f} dB above full scale, as no encoder writes them"
             raise DamagedFileError(message)
         if magnitude > _MOST_AMPLITUDE:
             raise UnmeasurableError("samples beyond a trillion times full scale")
-        return Decoded(role, self._gatherer.samples(), rate, self._channels)
 
 
 def _decode(reader: WindowReader, promise: Promise, take: _Take) -> None:
@@ -333,7 +384,7 @@ class _Decoding:
         )
 
     def run(self, container: InputContainer) -> None:
-        """Decode to the end; see `decode`. Nothing is decoded behind the first error: FFmpeg may crash there."""
+        """Decode to the end; see `decode_into`. Nothing is decoded behind the first error: FFmpeg may crash there."""
         frames, before = self._frames(container), self._take.count
         first = next(frames, None)
         if first is None:
@@ -341,7 +392,7 @@ class _Decoding:
                 message = "holds no samples"
                 raise DamagedFileError(message)
             return
-        self._take.begin(first, self._order, self._codec, self._room(first.sample_rate))
+        self._take.begin(first, self._order, self._codec)
         last = first
         for last in chain((first,), frames):
             raw = self._take.add(last)
@@ -394,13 +445,6 @@ class _Decoding:
             if name == self._codec and not name.startswith("pcm_"):
                 raise DamagedFileError(self._take.fault())
         self._log.clear()
-
-    def _room(self, rate: int) -> int:
-        """Number of frames to make room for at once: a little more than promised, so that no second array is needed."""
-        promise = self._promise
-        if promise.seconds is None:
-            return _UNPROMISED_SECONDS * rate
-        return int((promise.seconds + promise.above / promise.rate) * rate) + _LONGEST_FRAME
 
     def _judge(self, count: int, first: AudioFrame, last: AudioFrame) -> None:
         """Raise DamagedFileError where the `count` frames that were decoded are not what was promised."""

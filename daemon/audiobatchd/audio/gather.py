@@ -1,107 +1,145 @@
-"""Gathering decoded frames into one float32 array, whatever sample format the decoder gives.
+"""Gathering the views that analyzers read, while a file is decoded block by block.
 
-The array is laid out channel by channel: analyzers filter one channel at a time, and most decoders give planes.
+Views that can be made of others are made later, by `Decoded`; what is gathered here is all of the file's length that is
+held.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
-from av import AudioFrame
-from numpy.typing import NDArray
 
-_BLOCK = 1 << 16
-_MODEST = 1 << 22
+from audiobatchd.audio.blocks import Block
+from audiobatchd.audio.views import Decoded, Gathered, Powers, Resampler, Samples, mixed, roots, sources
+from audiobatchd.plugin_api import NATIVE, View
 
-_FORMATS: dict[str, tuple[np.dtype[Any], float, float]] = {
-    # Type of every packed sample format, its value of silence, and the divisor that makes full scale 1.0.
-    "u8": (np.dtype(np.uint8), 128.0, 1 / 128),
-    "s16": (np.dtype(np.int16), 0.0, 1 / (1 << 15)),
-    "s32": (np.dtype(np.int32), 0.0, 1 / (1 << 31)),
-    "s64": (np.dtype(np.int64), 0.0, 1 / (1 << 63)),
-    "flt": (np.dtype(np.float32), 0.0, 1.0),
-    "dbl": (np.dtype(np.float64), 0.0, 1.0),
-}
-
-
-def _reserve(channels: int, capacity: int) -> NDArray[np.float32]:
-    """Address space, which is no memory yet; less where a lying header asks for more than a machine can have."""
-    try:
-        return np.empty((channels, max(1, capacity)), np.float32)
-    except MemoryError:
-        return np.empty((channels, min(capacity, _MODEST)), np.float32)
+_PIECE = 1 << 22
+"""Frames of a piece of memory behind the first one."""
+_UNPROMISED_SECONDS = 600.0
+_SPARE = 1 << 16
+"""Frames for which there is room beyond what is promised: a file may hold a little more."""
 
 
 class Gatherer:
-    """Takes frames of one sample format, rate and number of channels, and keeps their samples.
+    """Gathers `views` of one file, whose length in seconds is `promised`, if it promises any."""
 
-    `capacity` is how many sample frames to make room for; more is made when they do not suffice.
-    """
-
-    def __init__(self, sample_format: str, channels: int, capacity: int) -> None:
-        packed = sample_format.removesuffix("p")
-        self._dtype, silence, scale = _FORMATS[packed]
-        self._silence, self._scale = np.float32(silence), np.float32(scale)
-        self.is_float = self._dtype.kind == "f"
-        self.is_planar = packed != sample_format
+    def __init__(
+        self, role: str, rate: int, channels: tuple[str, ...], views: Iterable[View], promised: float | None
+    ) -> None:
+        self._role = role
+        self._rate = rate
         self._channels = channels
-        self._samples = _reserve(channels, capacity)
-        self._rows = list(self._samples)
-        self.count = 0
+        self._frames = 0
+        self._seconds = _UNPROMISED_SECONDS if promised is None else promised
+        self._gathered: dict[View, _Gathering] = {}
+        self._powers: Powers | None = None
+        """There where nothing else can tell them."""
+        self.keep(views)
 
-    def add(self, frame: AudioFrame) -> NDArray[Any]:
-        """Append one frame; gives the raw samples of its last plane (of the only one, where they are interleaved).
+    def feed(self, block: Block) -> None:
+        """Take in the next samples, of shape (frames, channels)."""
+        self._frames += len(block)
+        if self._powers is not None:
+            self._powers.add(block)
+        mono = mixed(block, self._channels) if any(view.mono for view in self._gathered) else block
+        for view, gathering in self._gathered.items():
+            gathering.add(mono if view.mono else block)
 
-        The raw samples are the decoder's memory: they are valid until the next frame is decoded.
-        """
-        count = frame.samples
-        start, end = self.count, self.count + count
-        if end > self._samples.shape[1]:
-            self._make_room(end)
-        self.count = end
-        if not self.is_planar:
-            raw: NDArray[Any] = np.frombuffer(memoryview(frame.planes[0]), self._dtype, count * self._channels)
-            self._store(raw.reshape(count, self._channels).T, self._samples[:, start:end])
-            return raw
-        # PyAV looks for the end of the planes behind the eighth, where there is something else.
-        for row, plane in zip(self._rows, frame.planes[: self._channels], strict=True):
-            raw = np.frombuffer(memoryview(plane), self._dtype, count)
-            self._store(raw, row[start:end])
-        return raw
+    def keep(self, views: Iterable[View]) -> None:
+        """Gather these `views` alone from now on, some of those that were wanted before, and free the others."""
+        before, self._gathered = self._gathered, {}
+        for view in roots(views, self._rate):
+            self._gathered[view] = before.get(view) or self._begun(view, before)
+        native = NATIVE in self._gathered
+        if len(self._channels) > 1 and not native and any(view.mono for view in self._gathered) and not self._powers:
+            self._powers = Powers(self._rate, len(self._channels))
+            for block in before[NATIVE].blocks() if before else ():
+                self._powers.add(block)
 
-    def _store(self, raw: NDArray[Any], target: NDArray[np.float32]) -> None:
-        # Every scale is a power of two: only the conversion itself rounds, once, and only what float32 cannot hold.
-        target[...] = raw
-        if self._silence:
-            target -= self._silence
-        if self._scale != 1.0:
-            target *= self._scale
+    def _begun(self, view: View, before: Mapping[View, _Gathering]) -> _Gathering:
+        """Begin to gather a view, with what it has in common with one that was gathered `before`."""
+        gathering = _Gathering(view, self._rate, self._channels, self._seconds)
+        for source in sources(view) & before.keys():
+            for block in before[source].blocks():
+                gathering.add(block if source.mono or not view.mono else mixed(block, self._channels))
+            break
+        return gathering
 
-    def _make_room(self, needed: int) -> None:
-        old = self._samples
-        self._samples = np.empty((self._channels, max(needed, old.shape[1] * 3 // 2)), np.float32)
-        self._samples[:, : self.count] = old[:, : self.count]
-        self._rows = list(self._samples)
+    def decoded(self) -> Decoded:
+        """Give the whole file, once. Nothing can be fed behind it."""
+        views = {view: self._gathered.pop(view).whole() for view in list(self._gathered)}
+        powers = None if self._powers is None else self._powers.largest()
+        return Decoded(self._role, Gathered(views, self._frames, powers), self._rate, self._channels)
 
-    def samples(self) -> NDArray[np.float32]:
-        """Samples that were gathered, of shape (frames, channels): each channel contiguous, not copied."""
-        return self._samples[:, : self.count].T
 
-    def not_finite(self) -> tuple[int, int]:
-        """Number of samples that are NaN or infinite, and the frame of the first one."""
-        bad, first = 0, self.count
-        if self.is_float:
-            for row in self._rows:
-                for start in range(0, self.count, _BLOCK):
-                    finite = np.isfinite(row[start : min(start + _BLOCK, self.count)])
-                    if not finite.all():
-                        bad += finite.size - int(np.count_nonzero(finite))
-                        first = min(first, start + int(np.argmin(finite)))
-        return bad, first
+class _Gathering:
+    """One view so far."""
 
-    def magnitude(self) -> float:
-        """The largest magnitude; NaN or infinite where a sample is. 0.0 of integers, which lie within full scale."""
-        blocks = range(0, self.count if self.is_float else 0, _BLOCK)
-        largest = [np.abs(row[start : min(start + _BLOCK, self.count)]).max() for row in self._rows for start in blocks]
-        return float(np.max(largest, initial=0.0))
+    def __init__(self, view: View, rate: int, channels: tuple[str, ...], seconds: float) -> None:
+        self._is_mono = view.mono
+        columns = 1 if view.mono else len(channels)
+        self._resampler = None if view.rate is None else Resampler(rate, view.rate, columns)
+        self._whole = _Growing(columns, int(seconds * (view.rate or rate)) + _SPARE)
+
+    def add(self, block: Block) -> None:
+        """Take in the next samples of the file, mixed where the view is mono."""
+        self._whole.add(block if self._resampler is None else self._resampler(block))
+
+    def blocks(self) -> Iterator[Samples]:
+        """What was gathered of a view at the file's own rate."""
+        return self._whole.blocks()
+
+    def whole(self) -> Samples:
+        if self._resampler is not None:
+            self._whole.add(self._resampler.rest())
+        samples = self._whole.samples()
+        return samples[0] if self._is_mono else samples.T
+
+
+class _Growing:
+    """Array of shape (columns, frames) that grows at its end, without ever being there twice."""
+
+    def __init__(self, columns: int, capacity: int) -> None:
+        self._columns = columns
+        self._pieces = [_reserved(columns, capacity)]
+        self._filled = 0
+        """Frames in the last piece."""
+
+    def add(self, block: Block) -> None:
+        """Append samples of shape (frames, columns)."""
+        place = 0
+        while place < len(block):
+            if self._filled == self._pieces[-1].shape[1]:
+                self._pieces.append(np.empty((self._columns, _PIECE), np.float32))
+                self._filled = 0
+            end = min(self._filled + len(block) - place, self._pieces[-1].shape[1])
+            count = end - self._filled
+            self._pieces[-1][:, self._filled : end] = block[place : place + count].T
+            self._filled, place = end, place + count
+
+    def blocks(self) -> Iterator[Samples]:
+        """Its pieces, of shape (frames, columns)."""
+        yield from (piece.T for piece in self._pieces[:-1])
+        yield self._pieces[-1][:, : self._filled].T
+
+    def samples(self) -> Samples:
+        """Give what was gathered, and keep none of it."""
+        self._pieces[-1] = self._pieces[-1][:, : self._filled]
+        if len(self._pieces) == 1:
+            return self._pieces.pop()
+        whole = np.empty((self._columns, sum(piece.shape[1] for piece in self._pieces)), np.float32)
+        start = 0
+        while self._pieces:
+            piece = self._pieces.pop(0)  # freed when it was copied
+            whole[:, start : start + piece.shape[1]] = piece
+            start += piece.shape[1]
+        return whole
+
+
+def _reserved(columns: int, capacity: int) -> Samples:
+    """Address space, which is no memory yet; less where a lying header asks for more than a machine can have."""
+    try:
+        return np.empty((columns, max(1, capacity)), np.float32)
+    except MemoryError:
+        return np.empty((columns, min(capacity, _PIECE)), np.float32)

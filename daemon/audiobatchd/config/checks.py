@@ -51,4 +51,5 @@ def worker_settings(settings: Config, model_directories: tuple[Path, ...]) -> Wo
         settings.max_duration,
         size_in_bytes(settings.record_limit),
         settings.trusted_digests,
+        worker_memory=size_in_bytes(settings.worker_memory),
     )

@@ -97,7 +97,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     recompute_other_models: bool = False
     job_timeout: float = 600.0
     job_timeout_factor: float = 4.0
-    max_duration: float = 7200.0
+    max_duration: float = 21600.0
     max_deaths: int = 3
     max_suspect: int = 5
     worker_memory: str = "6 GiB"

@@ -47,6 +47,8 @@ class Policy(Struct, frozen=True):
     """The features that are asked for; None: all."""
     max_duration: float | None = None
     """Seconds of audio beyond which a file is left out; None: there is no bound."""
+    worker_memory: int | None = None
+    """Bytes of memory beyond which an analyzer leaves a file out; None: there is no bound."""
 
 
 class FileMemory(Struct, frozen=True):
@@ -167,6 +169,11 @@ def _adopts(analyzer: str, role: str, wanted: tuple[str, ...], facts: Facts, pol
     return memory is None or analyzer not in memory.adopted or memory.stamp == facts.files[role]
 
 
+def _is_within(beyond: float | None, limit: float | None) -> bool:
+    """Tell whether what was left out as `beyond` some limit would not be by this one."""
+    return beyond is not None and (limit is None or beyond <= limit)
+
+
 def _due(
     offer: Offer,
     entry: Entry | None,
@@ -185,7 +192,7 @@ def _due(
         return Due(offer.name)
     if entry.models != offer.models and policy.recompute_other_models:
         return Due(offer.name)
-    if entry.beyond_limit is not None and (policy.max_duration is None or entry.beyond_limit <= policy.max_duration):
+    if _is_within(entry.beyond_limit, policy.max_duration) or _is_within(entry.beyond_memory, policy.worker_memory):
         return Due(offer.name)  # a limit left it out, of another machine or of before
     # Another version or model may give other keys: what it left out is not for us to add.
     same_keys = entry.version == offer.version and entry.models == offer.models

@@ -28,7 +28,7 @@ class WorkerSettings(Struct, frozen=True):
     """Table of the configuration of each analyzer."""
     model_directories: tuple[str, ...] = ()
     """Directories where models are looked for, in this order."""
-    max_duration: float = 7200.0
+    max_duration: float = 21600.0
     """Seconds of audio beyond which a file is left out."""
     record_limit: int = RECORD_LIMIT
     """Bytes that a record may have."""
@@ -36,6 +36,8 @@ class WorkerSettings(Struct, frozen=True):
     """SHA-256 of files of models that are used whatever is known of them."""
     features: tuple[str, ...] | None = None
     """The features that jobs ask for, of which an analyzer that is loaded gives at least one; None: all."""
+    worker_memory: int | None = None
+    """Bytes of memory that a worker may take; None: any number."""
 
 
 class Job(Struct, frozen=True, tag=True):

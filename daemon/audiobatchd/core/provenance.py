@@ -34,6 +34,8 @@ class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Reasons why it has no value, by feature."""
     beyond_limit: float | None = None
     """Seconds of audio of a file that was left out because it is longer than `max_duration`; else None."""
+    beyond_memory: int | None = None
+    """Bytes of memory that measuring would have taken, of a file left out as that is more than `worker_memory`."""
     measured: str = ""
     """Time in UTC, for people."""
     host: str = ""

@@ -24,6 +24,7 @@ class Account(Struct, frozen=True, array_like=True):
     models: tuple[tuple[str, str], ...]
     unmeasurable: tuple[str, ...]
     beyond_limit: float | None = None
+    beyond_memory: int | None = None
 
 
 class Shape(Struct, frozen=True, array_like=True):
@@ -53,7 +54,8 @@ def accounts_of(roles: tuple[str, ...], analyzers: tuple[str, ...], entry: objec
             if told is not None:
                 models = tuple(sorted(told.models.items()))
                 unmeasurable = tuple(sorted(told.unmeasurable))
-                found.append(Account(analyzer, role, told.version, models, unmeasurable, told.beyond_limit))
+                beyond = told.beyond_limit, told.beyond_memory
+                found.append(Account(analyzer, role, told.version, models, unmeasurable, *beyond))
     return tuple(found)
 
 
@@ -66,6 +68,7 @@ def assess_shape(shape: Shape, offers: tuple[Offer, ...], policy: Policy) -> Ass
             models=dict(each.models),
             unmeasurable=dict.fromkeys(each.unmeasurable, ""),
             beyond_limit=each.beyond_limit,
+            beyond_memory=each.beyond_memory,
         )
         for each in shape.accounts
     }

@@ -111,6 +111,7 @@ class Planner:
             adopt=self.policy.adopt and dataset.adopt,
             recompute_other_models=config.recompute_other_models,
             max_duration=config.max_duration,
+            worker_memory=size_in_bytes(config.worker_memory),
         )
 
     def _plan(self, config: Config, policies: dict[str, Policy]) -> Plan:

@@ -1,10 +1,11 @@
-"""The analyzer `crest`: the crest factor of every file."""
+"""Two analyzers: the crest factor, which reads a file as a whole, and the clipped samples, which takes it in blocks."""
 
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from audiobatchd.plugin_api import Audio, Cost, Feature, Measurement, Settings, View, feature_name
+from audiobatchd.plugin_api import Audio, Cost, Feature, Feed, Measurement, Settings, Stream, View, feature_name
 
 MONO = View(rate=44100, mono=True)
 
@@ -43,3 +44,41 @@ class CrestAnalyzer:
             return Measurement({}, {name: "silent"})
         peak = float(np.abs(samples).max())
         return Measurement({name: round(20 * float(np.log10(peak)) - 10 * float(np.log10(power)), 2)})
+
+
+class ClippedAnalyzer:
+    """Gives `clipped`, or `clipped_<stem>`: how many samples are at full scale or above, in all channels."""
+
+    name = "clipped"
+    version = 1
+    cost = Cost.LIGHT
+
+    def __init__(self, settings: Settings) -> None:
+        settings.options.close()
+
+    @property
+    def models(self) -> Mapping[str, str]:
+        return {}
+
+    def features(self, role: str) -> tuple[Feature, ...]:
+        return (Feature(feature_name("clipped", role), "samples", "Samples at full scale", "0 and above"),)
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def begin(self, stream: Stream) -> Feed:
+        return ClippedFeed(feature_name("clipped", stream.role))
+
+
+class ClippedFeed:
+    """The count of one file so far."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._count = 0
+
+    def feed(self, block: NDArray[np.float32]) -> None:
+        self._count += int(np.count_nonzero(np.abs(block) >= 1.0))
+
+    def finish(self) -> Measurement:
+        return Measurement({self._name: self._count})

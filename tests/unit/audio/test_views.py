@@ -12,7 +12,8 @@ import soxr
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
-from audiobatchd.audio import views
+from audiobatchd.audio import gather, views
+from audiobatchd.audio.gather import Gatherer
 from audiobatchd.audio.views import Decoded
 from audiobatchd.plugin_api import FULL_MIX, NATIVE, Audio, View
 from support.audio_files import Samples, music, tone
@@ -242,6 +243,61 @@ def test_every_rate_gives_as_many_samples_as_its_ratio(
     assert abs(len(made) - frames * wanted / rate) <= 2
     assert np.isfinite(made).all()
     assert is_made_for_reading(made)
+
+
+# Gathered while the file is decoded
+
+
+@pytest.mark.parametrize("block", [1000, 70_000, 1 << 18])
+@pytest.mark.parametrize("promised", [None, 0.1, 2.0, 100.0], ids=str)
+@pytest.mark.parametrize("channels", PLACES)
+def test_gathered_views_are_those_of_the_whole_bit_by_bit(channels: int, promised: float | None, block: int) -> None:
+    samples = music(2.0, 48000, seed=17, channels=channels)
+    whole = audio(samples, 48000)
+    for wanted in ([NATIVE], [MONO], [MONO_16, View(16000)], [MONO_16, MONO_44], [MONO, MONO_16], [NATIVE, MONO_44]):
+        gatherer = Gatherer(FULL_MIX, 48000, PLACES[channels], wanted, promised)
+        for start in range(0, len(samples), block):
+            gatherer.feed(samples[start : start + block])
+        track = gatherer.decoded()
+        assert track.duration == 2.0
+        for view in wanted:
+            assert is_made_for_reading(track.view(view))
+            np.testing.assert_array_equal(track.view(view), whole.view(view))
+        if channels > 1:
+            assert track.powers == whole.powers
+
+
+@pytest.mark.parametrize("piece", [1 << 14, 1 << 22])
+def test_gathered_file_may_be_longer_than_its_room(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gather, "_PIECE", piece)
+    monkeypatch.setattr(gather, "_SPARE", 10)
+    samples = music(3.0, seed=18)
+    gatherer = Gatherer(FULL_MIX, 44100, PLACES[2], [NATIVE], 0.5)
+    for start in range(0, len(samples), 10_000):
+        gatherer.feed(samples[start : start + 10_000])
+    np.testing.assert_array_equal(gatherer.decoded().view(), samples)
+
+
+def test_header_that_lies_takes_no_memory() -> None:
+    gatherer = Gatherer(FULL_MIX, 44100, PLACES[2], [NATIVE], 1e12)
+    gatherer.feed(music(0.5, seed=19))
+    assert gatherer.decoded().view().shape == (22050, 2)
+
+
+@pytest.mark.parametrize("wanted", [[NATIVE, MONO_16], [MONO, MONO_16], [NATIVE, MONO, MONO_16]], ids=str)
+@pytest.mark.parametrize("channels", PLACES)
+def test_view_goes_on_without_the_one_it_was_to_be_made_of(channels: int, wanted: list[View]) -> None:
+    samples = music(2.0, seed=20, channels=channels)
+    gatherer = Gatherer(FULL_MIX, 44100, PLACES[channels], wanted, None)
+    for start in range(0, len(samples), 10_000):
+        gatherer.feed(samples[start : start + 10_000])
+        if start == 30_000:
+            gatherer.keep([MONO_16])
+            assert set(gatherer._gathered) == {MONO_16}
+    track, whole = gatherer.decoded(), audio(samples)
+    np.testing.assert_array_equal(track.view(MONO_16), whole.view(MONO_16))
+    if channels > 1:
+        assert track.powers == whole.powers
 
 
 # Made once

@@ -10,6 +10,7 @@ import pytest
 
 from audiobatchd.core.assessment import Assessment, Due, Facts, FileMemory, Offer, Policy, assess, judges
 from audiobatchd.core.provenance import Entry
+from audiobatchd.core.shapes import Account, Shape, accounts_of, assess_shape
 from audiobatchd.vocabulary.files import FileStamp, Fingerprint
 from support.core_rig import offer, stamp
 
@@ -65,6 +66,11 @@ LEFT_OUT = {
         entry(unmeasurable=dict.fromkeys(("lufs", "lra"), "longer than 2 h")), beyond_limit=7260.0
     )
 }
+TOO_LARGE = {
+    ("loudness", "full_mix"): msgspec.structs.replace(
+        entry(unmeasurable=dict.fromkeys(("lufs", "lra"), "takes 7.0 GiB of memory")), beyond_memory=7 << 30
+    )
+}
 TOUCHED = stamp(mtime_ns=9)
 GROWN = stamp(size=1001, mtime_ns=9)
 DAMAGED = FileMemory(MIX, failure="its end is missing", judges=judges((LOUDNESS,)))
@@ -93,6 +99,13 @@ CASES = [
         due={"full_mix": {"loudness": None}},
     ),
     Case("left out by a limit, and asked without one", entries=LEFT_OUT, due={"full_mix": {"loudness": None}}),
+    Case("left out for its memory, which is not there still", entries=TOO_LARGE, policy=Policy(worker_memory=6 << 30)),
+    Case(
+        "left out for its memory, which is there now",
+        entries=TOO_LARGE,
+        policy=Policy(worker_memory=7 << 30),
+        due={"full_mix": {"loudness": None}},
+    ),
     Case("a key that was lost is due", present="lufs", entries=OURS, due={"full_mix": {"loudness": None}}),
     Case("a known failure is not tried again", memory={"full_mix": DAMAGED}, failed={"full_mix": "its end is missing"}),
     Case(
@@ -297,6 +310,15 @@ def test_completeness(case: Case) -> None:
         for role, analyzers in case.due.items()
     }
     assert assess(facts, case.offers, case.policy) == Assessment(due, case.failed, case.adopted, case.unavailable)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.entries in (LEFT_OUT, TOO_LARGE)], ids=lambda c: c.name
+)
+def test_shape_tells_of_a_limit_what_the_record_tells(case: Case) -> None:
+    accounts = accounts_of(("full_mix",), ("loudness",), lambda name, role: case.entries.get((name, role)))
+    shape = Shape(("full_mix",), (), msgspec.json.decode(msgspec.json.encode(accounts), type=tuple[Account, ...]))
+    assert assess_shape(shape, case.offers, case.policy).due.keys() == case.due.keys()
 
 
 def test_judges_names_what_is_available_in_one_order() -> None:

@@ -38,12 +38,13 @@ def planner(policy: Policy | None = None, mode: Mode = Mode.SERVICE, config: Con
 
 def test_one_configuration_gives_every_part_the_same_terms() -> None:
     derived = planner().read()
-    policy = Policy(max_duration=7200.0)
+    policy = Policy(max_duration=21600.0, worker_memory=2 << 30)
     assert derived.plan.policies == {"/music": policy, "/other": policy}
     assert derived.terms["/music"] == DatasetTerms("/music", policy, record_limit=1 << 20, worker_memory=2 << 30)
     assert (derived.plan.datasets["/music"], derived.plan.limits.settle["/music"]) == (60.0, 3.0)
     assert (derived.plan.workers, derived.plan.worker_memory) == (2, 2 << 30)
-    assert (derived.workers.record_limit, derived.workers.max_duration) == (1 << 20, 7200.0)
+    assert (derived.workers.record_limit, derived.workers.max_duration) == (1 << 20, 21600.0)
+    assert derived.workers.worker_memory == 2 << 30
     assert derived.workers.model_directories == ("/models/2",)
     assert derived.operators == {0, os.geteuid()}
 

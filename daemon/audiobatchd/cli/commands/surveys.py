@@ -117,6 +117,7 @@ def _question(arguments: argparse.Namespace, settings: Config, dataset: DatasetC
         adopt=dataset.adopt,
         recompute_other_models=settings.recompute_other_models,
         max_duration=settings.max_duration,
+        worker_memory=size_in_bytes(settings.worker_memory),
     )
     return Offered(offers(worker_settings_here(settings)), policy)
 

@@ -16,7 +16,7 @@ from audiobatchd.core.messages import Ready, WorkerSettings
 from audiobatchd.disk.filesystems import cause_of
 from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, ModelError, OptionError
 from audiobatchd.models import store
-from audiobatchd.plugin_api import ENTRY_POINT_GROUP, Analyzer, Options, Settings
+from audiobatchd.plugin_api import ENTRY_POINT_GROUP, AnyAnalyzer, Options, Settings
 from audiobatchd.vocabulary.files import ROLES
 from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.states import Cause
@@ -30,7 +30,7 @@ class Bench:
     """The analyzers that loaded, by name, and what all there are offer, in the same order on every machine."""
 
     settings: WorkerSettings
-    analyzers: dict[str, Analyzer]
+    analyzers: dict[str, AnyAnalyzer]
     offers: tuple[Offer, ...]
 
     @staticmethod
@@ -42,7 +42,7 @@ class Bench:
         as it is before it is loaded, and marked as not `asked`.
         Raises ConfigError where the configuration names an analyzer that is not installed, or two have one name.
         """
-        analyzers: dict[str, Analyzer] = {}
+        analyzers: dict[str, AnyAnalyzer] = {}
         offers: dict[str, Offer] = {}
         found = list(make(settings))
         chosen = needed([each for each in found if not isinstance(each, Offer)], settings.features)
@@ -64,7 +64,7 @@ class Bench:
         return Ready(self.offers)
 
 
-def hindrance(analyzer: Analyzer) -> str | None:
+def hindrance(analyzer: AnyAnalyzer) -> str | None:
     """Load an analyzer, and say why it cannot work on this machine; None where it can."""
     try:
         analyzer.load()
@@ -75,7 +75,7 @@ def hindrance(analyzer: Analyzer) -> str | None:
     return None
 
 
-def remark_of(analyzer: Analyzer, unavailable: str | None) -> str:
+def remark_of(analyzer: AnyAnalyzer, unavailable: str | None) -> str:
     """Say how an analyzer that has loaded works on this machine: optional, as `binding` is."""
     return "" if unavailable else printable(str(getattr(analyzer, "remark", ""))[:_LONGEST_REMARK])
 
@@ -88,7 +88,7 @@ def _fault(what: str, error: BaseException) -> str:
     return printable(f"it cannot be {what}: {type(error).__name__}: {error}")
 
 
-def make(settings: WorkerSettings) -> Iterator[Analyzer | Offer]:
+def make(settings: WorkerSettings) -> Iterator[AnyAnalyzer | Offer]:
     """Make the configured analyzers, without loading them; one that cannot be made is offered as unavailable.
 
     Raises ConfigError where the configuration names an analyzer that is not installed.
@@ -110,11 +110,23 @@ def make(settings: WorkerSettings) -> Iterator[Analyzer | Offer]:
             yield Offer(name, 0, {}, unavailable=_fault("made", error))
 
 
-def _made(point: EntryPoint, settings: WorkerSettings) -> tuple[Analyzer, ...]:
+def _made(point: EntryPoint, settings: WorkerSettings) -> tuple[AnyAnalyzer, ...]:
     directories = tuple(map(Path, settings.model_directories))
     check = partial(_check_model, frozenset(settings.trusted_models))
     made = point.load()(Settings(Options(settings.options.get(point.name)), directories, check))
-    return made if isinstance(made, tuple) else (made,)
+    found = made if isinstance(made, tuple) else (made,)
+    for each in found:
+        _check_kind(each)
+    return found
+
+
+def _check_kind(analyzer: object) -> None:
+    """Raise TypeError for what is of neither kind of analyzers, or of both."""
+    has = [method for method in ("analyze", "begin") if callable(getattr(analyzer, method, None))]
+    if len(has) != 1:
+        both = "both `analyze` and `begin`" if has else "neither `analyze` nor `begin`"
+        message = f"{type(analyzer).__name__} has {both}: views are read by the one, blocks by the other"
+        raise TypeError(message)
 
 
 def _check_model(trusted: frozenset[str], path: Path, digest: str) -> None:
@@ -131,7 +143,7 @@ def _add(offers: dict[str, Offer], offer: Offer) -> None:
     offers[offer.name] = offer
 
 
-def needed(analyzers: list[Analyzer], features: tuple[str, ...] | None) -> list[Analyzer]:
+def needed(analyzers: list[AnyAnalyzer], features: tuple[str, ...] | None) -> list[AnyAnalyzer]:
     """Pick the analyzers that give any of these features; all for None, or where none gives one of these yet.
 
     What an analyzer gives is known before it is loaded. Where one goes against that, it is found out by loading it.
@@ -144,7 +156,7 @@ def needed(analyzers: list[Analyzer], features: tuple[str, ...] | None) -> list[
     return [each for each, given in zip(analyzers, names, strict=True) if not given.isdisjoint(features)]
 
 
-def _names(analyzer: Analyzer) -> frozenset[str]:
+def _names(analyzer: AnyAnalyzer) -> frozenset[str]:
     """Name the features that an analyzer gives for any role; none where it cannot say, which `_offered` tells."""
     try:
         return frozenset(feature.name for role in ROLES for feature in analyzer.features(role))
@@ -152,7 +164,7 @@ def _names(analyzer: Analyzer) -> frozenset[str]:
         return frozenset()
 
 
-def _offered(analyzer: Analyzer, unavailable: str | None) -> Offer:
+def _offered(analyzer: AnyAnalyzer, unavailable: str | None) -> Offer:
     """Return what an analyzer offers, that is `unavailable` for this reason if for any."""
     try:
         return _offer(analyzer, unavailable)
@@ -160,7 +172,7 @@ def _offered(analyzer: Analyzer, unavailable: str | None) -> Offer:
         return Offer(analyzer.name, 0, {}, unavailable=unavailable or _fault("asked what it gives", error))
 
 
-def _offer(analyzer: Analyzer, unavailable: str | None) -> Offer:
+def _offer(analyzer: AnyAnalyzer, unavailable: str | None) -> Offer:
     features = {role: tuple(feature.name for feature in analyzer.features(role)) for role in ROLES}
     models = {} if unavailable else dict(analyzer.models)
     binding = tuple(sorted(getattr(analyzer, "binding", ())))  # optional, so that older analyzers go on working

@@ -33,7 +33,8 @@ from audiobatchd.plugin_api import FULL_MIX, Value
 from audiobatchd.vocabulary.names import folder_at, shown
 from audiobatchd.vocabulary.states import Cause, Outcome
 from audiobatchd.worker.process.analyzers import Bench
-from audiobatchd.worker.process.measure import FileResult, Report, measure
+from audiobatchd.worker.process.measure import FileResult, measure
+from audiobatchd.worker.process.readers import Report
 
 _NOT_THE_TRACKS_FAULT = frozenset(
     {
@@ -286,13 +287,11 @@ class _Work:
         The latter stay where nothing says that they are of another content.
         """
         result = self.results[role]
-        if result.beyond_limit is None:
-            return list(result.unmeasurable)
         dropped = []
-        for analyzer in result.entries:
-            if self._is_of_another_file(analyzer, role):
-                promised = self.bench.analyzers[analyzer].features(role)
-                dropped += [each.name for each in promised]
+        for analyzer, entry in result.entries.items():
+            by_a_limit = entry.beyond_limit is not None or entry.beyond_memory is not None
+            if not by_a_limit or self._is_of_another_file(analyzer, role):
+                dropped += list(entry.unmeasurable)
         return dropped
 
     def _is_of_another_file(self, analyzer: str, role: str) -> bool:

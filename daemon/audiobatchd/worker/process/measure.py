@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import socket
 import time
@@ -12,13 +11,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from audiobatchd.audio.decode import decode
+from audiobatchd.audio.decode import decode_into
 from audiobatchd.audio.source import SourceFile, digest, open_source
-from audiobatchd.audio.views import Decoded
 from audiobatchd.core.assessment import Due
 from audiobatchd.core.discovery import is_companion
 from audiobatchd.core.provenance import Entry
-from audiobatchd.disk.filesystems import cause_of
 from audiobatchd.errors import (
     AnalyzerFaultError,
     BeyondLimitError,
@@ -26,13 +23,12 @@ from audiobatchd.errors import (
     SourceChangedError,
     UnmeasurableError,
 )
-from audiobatchd.plugin_api import LONGEST_LABEL, MOST_LABELS, NATIVE, Analyzer, Measurement, Value
+from audiobatchd.plugin_api import LONGEST_LABEL, MOST_LABELS, AnyAnalyzer, Measurement, Value
 from audiobatchd.vocabulary.files import FileStamp, Fingerprint
 from audiobatchd.vocabulary.names import printable, shown
-from audiobatchd.vocabulary.states import Cause
 from audiobatchd.worker.process.analyzers import Bench
+from audiobatchd.worker.process.readers import Answer, Readers, Report, beyond_memory
 
-_LOG = logging.getLogger(__name__)
 _INTEGERS = range(-(1 << 63), 1 << 64)
 """What MessagePack can carry."""
 
@@ -53,13 +49,11 @@ class FileResult:
     """By each analyzer without an entry, what went wrong in it."""
     beyond_limit: float | None = None
     """Seconds of audio of a file that is longer than the configuration allows; None for all others."""
+    beyond_memory: dict[str, int] = field(default_factory=dict)
+    """By each analyzer that would take more memory than the configuration allows, how many bytes."""
     audio_seconds: float = 0.0
     costs: dict[str, float] = field(default_factory=dict)
     """Seconds of processor time, by analyzer and for decoding."""
-
-
-Report = Callable[[str, float | None], None]
-"""Tells what is begun, and how much audio is to be analyzed from now on; see `messages.Stage`."""
 
 
 def measure(
@@ -100,20 +94,17 @@ def _measure(source: SourceFile, role: str, due: tuple[Due, ...], bench: Bench, 
         if not result.fingerprint.digest:
             result.fingerprint = msgspec.structs.replace(result.fingerprint, digest=digest(source))
 
-    def begin(_promised: float | None) -> None:
-        read_content()
-        report(f"decoding {stamp.shown}", 0.0)
-
     # Where no content is known, none need be read to learn that the file's promise cannot be measured.
     if any(work.unless_digest for work in due):
         read_content()
     content = result.fingerprint.digest
     again = [work for work in due if not work.unless_digest or work.unless_digest != content]
-    wanted = _in_turn([bench.analyzers[work.analyzer] for work in again], role)
+    wanted = [bench.analyzers[work.analyzer] for work in again]
     if not wanted:
         return result
+    readers = Readers(role, stamp.shown, wanted, bench.settings.worker_memory, read_content, report)
     try:
-        audio = decode(source, role, bench.settings.max_duration, begin)
+        decode_into(source, bench.settings.max_duration, readers)
     except UnmeasurableError as error:
         if isinstance(error, BeyondLimitError):
             result.beyond_limit = error.seconds
@@ -121,59 +112,48 @@ def _measure(source: SourceFile, role: str, due: tuple[Due, ...], bench: Bench, 
             _note(result, analyzer, role, _refusal(analyzer, role, str(error)))
         return result
     finally:
-        result.costs["decoding"] = time.process_time() - started
-    result.audio_seconds = audio.duration
-    _analyze(result, audio, wanted, stamp, report)
+        result.costs = dict(readers.costs)
+        result.costs["decoding"] = time.process_time() - started - sum(readers.costs.values())
+    result.audio_seconds = readers.seconds
+    for answer in readers.answers():
+        _take(result, answer, role, bench.settings.worker_memory)
+    result.costs |= readers.costs
     return result
 
 
-def _analyze(result: FileResult, audio: Decoded, wanted: list[Analyzer], stamp: FileStamp, report: Report) -> None:
-    """Have each analyzer measure the file; all of them together have the time that its length gives."""
-    for place, analyzer in enumerate(wanted):
-        report(f"{analyzer.name} of {stamp.shown}", None if place else audio.duration)
-        audio.turn(
-            analyzer.views(audio.role), [view for other in wanted[place + 1 :] for view in other.views(audio.role)]
-        )
-        started = time.process_time()
-        try:
-            _note(result, analyzer, audio.role, _call(analyzer, audio))
-        except AnalyzerFaultError as error:
-            result.faults[analyzer.name] = str(error)  # the others' results are as good as without it
-        result.costs[analyzer.name] = time.process_time() - started
-
-
-def _in_turn(analyzers: list[Analyzer], role: str) -> list[Analyzer]:
-    """Sort analyzers: those that read the native samples first, so that these can go; then by cost."""
-    return sorted(analyzers, key=lambda each: (NATIVE not in each.views(role), each.cost))
-
-
-def _call(analyzer: Analyzer, audio: Decoded) -> Measurement:
+def _take(result: FileResult, answer: Answer, role: str, limit: int | None) -> None:
+    """Take in what an analyzer made of the file; where one failed, the others' results are as good as without it."""
+    analyzer = answer.analyzer
+    if answer.fault:
+        result.faults[analyzer.name] = answer.fault
+        return
+    given = answer.measurement
+    if answer.needs and limit is not None:
+        result.beyond_memory[analyzer.name] = answer.needs
+        given = _refusal(analyzer, role, beyond_memory(answer.needs, limit))
     try:
-        return analyzer.analyze(audio)
-    except Exception as error:
-        if isinstance(error, OSError) and cause_of(error) is Cause.SHORTAGE:
-            raise  # of this process, whatever the analyzer wanted
-        # The boundary of an analyzer's call, which may raise anything.
-        _LOG.exception("analyzer %s", analyzer.name)
-        message = printable(f"analyzer {analyzer.name} failed: {type(error).__name__}: {error}")
-        raise AnalyzerFaultError(message) from error
+        _note(result, analyzer, role, given)
+    except AnalyzerFaultError as error:
+        result.faults[analyzer.name] = str(error)
 
 
-def _refusal(analyzer: Analyzer, role: str, reason: str) -> Measurement:
+def _refusal(analyzer: AnyAnalyzer, role: str, reason: str) -> Measurement:
     return Measurement({}, {feature.name: reason for feature in analyzer.features(role)})
 
 
-def _note(result: FileResult, analyzer: Analyzer, role: str, measurement: Measurement) -> None:
+def _note(result: FileResult, analyzer: AnyAnalyzer, role: str, given: object) -> None:
     """Take in a measurement, after checking that it keeps what the analyzer promised."""
-    values, unmeasurable = _checked(analyzer, role, measurement)
+    values, files, unmeasurable = _checked(analyzer, role, given)
     result.values |= values
-    result.files |= measurement.files
+    result.files |= files
     result.unmeasurable |= unmeasurable
     result.entries[analyzer.name] = _entry(result, analyzer, unmeasurable)
 
 
-def _checked(analyzer: Analyzer, role: str, given: object) -> tuple[dict[str, Value], dict[str, str]]:
-    """Return the values and the reasons in `given`, as records and messages can carry them."""
+def _checked(
+    analyzer: AnyAnalyzer, role: str, given: object
+) -> tuple[dict[str, Value], Mapping[str, str], dict[str, str]]:
+    """Return the values, the files and the reasons in `given`, as records and messages can carry them."""
     if not isinstance(given, Measurement):
         message = f"analyzer {analyzer.name} gave {type(given).__name__} and no measurement"
         raise AnalyzerFaultError(message)
@@ -193,7 +173,7 @@ def _checked(analyzer: Analyzer, role: str, given: object) -> tuple[dict[str, Va
         if is_companion(name) != (name in given.files):
             message = f"analyzer {analyzer.name} gave {name} as what it cannot be, a file or a value"
             raise AnalyzerFaultError(message)
-    return values, {name: printable(reason) for name, reason in given.unmeasurable.items()}
+    return values, given.files, {name: printable(reason) for name, reason in given.unmeasurable.items()}
 
 
 def _plain(value: object) -> Value:
@@ -252,13 +232,14 @@ def _labelled(value: Mapping[object, object]) -> dict[str, float | int]:
     return plain
 
 
-def _entry(result: FileResult, analyzer: Analyzer, unmeasurable: dict[str, str]) -> Entry:
+def _entry(result: FileResult, analyzer: AnyAnalyzer, unmeasurable: dict[str, str]) -> Entry:
     return Entry(
         fingerprint=result.fingerprint,
         version=analyzer.version,
         models=dict(analyzer.models),
         unmeasurable=unmeasurable,
         beyond_limit=result.beyond_limit,
+        beyond_memory=result.beyond_memory.get(analyzer.name),
         measured=datetime.now(UTC).isoformat(timespec="seconds"),
         host=shown(socket.gethostname()),
     )

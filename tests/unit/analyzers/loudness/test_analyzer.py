@@ -6,20 +6,27 @@ import math
 from collections.abc import Callable, Mapping
 from functools import cache
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
-from audiobatch_analyzers.loudness import LoudnessAnalyzer
+from audiobatch_analyzers.loudness import LoudnessAnalyzer, bs1770
 from audiobatchd.audio.views import Decoded
-from audiobatchd.plugin_api import FULL_MIX, Analyzer, Measurement, Settings
+from audiobatchd.plugin_api import FULL_MIX, BlockAnalyzer, Measurement, Settings, Stream
+from support import feeding
 from support.audio_files import PLACES, ROLES, Samples, music, tone
 from support.measurements import number
 
 RATES = (8000, 8001, 11025, 16000, 22050, 44100, 44101, 48000, 88200, 96000, 192_000)
 
 
+def measured_of(track: Decoded) -> Measurement:
+    return feeding.measured(LoudnessAnalyzer(Settings()), track)
+
+
 def measured(samples: Samples, rate: int = 44100, role: str = FULL_MIX) -> Measurement:
-    return LoudnessAnalyzer(Settings()).analyze(Decoded(role, samples, rate, PLACES[samples.shape[1]]))
+    return measured_of(Decoded(role, samples, rate, PLACES[samples.shape[1]]))
 
 
 def silence(frames: int, channels: int = 2) -> Samples:
@@ -46,7 +53,7 @@ def test_features_and_their_units(role: str) -> None:
 
 def test_analyzer_has_no_models() -> None:
     analyzer = LoudnessAnalyzer(Settings())
-    assert isinstance(analyzer, Analyzer)
+    assert isinstance(analyzer, BlockAnalyzer)
     assert (analyzer.name, analyzer.version) == ("loudness", 1)
     analyzer.load()
     assert analyzer.models == {}
@@ -95,9 +102,47 @@ def test_a_role_changes_names_and_nothing_else() -> None:
 def test_same_audio_has_the_same_values() -> None:
     analyzer = LoudnessAnalyzer(Settings())
     track = Decoded(FULL_MIX, *audio("music"), PLACES[2])
-    first = analyzer.analyze(track)
-    analyzer.analyze(Decoded(FULL_MIX, *audio("5.1"), PLACES[6]))
-    assert analyzer.analyze(track) == first == LoudnessAnalyzer(Settings()).analyze(track)
+    first = feeding.measured(analyzer, track)
+    feeding.measured(analyzer, Decoded(FULL_MIX, *audio("5.1"), PLACES[6]))
+    assert feeding.measured(analyzer, track) == first == measured_of(track)
+
+
+BLOCKS = (1, 7, 4096, 65_535, 65_536, 65_537, 1 << 18)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("kind", ["music", "5.1", "192 kHz", "shorter than 3 s"])
+def test_size_of_blocks_alters_no_bit(kind: str, block: int) -> None:
+    samples, rate = audio(kind)
+    if block < 100:
+        samples = samples[: rate // 2]
+    powers = bs1770.StepPowers(rate, bs1770.channel_weights(PLACES[samples.shape[1]]))
+    for start in range(0, len(samples), block):
+        powers.feed(samples[start : start + block])
+    assert powers.finish().tobytes() == bs1770.step_powers(samples, rate, powers._weights).tobytes()
+    track = Decoded(FULL_MIX, samples, rate, PLACES[samples.shape[1]])
+    assert feeding.measured(LoudnessAnalyzer(Settings()), track, block) == measured_of(track)
+
+
+@given(st.lists(st.integers(1, 70_000), min_size=1, max_size=12), st.sampled_from((8000, 11025, 44101, 192_000)))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_blocks_of_mixed_sizes_alter_no_bit(sizes: list[int], rate: int) -> None:
+    samples = np.random.default_rng(1).standard_normal((sum(sizes), 2)).astype(np.float32)
+    powers, place = bs1770.StepPowers(rate, (1.0, 1.41)), 0
+    for size in sizes:
+        powers.feed(samples[place : place + size])
+        place += size
+    assert powers.finish().tobytes() == bs1770.step_powers(samples, rate, (1.0, 1.41)).tobytes()
+
+
+def test_files_that_are_fed_in_turn_share_nothing() -> None:
+    analyzer = LoudnessAnalyzer(Settings())
+    samples = [music(4.0, seed=20), music(4.0, seed=21, channels=6)]
+    feeds = [analyzer.begin(Stream(FULL_MIX, 44100, PLACES[each.shape[1]], None)) for each in samples]
+    for start in range(0, 4 * 44100, 10_000):
+        for feed, each in zip(feeds, samples, strict=True):
+            feed.feed(each[start : start + 10_000])
+    assert [feed.finish() for feed in feeds] == [measured(each) for each in samples]
 
 
 # Values
@@ -127,7 +172,7 @@ def test_channels_go_by_their_names_not_by_their_order() -> None:
     samples = music(4.0, 48000, seed=12, channels=6)
     order = [5, 3, 0, 4, 2, 1]
     shuffled = Decoded(FULL_MIX, samples[:, order], 48000, tuple(PLACES[6][place] for place in order))
-    assert LoudnessAnalyzer(Settings()).analyze(shuffled) == measured(samples, 48000)
+    assert measured_of(shuffled) == measured(samples, 48000)
 
 
 @pytest.mark.parametrize("offset", [0.25, -0.5])
@@ -222,7 +267,7 @@ def test_low_frequency_channels_alone_have_no_loudness(channels: tuple[str, ...]
     # BS.1770 gives them no weight: -70 LUFS would call a loud file silent.
     loud = Decoded(FULL_MIX, tone(4.0, channels=len(channels)), 44100, channels)
     reason = "holds low-frequency effects alone"
-    assert LoudnessAnalyzer(Settings()).analyze(loud) == Measurement({}, {"lufs": reason, "lra": reason})
+    assert measured_of(loud) == Measurement({}, {"lufs": reason, "lra": reason})
 
 
 def test_channels_that_cancel_each_other_have_their_loudness() -> None:

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from scipy.signal import firwin, upfirdn
 
 from audiobatch_analyzers.peaks import analyzer as peaks
-from audiobatch_analyzers.peaks.analyzer import PeakAnalyzer, oversampling, sample_peak, true_peak
+from audiobatch_analyzers.peaks.analyzer import PeakAnalyzer, PeakMeter, oversampling
 from audiobatchd.audio.views import Decoded
-from audiobatchd.plugin_api import FULL_MIX, NATIVE, STEMS, Analyzer, Measurement, OptionError, Options, Settings
+from audiobatchd.plugin_api import FULL_MIX, STEMS, BlockAnalyzer, Measurement, OptionError, Options, Settings, Stream
+from support import feeding
 from support.audio_files import PLACES, ROLES, Samples, music
 from support.measurements import number
 
@@ -43,7 +44,23 @@ def analyzer(**options: object) -> PeakAnalyzer:
 
 def measured(samples: Samples, rate: int = 48000, role: str = FULL_MIX) -> Measurement:
     audio = Decoded(role, samples.copy(order="K"), rate, PLACES[samples.shape[1]])
-    return analyzer(stems=True).analyze(audio)
+    return feeding.measured(analyzer(stems=True), audio)
+
+
+def magnitudes(samples: Samples, rate: int, block: int = 1 << 16) -> tuple[float, float]:
+    """True peak and sample peak as magnitudes, fed so many frames at a time."""
+    meter = PeakMeter(rate, samples.shape[1])
+    for start in range(0, len(samples), block):
+        meter.feed(samples[start : start + block])
+    return meter.finish()
+
+
+def true_peak(samples: Samples, rate: int) -> float:
+    return magnitudes(samples, rate)[0]
+
+
+def sample_peak(samples: Samples) -> float:
+    return magnitudes(samples, 192_000)[1]
 
 
 def values(samples: Samples, rate: int = 48000) -> tuple[float, float]:
@@ -280,9 +297,30 @@ def test_a_peak_at_the_edge_of_a_block(place: int) -> None:
 @pytest.mark.parametrize("rate", [44100, 88200])
 def test_the_size_of_a_block_changes_nothing(block: int, rate: int, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = music(0.05, rate, seed=2)
-    expected = true_peak(samples, rate), sample_peak(samples)
+    expected = magnitudes(samples, rate)
+    assert magnitudes(samples, rate, block) == expected
     monkeypatch.setattr(peaks, "_BLOCK", block)
-    assert (true_peak(samples, rate), sample_peak(samples)) == expected
+    assert magnitudes(samples, rate) == expected
+
+
+@given(st.lists(st.integers(1, 40_000), min_size=1, max_size=12), st.sampled_from((8000, 44100, 96_000, 192_000)))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_blocks_of_mixed_sizes_alter_no_bit(sizes: list[int], rate: int) -> None:
+    samples = np.random.default_rng(1).standard_normal((sum(sizes), 2)).astype(np.float32)
+    meter, place = PeakMeter(rate, 2), 0
+    for size in sizes:
+        meter.feed(samples[place : place + size])
+        place += size
+    assert meter.finish() == magnitudes(samples, rate)
+
+
+def test_files_that_are_fed_in_turn_share_nothing() -> None:
+    made, samples = analyzer(), [music(1.0, seed=2), music(1.0, seed=3, channels=2)[::-1]]
+    feeds = [made.begin(Stream(FULL_MIX, 48000, PLACES[2], None)) for _ in samples]
+    for start in range(0, len(samples[0]), 10_000):
+        for feed, each in zip(feeds, samples, strict=True):
+            feed.feed(each[start : start + 10_000])
+    assert [feed.finish() for feed in feeds] == [measured(each) for each in samples]
 
 
 def test_samples_may_lie_in_memory_as_they_like() -> None:
@@ -366,7 +404,7 @@ def test_the_samples_are_only_read() -> None:
     samples = music(0.5, seed=11)
     before = samples.copy()
     audio = Decoded(FULL_MIX, samples, 44100, PLACES[2])
-    analyzer().analyze(audio)
+    feeding.measured(analyzer(), audio)
     np.testing.assert_array_equal(audio.view(), before)
 
 
@@ -375,7 +413,7 @@ def test_the_samples_are_only_read() -> None:
 
 def test_analyzer_has_no_models() -> None:
     made = analyzer()
-    assert isinstance(made, Analyzer)
+    assert isinstance(made, BlockAnalyzer)
     assert (made.name, made.version) == ("peaks", 1)
     made.load()
     assert made.models == {}
@@ -386,21 +424,18 @@ def test_features_of_the_mix(options: dict[str, object]) -> None:
     features = analyzer(**options).features(FULL_MIX)
     assert {feature.name: feature.unit for feature in features} == {"true_peak": "dBTP", "sample_peak": "dBFS"}
     assert all(feature.description and feature.bounds and feature.source for feature in features)
-    assert analyzer(**options).views(FULL_MIX) == (NATIVE,)
 
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_stems_are_read_where_they_are_wanted(stem: str) -> None:
     features = analyzer(stems=True).features(stem)
     assert [feature.name for feature in features] == [f"true_peak_{stem}", f"sample_peak_{stem}"]
-    assert analyzer(stems=True).views(stem) == (NATIVE,)
 
 
 @pytest.mark.parametrize("stem", STEMS)
 @pytest.mark.parametrize("options", [{}, {"stems": False}], ids=str)
 def test_stems_are_not_read_otherwise(options: dict[str, object], stem: str) -> None:
     assert analyzer(**options).features(stem) == ()
-    assert analyzer(**options).views(stem) == ()
 
 
 def test_a_role_changes_names_and_nothing_else() -> None:

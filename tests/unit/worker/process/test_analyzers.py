@@ -21,8 +21,10 @@ from audiobatchd.plugin_api import (
     Audio,
     Cost,
     Feature,
+    Feed,
     Measurement,
     Settings,
+    Stream,
     View,
     feature_name,
 )
@@ -106,6 +108,24 @@ class Silent(Peak):
     def features(self, role: str) -> tuple[Feature, ...]:
         message = f"no luck with {role}"
         raise RuntimeError(message)
+
+
+class NeitherKind:
+    """One that can be given no audio in any form."""
+
+    name = "neither"
+
+    def __init__(self, settings: Settings) -> None:
+        settings.options.close()
+
+
+class BothKinds(Peak):
+    """One of which it cannot be told what it wants."""
+
+    name = "both"
+
+    def begin(self, stream: Stream) -> Feed:
+        raise NotImplementedError
 
 
 def install(monkeypatch: pytest.MonkeyPatch, **classes: type[Any]) -> None:
@@ -272,3 +292,19 @@ def test_analyzers_of_other_packages_are_found(tmp_path: Path, monkeypatch: pyte
     assert [offer.name for offer in loaded.offers] == ["elsewhere", "loudness"]
     assert isinstance(loaded.analyzers["elsewhere"], Analyzer)
     assert loaded.offers[1].features["drums"] == ("lufs_drums", "lra_drums")
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (NeitherKind, "it cannot be made: TypeError: NeitherKind has neither `analyze` nor `begin`: "),
+        (BothKinds, "it cannot be made: TypeError: BothKinds has both `analyze` and `begin`: "),
+    ],
+)
+def test_analyzer_of_no_clear_kind_is_unavailable(monkeypatch: pytest.MonkeyPatch, made: type[Any], why: str) -> None:
+    install(monkeypatch, odd=made, peak=Peak)
+    loaded = Bench.load(WorkerSettings())
+    assert loaded.analyzers.keys() == {"peak"}
+    offer = next(offer for offer in loaded.offers if offer.name == "odd")
+    assert offer.unavailable is not None
+    assert offer.unavailable.startswith(why)

@@ -79,6 +79,7 @@ class Room:
     probes: list[Probe] = field(default_factory=lambda: [Probe()])
     lacking: list[Probe] = field(default_factory=list)
     max_duration: float = 60.0
+    worker_memory: int | None = None
     stages: list[str] = field(default_factory=list)
 
     @property
@@ -93,7 +94,9 @@ class Room:
     def bench(self) -> Bench:
         offers = [probe.offer() for probe in self.probes] + [probe.offer("no model") for probe in self.lacking]
         return Bench(
-            WorkerSettings(max_duration=self.max_duration), {probe.name: probe for probe in self.probes}, tuple(offers)
+            WorkerSettings(max_duration=self.max_duration, worker_memory=self.worker_memory),
+            {probe.name: probe for probe in self.probes},
+            tuple(offers),
         )
 
     def fill(self, *roles: str) -> None:
@@ -831,6 +834,24 @@ def test_limit_and_values_of_other_tools(room: Room, replaced: bool) -> None:
     memory = {"drums": seen} if replaced else {}
     room.run(policy=Policy(overwrite=not replaced, max_duration=0.3), memory=memory)
     assert room.told() == (MIX_ONLY if replaced else BOTH)
+
+
+# What takes more memory than the configuration allows
+
+
+def test_memory_limit_leaves_values_until_it_is_raised(room: Room) -> None:
+    room.run()
+    room.worker_memory = 1
+    result = room.run(policy=Policy(overwrite=True, worker_memory=1))
+    assert result.outcome is Outcome.DONE
+    assert all(reason.startswith("takes ") for reason in result.unmeasurable.values())
+    assert result.unmeasurable.keys() == BOTH.keys()
+    assert room.told() == BOTH
+    needs = room.entries()["probe"]["drums"]["beyond_memory"]
+    assert room.run(policy=Policy(worker_memory=1)).values == {}, "nothing is due"
+    room.worker_memory = 1 << 40
+    assert room.run(policy=Policy(worker_memory=needs)).values == BOTH
+    assert "beyond_memory" not in room.entries()["probe"]["drums"]
 
 
 @pytest.mark.parametrize("soft", range(LEAST, LEAST + 40))

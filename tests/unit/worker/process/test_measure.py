@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,12 +19,26 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from audiobatchd.audio.decode import decode
+from audiobatchd.audio.blocks import BLOCK
+from audiobatchd.audio.decode import decode_into
 from audiobatchd.core.assessment import Due
 from audiobatchd.core.messages import Result, WorkerSettings, decode_from_worker, encode
 from audiobatchd.errors import AnalyzerFaultError, DamagedFileError, SourceChangedError
-from audiobatchd.plugin_api import MOST_LABELS, NATIVE, Audio, Cost, Feature, Measurement, Value, View, feature_name
+from audiobatchd.plugin_api import (
+    MOST_LABELS,
+    NATIVE,
+    Audio,
+    Cost,
+    Feature,
+    Feed,
+    Measurement,
+    Stream,
+    Value,
+    View,
+    feature_name,
+)
 from audiobatchd.vocabulary.files import FileStamp
 from audiobatchd.vocabulary.states import Outcome
 from audiobatchd.worker.process import measure as measure_module
@@ -82,12 +97,13 @@ class Studio:
 
     def measure(
         self,
-        *probes: Probe,
+        *probes: Probe | Meter,
         name: str = MIX,
         role: str = "full_mix",
         stamp: FileStamp | None = None,
         digests: Mapping[str, str | None] | None = None,
         max_duration: float = 60.0,
+        worker_memory: int | None = None,
         report: Callable[[str], object] = bool,
         on_progress: Callable[[], None] = lambda: None,
     ) -> FileResult:
@@ -98,7 +114,8 @@ class Studio:
             report(doing)
 
         due = tuple(Due(probe.name, (digests or {}).get(probe.name)) for probe in probes)
-        bench = Bench(WorkerSettings(max_duration=max_duration), {probe.name: probe for probe in probes}, ())
+        settings = WorkerSettings(max_duration=max_duration, worker_memory=worker_memory)
+        bench = Bench(settings, {probe.name: probe for probe in probes}, ())
         return measure(self.descriptor, role, stamp or self.stamp(name), due, bench, reporting, on_progress)
 
     def stamp(self, name: str) -> FileStamp:
@@ -463,6 +480,161 @@ def test_a_damaged_file_is_told_and_no_analyzer_sees_it(studio: Studio, spoil: C
     assert probe.asked == []
 
 
+@dataclass
+class Meter:
+    """An analyzer that is fed blocks, and gives the number of frames; raises `error` at one `moment`."""
+
+    name: str = "meter"
+    version: int = 1
+    models: Mapping[str, str] = field(default_factory=dict)
+    cost: Cost = Cost.LIGHT
+    moment: str = ""
+    error: Exception = field(default_factory=ValueError)
+    calls: list[str] = field(default_factory=list)
+
+    def features(self, role: str) -> tuple[Feature, ...]:
+        return (Feature(feature_name("frames", role), "", ""),)
+
+    def load(self) -> None:
+        pass
+
+    def begin(self, stream: Stream) -> Feed:
+        self.calls.append("begin")
+        if self.moment == "begin":
+            raise self.error
+        return _Counted(self, stream.role)
+
+
+@dataclass
+class _Counted:
+    meter: Meter
+    role: str
+    frames: int = 0
+
+    def feed(self, block: NDArray[np.float32]) -> None:
+        assert np.isfinite(block).all()
+        self._call("feed")
+        self.frames += len(block)
+
+    def finish(self) -> Measurement:
+        self._call("finish")
+        return Measurement({feature_name("frames", self.role): self.frames})
+
+    def _call(self, what: str) -> None:
+        self.meter.calls.append(what)
+        if what == self.meter.moment:
+            raise self.meter.error
+
+
+LONG, HIGHER = 2 * BLOCK + 1000, 2 * RATE
+"""Frames of a file of three blocks, and their rate in Hz."""
+
+
+def long_song(studio: Studio, name: str, **options: Any) -> Path:  # noqa: ANN401  # passed on
+    return write_audio(studio.path / name, tone(LONG / HIGHER, HIGHER, channels=1), HIGHER, **options)
+
+
+def test_block_analyzer_is_fed_the_whole_file_while_it_is_decoded(studio: Studio) -> None:
+    long_song(studio, "full_mix.flac")
+    meter, probe = Meter(), Probe()
+    result = studio.measure(meter, probe, name="full_mix.flac")
+    assert result.values == {"frames": LONG, "length": LONG / HIGHER}
+    assert meter.calls == ["begin", "feed", "feed", "feed", "finish"]
+    assert result.entries.keys() == {"meter", "probe"}
+    assert result.costs.keys() == {"decoding", "meter", "probe"}
+    assert [stage for stage, _ in studio.stages] == [
+        "reading full_mix.flac",
+        "decoding full_mix.flac",
+        "decoding full_mix.flac for meter",
+        "meter of full_mix.flac",
+        "probe of full_mix.flac",
+    ]
+
+
+@pytest.mark.parametrize("moment", ["begin", "feed", "finish"])
+@pytest.mark.parametrize("error", [ValueError(), MemoryError(), DamagedFileError("not for it to say")], ids=repr)
+def test_fault_of_a_block_analyzer_is_its_own(studio: Studio, moment: str, error: Exception) -> None:
+    result = studio.measure(Meter(moment=moment, error=error), Meter(name="other"), Probe())
+    assert result.faults.keys() == {"meter"}
+    assert result.faults["meter"].startswith(f"analyzer meter failed: {type(error).__name__}: ")
+    assert result.values == {"frames": SECONDS * RATE, "length": SECONDS}
+    assert result.entries.keys() == {"other", "probe"}
+
+
+def _flipped(path: Path) -> None:
+    """Alter a bit near the end."""
+    content = bytearray(path.read_bytes())
+    content[-500] ^= 1
+    path.write_bytes(content)
+
+
+def _another_md5(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[8 + 18] ^= 1
+    path.write_bytes(content)
+
+
+def _not_finite(path: Path) -> None:
+    samples = np.zeros((LONG, 1), np.float32)
+    samples[-1] = np.nan
+    write_audio(path, samples, HIGHER, muxer="wav", codec="pcm_f32le")
+
+
+@pytest.mark.parametrize("moment", ["", "feed"], ids=["sound", "faulty analyzer"])
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (_flipped, "cannot be decoded"),
+        (_another_md5, "holds samples whose MD5"),
+        (lambda path: os.truncate(path, path.stat().st_size - 100), "."),
+        (_not_finite, "holds 1 sample that is not finite"),
+    ],
+    ids=["a bit", "another MD5", "cut", "NaN"],
+)
+def test_damage_at_the_end_leaves_nothing_of_what_was_fed(
+    studio: Studio, spoil: Callable[[Path], None], why: str, moment: str
+) -> None:
+    spoil(long_song(studio, "full_mix.flac"))
+    meter = Meter(moment=moment)
+    with pytest.raises(DamagedFileError, match=why):
+        studio.measure(meter, Probe(), name="full_mix.flac")
+    assert "feed" in meter.calls, "the case is about what was fed before"
+    assert "finish" not in meter.calls
+
+
+def test_length_found_beyond_the_limit_leaves_nothing_of_what_was_fed(studio: Studio) -> None:
+    # FLAC without a count promises no length.
+    path = long_song(studio, "full_mix.flac")
+    content = bytearray(path.read_bytes())
+    content[8 + 13] &= 0xF0
+    content[8 + 14 : 8 + 34] = bytes(20)
+    path.write_bytes(content)
+    meter = Meter()
+    result = studio.measure(meter, Probe(), name="full_mix.flac", max_duration=LONG / HIGHER - 0.1)
+    assert (result.values, result.faults) == ({}, {})
+    assert result.unmeasurable.keys() == {"frames", "length"}
+    assert result.beyond_limit == pytest.approx(LONG / HIGHER, abs=1)
+    assert "feed" in meter.calls
+    assert "finish" not in meter.calls
+
+
+def test_too_large_views_are_unmeasurable_and_blocks_measured(studio: Studio) -> None:
+    result = studio.measure(Meter(), Probe(bases=("length", "pitch")), worker_memory=1 << 20)
+    assert result.values == {"frames": SECONDS * RATE}
+    assert result.faults == {}
+    why = result.unmeasurable["length"]
+    assert result.unmeasurable == {"length": why, "pitch": why}
+    assert re.fullmatch(r"takes \d+ MiB of memory, more than worker_memory \(1 MiB\)", why)
+    assert result.entries["probe"].beyond_memory == result.beyond_memory["probe"] > 1 << 20
+    assert result.entries["meter"].beyond_memory is None
+
+
+def test_damage_is_told_where_views_are_too_large(studio: Studio) -> None:
+    _half(studio.path / MIX)
+    with pytest.raises(DamagedFileError):
+        studio.measure(Probe(), worker_memory=1)
+
+
 @pytest.mark.parametrize("spoil", [_garbage, _half])
 @pytest.mark.parametrize("happens", [_grown, _removed, _replaced])
 def test_file_still_being_written_is_not_damaged(
@@ -470,11 +642,11 @@ def test_file_still_being_written_is_not_damaged(
 ) -> None:
     spoil(studio.path / MIX)
 
-    def decoding(*arguments: Any) -> Audio:  # noqa: ANN401  # passed on
+    def decoding(*arguments: Any) -> None:  # noqa: ANN401  # passed on
         happens(studio.path / MIX)
-        return decode(*arguments)
+        decode_into(*arguments)
 
-    monkeypatch.setattr(measure_module, "decode", decoding)
+    monkeypatch.setattr(measure_module, "decode_into", decoding)
     with pytest.raises(SourceChangedError):
         studio.measure(Probe())
 

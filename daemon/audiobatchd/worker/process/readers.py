@@ -1,0 +1,230 @@
+"""The analyzers that measure one file: fed block by block while it is decoded, or given views of it afterwards.
+
+Owns their order, what is gathered for them, whether that fits into memory, and the boundary behind which their
+exceptions stay. What their answers are worth is `measure`'s business.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from audiobatchd.audio.blocks import Block
+from audiobatchd.audio.gather import Gatherer
+from audiobatchd.audio.views import plain, size
+from audiobatchd.disk.filesystems import cause_of
+from audiobatchd.plugin_api import NATIVE, Analyzer, AnyAnalyzer, BlockAnalyzer, Feed, Measurement, Stream, View
+from audiobatchd.vocabulary.names import printable
+from audiobatchd.vocabulary.quantities import exact_size, sized
+from audiobatchd.vocabulary.states import Cause
+
+_LOG = logging.getLogger(__name__)
+
+_STEP = 1 << 20
+"""Frames by which a file may grow beyond what was foreseen before its views are reckoned again."""
+_SPARE = 33 / 32
+"""Ratio by which what is reckoned may be exceeded, by fragments and what is held for a moment."""
+
+Report = Callable[[str, float | None], None]
+"""Tells what is begun, and how much audio is to be analyzed from now on; see `messages.Stage`."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one analyzer made of a file: exactly one of the three."""
+
+    analyzer: AnyAnalyzer
+    measurement: object = None
+    """What it gave, not yet looked at."""
+    fault: str = ""
+    """What went wrong in it."""
+    needs: int = 0
+    """Bytes of memory that it would have taken, more than there may be."""
+
+
+class Readers:
+    """Those of one file of `role`, called `name`; a `decode.Receiver`.
+
+    `limit`: bytes of memory that this process may take; None: any number. `on_worth` is called when the file is found
+    to be worth reading, before it is decoded.
+    """
+
+    def __init__(
+        self,
+        role: str,
+        name: str,
+        analyzers: Sequence[AnyAnalyzer],
+        limit: int | None,
+        on_worth: Callable[[], None],
+        report: Report,
+    ) -> None:
+        self._role = role
+        self._name = name
+        self._limit = limit
+        self._on_worth = on_worth
+        self._report = report
+        in_turn = sorted(analyzers, key=lambda each: each.cost)
+        self._fed = [each for each in in_turn if isinstance(each, BlockAnalyzer)]
+        """Analyzers that take blocks, in their turn."""
+        # Those that read the native samples go first, so that these can be freed.
+        self._viewing = sorted(
+            (each for each in in_turn if isinstance(each, Analyzer)), key=lambda each: NATIVE not in each.views(role)
+        )
+        """Analyzers that read views, in their turn: those that fit."""
+        self._feeds: dict[str, Feed] = {}
+        """By analyzer, without those that failed."""
+        self._faults: dict[str, str] = {}
+        self._left_out: list[Answer] = []
+        """Of those whose views are not gathered."""
+        self._gatherer: Gatherer | None = None
+        self._resident = 0
+        self._stream = Stream(role, 0, (), None)
+        self._frames = 0
+        self._reckoned = 0
+        """Frames for which views were found to fit."""
+        self.costs: dict[str, float] = {}
+        """Seconds of processor time, by analyzer."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of what was fed."""
+        return self._frames / self._stream.rate if self._frames else 0.0
+
+    def on_promise(self, seconds: float | None) -> None:  # noqa: ARG002  # however long it is
+        """See `decode.Receiver`."""
+        self._on_worth()
+        self._report(f"decoding {self._name}", 0.0)
+
+    def begin(self, rate: int, channels: tuple[str, ...], promised: float | None) -> None:
+        """See `decode.Receiver`."""
+        self._stream = Stream(self._role, rate, channels, promised)
+        if self._fed:
+            # Should this process end in one of them, that is all that is known of it.
+            self._report(f"decoding {self._name} for {', '.join(each.name for each in self._fed)}", 0.0)
+        for analyzer in self._fed:
+            with self._charged(analyzer):
+                self._feeds[analyzer.name] = analyzer.begin(self._stream)
+        self._resident = _resident()
+        self._reckon(int((promised or 0.0) * rate))
+        if self._viewing:
+            self._gatherer = Gatherer(self._role, rate, channels, self._views(self._viewing), promised)
+
+    def feed(self, block: Block) -> None:
+        """See `decode.Receiver`."""
+        self._frames += len(block)
+        for analyzer in self._fed:
+            if analyzer.name in self._feeds:
+                with self._charged(analyzer):
+                    self._feeds[analyzer.name].feed(block)
+        if self._gatherer is None:
+            return
+        if self._frames > self._reckoned:
+            self._reckon(self._frames + _STEP)
+            self._gatherer.keep(self._views(self._viewing))
+            if not self._viewing:
+                self._gatherer = None
+                return
+        self._gatherer.feed(block)
+
+    def answers(self) -> Iterator[Answer]:
+        """Let each of them come to its end, of a file that was found to be whole; all have the time of its length."""
+        seconds: float | None = self.seconds
+        for analyzer in self._fed:
+            if analyzer.name in self._feeds:
+                self._report(f"{analyzer.name} of {self._name}", seconds)
+                seconds = None
+                yield self._answer(analyzer, self._feeds.pop(analyzer.name).finish)
+            else:
+                yield Answer(analyzer, fault=self._faults[analyzer.name])
+        yield from self._left_out
+        if self._gatherer is None:
+            return
+        audio = self._gatherer.decoded()
+        for place, viewing in enumerate(self._viewing):
+            self._report(f"{viewing.name} of {self._name}", seconds)
+            seconds = None
+            audio.turn(viewing.views(self._role), self._views(self._viewing[place + 1 :]))
+            yield self._answer(viewing, partial(viewing.analyze, audio))
+
+    def _answer(self, analyzer: AnyAnalyzer, measure: Callable[[], Measurement]) -> Answer:
+        measurement = None
+        with self._charged(analyzer):
+            measurement = measure()
+        return Answer(analyzer, measurement, self._faults.get(analyzer.name, ""))
+
+    @contextmanager
+    def _charged(self, analyzer: AnyAnalyzer) -> Iterator[None]:
+        """Charge an analyzer's call to it, the time and what it raises: it is fed no more then."""
+        started = time.process_time()
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, OSError) and cause_of(error) is Cause.SHORTAGE:
+                # Of this process, whatever the analyzer wanted. Not as it is: one of PyAV's would be the decoder's.
+                raise OSError(error.errno, error.strerror) from error
+            # The boundary of an analyzer's call, which may raise anything.
+            _LOG.exception("analyzer %s", analyzer.name)
+            self._faults[analyzer.name] = printable(f"analyzer {analyzer.name} failed: {type(error).__name__}: {error}")
+            self._feeds.pop(analyzer.name, None)
+        finally:
+            spent = time.process_time() - started
+            self.costs[analyzer.name] = self.costs.get(analyzer.name, 0.0) + spent
+
+    # Memory
+
+    def _views(self, analyzers: Sequence[Analyzer]) -> list[View]:
+        return [view for analyzer in analyzers for view in analyzer.views(self._role)]
+
+    def _reckon(self, frames: int) -> None:
+        """Leave out analyzers, the largest first, until the others fit into memory with a file of so many frames."""
+        self._reckoned = frames
+        if self._limit is None:
+            return
+        working: dict[str, float] = {}
+        for analyzer in self._viewing:
+            with self._charged(analyzer):
+                working[analyzer.name] = self._working_memory(analyzer, frames)
+        for analyzer in [each for each in self._viewing if each.name not in working]:
+            self._leave_out(Answer(analyzer, fault=self._faults[analyzer.name]))
+        while self._viewing and (needs := self._needs(working, frames)) > self._limit:
+            largest = max(
+                self._viewing, key=lambda each: working[each.name] + self._size(each.views(self._role), frames)
+            )
+            self._leave_out(Answer(largest, needs=needs))
+
+    def _leave_out(self, answer: Answer) -> None:
+        self._left_out.append(answer)
+        self._viewing = [each for each in self._viewing if each is not answer.analyzer]
+
+    def _working_memory(self, analyzer: Analyzer, frames: int) -> float:
+        """Bytes that an analyzer takes beside its views."""
+        if hasattr(analyzer, "working_memory"):
+            return float(analyzer.working_memory(self._stream, frames / self._stream.rate))
+        return self._size(analyzer.views(self._role), frames)
+
+    def _needs(self, working: Mapping[str, float], frames: int) -> int:
+        """Bytes that this process takes at most while the analyzers that read views have their turns."""
+        most = 0.0
+        for place, analyzer in enumerate(self._viewing):
+            most = max(most, self._size(self._views(self._viewing[place:]), frames) + working[analyzer.name])
+        return int((self._resident + most) * _SPARE)
+
+    def _size(self, views: Sequence[View], frames: int) -> int:
+        rate, channels = self._stream.rate, len(self._stream.channels)
+        return sum(size(view, rate, channels, frames / rate) for view in {plain(view, rate) for view in views})
+
+
+def beyond_memory(needs: int, limit: int) -> str:
+    """Say why a file was not measured that takes so many bytes of memory."""
+    return f"takes {sized(needs)} of memory, more than worker_memory ({exact_size(limit)})"
+
+
+def _resident() -> int:
+    """Bytes of memory that this process takes."""
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
