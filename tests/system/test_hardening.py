@@ -53,7 +53,7 @@ def test_an_engine_computes_the_same_behind_the_fences(unit: Unit, engine: str, 
         # With the operations of a published one: convolutions are what engines make code for.
         write_musicnn(write_default_models(models), BACKBONE)
         keys: dict[str, Any] = {"trusted_models": digests_in(models), "analyzer.classifiers.engine": engine}
-        unit.begin(MUSIC, analyzers=None, **keys)
+        unit.begin(MUSIC, analyzers=["classifiers", "loudness", "peaks", "rhythm"], **keys)
         folder = unit.add("Mia - Long Way", track="song")
         unit.becomes(complete=1)
         shown = unit.machine.run("audiobatchctl", "status", env={"COLUMNS": "200"}).out
