@@ -10,7 +10,8 @@ folder, from the lock to the record: at most 1.1 times the bare cost of its anal
 Views count as overhead there; a second row takes them as work.
 
 What stands under "a process of its own" is the whole process with its start, its imports and its own decoding.
-`bare` and `contenders` have the code, `resident` the table of a worker's memory.
+`bare` and `contenders` have the code, `resident` the table of a worker's memory, `passes` that of whole passes beside
+rsgain.
 """
 
 from __future__ import annotations
@@ -325,6 +326,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=240.0, help="how long the programme is")
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--tracks", type=int, default=200, help="tracks that one worker measures; 0: leave that out")
+    parser.add_argument("--files", type=int, default=12, help="files of a whole pass beside rsgain; 0: leave that out")
+    parser.add_argument("--rsgain", metavar="PROGRAM", help="rsgain, where it is not on the path")
     arguments = parser.parse_args()
     settings = settings_of(arguments.models)
     heads = {offer.name: offer for offer in offers(settings) if offer.name not in WITHOUT_MODELS}
@@ -340,6 +343,11 @@ def main() -> None:
         command = script(
             "resident.py", "--runs", "0", "--tracks", str(arguments.tracks), "--models", *settings.model_directories
         )
+        subprocess.run(command, check=True)
+    if arguments.files:
+        print(flush=True)
+        command = script("passes.py", "--runs", str(arguments.runs), "--files", str(arguments.files))
+        command += ["--seconds", str(arguments.seconds), *(("--rsgain", arguments.rsgain) if arguments.rsgain else ())]
         subprocess.run(command, check=True)
 
 
