@@ -27,7 +27,17 @@ from audiobatchd.control.status import FolderReport, WorkerStatus
 from audiobatchd.vocabulary.states import FolderState
 from support.audio_files import tone, write_audio
 from support.plugins import install_analyzer
-from support.service import Service, configuration, eventually, leftovers, machine_went_down, record_of, run, service
+from support.service import (
+    Service,
+    configuration,
+    descriptors_of,
+    eventually,
+    leftovers,
+    machine_went_down,
+    record_of,
+    run,
+    service,
+)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -426,11 +436,6 @@ class Stage:
         return [line for line in lines if line.partition(" ")[0] == event]
 
 
-def descriptors_of(pid: int) -> list[str]:
-    """The files that a process has open."""
-    return [str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink()]
-
-
 def zombies_of(pid: int) -> list[int]:
     """List its children that have ended and were not waited for."""
     found = []
@@ -459,7 +464,7 @@ def assert_nothing_is_left(stage: Stage, workers: int) -> None:
     assert list(stage.place.glob("two at *")) == []
     pid = stage.daemon.process.pid
     eventually(lambda: len(descriptors_of(pid)) <= stage.descriptors + 1, 10, lambda: descriptors_of(pid))
-    assert sum("pidfd" in link for link in descriptors_of(pid)) == workers
+    assert sum("pidfd" in link for link in descriptors_of(pid).values()) == workers
     eventually(lambda: not zombies_of(pid), 10)
     children = [int(path.name.rpartition(" ")[2]) for path in stage.place.glob("child *")]
     assert children

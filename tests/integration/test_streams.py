@@ -25,7 +25,16 @@ from support import statuses
 from support.audio_files import make_track
 from support.control_rig import serving
 from support.plugins import install_gate
-from support.service import PROGRAMS, TIMEOUT, configuration, eventually, leftovers, record_of, service
+from support.service import (
+    PROGRAMS,
+    TIMEOUT,
+    configuration,
+    descriptors_of,
+    eventually,
+    leftovers,
+    record_of,
+    service,
+)
 from support.terminal import Terminal, on_a_terminal
 
 LOST = 74
@@ -214,18 +223,13 @@ def test_a_pass_whose_reader_has_left_ends_well(tmp_path: Path, track: Path) -> 
 # The service
 
 
-def descriptors(pid: int) -> dict[int, str]:
-    """Return what each descriptor of a process is open to."""
-    return {int(each.name): str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()}
-
-
 @pytest.mark.parametrize("streams", ["<&- >&- 2>&-", "<&-", "2>&-", ">/dev/full 2>/dev/full"])
 def test_the_service_works_without_streams(tmp_path: Path, track: Path, streams: str) -> None:
     config = configuration(tmp_path / "c.toml", track.parent, settle=0.0)
     prefix = ("sh", "-c", f'exec "$@" {streams}', "sh")
     with service(tmp_path / "d", config, prefix=prefix) as daemon:
         daemon.becomes(complete=1)
-        opened = descriptors(daemon.process.pid)
+        opened = descriptors_of(daemon.process.pid)
         standard = [opened[number] for number in range(3)]
         assert all(each.startswith("/dev/") or each.endswith("/d/log") for each in standard), standard
         assert any("catalog.sqlite" in each for each in opened.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -24,6 +25,15 @@ from audiobatchd.errors import NoDaemonError
 PROGRAMS = Path(sys.executable).parent
 TIMEOUT = 60.0
 _T = TypeVar("_T")
+
+
+def descriptors_of(pid: int) -> dict[int, str]:
+    """What each descriptor of a process is open to, without those that are closed meanwhile."""
+    opened = {}
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            opened[int(path.name)] = str(path.readlink())
+    return opened
 
 
 def eventually(condition: Callable[[], _T], timeout: float = TIMEOUT, what: object = "") -> _T:
