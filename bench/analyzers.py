@@ -45,7 +45,7 @@ from support.audio_files import CONTAINERS, music, write_audio
 
 RATE = 44100
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-WITHOUT_MODELS = ("loudness", "peaks", "rhythm")
+WITHOUT_MODELS = ("loudness", "peaks", "rhythm", "timbre")
 ALL, LOUDNESS = "all analyzers", "`loudness` alone"
 SCALES = {"loudgain": ["loudgain", "-q"], "rsgain": ["rsgain", "custom", "-q"]}
 
