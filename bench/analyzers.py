@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -42,9 +41,9 @@ from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.plugin_api import FULL_MIX, STEMS, View
 from audiobatchd.worker.questions import Request, offers
 from support.audio_files import CONTAINERS, music, write_audio
+from support.processor_time import cpu_seconds
 
 RATE = 44100
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 WITHOUT_MODELS = ("loudness", "peaks", "rhythm", "timbre")
 ALL, LOUDNESS = "all analyzers", "`loudness` alone"
 SCALES = {"loudgain": ["loudgain", "-q"], "rsgain": ["rsgain", "custom", "-q"]}
@@ -150,18 +149,6 @@ def make_tracks(scratch: Path, arguments: argparse.Namespace) -> list[Track]:
 
 
 # Running
-
-
-def cpu_seconds(command: Sequence[str]) -> tuple[float, str]:
-    """The CPU time of a process and all that it started, and what it printed."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
-    if done.returncode:
-        message = f"{' '.join(command)}\n{done.stderr}"
-        raise SystemExit(message)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
 
 
 def script(name: str, *arguments: str) -> list[str]:

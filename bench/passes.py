@@ -12,11 +12,8 @@ source builds with cmake.
 from __future__ import annotations
 
 import argparse
-import os
-import resource
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -28,26 +25,14 @@ import numpy as np
 
 from audiobatchd.plugin_api import FULL_MIX
 from support.audio_files import music, write_audio
+from support.processor_time import cpu_seconds
 
 RATE = 44100
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 PROGRAM = [sys.executable, "-c", "import sys; from audiobatchd.cli.daemon import main; sys.exit(main(sys.argv[1:]))"]
 PASS = ["--once", "--workers", "1", "--features", "lufs", "lra"]
 ALL, ONE, START = "all files", "one file", "a start"
 
 Seconds = dict[str, float]
-
-
-def cpu_seconds(command: Sequence[str]) -> float:
-    """The CPU time of a process and of all that it started."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, env=environment)
-    if done.returncode:
-        message = f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
-        raise SystemExit(message)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def make(scratch: Path, files: int, seconds: float) -> dict[str, Path]:
@@ -67,7 +52,7 @@ def our_pass(dataset: Path, config: Path) -> float:
     """One pass over folders without records."""
     for record in dataset.rglob("*.INFO"):
         record.unlink()
-    spent = cpu_seconds([*PROGRAM, "--config", str(config), str(dataset), *PASS])
+    spent, _ = cpu_seconds([*PROGRAM, "--config", str(config), str(dataset), *PASS])
     if len(list(dataset.rglob("*.INFO"))) != len(list(dataset.iterdir())):
         message = f"cannot measure all folders of {dataset}"
         raise SystemExit(message)
@@ -76,7 +61,8 @@ def our_pass(dataset: Path, config: Path) -> float:
 
 def rsgain_scan(program: str, dataset: Path) -> float:
     """One scan of the same files, in one process and one thread."""
-    return cpu_seconds([program, "custom", "--quiet", *map(str, sorted(dataset.rglob("*.flac")))])
+    spent, _ = cpu_seconds([program, "custom", "--quiet", *map(str, sorted(dataset.rglob("*.flac")))])
+    return spent
 
 
 def one_run(work: dict[str, Callable[[], float]], *, backwards: bool) -> Seconds:

@@ -38,8 +38,8 @@ from audiobatchd.disk.listing import read_folder
 from audiobatchd.plugin_api import STEMS
 from audiobatchd.vocabulary.states import Outcome
 from support.audio_files import make_track
+from support.processor_time import THREADS
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 SHORTEST, LONGEST = 5.0, 20.0
 STEMS_EVERY = 4
 MIB = 1 << 20
