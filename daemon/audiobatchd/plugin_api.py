@@ -301,7 +301,7 @@ class Feed(Protocol):
 
 
 class _Described(Protocol):
-    """What both kinds of analyzers tell of themselves.
+    """Description that both kinds of analyzers give of themselves.
 
     An analyzer may have an attribute `binding`, a set of names in `models`: results that were made with another value
     under one of these names are measured again, whereas those of other models count as complete.

@@ -64,7 +64,7 @@ class _Single:
     """Name of the analyzer and of the feature."""
     description: str
     only: str = ""
-    """The class whose probability it is, of two of which one says all; "": the most probable classes by label."""
+    """Class whose probability is the value; "" where the value maps the most probable classes to theirs."""
 
 
 _LABELS = f"The {MOST_PROBABLE} most probable {{}}, each with its probability"

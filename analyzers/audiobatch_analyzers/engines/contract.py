@@ -47,7 +47,7 @@ class Engine:
     title: str
     """Name for people."""
     open: Callable[[ModelFiles, str, str], Run]
-    """Opens the graph of a model, for the output of a purpose, at a path whose content may change or go afterwards.
+    """Function that opens a graph: of a model, for the output of a purpose, from a path that may go after its trial.
 
     Raises EngineMissingError; AnalyzerUnavailableError for a graph that it cannot open; RuntimeError, ValueError or
     TypeError for one that the library refuses."""

@@ -45,15 +45,15 @@ def convert(graph: FrozenGraph, inputs: Mapping[str, Shape], outputs: Sequence[s
 
 
 class _Conversion:
-    """What of a graph is converted."""
+    """Conversion of one graph, and the part that is done."""
 
     def __init__(self, graph: FrozenGraph, inputs: Mapping[str, Shape]) -> None:
         self._graph, self._inputs = graph, inputs
         self._converted = ONNX["GraphProto"](name="converted")
         self._values: dict[str, str] = {}
-        """By TensorFlow's names of outputs, `node` or `node:1`, those of ONNX."""
+        """ONNX's names of outputs by those of TensorFlow, `node` or `node:1`."""
         self._constants: dict[str, NDArray[Any]] = {}
-        """The constants, by the latter."""
+        """Constants, by ONNX's names."""
         self._names = (f"v{number}" for number in itertools.count())
 
     def model(self, outputs: Sequence[str]) -> bytes:
@@ -138,7 +138,7 @@ class _Conversion:
         return name
 
     def on_channels(self, operation: str, image: str, *taken: str, **attributes: float | str | Sequence[int]) -> str:
-        """The same for an image whose channels stand last, as in TensorFlow, where ONNX wants them first."""
+        """Give the model a node for an image: its channels stand last, as in TensorFlow, and ONNX wants them first."""
         first = self.emit("Transpose", image, perm=[0, 3, 1, 2])
         return self.emit("Transpose", self.emit(operation, first, *taken, **attributes), perm=[0, 2, 3, 1])
 

@@ -43,9 +43,9 @@ class FrozenGraph:
         self.nodes: Mapping[str, Message] = {node.name: node for node in graph.node}
 
     def in_order(self, wanted: Sequence[str], known: Collection[str]) -> Iterator[Message]:
-        """Give all nodes that the `wanted` ones depend on, each behind those whose outputs it takes.
+        """Give the `wanted` nodes and all that they depend on, each after the nodes whose outputs it takes.
 
-        Not those behind what is `known`. Raises UnknownGraphError for a node that is not there, and for a circle.
+        What `known` nodes depend on is left out. Raises UnknownGraphError for a node that is missing, and for a circle.
         """
         begun: set[str] = set()
         done: set[str] = set()

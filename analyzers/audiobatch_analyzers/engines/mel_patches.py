@@ -23,14 +23,14 @@ _SCALE = np.float32(10000)
 
 @dataclass(frozen=True)
 class Patches:
-    """How frames make patches."""
+    """Division of frames into patches."""
 
     frames: int
     """Frames of a patch."""
     hop: int
     """Frames from the start of a patch to that of the next."""
     is_filled_up: bool = False
-    """Whether Essentia fills the last batch of patches up with silence: it takes one frame less into account then."""
+    """True where Essentia fills the last batch of patches up with silence: it then leaves one frame out."""
 
     def count(self, samples: int) -> int:
         """Count the patches of so many samples; the last one has to be whole."""

@@ -48,8 +48,8 @@ def _open(files: ModelFiles, purpose: str, path: str) -> Run:
     shape = (patches.frames, BANDS)
     if files.algorithm == EFFNET:
         patches = replace(patches, is_filled_up=files.batch != 1)
-    if files.algorithm == EFFNET and files.batch is not None:
-        return partial(_in_batches, runtime.session(graph, {node: shape}, [output]), patches, files.batch)
+        if files.batch is not None:
+            return partial(_in_batches, runtime.session(graph, {node: shape}, [output]), patches, files.batch)
     shared = runtime.shared_layers(graph, node, output)
     if shared is None:
         return partial(_one_by_one, runtime.session(graph, {node: shape}, [output]), patches)

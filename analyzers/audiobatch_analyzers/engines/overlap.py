@@ -25,14 +25,14 @@ _TIME = 1  # the axis
 
 @dataclass(frozen=True)
 class _Local:
-    """What is known of a value whose rows in time are computed alike."""
+    """Value of which every frame is computed in the same way, from the frames around it."""
 
     reach: int = 0
     """Frames before and behind on which one depends, at most."""
     padding: int = 0
     """Frames of silence that stand before and behind it."""
     is_costly: bool = False
-    """Whether a convolution lies before it."""
+    """True where a convolution lies before it."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def shared_layers(graph: FrozenGraph, placeholder: str, output: str) -> Shared |
 
 
 def _local(graph: FrozenGraph, node: Message, local: Mapping[str, _Local]) -> _Local | None:
-    """What is known of what a node gives; None where its frames are not alike, or that is not known."""
+    """Describe the output of a node; None where its frames are computed differently, or the node is not known."""
     names = [node_of(name) for name in taken(node)]
     if not names or names[0] not in local:
         return None
@@ -84,7 +84,7 @@ def _joined(given: Sequence[_Local], axis: NDArray[Any]) -> _Local | None:
 
 
 def _followed(node: Message, given: _Local, constants: Sequence[NDArray[Any]]) -> _Local | None:
-    """What follows of a node that takes `given` and constants."""
+    """Describe the output of a node that takes the value `given` and constants."""
     match node.op:
         case op if op in _FRAME_BY_FRAME:
             return given

@@ -28,7 +28,7 @@ _BATCHES: Mapping[str, int] = {
     # last batch up with silence, and gives rows for the patches of the audio alone.
     EFFNET: 64,
 }
-"""How many patches of a mel spectrogram each algorithm on audio hands the graph at a time."""
+"""Number of patches of a mel spectrogram that each algorithm on audio hands the graph at a time."""
 
 
 def _open(files: ModelFiles, purpose: str, path: str) -> Run:

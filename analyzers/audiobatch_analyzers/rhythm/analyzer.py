@@ -31,6 +31,7 @@ GRID = ".BEATS_GRID"
 MULTIFEATURE, FAST, DEGARA = "multifeature", "multifeature-fast", "degara"
 
 RATE = 44100
+"""Sample rate in Hz: the only one that RhythmExtractor2013 is made for."""
 
 SHORTEST = 3.0
 """Seconds below which there are too few beats to tell a tempo from chance."""
@@ -119,7 +120,6 @@ class RhythmAnalyzer:
         standard = essentia.standard()
         fast = self._method == FAST
         self._extract = BeatTracker(standard) if fast else standard.RhythmExtractor2013(method=self._method)
-
         self._is_clear = is_clear
 
     def analyze(self, audio: Audio) -> Measurement:

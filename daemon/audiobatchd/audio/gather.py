@@ -87,7 +87,7 @@ class _Gathering:
         self._whole.add(block if self._resampler is None else self._resampler(block))
 
     def blocks(self) -> Iterator[Samples]:
-        """What was gathered of a view at the file's own rate."""
+        """Give the samples so far, of a view at the file's own rate."""
         return self._whole.blocks()
 
     def whole(self) -> Samples:

@@ -42,7 +42,7 @@ def sources(view: View) -> frozenset[View]:
 
 
 def roots(views: Iterable[View], rate: int) -> frozenset[View]:
-    """Those of `views` of a file at `rate` Hz, plain, that cannot be made of others among them."""
+    """Pick the plain views, of `views` of a file at `rate` Hz, that cannot be made of others among them."""
     needed = {plain(view, rate) for view in views}
     return frozenset(view for view in needed if not needed & sources(view))
 
@@ -54,7 +54,7 @@ def size(view: View, rate: int, channels: int, seconds: float) -> int:
 
 @dataclass(frozen=True)
 class Gathered:
-    """What was kept of a file while it was decoded."""
+    """Views of a file that were kept while it was decoded."""
 
     views: Mapping[View, Samples]
     """Plain views, of which all that are read can be made."""
@@ -226,12 +226,12 @@ class Resampler:
         self._stream = soxr.ResampleStream(rate, wanted, columns, dtype="float32", quality=_QUALITY)
 
     def __call__(self, block: Samples) -> Samples:
-        """What is ready with the next block."""
+        """Take the next block; gives the samples that are ready with it."""
         resampled: Samples = self._stream.resample_chunk(np.ascontiguousarray(block))
         return resampled
 
     def rest(self) -> Samples:
-        """What is still to come behind the last block."""
+        """Give the samples that are still to come behind the last block."""
         resampled: Samples = self._stream.resample_chunk(np.empty((0, self._columns), np.float32), last=True)
         return resampled
 

@@ -34,7 +34,7 @@ class KnownFeature(Struct, frozen=True):
     unavailable: str | None = None
     """Why it cannot be measured on this machine."""
     remark: str = ""
-    """How the analyzer works on this machine."""
+    """Words for people on how the analyzer works on this machine."""
 
 
 class Request(Struct, frozen=True):

@@ -50,7 +50,7 @@ class FileResult:
     beyond_limit: float | None = None
     """Seconds of audio of a file that is longer than the configuration allows; None for all others."""
     beyond_memory: dict[str, int] = field(default_factory=dict)
-    """By each analyzer that would take more memory than the configuration allows, how many bytes."""
+    """Bytes that measuring would take, by each analyzer for which that is more than the configuration allows."""
     audio_seconds: float = 0.0
     costs: dict[str, float] = field(default_factory=dict)
     """Seconds of processor time, by analyzer and for decoding."""

@@ -36,19 +36,19 @@ Report = Callable[[str, float | None], None]
 
 @dataclass(frozen=True)
 class Answer:
-    """What one analyzer made of a file: exactly one of the three."""
+    """Answer of one analyzer about a file: exactly one of the three."""
 
     analyzer: AnyAnalyzer
     measurement: object = None
-    """What it gave, not yet looked at."""
+    """Measurement that it gave, not yet looked at."""
     fault: str = ""
-    """What went wrong in it."""
+    """Fault of the analyzer, in words."""
     needs: int = 0
     """Bytes of memory that it would have taken, more than there may be."""
 
 
 class Readers:
-    """Those of one file of `role`, called `name`; a `decode.Receiver`.
+    """Analyzers that read one file of `role`, called `name`; a `decode.Receiver`.
 
     `limit`: bytes of memory that this process may take; None: any number. `on_worth` is called when the file is found
     to be worth reading, before it is decoded.
@@ -77,10 +77,10 @@ class Readers:
         )
         """Analyzers that read views, in their turn: those that fit."""
         self._feeds: dict[str, Feed] = {}
-        """By analyzer, without those that failed."""
+        """Feeds by analyzer, without those that failed."""
         self._faults: dict[str, str] = {}
         self._left_out: list[Answer] = []
-        """Of those whose views are not gathered."""
+        """Answers of analyzers whose views are not gathered."""
         self._gatherer: Gatherer | None = None
         self._resident = 0
         self._stream = Stream(role, 0, (), None)
