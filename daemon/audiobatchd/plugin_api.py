@@ -43,12 +43,15 @@ __all__ = [
     "Feature",
     "Feed",
     "Measurement",
+    "Needs",
     "OptionError",
     "Options",
     "Settings",
     "Stream",
+    "Value",
     "View",
     "feature_name",
+    "significant",
 ]
 
 ENTRY_POINT_GROUP = "audiobatchd.analyzers"
@@ -71,6 +74,14 @@ _T = TypeVar("_T")
 def feature_name(base: str, role: str) -> str:
     """The record's key for `base` measured on the source file of `role`: `lufs` of the full mix, else `lufs_drums`."""
     return base if role == FULL_MIX else f"{base}_{role}"
+
+
+def significant(value: float, digits: int = 4) -> float:
+    """Round `value`, which is finite, to so many significant digits, for scales on which small values mean something.
+
+    Decimal places would make 0.0 of them, which means something else.
+    """
+    return float(f"{value:.{digits}g}")
 
 
 # What an analyzer is given
@@ -104,8 +115,19 @@ class Stream:
     """Length in seconds that the file promises, None where it promises none; it may hold a little more or less."""
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What an analyzer reads of a folder for the features of one role, beside the file of that role or in its place."""
+
+    sum_of: tuple[str, ...] = ()
+    """Stems of which the sum is read in place of the file of the role: of those that are there. Where none is, the full
+    mix stands in. The sum is as long as the longest of them; shorter ones end in zeros."""
+    results: tuple[str, ...] = ()
+    """Names of features that other analyzers give, and that are to be measured before: `.BEATS_GRID`."""
+
+
 class Audio(Protocol):
-    """Decoded source file."""
+    """Decoded source file, or the sum of several, see `Needs`."""
 
     @property
     def role(self) -> str:
@@ -143,6 +165,12 @@ class Audio(Protocol):
         """Return what `make` gives: it is called once per file and `key`, for the first analyzer that asks.
 
         Serves values from which several analyzers compute, such as a model's embeddings.
+        """
+
+    def result(self, name: str) -> Value | bytes | None:
+        """Value of a feature of this folder that the analyzer's `needs` name; bytes for one that is a file.
+
+        None where the audio has no such value: the beats of silence. Raises LookupError for what was not declared.
         """
 
 
@@ -307,6 +335,8 @@ class _Described(Protocol):
     under one of these names are measured again, whereas those of other models count as complete.
     And, after `load`, an attribute `remark`, a few words for people on how it works on this machine; values may not
     depend on that.
+    And a method `needs(role)` that gives the `Needs` of the features of a role: what else they are measured from. They
+    are measured again when any file that was read for them, or for the results that they need, has changed.
     """
 
     name: str

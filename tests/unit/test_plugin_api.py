@@ -1,4 +1,4 @@
-"""An analyzer's options: what each method takes, what it gives where nothing is set, and the words of refusals."""
+"""An analyzer's options (what each takes, gives and refuses), and the rounding of its values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from audiobatchd.errors import OptionError
-from audiobatchd.plugin_api import Options, Settings
+from audiobatchd.plugin_api import Options, Settings, significant
 
 METHODS = ("multifeature", "degara")
 HUGE = 10**400
@@ -248,3 +248,11 @@ def test_settings_have_no_options_unless_some_are_given() -> None:
     Settings().options.close()
     assert Settings().model_directories == ()
     assert Settings().options is not Settings().options
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "expected"),
+    [(0.000123456, 4, 0.0001235), (12.34567, 3, 12.3), (-1234567.0, 4, -1235000.0), (0.0, 4, 0.0), (1e-30, 2, 1e-30)],
+)
+def test_significant_keeps_digits_and_not_places(value: float, digits: int, expected: float) -> None:
+    assert significant(value, digits) == expected

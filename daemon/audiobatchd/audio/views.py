@@ -14,7 +14,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from audiobatchd.plugin_api import LOW_FREQUENCY, NATIVE, View
+from audiobatchd.plugin_api import LOW_FREQUENCY, NATIVE, Value, View
 
 Samples = NDArray[np.float32]
 _T = TypeVar("_T")
@@ -115,6 +115,11 @@ class Decoded:
         if key not in self._shared:
             self._shared[key] = make()
         return cast("_T", self._shared[key])
+
+    def result(self, name: str) -> Value | bytes | None:
+        """See `plugin_api.Audio.result`."""
+        message = f"the analyzer has not declared that it needs {name}"
+        raise LookupError(message)
 
     def turn(self, declared: Iterable[View], later: Iterable[View]) -> None:
         """Begin the turn of an analyzer that has `declared` views; `later` are those of the analyzers behind it.
