@@ -28,6 +28,8 @@ if TYPE_CHECKING:  # the daemon reads the words below without paying for numpy
 __all__ = [
     "ENTRY_POINT_GROUP",
     "FULL_MIX",
+    "LARGEST_FILE",
+    "LARGEST_RESULT",
     "LONGEST_LABEL",
     "LOW_FREQUENCY",
     "MOST_LABELS",
@@ -67,6 +69,10 @@ MOST_LABELS = 100
 """Number of labels that one value may have."""
 LONGEST_LABEL = 100
 """Number of characters that a label may have."""
+LARGEST_FILE = 16 << 20
+"""Bytes that a feature may have that is a file."""
+LARGEST_RESULT = 1 << 20
+"""Bytes of a feature that is a file, beyond which it is not read again for the analyzers that need it."""
 
 _T = TypeVar("_T")
 
@@ -123,7 +129,8 @@ class Needs:
     """Stems of which the sum is read in place of the file of the role: of those that are there. Where none is, the full
     mix stands in. The sum is as long as the longest of them; shorter ones end in zeros."""
     results: tuple[str, ...] = ()
-    """Names of features that other analyzers give, and that are to be measured before: `.BEATS_GRID`."""
+    """Names of features that other analyzers give, of any file of the folder, and that are to be measured before:
+    `.BEATS_GRID`."""
 
 
 class Audio(Protocol):
@@ -135,28 +142,29 @@ class Audio(Protocol):
 
     @property
     def rate(self) -> int:
-        """The file's own sample rate in Hz."""
+        """The file's own sample rate in Hz; of a sum the highest one in it."""
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The file's own channels in FFmpeg's words (FL, FR, FC, LFE, BL, BR, SL, SR; mono is FC)."""
+        """The file's own channels in FFmpeg's words (FL, FR, FC, LFE, BL, BR, SL, SR; mono is FC); of a sum FC."""
 
     @property
     def duration(self) -> float:
-        """Length in seconds."""
+        """Length in seconds; of a sum that of the longest file in it."""
 
     @property
     def powers(self) -> tuple[float, ...]:
         """The largest power of 400 ms in each channel, about its mean: what a mono view lacks where channels cancel.
 
-        Full scale is 1.0. Raises LookupError where the native view is gone and no mono view was made of it.
+        Full scale is 1.0. Of a sum: the one power of the sum itself, by the view of it with the highest rate. Raises
+        LookupError where the native view is gone and no mono view was made of it, or a sum has no view.
         """
 
     def view(self, view: View = NATIVE) -> NDArray[np.float32]:
         """The samples as `view` says: float32, full scale 1.0, all finite, read-only.
 
         Shape (frames, channels), of a mono view (frames,): the mean of all channels but the low-frequency ones.
-        Resampled by soxr at its quality HQ. Made once per file, however many analyzers ask, and gone when none that is
+        Resampled by soxr at its quality HQ; of a sum, each file by itself before it is added. Made once per file, however many analyzers ask, and gone when none that is
         still to come has declared it: keep no reference. Raises LookupError for a view that the analyzer's `views`
         does not give.
         """
@@ -170,7 +178,8 @@ class Audio(Protocol):
     def result(self, name: str) -> Value | bytes | None:
         """Value of a feature of this folder that the analyzer's `needs` name; bytes for one that is a file.
 
-        None where the audio has no such value: the beats of silence. Raises LookupError for what was not declared.
+        None where the audio has no such value, as the beats of silence, and where the folder has no such file. A value
+        that another tool left is what stands there. Raises LookupError for what was not declared.
         """
 
 
@@ -307,8 +316,9 @@ class Measurement:
     of 1 to `LONGEST_LABEL` characters."""
     unmeasurable: Mapping[str, str] = field(default_factory=dict)
     """Reasons, in a few words, for features that the audio does not have: it is too short, or silent."""
-    files: Mapping[str, str] = field(default_factory=dict)
-    """Contents of features that are files beside the record."""
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
+    """Contents of features that are files beside the record, of at most `LARGEST_FILE` bytes each: text, which is
+    written as UTF-8, or bytes, which are written as they are."""
 
 
 class Feed(Protocol):
@@ -335,8 +345,10 @@ class _Described(Protocol):
     under one of these names are measured again, whereas those of other models count as complete.
     And, after `load`, an attribute `remark`, a few words for people on how it works on this machine; values may not
     depend on that.
-    And a method `needs(role)` that gives the `Needs` of the features of a role: what else they are measured from. They
-    are measured again when any file that was read for them, or for the results that they need, has changed.
+    And, if it reads views, a method `needs(role)` that gives the `Needs` of the features of a role: what else they are
+    measured from. They are measured again when any file that was read for them, or for the results that they need, has
+    changed. As `features`, it always gives the same, also before `load`; and so does `views` of a role with a sum,
+    which has views with a rate in mono alone. One that needs a result which no analyzer here gives is unavailable.
     """
 
     name: str

@@ -27,11 +27,16 @@ class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Account of one source file by one analyzer."""
 
     fingerprint: Fingerprint
+    """The file that was read; of a sum of several the first one, in the order of `ROLES`."""
     version: _Version
     models: dict[str, str] = {}
     """Digests of the models, by name."""
     unmeasurable: dict[str, str] = {}
     """Reasons why it has no value, by feature."""
+    others: dict[str, Fingerprint] = {}
+    """Further files that were read, of a sum, by role."""
+    results: dict[str, dict[str, str]] = {}
+    """States of the results that were read, see `needs.state_of`, by analyzer and role."""
     beyond_limit: float | None = None
     """Seconds of audio of a file that was left out because it is longer than `max_duration`; else None."""
     beyond_memory: int | None = None
