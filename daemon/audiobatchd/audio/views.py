@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar, cast
 
 import numpy as np
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 from audiobatchd.plugin_api import LOW_FREQUENCY, NATIVE, Value, View
 
 Samples = NDArray[np.float32]
+ResultValue = Value | bytes | None
+"""Value of a feature of the folder, as `plugin_api.Audio.result` gives it."""
+NO_RESULTS: Mapping[str, ResultValue] = MappingProxyType({})
 _T = TypeVar("_T")
 
 _BLOCK = 1 << 18
@@ -81,6 +85,7 @@ class Decoded:
             each.flags.writeable = False
         self._views = dict(gathered.views)
         self._declared: frozenset[View] | None = None
+        self._results: Mapping[str, ResultValue] = NO_RESULTS
         self._shared: dict[Hashable, object] = {}
         self._powers = gathered.powers
 
@@ -116,16 +121,18 @@ class Decoded:
             self._shared[key] = make()
         return cast("_T", self._shared[key])
 
-    def result(self, name: str) -> Value | bytes | None:
+    def result(self, name: str) -> ResultValue:
         """See `plugin_api.Audio.result`."""
-        message = f"the analyzer has not declared that it needs {name}"
-        raise LookupError(message)
+        return declared_result(self._results, name)
 
-    def turn(self, declared: Iterable[View], later: Iterable[View]) -> None:
+    def turn(
+        self, declared: Iterable[View], later: Iterable[View], results: Mapping[str, ResultValue] = NO_RESULTS
+    ) -> None:
         """Begin the turn of an analyzer that has `declared` views; `later` are those of the analyzers behind it.
 
-        Views that neither needs are freed; what they need of those is made before.
+        Views that neither needs are freed; what they need of those is made before. `results` are those that it needs.
         """
+        self._results = results
         self._declared = frozenset(map(self._plain, declared))
         needed = self._declared | frozenset(map(self._plain, later))
         for view in needed:
@@ -173,6 +180,14 @@ class Decoded:
             return
         for block in self._blocks():
             yield mixed(block, self.channels)
+
+
+def declared_result(results: Mapping[str, ResultValue], name: str) -> ResultValue:
+    """Look up one of the results that an analyzer needs; raises LookupError where it has not declared that."""
+    if name not in results:
+        message = f"the analyzer has not declared that it needs {name}"
+        raise LookupError(message)
+    return results[name]
 
 
 def mixed(block: Samples, channels: tuple[str, ...]) -> Samples:

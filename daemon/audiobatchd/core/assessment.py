@@ -5,12 +5,14 @@ It is made twice, on the same terms: by the service to find work, and by the wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from msgspec import Struct
 
+from audiobatchd.core.needs import NO_NEEDS, files_read, state_of
 from audiobatchd.core.provenance import Entry
-from audiobatchd.vocabulary.files import FileStamp
+from audiobatchd.plugin_api import Needs
+from audiobatchd.vocabulary.files import ROLES, FileStamp, Fingerprint
 
 
 class Offer(Struct, frozen=True):
@@ -32,6 +34,8 @@ class Offer(Struct, frozen=True):
     """Words for people on how it works on this machine."""
     asked: bool = True
     """False where none of its features is asked for: it was not loaded, and nothing is due of it."""
+    needs: dict[str, Needs] = {}
+    """Needs of its features, by role, where it has any."""
 
 
 class Policy(Struct, frozen=True):
@@ -66,10 +70,17 @@ class FileMemory(Struct, frozen=True):
 
 
 class Due(Struct, frozen=True):
-    """Work that is due: one analyzer measures a file, unless the file's digest turns out to be `unless_digest`."""
+    """Work that is due: one analyzer measures the features of a role."""
 
     analyzer: str
-    unless_digest: str | None = None
+    unless: dict[str, Fingerprint] = {}
+    """Files as they were read before, by role: nothing is due where all of them turn out to have the same digests.
+    Without any it is due in any case."""
+
+
+_Unless = dict[str, Fingerprint] | None
+"""Condition on which nothing has changed: empty where nothing has, known files by role where nothing has if the
+files have their digests, None where something has."""
 
 
 class Assessment(Struct):
@@ -111,35 +122,186 @@ def judges(offers: tuple[Offer, ...], worker_memory: int | None = None) -> str:
     return " ".join([*sorted(parts), *(() if worker_memory is None else (f"worker_memory={worker_memory}",))])
 
 
+def providers(offers: tuple[Offer, ...]) -> dict[str, tuple[Offer, str]]:
+    """Find, by the name of each feature that can be measured here, the offer that gives it and the role."""
+    found: dict[str, tuple[Offer, str]] = {}
+    for offer in offers:
+        if offer.asked and offer.unavailable is None:
+            for role, names in offer.features.items():
+                for name in names:
+                    found.setdefault(name, (offer, role))
+    return found
+
+
 def assess(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> Assessment:
     """Assess one folder."""
-    answer = Assessment({}, {}, {}, ())
+    judge = _Judge(facts, offers, policy)
     unavailable: list[str] = []
-    for role, stamp in facts.files.items():
-        memory = facts.memory.get(role)
-        memory = memory if memory is not None and memory.stamp == stamp else None
-        due: list[Due] = []
-        adopted: list[str] = []
+    for role in facts.files:
         for offer in offers:
             wanted = _wanted(offer, role, policy)
-            if not wanted:
-                continue
             if offer.unavailable is not None:
                 unavailable += [name for name in wanted if name not in facts.present]
-                continue
-            entry = facts.entry(offer.name, role)
-            if entry is None and _adopts(offer.name, role, wanted, facts, policy):
-                adopted.append(offer.name)
-            elif (work := _due(offer, entry, wanted, stamp, memory, facts, policy)) is not None:
-                due.append(work)
-        if due and memory is not None and memory.failure is not None and memory.judges == judges(offers):
-            answer.failed[role] = memory.failure
-        elif due:
-            answer.due[role] = tuple(due)
-        if adopted:
-            answer.adopted[role] = tuple(adopted)
-    answer.unavailable = tuple(unavailable)
-    return answer
+            elif wanted:
+                judge.include(offer, role)
+    return Assessment(*judge.found(), judge.adopted, tuple(unavailable))
+
+
+class _Judge:
+    """Judge of one folder: what is due of an analyzer for a role may depend on what is due of others."""
+
+    def __init__(self, facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> None:
+        self._facts = facts
+        self._offers = offers
+        self._policy = policy
+        self._providers = providers(offers)
+        self._names = self._names_needed()
+        self._verdicts: dict[tuple[str, str], Due | None] = {}
+        """Verdicts, by analyzer and role."""
+        self._due: set[tuple[str, str]] = set()
+        """Work that is due and wanted, or is needed for what is, by analyzer and role."""
+        self.adopted: dict[str, tuple[str, ...]] = {}
+        """Analyzers with keys that other tools wrote, by the role of each file that they are taken to be of."""
+
+    def include(self, offer: Offer, role: str) -> None:
+        """Take in the features of `role`, if they are due, and the results that are due for them."""
+        if self._verdict(offer, role) is not None and (offer.name, role) not in self._due:
+            self._due.add((offer.name, role))
+            for provider, of in self._needed(offer, role):
+                self.include(provider, of)
+
+    def found(self) -> tuple[dict[str, tuple[Due, ...]], dict[str, str]]:
+        """Give the work by role, and the damage by the role of each file that keeps some from being done."""
+        due: dict[str, tuple[Due, ...]] = {}
+        failed: dict[str, str] = {}
+        for role in self._facts.files:
+            work: list[Due] = []
+            for offer in self._offers:
+                verdict = self._verdicts.get((offer.name, role)) if (offer.name, role) in self._due else None
+                damage = self._damage(offer, role) if verdict else {}
+                failed |= damage
+                work += [verdict] if verdict and not damage else []
+            if work:
+                due[role] = tuple(work)
+        return due, failed
+
+    def _names_needed(self) -> frozenset[str]:
+        """Name the results that are needed, at any remove, for the features that are asked for, where not all are."""
+        only = self._policy.only
+        if only is None:
+            return frozenset()
+        needed: set[str] = set()
+        last = set(only)
+        while last:
+            givers = [self._providers[name] for name in last if name in self._providers]
+            last = {name for offer, role in givers for name in offer.needs.get(role, NO_NEEDS).results} - needed
+            needed |= last
+        return frozenset(needed)
+
+    def _needed(self, offer: Offer, role: str) -> Iterator[tuple[Offer, str]]:
+        """Yield the offers, and the roles, of the results that are needed, as far as the folder has their files."""
+        for name in offer.needs.get(role, NO_NEEDS).results:
+            if name in self._providers:
+                provider, of = self._providers[name]
+                if of in self._facts.files:
+                    yield provider, of
+
+    def _reads(self, offer: Offer, role: str) -> tuple[str, ...]:
+        return files_read(offer.needs.get(role, NO_NEEDS), role, self._facts.files)
+
+    def _verdict(self, offer: Offer, role: str) -> Due | None:
+        """Judge what is due of an analyzer for a role, once."""
+        key = offer.name, role
+        if key not in self._verdicts:
+            self._verdicts[key] = None  # ends a circle; workers offer none
+            self._verdicts[key] = self._judged(offer, role)
+        return self._verdicts[key]
+
+    def _judged(self, offer: Offer, role: str) -> Due | None:
+        facts, policy = self._facts, self._policy
+        entry = facts.entry(offer.name, role)
+        # An analyzer that is not asked for itself is there for the results that others need.
+        wanted = _wanted(offer, role, policy, self._names)
+        reads = self._reads(offer, role)
+        if entry is None and _adopts(offer.name, reads, wanted, facts, policy):
+            for each in reads:
+                self.adopted[each] = tuple(dict.fromkeys((*self.adopted.get(each, ()), offer.name)))
+            return None
+        if entry is None or _is_due(offer, entry, wanted, facts, policy):
+            return Due(offer.name)
+        unless = _united(self._read_before(offer, entry, reads), self._results_before(offer, role, entry))
+        return None if unless == {} else Due(offer.name, unless or {})
+
+    def _read_before(self, offer: Offer, entry: Entry, reads: tuple[str, ...]) -> _Unless:
+        """Tell as `_changed` does whether the files are those that were read before."""
+        same_needs = _is_same(offer, entry)
+        if same_needs and set(entry.others) != set(reads[1:]):
+            return None
+        # What another version reads may be something else: its files have to be as they were, whichever they are.
+        first = reads[0] if same_needs else _role_of(entry.fingerprint) or reads[0]
+        known = {first: entry.fingerprint, **entry.others}
+        if not known.keys() <= self._facts.files.keys():
+            return None
+        return _united(*(_changed(each, of, self._facts) for of, each in known.items()))
+
+    def _results_before(self, offer: Offer, role: str, entry: Entry) -> _Unless:
+        """Tell as `_changed` does whether the results are those that were read before.
+
+        The record is compared with itself: which analyzers and versions this machine has does not count, so that two
+        machines with others do not undo each other's work.
+        """
+        facts = self._facts
+        for analyzer, by_role in entry.results.items():
+            for of, state in by_role.items():
+                if of not in facts.files or state_of(facts.entry(analyzer, of)) != state:
+                    return None
+        known = {of for by_role in entry.results.values() for of in by_role}
+        unless: _Unless = {}
+        for provider, of in self._needed(offer, role):
+            if _is_same(offer, entry) and of not in known:
+                return None  # its file was not there
+            verdict = self._verdict(provider, of)
+            if verdict is not None:
+                unless = _united(unless, verdict.unless or None)
+        return unless
+
+    def _damage(self, offer: Offer, role: str) -> dict[str, str]:
+        """Find the damage, by role, that keeps due work from being done: in its files, or those of due results."""
+        found: dict[str, str] = {}
+        seen = {(offer.name, role)}
+        stack = [(offer, role)]
+        while stack:
+            each, of = stack.pop()
+            for file in self._reads(each, of):
+                memory = _memory(self._facts, file)
+                if memory is not None and memory.failure is not None and memory.judges == judges(self._offers):
+                    found[file] = memory.failure
+            before = [(it, its) for it, its in self._needed(each, of) if (it.name, its) in self._due - seen]
+            seen |= {(it.name, its) for it, its in before}
+            stack += before
+        return found
+
+
+def _memory(facts: Facts, role: str) -> FileMemory | None:
+    """Give what is known of exactly the file that is there."""
+    memory = facts.memory.get(role)
+    return memory if memory is not None and memory.stamp == facts.files[role] else None
+
+
+def _role_of(fingerprint: Fingerprint) -> str | None:
+    """Tell the role of a file by its name."""
+    stem = fingerprint.file.rpartition(".")[0].lower()
+    return stem if stem in ROLES else None
+
+
+def _united(*conditions: _Unless) -> _Unless:
+    """Unite conditions; two digests of one file cannot both be met."""
+    united: dict[str, Fingerprint] = {}
+    for each in conditions:
+        if each is None or any(united.get(role, known).digest != known.digest for role, known in each.items()):
+            return None
+        united |= each
+    return united
 
 
 def renewed(assessment: Assessment, offers: tuple[Offer, ...], policy: Policy) -> tuple[str, ...]:
@@ -154,19 +316,20 @@ def renewed(assessment: Assessment, offers: tuple[Offer, ...], policy: Policy) -
     return tuple(sorted(names))
 
 
-def _wanted(offer: Offer, role: str, policy: Policy) -> tuple[str, ...]:
+def _wanted(offer: Offer, role: str, policy: Policy, needed: frozenset[str] = frozenset()) -> tuple[str, ...]:
+    """Name the features of `role` that are asked for, or needed for others."""
     features = offer.features.get(role, ()) if offer.asked else ()
     if policy.only is None:
         return features
-    return tuple(name for name in features if name in policy.only)
+    return tuple(name for name in features if name in policy.only or name in needed)
 
 
-def _adopts(analyzer: str, role: str, wanted: tuple[str, ...], facts: Facts, policy: Policy) -> bool:
-    """Tell whether a record by other tools is complete by its keys alone: until the file is seen to be replaced."""
+def _adopts(analyzer: str, reads: tuple[str, ...], wanted: tuple[str, ...], facts: Facts, policy: Policy) -> bool:
+    """Tell whether a record by other tools is complete by its keys alone: until a file is seen to be replaced."""
     if policy.overwrite or not policy.adopt or not facts.present.issuperset(wanted):
         return False
-    memory = facts.memory.get(role)
-    return memory is None or analyzer not in memory.adopted or memory.stamp == facts.files[role]
+    known = ((facts.memory.get(role), facts.files[role]) for role in reads)
+    return all(memory is None or analyzer not in memory.adopted or memory.stamp == stamp for memory, stamp in known)
 
 
 def _is_within(beyond: float | None, limit: float | None) -> bool:
@@ -174,35 +337,33 @@ def _is_within(beyond: float | None, limit: float | None) -> bool:
     return beyond is not None and (limit is None or beyond <= limit)
 
 
-def _due(
-    offer: Offer,
-    entry: Entry | None,
-    wanted: tuple[str, ...],
-    stamp: FileStamp,
-    memory: FileMemory | None,
-    facts: Facts,
-    policy: Policy,
-) -> Due | None:
-    """`memory` is what is known of exactly this stamp."""
-    if policy.overwrite or entry is None or entry.version < offer.version:
-        return Due(offer.name)
+def _is_same(offer: Offer, entry: Entry) -> bool:
+    return entry.version == offer.version and entry.models == offer.models
+
+
+def _is_due(offer: Offer, entry: Entry, wanted: tuple[str, ...], facts: Facts, policy: Policy) -> bool:
+    """Tell whether it is due to measure again, whatever has become of the files."""
+    if policy.overwrite or entry.version < offer.version:
+        return True
     if entry.version == offer.version and any(
         entry.models.get(name) != offer.models.get(name) for name in offer.binding
     ):
-        return Due(offer.name)
+        return True
     if entry.models != offer.models and policy.recompute_other_models:
-        return Due(offer.name)
+        return True
     if _is_within(entry.beyond_limit, policy.max_duration) or _is_within(entry.beyond_memory, policy.worker_memory):
-        return Due(offer.name)  # a limit left it out, of another machine or of before
+        return True  # a limit left it out, of another machine or of before
     # Another version or model may give other keys: what it left out is not for us to add.
-    same_keys = entry.version == offer.version and entry.models == offer.models
-    if same_keys and any(name not in facts.present and name not in entry.unmeasurable for name in wanted):
-        return Due(offer.name)
-    known = entry.fingerprint
+    return _is_same(offer, entry) and any(name not in facts.present and name not in entry.unmeasurable for name in wanted)
+
+
+def _changed(known: Fingerprint, role: str, facts: Facts) -> _Unless:
+    """Tell whether the file of `role` is another than the `known` one."""
+    stamp, memory = facts.files[role], _memory(facts, role)
     if (known.size, known.mtime_ns) == (stamp.size, stamp.mtime_ns) and known.file == stamp.shown:
-        return None
+        return {}
     if memory is not None and memory.digest == known.digest:
-        return None
+        return {}
     # A tag edit changes the size of a FLAC file and not its audio, which is all that its digest covers.
     may_be_equal = known.size == stamp.size or known.digest.startswith("flac:")
-    return Due(offer.name, known.digest if may_be_equal else None)
+    return {role: known} if may_be_equal and known.digest else None
