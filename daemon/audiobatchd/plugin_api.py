@@ -38,6 +38,7 @@ __all__ = [
     "AnalyzerUnavailableError",
     "AnyAnalyzer",
     "Audio",
+    "AudioAnalyzer",
     "BlockAnalyzer",
     "CheckModel",
     "Cost",
@@ -461,4 +462,6 @@ class FileAnalyzer(_Described, Protocol):
         """
 
 
-AnyAnalyzer = Analyzer | BlockAnalyzer | FileAnalyzer
+AudioAnalyzer = Analyzer | BlockAnalyzer
+"""Analyzers of what is decoded."""
+AnyAnalyzer = AudioAnalyzer | FileAnalyzer

@@ -32,6 +32,8 @@ class Offer(Struct, frozen=True):
     """Words for people on how it works on this machine."""
     asked: bool = True
     """False where none of its features is asked for: it was not loaded, and nothing is due of it."""
+    whole_file: bool = False
+    """True where its results are of all bytes of a file, tags too, and not of the audio alone."""
 
 
 class Policy(Struct, frozen=True):
@@ -63,10 +65,19 @@ class FileMemory(Struct, frozen=True):
     """The damage that was found in it."""
     judges: str = ""
     """The analyzers that found it, as `judges` names them."""
+    whole: str | None = None
+    """The digest of all of its bytes."""
+
+    def known(self, *, whole_file: bool) -> str | None:
+        """Return the digest of its content, or of all of its bytes, as far as it is known."""
+        return self.whole if whole_file else self.digest
 
 
 class Due(Struct, frozen=True):
-    """Work that is due: one analyzer measures a file, unless the file's digest turns out to be `unless_digest`."""
+    """Work that is due: one analyzer measures a file, unless the file's digest turns out to be `unless_digest`.
+
+    That is the digest of its content, or of all of its bytes, whichever the analyzer's results are of.
+    """
 
     analyzer: str
     unless_digest: str | None = None
@@ -201,7 +212,7 @@ def _due(
     known = entry.fingerprint
     if (known.size, known.mtime_ns) == (stamp.size, stamp.mtime_ns) and known.file == stamp.shown:
         return None
-    if memory is not None and memory.digest == known.digest:
+    if memory is not None and memory.known(whole_file=offer.whole_file) == known.digest:
         return None
     # A tag edit changes the size of a FLAC file and not its audio, which is all that its digest covers.
     may_be_equal = known.size == stamp.size or known.digest.startswith("flac:")
