@@ -5,9 +5,10 @@ gives an analyzer (or a tuple of several). A worker process makes them, calls `l
 measure one source file after the other, from one thread. The daemon itself never imports an analyzer: a worker tells it
 what its analyzers offer.
 
-There are two kinds. A `BlockAnalyzer` is fed a file block by block while it is decoded: `begin` once per file, then
+There are three kinds. A `BlockAnalyzer` is fed a file block by block while it is decoded: `begin` once per file, then
 `feed` and `finish` of what that gave. It takes no memory for the file's length. An `Analyzer` reads whole views:
-`analyze` once per file, when it is decoded. Which kind one is shows by the method that it has, `begin` or `analyze`.
+`analyze` once per file, when it is decoded. A `FileAnalyzer` reads the file itself, its tags say, for which nothing is
+decoded: `inspect` once per file. Which kind one is shows by the method that it has, `begin`, `analyze` or `inspect`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar, runtime_checkable
 
-from audiobatchd.errors import AnalyzerUnavailableError, OptionError
+from audiobatchd.errors import AnalyzerUnavailableError, OptionError, UnmeasurableError
 
 if TYPE_CHECKING:  # the daemon reads the words below without paying for numpy
     import numpy as np
@@ -39,17 +40,22 @@ __all__ = [
     "AnalyzerUnavailableError",
     "AnyAnalyzer",
     "Audio",
+    "AudioAnalyzer",
     "BlockAnalyzer",
     "CheckModel",
     "Cost",
+    "Encoding",
     "Feature",
     "Feed",
+    "File",
+    "FileAnalyzer",
     "Measurement",
     "Needs",
     "OptionError",
     "Options",
     "Settings",
     "Stream",
+    "UnmeasurableError",
     "Value",
     "View",
     "feature_name",
@@ -180,6 +186,51 @@ class Audio(Protocol):
 
         None where the audio has no such value, as the beats of silence, and where the folder has no such file. A value
         that another tool left is what stands there. Raises LookupError for what was not declared.
+        """
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a file holds its audio, as its container tells: nothing was decoded to learn it."""
+
+    codec: str
+    """FFmpeg's short name of the codec: `flac`, `mp3`, `aac`, `vorbis`, `opus`, `pcm_s16le`, `alac`."""
+    rate: int
+    """Sample rate in Hz."""
+    channels: int
+    """Number of channels."""
+    bits: int | None
+    """Bits of a sample of a lossless codec; None of a lossy one."""
+    seconds: float | None
+    """Length, from the container's count of samples or, where it has none, of packets; None where neither is told."""
+
+
+class File(Protocol):
+    """Source file as it lies on disk, for a `FileAnalyzer`."""
+
+    @property
+    def role(self) -> str:
+        """`FULL_MIX` or one of `STEMS`."""
+
+    @property
+    def name(self) -> str:
+        """The file's name as it is shown to people: not to open it by."""
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+
+    def open(self) -> BinaryIO:
+        """Return a seekable, read-only file object over the bytes of the very file that is measured, from its start.
+
+        Of what it reads in all there is a bound, some times the file's size, beyond which it raises OSError. An OSError
+        of the disk ends the measurement of this file, whatever the analyzer makes of it.
+        """
+
+    def encoding(self) -> Encoding:
+        """Return how the file holds its audio; read once per file.
+
+        Raises UnmeasurableError where that cannot be said, as of audio of several kinds: pass it on.
         """
 
 
@@ -339,7 +390,7 @@ class Feed(Protocol):
 
 
 class _Described(Protocol):
-    """Description that both kinds of analyzers give of themselves.
+    """Description that all kinds of analyzers give of themselves.
 
     An analyzer may have an attribute `binding`, a set of names in `models`: results that were made with another value
     under one of these names are measured again, whereas those of other models count as complete.
@@ -408,4 +459,21 @@ class BlockAnalyzer(_Described, Protocol):
         """
 
 
-AnyAnalyzer = Analyzer | BlockAnalyzer
+@runtime_checkable
+class FileAnalyzer(_Described, Protocol):
+    """Turns one source file, read as it lies on disk, into features: what its container and its tags tell.
+
+    Its features are stale when any byte of the file changed, whereas those of audio outlast other tags in a FLAC file.
+    Where nothing else is due the file is not decoded: then it is known to be whole as far as its container tells.
+    """
+
+    def inspect(self, file: File) -> Measurement:
+        """Measure one file. Any exception but UnmeasurableError is an error of the analyzer, never of the file.
+
+        The message of that one is the reason why every feature is unmeasurable.
+        """
+
+
+AudioAnalyzer = Analyzer | BlockAnalyzer
+"""Analyzers of what is decoded."""
+AnyAnalyzer = AudioAnalyzer | FileAnalyzer

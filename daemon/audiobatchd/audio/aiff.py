@@ -39,6 +39,8 @@ class Sound:
     """False where AIFF-C compresses."""
     plain: Window
     """AIFF-C of nothing but the samples."""
+    is_swapped: bool = False
+    """True where the bytes of every sample are the other way round in the file."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _parse_common(chunk: bytes, form: bytes) -> _Common:
 def _sound(common: _Common, samples: Window, behind: int, layout: bytes, *, sized: bool) -> Sound:
     """Find the `samples`, given the bytes `behind` their beginning; a size of 32 bits may have overflowed."""
     width, kind, bits, frames = common.width, common.kind, common.bits, common.frames
-    is_pcm = kind in _BIG | _LITTLE | set(_WIDTHS)
+    is_pcm, is_swapped = kind in _BIG | _LITTLE | set(_WIDTHS), False
     if is_pcm:
         frame = width * common.channels
         if not frame or width > 8 or (width > 4 and kind in _BIG | _LITTLE) or bits > 64:
@@ -150,7 +152,8 @@ def _sound(common: _Common, samples: Window, behind: int, layout: bytes, *, size
             # COMM was left open too.
             frames = there
         samples = Excerpt(samples, 0, frames * frame)
-        if kind in _LITTLE:
+        is_swapped = kind in _LITTLE
+        if is_swapped:
             samples = Swapped(samples, width)
         if kind in _BIG | _LITTLE:
             kind, bits = _NONE, width * 8
@@ -163,7 +166,7 @@ def _sound(common: _Common, samples: Window, behind: int, layout: bytes, *, size
     plain = Joined(
         Literally(b"FORM" + struct.pack(">I", 4 + len(head) + samples.size & 0xFFFFFFFF) + b"AIFC" + head), samples
     )
-    return Sound(frames, _extended(common.rate), is_pcm, plain)
+    return Sound(frames, _extended(common.rate), is_pcm, plain, is_swapped)
 
 
 def _extended(octets: bytes) -> float:

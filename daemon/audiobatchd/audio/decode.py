@@ -8,43 +8,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from typing import Any, Protocol
 
-import av
 from av import AudioCodecContext, AudioFrame, AudioLayout, Packet
 from av.audio.stream import AudioStream
-from av.codec.context import ThreadType
 from av.container import InputContainer
 from av.error import FFmpegError, PatchWelcomeError
 from numpy.typing import NDArray
 
 from audiobatchd.audio.blocks import Block, Blocks
+from audiobatchd.audio.container import LogLine, audio_stream, check_reading, in_seconds, opened
 from audiobatchd.audio.flac import PcmDigest
 from audiobatchd.audio.gather import Gatherer
 from audiobatchd.audio.layout import MOST_CHANNELS, channel_names
+from audiobatchd.audio.limit import MOST_RATE, Limit
 from audiobatchd.audio.promise import Promise, promised
 from audiobatchd.audio.source import SourceFile
 from audiobatchd.audio.views import Decoded
 from audiobatchd.audio.window import WindowReader
-from audiobatchd.errors import BeyondLimitError, DamagedFileError, UnmeasurableError
+from audiobatchd.errors import DamagedFileError, UnmeasurableError
 from audiobatchd.plugin_api import NATIVE
 
-_READ_BYTES = 1 << 16
-# Larger packets are mapped and unmapped one by one: four times the CPU time at 256 KiB.
-_PCM_PACKET_BYTES = 1 << 14
 _PLENTY_BYTES = 1 << 26
-_LEAST_RATE, _MOST_RATE = 8000, 192_000
-# Samples of 64 bits, the largest that there are.
-_MOST_BYTES_A_SECOND = _MOST_RATE * MOST_CHANNELS * 8
-# A file with more channels is told from an impossible one.
-_MORE_CHANNELS = 8
-# Tags, pictures, chunks of other programs, zeros: what the decoder has to pass, and what the digest alone reads.
-_MOST_BESIDE = 1 << 30
-_MOST_BEHIND = 1 << 33
+_LEAST_RATE = 8000
 _LONGEST_FRAME = 1 << 16
 _LONGEST_PACKETS = {"aac": 2048, "alac": 8192, "mp3": 1152, "mp3float": 1152, "opus": 5760, "vorbis": 8192}
 """Samples that a packet can hold, by FFmpeg's name of the codec; `_LONGEST_FRAME` of others."""
@@ -53,10 +41,6 @@ _LONGEST_PACKETS = {"aac": 2048, "alac": 8192, "mp3": 1152, "mp3float": 1152, "o
 _MOST_AMPLITUDE = 1e12
 # 30 dB above full scale: nothing that was encoded is so loud, and one bit of a gain that flipped makes it so.
 _MOST_ENCODED = 32.0
-
-_STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
-
-LogLine = tuple[int, str, str]
 
 
 class Receiver(Protocol):
@@ -93,7 +77,7 @@ def decode_into(source: SourceFile, max_duration: float, receiver: Receiver) -> 
         message = "is empty"
         raise DamagedFileError(message)
     promise = promised(source.window())
-    take = _Take(_Limit(max_duration, receiver.on_promise), source, promise.size, receiver)
+    take = _Take(Limit(max_duration, receiver.on_promise), source, promise.size, receiver)
     if promise.demuxer != "mov":  # FFmpeg reads its header; of other containers it may read any part first
         take.check_size(promise.seconds)
     for part in (promise, *promise.behind):
@@ -101,11 +85,11 @@ def decode_into(source: SourceFile, max_duration: float, receiver: Receiver) -> 
         try:
             _decode(reader, part, take)
         except (DamagedFileError, UnmeasurableError, FFmpegError) as error:
-            _check_reading(reader)
+            check_reading(reader)
             if isinstance(error, FFmpegError) and not (isinstance(error, MemoryError) and _is_short_of_memory()):
                 raise DamagedFileError(take.fault(error)) from error
             raise
-        _check_reading(reader)
+        check_reading(reader)
     take.finish()
 
 
@@ -136,12 +120,6 @@ class _Whole:
         self.gatherer.feed(block)
 
 
-def _check_reading(reader: WindowReader) -> None:
-    """Raise the OSError behind which the decoder saw the end of the file: then it was not judged."""
-    if reader.fault is not None:
-        raise reader.fault
-
-
 def _is_short_of_memory() -> bool:
     """Tell whether the machine lacks memory, rather than that a header asks for more than there can be."""
     try:
@@ -151,43 +129,10 @@ def _is_short_of_memory() -> bool:
     return False
 
 
-@dataclass(frozen=True)
-class _Limit:
-    """Limit on the length of a file."""
-
-    seconds: float
-    on_promise: Callable[[float | None], None]
-    """Called with the promised length, in seconds, of a file that keeps to the limit."""
-
-    def check_size(self, seconds: float | None, size: int, given: int) -> None:
-        """Raise DamagedFileError where nothing so short can be so large, BeyondLimitError where it must be too long.
-
-        A file that is nearly all hole is read in hours, whatever is at its beginning: of its `size`, the decoder reads
-        what it is `given`, and all of it is digested.
-        """
-        if seconds is None and given > self.seconds * _MOST_BYTES_A_SECOND + _MOST_BESIDE:
-            message = f"longer than {_duration_in_words(self.seconds)}, by its size"
-            raise BeyondLimitError(message, given / _MOST_BYTES_A_SECOND)
-        taken = (seconds or 0.0) * _MORE_CHANNELS * _MOST_BYTES_A_SECOND
-        if seconds is not None and (given > taken + _MOST_BESIDE or size > taken + _MOST_BEHIND):
-            message = f"holds {size} bytes, far more than the {seconds:.3f} s that it promises can take"
-            raise DamagedFileError(message)
-
-    def is_passed(self, seconds: float) -> bool:
-        """Tell whether audio of so many seconds is too long."""
-        return seconds > self.seconds
-
-    def check(self, seconds: float) -> None:
-        """Raise BeyondLimitError for what is too long."""
-        if self.is_passed(seconds):
-            message = f"longer than {_duration_in_words(self.seconds)}"
-            raise BeyondLimitError(message, seconds)
-
-
 class _Take:
     """Decoded part of one file so far, part behind part; all parts have the same rate, channels and format."""
 
-    def __init__(self, limit: _Limit, source: SourceFile, given: int, receiver: Receiver) -> None:
+    def __init__(self, limit: Limit, source: SourceFile, given: int, receiver: Receiver) -> None:
         self._limit = limit
         self._receiver = receiver
         self._source = source
@@ -220,7 +165,7 @@ class _Take:
         return self._doubted is not None
 
     def check_size(self, seconds: float | None) -> None:
-        """See `_Limit.check_size`."""
+        """See `limit.Limit.check_size`."""
         self._limit.check_size(seconds, self._source.stamp.size, self._given)
 
     def promise(self, promise: Promise) -> None:
@@ -307,24 +252,13 @@ class _Take:
 
 def _decode(reader: WindowReader, promise: Promise, take: _Take) -> None:
     """Decode one part of a file, to its end, behind what was taken before."""
-    options = {"max_size": str(_PCM_PACKET_BYTES)} if promise.demuxer == "wav" else {}
-    with (
-        _captured_log() as log,
-        av.open(
-            reader,
-            "r",
-            format=promise.demuxer,
-            options=options,
-            buffer_size=_READ_BYTES,
-            metadata_errors="replace",
-        ) as container,
-    ):
-        stream = _audio_stream(container)
+    with opened(reader, promise.demuxer) as (container, log):
+        stream = audio_stream(container)
         if promise.demuxer != "ogg":
             # Probing has decoded the beginning, and will be repeated; a page that was dropped is gone for good.
             log.clear()
         promise = promise.completed(
-            _in_seconds(stream.start_time, stream), _in_seconds(stream.duration, stream), stream.rate
+            in_seconds(stream.start_time, stream), in_seconds(stream.duration, stream), stream.rate
         )
         take.promise(promise)
         decoding = _Decoding(stream, promise, take, log)
@@ -332,19 +266,6 @@ def _decode(reader: WindowReader, promise: Promise, take: _Take) -> None:
             decoding.skim(container)
         else:
             decoding.run(container)
-
-
-def _audio_stream(container: InputContainer) -> AudioStream:
-    """The first audio stream, set to be decoded strictly; cover art and other streams are left alone."""
-    streams = container.streams.audio
-    if not streams or not streams[0].codec_context:
-        message = "holds no audio" if not streams else "holds audio of an unknown codec"
-        raise DamagedFileError(message)
-    stream = streams[0]
-    stream.codec_context.thread_type = ThreadType.NONE
-    stream.codec_context.thread_count = 1
-    stream.codec_context.options = dict(_STRICT)
-    return stream
 
 
 def _own_order(context: AudioCodecContext) -> AudioLayout | None:
@@ -362,10 +283,6 @@ def _own_order(context: AudioCodecContext) -> AudioLayout | None:
 
 def _nameless(channels: int) -> AudioLayout:
     return AudioLayout(f"{channels} channels")
-
-
-def _in_seconds(ticks: int | None, stream: AudioStream) -> Fraction | None:
-    return None if ticks is None or stream.time_base is None else ticks * stream.time_base
 
 
 class _Decoding:
@@ -419,8 +336,8 @@ class _Decoding:
         pcm = self._codec.startswith("pcm_")
         most = packet.size if pcm else _LONGEST_PACKETS.get(self._codec, _LONGEST_FRAME)
         if not packet.duration or not rate:
-            return most / (rate or _MOST_RATE)
-        told = _in_seconds(packet.duration, self._stream) or Fraction(0)
+            return most / (rate or MOST_RATE)
+        told = in_seconds(packet.duration, self._stream) or Fraction(0)
         if self._codec == "flac":  # whose frames know their rate
             told *= Fraction(stated, rate)
         return min(float(told), most / rate)
@@ -471,27 +388,7 @@ def _channels_of(frame: AudioFrame, order: AudioLayout | None) -> tuple[str, ...
     if not 1 <= channels <= MOST_CHANNELS:
         message = f"has {channels} channels"
         raise UnmeasurableError(message)
-    if not _LEAST_RATE <= rate <= _MOST_RATE:
+    if not _LEAST_RATE <= rate <= MOST_RATE:
         message = f"has a sample rate of {rate} Hz"
         raise UnmeasurableError(message)
     return channel_names(order if order is not None and frame.layout == _nameless(channels) else frame.layout)
-
-
-@contextmanager
-def _captured_log() -> Iterator[list[LogLine]]:
-    """FFmpeg's errors of this thread, repeated ones too; outside of it FFmpeg logs nowhere."""
-    av.logging.set_skip_repeated(False)
-    av.logging.set_level(av.logging.ERROR)
-    try:
-        with av.logging.Capture() as log:
-            yield log
-    finally:
-        av.logging.set_level(None)
-
-
-def _duration_in_words(seconds: float) -> str:
-    """A limit as its configuration would say it: "2 h", "90 min", "45 s"."""
-    for size, unit in ((3600, "h"), (60, "min")):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:g} s"

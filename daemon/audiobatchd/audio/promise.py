@@ -47,6 +47,8 @@ class Promise:
     start: float = 0.0
     """Seconds by which the stream's zero lies before its first sample."""
     stream_info: flac.StreamInfo | None = None
+    is_swapped: bool = False
+    """True where the bytes of every sample are the other way round in the file."""
     behind: tuple[Promise, ...] = ()
     """Audio to be decoded by itself and put behind this: later links of a chain, files that were put together."""
 
@@ -135,14 +137,15 @@ def _wav(audio: Window) -> Promise:
         return found
     if not form.is_pcm:
         return Promise("wav", data.plain)
-    return Promise("wav", data.plain, data.samples.size // form.frame_bytes, form.rate)
+    frames = data.samples.size // form.frame_bytes
+    return Promise("wav", data.plain, frames, form.rate, is_swapped=form.swapped > 1)
 
 
 def _aiff(audio: Window) -> Promise:
     sound = aiff.sound(audio)
     if not sound.is_pcm:
         return Promise("aiff", sound.plain)
-    return Promise("aiff", sound.plain, sound.frames, sound.rate)
+    return Promise("aiff", sound.plain, sound.frames, sound.rate, is_swapped=sound.is_swapped)
 
 
 def _mp4(audio: Window) -> Promise:

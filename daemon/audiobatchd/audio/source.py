@@ -8,9 +8,9 @@ import os
 import stat
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-from audiobatchd.audio.flac import audio_offset
+from audiobatchd.audio.flac import AudioOffset, audio_offset
 from audiobatchd.audio.tags import leading_tags
 from audiobatchd.audio.window import Excerpt, FileWindow
 from audiobatchd.errors import DamagedFileError
@@ -131,26 +131,71 @@ def _check_kind(mode: int) -> None:
         raise DamagedFileError(_KINDS.get(stat.S_IFMT(mode), "is no regular file"))
 
 
+class Digests(NamedTuple):
+    """Digests of one file: `kind:<hexadecimal>`."""
+
+    content: str
+    """See `digest`."""
+    whole: str
+    """Of every byte: "blake2b:<hex>"."""
+
+
 def digest(source: SourceFile) -> str:
     """The digest of the file's content, by one sequential read: "blake2b:<hex>", of FLAC "flac:<hex>".
 
     For FLAC it covers STREAMINFO and everything behind the last metadata block, so that other tags or another padding
     leave it as it is. FLAC whose metadata cannot be followed is digested whole. Raises OSError.
     """
-    hasher = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    window = source.window()
-    start, size = leading_tags(window), window.size
-    audio = audio_offset(Excerpt(window, start, size))
+    audio = _audio_of(source)
     if audio is None:
-        kind, offset = "blake2b", 0
-    else:
-        kind, offset = "flac", start + audio.offset
-        hasher.update(audio.stream_info)
+        return _named("blake2b", _digested(source, 0, _hasher()))
+    return _named("flac", _digested(source, audio.offset, _hasher(audio.stream_info)))
+
+
+def digests(source: SourceFile) -> Digests:
+    """Both digests of the file, by one sequential read. Raises OSError."""
+    audio, whole = _audio_of(source), _hasher()
+    if audio is None:
+        both = _named("blake2b", _digested(source, 0, whole))
+        return Digests(both, both)
+    content = _hasher(audio.stream_info)
+    _digested(source, 0, whole, audio.offset)
+    _digested(source, audio.offset, content, None, whole)
+    return Digests(_named("flac", content), _named("blake2b", whole))
+
+
+def _audio_of(source: SourceFile) -> AudioOffset | None:
+    """Find the audio of a FLAC file, behind its metadata; None for all others."""
+    window = source.window()
+    start = leading_tags(window)
+    audio = audio_offset(Excerpt(window, start, window.size))
+    return None if audio is None else AudioOffset(start + audio.offset, audio.stream_info)
+
+
+def _hasher(beginning: bytes = b"") -> hashlib.blake2b:
+    return hashlib.blake2b(beginning, digest_size=_DIGEST_BYTES)
+
+
+def _named(kind: str, hasher: hashlib.blake2b) -> str:
+    return f"{kind}:{hasher.hexdigest()}"
+
+
+def _digested(
+    source: SourceFile,
+    start: int,
+    hasher: hashlib.blake2b,
+    end: int | None = None,
+    other: hashlib.blake2b | None = None,
+) -> hashlib.blake2b:
+    """Update `hasher`, and an `other` one, with the file's bytes from `start` to `end`, and return it."""
+    # Not to the end of a file that grows meanwhile: it is not the one that was opened any more.
+    offset, end = start, source.stamp.size if end is None else end
     os.posix_fadvise(source.fd, offset, 0, os.POSIX_FADV_SEQUENTIAL)
     block = memoryview(bytearray(_BLOCK))
-    # Not to the end of a file that grows meanwhile: it is not the one that was opened any more.
-    while offset < size and (count := os.preadv(source.fd, [block[: size - offset]], offset)):
+    while offset < end and (count := os.preadv(source.fd, [block[: end - offset]], offset)):
         hasher.update(block[:count])
+        if other is not None:
+            other.update(block[:count])
         offset += count
         source.was_read(count)
-    return f"{kind}:{hasher.hexdigest()}"
+    return hasher

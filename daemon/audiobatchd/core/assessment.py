@@ -34,6 +34,8 @@ class Offer(Struct, frozen=True):
     """Words for people on how it works on this machine."""
     asked: bool = True
     """False where none of its features is asked for: it was not loaded, and nothing is due of it."""
+    whole_file: bool = False
+    """True where its results are of all bytes of a file, tags too, and not of the audio alone."""
     needs: dict[str, Needs] = {}
     """Needs of its features, by role, where it has any."""
 
@@ -67,20 +69,25 @@ class FileMemory(Struct, frozen=True):
     """The damage that was found in it."""
     judges: str = ""
     """The analyzers that found it, as `judges` names them."""
+    whole: str | None = None
+    """The digest of all of its bytes."""
+
+    def known(self, *, whole_file: bool) -> str | None:
+        """Return the digest of its content, or of all of its bytes, as far as it is known."""
+        return self.whole if whole_file else self.digest
 
 
 class Due(Struct, frozen=True):
     """Work that is due: one analyzer measures the features of a role."""
 
     analyzer: str
-    unless: dict[str, Fingerprint] = {}
-    """Files as they were read before, by role: nothing is due where all of them turn out to have the same digests.
-    Without any it is due in any case."""
+    unless: tuple[tuple[str, Fingerprint], ...] = ()
+    """Roles of files with what was read of them before: nothing is due where all of them turn out to have those
+    digests, of their content or of all of their bytes. Where there is none, it is due in any case."""
 
 
-_Unless = dict[str, Fingerprint] | None
-"""Condition on which nothing has changed: empty where nothing has, known files by role where nothing has if the
-files have their digests, None where something has."""
+_Unless = tuple[tuple[str, Fingerprint], ...] | None
+"""Condition on which nothing has changed: as in `Due`; empty where nothing has changed, None where something has."""
 
 
 class Assessment(Struct):
@@ -230,7 +237,7 @@ class _Judge:
         if entry is None or _is_due(offer, entry, wanted, facts, policy):
             return Due(offer.name)
         unless = _united(self._read_before(offer, entry, reads), self._results_before(offer, role, entry))
-        return None if unless == {} else Due(offer.name, unless or {})
+        return None if unless == () else Due(offer.name, unless or ())
 
     def _read_before(self, offer: Offer, entry: Entry, reads: tuple[str, ...]) -> _Unless:
         """Tell as `_changed` does whether the files are those that were read before."""
@@ -242,7 +249,8 @@ class _Judge:
         known = {first: entry.fingerprint, **entry.others}
         if not known.keys() <= self._facts.files.keys():
             return None
-        return _united(*(_changed(each, of, self._facts) for of, each in known.items()))
+        whole_file = offer.whole_file
+        return _united(*(_changed(each, of, self._facts, whole_file=whole_file) for of, each in known.items()))
 
     def _results_before(self, offer: Offer, role: str, entry: Entry) -> _Unless:
         """Tell as `_changed` does whether the results are those that were read before.
@@ -256,7 +264,7 @@ class _Judge:
                 if of not in facts.files or state_of(facts.entry(analyzer, of)) != state:
                     return None
         known = {of for by_role in entry.results.values() for of in by_role}
-        unless: _Unless = {}
+        unless: _Unless = ()
         for provider, of in self._needed(offer, role):
             if _is_same(offer, entry) and of not in known:
                 return None  # its file was not there
@@ -295,13 +303,13 @@ def _role_of(fingerprint: Fingerprint) -> str | None:
 
 
 def _united(*conditions: _Unless) -> _Unless:
-    """Unite conditions; two digests of one file cannot both be met."""
-    united: dict[str, Fingerprint] = {}
+    """Unite conditions, of which all have to be met."""
+    united: dict[tuple[str, str], tuple[str, Fingerprint]] = {}
     for each in conditions:
-        if each is None or any(united.get(role, known).digest != known.digest for role, known in each.items()):
+        if each is None:
             return None
-        united |= each
-    return united
+        united |= {(role, known.digest): (role, known) for role, known in each}
+    return tuple(united.values())
 
 
 def renewed(assessment: Assessment, offers: tuple[Offer, ...], policy: Policy) -> tuple[str, ...]:
@@ -354,16 +362,18 @@ def _is_due(offer: Offer, entry: Entry, wanted: tuple[str, ...], facts: Facts, p
     if _is_within(entry.beyond_limit, policy.max_duration) or _is_within(entry.beyond_memory, policy.worker_memory):
         return True  # a limit left it out, of another machine or of before
     # Another version or model may give other keys: what it left out is not for us to add.
-    return _is_same(offer, entry) and any(name not in facts.present and name not in entry.unmeasurable for name in wanted)
+    return _is_same(offer, entry) and any(
+        name not in facts.present and name not in entry.unmeasurable for name in wanted
+    )
 
 
-def _changed(known: Fingerprint, role: str, facts: Facts) -> _Unless:
-    """Tell whether the file of `role` is another than the `known` one."""
+def _changed(known: Fingerprint, role: str, facts: Facts, *, whole_file: bool) -> _Unless:
+    """Tell whether the file of `role` is another than the `known` one, of which all bytes count for a `whole_file`."""
     stamp, memory = facts.files[role], _memory(facts, role)
     if (known.size, known.mtime_ns) == (stamp.size, stamp.mtime_ns) and known.file == stamp.shown:
-        return {}
-    if memory is not None and memory.digest == known.digest:
-        return {}
+        return ()
+    if memory is not None and memory.known(whole_file=whole_file) == known.digest:
+        return ()
     # A tag edit changes the size of a FLAC file and not its audio, which is all that its digest covers.
     may_be_equal = known.size == stamp.size or known.digest.startswith("flac:")
-    return {role: known} if may_be_equal and known.digest else None
+    return ((role, known),) if may_be_equal and known.digest else None

@@ -38,7 +38,11 @@ def state_of(entry: Entry | None) -> str:
         *(f"model {name}={digest}" for name, digest in sorted(entry.models.items())),
         f"file {entry.fingerprint.digest}",
         *(f"file {role} {other.digest}" for role, other in sorted(entry.others.items())),
-        *(f"result {name} {role} {was}" for name, by in sorted(entry.results.items()) for role, was in sorted(by.items())),
+        *(
+            f"result {name} {role} {was}"
+            for name, by in sorted(entry.results.items())
+            for role, was in sorted(by.items())
+        ),
         *(f"without {name}" for name in sorted(entry.unmeasurable)),
     ]
     digest = hashlib.blake2b("\n".join(parts).encode(errors="surrogatepass"), digest_size=8)

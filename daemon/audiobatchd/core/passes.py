@@ -54,9 +54,7 @@ class _Task:
         return self.due.analyzer, self.role
 
 
-def steps(
-    due: Mapping[str, tuple[Due, ...]], offers: tuple[Offer, ...], files: Collection[str]
-) -> tuple[Step, ...]:
+def steps(due: Mapping[str, tuple[Due, ...]], offers: tuple[Offer, ...], files: Collection[str]) -> tuple[Step, ...]:
     """Order the work that is due in a folder with these `files`, by their roles."""
     needs = {(offer.name, role): needs for offer in offers for role, needs in offer.needs.items()}
     givers = {name: (offer.name, role) for name, (offer, role) in providers(offers).items()}

@@ -112,7 +112,7 @@ def surely_due(assessment: Assessment, facts: Facts, offers: tuple[Offer, ...], 
 
 
 def _has_other_size(due: Due, facts: Facts) -> bool:
-    return any(known.size != facts.files[role].size for role, known in due.unless.items())
+    return any(known.size != facts.files[role].size for role, known in due.unless)
 
 
 def features_due(assessment: Assessment, offers: tuple[Offer, ...], policy: Policy) -> tuple[str, ...]:

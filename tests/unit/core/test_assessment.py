@@ -307,7 +307,7 @@ def test_completeness(case: Case) -> None:
     )
     due = {
         role: tuple(
-            Due(analyzer, {role: known.fingerprint} if digest and (known := case.entries[analyzer, role]) else {})
+            Due(analyzer, ((role, case.entries[analyzer, role].fingerprint),) if digest else ())
             for analyzer, digest in analyzers.items()
         )
         for role, analyzers in case.due.items()

@@ -16,7 +16,7 @@ from audiobatchd.core.messages import Ready, WorkerSettings
 from audiobatchd.disk.filesystems import cause_of
 from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, ModelError, OptionError
 from audiobatchd.models import store
-from audiobatchd.plugin_api import ENTRY_POINT_GROUP, AnyAnalyzer, Options, Settings
+from audiobatchd.plugin_api import ENTRY_POINT_GROUP, AnyAnalyzer, FileAnalyzer, Options, Settings
 from audiobatchd.vocabulary.files import ROLES
 from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.states import Cause
@@ -121,11 +121,14 @@ def _made(point: EntryPoint, settings: WorkerSettings) -> tuple[AnyAnalyzer, ...
 
 
 def _check_kind(analyzer: object) -> None:
-    """Raise TypeError for what is of neither kind of analyzers, or of both."""
-    has = [method for method in ("analyze", "begin") if callable(getattr(analyzer, method, None))]
+    """Raise TypeError for what is of no kind of analyzers, or of several."""
+    has = [f"`{method}`" for method in ("analyze", "begin", "inspect") if callable(getattr(analyzer, method, None))]
     if len(has) != 1:
-        both = "both `analyze` and `begin`" if has else "neither `analyze` nor `begin`"
-        message = f"{type(analyzer).__name__} has {both}: views are read by the one, blocks by the other"
+        those = " and ".join(has) if has else "none of `analyze`, `begin` and `inspect`"
+        message = (
+            f"{type(analyzer).__name__} has {those}: views are read by the first, blocks by the second, and the file "
+            "itself by the third"
+        )
         raise TypeError(message)
 
 
@@ -177,6 +180,16 @@ def _offer(analyzer: AnyAnalyzer, unavailable: str | None) -> Offer:
     models = {} if unavailable else dict(analyzer.models)
     binding = tuple(sorted(getattr(analyzer, "binding", ())))  # optional, so that older analyzers go on working
     remark = remark_of(analyzer, unavailable)
-    offer = Offer(analyzer.name, analyzer.version, features, models, unavailable, binding, int(analyzer.cost), remark)
+    offer = Offer(
+        analyzer.name,
+        analyzer.version,
+        features,
+        models,
+        unavailable,
+        binding,
+        int(analyzer.cost),
+        remark,
+        whole_file=isinstance(analyzer, FileAnalyzer),
+    )
     msgspec.msgpack.encode(offer)  # what cannot be told would end the worker
     return offer

@@ -240,12 +240,15 @@ class _Work:
 
     def _remember(self, role: str, due: tuple[Due, ...], result: FileResult, adopted: tuple[str, ...]) -> None:
         """Remember what the record does not tell: that the content is as before, and what was taken over unmeasured."""
+        stamp, old = self.listing.stamps[role], self.memory.pop(role, None)
         unchanged = any(work.analyzer not in {*result.entries, *result.faults} for work in due)
-        if unchanged or adopted:
-            digest = result.fingerprint.digest if unchanged else None
-            self.memory[role] = FileMemory(self.listing.stamps[role], digest=digest, adopted=adopted)
-        else:
-            self.memory.pop(role, None)
+        digests = (result.fingerprint.digest, result.whole) if unchanged else ("", "")
+        # What others measured before counts by it as long as they are not measured again.
+        alone = all(offer.name in result.entries for offer in self.bench.offers if offer.features.get(role))
+        before = (old.digest, old.whole) if old is not None and old.stamp == stamp and not alone else (None, None)
+        digest, whole = (now or known or None for now, known in zip(digests, before, strict=True))
+        if digest or whole or adopted:
+            self.memory[role] = FileMemory(stamp, digest=digest, adopted=adopted, whole=whole)
 
     def _reason(self, role: str, reason: str, outcome: Outcome) -> None:
         self.reasons[self.listing.stamps[role].shown] = reason

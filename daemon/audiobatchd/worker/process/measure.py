@@ -1,18 +1,19 @@
-"""One source file: read it once, decode it once, and let every analyzer that is due have it."""
+"""One source file: read it once, decode it once if at all, and let every analyzer that is due have it."""
 
 from __future__ import annotations
 
 import math
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import msgspec
 
 from audiobatchd.audio.decode import decode_into
-from audiobatchd.audio.source import SourceFile, digest, open_source
+from audiobatchd.audio.inspected import InspectedFile
+from audiobatchd.audio.source import SourceFile, digest, digests, open_source
 from audiobatchd.core.assessment import Due
 from audiobatchd.core.discovery import is_companion
 from audiobatchd.core.provenance import Entry
@@ -23,10 +24,19 @@ from audiobatchd.errors import (
     SourceChangedError,
     UnmeasurableError,
 )
-from audiobatchd.plugin_api import LONGEST_LABEL, MOST_LABELS, AnyAnalyzer, Measurement, Value
+from audiobatchd.plugin_api import (
+    LONGEST_LABEL,
+    MOST_LABELS,
+    AnyAnalyzer,
+    AudioAnalyzer,
+    FileAnalyzer,
+    Measurement,
+    Value,
+)
 from audiobatchd.vocabulary.files import FileStamp, Fingerprint
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.worker.process.analyzers import Bench
+from audiobatchd.worker.process.inspection import inspect
 from audiobatchd.worker.process.readers import Answer, Readers, Report, beyond_memory
 
 _INTEGERS = range(-(1 << 63), 1 << 64)
@@ -38,6 +48,9 @@ class FileResult:
     """The results of one file."""
 
     fingerprint: Fingerprint
+    """The file with the digest of its content, "" where that was not read."""
+    whole: str = ""
+    """The digest of all of its bytes, "" where that was not read."""
     values: dict[str, Value] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     """The content of companion files, by their names."""
@@ -47,13 +60,17 @@ class FileResult:
     """For the provenance, by each analyzer that was due and came to an end."""
     faults: dict[str, str] = field(default_factory=dict)
     """By each analyzer without an entry, what went wrong in it."""
-    beyond_limit: float | None = None
-    """Seconds of audio of a file that is longer than the configuration allows; None for all others."""
     beyond_memory: dict[str, int] = field(default_factory=dict)
     """Bytes that measuring would take, by each analyzer for which that is more than the configuration allows."""
     audio_seconds: float = 0.0
     costs: dict[str, float] = field(default_factory=dict)
     """Seconds of processor time, by analyzer and for decoding."""
+
+    def fingerprint_for(self, analyzer: AnyAnalyzer) -> Fingerprint:
+        """Return the file with the digest that this analyzer's results go by."""
+        if isinstance(analyzer, FileAnalyzer):
+            return msgspec.structs.replace(self.fingerprint, digest=self.whole)
+        return self.fingerprint
 
 
 def measure(
@@ -89,36 +106,81 @@ def measure(
 def _measure(source: SourceFile, role: str, due: tuple[Due, ...], bench: Bench, report: Report) -> FileResult:
     stamp, started = source.stamp, time.process_time()
     result = FileResult(Fingerprint(stamp.shown, stamp.size, stamp.mtime_ns, ""))
+    pairs = [(work, bench.analyzers[work.analyzer]) for work in due]
+    wants_whole = any(isinstance(analyzer, FileAnalyzer) for _, analyzer in pairs)
 
     def read_content() -> None:
         if not result.fingerprint.digest:
-            result.fingerprint = msgspec.structs.replace(result.fingerprint, digest=digest(source))
+            content, result.whole = digests(source) if wants_whole else (digest(source), "")
+            result.fingerprint = msgspec.structs.replace(result.fingerprint, digest=content)
 
     # Where no content is known, none need be read to learn that the file's promise cannot be measured.
-    if any(work.unless_digest for work in due):
+    if any(work.unless_digest for work, _ in pairs):
         read_content()
-    content = result.fingerprint.digest
-    again = [work for work in due if not work.unless_digest or work.unless_digest != content]
-    wanted = [bench.analyzers[work.analyzer] for work in again]
-    if not wanted:
-        return result
-    readers = Readers(role, stamp.shown, wanted, bench.settings.worker_memory, read_content, report)
+    again = [
+        analyzer
+        for work, analyzer in pairs
+        if not work.unless_digest or work.unless_digest != result.fingerprint_for(analyzer).digest
+    ]
+    inspecting = [each for each in again if isinstance(each, FileAnalyzer)]
+    decoding = [each for each in again if not isinstance(each, FileAnalyzer)]
+    if decoding:
+        _decode(result, source, role, decoding, bench, read_content, report)
+    if inspecting:
+        _inspect(result, source, role, inspecting, bench, read_content, report)
+    if again:
+        result.costs["decoding"] = time.process_time() - started - sum(result.costs.values())
+    return result
+
+
+def _decode(
+    result: FileResult,
+    source: SourceFile,
+    role: str,
+    analyzers: Sequence[AudioAnalyzer],
+    bench: Bench,
+    read_content: Callable[[], None],
+    report: Report,
+) -> None:
+    """Decode the file and have it measured; where its audio is unmeasurable, all of these are told so."""
+    readers = Readers(role, source.stamp.shown, analyzers, bench.settings.worker_memory, read_content, report)
     try:
         decode_into(source, bench.settings.max_duration, readers)
     except UnmeasurableError as error:
-        if isinstance(error, BeyondLimitError):
-            result.beyond_limit = error.seconds
-        for analyzer in wanted:
-            _note(result, analyzer, role, _refusal(analyzer, role, str(error)))
-        return result
+        beyond = error.seconds if isinstance(error, BeyondLimitError) else None
+        for analyzer in analyzers:
+            _note(result, analyzer, role, _refusal(analyzer, role, str(error)), beyond)
+    else:
+        result.audio_seconds = readers.seconds
+        for answer in readers.answers():
+            _take(result, answer, role, bench.settings.worker_memory)
     finally:
-        result.costs = dict(readers.costs)
-        result.costs["decoding"] = time.process_time() - started - sum(readers.costs.values())
-    result.audio_seconds = readers.seconds
-    for answer in readers.answers():
-        _take(result, answer, role, bench.settings.worker_memory)
-    result.costs |= readers.costs
-    return result
+        result.costs |= readers.costs
+
+
+def _inspect(
+    result: FileResult,
+    source: SourceFile,
+    role: str,
+    analyzers: Sequence[FileAnalyzer],
+    bench: Bench,
+    read_content: Callable[[], None],
+    report: Report,
+) -> None:
+    """Have the file itself measured; one that was not decoded is judged by its container, before all of it is read."""
+    file = InspectedFile(source, role, bench.settings.max_duration)
+    if not result.audio_seconds:
+        try:
+            file.encoding()
+        except BeyondLimitError as error:
+            for analyzer in analyzers:
+                _note(result, analyzer, role, _refusal(analyzer, role, str(error)), error.seconds)
+            return
+        except UnmeasurableError:
+            pass  # for those to say that want to know of it
+    read_content()
+    for answer in inspect(file, analyzers, report, result.costs):
+        _take(result, answer, role, None)
 
 
 def _take(result: FileResult, answer: Answer, role: str, limit: int | None) -> None:
@@ -141,13 +203,15 @@ def _refusal(analyzer: AnyAnalyzer, role: str, reason: str) -> Measurement:
     return Measurement({}, {feature.name: reason for feature in analyzer.features(role)})
 
 
-def _note(result: FileResult, analyzer: AnyAnalyzer, role: str, given: object) -> None:
+def _note(
+    result: FileResult, analyzer: AnyAnalyzer, role: str, given: object, beyond_limit: float | None = None
+) -> None:
     """Take in a measurement, after checking that it keeps what the analyzer promised."""
     values, files, unmeasurable = _checked(analyzer, role, given)
     result.values |= values
     result.files |= files
     result.unmeasurable |= unmeasurable
-    result.entries[analyzer.name] = _entry(result, analyzer, unmeasurable)
+    result.entries[analyzer.name] = _entry(result, analyzer, unmeasurable, beyond_limit)
 
 
 def _checked(
@@ -232,13 +296,15 @@ def _labelled(value: Mapping[object, object]) -> dict[str, float | int]:
     return plain
 
 
-def _entry(result: FileResult, analyzer: AnyAnalyzer, unmeasurable: dict[str, str]) -> Entry:
+def _entry(
+    result: FileResult, analyzer: AnyAnalyzer, unmeasurable: dict[str, str], beyond_limit: float | None
+) -> Entry:
     return Entry(
-        fingerprint=result.fingerprint,
+        fingerprint=result.fingerprint_for(analyzer),
         version=analyzer.version,
         models=dict(analyzer.models),
         unmeasurable=unmeasurable,
-        beyond_limit=result.beyond_limit,
+        beyond_limit=beyond_limit,
         beyond_memory=result.beyond_memory.get(analyzer.name),
         measured=datetime.now(UTC).isoformat(timespec="seconds"),
         host=shown(socket.gethostname()),

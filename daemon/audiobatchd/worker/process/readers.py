@@ -1,14 +1,12 @@
 """The analyzers that measure one file: fed block by block while it is decoded, or given views of it afterwards.
 
-Owns their order, what is gathered for them, whether that fits into memory, and the boundary behind which their
-exceptions stay. What their answers are worth is `measure`'s business.
+Owns their order, what is gathered for them, and whether that fits into memory. What their answers are worth is
+`measure`'s business.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,13 +15,19 @@ from functools import partial
 from audiobatchd.audio.blocks import Block
 from audiobatchd.audio.gather import Gatherer
 from audiobatchd.audio.views import plain, size
-from audiobatchd.disk.filesystems import cause_of
-from audiobatchd.plugin_api import NATIVE, Analyzer, AnyAnalyzer, BlockAnalyzer, Feed, Measurement, Stream, View
-from audiobatchd.vocabulary.names import printable
+from audiobatchd.plugin_api import (
+    NATIVE,
+    Analyzer,
+    AnyAnalyzer,
+    AudioAnalyzer,
+    BlockAnalyzer,
+    Feed,
+    Measurement,
+    Stream,
+    View,
+)
 from audiobatchd.vocabulary.quantities import exact_size, sized
-from audiobatchd.vocabulary.states import Cause
-
-_LOG = logging.getLogger(__name__)
+from audiobatchd.worker.process.charge import charged
 
 _STEP = 1 << 20
 """Frames by which a file may grow beyond what was foreseen before its views are reckoned again."""
@@ -58,7 +62,7 @@ class Readers:
         self,
         role: str,
         name: str,
-        analyzers: Sequence[AnyAnalyzer],
+        analyzers: Sequence[AudioAnalyzer],
         limit: int | None,
         on_worth: Callable[[], None],
         report: Report,
@@ -159,21 +163,11 @@ class Readers:
 
     @contextmanager
     def _charged(self, analyzer: AnyAnalyzer) -> Iterator[None]:
-        """Charge an analyzer's call to it, the time and what it raises: it is fed no more then."""
-        started = time.process_time()
-        try:
+        """Charge an analyzer's call to it: it is fed no more where it raises."""
+        with charged(analyzer, self.costs, self._faults):
             yield
-        except Exception as error:
-            if isinstance(error, OSError) and cause_of(error) is Cause.SHORTAGE:
-                # Of this process, whatever the analyzer wanted. Not as it is: one of PyAV's would be the decoder's.
-                raise OSError(error.errno, error.strerror) from error
-            # The boundary of an analyzer's call, which may raise anything.
-            _LOG.exception("analyzer %s", analyzer.name)
-            self._faults[analyzer.name] = printable(f"analyzer {analyzer.name} failed: {type(error).__name__}: {error}")
+        if analyzer.name in self._faults:
             self._feeds.pop(analyzer.name, None)
-        finally:
-            spent = time.process_time() - started
-            self.costs[analyzer.name] = self.costs.get(analyzer.name, 0.0) + spent
 
     # Memory
 

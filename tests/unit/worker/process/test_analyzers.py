@@ -22,6 +22,7 @@ from audiobatchd.plugin_api import (
     Cost,
     Feature,
     Feed,
+    File,
     Measurement,
     Settings,
     Stream,
@@ -110,7 +111,7 @@ class Silent(Peak):
         raise RuntimeError(message)
 
 
-class NeitherKind:
+class NoKind:
     """One that can be given no audio in any form."""
 
     name = "neither"
@@ -119,12 +120,21 @@ class NeitherKind:
         settings.options.close()
 
 
-class BothKinds(Peak):
+class TwoKinds(Peak):
     """One of which it cannot be told what it wants."""
 
     name = "both"
 
     def begin(self, stream: Stream) -> Feed:
+        raise NotImplementedError
+
+
+class FileAndViews(Peak):
+    """Another one, of the third kind too."""
+
+    name = "file_and_views"
+
+    def inspect(self, file: File) -> Measurement:
         raise NotImplementedError
 
 
@@ -297,8 +307,9 @@ def test_analyzers_of_other_packages_are_found(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("made", "why"),
     [
-        (NeitherKind, "it cannot be made: TypeError: NeitherKind has neither `analyze` nor `begin`: "),
-        (BothKinds, "it cannot be made: TypeError: BothKinds has both `analyze` and `begin`: "),
+        (NoKind, "it cannot be made: TypeError: NoKind has none of `analyze`, `begin` and `inspect`: "),
+        (TwoKinds, "it cannot be made: TypeError: TwoKinds has `analyze` and `begin`: "),
+        (FileAndViews, "it cannot be made: TypeError: FileAndViews has `analyze` and `inspect`: "),
     ],
 )
 def test_analyzer_of_no_clear_kind_is_unavailable(monkeypatch: pytest.MonkeyPatch, made: type[Any], why: str) -> None:

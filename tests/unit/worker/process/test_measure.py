@@ -613,7 +613,7 @@ def test_length_found_beyond_the_limit_leaves_nothing_of_what_was_fed(studio: St
     result = studio.measure(meter, Probe(), name="full_mix.flac", max_duration=LONG / HIGHER - 0.1)
     assert (result.values, result.faults) == ({}, {})
     assert result.unmeasurable.keys() == {"frames", "length"}
-    assert result.beyond_limit == pytest.approx(LONG / HIGHER, abs=1)
+    assert result.entries["probe"].beyond_limit == pytest.approx(LONG / HIGHER, abs=1)
     assert "feed" in meter.calls
     assert "finish" not in meter.calls
 
