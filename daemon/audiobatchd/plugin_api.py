@@ -170,9 +170,9 @@ class Audio(Protocol):
         """The samples as `view` says: float32, full scale 1.0, all finite, read-only.
 
         Shape (frames, channels), of a mono view (frames,): the mean of all channels but the low-frequency ones.
-        Resampled by soxr at its quality HQ; of a sum, each file by itself before it is added. Made once per file, however many analyzers ask, and gone when none that is
-        still to come has declared it: keep no reference. Raises LookupError for a view that the analyzer's `views`
-        does not give.
+        Resampled by soxr at its quality HQ; of a sum, each file by itself before it is added. Made once per file,
+        however many analyzers ask, and gone when none that is still to come has declared it: keep no reference. Raises
+        LookupError for a view that the analyzer's `views` does not give.
         """
 
     def shared(self, key: Hashable, make: Callable[[], _T]) -> _T:

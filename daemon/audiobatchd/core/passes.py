@@ -66,8 +66,7 @@ def steps(due: Mapping[str, tuple[Due, ...]], offers: tuple[Offer, ...], files: 
             task = _Task(role, each, files_read(need, role, files) if need.sum_of else None)
             tasks[task.key] = task
             before[task.key] = {givers[name] for name in need.results if name in givers}
-    for needed in before.values():
-        needed &= tasks.keys()
+    before = {key: needed & tasks.keys() for key, needed in before.items()}
     return _Order(list(tasks.values()), before, list(files)).steps()
 
 

@@ -131,7 +131,7 @@ def publish(  # noqa: PLR0913  # all but the first four have a default
     values: Mapping[str, object],
     entries: dict[str, dict[str, Entry]],
     *,
-    files: Mapping[str, str] | None = None,
+    files: Mapping[str, str | bytes] | None = None,
     drop: Collection[str] = (),
     first: Rights = _FOR_ALL,
     gate: Callable[[], None] = lambda: None,
@@ -139,7 +139,8 @@ def publish(  # noqa: PLR0913  # all but the first four have a default
 ) -> None:
     """Merge `values` and `entries` into the record, without the keys in `drop`, in one step that a crash cannot tear.
 
-    Its companions go before it, one by one: `files` by suffix (".BEATS_GRID"), and those that `drop` names are removed.
+    Its companions go before it, one by one: `files` by suffix (".BEATS_GRID"), bytes as they are and text as UTF-8, and
+    those that `drop` names are removed.
 
     A temporary file in the same folder, fsync, `gate`, rename, fsync of the folder. The merge is over what stands in
     the file at that moment: if it moves before the rename, it is merged again. `gate` raises to forbid the rename.
@@ -169,7 +170,7 @@ def publish(  # noqa: PLR0913  # all but the first four have a default
 def _publish_companions(
     stem: str,
     folder_fd: int,
-    files: Mapping[str, str],
+    files: Mapping[str, str | bytes],
     drop: Collection[str],
     first: Rights,
     gate: Callable[[], None],
@@ -182,12 +183,14 @@ def _publish_companions(
             _remove_companion(stem + suffix, folder_fd)
 
 
-def _publish_companion(name: str, folder_fd: int, text: str, first: Rights, gate: Callable[[], None]) -> None:
+def _publish_companion(
+    name: str, folder_fd: int, content: str | bytes, first: Rights, gate: Callable[[], None]
+) -> None:
     try:
         replaces = name if _status(name, folder_fd) else None
     except OSError as error:
         raise filesystems.with_its_name(error, folder_fd, name, f"its {name[name.rfind('.') :]}") from error
-    with _temporary(folder_fd, text.encode(), replaces, first) as temporary:
+    with _temporary(folder_fd, content.encode() if isinstance(content, str) else content, replaces, first) as temporary:
         gate()
         os.rename(temporary, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
         os.fsync(folder_fd)

@@ -53,7 +53,9 @@ class Answer(Struct, frozen=True):
 
     values: dict[str, Value] = {}
     files: dict[str, str] = {}
-    """The content of companion files, by their names."""
+    """The content of companion files that are text, by their names."""
+    binary_files: dict[str, bytes] = {}
+    """The content of the others; base64 in JSON."""
     unmeasurable: dict[str, str] = {}
     """By feature, why the audio has no value of it."""
     unavailable: dict[str, str] = {}

@@ -72,6 +72,7 @@ def _tell(answer: Answer, say: Say) -> None:
     rows = [
         *(row for name, value in answer.values.items() for row in _rows(name, value, answer.units[name])),
         *((name, f"{text.count(chr(10))} lines") for name, text in answer.files.items()),
+        *((name, f"{len(content):,} bytes") for name, content in answer.binary_files.items()),
         *((name, f"- {reason}") for name, reason in answer.unmeasurable.items()),
     ]
     width = max((len(name) for name, _ in rows), default=0)

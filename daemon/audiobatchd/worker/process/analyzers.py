@@ -13,13 +13,15 @@ import msgspec
 
 from audiobatchd.core.assessment import Offer
 from audiobatchd.core.messages import Ready, WorkerSettings
+from audiobatchd.core.needs import NO_NEEDS
 from audiobatchd.disk.filesystems import cause_of
 from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, ModelError, OptionError
 from audiobatchd.models import store
-from audiobatchd.plugin_api import ENTRY_POINT_GROUP, AnyAnalyzer, FileAnalyzer, Options, Settings
+from audiobatchd.plugin_api import ENTRY_POINT_GROUP, AnyAnalyzer, FileAnalyzer, Needs, Options, Settings
 from audiobatchd.vocabulary.files import ROLES
 from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.states import Cause
+from audiobatchd.worker.process.needs import check_needs, needs_by_role, results_needed, without_results
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_REMARK = 200
@@ -39,7 +41,7 @@ class Bench:
 
         One that lacks something here, cannot be as it is configured, or raises whatever it may, is offered as
         unavailable, with the reason: it takes no other along. One that gives no feature that is asked for is offered
-        as it is before it is loaded, and marked as not `asked`.
+        as it is before it is loaded, and marked as not `asked`; those that give what others need are asked for too.
         Raises ConfigError where the configuration names an analyzer that is not installed, or two have one name.
         """
         analyzers: dict[str, AnyAnalyzer] = {}
@@ -57,7 +59,14 @@ class Bench:
             else:
                 offer = msgspec.structs.replace(_offered(made, None), asked=False)
             _add(offers, offer)
+        for name, reason in without_results(tuple(offers.values()), partial(_giver_elsewhere, settings)).items():
+            offers[name] = msgspec.structs.replace(offers[name], unavailable=reason)
+            del analyzers[name]
         return Bench(settings, analyzers, tuple(offers.values()))
+
+    def needs(self, analyzer: str, role: str) -> Needs:
+        """Return what an analyzer needs for the features of `role`."""
+        return next((offer.needs.get(role, NO_NEEDS) for offer in self.offers if offer.name == analyzer), NO_NEEDS)
 
     def ready(self) -> Ready:
         """Return the message that the service gets."""
@@ -73,6 +82,15 @@ def hindrance(analyzer: AnyAnalyzer) -> str | None:
     except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call may raise anything
         return _fault("loaded", error)
     return None
+
+
+def _giver_elsewhere(settings: WorkerSettings, feature: str) -> str | None:
+    """Name an installed analyzer that gives `feature` and is not among those that the settings name."""
+    if settings.analyzers is None:
+        return None
+    everything = msgspec.structs.replace(settings, analyzers=None)
+    made = (each for each in make(everything) if not isinstance(each, Offer))
+    return next((each.name for each in made if feature in _names(each)), None)
 
 
 def remark_of(analyzer: AnyAnalyzer, unavailable: str | None) -> str:
@@ -120,7 +138,7 @@ def _made(point: EntryPoint, settings: WorkerSettings) -> tuple[AnyAnalyzer, ...
     return found
 
 
-def _check_kind(analyzer: object) -> None:
+def _check_kind(analyzer: AnyAnalyzer) -> None:
     """Raise TypeError for what is of no kind of analyzers, or of several."""
     has = [f"`{method}`" for method in ("analyze", "begin", "inspect") if callable(getattr(analyzer, method, None))]
     if len(has) != 1:
@@ -130,6 +148,7 @@ def _check_kind(analyzer: object) -> None:
             "itself by the third"
         )
         raise TypeError(message)
+    check_needs(analyzer)
 
 
 def _check_model(trusted: frozenset[str], path: Path, digest: str) -> None:
@@ -147,16 +166,22 @@ def _add(offers: dict[str, Offer], offer: Offer) -> None:
 
 
 def needed(analyzers: list[AnyAnalyzer], features: tuple[str, ...] | None) -> list[AnyAnalyzer]:
-    """Pick the analyzers that give any of these features; all for None, or where none gives one of these yet.
+    """Pick the analyzers that give any of these features, or what is needed for them, at any remove.
+
+    All for None, or where none gives one of these yet.
 
     What an analyzer gives is known before it is loaded. Where one goes against that, it is found out by loading it.
     """
     if features is None:
         return analyzers
-    names = [_names(each) for each in analyzers]
-    if not frozenset(features) <= frozenset().union(*names):
+    names = {each.name: _names(each) for each in analyzers}
+    if not frozenset(features) <= frozenset().union(*names.values()):
         return analyzers
-    return [each for each, given in zip(analyzers, names, strict=True) if not given.isdisjoint(features)]
+    asked, chosen = frozenset(features), frozenset[str]()
+    while more := {each.name for each in analyzers if not names[each.name].isdisjoint(asked)} - chosen:
+        chosen |= more
+        asked |= frozenset().union(*(results_needed(each) for each in analyzers if each.name in more))
+    return [each for each in analyzers if each.name in chosen]
 
 
 def _names(analyzer: AnyAnalyzer) -> frozenset[str]:
@@ -190,6 +215,7 @@ def _offer(analyzer: AnyAnalyzer, unavailable: str | None) -> Offer:
         int(analyzer.cost),
         remark,
         whole_file=isinstance(analyzer, FileAnalyzer),
+        needs=needs_by_role(analyzer),
     )
     msgspec.msgpack.encode(offer)  # what cannot be told would end the worker
     return offer

@@ -8,8 +8,9 @@ import sys
 
 import msgspec
 
-from audiobatchd.core.assessment import Due, Offer
+from audiobatchd.core.assessment import Facts, Offer, Policy, assess
 from audiobatchd.core.messages import Result, WorkerSettings
+from audiobatchd.core.passes import Decoding
 from audiobatchd.disk.listing import read_folder
 from audiobatchd.disk.record import opened
 from audiobatchd.errors import DamagedFileError, LockBusyError, LockLostError, SourceChangedError, UsageError
@@ -19,7 +20,9 @@ from audiobatchd.vocabulary.files import ROLES, FileStamp, in_64_bits
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.worker.process.analyzers import Bench, hindrance, make, needed, remark_of
 from audiobatchd.worker.process.job import measure_all
-from audiobatchd.worker.process.measure import measure
+from audiobatchd.worker.process.measure import FileResult
+from audiobatchd.worker.process.phase import FolderPhase
+from audiobatchd.worker.process.results import Stored
 from audiobatchd.worker.questions import Answer, KnownFeature, Request
 
 _BUDGET = 3600.0
@@ -89,6 +92,7 @@ class _Analysis:
             found,
             values={name: value for name, value in found.values.items() if name in self._wanted},
             files={name: text for name, text in found.files.items() if name in self._wanted},
+            binary_files={name: content for name, content in found.binary_files.items() if name in self._wanted},
             unmeasurable={name: why for name, why in found.unmeasurable.items() if name in self._wanted},
             units=self._units(),
             unavailable={
@@ -145,34 +149,43 @@ class _Analysis:
         return _told(result)
 
     def _measured(self) -> Answer:
+        """Measure everything afresh, also what is needed for that; nothing is read of a record."""
         answer = Answer()
+        policy = Policy(overwrite=True, only=tuple(self._wanted))
+        facts = Facts(self._stamps, frozenset(), lambda _analyzer, _role: None, {})
+        due = assess(facts, self._bench.offers, policy).due
         with opened(self._folder) as descriptor:
-            for role, stamp in self._stamps.items():
-                self._measure(descriptor, role, stamp, answer)
+            phase = FolderPhase(descriptor, self._stamps, due, self._bench, Stored(), lambda _doing, _seconds: None)
+            for step in phase.steps:
+                if isinstance(step, Decoding):
+                    _note(answer, self._decoded(phase, step, answer))
+                else:
+                    _note(answer, phase.add_up(step))
         return answer
 
-    def _measure(self, descriptor: int, role: str, stamp: FileStamp, answer: Answer) -> None:
-        due = tuple(
-            Due(offer.name)
-            for offer in self._bench.offers
-            if offer.unavailable is None and self._wanted.intersection(offer.features.get(role, ()))
-        )
-        if not due:
-            return
+    def _decoded(self, phase: FolderPhase, step: Decoding, answer: Answer) -> FileResult | None:
+        """Do a step; what stands in its way is a failure of the answer."""
+        name = self._stamps[step.role].shown
         try:
-            result = measure(descriptor, role, stamp, due, self._bench, lambda _doing, _seconds: None)
+            return phase.decode(step)
         except DamagedFileError as error:
-            answer.failures[stamp.shown] = str(error)
+            answer.failures[name] = str(error)
         except SourceChangedError:
-            answer.failures[stamp.shown] = "it changed while it was read"
+            answer.failures[name] = "it changed while it was read"
         except OSError as error:
-            answer.failures[stamp.shown] = f"cannot read it: {error.strerror}"
-        else:
-            answer.values.update(result.values)
-            answer.files.update(result.files)
-            answer.unmeasurable.update(result.unmeasurable)
-            if result.faults:
-                answer.failures[stamp.shown] = "; ".join(result.faults.values())
+            answer.failures[name] = f"cannot read it: {error.strerror}"
+        return None
+
+
+def _note(answer: Answer, result: FileResult | None) -> None:
+    if result is None:
+        return
+    answer.values.update(result.values)
+    answer.files.update({name: content for name, content in result.files.items() if isinstance(content, str)})
+    answer.binary_files.update({name: each for name, each in result.files.items() if isinstance(each, bytes)})
+    answer.unmeasurable.update(result.unmeasurable)
+    if result.faults:
+        answer.failures[result.shown] = "; ".join(result.faults.values())
 
 
 def _told(result: Result) -> Answer:

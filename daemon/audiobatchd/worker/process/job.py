@@ -6,15 +6,17 @@ import contextlib
 import errno
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
-from audiobatchd.core.assessment import Assessment, Due, Facts, FileMemory, Policy, assess, judges
+from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
 from audiobatchd.core.messages import Job, Result
+from audiobatchd.core.needs import files_read
+from audiobatchd.core.passes import Decoding, Summing
 from audiobatchd.core.provenance import Entry
-from audiobatchd.disk import record
+from audiobatchd.disk import bounded, record
 from audiobatchd.disk.filesystems import cause_of, mount_of
 from audiobatchd.disk.listing import Listing, is_link_below, openness, read_folder
 from audiobatchd.disk.record import Record
@@ -29,12 +31,15 @@ from audiobatchd.errors import (
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.lock_file import Empty, speaks_against_its_folder
 from audiobatchd.locks.observer import holder_in_words
-from audiobatchd.plugin_api import FULL_MIX, Value
+from audiobatchd.plugin_api import FULL_MIX, LARGEST_RESULT, Value
 from audiobatchd.vocabulary.names import folder_at, shown
 from audiobatchd.vocabulary.states import Cause, Outcome
 from audiobatchd.worker.process.analyzers import Bench
-from audiobatchd.worker.process.measure import FileResult, measure
+from audiobatchd.worker.process.comparison import Comparison, Digests
+from audiobatchd.worker.process.measure import FileResult
+from audiobatchd.worker.process.phase import FolderPhase
 from audiobatchd.worker.process.readers import Report
+from audiobatchd.worker.process.results import Stored
 
 _NOT_THE_TRACKS_FAULT = frozenset(
     {
@@ -188,8 +193,8 @@ class _Work:
     report: Report
     on_progress: Callable[[], None]
     listing: Listing
-    results: dict[str, FileResult] = field(default_factory=dict)
-    """Of each file that was measured, by role."""
+    results: list[tuple[str, FileResult]] = field(default_factory=list)
+    """Results of each file, and of each sum of files, that was measured, with their role."""
     reasons: dict[str, str] = field(default_factory=dict)
     """By file, why it was not measured; "" where that is no single file's doing."""
     outcomes: set[Outcome] = field(default_factory=set)
@@ -200,6 +205,8 @@ class _Work:
     """Whether the folder is charged with it."""
     cause: Cause = Cause.NONE
     """What stood in the way, where that is no file's."""
+    alike: Mapping[str, Digests] = field(default_factory=dict)
+    """Digests of the files that turned out to be as they were before any was decoded, by role."""
     entry: Callable[[str, str], Entry | None] = field(default=lambda _analyzer, _role: None)
     """Looks up what the record tells of an analyzer and a role so far."""
 
@@ -211,55 +218,91 @@ class _Work:
         self.entry = found.provenance.entry
         self.memory = {role: self.job.memory[role] for role in self.listing.stamps if role in self.job.memory}
         for role, reason in assessment.failed.items():
-            self._reason(role, reason, Outcome.FAILED)
-        for role, due in assessment.due.items():
-            self._file(role, due, assessment.adopted.get(role, ()))
-        if any(result.entries for result in self.results.values()):
+            self._fail(self.listing.stamps[role].shown, reason, Outcome.FAILED)
+        files = self.descriptor, self.listing.stamps
+        comparison = Comparison(*files, self.bench, self.report, self.on_progress)
+        due = comparison.left(assessment.due)
+        self.alike = comparison.alike
+        for role, (content, whole) in self.alike.items():
+            adopted = assessment.adopted.get(role, ())
+            self.memory[role] = FileMemory(files[1][role], digest=content, adopted=adopted, whole=whole)
+        stored = Stored(found.values, self.listing.companions, found.provenance.entry, self._companion)
+        folder = FolderPhase(*files, due, self.bench, stored, self.report, self.on_progress)
+        for step in folder.steps:
+            adopted = assessment.adopted.get(step.role, ())
+            if isinstance(step, Decoding):
+                self._file(step, folder, adopted)
+            else:
+                self._sum(step, folder)
+        if any(result.entries for _, result in self.results):
             self._publish()
         return self._result(assessment)
 
-    def _file(self, role: str, due: tuple[Due, ...], adopted: tuple[str, ...]) -> None:
-        stamp = self.listing.stamps[role]
+    def _companion(self, suffix: str) -> bytes | None:
+        """Read a companion file; where that cannot be, the reason stands for the folder."""
+        name = record.name_in(self.folder).removesuffix(".INFO") + suffix
         try:
-            result = measure(self.descriptor, role, stamp, due, self.bench, self.report, self.on_progress)
-        except DamagedFileError as error:
-            self._reason(role, str(error), Outcome.FAILED)
-            self.memory[role] = FileMemory(stamp, adopted=adopted, failure=str(error), judges=judges(self.bench.offers))
-        except (SourceChangedError, FileNotFoundError):
-            self._reason(role, "it changed while it was read", Outcome.CHANGED)
+            return bounded.read(name, LARGEST_RESULT, dir_fd=self.descriptor)[0]
+        except FileNotFoundError:
+            self._fail(name, "it went while it was needed", Outcome.CHANGED)
         except OSError as error:
             outcome = Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR
-            self._reason(role, f"cannot read it: {error.strerror}", outcome)
+            self._fail(name, f"cannot read it: {error.strerror}", outcome)
+            self.cause = cause_of(error) or self.cause
+        return None
+
+    def _sum(self, step: Summing, folder: FolderPhase) -> None:
+        result = folder.add_up(step)
+        if result is not None:
+            self._take(step.role, result)
+
+    def _file(self, step: Decoding, folder: FolderPhase, adopted: tuple[str, ...]) -> None:
+        role, stamp = step.role, self.listing.stamps[step.role]
+        try:
+            result = folder.decode(step)
+        except DamagedFileError as error:
+            self._fail(stamp.shown, str(error), Outcome.FAILED)
+            self.memory[role] = FileMemory(stamp, adopted=adopted, failure=str(error), judges=judges(self.bench.offers))
+        except (SourceChangedError, FileNotFoundError):
+            self._fail(stamp.shown, "it changed while it was read", Outcome.CHANGED)
+        except OSError as error:
+            outcome = Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR
+            self._fail(stamp.shown, f"cannot read it: {error.strerror}", outcome)
             self.cause = cause_of(error) or self.cause
         else:
-            self.results[role] = result
-            self._remember(role, due, result, adopted)
-            if result.faults:
-                self._reason(role, "; ".join(result.faults.values()), Outcome.ERROR)
-                self.charge = True
+            if result is not None:
+                self._take(role, result)
+                self._remember(role, result, adopted)
 
-    def _remember(self, role: str, due: tuple[Due, ...], result: FileResult, adopted: tuple[str, ...]) -> None:
+    def _take(self, role: str, result: FileResult) -> None:
+        self.results.append((role, result))
+        if result.faults:
+            self._fail(result.shown, "; ".join(result.faults.values()), Outcome.ERROR)
+            self.charge = True
+
+    def _remember(self, role: str, result: FileResult, adopted: tuple[str, ...]) -> None:
         """Remember what the record does not tell: that the content is as before, and what was taken over unmeasured."""
         stamp, old = self.listing.stamps[role], self.memory.pop(role, None)
-        unchanged = any(work.analyzer not in {*result.entries, *result.faults} for work in due)
-        digests = (result.fingerprint.digest, result.whole) if unchanged else ("", "")
+        digests = (result.fingerprint.digest, result.whole) if result.unchanged else self.alike.get(role, ("", ""))
         # What others measured before counts by it as long as they are not measured again.
-        alone = all(offer.name in result.entries for offer in self.bench.offers if offer.features.get(role))
+        alone = all(offer.name in result.entries for offer in self.bench.offers if _reads(offer, role))
         before = (old.digest, old.whole) if old is not None and old.stamp == stamp and not alone else (None, None)
         digest, whole = (now or known or None for now, known in zip(digests, before, strict=True))
         if digest or whole or adopted:
             self.memory[role] = FileMemory(stamp, digest=digest, adopted=adopted, whole=whole)
 
-    def _reason(self, role: str, reason: str, outcome: Outcome) -> None:
-        self.reasons[self.listing.stamps[role].shown] = reason
+    def _fail(self, name: str, reason: str, outcome: Outcome) -> None:
+        """Note the reason why the file of this name, or a part of what is measured of it, came to no good end."""
+        before = self.reasons.get(name, reason)
+        self.reasons[name] = reason if before == reason else f"{before}; {reason}"
         self.outcomes.add(outcome)
 
     def _publish(self) -> None:
         self.report("writing the record", 0.0)
         values: dict[str, Value] = {}
-        files: dict[str, str] = {}
+        files: dict[str, str | bytes] = {}
         entries: dict[str, dict[str, Entry]] = {}
-        for role, result in self.results.items():
+        for role, result in self.results:
             values |= result.values
             files |= result.files
             for analyzer, entry in result.entries.items():
@@ -271,7 +314,7 @@ class _Work:
                 values,
                 entries,
                 files=files,
-                drop=[name for role in self.results for name in self._dropped(role)],
+                drop=[name for role, result in self.results for name in self._dropped(role, result)],
                 first=record.rights_like(self.descriptor, self._sources()),
                 gate=self.gate,
                 limit=self.bench.settings.record_limit,
@@ -284,32 +327,33 @@ class _Work:
             self.outcomes.add(Outcome.BLOCKED)
             self.results.clear()
 
-    def _dropped(self, role: str) -> list[str]:
+    def _dropped(self, role: str, result: FileResult) -> list[str]:
         """Return the features without a value now, less those that only a limit of ours keeps from being measured.
 
         The latter stay where nothing says that they are of another content.
         """
-        result = self.results[role]
         dropped = []
         for analyzer, entry in result.entries.items():
             by_a_limit = entry.beyond_limit is not None or entry.beyond_memory is not None
-            if not by_a_limit or self._is_of_another_file(analyzer, role):
+            if not by_a_limit or self._is_of_other_files(analyzer, role, entry):
                 dropped += list(entry.unmeasurable)
         return dropped
 
-    def _is_of_another_file(self, analyzer: str, role: str) -> bool:
-        stamp, known = self.listing.stamps[role], self.entry(analyzer, role)
+    def _is_of_other_files(self, analyzer: str, role: str, now: Entry) -> bool:
+        known = self.entry(analyzer, role)
         if known is not None:
-            return (known.fingerprint.size, known.fingerprint.mtime_ns) != (stamp.size, stamp.mtime_ns)
-        memory = self.job.memory.get(role)
-        return memory is not None and analyzer in memory.adopted and memory.stamp != stamp
+            return _stamps(known) != _stamps(now)
+        stamps = self.listing.stamps
+        reads = files_read(self.bench.needs(analyzer, role), role, stamps)
+        memories = ((self.job.memory.get(each), stamps[each]) for each in reads)
+        return any(old is not None and analyzer in old.adopted and old.stamp != stamp for old, stamp in memories)
 
     def _sources(self) -> list[str]:
         """Return the full mix, then the files that were measured."""
-        return [self.listing.contents.sources[role] for role in (FULL_MIX, *self.results)]
+        return [self.listing.contents.sources[role] for role in (FULL_MIX, *(role for role, _ in self.results))]
 
     def _result(self, assessment: Assessment) -> Result:
-        results = self.results.values()
+        results = [result for _, result in self.results]
         return Result(
             self.job.number,
             next((outcome for outcome in _WORST_FIRST if outcome in self.outcomes), Outcome.DONE),
@@ -325,6 +369,17 @@ class _Work:
             cause=self.cause,
             where=shown(mount_of(self.folder)) if self.cause else "",
         )
+
+
+def _reads(offer: Offer, role: str) -> bool:
+    """Tell whether an analyzer may read the file of `role`, by itself or in a sum."""
+    return bool(offer.features.get(role)) or any(role in needs.sum_of for needs in offer.needs.values())
+
+
+def _stamps(entry: Entry) -> dict[str, tuple[int, int]]:
+    """Sizes and times of the files that were read, by role; "" for the first one."""
+    files = {"": entry.fingerprint, **entry.others}
+    return {role: (each.size, each.mtime_ns) for role, each in files.items()}
 
 
 def _together(costs: Iterable[dict[str, float]]) -> dict[str, float]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Protocol, TypeVar
 
 from audiobatchd.audio.blocks import Block
 from audiobatchd.audio.gather import Gatherer
-from audiobatchd.audio.views import plain, size
+from audiobatchd.audio.sums import Summed
+from audiobatchd.audio.views import Decoded, ResultValue, plain, size
 from audiobatchd.plugin_api import (
     NATIVE,
     Analyzer,
@@ -31,16 +33,74 @@ from audiobatchd.worker.process.charge import charged
 
 _STEP = 1 << 20
 """Frames by which a file may grow beyond what was foreseen before its views are reckoned again."""
-_SPARE = 33 / 32
+SPARE = 33 / 32
 """Ratio by which what is reckoned may be exceeded, by fragments and what is held for a moment."""
 
 Report = Callable[[str, float | None], None]
 """Tells what is begun, and how much audio is to be analyzed from now on; see `messages.Stage`."""
 
+_Analyzer = TypeVar("_Analyzer", bound=AnyAnalyzer)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Results of the folder that an analyzer needs for the features of one role."""
+
+    values: Mapping[str, ResultValue] = field(default_factory=dict)
+    """Values by feature, None where the folder has none."""
+    states: dict[str, dict[str, str]] = field(default_factory=dict)
+    """States, see `needs.state_of`, by the analyzer that gave them and role."""
+
+
+Look = Callable[[AnyAnalyzer], Found | None]
+"""Looks up the results that an analyzer needs; None where one of them came to no end in this job."""
+
+
+def no_results(_analyzer: AnyAnalyzer) -> Found:
+    """Look up nothing: of a folder where no analyzer needs any result."""
+    return Found()
+
+
+class Addition(Protocol):
+    """Sum to which a file is added while it is decoded."""
+
+    def begin(self, rate: int, channels: tuple[str, ...], promised: float | None) -> None:
+        """See `decode.Receiver`."""
+
+    def feed(self, block: Block) -> None:
+        """See `decode.Receiver`."""
+
+    def growth(self, seconds: float) -> int:
+        """Bytes that it will take beyond those that it holds, when a file of so many `seconds` is added."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Part of the folder that counts beside the file that is read."""
+
+    before: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Names of the analyzers whose results of the same role an analyzer needs, by its name."""
+    look: Look = no_results
+    sums: Sequence[Addition] = ()
+    """Sums that the file is added to."""
+
+
+ALONE = Beside()
+
+
+def in_turn(analyzers: Sequence[_Analyzer], before: Mapping[str, frozenset[str]]) -> list[_Analyzer]:
+    """Put analyzers behind those whose results they need, and leave their order as it is otherwise."""
+    left, turn = list(analyzers), []
+    while left:
+        names = {each.name for each in left}
+        free = (place for place, each in enumerate(left) if not before.get(each.name, frozenset()) & names)
+        turn.append(left.pop(next(free, 0)))
+    return turn
+
 
 @dataclass(frozen=True)
 class Answer:
-    """Answer of one analyzer about a file: exactly one of the three."""
+    """Answer of one analyzer about a file: exactly one of the first four."""
 
     analyzer: AnyAnalyzer
     measurement: object = None
@@ -49,6 +109,10 @@ class Answer:
     """Fault of the analyzer, in words."""
     needs: int = 0
     """Bytes of memory that it would have taken, more than there may be."""
+    is_lacking: bool = False
+    """True where it was not asked: a result that it needs came to no end."""
+    states: dict[str, dict[str, str]] = field(default_factory=dict)
+    """States of the results that it read, see `Found`."""
 
 
 class Readers:
@@ -66,19 +130,21 @@ class Readers:
         limit: int | None,
         on_worth: Callable[[], None],
         report: Report,
+        beside: Beside = ALONE,
     ) -> None:
+        self._beside = beside
         self._role = role
         self._name = name
         self._limit = limit
         self._on_worth = on_worth
         self._report = report
-        in_turn = sorted(analyzers, key=lambda each: each.cost)
-        self._fed = [each for each in in_turn if isinstance(each, BlockAnalyzer)]
+        by_cost = sorted(analyzers, key=lambda each: each.cost)
+        self._fed = [each for each in by_cost if isinstance(each, BlockAnalyzer)]
         """Analyzers that take blocks, in their turn."""
         # Those that read the native samples go first, so that these can be freed.
-        self._viewing = sorted(
-            (each for each in in_turn if isinstance(each, Analyzer)), key=lambda each: NATIVE not in each.views(role)
-        )
+        viewing = [each for each in by_cost if isinstance(each, Analyzer)]
+        viewing.sort(key=lambda each: NATIVE not in each.views(role))
+        self._viewing = in_turn(viewing, beside.before)
         """Analyzers that read views, in their turn: those that fit."""
         self._feeds: dict[str, Feed] = {}
         """Feeds by analyzer, without those that failed."""
@@ -113,7 +179,9 @@ class Readers:
         for analyzer in self._fed:
             with self._charged(analyzer):
                 self._feeds[analyzer.name] = analyzer.begin(self._stream)
-        self._resident = _resident()
+        for each in self._beside.sums:
+            each.begin(rate, channels, promised)
+        self._resident = resident()
         self._reckon(int((promised or 0.0) * rate))
         if self._viewing:
             self._gatherer = Gatherer(self._role, rate, channels, self._views(self._viewing), promised)
@@ -125,6 +193,8 @@ class Readers:
             if analyzer.name in self._feeds:
                 with self._charged(analyzer):
                     self._feeds[analyzer.name].feed(block)
+        for each in self._beside.sums:
+            each.feed(block)
         if self._gatherer is None:
             return
         if self._frames > self._reckoned:
@@ -145,15 +215,26 @@ class Readers:
                 yield self._answer(analyzer, self._feeds.pop(analyzer.name).finish)
             else:
                 yield Answer(analyzer, fault=self._faults[analyzer.name])
-        yield from self._left_out
-        if self._gatherer is None:
-            return
-        audio = self._gatherer.decoded()
+        yield from map(self._told_without, self._left_out)
+        if self._gatherer is not None:
+            yield from self.turns(self._gatherer.decoded(), seconds)
+
+    def turns(self, audio: Decoded | Summed, seconds: float | None) -> Iterator[Answer]:
+        """Let those that read views have their turns with `audio`; `seconds` are as `Report` takes them."""
         for place, viewing in enumerate(self._viewing):
+            found = self._beside.look(viewing)
+            if found is None:
+                yield Answer(viewing, is_lacking=True)
+                continue
             self._report(f"{viewing.name} of {self._name}", seconds)
             seconds = None
-            audio.turn(viewing.views(self._role), self._views(self._viewing[place + 1 :]))
-            yield self._answer(viewing, partial(viewing.analyze, audio))
+            audio.turn(viewing.views(self._role), self._views(self._viewing[place + 1 :]), found.values)
+            yield replace(self._answer(viewing, partial(viewing.analyze, audio)), states=found.states)
+
+    def _told_without(self, answer: Answer) -> Answer:
+        """Complete the answer of an analyzer that was left out."""
+        found = self._beside.look(answer.analyzer)
+        return Answer(answer.analyzer, is_lacking=True) if found is None else replace(answer, states=found.states)
 
     def _answer(self, analyzer: AnyAnalyzer, measure: Callable[[], Measurement]) -> Answer:
         measurement = None
@@ -206,7 +287,8 @@ class Readers:
         most = 0.0
         for place, analyzer in enumerate(self._viewing):
             most = max(most, self._size(self._views(self._viewing[place:]), frames) + working[analyzer.name])
-        return int((self._resident + most) * _SPARE)
+        growth = sum(each.growth(frames / self._stream.rate) for each in self._beside.sums)
+        return int((self._resident + growth + most) * SPARE)
 
     def _size(self, views: Sequence[View], frames: int) -> int:
         rate, channels = self._stream.rate, len(self._stream.channels)
@@ -218,7 +300,7 @@ def beyond_memory(needs: int, limit: int) -> str:
     return f"takes {sized(needs)} of memory, more than worker_memory ({exact_size(limit)})"
 
 
-def _resident() -> int:
+def resident() -> int:
     """Bytes of memory that this process takes."""
     with open("/proc/self/statm", "rb") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -10,10 +10,12 @@ from collections.abc import Iterable, Sequence
 
 from audiobatchd.audio.blocks import Block
 from audiobatchd.audio.sums import Sum, Summed
+from audiobatchd.audio.views import Samples, size
 from audiobatchd.core.passes import Members
 from audiobatchd.plugin_api import Analyzer, Stream, View
 from audiobatchd.vocabulary.files import Fingerprint
-from audiobatchd.worker.process.memory import SPARE, resident, views_size
+from audiobatchd.worker.process.charge import charged
+from audiobatchd.worker.process.readers import SPARE, resident
 
 Task = tuple[Analyzer, str]
 """Analyzer that reads the sum, and the role of the features that it gives."""
@@ -27,32 +29,38 @@ class FolderSum:
 
     def __init__(self, members: Members, tasks: Sequence[Task], limit: int | None) -> None:
         self.members = members
-        self.names: dict[str, str] = {}
-        """Names of its files, by role, as far as they were read."""
         self.fingerprints: dict[str, Fingerprint] = {}
+        """Its files, by role, as far as they were read and found healthy."""
         self.refusal = ""
         """Reason why the sum cannot be measured: a file in it cannot."""
         self.beyond_limit: float | None = None
         """Seconds of a file that is longer than the configuration allows."""
-        self.left_out: dict[Task, int] = {}
-        """Bytes of memory that it would have taken, by tasks for which there is not so much."""
+        self.needs: dict[tuple[str, str], int] = {}
+        """Bytes of memory that are not there, by the analyzer that would have taken them, and role."""
+        self.faults: dict[tuple[str, str], str] = {}
+        """Faults of analyzers that cannot say how much they take, likewise."""
+        self.costs: dict[str, float] = {}
+        """Seconds of processor time, by analyzer."""
         self._tasks = list(tasks)
         self._limit = limit
         self._sum: Sum | None = Sum(self._views(self._tasks))
-        self._views_left: dict[View, object] = {}
+        self._views_held: dict[View, Samples] = {}
+        """Views of the whole."""
         self._resident = 0
         self._reckoned = 0.0
         """Seconds for which it was found to fit."""
-        self._rate = 0
+        self._rate = 1
         self._frames = 0
+        """Frames of the file that is being added."""
 
     # A file that is decoded
 
     def begin(self, rate: int, channels: tuple[str, ...], promised: float | None) -> None:
         """Begin to add a file; see `decode.Receiver`."""
         self._rate, self._frames = rate, 0
-        self._resident = resident()
-        self._reckon(max(promised or 0.0, self._sum.seconds if self._sum else 0.0))
+        if self._sum is not None:
+            self._resident = resident()
+            self._reckon(max(promised or 0.0, self._sum.seconds))
         if self._sum is not None:
             self._sum.begin(rate, channels, promised)
 
@@ -80,7 +88,12 @@ class FolderSum:
         """Take note that the file of `role` cannot be measured, for this `reason`."""
         self.fingerprints[role] = fingerprint
         self.refusal = self.refusal or f"{fingerprint.file}: {reason}"
-        self.beyond_limit = max(filter(None, (self.beyond_limit, beyond_limit)), default=None)
+        known = [each for each in (self.beyond_limit, beyond_limit) if each is not None]
+        self.beyond_limit = max(known, default=None)
+        self._sum = None
+
+    def spoil(self) -> None:
+        """Free what there is: a file of it could not be read to its end."""
         self._sum = None
 
     # The whole
@@ -88,59 +101,63 @@ class FolderSum:
     @property
     def is_whole(self) -> bool:
         """Tell whether every file of it was read, and found healthy."""
-        return len(self.fingerprints) == len(self.members)
-
-    @property
-    def seconds(self) -> float:
-        """Length of the sum."""
-        return self._sum.seconds if self._sum is not None else 0.0
+        return self.fingerprints.keys() == set(self.members)
 
     @property
     def shown(self) -> str:
         """The names of its files."""
         return " + ".join(self.fingerprints[role].file for role in self.members)
 
-    def audio(self, role: str) -> Summed | None:
-        """Give what analyzers of `role` read; None where none of them is left."""
-        if self._sum is None:
-            return None
-        tasks = [task for task in self._tasks if task[1] == role]
-        others = self._views([task for task in self._tasks if task[1] != role])
-        self._tasks = [task for task in self._tasks if task[1] != role]
-        rate, seconds = self._sum.rate, self._sum.seconds
-        views = self._sum.take(self._views(tasks), others)
-        return Summed(role, views, rate, seconds)
+    def audio(self, role: str, *, is_last: bool) -> Summed:
+        """Give what analyzers of `role` read; nothing of it is kept where that `is_last`."""
+        assert self._sum is not None
+        self._views_held |= self._sum.views()
+        audio = Summed(role, self._views_held, self._sum.rate, self._sum.seconds)
+        if is_last:
+            self._views_held, self._sum = {}, None
+        return audio
+
+    # Memory
 
     def _reckon(self, seconds: float) -> None:
         """Leave out analyzers, the largest first, until the others fit into memory with a sum of so many seconds."""
         self._reckoned = seconds
-        if self._limit is None:
+        if self._limit is None or self._sum is None:
             return
-        while self._tasks and (needs := self._needs(seconds)) > self._limit:
-            largest = max(self._tasks, key=lambda task: self._size([task], seconds) + self._working(task, seconds))
-            self.left_out[largest] = needs
+        working: dict[tuple[str, str], float] = {}
+        for task in list(self._tasks):
+            faults: dict[str, str] = {}
+            with charged(task[0], self.costs, faults):
+                working[_key(task)] = self._working(task, seconds)
+            if faults:
+                self.faults[_key(task)] = faults[task[0].name]
+                self._tasks.remove(task)
+        while self._tasks:
+            most = max(working[_key(task)] for task in self._tasks)
+            needs = int((self._resident + self.growth(seconds) + most) * SPARE)
+            if needs <= self._limit:
+                break
+            largest = max(self._tasks, key=lambda task: self._size([task], seconds) + working[_key(task)])
+            self.needs[_key(largest)] = needs
             self._tasks.remove(largest)
-            if self._sum is not None:
-                self._sum.keep(self._views(self._tasks))
+            self._sum.keep(self._views(self._tasks))
         if not self._tasks:
             self._sum = None
-
-    def _needs(self, seconds: float) -> int:
-        """Bytes that this process takes at most while the sum grows and is read."""
-        working = max(self._working(task, seconds) for task in self._tasks)
-        return int((self._resident + self.growth(seconds) + working) * SPARE)
 
     def _working(self, task: Task, seconds: float) -> float:
         """Bytes that an analyzer takes beside the sum."""
         analyzer, role = task
-        stream = Stream(role, self._rate, _MONO, seconds)
         if hasattr(analyzer, "working_memory"):
-            return float(analyzer.working_memory(stream, seconds))
+            return float(analyzer.working_memory(Stream(role, self._rate, _MONO, seconds), seconds))
         return self._size([task], seconds)
 
     def _size(self, tasks: Sequence[Task], seconds: float) -> int:
-        return views_size(self._views(tasks), self._rate, 1, seconds)
+        return sum(size(view, self._rate, 1, seconds) for view in self._views(tasks))
 
     @staticmethod
     def _views(tasks: Iterable[Task]) -> set[View]:
         return {view for analyzer, role in tasks for view in analyzer.views(role)}
+
+
+def _key(task: Task) -> tuple[str, str]:
+    return task[0].name, task[1]

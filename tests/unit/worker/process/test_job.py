@@ -26,9 +26,10 @@ from audiobatchd.plugin_api import NATIVE, Audio, Cost, Feature, Measurement, Vi
 from audiobatchd.vocabulary.files import ROLES, FileStamp
 from audiobatchd.vocabulary.states import Cause, Outcome
 from audiobatchd.worker.process import job as job_module
+from audiobatchd.worker.process import phase as phase_module
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.job import hindered, run
-from audiobatchd.worker.process.measure import measure
+from audiobatchd.worker.process.measure import Place, measure
 from support.audio_files import make_track, tone, write_audio
 from support.shortage import LEAST, descriptors
 
@@ -520,12 +521,12 @@ def test_a_disk_that_fails_under_the_record_is_no_answer(
 def test_a_file_that_cannot_be_read_holds_up_no_other(
     room: Room, monkeypatch: pytest.MonkeyPatch, number: int, outcome: Outcome
 ) -> None:
-    def measuring(folder: int, role: str, *others: Any) -> object:  # noqa: ANN401  # passed on
+    def measuring(folder: int, role: str, *others: Any, place: Place) -> object:  # noqa: ANN401  # passed on
         if role == "full_mix":
             _failing(number)()
-        return measure(folder, role, *others)
+        return measure(folder, role, *others, place=place)
 
-    monkeypatch.setattr(job_module, "measure", measuring)
+    monkeypatch.setattr(phase_module, "measure", measuring)
     result = room.run()
     assert (result.outcome, result.charge) == (outcome, False)
     assert result.cause is (Cause.IO if outcome is Outcome.ERROR else Cause.NONE)

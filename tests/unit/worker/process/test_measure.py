@@ -39,7 +39,7 @@ from audiobatchd.plugin_api import (
     View,
     feature_name,
 )
-from audiobatchd.vocabulary.files import FileStamp
+from audiobatchd.vocabulary.files import FileStamp, Fingerprint
 from audiobatchd.vocabulary.states import Outcome
 from audiobatchd.worker.process import measure as measure_module
 from audiobatchd.worker.process.analyzers import Bench
@@ -113,7 +113,10 @@ class Studio:
             self.stages.append((doing, seconds))
             report(doing)
 
-        due = tuple(Due(probe.name, (digests or {}).get(probe.name)) for probe in probes)
+        known = {
+            probe.name: Fingerprint("", 0, 0, digest) for probe in probes if (digest := (digests or {}).get(probe.name))
+        }
+        due = tuple(Due(each.name, ((role, known[each.name]),) if each.name in known else ()) for each in probes)
         settings = WorkerSettings(max_duration=max_duration, worker_memory=worker_memory)
         bench = Bench(settings, {probe.name: probe for probe in probes}, ())
         return measure(self.descriptor, role, stamp or self.stamp(name), due, bench, reporting, on_progress)

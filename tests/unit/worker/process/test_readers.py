@@ -203,7 +203,7 @@ def test_processor_time_is_charged_to_each() -> None:
 @pytest.fixture
 def resident(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that takes 100 MiB."""
-    monkeypatch.setattr(readers_module, "_resident", lambda: 100 * MIB)
+    monkeypatch.setattr(readers_module, "resident", lambda: 100 * MIB)
 
 
 HOUR = 3600 * RATE * 2 * 4
