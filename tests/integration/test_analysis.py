@@ -270,6 +270,18 @@ def test_another_package_adds_an_analyzer(tmp_path: Path) -> None:
     config = configuration(tmp_path / "c.toml", analyzers=["clipped", "crest"])
     found = run("audiobatchctl", "analyze", tmp_path / "song.wav", "--config", config, env={"PYTHONPATH": str(site)})
     assert found[:2] == (0, "clipped  0 samples\ncrest    3.01 dB\n"), found
+    folder = make_track(tmp_path / "dataset" / "Track", seconds=2, stems=("bass", "other"))
+    everything = configuration(tmp_path / "d.toml", tmp_path / "dataset", analyzers=["clipped", "crest", "harmony"])
+    once = ("audiobatchd", "--config", everything, "--once", tmp_path / "dataset", "--features", "harmony_crest")
+    code, _, err = run(*once, env={"PYTHONPATH": str(site)})
+    assert code == 0, err
+    assert features_of(folder).keys() == {"crest", "harmony_crest"}
+    assert np.load(folder / "Track.HARMONY").shape == (2,)
+    before = record_of(folder)
+    (folder / "other.flac").unlink()
+    assert run(*once, env={"PYTHONPATH": str(site)})[0] == 0
+    assert features_of(folder)["crest"] == before["crest"]
+    assert "others" not in record_of(folder)["_audiobatch"]["analyzers"]["harmony"]["full_mix"]
 
 
 def test_the_guide_s_analyzer_measures_a_file(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ from audiobatchd.plugin_api import (
     ENTRY_POINT_GROUP,
     LONGEST_LABEL,
     MOST_LABELS,
+    NATIVE,
     Analyzer,
     AnyAnalyzer,
     BlockAnalyzer,
@@ -54,6 +55,7 @@ from audiobatchd.vocabulary.files import ROLES, Fingerprint, NearMiss
 from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.states import Attempt, DatasetState, FolderState, Outcome
 from audiobatchd.worker.process.analyzers import make
+from audiobatchd.worker.process.needs import check_needs
 from support.feeding import measured
 
 ROOT = Path(__file__).parents[2]
@@ -490,16 +492,21 @@ def test_the_documented_analyzer_keeps_the_contract(monkeypatch: pytest.MonkeyPa
     monkeypatch.syspath_prepend(PACKAGE)
     made = importlib.import_module("my_crest")
     crest, clipped = made.CrestAnalyzer(Settings()), made.ClippedAnalyzer(Settings())
+    harmony = made.HarmonyAnalyzer(Settings())
     assert isinstance(crest, Analyzer)
     assert isinstance(clipped, BlockAnalyzer)
-    both: tuple[AnyAnalyzer, ...] = (crest, clipped)
-    for analyzer, role, level in itertools.product(both, ROLES, (0.0, 0.5, 1.0)):
+    check_needs(harmony)
+    all_of_them: tuple[AnyAnalyzer, ...] = (crest, clipped, harmony)
+    for analyzer, role, level in itertools.product(all_of_them, ROLES, (0.0, 0.5, 1.0)):
         analyzer.load()
         audio = Decoded(role, np.full((4800, 2), level, np.float32), 48000, ("FL", "FR"))
+        audio.turn((made.MONO, NATIVE), (), {"crest": 3.0 if level else None})
+        if not analyzer.features(role):
+            continue
         for block in (1000, 4800):
             given = measured(analyzer, audio, block)
             promised = {feature.name for feature in analyzer.features(role)}
-            assert given.values.keys() | given.unmeasurable.keys() == promised
+            assert given.values.keys() | given.unmeasurable.keys() | given.files.keys() == promised
 
 
 @pytest.mark.parametrize(("language", "name"), [("python", "my_crest.py"), ("toml", "pyproject.toml")])

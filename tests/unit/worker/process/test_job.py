@@ -25,7 +25,6 @@ from audiobatchd.locks.lock_file import of_this_process
 from audiobatchd.plugin_api import NATIVE, Audio, Cost, Feature, Measurement, View, feature_name
 from audiobatchd.vocabulary.files import ROLES, FileStamp
 from audiobatchd.vocabulary.states import Cause, Outcome
-from audiobatchd.worker.process import job as job_module
 from audiobatchd.worker.process import phase as phase_module
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.job import hindered, run
