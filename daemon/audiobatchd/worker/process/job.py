@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -35,7 +35,7 @@ from audiobatchd.plugin_api import FULL_MIX, LARGEST_RESULT, Value
 from audiobatchd.vocabulary.names import folder_at, shown
 from audiobatchd.vocabulary.states import Cause, Outcome
 from audiobatchd.worker.process.analyzers import Bench
-from audiobatchd.worker.process.comparison import Comparison, Digests
+from audiobatchd.worker.process.comparison import Comparison
 from audiobatchd.worker.process.measure import FileResult
 from audiobatchd.worker.process.phase import FolderPhase
 from audiobatchd.worker.process.readers import Report
@@ -205,8 +205,6 @@ class _Work:
     """Whether the folder is charged with it."""
     cause: Cause = Cause.NONE
     """What stood in the way, where that is no file's."""
-    alike: Mapping[str, Digests] = field(default_factory=dict)
-    """Digests of the files that turned out to be as they were before any was decoded, by role."""
     entry: Callable[[str, str], Entry | None] = field(default=lambda _analyzer, _role: None)
     """Looks up what the record tells of an analyzer and a role so far."""
 
@@ -222,8 +220,7 @@ class _Work:
         files = self.descriptor, self.listing.stamps
         comparison = Comparison(*files, self.bench, self.report, self.on_progress)
         due = comparison.left(assessment.due)
-        self.alike = comparison.alike
-        for role, (content, whole) in self.alike.items():
+        for role, (content, whole) in comparison.alike.items():
             adopted = assessment.adopted.get(role, ())
             self.memory[role] = FileMemory(files[1][role], digest=content, adopted=adopted, whole=whole)
         stored = Stored(found.values, self.listing.companions, found.provenance.entry, self._companion)
@@ -283,7 +280,7 @@ class _Work:
     def _remember(self, role: str, result: FileResult, adopted: tuple[str, ...]) -> None:
         """Remember what the record does not tell: that the content is as before, and what was taken over unmeasured."""
         stamp, old = self.listing.stamps[role], self.memory.pop(role, None)
-        digests = (result.fingerprint.digest, result.whole) if result.unchanged else self.alike.get(role, ("", ""))
+        digests = (result.fingerprint.digest, result.whole) if result.unchanged else ("", "")
         # What others measured before counts by it as long as they are not measured again.
         alone = all(offer.name in result.entries for offer in self.bench.offers if _reads(offer, role))
         before = (old.digest, old.whole) if old is not None and old.stamp == stamp and not alone else (None, None)

@@ -75,7 +75,9 @@ def audio(samples: Samples, rate: int = 44100) -> Decoded:
 
 def grid(found: Measurement) -> list[float]:
     """The times of the beats, and every line of their file is one."""
-    lines = found.files[GRID].splitlines(keepends=True)
+    text = found.files[GRID]
+    assert isinstance(text, str)
+    lines = text.splitlines(keepends=True)
     assert all(line.endswith("\n") and len(line.strip().partition(".")[2]) == 6 for line in lines)
     return [float(line) for line in lines]
 

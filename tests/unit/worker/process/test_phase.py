@@ -146,6 +146,8 @@ def test_feature_of_no_folder_is_none(room: PhaseRoom) -> None:
     assert room.due() == {}
     room.fill("bass")
     assert room.due() == {"full_mix": {"swing"}, "bass": {"part"}}
+    room.run(Policy(only=("part_bass",)))
+    assert room.due() == {"full_mix": {"swing"}}
     room.run()
     assert room.told()["swing"] == "1.00 with 0.5"
     (room.song / "bass.wav").unlink()
@@ -221,6 +223,20 @@ def test_a_stem_that_appears_or_goes_makes_its_sum_due(full: PhaseRoom) -> None:
     assert full.due() == {"full_mix": {"chord"}, "bass": {"swing"}}
 
 
+def test_a_second_stem_makes_a_sum_of_one_due(room: PhaseRoom) -> None:
+    room.fill("bass")
+    room.run()
+    room.fill("other")
+    assert room.due() == {"full_mix": {"chord"}}
+
+
+def test_other_content_of_one_size_is_compared_and_measured(full: PhaseRoom) -> None:
+    full.fill("other", frequency=1000.0, dbfs=-40)
+    assert all(work.unless for work in full.assess().due["full_mix"])
+    assert full.run().values.keys() == {"chord"}
+    assert full.due() == {}
+
+
 def test_a_stem_renamed_within_the_sum_changes_nothing(room: PhaseRoom) -> None:
     room.parts = [Chord()]
     room.fill("bass")
@@ -242,6 +258,15 @@ def test_provider_renewed_without_its_dependents(full: PhaseRoom) -> None:
     full.run(Policy(only=("pulse",)))
     assert full.told()["swing"] == "1.00 with 1.00 v1 1.0"
     assert full.due() == {"full_mix": {"swing"}, "drums": {"swing"}, "bass": {"swing"}}
+
+
+def test_provider_renewed_for_other_files_without_its_dependents(full: PhaseRoom) -> None:
+    full.parts.append(Swing(name="step", roles=("drums",), results=("chord",)))
+    full.run()
+    full.fill("full_mix", seconds=0.8)
+    full.fill("other", seconds=0.8)
+    full.run(Policy(only=("pulse", "chord")))
+    assert full.due() == {"full_mix": {"swing"}, "drums": {"swing", "step"}, "bass": {"swing"}}
 
 
 def test_stale_provider_left_out_is_not_lost(full: PhaseRoom) -> None:
@@ -389,6 +414,7 @@ def test_fault_of_provider_leaves_its_dependents_for_later(room: PhaseRoom) -> N
     result = room.run()
     assert (result.outcome, result.charge) == (Outcome.ERROR, True)
     assert result.reasons == {"full_mix.wav": "analyzer pulse failed: ZeroDivisionError: division by zero"}
+    assert result.unmeasurable == {}
     assert room.told().keys() == {"chord"}
     assert room.due() == {"full_mix": {"pulse", "swing"}, "bass": {"swing"}}
     room.part("pulse").meanwhile = bool
