@@ -6,6 +6,7 @@ It is made twice, on the same terms: by the service to find work, and by the wor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -161,8 +162,7 @@ class _Judge:
         self._facts = facts
         self._offers = offers
         self._policy = policy
-        self._providers = providers(offers)
-        self._names = self._names_needed()
+        self._names = frozenset[str]() if policy.only is None else self._names_needed(policy.only)
         self._verdicts: dict[tuple[str, str], Due | None] = {}
         """Verdicts, by analyzer and role."""
         self._due: set[tuple[str, str]] = set()
@@ -181,7 +181,7 @@ class _Judge:
         """Give the work by role, and the damage by the role of each file that keeps some from being done."""
         due: dict[str, tuple[Due, ...]] = {}
         failed: dict[str, str] = {}
-        for role in self._facts.files:
+        for role in self._facts.files if self._due else ():
             work: list[Due] = []
             for offer in self._offers:
                 verdict = self._verdicts.get((offer.name, role)) if (offer.name, role) in self._due else None
@@ -192,11 +192,13 @@ class _Judge:
                 due[role] = tuple(work)
         return due, failed
 
-    def _names_needed(self) -> frozenset[str]:
-        """Name the results that are needed, at any remove, for the features that are asked for, where not all are."""
-        only = self._policy.only
-        if only is None:
-            return frozenset()
+    @cached_property
+    def _providers(self) -> dict[str, tuple[Offer, str]]:
+        """See `providers`; where nothing needs a result, a folder is judged without."""
+        return providers(self._offers)
+
+    def _names_needed(self, only: tuple[str, ...]) -> frozenset[str]:
+        """Name the results that are needed, at any remove, for the features that are asked for."""
         needed: set[str] = set()
         last = set(only)
         while last:
@@ -236,7 +238,11 @@ class _Judge:
             return None
         if entry is None or _is_due(offer, entry, wanted, facts, policy):
             return Due(offer.name)
-        unless = _united(self._read_before(offer, entry, reads), self._results_before(offer, role, entry))
+        if role not in offer.needs and not entry.others and not entry.results and entry.version == offer.version:
+            # Most entries by far, of which a walk judges millions: one file was read, and nothing else.
+            unless = _changed(entry.fingerprint, role, facts, whole_file=offer.whole_file)
+        else:
+            unless = _united(self._read_before(offer, entry, reads), self._results_before(offer, role, entry))
         return None if unless == () else Due(offer.name, unless or ())
 
     def _read_before(self, offer: Offer, entry: Entry, reads: tuple[str, ...]) -> _Unless:
