@@ -231,7 +231,7 @@ class _Judge:
         entry = facts.entry(offer.name, role)
         # An analyzer that is not asked for itself is there for the results that others need.
         wanted = _wanted(offer, role, policy, self._names)
-        reads = self._reads(offer, role)
+        reads = self._reads(offer, role) if offer.needs else (role,)
         if entry is None and _adopts(offer.name, reads, wanted, facts, policy):
             for each in reads:
                 self.adopted[each] = tuple(dict.fromkeys((*self.adopted.get(each, ()), offer.name)))
@@ -375,9 +375,10 @@ def _is_due(offer: Offer, entry: Entry, wanted: tuple[str, ...], facts: Facts, p
 
 def _changed(known: Fingerprint, role: str, facts: Facts, *, whole_file: bool) -> _Unless:
     """Tell whether the file of `role` is another than the `known` one, of which all bytes count for a `whole_file`."""
-    stamp, memory = facts.files[role], _memory(facts, role)
+    stamp = facts.files[role]
     if (known.size, known.mtime_ns) == (stamp.size, stamp.mtime_ns) and known.file == stamp.shown:
         return ()
+    memory = _memory(facts, role)
     if memory is not None and memory.known(whole_file=whole_file) == known.digest:
         return ()
     # A tag edit changes the size of a FLAC file and not its audio, which is all that its digest covers.

@@ -14,7 +14,7 @@ import msgspec
 from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
 from audiobatchd.core.messages import Job, Result
 from audiobatchd.core.needs import files_read
-from audiobatchd.core.passes import Decoding, Summing
+from audiobatchd.core.passes import Decoding
 from audiobatchd.core.provenance import Entry
 from audiobatchd.disk import bounded, record
 from audiobatchd.disk.filesystems import cause_of, mount_of
@@ -230,7 +230,7 @@ class _Work:
             if isinstance(step, Decoding):
                 self._file(step, folder, adopted)
             else:
-                self._sum(step, folder)
+                self._take(step.role, folder.add_up(step))
         if any(result.entries for _, result in self.results):
             self._publish()
         return self._result(assessment)
@@ -241,17 +241,10 @@ class _Work:
         try:
             return bounded.read(name, LARGEST_RESULT, dir_fd=self.descriptor)[0]
         except FileNotFoundError:
-            self._fail(name, "it went while it was needed", Outcome.CHANGED)
+            self._fail(shown(name), "it went while it was needed", Outcome.CHANGED)
         except OSError as error:
-            outcome = Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR
-            self._fail(name, f"cannot read it: {error.strerror}", outcome)
-            self.cause = cause_of(error) or self.cause
+            self._cannot_read(shown(name), error)
         return None
-
-    def _sum(self, step: Summing, folder: FolderPhase) -> None:
-        result = folder.add_up(step)
-        if result is not None:
-            self._take(step.role, result)
 
     def _file(self, step: Decoding, folder: FolderPhase, adopted: tuple[str, ...]) -> None:
         role, stamp = step.role, self.listing.stamps[step.role]
@@ -263,15 +256,20 @@ class _Work:
         except (SourceChangedError, FileNotFoundError):
             self._fail(stamp.shown, "it changed while it was read", Outcome.CHANGED)
         except OSError as error:
-            outcome = Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR
-            self._fail(stamp.shown, f"cannot read it: {error.strerror}", outcome)
-            self.cause = cause_of(error) or self.cause
+            self._cannot_read(stamp.shown, error)
         else:
+            self._take(role, result)
             if result is not None:
-                self._take(role, result)
                 self._remember(role, result, adopted)
 
-    def _take(self, role: str, result: FileResult) -> None:
+    def _cannot_read(self, name: str, error: OSError) -> None:
+        outcome = Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR
+        self._fail(name, f"cannot read it: {error.strerror}", outcome)
+        self.cause = cause_of(error) or self.cause
+
+    def _take(self, role: str, result: FileResult | None) -> None:
+        if result is None:
+            return  # what it would be measured from could not be read
         self.results.append((role, result))
         if result.faults:
             self._fail(result.shown, "; ".join(result.faults.values()), Outcome.ERROR)
