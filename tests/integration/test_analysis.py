@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -235,53 +236,89 @@ def test_a_record_of_the_version_before_gets_the_new_meanings(tmp_path: Path) ->
     assert run("audiobatchd", "--config", config, "--once", dataset, "--dry-run")[1].startswith("Folders to Process: 0")
 
 
-def test_one_worker_and_eight_give_the_same_bits(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Install the documented package in a place of its own; the environment in which it is found."""
+    site = tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps"]
+    subprocess.run([*pip, "--no-build-isolation", "--no-index", "--target", site, EXAMPLE], check=True)
+    return {"PYTHONPATH": str(site)}
+
+
+def test_one_worker_and_eight_give_the_same_bits(tmp_path: Path, example: dict[str, str]) -> None:
     models = write_default_models(tmp_path / "models")
     told = []
     for workers in (1, 8):
         dataset = tmp_path / f"by {workers}"
         for number in range(6):
-            make_track(dataset / f"Track {number}", seconds=4 + number / 7, stems=("bass",), seed=number)
+            make_track(dataset / f"Track {number}", seconds=4 + number / 7, stems=("bass", "other"), seed=number)
         config = configuration(
             tmp_path / "c.toml",
             dataset,
             settle=0.0,
-            analyzers=ALL,
+            analyzers=[*ALL, "crest", "harmony"],
             workers=workers,
             model_directory=str(models),
             trusted_models=digests_in(models),
         )
-        code, _, err = run("audiobatchd", "--config", config, "--once", dataset, timeout=110)
+        code, _, err = run("audiobatchd", "--config", config, "--once", dataset, timeout=110, env=example)
         assert code == 0, err
-        records = [record_of(folder) for folder in sorted(dataset.iterdir())]
+        folders = sorted(dataset.iterdir())
+        records = [record_of(folder) for folder in folders]
         for record in records:
             for entries in record["_audiobatch"]["analyzers"].values():
                 for entry in entries.values():
-                    del entry["measured"], entry["host"], entry["fingerprint"]["mtime_ns"]
-        told.append(json.dumps(records, sort_keys=True))
+                    del entry["measured"], entry["host"]
+                    for read in (entry["fingerprint"], *entry.get("others", {}).values()):
+                        del read["mtime_ns"]
+        told.append(
+            (json.dumps(records, sort_keys=True), [(each / f"{each.name}.HARMONY").read_bytes() for each in folders])
+        )
     assert told[0] == told[1]
+    assert "harmony_crest" in told[0][0]
 
 
-def test_another_package_adds_an_analyzer(tmp_path: Path) -> None:
-    site = tmp_path / "site"
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps"]
-    subprocess.run([*pip, "--no-build-isolation", "--no-index", "--target", site, EXAMPLE], check=True)
+def test_another_package_adds_an_analyzer(tmp_path: Path, example: dict[str, str]) -> None:
     write_audio(tmp_path / "song.wav", tone(1, channels=1), 44100)
     config = configuration(tmp_path / "c.toml", analyzers=["clipped", "crest"])
-    found = run("audiobatchctl", "analyze", tmp_path / "song.wav", "--config", config, env={"PYTHONPATH": str(site)})
+    found = run("audiobatchctl", "analyze", tmp_path / "song.wav", "--config", config, env=example)
     assert found[:2] == (0, "clipped  0 samples\ncrest    3.01 dB\n"), found
-    folder = make_track(tmp_path / "dataset" / "Track", seconds=2, stems=("bass", "other"))
-    everything = configuration(tmp_path / "d.toml", tmp_path / "dataset", analyzers=["clipped", "crest", "harmony"])
-    once = ("audiobatchd", "--config", everything, "--once", tmp_path / "dataset", "--features", "harmony_crest")
-    code, _, err = run(*once, env={"PYTHONPATH": str(site)})
+
+
+def test_another_package_needs_several_files_and_a_result(tmp_path: Path, example: dict[str, str]) -> None:
+    dataset = tmp_path / "dataset"
+    folder = make_track(dataset / "Track", seconds=2, stems=("bass", "other"))
+    config = configuration(tmp_path / "c.toml", dataset, analyzers=["clipped", "crest", "harmony"])
+    once = ("audiobatchd", "--config", config, "--once", dataset, "--features", "harmony_crest")
+    code, _, err = run(*once, env=example)
     assert code == 0, err
-    assert features_of(folder).keys() == {"crest", "harmony_crest"}
+    first = features_of(folder)
+    assert first.keys() == {"crest", "harmony_crest"}
     assert np.load(folder / "Track.HARMONY").shape == (2,)
-    before = record_of(folder)
+    crest = record_of(folder)["_audiobatch"]["analyzers"]["crest"]
+    analyze = (
+        "audiobatchctl",
+        "analyze",
+        folder,
+        "--config",
+        config,
+        "--features",
+        "harmony_crest",
+        ".HARMONY",
+        "--json",
+    )
+    told = json.loads(run(*analyze, env=example)[1])
+    assert told["values"] == {"harmony_crest": first["harmony_crest"]}
+    assert base64.b64decode(told["binary_files"][".HARMONY"]) == (folder / "Track.HARMONY").read_bytes()
     (folder / "other.flac").unlink()
-    assert run(*once, env={"PYTHONPATH": str(site)})[0] == 0
-    assert features_of(folder)["crest"] == before["crest"]
-    assert "others" not in record_of(folder)["_audiobatch"]["analyzers"]["harmony"]["full_mix"]
+    code, _, err = run(*once, env=example)
+    assert code == 0, err
+    entries = record_of(folder)["_audiobatch"]["analyzers"]
+    assert entries["crest"] == crest
+    assert "others" not in entries["harmony"]["full_mix"]
+    song = ("audiobatchctl", "analyze", folder / "full_mix.flac", "--config", config)
+    code, out, err = run(*song, env=example)
+    assert (code, "harmony_crest" in out, "bytes" in out) == (0, True, True), err
 
 
 def test_the_guide_s_analyzer_measures_a_file(tmp_path: Path) -> None:
