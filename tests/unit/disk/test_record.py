@@ -1007,6 +1007,13 @@ def test_the_record_is_called_like_its_folder(folder_name: str, expected: str) -
     assert record.name_in(folder_name) == expected
 
 
+def test_companions_are_written_as_they_are(folder: Folder) -> None:
+    files: dict[str, str | bytes] = {".TEXT": "0.5 ä\n", ".BYTES": b"\x93NUMPY\xff\x00\r\n"}
+    record.publish(NAME, folder.fd, LOUDNESS, {}, files=files)
+    assert (folder.path / "Song.TEXT").read_text(encoding="utf-8") == files[".TEXT"]
+    assert (folder.path / "Song.BYTES").read_bytes() == files[".BYTES"]
+
+
 def test_a_name_too_long_for_a_companion_is_said_to_be(tmp_path: Path) -> None:
     name = "n" * 250 + ".INFO"
     with record.opened(str(tmp_path)) as descriptor:

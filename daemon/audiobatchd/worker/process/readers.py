@@ -71,7 +71,7 @@ class Addition(Protocol):
         """See `decode.Receiver`."""
 
     def growth(self, seconds: float) -> int:
-        """Bytes that it will take beyond those that it holds, when a file of so many `seconds` is added."""
+        """Bytes that it takes, beyond those that it held when the file was begun, if that has so many `seconds`."""
 
 
 @dataclass(frozen=True)

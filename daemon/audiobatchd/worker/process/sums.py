@@ -47,6 +47,9 @@ class FolderSum:
         self._views_held: dict[View, Samples] = {}
         """Views of the whole."""
         self._resident = 0
+        """Bytes that this process took when the file was begun."""
+        self._held = 0
+        """Bytes of them that held the sum."""
         self._reckoned = 0.0
         """Seconds for which it was found to fit."""
         self._rate = 1
@@ -59,7 +62,7 @@ class FolderSum:
         """Begin to add a file; see `decode.Receiver`."""
         self._rate, self._frames = rate, 0
         if self._sum is not None:
-            self._resident = resident()
+            self._resident, self._held = resident(), self._sum.held()
             self._reckon(max(promised or 0.0, self._sum.seconds))
         if self._sum is not None:
             self._sum.begin(rate, channels, promised)
@@ -73,10 +76,10 @@ class FolderSum:
             self._sum.feed(block)
 
     def growth(self, seconds: float) -> int:
-        """Bytes that it will take beyond those that it holds, when a file of so many `seconds` is added."""
+        """See `readers.Addition`."""
         if self._sum is None:
             return 0
-        return max(0, self._size(self._tasks, max(seconds, self._sum.seconds)) - self._sum.held())
+        return max(0, self._size(self._tasks, max(seconds, self._sum.seconds)) - self._held)
 
     def end(self, role: str, fingerprint: Fingerprint) -> None:
         """End the file of `role`, which is whole."""

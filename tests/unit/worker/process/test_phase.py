@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,9 @@ from audiobatchd.core.assessment import FileMemory, Policy
 from audiobatchd.core.shapes import Account, Shape, accounts_of, assess_shape
 from audiobatchd.disk import record
 from audiobatchd.disk.listing import read_folder
-from audiobatchd.plugin_api import Audio, Cost, View
+from audiobatchd.errors import LockLostError
+from audiobatchd.locks.folder_lock import FolderLock
+from audiobatchd.plugin_api import Audio, Cost, Feature, Measurement, View
 from audiobatchd.vocabulary.states import Outcome
 from support.audio_files import tone, write_audio
 from support.phase_rig import RATE, Chord, Part, PhaseRoom, Pulse, Swing
@@ -37,6 +40,20 @@ def full(room: PhaseRoom) -> PhaseRoom:
     assert room.run().outcome is Outcome.DONE
     assert room.due() == {}
     return room
+
+
+@dataclass
+class Filed(Part):
+    """An analyzer that gives a file of bytes."""
+
+    name: str = "filed"
+    content: bytes = b""
+
+    def features(self, role: str) -> tuple[Feature, ...]:
+        return (Feature(".FILED", "", ""),) if role in self.roles else ()
+
+    def measured(self, audio: Audio) -> Measurement:  # noqa: ARG002  # whatever it is
+        return Measurement({}, files={".FILED": self.content})
 
 
 # What is read
@@ -133,6 +150,20 @@ def test_results_are_read_from_disk_when_they_are_not_due(full: PhaseRoom) -> No
     assert result.values.keys() == {"swing", "swing_bass", "swing_drums"}
     assert result.values["swing_bass"] == "0.50 with 1.00 v1 1.0"
     assert full.part("pulse").seen == []
+
+
+def test_companion_of_bytes_is_read_alike_from_job_and_disk(room: PhaseRoom) -> None:
+    raw = b"\x93NUMPY\xff\x00"
+    read: list[object] = []
+    room.parts = [
+        Filed(content=raw),
+        Swing(results=(".FILED",), meanwhile=lambda audio: read.append(audio.result(".FILED"))),
+    ]
+    room.run(Policy(only=("swing",)))
+    room.part("swing").version = 2
+    room.run()
+    assert read == [raw, raw]
+    assert (room.song / "Song.FILED").read_bytes() == raw
 
 
 def test_dependents_go_behind_their_providers_whatever_they_cost(room: PhaseRoom) -> None:
@@ -462,6 +493,28 @@ def test_sum_that_does_not_fit_into_memory_is_unmeasurable(room: PhaseRoom) -> N
     assert room.due(Policy(worker_memory=1)) == {}
     room.worker_memory = None
     assert room.due() == {"full_mix": {"chord", "pulse", "swing"}, "bass": {"swing"}}
+
+
+@pytest.mark.parametrize("allowed", range(4))
+def test_publish_that_ends_on_the_way_is_made_up_for(
+    full: PhaseRoom, monkeypatch: pytest.MonkeyPatch, allowed: int
+) -> None:
+    full.parts.append(Filed(content=b"new"))
+    full.part("pulse").version = 2
+    with monkeypatch.context() as patch:
+        left = iter(range(allowed))  # two companions, then the record
+
+        def gate(_lock: FolderLock) -> None:
+            if next(left, None) is None:
+                raise LockLostError("as if it had ended here")
+
+        patch.setattr(FolderLock, "gate", gate)
+        assert full.run().outcome is (Outcome.DONE if allowed == 3 else Outcome.CHANGED)
+    assert ("pulse" in full.due().get("full_mix", ())) == (allowed < 3)
+    assert full.run().outcome is Outcome.DONE
+    assert full.due() == {}
+    assert full.told()["swing_bass"] == "0.50 with 1.00 v2 1.0"
+    assert (full.song / "Song.PULSES").read_text() == "1.00 v2"
 
 
 # Shapes
