@@ -48,12 +48,11 @@ def test_next_chunk_is_found_padded_or_not(pad: bool) -> None:
     assert chunk_behind(window, 11, "little") == Chunk(b"data", len(first) + 8, 8)
 
 
-def test_of_two_places_the_samples_are_taken() -> None:
-    """The pad byte here looks like the first letter of a name."""
-    window = Literally(b"odd \x03\x00\x00\x00123" + b"Xdata\x02\x00\x00\x00ab")
-    found = chunk_behind(window, 11, "little")
-    assert found is not None
-    assert found.name == b"data"
+def test_of_two_places_that_fit_the_samples_are_taken() -> None:
+    """Behind a pad byte there would be an empty chunk called "ata "."""
+    window = Literally(chunk(b"odd ", b"123", pad=False) + chunk(b"data", bytes(32)))
+    assert chunk_at(window, 12, "little") == Chunk(b"ata ", 20, 0)
+    assert chunk_behind(window, 11, "little") == Chunk(b"data", 19, 32)
 
 
 CHUNKS = st.lists(st.tuples(st.sampled_from([b"LIST", b"id3 ", b"bext"]), st.binary(max_size=31)), max_size=6)
