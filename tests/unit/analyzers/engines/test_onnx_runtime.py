@@ -52,7 +52,7 @@ def test_engines_count_the_patches_of_any_batch_alike(tmp_path: Path, batch: int
 
 def test_an_error_of_onnx_runtime_is_one_that_workers_know(tmp_path: Path) -> None:
     head = load(write_model(tmp_path, NAME, "head"), engine="onnxruntime")
-    with pytest.raises(RuntimeError, match="ONNXRuntimeError"):
+    with pytest.raises(RuntimeError):
         head(embeddings(3, 199))
     # It is none the worse for it.
     assert head(embeddings(3)).shape == (3, 2)
