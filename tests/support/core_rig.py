@@ -22,7 +22,7 @@ from audiobatchd.core.messages import Job, Ready, Result
 from audiobatchd.core.plan import Limits, Plan
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.plugin_api import FULL_MIX, feature_name
-from audiobatchd.vocabulary.files import ROLES, FileStamp, FolderKey
+from audiobatchd.vocabulary.files import ROLES, FileId, FileStamp, FolderKey
 from audiobatchd.vocabulary.states import Outcome, WalkKind
 
 DATASET = "/music"
@@ -96,7 +96,7 @@ def walked(
     device: int = 1,
 ) -> Walked:
     """The end of a walk that came by the folders `seen`; `root` is `MISSING_ROOT` where there was no directory."""
-    identity = None if root == MISSING_ROOT else (device, 2)
+    identity = None if root == MISSING_ROOT else FileId(device, 2)
     parents = frozenset(path.rpartition("/")[0] for path in seen if path)
     bare = not seen if empty is None else empty
     return Walked(dataset, kind, identity, bare, len(seen), parents, is_track="" in seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audiobatchd.core.parts import Parts
 from audiobatchd.core.plan import NO_MEMORY, Memory
+from audiobatchd.vocabulary.files import FileId
 from audiobatchd.vocabulary.states import Cause
 from support.core_rig import offer, plan
 
@@ -13,7 +14,7 @@ NOW = 1000.0
 def test_memory_goes_to_the_datasets_that_are_configured() -> None:
     memory = Memory(
         offers=(offer(),),
-        datasets={"/a": (3, (1, 2)), "/gone": (9, (7, 7))},
+        datasets={"/a": (3, FileId(1, 2)), "/gone": (9, FileId(7, 7))},
         pauses={"/a": 60.0, "/b": None},
         places={"/a": "/disk/a"},
     )

@@ -13,7 +13,7 @@ from audiobatchd.core.messages import Ready
 from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.walk_schedule import PASS
-from audiobatchd.vocabulary.files import MissKind, NearMiss
+from audiobatchd.vocabulary.files import FileId, MissKind, NearMiss
 from audiobatchd.vocabulary.states import DatasetState, FolderState, Outcome, WalkKind
 from support.core_rig import (
     DATASET,
@@ -36,7 +36,7 @@ from support.core_rig import (
 
 def test_known_dataset_has_a_pass_before_any_worker_is_ready() -> None:
     rig = Rig()
-    rig.core = Dispatcher(rig.core.plan, rig.now, Memory((offer(),), {DATASET: (3, (1, 2))}))
+    rig.core = Dispatcher(rig.core.plan, rig.now, Memory((offer(),), {DATASET: (3, FileId(1, 2))}))
     actions = rig.tick()
     assert only(do.WalkTree, actions) == [do.WalkTree(DATASET, kind=WalkKind.PASS, first=True)]
     actions = rig.tell(came_by("A", "B", "C"), walked("A", "B", "C", kind=WalkKind.PASS))
@@ -49,7 +49,7 @@ def test_known_dataset_has_a_pass_before_any_worker_is_ready() -> None:
 @pytest.mark.parametrize("root", ["", MISSING_ROOT])
 def test_a_mount_that_was_lost_before_the_start_is_noticed(root: str) -> None:
     rig = Rig()
-    rig.core = Dispatcher(rig.core.plan, rig.now, Memory((offer(),), {DATASET: (3, (1, 2))}))
+    rig.core = Dispatcher(rig.core.plan, rig.now, Memory((offer(),), {DATASET: (3, FileId(1, 2))}))
     rig.tick()
     actions = rig.tell(walked(kind=WalkKind.PASS, root=root, empty=True))
     assert reports(actions) == ["dataset-missing" if root else "dataset-paused"]
@@ -83,7 +83,7 @@ def test_other_file_system_is_doubted_however_often_it_is_walked() -> None:
 
 def test_a_mount_that_was_lost_before_the_start_stays_lost() -> None:
     rig = Rig()
-    rig.core = Dispatcher(rig.core.plan, rig.now, Memory((offer(),), {DATASET: (3, (1, 2))}))
+    rig.core = Dispatcher(rig.core.plan, rig.now, Memory((offer(),), {DATASET: (3, FileId(1, 2))}))
     rig.tick()
     rig.tell(walked(kind=WalkKind.PASS, empty=True))
     for _ in range(3):

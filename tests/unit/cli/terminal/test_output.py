@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import struct
 import subprocess
 import sys
+import termios
+from io import StringIO
 
 import pytest
 
-from audiobatchd.cli.terminal.output import Voice, colour
+from audiobatchd.cli.terminal.output import Voice, colour, width
 from audiobatchd.errors import OutputLostError
 
 SAYS = (
@@ -97,3 +101,23 @@ def test_colours_are_for_terminals_that_want_them(
     assert colour(environ) == coloured
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False, raising=False)
     assert not colour(environ)
+
+
+@pytest.mark.parametrize(
+    ("columns", "environ", "cells"),
+    [(132, None, 132), (0, None, 80), (132, {"COLUMNS": "40"}, 40), (132, {"COLUMNS": "wide"}, 132), (132, {}, 132)],
+)
+def test_width_is_the_terminal_s_unless_columns_says_it(
+    columns: int, environ: dict[str, str] | None, cells: int
+) -> None:
+    master, slave = os.openpty()
+    with os.fdopen(slave, "w", encoding="utf-8") as stream:
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+        assert width(stream, environ) == cells
+    os.close(master)
+
+
+def test_width_of_what_is_no_terminal_is_80() -> None:
+    assert width(StringIO()) == 80
+    with open(os.devnull, "w", encoding="utf-8") as stream:
+        assert width(stream) == 80
