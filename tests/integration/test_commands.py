@@ -17,10 +17,9 @@ from support.lock_rig import held_elsewhere
 from support.service import PROGRAMS, configuration, eventually, leftovers, once, run, service
 
 
-@pytest.fixture
-def dataset(tmp_path: Path) -> Path:
-    """Two complete folders, one that lacks a stem's numbers, one with a spoiled record, one that was not measured."""
-    root = tmp_path / "dataset"
+@pytest.fixture(scope="module")
+def _measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("measured") / "dataset"
     for number, name in enumerate(("Done 1", "Done 2", "New stem")):
         make_track(root / name, seconds=4, stems=(), seed=number)
     assert once(root)[0] == 0
@@ -30,6 +29,12 @@ def dataset(tmp_path: Path) -> Path:
     (root / "Spoiled" / "Spoiled.INFO").write_text("no JSON")
     make_track(root / "Untouched", seconds=4, stems=(), seed=9)
     return root
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, _measured: Path) -> Path:
+    """Two complete folders, one that lacks a stem's numbers, one with a spoiled record, one that was not measured."""
+    return Path(shutil.copytree(_measured, tmp_path / "dataset"))
 
 
 def test_progress_adds_up_and_counts_the_locked_beside(dataset: Path) -> None:

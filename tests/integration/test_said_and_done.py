@@ -17,14 +17,17 @@ from support.plugins import install_gate
 from support.service import Service, configuration, eventually, record_of, run, service
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
+def made(root: Path) -> Path:
     """A dataset with a whole track, and a damaged one."""
-    root = tmp_path / "dataset"
     make_track(root / "Whole", seconds=1, stems=())
     (root / "Damaged").mkdir()
     (root / "Damaged" / "full_mix.flac").write_bytes(b"no audio")
     return root
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return made(tmp_path / "dataset")
 
 
 @pytest.fixture
@@ -33,6 +36,16 @@ def daemon(tmp_path: Path, root: Path) -> Iterator[Service]:
     with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.0)) as daemon:
         daemon.becomes(complete=1, failed=1)
         yield daemon
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Path]]:
+    """The same for questions that change nothing: a service, and its dataset."""
+    place = tmp_path_factory.mktemp("asked")
+    root = made(place / "dataset")
+    with service(place / "d", configuration(place / "c.toml", root, settle=0.0)) as daemon:
+        daemon.becomes(complete=1, failed=1)
+        yield daemon, root
 
 
 def ctl(daemon: Service, *arguments: object) -> tuple[int, str, str]:
@@ -74,13 +87,14 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize("folder", IMPOSSIBLE, ids=range(len(IMPOSSIBLE)))
-def test_a_folder_that_cannot_be_is_not_there(daemon: Service, root: Path, folder: str) -> None:
+def test_a_folder_that_cannot_be_is_not_there(asked: tuple[Service, Path], folder: str) -> None:
+    daemon, root = asked
     query = urlencode({"dataset": str(root), "folder": folder})
     status, body = get(daemon, f"/v1/folder?{query}")
     assert (status, list(json.loads(body))) == (404, ["error"]), body
     body = json.dumps({"dataset": str(root), "folder": folder}).encode()
-    for resource, asked in (("bump", body), ("retry", b'{"folders": [%s]}' % body)):
-        assert post(daemon, resource, asked) == 404
+    for resource, change in (("bump", body), ("retry", b'{"folders": [%s]}' % body)):
+        assert post(daemon, resource, change) == 404
     assert "request-failed" not in daemon.log()
 
 
@@ -95,15 +109,16 @@ def post(daemon: Service, resource: str, body: bytes) -> int:
     return status
 
 
-def test_refusals_are_sentences(daemon: Service, root: Path) -> None:
-    asked = [
+def test_refusals_are_sentences(asked: tuple[Service, Path]) -> None:
+    daemon, _ = asked
+    refused = [
         ("explain", "x" * 5000),
         ("explain", "Nothing"),
         ("retry", "Nothing"),
         ("bump", "Whole"),
         ("wait", "Nothing"),
     ]
-    for command, name in asked:
+    for command, name in refused:
         code, _, err = ctl(daemon, command, name)
         assert code == 1
         assert err.startswith("audiobatchctl: cannot ")

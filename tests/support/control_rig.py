@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,7 +67,7 @@ def report(name: FolderName) -> FolderReport:
     )
 
 
-class Told:
+class ToldService:
     """A service that tells this status, answers every operation of the table, and keeps what it was `asked`."""
 
     def __init__(self, status: Callable[[], Status]) -> None:
@@ -121,12 +122,12 @@ class Told:
 
 
 @contextmanager
-def serving(path: Path, status: Callable[[], Status], told: Told | None = None) -> Iterator[ControlServer]:
+def serving(path: Path, status: Callable[[], Status], told: ToldService | None = None) -> Iterator[ControlServer]:
     """A started server in a loop and thread of its own; stopped at the end."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    server = ControlServer(path, told or Told(status))
+    server = ControlServer(path, told or ToldService(status))
     try:
         asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
         yield server
@@ -135,3 +136,21 @@ def serving(path: Path, status: Callable[[], Status], told: Told | None = None) 
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+def connected(path: Path) -> socket.socket:
+    """A connection to the socket at `path`, which waits for 20 s at most."""
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(20)
+    made.connect(str(path))
+    return made
+
+
+def read_until(connection: socket.socket, wanted: bytes) -> bytes:
+    """What comes, up to and with this."""
+    told = b""
+    while wanted not in told:
+        more = connection.recv(1 << 16)
+        assert more, told
+        told += more
+    return told

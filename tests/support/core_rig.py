@@ -8,18 +8,30 @@ from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import FileMemory, Offer, Policy
 from audiobatchd.core.backoff import Backoff
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.core.events import Event, FolderRead, Walked, WalkRead, WorkerExited, WorkerSaid, WorkerSpawned
+from audiobatchd.core.events import (
+    Event,
+    FolderHint,
+    FolderRead,
+    Walked,
+    WalkRead,
+    WorkerExited,
+    WorkerSaid,
+    WorkerSpawned,
+)
 from audiobatchd.core.messages import Job, Ready, Result
 from audiobatchd.core.plan import Limits, Plan
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.plugin_api import FULL_MIX, feature_name
-from audiobatchd.vocabulary.files import ROLES, FileStamp, FolderKey
+from audiobatchd.vocabulary.files import ROLES, FileId, FileStamp, FolderKey
 from audiobatchd.vocabulary.states import Outcome, WalkKind
 
 DATASET = "/music"
 SETTLE = 5.0
 RESCAN = 3600.0
 MISSING_ROOT = "missing"
+
+REMEMBERED = {"drums": FileMemory(FileStamp(b"drums.wav", 1000, 1), adopted=("loudness",))}
+"""Memory of a file whose values another tool wrote."""
 
 _Action = TypeVar("_Action", bound=do.Action)
 
@@ -84,7 +96,7 @@ def walked(
     device: int = 1,
 ) -> Walked:
     """The end of a walk that came by the folders `seen`; `root` is `MISSING_ROOT` where there was no directory."""
-    identity = None if root == MISSING_ROOT else (device, 2)
+    identity = None if root == MISSING_ROOT else FileId(device, 2)
     parents = frozenset(path.rpartition("/")[0] for path in seen if path)
     bare = not seen if empty is None else empty
     return Walked(dataset, kind, identity, bare, len(seen), parents, is_track="" in seen)
@@ -204,3 +216,18 @@ def reads(actions: list[do.Action]) -> list[FolderKey]:
 def reports(actions: list[do.Action]) -> list[str]:
     """The names of the events that people are told of."""
     return [action.event for action in only(do.Report, actions)]
+
+
+def working(rig: Rig) -> Rig:
+    """A job on the folder `Song` is running in slot 0; a hint told of it."""
+    rig.start()
+    rig.tell(FolderHint(key()))
+    assert jobs(rig.settled(reading())), "no job was given out"
+    return rig
+
+
+def running(rig: Rig) -> None:
+    """A job on the folder `Song` is running in slot 0; the first walk found it."""
+    rig.start(reading())
+    rig.tick(SETTLE)
+    assert jobs(rig.read(reading())), "no job was given out"

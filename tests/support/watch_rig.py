@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -102,6 +102,10 @@ class Ear:
     def hints(self) -> set[Seen]:
         """The same without directories whose attributes changed, which means little."""
         return {(kind, path) for kind, path in self.all_so_far() if kind is not FolderTouched}
+
+
+MakeEar = Callable[..., Ear]
+"""Makes a watch on a dataset of so many songs, with a `budget` for leaves."""
 
 
 def songs(root: Path, *names: str) -> None:

@@ -168,6 +168,73 @@ def test_every_option_is_documented_and_no_other(program: str) -> None:
     assert documented == set(options_of(PARSERS[program]))
 
 
+GROUP = re.compile(r"\[[^\]]*\](?: \.\.\.)?|\S+(?: [A-Z]\S*)?(?: \.\.\.)?")
+"""An argument of a usage line, with its value and its dots, and with its brackets if it has any."""
+EVERYWHERE = {"-h", "--socket", "--config"}
+"""Options that usage lines leave out: the table tells where they serve."""
+
+
+def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Every command by its words, an action by those of its group before it; a parser without any by none."""
+    found = {
+        f"{name} {action}".strip(): made
+        for each in parser._actions
+        if isinstance(each, argparse._SubParsersAction)
+        for name, command in each.choices.items()
+        for action, made in commands_of(command).items()
+    }
+    return found or {"": parser}
+
+
+def printed(command: argparse.ArgumentParser) -> set[str]:
+    """The arguments of a command as its help prints them, those that serve everywhere left out.
+
+    An argument without dashes goes by the name that it has in the table below the usage lines, and so does a choice.
+    """
+    text = command.format_usage().removeprefix(f"usage: {command.prog}")
+    for action in command._actions:
+        told = f"{{{','.join(map(str, action.choices))}}}" if action.choices and not action.metavar else action.metavar
+        if not action.option_strings or action.choices:
+            text = text.replace(str(told), action.dest.upper())
+    text = re.sub(r"(\S+) \[\1 \.\.\.\]", r"\1 ...", " ".join(text.split()))  # "NAME [NAME ...]": one at least
+    return {each for each in GROUP.findall(text) if each.strip("[]").split()[0] not in EVERYWHERE}
+
+
+def plain(groups: set[str]) -> set[str]:
+    """The arguments alone: of several usage lines, or of alternatives, none tells whether one may be left out."""
+    return {part.strip("[]") for each in groups for part in each.split(" | ")} - {"|", ""}
+
+
+def positional(groups: set[str]) -> set[str]:
+    return {each for each in groups if not each.startswith(("-", "[-"))}
+
+
+def test_usage_lines_are_those_that_the_commands_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command with several lines tells its ways apart, and may call there by name what is one list to the parser."""
+    monkeypatch.setenv("COLUMNS", "1000")
+    block = section(page("command-line.md"), "audiobatchctl").partition("```text\n")[2].partition("```")[0]
+    commands = commands_of(PARSERS["audiobatchctl"])
+    shown: dict[str, list[str]] = {}
+    for line in block.splitlines():
+        words = line.removeprefix("audiobatchctl ")
+        name = max((each for each in commands if f"{words} ".startswith(f"{each} ")), key=len, default=words)
+        shown.setdefault(name, []).append(words.removeprefix(name).strip())
+    assert shown.keys() == commands.keys()
+    for name, lines in shown.items():
+        told, wanted = set(GROUP.findall(" ".join(lines))), printed(commands[name])
+        if len(lines) > 1:
+            told, wanted = plain(told) - positional(plain(told)), plain(wanted) - positional(plain(wanted))
+        elif "|" in told:
+            told, wanted = plain(told), plain(wanted)
+        assert told == wanted, f"audiobatchctl {name}"
+
+
+def test_usage_lines_of_the_service_name_its_own_options() -> None:
+    lines = section(page("command-line.md"), "audiobatchd").partition("```text\n")[2].partition("```")[0]
+    assert set(re.findall(r"--\w[\w-]*", lines)) <= set(options_of(PARSERS["audiobatchd"]))
+    assert {line.split()[0] for line in lines.splitlines()} == {"audiobatchd"}
+
+
 @pytest.mark.parametrize("program", PARSERS)
 def test_every_exit_code_is_documented_and_no_other(program: str) -> None:
     table = section(page("command-line.md"), program).partition("| Exit code")[2]

@@ -86,7 +86,7 @@ def _one_by_one(session: Session, patches: Patches, samples: NDArray[np.float32]
 def _in_batches(
     session: Session, patches: Patches, batch: int, samples: NDArray[np.float32]
 ) -> list[NDArray[np.float32]]:
-    """So many patches at a time, of which the last are silence, for a graph that takes no other number."""
+    """Rows by `batch` patches at a time, of which the last are silence, for a graph that takes no other number."""
     rows: list[NDArray[np.float32]] = []
     for some in patches.of(samples, patches.count(len(samples)), batch):
         filled = np.zeros((batch, *some.shape[1:]), np.float32)

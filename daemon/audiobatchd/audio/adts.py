@@ -15,10 +15,12 @@ _RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 
 
 @dataclass(frozen=True)
 class AdtsHeader:
-    """The length in bytes of a frame, and the rate in Hz of its core (spectral band replication may double it)."""
+    """Content of a frame header."""
 
     length: int
+    """Bytes of the frame, with its header."""
     rate: int
+    """Rate in Hz of its core; spectral band replication may double it."""
 
 
 def header_at(window: Window, offset: int) -> AdtsHeader | None:

@@ -49,7 +49,9 @@ class _Common:
 
     channels: int
     frames: int
+    """Sample frames: one sample of every channel each."""
     bits: int
+    """Bits of a sample."""
     rate: bytes
     """Rate in Hz, as a number of 80 bits."""
     kind: bytes

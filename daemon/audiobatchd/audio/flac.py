@@ -25,8 +25,10 @@ class StreamInfo:
     """Content of STREAMINFO (RFC 9639, 8.2)."""
 
     rate: int
+    """Sample rate in Hz."""
     channels: int
     bits: int
+    """Bits of a sample."""
     frames: int | None
     """None where the encoder left it unset."""
     md5: bytes | None
@@ -38,6 +40,7 @@ class AudioOffset:
     """Place of the first audio frame."""
 
     offset: int
+    """Byte at which it begins, counted from the stream's marker."""
     stream_info: bytes
     """Bytes of the STREAMINFO block before it."""
 

@@ -36,6 +36,7 @@ class FrameHeader:
     length: int
     """Bytes of the frame, with its header."""
     samples: int
+    """Samples of each channel that the frame decodes to."""
     rate: int
     """Sample rate in Hz."""
 

@@ -70,12 +70,19 @@ class Link:
 @dataclass(frozen=True)
 class _Page:
     flags: int
+    """Header type: continues a packet, first or last page of its stream (RFC 3533, 6)."""
     granule: int
+    """Position in the stream at the end of the last packet that ends here."""
     serial: int
+    """Number of the logical stream."""
     number: int
+    """Number of the page in its stream."""
     body: int
+    """Offset at which the header ends."""
     end: int
+    """Offset at which the page ends."""
     is_empty: bool
+    """True where it holds nothing, and continues nothing."""
 
 
 def audio_links(window: Window) -> list[Link]:

@@ -69,7 +69,9 @@ class WaveData:
     """The bytes of the samples, and what they are."""
 
     samples: Window
+    """Bytes of the samples."""
     form: WaveFormat
+    """Form in which they are written."""
 
     @property
     def plain(self) -> Window:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from audiobatchd.core.assessment import FileMemory
 from audiobatchd.core.messages import Job
 from audiobatchd.plugin_api import Value
-from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.files import FileId, FolderKey
 from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.states import Attempt, Cause, WalkKind
 
@@ -104,7 +104,9 @@ class Remember:
     verdict: str = ""
     """Reason why the folder as a whole is given up; empty where it is not."""
     charges: int = 0
+    """Errors that count towards giving these files up."""
     suspicions: int = 0
+    """Deaths over these files in a row."""
     by_memory: bool = False
     """Forget the verdict when a worker may have another amount of memory."""
 
@@ -115,6 +117,7 @@ class Forget:
 
     dataset: str
     paths: tuple[str, ...]
+    """Folders that are gone."""
     accepted: bool = False
     """True where an operator said so, and no reading."""
 
@@ -148,8 +151,8 @@ class NoteRoot:
     """Remember which directory a dataset's root is: a walk of it was believed."""
 
     dataset: str
-    root: tuple[int, int]
-    """Its device and inode."""
+    root: FileId
+    """The directory."""
     place: str = ""
     """Its path without links."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from audiobatchd.core.events import Walked
+from audiobatchd.vocabulary.files import FileId
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import counted
 from audiobatchd.vocabulary.states import DatasetState, WalkKind
@@ -16,8 +17,8 @@ class Belief:
 
     known: int = 0
     """Number of folders that were known when the service started."""
-    root: tuple[int, int] | None = None
-    """The root directory of the last walk that was believed, as device and inode."""
+    root: FileId | None = None
+    """The root directory of the last walk that was believed."""
     place: str = ""
     """Target of the path at that time, without links; empty where that is not known."""
     leads_to: str = ""
@@ -37,7 +38,7 @@ class Belief:
         """Let the full walk that begins have the operator's word, if there is one."""
         self.accepting, self.accepts = self.accepts, False
 
-    def is_another(self, root: tuple[int, int] | None, place: str) -> bool:
+    def is_another(self, root: FileId | None, place: str) -> bool:
         """Tell whether this root, which the path leads to now, is another one than that of the last walk believed."""
         return root != self.root or self._leads_elsewhere(place)
 

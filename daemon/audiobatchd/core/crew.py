@@ -19,6 +19,7 @@ class Lost:
     """A worker that was killed and is still there: it sleeps in the kernel, mostly over a disk."""
 
     pid: int
+    """PID of its process."""
     slot: int
     """The slot where it lived."""
     assignment: Assignment | None

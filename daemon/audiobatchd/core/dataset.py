@@ -10,7 +10,7 @@ from audiobatchd.core.holds import Holds
 from audiobatchd.core.lock_round import LockRound
 from audiobatchd.core.renewals import Renewals
 from audiobatchd.core.walk_schedule import LOOK_AGAIN, WalkSchedule
-from audiobatchd.vocabulary.files import NearMiss
+from audiobatchd.vocabulary.files import FileId, NearMiss
 from audiobatchd.vocabulary.states import Cause, DatasetState, WalkKind
 
 _COUNT_SOON = 1.0
@@ -22,7 +22,9 @@ class Dataset:
     """State of one dataset, named by the path of its root."""
 
     path: str
+    """The path as it is configured, which names the dataset everywhere."""
     schedule: WalkSchedule
+    """The walks that were and that are to come."""
     belief: Belief = field(default_factory=Belief)
     holds: Holds = field(init=False)
     lock_round: LockRound = field(default_factory=LockRound)
@@ -50,7 +52,7 @@ class Dataset:
 
     @property
     def standing(self) -> tuple[DatasetState, str]:
-        """Its state, and the remark that explains it: a hold goes before everything that walks found out."""
+        """State, and the remark that explains it: a hold goes before everything that walks found out."""
         if self.holds and self.state in (DatasetState.ACTIVE, DatasetState.WALKING):
             return DatasetState.PAUSED, self.holds.remark
         return self.state, self.remark
@@ -128,7 +130,7 @@ class Dataset:
             self.schedule.events_lost(now)  # times of directories in one place say nothing of the files in another
         return True
 
-    def looked(self, root: tuple[int, int] | None, place: str, now: float) -> None:
+    def looked(self, root: FileId | None, place: str, now: float) -> None:
         """Take in a look at the root: another one than that of the last walk which was believed has to be walked."""
         self.look_at = now + LOOK_AGAIN
         self.belief.leads_to = place

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from audiobatchd.core.messages import FromWorker
 from audiobatchd.core.plan import Plan
 from audiobatchd.core.readings import Reading
-from audiobatchd.vocabulary.files import FolderKey, NearMiss
+from audiobatchd.vocabulary.files import FileId, FolderKey, NearMiss
 from audiobatchd.vocabulary.states import Cause, WalkKind, WatchReport
 
 OUT_OF_MEMORY = "killed by the kernel, out of memory"
@@ -77,8 +77,8 @@ class Walked:
 
     dataset: str
     kind: WalkKind
-    root: tuple[int, int] | None
-    """The root directory's device and inode; None where there is no such directory."""
+    root: FileId | None
+    """The root directory; None where there is no such directory."""
     empty: bool
     """True where nothing at all was found."""
     tracks: int = 0
@@ -116,8 +116,8 @@ class RootSeen:
     """Answer to `LookAtRoot`."""
 
     dataset: str
-    root: tuple[int, int] | None
-    """The root directory's device and inode; None where there is no such directory."""
+    root: FileId | None
+    """The root directory; None where there is no such directory."""
     watch: WatchReport
     """State of the watch now."""
     place: str = ""

@@ -32,6 +32,7 @@ class Hold:
     key: FolderKey
     """The folder where it was met, which is looked at again."""
     remark: str
+    """Words for people on what holds it up."""
     probe_at: float | None
     """Moment when it is looked at again, or an operator's pause ends; None: not by itself."""
     probes: int = 0

@@ -27,13 +27,21 @@ class Parts:
 
     plan: Plan
     datasets: dict[str, Dataset]
+    """What is known of each dataset, by its path."""
     transitions: Transitions
+    """The ways of folders from state to state."""
     crew: Crew
+    """The workers in their slots."""
     life: Lifecycle
+    """State of the service itself, from its start to its end."""
     tally: Tally
+    """Counts of what was done, and its rates."""
     news: News
+    """What has been told of folders in trouble."""
     shortage: Shortage
+    """What the process lacked last."""
     pace: Pace
+    """Cost of the analyzers on this machine."""
     offers: tuple[Offer, ...] | None
     """Offers of the workers; None as long as none has said what it can do."""
 

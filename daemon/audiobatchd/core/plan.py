@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from audiobatchd.core.assessment import Offer, Policy
 from audiobatchd.core.backoff import Backoff
+from audiobatchd.vocabulary.files import FileId
 
 _AFTER_ERRORS = Backoff(5.0, 300.0)
 
@@ -71,8 +72,8 @@ class Memory:
 
     offers: tuple[Offer, ...] | None = None
     """Offers of the analyzers; None where they are not known."""
-    datasets: dict[str, tuple[int, tuple[int, int] | None]] = field(default_factory=dict)
-    """Number of folders of each dataset, and the directory that its root was, as device and inode."""
+    datasets: dict[str, tuple[int, FileId | None]] = field(default_factory=dict)
+    """Number of folders of each dataset, and the directory that its root was."""
     pauses: dict[str, float | None] = field(default_factory=dict)
     """The datasets that an operator paused, with the seconds that are left of it; None: until it is resumed."""
     pace: dict[str, tuple[float, int]] = field(default_factory=dict)

@@ -40,7 +40,9 @@ class WalkSchedule:
     rescan: float
     """Seconds between two full walks."""
     full: Past = field(default_factory=Past)
+    """Full walks that have ended."""
     passes: Past = field(default_factory=Past)
+    """Passes that have ended."""
     full_at: float = 0.0
     """Moment when the next full walk starts."""
     pass_at: float = math.inf
@@ -58,6 +60,7 @@ class WalkSchedule:
     trees: set[str] = field(default_factory=set)
     """The directories that appeared, which are walked all at once."""
     is_walking_trees: bool = False
+    """True while trees that appeared are being walked."""
 
     @property
     def has_begun(self) -> bool:

@@ -41,11 +41,14 @@ _LONGEST_KEY = 60
 
 
 class Member(NamedTuple):
-    """A member of an object: its key, and key and value as they are written."""
+    """A member of an object."""
 
     key: str
+    """The key as text, its escapes resolved."""
     written: bytes
+    """The key as it is written, with its quotation marks."""
     value: bytes
+    """The value as it is written."""
 
 
 class MalformedError(ValueError):

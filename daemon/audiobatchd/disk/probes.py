@@ -79,6 +79,7 @@ class _Inquiry:
 
     process: subprocess.Popen[bytes]
     pidfd: int
+    """Descriptor that becomes readable at its end."""
     mount: str
     """The ID of the mount that it was started on."""
     asked: list[_Question] = field(default_factory=list)
@@ -91,9 +92,11 @@ class _Question:
 
     action: do.Probe
     first: _Inquiry
+    """Asks at the folder that the question is about."""
     other: _Inquiry | None
     """Asks at the other folder, which is healthy; None where there is none."""
     other_answered: bool = False
+    """True once the other folder has answered."""
 
 
 class Probes:

@@ -20,6 +20,7 @@ from audiobatchd.disk.filesystems import Kind
 from audiobatchd.errors import LockBusyError, LockLostError
 from audiobatchd.locks import kernel, oom
 from audiobatchd.locks.lock_file import LIMIT, Content, Empty, GuideText, of_this_process, parse
+from audiobatchd.vocabulary.files import FileId
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.states import Cause
 
@@ -84,7 +85,7 @@ class FolderLock:
         self._started = 0.0
         self._descriptor = -1
         self._directory = -1
-        self._identity = (0, 0)
+        self._identity = FileId(0, 0)
         self._pid = 0
         self._in_main = False
 
@@ -127,7 +128,7 @@ class FolderLock:
         except (FileNotFoundError, NotADirectoryError) as error:
             message = f"the folder of {shown(self.path)} is gone"
             raise LockLostError(message) from error
-        if (status.st_dev, status.st_ino) != self._identity:
+        if FileId.of(status) != self._identity:
             message = f"the folder of {shown(self.path)} is another one now"
             raise LockLostError(message)
 
@@ -165,7 +166,7 @@ class FolderLock:
         except BaseException:
             kernel.close_lock(directory)
             raise
-        self._directory, self._identity = directory, (status.st_dev, status.st_ino)
+        self._directory, self._identity = directory, FileId.of(status)
         self._descriptor, self._pid = descriptor, os.getpid()
         self._in_main = threading.current_thread() is threading.main_thread()
         _held[self.path] = self

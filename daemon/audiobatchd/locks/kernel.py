@@ -16,6 +16,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from audiobatchd.vocabulary.files import FileId
+
 OPEN_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """A link is not followed, a FIFO not waited for, and nothing is passed on to a program that is started."""
 
@@ -127,7 +129,7 @@ def names(path: str, descriptor: int) -> bool:
         theirs = os.fstat(fresh)
     finally:
         os.close(fresh)
-    return (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino)
+    return FileId.of(ours) == FileId.of(theirs)
 
 
 def _opened(path: str, flags: int, mode: int) -> int:

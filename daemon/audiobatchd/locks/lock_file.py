@@ -30,7 +30,9 @@ class Holder(Struct, frozen=True):
     v: int
     """Version of these fields."""
     host: str
+    """Name of the machine."""
     boot_id: str
+    """Boot of the machine: once it has another, no process of this holder lives."""
     pid: int
     pid_start: int
     """Clock ticks from the boot to the start of the process: with its PID they name one process for good."""
@@ -39,6 +41,7 @@ class Holder(Struct, frozen=True):
     budget_s: float
     """Seconds after which the holder should have come on with its work, and written another `token`."""
     token: str
+    """Random text that changes as the work goes on: the sign of life on network file systems."""
     alone: bool = False
     """True where no other job of its daemon ran beside it."""
     oom_kills: int = -1

@@ -38,6 +38,7 @@ class Observation:
     state: LockState
     content: Content
     kind: Kind
+    """Kind of its file system, which tells what its locks are worth."""
     age: float
     """Seconds by the clocks that are at hand: for display alone."""
 

@@ -140,7 +140,7 @@ class DiskTasks:
     def note_root(self, action: do.NoteRoot) -> None:
         """Judge the readings that follow by this root: before the catalog has it, and whether it can take it or not."""
         if dataset := self._datasets.get(action.dataset):
-            dataset.known = FileId(*action.root), action.place
+            dataset.known = action.root, action.place
 
     def again(self) -> None:
         """Try again what could not be begun because threads were short; called every second or so."""

@@ -19,7 +19,7 @@ from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.core.plan import Limits, Memory, Plan
 from audiobatchd.disk import filesystems
 from audiobatchd.scan.catalog.catalog import Catalog
-from audiobatchd.vocabulary.files import RECORD_LIMIT
+from audiobatchd.vocabulary.files import RECORD_LIMIT, FileId
 from audiobatchd.vocabulary.quantities import size_in_bytes
 from audiobatchd.vocabulary.states import Mode, WatchMode
 
@@ -150,7 +150,7 @@ def memory_of(catalog: Catalog, config: Config, now: float) -> Memory:
         place = path if sightings.count(path) else filesystems.without_links(path)
         if place not in named and sightings.count(place):
             catalog.rename(place, path)
-    datasets: dict[str, tuple[int, tuple[int, int] | None]] = {
+    datasets: dict[str, tuple[int, FileId | None]] = {
         each.path: (sightings.count(each.path), facts.root(each.path)) for each in config.dataset
     }
     places = {path: facts.place(path) for path in named}

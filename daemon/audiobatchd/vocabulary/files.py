@@ -78,6 +78,7 @@ class FileStamp(Struct, frozen=True, array_like=True):
     """The size and time of a source file, as `stat` says them. Two equal stamps are taken for one content."""
 
     name: bytes
+    """The name as the file system has it, which may be no text."""
     size: int
     mtime_ns: int
 
@@ -91,9 +92,11 @@ class Fingerprint(Struct, frozen=True):
     """A source file as an analyzer read it: its stamp and the digest of its content (see `audio.source.digest`)."""
 
     file: str
+    """The name, as `shown`."""
     size: int
     mtime_ns: int
     digest: str
+    """The digest, with the name of its method before it."""
 
 
 class FolderKey(Struct, frozen=True, array_like=True, order=True):

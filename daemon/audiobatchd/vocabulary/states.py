@@ -148,9 +148,11 @@ class Attempt(Struct, frozen=True, omit_defaults=True):
     at: str = ""
     """ISO 8601 in UTC."""
     seconds: float = 0.0
+    """Seconds that it took."""
     charged: bool = False
     """True where it counts towards `max_deaths`."""
     worker: int = 0
+    """PID of its worker; 0 where there was none."""
     stage: str = ""
     """Last thing that the worker was at."""
     signal: int = 0

@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 
 from audiobatchd.audio.blocks import BLOCK, Blocks
-from audiobatchd.audio.layout import MOST_CHANNELS, channel_names
 
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 EXTREMES: dict[str, tuple[type[np.generic], list[float], list[float]]] = {
@@ -108,27 +107,3 @@ def test_nothing_is_handed_on_from_a_sample_too_large_on(sample: float, place: i
     received = Received([frame(values, "fltp")], "fltp", 2, most=8.0)
     assert received.blocks.magnitude == 8.5
     assert len(received.samples) == place // BLOCK * BLOCK
-
-
-@pytest.mark.parametrize(
-    ("layout", "names"),
-    [
-        ("mono", ("FC",)),
-        ("stereo", ("FL", "FR")),
-        ("5.1(side)", ("FL", "FR", "FC", "LFE", "SL", "SR")),
-        ("downmix", ("DL", "DR")),
-        ("FR+FL", ("FR", "FL")),
-        # No text says where these are: RFC 9639, 9.1.3.
-        ("1 channels", ("FC",)),
-        ("2 channels", ("FL", "FR")),
-        ("3 channels", ("FL", "FR", "FC")),
-        ("4 channels", ("FL", "FR", "BL", "BR")),
-        ("5 channels", ("FL", "FR", "FC", "BL", "BR")),
-        ("6 channels", ("FL", "FR", "FC", "LFE", "BL", "BR")),
-        ("7 channels", ("FL", "FR", "FC", "LFE", "BC", "SL", "SR")),
-        ("8 channels", ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR")),
-    ],
-)
-def test_channel_names(layout: str, names: tuple[str, ...]) -> None:
-    assert channel_names(av.AudioLayout(layout)) == names
-    assert len(names) <= MOST_CHANNELS == 8

@@ -13,7 +13,7 @@ from audiobatchd.control.operations import EVENTS, METRICS, OPENAPI, OPERATIONS,
 from audiobatchd.control.requests import CleanLocks, FolderName, Nothing, Pause, Rescan, Resume, RetryFolders, Survey
 from audiobatchd.control.status import Status
 from audiobatchd.service.answers.requests import Answers
-from support.control_rig import Told, serving
+from support.control_rig import ToldService, serving
 
 ODD = "a&b=c d/\\xe9 %41+"
 SERVICE = [each for each in OPERATIONS if each not in (EVENTS, OPENAPI, METRICS)]
@@ -35,7 +35,9 @@ def by_name(operation: Operation[Any, Any]) -> str:
 
 @pytest.mark.parametrize("operation", SERVICE, ids=by_name)
 def test_the_service_answers_in_the_shapes_of_the_table(operation: Operation[Any, Any], busy: Status) -> None:
-    assert hasattr(Told(lambda: busy), operation.name), f"support/control_rig.Told needs {operation.name}, too"
+    assert hasattr(ToldService(lambda: busy), operation.name), (
+        f"support/control_rig.ToldService needs {operation.name}, too"
+    )
     method = getattr(Answers, operation.name)
     shapes = get_type_hints(method)
     assert shapes.pop("return") == operation.told
@@ -45,7 +47,7 @@ def test_the_service_answers_in_the_shapes_of_the_table(operation: Operation[Any
 @pytest.mark.parametrize("operation", [each for each in SERVICE if each.asked is not Nothing], ids=by_name)
 def test_what_is_asked_is_what_the_service_gets(operation: Operation[Any, Any], tmp_path: Path, busy: Status) -> None:
     assert operation.asked in ASKED, f"an example of {operation.asked.__name__} is missing from ASKED"
-    told = Told(lambda: busy)
+    told = ToldService(lambda: busy)
     with serving(tmp_path / "c.sock", lambda: busy, told):
         for asked in ASKED[operation.asked]:
             ControlClient(tmp_path / "c.sock").ask(operation, asked)  # which decodes the answer by the table's shape

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from audiobatchd.core.belief import Belief
+from audiobatchd.vocabulary.files import FileId
 from audiobatchd.vocabulary.states import DatasetState, WalkKind
 from support.core_rig import MISSING_ROOT, walked
 
@@ -19,9 +20,9 @@ def believing(place: str = "/one") -> Belief:
 def test_walk_that_is_believed_tells_which_root_is_known() -> None:
     belief = believing()
     assert (belief.root, belief.place, belief.is_confirmed, belief.round_open) == ((1, 2), "/one", True, False)
-    assert not belief.is_another((1, 2), "/one")
-    assert belief.is_another((1, 3), "/one")
-    assert belief.is_another((1, 2), "/two")
+    assert not belief.is_another(FileId(1, 2), "/one")
+    assert belief.is_another(FileId(1, 3), "/one")
+    assert belief.is_another(FileId(1, 2), "/two")
 
 
 def test_refusal_goes_before_every_other_doubt() -> None:

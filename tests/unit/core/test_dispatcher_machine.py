@@ -32,7 +32,7 @@ from audiobatchd.core.plan import Plan
 from audiobatchd.core.queue import Lane
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.slot import SlotState
-from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.files import FileId, FolderKey
 from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState, Outcome, WalkKind, WatchReport
 from support.core_rig import MISSING_ROOT, SETTLE, offer, plan, reading, stamp, walked
 
@@ -78,9 +78,9 @@ class Root(Enum):
     OTHER = 9
 
     @property
-    def identity(self) -> tuple[int, int] | None:
-        """The directory as (device, inode)."""
-        return None if self.value is None else (self.value, 2)
+    def identity(self) -> FileId | None:
+        """The directory as FileId(device, inode)."""
+        return None if self.value is None else FileId(self.value, 2)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from audiobatchd.core import events as on
 from audiobatchd.core.holds import NO_ANSWER
 from audiobatchd.core.messages import Stage
 from audiobatchd.core.slot import SlotState
+from audiobatchd.vocabulary.files import FileId
 from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState, Outcome, WalkKind, WatchReport
 from support.core_rig import Rig, found, jobs, key, only, plan, reading, reads, reports
 
@@ -295,8 +296,8 @@ def test_a_look_at_a_root_that_may_hang_is_asked_for_first(locks: str) -> None:
     made = rig(fresh=2.0)
     made.boot()
     made.tell(on.Probed(NEAR, Cause.HANG), on.Probed(FAR, Cause.HANG, NO_ANSWER))
-    made.tell(on.Walked(NEAR, WalkKind.FULL, (1, 2), empty=False, locks=locks))
-    made.tell(on.LocksSeen(NEAR, {}), on.RootSeen(NEAR, (1, 2), WatchReport(True, "inotify"), NEAR))
+    made.tell(on.Walked(NEAR, WalkKind.FULL, FileId(1, 2), empty=False, locks=locks))
+    made.tell(on.LocksSeen(NEAR, {}), on.RootSeen(NEAR, FileId(1, 2), WatchReport(True, "inotify"), NEAR))
     actions = made.tick(6.0)
     asked = [each.key.dataset for each in only(do.Probe, actions) if each.briefly]
     looked = [each.dataset for each in only(do.LookAtRoot, actions)]
@@ -307,7 +308,7 @@ def test_the_service_is_ready_without_a_root_that_hangs() -> None:
     made = rig(fresh=10.0)
     made.boot()
     made.tell(on.Probed(NEAR, Cause.HANG), on.Probed(FAR, Cause.HANG, NO_ANSWER))
-    actions = made.tell(on.Walked(NEAR, WalkKind.FULL, (1, 2), empty=False))
+    actions = made.tell(on.Walked(NEAR, WalkKind.FULL, FileId(1, 2), empty=False))
     assert only(do.AnnounceReady, actions) == [do.AnnounceReady()]
 
 

@@ -14,7 +14,7 @@ from audiobatchd.core.holds import BARRED, ROW
 from audiobatchd.core.messages import Result
 from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding
-from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.files import FileId, FolderKey
 from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState, Outcome, WalkKind, WatchReport
 from support.core_rig import DATASET, SETTLE, Rig, came_by, found, jobs, key, only, plan, reading, reports, walked
 
@@ -46,7 +46,7 @@ def states(rig: Rig) -> dict[str, str]:
 
 def test_unit_that_may_not_write_holds_jobs_until_it_may() -> None:
     rig = rig_with("A", "B")
-    seen = on.RootSeen(DATASET, (1, 2), WatchReport(True, "inotify"), DATASET)
+    seen = on.RootSeen(DATASET, FileId(1, 2), WatchReport(True, "inotify"), DATASET)
     barred = dataclasses.replace(seen, is_barred=True)
     assert reports(rig.tell(barred)) == ["dataset-paused"]
     assert reports(rig.tell(barred)) == [], "it is told once"
@@ -168,7 +168,7 @@ def test_a_walk_does_not_end_a_pause() -> None:
     rig = rig_with("A", "B")
     rig.end(0, Outcome.BLOCKED, reasons={"": "no space"}, cause=Cause.SPACE)
     dataset = rig.core.datasets[DATASET]
-    rig.tell(found(reading("A"), reading("B")), on.Walked(DATASET, WalkKind.FULL, (1, 2), empty=False))
+    rig.tell(found(reading("A"), reading("B")), on.Walked(DATASET, WalkKind.FULL, FileId(1, 2), empty=False))
     assert dataset.state is DatasetState.ACTIVE
     assert dataset.standing[0] is DatasetState.PAUSED
     assert only(do.SendJob, rig.tick(1.0)) == []
@@ -402,7 +402,8 @@ def test_dropped_dataset_is_forgotten_also_by_what_runs_in_it() -> None:
         on.FolderHint(key("B")), on.FolderTouched(key("B")), on.TreeAppeared(key("")), on.TreeVanished(key("B")),
         on.FolderRead(reading("B")), found(reading("B")), came_by("B"), left("B"),
         on.WatchLost(DATASET, "why"),
-        on.Walked(DATASET, WalkKind.FULL, (1, 2), empty=False), on.Probed(DATASET, Cause.IO), on.RetryAsked(key("B")),
+        on.Walked(DATASET, WalkKind.FULL, FileId(1, 2), empty=False), on.Probed(DATASET, Cause.IO),
+        on.RetryAsked(key("B")),
     ]  # fmt: skip
     for event in late:
         assert rig.tell(event) == []

@@ -13,7 +13,7 @@ from audiobatchd.core.events import FolderHint, FolderRead, RescanAsked, RootSee
 from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.walk_schedule import PASS
-from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.files import FileId, FolderKey
 from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.states import DatasetState, WalkKind, WatchReport
 from support.core_rig import (
@@ -35,11 +35,11 @@ from support.core_rig import (
 WATCHED = WatchReport(True, "inotify")
 WITHOUT_INSTANCE = WatchReport(False, "no instance", "no instance", lacks=frozenset({errno.EMFILE}))
 WITHOUT_ROOM = WatchReport(True, "inotify", "no watch", lacks=frozenset({errno.ENOSPC}))
-ROOT = (1, 2)
+ROOT = FileId(1, 2)
 
 
 def seen(
-    root: tuple[int, int] | None = ROOT, watch: WatchReport = WATCHED, *, place: str = DATASET, again: bool = False
+    root: FileId | None = ROOT, watch: WatchReport = WATCHED, *, place: str = DATASET, again: bool = False
 ) -> RootSeen:
     """A look at the root of the one dataset."""
     return RootSeen(DATASET, root, watch, place, again)
@@ -63,7 +63,7 @@ def test_another_root_is_walked_at_once() -> None:
     rig = Rig()
     rig.start()
     assert only(do.WalkTree, rig.tell(seen())) == []
-    assert only(do.WalkTree, rig.tell(seen((1, 9)))) == [do.WalkTree(DATASET)]
+    assert only(do.WalkTree, rig.tell(seen(FileId(1, 9)))) == [do.WalkTree(DATASET)]
 
 
 def test_root_that_went_is_walked_at_once() -> None:
@@ -72,7 +72,7 @@ def test_root_that_went_is_walked_at_once() -> None:
     assert only(do.WalkTree, rig.tell(seen(None))) == [do.WalkTree(DATASET)]
     rig.tell(walked(root=MISSING_ROOT))
     assert rig.core.datasets[DATASET].state is DatasetState.MISSING
-    assert only(do.WalkTree, rig.tell(seen((1, 9)))) == [], "it is walked every 5 s by itself"
+    assert only(do.WalkTree, rig.tell(seen(FileId(1, 9)))) == [], "it is walked every 5 s by itself"
 
 
 def test_lack_of_watches_is_told_once() -> None:
@@ -209,5 +209,5 @@ def test_root_that_changes_at_every_look_is_walked_in_bounds() -> None:
     rig = Rig()
     rig.start()
     rig.tell(dataclasses.replace(walked(), cost=1.0))
-    assert only(do.WalkTree, rig.tell(seen((1, 9)))) == []
+    assert only(do.WalkTree, rig.tell(seen(FileId(1, 9)))) == []
     assert only(do.WalkTree, rig.tick(20.0)) == [do.WalkTree(DATASET)]

@@ -287,13 +287,13 @@ def test_a_record_is_not_made_larger_than_what_is_read(folder: Folder) -> None:
     assert folder.names() == [NAME]
 
 
-def test_half_a_million_keys_are_read_and_kept(folder: Folder) -> None:
-    members = b", ".join(b'"k%d": %d.50' % (number, number) for number in range(500_000))
+def test_a_hundred_thousand_keys_are_read_and_kept(folder: Folder) -> None:
+    members = b", ".join(b'"k%d": %d.50' % (number, number) for number in range(100_000))
     folder.record.write_bytes(b"{" + members + b"}")
-    assert len(record.read(NAME, folder.fd).present()) == 500_000
+    assert len(record.read(NAME, folder.fd).present()) == 100_000
     folder.publish()
     kept = folder.raw()
-    assert (len(kept), kept["k0"], kept["k499999"], kept["lufs"]) == (500_002, b"0.50", b"499999.50", b"-14.2")
+    assert (len(kept), kept["k0"], kept["k99999"], kept["lufs"]) == (100_002, b"0.50", b"99999.50", b"-14.2")
 
 
 def test_no_record_reads_as_an_empty_one(folder: Folder) -> None:

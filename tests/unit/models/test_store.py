@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from audiobatchd.errors import ModelError
 from audiobatchd.models import pins, store
 from audiobatchd.models.store import Files, State
-from support.model_files import BODY, HEAD, KNOWN, OTHER, digest, names, put
+from support.model_files import BODY, HEAD, KNOWN, OTHER, digest, put
 from support.model_server import METADATA
 
 # Finding
@@ -123,17 +122,3 @@ def test_a_trusted_digest_need_be_neither_published_nor_pinned(tmp_path: Path, p
         with pytest.raises(ModelError, match=r"; fetch it again, or name the SHA-256 that it has in trusted_models$"):
             store.vouch(files.graph, digest(OTHER))
     assert pins.read(head.pins) == {head.graph.name: digest(BODY)}
-
-
-def test_sha256sum_takes_the_pins(tmp_path: Path) -> None:
-    files = put(tmp_path, HEAD)
-    pins.write(files.pins, {files.graph.name: digest(BODY), files.metadata.name: digest(METADATA)})
-    assert files.pins.stat().st_mode & 0o777 == 0o644
-    done = subprocess.run(
-        ["sha256sum", "--strict", "-c", files.pins.name], cwd=tmp_path, capture_output=True, check=True
-    )
-    assert done.stdout.count(b": OK") == 2
-    made = subprocess.run(["sha256sum", "-b", files.graph.name], cwd=tmp_path, capture_output=True, check=True)
-    files.pins.write_bytes(made.stdout)
-    assert pins.read(files.pins) == {files.graph.name: digest(BODY)}
-    assert names(tmp_path) == [f"{HEAD}.json", f"{HEAD}.pb", f"{HEAD}.sha256"]

@@ -16,7 +16,7 @@ from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.service.catalog_writes import CatalogWrites
 from audiobatchd.service.clock import SystemClock
 from audiobatchd.service.planning import DatasetTerms
-from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.files import FileId, FolderKey
 from audiobatchd.vocabulary.states import Attempt, Outcome
 from support.core_rig import offer, stamp
 from support.service import eventually
@@ -88,7 +88,7 @@ def assert_set(event: threading.Event) -> None:
 
 
 def test_offers_root_and_pause_outlast_the_service(room: Room) -> None:
-    room.writes.perform(do.NoteRoot("/music", (1, 2), "/elsewhere"))
+    room.writes.perform(do.NoteRoot("/music", FileId(1, 2), "/elsewhere"))
     room.writes.perform(do.KeepPause("/music", paused=True))
     known = room.end().facts
     assert known.offers() == (offer(),)
@@ -105,7 +105,7 @@ def test_pause_that_is_over_is_forgotten(room: Room) -> None:
 
 def test_dropped_dataset_is_removed_from_the_catalog(room: Room) -> None:
     room.writes.perform(do.Remember(SONG, MEMORY))
-    room.writes.perform(do.NoteRoot("/music", (1, 2)))
+    room.writes.perform(do.NoteRoot("/music", FileId(1, 2)))
     eventually(lambda: room.catalog.facts.root("/music"), 20)
     room.writes.take_terms({})
     eventually(lambda: room.catalog.facts.root("/music") is None, 20)

@@ -21,7 +21,7 @@ from audiobatchd.service import disk_tasks
 from audiobatchd.service.clock import SystemClock
 from audiobatchd.service.disk_tasks import DiskTasks
 from audiobatchd.service.planning import DatasetTerms
-from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.files import FileId, FolderKey
 from audiobatchd.vocabulary.states import Cause, WatchReport
 from support.audio_files import make_track
 from support.core_rig import offer
@@ -184,12 +184,12 @@ def test_probe_of_a_good_folder_finds_nothing(room: Room, cause: Cause) -> None:
 
 def test_believed_root_counts_for_the_next_reading(room: Room) -> None:
     name = str(room.root)
-    room.disk_tasks.note_root(do.NoteRoot(name, (1, 2), "/elsewhere"))
+    room.disk_tasks.note_root(do.NoteRoot(name, FileId(1, 2), "/elsewhere"))
     reader = room.disk_tasks.folder_reader(name)
     assert reader is not None
     assert reader.is_lost()
     status = room.root.stat()
-    room.disk_tasks.note_root(do.NoteRoot(name, (status.st_dev, status.st_ino), name))
+    room.disk_tasks.note_root(do.NoteRoot(name, FileId.of(status), name))
     (room.root / "A").mkdir(exist_ok=True)
     reader = room.disk_tasks.folder_reader(name)
     assert reader is not None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from audiobatchd.cli.local import model_directories_here
-from audiobatchd.cli.terminal.output import Say
+from audiobatchd.cli.terminal.output import Say, width
 from audiobatchd.cli.terminal.text import as_json, clipped
 from audiobatchd.config.file import chosen_config
 from audiobatchd.config.places import model_target, state_directory
@@ -25,7 +25,6 @@ from audiobatchd.models.store import Files, State, Verdict
 from audiobatchd.vocabulary.names import printable, shown
 
 _KILO, _MEGA = 1000, 1000_000
-_TERMINAL_WIDTH = 80
 _TAKEN_UP = "A running audiobatchd takes it up when it is started again: systemctl restart audiobatchd"
 
 
@@ -35,9 +34,13 @@ class _Entry:
 
     name: str
     model: Model | None
+    """The published model; None where it is the user's own."""
     files: Files | None
+    """The files that were found; None where there are none."""
     verdict: Verdict | None
+    """What examining them came to."""
     remarks: tuple[str, ...] = field(default=())
+    """Sentences on what keeps it from use."""
 
     @property
     def wrong(self) -> bool:
@@ -162,7 +165,7 @@ class _ProgressLine:
         if not sys.stderr.isatty():
             return
         part = f"{100 * size // total:3} % of {_bytes(total)}" if total else _bytes(size)
-        text = clipped(f"  {file}  {part}", _width() - 1)
+        text = clipped(f"  {file}  {part}", width(sys.stderr) - 1)
         if text != self._drawn:
             self._draw(text)
 
@@ -175,13 +178,6 @@ class _ProgressLine:
             sys.stderr.write(f"\r{text:{len(self._drawn)}}" + ("" if text else "\r"))
             sys.stderr.flush()
         self._drawn = text
-
-
-def _width() -> int:
-    try:
-        return os.get_terminal_size(sys.stderr.fileno()).columns or _TERMINAL_WIDTH
-    except OSError:
-        return _TERMINAL_WIDTH
 
 
 def _places(arguments: argparse.Namespace) -> tuple[tuple[Path, ...], Path, frozenset[str]]:

@@ -60,8 +60,11 @@ class Places:
     """The service's files: of the machine's service, or of a user's own."""
 
     configuration: Path
+    """The configuration file."""
     drop_ins: Path | None
+    """The directory of the unit's drop-ins; None for a user's own service."""
     user: str | None
+    """The service's user; None where it is the one who asks."""
 
 
 def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:

@@ -23,6 +23,7 @@ Say = Callable[[str], None]
 """Prints a line of a command's answer."""
 
 _CLOSED_ERRORS = "backslashreplace"
+_WIDTH = 80
 
 
 def open_closed() -> None:
@@ -73,6 +74,20 @@ class Voice:
 def colour(environ: Mapping[str, str]) -> bool:
     """Tell whether standard output shows colours, and the environment does not refuse them."""
     return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM", "dumb") != "dumb"
+
+
+def width(stream: TextIO, environ: Mapping[str, str] | None = None) -> int:
+    """Width in cells of the terminal behind a stream; 80 where there is none, or it does not know.
+
+    The variable COLUMNS of `environ`, where that is given, goes before.
+    """
+    columns = (environ or {}).get("COLUMNS", "")
+    if columns.isdecimal():
+        return int(columns)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _WIDTH
+    except (OSError, ValueError):  # not a terminal; not even a file
+        return _WIDTH
 
 
 def parsed(parser: ArgumentParser, argv: Sequence[str] | None, say: Voice) -> Namespace:

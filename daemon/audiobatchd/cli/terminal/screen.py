@@ -93,7 +93,7 @@ class Screen:
             signal.signal(signal.SIGINT, impatient)
 
     def size(self) -> tuple[int, int]:
-        """Its width and height as they are now, in cells."""
+        """Width and height as they are now, in cells."""
         try:
             width, height = os.get_terminal_size(self._out)
         except OSError:

@@ -76,7 +76,9 @@ class Note(Struct, frozen=True):
     """File in which a participant tells the others where it stands."""
 
     v: int
+    """Version of these fields."""
     boot_id: str
+    """Boot of the participant's machine: two of one boot are on one machine."""
     hears: tuple[str, ...] = ()
     """Names of the notes that it sees."""
     partner: str = ""

@@ -83,7 +83,7 @@ class NamedFacts:
         value = self.get(_PLACE + os.fsencode(dataset))
         return os.fsdecode(value) if isinstance(value, bytes) else ""
 
-    def note_root(self, dataset: str, root: tuple[int, int], place: str = "") -> None:
+    def note_root(self, dataset: str, root: FileId, place: str = "") -> None:
         """Keep which directory the root is, and where that is without links."""
         self.note(_ROOT + os.fsencode(dataset), msgspec.msgpack.encode(root))
         self.note(_PLACE + os.fsencode(dataset), os.fsencode(place))

@@ -33,8 +33,11 @@ class Watched(Protocol):
     root: str
     tree: Tree
     sentinel: int | None
+    """Watch descriptor of the guard's sentinel; None where there was no room for one."""
     heard_sentinel: bool
+    """True once an event of the sentinel has come."""
     lost: str
+    """Reason why events are lost; empty while none are."""
 
     def post(self, event: Event) -> None:
         """Hand an event on."""

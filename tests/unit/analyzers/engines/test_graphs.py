@@ -15,55 +15,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from audiobatch_analyzers.classifiers import model_files
 from audiobatch_analyzers.classifiers.model_files import ModelFiles
 from audiobatch_analyzers.engines import essentia, graphs, onnx_runtime
 from audiobatch_analyzers.engines.contract import Run
-from audiobatch_analyzers.engines.graphs import AUTO, EMBEDDINGS, ENGINES, PREDICTIONS, Graph
+from audiobatch_analyzers.engines.graphs import AUTO, EMBEDDINGS, ENGINES, PREDICTIONS
 from audiobatchd.plugin_api import AnalyzerUnavailableError
-from support.audio_files import Samples, music
-from support.model_graphs import EFFNET_BACKBONE, Kind, altered, embedding_width, metadata, write_model
+from support.audio_files import Samples
+from support.graph_rig import NAME, RATE, embeddings, load, refusal, sound
+from support.model_graphs import Kind, altered, embedding_width, metadata, write_model
 from support.musicnn_graph import node, write_musicnn
 
-RATE = 16000
-NAME = "mood"
-
-
-def load(graph: Path, purpose: str = PREDICTIONS, engine: str = AUTO) -> Graph:
-    files = model_files.find(graph.stem, (graph.parent,))
-    assert files is not None
-    return graphs.load(files, purpose, engine)
-
-
-def sound(frames: int, seed: int = 0) -> Samples:
-    """Mono, at 16 kHz."""
-    return np.resize(music(8.0, RATE, seed, 1)[:, 0], frames)
-
-
-def embeddings(patches: int, width: int = 200) -> NDArray[np.float32]:
-    return np.asarray(np.random.default_rng(7).standard_normal((patches, width)), dtype=np.float32)
-
-
 # The numbers
-
-NODES = {PREDICTIONS: "model/Sigmoid", EMBEDDINGS: "model/dense/BiasAdd"}
-
-
-@pytest.mark.parametrize("purpose", [PREDICTIONS, EMBEDDINGS])
-@pytest.mark.parametrize(
-    ("kind", "algorithm"), [("musicnn", "TensorflowPredictMusiCNN"), ("vggish", "TensorflowPredictVGGish")]
-)
-def test_rows_are_what_essentia_gives_by_itself(tmp_path: Path, kind: Kind, algorithm: str, purpose: str) -> None:
-    graph = write_model(tmp_path, NAME, kind, seed=1)
-    samples = sound(20 * RATE)
-    wanted = getattr(essentia.standard(), algorithm)(graphFilename=str(graph), output=NODES[purpose])(samples)
-    rows = load(graph, purpose)(samples)
-    assert rows.shape == (len(wanted), 2 if purpose == PREDICTIONS else embedding_width(kind))
-    # Essentia's own batch of 64 patches, and ours of one.
-    assert rows == pytest.approx(wanted, abs=1e-5)
-    assert np.ptp(rows) > 0.02
 
 
 PR_SET_MDWE = 65  # of Linux 6.3: what systemd's MemoryDenyWriteExecute= sets, too
@@ -91,51 +55,6 @@ def test_rows_are_the_same_where_no_code_may_be_made_at_run_time(tmp_path: Path,
     assert code == 0
     assert np.ptp(wanted) > 0.02
     assert np.load(out) == pytest.approx(wanted, abs=1e-5)
-
-
-ONE_THREAD = """
-import os, pathlib, sys
-import numpy as np
-from audiobatch_analyzers.engines import graphs
-from audiobatch_analyzers.classifiers import model_files
-files = model_files.find("mood", (pathlib.Path(sys.argv[1]),))
-assert "onnxruntime" not in sys.modules
-before = len(os.listdir("/proc/self/task"))
-graphs.load(files, graphs.PREDICTIONS, "onnxruntime")(np.ones(64000, np.float32))
-assert len(os.listdir("/proc/self/task")) == before, os.listdir("/proc/self/task")
-assert "essentia" not in sys.modules
-"""
-
-
-def test_onnx_runtime_makes_no_thread_and_no_file_and_needs_no_essentia(tmp_path: Path) -> None:
-    write_model(tmp_path, NAME, "musicnn")
-    home = tmp_path / "home"
-    home.mkdir()
-    # It would tell its maker by a thread, and write to the cache. The machine of the tests may have forbidden that.
-    outside = {key: value for key, value in os.environ.items() if key not in ("CI", "ORT_DISABLE_TELEMETRY")}
-    environment = {**outside, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HOME": str(home)}
-    environment.pop("XDG_CACHE_HOME", None)
-    subprocess.run([sys.executable, "-c", ONE_THREAD, str(tmp_path)], check=True, env=environment)
-    assert list(home.iterdir()) == []
-
-
-def test_a_head_s_rows_are_what_essentia_gives_by_itself(tmp_path: Path) -> None:
-    graph = write_model(tmp_path, NAME, "head", ["a", "b", "c"], seed=2)
-    given = embeddings(70)
-    run = essentia.standard().TensorflowPredict2D(graphFilename=str(graph), output="model/Softmax")
-    rows = load(graph)(given)
-    assert rows.shape == (70, 3)
-    assert rows == pytest.approx(np.asarray(run(given)), abs=1e-6)
-
-
-@pytest.mark.parametrize("purpose", [PREDICTIONS, EMBEDDINGS])
-def test_graph_of_64_patches_or_1_gives_the_same_rows(tmp_path: Path, purpose: str) -> None:
-    samples = sound(70 * RATE)
-    many = load(write_model(tmp_path, EFFNET_BACKBONE, "effnet", seed=3), purpose)(samples)
-    one = load(write_model(tmp_path, "discogs-effnet-bs1-1", "effnet", seed=3, batch=1), purpose)(samples)
-    # 70 s are more than one batch.
-    assert many.shape == (69, 2 if purpose == PREDICTIONS else embedding_width("effnet"))
-    assert one == pytest.approx(many, abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["musicnn", "vggish", "effnet"])
@@ -185,17 +104,6 @@ def test_rows_by_length(tmp_path: Path, kind: Kind, frames: int, patches: int, e
     assert load(write_model(tmp_path, NAME, kind), engine=engine)(sound(frames)).shape == (patches, 2)
 
 
-@pytest.mark.parametrize(
-    ("batch", "frames"),
-    [(batch, frames) for batch in (-1, 1, 2) for frames in (32256, 32257, 32512, 32513, 48384, 48385)],
-)
-def test_engines_count_the_patches_of_any_batch_alike(tmp_path: Path, batch: int, frames: int) -> None:
-    graph = write_model(tmp_path, EFFNET_BACKBONE, "effnet", batch=batch)
-    first, second = (load(graph, engine=engine)(sound(frames)) for engine in ENGINES)
-    assert len(first) == len(second)
-    assert first == pytest.approx(second, abs=5e-5)
-
-
 @pytest.mark.parametrize("frames", [0, 1, 255, 512, 3000])
 @pytest.mark.parametrize("kind", ["musicnn", "vggish", "effnet"])
 def test_audio_shorter_than_a_patch_gives_no_rows(tmp_path: Path, kind: Kind, frames: int) -> None:
@@ -207,15 +115,6 @@ def test_no_embeddings_give_no_rows(tmp_path: Path) -> None:
 
 
 # What is refused
-
-
-def refusal(graph: Path, purpose: str = PREDICTIONS, engine: str = AUTO) -> str:
-    with pytest.raises(AnalyzerUnavailableError) as caught:
-        load(graph, purpose, engine)
-    said = str(caught.value)
-    assert said.startswith(f"cannot use the model {graph}: ")
-    assert "\n" not in said
-    return said.partition(": ")[2]
 
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e\nsize 80243\n"
@@ -316,25 +215,11 @@ def test_output_that_is_not_finite_is_always_an_error(tmp_path: Path, kind: Kind
     assert np.isfinite(graph(sound(4 * RATE))).all()
 
 
-def test_an_essentia_without_tensorflow_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(essentia, "standard", lambda: SimpleNamespace(MonoLoader=None))
-    told = refusal(write_model(tmp_path, NAME, "musicnn"), engine="tensorflow")
-    assert told == "the essentia that is installed has no TensorflowPredictMusiCNN"
-
-
 @pytest.mark.parametrize("purpose", [PREDICTIONS, EMBEDDINGS])
 def test_a_graph_that_gives_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, purpose: str) -> None:
     mute = SimpleNamespace(TensorflowPredictMusiCNN=lambda **options: lambda given: [])
     monkeypatch.setattr(essentia, "standard", lambda: mute)
     assert refusal(write_model(tmp_path, NAME, "musicnn"), purpose, "tensorflow") == "it gives nothing"
-
-
-def test_an_error_of_onnx_runtime_is_one_that_workers_know(tmp_path: Path) -> None:
-    head = load(write_model(tmp_path, NAME, "head"), engine="onnxruntime")
-    with pytest.raises(RuntimeError, match="ONNXRuntimeError"):
-        head(embeddings(3, 199))
-    # It is none the worse for it.
-    assert head(embeddings(3)).shape == (3, 2)
 
 
 # Which engine serves
@@ -350,15 +235,6 @@ def serving(graph: Path, purpose: str = PREDICTIONS) -> str:
 )
 def test_the_fastest_engine_that_can_serves(tmp_path: Path, kind: Kind, title: str) -> None:
     assert serving(write_model(tmp_path, NAME, kind)) == title
-
-
-@pytest.mark.parametrize("kind", ["musicnn", "effnet", "head"])
-def test_engines_agree_within_half_of_the_last_decimal(tmp_path: Path, kind: Kind) -> None:
-    graph = write_model(tmp_path, NAME, kind, seed=4)
-    given = embeddings(70) if kind == "head" else sound(70 * RATE)
-    first, second = (load(graph, engine=engine)(given) for engine in ENGINES)
-    assert first.shape == second.shape
-    assert first == pytest.approx(second, abs=5e-5)
 
 
 def test_a_graph_that_onnx_runtime_does_not_know_is_tensorflow_s(

@@ -10,7 +10,7 @@ import pytest
 from audiobatchd.cli.control import main
 from audiobatchd.control.requests import FolderName, RetryFolders
 from audiobatchd.control.status import Status
-from support.control_rig import Told, serving
+from support.control_rig import ToldService, serving
 
 
 def ctl(path: Path, *arguments: str) -> int:
@@ -88,7 +88,7 @@ def test_a_folder_that_is_none(
 )
 def test_what_a_retry_asks_for(tmp_path: Path, idle: Status, arguments: list[str], asked: RetryFolders) -> None:
     path = tmp_path / "control.sock"
-    told = Told(lambda: idle)
+    told = ToldService(lambda: idle)
     with serving(path, lambda: idle, told):
         assert ctl(path, "retry", *arguments) == 0
     assert told.asked == [asked]

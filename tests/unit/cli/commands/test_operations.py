@@ -16,10 +16,10 @@ from audiobatchd.control.requests import FolderName, Pause, Resume
 from audiobatchd.control.status import FolderReport, Status
 from audiobatchd.errors import UnknownFolderError
 from audiobatchd.vocabulary.states import DatasetState, FolderState
-from support.control_rig import Told, report, serving
+from support.control_rig import ToldService, report, serving
 
 
-class Service(Told):
+class Service(ToldService):
     """One whose folders go through these states, a step each time that somebody looks."""
 
     def __init__(self, *statuses: Status, states: dict[str, list[FolderState | None]] | None = None) -> None:

@@ -18,7 +18,7 @@ from audiobatchd.cli.terminal.text import as_ansi, line_cells
 from audiobatchd.control.requests import Pause, Resume, RetryFolders
 from audiobatchd.control.status import Status
 from audiobatchd.vocabulary.states import DatasetState
-from support.control_rig import Told, serving
+from support.control_rig import ToldService, serving
 from support.terminal import Screenful, Terminal, on_a_terminal
 
 SIZES = [(80, 24), (200, 50), (40, 10), (20, 5), (120, 12), (79, 19), (1, 1)]
@@ -164,7 +164,7 @@ def test_it_is_given_back_when_something_breaks(tmp_path: Path, busy: Status) ->
 
 def test_keys_ask_the_daemon(tmp_path: Path, busy: Status) -> None:
     path = tmp_path / "c.sock"
-    told = Told(lambda: busy)
+    told = ToldService(lambda: busy)
     brief = "top._NOTE_SECONDS = 1.0"
     with serving(path, lambda: busy, told), terminal("--socket", str(path), "top", first=brief) as on:
         on.until("q quit")
@@ -190,7 +190,7 @@ def test_keys_ask_the_daemon(tmp_path: Path, busy: Status) -> None:
 
 def test_a_key_sent_in_two_pieces_is_one_key(tmp_path: Path, busy: Status) -> None:
     path = tmp_path / "c.sock"
-    told = Told(lambda: busy)
+    told = ToldService(lambda: busy)
     cut = "from audiobatchd.cli.terminal import screen; screen._READ = 2"
     with serving(path, lambda: busy, told), terminal("--socket", str(path), "top", first=cut) as on:
         on.until("q quit")

@@ -10,15 +10,12 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from audiobatchd.cli.rights import grants as module
-from audiobatchd.cli.rights.acl import Acl, sections
 from audiobatchd.cli.rights.grants import Grants, grants_are_saved
 from audiobatchd.errors import AudiobatchError
 
@@ -84,7 +81,13 @@ def _saved(place: Path) -> Iterator[None]:
 
 def may(user: int, path: Path, rights: int, groups: tuple[int, ...] = ()) -> bool:
     """What the kernel says, asked as that user."""
-    command = [sys.executable, "-I", "-c", f"import os, sys; sys.exit(not os.access(sys.argv[1], {rights}))", str(path)]
+    return may_all(user, [path], rights, groups)
+
+
+def may_all(user: int, paths: list[Path], rights: int, groups: tuple[int, ...] = ()) -> bool:
+    """The same of several paths, asked by one process."""
+    code = f"import os, sys; sys.exit(not all(os.access(path, {rights}) for path in sys.argv[1:]))"
+    command = [sys.executable, "-I", "-c", code, *map(str, paths)]
     return subprocess.run(command, user=user, group=user, extra_groups=groups, check=False).returncode == 0
 
 
@@ -337,9 +340,9 @@ def test_any_tree_comes_back_as_it_was(place: Path, seed: int) -> None:
                 acl("-m", ",".join(default + each for each in entries), path)
     before, each = told(place), grants(music)
     each.grant()
-    assert all(may(SERVICE, path, ALL) for path in directories)
+    assert may_all(SERVICE, directories, ALL)
     files = [path for path in music.rglob("*") if path.is_file()]
-    assert all(may(SERVICE, path, os.R_OK) for path in files)
+    assert may_all(SERVICE, files, os.R_OK)
     assert each.grant().changed == 0
     each.undo()
     assert told(place) == before
@@ -347,47 +350,3 @@ def test_any_tree_comes_back_as_it_was(place: Path, seed: int) -> None:
 
 def rights(chance: random.Random) -> str:
     return "".join(letter if chance.random() < 0.5 else "-" for letter in "rwx")
-
-
-KEYS = st.sampled_from([f"user:{MIA}", f"user:{SERVICE}", f"group:{BAND}"])
-LETTERS = st.frozensets(st.sampled_from("rwx"))
-
-
-@st.composite
-def acls(draw: Callable[..., object]) -> Acl:
-    """Valid ACLs: the three base entries, and a mask where there are named ones."""
-    entries: dict[str, frozenset[str]] = {}
-    for kind in ("", "default:") if draw(st.booleans()) else ("",):
-        named = draw(st.dictionaries(KEYS, LETTERS))
-        assert isinstance(named, dict)
-        keys = ["user:", "group:", "other:", *named, *(["mask:"] if named else [])]
-        entries |= {kind + key: draw(LETTERS) for key in keys}
-    return Acl(entries)
-
-
-def effective(acl: Acl, kind: str, key: str) -> frozenset[str]:
-    found = acl.entries.get(kind + key, frozenset())
-    return found if key in ("user:", "other:") else found & acl.entries.get(f"{kind}mask:", found)
-
-
-@given(acls())
-def test_a_grant_takes_from_nobody_and_gives_to_nobody_else(old: Acl) -> None:
-    new = old.with_user(SERVICE, "rwx")
-    assert effective(new, "", f"user:{SERVICE}") == frozenset("rwx")
-    for key in ("user:", "group:", "other:", f"user:{MIA}", f"group:{BAND}"):
-        assert effective(new, "", key) == effective(old, "", key)
-    heirs = new.with_heirs(SERVICE, MIA, BAND)
-    assert heirs.with_user(SERVICE, "rwx").with_heirs(SERVICE, MIA, BAND) == heirs
-    assert {key: heirs.entries[key] for key in new.entries if "default" not in key} == {
-        key: value for key, value in new.entries.items() if "default" not in key
-    }
-    less = heirs.without(SERVICE)
-    assert not less.names(SERVICE)
-    for kind in ("", "default:"):
-        for key in ("user:", "group:", "other:", f"user:{MIA}", f"group:{BAND}"):
-            assert effective(less, kind, key) <= effective(heirs, kind, key)
-
-
-@given(acls(), st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
-def test_an_acl_is_read_as_it_is_written(acl: Acl, path: str) -> None:
-    assert list(sections(acl.section(path))) == [(path, acl)]

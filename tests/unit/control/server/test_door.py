@@ -4,32 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import random
 import select
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from audiobatchd.control.client import ControlClient
-from audiobatchd.control.server import door, routes, server
+from audiobatchd.control.server import door, server
 from audiobatchd.control.status import Status
-from audiobatchd.vocabulary.log_events import LogEvent, write
-from support.control_rig import serving
+from support.control_rig import connected, read_until, serving
 from support.service import eventually
 
 ASK = b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-def connected(path: Path) -> socket.socket:
-    made = socket.socket(socket.AF_UNIX)
-    made.settimeout(20)
-    made.connect(str(path))
-    return made
 
 
 def is_dropped(connection: socket.socket) -> bool:
@@ -289,107 +279,3 @@ def test_of_too_many_that_say_nothing_the_oldest_goes() -> None:
         made.close()
 
     asyncio.run(act())
-
-
-# Events
-
-
-def follow(path: Path, query: str = "", *, headers: str = "") -> socket.socket:
-    connection = connected(path)
-    connection.sendall(f"GET /v1/events{query} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
-    return connection
-
-
-def read_until(connection: socket.socket, wanted: bytes) -> bytes:
-    """What comes, up to and with this."""
-    told = b""
-    while wanted not in told:
-        more = connection.recv(1 << 16)
-        assert more, told
-        told += more
-    return told
-
-
-Log = Callable[[str], None]
-
-
-@pytest.fixture
-def log() -> Log:
-    return lambda event: write(LogEvent(event), {"folder": "A", "lufs": -14.2, "mood": {"film": 0.61, "epic": 1}})
-
-
-def test_a_follower_hears_what_was_and_what_comes(
-    tmp_path: Path, idle: Status, log: Log, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
-    path = tmp_path / "control.sock"
-    with serving(path, lambda: idle) as server:
-        feed = server._feed
-        caplog.handler.addFilter(lambda record: feed.handle(record) or True)
-        log("folder-done")
-        log("folder-failed")
-        with follow(path, "?since=0") as early, follow(path, "?since=1") as late, follow(path) as new:
-            told = read_until(early, b"event: folder-failed")
-            assert b'id: 1\nevent: folder-done\ndata: {"at":"' in told
-            assert b'"level":"info","fields":{"folder":"A","lufs":-14.2,"mood":{"film":0.61,"epic":1}}}' in told
-            assert b"folder-done" not in read_until(late, b"event: folder-failed")
-            read_until(new, b"\r\n\r\n")
-            log("worker-died")
-            for each in (early, late, new):
-                assert b"event: worker-died" in read_until(each, b"event: worker-died")
-
-
-def test_followers_are_told_what_is_gone_and_that_it_lives(
-    tmp_path: Path, idle: Status, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(routes, "ALIVE", 0.2)
-    path = tmp_path / "control.sock"
-    with serving(path, lambda: idle) as server:
-        for number in range(1200):
-            server._feed.handle(logging.LogRecord("a", logging.INFO, "", 1, f"event-{number}", (), None))
-        with follow(path, "?since=10") as connection:
-            told = read_until(connection, b": alive")
-            assert b": 190 events are gone\n" in told
-            assert b"id: 1200\n" in told
-
-
-def test_follower_of_a_service_that_ran_before_begins_again(tmp_path: Path, idle: Status) -> None:
-    path = tmp_path / "control.sock"
-    with serving(path, lambda: idle) as server:
-        for number in range(4):
-            server._feed.handle(logging.LogRecord("a", logging.INFO, "", 1, f"event-{number}", (), None))
-        with follow(path, headers="Last-Event-ID: 100\r\n") as header, follow(path, "?since=5") as query:
-            for connection in (header, query):
-                told = read_until(connection, b"event: event-3")
-                assert b": the service was started since" in told
-                assert b"id: 1\nevent: event-0\n" in told
-        with follow(path, "?since=4") as latest:
-            read_until(latest, b"\r\n\r\n")
-            server._feed.handle(logging.LogRecord("a", logging.INFO, "", 1, "event-4", (), None))
-            assert b"started since" not in read_until(latest, b"event: event-4")
-
-
-def test_followers_that_left_keep_no_place(tmp_path: Path, idle: Status, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes, "ALIVE", 3600.0)
-    path = tmp_path / "control.sock"
-    with serving(path, lambda: idle):
-        with contextlib.ExitStack() as stack:
-            for _ in range(routes.STREAMS):
-                assert read_until(stack.enter_context(follow(path)), b"\r\n").startswith(b"HTTP/1.1 200 ")
-
-        def has_place() -> bool:
-            with follow(path) as connection:
-                return read_until(connection, b"\r\n").startswith(b"HTTP/1.1 200 ")
-
-        eventually(has_place)
-
-
-def test_a_17th_follower_is_refused_and_a_slow_one_costs_nothing(tmp_path: Path, idle: Status) -> None:
-    path = tmp_path / "control.sock"
-    with serving(path, lambda: idle), contextlib.ExitStack() as stack:
-        for _ in range(routes.STREAMS):
-            connection = stack.enter_context(follow(path))
-            assert read_until(connection, b"\r\n").startswith(b"HTTP/1.1 200 ")
-        with follow(path) as one_more:
-            assert read_until(one_more, b"\r\n").startswith(b"HTTP/1.1 503 ")
-        assert ControlClient(path).status().pid == idle.pid

