@@ -107,6 +107,7 @@ def read(sources: Iterable[str], dataset: str) -> Library:
             reading.tree(place)
         else:
             reading.file(place, (), is_link=False)
+    reading.links()
     found = reading.found
     found.audio.sort(key=lambda each: os.fsencode(each.path))
     found.cues = sorted(set(found.cues))
@@ -121,6 +122,7 @@ class _Reading:
         self._dataset = dataset
         self._directories: set[FileId] = set()
         self._files: set[str] = set()
+        self._links: list[tuple[str, tuple[str, ...]]] = []
 
     def tree(self, root: str) -> None:
         """Take in a directory with all below it."""
@@ -153,14 +155,21 @@ class _Reading:
             self.found.passed_over[UNFINISHED] += 1
         elif extension == "cue":
             self.found.cues.append(path)
+        elif extension in EXTENSIONS and is_link:
+            self._links.append((path, below))
         elif extension in EXTENSIONS:
-            self._audio(path, below, is_link=is_link)
+            self._audio(path, below, is_link=False)
         elif extension in _KINDS:
             self.found.passed_over[_KINDS[extension]] += 1
         elif extension in UNREAD_EXTENSIONS:
             self.found.passed_over[UNREAD] += 1
         else:
             self.found.passed_over[OTHER] += 1
+
+    def links(self) -> None:
+        """Take in the files that are links: last, so that of a file and a link to it the file counts."""
+        for path, below in self._links:
+            self._audio(path, below, is_link=True)
 
     def _audio(self, path: str, below: tuple[str, ...], *, is_link: bool) -> None:
         try:
