@@ -40,7 +40,7 @@ def folders(dataset: Path) -> dict[str, list[str]]:
     }
 
 
-def import_all(source: Path, dataset: Path, mode: Mode = Mode.AUTO, **keys: str) -> Result:
+def import_all(source: Path, dataset: Path, mode: Mode = Mode.AUTO, stems: str = "") -> Result:
     """Import a library, as the command does."""
-    request = Request((str(source),), os.path.realpath(dataset), mode, **keys)
+    request = Request((str(source),), os.path.realpath(dataset), mode, stems=stems)
     return run(request, dict, lambda *_: None)

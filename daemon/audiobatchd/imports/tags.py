@@ -9,12 +9,11 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import mutagen
-from mutagen.mp4._atom import Atoms
 
 from audiobatchd.imports.text import clean
 
@@ -33,7 +32,9 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "year": ("date", "TDRC", "TYER", "\xa9day", "year", "Year"),
 }
 """Where each container keeps a field: Vorbis comments, ID3 (mp3, wav, aiff), MP4, APE."""
-_CUE_SHEETS = ("cuesheet", "Cuesheet", "TXXX:CUESHEET")
+_CUE_SHEETS = ("cuesheet", "TXXX:CUESHEET", "Cuesheet")
+_HEAD = 8
+"""Bytes before the content of an MP4 box: its size and its name."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ def read(path: str) -> Tags:
         try:
             found = mutagen.File(bounded)
             values = {name: text for name, keys in _KEYS.items() if (text := _first(found, keys))}
-            tracks = sum(_first(found, (key,), most=1 << 20).upper().count("TRACK ") for key in _CUE_SHEETS)
-            return Tags(values, tracks, is_video=path.lower().endswith((".mp4", ".m4a", ".m4b")) and _moves(bounded))
+            tracks = _first(found, _CUE_SHEETS, most=1 << 20).upper().count("TRACK ")
+            return Tags(values, tracks, is_video=path.lower().endswith(".mp4") and _moves(file))
         # The bytes are anybody's, and mutagen raises whatever its own code meets in them.
         except Exception:  # noqa: BLE001
             return Tags()
@@ -122,11 +123,27 @@ def _text(value: Any) -> str:  # noqa: ANN401  # a frame, a list of texts, of pa
     return str(parts)
 
 
-def _moves(file: _Bounded) -> bool:
+def _moves(file: BinaryIO) -> bool:
     """Tell whether an MP4 file has a track of pictures: the handler of one is `vide` (ISO/IEC 14496-12, 8.4.3)."""
-    file.seek(0)
-    for track in Atoms(file)["moov"].findall("trak"):
-        read, data = track["mdia", "hdlr"].read(file)
-        if read and data[8:12] == b"vide":
-            return True
+    at, end = 0, os.fstat(file.fileno()).st_size
+    while at + _HEAD <= end:
+        file.seek(at)
+        head = file.read(2 * _HEAD)
+        size = int.from_bytes(head[8:16] if head[:4] == b"\0\0\0\1" else head[:4], "big") or end - at
+        if head[4:_HEAD] == b"moov":
+            file.seek(at + _HEAD)
+            moov = file.read(min(size - _HEAD, _READ_LIMIT))
+            medias = (media for track in _inside(moov, b"trak") for media in _inside(track, b"mdia"))
+            return any(box[8:12] == b"vide" for media in medias for box in _inside(media, b"hdlr"))
+        at += max(size, _HEAD)
     return False
+
+
+def _inside(content: bytes, name: bytes) -> Iterator[bytes]:
+    """Yield the contents of the MP4 boxes of this name among those that lie one after the other in `content`."""
+    at = 0
+    while at + _HEAD <= len(content):
+        size = max(int.from_bytes(content[at : at + 4], "big"), _HEAD)
+        if content[at + 4 : at + _HEAD] == name:
+            yield content[at + _HEAD : at + size]
+        at += size

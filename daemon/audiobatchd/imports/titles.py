@@ -13,7 +13,8 @@ _DISC = re.compile(r"(?:cd|dis[ck]|disque|side)[ ._-]*(\d{1,2})(?!\d)(?:\W.*)?",
 _YEAR_BEFORE = re.compile(r"[(\[]?((?:19|20)\d\d)[)\]]?\s*[-._ ]\s*(?=\S)")
 _YEAR_BEHIND = re.compile(r"\s*[(\[]((?:19|20)\d\d)[)\]]$")
 _NUMBER = re.compile(r"(?:(\d{1,2})[-.](?=\d))?(\d{1,3})(?:\s*[-._)]\s*|\s+)(?=\S)")
-_SURE_NUMBER = re.compile(r"(?:(\d{1,2})[-.](?=\d))?(\d{2,3})\s*[-.]\s*(?=\S)")
+_SURE_NUMBER = re.compile(r"(?:(\d{1,2})[-.](?=\d))?(0\d{1,2}(?=[\s._)-])|\d{2,3}(?=\s*[-.]))\s*[-._)]?\s*(?=\S)")
+"""A number that is one beside no others: "01 Song", "12 - Song"."""
 _SAMPLERS = frozenset({"various artists", "various", "va", "v.a.", "compilations", "soundtracks"})
 
 

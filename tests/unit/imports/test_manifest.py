@@ -16,6 +16,7 @@ from audiobatchd.imports.manifest import (
     Done,
     Dropped,
     End,
+    Line,
     Manifest,
     Mode,
     Origin,
@@ -47,12 +48,19 @@ def build(number: int, folder: str = "Song") -> Build:
 
 
 def test_lines_tell_how_far_each_folder_has_come(made: Manifest) -> None:
-    steps = {1: [], 2: [Dropped(2)], 3: [Publish(3, 9, {"full_mix.flac": Placed(5, 6, 7, 8)})]}
-    steps |= {4: [*steps[3], Remove(4)], 5: [Done(5)], 6: [Done(6), Undoing(6)], 7: [Undoing(7), Undone(7)]}
-    for number, lines in steps.items():
-        made.write(build(number))
-        for line in lines:
-            made.write(line if line.number == number else Publish(number, 9, {}))
+    published = {number: Publish(number, 9, {"full_mix.flac": Placed(5, 6, 7, 8)}) for number in (3, 4)}
+    lines: dict[int, list[Line]] = {
+        1: [],
+        2: [Dropped(2)],
+        3: [published[3]],
+        4: [published[4], Remove(4)],
+        5: [Done(5)],
+        6: [Done(6), Undoing(6)],
+        7: [Undoing(7), Undone(7)],
+    }
+    for number, told in lines.items():
+        for line in (build(number), *told):
+            made.write(line)
     made.write(End())
     found = again(made)
     assert found.begin == BEGIN

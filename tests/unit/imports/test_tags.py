@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import mutagen
 import numpy as np
 import pytest
-from mutagen.id3 import APIC, TALB, TCOM, TDRC, TIT2, TPE1, TPE2, TPOS, TRCK, TXXX
+from mutagen import id3
 from mutagen.mp4 import MP4
 
 from audiobatchd.imports import tags
 from support.audio_files import write_audio
 
-SHORT = np.zeros((2048, 1), np.float32)
+ID3: Any = id3
+"""Its frames, which have no types."""
+SHORT = np.zeros((2048, 2), np.float32)
 EXPECTED = {
     "artist": "Sigur Rós",
     "albumartist": "Various",
@@ -34,10 +38,17 @@ def tagged(path: Path) -> Path:
     if path.suffix in (".mp3", ".wav", ".aiff"):
         if file.tags is None:
             file.add_tags()
-        frames = {TPE1: "artist", TPE2: "albumartist", TALB: "album", TIT2: "title", TRCK: "track", TPOS: "disc"}
-        for frame, name in {**frames, TDRC: "year"}.items():
+        frames = {
+            ID3.TPE1: "artist",
+            ID3.TPE2: "albumartist",
+            ID3.TALB: "album",
+            ID3.TIT2: "title",
+            ID3.TRCK: "track",
+            ID3.TPOS: "disc",
+        }
+        for frame, name in {**frames, ID3.TDRC: "year"}.items():
             file.tags.add(frame(encoding=3, text=[EXPECTED[name]]))
-        file.tags.add(APIC(encoding=3, mime="image/png", type=3, data=bytes(100_000)))
+        file.tags.add(ID3.APIC(encoding=3, mime="image/png", type=3, data=bytes(100_000)))
     elif isinstance(file, MP4):
         texts = {"\xa9ART": "artist", "aART": "albumartist", "\xa9alb": "album", "\xa9nam": "title", "\xa9day": "year"}
         for key, name in texts.items():
@@ -96,9 +107,8 @@ def test_an_embedded_cue_sheet_is_counted(tmp_path: Path, extension: str) -> Non
     sheet = 'FILE "x.flac" WAVE\n' + "".join(f"  TRACK {number:02} AUDIO\n" for number in range(1, 13))
     file = mutagen.File(path)
     if extension == "mp3":
-        file.add_tags()
-        file.tags.add(TXXX(encoding=3, desc="CUESHEET", text=[sheet]))
-        file.tags.add(TCOM(encoding=3, text=["x"]))
+        file.tags.add(ID3.TXXX(encoding=3, desc="CUESHEET", text=[sheet]))
+        file.tags.add(ID3.TCOM(encoding=3, text=["x"]))
     else:
         file["cuesheet"] = [sheet]
     file.save()
@@ -121,7 +131,5 @@ def test_an_mp4_with_pictures_that_move_is_a_video(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    import os
-
     os.mkfifo(tmp_path / "x.flac")
     assert tags.read(str(tmp_path / "x.flac")) == tags.Tags()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from pathlib import Path
 from typing import NoReturn
@@ -115,7 +116,7 @@ def test_what_is_there_is_never_replaced(source: Path, tmp_path: Path, mode: Mod
 
 
 def test_a_reflink_that_cannot_be_is_refused(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer.fcntl, "ioctl", fail(errno.EOPNOTSUPP))
+    monkeypatch.setattr(fcntl, "ioctl", fail(errno.EOPNOTSUPP))
     with pytest.raises(CannotError, match="try --mode copy"):
         transfer.bring(origin(source), str(tmp_path / "target"), Mode.REFLINK)
     assert not (tmp_path / "target").exists()
