@@ -13,12 +13,17 @@ Tree = Mapping[str, tuple[bytes, int]]
 """Content and mtime of every file below a place, by its path."""
 
 
+TIME = 10**18
+"""When every file is from, in ns, but for the length of its path."""
+
+
 def write(root: Path, *paths: str | bytes) -> Path:
     """Write a file to each of these paths, each with a content of its own; no decoder takes it for audio."""
     for path in paths:
         target = os.path.join(os.fsencode(root), os.fsencode(path))
         Path(os.fsdecode(target)).parent.mkdir(parents=True, exist_ok=True)
         Path(os.fsdecode(target)).write_bytes(b"content of " + os.fsencode(path))
+        os.utime(target, ns=(TIME, TIME + len(path)))
     return root
 
 

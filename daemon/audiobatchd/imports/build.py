@@ -33,7 +33,6 @@ from audiobatchd.imports.plan import Track
 from audiobatchd.vocabulary.files import FileId
 from audiobatchd.vocabulary.names import parsed, shown
 
-HIDDEN = ".audiobatch-import-"
 _ENDS_ALL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Errors that every other track would meet as well."""
 
@@ -55,7 +54,7 @@ class Site:
 
     def hidden(self, build: Build) -> str:
         """The path that a track folder has while it is built or taken apart."""
-        return os.path.join(self.dataset, f"{HIDDEN}{self.manifest.id}-{build.number}")
+        return os.path.join(self.dataset, f"{transfer.HIDDEN}{self.manifest.id}-{build.number}")
 
 
 def build(site: Site, track: Track, mode: Mode) -> str:

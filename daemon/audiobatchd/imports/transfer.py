@@ -10,12 +10,15 @@ import errno
 import fcntl
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from audiobatchd.errors import AudiobatchError, SourceChangedError
 from audiobatchd.imports.manifest import Mode, Origin, Placed
 from audiobatchd.vocabulary.names import parsed, shown
 
+HIDDEN = ".audiobatch-import-"
+"""How a name begins that a file or a folder has before it is whole."""
 _FICLONE = 0x40049409
 """Of ioctl_ficlonerange(2), which Python has no name for before 3.14."""
 _BLOCK = 1 << 20
@@ -46,11 +49,7 @@ def bring(origin: Origin, target: str, mode: Mode) -> None:
             try:
                 _link(origin, source, target)
             except CannotError:
-                _copied(origin, source, target, Mode.AUTO)
-                if not same_bytes(source, target):
-                    os.unlink(target)
-                    message = f"the copy of {shown(source)} is not what was read"
-                    raise OSError(errno.EIO, message) from None
+                _copied_surely(origin, source, target)
         case _:
             _copied(origin, source, target, mode)
 
@@ -93,7 +92,26 @@ def put_back(target: str, origin: Origin) -> None:
     Path(source).parent.mkdir(parents=True, exist_ok=True)
     status = os.stat(target)
     kept = Origin(shown(target), status.st_size, status.st_mtime_ns)
-    bring(kept, source, Mode.MOVE)
+    try:
+        bring(kept, source, Mode.HARDLINK)
+    except CannotError:
+        # A copy that a crash cut off must not stand under the file's name.
+        half = os.path.join(os.path.dirname(source), f"{HIDDEN}{status.st_ino}")
+        with suppress(FileNotFoundError):
+            os.unlink(half)
+        _copied_surely(kept, target, half)
+        if os.path.lexists(source):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), source) from None
+        Path(half).rename(source)
+
+
+def _copied_surely(origin: Origin, source: str, target: str) -> None:
+    """Copy a file that is going to be removed, and compare what the disk has of both."""
+    _copied(origin, source, target, Mode.AUTO)
+    if not same_bytes(source, target):
+        os.unlink(target)
+        message = f"the copy of {shown(source)} is not what was read"
+        raise OSError(errno.EIO, message)
 
 
 def _link(origin: Origin, source: str, target: str) -> None:

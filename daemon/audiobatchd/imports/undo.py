@@ -21,7 +21,9 @@ from audiobatchd.imports import transfer
 from audiobatchd.imports.build import Site, clear
 from audiobatchd.imports.library import Trouble
 from audiobatchd.imports.manifest import Done, Entry, Mode, Origin, Placed, Step, Undoing, Undone, sync_directory
-from audiobatchd.locks.folder_lock import FolderLock
+from audiobatchd.locks.folder_lock import FolderLock, path_of
+from audiobatchd.locks.observer import observe
+from audiobatchd.locks.reaper import Terms, reap_one
 from audiobatchd.vocabulary.files import RECORD_LIMIT, FileId
 from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.quantities import counted
@@ -71,13 +73,17 @@ def undo(
 def undo_one(site: Site, entry: Entry, features: Features) -> None:
     """Take out one folder, or go on with that. Raises AudiobatchError or OSError where it stays."""
     folder, hidden = site.folder(entry.build), site.hidden(entry.build)
-    if entry.step is Step.UNDOING and os.path.lexists(hidden):
-        _take_apart(site, entry, features)
-        return
-    if not os.path.lexists(folder):
-        if entry.step is Step.UNDOING:
+    is_there = os.path.lexists(folder)
+    if entry.step is Step.UNDOING and (os.path.lexists(hidden) or not is_there):
+        # The process that began it ended before it gave the lock back.
+        if not is_there and (left := observe(path_of(folder))):
+            reap_one(left, Terms())
+        if os.path.lexists(hidden):
+            _take_apart(site, entry, features)
+        else:
             site.manifest.write(Undone(entry.build.number))
-            return
+        return
+    if not is_there:
         raise KeptError("it is not there any more: it was removed, or has another name")
     lock = FolderLock(folder, _BUDGET)
     lock.acquire()
