@@ -171,12 +171,19 @@ def _drop(site: Site, line: Build) -> None:
 
 
 def _is_ours(site: Site, entry: Entry) -> bool:
-    """Tell whether the folder of this name is the one that was built."""
+    """Tell whether the folder of this name is the one that was built.
+
+    Some file systems give other inode numbers after every mount: then its files tell.
+    """
     assert entry.publish is not None
+    folder, files = site.folder(entry.build), entry.publish.files
     try:
-        return os.lstat(site.folder(entry.build)).st_ino == entry.publish.inode
+        if os.lstat(folder).st_ino == entry.publish.inode:
+            return True
+        now = {name: transfer.placed(os.path.join(folder, name)) for name in files}
     except OSError:
         return False
+    return all((now[name].size, now[name].mtime_ns) == (was.size, was.mtime_ns) for name, was in files.items())
 
 
 def _refuse_immovable(files: Iterable[SourceFile]) -> None:

@@ -10,6 +10,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from audiobatchd.core.discovery import NEVER_ENTERED, is_temporary
 from audiobatchd.errors import UsageError
@@ -83,13 +84,8 @@ class Library:
     troubles: list[Trouble] = field(default_factory=list)
 
 
-def read(sources: Iterable[str], dataset: str) -> Library:
-    """Find what lies below `sources`, files and directories; never enters `dataset`, a path without links.
-
-    Directories that are links, hidden, or of NAS systems and the like are not entered. Raises UsageError for a source
-    that is not there, or lies in the dataset.
-    """
-    reading = _Reading(dataset)
+def refuse_unfit(sources: Iterable[str], dataset: str) -> None:
+    """Raise UsageError for a source that is not there, or lies in `dataset`, a path without links."""
     for source in sources:
         place = os.path.realpath(source)
         if place == dataset or place.startswith(os.path.join(dataset, "")):
@@ -99,11 +95,23 @@ def read(sources: Iterable[str], dataset: str) -> Library:
             )
             raise UsageError(message)
         try:
-            status = os.stat(place)
+            os.stat(place)
         except OSError as error:
             message = f"cannot import from {shown(source)}: {error.strerror}"
             raise UsageError(message) from error
-        if stat.S_ISDIR(status.st_mode):
+
+
+def read(sources: Iterable[str], dataset: str) -> Library:
+    """Find what lies below `sources`, files and directories; never enters `dataset`, a path without links.
+
+    Directories that are links, hidden, or of NAS systems and the like are not entered. Raises as `refuse_unfit` does.
+    """
+    sources = tuple(sources)
+    refuse_unfit(sources, dataset)
+    reading = _Reading(dataset)
+    for source in sources:
+        place = os.path.realpath(source)
+        if Path(place).is_dir():
             reading.tree(place)
         else:
             reading.file(place, (), is_link=False)

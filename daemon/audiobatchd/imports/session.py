@@ -6,6 +6,7 @@ What is asked for is a `Request`, from whoever asks: the command line today. Wor
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -67,6 +68,8 @@ def run(request: Request, features: undo.Features, on_progress: Progress) -> Res
     anything has been imported; afterwards they stand in the result.
     """
     Template(request.name)
+    _pattern(request)
+    library.refuse_unfit(request.sources, request.dataset)
     with _worded("import into", request.dataset):
         try:
             Path(request.dataset).mkdir()
@@ -95,11 +98,14 @@ def undone(dataset: str, name: str, features: undo.Features, on_progress: Progre
     if not any(each.id == name for each in manifest.all_in(dataset)):
         return None
     with _worded("undo an import in", dataset), manifest.held(dataset):
-        found = next(each for each in manifest.all_in(dataset) if each.id == name)
+        made = manifest.all_in(dataset)
+        found = next(each for each in made if each.id == name)
+        later = made[made.index(found) + 1 :]
+        others = {entry.build.folder: each.id for each in later for entry in each.entries.values() if entry.is_there}
         site = build.Site(dataset, found)
         try:
             build.settle(site, found.begin.mode)
-            return undo.undo(site, features, lambda done, most: on_progress("Undoing", done, most, ""))
+            return undo.undo(site, features, others, lambda done, most: on_progress("Undoing", done, most, ""))
         finally:
             found.close()
 
@@ -126,7 +132,7 @@ def _settle(site: build.Site, features: undo.Features) -> None:
 
 def _plan(request: Request, before: list[Manifest], on_progress: Progress) -> Plan:
     template = Template(request.name)
-    own = stems.pattern(request.stems) if request.stems else None
+    own = _pattern(request)
     found = library.read(request.sources, request.dataset)
     there = _directories(request.dataset)
     names = Names(there, request.ignore, longest_in(request.dataset))
@@ -134,6 +140,10 @@ def _plan(request: Request, before: list[Manifest], on_progress: Progress) -> Pl
     return planning.make(
         found, names, template, own, known, lambda done, most: on_progress("Looking into", done, most, "")
     )
+
+
+def _pattern(request: Request) -> re.Pattern[str] | None:
+    return stems.pattern(request.stems) if request.stems else None
 
 
 def _directories(dataset: str) -> dict[str, int]:

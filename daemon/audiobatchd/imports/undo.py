@@ -52,13 +52,20 @@ class KeptError(AudiobatchError):
 
 
 def undo(
-    site: Site, features: Features, on_progress: Callable[[int, int], None] = lambda _done, _all: None
+    site: Site, features: Features, others: Mapping[str, str], on_progress: Callable[[int, int], None]
 ) -> Undoings:
-    """Take out all folders of an import that are there. Raises OSError where the manifest cannot be written."""
+    """Take out all folders of an import that are there. Raises OSError where the manifest cannot be written.
+
+    `others`: the later imports that have made folders since, by the names of these; `on_progress` is told how many
+    folders of how many have been looked at.
+    """
     result = Undoings()
     entries = [each for each in site.manifest.entries.values() if each.step in (Step.DONE, Step.UNDOING)]
     for number, entry in enumerate(reversed(entries), 1):
         folder = entry.build.folder
+        if folder in others:
+            result.left.append(Trouble(folder, f"the folder of this name is of import {others[folder]}"))
+            continue
         try:
             undo_one(site, entry, features)
             result.removed.append(folder)
