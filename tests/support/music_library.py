@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
-from mutagen.flac import FLAC
+import mutagen
 
 from audiobatchd.imports.manifest import DIRECTORY, Mode
 from audiobatchd.imports.session import Request, Result, run
@@ -71,8 +71,10 @@ def ten_albums(root: Path) -> int:
         target = Path(os.fsdecode(os.path.join(os.fsencode(root), os.fsencode(path))))
         target.write_bytes(contents[number % 3])
         if tags:
-            file = FLAC(target)
-            file.update({key: [text] for key, text in tags.items()})
+            file = mutagen.File(target)
+            assert file is not None
+            for key, text in tags.items():
+                file[key] = [text]
             file.save()
         os.utime(target, ns=(TIME, TIME + number))
 

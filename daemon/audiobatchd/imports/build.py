@@ -35,6 +35,7 @@ from audiobatchd.vocabulary.names import parsed, shown
 
 _ENDS_ALL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Errors that every other track would meet as well."""
+_NO_NAME = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG})
 
 
 class TrackError(AudiobatchError):
@@ -126,7 +127,13 @@ def _rename(hidden: str, folder: str) -> None:
     if os.path.lexists(folder):
         message = f"{shown(os.path.basename(folder))} has come into the dataset meanwhile"
         raise TrackError(message)
-    Path(hidden).rename(folder)
+    try:
+        Path(hidden).rename(folder)
+    except OSError as error:
+        if error.errno not in _NO_NAME:
+            raise
+        message = f"the dataset's file system takes no folder called {shown(os.path.basename(folder))}"
+        raise TrackError(message) from error
 
 
 def _finish(site: Site, entry: Entry, mode: Mode) -> str:

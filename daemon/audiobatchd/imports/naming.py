@@ -18,6 +18,9 @@ LONGEST = 250
 _BESIDE = len(".BEATS_GRID")
 """Bytes that the longest name in a track folder, that of a companion, has beside the folder's."""
 _WITHOUT_NAME = "Unnamed"
+_OF_WINDOWS = frozenset({"cifs", "exfat", "fuseblk", "msdos", "ntfs", "ntfs3", "smb3", "smbfs", "vfat"})
+"""Types of file systems that have the rules of Windows for names."""
+_FORBIDDEN_THERE = str.maketrans(dict.fromkeys(':*?"<>|', "_"))
 _SEPARATORS = str.maketrans({"/": "-", "\\": "-"})
 
 
@@ -61,14 +64,22 @@ class Template:
 class Names:
     """The names in a dataset: those that are there, and those that were given."""
 
-    def __init__(self, taken: Iterable[str], ignore: tuple[str, ...] = (), longest: int = LONGEST) -> None:
-        """`ignore`: patterns of directories that are not entered; `longest`: bytes that a name may have."""
+    def __init__(
+        self, taken: Iterable[str], ignore: tuple[str, ...] = (), longest: int = LONGEST, filesystem: str = ""
+    ) -> None:
+        """`ignore`: patterns of directories that are not entered; `longest`: bytes that a name may have.
+
+        `filesystem`: its type, where that is known: on some fewer characters are allowed.
+        """
+        self._is_of_windows = filesystem in _OF_WINDOWS
         self._taken = {folded(name) for name in taken}
         self._ignore = ignore
         self._longest = longest
 
     def give(self, wanted: str) -> str:
         """Give a name of its own, cut at a character: `wanted`, or with the first number behind it that is free."""
+        if self._is_of_windows:
+            wanted = wanted.translate(_FORBIDDEN_THERE).rstrip(". ") or _WITHOUT_NAME
         number, name = 1, _cut(wanted, self._longest)
         while folded(name) in self._taken or not self._is_fit(name):
             number += 1

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from audiobatchd.disk import filesystems
 from audiobatchd.errors import AudiobatchError, LockBusyError
 from audiobatchd.imports import build, library, manifest, stems, trial, undo
 from audiobatchd.imports import plan as planning
@@ -135,7 +136,8 @@ def _plan(request: Request, before: list[Manifest], on_progress: Progress) -> Pl
     own = _pattern(request)
     found = library.read(request.sources, request.dataset)
     there = _directories(request.dataset)
-    names = Names(there, request.ignore, longest_in(request.dataset))
+    place = request.dataset if Path(request.dataset).is_dir() else os.path.dirname(request.dataset)
+    names = Names(there, request.ignore, longest_in(place), filesystems.of(place)[1])
     known = _known(before, there)
     return planning.make(
         found, names, template, own, known, lambda done, most: on_progress("Looking into", done, most, "")

@@ -79,3 +79,10 @@ def test_long_names_are_cut_at_a_character_and_differ(char: str) -> None:
 
 def test_a_pattern_that_leaves_out_everything_ends() -> None:
     assert Names([], ignore=("*",)).give("Song").startswith("Song")
+
+
+@pytest.mark.parametrize(
+    ("filesystem", "name"), [("exfat", "Why_ _A_B_"), ("cifs", "Why_ _A_B_"), ("ext4", 'Why? "A:B". ')]
+)
+def test_names_keep_to_the_rules_of_the_file_system(filesystem: str, name: str) -> None:
+    assert Names([], filesystem=filesystem).give('Why? "A:B". ') == name.rstrip()

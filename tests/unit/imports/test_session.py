@@ -206,3 +206,13 @@ def test_a_request_that_cannot_be_understood_makes_no_dataset(
     with pytest.raises(UsageError, match="cannot understand --"):
         session.run(request, dict, lambda *_: None)
     assert not (tmp_path / "dataset").exists()
+
+
+def test_a_name_that_the_file_system_refuses_is_told(
+    music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = os.rename
+    monkeypatch.setattr(os, "rename", lambda one, two: (fail(errno.EINVAL) if "One" in str(two) else rename)(one, two))
+    result = import_all(music, tmp_path / "dataset")
+    assert [each.why for each in result.failed] == [f"the dataset's file system takes no folder called {ONE}"]
+    assert folders(tmp_path / "dataset").keys() == {TWO}
