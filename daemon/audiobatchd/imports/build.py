@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from audiobatchd.disk import interrupts
 from audiobatchd.errors import AudiobatchError, SourceChangedError
 from audiobatchd.imports import transfer
 from audiobatchd.imports.library import SourceFile
@@ -72,11 +73,17 @@ def build(site: Site, track: Track, mode: Mode) -> str:
     site.manifest.write(line)
     try:
         _fill(site, line, mode)
-        _rename(site.hidden(line), site.folder(line))
     except BaseException:
         _drop(site, line)
         raise
-    return _finish(site, site.manifest.entries[number], mode)
+    # Ctrl-C between the rename and the word of it would leave a folder that no manifest knows.
+    with interrupts.held_back():
+        try:
+            _rename(site.hidden(line), site.folder(line))
+        except BaseException:
+            _drop(site, line)
+            raise
+        return _finish(site, site.manifest.entries[number], mode)
 
 
 def settle(site: Site, mode: Mode) -> None:
@@ -183,14 +190,11 @@ def _is_ours(site: Site, entry: Entry) -> bool:
     Some file systems give other inode numbers after every mount: then its files tell.
     """
     assert entry.publish is not None
-    folder, files = site.folder(entry.build), entry.publish.files
+    folder = site.folder(entry.build)
     try:
-        if os.lstat(folder).st_ino == entry.publish.inode:
-            return True
-        now = {name: transfer.placed(os.path.join(folder, name)) for name in files}
+        return os.lstat(folder).st_ino == entry.publish.inode or entry.publish.holds(folder)
     except OSError:
         return False
-    return all((now[name].size, now[name].mtime_ns) == (was.size, was.mtime_ns) for name, was in files.items())
 
 
 def _refuse_immovable(files: Iterable[SourceFile]) -> None:

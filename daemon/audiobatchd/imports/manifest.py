@@ -88,6 +88,16 @@ class Publish(Struct, frozen=True, tag="publish"):
     """That of the folder."""
     files: dict[str, Placed]
 
+    def holds(self, folder: str) -> bool:
+        """Tell whether these files lie in a folder, with the sizes and times that they had."""
+        try:
+            now = {name: os.lstat(os.path.join(folder, name)) for name in self.files}
+        except OSError:
+            return False
+        return all(
+            (now[name].st_size, now[name].st_mtime_ns) == (was.size, was.mtime_ns) for name, was in self.files.items()
+        )
+
 
 class Remove(Struct, frozen=True, tag="remove"):
     """The folder has its name; the files that it was moved from are about to be removed."""

@@ -73,6 +73,8 @@ class Names:
         """
         self._is_of_windows = filesystem in _OF_WINDOWS
         self._taken = {folded(name) for name in taken}
+        self._numbers: dict[str, int] = {}
+        """The last number that was given to a name, folded: a thousand songs may be called "Unknown"."""
         self._ignore = ignore
         self._longest = longest
 
@@ -80,7 +82,7 @@ class Names:
         """Give a name of its own, cut at a character: `wanted`, or with the first number behind it that is free."""
         if self._is_of_windows:
             wanted = wanted.translate(_FORBIDDEN_THERE).rstrip(". ") or _WITHOUT_NAME
-        number, name = 1, _cut(wanted, self._longest)
+        number, name = self._numbers.get(folded(wanted), 1), _cut(wanted, self._longest)
         while folded(name) in self._taken or not self._is_fit(name):
             number += 1
             suffix = f" ({number})"
@@ -88,6 +90,7 @@ class Names:
             if number > len(self._taken) + 2:  # then no number makes it fit: a pattern that leaves out everything
                 break
         self._taken.add(folded(name))
+        self._numbers[folded(wanted)] = number
         return name
 
     def _is_fit(self, name: str) -> bool:

@@ -138,7 +138,7 @@ def _plan(request: Request, before: list[Manifest], on_progress: Progress) -> Pl
     there = _directories(request.dataset)
     place = request.dataset if Path(request.dataset).is_dir() else os.path.dirname(request.dataset)
     names = Names(there, request.ignore, longest_in(place), filesystems.of(place)[1])
-    known = _known(before, there)
+    known = _known(before, request.dataset, there)
     return planning.make(
         found, names, template, own, known, lambda done, most: on_progress("Looking into", done, most, "")
     )
@@ -157,15 +157,14 @@ def _directories(dataset: str) -> dict[str, int]:
         return {}
 
 
-def _known(before: list[Manifest], there: Mapping[str, int]) -> Known:
+def _known(before: list[Manifest], dataset: str, there: Mapping[str, int]) -> Known:
     """Make the memory of earlier imports: those whose folder is there, by the name that it got or by any other."""
-    inodes = set(there.values())
+    by_inode = {inode: name for name, inode in there.items()}
     shown_names = {shown(name) for name in there}
     by_source: dict[str, tuple[Manifest, Entry]] = {}
     for each in before:
         for entry in each.entries.values():
-            inode = entry.publish.inode if entry.publish else 0
-            if entry.is_there and (inode in inodes or entry.build.folder in shown_names):
+            if entry.is_there and (entry.build.folder in shown_names or _is_renamed(entry, dataset, by_inode)):
                 by_source |= {origin.source: (each, entry) for origin in entry.build.files.values()}
 
     def known(files: Mapping[str, SourceFile]) -> str | None:
@@ -185,6 +184,13 @@ def _known(before: list[Manifest], there: Mapping[str, int]) -> Known:
         return f"{os.path.basename(changed[0])} {what} when {entry.build.folder} was imported: {cure}"
 
     return known
+
+
+def _is_renamed(entry: Entry, dataset: str, by_inode: Mapping[int, str]) -> bool:
+    """Tell whether the folder of an import is there by another name; its inode may have become another directory's."""
+    if entry.publish is None or entry.publish.inode not in by_inode:
+        return False
+    return entry.publish.holds(os.path.join(dataset, by_inode[entry.publish.inode]))
 
 
 def _begun(request: Request, before: list[Manifest]) -> Manifest:

@@ -58,7 +58,8 @@ def read(path: str) -> Tags:
         try:
             found = mutagen.File(bounded)
             values = {name: text for name, keys in _KEYS.items() if (text := _first(found, keys))}
-            tracks = _first(found, _CUE_SHEETS, most=1 << 20).upper().count("TRACK ")
+            block = getattr(found, "cuesheet", None)  # FLAC's own, whose last track is the lead-out
+            tracks = len(block.tracks) - 1 if block else _first(found, _CUE_SHEETS, 1 << 20).upper().count("TRACK ")
             return Tags(values, tracks, is_video=path.lower().endswith(".mp4") and _moves(file))
         # The bytes are anybody's, and mutagen raises whatever its own code meets in them.
         except Exception:  # noqa: BLE001

@@ -55,6 +55,14 @@ def test_a_folder_with_another_name_is_still_known(music: Path, tmp_path: Path) 
     assert import_all(music, tmp_path / "dataset").plan.already == 2
 
 
+def test_another_folder_with_the_inode_of_one_is_not_known(music: Path, tmp_path: Path) -> None:
+    made = import_all(music, tmp_path / "dataset")
+    (tmp_path / "dataset" / ONE).rename(tmp_path / "dataset" / "Mine")
+    (tmp_path / "dataset" / "Mine" / "full_mix.flac").write_bytes(b"another song")
+    assert made.id
+    assert list(import_all(music, tmp_path / "dataset").imported) == [ONE]
+
+
 def test_a_folder_that_was_removed_or_undone_comes_again(music: Path, tmp_path: Path) -> None:
     made = import_all(music, tmp_path / "dataset")
     (tmp_path / "dataset" / ONE / "full_mix.flac").unlink()

@@ -115,6 +115,20 @@ def test_an_embedded_cue_sheet_is_counted(tmp_path: Path, extension: str) -> Non
     assert tags.read(str(path)).tracks == 12
 
 
+def test_the_cue_sheet_block_of_flac_is_counted(tmp_path: Path) -> None:
+    path = write_audio(tmp_path / "x.flac", SHORT, 44100)
+    tracks = b"".join(
+        struct.pack(">QB12sB13xB", 0, number, b"", 0, int(number < 170)) + (bytes(12) if number < 170 else b"")
+        for number in (1, 2, 3, 170)
+    )
+    block = struct.pack(">128sQB258xB", b"", 0, 0x80, 4) + tracks
+    content = path.read_bytes()
+    assert content[4:8] == b"\0\0\0\x22"  # STREAMINFO comes first
+    head = b"\x05" + len(block).to_bytes(3, "big")
+    path.write_bytes(content[:42] + head + block + content[42:])
+    assert tags.read(str(path)).tracks == 3
+
+
 def test_an_mp4_with_pictures_that_move_is_a_video(tmp_path: Path) -> None:
     sound = write_audio(tmp_path / "x.m4a", SHORT, 44100).rename(tmp_path / "x.mp4")
     assert not tags.read(str(sound)).is_video
