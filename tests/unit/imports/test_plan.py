@@ -8,8 +8,9 @@ import mutagen
 import numpy as np
 import pytest
 
-from audiobatchd.imports import library, plan
+from audiobatchd.imports import library, plan, tags
 from audiobatchd.imports.naming import USUAL, Names, Template
+from audiobatchd.imports.tags import Tags
 from support.audio_files import write_audio
 from support.music_library import write
 
@@ -82,6 +83,24 @@ def test_what_is_known_is_counted_or_told(tmp_path: Path) -> None:
     made = planned(tmp_path, known=known)
     assert (names(made), made.already) == (["A - B - new"], 1)
     assert [(Path(each.path).name, each.why) for each in made.troubles] == [("2 other.flac", "it changed")]
+
+
+@pytest.mark.parametrize(
+    ("told", "passed_over", "why"),
+    [
+        (Tags(is_video=True), {"video": 1}, []),
+        (Tags(tracks=9), {}, ["an album in one file, with 9 tracks in its own cue sheet: split it first"]),
+        (Tags({"title": "T"}, tracks=1), {}, []),
+    ],
+)
+def test_what_the_file_itself_tells_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Tags, passed_over: dict[str, int], why: list[str]
+) -> None:
+    write(tmp_path / "music", "clip.mp4")
+    monkeypatch.setattr(tags, "read", lambda _: told)
+    made = planned(tmp_path)
+    assert (made.passed_over, [each.why for each in made.left_out]) == (passed_over, why)
+    assert len(made.tracks) == (told.tracks == 1)
 
 
 def test_a_file_that_vanishes_is_told(tmp_path: Path) -> None:

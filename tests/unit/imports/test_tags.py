@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,12 @@ def test_a_tag_of_any_promised_size_costs_no_memory(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.write(b"ID3\x04\x00\x00\x7f\x7f\x7f\x7fTXXX\x7f\x7f\x7f\x00\x00\x00")
         file.truncate(300 << 20)
-    assert tags.read(str(path)).values == {}
+    tracemalloc.start()
+    try:
+        assert tags.read(str(path)).values == {}
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_value_is_one_bounded_line_and_several_are_joined(tmp_path: Path) -> None:

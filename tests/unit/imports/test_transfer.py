@@ -91,17 +91,19 @@ def test_a_source_that_changed_or_went_is_not_brought(source: Path, tmp_path: Pa
     assert not (tmp_path / "target").exists()
 
 
-def test_a_source_that_grows_while_it_is_copied_is_not_brought(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", ["ab", "r+b"], ids=["grows", "changes"])
+def test_a_source_that_changes_while_it_is_copied_is_not_brought(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     copy = os.copy_file_range
 
-    def growing(one: int, two: int, most: int) -> int:
-        with source.open("ab") as file:
+    def changing(one: int, two: int, most: int) -> int:
+        done = copy(one, two, most)
+        with source.open(how) as file:
             file.write(b"more")
-        return copy(one, two, most)
+        return done
 
-    monkeypatch.setattr(os, "copy_file_range", growing)
+    monkeypatch.setattr(os, "copy_file_range", changing)
     with pytest.raises(SourceChangedError):
         transfer.bring(origin(source), str(tmp_path / "target"), Mode.COPY)
     assert not (tmp_path / "target").exists()
