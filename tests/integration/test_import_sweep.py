@@ -57,7 +57,7 @@ class Place:
     def bring_in(self) -> None:
         """Import without being disturbed."""
         result = import_all(self.music, self.dataset, self.mode)
-        assert (result.failed, result.full, result.plan.troubles) == ([], "", [])
+        assert (result.failed, result.stopped, result.plan.troubles) == ([], "", [])
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +117,8 @@ def _fill(site: Site, line: Build, mode: Mode) -> None:
     for name, origin in line.files.items():
         try:
             transfer.bring(origin, os.path.join(hidden, name), mode)
-        except SourceChangedError as error:
+        except (SourceChangedError, transfer.CannotError) as error:
+            # The trial before showed that others can be brought in so.
             raise TrackError(str(error)) from error
         except OSError as error:
             if error.errno in _ENDS_ALL:
@@ -150,17 +151,19 @@ def _finish(site: Site, entry: Entry, mode: Mode) -> str:
     if mode is Mode.MOVE:
         if entry.step is not Step.REMOVE:
             site.manifest.write(Remove(entry.build.number))
-        remark = _remove_sources(site.folder(entry.build), entry.build.files)
+        remark = _remove_sources(site.folder(entry.build), entry)
     # That it is there shows by itself: this line may go with the next that is synced.
     site.manifest.write(Done(entry.build.number), sync=False)
     return remark
 
 
-def _remove_sources(folder: str, files: Mapping[str, Origin]) -> str:
+def _remove_sources(folder: str, entry: Entry) -> str:
     """Remove the files that a folder was moved from, each where it is still the one that lies in the folder."""
+    if entry.publish is None or not entry.publish.holds(folder):
+        return "it changed in the dataset meanwhile, and stays in the library too"
     kept = []
     directories = set()
-    for name, origin in files.items():
+    for name, origin in entry.build.files.items():
         source = parsed(origin.source)
         try:
             here, there = os.stat(os.path.join(folder, name)), os.stat(source)

@@ -1,6 +1,6 @@
 """An import from its beginning to its end: looked through, planned, tried out, built, and gone on with after a crash.
 
-What is asked for is a `Request`, from whoever asks: the command line today. Words for people are made there.
+What is asked for is a `Request`, by the command line today; words for people are made there.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Result:
     """Full mix's source by the track folder, as both are shown."""
     failed: list[Trouble] = field(default_factory=list)
     """Tracks that could not be imported, and remarks on those that were."""
-    full: str = ""
+    stopped: str = ""
     """Reason why it ended before its time; empty where it did not."""
 
 
@@ -127,7 +127,7 @@ def _settle(site: build.Site, features: undo.Features) -> None:
     build.settle(site, site.manifest.begin.mode)
     for entry in list(site.manifest.entries.values()):
         if entry.step is Step.UNDOING:
-            with suppress(undo.KeptError, LockBusyError):  # it stays, and whoever undoes is told why
+            with suppress(undo.KeptError, LockBusyError):  # it stays, which `--undo` tells with the reason
                 undo.undo_one(site, entry, features)
 
 
@@ -227,6 +227,8 @@ def _import(request: Request, into: Manifest, result: Result, on_progress: Progr
         into.write(End(len(result.failed)))
     except (AudiobatchError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        result.full = f"cannot go on in {shown(request.dataset)}: {why}; the same command goes on when that is mended"
+        result.stopped = (
+            f"cannot go on in {shown(request.dataset)}: {why}; the same command goes on when that is mended"
+        )
     finally:
         into.close()

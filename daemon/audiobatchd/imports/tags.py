@@ -35,6 +35,8 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 _CUE_SHEETS = ("cuesheet", "TXXX:CUESHEET", "Cuesheet")
 _HEAD = 8
 """Bytes before the content of an MP4 box: its size and its name."""
+_MOST_BOXES = 10_000
+"""Boxes of an MP4 file that are looked at for the one that describes its tracks; it is among the first, or the last."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def read(path: str) -> Tags:
             block = getattr(found, "cuesheet", None)  # FLAC's own, whose last track is the lead-out
             tracks = len(block.tracks) - 1 if block else _first(found, _CUE_SHEETS, 1 << 20).upper().count("TRACK ")
             return Tags(values, tracks, is_video=path.lower().endswith(".mp4") and _moves(file))
-        # The bytes are anybody's, and mutagen raises whatever its own code meets in them.
+        # The bytes may be anything, and mutagen raises whatever its own code meets in them.
         except Exception:  # noqa: BLE001
             return Tags()
 
@@ -127,7 +129,9 @@ def _text(value: Any) -> str:  # noqa: ANN401  # a frame, a list of texts, of pa
 def _moves(file: BinaryIO) -> bool:
     """Tell whether an MP4 file has a track of pictures: the handler of one is `vide` (ISO/IEC 14496-12, 8.4.3)."""
     at, end = 0, os.fstat(file.fileno()).st_size
-    while at + _HEAD <= end:
+    for _ in range(_MOST_BOXES):
+        if at + _HEAD > end:
+            break
         file.seek(at)
         head = file.read(2 * _HEAD)
         size = int.from_bytes(head[8:16] if head[:4] == b"\0\0\0\1" else head[:4], "big") or end - at

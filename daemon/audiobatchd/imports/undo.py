@@ -1,6 +1,6 @@
 """Undoing an import: its track folders are taken out again, and what was moved goes back to where it came from.
 
-A folder is only removed where nothing of anybody's would be lost by that: its files are those that were brought in, and
+A folder is only removed where nothing would be lost by that: its files are those that were brought in, and
 still lie in the library; and beside them is nothing but what audiobatchd itself writes. Every other one stays, named.
 """
 

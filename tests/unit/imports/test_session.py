@@ -112,8 +112,8 @@ def test_a_full_disk_ends_it_and_the_same_command_goes_on(
     )
     result = import_all(music, tmp_path / "dataset", Mode.COPY)
     assert list(result.imported) == [ONE]
-    assert os.strerror(code) in result.full
-    assert "the same command goes on" in result.full
+    assert os.strerror(code) in result.stopped
+    assert "the same command goes on" in result.stopped
     assert list(folders(tmp_path / "dataset")) == [ONE]
     monkeypatch.undo()
     again = import_all(music, tmp_path / "dataset", Mode.COPY)

@@ -13,7 +13,7 @@ from audiobatchd.cli.terminal.progress import ProgressBar
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.config.file import Config, chosen_config, dataset_from_command_line
 from audiobatchd.control.client import ControlClient
-from audiobatchd.errors import UsageError
+from audiobatchd.errors import AudiobatchError, UsageError
 from audiobatchd.imports import manifest, session
 from audiobatchd.imports.library import Trouble
 from audiobatchd.imports.manifest import Manifest, Mode, Step
@@ -39,6 +39,8 @@ _SHOWN = 20
 def run(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """Import a library; with `--list` show the imports of a dataset, with `--undo` take one out again."""
     settings = chosen_config(arguments.config, os.environ)
+    if arguments.dry_run and (arguments.list or arguments.undo):
+        raise UsageError("--dry-run goes with an import, not with --list or --undo")
     if arguments.list:
         return _list(arguments, _datasets(arguments, settings), say)
     if arguments.undo:
@@ -117,7 +119,7 @@ def _undo(arguments: argparse.Namespace, settings: Config, say: Say) -> int:
                 _tell_undone(found, say)
             return 1 if found.left else 0
     message = f"there is no import {printable(arguments.undo)}: audiobatchctl import --list DATASET shows them"
-    raise UsageError(message)
+    raise AudiobatchError(message)
 
 
 def _tell_undone(found: Undoings, say: Say) -> None:
@@ -164,7 +166,7 @@ def _features(settings: Config) -> Features:
 
 
 def _code(result: Result) -> int:
-    if result.full or result.failed or result.plan.troubles:
+    if result.stopped or result.failed or result.plan.troubles:
         return 1
     found = result.plan.tracks or result.plan.already or result.imported
     return 0 if found else 1
@@ -188,8 +190,8 @@ def _tell(request: Request, result: Result, say: Say, *, dry_run: bool) -> None:
     _tell_troubles("Could not be imported", [*plan.troubles, *result.failed], say)
     if not (plan.tracks or plan.already):
         say("No track was found.")
-    if result.full:
-        say(printable(result.full))
+    if result.stopped:
+        say(printable(result.stopped))
     if result.imported:
         say(f"To have them measured: audiobatchd --once {quoted(request.dataset)}")
         say(f"To take them out again: audiobatchctl import --undo {result.id} {quoted(request.dataset)}")
@@ -229,5 +231,5 @@ def _told(request: Request, result: Result, *, dry_run: bool) -> dict[str, objec
         "passed_over": plan.passed_over,
         "left_out": [{"path": shown(each.path), "why": each.why} for each in plan.left_out],
         "failed": [{"path": shown(each.path), "why": each.why} for each in failed],
-        "stopped": result.full,
+        "stopped": result.stopped,
     }

@@ -109,7 +109,8 @@ def test_configured_datasets_need_no_name(music: Path, tmp_path: Path, capsys: p
         (("--list",), 2, "no dataset is configured"),
         (("--list", "nowhere"), 2, "no such dataset"),
         (("--undo", "x"), 2, "no dataset is configured"),
-        (("--undo", "x", "SRC"), 2, "there is no import x"),
+        (("--undo", "x", "SRC"), 1, "there is no import x"),
+        (("--undo", "x", "SRC", "--dry-run"), 2, "--dry-run goes with an import"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_reason(
