@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -224,3 +227,39 @@ def test_a_name_that_the_file_system_refuses_is_told(
     result = import_all(music, tmp_path / "dataset")
     assert [each.why for each in result.failed] == [f"the dataset's file system takes no folder called {ONE}"]
     assert folders(tmp_path / "dataset").keys() == {TWO}
+
+
+@pytest.fixture
+def other_device(tmp_path: Path) -> Iterator[Path]:
+    """Make a directory on another file system."""
+    memory = Path("/dev/shm")  # noqa: S108  # the directory in it has a name of its own
+    if not os.access(memory, os.W_OK | os.X_OK) or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system to write to")
+    with tempfile.TemporaryDirectory(dir=memory) as made:
+        yield Path(made)
+
+
+def test_a_move_across_file_systems_goes_there_and_back(music: Path, other_device: Path) -> None:
+    before = tree(music)
+    made = import_all(music, other_device / "dataset", Mode.MOVE)
+    assert (len(made.imported), tree(music)) == (2, {})
+    assert {content for content, _ in tree(other_device / "dataset").values()} == {each for each, _ in before.values()}
+    session.undone(str(other_device / "dataset"), made.id, dict, lambda *_: None)
+    assert (tree(music), folders(other_device / "dataset")) == (before, {})
+
+
+def test_a_hard_link_across_file_systems_is_refused_at_once(music: Path, other_device: Path) -> None:
+    with pytest.raises(CannotError, match="cannot import by hardlink, nothing was done: cannot make a hard link"):
+        import_all(music, other_device / "dataset", Mode.HARDLINK)
+    assert folders(other_device / "dataset") == {}
+
+
+@pytest.mark.skipif(shutil.which("setfacl") is None, reason="acl is not installed: ./dev test installs it where it can")
+def test_a_default_acl_of_the_dataset_is_inherited(music: Path, tmp_path: Path) -> None:
+    (tmp_path / "dataset").mkdir()
+    if subprocess.run(["setfacl", "-d", "-m", "u:12345:rwX", tmp_path / "dataset"], check=False).returncode:
+        pytest.skip("the file system has no ACLs")
+    import_all(music, tmp_path / "dataset", Mode.COPY)
+    for path in (tmp_path / "dataset" / ONE, tmp_path / "dataset" / ONE / "full_mix.flac"):
+        told = subprocess.run(["getfacl", "-pn", path], capture_output=True, text=True, check=True).stdout
+        assert "user:12345:r" in told, told

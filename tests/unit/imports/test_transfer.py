@@ -124,6 +124,21 @@ def test_a_reflink_that_cannot_be_is_refused(source: Path, tmp_path: Path, monke
     assert not (tmp_path / "target").exists()
 
 
+@pytest.mark.parametrize("mode", [Mode.AUTO, Mode.REFLINK])
+def test_where_there_are_reflinks_nothing_is_copied(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Mode
+) -> None:
+    def clone(writing: int, request: int, reading: int) -> int:
+        assert request == 0x40049409  # FICLONE: _IOW(0x94, 9, int) of linux/fs.h
+        os.pwrite(writing, os.pread(reading, len(CONTENT), 0), 0)
+        return 0
+
+    monkeypatch.setattr(fcntl, "ioctl", clone)
+    monkeypatch.setattr(os, "copy_file_range", fail(errno.EIO))
+    transfer.bring(origin(source), str(tmp_path / "target"), mode)
+    assert (tmp_path / "target").read_bytes() == CONTENT
+
+
 def test_a_hard_link_across_devices_is_refused(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", fail(errno.EXDEV))
     with pytest.raises(CannotError, match="cannot make a hard link"):
