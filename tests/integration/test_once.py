@@ -53,6 +53,7 @@ def test_a_pass_that_finds_no_track_ends_with_3(tmp_path: Path, options: tuple[s
     root.mkdir()
     code, out, err = once(root, *options)
     assert (code, f"No track folder was found in {root}" in out) == (3, True), err
+    assert f"audiobatchctl import YOUR_MUSIC {root}" in out
     for name in ("song.flac", "D/D.flac", "E/full_mix.wv"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).touch()

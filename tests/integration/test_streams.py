@@ -67,6 +67,7 @@ COMMANDS = {
     "progress": "D --disk",
     "check": "D --disk",
     "missing": "D --features lufs --disk",
+    "import": "--list D",
     "analyze": "T --features lufs",
     "features": "",
     "locks list": "D",

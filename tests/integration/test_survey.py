@@ -101,12 +101,14 @@ def test_empty_dataset_does_not_look_like_success(tmp_path: Path) -> None:
             assert kinds(status["datasets"][0]["near_misses"]) == misses
             out = run("audiobatchctl", "--socket", daemon.socket, "status")[1]
             assert "no track folder found" in out
+            assert "audiobatchctl import" in out
             assert ("C/C.flac" in out) is bool(misses)
             told = [run("audiobatchctl", *socket, "doctor", "--config", config)
                     for socket in (("--socket", daemon.socket), ("--socket", tmp_path / "none"))]  # fmt: skip
             for code, out, _ in told:
                 assert code == 1
                 assert f"no track folder was found in {place}" in out
+                assert "audiobatchctl import" in out
                 assert all(example in out for _, example in misses.values())
             assert daemon.stop() == 0
 

@@ -21,6 +21,7 @@ from audiobatchd.core.holds import BARRED, NO_ANSWER
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.scan.watch import limits
+from audiobatchd.vocabulary.commands import import_command
 from audiobatchd.vocabulary.files import NearMiss
 from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.quantities import counted, sized
@@ -146,7 +147,9 @@ def tracks(path: str, total: int, near_misses: Iterable[NearMiss], most: int | N
     if total:
         yield Diagnosis(Level.OK, f"{counted(total, 'track folder')} in {where}")
     else:
-        todo = "give each track a folder with a full_mix, such as full_mix.flac"
+        near_misses = list(near_misses)
+        command = import_command(path, has_music=bool(near_misses))
+        todo = f"give each track a folder with a full_mix, such as full_mix.flac: {command}"
         yield Diagnosis(Level.ACT, f"no track folder was found in {where}", todo)
     for miss in near_misses:
         yield Diagnosis(Level.NOTE, f"{where}: {miss.what}, such as {miss.example}", miss.todo)

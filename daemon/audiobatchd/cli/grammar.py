@@ -232,6 +232,37 @@ COMMANDS: tuple[Command | Group, ...] = (
         "Show what each incomplete folder lacks. Exit code 1 where any lacks anything.",
         _SURVEYED,
     ),
+    # From a library to a dataset, and back
+    Command(
+        "import", "imports:run", "make track folders of a music library",
+        "Make track folders in a dataset of the audio files below SRC: named by their tags, else by their paths. "
+        "Nothing of SRC changes, but by --mode move. Exit code 1 where something could not be imported or undone, or "
+        "nothing was found.",
+        (
+            _argument(
+                "path", metavar="PATH", nargs="*",
+                help="files and directories to take, SRC..., and last of all the dataset",
+            ),
+            _argument(
+                "--mode", choices=("auto", "reflink", "hardlink", "copy", "move", "link"), default="auto",
+                help="how files are brought in: auto is reflinks where there are any, else copies",
+            ),
+            _argument(
+                "--name", metavar="TEMPLATE", default="{artist} - {album} - {title}",
+                help="what folders are called ({artist} - {album} - {title})",
+            ),
+            _argument(
+                "--stems", metavar="REGEX",
+                help="what separated stems are called below SRC, with groups named title and stem",
+            ),
+            _argument("--dry-run", action="store_true", help="only say what would be done"),
+            (
+                _argument("--list", action="store_true", help="show the imports of a dataset, or of those configured"),
+                _argument("--undo", metavar="ID", help="take the folders of this import out again"),
+            ),
+            _CONFIG,
+        ),
+    ),
     # Measuring by hand, and what can be measured
     Command(
         "analyze", "analysis:analyze", "measure one file or one track folder, now",

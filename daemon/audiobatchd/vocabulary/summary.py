@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
+from audiobatchd.vocabulary.commands import import_command
 from audiobatchd.vocabulary.files import NearMiss
+from audiobatchd.vocabulary.names import parsed
 
 
 class BatchStats(TypedDict):
@@ -42,8 +44,15 @@ def batch_summary(stats: Mapping[str, Any], operation: str) -> str:
 
 
 def left_out(dataset: str, total: int, near_misses: Iterable[NearMiss]) -> list[str]:
-    """Say of a dataset with `total` track folders what was left out, so that nothing found never looks like success."""
-    lines = [] if total else [f"No track folder was found in {dataset}: each track needs a folder with a full_mix"]
+    """Say of a dataset with `total` track folders what was left out, so that nothing found never looks like success.
+
+    `dataset` is its path as it is shown.
+    """
+    near_misses = list(near_misses)
+    lines = []
+    if not total:
+        lines.append(f"No track folder was found in {dataset}: each track needs a folder with a full_mix")
+        lines.append(f"Make them of your music: {import_command(parsed(dataset), has_music=bool(near_misses))}")
     misses = [f"  {miss.line}" for miss in near_misses]
     return [*lines, *([f"Left out in {dataset}:", *misses] if misses else [])]
 

@@ -17,6 +17,7 @@ from audiobatchd.cli.diagnosis import Diagnosis, Level
 from audiobatchd.control.status import DatasetStatus, Status
 from audiobatchd.core.holds import BARRED
 from audiobatchd.disk.filesystems import Kind
+from audiobatchd.vocabulary.files import MissKind, NearMiss
 from audiobatchd.vocabulary.states import DatasetState, FolderState
 
 LIMITS = {"max_user_watches": 524_288, "max_user_instances": 512, "max_queued_events": 16_384}
@@ -199,3 +200,19 @@ def test_analyzers() -> None:
     )
     assert (library.level, library.what) == (Level.ACT, "rhythm is unavailable: cannot: x")
     assert levels(diagnosis.analyzers({"loudness": "x"}, [])) == [Level.ACT]
+
+
+@pytest.mark.parametrize(
+    ("misses", "command"),
+    [
+        ([], "audiobatchctl import YOUR_MUSIC '/my music'"),
+        (
+            [NearMiss(MissKind.LOOSE, 1, "x.flac", "1 file", "move it")],
+            "audiobatchctl import '/my music' '/my music-tracks'",
+        ),
+    ],
+)
+def test_a_dataset_without_tracks_has_to_be_filled(misses: list[NearMiss], command: str) -> None:
+    first, *notes = diagnosis.tracks("/my music", 0, misses)
+    assert (first.level, first.todo.endswith(f": {command}")) == (Level.ACT, True), first
+    assert levels(notes) == [Level.NOTE] * len(misses)

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from audiobatchd.cli.terminal.text import Line, Span, Tone, as_ansi, cells, clipped, flowed, padded, shortened, wrapped
 from audiobatchd.control.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
+from audiobatchd.vocabulary.commands import import_command
 from audiobatchd.vocabulary.files import MissKind
-from audiobatchd.vocabulary.names import printable
+from audiobatchd.vocabulary.names import parsed, printable
 from audiobatchd.vocabulary.quantities import counted, duration, significant, sized
 from audiobatchd.vocabulary.states import ENDED, TO_DO, DatasetState, FolderState
 
@@ -23,6 +24,8 @@ NARROWEST = 32
 
 _BAR = 50
 _REASON_LINES = 3
+_WHOLE = 99
+"""Lines of what is of no use when its end is left out."""
 # "loudness of full_mix.flac", and "99 s" with room for a digit more: columns that seldom move.
 _DOING = 26
 _CLOCK = 5
@@ -184,7 +187,7 @@ def _dataset(dataset: DatasetStatus, now: datetime | None, width: int) -> list[L
         lines.append(bar_line(counts, width, "  "))
         lines += count_lines(counts, width, "  ")
     else:
-        lines.append((Span("  no track folder found"),))
+        lines += _no_tracks(dataset, width)
     notes = []
     if dataset.unavailable:
         notes.append(f"{counted(dataset.unavailable, 'feature')} of complete folders unavailable here")
@@ -207,6 +210,15 @@ def _dataset(dataset: DatasetStatus, now: datetime | None, width: int) -> list[L
     warnings = [*dataset.warnings, f"and {dataset.more_warnings:,} more"] if dataset.more_warnings else dataset.warnings
     for warning in warnings:
         lines += _paragraph(f"! {warning}", width, "  ", Tone.CAUTION)
+    return lines
+
+
+def _no_tracks(dataset: DatasetStatus, width: int) -> list[Line]:
+    """Say that there is no track folder, and once everything has been looked at how to come by some."""
+    lines: list[Line] = [(Span("  no track folder found"),)]
+    if dataset.last_walk:
+        command = import_command(parsed(dataset.path), has_music=bool(dataset.near_misses))
+        lines += _paragraph(f"make them of your music: {command}", width, "  ", Tone.PLAIN, _WHOLE)
     return lines
 
 

@@ -86,6 +86,14 @@ def test_no_datasets_and_no_folders(idle: Status) -> None:
     text = status_text(msgspec.structs.replace(idle, datasets=[empty]), 80, colour=False)
     assert "no track folder found" in text
     assert "not walked yet" in text
+    assert "audiobatchctl import" not in text
+
+
+def test_a_dataset_without_tracks_names_the_way_in(idle: Status) -> None:
+    path = "/srv/a rather long way to music/" + "m" * 60
+    walked = msgspec.structs.replace(idle.datasets[0], path=path, folders=dict.fromkeys(FolderState, 0), total=0)
+    text = status_text(msgspec.structs.replace(idle, datasets=[walked]), 80, colour=False)
+    assert f"audiobatchctl import YOUR_MUSIC '{path}'" in " ".join(text.split())
 
 
 def test_how_far_a_walk_is(idle: Status) -> None:
