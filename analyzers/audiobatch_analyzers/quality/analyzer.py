@@ -128,7 +128,7 @@ class _Quality:
         unmeasurable: dict[str, str] = {}
         cuts = self._ends.finish()
         if cuts is None:
-            unmeasurable |= dict.fromkeys((CUT_START, CUT_END), "shorter than 6 ms")
+            unmeasurable |= dict.fromkeys((CUT_START, CUT_END), "shorter than 12 ms")
         else:
             values |= {CUT_START: int(cuts[0]), CUT_END: int(cuts[1])}
         # Of a file without a whole piece nothing is known of its spectrum, nor whether its channels differ.

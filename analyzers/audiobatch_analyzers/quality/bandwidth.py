@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import fft
+from scipy.signal.windows import blackmanharris
 
 from audiobatch_analyzers.quality.pieces import FRAMES
 
@@ -35,9 +36,10 @@ class Bandwidth:
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
-        window = np.hanning(FRAMES + 1)[:-1].astype(np.float32)
+        # Its side lobes are 92 dB down from the fourth bin on: what is loud leaks no further.
+        window = blackmanharris(FRAMES, sym=False)
         # Of white noise every bin then has the power of the noise.
-        self._window = window / np.float32(math.sqrt(float(np.sum(np.square(window, dtype=np.float64)))))
+        self._window = (window / math.sqrt(float(np.sum(window * window)))).astype(np.float32)
         bands = (np.arange(FRAMES // 2 + 1) * (rate / FRAMES) // BAND).astype(np.int64)
         self._starts = np.flatnonzero(np.diff(bands, prepend=-1))
         self._widths = np.diff(self._starts, append=len(bands))

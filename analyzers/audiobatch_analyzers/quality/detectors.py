@@ -23,17 +23,14 @@ if TYPE_CHECKING:
 RATE = 44100
 """Sample rate in Hz that the detectors' settings are made for."""
 
-SHORTEST = 12.0
-"""Seconds below which nothing is looked for: HumDetector compares spans of 10 s, and a hum lasts 2 s."""
+WINDOW = 10.0
+"""Seconds over which HumDetector asks whether a tone is steady."""
 
 MAINS = (50.0, 60.0)
-"""Frequencies in Hz of the world's mains."""
+"""Frequencies in Hz of the world's mains: their hum stands there and, by rectifiers, at the octave."""
 
-HARMONICS = 4
-"""Number of multiples of the mains at which its hum stands."""
-
-TOLERANCE = 0.005
-"""Deviation of a hum from that, of 1: mains keep within 0.4 %, and the detector's frequencies are 0.6 % apart."""
+TOLERANCE = 0.013
+"""Deviation of a hum from that, of 1: the detector's frequencies are 1.2 % apart."""
 
 ONE_CLICK = 0.01
 """Seconds within which clicks are one: frames overlap, and both show it."""
@@ -53,6 +50,8 @@ class Detector:
     """What is written of it."""
     find: Callable[[Any, NDArray[np.float32]], float | str]
     """Measures the samples of a mix, at `RATE` Hz and mono, by the module `essentia.standard`; a text says why not."""
+    shortest: float = 1.0
+    """Seconds below which nothing is looked for."""
 
 
 class DetectorAnalyzer:
@@ -91,8 +90,8 @@ class DetectorAnalyzer:
         """Look for the defect. A file that is silent or too short has none of these values."""
         name = self._detector.feature.name
         samples = audio.view(View(RATE, mono=True))
-        if audio.duration < SHORTEST:
-            return Measurement({}, {name: f"shorter than {SHORTEST:g} s"})
+        if audio.duration < self._detector.shortest:
+            return Measurement({}, {name: f"shorter than {self._detector.shortest:g} s"})
         if why := why_silent(audio, samples, RATE):
             return Measurement({}, {name: why})
         found = self._detector.find(self._essentia, np.ascontiguousarray(samples))
@@ -119,7 +118,7 @@ def _gaps(standard: Any, samples: NDArray[np.float32]) -> float:  # noqa: ANN401
 
 
 def _hum(standard: Any, samples: NDArray[np.float32]) -> float:  # noqa: ANN401  # Essentia has no types
-    """Return the share of the file in which a steady tone stands at a multiple of 50 or 60 Hz."""
+    """Return the share of all spans of 10 s through which a steady tone stands where mains hum."""
     _, frequencies, _, starts, ends = standard.HumDetector(sampleRate=RATE)(samples)
     spans = sorted(
         (float(start), float(end))
@@ -130,14 +129,13 @@ def _hum(standard: Any, samples: NDArray[np.float32]) -> float:  # noqa: ANN401 
     for start, end in spans:
         covered += max(0.0, end - max(start, reached))
         reached = max(reached, end)
-    return significant(min(1.0, covered / (len(samples) / RATE)), 3)
+    # Starts and ends are those of spans, each told at its end.
+    return significant(min(1.0, covered / (len(samples) / RATE - WINDOW)), 3)
 
 
 def is_mains(frequency: float) -> bool:
     """Tell whether `frequency` in Hz is one at which mains hum."""
-    return any(
-        abs(frequency / (mains * times) - 1.0) <= TOLERANCE for mains in MAINS for times in range(1, HARMONICS + 1)
-    )
+    return any(abs(frequency / (mains * times) - 1.0) <= TOLERANCE for mains in MAINS for times in (1, 2))
 
 
 def _noise(standard: Any, samples: NDArray[np.float32]) -> float | str:  # noqa: ANN401  # Essentia has no types
@@ -171,7 +169,9 @@ DETECTORS: Mapping[str, Detector] = {
         Feature("quality_gaps", "", "Number of gaps of 10 ms to 3.5 s", "0 and above", "Essentia GapsDetector"), _gaps
     ),
     "hum": Detector(
-        Feature("quality_hum", "of 1", "Share of the time in which mains hum", "0 to 1", "Essentia HumDetector"), _hum
+        Feature("quality_hum", "of 1", "Share of the time in which mains hum", "0 to 1", "Essentia HumDetector"),
+        _hum,
+        shortest=20.0,
     ),
     "noise": Detector(
         Feature("quality_noise", "dB", "Ratio of signal to noise", "about 0 and above", "Essentia SNR"), _noise
