@@ -6,6 +6,7 @@ Chromaprint hears 28 to 3520 Hz of a mono signal at 11,025 Hz. The file is broug
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,8 +33,9 @@ SHORTEST = 3.0
 """Seconds below which Chromaprint gives nothing: it looks at 16 overlapping frames of 0.37 s at once."""
 
 _QUALITY = "HQ"
-_HEARD: float = 2.0 * 10.0 ** (THRESHOLD / 20.0)
-"""Swing from which a channel is not silent. By the file's own samples: an offset rings where the resampled one ends."""
+_HEARD: float = math.sqrt(8.0) * 10.0 ** (THRESHOLD / 20.0)
+"""Swing of a sine at the threshold, from which a channel is not silent. It is that of the file's own samples: an offset
+rings where the resampled one ends."""
 
 
 class FingerprintAnalyzer:
@@ -105,11 +107,11 @@ class _Fingerprint:
             return Measurement({}, {FINGERPRINT: f"shorter than {SHORTEST:g} s"})
         # Chromaprint gives a fingerprint for silence too: all silent files would be duplicates.
         if not (self._highest - self._lowest > _HEARD).any():
-            return Measurement({}, {FINGERPRINT: SILENT})
+            return Measurement({}, {FINGERPRINT: SILENT if self._left else f"{SILENT} in its first {SECONDS:g} s"})
         rest = self._resampled.resample_chunk(np.empty(0, np.float32), last=True)
         samples = np.concatenate([*self._parts, rest])
         if is_silent(samples, RATE):
-            return Measurement({}, {FINGERPRINT: CANCELLED})
+            return Measurement({}, {FINGERPRINT: CANCELLED if len(self._heard_channels) > 1 else SILENT})
         # A full scale of a trillion would not go into the 16 bits that Chromaprint is fed.
         peak = np.float32(max(1.0, float(np.abs(samples).max())))
         return Measurement({FINGERPRINT: str(self._standard.Chromaprinter(sampleRate=RATE)(samples / peak))})

@@ -63,4 +63,4 @@ class Bandwidth:
         found = np.flatnonzero(self._above >= max(1.0, LEAST_SHARE * self._sounding))
         if not len(found):
             return None
-        return round(min((self._bands[found[-1]] + 1) * BAND, self._rate / 2))
+        return round(min((int(self._bands[found[-1]]) + 1) * BAND, self._rate / 2))

@@ -113,6 +113,12 @@ def test_what_has_no_fingerprint_says_why(samples: Samples, places: tuple[str, .
     assert measured(samples, places=places) == Measurement({}, {"fingerprint": why})
 
 
+def test_silence_of_two_minutes_is_not_that_of_the_file() -> None:
+    samples = np.zeros((123 * 8000, 1), np.float32)
+    samples[121 * 8000 :] = 0.5 * np.sin(np.arange(2 * 8000))[:, np.newaxis]
+    assert measured(samples, 8000) == Measurement({}, {"fingerprint": "silent in its first 120 s"})
+
+
 def test_three_seconds_are_enough() -> None:
     assert len(chromaprint.decoded(fingerprint(MUSIC[: 3 * 44100]))) >= 1
 

@@ -21,6 +21,7 @@ from audiobatchd.plugin_api import (
     OptionError,
     Options,
     Settings,
+    Stream,
 )
 from support import feeding
 from support.audio_files import PLACES, Samples, music, tone
@@ -103,12 +104,11 @@ def test_each_feature_has_a_finite_value_or_a_reason(kind: str) -> None:
 @settings(max_examples=15, deadline=None, derandomize=True)
 def test_blocks_of_mixed_sizes_alter_no_bit(sizes: list[int]) -> None:
     samples = np.resize(np.clip(MUSIC * 2, -1, 1), (sum(sizes), 2)).astype(np.float32)
-    feed = QualityAnalyzer().begin(feeding.Stream(FULL_MIX, 44100, PLACES[2], None))
+    feed = QualityAnalyzer().begin(Stream(FULL_MIX, 44100, PLACES[2], None))
     place = 0
     for size in sizes:
         # As a decoder lays it out, each channel contiguous, and now and then the other way.
-        order = "F" if size % 2 else "C"
-        feed.feed(np.array(samples[place : place + size], order=order))
+        feed.feed(np.array(samples[place : place + size], order="F" if size % 2 else "C"))
         place += size
     assert feed.finish() == measured(samples, block=len(samples))
 
