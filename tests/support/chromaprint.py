@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from audiobatch_analyzers.engines import essentia
 from support.audio_files import Samples
 
 _DEFAULT = 1
@@ -23,6 +24,7 @@ def _library() -> ctypes.CDLL:
     spec = find_spec("essentia")
     assert spec is not None
     assert spec.origin is not None
+    essentia.standard()  # silently: what it loads would speak otherwise
     found = next(Path(spec.origin).parent.glob("_essentia*.so"))
     library = ctypes.CDLL(str(found))
     library.chromaprint_new.restype = ctypes.c_void_p

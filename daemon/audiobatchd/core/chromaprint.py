@@ -2,8 +2,8 @@
 
 A fingerprint is a row of sub-fingerprints of 32 bits, one every 0.124 s. It is written as base64 of a header (algorithm
 and number of these) and of what changes from each to the next: the distances between the bits that do, in three bits
-each, and for those of 7 and above in five more, which stand behind all others. Read here without numpy, which the command
-line does not load.
+each, and for those of 7 and above in five more, which stand behind all others. It is read here without numpy, which the
+command line does not load.
 """
 
 from __future__ import annotations

@@ -63,8 +63,8 @@ def find(
 ) -> Duplicates:
     """Find the duplicates at and below `root`, by sound too where `alike`.
 
-    A record of more than `limit` bytes is not read. `told` is called now and then with what is being done and how many of it are done. Raises OSError for the root, and
-    where there is no space for temporary files.
+    A record of more than `limit` bytes is not read. `told` is called now and then with what is being done and how many
+    of it are done. Raises OSError for the root, and where there is no space for temporary files.
     """
     found = Duplicates()
     paths: list[str] = []
