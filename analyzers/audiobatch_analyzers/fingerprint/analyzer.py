@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FINGERPRINT = "fingerprint"
+CHROMAPRINT = ".CHROMAPRINT"
+"""The feature: a file beside the record. In the record it would be longer than all numbers together, and go through
+messages, log and journal with them."""
 
 RATE = 11025
 """Chromaprint's own sample rate in Hz."""
@@ -58,8 +60,8 @@ class FingerprintAnalyzer:
         """A feature of the mix alone."""
         if role != FULL_MIX:
             return ()
-        about = "Chromaprint of the first 120 s", "base64, 20 to 4,000 characters", "Essentia Chromaprinter"
-        return (Feature(FINGERPRINT, "", *about),)
+        about = "Chromaprint of the first 120 s, in base64", "up to 4,000 characters", "Essentia Chromaprinter"
+        return (Feature(CHROMAPRINT, "", *about),)
 
     def load(self) -> None:
         """Import Essentia. Raises AnalyzerUnavailableError where it is not there."""
@@ -102,16 +104,17 @@ class _Fingerprint:
 
     def finish(self) -> Measurement:
         if not self._heard_channels:
-            return Measurement({}, {FINGERPRINT: LOW_FREQUENCY_ALONE})
+            return Measurement({}, {CHROMAPRINT: LOW_FREQUENCY_ALONE})
         if self._frames < SHORTEST * self._rate:
-            return Measurement({}, {FINGERPRINT: f"shorter than {SHORTEST:g} s"})
+            return Measurement({}, {CHROMAPRINT: f"shorter than {SHORTEST:g} s"})
         # Chromaprint gives a fingerprint for silence too: all silent files would be duplicates.
         if not (self._highest - self._lowest > _HEARD).any():
-            return Measurement({}, {FINGERPRINT: SILENT if self._left else f"{SILENT} in its first {SECONDS:g} s"})
+            return Measurement({}, {CHROMAPRINT: SILENT if self._left else f"{SILENT} in its first {SECONDS:g} s"})
         rest = self._resampled.resample_chunk(np.empty(0, np.float32), last=True)
         samples = np.concatenate([*self._parts, rest])
         if is_silent(samples, RATE):
-            return Measurement({}, {FINGERPRINT: CANCELLED if len(self._heard_channels) > 1 else SILENT})
+            return Measurement({}, {CHROMAPRINT: CANCELLED if len(self._heard_channels) > 1 else SILENT})
         # A full scale of a trillion would not go into the 16 bits that Chromaprint is fed.
         peak = np.float32(max(1.0, float(np.abs(samples).max())))
-        return Measurement({FINGERPRINT: str(self._standard.Chromaprinter(sampleRate=RATE)(samples / peak))})
+        text = str(self._standard.Chromaprinter(sampleRate=RATE)(samples / peak))
+        return Measurement({}, files={CHROMAPRINT: f"{text}\n"})

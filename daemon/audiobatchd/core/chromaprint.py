@@ -33,7 +33,7 @@ SHORTEST_OVERLAP = 40
 """Sub-fingerprints, 5 s, over which two have to agree at least: in less, different music is alike by chance."""
 
 _HEADER = 4
-_BASE64 = re.compile(r"[A-Za-z0-9_-]+").fullmatch
+_BASE64 = re.compile(rb"[A-Za-z0-9_-]+").fullmatch
 _LARGE = 7
 _OFTEN = 8
 _OFFSETS = 3
@@ -46,12 +46,12 @@ class Fingerprint(Struct, frozen=True):
     bits: int
 
 
-def decode(text: str) -> Fingerprint:
+def decode(text: bytes) -> Fingerprint:
     """Read a fingerprint in base64. Raises ValueError where it is none, or by another algorithm."""
     if len(text) > LONGEST or not _BASE64(text):
         raise ValueError("it is no base64, or too long")
     try:
-        data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        data = urlsafe_b64decode(text + b"=" * (-len(text) % 4))
     except binascii.Error as error:
         raise ValueError("it is no base64") from error
     if len(data) < _HEADER or data[0] != ALGORITHM:

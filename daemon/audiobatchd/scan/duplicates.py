@@ -12,12 +12,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import msgspec
-
 from audiobatchd.core import chromaprint
 from audiobatchd.core.chromaprint import Fingerprint
 from audiobatchd.core.provenance import Entry
-from audiobatchd.disk import record
+from audiobatchd.disk import bounded, record
 from audiobatchd.disk.listing import walk
 from audiobatchd.disk.record import Record
 from audiobatchd.errors import RecordError
@@ -26,8 +24,8 @@ from audiobatchd.scan.likeness import Likeness, near
 from audiobatchd.vocabulary.files import FileStamp, in_64_bits
 from audiobatchd.vocabulary.names import folder_at, folder_shown
 
-FINGERPRINT = "fingerprint"
-"""The analyzer that makes fingerprints, and its feature."""
+ANALYZER, SUFFIX = "fingerprint", ".CHROMAPRINT"
+"""The analyzer that makes fingerprints, and its feature, a file beside the record."""
 
 _EACH = 500
 """Folders after which it is told how many were read."""
@@ -87,7 +85,7 @@ def find(
 
             @lru_cache(_REMEMBERED)
             def again(number: int) -> Fingerprint | None:
-                return _fingerprint_again(folder_at(root, paths[number]), limit)
+                return _fingerprint_again(folder_at(root, paths[number]))
 
             groups = near(_counted(likeness.candidates(), told), again)
             found.near = [[(folder_shown(paths[each]), share) for each, share in group] for group in groups]
@@ -113,15 +111,16 @@ def _read_all(
             continue
         found.total += 1
         folder = folder_at(root, path)
+        digest, fingerprint = "", None
         try:
             known = record.read_in(folder, limit)
             stamp = _stamp(folder, names.sources[FULL_MIX])
             digest = _digest(known, stamp)
-            fingerprint = _fingerprint(known, stamp) if alike else None
+            if alike and _is_known(known, stamp):
+                fingerprint = _fingerprint(folder)
         except (RecordError, OSError) as error:
             why = f"cannot read it: {error.strerror}" if isinstance(error, OSError) else str(error)
             _add_trouble(found, path, why)
-            digest, fingerprint = "", None
         found.without_digest += not digest
         found.without_fingerprint += alike and fingerprint is None
         yield path, digest, fingerprint
@@ -138,10 +137,8 @@ def _stamp(folder: str, name: str) -> FileStamp:
     return FileStamp(os.fsencode(name), status.st_size, in_64_bits(status.st_mtime_ns))
 
 
-def _is_of(entry: Entry | None, stamp: FileStamp) -> bool:
+def _is_of(entry: Entry, stamp: FileStamp) -> bool:
     """Tell whether an entry is of the file as it is now."""
-    if entry is None:
-        return False
     known = entry.fingerprint
     return (known.file, known.size, known.mtime_ns) == (stamp.shown, stamp.size, stamp.mtime_ns)
 
@@ -155,24 +152,29 @@ def _digest(known: Record, stamp: FileStamp) -> str:
     return ""
 
 
-def _fingerprint(known: Record, stamp: FileStamp | None) -> Fingerprint | None:
-    """Return the fingerprint of the present full mix; None where there is none, or it cannot be understood.
+def _is_known(known: Record, stamp: FileStamp) -> bool:
+    """Tell whether a fingerprint beside the record is taken for that of the present full mix.
 
-    One that another tool wrote, of which there is no account, is taken for that of the file. So is any where `stamp` is
-    None.
+    It is where that was measured, and also where there is no account of it: another tool may have written it.
     """
-    entry = known.provenance.entry(FINGERPRINT, FULL_MIX)
-    if stamp and entry is not None and not _is_of(entry, stamp):
-        return None
+    entry = known.provenance.entry(ANALYZER, FULL_MIX)
+    return entry is None or _is_of(entry, stamp)
+
+
+def _fingerprint(folder: str) -> Fingerprint | None:
+    """Read the fingerprint of a folder; None where there is none, or none that can be understood. Raises OSError."""
+    name = os.path.basename(os.path.normpath(folder)) + SUFFIX
     try:
-        return chromaprint.decode(msgspec.json.decode(known.values.get(FINGERPRINT, b'""'), type=str))
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        with record.opened(folder) as descriptor:
+            text, _ = bounded.read(name, chromaprint.LONGEST, dir_fd=descriptor)
+        return chromaprint.decode(text.strip())
+    except (FileNotFoundError, ValueError):
         return None
 
 
-def _fingerprint_again(folder: str, limit: int) -> Fingerprint | None:
-    """Read the fingerprint of a folder once more; None where its record has gone meanwhile."""
+def _fingerprint_again(folder: str) -> Fingerprint | None:
+    """Read the fingerprint of a folder once more; None where it has gone meanwhile."""
     try:
-        return _fingerprint(record.read_in(folder, limit), None)
-    except (RecordError, OSError):
+        return _fingerprint(folder)
+    except OSError:
         return None

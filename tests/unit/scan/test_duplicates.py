@@ -17,7 +17,7 @@ from audiobatchd.scan.duplicates import Duplicates, find
 from audiobatchd.vocabulary.files import RECORD_LIMIT
 
 
-def fingerprint(seed: int, count: int = 100) -> str:
+def made_up(seed: int, count: int = 100) -> str:
     """A fingerprint in base64, whose sub-fingerprints change by few bits each: all distances but one are small."""
     source = random.Random(seed)
     codes: list[int] = []
@@ -34,16 +34,20 @@ def track(
     *,
     stamp: Mapping[str, object] | None = None,
     analyzers: Sequence[str] = ("loudness", "fingerprint"),
-    **values: object,
+    fingerprint: str | bytes | None = None,
+    padding: str = "",
 ) -> Path:
-    """A folder with a full mix, and a record with `values` that tells of it; `stamp` alters what it tells."""
+    """A folder with a full mix, a record that tells of it (`stamp` alters what it tells), and its fingerprint."""
     folder.mkdir(parents=True)
     (folder / "full_mix.flac").write_text(content)
     status = (folder / "full_mix.flac").stat()
     present = {"file": "full_mix.flac", "size": status.st_size, "mtime_ns": status.st_mtime_ns}
     entry = {"fingerprint": {**present, "digest": f"blake2b:{content}", **(stamp or {})}, "version": 1}
     known = {"format": 1, "analyzers": {name: {"full_mix": entry} for name in analyzers}}
-    (folder / f"{folder.name}.INFO").write_text(json.dumps({"lufs": -14.0, "_audiobatch": known, **values}))
+    (folder / f"{folder.name}.INFO").write_text(json.dumps({"lufs": -14.0, "_audiobatch": known, "padding": padding}))
+    if fingerprint is not None:
+        content_of = fingerprint if isinstance(fingerprint, bytes) else f"{fingerprint}\n".encode()
+        (folder / f"{folder.name}.CHROMAPRINT").write_bytes(content_of)
     return folder
 
 
@@ -61,7 +65,7 @@ def test_one_digest_in_several_folders_is_an_exact_duplicate(tmp_path: Path) -> 
 
 def test_like_fingerprints_are_near_duplicates(tmp_path: Path) -> None:
     for number in range(20):
-        track(tmp_path / f"{number:02}", str(number), fingerprint=fingerprint(number % 17))
+        track(tmp_path / f"{number:02}", str(number), fingerprint=made_up(number % 17))
     answer = found(tmp_path)
     assert [[folder for folder, _ in group] for group in answer.near] == [["00", "17"], ["01", "18"], ["02", "19"]]
     assert {share for group in answer.near for _, share in group} == {0.0}
@@ -70,13 +74,13 @@ def test_like_fingerprints_are_near_duplicates(tmp_path: Path) -> None:
 
 def test_near_duplicates_are_not_looked_for_unasked(tmp_path: Path) -> None:
     for name in "AB":
-        track(tmp_path / name, name, fingerprint=fingerprint(1))
+        track(tmp_path / name, name, fingerprint=made_up(1))
     assert found(tmp_path, alike=False) == Duplicates(total=2)
 
 
 def test_the_first_of_exact_duplicates_stands_for_all(tmp_path: Path) -> None:
     for name, content in (("A", "one"), ("B", "one"), ("C", "two")):
-        track(tmp_path / name, content, fingerprint=fingerprint(1))
+        track(tmp_path / name, content, fingerprint=made_up(1))
     answer = found(tmp_path)
     assert answer.exact == [["A", "B"]]
     assert answer.near == [[("A", 0.0), ("C", 0.0)]]
@@ -86,8 +90,8 @@ def test_the_first_of_exact_duplicates_stands_for_all(tmp_path: Path) -> None:
     "stamp", [{"size": 4}, {"mtime_ns": 1}, {"file": "full_mix.mp3"}], ids=["size", "time", "name"]
 )
 def test_a_file_that_was_replaced_since_is_not_compared(tmp_path: Path, stamp: dict[str, object]) -> None:
-    track(tmp_path / "A", "music", fingerprint=fingerprint(1))
-    track(tmp_path / "B", "music", fingerprint=fingerprint(1), stamp=stamp)
+    track(tmp_path / "A", "music", fingerprint=made_up(1))
+    track(tmp_path / "B", "music", fingerprint=made_up(1), stamp=stamp)
     answer = found(tmp_path)
     assert (answer.exact, answer.near) == ([], [])
     assert (answer.total, answer.without_digest, answer.without_fingerprint) == (2, 1, 1)
@@ -101,18 +105,36 @@ def test_any_account_of_the_present_file_tells_its_digest(tmp_path: Path) -> Non
 
 def test_a_fingerprint_of_another_tool_counts(tmp_path: Path) -> None:
     for name in "AB":
-        track(tmp_path / name, name, fingerprint=fingerprint(1), analyzers=())
+        track(tmp_path / name, name, fingerprint=made_up(1), analyzers=())
     answer = found(tmp_path)
     assert [[folder for folder, _ in group] for group in answer.near] == [["A", "B"]]
     assert (answer.without_digest, answer.without_fingerprint) == (2, 0)
 
 
-@pytest.mark.parametrize("value", [None, 7, "", "AQAA", "no base64!", ["AQAAAA"], "A" * 100_000, "\ud800"], ids=repr)
-def test_what_is_no_fingerprint_is_not_compared(tmp_path: Path, value: object) -> None:
+@pytest.mark.parametrize("value", [None, "", "AQAA", "no base64!", b"\xff\0", made_up(1)[:-9], "A" * 60_000], ids=str)
+def test_what_is_no_fingerprint_is_not_compared(tmp_path: Path, value: str | bytes | None) -> None:
     for name in "AB":
         track(tmp_path / name, name, fingerprint=value)
     answer = found(tmp_path)
     assert (answer.near, answer.without_digest, answer.without_fingerprint, answer.unread) == ([], 0, 2, 0)
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo", "too large"])
+def test_an_unfit_fingerprint_is_told_and_the_digest_counts(tmp_path: Path, kind: str) -> None:
+    for name in "AB":
+        track(tmp_path / name, "music")
+    path = tmp_path / "A" / "A.CHROMAPRINT"
+    match kind:
+        case "directory":
+            path.mkdir()
+        case "fifo":
+            os.mkfifo(path)
+        case _:
+            path.write_text("A" * 100_000)
+    answer = found(tmp_path)
+    assert answer.exact == [["A", "B"]]
+    assert (answer.without_digest, answer.without_fingerprint, answer.unread) == (0, 2, 1)
+    assert answer.troubles["A"].startswith("cannot read it: it")
 
 
 def test_folders_without_a_record_are_not_compared(tmp_path: Path) -> None:
@@ -165,19 +187,19 @@ def test_a_root_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 def test_progress_is_told_of_reading_and_comparing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "_EACH", 2)
     for number in range(5):
-        track(tmp_path / str(number), str(number), fingerprint=fingerprint(1))
+        track(tmp_path / str(number), str(number), fingerprint=made_up(1))
     told: list[tuple[str, int]] = []
     find(str(tmp_path), (), RECORD_LIMIT, alike=True, told=lambda what, count: told.append((what, count)))
     assert told[:3] == [("folders read", 2), ("folders read", 4), ("pairs compared", 2)]
 
 
-def test_a_record_that_goes_meanwhile_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fingerprint_that_goes_meanwhile_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "_EACH", 3)
     for name in "ABC":
-        track(tmp_path / name, name, fingerprint=fingerprint(1))
+        track(tmp_path / name, name, fingerprint=made_up(1))
 
     def remove(what: str, _count: int) -> None:
-        (tmp_path / "B" / "B.INFO").unlink(missing_ok=True)
+        (tmp_path / "B" / "B.CHROMAPRINT").unlink(missing_ok=True)
 
     answer = find(str(tmp_path), (), RECORD_LIMIT, alike=True, told=remove)
     assert [[folder for folder, _ in group] for group in answer.near] == [["A", "C"]]

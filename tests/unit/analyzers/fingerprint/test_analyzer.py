@@ -47,7 +47,9 @@ def measured(
 def fingerprint(samples: Samples, rate: int = 44100) -> str:
     found = measured(samples, rate)
     assert not found.unmeasurable
-    return str(found.values["fingerprint"])
+    (text,) = found.files.values()
+    assert text.endswith("\n")
+    return text[:-1]
 
 
 def differing(one: str, other: str) -> float:
@@ -110,13 +112,13 @@ SHORT = "shorter than 3 s"
     ],
 )
 def test_what_has_no_fingerprint_says_why(samples: Samples, places: tuple[str, ...] | None, why: str) -> None:
-    assert measured(samples, places=places) == Measurement({}, {"fingerprint": why})
+    assert measured(samples, places=places) == Measurement({}, {".CHROMAPRINT": why})
 
 
 def test_silence_of_two_minutes_is_not_that_of_the_file() -> None:
     samples = np.zeros((123 * 8000, 1), np.float32)
     samples[121 * 8000 :] = 0.5 * np.sin(np.arange(2 * 8000))[:, np.newaxis]
-    assert measured(samples, 8000) == Measurement({}, {"fingerprint": "silent in its first 120 s"})
+    assert measured(samples, 8000) == Measurement({}, {".CHROMAPRINT": "silent in its first 120 s"})
 
 
 def test_three_seconds_are_enough() -> None:
@@ -135,12 +137,12 @@ def test_low_frequency_effects_are_left_out() -> None:
     assert fingerprint(samples) == fingerprint(louder)
 
 
-def test_feature_is_a_text_of_the_mix_alone() -> None:
+def test_feature_is_a_file_of_the_mix_alone() -> None:
     made = FingerprintAnalyzer(Settings())
     assert isinstance(made, BlockAnalyzer)
     assert (made.name, made.version, made.models) == ("fingerprint", 1, {})
     (feature,) = made.features(FULL_MIX)
-    assert (feature.name, feature.unit) == ("fingerprint", "")
+    assert (feature.name, feature.unit) == (".CHROMAPRINT", "")
     assert all((feature.description, feature.bounds, feature.source))
     assert not any(made.features(stem) for stem in STEMS)
 
