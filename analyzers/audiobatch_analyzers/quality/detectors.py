@@ -1,7 +1,7 @@
 """Essentia's heavy detectors of defects, each an analyzer of its own: clicks, gaps, hum and noise.
 
 A detector is made anew for every file: Essentia's keep the place in the file, and what came before, from one call to
-the next. DiscontinuityDetector is left out: it found 96 in a clean recording of a minute, see docs/adr/0040.
+the next. DiscontinuityDetector is left out: it found 96 in a produced recording of a minute, see docs/adr/0040.
 """
 
 from __future__ import annotations

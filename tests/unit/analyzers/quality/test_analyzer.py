@@ -12,6 +12,8 @@ from hypothesis import given, settings
 
 from audiobatch_analyzers.quality import QualityAnalyzer, quality
 from audiobatchd.audio.views import Decoded
+from audiobatchd.core.assessment import Due, Facts, Offer, Policy, assess
+from audiobatchd.core.provenance import Entry
 from audiobatchd.plugin_api import (
     FULL_MIX,
     STEMS,
@@ -23,6 +25,7 @@ from audiobatchd.plugin_api import (
     Settings,
     Stream,
 )
+from audiobatchd.vocabulary.files import FileStamp, Fingerprint
 from support import feeding
 from support.audio_files import PLACES, Samples, music, tone
 
@@ -151,3 +154,17 @@ def test_detectors_are_analyzers_that_options_turn_on(options: dict[str, object]
 def test_options_that_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(OptionError, match=message.replace("(", r"\(").replace(")", r"\)")):
         made(**options)
+
+
+def test_detector_that_is_turned_on_is_due_alone() -> None:
+    stamp = FileStamp(b"full_mix.flac", 1000, 1)
+    read = Fingerprint("full_mix.flac", 1000, 1, "flac:00")
+    offers = tuple(
+        Offer(each.name, each.version, {FULL_MIX: tuple(feature.name for feature in each.features(FULL_MIX))})
+        for each in made(detectors=["gaps", "hum"])
+    )
+    # Measured while `gaps` alone was on.
+    known = {each.name: Entry(fingerprint=read, version=each.version) for each in made(detectors=["gaps"])}
+    present = frozenset(name for offer in offers if offer.name in known for name in offer.features[FULL_MIX])
+    facts = Facts({FULL_MIX: stamp}, present, lambda analyzer, role: known.get(analyzer), {})
+    assert assess(facts, offers, Policy()).due == {FULL_MIX: (Due("quality_hum"),)}
