@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
+from scipy.signal.windows import blackmanharris
 
-from audiobatch_analyzers.quality.bandwidth import Bandwidth
+from audiobatch_analyzers.quality.bandwidth import Bandwidth, blackman_harris
 from audiobatch_analyzers.quality.pieces import FRAMES
 from support.audio_files import Samples, quantized, write_audio
 from support.decoding import read
@@ -84,3 +85,7 @@ def test_mp3_inside_flac_ends_at_the_codecs_low_pass(tmp_path: Path) -> None:
     inside = write_audio(tmp_path / "inside.flac", read(lossy).view(), 44100)
     assert bandwidth(read(original).view()) == 22050
     assert bandwidth(read(inside).view()) == pytest.approx(16_500, abs=700)
+
+
+def test_the_window_is_that_of_scipy() -> None:
+    assert np.allclose(blackman_harris(FRAMES), blackmanharris(FRAMES, sym=False), atol=1e-12)
