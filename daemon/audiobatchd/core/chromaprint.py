@@ -13,7 +13,7 @@ import re
 import struct
 from base64 import urlsafe_b64decode
 from collections import Counter
-from functools import lru_cache
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -34,7 +34,9 @@ SHORTEST_OVERLAP = 40
 
 _HEADER = 4
 _BASE64 = re.compile(rb"[A-Za-z0-9_-]+").fullmatch
-_LARGE = 7
+_END, _LARGE = ord("0"), ord("7")
+_BIT = (0, *(1 << place for place in range(BITS)))
+"""Bits by their places, which are counted from 1."""
 _OFTEN = 8
 _OFFSETS = 3
 
@@ -78,49 +80,40 @@ def difference(one: Fingerprint, other: Fingerprint) -> float | None:
 def _items(packed: bytes, count: int) -> tuple[int, ...]:
     """Unpack `count` sub-fingerprints. Raises ValueError where they are not all there."""
     # In octal, from the lowest bit on, a number of three bits is a digit, and a sub-fingerprint ends with a 0.
-    digits = oct(int.from_bytes(packed, "little"))[:1:-1].ljust(-(-8 * len(packed) // 3), "0")
-    parts = digits.split("0", count)[:count]
-    used = sum(map(len, parts)) + count
-    if len(parts) < count or 3 * used > 8 * len(packed):
+    whole = 8 * len(packed) // 3
+    digits = oct(int.from_bytes(packed, "little"))[:1:-1].encode()[:whole].ljust(whole, b"0")
+    *parts, beyond = digits.split(b"0", count)
+    if len(parts) < count:
         raise ValueError("it is cut off")
-    behind = packed[-(-3 * used // 8) :]
-    large = sum(part.count("7") for part in parts)
+    codes = digits[: len(digits) - len(beyond)]
+    behind = packed[-(-3 * len(codes) // 8) :]
+    large = codes.count(_LARGE)
     if 5 * large > 8 * len(behind):
         raise ValueError("it is cut off")
-    rest, place = int.from_bytes(behind, "little"), 0
-    items, item = [], 0
-    for part in parts:
-        if "7" in part:
-            distances = []
-            for digit in map(int, part):
-                if digit == _LARGE:
-                    distances.append(digit + (rest >> place & 31))
-                    place += 5
-                else:
-                    distances.append(digit)
-            item ^= _changed(tuple(distances))
-        elif len(part) > BITS:  # too many, and not to be remembered
-            raise ValueError("it has more than 32 bits at a time")
-        else:
-            item ^= _small(part)
-        items.append(item)
+    rest = int.from_bytes(behind, "little")
+    try:
+        return _unpacked(codes, iter([rest >> 5 * place & 31 for place in range(large)]))
+    except IndexError as error:
+        raise ValueError("it has more than 32 bits at a time") from error
+
+
+def _unpacked(codes: bytes, beyond: Iterator[int]) -> tuple[int, ...]:
+    """Make sub-fingerprints of `codes`, octal digits, and what the largest of these have `beyond` them.
+
+    Raises IndexError where a distance leads beyond the last bit.
+    """
+    items: list[int] = []
+    item = place = 0
+    for code in codes:
+        if code == _END:
+            items.append(item)
+            place = 0
+            continue
+        place += code - _END
+        if code == _LARGE:
+            place += next(beyond)
+        item ^= _BIT[place]
     return tuple(items)
-
-
-@lru_cache(1 << 16)
-def _small(part: str) -> int:
-    """Return the bits that change by distances below 7: a few thousand kinds are nearly all that occur."""
-    return _changed(tuple(map(int, part)))
-
-
-def _changed(distances: tuple[int, ...]) -> int:
-    changed = place = 0
-    for distance in distances:
-        place += distance
-        if place > BITS:
-            raise ValueError("it has more than 32 bits at a time")
-        changed |= 1 << (place - 1)
-    return changed
 
 
 def _offsets(one: Fingerprint, other: Fingerprint) -> set[int]:
