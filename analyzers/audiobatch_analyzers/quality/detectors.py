@@ -107,8 +107,13 @@ def _frames(samples: NDArray[np.float32], size: int, hop: int) -> Iterator[NDArr
 def _clicks(standard: Any, samples: NDArray[np.float32]) -> float:  # noqa: ANN401  # Essentia has no types
     """Count the clicks."""
     detector = standard.ClickDetector(sampleRate=RATE, frameSize=_FRAME, hopSize=_FRAME // 2)
-    places = sorted(float(each) for frame in _frames(samples, _FRAME, _FRAME // 2) for each in detector(frame)[0])
-    return sum(place - before > ONE_CLICK for before, place in zip([-math.inf, *places], places, strict=False))
+    return distinct([float(each) for frame in _frames(samples, _FRAME, _FRAME // 2) for each in detector(frame)[0]])
+
+
+def distinct(places: list[float]) -> int:
+    """Count the clicks at these places in seconds: those that follow another within 10 ms belong to it."""
+    ordered = sorted(places)
+    return sum(place - before > ONE_CLICK for before, place in zip([-math.inf, *ordered], ordered, strict=False))
 
 
 def _gaps(standard: Any, samples: NDArray[np.float32]) -> float:  # noqa: ANN401  # Essentia has no types

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
 import pytest
@@ -34,6 +34,25 @@ def found(fingerprints: dict[int, tuple[int, ...]]) -> list[list[int]]:
         for number, each in made.items():
             searched.add(number, each)
         return [[number for number, _ in group] for group in near(searched.candidates(), made.get)]
+
+
+def candidates(fingerprints: Iterable[tuple[int, ...]]) -> list[tuple[int, int]]:
+    with ExitStack() as stack:
+        searched = Likeness(stack)
+        for number, each in enumerate(fingerprints):
+            searched.add(number, from_items(each))
+        return list(searched.candidates())
+
+
+@pytest.mark.parametrize(("shared", "expected"), [(0, []), (1, []), (2, [(0, 1)]), (50, [(0, 1)])])
+def test_two_kept_in_common_make_a_candidate(shared: int, expected: list[tuple[int, int]]) -> None:
+    # Of 90 all are kept.
+    assert candidates([items(1)[:90], (*items(1)[:shared], *items(2)[: 90 - shared])]) == expected
+
+
+def test_candidates_of_many_copies_stay_linear() -> None:
+    assert len(candidates([items(1)] * 16)) == 16 * 15 // 2
+    assert candidates([items(1)] * 100) == [(0, number) for number in range(1, 100)]
 
 
 def test_pairs_among_a_thousand_are_found_and_nothing_else() -> None:

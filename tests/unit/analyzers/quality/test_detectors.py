@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from audiobatch_analyzers.engines import essentia
-from audiobatch_analyzers.quality.detectors import DETECTORS, RATE, DetectorAnalyzer, is_mains
+from audiobatch_analyzers.quality.detectors import DETECTORS, RATE, DetectorAnalyzer, distinct, is_mains
 from audiobatchd.audio.views import Decoded
 from audiobatchd.plugin_api import FULL_MIX, STEMS, Analyzer, Measurement
 from support.audio_files import PLACES, Samples
@@ -66,6 +66,15 @@ def test_clicks_are_counted_where_they_were_put(places: tuple[float, ...]) -> No
     for place in places:
         wave[round(place * RATE)] += np.float32(0.8)
     assert value("clicks", wave) == len(places)
+
+
+@pytest.mark.parametrize(
+    ("places", "counted"),
+    [([], 0), ([0.0], 1), ([5.0, 5.00002], 1), ([5.011, 5.0], 2), ([5.0, 5.009, 5.018], 1), ([0.1, 0.2, 0.1], 2)],
+    ids=str,
+)
+def test_clicks_within_10_ms_are_one(places: list[float], counted: int) -> None:
+    assert distinct(places) == counted
 
 
 @pytest.mark.parametrize(
@@ -124,6 +133,15 @@ def test_noise_is_the_ratio_that_was_mixed(ratio: float) -> None:
     tone = 10 ** ((-45 + ratio) / 20) * np.sqrt(2) * np.sin(2 * np.pi * 997 * TIME)
     tone[: 2 * RATE] = 0.0
     assert value("noise", (noise + tone).astype(np.float32)) == pytest.approx(ratio, abs=1.5)
+
+
+def test_digital_silence_is_not_taken_for_the_noise() -> None:
+    noise = 10 ** (-45 / 20) * np.random.default_rng(3).standard_normal(FRAMES)
+    tone = 10 ** (-25 / 20) * np.sqrt(2) * np.sin(2 * np.pi * 997 * TIME)
+    wave = (noise + tone).astype(np.float32)
+    wave[:RATE] = noise[:RATE]
+    wave[RATE : 3 * RATE] = 0.0
+    assert value("noise", wave) == pytest.approx(20.0, abs=1.5)
 
 
 @pytest.mark.parametrize("start", ["music", "silence"])
