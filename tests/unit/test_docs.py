@@ -340,9 +340,9 @@ def test_the_status_on_the_page_is_one() -> None:
 
 
 def test_every_feature_is_documented_with_its_unit() -> None:
-    ours = ("classifiers", "loudness", "peaks", "rhythm", "timbre")
+    ours = ("classifiers", "fingerprint", "loudness", "peaks", "quality", "rhythm", "timbre")
     heads = [*classifiers.HEADS, "genre_discogs400", "mtg_jamendo_moodtheme", "mtg_jamendo_instrument"]
-    settings = WorkerSettings(ours, {"classifiers": {"heads": heads}})
+    settings = WorkerSettings(ours, {"classifiers": {"heads": heads}, "quality": {"heavy": True}})
     analyzers = [made for made in make(settings) if isinstance(made, Analyzer | BlockAnalyzer)]
     assert len(analyzers) > len(ours)
     for analyzer in analyzers:

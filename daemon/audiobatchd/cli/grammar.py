@@ -263,6 +263,19 @@ COMMANDS: tuple[Command | Group, ...] = (
             _CONFIG,
         ),
     ),
+    Command(
+        "duplicates", "duplicates:duplicates", "which folders of a dataset hold the same music",
+        "Show which folders have the same full mix, by the digests in their records. Nothing is merged or removed. "
+        "Exit code 1 where there are any, or nothing could be compared.",
+        (
+            _DATASET,
+            _CONFIG,
+            _argument(
+                "--near", action="store_true",
+                help="those that sound alike as well, by their fingerprints: another gain, codec or start",
+            ),
+        ),
+    ),
     # Measuring by hand, and what can be measured
     Command(
         "analyze", "analysis:analyze", "measure one file or one track folder, now",
