@@ -6,31 +6,23 @@ refuse files that are read here all the same.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, BinaryIO
 
 from mutagen.apev2 import APENoHeaderError, APETextValue, APEv2
 from mutagen.flac import VCFLACDict
-from mutagen.id3 import ID3, Frames, Frames_2_2, ID3NoHeaderError
 from mutagen.mp4 import MP4Tags
 from mutagen.mp4._atom import Atoms
 from mutagen.ogg import OggPage
 
+from audiobatch_analyzers.tags import id3
 from audiobatch_analyzers.tags.reading import Comments, Rationed
 
 Tags = Mapping[str, Sequence[str]]
 """Values by field: artist, title, album, year, genre."""
 
 _FIELDS = ("artist", "title", "album", "year", "genre")
-_ID3_FRAMES = {"artist": "TPE1", "title": "TIT2", "album": "TALB", "year": "TDRC", "genre": "TCON"}
-# The year of ID3v2.3 is a frame of its own, with day and time beside it, of which mutagen makes the one of ID3v2.4.
-_READ_FRAMES = {
-    name: frame
-    for name, frame in {**Frames, **Frames_2_2}.items()
-    if name in {*_ID3_FRAMES.values(), "TYER", "TDAT", "TIME", "TP1", "TT2", "TAL", "TYE", "TDA", "TIM", "TCO"}
-}
 _COMMENTS = {"artist": "artist", "title": "title", "album": "album", "date": "year", "year": "year", "genre": "genre"}
 _ATOMS = {"\xa9ART": "artist", "\xa9nam": "title", "\xa9alb": "album", "\xa9day": "year", "\xa9gen": "genre"}
 _READ_ATOMS = frozenset({*(name.encode("latin-1") for name in _ATOMS), b"gnre"})
@@ -40,7 +32,8 @@ _AIFF_TEXTS = {b"AUTH": "artist", b"NAME": "title"}
 _BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"}
 
 _MOST_ID3, _MOST_BLOCKS, _MOST_CHUNKS = 16, 4096, 4096
-_ID3_HEADER = 10
+_MOST_APE = 4 << 20
+"""Bytes of an APEv2 tag, which mutagen takes as a whole, item by item."""
 _COMMENT_BLOCK = 4
 _OGG_HEADS = {b"\x01vorbis": len(b"\x03vorbis"), b"OpusHead": len(b"OpusTags"), b"\x7fFLAC": 4}
 """Beginning of a stream's first packet, and how many bytes stand before the comments in its second."""
@@ -83,11 +76,11 @@ def _found(file: Rationed, start: int) -> Iterator[Tags]:
     elif head[4:8] in _BOXES:
         yield _mp4(file)
     else:
-        yield _id3(file, load_v1=True)
+        yield id3.read_id3(file, load_v1=True)
         yield _ape(file)
         return
     if start:
-        yield _id3(file, load_v1=False)
+        yield id3.read_id3(file)
 
 
 def _texts(value: Iterable[object]) -> list[str]:
@@ -101,31 +94,16 @@ def _behind_id3(file: Rationed) -> int:
     """Return where the ID3 tags at the beginning of a file end."""
     offset = 0
     for _ in range(_MOST_ID3):
-        header = file.at(offset, _ID3_HEADER)
-        if header[:3] != b"ID3" or len(header) < _ID3_HEADER or max(header[6:]) > 0x7F:
+        length = id3.length_at(file, offset)
+        if not length:
             break
-        length = header[6] << 21 | header[7] << 14 | header[8] << 7 | header[9]
-        offset += _ID3_HEADER + length + (_ID3_HEADER if header[5] & 0x10 else 0)
+        offset += length
     return offset
 
 
-def _id3(file: Rationed | io.BytesIO, *, load_v1: bool) -> Tags:
-    """Read the first ID3v2 tag of a file, and with `load_v1` the ID3v1 tag at its end."""
-    file.seek(0)
-    try:
-        tags: Any = ID3(file, known_frames=_READ_FRAMES, load_v1=load_v1)
-    except ID3NoHeaderError:
-        return {}
-    found = {field: _texts(tags[frame].text) for field, frame in _ID3_FRAMES.items() if frame in tags}
-    if "TCON" in tags:
-        found["genre"] = list(tags["TCON"].genres)  # names in place of ID3v1's numbers
-    return found
-
-
 def _ape(file: Rationed) -> Tags:
-    file.seek(0)
     try:
-        items: Any = APEv2(file)
+        items: Any = APEv2(Rationed(file, file.size, _MOST_APE))
     except APENoHeaderError:
         return {}
     found = {field: items[name] for name, field in _APE_ITEMS.items() if name in items}
@@ -209,7 +187,7 @@ def _chunks(file: Rationed, offset: int, *, big: bool) -> Iterator[Tags]:
             break
         start, name = offset + 8, header[:4]
         if name in {b"ID3 ", b"id3 "}:
-            yield _id3(io.BytesIO(file.at(start, length)), load_v1=False)
+            yield id3.read_id3(file, start)
         elif name in _AIFF_TEXTS:
             texts.setdefault(_AIFF_TEXTS[name], []).append(_decoded(file.at(start, length)))
         elif name == b"LIST" and file.at(start, 4) == b"INFO":

@@ -25,10 +25,10 @@ class TagsTooLargeError(Exception):
 class Rationed:
     """A file object of `size` bytes that raises TagsTooLargeError once too much is read of it, or too often."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    def __init__(self, file: BinaryIO | Rationed, size: int, most: int = MOST_BYTES) -> None:
         self._file = file
         self.size = size
-        self._bytes = MOST_BYTES
+        self._most = self._bytes = most
         self._reads = MOST_READS
 
     def read(self, length: int = -1) -> bytes:
@@ -38,7 +38,7 @@ class Rationed:
         self._bytes -= length
         self._reads -= 1
         if self._bytes < 0:
-            message = f"they take more than {MOST_BYTES >> 20} MiB"
+            message = f"they take more than {self._most >> 20} MiB"
             raise TagsTooLargeError(message)
         if self._reads < 0:
             message = f"they take more than {MOST_READS:,} readings"
