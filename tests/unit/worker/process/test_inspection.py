@@ -164,11 +164,10 @@ def test_file_and_tags_are_measured_beside_what_is_decoded(room: Room) -> None:
         room.told().items()
     )
     assert room.told()["bit_rate"] == round(room.mix.stat().st_size * 8 / 0.25)
-    assert room.stages == [
-        "reading full_mix.flac",
-        "decoding full_mix.flac",
-        "length of full_mix.flac",
+    assert room.stages[:2] == ["reading full_mix.flac", "decoding full_mix.flac"]
+    assert sorted(room.stages[2:]) == [
         "file of full_mix.flac",
+        "length of full_mix.flac",
         "tags of full_mix.flac",
         "writing the record",
     ]
