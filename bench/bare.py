@@ -72,9 +72,9 @@ def parts(path: str, settings: str) -> None:
             clock.add(analyzer.name, readers.costs[analyzer.name])
         with open_source(descriptor, os.fsencode(name)) as source:
             file = InspectedFile(source, role, _LONGEST)
-            for analyzer in due:
-                if isinstance(analyzer, FileAnalyzer):
-                    clock.time(analyzer.name, partial(analyzer.inspect, file))
+            for each in due:
+                if isinstance(each, FileAnalyzer):
+                    clock.time(each.name, partial(each.inspect, file))
         viewing = [analyzer for analyzer in due if isinstance(analyzer, Analyzer)]
         if not viewing:
             continue
@@ -83,8 +83,8 @@ def parts(path: str, settings: str) -> None:
         for view in _views({view for analyzer in viewing for view in analyzer.views(role)}):
             title = f"view: {'mono' if view.mono else 'all channels'} at {view.rate or 'its own'} Hz"
             clock.time(title, partial(audio.view, view))
-        for each in viewing:
-            clock.time(each.name, partial(each.analyze, audio))
+        for reader in viewing:
+            clock.time(reader.name, partial(reader.analyze, audio))
     os.close(descriptor)
     _print(clock.seconds)
 

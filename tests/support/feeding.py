@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from audiobatchd.audio.blocks import BLOCK
-from audiobatchd.plugin_api import AnyAnalyzer, Audio, BlockAnalyzer, Measurement, Stream
+from audiobatchd.plugin_api import AnyAnalyzer, Audio, BlockAnalyzer, FileAnalyzer, Measurement, Stream
 
 
 def measured(analyzer: AnyAnalyzer, audio: Audio, block: int = BLOCK) -> Measurement:
     """What `analyzer` gives of `audio`; one that takes blocks is fed so many frames at a time."""
+    assert not isinstance(analyzer, FileAnalyzer)
     if not isinstance(analyzer, BlockAnalyzer):
         return analyzer.analyze(audio)
     feed = analyzer.begin(Stream(audio.role, audio.rate, audio.channels, audio.duration))

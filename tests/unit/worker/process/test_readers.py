@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from audiobatchd.plugin_api import (
     FULL_MIX,
     NATIVE,
-    AnyAnalyzer,
     Audio,
+    AudioAnalyzer,
     Cost,
     Feature,
     Feed,
@@ -110,7 +110,7 @@ class Hungry(Viewer):
 
 
 def run(
-    *analyzers: AnyAnalyzer, limit: int | None = None, promised: float | None = None, seconds: int = 3
+    *analyzers: AudioAnalyzer, limit: int | None = None, promised: float | None = None, seconds: int = 3
 ) -> dict[str, Answer]:
     """What each makes of a file of so many blocks of a second."""
     readers = Readers(FULL_MIX, "a.flac", analyzers, limit, lambda: None, lambda _doing, _seconds: None)
