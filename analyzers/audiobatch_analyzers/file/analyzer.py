@@ -16,7 +16,7 @@ _FEATURES = (
     ("duration", "s", "Length", "above 0", "the container's count of samples, or of packets"),
     ("sample_rate", "Hz", "Sample rate", "above 0", _FFPROBE),
     ("channels", "channels", "Number of channels", "1 and above", _FFPROBE),
-    ("codec", "text", "Codec", "", "FFmpeg's short name"),
+    ("codec", "", "Codec", "", "FFmpeg's short name"),
     ("bit_depth", "bit", "Bits of a sample, of a lossless codec", "above 0", _FFPROBE),
     ("bit_rate", "bit/s", "Bits of the whole file for each second", "above 0", _FFPROBE),
 )

@@ -44,9 +44,9 @@ class TagAnalyzer:
         if role != FULL_MIX:
             return ()
         return tuple(
-            Feature(PREFIX + field, "year", what, "1 to 9999", _SOURCE)
-            if field == "year"
-            else Feature(PREFIX + field, "text", what, f"up to {LONGEST:,} characters", _SOURCE)
+            Feature(
+                PREFIX + field, "", what, "1 to 9999" if field == "year" else f"up to {LONGEST:,} characters", _SOURCE
+            )
             for field, what in FIELDS.items()
         )
 
