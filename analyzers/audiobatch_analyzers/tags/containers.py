@@ -149,7 +149,7 @@ def _second_packet(file: Rationed) -> Iterator[bytes]:
         elif page.serial == serial and page.packets:
             if piece := page.packets[0][lead:]:
                 yield piece
-            lead = max(0, lead - len(page.packets[0]))
+            lead = 0  # a page that does not end the packet has 255 bytes of it or more
             if len(page.packets) > 1 or page.complete:
                 return
 

@@ -25,10 +25,10 @@ class TagsTooLargeError(Exception):
 class Rationed:
     """A file object of `size` bytes that raises TagsTooLargeError once too much is read of it, or too often."""
 
-    def __init__(self, file: BinaryIO | Rationed, size: int, most: int = MOST_BYTES) -> None:
+    def __init__(self, file: BinaryIO | Rationed, size: int, most: int | None = None) -> None:
         self._file = file
         self.size = size
-        self._most = self._bytes = most
+        self._most = self._bytes = MOST_BYTES if most is None else most
         self._reads = MOST_READS
 
     def read(self, length: int = -1) -> bytes:

@@ -169,3 +169,15 @@ def test_file_that_is_nearly_all_hole_is_not_gone_through(files: Path, tmp_path:
         file.write(b"x")
     with pytest.raises(BeyondLimitError, match="by its size"):
         read(path)
+
+
+def test_promise_of_months_makes_no_hole_of_terabytes_possible(files: Path, tmp_path: Path) -> None:
+    path = tmp_path / "months.flac"
+    content = (files / "a.flac").read_bytes()
+    path.write_bytes(content[:21] + bytes([content[21] | 0x0F]) + b"\xff" * 4 + content[26:])
+    assert (read(path).seconds or 0.0) > 1e6
+    with path.open("r+b") as file:
+        file.seek(1 << 42)
+        file.write(b"x")
+    with pytest.raises(BeyondLimitError, match="by its size"):
+        read(path)

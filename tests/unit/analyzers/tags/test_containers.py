@@ -239,7 +239,23 @@ def test_tags_by_hand(content: bytes, found: Mapping[str, Sequence[str]]) -> Non
     assert given == found
 
 
-OGG_HEAD = b"OggS\0\2" + struct.pack("<qIIIB", 0, 1, 0, 0, 1) + bytes([30]) + b"\1vorbis" + bytes(23)
+def page(number: int, *packets: bytes, flags: int = 0) -> bytes:
+    """A page of whole packets, each of fewer than 255 bytes."""
+    head = struct.pack("<qIIIB", 0, 1, number, 0, len(packets)) + bytes(map(len, packets))
+    return b"OggS\0" + bytes([flags]) + head + b"".join(packets)
+
+
+OGG_HEAD = page(0, b"\1vorbis" + bytes(23), flags=2)
+ENTRY = struct.pack("<I", 7) + b"TITLE=x"
+
+
+def test_comments_end_where_their_packet_ends() -> None:
+    def ogg(count: int) -> bytes:
+        return OGG_HEAD + page(1, b"\3vorbis" + struct.pack("<II", 0, count) + ENTRY, ENTRY) + page(2, ENTRY)
+
+    assert tags_in(ogg(1)) == {"title": ["x"]}
+    with pytest.raises(mutagen.MutagenError):
+        tags_in(ogg(2))
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,7 @@ def test_no_tag_gives_nothing_and_version_1_is_read_where_wanted() -> None:
     "frames",
     [
         frame(b"TPE1", b"\3me") + b"AAAA\0\0\0\1\0\0x" * 1_000_000,
+        b"AAAA\0\0\0\1\0\0x" * 5000 + frame(b"TPE1", b"\3me"),
         frame(b"TPE1", b"\3me") + b"TPE1\0\0\0\2\0\0\3x" * 500_000,
         frame(b"APIC", bytes(30 << 20)) + frame(b"TPE1", b"\3me"),
         frame(b"TALB", (16).to_bytes(4, "big") + zlib.compress(bytes(64 << 20)), flags=b"\0\x09")
@@ -124,7 +125,15 @@ def test_no_tag_gives_nothing_and_version_1_is_read_where_wanted() -> None:
         frame(b"TPE1", b"\3me") + b"TIT2\x7f\x7f\x7f\x7f\0\0\3far beyond the end",
         frame(b"TPE1", b"\3me") + b"TIT2",
     ],
-    ids=["unknown frames", "known frames", "picture", "compressed zeros", "beyond the end", "half a header"],
+    ids=[
+        "unknown frames",
+        "unknown frames before it",
+        "known frames",
+        "picture",
+        "compressed zeros",
+        "beyond the end",
+        "half a header",
+    ],
 )
 def test_monstrous_tag_costs_nothing_and_hides_nothing(frames: bytes) -> None:
     class Counted(Bytes):
