@@ -17,12 +17,13 @@ from mutagen.mp4._atom import Atoms
 from mutagen.ogg import OggPage
 
 from audiobatch_analyzers.tags import id3
-from audiobatch_analyzers.tags.reading import Comments, Rationed
+from audiobatch_analyzers.tags.reading import LONGEST_ENTRY, Comments, Rationed
 
 Tags = Mapping[str, Sequence[str]]
 """Values by field: artist, title, album, year, genre."""
 
 _FIELDS = ("artist", "title", "album", "year", "genre")
+# Of two names of one field the first counts first.
 _COMMENTS = {"artist": "artist", "title": "title", "album": "album", "date": "year", "year": "year", "genre": "genre"}
 _ATOMS = {"\xa9ART": "artist", "\xa9nam": "title", "\xa9alb": "album", "\xa9day": "year", "\xa9gen": "genre"}
 _READ_ATOMS = frozenset({*(name.encode("latin-1") for name in _ATOMS), b"gnre"})
@@ -34,6 +35,8 @@ _BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"
 _MOST_ID3, _MOST_BLOCKS, _MOST_CHUNKS = 16, 4096, 4096
 _MOST_APE = 4 << 20
 """Bytes of an APEv2 tag, which mutagen takes as a whole, item by item."""
+_MOST_INFO = 1 << 20
+"""Bytes of RIFF's INFO that are read."""
 _COMMENT_BLOCK = 4
 _OGG_HEADS = {b"\x01vorbis": len(b"\x03vorbis"), b"OpusHead": len(b"OpusTags"), b"\x7fFLAC": 4}
 """Beginning of a stream's first packet, and how many bytes stand before the comments in its second."""
@@ -130,8 +133,8 @@ def _flac(file: Rationed, offset: int) -> Tags:
 def _ogg(file: Rationed, start: int) -> Tags:
     file.seek(start)
     chunks = _second_packet(file)
-    skipped = next(chunks, b"")
-    return _comments(chain((skipped,), chunks)) if skipped else {}
+    first = next(chunks, b"")
+    return _comments(chain((first,), chunks)) if first else {}
 
 
 def _second_packet(file: Rationed) -> Iterator[bytes]:
@@ -157,12 +160,9 @@ def _second_packet(file: Rationed) -> Iterator[bytes]:
 def _comments(chunks: Iterator[bytes]) -> Tags:
     comments: Any = VCFLACDict(Comments(chunks))
     found: dict[str, list[str]] = {}
-    years: list[str] = []
-    for key, value in comments:
-        field = _COMMENTS.get(key.lower())
-        if field is not None:
-            (years if key.lower() == "year" else found.setdefault(field, [])).append(value)
-    return found if "year" in found or not years else {**found, "year": years}
+    for name, field in _COMMENTS.items():
+        found.setdefault(field, []).extend(value for key, value in comments if key.lower() == name)
+    return found
 
 
 def _mp4(file: Rationed) -> Tags:
@@ -189,9 +189,9 @@ def _chunks(file: Rationed, offset: int, *, big: bool) -> Iterator[Tags]:
         if name in {b"ID3 ", b"id3 "}:
             yield id3.read_id3(file, start)
         elif name in _AIFF_TEXTS:
-            texts.setdefault(_AIFF_TEXTS[name], []).append(_decoded(file.at(start, length)))
-        elif name == b"LIST" and file.at(start, 4) == b"INFO":
-            _add_info(texts, file.at(start + 4, length - 4), big=big)
+            texts.setdefault(_AIFF_TEXTS[name], []).append(_decoded(file.at(start, min(length, LONGEST_ENTRY))))
+        elif name == b"LIST" and length >= 4 and file.at(start, 4) == b"INFO":
+            _add_info(texts, file.at(start + 4, min(length - 4, _MOST_INFO)), big=big)
         offset = start + length + length % 2
     yield texts
 

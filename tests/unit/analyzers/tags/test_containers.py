@@ -212,7 +212,7 @@ def riff(*chunks: tuple[bytes, bytes], order: str = "<", kind: bytes = b"RIFF") 
     ("content", "found"),
     [
         (comments(b"TITLE=a=b", b"title=c", b"year=1999"), {"title": ["a=b", "c"], "year": ["1999"]}),
-        (comments(b"YEAR=1999", b"DATE=2003"), {"year": ["2003"]}),
+        (comments(b"YEAR=1999", b"DATE=2003"), {"year": ["2003", "1999"]}),
         (comments(b"ARTIST=caf\xe9", b"no equals sign", b"=x", b"ALBUM="), {"artist": ["caf\ufffd"]}),
         (comments(b"ARTIST=\xff\xfe", b"TITLE=" + b"x" * 100_000), {"artist": ["\ufffd\ufffd"]}),
         (mp4(box(b"gnre", box(b"data", bytes(8) + b"\0\x12"))), {"genre": ["Rock"]}),
@@ -227,6 +227,7 @@ def riff(*chunks: tuple[bytes, bytes], order: str = "<", kind: bytes = b"RIFF") 
             {"artist": ["Me"]},
         ),
         (riff((b"LIST", b"adtl")), {}),
+        (riff((b"LIST", b"")) + b"INFOIART\2\0\0\0Me", {}),
         (b"", {}),
         (b"\0" * 50, {}),
         (b"x" * 5000, {}),
