@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, BinaryIO
 
+from mutagen import MutagenError
 from mutagen.apev2 import APENoHeaderError, APETextValue, APEv2
 from mutagen.flac import VCFLACDict
 from mutagen.mp4 import MP4Tags
@@ -17,7 +18,7 @@ from mutagen.mp4._atom import Atoms
 from mutagen.ogg import OggPage
 
 from audiobatch_analyzers.tags import id3
-from audiobatch_analyzers.tags.reading import LONGEST_ENTRY, Comments, Rationed
+from audiobatch_analyzers.tags.reading import LONGEST_ENTRY, Comments, Rationed, TagsTooLargeError
 
 Tags = Mapping[str, Sequence[str]]
 """Values by field: artist, title, album, year, genre."""
@@ -54,14 +55,18 @@ def read_tags(file: BinaryIO, size: int) -> Tags:
 
 
 def _together(found: Iterator[Tags]) -> Tags:
-    """Put tags together: the first that has a field."""
+    """Put tags together: the first that has a field. Tags that cannot be read take no better ones along."""
     result: dict[str, Sequence[str]] = {}
-    for tags in found:
-        for field, values in tags.items():
-            if any(value.strip("\0 ") for value in values):
-                result.setdefault(field, values)
-        if len(result) == len(_FIELDS):
-            break
+    try:
+        for tags in found:
+            for field, values in tags.items():
+                if any(value.strip("\0 ") for value in values):
+                    result.setdefault(field, values)
+            if len(result) == len(_FIELDS):
+                break
+    except (MutagenError, TagsTooLargeError):
+        if not result:
+            raise
     return result
 
 

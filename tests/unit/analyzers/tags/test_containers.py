@@ -170,6 +170,15 @@ def test_ape_fills_what_id3_lacks(silent: Path, tmp_path: Path) -> None:
     assert tags_in(path.read_bytes()) == {"artist": ["ID3"], "title": ["One", "Two"], "year": ["1999"]}
 
 
+def test_unreadable_tags_take_no_better_ones_along() -> None:
+    ape = struct.pack("<II", 2, 0) + b"Title\0\xff\xfe"
+    ape += b"APETAGEX" + struct.pack("<IIII", 2000, len(ape) + 32, 1, 0) + bytes(8)
+    with pytest.raises(mutagen.MutagenError):
+        tags_in(b"\xff\xfb\x90\0" * 20 + ape)
+    v2 = b"ID3\4\0\0\0\0\0\x0d" + b"TPE1\0\0\0\3\0\0\3Me"
+    assert tags_in(v2 + b"\xff\xfb\x90\0" * 20 + ape) == {"artist": ["Me"]}
+
+
 def test_id3_before_flac_fills_what_its_comments_lack(silent: Path, tmp_path: Path) -> None:
     path = tmp_path / "a.flac"
     path.write_bytes((silent / "full_mix.flac").read_bytes())
