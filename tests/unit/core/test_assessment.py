@@ -366,3 +366,12 @@ def test_judges_names_what_is_available_in_one_order() -> None:
     assert judges((LOUDNESS, both, NO_MOOD)) == "loudness-1 mood-2+a=1+b=2"
     assert judges((both, LOUDNESS)) == judges((LOUDNESS, both))
     assert judges((NO_MOOD,)) == judges((NOT_ASKED,)) == judges(()) == ""
+
+
+def test_offers_and_memory_of_before_whole_files_decode() -> None:
+    told = msgspec.msgpack.encode({"name": "loudness", "version": 1, "features": {"full_mix": ["lufs"]}})
+    assert msgspec.msgpack.decode(told, type=Offer) == Offer("loudness", 1, {"full_mix": ("lufs",)}, whole_file=False)
+    kept = msgspec.msgpack.encode({"stamp": [b"full_mix.flac", 1000, 1], "digest": DIGEST})
+    assert msgspec.msgpack.decode(kept, type=FileMemory) == FileMemory(
+        FileStamp(b"full_mix.flac", 1000, 1), digest=DIGEST, whole=None
+    )
