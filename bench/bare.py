@@ -20,11 +20,12 @@ import msgspec
 from audiobatch_analyzers.classifiers import model_files
 from audiobatch_analyzers.engines import essentia, graphs
 from audiobatchd.audio.decode import decode, decode_into
+from audiobatchd.audio.inspected import InspectedFile
 from audiobatchd.audio.source import open_source
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.messages import Job, WorkerSettings
 from audiobatchd.disk.listing import read_folder
-from audiobatchd.plugin_api import FULL_MIX, NATIVE, Analyzer, BlockAnalyzer, View
+from audiobatchd.plugin_api import FULL_MIX, NATIVE, Analyzer, BlockAnalyzer, FileAnalyzer, View
 from audiobatchd.vocabulary.states import Outcome
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.job import run
@@ -69,6 +70,11 @@ def parts(path: str, settings: str) -> None:
             list(readers.answers())
         for analyzer in fed:
             clock.add(analyzer.name, readers.costs[analyzer.name])
+        with open_source(descriptor, os.fsencode(name)) as source:
+            file = InspectedFile(source, role, _LONGEST)
+            for each in due:
+                if isinstance(each, FileAnalyzer):
+                    clock.time(each.name, partial(each.inspect, file))
         viewing = [analyzer for analyzer in due if isinstance(analyzer, Analyzer)]
         if not viewing:
             continue
@@ -77,8 +83,8 @@ def parts(path: str, settings: str) -> None:
         for view in _views({view for analyzer in viewing for view in analyzer.views(role)}):
             title = f"view: {'mono' if view.mono else 'all channels'} at {view.rate or 'its own'} Hz"
             clock.time(title, partial(audio.view, view))
-        for each in viewing:
-            clock.time(each.name, partial(each.analyze, audio))
+        for reader in viewing:
+            clock.time(reader.name, partial(reader.analyze, audio))
     os.close(descriptor)
     _print(clock.seconds)
 

@@ -7,21 +7,30 @@ left behind are troubles. What the numbers are worth is the judge's business.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
 import signal
 import subprocess
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from audiobatch_analyzers.file import FormAnalyzer
+from audiobatch_analyzers.tags.analyzer import PREFIX
+from audiobatch_analyzers.tags.text import LONGEST
+from audiobatchd.plugin_api import FULL_MIX, Settings
 from support.model_graphs import digests_in, write_default_models
 from support.service import PROGRAMS, configuration, features_of, leftovers, record_of, run
 
-ANALYZERS = ["classifiers", "loudness", "peaks", "rhythm", "timbre"]
+OF_THE_FILE = ["file", "tags"]
+"""Analyzers that tell of a file and not of its sound: their values are not judged by it."""
+ANALYZERS = ["classifiers", "loudness", "peaks", "rhythm", "timbre", *OF_THE_FILE]
+_FORM = frozenset(each.name for each in FormAnalyzer(Settings()).features(FULL_MIX))
 DEADLINE = 20.0
 """Seconds for one folder, whatever its file promises: a healthy one takes a fifth of one."""
 
@@ -123,9 +132,13 @@ class Rounds:
         troubles = [f"left behind: {name}" for name in leftovers(self._dataset)]
         for name, (extension, content) in files.items():
             folder = self._dataset / name
-            found[name].values = features_of(folder)
-            for entries in record_of(folder).get("_audiobatch", {}).get("analyzers", {}).values():
-                found[name].unmeasurable |= entries["full_mix"].get("unmeasurable", {})
+            values = features_of(folder)
+            of_the_file = {key: values.pop(key) for key in list(values) if key in _FORM or key.startswith(PREFIX)}
+            found[name].values = values
+            troubles += [f"{name}: {key} is {value!r}" for key, value in of_the_file.items() if not is_fit(value)]
+            for analyzer, entries in record_of(folder).get("_audiobatch", {}).get("analyzers", {}).items():
+                if analyzer not in OF_THE_FILE:
+                    found[name].unmeasurable |= entries["full_mix"].get("unmeasurable", {})
             names = {path.name for path in folder.iterdir()} - {f"full_mix.{extension}", f"{name}.INFO"}
             if names or (folder / f"full_mix.{extension}").read_bytes() != content:
                 troubles.append(f"{name}: its folder is not as it was: {sorted(names)}")
@@ -146,6 +159,13 @@ def read_log(log: str, found: Mapping[str, Found]) -> list[str]:
             each = found[folder[1]]
             each.event, each.reason = event["event"], reason[1].strip('"') if reason else ""
     return troubles + [f"{name}: nothing was said" for name, each in found.items() if each.event not in _ENDED]
+
+
+def is_fit(value: object) -> bool:
+    """Tell whether a record should hold this of a file: a number above 0, or one line of text that is not too long."""
+    if isinstance(value, str):
+        return 0 < len(value) <= LONGEST and not {unicodedata.category(each) for each in value} & {"Cc", "Cs"}
+    return isinstance(value, float | int) and math.isfinite(value) and value > 0
 
 
 def bounds(config: Path) -> dict[str, tuple[float, float]]:

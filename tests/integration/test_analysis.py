@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mutagen.flac import FLAC
 
 from audiobatch_analyzers.engines import essentia
 from audiobatchd import EssentiaAnalyzer, read_info, save_to_info
@@ -25,11 +26,12 @@ from support.model_graphs import EFFNET_BACKBONE, STYLES, digests_in, write_defa
 from support.service import configuration, features_of, record_of, run
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "example-analyzer"
-ALL = ["classifiers", "loudness", "peaks", "rhythm", "timbre"]
+ALL = ["classifiers", "file", "loudness", "peaks", "rhythm", "tags", "timbre"]
 MIX = {
     "lufs", "lra", "true_peak", "sample_peak", "bpm", "bpm_is_defined", "bpm_confidence", "beat_count",
     "beat_regularity", "beat_steadiness", "danceability", "atonality", "brightness", "roughness", "hardness", "depth",
-    "booming", "reverberation", "sharpness", "warmth",
+    "booming", "reverberation", "sharpness", "warmth", "duration", "sample_rate", "channels", "codec", "bit_depth",
+    "bit_rate",
 }  # fmt: skip
 
 
@@ -106,6 +108,29 @@ def test_a_model_of_another_digest_is_not_used(tmp_path: Path) -> None:
     assert run("audiobatchd", "--config", config, "--once", dataset)[0] == 0
     assert "danceability" in features_of(folder)
     assert "unavailable here" not in run("audiobatchctl", "features", "--config", config)[1]
+
+
+def test_edit_of_tags_is_measured_and_nothing_else(tmp_path: Path, config: Path) -> None:
+    dataset = tmp_path / "dataset"
+    mix = dataset / "Track" / "full_mix.flac"
+    mix.parent.mkdir(parents=True)
+    write_audio(mix, tone(1), 44100, metadata={"title": "One"})
+    asked = ("--features", "lufs", "duration", "track_metadata_title")
+    command = ("audiobatchd", "--config", config, "--once", dataset, *asked)
+    code, _, err = run(*command)
+    assert code == 0, err
+    before = record_of(mix.parent)
+    tags = FLAC(mix)
+    tags["title"] = "Another one, and a longer one"
+    tags.save()
+    code, _, err = run(*command)
+    assert code == 0, err
+    after = record_of(mix.parent)
+    assert (before["track_metadata_title"], after["track_metadata_title"]) == ("One", "Another one, and a longer one")
+    assert (after["lufs"], after["duration"]) == (before["lufs"], 1.0)
+    old, new = (each["_audiobatch"]["analyzers"] for each in (before, after))
+    assert new["loudness"] == old["loudness"]
+    assert new["tags"]["full_mix"]["fingerprint"] != old["tags"]["full_mix"]["fingerprint"]
 
 
 LABEL_HEADS = {
@@ -223,7 +248,8 @@ def test_a_record_of_the_version_before_gets_the_new_meanings(tmp_path: Path) ->
         (folder / f"{folder.name}.INFO").write_text(text)
     code, out, _ = run("audiobatchctl", "missing", dataset, "--config", config)
     assert (code, out.count("Stale: bpm")) == (1, 2)
-    assert run(*command)[0] == 0
+    code, _, err = run(*command)
+    assert code == 0, err
     after = record_of(beaten)
     assert (type(after["bpm_is_defined"]), after["bpm_is_defined"]) == (int, 1)
     assert 0.0 <= after["beat_regularity"] < 0.05

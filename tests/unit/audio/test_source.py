@@ -11,11 +11,12 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from audiobatchd.audio import source as room
-from audiobatchd.audio.source import digest, open_source
+from audiobatchd.audio.source import digest, digests, open_source
 from audiobatchd.errors import DamagedFileError
 from audiobatchd.vocabulary.files import FileStamp
 from support.audio_files import path_of, tone, write_audio
@@ -384,3 +385,26 @@ def test_reading_the_same_for_ever_is_no_progress(tmp_path: Path, opened: Opened
         window.at(0, 1 << 20)
         window.at(1 << 20, 1)
     assert 10 < len(told) < 20
+
+
+@pytest.mark.parametrize("lead", [b"", ID3])
+def test_both_digests_come_of_one_reading(
+    tmp_path: Path, opened: Opened, flac: tuple[bytes, bytes], lead: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info, frames = flac
+    content = lead + b"fLaC" + block(0, info) + block(4, comments(b"TITLE=x"), last=True) + frames
+    (tmp_path / "tagged.flac").write_bytes(content)
+    (tmp_path / "other.mp3").write_bytes(b"no flac" * 1000)
+    counts, preadv = list[int](), os.preadv
+
+    def counted(*arguments: Any) -> int:  # noqa: ANN401  # as `os.preadv` takes them
+        counts.append(preadv(*arguments))
+        return counts[-1]
+
+    source, other = opened(tmp_path / "tagged.flac"), opened(tmp_path / "other.mp3")
+    content_alone = digest(source)
+    monkeypatch.setattr(os, "preadv", counted)
+    assert digests(source) == (content_alone, plain(content))
+    assert sum(counts) == len(content)
+    assert content_alone.startswith("flac:")
+    assert digests(other) == (plain(b"no flac" * 1000),) * 2

@@ -73,10 +73,50 @@ TOO_LARGE = {
 }
 TOUCHED = stamp(mtime_ns=9)
 GROWN = stamp(size=1001, mtime_ns=9)
+TAGS = msgspec.structs.replace(offer("tags", bases=("title",)), whole_file=True)
+WHOLE = "blake2b:ff"
+BOTH: dict[str, Any] = {
+    "present": "lufs lra title",
+    "offers": (LOUDNESS, TAGS),
+    "entries": {("loudness", "full_mix"): entry(digest="flac:00"), ("tags", "full_mix"): entry(digest=WHOLE)},
+}
 DAMAGED = FileMemory(MIX, failure="its end is missing", judges=judges((LOUDNESS,)))
 
 CASES = [
     Case("new: everything is due", due={"full_mix": {"loudness": None}}),
+    Case("whole file: measured as it is", **BOTH),
+    Case(
+        "whole file: touched, each compares its own digest",
+        files={"full_mix": TOUCHED},
+        **BOTH,
+        due={"full_mix": {"loudness": "flac:00", "tags": WHOLE}},
+    ),
+    Case(
+        "whole file: of another size, as after an edit of tags, it is due whatever the digest",
+        files={"full_mix": GROWN},
+        **BOTH,
+        due={"full_mix": {"loudness": "flac:00", "tags": None}},
+    ),
+    Case(
+        "whole file: touched and both digests are remembered",
+        files={"full_mix": TOUCHED},
+        memory={"full_mix": FileMemory(TOUCHED, digest="flac:00", whole=WHOLE)},
+        **BOTH,
+    ),
+    Case(
+        "whole file: the digest of the content says nothing of tags",
+        files={"full_mix": TOUCHED},
+        memory={"full_mix": FileMemory(TOUCHED, digest="flac:00")},
+        **BOTH,
+        due={"full_mix": {"tags": WHOLE}},
+    ),
+    Case(
+        "whole file: and the other way round",
+        files={"full_mix": TOUCHED},
+        memory={"full_mix": FileMemory(TOUCHED, whole=WHOLE)},
+        **BOTH,
+        due={"full_mix": {"loudness": "flac:00"}},
+    ),
     Case(
         "every file is judged by itself",
         files={"full_mix": MIX, "drums": DRUMS},
@@ -329,3 +369,12 @@ def test_judges_names_what_is_available_in_one_order() -> None:
     assert judges((LOUDNESS, both, NO_MOOD)) == "loudness-1 mood-2+a=1+b=2"
     assert judges((both, LOUDNESS)) == judges((LOUDNESS, both))
     assert judges((NO_MOOD,)) == judges((NOT_ASKED,)) == judges(()) == ""
+
+
+def test_offers_and_memory_of_before_whole_files_decode() -> None:
+    told = msgspec.msgpack.encode({"name": "loudness", "version": 1, "features": {"full_mix": ["lufs"]}})
+    assert msgspec.msgpack.decode(told, type=Offer) == Offer("loudness", 1, {"full_mix": ("lufs",)}, whole_file=False)
+    kept = msgspec.msgpack.encode({"stamp": [b"full_mix.flac", 1000, 1], "digest": DIGEST})
+    assert msgspec.msgpack.decode(kept, type=FileMemory) == FileMemory(
+        FileStamp(b"full_mix.flac", 1000, 1), digest=DIGEST, whole=None
+    )

@@ -171,11 +171,13 @@ def test_pardon_forgets_verdict_counts_and_damage_only(path: Path) -> None:
     files = {
         "full_mix": FileMemory(stamp(), digest="flac:00", failure="damaged", judges="loudness-1"),
         "drums": FileMemory(stamp("drums.flac"), failure="damaged", judges="loudness-1"),
+        "bass": FileMemory(stamp("bass.flac"), whole="blake2b:00"),
     }
     catalog.folders.note({SONG: FolderMemory(files, "given up", "v1", "loudness-1", charges=3, suspicions=1)})
     catalog.folders.add_attempt(SONG, CRASH)
     catalog.folders.pardon([SONG])
-    assert catalog.folders.recall(SONG) == FolderMemory({"full_mix": FileMemory(stamp(), digest="flac:00")})
+    kept = {"full_mix": FileMemory(stamp(), digest="flac:00"), "bass": files["bass"]}
+    assert catalog.folders.recall(SONG) == FolderMemory(kept)
     assert catalog.folders.attempts(SONG) == [CRASH]
     catalog.folders.pardon([key("Another")])
     assert catalog.folders.recall(key("Another")) == FolderMemory()
