@@ -24,7 +24,7 @@ from support.model_graphs import EFFNET_BACKBONE, STYLES, digests_in, write_defa
 from support.service import configuration, features_of, record_of, run
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "example-analyzer"
-ALL = ["classifiers", "loudness", "peaks", "rhythm", "timbre"]
+ALL = ["bands", "classifiers", "loudness", "peaks", "rhythm", "saturation", "spectral", "timbre", "tonal"]
 MIX = {
     "lufs", "lra", "true_peak", "sample_peak", "bpm", "bpm_is_defined", "bpm_confidence", "beat_count",
     "beat_regularity", "beat_steadiness", "danceability", "atonality", "brightness", "roughness", "hardness", "depth",
