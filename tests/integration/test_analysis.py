@@ -28,7 +28,10 @@ ALL = ["bands", "classifiers", "loudness", "peaks", "rhythm", "saturation", "spe
 MIX = {
     "lufs", "lra", "true_peak", "sample_peak", "bpm", "bpm_is_defined", "bpm_confidence", "beat_count",
     "beat_regularity", "beat_steadiness", "danceability", "atonality", "brightness", "roughness", "hardness", "depth",
-    "booming", "reverberation", "sharpness", "warmth",
+    "booming", "reverberation", "sharpness", "warmth", "spectral_flatness", "spectral_flux", "spectral_skewness",
+    "spectral_kurtosis", "rms_energy_bass", "rms_energy_body", "rms_energy_mid", "rms_energy_air", "saturation_ratio",
+    "saturation_count", "tonic", "tonic_strength", "tonic_scale", "key", *(f"hpcp_{number}" for number in range(12)),
+    *(f"tiv_{number}" for number in range(12)),
 }  # fmt: skip
 
 
