@@ -44,7 +44,7 @@ DECIMALS = 2
 
 _BELOW = f"below {LOWEST:g} dBFS"
 
-# Silence would have the processor compute with subnormal numbers, forty times as slowly. The filters remove an offset.
+# Silence would have some processors compute with subnormal numbers, far more slowly. The filters remove an offset.
 _ANTI_SUBNORMAL = 1e-10
 
 

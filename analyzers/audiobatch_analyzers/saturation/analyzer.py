@@ -117,7 +117,7 @@ class _Saturation:
     def __init__(self, stream: Stream) -> None:
         self._mix = Downmix(stream.channels)
         seconds = FRAME / stream.rate
-        self._events = EventCounter(*(max(1, round(span / seconds)) for span in (HOLD, SHORTEST)))
+        self._events = EventCounter(*(round(span / seconds) for span in (HOLD, SHORTEST)))
         self._rest = np.empty(0, np.float32)
         """Samples that do not fill a frame yet."""
         self._samples = 0

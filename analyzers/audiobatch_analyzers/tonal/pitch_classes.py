@@ -52,7 +52,7 @@ class PitchClasses:
 
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float64] | None:
         """The mean profile over all frames, from C to B, its largest 1.0; None where no frame has a spectral peak."""
-        loudest = float(np.abs(samples).max(initial=0.0))
+        loudest = max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0)))
         if not loudest:
             return None
         window = self._window * (PEAK / loudest)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from audiobatch_analyzers.spectral import SpectralAnalyzer
 from audiobatch_analyzers.spectral.shape import medians
@@ -18,6 +21,7 @@ from audiobatchd.plugin_api import (
     OptionError,
     Options,
     Settings,
+    Stream,
     View,
     significant,
 )
@@ -86,6 +90,30 @@ def test_same_audio_has_the_same_values() -> None:
     first = measured(samples)
     assert measured(music(1.0, seed=4)) != first
     assert measured(samples) == first
+
+
+@given(
+    st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=40),
+    st.sampled_from((1, 50, 4096, 9000)),
+    st.sampled_from((1e-30, 1e-3, 1.0, 1e12)),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_any_samples_have_values_or_reasons(numbers: list[float], frames: int, gain: float) -> None:
+    samples = np.resize(np.array(numbers, np.float32) * np.float32(gain), (frames, 1))
+    found = measured(samples)
+    assert list(found.values) + list(found.unmeasurable) == NAMES
+    assert all(math.isfinite(value) for value in found.values.values() if isinstance(value, float))
+
+
+def test_memory_is_within_what_is_told() -> None:
+    samples = np.resize(music(1.0, channels=1), (60 * 44100, 1))
+    audio, made = Decoded(FULL_MIX, samples, 44100, PLACES[1]), SpectralAnalyzer(Settings())
+    told = made.working_memory(Stream(FULL_MIX, 44100, PLACES[1], 60.0), 60.0)
+    tracemalloc.start()
+    made.analyze(audio)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert told / 20 < peak < told
 
 
 def test_features_are_of_the_mix_alone() -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import sys
+import tracemalloc
 from collections.abc import Mapping
+from functools import cache
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from audiobatch_analyzers.engines import essentia
 from audiobatch_analyzers.tonal import TonalAnalyzer
@@ -23,6 +27,7 @@ from audiobatchd.plugin_api import (
     OptionError,
     Options,
     Settings,
+    Stream,
     Value,
     View,
 )
@@ -44,11 +49,16 @@ CADENCES = {
 """Tonic, subdominant, dominant and tonic, in semitones above the key's tonic."""
 
 
-@pytest.fixture(scope="module")
-def analyzer() -> TonalAnalyzer:
+@cache
+def loaded() -> TonalAnalyzer:
     made = TonalAnalyzer(Settings())
     made.load()
     return made
+
+
+@pytest.fixture
+def analyzer() -> TonalAnalyzer:
+    return loaded()
 
 
 def cadence(tonic: int, scale: str, rate: int = 44100) -> Samples:
@@ -153,6 +163,30 @@ def test_impulse_and_square_are_finite(analyzer: TonalAnalyzer, kind: str) -> No
     assert set(found.values) | set(found.unmeasurable) == set(FEATURES)
     if kind == "square":
         assert found.values["hpcp_9"] == 1.0
+
+
+@given(
+    st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=40),
+    st.sampled_from((1, 50, 4096, 9000)),
+    st.sampled_from((1e-30, 1e-3, 1.0, 1e12)),
+)
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_any_samples_have_values_or_reasons(numbers: list[float], frames: int, gain: float) -> None:
+    samples = np.resize(np.array(numbers, np.float32) * np.float32(gain), (frames, 1))
+    found = measured(loaded(), samples)
+    assert list(found.values) + list(found.unmeasurable) == FEATURES
+    assert all(math.isfinite(value) for value in found.values.values() if isinstance(value, float))
+
+
+def test_memory_is_within_what_is_told(analyzer: TonalAnalyzer) -> None:
+    samples = np.resize(music(1.0, channels=1), (60 * 44100, 1))
+    audio, made = Decoded(FULL_MIX, samples, 44100, PLACES[1]), analyzer
+    told = made.working_memory(Stream(FULL_MIX, 44100, PLACES[1], 60.0), 60.0)
+    tracemalloc.start()
+    made.analyze(audio)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert told / 20 < peak < told
 
 
 # Names, needs and options
