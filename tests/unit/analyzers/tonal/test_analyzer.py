@@ -32,6 +32,7 @@ from audiobatchd.plugin_api import (
     View,
 )
 from support.audio_files import PLACES, Samples, music
+from support.cadences import CHORDS, cadence
 from support.measurements import number
 
 FEATURES = [
@@ -42,11 +43,6 @@ FEATURES = [
     "tonic_scale",
     "key",
 ]
-CADENCES = {
-    "major": ((0, 4, 7), (5, 9, 12), (7, 11, 14), (0, 4, 7)),
-    "minor": ((0, 3, 7), (5, 8, 12), (7, 11, 14), (0, 3, 7)),
-}
-"""Tonic, subdominant, dominant and tonic, in semitones above the key's tonic."""
 
 
 @cache
@@ -61,19 +57,6 @@ def analyzer() -> TonalAnalyzer:
     return loaded()
 
 
-def cadence(tonic: int, scale: str, rate: int = 44100) -> Samples:
-    """Four chords of a quarter of a second, each note a few harmonics; mono, shape (frames, 1)."""
-    time = np.arange(rate // 4) / rate
-    chords = []
-    for chord in CADENCES[scale]:
-        wave = np.zeros(len(time))
-        for note in chord:
-            frequency = 261.63 * 2 ** ((tonic + note) / 12)
-            wave += sum(np.sin(2 * np.pi * harmonic * frequency * time) / harmonic**2 for harmonic in range(1, 5))
-        chords.append(wave)
-    return (np.concatenate(chords) / 8).astype(np.float32)[:, np.newaxis]
-
-
 def measured(made: TonalAnalyzer, samples: Samples, rate: int = 44100) -> Measurement:
     return made.analyze(Decoded(FULL_MIX, samples.copy(), rate, PLACES[samples.shape[1]]))
 
@@ -81,7 +64,7 @@ def measured(made: TonalAnalyzer, samples: Samples, rate: int = 44100) -> Measur
 # Keys
 
 
-@pytest.mark.parametrize("scale", CADENCES)
+@pytest.mark.parametrize("scale", CHORDS)
 @pytest.mark.parametrize("tonic", range(12))
 def test_cadence_has_its_key(analyzer: TonalAnalyzer, tonic: int, scale: str) -> None:
     found = measured(analyzer, cadence(tonic, scale))
