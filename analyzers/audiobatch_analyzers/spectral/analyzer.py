@@ -22,7 +22,7 @@ RATE = 44100
 _TOLD = {
     "flatness": ("How much it is like noise (1) and not like tones (0)", "0 to 1", "Essentia Flatness"),
     "flux": ("How much it changes from frame to frame", "0 and above", "Essentia Flux, L2"),
-    "skewness": ("How far its high end reaches beyond its centre", "any number; usually 0 to 10", "Essentia DistributionShape"),
+    "skewness": ("How far its high end reaches beyond its centre", "usually 0 to 10", "Essentia DistributionShape"),
     "kurtosis": ("How peaked it is; 0 is a normal distribution", "-2 and above", "Essentia DistributionShape"),
 }
 
