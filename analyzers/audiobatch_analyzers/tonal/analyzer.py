@@ -17,15 +17,15 @@ from audiobatchd.plugin_api import FULL_MIX, Audio, Cost, Feature, Measurement, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PROFILE = tuple(f"hpcp_{number}" for number in range(CLASSES))
-VECTOR = tuple(f"tiv_{number}" for number in range(2 * len(WEIGHTS)))
+HPCP = tuple(f"hpcp_{number}" for number in range(CLASSES))
+TIV = tuple(f"tiv_{number}" for number in range(2 * len(WEIGHTS)))
 TONIC = "tonic"
 STRENGTH = "tonic_strength"
 SCALE = "tonic_scale"
 KEY = "key"
 
-STEMS = ("bass", "other")
-"""Stems that carry the harmony. Drums have no pitch that counts, and voices slide between pitches."""
+HARMONY = ("bass", "other")
+"""Stems that carry the harmony: drums have no pitch that counts, and voices slide between pitches."""
 
 DECIMALS = 4
 
@@ -64,7 +64,7 @@ class TonalAnalyzer:
         return (
             *(
                 Feature(name, "", f"Share of the pitch class {pitch}", "0 to 1", "Essentia HPCP (Gomez 2006)")
-                for name, pitch in zip(PROFILE, NAMES, strict=True)
+                for name, pitch in zip(HPCP, NAMES, strict=True)
             ),
             *(
                 Feature(
@@ -74,7 +74,7 @@ class TonalAnalyzer:
                     "-1 to 1",
                     "Bernardes et al. 2016",
                 )
-                for number, name in enumerate(VECTOR)
+                for number, name in enumerate(TIV)
             ),
             Feature(TONIC, "", "Pitch class of the tonic, 0 (C) to 11 (B)", "0 to 11", key),
             Feature(STRENGTH, "", "How well the key fits", "0 to 1", key),
@@ -84,7 +84,7 @@ class TonalAnalyzer:
 
     def needs(self, role: str) -> Needs:
         """The sum of bass and other in place of the mix."""
-        return Needs(sum_of=STEMS) if role == FULL_MIX else Needs()
+        return Needs(sum_of=HARMONY) if role == FULL_MIX else Needs()
 
     def views(self, role: str) -> tuple[View, ...]:
         """Mono at 44.1 kHz."""
@@ -114,10 +114,10 @@ class TonalAnalyzer:
         if profile is None:
             return Measurement({}, dict.fromkeys(names, NO_PEAKS))
         values: dict[str, float | int | str] = {}
-        values.update(zip(PROFILE, (_rounded(each) for each in profile), strict=True))
+        values.update(zip(HPCP, (_rounded(each) for each in profile), strict=True))
         vector, key = interval_vector(profile), self._find_key(profile)
         if vector is not None:
-            values.update(zip(VECTOR, (_rounded(each) for each in vector), strict=True))
+            values.update(zip(TIV, (_rounded(each) for each in vector), strict=True))
         if key is not None:
             values |= {TONIC: key.tonic, STRENGTH: _rounded(key.strength), SCALE: key.scale, KEY: key.name}
         return Measurement(values, {name: NO_KEY for name in names if name not in values})
