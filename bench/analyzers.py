@@ -44,7 +44,20 @@ from support.audio_files import CONTAINERS, music, write_audio
 from support.processor_time import cpu_seconds
 
 RATE = 44100
-WITHOUT_MODELS = ("file", "fingerprint", "loudness", "peaks", "quality", "rhythm", "tags", "timbre")
+WITHOUT_MODELS = (
+    "bands",
+    "file",
+    "fingerprint",
+    "loudness",
+    "peaks",
+    "quality",
+    "rhythm",
+    "saturation",
+    "spectral",
+    "tags",
+    "timbre",
+    "tonal",
+)
 ALL, LOUDNESS = "all analyzers", "`loudness` alone"
 SCALES = {"loudgain": ["loudgain", "-q"], "rsgain": ["rsgain", "custom", "-q"]}
 

@@ -29,7 +29,18 @@ from support.service import PROGRAMS, configuration, features_of, leftovers, rec
 
 OF_THE_FILE = ["file", "tags"]
 """Analyzers that tell of a file and not of its sound: their values are not judged by it."""
-ANALYZERS = ["classifiers", "loudness", "peaks", "rhythm", "timbre", *OF_THE_FILE]
+ANALYZERS = [
+    "bands",
+    "classifiers",
+    "loudness",
+    "peaks",
+    "rhythm",
+    "saturation",
+    "spectral",
+    "timbre",
+    "tonal",
+    *OF_THE_FILE,
+]
 _FORM = frozenset(each.name for each in FormAnalyzer(Settings()).features(FULL_MIX))
 DEADLINE = 20.0
 """Seconds for one folder, whatever its file promises: a healthy one takes a fifth of one."""

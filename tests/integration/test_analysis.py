@@ -26,12 +26,25 @@ from support.model_graphs import EFFNET_BACKBONE, STYLES, digests_in, write_defa
 from support.service import configuration, features_of, record_of, run
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "example-analyzer"
-ALL = ["classifiers", "file", "loudness", "peaks", "rhythm", "tags", "timbre"]
+ALL = [
+    "bands",
+    "classifiers",
+    "file",
+    "loudness",
+    "peaks",
+    "rhythm",
+    "saturation",
+    "spectral",
+    "tags",
+    "timbre",
+    "tonal",
+]
 MIX = {
     "lufs", "lra", "true_peak", "sample_peak", "bpm", "bpm_is_defined", "bpm_confidence", "beat_count",
     "beat_regularity", "beat_steadiness", "danceability", "atonality", "brightness", "roughness", "hardness", "depth",
     "booming", "reverberation", "sharpness", "warmth", "duration", "sample_rate", "channels", "codec", "bit_depth",
     "bit_rate",
+    "spectral_flatness", "spectral_flux", "spectral_skewness", "spectral_kurtosis", "rms_energy_bass", "rms_energy_body", "rms_energy_mid", "rms_energy_air", "saturation_ratio", "saturation_count", "tonic", "tonic_strength", "tonic_scale", "key", *(f"hpcp_{number}" for number in range(12)), *(f"tiv_{number}" for number in range(12)),
 }  # fmt: skip
 
 

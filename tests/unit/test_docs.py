@@ -341,7 +341,21 @@ def test_the_status_on_the_page_is_one() -> None:
 
 
 def test_every_feature_is_documented_with_its_unit() -> None:
-    ours = ("classifiers", "file", "fingerprint", "loudness", "peaks", "quality", "rhythm", "tags", "timbre")
+    ours = (
+        "bands",
+        "classifiers",
+        "file",
+        "fingerprint",
+        "loudness",
+        "peaks",
+        "quality",
+        "rhythm",
+        "saturation",
+        "spectral",
+        "tags",
+        "timbre",
+        "tonal",
+    )
     heads = [*classifiers.HEADS, "genre_discogs400", "mtg_jamendo_moodtheme", "mtg_jamendo_instrument"]
     settings = WorkerSettings(ours, {"classifiers": {"heads": heads}, "quality": {"heavy": True}})
     analyzers = [made for made in make(settings) if not isinstance(made, Offer)]
