@@ -17,7 +17,7 @@ import textwrap
 import tomllib
 from collections.abc import Callable, Iterator
 from enum import IntEnum, StrEnum
-from importlib.metadata import entry_points
+from importlib.metadata import distribution, entry_points
 from pathlib import Path
 from string import Formatter
 
@@ -341,21 +341,7 @@ def test_the_status_on_the_page_is_one() -> None:
 
 
 def test_every_feature_is_documented_with_its_unit() -> None:
-    ours = (
-        "bands",
-        "classifiers",
-        "file",
-        "fingerprint",
-        "loudness",
-        "peaks",
-        "quality",
-        "rhythm",
-        "saturation",
-        "spectral",
-        "tags",
-        "timbre",
-        "tonal",
-    )
+    ours = tuple(point.name for point in distribution("audiobatchd").entry_points.select(group=ENTRY_POINT_GROUP))
     heads = [*classifiers.HEADS, "genre_discogs400", "mtg_jamendo_moodtheme", "mtg_jamendo_instrument"]
     settings = WorkerSettings(ours, {"classifiers": {"heads": heads}, "quality": {"heavy": True}})
     analyzers = [made for made in make(settings) if not isinstance(made, Offer)]
