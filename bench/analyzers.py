@@ -45,21 +45,9 @@ from support.processor_time import cpu_seconds
 
 RATE = 44100
 WITHOUT_MODELS = (
-    "bands",
-    "file",
-    "fingerprint",
-    "loudness",
-    "onset",
-    "peaks",
-    "quality",
-    "rhythm",
-    "saturation",
-    "spectral",
-    "syncopation",
-    "tags",
-    "timbre",
-    "tonal",
-)
+    "bands", "file", "fingerprint", "loudness", "onset", "peaks", "quality", "rhythm",
+    "saturation", "spectral", "syncopation", "tags", "timbre", "tonal",
+)  # fmt: skip
 ALL, LOUDNESS = "all analyzers", "`loudness` alone"
 SCALES = {"loudgain": ["loudgain", "-q"], "rsgain": ["rsgain", "custom", "-q"]}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
+import msgspec
 from msgspec import Struct
 
 from audiobatchd.core.needs import NO_NEEDS, files_read, state_of
@@ -39,6 +40,8 @@ class Offer(Struct, frozen=True):
     """True where its results are of all bytes of a file, tags too, and not of the audio alone."""
     needs: dict[str, Needs] = {}
     """Needs of its features, by role, where it has any."""
+    groups: tuple[str, ...] = ()
+    """Names by which all of its features can be asked for: that of its entry point and its own, but no feature's."""
 
 
 class Policy(Struct, frozen=True):
@@ -51,7 +54,7 @@ class Policy(Struct, frozen=True):
     recompute_other_models: bool = False
     """Measure again what another model gave."""
     only: tuple[str, ...] | None = None
-    """The features that are asked for; None: all."""
+    """The features that are asked for, and the `groups` of offers of which all are; None: all there are."""
     max_duration: float | None = None
     """Seconds of audio beyond which a file is left out; None: there is no bound."""
     worker_memory: int | None = None
@@ -72,10 +75,25 @@ class FileMemory(Struct, frozen=True):
     """The analyzers that found it, as `judges` names them."""
     whole: str | None = None
     """The digest of all of its bytes."""
+    disowned: tuple[str, ...] = ()
+    """The features that are not to be taken over from other tools, whatever the file: an operator wants them measured,
+    or struck out where there is no such file."""
 
     def known(self, *, whole_file: bool) -> str | None:
         """Return the digest of its content, or of all of its bytes, as far as it is known."""
         return self.whole if whole_file else self.digest
+
+
+_NO_FILE = FileStamp(b"", 0, 0)
+
+
+def disowning(memory: Mapping[str, FileMemory], disowned: Mapping[str, tuple[str, ...]]) -> dict[str, FileMemory]:
+    """Add `disowned` features to the memory of files, both by role; some of the files may not be there."""
+    made = dict(memory)
+    for role, names in disowned.items():
+        old = made.get(role, FileMemory(_NO_FILE))
+        made[role] = msgspec.structs.replace(old, disowned=tuple(dict.fromkeys((*old.disowned, *names))))
+    return made
 
 
 class Due(Struct, frozen=True):
@@ -102,6 +120,13 @@ class Assessment(Struct):
     """Analyzers with keys that other tools wrote, by role."""
     unavailable: tuple[str, ...]
     """The features that nothing on this machine can give."""
+    struck: tuple[str, ...] = ()
+    """Keys to be struck out: disowned ones that other tools wrote for a file that is not there."""
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether anything is to be done in the folder."""
+        return bool(self.due or self.struck)
 
 
 class Facts(Struct):
@@ -152,7 +177,8 @@ def assess(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> Assessmen
                 unavailable += [name for name in wanted if name not in facts.present]
             elif wanted:
                 judge.include(offer, role)
-    return Assessment(*judge.found(), judge.adopted, tuple(unavailable))
+    struck = tuple(_struck(facts, offers, policy)) if facts.memory else ()
+    return Assessment(*judge.found(), judge.adopted, tuple(unavailable), struck)
 
 
 class _Judge:
@@ -162,7 +188,7 @@ class _Judge:
         self._facts = facts
         self._offers = offers
         self._policy = policy
-        self._names = frozenset[str]() if policy.only is None else self._names_needed(policy.only)
+        self._names = frozenset[str]() if policy.only is None else self._names_needed()
         self._verdicts: dict[tuple[str, str], Due | None] = {}
         """Verdicts, by analyzer and role."""
         self._due: set[tuple[str, str]] = set()
@@ -197,10 +223,11 @@ class _Judge:
         """See `providers`; where nothing needs a result, a folder is judged without."""
         return providers(self._offers)
 
-    def _names_needed(self, only: tuple[str, ...]) -> frozenset[str]:
+    def _names_needed(self) -> frozenset[str]:
         """Name the results that are needed, at any remove, for the features that are asked for."""
         needed: set[str] = set()
-        last = set(only)
+        every = ((offer, names) for offer in self._offers for names in offer.features.values())
+        last = {name for offer, names in every for name in asked_for(names, offer, self._policy)}
         while last:
             givers = [self._providers[name] for name in last if name in self._providers]
             last = {name for offer, role in givers for name in offer.needs.get(role, NO_NEEDS).results} - needed
@@ -333,7 +360,14 @@ def renewed(assessment: Assessment, offers: tuple[Offer, ...], policy: Policy) -
 def _wanted(offer: Offer, role: str, policy: Policy, needed: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """Name the features of `role` that are asked for, or needed for others."""
     features = offer.features.get(role, ()) if offer.asked else ()
-    if policy.only is None:
+    return asked_for(features, offer, policy, needed)
+
+
+def asked_for(
+    features: tuple[str, ...], offer: Offer, policy: Policy, needed: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
+    """Pick of the `features` of an offer those that the policy asks for, or that are needed for others."""
+    if policy.only is None or not set(policy.only).isdisjoint(offer.groups):
         return features
     return tuple(name for name in features if name in policy.only or name in needed)
 
@@ -342,8 +376,24 @@ def _adopts(analyzer: str, reads: tuple[str, ...], wanted: tuple[str, ...], fact
     """Tell whether a record by other tools is complete by its keys alone: until a file is seen to be replaced."""
     if policy.overwrite or not policy.adopt or not facts.present.issuperset(wanted):
         return False
+    # Names of features are those of one role each.
+    if any(set(memory.disowned).intersection(wanted) for memory in facts.memory.values() if memory.disowned):
+        return False
     known = ((facts.memory.get(role), facts.files[role]) for role in reads)
     return all(memory is None or analyzer not in memory.adopted or memory.stamp == stamp for memory, stamp in known)
+
+
+def _struck(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> list[str]:
+    """Find the disowned features of files that are not there, as far as no analyzer has measured them."""
+    return [
+        name
+        for role, memory in facts.memory.items()
+        if memory.disowned and role not in facts.files
+        for offer in offers
+        if facts.entry(offer.name, role) is None
+        for name in _wanted(offer, role, policy)
+        if name in memory.disowned and name in facts.present
+    ]
 
 
 def _is_within(beyond: float | None, limit: float | None) -> bool:

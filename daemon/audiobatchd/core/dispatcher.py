@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
+from audiobatchd.core.asked import unknown_among, why_unknown
 from audiobatchd.core.assessment import Offer
 from audiobatchd.core.crew import Lost
 from audiobatchd.core.dataset import Dataset
@@ -57,9 +58,8 @@ class Dispatcher:
     def handle(self, event: on.Event, now: float) -> list[do.Action]:
         """Take in an event; the actions that follow, none from late news of a dataset that was dropped."""
         if isinstance(event, on.OfFolder):
-            if event.key.dataset in self.datasets:
-                self._of_folder(event, self.datasets[event.key.dataset], now)
-            return []
+            dataset = self.datasets.get(event.key.dataset)
+            return self._of_folder(event, dataset, now) if dataset is not None else []
         if isinstance(event, on.OfDataset):
             dataset = self.datasets.get(event.dataset)
             return self._of_dataset(event, dataset, now) if dataset is not None else []
@@ -68,6 +68,7 @@ class Dispatcher:
         match event:
             case on.FolderRead(reading, place) if reading.key.dataset in self.datasets:
                 self.datasets[reading.key.dataset].read_in(place, now)
+                self.transitions.disowned.discard(reading.key)
                 return self._heard(reading, now, walk=False)
             case on.FolderRead(reading):
                 self.agenda.forget_reading(reading.key)
@@ -79,7 +80,7 @@ class Dispatcher:
                 return self._stop(code, now, at_once=at_once)
         return []
 
-    def _of_folder(self, event: on.OfFolder, dataset: Dataset, now: float) -> None:
+    def _of_folder(self, event: on.OfFolder, dataset: Dataset, now: float) -> list[do.Action]:
         match event:
             case on.FolderHint() | on.FolderTouched() | on.TreeAppeared() if dataset.is_refused:
                 pass  # a walk finds it, when there is one again
@@ -92,11 +93,14 @@ class Dispatcher:
                     dataset.schedule.trees.add(key.path)
             case on.TreeVanished(key):
                 self._rounds.tree_vanished(key, now)
+            case on.RetryAsked(key, disowned) if disowned:
+                return self.transitions.disown(key, disowned, now)
             case on.RetryAsked(key):
                 self.transitions.retry(key, now)
             case on.BumpAsked(key):
                 if self.transitions.bump(key) and not dataset.is_refused:
                     self.transitions.hint(key, now)
+        return []
 
     def _of_dataset(self, event: on.OfDataset, dataset: Dataset, now: float) -> list[do.Action]:
         match event:
@@ -209,7 +213,8 @@ class Dispatcher:
             dataset.schedule.want_full(now)
         # A job that died after its record was written has left charges that mean nothing any more.
         survived = reading.finding is Finding.COMPLETE and (reading.charges or reading.suspicions)
-        if folder is None and (reading.memory or survived):
+        # What a walk read would take the place of what was disowned since.
+        if folder is None and (reading.memory or survived) and not (walk and key in self.transitions.disowned):
             actions.append(do.Remember(key, reading.memory))
         if reading.finding is Finding.GONE and not reading.has_record and not self.ledger.knows(key):
             actions.append(do.Forget(key.dataset, (key.path,)))
@@ -264,10 +269,9 @@ class Dispatcher:
                 if not self.plan.once:  # a pass walks once, and would wait for another walk without end
                     dataset.schedule.want_judgement(now)
         self._parts.offers = offers
-        offered = {name for offer in offers for names in offer.features.values() for name in names}
-        unknown = [name for name in self.plan.features if name not in offered]
-        if unknown:
-            fields: dict[str, do.Field] = {"unknown": " ".join(unknown), "known": " ".join(sorted(offered))}
+        if unknown := unknown_among(self.plan.features, offers):
+            reasons = "; ".join(why_unknown(word, offers) for word in unknown)
+            fields: dict[str, do.Field] = {"unknown": " ".join(unknown), "reason": reasons}
             return [do.Report(LogEvent.FEATURE_UNKNOWN, fields), *self._stop(DaemonExit.USAGE, now, at_once=True)]
         ready: list[do.Action] = [do.AnnounceReady()] if not self.datasets and self.life.walked() else []
         return ready + [
@@ -340,6 +344,10 @@ class Dispatcher:
     def lost_workers(self) -> Collection[Lost]:
         """The workers that were killed and do not end."""
         return self.crew.lost.values()
+
+    def costs(self) -> dict[str, float]:
+        """Seconds of processor time that a minute of audio costs here, by analyzer and for decoding."""
+        return self._parts.pace.per_minute()
 
     @property
     def cannot_start(self) -> str:

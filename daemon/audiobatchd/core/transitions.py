@@ -6,8 +6,9 @@ The states themselves, and the queue, are kept in the `ledger`; when a folder is
 from __future__ import annotations
 
 import zlib
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
+from audiobatchd.core import actions as do
 from audiobatchd.core.agenda import Agenda
 from audiobatchd.core.backoff import Backoff
 from audiobatchd.core.folder import Folder
@@ -35,6 +36,8 @@ class Transitions:
         self.limits = limits
         self.ledger = Ledger()
         self.agenda = Agenda()
+        self.disowned: set[FolderKey] = set()
+        """Folders of which something was disowned, until they are read by themselves: a walk may know less."""
         self._just_done: set[FolderKey] = set()
         """The folders that were completed since a walk began, which that walk may contradict."""
         self._accepted_as_gone: set[FolderKey] = set()
@@ -226,6 +229,22 @@ class Transitions:
                 self.ledger.take_place(key, folder)  # among the others from now on
         self.hint(key, now)
 
+    def disown(self, key: FolderKey, disowned: Mapping[str, tuple[str, ...]], now: float) -> list[do.Action]:
+        """Have these features, by role, measured although the record has them from other tools.
+
+        A job that waits is told; for one that runs it counts from its end. A complete folder is looked at when the
+        catalog has it: a reading that comes before would know nothing of it.
+        """
+        folder = self.ledger.active.get(key)
+        if folder is not None:
+            self.retry(key, now)
+            folder.disowned = disowned
+            if folder.state is FolderState.RUNNING:
+                return []
+        self.agenda.job_ended(key)  # as with a job's end, a reading under way knows less
+        self.disowned.add(key)
+        return [do.Disown(key, disowned)]
+
     def resume(self, dataset: str, cause: Cause, now: float) -> None:
         """Look at the folders of a dataset that were hindered by what is over now."""
         for key, folder in self.ledger.active.items():
@@ -269,6 +288,7 @@ class Transitions:
         self.agenda.drop(dataset)
         self.ledger.drop(dataset)
         self._accepted_as_gone = {key for key in self._accepted_as_gone if key.dataset != dataset}
+        self.disowned = {key for key in self.disowned if key.dataset != dataset}
         for key in [key for key in self.ledger.active if key.dataset == dataset]:
             if self.ledger.active[key].state is not FolderState.RUNNING:
                 self.ended(key)
