@@ -48,6 +48,7 @@ def fingerprint(samples: Samples, rate: int = 44100) -> str:
     found = measured(samples, rate)
     assert not found.unmeasurable
     (text,) = found.files.values()
+    assert isinstance(text, str)
     assert text.endswith("\n")
     return text[:-1]
 

@@ -18,7 +18,7 @@ from audiobatchd.core.audit import Auditor
 from audiobatchd.errors import UnknownFolderError, UsageError
 from audiobatchd.plugin_api import FULL_MIX
 from audiobatchd.scan.audit import Audited
-from support.control_rig import Told, serving
+from support.control_rig import ToldService, serving
 
 LOUDNESS = Offer("loudness", 1, {FULL_MIX: ("lufs", "lra"), "drums": ("lufs_drums",)}, groups=("loudness",))
 PEAKS = Offer("peaks", 1, {FULL_MIX: ("true_peak",)}, groups=("peaks",))
@@ -129,7 +129,7 @@ def test_examples_are_three_whatever_the_number() -> None:
 # With a service
 
 
-class Asked(Told):
+class Asked(ToldService):
     """A service that knows these folders, and takes no request of more than it may be."""
 
     def __init__(self, status: Status, *missing: str, refuses: bool = False) -> None:

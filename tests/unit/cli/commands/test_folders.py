@@ -113,7 +113,7 @@ def test_a_reload_that_is_refused_says_why(tmp_path: Path, idle: Status, capsys:
 
 def test_retry_with_features_names_folders(tmp_path: Path, idle: Status, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "control.sock"
-    told = Told(lambda: idle)
+    told = ToldService(lambda: idle)
     with serving(path, lambda: idle, told):
         assert ctl(path, "retry", "/srv/music/A", "--features", "lufs", "rhythm") == 0
         assert ctl(path, "retry", "--all", "--features", "lufs") == 2

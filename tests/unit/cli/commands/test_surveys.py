@@ -13,7 +13,7 @@ from audiobatchd.control.status import Status
 from audiobatchd.core.assessment import Offer
 from audiobatchd.plugin_api import FULL_MIX
 from audiobatchd.worker import questions
-from support.control_rig import Told, serving
+from support.control_rig import ToldService, serving
 
 OFFERS = (
     Offer("loudness", 1, {FULL_MIX: ("lufs", "lra")}, groups=("loudness",)),
@@ -96,7 +96,7 @@ def test_no_word_is_wrong_where_nothing_was_read(
     assert named == []
 
 
-class Knowing(Told):
+class Knowing(ToldService):
     """A service that says what it does not know."""
 
     async def survey(self, request: Survey) -> Surveyed:
