@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from audiobatchd.cli.commands.follow import ToldService, in_json, in_words
+from audiobatchd.cli.commands.follow import Told, in_json, in_words
 from audiobatchd.cli.control import main
 from audiobatchd.control.client import ControlClient, Message, messages
 from audiobatchd.control.status import Status
@@ -133,7 +133,7 @@ def test_only_one_dataset(tmp_path: Path, busy: Status, monkeypatch: pytest.Monk
 
 
 def test_times_are_the_reader_s_and_old_ones_have_their_date() -> None:
-    told = ToldService("2026-11-25T10:00:00+00:00", "dataset-active", fields={"folders": 3, "remark": ""})
+    told = Told("2026-11-25T10:00:00+00:00", "dataset-active", fields={"folders": 3, "remark": ""})
     assert in_words(told, NOW) == '11:00:00 dataset-active folders=3 remark=""'
     assert in_words(msgspec.structs.replace(told, at="2026-11-24T10:00:00+00:00"), NOW).startswith(
         "2026-11-24 11:00:00 "
@@ -143,7 +143,7 @@ def test_times_are_the_reader_s_and_old_ones_have_their_date() -> None:
 
 def test_mapping_is_a_text_for_people_and_an_object_in_json() -> None:
     mood = b'{"at": "", "event": "folder-done", "fields": {"mood": {"film": 0.61, "a\\n": 1}}}'
-    told = msgspec.json.decode(mood, type=ToldService)
+    told = msgspec.json.decode(mood, type=Told)
     assert in_words(told, NOW) == r' folder-done mood="film 0.61; a\x0a 1"'
     assert json.loads(in_json(Message("5", "folder-done", mood)))["fields"] == {"mood": {"film": 0.61, "a\n": 1}}
 
