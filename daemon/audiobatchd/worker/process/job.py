@@ -14,7 +14,7 @@ import msgspec
 from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
 from audiobatchd.core.messages import Job, Result
 from audiobatchd.core.needs import files_read
-from audiobatchd.core.passes import Decoding
+from audiobatchd.core.passes import Decoding, Summing
 from audiobatchd.core.provenance import Entry
 from audiobatchd.disk import bounded, record
 from audiobatchd.disk.filesystems import cause_of, mount_of
@@ -230,7 +230,7 @@ class _Work:
             if isinstance(step, Decoding):
                 self._file(step, folder, adopted)
             else:
-                self._take(step.role, folder.add_up(step))
+                self._sum(step, folder)
         if any(result.entries for _, result in self.results):
             self._publish()
         return self._result(assessment)
@@ -245,6 +245,9 @@ class _Work:
         except OSError as error:
             self._cannot_read(shown(name), error)
         return None
+
+    def _sum(self, step: Summing, folder: FolderPhase) -> None:
+        self._take(step.role, folder.add_up(step))
 
     def _file(self, step: Decoding, folder: FolderPhase, adopted: tuple[str, ...]) -> None:
         role, stamp = step.role, self.listing.stamps[step.role]
