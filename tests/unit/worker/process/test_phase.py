@@ -475,6 +475,17 @@ def test_companion_that_cannot_be_read_blocks_its_dependents(room: PhaseRoom, ki
     assert room.told().keys() == {"pulse", "chord"}
 
 
+def test_companion_too_large_for_others_blocks_them_alike_from_job_and_disk(room: PhaseRoom) -> None:
+    room.parts = [Filed(content=bytes((1 << 20) + 1)), Swing(results=(".FILED",))]
+    first = room.run()
+    assert (first.outcome, list(first.reasons), first.values) == (Outcome.BLOCKED, ["Song.FILED"], {})
+    assert (room.song / "Song.FILED").stat().st_size == (1 << 20) + 1
+    second = room.run()
+    assert (second.outcome, list(second.reasons)) == (Outcome.BLOCKED, ["Song.FILED"])
+    room.parts[0] = Filed(content=bytes(1 << 20), version=2)
+    assert room.run().outcome is Outcome.DONE
+
+
 def test_stem_that_cannot_be_opened_spoils_its_sum_alone(room: PhaseRoom) -> None:
     room.fill("bass")
     os.mkfifo(room.song / "other.wav")
