@@ -36,13 +36,18 @@ _HEAD = """
 
 def install_analyzer(directory: Path, name: str, body: str, version: int = 1) -> dict[str, str]:
     """Install an analyzer whose `analyze(self, audio)` is `body`; the environment in which it is found."""
-    directory.mkdir(exist_ok=True)
     head = textwrap.dedent(_HEAD).format(name=name, version=version)
-    (directory / f"{name}_analyzer.py").write_text(head + textwrap.indent(textwrap.dedent(body), " " * 8))
+    return install_module(directory, name, head + textwrap.indent(textwrap.dedent(body), " " * 8), "Analyzer")
+
+
+def install_module(directory: Path, name: str, text: str, made_by: str) -> dict[str, str]:
+    """Install a module of this text, in which `made_by` makes analyzers; the environment in which it is found."""
+    directory.mkdir(exist_ok=True)
+    (directory / f"{name}_analyzer.py").write_text(textwrap.dedent(text))
     info = directory / f"audiobatch_{name}-1.dist-info"
     info.mkdir(exist_ok=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: audiobatch-{name}\nVersion: 1\n")
-    (info / "entry_points.txt").write_text(f"[audiobatchd.analyzers]\n{name} = {name}_analyzer:Analyzer\n")
+    (info / "entry_points.txt").write_text(f"[audiobatchd.analyzers]\n{name} = {name}_analyzer:{made_by}\n")
     return {"PYTHONPATH": str(directory)}
 
 

@@ -24,7 +24,7 @@ from audiobatchd.worker.process.analyzers import Bench, features_asked, hindranc
 from audiobatchd.worker.process.job import measure_all
 from audiobatchd.worker.process.measure import FileResult
 from audiobatchd.worker.process.phase import FolderPhase
-from audiobatchd.worker.process.results import Stored
+from audiobatchd.worker.process.results import Stored, too_large
 from audiobatchd.worker.questions import Answer, KnownAnalyzer, KnownFeature, Request
 
 _BUDGET = 3600.0
@@ -159,7 +159,8 @@ class _Analysis:
         facts = Facts(self._stamps, frozenset(), lambda _analyzer, _role: None, {})
         due = assess(facts, self._bench.offers, policy).due
         with opened(self._folder) as descriptor:
-            phase = FolderPhase(descriptor, self._stamps, due, self._bench, Stored(), lambda _doing, _seconds: None)
+            stored = Stored(refuse=lambda suffix, size: answer.failures.update({suffix: str(too_large(size))}))
+            phase = FolderPhase(descriptor, self._stamps, due, self._bench, stored, lambda _doing, _seconds: None)
             for step in phase.steps:
                 if isinstance(step, Decoding):
                     _note(answer, self._decoded(phase, step, answer))

@@ -14,9 +14,9 @@ import msgspec
 from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
 from audiobatchd.core.messages import Job, Result
 from audiobatchd.core.needs import files_read
-from audiobatchd.core.passes import Decoding
+from audiobatchd.core.passes import Decoding, Summing
 from audiobatchd.core.provenance import Entry
-from audiobatchd.disk import bounded, record
+from audiobatchd.disk import record
 from audiobatchd.disk.filesystems import cause_of, mount_of
 from audiobatchd.disk.listing import Listing, is_link_below, openness, read_folder
 from audiobatchd.disk.record import Record
@@ -31,7 +31,7 @@ from audiobatchd.errors import (
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.lock_file import Empty, speaks_against_its_folder
 from audiobatchd.locks.observer import holder_in_words
-from audiobatchd.plugin_api import FULL_MIX, LARGEST_RESULT, Value
+from audiobatchd.plugin_api import FULL_MIX, Value
 from audiobatchd.vocabulary.names import folder_at, shown
 from audiobatchd.vocabulary.states import Cause, Outcome
 from audiobatchd.worker.process.analyzers import Bench
@@ -39,7 +39,7 @@ from audiobatchd.worker.process.comparison import Comparison
 from audiobatchd.worker.process.measure import FileResult
 from audiobatchd.worker.process.phase import FolderPhase
 from audiobatchd.worker.process.readers import Report
-from audiobatchd.worker.process.results import Stored
+from audiobatchd.worker.process.results import stored_in
 
 _NOT_THE_TRACKS_FAULT = frozenset(
     {
@@ -55,6 +55,7 @@ _NOT_THE_TRACKS_FAULT = frozenset(
         errno.ENXIO,  # or a socket
     }
 )
+_CHANGED = "it changed while it was read"
 _WORST_FIRST = (Outcome.ERROR, Outcome.CHANGED, Outcome.BLOCKED, Outcome.FAILED)
 
 _MOST_PACE, _PACE_SHARE = 5.0, 1 / 8
@@ -225,14 +226,14 @@ class _Work:
         for role, (content, whole) in comparison.alike.items():
             adopted = assessment.adopted.get(role, ())
             self.memory[role] = FileMemory(files[1][role], digest=content, adopted=adopted, whole=whole)
-        stored = Stored(found.values, self.listing.companions, found.provenance.entry, self._companion)
+        stored = stored_in(self.folder, self.descriptor, found, self.listing.companions, self._cannot_read)
         folder = FolderPhase(*files, due, self.bench, stored, self.report, self.on_progress)
         for step in folder.steps:
             adopted = assessment.adopted.get(step.role, ())
             if isinstance(step, Decoding):
                 self._file(step, folder, adopted)
             else:
-                self._take(step.role, folder.add_up(step))
+                self._sum(step, folder)
         self.struck = assessment.struck
         if self.struck or any(result.entries for _, result in self.results):
             self._publish()
@@ -256,16 +257,8 @@ class _Work:
                 if not left and not (now.digest or now.whole or now.adopted or now.failure):
                     del self.memory[role]
 
-    def _companion(self, suffix: str) -> bytes | None:
-        """Read a companion file; where that cannot be, the reason stands for the folder."""
-        name = record.name_in(self.folder).removesuffix(".INFO") + suffix
-        try:
-            return bounded.read(name, LARGEST_RESULT, dir_fd=self.descriptor)[0]
-        except FileNotFoundError:
-            self._fail(shown(name), "it went while it was needed", Outcome.CHANGED)
-        except OSError as error:
-            self._cannot_read(shown(name), error)
-        return None
+    def _sum(self, step: Summing, folder: FolderPhase) -> None:
+        self._take(step.role, folder.add_up(step))
 
     def _file(self, step: Decoding, folder: FolderPhase, adopted: tuple[str, ...]) -> None:
         role, stamp = step.role, self.listing.stamps[step.role]
@@ -274,8 +267,8 @@ class _Work:
         except DamagedFileError as error:
             self._fail(stamp.shown, str(error), Outcome.FAILED)
             self.memory[role] = FileMemory(stamp, adopted=adopted, failure=str(error), judges=judges(self.bench.offers))
-        except (SourceChangedError, FileNotFoundError):
-            self._fail(stamp.shown, "it changed while it was read", Outcome.CHANGED)
+        except SourceChangedError:
+            self._fail(stamp.shown, _CHANGED, Outcome.CHANGED)
         except OSError as error:
             self._cannot_read(stamp.shown, error)
         else:
@@ -284,6 +277,9 @@ class _Work:
                 self._remember(role, result, adopted)
 
     def _cannot_read(self, name: str, error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):
+            self._fail(name, _CHANGED, Outcome.CHANGED)
+            return
         outcome = Outcome.BLOCKED if error.errno in _NOT_THE_TRACKS_FAULT else Outcome.ERROR
         self._fail(name, f"cannot read it: {error.strerror}", outcome)
         self.cause = cause_of(error) or self.cause

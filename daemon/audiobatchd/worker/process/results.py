@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -12,7 +13,12 @@ from audiobatchd.core.assessment import Due, Offer, providers
 from audiobatchd.core.discovery import is_companion
 from audiobatchd.core.needs import NO_NEEDS, state_of
 from audiobatchd.core.provenance import Entry
-from audiobatchd.plugin_api import Value
+from audiobatchd.disk import bounded, record
+from audiobatchd.disk.record import Record
+from audiobatchd.errors import UnfitFileError
+from audiobatchd.plugin_api import LARGEST_RESULT, Value
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.quantities import exact_size
 from audiobatchd.worker.process.measure import FileResult
 from audiobatchd.worker.process.readers import Found
 
@@ -34,6 +40,8 @@ class Stored:
     """A look into the record's provenance, by analyzer and role."""
     read: Callable[[str], bytes | None] = lambda _suffix: None
     """Reads a companion file by its suffix; None where it cannot be read, of which it takes note itself."""
+    refuse: Callable[[str, int], None] = lambda _suffix, _size: None
+    """Takes note of a companion file that was just measured, and has too many bytes to be read by others."""
 
 
 class Results:
@@ -83,7 +91,10 @@ class Results:
             is_as_before = (giver, of) not in self._due or (of == role and giver in current.unchanged)
             if measured is not None:
                 entry: Entry | None = measured.entries[giver]
-                values[name] = _measured(measured, name)
+                values[name] = content = _measured(measured, name)
+                if isinstance(content, bytes) and len(content) > LARGEST_RESULT:
+                    self._stored.refuse(name, len(content))
+                    return None  # as when it will be read from disk
             elif is_as_before:
                 entry = self._stored.entry(giver, of)
                 if is_companion(name) and name in self._stored.companions:
@@ -113,3 +124,31 @@ def _decoded(raw: bytes | msgspec.Raw | None) -> Value | None:
         return _VALUE.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def stored_in(
+    folder: str, descriptor: int, found: Record, companions: Collection[str], fail: Callable[[str, OSError], None]
+) -> Stored:
+    """Tell what lies in `folder`, open as `descriptor`, by its record and its companion files.
+
+    `fail` is told of each companion file that cannot be read, or may not be, by its name and with the reason.
+    """
+    stem = record.name_in(folder).removesuffix(".INFO")
+
+    def read(suffix: str) -> bytes | None:
+        try:
+            return bounded.read(stem + suffix, LARGEST_RESULT, dir_fd=descriptor)[0]
+        except OSError as error:
+            fail(shown(stem + suffix), error)
+            return None
+
+    def refuse(suffix: str, size: int) -> None:
+        fail(shown(stem + suffix), too_large(size))
+
+    return Stored(found.values, companions, found.provenance.entry, read, refuse)
+
+
+def too_large(size: int) -> OSError:
+    """Say why a companion file of so many bytes is not read for the analyzers that need it."""
+    reason = f"it has {size:,} bytes, more than the {exact_size(LARGEST_RESULT)} that are read for other features"
+    return UnfitFileError(errno.EFBIG, reason)

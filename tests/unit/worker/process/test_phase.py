@@ -233,6 +233,35 @@ def test_a_touched_file_is_compared_and_nothing_written(full: PhaseRoom, change:
     assert full.due() == {}
 
 
+def test_touched_mix_that_stands_in_for_a_sum_is_compared(room: PhaseRoom) -> None:
+    room.parts = [Chord()]
+    room.run()
+    before = room.stood()
+    room.touch("full_mix")
+    assert room.run().values == {}
+    assert (room.stood(), room.due()) == (before, {})
+
+
+def test_results_of_a_touched_file_are_read_from_disk(full: PhaseRoom) -> None:
+    full.touch("full_mix")
+    full.part("swing").version = 2
+    result = full.run()
+    assert result.values.keys() == {"swing", "swing_bass", "swing_drums"}
+    assert result.values["swing_bass"] == "0.50 with 1.00 v1 1.0"
+    assert full.due() == {}
+
+
+def test_what_is_known_of_a_stem_stays_when_others_measure_it_again(room: PhaseRoom) -> None:
+    room.parts = [Chord(), Part(roles=("bass",))]
+    room.fill("bass")
+    room.run()
+    room.touch("bass")
+    room.run()
+    room.part("part").version = 2
+    assert room.run().values.keys() == {"part_bass"}
+    assert room.due() == {}
+
+
 def test_one_touched_and_one_changed_file(full: PhaseRoom) -> None:
     full.touch("bass")
     full.fill("other", seconds=0.8)
@@ -439,6 +468,38 @@ def test_stem_that_is_too_long_makes_the_sum_unmeasurable(room: PhaseRoom) -> No
     assert room.due() == {"full_mix": {"chord"}, "bass": {"swing"}}
 
 
+def test_the_longest_file_tells_which_limit_would_do(room: PhaseRoom) -> None:
+    room.parts = [Chord()]
+    room.fill("bass", seconds=3.0)
+    room.fill("other", seconds=2.5)
+    room.max_duration = 2.0
+    room.run()
+    assert room.entry("chord")["beyond_limit"] == 3.0
+
+
+def test_value_stays_where_only_a_limit_keeps_its_sum_from_being_measured(full: PhaseRoom) -> None:
+    full.max_duration = 0.1
+    full.run(Policy(overwrite=True, max_duration=0.1))
+    assert "chord" in full.told()
+    full.fill("other", seconds=0.6)
+    full.run(Policy(max_duration=0.1))
+    assert "chord" not in full.told()
+
+
+def test_damaged_file_is_read_once_where_it_would_be_twice(room: PhaseRoom) -> None:
+    room.fill("bass")
+    room.parts = [
+        Part(roles=("full_mix", "bass")),
+        Swing(name="to", roles=("full_mix",), results=("part_bass",)),
+        Swing(name="fro", roles=("bass",), results=("part",)),
+    ]
+    _damage(room, "full_mix")
+    result = room.run()
+    assert room.stages.count("reading full_mix.wav") == 1
+    assert result.reasons.keys() == {"full_mix.wav"}
+    assert room.told().keys() == {"part_bass"}
+
+
 def test_fault_of_provider_leaves_its_dependents_for_later(room: PhaseRoom) -> None:
     room.fill("bass")
     room.part("pulse").meanwhile = lambda _audio: 1 / 0
@@ -473,6 +534,17 @@ def test_companion_that_cannot_be_read_blocks_its_dependents(room: PhaseRoom, ki
     assert result.outcome is Outcome.BLOCKED
     assert result.reasons.keys() == {"Song.PULSES"}
     assert room.told().keys() == {"pulse", "chord"}
+
+
+def test_companion_too_large_for_others_blocks_them_alike_from_job_and_disk(room: PhaseRoom) -> None:
+    room.parts = [Filed(content=bytes((1 << 20) + 1)), Swing(results=(".FILED",))]
+    first = room.run()
+    assert (first.outcome, list(first.reasons), first.values) == (Outcome.BLOCKED, ["Song.FILED"], {})
+    assert (room.song / "Song.FILED").stat().st_size == (1 << 20) + 1
+    second = room.run()
+    assert (second.outcome, list(second.reasons)) == (Outcome.BLOCKED, ["Song.FILED"])
+    room.parts[0] = Filed(content=bytes(1 << 20), version=2)
+    assert room.run().outcome is Outcome.DONE
 
 
 def test_stem_that_cannot_be_opened_spoils_its_sum_alone(room: PhaseRoom) -> None:

@@ -86,6 +86,14 @@ def test_nothing_is_held_where_all_are_left_out() -> None:
     assert (whole.is_whole, whole.growth(1e6)) == (True, 0)
 
 
+def test_spoilt_sum_is_freed() -> None:
+    whole = FolderSum(("bass", "other"), [(hungry("one", 0), "full_mix")], None)
+    fed(whole, 2)
+    assert whole.growth(1e6) > 0
+    whole.spoil()
+    assert (whole.is_whole, whole.growth(1e6)) == (False, 0)
+
+
 def test_file_without_a_promise_is_reckoned_as_it_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sums, "_STEP", 1.0)
     limit = int(100 * MIB * SPARE) + 4 * RATE * 4
