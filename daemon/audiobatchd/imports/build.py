@@ -123,7 +123,7 @@ def _fill(site: Site, line: Build, mode: Mode) -> None:
         except OSError as error:
             if error.errno in _ENDS_ALL:
                 raise
-            message = f"cannot bring in {origin.source}: {error.strerror}"
+            message = f"{shown(os.path.basename(parsed(origin.source)))} cannot be brought in: {error.strerror}"
             raise TrackError(message) from error
     sync_directory(hidden)
     files = {name: transfer.placed(os.path.join(hidden, name)) for name in line.files}
@@ -204,8 +204,8 @@ def _refuse_immovable(files: Iterable[SourceFile]) -> None:
     """Raise TrackError where a source could not be removed when it is in the dataset."""
     for file in files:
         if file.is_link:
-            message = f"cannot move {shown(file.path)}: it is a symbolic link; move what it leads to"
+            message = f"{shown(file.name)} cannot be moved: it is a symbolic link; move what it leads to"
             raise TrackError(message)
         if not os.access(file.directory, os.W_OK | os.X_OK, effective_ids=True):
-            message = f"cannot move {shown(file.path)}: its directory may not be written in"
+            message = f"{shown(file.name)} cannot be moved: its directory may not be written in"
             raise TrackError(message)
