@@ -49,6 +49,8 @@ class Site:
 
     dataset: str
     manifest: Manifest
+    marker: str = ""
+    """The dataset's `ready_marker`: an empty file of this name says that a folder is ready."""
 
     def folder(self, build: Build) -> str:
         """The path of a track folder."""
@@ -69,7 +71,7 @@ def build(site: Site, track: Track, mode: Mode) -> str:
         _refuse_immovable(track.files.values())
     origins = {name: Origin(shown(each.path), each.size, each.mtime_ns) for name, each in track.files.items()}
     number = max(site.manifest.entries, default=0) + 1
-    line = Build(number, shown(track.name), origins)
+    line = Build(number, shown(track.name), origins, shown(site.marker))
     site.manifest.write(line)
     try:
         _fill(site, line, mode)
@@ -125,6 +127,8 @@ def _fill(site: Site, line: Build, mode: Mode) -> None:
                 raise
             message = f"{shown(os.path.basename(parsed(origin.source)))} cannot be brought in: {error.strerror}"
             raise TrackError(message) from error
+    if line.marker:
+        Path(hidden, parsed(line.marker)).touch(exist_ok=False)
     sync_directory(hidden)
     files = {name: transfer.placed(os.path.join(hidden, name)) for name in line.files}
     site.manifest.write(Publish(line.number, os.stat(hidden).st_ino, files))
@@ -183,7 +187,7 @@ def _remove_sources(folder: str, entry: Entry) -> str:
 
 
 def _drop(site: Site, line: Build) -> None:
-    clear(site.hidden(line), line.files)
+    clear(site.hidden(line), line.names)
     site.manifest.write(Dropped(line.number))
 
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 from audiobatchd.disk import interrupts
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.locks import kernel
-from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.names import parsed, shown
 
 DIRECTORY = ".audiobatch-imports"
 _LOCK = "lock"
@@ -70,6 +70,13 @@ class Build(Struct, frozen=True, tag="build"):
     """Counts the track folders of the import: no two lines of its kind have the same."""
     folder: str
     files: dict[str, Origin]
+    marker: str = ""
+    """Name of the empty file that says that the folder is ready; "" where the dataset needs none."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all files in the folder."""
+        return (*self.files, parsed(self.marker)) if self.marker else (*self.files,)
 
 
 class Placed(Struct, frozen=True, array_like=True):
