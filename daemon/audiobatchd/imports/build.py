@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from audiobatchd.vocabulary.names import parsed, shown
 
 _ENDS_ALL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Errors that every other track would meet as well."""
+_COPIES = frozenset({Mode.AUTO, Mode.REFLINK, Mode.COPY})
 _NO_NAME = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG})
 
 
@@ -129,9 +131,32 @@ def _fill(site: Site, line: Build, mode: Mode) -> None:
             raise TrackError(message) from error
     if line.marker:
         Path(hidden, parsed(line.marker)).touch(exist_ok=False)
+    _share(site.dataset, hidden, line.names if mode in _COPIES else ())
     sync_directory(hidden)
     files = {name: transfer.placed(os.path.join(hidden, name)) for name in line.files}
     site.manifest.write(Publish(line.number, os.stat(hidden).st_ino, files))
+
+
+def _share(dataset: str, hidden: str, copies: Iterable[str]) -> None:
+    """Give a new folder, and the copies in it, the dataset's group, with its right to write where it may write there.
+
+    Only a member can give a file to a group; where that fails, and where a default ACL has decided, all stays.
+    """
+    whole = os.stat(dataset)
+    for path in (hidden, *(os.path.join(hidden, name) for name in copies)):
+        with suppress(OSError):
+            os.chown(path, -1, whole.st_gid, follow_symlinks=False)
+    made = os.stat(hidden)
+    if made.st_gid == whole.st_gid and whole.st_mode & stat.S_IWGRP and not _has_default_acl(dataset):
+        with suppress(OSError):
+            Path(hidden).chmod(stat.S_IMODE(made.st_mode) | whole.st_mode & stat.S_IRWXG)
+
+
+def _has_default_acl(directory: str) -> bool:
+    try:
+        return "system.posix_acl_default" in os.listxattr(directory)
+    except OSError:  # a file system that has none
+        return False
 
 
 def _rename(hidden: str, folder: str) -> None:
