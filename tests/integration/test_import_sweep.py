@@ -1,4 +1,4 @@
-"""An import, and its undoing, killed before each of their system calls in turn.
+"""An import, and its undoing, ended by a signal before each of their system calls in turn.
 
 Whatever was done by then: every folder that can be seen is whole, no music is lost, and the same command goes on to
 what an undisturbed one leaves; then everything is taken out again, and the library is as it was.
@@ -40,10 +40,10 @@ class Place:
         self.dataset.mkdir()
         self.before = tree(self.music)
 
-    def order(self, act: str, number: int) -> str:
+    def order(self, act: str, number: int, by: int) -> str:
         """Word an order for the program."""
         places = {"source": str(self.music), "dataset": str(self.dataset), "mode": self.mode}
-        return json.dumps({"act": act, "number": number, "across": self.across, **places})
+        return json.dumps({"act": act, "number": number, "signal": by, "across": self.across, **places})
 
     def seen(self) -> Tree:
         """What can be seen in the dataset: the same as walks and watches see."""
@@ -71,14 +71,14 @@ def program() -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def killed(process: subprocess.Popen[str], order: str) -> bool:
-    """Have an order obeyed; whether the child was killed over it, or came to its end."""
+def ended(process: subprocess.Popen[str], order: str) -> bool:
+    """Have an order obeyed; whether the child was ended over it, or came to its end."""
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(order + "\n")
     process.stdin.flush()
     code = int(process.stdout.readline())
-    assert code in (0, -signal.SIGKILL)
+    assert code in (0, -signal.SIGKILL, import_once.INTERRUPTED)
     return code != 0
 
 
@@ -94,9 +94,18 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("mode", "across"), [(Mode.COPY, False), (Mode.MOVE, False), (Mode.MOVE, True)], ids=["copy", "move", "move across"]
+    ("mode", "across", "by"),
+    [
+        (Mode.COPY, False, signal.SIGKILL),
+        (Mode.MOVE, False, signal.SIGKILL),
+        (Mode.MOVE, True, signal.SIGKILL),
+        (Mode.MOVE, False, signal.SIGINT),
+    ],
+    ids=["copy", "move", "move across", "move, Ctrl-C"],
 )
-def test_killed_at_any_step_it_goes_on(root: Path, monkeypatch: pytest.MonkeyPatch, mode: Mode, across: bool) -> None:
+def test_ended_at_any_step_it_goes_on(
+    root: Path, monkeypatch: pytest.MonkeyPatch, mode: Mode, across: bool, by: int
+) -> None:
     if across:
         monkeypatch.setattr(os, "link", import_once.across_devices)
     undisturbed = Place(root / "undisturbed", mode, across=across)
@@ -109,8 +118,8 @@ def test_killed_at_any_step_it_goes_on(root: Path, monkeypatch: pytest.MonkeyPat
                 place = Place(root / "place", mode, across=across)
                 if act == "undo":
                     place.bring_in()
-                going_on = killed(process, place.order(act, number))
-                where = f"{act} killed before call {number}"
+                going_on = ended(process, place.order(act, number, by))
+                where = f"{act} ended before call {number}"
                 assert halves(place.seen(), whole) == [], where
                 assert place.contents() >= {content for content, _ in place.before.values()}, where
                 if act == "import":

@@ -1,8 +1,8 @@
-"""A program that imports or undoes on order, each time in a child that is killed before one of its system calls.
+"""A program that imports or undoes on order, each time in a child that a signal ends before one of its system calls.
 
 Orders come as lines of JSON on standard input: `act` ("import", "undo"), `source`, `dataset`, `mode`, `number` (the
-call that is not made any more) and `across` (true: as if the library lay on another device). The answer is a line with
-the child's exit code, below 0 for a signal.
+call before which it ends), `signal` (SIGKILL, or SIGINT as Ctrl-C sends it) and `across` (true: as if the library lay
+on another device). The answer is a line with the child's exit code, below 0 for a signal.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from audiobatchd.imports import manifest, session
 from audiobatchd.imports.manifest import Mode
 from support.music_library import import_all
 
+INTERRUPTED = 130
 CALLS = (
     "mkdir",
     "rename",
@@ -36,6 +37,9 @@ CALLS = (
 """What changes a disk, or says that it is changed for good."""
 
 
+_CODES: dict[type[BaseException] | None, int] = {None: 0, KeyboardInterrupt: INTERRUPTED}
+
+
 def undo_all(dataset: str) -> list[str]:
     """Undo every import of a dataset; the reasons why folders were left."""
     left = []
@@ -50,8 +54,8 @@ def across_devices(*_: object, **__: object) -> None:
     raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
 
 
-def _killing(number: int) -> None:
-    """Have the process killed before the call of this number."""
+def _ending(number: int, by: int) -> None:
+    """Have the process ended by a signal before the call of this number."""
     made = 0
 
     def counted(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,7 +63,7 @@ def _killing(number: int) -> None:
             nonlocal made
             made += 1
             if made == number:
-                os.kill(os.getpid(), signal.SIGKILL)
+                signal.raise_signal(by)
             return call(*arguments, **keys)
 
         return calling
@@ -71,7 +75,7 @@ def _killing(number: int) -> None:
 def _obey(order: dict[str, Any]) -> None:
     if order["across"]:
         os.link = across_devices
-    _killing(order["number"])
+    _ending(order["number"], order["signal"])
     if order["act"] == "import":
         import_all(Path(order["source"]), Path(order["dataset"]), Mode(order["mode"]))
     else:
@@ -86,7 +90,7 @@ def main() -> None:
             try:
                 _obey(json.loads(line))
             finally:
-                os._exit(0 if sys.exc_info()[0] is None else 1)
+                os._exit(_CODES.get(sys.exc_info()[0], 1))
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         sys.stdout.write(f"{code}\n")
         sys.stdout.flush()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from audiobatchd.vocabulary.names import parsed, shown
 
 _ENDS_ALL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Errors that every other track would meet as well."""
+_COPIES = frozenset({Mode.AUTO, Mode.REFLINK, Mode.COPY})
 _NO_NAME = frozenset({errno.EINVAL, errno.EILSEQ, errno.ENAMETOOLONG})
 
 
@@ -49,6 +51,8 @@ class Site:
 
     dataset: str
     manifest: Manifest
+    marker: str = ""
+    """The dataset's `ready_marker`: an empty file of this name says that a folder is ready."""
 
     def folder(self, build: Build) -> str:
         """The path of a track folder."""
@@ -69,7 +73,7 @@ def build(site: Site, track: Track, mode: Mode) -> str:
         _refuse_immovable(track.files.values())
     origins = {name: Origin(shown(each.path), each.size, each.mtime_ns) for name, each in track.files.items()}
     number = max(site.manifest.entries, default=0) + 1
-    line = Build(number, shown(track.name), origins)
+    line = Build(number, shown(track.name), origins, shown(site.marker))
     site.manifest.write(line)
     try:
         _fill(site, line, mode)
@@ -123,11 +127,36 @@ def _fill(site: Site, line: Build, mode: Mode) -> None:
         except OSError as error:
             if error.errno in _ENDS_ALL:
                 raise
-            message = f"cannot bring in {origin.source}: {error.strerror}"
+            message = f"{shown(os.path.basename(parsed(origin.source)))} cannot be brought in: {error.strerror}"
             raise TrackError(message) from error
+    if line.marker:
+        Path(hidden, parsed(line.marker)).touch(exist_ok=False)
+    _share(site.dataset, hidden, line.names if mode in _COPIES else ())
     sync_directory(hidden)
     files = {name: transfer.placed(os.path.join(hidden, name)) for name in line.files}
     site.manifest.write(Publish(line.number, os.stat(hidden).st_ino, files))
+
+
+def _share(dataset: str, hidden: str, copies: Iterable[str]) -> None:
+    """Give a new folder, and the copies in it, the dataset's group, with its right to write where it may write there.
+
+    Only a member can give a file to a group; where that fails, and where a default ACL has decided, all stays.
+    """
+    whole = os.stat(dataset)
+    for path in (hidden, *(os.path.join(hidden, name) for name in copies)):
+        with suppress(OSError):
+            os.chown(path, -1, whole.st_gid, follow_symlinks=False)
+    made = os.stat(hidden)
+    if made.st_gid == whole.st_gid and whole.st_mode & stat.S_IWGRP and not _has_default_acl(dataset):
+        with suppress(OSError):
+            Path(hidden).chmod(stat.S_IMODE(made.st_mode) | whole.st_mode & stat.S_IRWXG)
+
+
+def _has_default_acl(directory: str) -> bool:
+    try:
+        return "system.posix_acl_default" in os.listxattr(directory)
+    except OSError:  # a file system that has none
+        return False
 
 
 def _rename(hidden: str, folder: str) -> None:
@@ -183,7 +212,7 @@ def _remove_sources(folder: str, entry: Entry) -> str:
 
 
 def _drop(site: Site, line: Build) -> None:
-    clear(site.hidden(line), line.files)
+    clear(site.hidden(line), line.names)
     site.manifest.write(Dropped(line.number))
 
 
@@ -204,8 +233,8 @@ def _refuse_immovable(files: Iterable[SourceFile]) -> None:
     """Raise TrackError where a source could not be removed when it is in the dataset."""
     for file in files:
         if file.is_link:
-            message = f"cannot move {shown(file.path)}: it is a symbolic link; move what it leads to"
+            message = f"{shown(file.name)} cannot be moved: it is a symbolic link; move what it leads to"
             raise TrackError(message)
         if not os.access(file.directory, os.W_OK | os.X_OK, effective_ids=True):
-            message = f"cannot move {shown(file.path)}: its directory may not be written in"
+            message = f"{shown(file.name)} cannot be moved: its directory may not be written in"
             raise TrackError(message)

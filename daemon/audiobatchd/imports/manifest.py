@@ -17,9 +17,10 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from audiobatchd.disk import interrupts
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.locks import kernel
-from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.names import parsed, shown
 
 DIRECTORY = ".audiobatch-imports"
 _LOCK = "lock"
@@ -69,6 +70,13 @@ class Build(Struct, frozen=True, tag="build"):
     """Counts the track folders of the import: no two lines of its kind have the same."""
     folder: str
     files: dict[str, Origin]
+    marker: str = ""
+    """Name of the empty file that says that the folder is ready; "" where the dataset needs none."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all files in the folder."""
+        return (*self.files, parsed(self.marker)) if self.marker else (*self.files,)
 
 
 class Placed(Struct, frozen=True, array_like=True):
@@ -203,21 +211,25 @@ class Manifest:
         return sum(entry.step in steps for entry in self.entries.values())
 
     def write(self, line: Line, *, sync: bool = True) -> None:
-        """Append a line, and wait until the disk has it. Raises OSError; then the act may not be done."""
-        if self._descriptor < 0:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            self._descriptor = os.open(self.path, flags, 0o666)
+        """Append a line, and wait until the disk has it. Raises OSError; then the act may not be done.
+
+        Ctrl-C waits meanwhile: a line that is there and not known of would be written over in part.
+        """
+        with interrupts.held_back():
+            if self._descriptor < 0:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+                self._descriptor = os.open(self.path, flags, 0o666)
+            # Of a line that failed, or that a crash cut off, nothing may stay behind the next one.
             os.ftruncate(self._descriptor, self.length)
-        text = msgspec.json.encode(line) + b"\n"
-        at = self.length
-        view = memoryview(text)
-        while view:
-            written = os.pwrite(self._descriptor, view, at)
-            at, view = at + written, view[written:]
-        if sync:
-            os.fsync(self._descriptor)
-        self.length = at
-        self._take(line)
+            text = msgspec.json.encode(line) + b"\n"
+            at, view = self.length, memoryview(text)
+            while view:
+                written = os.pwrite(self._descriptor, view, at)
+                at, view = at + written, view[written:]
+            if sync:
+                os.fsync(self._descriptor)
+            self.length = at
+            self._take(line)
 
     def close(self) -> None:
         """Close the file."""

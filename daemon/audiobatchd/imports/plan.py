@@ -78,7 +78,7 @@ def make(
         for file in lonely.files.values():
             why = f"a stem, and no song called {lonely.title!r} is here, or more than one"
             plan.left_out.append(Trouble(file.path, why))
-    plan.left_out += [Trouble(file.path, "a stem that another file is already") for file in songs.spare]
+    plan.left_out += [Trouble(file.path, "another file of the same song is taken in its place") for file in songs.spare]
     by_path = titles.by_file(audio)
     work = list(_works(audio, songs))
     for number, (files, song) in enumerate(work, 1):
@@ -88,6 +88,9 @@ def make(
             values = _values(plan, mix, _guess(mix, by_path[mix.path], song))
             if values is not None:
                 plan.tracks.append(Track(names.give(template.filled(values)), _named(files)))
+                continue
+            why = f"a stem of {shown(mix.name)}, which is left out"
+            plan.left_out += [Trouble(file.path, why) for file in files.values() if file is not mix]
     return plan
 
 

@@ -39,6 +39,8 @@ class Request:
     stems: str = ""
     ignore: tuple[str, ...] = ()
     """The dataset's patterns of directories that are not entered."""
+    marker: str = ""
+    """The dataset's `ready_marker`; "" where it has none."""
 
 
 @dataclass
@@ -210,7 +212,7 @@ def _begun(request: Request, before: list[Manifest]) -> Manifest:
 
 def _import(request: Request, into: Manifest, result: Result, on_progress: Progress) -> None:
     result.id = into.id
-    site = build.Site(request.dataset, into)
+    site = build.Site(request.dataset, into, request.marker)
     tracks = result.plan.tracks
     try:
         for number, track in enumerate(tracks, 1):

@@ -132,7 +132,7 @@ def _take_apart(site: Site, entry: Entry, features: Features) -> None:
                 transfer.put_back(target, origin)
         for directory in {os.path.dirname(parsed(origin.source)) for origin in entry.build.files.values()}:
             sync_directory(directory)
-    clear(hidden, [*extra, *entry.build.files])
+    clear(hidden, [*extra, *entry.build.names])
     sync_directory(site.dataset)
     site.manifest.write(Undone(entry.build.number))
 
@@ -154,10 +154,20 @@ def _beside(site: Site, entry: Entry, directory: str, features: Features, *, gon
             raise KeptError(message)
     extra = [name for name in names if name not in entry.build.files and not record.is_temporary(name)]
     ours = _ours(directory, parsed(entry.build.folder), extra, features)
+    if entry.build.marker and _is_empty_file(os.path.join(directory, parsed(entry.build.marker))):
+        ours.add(parsed(entry.build.marker))
     if foreign := sorted(set(extra) - ours):
         message = f"it holds what was not imported: {_some(foreign, 'file')}"
         raise KeptError(message)
     return [name for name in names if name not in entry.build.files]
+
+
+def _is_empty_file(path: str) -> bool:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(status.st_mode) and not status.st_size
 
 
 def _ours(directory: str, folder: str, names: list[str], features: Features) -> set[str]:

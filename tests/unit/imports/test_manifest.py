@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,6 +93,28 @@ def test_a_line_that_was_cut_off_is_written_over(made: Manifest) -> None:
     found.close()
     assert again(made).entries[1].step is Step.DROPPED
     assert Path(made.path).read_bytes().endswith(b'{"type":"dropped","number":1}\n')
+
+
+def _full(_: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _ctrl_c(_: int) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("fault", [_full, _ctrl_c])
+def test_a_line_that_failed_leaves_nothing_behind_the_next(
+    made: Manifest, monkeypatch: pytest.MonkeyPatch, fault: Callable[[int], None]
+) -> None:
+    made.write(build(1))
+    monkeypatch.setattr(os, "fsync", fault)
+    with pytest.raises((OSError, KeyboardInterrupt)):
+        made.write(Publish(1, 9, {f"{number}.flac": Placed(5, 6, 7, 8) for number in range(20)}))
+    monkeypatch.undo()
+    made.write(Dropped(1))
+    found = again(made)
+    assert (found.entries, found.entries[1].step) == (made.entries, Step.DROPPED)
 
 
 def test_a_manifest_without_its_first_line_is_none(tmp_path: Path, made: Manifest) -> None:

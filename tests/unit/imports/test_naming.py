@@ -5,9 +5,12 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from audiobatchd.errors import UsageError
 from audiobatchd.imports.naming import LONGEST, USUAL, Names, Template
+from audiobatchd.imports.text import folded
 
 FULL = {"artist": "AC/DC", "album": "Back in Black", "title": "Hells Bells", "year": "1980"}
 
@@ -86,3 +89,16 @@ def test_a_pattern_that_leaves_out_everything_ends() -> None:
 )
 def test_names_keep_to_the_rules_of_the_file_system(filesystem: str, name: str) -> None:
     assert Names([], filesystem=filesystem).give('Why? "A:B". ') == name.rstrip()
+
+
+@given(st.lists(st.text(max_size=300), min_size=1, max_size=5))
+@settings(max_examples=150, deadline=None)
+def test_any_titles_become_names_of_their_own(titles: list[str]) -> None:
+    names = Names(["Unnamed"])
+    given_names = [names.give(Template("{title}").filled({"title": title})) for title in titles]
+    assert len({folded(name) for name in given_names}) == len(titles)
+    for name in given_names:
+        assert 0 < len(name.encode()) <= LONGEST
+        assert not {"/", "\\", "\0", "\n"} & set(name)
+        assert name[0] not in ". -"
+        assert name == unicodedata.normalize("NFC", name)

@@ -7,10 +7,14 @@ from pathlib import Path
 import mutagen
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from audiobatchd.imports import library, plan, tags
+from audiobatchd.imports.library import SourceFile
 from audiobatchd.imports.naming import USUAL, Names, Template
 from audiobatchd.imports.tags import Tags
+from audiobatchd.vocabulary.files import FileId
 from support.audio_files import write_audio
 from support.music_library import write
 
@@ -71,6 +75,37 @@ def test_albums_in_one_file_and_lonely_stems_are_told_with_their_reasons(tmp_pat
     whys = {Path(each.path).name: each.why for each in made.left_out}
     assert "split it first" in whys["album.flac"]
     assert "no song called 'gone'" in whys["gone (drums).wav"]
+
+
+PIECES = st.sampled_from(
+    ["song", "01 song", "1_song", "drums", "Vocals", "full_mix", "mixture", "no_vocals", "CD1", "A"]
+)
+STEMS = st.sampled_from(["", " (drums)", " [Bass]", "_(Vocals)", "_(Instrumental)_model", " (mix)", "_(No Vocals)"])
+PATHS = st.tuples(st.lists(PIECES, max_size=3), PIECES, STEMS, st.sampled_from(["flac", "wav"]))
+
+
+@given(st.lists(PATHS, min_size=1, max_size=12, unique_by=str))
+@settings(max_examples=150, deadline=None)
+def test_every_file_is_in_one_track_or_told_of(paths: list[tuple[list[str], str, str, str]]) -> None:
+    audio = []
+    for number, (below, name, stem, extension) in enumerate(paths):
+        path = "/".join(("/nowhere", *below, f"{name}{stem}.{extension}"))
+        found = SourceFile(path, tuple(below), f"{name}{stem}.{extension}", 1, 1, FileId(1, number), is_link=False)
+        audio.append(found)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tags, "read", lambda _: Tags())
+        made = plan.make(library.Library(audio), Names([]), Template(USUAL), None)
+    planned_paths = [file.path for track in made.tracks for file in track.files.values()]
+    told = [each.path for each in (*made.left_out, *made.troubles)]
+    assert sorted(planned_paths + told) == sorted(file.path for file in audio)
+    assert len({track.name for track in made.tracks}) == len(made.tracks)
+
+
+def test_stems_of_a_song_that_is_left_out_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "music", "song.flac", "song (drums).flac")
+    monkeypatch.setattr(tags, "read", lambda _: Tags(tracks=9))
+    whys = {Path(each.path).name: each.why for each in planned(tmp_path).left_out}
+    assert whys["song (drums).flac"] == "a stem of song.flac, which is left out"
 
 
 def test_what_is_known_is_counted_or_told(tmp_path: Path) -> None:

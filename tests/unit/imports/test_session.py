@@ -177,7 +177,7 @@ def test_a_symbolic_link_is_copied_and_never_moved(music: Path, tmp_path: Path) 
     moved = import_all(music, tmp_path / "dataset", Mode.MOVE)
     assert len(moved.imported) == 2
     assert [each.why for each in moved.failed] == [
-        f"cannot move {music}/link.flac: it is a symbolic link; move what it leads to"
+        "link.flac cannot be moved: it is a symbolic link; move what it leads to"
     ]
     assert list(import_all(music, tmp_path / "dataset", Mode.COPY).imported) == ["link"]
     assert not (tmp_path / "dataset" / "link" / "full_mix.flac").is_symlink()
@@ -199,14 +199,26 @@ def test_a_name_that_comes_meanwhile_is_not_replaced(
     assert folders(tmp_path / "dataset") == {ONE: [], TWO: ["full_mix.wav"]}
 
 
-def test_a_folder_has_the_rights_that_the_dataset_gives(music: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mode", "writable"), [(0o2775, True), (0o770, True), (0o755, False)])
+def test_a_folder_is_of_the_dataset_s_group(music: Path, tmp_path: Path, mode: int, writable: bool) -> None:
+    dataset = tmp_path / "dataset"
+    dataset.mkdir()
+    os.chown(dataset, -1, os.getgroups()[-1] if os.geteuid() else 12345)
+    dataset.chmod(mode)
+    import_all(music, dataset, Mode.COPY)
+    made = (dataset / ONE).stat()
+    assert made.st_gid == (dataset / ONE / "full_mix.flac").stat().st_gid == dataset.stat().st_gid
+    assert bool(made.st_mode & 0o020) is writable
+    assert made.st_mode & 0o2000 == mode & 0o2000
+
+
+def test_a_moved_file_keeps_its_group_and_its_rights(music: Path, tmp_path: Path) -> None:
     (tmp_path / "dataset").mkdir()
-    (tmp_path / "dataset").chmod(0o2775)
     os.chown(tmp_path / "dataset", -1, os.getgroups()[-1] if os.geteuid() else 12345)
-    import_all(music, tmp_path / "dataset", Mode.COPY)
-    made, dataset = (tmp_path / "dataset" / ONE).stat(), (tmp_path / "dataset").stat()
-    assert (made.st_gid, made.st_mode & 0o2000) == (dataset.st_gid, 0o2000)
-    assert (tmp_path / "dataset" / ONE / "full_mix.flac").stat().st_gid == dataset.st_gid
+    before = (music / "Artist" / "Album" / "01 One.flac").stat()
+    import_all(music, tmp_path / "dataset", Mode.MOVE)
+    after = (tmp_path / "dataset" / ONE / "full_mix.flac").stat()
+    assert (after.st_gid, after.st_mode) == (before.st_gid, before.st_mode)
 
 
 @pytest.mark.parametrize(("template", "stems"), [("{nothing}", ""), ("{title}", "(")])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from audiobatchd.imports.titles import from_path, titles_in
 
@@ -56,3 +60,14 @@ def test_numbers_of_track_and_disc_are_told() -> None:
     told = titles_in(["1-01 A", "2-11 B"])[1]
     assert (told["disc"], told["track"]) == ("2", "11")
     assert from_path(["A", "B", "CD3"], {"title": "x"})["disc"] == "3"
+
+
+NAMES = st.binary(min_size=1, max_size=30).filter(lambda raw: b"/" not in raw and b"\0" not in raw).map(os.fsdecode)
+
+
+@given(st.lists(NAMES, max_size=3), st.lists(NAMES, min_size=1, max_size=5))
+@settings(max_examples=150, deadline=None)
+def test_names_of_any_bytes_tell_something(below: list[str], stems: list[str]) -> None:
+    for told in titles_in(stems):
+        found = from_path(below, told)
+        assert all(text == text.strip() and text.isprintable() for text in found.values())

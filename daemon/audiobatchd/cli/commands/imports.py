@@ -52,7 +52,8 @@ def run(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     place = os.path.realpath(dataset.path)
     _refuse_no_place(place)
     mode = Mode(arguments.mode)
-    request = Request(tuple(sources), place, mode, arguments.name, arguments.stems or "", dataset.ignore)
+    stems, marker = arguments.stems or "", dataset.ready_marker or ""
+    request = Request(tuple(sources), place, mode, arguments.name, stems, dataset.ignore, marker)
     bar = ProgressBar()
     if not arguments.json and mode in _WARNINGS:
         say(f"Note: {_WARNINGS[mode]}")

@@ -128,6 +128,20 @@ def test_what_cannot_be_is_refused_with_the_reason(
     assert not (tmp_path / "dataset").exists()
 
 
+@pytest.mark.parametrize(("content", "left"), [("", 0), ("theirs", 1)])
+def test_a_dataset_with_a_ready_marker_gets_it(
+    music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, left: int
+) -> None:
+    dataset = tmp_path / "dataset"
+    dataset.mkdir()
+    config = configuration(tmp_path / "c.toml", dataset)
+    config.write_text(config.read_text() + 'ready_marker = ".ready"\n')
+    done = answer(capsys, music, dataset, "--config", config)
+    assert folders(dataset) == {ONE: [".ready", "full_mix.flac"], TWO: [".ready", "full_mix.wav"]}
+    (dataset / ONE / ".ready").write_text(content)
+    assert len(answer(capsys, "--undo", done["id"], dataset, "--config", config)["left"]) == left
+
+
 def test_nothing_found_never_looks_like_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "music", "cover.jpg")
     code, out, _ = ctl(capsys, tmp_path / "music", tmp_path / "dataset")
