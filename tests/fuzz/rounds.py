@@ -21,7 +21,7 @@ from typing import Any
 from support.model_graphs import digests_in, write_default_models
 from support.service import PROGRAMS, configuration, features_of, leftovers, record_of, run
 
-ANALYZERS = ["classifiers", "loudness", "peaks", "rhythm", "timbre"]
+ANALYZERS = ["classifiers", "loudness", "peaks", "quality", "rhythm", "timbre"]
 DEADLINE = 20.0
 """Seconds for one folder, whatever its file promises: a healthy one takes a fifth of one."""
 

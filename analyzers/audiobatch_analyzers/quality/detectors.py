@@ -38,6 +38,10 @@ ONE_CLICK = 0.01
 LEAST_NOISE = 15
 """Frames of noise without music, 12 ms each, from which Essentia takes its spectrum for known."""
 
+LOUDEST = 1000.0
+"""Magnitude from which samples are brought to full scale: of infinities, which Essentia makes of more, it never comes
+back."""
+
 _FRAME = 512
 _GAP_FRAME, _GAP_HOP = 2048, 1024
 
@@ -94,6 +98,9 @@ class DetectorAnalyzer:
             return Measurement({}, {name: f"shorter than {self._detector.shortest:g} s"})
         if why := why_silent(audio, samples, RATE):
             return Measurement({}, {name: why})
+        peak = float(np.abs(samples).max())
+        if peak > LOUDEST:
+            samples = samples / np.float32(peak)
         found = self._detector.find(self._essentia, np.ascontiguousarray(samples))
         return Measurement({}, {name: found}) if isinstance(found, str) else Measurement({name: found})
 
