@@ -186,7 +186,7 @@ def test_nothing_is_kept_from_the_file_before() -> None:
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_detector_is_an_analyzer_of_the_mix_called_as_its_feature(name: str) -> None:
+def test_detector_is_an_analyzer_called_like_its_feature(name: str) -> None:
     made = DetectorAnalyzer(DETECTORS[name])
     assert isinstance(made, Analyzer)
     (feature,) = made.features(FULL_MIX)
