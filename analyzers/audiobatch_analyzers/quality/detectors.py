@@ -15,7 +15,7 @@ import numpy as np
 
 from audiobatch_analyzers.engines import essentia
 from audiobatch_analyzers.loudness.silence import why_silent
-from audiobatchd.plugin_api import FULL_MIX, Audio, Cost, Feature, Measurement, Stream, View, significant
+from audiobatchd.plugin_api import FULL_MIX, Audio, Cost, Feature, Measurement, View, significant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,10 +85,6 @@ class DetectorAnalyzer:
     def views(self, role: str) -> tuple[View, ...]:
         """The mix as mono at 44.1 kHz, which `rhythm` reads too."""
         return (View(RATE, mono=True),) if role == FULL_MIX else ()
-
-    def working_memory(self, stream: Stream, seconds: float) -> int:  # noqa: ARG002  # the contract's arguments
-        """Twice the view: HumDetector copies it, and filters the copy."""
-        return round(2 * 4 * seconds * RATE)
 
     def analyze(self, audio: Audio) -> Measurement:
         """Look for the defect. A file that is silent or too short has none of these values."""
