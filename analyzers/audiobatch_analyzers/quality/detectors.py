@@ -39,8 +39,7 @@ LEAST_NOISE = 15
 """Frames of noise without music, 12 ms each, from which Essentia takes its spectrum for known."""
 
 LOUDEST = 1000.0
-"""Magnitude from which samples are brought to full scale: of infinities, which Essentia makes of more, it never comes
-back."""
+"""Magnitude from which samples are brought to full scale: the squares of much more overflow in Essentia's floats."""
 
 _FRAME = 512
 _GAP_FRAME, _GAP_HOP = 2048, 1024
