@@ -17,30 +17,20 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 from audiobatch_analyzers.file import FormAnalyzer
 from audiobatch_analyzers.tags.analyzer import PREFIX
 from audiobatch_analyzers.tags.text import LONGEST
-from audiobatchd.plugin_api import FULL_MIX, Settings
+from audiobatchd.plugin_api import ENTRY_POINT_GROUP, FULL_MIX, Settings
 from support.model_graphs import digests_in, write_default_models
 from support.service import PROGRAMS, configuration, features_of, leftovers, record_of, run
 
 OF_THE_FILE = ["file", "tags"]
 """Analyzers that tell of a file and not of its sound: their values are not judged by it."""
-ANALYZERS = [
-    "bands",
-    "classifiers",
-    "loudness",
-    "peaks",
-    "rhythm",
-    "saturation",
-    "spectral",
-    "timbre",
-    "tonal",
-    *OF_THE_FILE,
-]
+ANALYZERS = [point.name for point in distribution("audiobatchd").entry_points.select(group=ENTRY_POINT_GROUP)]
 _FORM = frozenset(each.name for each in FormAnalyzer(Settings()).features(FULL_MIX))
 DEADLINE = 20.0
 """Seconds for one folder, whatever its file promises: a healthy one takes a fifth of one."""

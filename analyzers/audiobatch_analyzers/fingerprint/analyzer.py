@@ -40,6 +40,10 @@ _HEARD: float = math.sqrt(8.0) * 10.0 ** (THRESHOLD / 20.0)
 rings where the resampled one ends."""
 
 
+_HEADROOM = np.float32(1024.0)
+"""By how much samples are turned down on their way through the resampler: the largest floats would overflow there."""
+
+
 class FingerprintAnalyzer:
     """Makes the acoustic fingerprint of the full mix."""
 
@@ -96,10 +100,9 @@ class _Fingerprint:
         mixed = np.zeros(len(block), np.float32)
         for channel in self._heard_channels:
             # One after the other: how numpy sums rows depends on how they lie in memory.
-            mixed += block[:, channel]
+            mixed += block[:, channel] / (np.float32(len(self._heard_channels)) * _HEADROOM)
             self._lowest[channel] = min(self._lowest[channel], block[:, channel].min())
             self._highest[channel] = max(self._highest[channel], block[:, channel].max())
-        mixed /= np.float32(len(self._heard_channels))
         self._parts.append(self._resampled.resample_chunk(mixed))
 
     def finish(self) -> Measurement:
@@ -112,9 +115,9 @@ class _Fingerprint:
             return Measurement({}, {CHROMAPRINT: SILENT if self._left else f"{SILENT} in its first {SECONDS:g} s"})
         rest = self._resampled.resample_chunk(np.empty(0, np.float32), last=True)
         samples = np.concatenate([*self._parts, rest])
+        # What is above full scale would not go into the 16 bits that Chromaprint is fed.
+        samples /= max(np.float32(1.0) / _HEADROOM, np.abs(samples).max())
         if is_silent(samples, RATE):
             return Measurement({}, {CHROMAPRINT: CANCELLED if len(self._heard_channels) > 1 else SILENT})
-        # A full scale of a trillion would not go into the 16 bits that Chromaprint is fed.
-        peak = np.float32(max(1.0, float(np.abs(samples).max())))
-        text = str(self._standard.Chromaprinter(sampleRate=RATE)(samples / peak))
+        text = str(self._standard.Chromaprinter(sampleRate=RATE)(samples))
         return Measurement({}, files={CHROMAPRINT: f"{text}\n"})

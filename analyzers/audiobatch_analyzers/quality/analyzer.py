@@ -85,7 +85,12 @@ class QualityAnalyzer:
                 FALSE_STEREO, "", "Whether both channels hold one signal", "0 or 1", "as Essentia FalseStereoDetector"
             ),
             Feature(BANDWIDTH, "Hz", "Frequency above which there is nothing", "100 to half the sample rate"),
-            Feature(DC_OFFSET, "of full scale", "Mean of the samples, in the channel where it is largest", "-1 to 1"),
+            Feature(
+                DC_OFFSET,
+                "of full scale",
+                "Mean of the samples, in the channel where it is largest",
+                "within 1 of 0; floating-point files may be beyond",
+            ),
             Feature(CLIPPED_SHARE, "of 1", "Share of samples at full scale, three or more in a row", "0 to 1"),
         )
 

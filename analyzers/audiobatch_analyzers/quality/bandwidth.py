@@ -27,6 +27,8 @@ LEAST_SHARE = 0.01
 
 _FLOOR_POWER: float = 10.0 ** (FLOOR / 10.0)
 _SILENCE_POWER = 1e-7
+_LOUDEST_POWER = 1e12
+"""Power from which a piece is brought to full scale: single precision would not hold the powers of its spectrum."""
 
 
 def blackman_harris(frames: int) -> NDArray[np.float64]:
@@ -61,6 +63,8 @@ class Bandwidth:
         if not loud.any():
             return
         self._sounding += 1
+        if (loudest := float(powers.max())) > _LOUDEST_POWER:
+            piece = piece / np.float32(math.sqrt(loudest))
         spectrum = np.fft.rfft(piece[loud] * self._window, axis=1)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
         levels = np.add.reduceat(power, self._starts, axis=1) / self._widths

@@ -15,7 +15,7 @@ import numpy as np
 
 from audiobatch_analyzers.engines import essentia
 from audiobatch_analyzers.loudness.silence import why_silent
-from audiobatchd.plugin_api import FULL_MIX, Audio, Cost, Feature, Measurement, Stream, View, significant
+from audiobatchd.plugin_api import FULL_MIX, Audio, Cost, Feature, Measurement, View, significant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +37,9 @@ ONE_CLICK = 0.01
 
 LEAST_NOISE = 15
 """Frames of noise without music, 12 ms each, from which Essentia takes its spectrum for known."""
+
+LOUDEST = 1000.0
+"""Magnitude from which samples are brought to full scale: the squares of much more overflow in Essentia's floats."""
 
 _FRAME = 512
 _GAP_FRAME, _GAP_HOP = 2048, 1024
@@ -82,10 +85,6 @@ class DetectorAnalyzer:
         """The mix as mono at 44.1 kHz, which `rhythm` reads too."""
         return (View(RATE, mono=True),) if role == FULL_MIX else ()
 
-    def working_memory(self, stream: Stream, seconds: float) -> int:  # noqa: ARG002  # the contract's arguments
-        """Twice the view: HumDetector copies it, and filters the copy."""
-        return round(2 * 4 * seconds * RATE)
-
     def analyze(self, audio: Audio) -> Measurement:
         """Look for the defect. A file that is silent or too short has none of these values."""
         name = self._detector.feature.name
@@ -94,6 +93,9 @@ class DetectorAnalyzer:
             return Measurement({}, {name: f"shorter than {self._detector.shortest:g} s"})
         if why := why_silent(audio, samples, RATE):
             return Measurement({}, {name: why})
+        peak = float(np.abs(samples).max())
+        if peak > LOUDEST:
+            samples = samples / np.float32(peak)
         found = self._detector.find(self._essentia, np.ascontiguousarray(samples))
         return Measurement({}, {name: found}) if isinstance(found, str) else Measurement({name: found})
 

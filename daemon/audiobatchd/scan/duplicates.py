@@ -49,7 +49,7 @@ class Duplicates:
     """Folders with one full mix, in groups of two and more."""
     near: list[list[tuple[str, float]]] = field(default_factory=list)
     """Folders that sound alike, with the share of bits by which each differs from the nearest; of exact duplicates the
-    first one stands for all."""
+    first one with a fingerprint stands for all."""
     troubles: dict[str, str] = field(default_factory=dict)
     """Why folders could not be read, of the first of them."""
     unread: int = 0
@@ -65,22 +65,18 @@ def find(
     of it are done. Raises OSError for the root, and where there is no space for temporary files.
     """
     found = Duplicates()
+    copies = _Copies()
     paths: list[str] = []
-    by_digest: dict[str, list[int]] = {}
     with ExitStack() as stack:
         likeness = Likeness(stack) if alike else None
-        for path, digest, fingerprint in _read_all(root, ignore, limit, found, alike=alike):
-            number = len(paths)
+        for number, (path, digest, fingerprint) in enumerate(_read_all(root, ignore, limit, found, alike=alike)):
             paths.append(path)
-            if digest:
-                by_digest.setdefault(digest, []).append(number)
-            is_first = not digest or by_digest[digest] == [number]
-            if likeness and fingerprint and is_first:
+            stands_for_all = copies.add(number, digest, sounds=fingerprint is not None)
+            if likeness and fingerprint and stands_for_all:
                 likeness.add(number, fingerprint)
             if not len(paths) % _EACH:
                 told("folders read", len(paths))
-        found.exact = [[folder_shown(paths[each]) for each in group] for group in by_digest.values() if len(group) > 1]
-        del by_digest
+        found.exact = [[folder_shown(paths[each]) for each in group] for group in copies.groups()]
         if likeness:
 
             @lru_cache(_REMEMBERED)
@@ -90,6 +86,35 @@ def find(
             groups = near(_counted(likeness.candidates(), told), again)
             found.near = [[(folder_shown(paths[each]), share) for each, share in group] for group in groups]
     return found
+
+
+class _Copies:
+    """Folders by their digests, each known by a number."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, int] = {}
+        """The first folder of each digest."""
+        self._others: dict[str, list[int]] = {}
+        """The further ones: few digests have any."""
+        self._mute: set[str] = set()
+        """Digests of which no folder with a fingerprint has come yet."""
+
+    def add(self, number: int, digest: str, *, sounds: bool) -> bool:
+        """Add a folder; tell whether it stands for all of its digest, as the first that `sounds`: has a fingerprint."""
+        if not digest:
+            return sounds
+        if self._first.setdefault(digest, number) == number:
+            self._mute.add(digest)
+        else:
+            self._others.setdefault(digest, []).append(number)
+        is_first = sounds and digest in self._mute
+        if is_first:
+            self._mute.remove(digest)
+        return is_first
+
+    def groups(self) -> list[list[int]]:
+        """Give the folders that share a digest, group by group, in the order of the first ones."""
+        return sorted([self._first[digest], *others] for digest, others in self._others.items())
 
 
 def _counted(candidates: Iterator[tuple[int, int]], told: Callable[[str, int], None]) -> Iterator[tuple[int, int]]:

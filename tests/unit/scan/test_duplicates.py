@@ -86,6 +86,15 @@ def test_the_first_of_exact_duplicates_stands_for_all(tmp_path: Path) -> None:
     assert answer.near == [[("A", 0.0), ("C", 0.0)]]
 
 
+def test_a_copy_without_fingerprint_does_not_stand_for_the_others(tmp_path: Path) -> None:
+    track(tmp_path / "A", "one")
+    for name, content in (("B", "one"), ("C", "one"), ("D", "two")):
+        track(tmp_path / name, content, fingerprint=made_up(1))
+    answer = found(tmp_path)
+    assert answer.exact == [["A", "B", "C"]]
+    assert answer.near == [[("B", 0.0), ("D", 0.0)]]
+
+
 @pytest.mark.parametrize(
     "stamp", [{"size": 4}, {"mtime_ns": 1}, {"file": "full_mix.mp3"}], ids=["size", "time", "name"]
 )

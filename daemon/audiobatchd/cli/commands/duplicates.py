@@ -26,7 +26,7 @@ def duplicates(arguments: argparse.Namespace, _client: ControlClient, say: Say) 
     settings, dataset = dataset_of(arguments)
     limit = size_in_bytes(settings.record_limit)
     try:
-        with _progress() as told:
+        with _Progress() as told:
             found = find(dataset.path, dataset.ignore, limit, alike=arguments.near, told=told)
     except OSError as error:
         message = f"cannot look for duplicates in {shown(dataset.path)}: {error.strerror}"
@@ -91,7 +91,7 @@ def _say_counts(found: Duplicates, say: Say, *, near: bool) -> None:
         say(f"! {found.unread - len(found.troubles):,} more that cannot be read")
 
 
-class _progress:  # noqa: N801  # used as a function
+class _Progress:
     """Line on a terminal's standard error that tells how far the search is; it is gone at the end."""
 
     def __enter__(self) -> Callable[[str, int], None]:

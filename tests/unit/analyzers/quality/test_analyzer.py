@@ -90,6 +90,7 @@ CASES: Mapping[str, tuple[Samples, dict[str, str]]] = {
     "mono": (MUSIC[:, :1], {"quality_false_stereo": "it has not two channels"}),
     "5.1": (music(0.5, channels=6), {"quality_false_stereo": "it has not two channels"}),
     "a trillion times full scale": (MUSIC * np.float32(1e12), {}),
+    "as loud as floats can be": (MUSIC * np.float32(3e38), {}),
     "subnormal": (MUSIC * np.float32(1e-40), {"quality_bandwidth_hz": "silent", "quality_false_stereo": "silent"}),
 }
 

@@ -166,6 +166,12 @@ def test_short_files_have_no_value(name: str) -> None:
         assert measured(name, wave) == Measurement({}, {f"quality_{name}": f"shorter than {least} s"})
 
 
+@pytest.mark.parametrize("name", ["clicks", "gaps", "noise"])
+def test_samples_as_loud_as_floats_can_be_are_taken(name: str) -> None:
+    found = measured(name, MUSIC[: 3 * RATE] * np.float32(3e38))
+    assert {*found.values, *found.unmeasurable} == {f"quality_{name}"}
+
+
 def test_nothing_is_kept_from_the_file_before() -> None:
     # Essentia's detectors keep the place and the level of what came before.
     wave = MUSIC.copy()
@@ -180,7 +186,7 @@ def test_nothing_is_kept_from_the_file_before() -> None:
 
 
 @pytest.mark.parametrize("name", DETECTORS)
-def test_detector_is_an_analyzer_of_the_mix_called_as_its_feature(name: str) -> None:
+def test_detector_is_an_analyzer_called_like_its_feature(name: str) -> None:
     made = DetectorAnalyzer(DETECTORS[name])
     assert isinstance(made, Analyzer)
     (feature,) = made.features(FULL_MIX)

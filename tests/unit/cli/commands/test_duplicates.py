@@ -122,7 +122,7 @@ def test_progress_is_drawn_on_a_terminal_alone_and_goes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], terminal: bool
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    with duplicates._progress() as told:
+    with duplicates._Progress() as told:
         told("folders read", 1000)
         told("pairs compared", 7)
     drawn = "\r1,000 folders read" + "\r7 pairs compared  " + "\r" + " " * 18 + "\r"
