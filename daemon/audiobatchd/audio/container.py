@@ -21,6 +21,7 @@ from audiobatchd.errors import DamagedFileError
 _READ_BYTES = 1 << 16
 # Larger packets are mapped and unmapped one by one: four times the CPU time at 256 KiB.
 _PCM_PACKET_BYTES = 1 << 14
+_PLENTY_BYTES = 1 << 26
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 
 LogLine = tuple[int, str, str]
@@ -72,6 +73,15 @@ def check_reading(reader: WindowReader) -> None:
     """Raise the OSError behind which FFmpeg saw the end of the file: then the file was not judged."""
     if reader.fault is not None:
         raise reader.fault
+
+
+def is_short_of_memory() -> bool:
+    """Tell whether the machine lacks memory, rather than that a header asks for more than there can be."""
+    try:
+        bytearray(_PLENTY_BYTES)
+    except MemoryError:
+        return True
+    return False
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from av.error import FFmpegError, PatchWelcomeError
 from numpy.typing import NDArray
 
 from audiobatchd.audio.blocks import Block, Blocks
-from audiobatchd.audio.container import LogLine, audio_stream, check_reading, in_seconds, opened
+from audiobatchd.audio.container import LogLine, audio_stream, check_reading, in_seconds, is_short_of_memory, opened
 from audiobatchd.audio.flac import PcmDigest
 from audiobatchd.audio.gather import Gatherer
 from audiobatchd.audio.layout import MOST_CHANNELS, channel_names
@@ -31,7 +31,6 @@ from audiobatchd.audio.window import WindowReader
 from audiobatchd.errors import DamagedFileError, UnmeasurableError
 from audiobatchd.plugin_api import NATIVE
 
-_PLENTY_BYTES = 1 << 26
 _LEAST_RATE = 8000
 _LONGEST_FRAME = 1 << 16
 _LONGEST_PACKETS = {"aac": 2048, "alac": 8192, "mp3": 1152, "mp3float": 1152, "opus": 5760, "vorbis": 8192}
@@ -86,7 +85,7 @@ def decode_into(source: SourceFile, max_duration: float, receiver: Receiver) -> 
             _decode(reader, part, take)
         except (DamagedFileError, UnmeasurableError, FFmpegError) as error:
             check_reading(reader)
-            if isinstance(error, FFmpegError) and not (isinstance(error, MemoryError) and _is_short_of_memory()):
+            if isinstance(error, FFmpegError) and not (isinstance(error, MemoryError) and is_short_of_memory()):
                 raise DamagedFileError(take.fault(error)) from error
             raise
         check_reading(reader)
@@ -118,15 +117,6 @@ class _Whole:
 
     def feed(self, block: Block) -> None:
         self.gatherer.feed(block)
-
-
-def _is_short_of_memory() -> bool:
-    """Tell whether the machine lacks memory, rather than that a header asks for more than there can be."""
-    try:
-        bytearray(_PLENTY_BYTES)
-    except MemoryError:
-        return True
-    return False
 
 
 class _Take:

@@ -14,7 +14,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 
-from audiobatchd.audio.container import audio_stream, check_reading, in_seconds, opened
+from audiobatchd.audio.container import audio_stream, check_reading, in_seconds, is_short_of_memory, opened
 from audiobatchd.audio.flac import parse_stream_info
 from audiobatchd.audio.limit import Limit
 from audiobatchd.audio.promise import Promise, promised
@@ -77,7 +77,7 @@ def _part(promise: Promise, limit: Limit, source: SourceFile) -> Encoding:
             return Encoding(codec, stream.rate, context.layout.nb_channels, bits, seconds)
     except (DamagedFileError, FFmpegError) as error:
         check_reading(reader)
-        if isinstance(error, FFmpegError):
+        if isinstance(error, FFmpegError) and not (isinstance(error, MemoryError) and is_short_of_memory()):
             message = "cannot be decoded: its beginning is damaged"
             raise DamagedFileError(message) from error
         raise

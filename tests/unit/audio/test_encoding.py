@@ -181,3 +181,16 @@ def test_promise_of_months_makes_no_hole_of_terabytes_possible(files: Path, tmp_
         file.write(b"x")
     with pytest.raises(BeyondLimitError, match="by its size"):
         read(path)
+
+
+@pytest.mark.parametrize("short_of_memory", [False, True])
+def test_header_that_asks_for_too_much_memory_is_damage(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short_of_memory: bool
+) -> None:
+    content = bytearray((files / "a.m4a").read_bytes())
+    place = content.index(b"stsd") + 12
+    content[place : place + 4] = (0xB4).to_bytes(4, "big")
+    (tmp_path / "a.m4a").write_bytes(content)
+    monkeypatch.setattr("audiobatchd.audio.encoding.is_short_of_memory", lambda: short_of_memory)
+    with pytest.raises(MemoryError if short_of_memory else DamagedFileError):
+        read(tmp_path / "a.m4a")
