@@ -38,6 +38,7 @@ FORMS = {
     "alac.m4a": ("ipod", "alac", 44100, 2, 24, {}),
     "a.aac": ("adts", "aac", 44100, 2, None, {}),
     "a.aiff": ("aiff", "pcm_s16be", 44100, 2, 16, {}),
+    "order.aiff": ("aiff", "pcm_s16be", 48000, 8, 16, {}),
     "little.aifc": ("aiff", "pcm_s16le", 44100, 2, 16, {}),
 }
 CODECS = {"libmp3lame": "mp3", "libopus": "opus"}
