@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 
 import av
+from av import AudioCodecContext, AudioLayout
 from av.audio.stream import AudioStream
 from av.codec.context import ThreadType
 from av.container import InputContainer
@@ -62,6 +63,25 @@ def audio_stream(container: InputContainer) -> AudioStream:
     stream.codec_context.thread_count = 1
     stream.codec_context.options = dict(_STRICT)
     return stream
+
+
+def own_order(context: AudioCodecContext) -> AudioLayout | None:
+    """Take an order of channels that only this file has out of the decoder's hands, which goes by their number then.
+
+    AIFF may have one. PyAV 18 frees it with every frame, and with every look at it, and FFmpeg does again: the process
+    dies of it. To be called before anything else looks at the layout.
+    """
+    layout = context.layout
+    if "channels (" not in layout.name:
+        return None
+    # The layout that was read above is freed with `layout`: no other object may keep it.
+    context.layout = nameless(layout.nb_channels)
+    return layout
+
+
+def nameless(channels: int) -> AudioLayout:
+    """Return the layout of so many channels in no order."""
+    return AudioLayout(f"{channels} channels")
 
 
 def in_seconds(ticks: int | None, stream: AudioStream) -> Fraction | None:

@@ -94,8 +94,9 @@ def test_form_is_that_which_ffprobe_prints(files: Path, name: str) -> None:
     found = read(files / name)
     with closing(av.open(str(files / name))) as container:
         stream = container.streams.audio[0]
-        context = stream.codec_context
-        told = context.codec.canonical_name, stream.rate, context.layout.nb_channels
+        # Whose own order is not looked at twice: the process would die of it.
+        channels = found.channels if name == "order.aiff" else stream.codec_context.layout.nb_channels
+        told = stream.codec_context.codec.canonical_name, stream.rate, channels
         assert container.duration is not None
         length = container.duration / 1e6
     assert (found.codec, found.rate, found.channels) == told
@@ -195,3 +196,8 @@ def test_header_that_asks_for_too_much_memory_is_damage(
     monkeypatch.setattr("audiobatchd.audio.encoding.is_short_of_memory", lambda: short_of_memory)
     with pytest.raises(MemoryError if short_of_memory else DamagedFileError):
         read(tmp_path / "a.m4a")
+
+
+def test_order_of_channels_of_its_own_is_read_again_and_again(files: Path) -> None:
+    # FFmpeg and PyAV both free it; which one of two frees ends the process is chance.
+    assert {read(files / "order.aiff").channels for _ in range(100)} == {8}
