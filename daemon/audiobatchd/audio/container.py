@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 
 import av
+from av import AudioCodecContext, AudioLayout
 from av.audio.stream import AudioStream
 from av.codec.context import ThreadType
 from av.container import InputContainer
@@ -21,6 +22,7 @@ from audiobatchd.errors import DamagedFileError
 _READ_BYTES = 1 << 16
 # Larger packets are mapped and unmapped one by one: four times the CPU time at 256 KiB.
 _PCM_PACKET_BYTES = 1 << 14
+_PLENTY_BYTES = 1 << 26
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 
 LogLine = tuple[int, str, str]
@@ -63,6 +65,25 @@ def audio_stream(container: InputContainer) -> AudioStream:
     return stream
 
 
+def own_order(context: AudioCodecContext) -> AudioLayout | None:
+    """Take an order of channels that only this file has out of the decoder's hands, which goes by their number then.
+
+    AIFF may have one. PyAV 18 frees it with every frame, and with every look at it, and FFmpeg does again: the process
+    dies of it. To be called before anything else looks at the layout.
+    """
+    layout = context.layout
+    if "channels (" not in layout.name:
+        return None
+    # The layout that was read above is freed with `layout`: no other object may keep it.
+    context.layout = nameless(layout.nb_channels)
+    return layout
+
+
+def nameless(channels: int) -> AudioLayout:
+    """Return the layout of so many channels in no order."""
+    return AudioLayout(f"{channels} channels")
+
+
 def in_seconds(ticks: int | None, stream: AudioStream) -> Fraction | None:
     """Return a time of the stream in seconds; None where FFmpeg does not know it."""
     return None if ticks is None or stream.time_base is None else ticks * stream.time_base
@@ -72,6 +93,15 @@ def check_reading(reader: WindowReader) -> None:
     """Raise the OSError behind which FFmpeg saw the end of the file: then the file was not judged."""
     if reader.fault is not None:
         raise reader.fault
+
+
+def is_short_of_memory() -> bool:
+    """Tell whether the machine lacks memory, rather than that a header asks for more than there can be."""
+    try:
+        bytearray(_PLENTY_BYTES)
+    except MemoryError:
+        return True
+    return False
 
 
 @contextmanager

@@ -12,14 +12,23 @@ from fractions import Fraction
 from itertools import chain
 from typing import Any, Protocol
 
-from av import AudioCodecContext, AudioFrame, AudioLayout, Packet
+from av import AudioFrame, AudioLayout, Packet
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError, PatchWelcomeError
 from numpy.typing import NDArray
 
 from audiobatchd.audio.blocks import Block, Blocks
-from audiobatchd.audio.container import LogLine, audio_stream, check_reading, in_seconds, opened
+from audiobatchd.audio.container import (
+    LogLine,
+    audio_stream,
+    check_reading,
+    in_seconds,
+    is_short_of_memory,
+    nameless,
+    opened,
+    own_order,
+)
 from audiobatchd.audio.flac import PcmDigest
 from audiobatchd.audio.gather import Gatherer
 from audiobatchd.audio.layout import MOST_CHANNELS, channel_names
@@ -31,7 +40,6 @@ from audiobatchd.audio.window import WindowReader
 from audiobatchd.errors import DamagedFileError, UnmeasurableError
 from audiobatchd.plugin_api import NATIVE
 
-_PLENTY_BYTES = 1 << 26
 _LEAST_RATE = 8000
 _LONGEST_FRAME = 1 << 16
 _LONGEST_PACKETS = {"aac": 2048, "alac": 8192, "mp3": 1152, "mp3float": 1152, "opus": 5760, "vorbis": 8192}
@@ -86,7 +94,7 @@ def decode_into(source: SourceFile, max_duration: float, receiver: Receiver) -> 
             _decode(reader, part, take)
         except (DamagedFileError, UnmeasurableError, FFmpegError) as error:
             check_reading(reader)
-            if isinstance(error, FFmpegError) and not (isinstance(error, MemoryError) and _is_short_of_memory()):
+            if isinstance(error, FFmpegError) and not (isinstance(error, MemoryError) and is_short_of_memory()):
                 raise DamagedFileError(take.fault(error)) from error
             raise
         check_reading(reader)
@@ -118,15 +126,6 @@ class _Whole:
 
     def feed(self, block: Block) -> None:
         self.gatherer.feed(block)
-
-
-def _is_short_of_memory() -> bool:
-    """Tell whether the machine lacks memory, rather than that a header asks for more than there can be."""
-    try:
-        bytearray(_PLENTY_BYTES)
-    except MemoryError:
-        return True
-    return False
 
 
 class _Take:
@@ -268,23 +267,6 @@ def _decode(reader: WindowReader, promise: Promise, take: _Take) -> None:
             decoding.run(container)
 
 
-def _own_order(context: AudioCodecContext) -> AudioLayout | None:
-    """Take an order of channels that only this file has out of the decoder's hands, which goes by their number then.
-
-    AIFF may have one. PyAV 18 frees it with every frame and FFmpeg does again, and the process dies of it.
-    """
-    layout = context.layout
-    if "channels (" not in layout.name:
-        return None
-    # The layout that was read above is freed with `layout`: no other object may keep it.
-    context.layout = _nameless(layout.nb_channels)
-    return layout
-
-
-def _nameless(channels: int) -> AudioLayout:
-    return AudioLayout(f"{channels} channels")
-
-
 class _Decoding:
     """Decoding of one stream into a `_Take`."""
 
@@ -294,7 +276,7 @@ class _Decoding:
         self._take = take
         self._log = log
         self._codec = stream.codec_context.name
-        self._order = _own_order(stream.codec_context)
+        self._order = own_order(stream.codec_context)
         info = promise.stream_info
         self._md5 = (
             PcmDigest(info.bits) if info is not None and info.md5 is not None and self._codec == "flac" else None
@@ -391,4 +373,4 @@ def _channels_of(frame: AudioFrame, order: AudioLayout | None) -> tuple[str, ...
     if not _LEAST_RATE <= rate <= MOST_RATE:
         message = f"has a sample rate of {rate} Hz"
         raise UnmeasurableError(message)
-    return channel_names(order if order is not None and frame.layout == _nameless(channels) else frame.layout)
+    return channel_names(order if order is not None and frame.layout == nameless(channels) else frame.layout)

@@ -14,7 +14,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 
-from audiobatchd.audio.container import audio_stream, check_reading, in_seconds, opened
+from audiobatchd.audio.container import audio_stream, check_reading, in_seconds, is_short_of_memory, opened, own_order
 from audiobatchd.audio.flac import parse_stream_info
 from audiobatchd.audio.limit import Limit
 from audiobatchd.audio.promise import Promise, promised
@@ -68,16 +68,17 @@ def _part(promise: Promise, limit: Limit, source: SourceFile) -> Encoding:
             if promise.demuxer == "mov":
                 _check_size(limit, promise, source)
             context = stream.codec_context
+            channels = (own_order(context) or context.layout).nb_channels
             codec = context.codec.canonical_name
             seconds = _own_seconds(promise) if promise.late else promise.seconds
             if seconds is None:
                 seconds = _counted(container, stream, source)
             bits = _bits(codec, context, promise)
             codec = _other_order(codec) if promise.is_swapped else codec
-            return Encoding(codec, stream.rate, context.layout.nb_channels, bits, seconds)
+            return Encoding(codec, stream.rate, channels, bits, seconds)
     except (DamagedFileError, FFmpegError) as error:
         check_reading(reader)
-        if isinstance(error, FFmpegError):
+        if isinstance(error, FFmpegError) and not (isinstance(error, MemoryError) and is_short_of_memory()):
             message = "cannot be decoded: its beginning is damaged"
             raise DamagedFileError(message) from error
         raise

@@ -501,7 +501,7 @@ def test_m4a_that_asks_for_more_memory_than_there_can_be(
     place = whole.index(b"stsd") + 12
     whole[place : place + 4] = (0xB4).to_bytes(4, "big")
     (tmp_path / "a.m4a").write_bytes(whole)
-    monkeypatch.setattr("audiobatchd.audio.decode._is_short_of_memory", lambda: short_of_memory)
+    monkeypatch.setattr("audiobatchd.audio.decode.is_short_of_memory", lambda: short_of_memory)
     with pytest.raises(MemoryError if short_of_memory else DamagedFileError, match="memory"):
         decoded(tmp_path / "a.m4a")
 
