@@ -64,7 +64,7 @@ def test_an_invalid_one_is_refused_whole(tmp_path: Path, track: Path) -> None:
         assert (code, out) == (1, "")
         assert f"{config}: unknown key `worker` - at `dataset[0]`" in err.replace("`$.", "`")
         configuration(config, root, settle=0.0, analyzers=["nonesuch"])
-        assert "no analyzer named 'nonesuch'" in run("audiobatchctl", "--socket", daemon.socket, "reload")[2]
+        assert 'cannot find the analyzer "nonesuch"' in run("audiobatchctl", "--socket", daemon.socket, "reload")[2]
         configuration(config, root, settle=0.0, operators=["nobody-of-this-name"])
         assert run("audiobatchctl", "--socket", daemon.socket, "reload")[0] == 1
         shutil.copytree(track, root / "B")

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from audiobatchd import __version__
+from audiobatchd.vocabulary.suggestions import cannot_find
 
 _Commands = argparse._SubParsersAction  # noqa: SLF001  # the only name that argparse has for it
 
@@ -327,9 +328,18 @@ COMMANDS: tuple[Command | Group, ...] = (
 # fmt: on
 
 
+class _Parser(argparse.ArgumentParser):
+    """Parser that names the nearest command for one that there is not."""
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if isinstance(action, _Commands) and value not in action.choices:
+            raise argparse.ArgumentError(action, cannot_find("the command", str(value), action.choices))
+        super()._check_value(action, value)
+
+
 def parser(program: str) -> argparse.ArgumentParser:
     """Make the parser of all commands; an argument vector that it takes has `run`, `endless`, `json` and `socket`."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog=program,
         description="Ask a running audiobatchd, and the records and locks of a dataset.",
         epilog='Exit codes: 0 fine; 1 the answer is "no"; 2 wrong usage; 3 no daemon answers; 74 the answer cannot be '

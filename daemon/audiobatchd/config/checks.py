@@ -15,15 +15,23 @@ from audiobatchd.config.file import Config
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.errors import ConfigError
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP
+from audiobatchd.vocabulary.analyzer_sets import chosen
+from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import size_in_bytes
+from audiobatchd.vocabulary.suggestions import cannot_find
 
 
 def refuse_unknown_analyzers(settings: Config) -> None:
-    """Raise ConfigError where the configuration names an analyzer that is not installed."""
+    """Raise ConfigError where the configuration names an analyzer that is not installed, or no set."""
     installed = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
-    for name in [*(settings.analyzers or ()), *settings.analyzer]:
+    try:
+        chosen(settings.analyzers, installed)
+    except ConfigError as error:
+        message = f"{error} - at `analyzers`"
+        raise ConfigError(message) from error
+    for name in settings.analyzer:
         if name not in installed:
-            message = f"no analyzer named {name!r} is installed (there are: {', '.join(sorted(installed))})"
+            message = f"{cannot_find('the analyzer', name, installed)} - at `analyzer.{shown(name)}`"
             raise ConfigError(message)
 
 

@@ -16,6 +16,7 @@ from audiobatchd.disk import bounded, filesystems
 from audiobatchd.errors import ConfigError
 from audiobatchd.vocabulary.quantities import size_in_bytes
 from audiobatchd.vocabulary.states import WatchMode
+from audiobatchd.vocabulary.suggestions import did_you_mean
 
 MOST_DATASETS = 1000
 """More than that one service does not look after in time."""
@@ -144,7 +145,7 @@ def load_config(path: Path) -> Config:
     try:
         config = msgspec.toml.decode(content, type=Config)
     except msgspec.ValidationError as error:
-        message = f"{path}: {_in_toml_words(str(error))}"
+        message = f"{path}: {_in_toml_words(str(error))}{_meant(content)}"
         raise ConfigError(message) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         message = f"{path}: not TOML: {error}"
@@ -243,6 +244,19 @@ def dataset_from_command_line(config: Config, path: str) -> DatasetConfig:
         if filesystems.without_links(each.path) == wanted:
             return each
     return DatasetConfig(path=_absolute(path))
+
+
+def _meant(content: bytes) -> str:
+    """Name the nearest keys for the first one in a configuration that there is not; empty where all are known."""
+    written = msgspec.toml.decode(content)
+    datasets = written.get("dataset")
+    tables = [(written, Config), *((each, DatasetConfig) for each in (datasets if isinstance(datasets, list) else ()))]
+    for table, kind in tables:
+        for key in table if isinstance(table, dict) else ():
+            if key not in kind.__struct_fields__:
+                meant = did_you_mean(key, kind.__struct_fields__, "`")
+                return f": {meant}" if meant else ""
+    return ""
 
 
 def _in_toml_words(message: str) -> str:

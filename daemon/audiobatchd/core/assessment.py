@@ -39,6 +39,8 @@ class Offer(Struct, frozen=True):
     """True where its results are of all bytes of a file, tags too, and not of the audio alone."""
     needs: dict[str, Needs] = {}
     """Needs of its features, by role, where it has any."""
+    groups: tuple[str, ...] = ()
+    """Names by which all of its features can be asked for: its own and that of its entry point, but no feature's."""
 
 
 class Policy(Struct, frozen=True):
@@ -51,7 +53,7 @@ class Policy(Struct, frozen=True):
     recompute_other_models: bool = False
     """Measure again what another model gave."""
     only: tuple[str, ...] | None = None
-    """The features that are asked for; None: all."""
+    """The features that are asked for, and the `groups` of offers of which all are; None: all there are."""
     max_duration: float | None = None
     """Seconds of audio beyond which a file is left out; None: there is no bound."""
     worker_memory: int | None = None
@@ -162,7 +164,7 @@ class _Judge:
         self._facts = facts
         self._offers = offers
         self._policy = policy
-        self._names = frozenset[str]() if policy.only is None else self._names_needed(policy.only)
+        self._names = frozenset[str]() if policy.only is None else self._names_needed()
         self._verdicts: dict[tuple[str, str], Due | None] = {}
         """Verdicts, by analyzer and role."""
         self._due: set[tuple[str, str]] = set()
@@ -197,10 +199,11 @@ class _Judge:
         """See `providers`; where nothing needs a result, a folder is judged without."""
         return providers(self._offers)
 
-    def _names_needed(self, only: tuple[str, ...]) -> frozenset[str]:
+    def _names_needed(self) -> frozenset[str]:
         """Name the results that are needed, at any remove, for the features that are asked for."""
         needed: set[str] = set()
-        last = set(only)
+        every = ((offer, names) for offer in self._offers for names in offer.features.values())
+        last = {name for offer, names in every for name in asked_for(names, offer, self._policy)}
         while last:
             givers = [self._providers[name] for name in last if name in self._providers]
             last = {name for offer, role in givers for name in offer.needs.get(role, NO_NEEDS).results} - needed
@@ -333,7 +336,14 @@ def renewed(assessment: Assessment, offers: tuple[Offer, ...], policy: Policy) -
 def _wanted(offer: Offer, role: str, policy: Policy, needed: frozenset[str] = frozenset()) -> tuple[str, ...]:
     """Name the features of `role` that are asked for, or needed for others."""
     features = offer.features.get(role, ()) if offer.asked else ()
-    if policy.only is None:
+    return asked_for(features, offer, policy, needed)
+
+
+def asked_for(
+    features: tuple[str, ...], offer: Offer, policy: Policy, needed: frozenset[str] = frozenset()
+) -> tuple[str, ...]:
+    """Pick of the `features` of an offer those that the policy asks for, or that are needed for others."""
+    if policy.only is None or not set(policy.only).isdisjoint(offer.groups):
         return features
     return tuple(name for name in features if name in policy.only or name in needed)
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
+from audiobatchd.core.asked import unknown_among, why_unknown
 from audiobatchd.core.assessment import Offer
 from audiobatchd.core.crew import Lost
 from audiobatchd.core.dataset import Dataset
@@ -264,10 +265,9 @@ class Dispatcher:
                 if not self.plan.once:  # a pass walks once, and would wait for another walk without end
                     dataset.schedule.want_judgement(now)
         self._parts.offers = offers
-        offered = {name for offer in offers for names in offer.features.values() for name in names}
-        unknown = [name for name in self.plan.features if name not in offered]
-        if unknown:
-            fields: dict[str, do.Field] = {"unknown": " ".join(unknown), "known": " ".join(sorted(offered))}
+        if unknown := unknown_among(self.plan.features, offers):
+            reasons = "; ".join(why_unknown(word, offers) for word in unknown)
+            fields: dict[str, do.Field] = {"unknown": " ".join(unknown), "reason": reasons}
             return [do.Report(LogEvent.FEATURE_UNKNOWN, fields), *self._stop(DaemonExit.USAGE, now, at_once=True)]
         ready: list[do.Action] = [do.AnnounceReady()] if not self.datasets and self.life.walked() else []
         return ready + [

@@ -23,7 +23,7 @@ class WorkerSettings(Struct, frozen=True):
     """Settings that a worker has from its start; passed on its command line."""
 
     analyzers: tuple[str, ...] | None = None
-    """Names of the analyzers to have; None: all that are installed."""
+    """Names of the analyzers to have, and of sets of them, see `vocabulary.analyzer_sets`; None: the set `default`."""
     options: dict[str, dict[str, Any]] = {}
     """Table of the configuration of each analyzer."""
     model_directories: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from audiobatchd.core.assessment import Assessment, Due, Facts, Offer, Policy, assess
+from audiobatchd.core.assessment import Assessment, Due, Facts, Offer, Policy, asked_for, assess
 from audiobatchd.core.needs import ADOPTED, state_of
 from audiobatchd.core.provenance import Entry
 from audiobatchd.vocabulary.files import FileStamp, Fingerprint
@@ -117,12 +117,6 @@ def _has_other_size(due: Due, facts: Facts) -> bool:
 
 def features_due(assessment: Assessment, offers: tuple[Offer, ...], policy: Policy) -> tuple[str, ...]:
     """The names of the features that an assessment finds due."""
-    features = {offer.name: offer.features for offer in offers}
-    names = [
-        name
-        for role, work in assessment.due.items()
-        for due in work
-        for name in features[due.analyzer].get(role, ())
-        if policy.only is None or name in policy.only
-    ]
-    return tuple(names)
+    by_name = {offer.name: offer for offer in offers}
+    work = ((role, by_name[due.analyzer]) for role, each in assessment.due.items() for due in each)
+    return tuple(name for role, offer in work for name in asked_for(offer.features.get(role, ()), offer, policy))

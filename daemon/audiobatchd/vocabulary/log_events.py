@@ -66,7 +66,7 @@ class LogEvent(StrEnum):
     WORKER_FOUND = "worker-found", INFO, "worker {worker}, which did not end, has ended at last"
     WORKER_CANNOT_START = "worker-cannot-start", ERROR, "worker {worker} cannot start: {reason}"
     ANALYZER_UNAVAILABLE = "analyzer-unavailable", WARNING, "analyzer {analyzer} is unavailable here: {reason}"
-    FEATURE_UNKNOWN = "feature-unknown", INFO, "no analyzer measures: {unknown} (there are: {known})"
+    FEATURE_UNKNOWN = "feature-unknown", INFO, "{reason}"
 
     SERVICE_STARTED = "service-started", INFO, "audiobatchd {version} on {datasets}, control socket {socket}"
     SERVICE_SHORT = "service-short", WARNING, "the service is short of resources: {reason}"

@@ -293,7 +293,7 @@ def test_a_worker_that_cannot_load_says_why(play: Play) -> None:
     async def act(shop: Shop) -> None:
         shop.pool.spawn(0)
         exited = await shop.hears(WorkerExited)
-        assert exited.how.startswith("exit code 1 (audiobatchd.errors.ConfigError: cannot find the analyzer 'none'")
+        assert exited.how.startswith('exit code 1 (audiobatchd.errors.ConfigError: cannot find the analyzer "none"')
         assert shop.heard == [exited]
 
     play(act, analyzers=("none",))

@@ -16,10 +16,15 @@ from audiobatchd.cli.terminal.output import Say, colour
 from audiobatchd.cli.terminal.text import Span, Tone, as_ansi, harmless_json
 from audiobatchd.control.client import ControlClient, Message
 from audiobatchd.control.events import event_line
-from audiobatchd.errors import NoDaemonError
+from audiobatchd.errors import NoDaemonError, UsageError
+from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.names import parsed, printable
+from audiobatchd.vocabulary.suggestions import cannot_find
 
 _TONES = {"warning": Tone.CAUTION, "error": Tone.BAD, "critical": Tone.BAD}
+
+
+_EVENTS = frozenset(event.value for event in LogEvent)
 
 
 class Told(Struct, frozen=True):
@@ -36,6 +41,8 @@ class Told(Struct, frozen=True):
 def follow(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Show each event in a line of its own, until the service goes away or Ctrl-C."""
     wanted = frozenset(arguments.event or ())
+    for name in sorted(wanted - _EVENTS):
+        raise UsageError(cannot_find("the event", name, _EVENTS))
     dataset = None
     if arguments.dataset:
         dataset = dataset_named(arguments.dataset, datasets_of(client))

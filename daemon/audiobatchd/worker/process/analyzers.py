@@ -18,6 +18,7 @@ from audiobatchd.disk.filesystems import cause_of
 from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, ModelError, OptionError
 from audiobatchd.models import store
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP, AnyAnalyzer, FileAnalyzer, Needs, Options, Settings
+from audiobatchd.vocabulary.analyzer_sets import ALL, chosen
 from audiobatchd.vocabulary.files import ROLES
 from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.states import Cause
@@ -25,6 +26,7 @@ from audiobatchd.worker.process.needs import check_needs, needs_by_role, results
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_REMARK = 200
+_Words = tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -46,19 +48,20 @@ class Bench:
         """
         analyzers: dict[str, AnyAnalyzer] = {}
         offers: dict[str, Offer] = {}
-        found = list(make(settings))
-        chosen = needed([each for each in found if not isinstance(each, Offer)], settings.features)
-        for made in found:
+        found = list(made_by_entry_point(settings))
+        groups = groups_of(found)
+        asked = features_asked(settings.features, found)
+        loaded = needed([each for _, each in found if not isinstance(each, Offer)], asked)
+        for (_, made), names in zip(found, groups, strict=True):
             if isinstance(made, Offer):
-                _add(offers, made)
-                continue
-            if any(made is each for each in chosen):
+                offer = made
+            elif any(made is each for each in loaded):
                 offer = _offered(made, hindrance(made))
                 if offer.unavailable is None:
                     analyzers[offer.name] = made
             else:
                 offer = msgspec.structs.replace(_offered(made, None), asked=False)
-            _add(offers, offer)
+            _add(offers, msgspec.structs.replace(offer, groups=names))
         for name, reason in without_results(tuple(offers.values()), partial(_giver_elsewhere, settings)).items():
             offers[name] = msgspec.structs.replace(offers[name], unavailable=reason)
             del analyzers[name]
@@ -86,9 +89,7 @@ def hindrance(analyzer: AnyAnalyzer) -> str | None:
 
 def _giver_elsewhere(settings: WorkerSettings, feature: str) -> str | None:
     """Name an installed analyzer that gives `feature` and is not among those that the settings name."""
-    if settings.analyzers is None:
-        return None
-    everything = msgspec.structs.replace(settings, analyzers=None)
+    everything = msgspec.structs.replace(settings, analyzers=(ALL,))
     made = (each for each in make(everything) if not isinstance(each, Offer))
     return next((each.name for each in made if feature in _names(each)), None)
 
@@ -107,25 +108,27 @@ def _fault(what: str, error: BaseException) -> str:
 
 
 def make(settings: WorkerSettings) -> Iterator[AnyAnalyzer | Offer]:
-    """Make the configured analyzers, without loading them; one that cannot be made is offered as unavailable.
+    """Make the configured analyzers, see `made_by_entry_point`."""
+    return (made for _, made in made_by_entry_point(settings))
 
-    Raises ConfigError where the configuration names an analyzer that is not installed.
+
+def made_by_entry_point(settings: WorkerSettings) -> Iterator[tuple[str, AnyAnalyzer | Offer]]:
+    """Make the configured analyzers, each with its entry point's name, without loading them.
+
+    One that cannot be made is offered as unavailable.
+    Raises ConfigError where the configuration names an analyzer that is not installed, see `analyzer_sets.chosen`.
     """
     found = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
-    for name in sorted(found) if settings.analyzers is None else dict.fromkeys(settings.analyzers):
-        if name not in found:
-            installed = ", ".join(sorted(found)) or "none"
-            message = f"cannot find the analyzer {name!r} (installed: {installed})"
-            raise ConfigError(message)
+    for name in chosen(settings.analyzers, found):
         # Of an analyzer that cannot be made it is not known what it gives: its offer is empty.
         try:
-            yield from _made(found[name], settings)
+            yield from ((name, made) for made in _made(found[name], settings))
         except ImportError as error:
-            yield Offer(name, 0, {}, unavailable=printable(f"it cannot be imported: {error}"))
+            yield name, Offer(name, 0, {}, unavailable=printable(f"it cannot be imported: {error}"))
         except OptionError as error:
-            yield Offer(name, 0, {}, unavailable=printable(f"[analyzer.{name}] {error}"))
+            yield name, Offer(name, 0, {}, unavailable=printable(f"[analyzer.{name}] {error}"))
         except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call may raise anything
-            yield Offer(name, 0, {}, unavailable=_fault("made", error))
+            yield name, Offer(name, 0, {}, unavailable=_fault("made", error))
 
 
 def _made(point: EntryPoint, settings: WorkerSettings) -> tuple[AnyAnalyzer, ...]:
@@ -163,6 +166,25 @@ def _add(offers: dict[str, Offer], offer: Offer) -> None:
         message = f"two analyzers are called {offer.name!r}"
         raise ConfigError(message)
     offers[offer.name] = offer
+
+
+def groups_of(found: list[tuple[str, AnyAnalyzer | Offer]]) -> list[tuple[str, ...]]:
+    """Name the groups of each, see `Offer.groups`; a word that is a feature's name asks for that alone."""
+    features = frozenset().union(*(_names(made) for _, made in found if not isinstance(made, Offer)))
+    return [tuple(sorted({entry, made.name} - features)) for entry, made in found]
+
+
+def features_asked(words: tuple[str, ...] | None, found: list[tuple[str, AnyAnalyzer | Offer]]) -> _Words:
+    """Put the features that a group has in the place of its name; other words stay as they are. None stays None."""
+    if words is None:
+        return None
+    asked: list[str] = []
+    groups = groups_of(found)
+    for word in words:
+        members = [made for (_, made), names in zip(found, groups, strict=True) if word in names]
+        given = [name for made in members if not isinstance(made, Offer) for name in sorted(_names(made))]
+        asked += given or [word]  # what one gives may be known only when it has loaded
+    return tuple(dict.fromkeys(asked))
 
 
 def needed(analyzers: list[AnyAnalyzer], features: tuple[str, ...] | None) -> list[AnyAnalyzer]:

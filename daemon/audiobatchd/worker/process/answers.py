@@ -8,6 +8,7 @@ import sys
 
 import msgspec
 
+from audiobatchd.core.asked import features_of, unknown_among, why_unknown
 from audiobatchd.core.assessment import Facts, Offer, Policy, assess
 from audiobatchd.core.messages import Result, WorkerSettings
 from audiobatchd.core.passes import Decoding
@@ -120,13 +121,11 @@ class _Analysis:
         return {FULL_MIX: FileStamp(self._file, status.st_size, in_64_bits(status.st_mtime_ns))}
 
     def _names(self) -> frozenset[str]:
-        offered = {name for offer in self._bench.offers for names in offer.features.values() for name in names}
-        unknown = [name for name in self._request.features if name not in offered]
-        if unknown:
-            message = f"unknown feature: {', '.join(map(shown, unknown))} (there are: {', '.join(sorted(offered))})"
-            raise UsageError(message)
+        words, offers = self._request.features, self._bench.offers
+        if unknown := unknown_among(words, offers):
+            raise UsageError("; ".join(why_unknown(word, offers) for word in unknown))
         here = {name for offer in self._bench.offers for role in self._stamps for name in offer.features.get(role, ())}
-        return frozenset(here & set(self._request.features) if self._request.features else here)
+        return frozenset(here.intersection(features_of(words, offers)) if words else here)
 
     def _units(self) -> dict[str, str]:
         return {

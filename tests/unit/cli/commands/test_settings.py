@@ -49,13 +49,16 @@ def test_a_valid_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("worker = 2", "unknown key `worker`"),
+        ("worker = 2", "unknown key `worker`: did you mean `workers` or `worker_memory`?"),
+        ("[[dataset]]\npath = '/a'\nsetle = 1", "unknown key `setle` - at `dataset[0]`: did you mean `settle`?"),
         ("workers = 'two'", "Expected `int | null`, got `str` - at `workers`"),
         ("[[dataset]]\npath = '/a'\nsettle = -1", "at `dataset[0].settle`"),
         ("[[dataset]]\npath = '/a'\n[[dataset]]\npath = '/a/b'", "two datasets overlap"),
         ("workers = ", "not TOML"),
-        ("analyzers = ['loud']", "no analyzer named 'loud' is installed"),
-        ("[analyzer.loud]", "no analyzer named 'loud' is installed"),
+        ("analyzers = ['loud']", 'cannot find the analyzer "loud": did you mean "loudness"? There are: '),
+        ("analyzers = ['-loud']", "- at `analyzers`"),
+        ("analyzers = ['lihgt']", 'did you mean "light"?'),
+        ("[analyzer.loud]", "- at `analyzer.loud`"),
         ("operators = ['nobody-at-all']", "no user is called 'nobody-at-all'"),
     ],
 )

@@ -90,7 +90,7 @@ def lines_of(record: logging.LogRecord, width: int = 80, *, several: bool = Fals
         ),
         (event("service-short"), "! the service is short of resources: ?"),
         (event("stood-still", seconds=2.5), "! the service stood still for 2.5 s; deadlines have moved"),
-        (event("feature-unknown", unknown="a", known="b c"), "✗ no analyzer measures: a (there are: b c)"),
+        (event("feature-unknown", unknown="a", reason="cannot find a"), "✗ cannot find a"),
         (event("helper-broke"), "plain"),
         (event("something-new", folder="A"), "plain"),
         (event("folder-done"), "plain"),

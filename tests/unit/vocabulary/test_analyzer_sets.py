@@ -1,0 +1,75 @@
+"""Sets of analyzers: which ones a list of sets and names chooses, and what it refuses."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from audiobatch_analyzers.classifiers import classifiers
+from audiobatchd.errors import ConfigError
+from audiobatchd.plugin_api import ENTRY_POINT_GROUP, FULL_MIX, Options, Settings
+from audiobatchd.vocabulary.analyzer_sets import ALL, DEFAULT, OFF_BY_DEFAULT, OPTIONAL_FEATURES, SETS, chosen
+
+INSTALLED = ("timbre", "crest", "loudness", "peaks", "rhythm", "classifiers")
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (None, "classifiers crest loudness peaks rhythm timbre"),
+        ((), ""),
+        (("all",), "classifiers crest loudness peaks rhythm timbre"),
+        (("default",), "classifiers crest loudness peaks rhythm timbre"),
+        (("guide",), "classifiers loudness rhythm timbre"),
+        (("light",), "loudness peaks"),
+        (("light", "rhythm", "peaks"), "loudness peaks rhythm"),
+        (("rhythm", "loudness"), "rhythm loudness"),
+        (("default", "-timbre"), "classifiers crest loudness peaks rhythm"),
+        (("-timbre", "default"), "classifiers crest loudness peaks rhythm"),
+        (("-timbre",), "classifiers crest loudness peaks rhythm"),
+        (("-guide",), "crest peaks"),
+        (("loudness", "-loudness"), ""),
+    ],
+)
+def test_sets_and_names_choose(words: tuple[str, ...] | None, names: str) -> None:
+    assert chosen(words, INSTALLED) == tuple(names.split())
+
+
+def test_default_leaves_out_what_is_off_and_keeps_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audiobatchd.vocabulary.analyzer_sets.OFF_BY_DEFAULT", ("timbre", "absent"))
+    assert chosen(None, ("crest", "timbre")) == ("crest",)
+    assert chosen(("default", "timbre"), ("crest", "timbre")) == ("crest", "timbre")
+
+
+@pytest.mark.parametrize("words", [("loudnes",), ("default", "-loudnes"), ("-loudnes",)])
+def test_an_unknown_name_is_refused_with_the_nearest(words: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match='cannot find the analyzer "loudnes": did you mean "loudness"'):
+        chosen(words, INSTALLED)
+
+
+@pytest.mark.parametrize("word", ["defualt", "lihgt"])
+def test_a_set_misspelt_is_suggested(word: str) -> None:
+    with pytest.raises(ConfigError, match=r'did you mean "(default|light)"'):
+        chosen((word,), INSTALLED)
+
+
+def test_no_analyzer_has_the_name_of_a_set() -> None:
+    installed = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+    assert installed.isdisjoint({ALL, DEFAULT, *SETS})
+    assert installed >= set(SETS["guide"])
+    assert installed.isdisjoint(OFF_BY_DEFAULT)
+
+
+@pytest.mark.parametrize("feature", OPTIONAL_FEATURES)
+def test_an_optional_feature_is_turned_on_as_told(feature: str, tmp_path: Path) -> None:
+
+    table, _, line = OPTIONAL_FEATURES[feature].partition(" ")
+    options = tomllib.loads(f"{table}\n{line}")["analyzer"]["classifiers"]
+    given = {
+        each.name for made in classifiers(Settings(Options(options), (tmp_path,))) for each in made.features(FULL_MIX)
+    }
+    assert feature in given
+    assert {"danceability", "atonality"} <= given  # what was on before stays on
