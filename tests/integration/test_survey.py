@@ -28,7 +28,7 @@ def asked(daemon: Service, config: Path, command: str, root: Path, *features: st
     return json.loads(known[1]), json.loads(read[1])
 
 
-@pytest.mark.parametrize("features", [(), ("lufs", "lra_drums"), ("bpm",), ("mood", "lufs"), ("nonesuch",)])
+@pytest.mark.parametrize("features", [(), ("lufs", "lra_drums"), ("bpm",), ("mood", "lufs"), ("loudness",)])
 def test_the_answers_are_those_of_the_disk(tmp_path: Path, track: Path, features: tuple[str, ...]) -> None:
     root = tmp_path / "dataset"
     for name in ("Done", "Deep/er/Done", "Damaged", "Spoilt", "Foreign", "Edited"):
@@ -43,6 +43,10 @@ def test_the_answers_are_those_of_the_disk(tmp_path: Path, track: Path, features
             eventually(lambda: len(set(map(str, asked(daemon, config, command, root, *features)))) == 1)  # noqa: B023
             known, read = asked(daemon, config, command, root, *features)
             assert known == read, command
+        for ways in ((), ("--disk",)):
+            command_line = ("audiobatchctl", "--socket", daemon.socket, "progress", root, "--features", "lufz", *ways)
+            code, _, err = run(*command_line)
+            assert (code, "did you mean 'lufs'" in err) == (2, True), err
         assert daemon.stop() == 0
     with service(tmp_path / "d", config) as daemon:
         daemon.becomes(complete=4, failed=1, blocked=1)

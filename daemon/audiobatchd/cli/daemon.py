@@ -22,6 +22,7 @@ from audiobatchd.config.file import Config, DatasetConfig, chosen_config
 from audiobatchd.config.places import default_socket
 from audiobatchd.core.assessment import Policy
 from audiobatchd.disk import filesystems, interrupts
+from audiobatchd.disk.again import read_list
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.errors import AlreadyRunningError, ConfigError, UsageError
 from audiobatchd.service.log import set_up, standard_error
@@ -91,7 +92,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"audiobatchd {__version__}")
     once = parser.add_argument_group("one pass", "without a service, beside any number of services and machines")
     once.add_argument("--once", action="store_true", help="process what is due, print a summary, and leave")
-    once.add_argument("--features", nargs="+", metavar="FEATURE", help="only what lacks one of these features")
+    once.add_argument(
+        "--features",
+        nargs="+",
+        metavar="FEATURE",
+        help="only what lacks one of these features, or one that these analyzers give",
+    )
+    once.add_argument(
+        "--again", metavar="FILE", type=Path, help="measure what this list names, see `audiobatchctl audit --retry`"
+    )
     once.add_argument("--overwrite", action="store_true", help="measure also what is complete")
     once.add_argument("--dry-run", action="store_true", help="only say what would be done")
     return parser
@@ -121,7 +130,7 @@ class _Source:
 
 
 def _configuration(arguments: argparse.Namespace) -> Config:
-    for option in ("features", "overwrite", "dry_run"):
+    for option in ("features", "again", "overwrite", "dry_run"):
         if getattr(arguments, option) and not arguments.once:
             message = f"--{option.replace('_', '-')} goes with --once"
             raise UsageError(message)
@@ -170,8 +179,11 @@ def _one_pass(settings: Config, arguments: argparse.Namespace, views: tuple[View
     from audiobatchd.service import one_pass  # noqa: PLC0415  # see above
 
     only = tuple(dict.fromkeys(arguments.features)) if arguments.features else None
+    again = read_list(arguments.again) if arguments.again else {}
+    if again and only is None:
+        only = tuple(sorted({name for names in again.values() for name in names}))
     policy = Policy(overwrite=arguments.overwrite, only=only)
-    return one_pass.run(settings, _Source(arguments), policy, views, dry_run=arguments.dry_run)
+    return one_pass.run(settings, _Source(arguments), policy, views, again, dry_run=arguments.dry_run)
 
 
 def _state_directory(arguments: argparse.Namespace) -> Path:
@@ -213,3 +225,7 @@ def _set_up_terminal(stack: ExitStack) -> tuple[tuple[View, ...], tuple[_Writer,
 def _refuse(error: Exception | str, code: int) -> int:
     output.complain(_PROGRAM, str(error))
     return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -84,7 +84,10 @@ _SURVEYED = (
     _DATASET,
     _CONFIG,
     _argument(
-        "--features", nargs="+", metavar="FEATURE", help="these keys, whichever tool made them; else the analyzers' own"
+        "--features",
+        nargs="+",
+        metavar="FEATURE",
+        help="these keys, whichever tool made them, or all of these analyzers; else the configured analyzers' own",
     ),
     _argument("--disk", action="store_true", help="read the records, whatever a service knows of them"),
 )
@@ -137,6 +140,10 @@ COMMANDS: tuple[Command | Group, ...] = (
             _FOLDERS,
             _argument("--all", action="store_true", help="every folder that failed or is blocked"),
             _argument("--dataset", metavar="DATASET", help="every one of this dataset"),
+            _argument(
+                "--features", nargs="+", metavar="FEATURE",
+                help="measure these in the FOLDERs also where the record has values of other tools",
+            ),
         ),
     ),
     Command(
@@ -233,6 +240,21 @@ COMMANDS: tuple[Command | Group, ...] = (
         "Show what each incomplete folder lacks. Exit code 1 where any lacks anything.",
         _SURVEYED,
     ),
+    Command(
+        "audit", "audit:audit", "which values of other tools are wrong, or stand where nothing was measured",
+        "Read every record of a dataset, and hold those values against rules that nothing here has measured: the batch "
+        "guide's scripts fill in 120 BPM, or 0 for stems that are not there. Exit code 1 where any is found, or "
+        "anything cannot be read.",
+        (
+            _DATASET,
+            _CONFIG,
+            _argument("--features", nargs="+", metavar="FEATURE", help="only these features and analyzers"),
+            _argument(
+                "--retry", action="store_true",
+                help="have what is found measured again: by the service that works there, else in one pass now",
+            ),
+        ),
+    ),
     # Measuring by hand, and what can be measured
     Command(
         "analyze", "analysis:analyze", "measure one file or one track folder, now",
@@ -240,17 +262,17 @@ COMMANDS: tuple[Command | Group, ...] = (
         "is damaged, or nothing can be measured.",
         (
             _argument("path", metavar="FILE_OR_FOLDER", help="an audio file, or a track folder"),
-            _argument("--features", nargs="+", metavar="FEATURE", help="only these"),
+            _argument("--features", nargs="+", metavar="FEATURE", help="only these features and analyzers"),
             _argument("--save", action="store_true", help="write them to the folder's record"),
             _CONFIG,
         ),
     ),
     Command(
-        "features", "analysis:features", "every feature with unit, range and source",
-        "Show every feature, or these, with unit, range and source, and why it cannot be measured here. Only what "
-        "gives them is loaded to find that out.",
+        "features", "analysis:features", "every feature with unit, range and source, and what it costs",
+        "Show every feature, or these, by analyzer: whether it is on, what it costs on this machine by what the "
+        "service has measured, and why it cannot work here. Only what gives them is loaded to find that out.",
         (
-            _argument("feature", metavar="FEATURE", nargs="*", help="only these"),
+            _argument("feature", metavar="NAME", nargs="*", help="only these features and analyzers"),
             _CONFIG,
         ),
     ),
@@ -339,7 +361,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser(program: str) -> argparse.ArgumentParser:
     """Make the parser of all commands; an argument vector that it takes has `run`, `endless`, `json` and `socket`."""
-    made = _Parser(
+    made: argparse.ArgumentParser = _Parser(
         prog=program,
         description="Ask a running audiobatchd, and the records and locks of a dataset.",
         epilog='Exit codes: 0 fine; 1 the answer is "no"; 2 wrong usage; 3 no daemon answers; 74 the answer cannot be '
@@ -347,7 +369,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=f"{program} {__version__}")
     _add_socket(made, default=None)
-    _add(COMMANDS, made.add_subparsers(title="commands", metavar="COMMAND", required=True))
+    _add(COMMANDS, _commands_of(made, "commands", "COMMAND"))
     return made
 
 
@@ -355,10 +377,14 @@ def _add(table: Iterable[Command | Group], commands: _Commands[argparse.Argument
     for each in table:
         if isinstance(each, Group):
             group = commands.add_parser(each.name, help=each.summary)
-            _add(each.actions, group.add_subparsers(title="actions", metavar="ACTION", required=True))
+            _add(each.actions, _commands_of(group, "actions", "ACTION"))
         else:
             description = each.description or f"{each.summary.capitalize()}."
             _fill(commands.add_parser(each.name, help=each.summary, description=description), each)
+
+
+def _commands_of(made: argparse.ArgumentParser, title: str, name: str) -> _Commands[argparse.ArgumentParser]:
+    return made.add_subparsers(title=title, metavar=name, required=True)
 
 
 def _fill(made: argparse.ArgumentParser, command: Command) -> None:

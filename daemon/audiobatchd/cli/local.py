@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from audiobatchd.config import checks
@@ -44,6 +45,11 @@ def model_directories_here(settings: Config) -> tuple[Path, ...]:
 def worker_settings_here(settings: Config) -> WorkerSettings:
     """Make the settings that a worker of this user's would have."""
     return checks.worker_settings(settings, model_directories_here(settings))
+
+
+def is_installed(names: Iterable[str]) -> bool:
+    """Tell whether any of these names is that of an analyzer's entry point."""
+    return not checks.installed_analyzers().isdisjoint(names)
 
 
 def ended_first(settings: Config) -> str:

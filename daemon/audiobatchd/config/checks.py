@@ -21,9 +21,14 @@ from audiobatchd.vocabulary.quantities import size_in_bytes
 from audiobatchd.vocabulary.suggestions import cannot_find
 
 
+def installed_analyzers() -> frozenset[str]:
+    """Name the entry points of analyzers that are installed."""
+    return frozenset(point.name for point in entry_points(group=ENTRY_POINT_GROUP))
+
+
 def refuse_unknown_analyzers(settings: Config) -> None:
     """Raise ConfigError where the configuration names an analyzer that is not installed, or no set."""
-    installed = {point.name for point in entry_points(group=ENTRY_POINT_GROUP)}
+    installed = installed_analyzers()
     try:
         chosen(settings.analyzers, installed)
     except ConfigError as error:

@@ -29,6 +29,9 @@ class RetryFolders(Struct, frozen=True, forbid_unknown_fields=True):
     """Every one that failed or is blocked."""
     dataset: str = ""
     """Every one that failed or is blocked there."""
+    features: list[str] = []
+    """Features, or analyzers for all of theirs, that are to be measured in `folders` although other tools' values are
+    there; where there is no such file, they are struck out."""
 
 
 class Survey(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -36,7 +39,7 @@ class Survey(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
 
     dataset: str
     features: list[str] = []
-    """Of these features; without any, of those that the analyzers give."""
+    """Of these features, and of all that these analyzers give; without any, of those that the analyzers give."""
     names: bool = False
     """True where each incomplete folder is told, and not only their number."""
 
@@ -65,6 +68,10 @@ class Surveyed(Struct, frozen=True):
     """Those that are incomplete, where they were asked for."""
     near_misses: list[NearMiss] = []
     """Names that are passed over and look as if they were meant."""
+    absent: list[str] = []
+    """Of the features that were asked for, those that no record has."""
+    unknown: list[str] = []
+    """Reasons, one for each of these that no analyzer knows either, with the nearest names."""
 
 
 class Since(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

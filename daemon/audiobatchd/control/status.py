@@ -163,3 +163,6 @@ class Status(Struct, frozen=True):
     """The latest 20 folders that failed or are blocked."""
     lost: list[LostWorker] = []
     """Workers that have no slot any more and do not end."""
+    costs: dict[str, float] = {}
+    """Seconds of processor time that a minute of audio costs on this machine, by analyzer and for `decoding`: of jobs
+    that have ended, in this run and those before."""

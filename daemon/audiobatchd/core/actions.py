@@ -110,6 +110,17 @@ class Remember:
 
 
 @dataclass(frozen=True, slots=True)
+class Disown:
+    """Keep that these features of a folder, by role, are not to be taken over from other tools, and look at it then.
+
+    The answer is a `FolderHint`.
+    """
+
+    key: FolderKey
+    disowned: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Remember nothing more of these folders of a dataset: they are gone."""
 
@@ -166,9 +177,10 @@ class KeepPause:
 
 @dataclass(frozen=True, slots=True)
 class KeepPace:
-    """Remember over a restart what jobs have cost, as `renewals.Pace.spent`."""
+    """Remember over a restart what jobs have cost, as `renewals.Pace` has it."""
 
     spent: dict[str, tuple[float, int]]
+    rates: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +227,7 @@ Action = (
     | ReapLocks
     | CountMisses
     | Remember
+    | Disown
     | Forget
     | KeepAttempt
     | Probe

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable
 
 from audiobatchd.core.assessment import Offer
 from audiobatchd.vocabulary.analyzer_sets import OPTIONAL_FEATURES
-from audiobatchd.vocabulary.suggestions import cannot_find
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.suggestions import did_you_mean
 
 
 def features_of(words: Iterable[str], offers: Collection[Offer]) -> tuple[str, ...]:
@@ -30,12 +31,29 @@ def unknown_among(words: Iterable[str], offers: Collection[Offer]) -> list[str]:
     return [word for word in dict.fromkeys(words) if word not in known]
 
 
-def why_unknown(word: str, offers: Collection[Offer]) -> str:
-    """Say why a word asks for nothing: no one knows it, or an option turns it on; with what to do about it."""
+def keys_of(words: Iterable[str], offers: Collection[Offer]) -> tuple[str, ...]:
+    """Name the keys of records that these words ask for: those of `features_of`; unknown words may be other tools'."""
+    found: dict[str, None] = {}
+    for word in words:
+        found |= dict.fromkeys(features_of([word], offers) or (word,))
+    return tuple(found)
+
+
+def why_unknown(word: str, offers: Collection[Offer], installed: Collection[Offer] = ()) -> str:
+    """Say why a word asks for nothing by these offers, with what to do about it.
+
+    It may be turned on by an option, be of an `installed` analyzer that the configuration leaves out, or be unknown.
+    """
     if word in OPTIONAL_FEATURES:
-        return f'the feature "{word}" is off; what turns it on in the configuration: {OPTIONAL_FEATURES[word]}'
-    groups = {group for offer in offers for group in offer.groups}
-    return f"{cannot_find('the feature', word, _features(offers), groups)}; analyzers: {', '.join(sorted(groups))}"
+        return f"the feature '{word}' is off; what turns it on in the configuration: {OPTIONAL_FEATURES[word]}"
+    left_out = [offer for offer in installed if word in offer.groups or word in _given(offer)]
+    if left_out:
+        return f"'{word}' is off: `analyzers` in the configuration leaves {left_out[0].groups[-1]} out"
+    every = [*offers, *installed]
+    groups = sorted({group for offer in every for group in offer.groups})
+    meant = did_you_mean(word, [*sorted(_features(every)), *groups], "'")
+    unknown = f"cannot find a feature or an analyzer called '{shown(word)}'{': ' + meant if meant else ''}"
+    return f"{unknown} (analyzers: {', '.join(groups)}; `audiobatchctl features` lists all)"
 
 
 def _features(offers: Iterable[Offer]) -> frozenset[str]:

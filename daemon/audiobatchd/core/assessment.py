@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
+import msgspec
 from msgspec import Struct
 
 from audiobatchd.core.needs import NO_NEEDS, files_read, state_of
@@ -74,10 +75,25 @@ class FileMemory(Struct, frozen=True):
     """The analyzers that found it, as `judges` names them."""
     whole: str | None = None
     """The digest of all of its bytes."""
+    disowned: tuple[str, ...] = ()
+    """The features that are not to be taken over from other tools, whatever the file: an operator wants them measured,
+    or struck out where there is no such file."""
 
     def known(self, *, whole_file: bool) -> str | None:
         """Return the digest of its content, or of all of its bytes, as far as it is known."""
         return self.whole if whole_file else self.digest
+
+
+_NO_FILE = FileStamp(b"", 0, 0)
+
+
+def disowning(memory: Mapping[str, FileMemory], disowned: Mapping[str, tuple[str, ...]]) -> dict[str, FileMemory]:
+    """Add `disowned` features to the memory of files, both by role; some of the files may not be there."""
+    made = dict(memory)
+    for role, names in disowned.items():
+        old = made.get(role, FileMemory(_NO_FILE))
+        made[role] = msgspec.structs.replace(old, disowned=tuple(dict.fromkeys((*old.disowned, *names))))
+    return made
 
 
 class Due(Struct, frozen=True):
@@ -104,6 +120,13 @@ class Assessment(Struct):
     """Analyzers with keys that other tools wrote, by role."""
     unavailable: tuple[str, ...]
     """The features that nothing on this machine can give."""
+    struck: tuple[str, ...] = ()
+    """Keys to be struck out: disowned ones that other tools wrote for a file that is not there."""
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether anything is to be done in the folder."""
+        return bool(self.due or self.struck)
 
 
 class Facts(Struct):
@@ -154,7 +177,8 @@ def assess(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> Assessmen
                 unavailable += [name for name in wanted if name not in facts.present]
             elif wanted:
                 judge.include(offer, role)
-    return Assessment(*judge.found(), judge.adopted, tuple(unavailable))
+    struck = tuple(_struck(facts, offers, policy)) if facts.memory else ()
+    return Assessment(*judge.found(), judge.adopted, tuple(unavailable), struck)
 
 
 class _Judge:
@@ -352,8 +376,24 @@ def _adopts(analyzer: str, reads: tuple[str, ...], wanted: tuple[str, ...], fact
     """Tell whether a record by other tools is complete by its keys alone: until a file is seen to be replaced."""
     if policy.overwrite or not policy.adopt or not facts.present.issuperset(wanted):
         return False
+    # Names of features are those of one role each.
+    if any(set(memory.disowned).intersection(wanted) for memory in facts.memory.values() if memory.disowned):
+        return False
     known = ((facts.memory.get(role), facts.files[role]) for role in reads)
     return all(memory is None or analyzer not in memory.adopted or memory.stamp == stamp for memory, stamp in known)
+
+
+def _struck(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> list[str]:
+    """Find the disowned features of files that are not there, as far as no analyzer has measured them."""
+    return [
+        name
+        for role, memory in facts.memory.items()
+        if memory.disowned and role not in facts.files
+        for offer in offers
+        if facts.entry(offer.name, role) is None
+        for name in _wanted(offer, role, policy)
+        if name in memory.disowned and name in facts.present
+    ]
 
 
 def _is_within(beyond: float | None, limit: float | None) -> bool:

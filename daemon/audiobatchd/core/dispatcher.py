@@ -58,9 +58,8 @@ class Dispatcher:
     def handle(self, event: on.Event, now: float) -> list[do.Action]:
         """Take in an event; the actions that follow, none from late news of a dataset that was dropped."""
         if isinstance(event, on.OfFolder):
-            if event.key.dataset in self.datasets:
-                self._of_folder(event, self.datasets[event.key.dataset], now)
-            return []
+            dataset = self.datasets.get(event.key.dataset)
+            return self._of_folder(event, dataset, now) if dataset is not None else []
         if isinstance(event, on.OfDataset):
             dataset = self.datasets.get(event.dataset)
             return self._of_dataset(event, dataset, now) if dataset is not None else []
@@ -80,7 +79,7 @@ class Dispatcher:
                 return self._stop(code, now, at_once=at_once)
         return []
 
-    def _of_folder(self, event: on.OfFolder, dataset: Dataset, now: float) -> None:
+    def _of_folder(self, event: on.OfFolder, dataset: Dataset, now: float) -> list[do.Action]:
         match event:
             case on.FolderHint() | on.FolderTouched() | on.TreeAppeared() if dataset.is_refused:
                 pass  # a walk finds it, when there is one again
@@ -93,11 +92,13 @@ class Dispatcher:
                     dataset.schedule.trees.add(key.path)
             case on.TreeVanished(key):
                 self._rounds.tree_vanished(key, now)
-            case on.RetryAsked(key):
+            case on.RetryAsked(key, disowned):
                 self.transitions.retry(key, now)
+                return self.transitions.disown(key, disowned)
             case on.BumpAsked(key):
                 if self.transitions.bump(key) and not dataset.is_refused:
                     self.transitions.hint(key, now)
+        return []
 
     def _of_dataset(self, event: on.OfDataset, dataset: Dataset, now: float) -> list[do.Action]:
         match event:
@@ -340,6 +341,10 @@ class Dispatcher:
     def lost_workers(self) -> Collection[Lost]:
         """The workers that were killed and do not end."""
         return self.crew.lost.values()
+
+    def costs(self) -> dict[str, float]:
+        """Seconds of processor time that a minute of audio costs here, by analyzer and for decoding."""
+        return self._parts.pace.per_minute()
 
     @property
     def cannot_start(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from audiobatchd.core.messages import FromWorker
@@ -160,6 +161,8 @@ class RetryAsked:
     """Wish of an operator to try a folder again now, whatever its state; the catalog has forgiven it already."""
 
     key: FolderKey
+    disowned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Features, by role, that are to be measured although the record has them from other tools."""
 
 
 @dataclass(frozen=True, slots=True)

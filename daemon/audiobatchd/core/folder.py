@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from audiobatchd.core import actions as do
@@ -42,6 +43,8 @@ class Folder:
     """True where an operator wants it before all others."""
     is_pardoned: bool = False
     """True where a retry was asked for while its job runs."""
+    disowned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Features, by role, that were disowned while its job runs, which does not know of it."""
     hinted: bool = False
     """True where a hint told of it while its job runs."""
     round: int = 0

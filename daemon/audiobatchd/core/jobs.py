@@ -6,6 +6,7 @@ import msgspec
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
+from audiobatchd.core.assessment import disowning
 from audiobatchd.core.crew import Lost
 from audiobatchd.core.folder import Folder
 from audiobatchd.core.holds import NO_ANSWER
@@ -107,7 +108,7 @@ class Jobs:
             parts.transitions.ended(key)
             return []
         parts.tally.ended(result.outcome, result.costs)
-        paced = [*parts.pace.add(result.costs), *parts.tell_renewals(key.dataset)]
+        paced = [*parts.pace.add(result.costs, result.heard), *parts.tell_renewals(key.dataset)]
         before = parts.ledger.active[key]
         remembered, counted, pardoned = before.memory, before.charges or before.suspicions, before.is_pardoned
         folder = parts.transitions.finished(key, result, now, alone=assignment.alone)
@@ -124,6 +125,8 @@ class Jobs:
         memory = result.memory if result.outcome in _TELLS_ALL else {**remembered, **result.memory}
         if pardoned:
             memory = {role: msgspec.structs.replace(each, failure=None) for role, each in memory.items()}
+        if folder.disowned:
+            memory, folder.disowned = disowning(memory, folder.disowned), {}
         if memory or remembered or gave_up or counted or folder.charges or folder.suspicions:
             actions.append(folder.kept(key, memory, gave_up))
         return actions + self._told(key, folder, result, now)

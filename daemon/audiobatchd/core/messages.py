@@ -108,6 +108,8 @@ class Result(Struct, frozen=True, tag=True):
     """The file system where that is so."""
     costs: dict[str, float] = {}
     """Seconds of processor time, by analyzer and for "decoding"."""
+    heard: dict[str, float] = {}
+    """Seconds of audio that each of these cost that."""
     unclear: bool = False
     """True where it is blocked by a record that says nothing that can be understood."""
     place: bytes = b""

@@ -64,7 +64,7 @@ class Parts:
             tally=Tally(now),
             news=News(),
             shortage=Shortage(),
-            pace=Pace(dict(memory.pace)),
+            pace=Pace(dict(memory.pace), dict(memory.rates)),
             offers=None if plan.once else memory.offers,
         )
 

@@ -77,6 +77,8 @@ class Memory:
     """The datasets that an operator paused, with the seconds that are left of it; None: until it is resumed."""
     pace: dict[str, tuple[float, int]] = field(default_factory=dict)
     """Cost of jobs on this machine, as `renewals.Pace.spent`."""
+    rates: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Cost of audio on this machine, as `renewals.Pace.rates`."""
     places: dict[str, str] = field(default_factory=dict)
     """Target of each dataset's path, without links."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import Offer
@@ -24,9 +25,14 @@ _ENOUGH = 5
 _MANY = 2000
 """After so many jobs, earlier ones count half: a dataset's files, or the machine, may not be what they were."""
 
+_ENOUGH_AUDIO, _MUCH_AUDIO = 10.0, 500_000.0
+"""Seconds of audio after which a cost per minute is told, and after which what was before counts half."""
+
 _BETWEEN_NOTES = 20
 _HOUR = 3600.0
 _LEAVE_OUT = "name the wanted ones in analyzers, or use --features"
+
+_NO_AUDIO: Mapping[str, float] = MappingProxyType({})
 
 _TIMES_DECODING: dict[int, float] = {Cost.LIGHT: 0.5, Cost.MEDIUM: 8.0, Cost.HEAVY: 25.0}
 """Cost of an analyzer of each class, in terms of decoding, while no job has told: docs/benchmarks.md."""
@@ -40,10 +46,20 @@ class Pace:
     """
 
     spent: dict[str, tuple[float, int]] = field(default_factory=dict)
+    rates: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Seconds of processor time, and the seconds of audio that they were spent on, by analyzer and for decoding."""
     _unnoted: int = 0
 
-    def add(self, costs: Mapping[str, float]) -> list[do.Action]:
-        """Take in what a job cost, by analyzer; give what is to be remembered, now and then."""
+    def per_minute(self) -> dict[str, float]:
+        """Give the seconds of processor time that a minute of audio costs; of what has had little audio, nothing."""
+        return {name: 60 * cpu / audio for name, (cpu, audio) in sorted(self.rates.items()) if audio >= _ENOUGH_AUDIO}
+
+    def add(self, costs: Mapping[str, float], heard: Mapping[str, float] = _NO_AUDIO) -> list[do.Action]:
+        """Take in what a job cost, by analyzer, and for how much audio; give what is to be remembered, now and then."""
+        for name in costs.keys() & heard.keys():
+            cpu, audio = self.rates.get(name, (0.0, 0.0))
+            share = 0.5 if audio >= _MUCH_AUDIO else 1.0
+            self.rates[name] = share * cpu + costs[name], share * audio + heard[name]
         for name, seconds in costs.items():
             total, jobs = self.spent.get(name, (0.0, 0))
             if jobs >= _MANY:
@@ -54,7 +70,7 @@ class Pace:
         if not self._unnoted or (self._unnoted < _BETWEEN_NOTES and not is_young):
             return []
         self._unnoted = 0
-        return [do.KeepPace(dict(self.spent))]
+        return [do.KeepPace(dict(self.spent), dict(self.rates))]
 
     def hours(self, offers: Iterable[Offer], due: Mapping[str, int]) -> float | None:
         """Estimate the hours of processor time that it takes to decode and measure so many folders, by analyzer.

@@ -6,9 +6,11 @@ The states themselves, and the queue, are kept in the `ledger`; when a folder is
 from __future__ import annotations
 
 import zlib
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
+from audiobatchd.core import actions as do
 from audiobatchd.core.agenda import Agenda
+from audiobatchd.core.assessment import disowning
 from audiobatchd.core.backoff import Backoff
 from audiobatchd.core.folder import Folder
 from audiobatchd.core.ledger import Ledger
@@ -225,6 +227,21 @@ class Transitions:
             if was_alone and folder.state is FolderState.QUEUED:
                 self.ledger.take_place(key, folder)  # among the others from now on
         self.hint(key, now)
+
+    def disown(self, key: FolderKey, disowned: Mapping[str, tuple[str, ...]]) -> list[do.Action]:
+        """Have these features, by role, measured although the record has them from other tools.
+
+        A job that waits is told; one that runs is not, so it counts from its end.
+        """
+        folder = self.ledger.active.get(key)
+        if not disowned:
+            return []
+        if folder is not None and folder.state is FolderState.RUNNING:
+            folder.disowned = disowned
+            return []
+        if folder is not None:
+            folder.memory = disowning(folder.memory, disowned)
+        return [do.Disown(key, disowned)]
 
     def resume(self, dataset: str, cause: Cause, now: float) -> None:
         """Look at the folders of a dataset that were hindered by what is over now."""

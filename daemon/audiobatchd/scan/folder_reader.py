@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess, judges, renewed
+from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess, disowning, judges, renewed
 from audiobatchd.core.discovery import enters, is_companion
 from audiobatchd.core.near_misses import misses_in
 from audiobatchd.core.readings import Finding, Reading
@@ -162,7 +162,7 @@ class FolderReader:
         if self.policy.overwrite:
             return None
         assessment = assess_shape(shape, self.offers, self.policy)
-        return None if assessment.due else len(assessment.unavailable)
+        return None if assessment.is_due else len(assessment.unavailable)
 
     def look(self, key: FolderKey, listing: Listing, old: Sighting | None) -> tuple[Reading, Sighting | None]:
         """Read a folder that was listed; with what is to be noted of it, None where it has gone meanwhile."""
@@ -192,7 +192,7 @@ class FolderReader:
             access=self._access(key, listing) if finding is Finding.DUE else listing.access,
             on_their_way=bool(contents.temporaries),
             waits_for=shown(contents.temporaries[0]) if contents.temporaries else "",
-            due=tuple(f"{role}: {', '.join(due.analyzer for due in work)}" for role, work in assessment.due.items()),
+            due=_in_words(assessment),
             reasons=reasons,
             warnings=_warnings(listing),
             unavailable=len(assessment.unavailable),
@@ -212,7 +212,7 @@ class FolderReader:
 
     def _finding(self, assessment: Assessment, listing: Listing, known: FolderMemory) -> tuple[Finding, dict[str, str]]:
         """Find what state the folder is in, with the reasons of a failure."""
-        if assessment.due:
+        if assessment.is_due:
             return (Finding.FAILED, {"": known.verdict}) if self._given_up(known, listing) else (Finding.DUE, {})
         if assessment.failed:
             names = listing.contents.sources
@@ -223,7 +223,8 @@ class FolderReader:
         roles = tuple(facts.files)
         accounts = accounts_of(roles, tuple(offer.name for offer in self.offers), facts.entry)
         if facts.memory:
-            facts = msgspec.structs.replace(facts, memory={})
+            disowned = {role: each.disowned for role, each in facts.memory.items() if each.disowned}
+            facts = msgspec.structs.replace(facts, memory=disowning({}, disowned))
             assessment = assess(facts, self.offers, self.policy)
         due = surely_due(assessment, facts, self.offers, self.policy)
         missing = tuple(name for name in due if name not in facts.present)
@@ -283,17 +284,23 @@ def _warnings(listing: Listing) -> tuple[str, ...]:
     return tuple(f"{name} is not measured: another file has its role" for name in listing.contents.shadowed)
 
 
+def _in_words(assessment: Assessment) -> tuple[str, ...]:
+    """Say what is due, a file each, and last what is only struck out."""
+    work = [f"{role}: {', '.join(due.analyzer for due in each)}" for role, each in assessment.due.items()]
+    return (*work, *((f"struck out: {', '.join(assessment.struck)}",) if assessment.struck else ()))
+
+
 def _learnt(assessment: Assessment, listing: Listing, memory: dict[str, FileMemory]) -> dict[str, FileMemory]:
     """Collect what is to be remembered: what a job needs, or this reading found out; nothing where it is known."""
     learnt = dict(memory)
     for role, adopted in assessment.adopted.items():
         if role not in memory or memory[role].adopted != adopted:
             learnt[role] = _adopting(memory.get(role), listing.stamps[role], adopted)
-    return learnt if assessment.due or learnt != memory else {}
+    return learnt if assessment.is_due or learnt != memory else {}
 
 
 def _adopting(old: FileMemory | None, stamp: FileStamp, adopted: tuple[str, ...]) -> FileMemory:
     """Add to the memory of a file that these analyzers' results were adopted for it."""
     if old is not None and old.stamp == stamp:
         return msgspec.structs.replace(old, adopted=adopted)
-    return FileMemory(stamp, adopted=adopted)
+    return FileMemory(stamp, adopted=adopted, disowned=old.disowned if old is not None else ())

@@ -56,7 +56,7 @@ def survey_disk(
     service does. A record of more than `limit` bytes is the trouble of its folder. Raises OSError for the root.
     """
     tally = Tally()
-    total = _counted(_on_disk(root, asked, ignore, limit, tally), names=names)
+    total = _counted(_on_disk(root, asked, ignore, limit, tally), asked, names=names)
     total.near_misses.extend(tally.told())
     return total
 
@@ -69,22 +69,27 @@ def survey_catalog(
     `busy` are the folders that are locked, by their paths. A folder of which the catalog does not know enough is looked
     at on disk: its record was in the way, or has too many keys to be kept.
     """
-    total = _counted(_in_catalog(dataset, sightings, asked, busy, limit), names=names)
+    total = _counted(_in_catalog(dataset, sightings, asked, busy, limit), asked, names=names)
     total.near_misses.extend(sightings.misses(dataset))
     return total
 
 
-def _counted(folders: Iterable[SurveyedFolder], *, names: bool) -> Surveyed:
+def _counted(folders: Iterable[SurveyedFolder], asked: Asked, *, names: bool) -> Surveyed:
     total = complete = locked = 0
     incomplete: list[SurveyedFolder] = []
+    absent = set(asked.features) if isinstance(asked, Keys) else set()
+    was_read = False
     for each in folders:
         total += 1
+        if not each.trouble:
+            was_read = True
+            absent.intersection_update(each.missing)
         locked += each.locked
         if not (each.missing or each.stale or each.trouble):
             complete += 1
         elif names:
             incomplete.append(each)
-    return Surveyed(total, complete, locked, incomplete, [])
+    return Surveyed(total, complete, locked, incomplete, [], sorted(absent) if was_read else [])
 
 
 def _on_disk(root: str, asked: Asked, ignore: tuple[str, ...], limit: int, tally: Tally) -> Iterator[SurveyedFolder]:

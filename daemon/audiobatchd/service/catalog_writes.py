@@ -6,14 +6,15 @@ What a walk or a reading has seen is written where it is seen, by `scan`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from types import MappingProxyType
 
 import msgspec
 
 from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import Offer, judges
-from audiobatchd.core.events import Event, MissesCounted, RetryAsked, Short
+from audiobatchd.core.events import Event, FolderHint, MissesCounted, RetryAsked, Short
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.scan.readers import Readers
@@ -23,8 +24,10 @@ from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.states import Attempt
 
 _OVER = object()
+_NONE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
-InCatalog = do.Remember | do.Forget | do.NoteRoot | do.KeepPause | do.KeepPace | do.KeepAttempt | do.CountMisses
+_OfFolder = do.Remember | do.Disown | do.Forget | do.KeepAttempt
+InCatalog = _OfFolder | do.NoteRoot | do.KeepPause | do.KeepPace | do.CountMisses
 """The actions that are done here."""
 
 
@@ -66,6 +69,8 @@ class CatalogWrites:
         match action:
             case do.Remember():
                 self._remember(action)
+            case do.Disown():
+                self._submit(partial(self._disown, action))
             case do.Forget():
                 self._forget(action)
             case do.NoteRoot(dataset, root, place):
@@ -73,20 +78,23 @@ class CatalogWrites:
                 self._prune(dataset)
             case do.KeepPause():
                 self._keep_pause(action)
-            case do.KeepPace(spent):
-                self._submit(partial(self._catalog.facts.note_pace, spent))
+            case do.KeepPace(spent, rates):
+                self._submit(partial(self._catalog.facts.note_pace, spent, rates))
             case do.KeepAttempt(key, attempt):
                 self._keep_attempt(key, attempt)
             case do.CountMisses(dataset):
                 self._submit(lambda: self._post(MissesCounted(dataset, self._catalog.sightings.misses(dataset))))
 
-    def pardon(self, keys: Collection[FolderKey]) -> None:
-        """Forget what keeps folders from being tried again, then ask for a retry of each."""
+    def pardon(self, keys: Collection[FolderKey], disowned: Mapping[str, tuple[str, ...]] = _NONE) -> None:
+        """Forget what keeps folders from being tried again, then ask for a retry of each.
+
+        `disowned` are features, by role, that are to be measured although records have them from other tools.
+        """
 
         def work() -> None:
             self._catalog.folders.pardon(keys)
             for key in keys:
-                self._post(RetryAsked(key))
+                self._post(RetryAsked(key, disowned))
 
         self._submit(work)
 
@@ -115,6 +123,12 @@ class CatalogWrites:
         # Now: a reading of this folder may begin before the catalog's thread is there.
         self._catalog.folders.expect(action.key, memory)
         self._submit(partial(self._catalog.folders.note, {action.key: memory}))
+
+    def _disown(self, action: do.Disown) -> None:
+        # First, so that whatever happens in between a walk does not take the folder for complete as it was seen last.
+        self._catalog.sightings.forget(action.key.dataset, [action.key.path])
+        self._catalog.folders.disown(action.key, action.disowned)
+        self._post(FolderHint(action.key))
 
     def _judges_of(self, action: do.Remember) -> str:
         terms = self._terms.get(action.key.dataset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from audiobatchd.config.file import Config
 from audiobatchd.core.assessment import Policy
@@ -13,18 +14,35 @@ from audiobatchd.service.clock import SystemClock
 from audiobatchd.service.planning import Source
 from audiobatchd.service.supervisor import Supervisor, View
 from audiobatchd.vocabulary.exits import DaemonExit
+from audiobatchd.vocabulary.files import ROLES, FolderKey
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.states import FolderState, Mode
 from audiobatchd.vocabulary.summary import batch_summary, left_out
 
 
-def run(settings: Config, source: Source, policy: Policy, views: tuple[View, ...], *, dry_run: bool) -> tuple[int, str]:
-    """Process what is due, or only find it out; return the exit code and the summary, if any."""
+def run(
+    settings: Config,
+    source: Source,
+    policy: Policy,
+    views: tuple[View, ...],
+    again: Mapping[str, tuple[str, ...]],
+    *,
+    dry_run: bool,
+) -> tuple[int, str]:
+    """Process what is due, or only find it out; return the exit code and the summary, if any.
+
+    `again` has, by the folder's path below its dataset, features that are not taken over from other tools there.
+    """
+    catalog = Catalog(None)
+    for path, names in again.items():
+        by_role = {role: tuple(names) for role in ROLES}
+        for each in settings.dataset:
+            catalog.folders.disown(FolderKey(each.path, path), by_role)
     supervisor = Supervisor(
         settings,
         source,
         policy,
-        Catalog(None),
+        catalog,
         SystemClock(),
         views=views,
         mode=Mode.DRY_RUN if dry_run else Mode.ONCE,

@@ -154,4 +154,4 @@ def memory_of(catalog: Catalog, config: Config, now: float) -> Memory:
         each.path: (sightings.count(each.path), facts.root(each.path)) for each in config.dataset
     }
     places = {path: facts.place(path) for path in named}
-    return Memory(facts.offers(), datasets, facts.pauses(now), facts.pace(), places)
+    return Memory(facts.offers(), datasets, facts.pauses(now), facts.pace(), facts.rates(), places)

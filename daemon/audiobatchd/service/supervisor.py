@@ -241,7 +241,9 @@ class Supervisor:
                 case do.NoteRoot():
                     self.disk_tasks.note_root(action)
                     self.catalog_writes.perform(action)
-                case do.Remember() | do.Forget() | do.KeepPause() | do.KeepPace() | do.KeepAttempt() | do.CountMisses():
+                case do.Remember() | do.Disown() | do.Forget() | do.KeepAttempt() | do.CountMisses():
+                    self.catalog_writes.perform(action)
+                case do.KeepPause() | do.KeepPace():
                     self.catalog_writes.perform(action)
                 case do.Report():
                     log.report(action)

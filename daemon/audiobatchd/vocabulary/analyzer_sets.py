@@ -23,9 +23,9 @@ SETS: dict[str, tuple[str, ...]] = {
 """Sets with members of their own: what the batch guide's scripts give, and what costs less than decoding the file."""
 
 OPTIONAL_FEATURES: dict[str, str] = {
-    "essentia_genre": '[analyzer.classifiers] heads = ["danceability", "tonal_atonal", "genre_discogs400"]',
-    "essentia_mood": '[analyzer.classifiers] heads = ["danceability", "tonal_atonal", "mtg_jamendo_moodtheme"]',
-    "essentia_instrument": '[analyzer.classifiers] heads = ["danceability", "tonal_atonal", "mtg_jamendo_instrument"]',
+    "essentia_genre": "[analyzer.classifiers] heads = ['danceability', 'tonal_atonal', 'genre_discogs400']",
+    "essentia_mood": "[analyzer.classifiers] heads = ['danceability', 'tonal_atonal', 'mtg_jamendo_moodtheme']",
+    "essentia_instrument": "[analyzer.classifiers] heads = ['danceability', 'tonal_atonal', 'mtg_jamendo_instrument']",
 }
 """Features that only an option of their analyzer turns on, with that option as it stands in a configuration."""
 

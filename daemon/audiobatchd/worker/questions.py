@@ -16,25 +16,36 @@ from audiobatchd.core.assessment import Offer
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.plugin_api import Value
+from audiobatchd.vocabulary.analyzer_sets import ALL
 
 _LOADING = 120.0
 _T = TypeVar("_T")
 
 
 class KnownFeature(Struct, frozen=True):
-    """One feature, with the analyzer that gives it; see `plugin_api.Feature`."""
+    """One feature; see `plugin_api.Feature`."""
 
-    analyzer: str
-    version: int
     name: str
     unit: str
     description: str
     bounds: str
     source: str
+
+
+class KnownAnalyzer(Struct, frozen=True):
+    """One analyzer that is installed, with the features that were asked for."""
+
+    name: str
+    entry: str
+    """The name of its entry point, by which the configuration goes."""
+    version: int
+    on: bool
+    """True where the configuration has it work."""
+    features: tuple[KnownFeature, ...]
     unavailable: str | None = None
-    """Why it cannot be measured on this machine."""
+    """Why it cannot work on this machine; not found out of one that is off."""
     remark: str = ""
-    """Words for people on how the analyzer works on this machine."""
+    """Words for people on how it works on this machine."""
 
 
 class Request(Struct, frozen=True):
@@ -73,12 +84,18 @@ def offers(settings: WorkerSettings) -> tuple[Offer, ...]:
     return _ask(["offers"], settings, tuple[Offer, ...], _LOADING)
 
 
-def features(settings: WorkerSettings, names: tuple[str, ...] = ()) -> tuple[KnownFeature, ...]:
-    """Return what is known of these features, or of all, whether their analyzers can be loaded here or not.
+def names(settings: WorkerSettings, *, installed: bool = False) -> tuple[Offer, ...]:
+    """Return what these analyzers give, or all that are installed, without loading any. Raises AudiobatchError."""
+    analyzers = (ALL,) if installed else settings.analyzers
+    return offers(msgspec.structs.replace(settings, analyzers=analyzers, features=()))
+
+
+def features(settings: WorkerSettings, words: tuple[str, ...] = ()) -> tuple[KnownAnalyzer, ...]:
+    """Return what is known of these features and analyzers, or of all that are installed, loaded or not.
 
     Raises AudiobatchError.
     """
-    return _ask(["features"], _for(settings, names), tuple[KnownFeature, ...], _LOADING)
+    return _ask(["features"], _for(settings, words), tuple[KnownAnalyzer, ...], _LOADING)
 
 
 def analyze(settings: WorkerSettings, request: Request) -> Answer:

@@ -38,10 +38,18 @@ def test_unknown_is_what_no_analyzer_is_or_gives() -> None:
 
 
 def test_an_unknown_word_is_told_with_nearest_names() -> None:
-    assert 'cannot find the feature "lufz": did you mean "lufs"' in why_unknown("lufz", OFFERS)
+    assert "called 'lufz': did you mean 'lufs'" in why_unknown("lufz", OFFERS)
     told = why_unknown("loudnes", OFFERS)
-    assert 'did you mean "loudness"' in told
-    assert told.endswith("; analyzers: broken, heads, loudness, mood")
+    assert "did you mean 'loudness'" in told
+    assert "(analyzers: broken, heads, loudness, mood; " in told
+    assert "did you mean 'mood'" in why_unknown("moood", (), (MOOD,))
+
+
+@pytest.mark.parametrize("word", ["mood", "happy"])
+def test_what_is_left_out_is_told_as_off(word: str) -> None:
+    assert (
+        why_unknown(word, (LOUDNESS,), OFFERS) == f"'{word}' is off: `analyzers` in the configuration leaves mood out"
+    )
 
 
 def test_a_known_feature_that_is_off_is_told_with_its_option() -> None:

@@ -103,7 +103,7 @@ def test_survey_counts_and_names_the_incomplete(dataset: Dataset) -> None:
     assert found.folders[2].trouble.startswith("cannot understand the record: ")
     assert [(miss.kind, miss.count) for miss in found.near_misses] == [(MissKind.LOOSE, 1)]
     for counts in (dataset.disk(asked, names=False), dataset.known(asked, names=False)):
-        assert counts == Surveyed(3, 0, 0, [], found.near_misses)
+        assert counts == Surveyed(3, 0, 0, [], found.near_misses, ["bpm"])
 
 
 def test_locked_folders_are_counted_whatever_they_have(dataset: Dataset) -> None:

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from audiobatchd.cli.local import worker_settings_here
 from audiobatchd.cli.terminal.output import Say
-from audiobatchd.cli.terminal.text import as_json
+from audiobatchd.cli.terminal.text import as_json, wrapped
 from audiobatchd.config.file import chosen_config
 from audiobatchd.control.client import ControlClient
-from audiobatchd.errors import UsageError
+from audiobatchd.core.asked import unknown_among, why_unknown
+from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.errors import AudiobatchError, UsageError
 from audiobatchd.plugin_api import Value
+from audiobatchd.vocabulary.analyzer_sets import OPTIONAL_FEATURES
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.worker import questions
-from audiobatchd.worker.questions import Answer, Request
+from audiobatchd.worker.questions import Answer, KnownAnalyzer, KnownFeature, Request
+
+_COLUMNS, _LEAST, _LINES = 80, 20, 12
+_NO_COST = "cost not measured yet"
 
 
 def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
@@ -43,29 +49,73 @@ def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> 
     return 0 if not answer.failures and (answer.values or answer.unmeasurable) else 1
 
 
-def features(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
-    """Show every feature, or those that are named, with unit, range and source, by analyzer."""
-    names = tuple(dict.fromkeys(arguments.feature))
-    known = questions.features(worker_settings_here(chosen_config(arguments.config, os.environ)), names)
-    unknown = sorted(set(names) - {each.name for each in known})
-    if unknown:
-        message = f"unknown feature: {', '.join(map(shown, unknown))} (without a name, `features` lists all)"
-        raise UsageError(message)
+def features(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Show every feature, or those that are named, by analyzer: whether it is on, and what it costs here."""
+    words = tuple(dict.fromkeys(arguments.feature))
+    settings = worker_settings_here(chosen_config(arguments.config, os.environ))
+    known = questions.features(settings, words)
+    if words:
+        _refuse_unknown(words, known, settings)
+    costs: dict[str, float] = {}
+    with suppress(AudiobatchError):  # what nothing has measured can be told without
+        costs = client.status().costs
     if arguments.json:
-        say(as_json({"features": known}))
+        say(as_json({"features": [_as_keys(each, one, costs) for each in known for one in each.features]}))
         return 0
-    for number, (analyzer, group) in enumerate(groupby(known, key=lambda each: each.analyzer)):
-        members = list(group)
+    for number, each in enumerate(known):
         if number:
             say("")
-        say(", ".join(filter(None, (printable(analyzer), f"version {members[0].version}", members[0].remark))))
-        if members[0].unavailable is not None:
-            say(f"  ! unavailable here: {printable(members[0].unavailable)}")
-        width = max(len(each.name) for each in members)
-        for each in members:
-            known_of_it = (each.description, each.unit, each.bounds, each.source)
-            say(f"  {printable(each.name):<{width}}  {printable('; '.join(filter(None, known_of_it)))}")
+        for line in _described(each, costs):
+            say(printable(line))
+    given = {one.name for each in known for one in each.features}
+    for name, option in OPTIONAL_FEATURES.items():
+        if not words and name not in given:
+            say("")
+            say(f"{name}, off")
+            for line in _folded(f"what turns it on in the configuration: {option}", 2):
+                say(line)
     return 0
+
+
+def _refuse_unknown(words: tuple[str, ...], known: Iterable[KnownAnalyzer], settings: WorkerSettings) -> None:
+    """Raise UsageError for a word that asked for nothing."""
+    told = {name for each in known for name in (each.name, each.entry, *(one.name for one in each.features))}
+    if told.issuperset(words):
+        return
+    offers = questions.names(settings, installed=True)
+    if unknown := unknown_among(words, offers):
+        raise UsageError("; ".join(why_unknown(word, offers) for word in unknown))
+
+
+def _as_keys(analyzer: KnownAnalyzer, feature: KnownFeature, costs: Mapping[str, float]) -> dict[str, object]:
+    of_analyzer = {"analyzer": analyzer.name, "version": analyzer.version, "on": analyzer.on}
+    more = {"unavailable": analyzer.unavailable, "remark": analyzer.remark}
+    cost = {"seconds_per_minute": costs.get(analyzer.name)}
+    return of_analyzer | cost | msgspec.structs.asdict(feature) | more
+
+
+def _described(analyzer: KnownAnalyzer, costs: Mapping[str, float]) -> Iterator[str]:
+    """Yield what is known of an analyzer and its features, in lines that a terminal of 80 columns shows whole."""
+    cost = _NO_COST
+    if analyzer.name in costs:
+        cost = f"costs {costs[analyzer.name]:.3g} s of processor time a minute of audio"
+    state = "on" if analyzer.on else "off"
+    yield from _folded(", ".join(filter(None, (analyzer.name, f"version {analyzer.version}", state, analyzer.remark))))
+    yield from _folded(cost, 2)
+    if not analyzer.on:
+        yield from _folded(f"`analyzers` in the configuration leaves it out: add '{analyzer.entry}' to turn it on", 2)
+    if analyzer.unavailable is not None:
+        yield from _folded(f"! unavailable here: {analyzer.unavailable}", 2)
+    width = max((len(each.name) for each in analyzer.features), default=0)
+    for each in analyzer.features:
+        known_of_it = "; ".join(filter(None, (each.description, each.unit, each.bounds, each.source)))
+        first, *others = wrapped(known_of_it, max(_COLUMNS - width - 4, _LEAST), _LINES)
+        yield f"  {each.name:<{width}}  {first}".rstrip()
+        yield from (" " * (width + 4) + line for line in others)
+
+
+def _folded(text: str, indent: int = 0) -> list[str]:
+    return [" " * indent + line for line in wrapped(text, _COLUMNS - indent, _LINES)]
 
 
 def _tell(answer: Answer, say: Say) -> None:

@@ -41,13 +41,16 @@ def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
     """Have folders tried again, whatever they have come to."""
     if bool(arguments.folder) + bool(arguments.all) + bool(arguments.dataset) != 1:
         raise UsageError("name folders, or --all, or --dataset DATASET")
+    if arguments.features and not arguments.folder:
+        raise UsageError("--features goes with the names of folders")
     datasets = datasets_of(client)
     if arguments.dataset:
         wanted = shown(dataset_named(arguments.dataset, datasets))
         answer = client.ask(RETRY, RetryFolders(dataset=wanted))
     else:
         names = [folder_named(folder, datasets) for folder in arguments.folder]
-        answer = client.ask(RETRY, RetryFolders(folders=names, all=arguments.all))
+        features = list(arguments.features or ())
+        answer = client.ask(RETRY, RetryFolders(folders=names, all=arguments.all, features=features))
     say_answer(answer, retried_in_words(answer), say, json=arguments.json)
     return 0
 

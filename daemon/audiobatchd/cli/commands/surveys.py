@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from contextlib import suppress
 
-from audiobatchd.cli.local import worker_settings_here
+from audiobatchd.cli.local import is_installed, worker_settings_here
 from audiobatchd.cli.named import dataset_of
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
@@ -16,13 +16,14 @@ from audiobatchd.config.file import Config, DatasetConfig
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import SURVEY
 from audiobatchd.control.requests import Survey, Surveyed
-from audiobatchd.core.assessment import Policy
-from audiobatchd.errors import AudiobatchError
+from audiobatchd.core.asked import keys_of, unknown_among, why_unknown
+from audiobatchd.core.assessment import Offer, Policy
+from audiobatchd.errors import AudiobatchError, UsageError
 from audiobatchd.scan.survey import Asked, Keys, Offered, survey_disk
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import size_in_bytes
 from audiobatchd.vocabulary.summary import left_out
-from audiobatchd.worker.questions import offers
+from audiobatchd.worker import questions
 
 
 def progress(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
@@ -101,25 +102,52 @@ def missing(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
 def _surveyed(arguments: argparse.Namespace, client: ControlClient, *, names: bool) -> Surveyed:
     """The survey of a service that knows the dataset; where none does, or `--disk` asks for that, one of the disk."""
     settings, dataset = dataset_of(arguments)
+    words = tuple(dict.fromkeys(arguments.features or ()))
     if not (arguments.disk or arguments.config):
         # The dataset may be another service's, or none's: then the disk is all there is.
         with suppress(AudiobatchError):
-            return client.ask(SURVEY, Survey(shown(dataset.path), list(arguments.features or ()), names))
-    limit = size_in_bytes(settings.record_limit)
-    return survey_disk(dataset.path, _question(arguments, settings, dataset), dataset.ignore, limit, names=names)
+            found = client.ask(SURVEY, Survey(shown(dataset.path), list(words), names))
+            # An analyzer that the service goes without may be known here.
+            if not found.unknown:
+                return found
+    if words:
+        return _of_words(words, settings, dataset, names=names)
+    return _of_disk(_question(settings, dataset), settings, dataset, names=names)
 
 
-def _question(arguments: argparse.Namespace, settings: Config, dataset: DatasetConfig) -> Asked:
-    """The keys that the command names; without any, what the analyzers of this machine would give."""
-    if arguments.features:
-        return Keys(tuple(dict.fromkeys(arguments.features)))
+def _of_words(words: tuple[str, ...], settings: Config, dataset: DatasetConfig, *, names: bool) -> Surveyed:
+    """Survey the disk for the keys that these words ask for. Raises UsageError for one that nothing knows.
+
+    Analyzers are asked, which takes a process, where a word may be the name of one or no record has such a key.
+    """
+    asked: tuple[Offer, ...] = ()
+    if is_installed(words):
+        asked = questions.names(worker_settings_here(settings), installed=True)
+    keys = keys_of(words, asked)
+    found = _of_disk(Keys(keys), settings, dataset, names=names)
+    if not found.absent:
+        return found
+    asked = asked or questions.names(worker_settings_here(settings), installed=True)
+    for word in unknown_among(found.absent, asked):
+        raise UsageError(why_unknown(word, asked))
+    if (others := keys_of(words, asked)) != keys:
+        return _of_disk(Keys(others), settings, dataset, names=names)
+    return found
+
+
+def _of_disk(asked: Asked, settings: Config, dataset: DatasetConfig, *, names: bool) -> Surveyed:
+    return survey_disk(dataset.path, asked, dataset.ignore, size_in_bytes(settings.record_limit), names=names)
+
+
+def _question(settings: Config, dataset: DatasetConfig) -> Asked:
+    """Ask for what the analyzers of this machine would give."""
     policy = Policy(
         adopt=dataset.adopt,
         recompute_other_models=settings.recompute_other_models,
         max_duration=settings.max_duration,
         worker_memory=size_in_bytes(settings.worker_memory),
     )
-    return Offered(offers(worker_settings_here(settings)), policy)
+    return Offered(questions.offers(worker_settings_here(settings)), policy)
 
 
 def _say_left_out(arguments: argparse.Namespace, found: Surveyed, say: Say) -> None:

@@ -53,7 +53,8 @@ class Catalog(Database):
                     yield from self._emptied(table, dataset)
         self.facts.forget_others(kept)
         yield
-        if walked is not None and walked in ours:
+        # Of what does not outlive the run no sightings are kept: nothing tells which folders are there.
+        if walked is not None and walked in ours and self.lasts:
             for table in ("folder", "attempt"):
                 yield from self._without_directory(table, walked)
         yield from self.sightings.drop_unused_shapes()

@@ -25,7 +25,7 @@ _BETWEEN = "SELECT name, value FROM fact WHERE name >= ? AND name < ?"
 _PUT = "INSERT OR REPLACE INTO fact VALUES (?, ?)"
 _DROP = "DELETE FROM fact WHERE name = ?"
 _RENAME = "UPDATE OR REPLACE fact SET name = ? WHERE name = ?"
-_OFFERS, _PACE = b"offers", b"pace"
+_OFFERS, _PACE, _RATES = b"offers", b"pace", b"rates"
 _PAUSE, _ROOT, _PLACE = b"pause ", b"root ", b"place "
 """The names of facts of a dataset begin so, and end with its path."""
 _T = TypeVar("_T")
@@ -70,9 +70,14 @@ class NamedFacts:
         """Look up what jobs have cost, as `renewals.Pace.spent`; nothing where that is not known."""
         return self._decoded(_PACE, dict[str, tuple[float, int]]) or {}
 
-    def note_pace(self, spent: dict[str, tuple[float, int]]) -> None:
-        """Keep what jobs have cost."""
+    def rates(self) -> dict[str, tuple[float, float]]:
+        """Look up what audio has cost, as `renewals.Pace.rates`; nothing where that is not known."""
+        return self._decoded(_RATES, dict[str, tuple[float, float]]) or {}
+
+    def note_pace(self, spent: dict[str, tuple[float, int]], rates: dict[str, tuple[float, float]]) -> None:
+        """Keep what jobs, and what audio, have cost."""
         self.note(_PACE, msgspec.msgpack.encode(spent))
+        self.note(_RATES, msgspec.msgpack.encode(rates))
 
     def root(self, dataset: str) -> FileId | None:
         """Look up which directory the dataset's root was; None where that is not known."""

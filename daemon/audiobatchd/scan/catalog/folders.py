@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from audiobatchd.core.assessment import FileMemory
+from audiobatchd.core.assessment import FileMemory, disowning
 from audiobatchd.scan.catalog.database import Database, Write
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.states import Attempt
@@ -126,6 +126,11 @@ class Folders:
         """Forget what keeps folders from being tried again: verdicts, what counts towards one, and damage."""
         self.note({key: FolderMemory(_pardoned(self.recall(key).files)) for key in keys})
 
+    def disown(self, key: FolderKey, disowned: Mapping[str, tuple[str, ...]]) -> None:
+        """Remember of a folder that these features, by role, are not to be taken over from other tools."""
+        known = self.recall(key)
+        self.note({key: msgspec.structs.replace(known, files=disowning(known.files, disowned))})
+
     def attempts(self, key: FolderKey) -> list[Attempt]:
         """Look up the last jobs of a folder that ended without success, the latest first."""
         names = _names(key)
@@ -165,4 +170,8 @@ def _writing(key: FolderKey, memory: FolderMemory) -> Write:
 def _pardoned(files: Mapping[str, FileMemory]) -> dict[str, FileMemory]:
     """The memory of files without their damage."""
     plain = {role: msgspec.structs.replace(memory, failure=None, judges="") for role, memory in files.items()}
-    return {role: memory for role, memory in plain.items() if memory.digest or memory.whole or memory.adopted}
+    return {
+        role: memory
+        for role, memory in plain.items()
+        if memory.digest or memory.whole or memory.adopted or memory.disowned
+    }

@@ -11,6 +11,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from functools import partial
 
+import msgspec
+
 from audiobatchd.control.requests import (
     CleanedLocks,
     CleanLocks,
@@ -27,6 +29,7 @@ from audiobatchd.control.requests import (
     Surveyed,
 )
 from audiobatchd.control.status import FolderReport, Status, Trouble
+from audiobatchd.core.asked import features_of, keys_of, unknown_among, why_unknown
 from audiobatchd.core.events import BumpAsked, PauseAsked, RescanAsked, ResumeAsked
 from audiobatchd.core.holds import NO_ANSWER
 from audiobatchd.core.readings import Finding, Reading
@@ -104,22 +107,37 @@ class Answers:
         unknown = [key for key in keys if self._core.state_of(key) is None]
         if unknown:
             raise _no_folder(folder_shown(unknown[0].path), shown(unknown[0].dataset))
+        if request.features and (request.all or request.dataset):
+            raise UsageError("features go with folders that are named")
+        disowned = self._by_role(request.features)
         if request.all or request.dataset:
             wanted = self._dataset_of(request.dataset) if request.dataset else None
             keys |= {key for key in self._core.troubled if wanted in (None, key.dataset)}
-        self._supervisor.catalog_writes.pardon(keys)
-        return self._retried(keys)
+        self._supervisor.catalog_writes.pardon(keys, disowned)
+        return self._retried(keys, anew=bool(disowned))
 
-    def _retried(self, keys: set[FolderKey]) -> Retried:
-        """Say what a retry of these folders comes to, by where they stand now."""
+    def _by_role(self, words: list[str]) -> dict[str, tuple[str, ...]]:
+        """Find the features that these words ask for, by role. Raises UsageError for an unknown word."""
+        offers = self._core.offers or ()
+        for word in unknown_among(words, offers):
+            raise UsageError(why_unknown(word, offers))
+        wanted = frozenset(features_of(words, offers))
+        given: dict[str, list[str]] = {}
+        for offer in offers:
+            for role, names in offer.features.items():
+                given.setdefault(role, []).extend(name for name in names if name in wanted)
+        return {role: tuple(names) for role, names in given.items() if names}
+
+    def _retried(self, keys: set[FolderKey], *, anew: bool) -> Retried:
+        """Say what a retry of these folders comes to, by where they stand now; `anew`: of complete ones as well."""
         active = self._core.folders
-        complete = {key for key in keys if key not in active}
-        running = {key for key in keys - complete if active[key].state is FolderState.RUNNING}
-        tried = keys - complete - running
+        complete = set() if anew else {key for key in keys if key not in active}
+        running = {key for key in keys & active.keys() if active[key].state is FolderState.RUNNING}
+        tried = keys - complete if anew else keys - complete - running
         remarks = []
         if complete:
             remarks.append(f"{_folders(complete)} complete: nothing is to be measured, unless files have changed")
-        if running:
+        if running and not anew:
             remarks.append(f"{_folders(running)} being measured at this moment; earlier charges no longer count")
         return Retried(len(tried), remarks + self._waits({key.dataset for key in tried}))
 
@@ -138,9 +156,10 @@ class Answers:
         if not (self._catalog.lasts and dataset.schedule.has_begun):
             message = f"{request.dataset} has not been walked yet"
             raise UsageError(message)
-        asked: Asked = Keys(tuple(dict.fromkeys(request.features)))
+        offers = self._core.offers or ()
+        asked: Asked = Keys(keys_of(request.features, offers))
         if not request.features:
-            asked = Offered(self._core.offers or (), self._core.plan.policies[path])
+            asked = Offered(offers, self._core.plan.policies[path])
         busy = {
             key.path
             for key, folder in self._core.folders.items()
@@ -148,7 +167,9 @@ class Answers:
         }
         limit = self._supervisor.disk_tasks.record_limit(path)
         work = partial(survey_catalog, path, self._catalog.sightings, asked, busy, limit, names=request.names)
-        return await in_a_thread(work)  # which asks the catalog alone, so not one that a disk may have caught
+        found = await in_a_thread(work)  # which asks the catalog alone, so not one that a disk may have caught
+        unknown = [why_unknown(word, offers) for word in unknown_among(found.absent, offers)]
+        return msgspec.structs.replace(found, unknown=unknown)
 
     def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""

@@ -11,6 +11,7 @@ from audiobatchd import __version__
 from audiobatchd.control.status import AnalyzerStatus, DatasetStatus, LostWorker, Status, Trouble, WorkerStatus
 from audiobatchd.core.dataset import Dataset
 from audiobatchd.core.dispatcher import Dispatcher
+from audiobatchd.plugin_api import significant
 from audiobatchd.service.clock import time_of
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.names import folder_shown, shown
@@ -70,6 +71,7 @@ class Overview:
             time_left=core.tally.time_left(to_do, now),
             troubles=self._troubles(now, wall),
             lost=self._lost(now),
+            costs={name: significant(seconds) for name, seconds in core.costs().items()},
         )
 
     def summary(self) -> BatchStats:

@@ -16,15 +16,16 @@ from audiobatchd.disk.listing import read_folder
 from audiobatchd.disk.record import opened
 from audiobatchd.errors import DamagedFileError, LockBusyError, LockLostError, SourceChangedError, UsageError
 from audiobatchd.locks.folder_lock import FolderLock
-from audiobatchd.plugin_api import FULL_MIX
+from audiobatchd.plugin_api import FULL_MIX, AnyAnalyzer
+from audiobatchd.vocabulary.analyzer_sets import ALL, chosen
 from audiobatchd.vocabulary.files import ROLES, FileStamp, in_64_bits
 from audiobatchd.vocabulary.names import shown
-from audiobatchd.worker.process.analyzers import Bench, hindrance, make, needed, remark_of
+from audiobatchd.worker.process.analyzers import Bench, features_asked, hindrance, made_by_entry_point, remark_of
 from audiobatchd.worker.process.job import measure_all
 from audiobatchd.worker.process.measure import FileResult
 from audiobatchd.worker.process.phase import FolderPhase
 from audiobatchd.worker.process.results import Stored, too_large
-from audiobatchd.worker.questions import Answer, KnownFeature, Request
+from audiobatchd.worker.questions import Answer, KnownAnalyzer, KnownFeature, Request
 
 _BUDGET = 3600.0
 """In seconds: what the lock of a folder announces while it is analyzed by hand."""
@@ -43,26 +44,30 @@ def answer(verb: str, settings: str, details: list[str]) -> None:
     sys.stdout.write("\n" + msgspec.json.encode(found).decode())
 
 
-def _features(settings: WorkerSettings) -> list[KnownFeature]:
-    analyzers = [made for made in make(settings) if not isinstance(made, Offer)]
-    return [
-        KnownFeature(
-            made.name,
-            made.version,
-            each.name,
-            each.unit,
-            each.description,
-            each.bounds,
-            each.source,
-            unavailable,
-            remark_of(made, unavailable),
-        )
-        for made in needed(analyzers, settings.features)
-        for unavailable in [hindrance(made)]
-        for role in ROLES
-        for each in made.features(role)
-        if settings.features is None or each.name in settings.features
-    ]
+def _features(settings: WorkerSettings) -> list[KnownAnalyzer]:
+    """Describe all analyzers that are installed, or those that give what is asked for; what is off is not loaded."""
+    found = list(made_by_entry_point(msgspec.structs.replace(settings, analyzers=(ALL,))))
+    working = chosen(settings.analyzers, [entry for entry, _ in found])
+    asked = features_asked(settings.features, found)
+    known = [_known(entry, made, asked, on=entry in working) for entry, made in found]
+    # Of one that cannot be made it is not known what it gives.
+    words = settings.features or ()
+    return [each for each in known if each.features or asked is None or {each.name, each.entry}.intersection(words)]
+
+
+def _known(entry: str, made: AnyAnalyzer | Offer, asked: tuple[str, ...] | None, *, on: bool) -> KnownAnalyzer:
+    if isinstance(made, Offer):
+        return KnownAnalyzer(made.name, entry, made.version, on, (), made.unavailable)
+    given = [each for role in ROLES for each in made.features(role) if asked is None or each.name in asked]
+    unavailable = hindrance(made) if given and on else None
+    features = tuple(KnownFeature(each.name, each.unit, each.description, each.bounds, each.source) for each in given)
+    remark = remark_of(made, unavailable) if given and on else ""
+    return KnownAnalyzer(made.name, entry, made.version, on, features, unavailable, remark)
+
+
+def _installed(settings: WorkerSettings) -> tuple[Offer, ...]:
+    """What the analyzers give that are installed, whether they are configured or not; none is loaded."""
+    return Bench.load(msgspec.structs.replace(settings, analyzers=(ALL,), features=())).offers
 
 
 def _analysis(bench: Bench, request: Request) -> Answer:
@@ -123,7 +128,7 @@ class _Analysis:
     def _names(self) -> frozenset[str]:
         words, offers = self._request.features, self._bench.offers
         if unknown := unknown_among(words, offers):
-            raise UsageError("; ".join(why_unknown(word, offers) for word in unknown))
+            raise UsageError("; ".join(why_unknown(word, offers, _installed(self._bench.settings)) for word in unknown))
         here = {name for offer in self._bench.offers for role in self._stamps for name in offer.features.get(role, ())}
         return frozenset(here.intersection(features_of(words, offers)) if words else here)
 

@@ -206,6 +206,8 @@ class _Work:
     """Whether the folder is charged with it."""
     cause: Cause = Cause.NONE
     """What stood in the way, where that is no file's."""
+    struck: tuple[str, ...] = ()
+    """Keys that are struck out of the record, see `Assessment.struck`."""
     entry: Callable[[str, str], Entry | None] = field(default=lambda _analyzer, _role: None)
     """Looks up what the record tells of an analyzer and a role so far."""
 
@@ -232,9 +234,28 @@ class _Work:
                 self._file(step, folder, adopted)
             else:
                 self._sum(step, folder)
-        if any(result.entries for _, result in self.results):
+        self.struck = assessment.struck
+        if self.struck or any(result.entries for _, result in self.results):
             self._publish()
+        self._keep_disowned()
         return self._result(assessment)
+
+    def _keep_disowned(self) -> None:
+        """Remember what is disowned still: what no analyzer has measured, of files that are there."""
+        given = {
+            name
+            for role, result in self.results
+            for offer in self.bench.offers
+            if offer.name in result.entries
+            for name in offer.features.get(role, ())
+        }
+        for role, before in self.job.memory.items():
+            left = tuple(name for name in before.disowned if name not in given)
+            if before.disowned and role in self.listing.stamps:
+                now = self.memory.get(role, FileMemory(self.listing.stamps[role]))
+                self.memory[role] = msgspec.structs.replace(now, disowned=left)
+                if not left and not (now.digest or now.whole or now.adopted or now.failure):
+                    del self.memory[role]
 
     def _sum(self, step: Summing, folder: FolderPhase) -> None:
         self._take(step.role, folder.add_up(step))
@@ -305,7 +326,7 @@ class _Work:
                 values,
                 entries,
                 files=files,
-                drop=[name for role, result in self.results for name in self._dropped(role, result)],
+                drop=[*self.struck, *(name for role, result in self.results for name in self._dropped(role, result))],
                 first=record.rights_like(self.descriptor, self._sources()),
                 gate=self.gate,
                 limit=self.bench.settings.record_limit,
@@ -355,6 +376,7 @@ class _Work:
             access=_access(self.folder, self.listing) if Outcome.BLOCKED in self.outcomes else self.listing.access,
             audio_seconds=sum(result.audio_seconds for result in results),
             costs=_together(result.costs for result in results),
+            heard=_together(dict.fromkeys(result.costs, result.audio_seconds) for result in results),
             unavailable=len(assessment.unavailable),
             charge=self.charge,
             cause=self.cause,
