@@ -13,7 +13,6 @@ from typing import Any
 from msgspec import Struct
 
 from audiobatchd import __version__
-from audiobatchd.vocabulary.suggestions import cannot_find
 
 _Commands = argparse._SubParsersAction  # noqa: SLF001  # the only name that argparse has for it
 
@@ -355,6 +354,8 @@ class _Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if isinstance(action, _Commands) and value not in action.choices:
+            from audiobatchd.vocabulary.suggestions import cannot_find  # noqa: PLC0415  # nearly no line is wrong
+
             raise argparse.ArgumentError(action, cannot_find("the command", str(value), action.choices))
         super()._check_value(action, value)
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from audiobatchd.core.assessment import Assessment, Due, Facts, FileMemory, Offer, Policy, assess, judges
+from audiobatchd.core.assessment import Assessment, Due, Facts, FileMemory, Offer, Policy, assess, disowning, judges
 from audiobatchd.core.provenance import Entry
 from audiobatchd.core.shapes import Account, Shape, accounts_of, assess_shape
 from audiobatchd.vocabulary.files import FileStamp, Fingerprint
@@ -329,3 +329,58 @@ def test_judges_names_what_is_available_in_one_order() -> None:
     assert judges((LOUDNESS, both, NO_MOOD)) == "loudness-1 mood-2+a=1+b=2"
     assert judges((both, LOUDNESS)) == judges((LOUDNESS, both))
     assert judges((NO_MOOD,)) == judges((NOT_ASKED,)) == judges(()) == ""
+
+
+# What is not to be taken over
+
+
+DISOWNED = disowning({}, {"full_mix": ("lufs",), "drums": ("lufs_drums",)})
+
+
+def facts(present: str, memory: dict[str, FileMemory], entries: dict[tuple[str, str], Entry] | None = None) -> Facts:
+    known = entries or {}
+    names = frozenset(present.split())
+    return Facts({"full_mix": MIX}, names, lambda analyzer, role: known.get((analyzer, role)), memory)
+
+
+def test_disowned_features_are_due_although_adopted() -> None:
+    found = assess(facts("lufs lra", DISOWNED), (LOUDNESS,), Policy())
+    assert (found.due, found.adopted, found.is_due) == ({"full_mix": (Due("loudness"),)}, {}, True)
+
+
+def test_disowning_one_feature_leaves_other_analyzers() -> None:
+    found = assess(facts("lufs lra mood", DISOWNED), (LOUDNESS, MOOD), Policy())
+    assert found.due == {"full_mix": (Due("loudness"),)}
+    assert found.adopted == {"full_mix": ("mood",)}
+
+
+def test_what_was_measured_is_not_disowned() -> None:
+    found = assess(facts("lufs lra", DISOWNED, OURS), (LOUDNESS,), Policy())
+    assert not found.is_due
+
+
+def test_disowned_features_wait_for_their_analyzer() -> None:
+    memory = disowning({}, {"full_mix": ("mood",)})
+    assert not assess(facts("mood", memory), (NO_MOOD,), Policy()).is_due
+    assert assess(facts("mood", memory), (MOOD,), Policy()).is_due
+
+
+def test_disowned_features_of_absent_files_are_struck_out() -> None:
+    found = assess(facts("lufs lra lufs_drums lra_drums", DISOWNED, OURS), (LOUDNESS,), Policy())
+    assert (found.due, found.struck, found.is_due) == ({}, ("lufs_drums",), True)
+
+
+def test_what_was_measured_of_absent_files_stays() -> None:
+    known = {**OURS, ("loudness", "drums"): entry(DRUMS)}
+    assert not assess(facts("lufs lra lufs_drums", DISOWNED, known), (LOUDNESS,), Policy()).is_due
+
+
+def test_only_what_is_asked_for_is_struck_out() -> None:
+    found = assess(facts("lufs lra lufs_drums", DISOWNED, OURS), (LOUDNESS,), Policy(only=("lra_drums",)))
+    assert not found.is_due
+
+
+def test_disowning_adds_to_what_is_remembered() -> None:
+    old = FileMemory(MIX, digest=DIGEST, adopted=("mood",), disowned=("lra",))
+    (role, memory), *_ = disowning({"full_mix": old}, {"full_mix": ("lufs", "lra")}).items()
+    assert (role, memory) == ("full_mix", msgspec.structs.replace(old, disowned=("lra", "lufs")))

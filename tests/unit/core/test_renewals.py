@@ -219,3 +219,29 @@ def test_untold_renewals_are_not_next_in_line() -> None:
 def test_class_of_cost_of_a_later_version_is_no_error() -> None:
     later = msgspec.structs.replace(TIMBRE, cost=9)
     assert Pace({DECODING: (50.0, 50)}).hours([later], {"timbre": 3600}) == 1.0
+
+
+# What a minute costs
+
+
+def test_a_minute_s_cost_is_by_what_was_heard() -> None:
+    pace = Pace()
+    pace.add({DECODING: 1.0, "loudness": 0.2, "old": 1.0}, {DECODING: 120.0, "loudness": 60.0})
+    pace.add({DECODING: 1.0, "short": 0.1}, {DECODING: 120.0, "short": 9.9})
+    assert pace.per_minute() == {DECODING: pytest.approx(0.5), "loudness": pytest.approx(0.2)}
+
+
+def test_a_long_history_of_audio_counts_less_and_less() -> None:
+    pace = Pace(rates={"loudness": (1000.0, 600_000.0)})
+    pace.add({"loudness": 1000.0}, {"loudness": 100_000.0})
+    assert pace.rates == {"loudness": (1500.0, 400_000.0)}
+
+
+def test_what_a_minute_costs_is_kept_over_a_restart() -> None:
+    a_rig = rig()
+    actions = a_rig.start(reading("A"))
+    actions += a_rig.end(costs={DECODING: 2.0}, heard={DECODING: 60.0})
+    (kept,) = only(do.KeepPace, actions)
+    assert kept.rates == {DECODING: (2.0, 60.0)}
+    later = Dispatcher(a_rig.core.plan, a_rig.now, Memory(rates=kept.rates))
+    assert later.costs() == {DECODING: 2.0}

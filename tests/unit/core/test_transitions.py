@@ -7,6 +7,7 @@ from collections import Counter
 import msgspec
 import pytest
 
+from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import FileMemory
 from audiobatchd.core.backoff import Backoff
 from audiobatchd.core.folder import Folder
@@ -620,3 +621,31 @@ def test_a_record_that_is_removed_waits_a_moment_and_no_settling() -> None:
     book.looks(1.0)
     book.heard(msgspec.structs.replace(reading(), at_rest=True))
     assert book.state() is FolderState.QUEUED
+
+
+# What is not to be taken over
+
+
+DISOWNED = {"full_mix": ("lufs",)}
+
+
+def test_disowning_a_complete_folder_is_for_the_catalog() -> None:
+    book = Book()
+    book.running()
+    book.finished(Outcome.DONE)
+    assert book.ways.disown(SONG, DISOWNED) == [do.Disown(SONG, DISOWNED)]
+    assert book.ways.disown(SONG, {}) == []
+
+
+def test_disowning_a_queued_folder_reaches_its_next_job() -> None:
+    book = Book()
+    book.queued()
+    assert book.ways.disown(SONG, DISOWNED) == [do.Disown(SONG, DISOWNED)]
+    assert book.ledger.active[SONG].memory["full_mix"].disowned == ("lufs",)
+
+
+def test_disowning_a_running_folder_counts_from_its_end() -> None:
+    book = Book()
+    folder = book.running()
+    assert book.ways.disown(SONG, DISOWNED) == []
+    assert (folder.disowned, folder.memory) == (DISOWNED, {})

@@ -10,9 +10,11 @@ import pytest
 
 from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import FileMemory, Policy
-from audiobatchd.core.events import Event, MissesCounted, RetryAsked, Short
+from audiobatchd.core.events import Event, FolderHint, MissesCounted, RetryAsked, Short
+from audiobatchd.core.readings import Finding
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.folders import FolderMemory
+from audiobatchd.scan.catalog.sightings import Sighting
 from audiobatchd.service.catalog_writes import CatalogWrites
 from audiobatchd.service.clock import SystemClock
 from audiobatchd.service.planning import DatasetTerms
@@ -136,3 +138,17 @@ def test_want_of_a_thread_is_told_and_made_up_for(tmp_path: Path, monkeypatch: p
     writes.stop(20)
     assert [each.reason for each in catalog.folders.attempts(SONG)] == ["why"]
     catalog.close()
+
+
+def test_what_is_disowned_is_written_then_hinted(room: Room) -> None:
+    room.catalog.sightings.note("/music", [Sighting("Song", 1, "v1", finding=Finding.COMPLETE)])
+    room.writes.perform(do.Disown(SONG, {"full_mix": ("lufs",)}))
+    eventually(lambda: FolderHint(SONG) in room.heard)
+    catalog = room.end()
+    assert catalog.folders.recall(SONG).files["full_mix"].disowned == ("lufs",)
+    assert catalog.sightings.recall("/music", ["Song"]) == {}, "a walk reads it again, whatever happens before"
+
+
+def test_a_pardon_tells_what_is_disowned(room: Room) -> None:
+    room.writes.pardon([SONG], {"full_mix": ("lufs",)})
+    eventually(lambda: RetryAsked(SONG, {"full_mix": ("lufs",)}) in room.heard)

@@ -180,3 +180,32 @@ def test_pardon_forgets_verdict_counts_and_damage_only(path: Path) -> None:
     catalog.folders.pardon([key("Another")])
     assert catalog.folders.recall(key("Another")) == FolderMemory()
     catalog.close()
+
+
+# What is not to be taken over
+
+
+def test_disowned_features_come_back_and_outlive_a_pardon(path: Path) -> None:
+    disowned = {"full_mix": ("lufs",), "drums": ("lufs_drums",)}
+    memory = FolderMemory({"full_mix": FileMemory(stamp(), failure="damaged", judges="x")}, "given up")
+    catalog = Catalog(path)
+    catalog.folders.note({SONG: memory})
+    catalog.folders.disown(SONG, disowned)
+    assert catalog.folders.recall(SONG).verdict == "given up"
+    catalog.folders.pardon([SONG])
+    catalog.close()
+    again = Catalog(path)
+    known = again.folders.recall(SONG)
+    assert {role: each.disowned for role, each in known.files.items()} == disowned
+    assert (known.verdict, known.files["full_mix"].failure) == ("", None)
+    again.close()
+
+
+def test_memory_of_a_pass_is_not_pruned(path: Path) -> None:
+    for place, kept in ((None, True), (path, False)):
+        catalog = Catalog(place)
+        catalog.folders.disown(SONG, {"full_mix": ("lufs",)})
+        for _ in catalog.prune([SONG.dataset], SONG.dataset):
+            pass
+        assert bool(catalog.folders.recall(SONG).files) is kept, "no sighting of it is kept in a pass"
+        catalog.close()

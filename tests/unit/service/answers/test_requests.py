@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from audiobatchd.config.file import Config, DatasetConfig
-from audiobatchd.control.requests import FolderName, Pause, Rescan, Resume
+from audiobatchd.control.requests import FolderName, Pause, Rescan, Resume, Retried, RetryFolders
 from audiobatchd.core.assessment import Policy
-from audiobatchd.core.events import Replanned, Walked, WalkRead
+from audiobatchd.core.events import Replanned, RetryAsked, Walked, WalkRead
 from audiobatchd.errors import UnknownFolderError, UsageError
+from audiobatchd.plugin_api import feature_name
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.service.answers.requests import Answers
 from audiobatchd.service.clock import SystemClock
 from audiobatchd.service.supervisor import Supervisor
-from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.files import ROLES, FolderKey
 from audiobatchd.vocabulary.states import FolderState, WalkKind
-from support.core_rig import reading
+from support.core_rig import came_by, offer, reading
 from support.service import eventually
 
 
@@ -136,3 +139,44 @@ def test_dataset_and_folder_that_are_none_are_refused(room: Room) -> None:
         room.answers.pause(Pause("/elsewhere"))
     with pytest.raises(UnknownFolderError, match="there is no track folder A"):
         room.answers.bump(FolderName(room.one, "A"))
+
+
+def retried(room: Room, *words: str, dataset: str = "") -> Retried:
+    """Ask that these features of the folder `A` be measured, whatever its record has."""
+    loudness = msgspec.structs.replace(offer(), groups=("loudness",))
+    room.supervisor.core._parts.offers = (loudness, offer("mood", bases=("mood",)))
+    room.supervisor.tell(came_by("A", dataset=room.one))
+    request = RetryFolders([FolderName(room.one, "A")], features=list(words), dataset=dataset)
+    return asyncio.run(room.answers.retry(request))
+
+
+@pytest.mark.parametrize(
+    ("words", "disowned"),
+    [
+        (("lufs", "lra", "lra_drums"), {"full_mix": ("lufs", "lra"), "drums": ("lra_drums",)}),
+        (("loudness",), {role: (feature_name("lufs", role), feature_name("lra", role)) for role in ROLES}),
+    ],
+)
+def test_retry_with_features_counts_complete_folders(
+    room: Room, words: tuple[str, ...], disowned: dict[str, tuple[str, ...]]
+) -> None:
+    answer = retried(room, *words)
+    assert (answer.folders, answer.remarks) == (1, [])
+    room.supervisor.catalog_writes.stop(20)
+    assert list(room.supervisor._events.taken()) == [RetryAsked(FolderKey(room.one, "A"), disowned)]
+
+
+def test_retry_without_features_leaves_complete_folders(room: Room) -> None:
+    answer = retried(room)
+    assert answer.folders == 0
+    assert "nothing is to be measured" in answer.remarks[0]
+
+
+def test_retry_of_an_unknown_feature_is_refused(room: Room) -> None:
+    with pytest.raises(UsageError, match="called 'lufz': did you mean 'lufs'"):
+        retried(room, "lufz")
+
+
+def test_retry_of_a_dataset_takes_no_features(room: Room) -> None:
+    with pytest.raises(UsageError, match="features go with folders"):
+        retried(room, "lufs", dataset=room.one)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from audiobatchd.core.assessment import FileMemory, Offer, Policy, judges
+from audiobatchd.core.assessment import FileMemory, Offer, Policy, disowning, judges
 from audiobatchd.core.messages import Job, Result, WorkerSettings, decode_from_worker, encode
 from audiobatchd.disk import record
 from audiobatchd.disk.listing import read_folder
@@ -868,3 +868,60 @@ def test_job_without_descriptors_blames_no_folder(tmp_path: Path, soft: int) -> 
     told = (result.outcome, result.cause, result.charge)
     assert told in ((Outcome.DONE, Cause.NONE, False), (Outcome.ERROR, Cause.SHORTAGE, False))
     assert not (dataset / "Song.lock").exists() or not (dataset / "Song.lock").read_bytes()
+
+
+# What is not to be taken over from other tools
+
+
+ADOPTED = '{"length": 9, "pitch": "A", "mine": 1.50, "length_bass": 0.0, "length_drums": 9, "pitch_drums": "A"}'
+DISOWNED = disowning({}, {role: tuple(feature.name for feature in Probe().features(role)) for role in ROLES})
+
+
+def test_disowned_values_are_measured_and_foreign_ones_stay(room: Room) -> None:
+    (room.song / "Song.INFO").write_text(ADOPTED)
+    result = room.run(memory={"full_mix": DISOWNED["full_mix"]})
+    assert (result.outcome, result.values, result.memory) == (Outcome.DONE, MIX_ONLY, {})
+    assert room.told() == {**json.loads(ADOPTED), **MIX_ONLY}
+    assert b'"mine": 1.50' in (room.song / "Song.INFO").read_bytes()
+
+
+def test_disowned_values_of_absent_files_are_struck_out(room: Room) -> None:
+    (room.song / "Song.INFO").write_text(ADOPTED)
+    result = room.run(memory=DISOWNED)
+    assert (result.outcome, result.memory) == (Outcome.DONE, {})
+    assert room.told() == {"mine": 1.5, **BOTH}
+    before = room.stood()
+    assert room.run(memory=DISOWNED).outcome is Outcome.DONE
+    assert room.stood() == before, "nothing is left to do"
+
+
+def test_striking_out_alone_is_published(room: Room) -> None:
+    room.run()
+    path = room.song / "Song.INFO"
+    path.write_text(path.read_text().replace("{", '{"length_bass": 0.0,', 1))
+    assert room.run(memory={"bass": DISOWNED["bass"]}).outcome is Outcome.DONE
+    assert room.told() == BOTH
+    assert room.entries()["probe"].keys() == {"full_mix", "drums"}
+
+
+def test_values_of_a_damaged_file_stay_disowned(room: Room) -> None:
+    (room.song / "Song.INFO").write_text(ADOPTED)
+    (room.song / "full_mix.wav").write_bytes(b"no audio")
+    result = room.run(memory=DISOWNED)
+    assert result.outcome is Outcome.FAILED
+    assert result.memory["full_mix"].disowned == ("length", "pitch")
+    assert room.run(memory=result.memory).outcome is Outcome.FAILED
+    assert room.told()["length"] == 9
+
+
+def test_values_of_an_analyzer_at_fault_stay_disowned(room: Room) -> None:
+    (room.song / "Song.INFO").write_text(ADOPTED)
+    room.probe.meanwhile = lambda _role: 1 / 0
+    result = room.run(memory=DISOWNED)
+    assert result.outcome is Outcome.ERROR
+    assert {role: each.disowned for role, each in result.memory.items()} == {
+        role: DISOWNED[role].disowned for role in ("full_mix", "drums")
+    }
+    room.probe.meanwhile = bool
+    assert room.run(memory=result.memory).outcome is Outcome.DONE
+    assert room.told()["length"] == 0.25
