@@ -271,7 +271,7 @@ COMMANDS: tuple[Command | Group, ...] = (
         "Show every feature, or these, by analyzer: whether it is on, what it costs on this machine by what the "
         "service has measured, and why it cannot work here. Only what gives them is loaded to find that out.",
         (
-            _argument("feature", metavar="NAME", nargs="*", help="only these features and analyzers"),
+            _argument("name", metavar="NAME", nargs="*", help="only these features and analyzers"),
             _CONFIG,
         ),
     ),

@@ -51,7 +51,7 @@ def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> 
 
 def features(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Show every feature, or those that are named, by analyzer: whether it is on, and what it costs here."""
-    words = tuple(dict.fromkeys(arguments.feature))
+    words = tuple(dict.fromkeys(arguments.name))
     settings = worker_settings_here(chosen_config(arguments.config, os.environ))
     known = questions.features(settings, words)
     if words:
