@@ -56,7 +56,7 @@ class Pace:
 
     def add(self, costs: Mapping[str, float], heard: Mapping[str, float] = _NO_AUDIO) -> list[do.Action]:
         """Take in what a job cost, by analyzer, and for how much audio; give what is to be remembered, now and then."""
-        for name in costs.keys() & heard.keys():
+        for name in [name for name in costs if heard.get(name)]:
             cpu, audio = self.rates.get(name, (0.0, 0.0))
             share = 0.5 if audio >= _MUCH_AUDIO else 1.0
             self.rates[name] = share * cpu + costs[name], share * audio + heard[name]

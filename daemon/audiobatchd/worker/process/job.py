@@ -376,7 +376,7 @@ class _Work:
             access=_access(self.folder, self.listing) if Outcome.BLOCKED in self.outcomes else self.listing.access,
             audio_seconds=sum(result.audio_seconds for result in results),
             costs=_together(result.costs for result in results),
-            heard=_together(dict.fromkeys(result.costs, result.audio_seconds) for result in results),
+            heard=_together(result.heard or dict.fromkeys(result.costs, result.audio_seconds) for result in results),
             unavailable=len(assessment.unavailable),
             charge=self.charge,
             cause=self.cause,

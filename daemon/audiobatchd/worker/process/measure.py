@@ -76,6 +76,8 @@ class FileResult:
     beyond_memory: dict[str, int] = field(default_factory=dict)
     """Bytes that measuring would take, by each analyzer for which that is more than the configuration allows."""
     audio_seconds: float = 0.0
+    heard: dict[str, float] = field(default_factory=dict)
+    """Seconds of audio of a sum, by each analyzer that had it; `audio_seconds` are those that were decoded."""
     costs: dict[str, float] = field(default_factory=dict)
     """Seconds of processor time, by analyzer and for decoding."""
 
@@ -241,9 +243,11 @@ def measure_sum(
     if left:
         readers = Readers(role, whole.shown, left, None, lambda: None, report, beside)
         audio = whole.audio(role, is_last=is_last)
-        for answer in readers.turns(audio, audio.duration):
+        seconds = audio.duration
+        for answer in readers.turns(audio, seconds):
             _take(result, answer, role, limit)
         result.costs = dict(readers.costs)
+        result.heard = dict.fromkeys(result.costs, seconds)
     return result
 
 

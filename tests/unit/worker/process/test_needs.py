@@ -14,6 +14,7 @@ from audiobatchd.core.assessment import Offer
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.errors import AnalyzerUnavailableError
 from audiobatchd.plugin_api import NATIVE, AnyAnalyzer, Feature, Feed, Measurement, Needs, Stream, View
+from audiobatchd.vocabulary.analyzer_sets import chosen
 from audiobatchd.worker.process import analyzers
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.needs import check_needs
@@ -35,11 +36,11 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Load:
     def loaded(
         *parts: Part, analyzers_: tuple[str, ...] | None = None, features: tuple[str, ...] | None = None
     ) -> Bench:
-        def made(settings: WorkerSettings) -> Iterator[AnyAnalyzer | Offer]:
-            names = settings.analyzers
-            yield from (part for part in parts if names is None or part.name in names)
+        def made(settings: WorkerSettings) -> Iterator[tuple[str, AnyAnalyzer | Offer]]:
+            names = chosen(settings.analyzers, [part.name for part in parts])
+            yield from ((part.name, part) for part in parts if part.name in names)
 
-        monkeypatch.setattr(analyzers, "make", made)
+        monkeypatch.setattr(analyzers, "made_by_entry_point", made)
         return Bench.load(WorkerSettings(analyzers=analyzers_, features=features))
 
     return loaded
