@@ -7,7 +7,7 @@ import pytest
 from audiobatchd.core.asked import features_of, unknown_among, why_unknown
 from audiobatchd.core.assessment import Facts, Offer, Policy, assess
 from audiobatchd.core.shapes import features_due
-from audiobatchd.plugin_api import FULL_MIX
+from audiobatchd.plugin_api import FULL_MIX, Needs
 from audiobatchd.vocabulary.files import FileStamp
 
 LOUDNESS = Offer("loudness", 1, {FULL_MIX: ("lufs", "lra"), "drums": ("lufs_drums",)}, groups=("loudness",))
@@ -56,6 +56,15 @@ def test_a_known_feature_that_is_off_is_told_with_its_option() -> None:
     told = why_unknown("essentia_genre", OFFERS)
     assert "is off" in told
     assert "genre_discogs400" in told
+
+
+def test_an_analyzer_asked_for_by_name_takes_what_it_needs_along() -> None:
+    beats = Offer("rhythm", 1, {FULL_MIX: ("beats", "bpm")}, groups=("rhythm",))
+    needs = {FULL_MIX: Needs(results=("beats",))}
+    swing = Offer("swing", 1, {FULL_MIX: ("swing_ratio", "evenness")}, needs=needs, groups=("swing",))
+    facts = Facts({FULL_MIX: FileStamp(b"a.wav", 1, 1)}, frozenset(), lambda _analyzer, _role: None, {})
+    found = assess(facts, (beats, swing, LOUDNESS), Policy(only=("swing",)))
+    assert {each.analyzer for each in found.due[FULL_MIX]} == {"rhythm", "swing"}
 
 
 @pytest.mark.parametrize("only", [("loudness",), ("lufs", "loudness"), ("lufs",), ("mood",), ("key",), ()])

@@ -1,0 +1,105 @@
+"""Answers about features: of all that is installed, what is on and what is off, which is not loaded."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.plugin_api import FULL_MIX, Cost, Feature, Settings
+from audiobatchd.worker.process import analyzers
+from audiobatchd.worker.process.answers import answer
+
+
+class Peak:
+    """One that counts how often it was loaded."""
+
+    name = "peak"
+    version = 1
+    models: dict[str, str] = {}  # noqa: RUF012  # as analyzers have it
+    cost = Cost.LIGHT
+    given = ("peak", "crest")
+    loaded: list[str] = []  # noqa: RUF012  # of all of them together
+
+    def __init__(self, settings: Settings) -> None:
+        settings.options.close()
+
+    def features(self, role: str) -> tuple[Feature, ...]:
+        return tuple(Feature(name, "dB", "how high") for name in self.given) if role == FULL_MIX else ()
+
+    def views(self, _role: str) -> tuple[()]:
+        return ()
+
+    def load(self) -> None:
+        self.loaded.append(self.name)
+
+    def analyze(self, _audio: object) -> None:
+        raise NotImplementedError
+
+
+class Mood(Peak):
+    """One whose entry point has another name."""
+
+    name = "mood"
+    given = ("happy", "sad")
+
+
+class Unmade(Peak):
+    """One that cannot be made."""
+
+    def __init__(self, settings: Settings) -> None:  # noqa: ARG002  # as all have it
+        raise RuntimeError("no luck")
+
+
+class Point:
+    """An entry point."""
+
+    def __init__(self, name: str, made: type) -> None:
+        self.name = name
+        self.load = lambda: made
+
+
+@pytest.fixture(autouse=True)
+def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = (Point("moods", Mood), Point("peak", Peak), Point("unmade", Unmade))
+    monkeypatch.setattr(analyzers, "entry_points", lambda **_: points)
+    Peak.loaded.clear()
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str, on: tuple[str, ...] | None = None) -> list[dict[str, object]]:
+    settings = WorkerSettings(analyzers=on, features=words or None)
+    answer("features", msgspec.json.encode(settings).decode(), [])
+    found: list[dict[str, object]] = json.loads(capsys.readouterr().out.rpartition("\n")[2])
+    return found
+
+
+def test_what_is_off_is_told_and_not_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+    found = told(capsys, on=("peak",))
+    assert [(each["name"], each["entry"], each["on"]) for each in found] == [
+        ("mood", "moods", False),
+        ("peak", "peak", True),
+        ("unmade", "unmade", False),
+    ]
+    assert Peak.loaded == ["peak"]
+    assert found[2]["unavailable"] == "it cannot be made: RuntimeError: no luck"
+
+
+@pytest.mark.parametrize(
+    ("word", "features", "loaded"),
+    [
+        ("happy", [("mood", ["happy"])], ["mood"]),
+        ("mood", [("mood", ["happy", "sad"])], ["mood"]),
+        ("moods", [("mood", ["happy", "sad"])], ["mood"]),
+        ("peak", [("peak", ["peak"])], ["peak"]),  # the feature, which has the analyzer's name
+        ("unmade", [("unmade", [])], []),
+        ("nothing", [], []),
+    ],
+)
+def test_only_what_gives_a_word_is_told_and_loaded(
+    capsys: pytest.CaptureFixture[str], word: str, features: list[tuple[str, list[str]]], loaded: list[str]
+) -> None:
+    found = told(capsys, word)
+    assert [(each["name"], [one["name"] for one in each["features"]]) for each in found] == features  # type: ignore[attr-defined]  # JSON
+    assert Peak.loaded == loaded
