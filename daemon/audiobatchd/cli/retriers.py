@@ -11,14 +11,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from audiobatchd.cli.named import dataset_named, datasets_of
+from audiobatchd.cli.named import datasets_of, folder_named
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import RETRY
 from audiobatchd.control.requests import FolderName, RetryFolders
 from audiobatchd.disk.again import write_line
 from audiobatchd.errors import AudiobatchError, NoDaemonError, UsageError
-from audiobatchd.vocabulary.names import printable, shown
+from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.quantities import counted
 
 _SHOWN = 3
@@ -47,20 +47,22 @@ def retrier(arguments: argparse.Namespace, client: ControlClient, dataset: str) 
         return
     quiet = arguments.json
     try:
-        name = shown(dataset_named(dataset, datasets_of(client)))
+        place = folder_named(dataset, datasets_of(client))
     except (NoDaemonError, UsageError):  # no service works there
         with TemporaryDirectory(prefix="audiobatchd-audit-") as directory:
             yield _ByPass(Path(directory) / "again.jsonl", arguments, dataset, quiet=quiet)
     else:
-        yield _ByService(client, name, quiet=quiet)
+        yield _ByService(client, place, quiet=quiet)
 
 
 class _ByService:
     """Asks the service that works on the dataset, in requests of many folders each."""
 
-    def __init__(self, client: ControlClient, dataset: str, *, quiet: bool) -> None:
+    def __init__(self, client: ControlClient, place: FolderName, *, quiet: bool) -> None:
         self._client = client
-        self._dataset = dataset
+        self._dataset = place.dataset
+        self._below = "" if place.folder == "." else place.folder
+        """Directory that was audited, below the service's dataset; empty where it is that."""
         self._quiet = quiet
         self._waiting: dict[tuple[str, ...], list[str]] = {}
         """Folders that are yet to be asked for, by their features."""
@@ -71,8 +73,9 @@ class _ByService:
 
     def add(self, folder: str, features: tuple[str, ...]) -> None:
         """See `Retrier`."""
-        self._waiting.setdefault(features, []).append(folder)
-        self._size += len(folder.encode()) + len(self._dataset.encode()) + _BESIDE
+        name = "/".join(part for part in (self._below, folder) if part not in ("", ".")) or "."
+        self._waiting.setdefault(features, []).append(name)
+        self._size += len(name.encode()) + len(self._dataset.encode()) + _BESIDE
         if self._size > _BATCH:
             self._send()
 

@@ -53,6 +53,8 @@ def test_the_socket_stands_before_or_after_the_command(line: str) -> None:
     [
         ("", "the following arguments are required: COMMAND"),
         ("locks", "the following arguments are required: ACTION"),
+        ("statsu", 'cannot find the command "statsu": did you mean "status"?'),
+        ("locks lst", 'cannot find the command "lst": did you mean "list"? There are: cleanup, list, test'),
         ("setup --grant --undo /music", "not allowed with argument"),
         ("pause --for soon", 'expected a duration like "30s"'),
         ("follow --since -1", "expected"),

@@ -169,6 +169,17 @@ def test_retry_asks_the_service_of_the_dataset(
     assert "2 folders will be measured again by the service." in capsys.readouterr().out
 
 
+def test_a_part_of_a_dataset_is_the_service_s_too(
+    music: Path, idle: Status, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = Asked(status_of(idle, tmp_path))
+    with serving(tmp_path / "a.sock", told.status, told):
+        assert ctl(tmp_path / "a.sock", music, "--retry") == 1
+        assert ctl(tmp_path / "a.sock", music / "Bad", "--retry") == 1
+    assert [folder for folder, _ in told.folders()] == ["music/Bad", "music/Odd", "music/Bad"]
+    assert "1 folder will be measured again by the service." in capsys.readouterr().out
+
+
 def test_a_folder_that_has_gone_holds_up_no_other(
     music: Path, idle: Status, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -109,3 +109,13 @@ def test_a_reload_that_is_refused_says_why(tmp_path: Path, idle: Status, capsys:
     with serving(path, lambda: idle):
         assert ctl(path, "reload") == 1
     assert "cannot have the configuration read again: c.toml: unknown key `worker`" in capsys.readouterr().err
+
+
+def test_retry_with_features_names_folders(tmp_path: Path, idle: Status, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "control.sock"
+    told = Told(lambda: idle)
+    with serving(path, lambda: idle, told):
+        assert ctl(path, "retry", "/srv/music/A", "--features", "lufs", "rhythm") == 0
+        assert ctl(path, "retry", "--all", "--features", "lufs") == 2
+    assert told.asked == [RetryFolders([FolderName("/srv/music", "A")], features=["lufs", "rhythm"])]
+    assert "--features goes with the names of folders" in capsys.readouterr().err

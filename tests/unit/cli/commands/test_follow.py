@@ -176,3 +176,8 @@ def test_a_real_server_streams(tmp_path: Path, busy: Status) -> None:
     with serving(path, lambda: busy):
         stream = ControlClient(path).events()
         stream.close()  # type: ignore[attr-defined]  # a generator is what it is
+
+
+def test_an_unknown_event_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["follow", "--event", "folder-don", "--socket", str(tmp_path / "none")]) == 2
+    assert 'cannot find the event "folder-don": did you mean "folder-done"' in capsys.readouterr().err
