@@ -68,6 +68,7 @@ class Dispatcher:
         match event:
             case on.FolderRead(reading, place) if reading.key.dataset in self.datasets:
                 self.datasets[reading.key.dataset].read_in(place, now)
+                self.transitions.disowned.discard(reading.key)
                 return self._heard(reading, now, walk=False)
             case on.FolderRead(reading):
                 self.agenda.forget_reading(reading.key)
@@ -92,9 +93,10 @@ class Dispatcher:
                     dataset.schedule.trees.add(key.path)
             case on.TreeVanished(key):
                 self._rounds.tree_vanished(key, now)
-            case on.RetryAsked(key, disowned):
+            case on.RetryAsked(key, disowned) if disowned:
+                return self.transitions.disown(key, disowned, now)
+            case on.RetryAsked(key):
                 self.transitions.retry(key, now)
-                return self.transitions.disown(key, disowned)
             case on.BumpAsked(key):
                 if self.transitions.bump(key) and not dataset.is_refused:
                     self.transitions.hint(key, now)
@@ -211,7 +213,8 @@ class Dispatcher:
             dataset.schedule.want_full(now)
         # A job that died after its record was written has left charges that mean nothing any more.
         survived = reading.finding is Finding.COMPLETE and (reading.charges or reading.suspicions)
-        if folder is None and (reading.memory or survived):
+        # What a walk read would take the place of what was disowned since.
+        if folder is None and (reading.memory or survived) and not (walk and key in self.transitions.disowned):
             actions.append(do.Remember(key, reading.memory))
         if reading.finding is Finding.GONE and not reading.has_record and not self.ledger.knows(key):
             actions.append(do.Forget(key.dataset, (key.path,)))

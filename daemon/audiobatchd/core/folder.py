@@ -44,7 +44,7 @@ class Folder:
     is_pardoned: bool = False
     """True where a retry was asked for while its job runs."""
     disowned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Features, by role, that were disowned while its job runs, which does not know of it."""
+    """Features, by role, that were disowned since its last job was given out, which does not know of it."""
     hinted: bool = False
     """True where a hint told of it while its job runs."""
     round: int = 0

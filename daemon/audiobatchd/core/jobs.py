@@ -71,6 +71,8 @@ class Jobs:
     def _job(self, slot: Slot, key: FolderKey, folder: Folder, now: float, *, alone: bool) -> do.Action:
         plan = self._parts.plan
         self._number += 1
+        if folder.disowned:
+            folder.memory, folder.disowned = disowning(folder.memory, folder.disowned), {}
         job = Job(
             number=self._number,
             dataset=_encoded(key.dataset),

@@ -10,7 +10,6 @@ from collections.abc import Container, Mapping
 
 from audiobatchd.core import actions as do
 from audiobatchd.core.agenda import Agenda
-from audiobatchd.core.assessment import disowning
 from audiobatchd.core.backoff import Backoff
 from audiobatchd.core.folder import Folder
 from audiobatchd.core.ledger import Ledger
@@ -37,6 +36,8 @@ class Transitions:
         self.limits = limits
         self.ledger = Ledger()
         self.agenda = Agenda()
+        self.disowned: set[FolderKey] = set()
+        """Folders of which something was disowned, until they are read by themselves: a walk may know less."""
         self._just_done: set[FolderKey] = set()
         """The folders that were completed since a walk began, which that walk may contradict."""
         self._accepted_as_gone: set[FolderKey] = set()
@@ -228,19 +229,20 @@ class Transitions:
                 self.ledger.take_place(key, folder)  # among the others from now on
         self.hint(key, now)
 
-    def disown(self, key: FolderKey, disowned: Mapping[str, tuple[str, ...]]) -> list[do.Action]:
+    def disown(self, key: FolderKey, disowned: Mapping[str, tuple[str, ...]], now: float) -> list[do.Action]:
         """Have these features, by role, measured although the record has them from other tools.
 
-        A job that waits is told; one that runs is not, so it counts from its end.
+        A job that waits is told; for one that runs it counts from its end. A complete folder is looked at when the
+        catalog has it: a reading that comes before would know nothing of it.
         """
         folder = self.ledger.active.get(key)
-        if not disowned:
-            return []
-        if folder is not None and folder.state is FolderState.RUNNING:
-            folder.disowned = disowned
-            return []
         if folder is not None:
-            folder.memory = disowning(folder.memory, disowned)
+            self.retry(key, now)
+            folder.disowned = disowned
+            if folder.state is FolderState.RUNNING:
+                return []
+        self.agenda.job_ended(key)  # as with a job's end, a reading under way knows less
+        self.disowned.add(key)
         return [do.Disown(key, disowned)]
 
     def resume(self, dataset: str, cause: Cause, now: float) -> None:
@@ -286,6 +288,7 @@ class Transitions:
         self.agenda.drop(dataset)
         self.ledger.drop(dataset)
         self._accepted_as_gone = {key for key in self._accepted_as_gone if key.dataset != dataset}
+        self.disowned = {key for key in self.disowned if key.dataset != dataset}
         for key in [key for key in self.ledger.active if key.dataset == dataset]:
             if self.ledger.active[key].state is not FolderState.RUNNING:
                 self.ended(key)

@@ -872,3 +872,52 @@ def test_bump_reads_nothing_in_a_refused_dataset() -> None:
     rig.start(reading("A"), reading("B"))
     rig.tell(dataclasses.replace(walked("A", "B"), refusal="locks on 9p are not shared", locks="weak (9p)"))
     assert reads(rig.tell(on.BumpAsked(key("B"))) + rig.tick(2.0)) == []
+
+
+# What is not to be taken over from other tools
+
+
+DISOWNED = {"full_mix": ("lufs",)}
+
+
+def test_a_retry_with_features_has_them_disowned() -> None:
+    rig = Rig()
+    rig.start(reading("A", Finding.COMPLETE))
+    actions = rig.tell(on.RetryAsked(key("A"), DISOWNED))
+    assert (only(do.Disown, actions), reads(actions)) == ([do.Disown(key("A"), DISOWNED)], [])
+    actions = rig.tell(on.RetryAsked(key("A")))
+    assert (only(do.Disown, actions), reads(actions)) == ([], [key("A")])
+
+
+def test_the_next_job_knows_what_is_disowned() -> None:
+    rig = Rig()
+    rig.start(reading("A"))
+    actions = rig.tell(on.RetryAsked(key("A"), DISOWNED))
+    assert only(do.Disown, actions) == [do.Disown(key("A"), DISOWNED)]
+    rig.tick(SETTLE)
+    (job,) = jobs(rig.read(reading("A")))
+    assert job.memory["full_mix"].disowned == ("lufs",)
+    assert only(do.Remember, rig.end()) == [do.Remember(key("A"), {}, "v1")], "and its end has the last word"
+
+
+def test_what_a_job_did_not_know_is_remembered_at_its_end() -> None:
+    rig = Rig()
+    rig.start(reading("A"))
+    rig.tick(SETTLE)
+    assert jobs(rig.read(reading("A")))
+    assert only(do.Disown, rig.tell(on.RetryAsked(key("A"), DISOWNED))) == []
+    actions = rig.end()
+    (kept,) = only(do.Remember, actions)
+    assert kept.memory["full_mix"].disowned == ("lufs",)
+    assert reads(actions) == [key("A")], "and it is looked at"
+
+
+def test_walks_do_not_undo_what_is_disowned() -> None:
+    rig = Rig()
+    rig.start(reading("A", Finding.COMPLETE))
+    rig.tell(on.RetryAsked(key("A"), DISOWNED))
+    late = found(reading("A", Finding.COMPLETE, memory=REMEMBERED))
+    assert only(do.Remember, rig.tell(late)) == []
+    assert reads(rig.tell(on.FolderHint(key("A")))) == [key("A")]
+    rig.read(reading("A", Finding.COMPLETE))
+    assert only(do.Remember, rig.tell(late)) == [do.Remember(key("A"), REMEMBERED)]

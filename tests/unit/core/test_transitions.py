@@ -629,23 +629,26 @@ def test_a_record_that_is_removed_waits_a_moment_and_no_settling() -> None:
 DISOWNED = {"full_mix": ("lufs",)}
 
 
-def test_disowning_a_complete_folder_is_for_the_catalog() -> None:
+def test_disowning_a_complete_folder_waits_for_the_catalog() -> None:
     book = Book()
     book.running()
     book.finished(Outcome.DONE)
-    assert book.ways.disown(SONG, DISOWNED) == [do.Disown(SONG, DISOWNED)]
-    assert book.ways.disown(SONG, {}) == []
+    assert book.ways.disown(SONG, DISOWNED, book.now) == [do.Disown(SONG, DISOWNED)]
+    assert book.next_look() is None
+    assert book.ways.disowned == {SONG}
+    book.ways.drop(DATASET)
+    assert book.ways.disowned == set()
 
 
-def test_disowning_a_queued_folder_reaches_its_next_job() -> None:
+def test_disowning_a_queued_folder_is_for_its_next_job() -> None:
     book = Book()
     book.queued()
-    assert book.ways.disown(SONG, DISOWNED) == [do.Disown(SONG, DISOWNED)]
-    assert book.ledger.active[SONG].memory["full_mix"].disowned == ("lufs",)
+    assert book.ways.disown(SONG, DISOWNED, book.now) == [do.Disown(SONG, DISOWNED)]
+    assert book.ledger.active[SONG].disowned == DISOWNED
 
 
 def test_disowning_a_running_folder_counts_from_its_end() -> None:
     book = Book()
     folder = book.running()
-    assert book.ways.disown(SONG, DISOWNED) == []
-    assert (folder.disowned, folder.memory) == (DISOWNED, {})
+    assert book.ways.disown(SONG, DISOWNED, book.now) == []
+    assert (folder.disowned, folder.memory, folder.hinted) == (DISOWNED, {}, True)
