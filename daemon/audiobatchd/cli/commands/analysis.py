@@ -17,6 +17,7 @@ from audiobatchd.config.file import chosen_config
 from audiobatchd.control.client import ControlClient
 from audiobatchd.core.asked import unknown_among, why_unknown
 from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.core.renewals import DECODING
 from audiobatchd.errors import AudiobatchError, UsageError
 from audiobatchd.plugin_api import Value
 from audiobatchd.vocabulary.analyzer_sets import OPTIONAL_FEATURES
@@ -62,6 +63,8 @@ def features(arguments: argparse.Namespace, client: ControlClient, say: Say) -> 
     if arguments.json:
         say(as_json({"features": [_as_keys(each, one, costs) for each in known for one in each.features]}))
         return 0
+    if not words and DECODING in costs:
+        say(f"Decoding costs {costs[DECODING]:.3g} s of processor time a minute of audio.\n")
     for number, each in enumerate(known):
         if number:
             say("")

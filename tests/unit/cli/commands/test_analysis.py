@@ -69,6 +69,10 @@ def test_costs_are_what_the_service_measured(tmp_path: Path, idle: Status, capsy
     with serving(tmp_path / "control.sock", lambda: status):
         assert ctl(tmp_path, "lufs") == 0
         assert "  costs 0.0212 s of processor time a minute of audio\n" in capsys.readouterr().out
+        assert ctl(tmp_path) == 0
+        assert capsys.readouterr().out.startswith(
+            "Decoding costs 0.07 s of processor time a minute of audio.\n\nloudness"
+        )
         assert ctl(tmp_path, "--json") == 0
     told = json.loads(capsys.readouterr().out)["features"]
     assert [(each["name"], each["on"], each["seconds_per_minute"]) for each in told] == [
