@@ -48,7 +48,8 @@ def why_unknown(word: str, offers: Collection[Offer], installed: Collection[Offe
         return f"the feature '{word}' is off; what turns it on in the configuration: {OPTIONAL_FEATURES[word]}"
     left_out = [offer for offer in installed if word in offer.groups or word in _given(offer)]
     if left_out:
-        return f"'{word}' is off: `analyzers` in the configuration leaves {left_out[0].groups[-1]} out"
+        name = (*left_out[0].groups, left_out[0].name)[0]
+        return f"'{word}' is off: `analyzers` in the configuration leaves {name} out"
     every = [*offers, *installed]
     groups = sorted({group for offer in every for group in offer.groups})
     meant = did_you_mean(word, [*sorted(_features(every)), *groups], "'")

@@ -41,7 +41,7 @@ class Offer(Struct, frozen=True):
     needs: dict[str, Needs] = {}
     """Needs of its features, by role, where it has any."""
     groups: tuple[str, ...] = ()
-    """Names by which all of its features can be asked for: its own and that of its entry point, but no feature's."""
+    """Names by which all of its features can be asked for: that of its entry point and its own, but no feature's."""
 
 
 class Policy(Struct, frozen=True):

@@ -23,8 +23,8 @@ _READ = 4096
 """Bytes of a value that are looked at; no number is longer."""
 
 
-class Kind(StrEnum):
-    """The kinds of findings, the surest first."""
+class FlawKind(StrEnum):
+    """The kinds of flaws, the surest first."""
 
     TYPE = "wrong-type"
     RANGE = "out-of-range"
@@ -52,16 +52,16 @@ class Rule(Struct, frozen=True):
 
     features: tuple[str, ...]
     """Patterns of features, without the stem at their end."""
-    kind: Kind
+    kind: FlawKind
     applies: Callable[[Adopted], bool]
     reason: str
 
 
-class Finding(Struct, frozen=True):
-    """A value to which a rule applies."""
+class Flaw(Struct, frozen=True):
+    """What is wrong with a value: the rule that applies to it."""
 
     feature: str
-    kind: Kind
+    kind: FlawKind
     value: str
     """As it stands in the record; a long one is cut."""
     reason: str
@@ -131,45 +131,45 @@ _CLAMPS: tuple[tuple[tuple[str, ...], tuple[float, ...]], ...] = (
 
 RULES: tuple[Rule, ...] = (
     Rule(
-        ("bpm_is_defined",), Kind.MEANING, lambda adopted: isinstance(adopted.value, bool),
+        ("bpm_is_defined",), FlawKind.MEANING, lambda adopted: isinstance(adopted.value, bool),
         "true or false stands where 0 or 1 is meant: readers of numbers skip it",
     ),
     Rule(
-        ("*",), Kind.TYPE, lambda adopted: isinstance(adopted.value, list),
+        ("*",), FlawKind.TYPE, lambda adopted: isinstance(adopted.value, list),
         "a value is one number, a text or a mapping, and no list",
     ),
     Rule(
-        _NUMBERS, Kind.TYPE, lambda adopted: not _is_number(adopted.value),
+        _NUMBERS, FlawKind.TYPE, lambda adopted: not _is_number(adopted.value),
         "a number is meant: readers of numbers skip anything else",
     ),
     Rule(
-        ("*",), Kind.PLACEHOLDER, lambda adopted: not adopted.has_file and _is_one_of(0, -40, -70)(adopted),
+        ("*",), FlawKind.PLACEHOLDER, lambda adopted: not adopted.has_file and _is_one_of(0, -40, -70)(adopted),
         "it is of a stem that is not there",
     ),
-    *(Rule(features, Kind.RANGE, _outside(least, most), reason) for features, least, most, reason in _RANGES),
+    *(Rule(features, FlawKind.RANGE, _outside(least, most), reason) for features, least, most, reason in _RANGES),
     Rule(
-        ("bpm",), Kind.PLACEHOLDER, _without_beats(120),
+        ("bpm",), FlawKind.PLACEHOLDER, _without_beats(120),
         "120 BPM stands in where there were no beats, or no steady ones",
     ),
     Rule(
-        ("beat_regularity",), Kind.PLACEHOLDER, _without_beats(1),
+        ("beat_regularity",), FlawKind.PLACEHOLDER, _without_beats(1),
         "1 stands in where there were no beats",
     ),
     Rule(
-        ("lra",), Kind.PLACEHOLDER, _is_one_of(0),
+        ("lra",), FlawKind.PLACEHOLDER, _is_one_of(0),
         "0 stands in for the range of what is too short for one; of silence it is right",
     ),
     Rule(
-        ("danceability", "atonality"), Kind.PLACEHOLDER, _is_one_of(0, 0.5),
+        ("danceability", "atonality"), FlawKind.PLACEHOLDER, _is_one_of(0, 0.5),
         "a model gives neither exactly: it stands in where none was run",
     ),
     Rule(
-        ("essentia_*",), Kind.PLACEHOLDER, lambda adopted: adopted.value == {},
+        ("essentia_*",), FlawKind.PLACEHOLDER, lambda adopted: adopted.value == {},
         "an empty mapping stands in where no model was run",
     ),
-    *(Rule(features, Kind.PLACEHOLDER, _is_one_of(*values), _CLAMPED) for features, values in _CLAMPS),
+    *(Rule(features, FlawKind.PLACEHOLDER, _is_one_of(*values), _CLAMPED) for features, values in _CLAMPS),
     Rule(
-        ("lra",), Kind.METHOD, _has_loudness_too,
+        ("lra",), FlawKind.METHOD, _has_loudness_too,
         "the scripts take the range of the integrated loudness of 400 ms, where EBU Tech 3342 has 3 s: up to 2 LU off, "
         "and not to be told from a right one",
     ),
@@ -193,24 +193,22 @@ class Auditor:
         self, values: Mapping[str, bytes | msgspec.Raw], entry: Callable[[str, str], Entry | None]
     ) -> dict[str, object]:
         """Pick the values of a record that no analyzer here has measured, decoded; `entry` as in `Facts`."""
-        return {
-            name: _decoded(bytes(values[name]))
-            for name, (analyzer, role, _) in self._known.items()
-            if name in values and entry(analyzer, role) is None
-        }
+        there = {name: self._known[name] for name in self._known if name in values}
+        unmeasured = {each for each in {known[:2] for known in there.values()} if entry(*each) is None}
+        return {name: _decoded(bytes(values[name])) for name, known in there.items() if known[:2] in unmeasured}
 
     def asked_of(self, adopted: Mapping[str, object]) -> dict[str, object]:
         """Pick the values that are asked for; the others may tell something of them."""
         return {name: value for name, value in adopted.items() if name in self._asked}
 
-    def findings(self, adopted: Mapping[str, object], roles: Collection[str]) -> Iterator[Finding]:
+    def findings(self, adopted: Mapping[str, object], roles: Collection[str]) -> Iterator[Flaw]:
         """Hold adopted values of a folder that has the files of these roles against the rules, as far as asked for."""
         for name, value in self.asked_of(adopted).items():
             _, role, rules = self._known[name]
             seen = Adopted(value, role in roles, adopted, role)
             rule = next((rule for rule in rules if rule.applies(seen)), None)
             if rule is not None:
-                yield Finding(name, rule.kind, _shown(value), rule.reason)
+                yield Flaw(name, rule.kind, _shown(value), rule.reason)
 
 
 def _rules_of(name: str, role: str) -> tuple[Rule, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from audiobatchd.core.audit import Auditor, Finding
+from audiobatchd.core.audit import Auditor, Flaw
 from audiobatchd.disk import record
 from audiobatchd.disk.listing import walk
 from audiobatchd.errors import RecordError
@@ -22,7 +22,7 @@ class Audited(Struct, frozen=True):
     """Its path below the dataset, as it is shown."""
     adopted: int = 0
     """Number of values that nothing here has measured."""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Flaw, ...] = ()
     trouble: str = ""
     """Reason why it cannot be read."""
 

@@ -45,11 +45,11 @@ def test_an_unknown_word_is_told_with_nearest_names() -> None:
     assert "did you mean 'mood'" in why_unknown("moood", (), (MOOD,))
 
 
-@pytest.mark.parametrize("word", ["mood", "happy"])
-def test_what_is_left_out_is_told_as_off(word: str) -> None:
-    assert (
-        why_unknown(word, (LOUDNESS,), OFFERS) == f"'{word}' is off: `analyzers` in the configuration leaves mood out"
-    )
+@pytest.mark.parametrize(("word", "analyzer"), [("mood", "heads"), ("happy", "heads"), ("swing", "swing")])
+def test_what_is_left_out_is_told_as_off(word: str, analyzer: str) -> None:
+    swing = Offer("swing", 1, {FULL_MIX: ("swing",)})  # the word is the feature, and no group
+    told = why_unknown(word, (LOUDNESS,), (*OFFERS, swing))
+    assert told == f"'{word}' is off: `analyzers` in the configuration leaves {analyzer} out"
 
 
 def test_a_known_feature_that_is_off_is_told_with_its_option() -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from audiobatchd.core.assessment import Offer
-from audiobatchd.core.audit import RULES, Auditor, Finding, Kind
+from audiobatchd.core.audit import RULES, Auditor, Flaw, FlawKind
 from audiobatchd.core.provenance import Entry
 from audiobatchd.plugin_api import FULL_MIX, STEMS, feature_name
 from audiobatchd.vocabulary.files import ROLES, Fingerprint
@@ -35,7 +35,7 @@ def found(
     roles: tuple[str, ...] = ROLES,
     measured: tuple[str, ...] = (),
     asked: tuple[str, ...] | None = None,
-) -> list[Finding]:
+) -> list[Flaw]:
     """Audit a record, of which these analyzers have `measured` their part."""
     return audited({key: json.dumps(value).encode() for key, value in values.items()}, roles, measured, asked)
 
@@ -45,7 +45,7 @@ def audited(
     roles: tuple[str, ...] = ROLES,
     measured: tuple[str, ...] = (),
     asked: tuple[str, ...] | None = None,
-) -> list[Finding]:
+) -> list[Flaw]:
     auditor = Auditor(OFFERS, asked)
     adopted = auditor.adopted(members, lambda analyzer, _: ENTRY if analyzer in measured else None)
     return list(auditor.findings(adopted, roles))
@@ -59,44 +59,44 @@ def test_nothing_is_found_in_a_sound_record() -> None:
     ("values", "feature", "kind"),
     [
         # where nothing was measured
-        ({"bpm": 120, "bpm_is_defined": 0}, "bpm", Kind.PLACEHOLDER),
-        ({"bpm": 120.0, "beat_count": 0}, "bpm", Kind.PLACEHOLDER),
-        ({"beat_regularity": 1.0, "bpm_is_defined": 0}, "beat_regularity", Kind.PLACEHOLDER),
-        ({"lufs": -40.0}, "lufs", Kind.PLACEHOLDER),
-        ({"lra": 0.0}, "lra", Kind.PLACEHOLDER),
-        ({"lra_drums": 0}, "lra_drums", Kind.PLACEHOLDER),
-        ({"lra": 25.0}, "lra", Kind.PLACEHOLDER),
-        ({"brightness": 100}, "brightness", Kind.PLACEHOLDER),
-        ({"warmth": 0.0}, "warmth", Kind.PLACEHOLDER),
-        ({"danceability": 0.0}, "danceability", Kind.PLACEHOLDER),
-        ({"danceability": 0.5}, "danceability", Kind.PLACEHOLDER),
-        ({"essentia_genre": {}}, "essentia_genre", Kind.PLACEHOLDER),
-        ({"rms_energy_bass": -60.0}, "rms_energy_bass", Kind.PLACEHOLDER),
-        ({"spectral_flux": 3.0}, "spectral_flux", Kind.PLACEHOLDER),
+        ({"bpm": 120, "bpm_is_defined": 0}, "bpm", FlawKind.PLACEHOLDER),
+        ({"bpm": 120.0, "beat_count": 0}, "bpm", FlawKind.PLACEHOLDER),
+        ({"beat_regularity": 1.0, "bpm_is_defined": 0}, "beat_regularity", FlawKind.PLACEHOLDER),
+        ({"lufs": -40.0}, "lufs", FlawKind.PLACEHOLDER),
+        ({"lra": 0.0}, "lra", FlawKind.PLACEHOLDER),
+        ({"lra_drums": 0}, "lra_drums", FlawKind.PLACEHOLDER),
+        ({"lra": 25.0}, "lra", FlawKind.PLACEHOLDER),
+        ({"brightness": 100}, "brightness", FlawKind.PLACEHOLDER),
+        ({"warmth": 0.0}, "warmth", FlawKind.PLACEHOLDER),
+        ({"danceability": 0.0}, "danceability", FlawKind.PLACEHOLDER),
+        ({"danceability": 0.5}, "danceability", FlawKind.PLACEHOLDER),
+        ({"essentia_genre": {}}, "essentia_genre", FlawKind.PLACEHOLDER),
+        ({"rms_energy_bass": -60.0}, "rms_energy_bass", FlawKind.PLACEHOLDER),
+        ({"spectral_flux": 3.0}, "spectral_flux", FlawKind.PLACEHOLDER),
         # beyond what there can be
-        ({"lufs": 3.2}, "lufs", Kind.RANGE),
-        ({"lufs_drums": -80.5}, "lufs_drums", Kind.RANGE),
-        ({"lra": -0.1}, "lra", Kind.RANGE),
-        ({"bpm": 19.9}, "bpm", Kind.RANGE),
-        ({"bpm": 301}, "bpm", Kind.RANGE),
-        ({"true_peak": 20.5}, "true_peak", Kind.RANGE),
-        ({"danceability": 1.01}, "danceability", Kind.RANGE),
-        ({"bpm_is_defined": 2}, "bpm_is_defined", Kind.RANGE),
-        ({"beat_count": -1}, "beat_count", Kind.RANGE),
-        ({"tonic": 12}, "tonic", Kind.RANGE),
+        ({"lufs": 3.2}, "lufs", FlawKind.RANGE),
+        ({"lufs_drums": -80.5}, "lufs_drums", FlawKind.RANGE),
+        ({"lra": -0.1}, "lra", FlawKind.RANGE),
+        ({"bpm": 19.9}, "bpm", FlawKind.RANGE),
+        ({"bpm": 301}, "bpm", FlawKind.RANGE),
+        ({"true_peak": 20.5}, "true_peak", FlawKind.RANGE),
+        ({"danceability": 1.01}, "danceability", FlawKind.RANGE),
+        ({"bpm_is_defined": 2}, "bpm_is_defined", FlawKind.RANGE),
+        ({"beat_count": -1}, "beat_count", FlawKind.RANGE),
+        ({"tonic": 12}, "tonic", FlawKind.RANGE),
         # of another meaning, way or type
-        ({"bpm_is_defined": True}, "bpm_is_defined", Kind.MEANING),
-        ({"lufs": -9.3, "lra": 7.1}, "lra", Kind.METHOD),
-        ({"lufs_bass": -9.3, "lra_bass": 7.1}, "lra_bass", Kind.METHOD),
-        ({"lufs": "-9.3"}, "lufs", Kind.TYPE),
-        ({"warmth": [50.0]}, "warmth", Kind.TYPE),
-        ({"key": ["C", "G"]}, "key", Kind.TYPE),
-        ({"bpm": {"mean": 120}}, "bpm", Kind.TYPE),
-        ({"bpm": True}, "bpm", Kind.TYPE),
+        ({"bpm_is_defined": True}, "bpm_is_defined", FlawKind.MEANING),
+        ({"lufs": -9.3, "lra": 7.1}, "lra", FlawKind.METHOD),
+        ({"lufs_bass": -9.3, "lra_bass": 7.1}, "lra_bass", FlawKind.METHOD),
+        ({"lufs": "-9.3"}, "lufs", FlawKind.TYPE),
+        ({"warmth": [50.0]}, "warmth", FlawKind.TYPE),
+        ({"key": ["C", "G"]}, "key", FlawKind.TYPE),
+        ({"bpm": {"mean": 120}}, "bpm", FlawKind.TYPE),
+        ({"bpm": True}, "bpm", FlawKind.TYPE),
     ],
     ids=str,
 )
-def test_each_rule_finds_what_it_is_for(values: dict[str, object], feature: str, kind: Kind) -> None:
+def test_each_rule_finds_what_it_is_for(values: dict[str, object], feature: str, kind: FlawKind) -> None:
     assert [(each.feature, each.kind) for each in found(values)] == [(feature, kind)]
 
 
@@ -123,7 +123,7 @@ def test_what_may_be_right_is_left_alone(values: dict[str, object]) -> None:
 @pytest.mark.parametrize("value", [0.0, -70, -40.0])
 def test_values_of_absent_stems_are_placeholders(stem: str, value: float) -> None:
     values: dict[str, object] = {f"lufs_{stem}": value}
-    assert [each.kind for each in found(values, roles=(FULL_MIX,))] == [Kind.PLACEHOLDER]
+    assert [each.kind for each in found(values, roles=(FULL_MIX,))] == [FlawKind.PLACEHOLDER]
     assert "not there" in found(values, roles=(FULL_MIX,))[0].reason
     assert found({f"lufs_{stem}": -12.5}, roles=(FULL_MIX,)) == []
 
@@ -145,7 +145,7 @@ def test_only_what_is_asked_for_is_told_and_by_all_values() -> None:
 )
 def test_odd_values_are_found_and_cut(text: bytes) -> None:
     (finding,) = audited({"bpm": text})
-    assert finding.kind in (Kind.TYPE, Kind.RANGE)
+    assert finding.kind in (FlawKind.TYPE, FlawKind.RANGE)
     assert len(finding.value) <= 60
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.core.assessment import Offer
-from audiobatchd.core.audit import Auditor, Kind
+from audiobatchd.core.audit import Auditor, FlawKind
 from audiobatchd.plugin_api import FULL_MIX
 from audiobatchd.scan.audit import Audited, audit_disk
 
@@ -40,13 +40,13 @@ def test_each_folder_is_told_with_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "no track").mkdir()
     found = list(audit_disk(str(tmp_path), AUDITOR, ("left",)))
     assert [(each.folder, each.adopted, [one.kind for one in each.findings]) for each in found] == [
-        ("Deep/er/Bad", 1, [Kind.RANGE]),
+        ("Deep/er/Bad", 1, [FlawKind.RANGE]),
         ("Good", 1, []),
         ("None", 0, []),
         ("Ours", 0, []),
         ("Spoilt", 0, []),
-        ("Stem", 1, [Kind.PLACEHOLDER]),  # a clamped one
-        ("Without", 1, [Kind.PLACEHOLDER]),
+        ("Stem", 1, [FlawKind.PLACEHOLDER]),  # a clamped one
+        ("Without", 1, [FlawKind.PLACEHOLDER]),
     ]
     assert "clamp" in found[5].findings[0].reason
     assert "not there" in found[6].findings[0].reason

@@ -19,7 +19,7 @@ from audiobatchd.cli.terminal.text import as_json, shortened, wrapped
 from audiobatchd.config.file import Config
 from audiobatchd.control.client import ControlClient
 from audiobatchd.core.asked import features_of, unknown_among, why_unknown
-from audiobatchd.core.audit import Auditor, Kind
+from audiobatchd.core.audit import Auditor, FlawKind
 from audiobatchd.errors import UsageError
 from audiobatchd.scan.audit import Audited, audit_disk
 from audiobatchd.vocabulary.names import printable, shown
@@ -32,11 +32,11 @@ _BETWEEN = 1.0
 """Seconds between two signs of progress."""
 
 _TITLES = {
-    Kind.TYPE: "Of the wrong type",
-    Kind.RANGE: "Out of range",
-    Kind.PLACEHOLDER: "Placeholders: they stand where nothing was measured",
-    Kind.MEANING: "Of another meaning",
-    Kind.METHOD: "Computed in another way",
+    FlawKind.TYPE: "Of the wrong type",
+    FlawKind.RANGE: "Out of range",
+    FlawKind.PLACEHOLDER: "Placeholders: they stand where nothing was measured",
+    FlawKind.MEANING: "Of another meaning",
+    FlawKind.METHOD: "Computed in another way",
 }
 
 
@@ -88,7 +88,7 @@ class Total:
     adopted: int = 0
     troubles: _Group = field(default_factory=_Group)
     """Folders that cannot be read, with the reason."""
-    groups: dict[tuple[Kind, str, str], _Group] = field(default_factory=dict)
+    groups: dict[tuple[FlawKind, str, str], _Group] = field(default_factory=dict)
     """By kind, feature and reason."""
 
     @property
@@ -112,7 +112,7 @@ class Total:
             yield "No track folder was found: there is nothing to audit."
             return
         yield f"{counted(self.folders, 'track folder')}, {counted(self.adopted, 'value')} of other tools."
-        for kind in Kind:
+        for kind in FlawKind:
             groups = [(key, group) for key, group in self.groups.items() if key[0] is kind]
             if groups:
                 yield from ("", f"{_TITLES[kind]}:")

@@ -171,7 +171,7 @@ def _add(offers: dict[str, Offer], offer: Offer) -> None:
 def groups_of(found: list[tuple[str, AnyAnalyzer | Offer]]) -> list[tuple[str, ...]]:
     """Name the groups of each, see `Offer.groups`; a word that is a feature's name asks for that alone."""
     features = frozenset().union(*(_names(made) for _, made in found if not isinstance(made, Offer)))
-    return [tuple(sorted({entry, made.name} - features)) for entry, made in found]
+    return [tuple(dict.fromkeys(name for name in (entry, made.name) if name not in features)) for entry, made in found]
 
 
 def features_asked(words: tuple[str, ...] | None, found: list[tuple[str, AnyAnalyzer | Offer]]) -> _Words:
