@@ -67,7 +67,7 @@ def test_a_folder_is_measured_and_saved(tmp_path: Path, config: Path) -> None:
         (["nowhere.flac"], 2, "no such file or folder"),
         (["."], 2, "no full mix"),
         (["song.flac", "--save"], 2, "no source file of a track folder"),
-        (["song.flac", "--features", "tempo"], 2, "unknown feature: tempo (there are: "),
+        (["song.flac", "--features", "tempo"], 2, "cannot find a feature or an analyzer called 'tempo'"),
         (["empty.flac"], 1, "empty.flac: is empty"),
         (["fifo.flac"], 1, "fifo.flac: is a FIFO"),
     ],

@@ -74,9 +74,9 @@ def features(arguments: argparse.Namespace, client: ControlClient, say: Say) -> 
     for name, option in OPTIONAL_FEATURES.items():
         if not words and name not in given:
             say("")
-            say(f"{name}, off")
-            for line in _folded(f"what turns it on in the configuration: {option}", 2):
-                say(line)
+            say(f"{name}, off; what turns it on in the configuration:")
+            for line in option.split(" ", 1):  # the table, and the key: to be copied as they are
+                say(f"  {line}")
     return 0
 
 
@@ -108,7 +108,7 @@ def _described(analyzer: KnownAnalyzer, costs: Mapping[str, float]) -> Iterator[
     if not analyzer.on:
         yield from _folded(f"`analyzers` in the configuration leaves it out: add '{analyzer.entry}' to turn it on", 2)
     if analyzer.unavailable is not None:
-        yield from _folded(f"! unavailable here: {analyzer.unavailable}", 2)
+        yield f"  ! unavailable here: {analyzer.unavailable}"  # whole: it may end in a command, or have a path
     width = max((len(each.name) for each in analyzer.features), default=0)
     for each in analyzer.features:
         known_of_it = "; ".join(filter(None, (each.description, each.unit, each.bounds, each.source)))
