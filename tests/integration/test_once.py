@@ -138,10 +138,18 @@ def test_features_restrict_what_is_due(dataset: Path) -> None:
     assert (code, "Skipped (done): 1" in out, "Success:        2" in out) == (0, True, True)
 
 
+def test_an_analyzer_s_name_asks_for_all_that_it_gives(dataset: Path) -> None:
+    assert once(dataset, "--features", "loudness", plugins=["peaks"])[0] == 0
+    assert features_of(dataset / "Artist" / "Album" / "Three").keys() == {"lufs", "lra"}
+    assert once(dataset, "--features", "loudness", "peaks", plugins=["peaks"])[0] == 0
+    assert features_of(dataset / "Artist" / "Album" / "Three").keys() > {"lufs", "lra", "true_peak"}
+
+
 def test_an_unknown_feature_is_refused(dataset: Path) -> None:
-    code, _, err = once(dataset, "--features", "lufs", "brightness")
+    code, _, err = once(dataset, "--features", "lufs", "brightness", "loudnes")
     assert code == 2
     assert "brightness" in err
+    assert "did you mean 'loudness'" in err
     assert not list(dataset.rglob("*.INFO"))
 
 
