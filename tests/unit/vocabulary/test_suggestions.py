@@ -22,7 +22,7 @@ KNOWN = ("lufs", "lra", "loudness", "bpm_is_defined", "brightness", "RMS-Energy"
     ],
 )
 def test_the_nearest_name_comes_first(name: str, first: str | None) -> None:
-    assert (nearest(name, KNOWN) or [None])[0] == first
+    assert next(iter(nearest(name, KNOWN)), None) == first
 
 
 def test_at_most_three_are_named_and_none_twice() -> None:
