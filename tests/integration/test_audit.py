@@ -101,6 +101,10 @@ def test_a_pass_measures_only_what_is_listed(fresh: Path, old: Path, tmp_path: P
         "bpm": 120,
     }
     assert (sound / "Sound.INFO").read_bytes() == before
+    again.write_bytes(b"")
+    inode = (old / "Track.INFO").stat().st_ino
+    assert run("audiobatchd", "--config", config, "--once", old.parent, "--again", again)[0] == 0
+    assert (old / "Track.INFO").stat().st_ino == inode, "an empty list asks for nothing"
     assert run("audiobatchd", "--config", config, "--again", again)[0] == 2
     again.write_text("Track\n")
     code, _, err = run("audiobatchd", "--config", config, "--once", old.parent, "--again", again)

@@ -139,10 +139,18 @@ def test_features_restrict_what_is_due(dataset: Path) -> None:
     assert (code, "Skipped (done): 1" in out, "Success:        2" in out) == (0, True, True)
 
 
+def test_an_analyzer_s_name_asks_for_all_that_it_gives(dataset: Path) -> None:
+    assert once(dataset, "--features", "loudness", plugins=["peaks"])[0] == 0
+    assert features_of(dataset / "Artist" / "Album" / "Three").keys() == {"lufs", "lra"}
+    assert once(dataset, "--features", "loudness", "peaks", plugins=["peaks"])[0] == 0
+    assert features_of(dataset / "Artist" / "Album" / "Three").keys() > {"lufs", "lra", "true_peak"}
+
+
 def test_an_unknown_feature_is_refused(dataset: Path) -> None:
-    code, _, err = once(dataset, "--features", "lufs", "brightness")
+    code, _, err = once(dataset, "--features", "lufs", "brightness", "loudnes")
     assert code == 2
     assert "brightness" in err
+    assert "did you mean 'loudness'" in err
     assert not list(dataset.rglob("*.INFO"))
 
 
@@ -249,7 +257,7 @@ def test_an_unknown_analyzer_is_a_configuration_error(tmp_path: Path) -> None:
     config = configuration(tmp_path / "c.toml", tmp_path, analyzers=["loudnes"])
     code, _, err = run("audiobatchd", "--config", config, "--once", tmp_path)
     assert code == 78
-    assert "'loudnes'" in err
+    assert 'cannot find the analyzer "loudnes": did you mean "loudness"?' in err
 
 
 @pytest.mark.parametrize("lost", ["moved away", "emptied"])

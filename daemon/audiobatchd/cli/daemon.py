@@ -180,7 +180,7 @@ def _one_pass(settings: Config, arguments: argparse.Namespace, views: tuple[View
 
     only = tuple(dict.fromkeys(arguments.features)) if arguments.features else None
     again = read_list(arguments.again) if arguments.again else {}
-    if again and only is None:
+    if arguments.again and only is None:
         only = tuple(sorted({name for names in again.values() for name in names}))
     policy = Policy(overwrite=arguments.overwrite, only=only)
     return one_pass.run(settings, _Source(arguments), policy, views, again, dry_run=arguments.dry_run)

@@ -82,7 +82,7 @@ class _ByService:
     def finish(self, say: Say) -> int:
         """See `Retrier`."""
         self._send()
-        if not self._quiet:
+        if not self._quiet and (self._asked or self._refusals):
             say("")
             say(f"{counted(self._asked, 'folder')} will be measured again by the service.")
             for line in (*self._remarks, *self._refusals[:_SHOWN]):

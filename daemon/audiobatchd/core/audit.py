@@ -112,7 +112,8 @@ _RANGES: tuple[tuple[tuple[str, ...], float, float, str], ...] = (
     (("true_peak", "sample_peak"), -200.0, 20.0, "a peak is at most about 20 dB above full scale"),
     (_SHARES, 0.0, 1.0, "a share or a probability is from 0 to 1"),
     (("bpm_is_defined",), 0, 1, "it is 0 or 1"),
-    ((*_COUNTS, "beat_regularity", "onset_*", "ioi_*"), 0.0, 1e9, "it is not below 0"),
+    (("beat_regularity",), 0.0, 1.0, "the intervals of beats deviate by less than a second"),
+    ((*_COUNTS, "onset_*", "ioi_*"), 0.0, 1e9, "it is not below 0"),
     (("tonic",), 0, 11, "a pitch class is from 0 to 11"),
     (("rms_energy_*",), -300.0, 20.0, "a level is at most about 20 dB above full scale"),
 )

@@ -83,6 +83,7 @@ def test_nothing_is_found_in_a_sound_record() -> None:
         ({"danceability": 1.01}, "danceability", FlawKind.RANGE),
         ({"bpm_is_defined": 2}, "bpm_is_defined", FlawKind.RANGE),
         ({"beat_count": -1}, "beat_count", FlawKind.RANGE),
+        ({"beat_regularity": 1.2}, "beat_regularity", FlawKind.RANGE),
         ({"tonic": 12}, "tonic", FlawKind.RANGE),
         # of another meaning, way or type
         ({"bpm_is_defined": True}, "bpm_is_defined", FlawKind.MEANING),

@@ -112,7 +112,7 @@ def _described(analyzer: KnownAnalyzer, costs: Mapping[str, float]) -> Iterator[
     width = max((len(each.name) for each in analyzer.features), default=0)
     for each in analyzer.features:
         known_of_it = "; ".join(filter(None, (each.description, each.unit, each.bounds, each.source)))
-        first, *others = wrapped(known_of_it, max(_COLUMNS - width - 4, _LEAST), _LINES)
+        first, *others = wrapped(known_of_it, max(_COLUMNS - width - 4, _LEAST), _LINES) or [""]
         yield f"  {each.name:<{width}}  {first}".rstrip()
         yield from (" " * (width + 4) + line for line in others)
 

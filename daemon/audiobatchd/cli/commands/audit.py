@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from audiobatchd.cli.local import worker_settings_here
@@ -153,14 +154,19 @@ def _folded(text: str, indent: int) -> list[str]:
 
 
 def _with_progress(folders: Iterator[Audited]) -> Iterator[Audited]:
-    """Pass folders on, and write now and then to a terminal how many there have been."""
-    shows, told, number = sys.stderr.isatty(), time.monotonic(), 0
-    for number, each in enumerate(folders, 1):  # the last one is told, too
-        if shows and time.monotonic() - told > _BETWEEN:
-            told = time.monotonic()
-            sys.stderr.write(f"\r{number:,} track folders")
-            sys.stderr.flush()
+    """Pass folders on, and write now and then to a terminal how many there have been; wiped out at the end."""
+    told = time.monotonic()
+    is_shown = False
+    for number, each in enumerate(folders, 1):
+        if time.monotonic() - told > _BETWEEN and sys.stderr.isatty():
+            told, is_shown = time.monotonic(), True
+            _write(f"\r{number:,} track folders")
         yield each
-    if shows and number:
-        sys.stderr.write("\r\x1b[K")
+    if is_shown:
+        _write("\r\x1b[K")
+
+
+def _write(text: str) -> None:
+    with suppress(OSError):  # a terminal that has gone holds nothing up
+        sys.stderr.write(text)
         sys.stderr.flush()

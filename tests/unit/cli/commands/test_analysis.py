@@ -20,6 +20,7 @@ LUFS = KnownFeature("lufs", "LUFS", "Integrated loudness", "-70 and above", "ITU
 LONG = KnownFeature("brightness_of_it", "", "How much of its energy lies high, " * 6, "usually 0 to 100", "")
 ON = KnownAnalyzer("loudness", "loudness", 1, True, (LUFS,))  # as it stands in the struct
 OFF = KnownAnalyzer("brightness", "timbre", 2, False, (LONG,))
+PLAIN = KnownAnalyzer("plain", "plain", 1, True, (KnownFeature("plain", "", "", "", ""),))
 BROKEN = KnownAnalyzer("mood", "mood", 3, True, (), "no model is here: audiobatchctl models fetch mood")
 
 
@@ -30,7 +31,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
 
     def features(_settings: object, names: tuple[str, ...]) -> tuple[KnownAnalyzer, ...]:
         words.append(names)
-        known = (ON, OFF, BROKEN)
+        known = (ON, OFF, PLAIN, BROKEN)
         return tuple(each for each in known if not names or {each.name, each.entry, *_given(each)}.intersection(names))
 
     offers = (Offer("loudness", 1, {FULL_MIX: ("lufs",)}, groups=("loudness",)),)
@@ -78,6 +79,7 @@ def test_costs_are_what_the_service_measured(tmp_path: Path, idle: Status, capsy
     assert [(each["name"], each["on"], each["seconds_per_minute"]) for each in told] == [
         ("lufs", True, 0.02118),
         ("brightness_of_it", False, None),
+        ("plain", True, None),
     ]
 
 

@@ -217,3 +217,15 @@ def test_a_service_that_refuses_all_is_told(
     with serving(tmp_path / "a.sock", told.status, told):
         assert ctl(tmp_path / "a.sock", music, "--retry") == 1
     assert "0 folders will be measured again by the service." in capsys.readouterr().out
+
+
+def test_progress_is_shown_on_a_terminal_and_wiped_out(
+    music: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("audiobatchd.cli.commands.audit._BETWEEN", -1.0)
+    assert ctl(music / "none.sock", music) == 1
+    assert capsys.readouterr().err == "", "no terminal"
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert ctl(music / "none.sock", music) == 1
+    shown = capsys.readouterr().err
+    assert (shown.startswith("\r1 track folders"), shown.endswith("\r3 track folders\r\x1b[K")) == (True, True)
