@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiobatchd.core.assessment import Due, Offer
@@ -42,6 +42,7 @@ def graphs(draw: st.DrawFn) -> dict[tuple[str, str], Needs]:
     return needs
 
 
+@settings(deadline=None)
 @given(graphs(), st.sets(st.sampled_from(STEMS)), st.sets(st.sampled_from([(n, r) for n in NAMES for r in ROLES])))
 def test_all_work_is_done_once_and_behind_what_it_needs(
     needs: dict[tuple[str, str], Needs], stems: set[str], idle: set[tuple[str, str]]
