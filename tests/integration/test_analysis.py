@@ -17,6 +17,7 @@ from audiobatchd import EssentiaAnalyzer, read_info, save_to_info
 from audiobatchd.audio.decode import decode
 from audiobatchd.audio.source import open_source
 from audiobatchd.disk.record import opened
+from audiobatchd.errors import AnalyzerUnavailableError, UnmeasurableError
 from audiobatchd.plugin_api import FULL_MIX, View
 from support.audio_files import make_track, tone, write_audio
 from support.model_graphs import EFFNET_BACKBONE, STYLES, digests_in, write_default_models, write_effnet_head
@@ -269,3 +270,21 @@ def test_another_package_adds_an_analyzer(tmp_path: Path) -> None:
     config = configuration(tmp_path / "c.toml", analyzers=["clipped", "crest"])
     found = run("audiobatchctl", "analyze", tmp_path / "song.wav", "--config", config, env={"PYTHONPATH": str(site)})
     assert found[:2] == (0, "clipped  0 samples\ncrest    3.01 dB\n"), found
+
+
+def test_the_guide_s_analyzer_measures_a_file(tmp_path: Path) -> None:
+    models = write_default_models(tmp_path / "models")
+    folder = make_track(tmp_path / "Track", seconds=6, stems=())
+    analyzer = EssentiaAnalyzer(models, trusted_models=digests_in(models))
+    results = analyzer.analyze_file(folder / "full_mix.flac")
+    assert set(results) == {"danceability", "atonality"}
+    write_audio(tmp_path / "short.wav", tone(1), 44100)
+    with pytest.raises(UnmeasurableError, match=r"short\.wav: shorter than one patch"):
+        analyzer.analyze_file(tmp_path / "short.wav")
+    with pytest.raises(FileNotFoundError):
+        analyzer.analyze_file(None)
+
+
+def test_the_guide_s_analyzer_without_models_says_what_to_fetch(tmp_path: Path) -> None:
+    with pytest.raises(AnalyzerUnavailableError, match="models fetch danceability-msd-musicnn-1"):
+        EssentiaAnalyzer(tmp_path)

@@ -185,8 +185,14 @@ def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
 
 
 def printed(command: argparse.ArgumentParser) -> set[str]:
-    """The arguments of a command as its help prints them, those that serve everywhere left out."""
+    """The arguments of a command as its help prints them, those that serve everywhere left out.
+
+    An argument without dashes goes by the name that it has in the table below the usage lines.
+    """
     text = command.format_usage().removeprefix(f"usage: {command.prog}")
+    for action in command._actions:
+        if not action.option_strings:
+            text = text.replace(str(action.metavar), action.dest.upper())
     text = re.sub(r"(\S+) \[\1 \.\.\.\]", r"\1 ...", " ".join(text.split()))  # "NAME [NAME ...]": one at least
     groups = {re.sub(r"\{(.*)\}", lambda choices: choices[1].replace(",", "|"), each) for each in GROUP.findall(text)}
     return {each for each in groups if each.strip("[]").split()[0] not in EVERYWHERE}

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "audiobatchd/cli/commands/surveys": "integration/test_commands.py",
     "audiobatchd/cli/daemon": "integration/test_once.py",
     "audiobatchd/core/shapes": "unit/core/test_assessment.py",
+    "audiobatchd/library/essentia": "integration/test_analysis.py",
     "audiobatchd/service/daemon": "integration/test_service.py",
     "audiobatchd/service/one_pass": "integration/test_once.py",
     "audiobatchd/service/supervisor": "integration/test_service.py",

@@ -47,7 +47,6 @@ class Promise:
     start: float = 0.0
     """Seconds by which the stream's zero lies before its first sample."""
     stream_info: flac.StreamInfo | None = None
-    """FLAC's own account of the samples, with their digest; None elsewhere."""
     behind: tuple[Promise, ...] = ()
     """Audio to be decoded by itself and put behind this: later links of a chain, files that were put together."""
 

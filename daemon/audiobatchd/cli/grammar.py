@@ -238,7 +238,7 @@ COMMANDS: tuple[Command | Group, ...] = (
         "Measure an audio file, or all source files of a track folder, and show the values. Exit code 1 where a file "
         "is damaged, or nothing can be measured.",
         (
-            _argument("path", metavar="PATH", help="an audio file, or a track folder"),
+            _argument("path", metavar="FILE_OR_FOLDER", help="an audio file, or a track folder"),
             _argument("--features", nargs="+", metavar="FEATURE", help="only these"),
             _argument("--save", action="store_true", help="write them to the folder's record"),
             _CONFIG,

@@ -172,7 +172,6 @@ class KeepPace:
     """Remember over a restart what jobs have cost, as `renewals.Pace.spent`."""
 
     spent: dict[str, tuple[float, int]]
-    """Cost of jobs on this machine, as `renewals.Pace.spent`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,12 +34,13 @@ _TIMES_DECODING: dict[int, float] = {Cost.LIGHT: 0.5, Cost.MEDIUM: 8.0, Cost.HEA
 
 @dataclass
 class Pace:
-    """Costs of jobs on this machine."""
+    """Costs of jobs on this machine.
+
+    `spent` has, by analyzer and for decoding, the seconds of processor time and in how many jobs.
+    """
 
     spent: dict[str, tuple[float, int]] = field(default_factory=dict)
-    """Seconds of processor time, by analyzer and for decoding, and the number of jobs that took them."""
     _unnoted: int = 0
-    """Jobs since the costs were kept last."""
 
     def add(self, costs: Mapping[str, float]) -> list[do.Action]:
         """Take in what a job cost, by analyzer; give what is to be remembered, now and then."""

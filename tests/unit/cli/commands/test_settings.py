@@ -50,7 +50,7 @@ def test_a_valid_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("text", "reason"),
     [
         ("worker = 2", "unknown key `worker`"),
-        ("workers = 'two'", "at `workers`"),
+        ("workers = 'two'", "Expected `int | null`, got `str` - at `workers`"),
         ("[[dataset]]\npath = '/a'\nsettle = -1", "at `dataset[0].settle`"),
         ("[[dataset]]\npath = '/a'\n[[dataset]]\npath = '/a/b'", "two datasets overlap"),
         ("workers = ", "not TOML"),
