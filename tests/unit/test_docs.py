@@ -187,15 +187,15 @@ def commands_of(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
 def printed(command: argparse.ArgumentParser) -> set[str]:
     """The arguments of a command as its help prints them, those that serve everywhere left out.
 
-    An argument without dashes goes by the name that it has in the table below the usage lines.
+    An argument without dashes goes by the name that it has in the table below the usage lines, and so does a choice.
     """
     text = command.format_usage().removeprefix(f"usage: {command.prog}")
     for action in command._actions:
-        if not action.option_strings:
-            text = text.replace(str(action.metavar), action.dest.upper())
+        told = f"{{{','.join(map(str, action.choices))}}}" if action.choices and not action.metavar else action.metavar
+        if not action.option_strings or action.choices:
+            text = text.replace(str(told), action.dest.upper())
     text = re.sub(r"(\S+) \[\1 \.\.\.\]", r"\1 ...", " ".join(text.split()))  # "NAME [NAME ...]": one at least
-    groups = {re.sub(r"\{(.*)\}", lambda choices: choices[1].replace(",", "|"), each) for each in GROUP.findall(text)}
-    return {each for each in groups if each.strip("[]").split()[0] not in EVERYWHERE}
+    return {each for each in GROUP.findall(text) if each.strip("[]").split()[0] not in EVERYWHERE}
 
 
 def plain(groups: set[str]) -> set[str]:
