@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,27 +29,64 @@ def asked(daemon: Service, config: Path, command: str, root: Path, *features: st
     return json.loads(known[1]), json.loads(read[1])
 
 
-@pytest.mark.parametrize("features", [(), ("lufs", "lra_drums"), ("bpm",), ("mood", "lufs"), ("nonesuch",)])
-def test_the_answers_are_those_of_the_disk(tmp_path: Path, track: Path, features: tuple[str, ...]) -> None:
-    root = tmp_path / "dataset"
+QUESTIONS = ((), ("lufs", "lra_drums"), ("bpm",), ("mood", "lufs"), ("nonesuch",))
+"""Features that are asked for; none: what the analyzers would measure."""
+STATES = {"complete": 4, "failed": 1, "blocked": 1}
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory, track: Path) -> Iterator[tuple[Service, Path, Path]]:
+    """A service that has read six folders of all kinds, its configuration, and the dataset."""
+    place = tmp_path_factory.mktemp("known")
+    root = place / "dataset"
     for name in ("Done", "Deep/er/Done", "Damaged", "Spoilt", "Foreign", "Edited"):
         shutil.copytree(track, root / name)
     (root / "Damaged" / "drums.flac").write_bytes(b"no audio")
     (root / "Spoilt" / "Spoilt.INFO").write_text("{")
     (root / "Foreign" / "Foreign.INFO").write_text('{"bpm": 120, "mood": "calm"}')
-    config = configuration(tmp_path / "c.toml", root, settle=0.0)
-    with service(tmp_path / "d", config) as daemon:
-        daemon.becomes(complete=4, failed=1, blocked=1)
-        for command in ("progress", "missing", "check"):
-            eventually(lambda: len(set(map(str, asked(daemon, config, command, root, *features)))) == 1)  # noqa: B023
-            known, read = asked(daemon, config, command, root, *features)
-            assert known == read, command
+    config = configuration(place / "c.toml", root, settle=0.0)
+    with service(place / "d", config) as daemon:
+        daemon.becomes(**STATES)
+        yield daemon, config, root
+
+
+@pytest.fixture(scope="module")
+def restarted(known: tuple[Service, Path, Path]) -> Iterator[tuple[Service, Path, Path]]:
+    """The same, started again: no record is read by it."""
+    before, config, root = known
+    assert before.stop() == 0
+    with service(config.parent / "d", config) as daemon:
+        daemon.becomes(**STATES)
+        yield daemon, config, root
         assert daemon.stop() == 0
-    with service(tmp_path / "d", config) as daemon:
-        daemon.becomes(complete=4, failed=1, blocked=1)
-        known, read = asked(daemon, config, "missing", root, *features)
-        assert known == read, "also after a restart, in which no record was read"
-        assert daemon.stop() == 0
+
+
+def agreed(at: tuple[Service, Path, Path], command: str, features: tuple[str, ...]) -> bool:
+    """Whether service and disk give one answer; a walk may be under way, so they are asked until they do."""
+    daemon, config, root = at
+
+    def agree() -> bool:
+        told, read = asked(daemon, config, command, root, *features)
+        return bool(told == read)
+
+    return eventually(agree)
+
+
+@pytest.mark.parametrize("command", ["progress", "missing", "check"])
+@pytest.mark.parametrize("features", QUESTIONS)
+def test_the_answers_are_those_of_the_disk(
+    known: tuple[Service, Path, Path], features: tuple[str, ...], command: str
+) -> None:
+    assert agreed(known, command, features)
+
+
+@pytest.mark.parametrize("features", QUESTIONS)
+def test_answers_after_a_restart_are_those_of_the_disk(
+    restarted: tuple[Service, Path, Path], features: tuple[str, ...]
+) -> None:
+    daemon, config, root = restarted
+    told, read = asked(daemon, config, "missing", root, *features)
+    assert told == read
 
 
 def write_near_misses(root: Path) -> None:
