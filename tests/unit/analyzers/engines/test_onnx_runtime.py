@@ -27,7 +27,7 @@ assert "essentia" not in sys.modules
 """
 
 
-def test_onnx_runtime_makes_no_thread_and_no_file_and_needs_no_essentia(tmp_path: Path) -> None:
+def test_it_makes_no_thread_and_no_file_and_needs_no_essentia(tmp_path: Path) -> None:
     write_model(tmp_path, NAME, "musicnn")
     home = tmp_path / "home"
     home.mkdir()
