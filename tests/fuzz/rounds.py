@@ -24,6 +24,7 @@ from typing import Any
 from audiobatch_analyzers.file import FormAnalyzer
 from audiobatch_analyzers.tags.analyzer import PREFIX
 from audiobatch_analyzers.tags.text import LONGEST
+from audiobatchd.core.discovery import is_companion
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP, FULL_MIX, Settings
 from support.model_graphs import digests_in, write_default_models
 from support.service import PROGRAMS, configuration, features_of, leftovers, record_of, run
@@ -139,8 +140,11 @@ class Rounds:
             troubles += [f"{name}: {key} is {value!r}" for key, value in of_the_file.items() if not is_fit(value)]
             for analyzer, entries in record_of(folder).get("_audiobatch", {}).get("analyzers", {}).items():
                 if analyzer not in OF_THE_FILE:
-                    found[name].unmeasurable |= entries["full_mix"].get("unmeasurable", {})
+                    why = entries["full_mix"].get("unmeasurable", {})
+                    found[name].unmeasurable |= {key: why[key] for key in why if not is_companion(key)}
             names = {path.name for path in folder.iterdir()} - {f"full_mix.{extension}", f"{name}.INFO"}
+            if found[name].values:  # a file that was measured may have features that are files
+                names = {each for each in names if not is_companion(each.removeprefix(name))}
             if names or (folder / f"full_mix.{extension}").read_bytes() != content:
                 troubles.append(f"{name}: its folder is not as it was: {sorted(names)}")
         return troubles
