@@ -146,7 +146,6 @@ class PhaseRoom:
     memory: dict[str, FileMemory] = field(default_factory=dict)
     """What the catalog remembers, from job to job."""
     stages: list[str] = field(default_factory=list)
-    gate: Callable[[], None] = lambda: None
 
     @property
     def song(self) -> Path:
