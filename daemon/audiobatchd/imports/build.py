@@ -72,7 +72,7 @@ def build(site: Site, track: Track, mode: Mode) -> str:
     if mode is Mode.MOVE:
         _refuse_immovable(track.files.values())
     origins = {name: Origin(shown(each.path), each.size, each.mtime_ns) for name, each in track.files.items()}
-    number = max(site.manifest.entries, default=0) + 1
+    number = next(reversed(site.manifest.entries), 0) + 1
     line = Build(number, shown(track.name), origins, shown(site.marker))
     site.manifest.write(line)
     try:

@@ -24,7 +24,7 @@ from audiobatchd.imports.plan import Known, Plan
 from audiobatchd.vocabulary.names import shown
 
 Progress = Callable[[str, int, int, str], None]
-"""Is told what is done ("Looking into", "Importing"), how many of how many, and the name of the present one."""
+"""Callback that is told what is done ("Looking into", "Importing"), how many of how many, and which one it is at."""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def test_a_trial_leaves_nothing_behind(tmp_path: Path, dataset: Path, mode: Mode
     ("mode", "refused"),
     [(Mode.HARDLINK, "hard link"), (Mode.REFLINK, "reflink"), (Mode.AUTO, ""), (Mode.MOVE, ""), (Mode.LINK, "")],
 )
-def test_file_systems_that_share_nothing_are_met_by_copies_or_refused(
+def test_without_shared_blocks_it_copies_or_refuses(
     tmp_path: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch, mode: Mode, refused: str
 ) -> None:
     monkeypatch.setattr(os, "link", across)

@@ -1,4 +1,4 @@
-"""Undoing removes what was imported, and leaves every folder in which anything of anybody's would be lost."""
+"""Undoing removes what was imported, and leaves every folder in which anything would be lost."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ from audiobatchd.vocabulary.quantities import counted, sized
 from audiobatchd.worker.questions import offers
 
 _WARNINGS = {
-    Mode.HARDLINK: "A hard link is the same file by another name: what is edited, and whose rights are changed, in the "
-    "dataset is so in the library too, and the other way round.",
+    Mode.HARDLINK: "A hard link is the same file by another name: an edit or a change of rights in the "
+    "dataset is one in the library too, and the other way round.",
     Mode.MOVE: "The files leave the library; `audiobatchctl import --undo ID` brings them back.",
     Mode.LINK: "The dataset has links alone: they lead nowhere when the library goes away, and changes there are only "
     "seen by walks.",
