@@ -318,10 +318,10 @@ class Judge:
 
 
 def out_of_bounds(found: Found, bounds: Mapping[str, tuple[float, float]]) -> list[str]:
-    """The numbers that are none, or lie outside of what the documentation says of their feature."""
+    """The numbers that are none, or lie outside of what the documentation says of their feature; texts are not judged."""
     faults = []
     for name, value in found.values.items():
         low, high = bounds.get(name, (math.inf, -math.inf))
-        if not (math.isfinite(value) and low <= value <= high):
+        if not isinstance(value, str) and not (math.isfinite(value) and low <= value <= high):
             faults.append(f"{name} is {value}")
     return faults
