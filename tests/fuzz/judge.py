@@ -318,7 +318,7 @@ class Judge:
 
 
 def out_of_bounds(found: Found, bounds: Mapping[str, tuple[float, float]]) -> list[str]:
-    """The numbers that are none, or lie outside of what the documentation says of their feature; texts are not judged."""
+    """The numbers, not the texts, that are none, or lie outside of what the documentation says of their feature."""
     faults = []
     for name, value in found.values.items():
         low, high = bounds.get(name, (math.inf, -math.inf))

@@ -31,15 +31,14 @@ PLAIN = {
 
 ELSEWHERE = {
     "audiobatchd/audio/gather": "unit/audio/test_views.py",
-    "audiobatchd/cli/commands/analysis": "integration/test_analysis.py",
-    "audiobatchd/cli/commands/surveys": "integration/test_commands.py",
+    "audiobatchd/audio/container": "unit/audio/test_encoding.py",
     "audiobatchd/cli/daemon": "integration/test_once.py",
+    "audiobatchd/cli/retriers": "unit/cli/commands/test_audit.py",
     "audiobatchd/core/shapes": "unit/core/test_assessment.py",
     "audiobatchd/library/essentia": "integration/test_analysis.py",
     "audiobatchd/service/daemon": "integration/test_service.py",
     "audiobatchd/service/one_pass": "integration/test_once.py",
     "audiobatchd/service/supervisor": "integration/test_service.py",
-    "audiobatchd/worker/process/answers": "integration/test_analysis.py",
     "audiobatchd/worker/process/main": "integration/test_crashes.py",
 }
 """Modules that show what they do only beside others, in real processes or one assessment, and where that is tried."""

@@ -13,12 +13,23 @@ from audiobatchd.vocabulary.suggestions import cannot_find
 ALL, DEFAULT = "all", "default"
 _WITHOUT = "-"
 
-OFF_BY_DEFAULT: tuple[str, ...] = ()
+OFF_BY_DEFAULT: tuple[str, ...] = ("fingerprint",)
 """Analyzers that are installed with this package and are no part of the set `default`."""
 
 SETS: dict[str, tuple[str, ...]] = {
     "guide": ("classifiers", "loudness", "rhythm", "timbre"),
-    "light": ("file", "fingerprint", "loudness", "onset", "peaks", "quality", "saturation", "tags", "tonal"),
+    "light": (
+        "bands",
+        "file",
+        "loudness",
+        "onset",
+        "peaks",
+        "quality",
+        "saturation",
+        "spectral",
+        "tags",
+        "tonal",
+    ),
 }
 """Sets with members of their own: what the batch guide's scripts give, and what costs less than decoding the file."""
 
@@ -26,6 +37,10 @@ OPTIONAL_FEATURES: dict[str, str] = {
     "essentia_genre": "[analyzer.classifiers] heads = ['danceability', 'tonal_atonal', 'genre_discogs400']",
     "essentia_mood": "[analyzer.classifiers] heads = ['danceability', 'tonal_atonal', 'mtg_jamendo_moodtheme']",
     "essentia_instrument": "[analyzer.classifiers] heads = ['danceability', 'tonal_atonal', 'mtg_jamendo_instrument']",
+    "quality_clicks": "[analyzer.quality] detectors = ['clicks']",
+    "quality_gaps": "[analyzer.quality] detectors = ['gaps']",
+    "quality_hum": "[analyzer.quality] detectors = ['hum']",
+    "quality_noise": "[analyzer.quality] detectors = ['noise']",
 }
 """Features that only an option of their analyzer turns on, with that option as it stands in a configuration."""
 

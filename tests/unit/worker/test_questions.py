@@ -51,6 +51,6 @@ def test_answer_is_the_last_line_whatever_a_library_prints(tmp_path: Path, monke
     assert questions.offers(SETTINGS) == ()
 
 
-def test_no_analyzer_gives_no_offer_and_no_feature() -> None:
+def test_no_analyzer_gives_no_offer_and_is_not_on() -> None:
     assert questions.offers(SETTINGS) == ()
-    assert questions.features(SETTINGS) == ()
+    assert not any(analyzer.on for analyzer in questions.features(SETTINGS))

@@ -61,6 +61,9 @@ def _as_told(found: Duplicates, *, near: bool) -> dict[str, object]:
     return told
 
 
+_MAKES_THEM = 'analyzers = ["default", "fingerprint"]'
+
+
 def _say_groups(found: Duplicates, say: Say) -> None:
     for group in found.exact:
         say("The same file:")
@@ -84,7 +87,7 @@ def _say_counts(found: Duplicates, say: Say, *, near: bool) -> None:
         say(f"! {counted(found.without_digest, 'folder')} not compared: not measured since the full mix was put there")
     if found.without_fingerprint:
         without = counted(found.without_fingerprint, "folder")
-        say(f"! {without} not compared by sound: no fingerprint (the analyzer `fingerprint` makes them)")
+        say(f"! {without} not compared by sound: no fingerprint. In the configuration, {_MAKES_THEM} makes them")
     for folder, why in found.troubles.items():
         say(printable(f"! {folder}: {why}"))
     if found.unread > len(found.troubles):

@@ -17,7 +17,7 @@ from audiobatchd.disk import record
 from audiobatchd.disk.listing import read_folder
 from audiobatchd.errors import LockLostError
 from audiobatchd.locks.folder_lock import FolderLock
-from audiobatchd.plugin_api import Audio, Cost, Feature, Measurement, View
+from audiobatchd.plugin_api import LARGEST_RESULT, Audio, Cost, Feature, Measurement, View
 from audiobatchd.vocabulary.states import Outcome
 from support.audio_files import tone, write_audio
 from support.phase_rig import RATE, Chord, Part, PhaseRoom, Pulse, Swing
@@ -526,7 +526,7 @@ def test_fault_in_a_sum_names_its_files(room: PhaseRoom) -> None:
 def test_companion_that_cannot_be_read_blocks_its_dependents(room: PhaseRoom, kind: str) -> None:
     (room.song / "Song.INFO").write_text('{"pulse": 7.5}')
     path = room.song / "Song.PULSES"
-    path.write_bytes(b"x" * ((1 << 20) + 1))
+    path.write_bytes(b"x" * (LARGEST_RESULT + 1))
     if kind == "directory":
         path.unlink()
         path.symlink_to("/dev/zero")
@@ -536,14 +536,14 @@ def test_companion_that_cannot_be_read_blocks_its_dependents(room: PhaseRoom, ki
     assert room.told().keys() == {"pulse", "chord"}
 
 
-def test_companion_too_large_for_others_blocks_them_alike_from_job_and_disk(room: PhaseRoom) -> None:
-    room.parts = [Filed(content=bytes((1 << 20) + 1)), Swing(results=(".FILED",))]
+def test_companion_too_large_for_others_blocks_them(room: PhaseRoom) -> None:
+    room.parts = [Filed(content=bytes(LARGEST_RESULT + 1)), Swing(results=(".FILED",))]
     first = room.run()
     assert (first.outcome, list(first.reasons), first.values) == (Outcome.BLOCKED, ["Song.FILED"], {})
-    assert (room.song / "Song.FILED").stat().st_size == (1 << 20) + 1
+    assert (room.song / "Song.FILED").stat().st_size == LARGEST_RESULT + 1
     second = room.run()
     assert (second.outcome, list(second.reasons)) == (Outcome.BLOCKED, ["Song.FILED"])
-    room.parts[0] = Filed(content=bytes(1 << 20), version=2)
+    room.parts[0] = Filed(content=b"x" * LARGEST_RESULT, version=2)
     assert room.run().outcome is Outcome.DONE
 
 
