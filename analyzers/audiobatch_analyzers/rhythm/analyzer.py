@@ -13,6 +13,7 @@ import numpy as np
 
 from audiobatch_analyzers.engines import essentia
 from audiobatch_analyzers.loudness.silence import sounding_share, why_silent
+from audiobatch_analyzers.rhythm.ties import draw_alike
 from audiobatchd.plugin_api import FULL_MIX, Audio, Cost, Feature, Measurement, OptionError, Settings, Stream, View
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BPM = "bpm"
+BPM_ESSENTIA = "bpm_essentia"
 IS_DEFINED = "bpm_is_defined"
 CONFIDENCE = "bpm_confidence"
 BEAT_COUNT = "beat_count"
@@ -60,19 +62,19 @@ class RhythmAnalyzer:
 
     Options: `method`, "multifeature" (Zapata, Davies and Gomez 2014), "multifeature-fast" (the same to rounding, by
     `multifeature`, at a fifth of the cost) or "degara" (Degara et al. 2012: a quarter of the cost, no confidence);
-    `fold`, a span of BPM into which tempos are brought by octaves; `beats_grid`, whether the beats are written to
+    `fold`, a span of BPM into which `bpm` is brought by octaves; `beats_grid`, whether the beats are written to
     `<folder name>.BEATS_GRID`.
     """
 
     name: str = "rhythm"
-    version: int = 2
+    version: int = 3
     cost: Cost = Cost.MEDIUM
 
     def __init__(self, settings: Settings) -> None:
         options = settings.options
         self._method = options.choice("method", (MULTIFEATURE, FAST, DEGARA), MULTIFEATURE)
         self._fold = options.span("fold")
-        self._grid = options.flag("beats_grid", default=False)
+        self._grid = options.flag("beats_grid", default=True)
         options.close()
         if self._fold is not None and self._fold[1] < _OCTAVE * self._fold[0]:
             message = f"option `fold`: expected at least an octave, got {list(self._fold)}"
@@ -93,6 +95,7 @@ class RhythmAnalyzer:
         grid = (Feature(GRID, "s", "Times of the beats, one a line", "0 to the length", _SOURCE),)
         return (
             Feature(BPM, "BPM", "Tempo", "40 to 208, or as folded", _SOURCE),
+            Feature(BPM_ESSENTIA, "BPM", "Tempo as the extractor gives it, never folded", "40 to 208", _SOURCE),
             Feature(IS_DEFINED, "", "Whether there are beats, steady enough for one tempo", "0 or 1", _SOURCE),
             Feature(CONFIDENCE, "", "Confidence of the beats (not with degara)", "0 to 5.32", _SOURCE),
             Feature(BEAT_COUNT, "beats", "Number of beats", "0 or more", _SOURCE),
@@ -132,6 +135,7 @@ class RhythmAnalyzer:
             return Measurement({}, dict.fromkeys(names, silent))
         if sounding_share(samples, RATE) < LEAST_SOUNDING:
             return self._without_beats("silent for most of its length")
+        draw_alike()
         bpm, beats, confidence, *_ = self._extract(samples)
         if not (math.isfinite(bpm) and math.isfinite(confidence) and np.isfinite(beats).all()):
             message = f"RhythmExtractor2013 gave {bpm} BPM, {len(beats)} beats with confidence {confidence}"
@@ -150,11 +154,13 @@ class RhythmAnalyzer:
             steady = steadiness(beats)
             certain = confidence >= LEAST_CONFIDENCE or not self._has_confidence
             one_tempo = clear and certain and steady >= LEAST_STEADINESS
-            values |= {BPM: round(folded(bpm, self._fold), 2), IS_DEFINED: int(one_tempo)}
+            values |= {BPM: round(folded(bpm, self._fold), 2), BPM_ESSENTIA: round(bpm, 2), IS_DEFINED: int(one_tempo)}
             values |= {REGULARITY: round(float(np.std(np.diff(beats))), 4), STEADINESS: round(steady, 3)}
         else:
             values[IS_DEFINED] = 0
-            unmeasurable |= dict.fromkeys((BPM, REGULARITY, STEADINESS), f"fewer than {_LEAST_BEATS} beats")
+            unmeasurable |= dict.fromkeys(
+                (BPM, BPM_ESSENTIA, REGULARITY, STEADINESS), f"fewer than {_LEAST_BEATS} beats"
+            )
         if self._has_confidence:
             # Where most of a file is silence, Essentia's falls a little below the 0 that it starts from.
             values[CONFIDENCE] = round(max(0.0, confidence), 3)
