@@ -27,7 +27,7 @@ from support.service import configuration, features_of, record_of, run
 EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "example-analyzer"
 ALL = ["classifiers", "loudness", "peaks", "rhythm", "timbre"]
 MIX = {
-    "lufs", "lra", "true_peak", "sample_peak", "bpm", "bpm_is_defined", "bpm_confidence", "beat_count",
+    "lufs", "lra", "true_peak", "sample_peak", "bpm", "bpm_essentia", "bpm_is_defined", "bpm_confidence", "beat_count",
     "beat_regularity", "beat_steadiness", "danceability", "atonality", "brightness", "roughness", "hardness", "depth",
     "booming", "reverberation", "sharpness", "warmth",
 }  # fmt: skip
@@ -184,8 +184,6 @@ def test_the_beats_are_a_file_that_counts(tmp_path: Path) -> None:
     dataset = tmp_path / "dataset"
     folder = make_track(dataset / "Track", seconds=6, stems=())
     config = configuration(tmp_path / "c.toml", dataset, settle=0.0, analyzers=["rhythm"])
-    with config.open("a") as file:
-        file.write("[analyzer.rhythm]\nbeats_grid = true\n")
     command = ("audiobatchd", "--config", config, "--once", dataset)
     assert run(*command)[0] == 0
     grid = folder / "Track.BEATS_GRID"

@@ -273,7 +273,7 @@ def test_the_status_on_the_page_is_one() -> None:
 
 
 def test_every_feature_is_documented_with_its_unit() -> None:
-    ours = ("classifiers", "loudness", "peaks", "rhythm", "timbre")
+    ours = ("classifiers", "loudness", "onset", "peaks", "rhythm", "syncopation", "timbre")
     heads = [*classifiers.HEADS, "genre_discogs400", "mtg_jamendo_moodtheme", "mtg_jamendo_instrument"]
     settings = WorkerSettings(ours, {"classifiers": {"heads": heads}})
     analyzers = [made for made in make(settings) if isinstance(made, Analyzer | BlockAnalyzer)]
