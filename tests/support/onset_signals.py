@@ -65,6 +65,7 @@ SIGNALS: Mapping[str, tuple[int, Callable[[], Samples]]] = {
     "swells at 22.05 kHz": (22050, lambda: swells(22050, 3.0)),
     "swells at 11.025 kHz": (11025, lambda: swells(11025, 3.0)),
     "fading at 32 kHz": (32000, lambda: fading(32000, 3.0)),
+    "plucks at -70 dB": (44100, lambda: plucks(44100, 2.0, floor=1e-2) * np.float32(3e-4)),
     "a little more than one frame": (44100, lambda: plucks(44100, 0.3)),
 }
 """Rate in Hz and samples by name."""

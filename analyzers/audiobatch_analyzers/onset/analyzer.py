@@ -42,7 +42,7 @@ TOO_LOUD = "too loud for single precision"
 NO_ONSETS = "no onsets"
 
 _BYTES_A_FRAME = 600.0
-_BYTES = float(16 << 20)
+_BYTES = float(10 << 20)
 _SOURCE = "librosa 0.11 onset_detect; Böck et al. 2012"
 
 

@@ -49,11 +49,11 @@ def detect(samples: NDArray[np.float32], rate: int) -> Onsets | None:
 
 def picked(strength: NDArray[np.float32], rate: int) -> NDArray[np.intp]:
     """Frames at which `strength` is greatest for 30 ms and stands above its mean of 200 ms."""
-    scaled = strength - strength.min()
-    greatest = scaled.max()
+    greatest = strength.max()
     if not greatest > 0.0:
         return np.zeros(0, np.intp)
-    scaled /= greatest + np.finfo(np.float32).tiny
+    # The least is 0 already: before the first frames nothing has risen.
+    scaled = strength / (greatest + np.finfo(np.float32).tiny)
     before = int(_PEAK_SECONDS * rate // HOP)
     around = int(_MEAN_SECONDS * rate // HOP)
     latest = np.lib.stride_tricks.sliding_window_view(np.pad(scaled, (before, 0)), before + 1).max(axis=1)

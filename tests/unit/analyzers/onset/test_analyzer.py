@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -140,15 +141,15 @@ def test_one_frame_is_enough() -> None:
 
 
 def test_memory_that_is_promised_covers_what_is_taken() -> None:
-    import tracemalloc  # noqa: PLC0415  # it slows what it traces, and is for this test alone
-
-    samples = audio(noise(60 * RATE)[:, np.newaxis])
-    samples.view(View(mono=True))
-    made = analyzer()
-    made.analyze(audio(noise(RATE)[:, np.newaxis]))
-    tracemalloc.start()
-    made.analyze(samples)
-    taken = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    promised = made.working_memory(Stream(FULL_MIX, RATE, ("FC",), None), 60.0)
-    assert taken < promised < 3 * taken
+    made, taken, promised = analyzer(), [], []
+    for seconds in (5.0, 65.0):
+        track = audio(noise(round(seconds * RATE)))
+        track.view(View(mono=True))
+        tracemalloc.start()
+        made.analyze(track)
+        taken.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        promised.append(made.working_memory(Stream(FULL_MIX, RATE, ("FC",), None), seconds))
+    assert taken[0] < promised[0]
+    a_minute, enough = taken[1] - taken[0], promised[1] - promised[0]
+    assert a_minute < enough < 2 * a_minute

@@ -21,8 +21,8 @@ def times(*seconds: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     [
         pytest.param(times(0, 1, 2, 3), times(0, 1, 2, 3), [True] * 4, id="on every beat"),
         pytest.param(times(0.5, 1.5), times(0, 1, 2), [False] * 2, id="between beats"),
-        pytest.param(times(0.931, 1.069), times(1), [True] * 2, id="69 ms away"),
-        pytest.param(times(0.929, 1.071), times(1), [False] * 2, id="71 ms away"),
+        pytest.param(times(0.9301, 1.0699), times(1), [True] * 2, id="69.9 ms away"),
+        pytest.param(times(0.9299, 1.0701), times(1), [False] * 2, id="70.1 ms away"),
         pytest.param(times(0.0, 9.0), times(4, 5), [False] * 2, id="before the first and behind the last"),
         pytest.param(times(3.95, 5.05), times(4, 5), [True] * 2, id="a little before the first and behind the last"),
         pytest.param(times(1.0), times(0.9, 1.05), [True], id="the later beat is nearer"),
@@ -49,6 +49,8 @@ def entropy(*counts: int) -> float:
         pytest.param(times(0.0, 0.499229, 0.998458, 1.497688), 0.499229, 5e-7, 0.0, id="a metronome, rounded"),
         pytest.param(times(0, 1, 3, 4, 6), 1.5, 0.5, entropy(2, 2), id="a swing of 1 to 2"),
         pytest.param(times(0, 1, 2, 4), 4 / 3, math.sqrt(2) / 3, entropy(2, 1), id="one beat missing"),
+        # The bins are a fiftieth of the span wide, 20 ms here.
+        pytest.param(times(0, 1, 2.03, 4.03), 4.03 / 3, 0.464495, entropy(1, 1, 1), id="30 ms apart"),
         # 3 + 3 + 2 sixteenths of half a second, twice: the tresillo.
         pytest.param(times(0, 1.5, 3, 4, 5.5, 7, 8), 4 / 3, math.sqrt(2) / 6, entropy(4, 2), id="a tresillo"),
     ],
