@@ -44,7 +44,7 @@ from support.audio_files import CONTAINERS, music, write_audio
 from support.processor_time import cpu_seconds
 
 RATE = 44100
-WITHOUT_MODELS = ("loudness", "peaks", "rhythm", "timbre")
+WITHOUT_MODELS = ("loudness", "onset", "peaks", "rhythm", "syncopation", "timbre")
 ALL, LOUDNESS = "all analyzers", "`loudness` alone"
 SCALES = {"loudgain": ["loudgain", "-q"], "rsgain": ["rsgain", "custom", "-q"]}
 

@@ -7,6 +7,7 @@ process that `bench/analyzers` starts, and prints CPU seconds as JSON.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -21,13 +22,15 @@ from audiobatch_analyzers.classifiers import model_files
 from audiobatch_analyzers.engines import essentia, graphs
 from audiobatchd.audio.decode import decode, decode_into
 from audiobatchd.audio.source import open_source
+from audiobatchd.audio.views import ResultValue
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.messages import Job, WorkerSettings
 from audiobatchd.disk.listing import read_folder
-from audiobatchd.plugin_api import FULL_MIX, NATIVE, Analyzer, BlockAnalyzer, View
+from audiobatchd.plugin_api import FULL_MIX, NATIVE, Analyzer, BlockAnalyzer, Needs, View
 from audiobatchd.vocabulary.states import Outcome
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.job import run
+from audiobatchd.worker.process.needs import needs_by_role, results_needed
 from audiobatchd.worker.process.readers import Readers
 
 _LONGEST = 7200.0
@@ -57,9 +60,10 @@ def parts(path: str, settings: str) -> None:
     clock = _Clock()
     listing = read_folder(path)
     descriptor = os.open(path, os.O_RDONLY)
+    results: dict[str, ResultValue] = {}
     for role, name in listing.contents.sources.items():
         due = [analyzer for analyzer in bench.analyzers.values() if analyzer.features(role)]
-        due.sort(key=lambda analyzer: analyzer.cost)
+        due.sort(key=lambda analyzer: (bool(results_needed(analyzer)), analyzer.cost))
         fed = [analyzer for analyzer in due if isinstance(analyzer, BlockAnalyzer)]
         readers = Readers(role, name, fed, None, lambda: None, lambda _doing, _seconds: None)
         with open_source(descriptor, os.fsencode(name)) as source:
@@ -74,11 +78,15 @@ def parts(path: str, settings: str) -> None:
             continue
         with open_source(descriptor, os.fsencode(name)) as source:
             audio = decode(source, role, _LONGEST)
-        for view in _views({view for analyzer in viewing for view in analyzer.views(role)}):
-            title = f"view: {'mono' if view.mono else 'all channels'} at {view.rate or 'its own'} Hz"
-            clock.time(title, partial(audio.view, view))
+        views = {view for analyzer in viewing for view in analyzer.views(role)}
+        for view in _views(views):
+            rate = f"{view.rate} Hz" if view.rate else "its own rate"
+            clock.time(f"view: {'mono' if view.mono else 'all channels'} at {rate}", partial(audio.view, view))
         for each in viewing:
-            clock.time(each.name, partial(each.analyze, audio))
+            needed = needs_by_role(each).get(role, Needs()).results
+            audio.turn(views, (), {feature: results.get(feature) for feature in needed})
+            given = clock.time(each.name, partial(each.analyze, audio))
+            results |= {feature: _as_bytes(content) for feature, content in given.files.items()} | dict(given.values)
     os.close(descriptor)
     _print(clock.seconds)
 
@@ -133,7 +141,11 @@ class _Clock:
 
 def _views(wanted: set[View]) -> list[View]:
     """List the views that have to be made, in a worker's order: one at the file's rate serves the rest."""
-    return sorted(wanted - {NATIVE}, key=lambda view: view.rate or 0, reverse=True)
+    return sorted(wanted - {NATIVE}, key=lambda view: view.rate or math.inf, reverse=True)
+
+
+def _as_bytes(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content
 
 
 def _print(answer: object) -> None:

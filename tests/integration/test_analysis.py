@@ -25,11 +25,12 @@ from support.model_graphs import EFFNET_BACKBONE, STYLES, digests_in, write_defa
 from support.service import configuration, features_of, record_of, run
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "example-analyzer"
-ALL = ["classifiers", "loudness", "peaks", "rhythm", "timbre"]
+ALL = ["classifiers", "loudness", "onset", "peaks", "rhythm", "syncopation", "timbre"]
 MIX = {
     "lufs", "lra", "true_peak", "sample_peak", "bpm", "bpm_essentia", "bpm_is_defined", "bpm_confidence", "beat_count",
     "beat_regularity", "beat_steadiness", "danceability", "atonality", "brightness", "roughness", "hardness", "depth",
-    "booming", "reverberation", "sharpness", "warmth",
+    "booming", "reverberation", "sharpness", "warmth", "onset_count", "onset_density", "onset_strength_mean",
+    "onset_strength_std", "syncopation", "on_beat_ratio", "rhythmic_complexity", "rhythmic_evenness", "ioi_mean", "ioi_std",
 }  # fmt: skip
 
 
