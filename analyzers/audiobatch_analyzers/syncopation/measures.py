@@ -63,7 +63,7 @@ def on_beat(onsets: Times, beats: Times) -> NDArray[np.bool_]:
 
 def intervals(onsets: Times) -> Intervals | None:
     """Measures of `onsets`, ascending times in seconds; None where they are too few, or all at one time."""
-    if len(onsets) < LEAST_ONSETS or onsets[0] == onsets[-1]:
+    if len(onsets) < LEAST_ONSETS or onsets[-1] - onsets[0] < _EQUAL:
         return None
     between = np.diff(onsets)
     mean, deviation = float(between.mean()), float(between.std())

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
+import hypothesis.strategies as st
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from audiobatch_analyzers.onset.analyzer import NO_ONSETS, TOO_LOUD, TOO_SHORT
 from audiobatch_analyzers.onset.picking import detect
@@ -145,6 +148,18 @@ def test_other_content_in_the_files_is_a_reason(content: bytes) -> None:
     assert mix(content, b"1.0\n").unmeasurable == dict.fromkeys(OF_MIX, f"its .ONSETS {NOT_TIMES}")
     found = mix(b"0.0\n1.0\n2.0\n", content)
     assert found.unmeasurable == dict.fromkeys((SYNCOPATION, ON_BEAT_RATIO), f"its .BEATS_GRID {NOT_TIMES}")
+
+
+_LINES = st.lists(st.floats(-1.0, 20.0) | st.floats() | st.floats(0.0, 1e-300), max_size=12)
+
+
+@given(*[st.binary(max_size=40) | _LINES.map(lambda times: "\n".join(map(str, times)).encode())] * 2)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_whatever_the_files_hold_each_feature_is_accounted_for(onsets: bytes, beats: bytes) -> None:
+    found = mix(onsets, beats)
+    assert sorted([*found.values, *found.unmeasurable]) == sorted(OF_MIX)
+    assert all(math.isfinite(number(value)) and number(value) >= 0.0 for value in found.values.values())
+    assert all(number(found.values.get(name, 0.0)) <= 1.0 for name in OF_MIX[:4])
 
 
 def test_times_out_of_order_are_put_into_it() -> None:

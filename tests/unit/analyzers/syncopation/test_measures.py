@@ -74,12 +74,12 @@ def test_neither_part_of_complexity_counts_above_1() -> None:
     assert found.complexity == pytest.approx((entropy(30, 1) / 5 + 1) / 2)
 
 
-@pytest.mark.parametrize("onsets", [times(), times(1), times(1, 2), times(1, 1, 1)], ids=["0", "1", "2", "all at once"])
+@pytest.mark.parametrize("onsets", [times(), times(1), times(1, 2), times(1, 1, 1), times(0, 0, 5e-324)], ids=len)
 def test_too_few_onsets_have_no_intervals(onsets: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
     assert intervals(onsets) is None
 
 
-@given(st.lists(st.floats(1e-3, 10.0), min_size=2, max_size=40), st.floats(0.1, 10.0))
+@given(st.lists(st.floats(0.02, 10.0), min_size=2, max_size=40), st.floats(0.1, 10.0))
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_complexity_and_evenness_are_0_to_1(between: list[float], tempo: float) -> None:
     onsets = np.cumsum([0.0, *between])
