@@ -43,7 +43,7 @@ DENSITY_VARIANCE = "onset_density_variance"
 
 BEATS, ONSETS = ".BEATS_GRID", ".ONSETS"
 STEMS = ("bass", "drums", "other")
-"""Stems that are measured: a voice goes by words and not by beats."""
+"""Stems that are measured: those that the scripts measure, for which a beat means most."""
 
 NO_BEATS = "no beats"
 FEW_ONSETS = f"fewer than {measures.LEAST_ONSETS} onsets"
