@@ -77,7 +77,7 @@ LONGEST_LABEL = 100
 """Number of characters that a label may have."""
 LARGEST_FILE = 16 << 20
 """Bytes that a feature may have that is a file."""
-LARGEST_RESULT = 1 << 20
+LARGEST_RESULT = 4 << 20
 """Bytes of a feature that is a file, beyond which it is not read again for the analyzers that need it."""
 
 _T = TypeVar("_T")

@@ -21,10 +21,20 @@ from audiobatch_analyzers.onset.analyzer import (
     TOO_SHORT,
     OnsetAnalyzer,
 )
-from audiobatch_analyzers.onset.picking import detect
+from audiobatch_analyzers.onset.picking import detect, picked
 from audiobatchd.audio.views import Decoded
 from audiobatchd.errors import OptionError
-from audiobatchd.plugin_api import FULL_MIX, STEMS, Analyzer, Measurement, Options, Settings, Stream, View
+from audiobatchd.plugin_api import (
+    FULL_MIX,
+    LARGEST_RESULT,
+    STEMS,
+    Analyzer,
+    Measurement,
+    Options,
+    Settings,
+    Stream,
+    View,
+)
 from support.audio_files import PLACES, Samples, tone
 from support.measurements import number
 from support.onset_signals import noise, plucks
@@ -153,3 +163,19 @@ def test_memory_that_is_promised_covers_what_is_taken() -> None:
     assert taken[0] < promised[0]
     a_minute, enough = taken[1] - taken[0], promised[1] - promised[0]
     assert a_minute < enough < 2 * a_minute
+
+
+@pytest.mark.parametrize("rate", [8000, 44100, 96000, 192_000])
+def test_two_hours_of_onsets_are_read_for_other_features(rate: int) -> None:
+    # The strongest rise twice in as few frames as may be: what follows an onset within 30 ms is none.
+    strength = np.zeros(3 * rate // 512, np.float32)
+    closest = next(step for step in range(1, 40) if len(picked(spikes(strength, step), rate)) > 1)
+    most = 7200.0 * rate / 512 / closest
+    assert most * len("7199.999999\n") <= LARGEST_RESULT
+
+
+def spikes(strength: Samples, step: int) -> Samples:
+    """Two equal peaks, so many frames apart."""
+    found: Samples = strength.copy()
+    found[[10, 10 + step]] = 1.0
+    return found

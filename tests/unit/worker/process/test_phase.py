@@ -526,7 +526,7 @@ def test_fault_in_a_sum_names_its_files(room: PhaseRoom) -> None:
 def test_companion_that_cannot_be_read_blocks_its_dependents(room: PhaseRoom, kind: str) -> None:
     (room.song / "Song.INFO").write_text('{"pulse": 7.5}')
     path = room.song / "Song.PULSES"
-    path.write_bytes(b"x" * ((1 << 20) + 1))
+    path.write_bytes(b"x" * ((4 << 20) + 1))
     if kind == "directory":
         path.unlink()
         path.symlink_to("/dev/zero")
@@ -537,13 +537,13 @@ def test_companion_that_cannot_be_read_blocks_its_dependents(room: PhaseRoom, ki
 
 
 def test_companion_too_large_for_others_blocks_them_alike_from_job_and_disk(room: PhaseRoom) -> None:
-    room.parts = [Filed(content=bytes((1 << 20) + 1)), Swing(results=(".FILED",))]
+    room.parts = [Filed(content=bytes((4 << 20) + 1)), Swing(results=(".FILED",))]
     first = room.run()
     assert (first.outcome, list(first.reasons), first.values) == (Outcome.BLOCKED, ["Song.FILED"], {})
-    assert (room.song / "Song.FILED").stat().st_size == (1 << 20) + 1
+    assert (room.song / "Song.FILED").stat().st_size == (4 << 20) + 1
     second = room.run()
     assert (second.outcome, list(second.reasons)) == (Outcome.BLOCKED, ["Song.FILED"])
-    room.parts[0] = Filed(content=bytes(1 << 20), version=2)
+    room.parts[0] = Filed(content=b"x" * (4 << 20), version=2)
     assert room.run().outcome is Outcome.DONE
 
 
