@@ -17,6 +17,9 @@ from audiobatchd.scan.likeness import MOST_DIFFERENT
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.quantities import counted, size_in_bytes
 
+MAKES_THEM = 'analyzers = ["default", "fingerprint"]'
+"""Setting by which fingerprints are made: they are off by default."""
+
 
 def duplicates(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """Show which folders are duplicates of each other.
@@ -61,9 +64,6 @@ def _as_told(found: Duplicates, *, near: bool) -> dict[str, object]:
     return told
 
 
-_MAKES_THEM = 'analyzers = ["default", "fingerprint"]'
-
-
 def _say_groups(found: Duplicates, say: Say) -> None:
     for group in found.exact:
         say("The same file:")
@@ -87,7 +87,7 @@ def _say_counts(found: Duplicates, say: Say, *, near: bool) -> None:
         say(f"! {counted(found.without_digest, 'folder')} not compared: not measured since the full mix was put there")
     if found.without_fingerprint:
         without = counted(found.without_fingerprint, "folder")
-        say(f"! {without} not compared by sound: no fingerprint. In the configuration, {_MAKES_THEM} makes them")
+        say(f"! {without} not compared by sound: no fingerprint. In the configuration, {MAKES_THEM} makes them")
     for folder, why in found.troubles.items():
         say(printable(f"! {folder}: {why}"))
     if found.unread > len(found.troubles):

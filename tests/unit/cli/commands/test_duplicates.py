@@ -56,7 +56,8 @@ def test_what_was_not_compared_is_told(
         "0 groups of exact duplicates, 0 groups of near ones (up to 15 % of bits differ) in 30 folders",
         "! 1 folder not compared: not measured since the full mix was put there",
         "! 29 folders not compared by sound: no fingerprint. In the configuration, "
-        'analyzers = ["default", "fingerprint"] makes them',
+        + duplicates.MAKES_THEM
+        + " makes them",
         "! A\\x1b: cannot read it: Is a directory",
         "! 2 more that cannot be read",
     ]
