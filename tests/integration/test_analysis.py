@@ -37,7 +37,8 @@ MIX = {
     "tonic_strength", "tonic_scale", "key", *(f"hpcp_{number}" for number in range(12)),
     *(f"tiv_{number}" for number in range(12)), "onset_count", "onset_density", "onset_strength_mean",
     "onset_strength_std", "syncopation", "on_beat_ratio", "rhythmic_complexity", "rhythmic_evenness", "ioi_mean",
-    "ioi_std",
+    "ioi_std", "quality_cut_start", "quality_cut_end", "quality_false_stereo", "quality_bandwidth_hz",
+    "quality_dc_offset", "quality_clipped_share",
 }  # fmt: skip
 DRUMS = {
     "lufs_drums", "lra_drums", "onset_density_average_drums", "onset_density_variance_drums", "syncopation_drums",
