@@ -113,6 +113,7 @@ def test_a_source_that_changed_after_a_move_stays(
     assert folders(Path(site.dataset)) == {SONG: ["full_mix.flac"]}
 
 
+@pytest.mark.usefixtures("_interruptible")
 def test_ctrl_c_right_after_the_rename_loses_no_folder(
     site: build.Site, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,6 +103,7 @@ def _ctrl_c(_: int) -> None:
     signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize("fault", [_full, _ctrl_c])
 def test_a_line_that_failed_leaves_nothing_behind_the_next(
     made: Manifest, monkeypatch: pytest.MonkeyPatch, fault: Callable[[int], None]
