@@ -292,11 +292,16 @@ def _analyzers(status: Status, width: int) -> list[Line]:
     lines: list[Line] = []
     for name, analyzer in status.analyzers.items():
         if not analyzer.available:
-            lines += _paragraph(f"! analyzer {name} is unavailable: {analyzer.reason}", width, "", Tone.CAUTION)
+            first, *others = _paragraph(
+                f"! analyzer {name} is unavailable: {analyzer.reason}", width - 2, "", Tone.CAUTION
+            )
+            lines += [first, *((Span("  "), *line) for line in others)]
     for name, analyzer in status.analyzers.items():
         if analyzer.models:
             remark = f", {analyzer.remark}" if analyzer.remark else ""
-            lines += _paragraph(f"{name} by {_models(analyzer)}{remark}", width, "", Tone.FAINT)
+            is_model = any(value.startswith("sha256:") for value in analyzer.models.values())
+            how = "by" if is_model else "with"
+            lines += _paragraph(f"{name} {how} {_models(analyzer)}{remark}", width, "", Tone.FAINT)
     return lines
 
 
