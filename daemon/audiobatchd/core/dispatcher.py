@@ -270,8 +270,7 @@ class Dispatcher:
                     dataset.schedule.want_judgement(now)
         self._parts.offers = offers
         if unknown := unknown_among(self.plan.features, offers):
-            reasons = "; ".join(why_unknown(word, offers) for word in unknown)
-            fields: dict[str, do.Field] = {"unknown": " ".join(unknown), "reason": reasons}
+            fields: dict[str, do.Field] = {"unknown": " ".join(unknown), "reason": why_unknown(unknown, offers)}
             return [do.Report(LogEvent.FEATURE_UNKNOWN, fields), *self._stop(DaemonExit.USAGE, now, at_once=True)]
         ready: list[do.Action] = [do.AnnounceReady()] if not self.datasets and self.life.walked() else []
         return ready + [

@@ -87,7 +87,7 @@ def _refuse_unknown(words: tuple[str, ...], known: Iterable[KnownAnalyzer], sett
         return
     offers = questions.names(settings, installed=True)
     if unknown := unknown_among(words, offers):
-        raise UsageError("; ".join(why_unknown(word, offers) for word in unknown))
+        raise UsageError(why_unknown(unknown, offers))
 
 
 def _as_keys(analyzer: KnownAnalyzer, feature: KnownFeature, costs: Mapping[str, float]) -> dict[str, object]:
