@@ -27,7 +27,7 @@ def installed_analyzers() -> frozenset[str]:
 
 
 def refuse_unknown_analyzers(settings: Config, path: Path | None) -> None:
-    """Raise ConfigError where the configuration, read from `path`, names an analyzer that is not installed, or no set."""
+    """Raise ConfigError where the configuration, read from `path`, names an analyzer or set that there is not."""
     installed = installed_analyzers()
     try:
         chosen(settings.analyzers, installed)

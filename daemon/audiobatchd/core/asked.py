@@ -70,7 +70,8 @@ def _why_off(word: str, installed: Collection[Offer]) -> str:
     left_out = [offer for offer in installed if word in offer.groups or word in _given(offer)]
     if left_out:
         name = (*left_out[0].groups, left_out[0].name)[0]
-        return f"'{word}' is off: `analyzers` in the configuration leaves {name} out"
+        left_out = f"'{word}' is off: `analyzers` in the configuration leaves {name} out"
+        return f"{left_out}; add '{name}', beside 'default' where there is no such list yet"
     return ""
 
 

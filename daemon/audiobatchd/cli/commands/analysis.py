@@ -106,7 +106,8 @@ def _described(analyzer: KnownAnalyzer, costs: Mapping[str, float]) -> Iterator[
     yield from _folded(", ".join(filter(None, (analyzer.name, f"version {analyzer.version}", state, analyzer.remark))))
     yield from _folded(cost, 2)
     if not analyzer.on:
-        yield from _folded(f"`analyzers` in the configuration leaves it out: add '{analyzer.entry}' to turn it on", 2)
+        left_out = f"`analyzers` in the configuration leaves it out: add '{analyzer.entry}' to turn it on"
+        yield from _folded(f"{left_out}, beside 'default' where there is no such list yet", 2)
     if analyzer.unavailable is not None:
         yield f"  ! unavailable here: {analyzer.unavailable}"  # whole: it may end in a command, or have a path
     width = max((len(each.name) for each in analyzer.features), default=0)
