@@ -19,6 +19,7 @@ from audiobatchd.config.checks import installed_analyzers
 from audiobatchd.config.file import Config, DatasetConfig, find_config
 from audiobatchd.config.places import default_socket, model_directories, state_directory
 from audiobatchd.control.client import ControlClient
+from audiobatchd.core.assessment import Offer
 from audiobatchd.disk import bounded, filesystems
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.errors import AudiobatchError, ConfigError
@@ -98,13 +99,16 @@ def remarks(settings: Config) -> list[str]:
             offers = questions.offers(worker_settings_here(settings))
         except AudiobatchError as error:
             return [*told, str(error)]
-        unavailable = {offer.name: offer.unavailable for offer in offers if offer.unavailable}
         told += [
-            f"analyzer {name} is unavailable: {reason}"
-            for name, reason in unavailable.items()
-            if name in settings.analyzer or settings.analyzers is not None
+            f"analyzer {offer.name} is unavailable: {offer.unavailable}"
+            for offer in offers
+            if offer.unavailable and (settings.analyzers is not None or _has_options(offer, settings))
         ]
     return told
+
+
+def _has_options(offer: Offer, settings: Config) -> bool:
+    return not settings.analyzer.keys().isdisjoint((offer.name, *offer.groups))
 
 
 def _remark(dataset: DatasetConfig) -> str:

@@ -101,6 +101,13 @@ def test_an_option_that_an_analyzer_does_not_know(tmp_path: Path, capsys: pytest
     assert "! analyzer peaks is unavailable: " in capsys.readouterr().out
 
 
+def test_a_head_that_there_is_not_is_remarked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("[analyzer.classifiers]\nheads = ['dancability']\n")
+    assert main(["config", "check", str(path)]) == 0
+    assert "! analyzer dancability is unavailable: " in capsys.readouterr().out
+
+
 def test_an_analyzer_that_lacks_what_another_gives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.toml"
     path.write_text("analyzers = ['onset', 'syncopation']\n")
