@@ -63,15 +63,20 @@ def why_unknown(words: Iterable[str], offers: Collection[Offer], installed: Coll
     return "; ".join([*off, *unknown])
 
 
+def left_out(names: Iterable[str]) -> tuple[Offer, ...]:
+    """Stand in for `installed` analyzers of which no more is known than their names."""
+    return tuple(Offer(name, 0, {}, groups=(name,)) for name in names)
+
+
 def _why_off(word: str, installed: Collection[Offer]) -> str:
     """Say what turns a feature or an analyzer on that is off; empty for one that is not known."""
     if word in OPTIONAL_FEATURES:
         return f"the feature '{word}' is off; what turns it on in the configuration: {OPTIONAL_FEATURES[word]}"
-    left_out = [offer for offer in installed if word in offer.groups or word in _given(offer)]
-    if left_out:
-        name = (*left_out[0].groups, left_out[0].name)[0]
-        left_out = f"'{word}' is off: `analyzers` in the configuration leaves {name} out"
-        return f"{left_out}; add '{name}', beside 'default' where there is no such list yet"
+    off = [offer for offer in installed if word in offer.groups or word in _given(offer)]
+    if off:
+        name = (*off[0].groups, off[0].name)[0]
+        reason = f"'{word}' is off: `analyzers` in the configuration leaves {name} out"
+        return f"{reason}; add '{name}', beside 'default' where there is no such list yet"
     return ""
 
 

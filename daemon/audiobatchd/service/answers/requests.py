@@ -29,7 +29,7 @@ from audiobatchd.control.requests import (
     Surveyed,
 )
 from audiobatchd.control.status import FolderReport, Status, Trouble
-from audiobatchd.core.asked import features_of, keys_of, unknown_among, why_unknown
+from audiobatchd.core.asked import features_of, keys_of, left_out, unknown_among, why_unknown
 from audiobatchd.core.events import BumpAsked, PauseAsked, RescanAsked, ResumeAsked
 from audiobatchd.core.holds import NO_ANSWER
 from audiobatchd.core.readings import Finding, Reading
@@ -120,7 +120,7 @@ class Answers:
         """Find the features that these words ask for, by role. Raises UsageError for an unknown word."""
         offers = self._core.offers or ()
         if unknown := unknown_among(words, offers):
-            raise UsageError(why_unknown(unknown, offers))
+            raise UsageError(why_unknown(unknown, offers, left_out(self._core.plan.left_out)))
         wanted = frozenset(features_of(words, offers))
         given: dict[str, list[str]] = {}
         for offer in offers:
@@ -169,7 +169,9 @@ class Answers:
         work = partial(survey_catalog, path, self._catalog.sightings, asked, busy, limit, names=request.names)
         found = await in_a_thread(work)  # which asks the catalog alone, so not one that a disk may have caught
         unknown = unknown_among(found.absent, offers)
-        return msgspec.structs.replace(found, unknown=[why_unknown(unknown, offers)] if unknown else [])
+        return msgspec.structs.replace(
+            found, unknown=[why_unknown(unknown, offers, left_out(self._core.plan.left_out))] if unknown else []
+        )
 
     def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""
