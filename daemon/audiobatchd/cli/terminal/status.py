@@ -190,7 +190,7 @@ def _dataset(dataset: DatasetStatus, now: datetime | None, width: int) -> list[L
         lines += _no_tracks(dataset, width)
     notes = []
     if dataset.unavailable:
-        notes.append(f"{counted(dataset.unavailable, 'feature')} of complete folders unavailable here")
+        notes.append(f"{counted(dataset.unavailable, 'value')} of complete folders unavailable here")
     if dataset.walk:
         notes.append(f"walking: {printable(dataset.walk)}")
     if walked := _age(dataset.last_walk, now):
