@@ -14,13 +14,13 @@ from audiobatchd import FileLock, find_organized_folders, get_full_mix, has_feat
 
 logger = logging.getLogger(__name__)
 
-REQUIRED_FEATURES = ["brightness"]
+REQUIRED_FEATURES = ["spectral_centroid"]
 RATE = 22050
 WINDOW = 2048
 
 
 class CentroidAnalyzer:
-    """Gives `brightness`: the spectral centroid in Hz."""
+    """Gives `spectral_centroid`: the spectral centroid in Hz."""
 
     def __init__(self) -> None:
         # Load what takes long here.
@@ -33,7 +33,7 @@ class CentroidAnalyzer:
             raise ValueError(f"{path.name}: shorter than one window")
         windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[:: WINDOW // 2]
         power = (np.abs(np.fft.rfft(windows * self._hann)) ** 2).sum(axis=0)
-        return {"brightness": round(float((power * self._frequencies).sum() / max(power.sum(), 1e-12)), 1)}
+        return {"spectral_centroid": round(float((power * self._frequencies).sum() / max(power.sum(), 1e-12)), 1)}
 
     def _read(self, path: Path) -> np.ndarray:
         resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
@@ -42,7 +42,7 @@ class CentroidAnalyzer:
         return np.concatenate([frame.to_ndarray()[0] for frame in frames])
 
 
-def batch_analyze_brightness(root_directory: str, overwrite: bool = False) -> dict:
+def batch_analyze_spectral_centroid(root_directory: str, overwrite: bool = False) -> dict:
     folders = find_organized_folders(root_directory)
     stats = {"total": len(folders), "success": 0, "skipped_complete": 0, "skipped_locked": 0, "failed": 0}
 
@@ -77,7 +77,7 @@ def batch_analyze_brightness(root_directory: str, overwrite: bool = False) -> di
             stats["failed"] += 1
             logger.error(f"  Failed: {e}")
 
-    print_batch_summary(stats, "Brightness")
+    print_batch_summary(stats, "Spectral centroid")
     return stats
 
 
@@ -87,4 +87,4 @@ if __name__ == "__main__":
     parser.add_argument("--overwrite", action="store_true")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    batch_analyze_brightness(arguments.dataset, overwrite=arguments.overwrite)
+    batch_analyze_spectral_centroid(arguments.dataset, overwrite=arguments.overwrite)

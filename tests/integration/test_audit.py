@@ -23,16 +23,17 @@ FOREIGN = '"chroma_0": 0.5650, "music_flamingo_full": "A steady\\u0020track.", "
 SCRIPTS: dict[str, object] = {
     "lufs": -12.73, "lra": 3.15, "lufs_drums": -16.05, "lra_drums": 4.4,
     **{f"{base}_{stem}": 0.0 for base in ("lufs", "lra") for stem in ("bass", "other", "vocals")},
-    "bpm": 120, "bpm_is_defined": 0, "beat_count": 0, "beat_regularity": 1.0,
+    "bpm": 120, "bpm_essentia": 120, "bpm_is_defined": 0, "beat_count": 0, "beat_regularity": 1.0,
     "beat_steadiness": 0.5, "bpm_confidence": 0.0,
 }  # fmt: skip
 """What they write of ours: of a track whose beats they missed, and which has no stem but the drums."""
 
 
 def written(folder: Path, values: dict[str, object] = SCRIPTS) -> bytes:
-    """Give a folder the record of the scripts."""
+    """Give a folder the record of the scripts, and the file of beats without any that goes with it."""
     text = json.dumps(values).removesuffix("}") + f", {FOREIGN}}}"
     (folder / f"{folder.name}.INFO").write_text(text)
+    (folder / f"{folder.name}.BEATS_GRID").touch()
     return text.encode()
 
 
@@ -91,10 +92,10 @@ def test_a_pass_measures_only_what_is_listed(fresh: Path, old: Path, tmp_path: P
     (sound / "Track.INFO").unlink()
     before = written(sound, {"lufs": -9.5, "lra": 4.5, "lufs_drums": -8.0, "lra_drums": 3.0})
     again = tmp_path / "again.jsonl"
-    again.write_text('{"folder": "Track", "features": ["lra"]}\n')
+    again.write_text('{"folder": "Track", "features": ["lra"]}\n{"folder": "Trakc", "features": ["lra"]}\n')
     config = configuration(tmp_path / "c.toml", old.parent, settle=0.0)
-    code, _, err = run("audiobatchd", "--config", config, "--once", old.parent, "--again", again)
-    assert code == 0, err
+    code, out, err = run("audiobatchd", "--config", config, "--once", old.parent, "--again", again)
+    assert (code, "No track folder is there for 1 of the list's 2 (such as Trakc)" in out) == (0, True), err
     assert {key: features_of(old)[key] for key in ("lufs", "lra", "lufs_drums", "bpm")} == {
         **{key: features_of(fresh)[key] for key in ("lufs", "lra")},
         "lufs_drums": -16.05,

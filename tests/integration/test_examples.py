@@ -32,7 +32,7 @@ SIMPLE, MODEL, HELPER, PARALLEL = (
     "simple_with_resume.py", "model_loaded_once.py", "with_batch_processor.py", "in_parallel.py",
 )  # fmt: skip
 
-COMPLETE = '{"lufs": -1.0, "lra": 2.0, "brightness": 3.0}'
+COMPLETE = '{"lufs": -1.0, "lra": 2.0, "spectral_centroid": 3.0}'
 GOOD = ("D - One", "E - Two")
 FOREIGN_LOCK = "data"
 
@@ -51,7 +51,7 @@ class Expected:
 LOUDNESS = frozenset({"lufs", "lra"})
 EXPECTED = {
     SIMPLE: Expected("Loudness Analysis", LOUDNESS),
-    MODEL: Expected("Brightness", frozenset({"brightness"}), lists_errors=False),
+    MODEL: Expected("Spectral centroid", frozenset({"spectral_centroid"}), lists_errors=False),
     HELPER: Expected("Loudness Analysis", LOUDNESS, shows_names=True),
     PARALLEL: Expected("Loudness Analysis", LOUDNESS, one_by_one=False),
 }
@@ -218,7 +218,7 @@ class OvertakenLock(FileLock):
     """Complete the folder after the first look, just before the lock is asked for."""
 
     def __enter__(self) -> Self:
-        save_to_info(self.folder, dict.fromkeys(LOUDNESS | {"brightness"}, -9.0))
+        save_to_info(self.folder, dict.fromkeys(LOUDNESS | {"spectral_centroid"}, -9.0))
         return super().__enter__()
 
 
@@ -228,7 +228,7 @@ class OvertakenLock(FileLock):
         (SIMPLE, lambda module, dataset: module.batch_analyze_loudness(dataset), {"success": 0, "skipped_complete": 4}),
         (
             MODEL,
-            lambda module, dataset: module.batch_analyze_brightness(dataset),
+            lambda module, dataset: module.batch_analyze_spectral_centroid(dataset),
             {"success": 0, "skipped_complete": 4},
         ),
         (

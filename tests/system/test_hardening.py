@@ -35,7 +35,7 @@ def test_every_analyzer_works_behind_the_fences(unit: Unit) -> None:
     unit.begin(MUSIC, analyzers=None)
     shown = unit.machine.run("audiobatchctl", "status", env={"COLUMNS": "200"}).out
     unavailable = [line for line in shown.splitlines() if "is unavailable" in line]
-    assert "rhythm by RhythmExtractor2013" in shown
+    assert "rhythm with RhythmExtractor2013" in shown
     assert len(unavailable) == 2
     assert all("no model of" in line for line in unavailable)
 

@@ -140,7 +140,7 @@ def _configuration(arguments: argparse.Namespace) -> Config:
         settings = config.with_datasets(settings, chosen)
     if arguments.workers:
         settings = msgspec.structs.replace(settings, workers=arguments.workers)
-    refuse_unknown_analyzers(settings)
+    refuse_unknown_analyzers(settings, arguments.config or config.find_config(os.environ))
     if arguments.once:
         if not settings.dataset:
             raise UsageError("--once needs a dataset")

@@ -32,7 +32,7 @@ _ENDING = 5.0
 def checked_config(path: Path | None) -> Config:
     """Read a configuration file, or take the defaults. Raises ConfigError for whatever ends the service's start."""
     settings = load_config(path) if path else Config()
-    checks.refuse_unknown_analyzers(settings)
+    checks.refuse_unknown_analyzers(settings, path)
     checks.operators(settings.operators)
     return settings
 

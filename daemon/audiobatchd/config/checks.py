@@ -26,18 +26,18 @@ def installed_analyzers() -> frozenset[str]:
     return frozenset(point.name for point in entry_points(group=ENTRY_POINT_GROUP))
 
 
-def refuse_unknown_analyzers(settings: Config) -> None:
-    """Raise ConfigError where the configuration names an analyzer that is not installed, or no set."""
+def refuse_unknown_analyzers(settings: Config, path: Path | None) -> None:
+    """Raise ConfigError where the configuration, read from `path`, names an analyzer or set that there is not."""
     installed = installed_analyzers()
     try:
         chosen(settings.analyzers, installed)
+        for name in settings.analyzer:
+            if name not in installed:
+                message = f"{cannot_find('the analyzer', name, installed)} - at `analyzer.{shown(name)}`"
+                raise ConfigError(message)
     except ConfigError as error:
-        message = f"{error} - at `analyzers`"
+        message = f"{path}: {error}" if path else str(error)
         raise ConfigError(message) from error
-    for name in settings.analyzer:
-        if name not in installed:
-            message = f"{cannot_find('the analyzer', name, installed)} - at `analyzer.{shown(name)}`"
-            raise ConfigError(message)
 
 
 def operators(names: Iterable[str]) -> frozenset[int]:

@@ -39,22 +39,45 @@ def keys_of(words: Iterable[str], offers: Collection[Offer]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def why_unknown(word: str, offers: Collection[Offer], installed: Collection[Offer] = ()) -> str:
-    """Say why a word asks for nothing by these offers, with what to do about it.
+def why_unknown(words: Iterable[str], offers: Collection[Offer], installed: Collection[Offer] = ()) -> str:
+    """Say why these words ask for nothing by these offers, with what to do about it.
 
-    It may be turned on by an option, be of an `installed` analyzer that the configuration leaves out, or be unknown.
+    Each may be turned on by an option, be of an `installed` analyzer that the configuration leaves out, or be unknown;
+    of all that are unknown it is told once what there is.
     """
-    if word in OPTIONAL_FEATURES:
-        return f"the feature '{word}' is off; what turns it on in the configuration: {OPTIONAL_FEATURES[word]}"
-    left_out = [offer for offer in installed if word in offer.groups or word in _given(offer)]
-    if left_out:
-        name = (*left_out[0].groups, left_out[0].name)[0]
-        return f"'{word}' is off: `analyzers` in the configuration leaves {name} out"
     every = [*offers, *installed]
     groups = sorted({group for offer in every for group in offer.groups})
-    meant = did_you_mean(word, [*sorted(_features(every)), *groups], "'")
-    unknown = f"cannot find a feature or an analyzer called '{shown(word)}'{': ' + meant if meant else ''}"
-    return f"{unknown} (analyzers: {', '.join(groups)}; `audiobatchctl features` lists all)"
+    known = [*sorted(_features(every)), *groups]
+    off: list[str] = []
+    unknown: list[str] = []
+    for word in words:
+        if reason := _why_off(word, installed):
+            off.append(reason)
+        else:
+            meant = did_you_mean(word, known, "'")
+            unknown.append(
+                f"cannot find a feature or an analyzer called '{shown(word)}'{': ' + meant if meant else ''}"
+            )
+    if unknown:
+        unknown[-1] += f" (analyzers: {', '.join(groups)}; `audiobatchctl features` lists all)"
+    return "; ".join([*off, *unknown])
+
+
+def left_out(names: Iterable[str]) -> tuple[Offer, ...]:
+    """Stand in for `installed` analyzers of which no more is known than their names."""
+    return tuple(Offer(name, 0, {}, groups=(name,)) for name in names)
+
+
+def _why_off(word: str, installed: Collection[Offer]) -> str:
+    """Say what turns a feature or an analyzer on that is off; empty for one that is not known."""
+    if word in OPTIONAL_FEATURES:
+        return f"the feature '{word}' is off; what turns it on in the configuration: {OPTIONAL_FEATURES[word]}"
+    off = [offer for offer in installed if word in offer.groups or word in _given(offer)]
+    if off:
+        name = (*off[0].groups, off[0].name)[0]
+        reason = f"'{word}' is off: `analyzers` in the configuration leaves {name} out"
+        return f"{reason}; add '{name}', beside 'default' where there is no such list yet"
+    return ""
 
 
 def _features(offers: Iterable[Offer]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.core.asked import unknown_among, why_unknown
+from audiobatchd.core.asked import left_out, unknown_among, why_unknown
 from audiobatchd.core.assessment import Offer
 from audiobatchd.core.crew import Lost
 from audiobatchd.core.dataset import Dataset
@@ -270,8 +270,8 @@ class Dispatcher:
                     dataset.schedule.want_judgement(now)
         self._parts.offers = offers
         if unknown := unknown_among(self.plan.features, offers):
-            reasons = "; ".join(why_unknown(word, offers) for word in unknown)
-            fields: dict[str, do.Field] = {"unknown": " ".join(unknown), "reason": reasons}
+            reason = why_unknown(unknown, offers, left_out(self.plan.left_out))
+            fields: dict[str, do.Field] = {"unknown": " ".join(unknown), "reason": reason}
             return [do.Report(LogEvent.FEATURE_UNKNOWN, fields), *self._stop(DaemonExit.USAGE, now, at_once=True)]
         ready: list[do.Action] = [do.AnnounceReady()] if not self.datasets and self.life.walked() else []
         return ready + [

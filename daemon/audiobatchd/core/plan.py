@@ -60,6 +60,8 @@ class Plan:
     """Time without an answer after which a disk is asked before anything is begun there."""
     features: tuple[str, ...] = ()
     """The features that the command line asks for; empty: all."""
+    left_out: tuple[str, ...] = ()
+    """Names of analyzers that are installed and that the configuration leaves out."""
     once: bool = False
     """True where the service works through what there is, and ends."""
     dry_run: bool = False

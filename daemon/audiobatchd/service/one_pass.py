@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from audiobatchd.config.file import Config
 from audiobatchd.core.assessment import Policy
@@ -52,7 +52,20 @@ def run(
         return code, ""
     core = supervisor.core
     told = _findings(core) if dry_run else batch_summary(supervisor.overview.summary(), "audiobatchd --once")
-    return code, "\n".join([told, *_passed_over(core)])
+    # Interrupted, it may not have come by all folders.
+    absent = [] if code in (DaemonExit.INTERRUPTED, DaemonExit.ABORTED) else _not_there(core, again)
+    return code, "\n".join([told, *absent, *_passed_over(core)])
+
+
+def _not_there(core: Dispatcher, again: Collection[str]) -> list[str]:
+    """Say which folders of the list of `again` are no track folders of any dataset."""
+    lost = [path for path in again if all(core.state_of(FolderKey(each, path)) is None for each in core.datasets)]
+    if not lost:
+        return []
+    return [
+        "",
+        f"No track folder is there for {len(lost):,} of the list's {len(again):,} (such as {shown(lost[0]) or '.'})",
+    ]
 
 
 def _passed_over(core: Dispatcher) -> list[str]:

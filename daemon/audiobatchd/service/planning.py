@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from audiobatchd.config.checks import operators, worker_settings
+from audiobatchd.config.checks import installed_analyzers, operators, worker_settings
 from audiobatchd.config.file import Config, DatasetConfig
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.backoff import Backoff
@@ -19,6 +19,7 @@ from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.core.plan import Limits, Memory, Plan
 from audiobatchd.disk import filesystems
 from audiobatchd.scan.catalog.catalog import Catalog
+from audiobatchd.vocabulary.analyzer_sets import chosen
 from audiobatchd.vocabulary.files import RECORD_LIMIT, FileId
 from audiobatchd.vocabulary.quantities import size_in_bytes
 from audiobatchd.vocabulary.states import Mode, WatchMode
@@ -115,7 +116,7 @@ class Planner:
         )
 
     def _plan(self, config: Config, policies: dict[str, Policy]) -> Plan:
-        once = self.mode is not Mode.SERVICE
+        once, installed = self.mode is not Mode.SERVICE, installed_analyzers()
         limits = Limits(
             {each.path: each.settle for each in config.dataset},
             max_deaths=config.max_deaths,
@@ -136,6 +137,7 @@ class Planner:
             fresh=_FRESH,
             reap=config.reap,
             features=self.policy.only or (),
+            left_out=tuple(sorted(installed.difference(chosen(config.analyzers, installed)))),
             once=once,
             dry_run=self.mode is Mode.DRY_RUN,
         )

@@ -55,8 +55,9 @@ def chosen(words: Sequence[str] | None, installed: Collection[str]) -> tuple[str
     without = [each.removeprefix(_WITHOUT) for each in words or () if each.startswith(_WITHOUT)]
     if without and not named:
         named = [DEFAULT]
+    wanted = [name for word in named for name in _members(word, installed)]
     left_out = {name for word in without for name in _members(word, installed)}
-    return tuple(dict.fromkeys(name for word in named for name in _members(word, installed) if name not in left_out))
+    return tuple(dict.fromkeys(name for name in wanted if name not in left_out))
 
 
 def _members(word: str, installed: Collection[str]) -> list[str]:
@@ -69,6 +70,8 @@ def _members(word: str, installed: Collection[str]) -> list[str]:
         return [name for name in SETS[word] if name in installed]
     if word not in installed:
         sets = sorted({ALL, DEFAULT, *SETS})
-        message = f"{cannot_find('the analyzer', word, installed, sets)}, and the sets {', '.join(sets)}"
+        message = (
+            f"{cannot_find('the analyzer', word, installed, sets)}, and the sets {', '.join(sets)} - at `analyzers`"
+        )
         raise ConfigError(message)
     return [word]

@@ -38,22 +38,29 @@ def test_unknown_is_what_no_analyzer_is_or_gives() -> None:
 
 
 def test_an_unknown_word_is_told_with_nearest_names() -> None:
-    assert "called 'lufz': did you mean 'lufs'" in why_unknown("lufz", OFFERS)
-    told = why_unknown("loudnes", OFFERS)
+    assert "called 'lufz': did you mean 'lufs'" in why_unknown(["lufz"], OFFERS)
+    told = why_unknown(["loudnes"], OFFERS)
     assert "did you mean 'loudness'" in told
     assert "(analyzers: broken, heads, loudness, mood; " in told
-    assert "did you mean 'mood'" in why_unknown("moood", (), (MOOD,))
+    assert "did you mean 'mood'" in why_unknown(["moood"], (), (MOOD,))
+
+
+def test_of_several_unknown_words_what_there_is_is_told_once() -> None:
+    told = why_unknown(["lufz", "essentia_mood", "hapy"], OFFERS)
+    assert told.index("essentia_mood") < told.index("'lufz'") < told.index("'hapy': did you mean 'happy'?")
+    assert told.count("(analyzers: ") == 1
+    assert told.endswith("lists all)")
 
 
 @pytest.mark.parametrize(("word", "analyzer"), [("mood", "heads"), ("happy", "heads"), ("swing", "swing")])
 def test_what_is_left_out_is_told_as_off(word: str, analyzer: str) -> None:
     swing = Offer("swing", 1, {FULL_MIX: ("swing",)})  # the word is the feature, and no group
-    told = why_unknown(word, (LOUDNESS,), (*OFFERS, swing))
-    assert told == f"'{word}' is off: `analyzers` in the configuration leaves {analyzer} out"
+    told = why_unknown([word], (LOUDNESS,), (*OFFERS, swing))
+    assert told.startswith(f"'{word}' is off: `analyzers` in the configuration leaves {analyzer} out; add '{analyzer}'")
 
 
 def test_a_known_feature_that_is_off_is_told_with_its_option() -> None:
-    told = why_unknown("essentia_genre", OFFERS)
+    told = why_unknown(["essentia_genre"], OFFERS)
     assert "is off" in told
     assert "genre_discogs400" in told
 

@@ -273,6 +273,12 @@ def test_an_unknown_feature_ends_it_before_anything_is_done(once: bool) -> None:
     assert only(do.Finish, rig.die()) == [do.Finish(2)]
 
 
+def test_an_analyzer_that_is_left_out_is_told_as_off() -> None:
+    rig = Rig(dataclasses.replace(plan(once=True, features=("prints",)), left_out=("prints",)))
+    (report,) = [each for each in only(do.Report, rig.boot()) if each.event == "feature-unknown"]
+    assert str(report.fields["reason"]).startswith("'prints' is off: ")
+
+
 # What goes while it is at work
 
 

@@ -49,6 +49,12 @@ def test_one_configuration_gives_every_part_the_same_terms() -> None:
     assert derived.operators == {0, os.geteuid()}
 
 
+def test_analyzers_that_are_left_out_are_named() -> None:
+    config = msgspec.structs.replace(CONFIG, analyzers=("default", "-timbre"))
+    assert {"fingerprint", "timbre"} <= set(planner(config=config).read().plan.left_out)
+    assert "loudness" not in planner(config=config).read().plan.left_out
+
+
 @pytest.mark.parametrize("mode", [Mode.ONCE, Mode.DRY_RUN])
 def test_one_pass_waits_for_less(mode: Mode) -> None:
     service, derived = planner().read(), planner(Policy(only=("lufs",)), mode).read()

@@ -87,7 +87,7 @@ def _refuse_unknown(words: tuple[str, ...], known: Iterable[KnownAnalyzer], sett
         return
     offers = questions.names(settings, installed=True)
     if unknown := unknown_among(words, offers):
-        raise UsageError("; ".join(why_unknown(word, offers) for word in unknown))
+        raise UsageError(why_unknown(unknown, offers))
 
 
 def _as_keys(analyzer: KnownAnalyzer, feature: KnownFeature, costs: Mapping[str, float]) -> dict[str, object]:
@@ -106,7 +106,8 @@ def _described(analyzer: KnownAnalyzer, costs: Mapping[str, float]) -> Iterator[
     yield from _folded(", ".join(filter(None, (analyzer.name, f"version {analyzer.version}", state, analyzer.remark))))
     yield from _folded(cost, 2)
     if not analyzer.on:
-        yield from _folded(f"`analyzers` in the configuration leaves it out: add '{analyzer.entry}' to turn it on", 2)
+        left_out = f"`analyzers` in the configuration leaves it out: add '{analyzer.entry}' to turn it on"
+        yield from _folded(f"{left_out}, beside 'default' where there is no such list yet", 2)
     if analyzer.unavailable is not None:
         yield f"  ! unavailable here: {analyzer.unavailable}"  # whole: it may end in a command, or have a path
     width = max((len(each.name) for each in analyzer.features), default=0)

@@ -68,7 +68,7 @@ def _auditor(words: list[str] | None, settings: Config) -> Auditor:
         return Auditor(offers)
     if unknown := unknown_among(words, offers):
         installed = questions.names(worker_settings_here(settings), installed=True)
-        raise UsageError("; ".join(why_unknown(word, offers, installed) for word in unknown))
+        raise UsageError(why_unknown(unknown, offers, installed))
     return Auditor(offers, features_of(words, offers))
 
 

@@ -77,6 +77,9 @@ def _say_groups(found: Duplicates, say: Say) -> None:
 
 def _say_counts(found: Duplicates, say: Say, *, near: bool) -> None:
     """Say what was looked at, and what could not be compared: that nothing was found may mean that."""
+    if not (found.total or found.unread):
+        say("No track folder was found: there is nothing to compare.")
+        return
     counts = f"{counted(len(found.exact), 'group')} of exact duplicates"
     if near:
         counts += (

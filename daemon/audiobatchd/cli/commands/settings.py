@@ -15,12 +15,15 @@ from msgspec import Struct
 from audiobatchd.cli.local import checked_config, ended_first, worker_settings_here
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json, cells
+from audiobatchd.config.checks import installed_analyzers
 from audiobatchd.config.file import Config, DatasetConfig, find_config
 from audiobatchd.config.places import default_socket, model_directories, state_directory
 from audiobatchd.control.client import ControlClient
+from audiobatchd.core.assessment import Offer
 from audiobatchd.disk import bounded, filesystems
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.errors import AudiobatchError, ConfigError
+from audiobatchd.vocabulary.analyzer_sets import chosen
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.worker import questions
 
@@ -89,18 +92,23 @@ def remarks(settings: Config) -> list[str]:
     told = [remark for dataset in settings.dataset if (remark := _remark(dataset))]
     if remark := ended_first(settings):
         told.append(remark)
-    if settings.analyzer:
+    if settings.analyzers is not None and not chosen(settings.analyzers, installed_analyzers()):
+        return [*told, "`analyzers` leaves nothing to measure with"]
+    if settings.analyzer or settings.analyzers is not None:
         try:
             offers = questions.offers(worker_settings_here(settings))
         except AudiobatchError as error:
             return [*told, str(error)]
-        unavailable = {offer.name: offer.unavailable for offer in offers if offer.unavailable}
         told += [
-            f"analyzer {name} is unavailable: {reason}"
-            for name, reason in unavailable.items()
-            if name in settings.analyzer
+            f"analyzer {offer.name} is unavailable: {offer.unavailable}"
+            for offer in offers
+            if offer.unavailable and (settings.analyzers is not None or _has_options(offer, settings))
         ]
     return told
+
+
+def _has_options(offer: Offer, settings: Config) -> bool:
+    return not settings.analyzer.keys().isdisjoint((offer.name, *offer.groups))
 
 
 def _remark(dataset: DatasetConfig) -> str:

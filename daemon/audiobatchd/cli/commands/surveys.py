@@ -128,8 +128,8 @@ def _of_words(words: tuple[str, ...], settings: Config, dataset: DatasetConfig, 
     if not found.absent:
         return found
     asked = asked or questions.names(worker_settings_here(settings), installed=True)
-    for word in unknown_among(found.absent, asked):
-        raise UsageError(why_unknown(word, asked))
+    if unknown := unknown_among(found.absent, asked):
+        raise UsageError(why_unknown(unknown, asked))
     if (others := keys_of(words, asked)) != keys:
         return _of_disk(Keys(others), settings, dataset, names=names)
     return found

@@ -16,6 +16,8 @@ from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.quantities import counted
 
+MIX_ENDING_LIKE_STEMS = ("rms_energy_bass",)
+"""Features of the full mix whose names end as those of a stem's features do."""
 _REASON_LINES = 4
 _NAME_COLUMN = 44
 Fields = Mapping[str, object]
@@ -92,13 +94,17 @@ def _told(fields: Fields) -> list[str]:
     values = {name: value for name, value in fields.items() if name not in ("dataset", "folder")}
     if values.get("bpm_is_defined") == 0:
         values.pop("bpm", None)
-    stems = [stem for stem in STEMS if any(name.endswith(f"_{stem}") for name in values)]
-    mix = [name for name in values if not name.endswith(tuple(f"_{stem}" for stem in STEMS))]
+    stems = [stem for stem in STEMS if any(_is_of(stem, name) for name in values)]
+    mix = [name for name in values if not any(_is_of(stem, name) for stem in STEMS)]
     first = [_feature(name, values[name]) for name in _FIRST if name in mix]
     others = [_feature(name, values[name]) for name in mix if name not in _FIRST]
     if stems:
         first.append(f"+ {counted(len(stems), 'stem')}" if mix else " ".join(stems))
     return [printable(text) for text in first + others] or ["nothing new to measure"]
+
+
+def _is_of(stem: str, name: str) -> bool:
+    return name.endswith(f"_{stem}") and name not in MIX_ENDING_LIKE_STEMS
 
 
 def _feature(name: str, value: object) -> str:

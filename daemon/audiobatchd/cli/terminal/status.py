@@ -190,7 +190,7 @@ def _dataset(dataset: DatasetStatus, now: datetime | None, width: int) -> list[L
         lines += _no_tracks(dataset, width)
     notes = []
     if dataset.unavailable:
-        notes.append(f"{counted(dataset.unavailable, 'feature')} of complete folders unavailable here")
+        notes.append(f"{counted(dataset.unavailable, 'value')} of complete folders unavailable here")
     if dataset.walk:
         notes.append(f"walking: {printable(dataset.walk)}")
     if walked := _age(dataset.last_walk, now):
@@ -292,11 +292,16 @@ def _analyzers(status: Status, width: int) -> list[Line]:
     lines: list[Line] = []
     for name, analyzer in status.analyzers.items():
         if not analyzer.available:
-            lines += _paragraph(f"! analyzer {name} is unavailable: {analyzer.reason}", width, "", Tone.CAUTION)
+            first, *others = _paragraph(
+                f"! analyzer {name} is unavailable: {analyzer.reason}", width - 2, "", Tone.CAUTION
+            )
+            lines += [first, *((Span("  "), *line) for line in others)]
     for name, analyzer in status.analyzers.items():
         if analyzer.models:
             remark = f", {analyzer.remark}" if analyzer.remark else ""
-            lines += _paragraph(f"{name} by {_models(analyzer)}{remark}", width, "", Tone.FAINT)
+            is_model = any(value.startswith("sha256:") for value in analyzer.models.values())
+            how = "by" if is_model else "with"
+            lines += _paragraph(f"{name} {how} {_models(analyzer)}{remark}", width, "", Tone.FAINT)
     return lines
 
 

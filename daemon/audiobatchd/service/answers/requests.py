@@ -29,7 +29,7 @@ from audiobatchd.control.requests import (
     Surveyed,
 )
 from audiobatchd.control.status import FolderReport, Status, Trouble
-from audiobatchd.core.asked import features_of, keys_of, unknown_among, why_unknown
+from audiobatchd.core.asked import features_of, keys_of, left_out, unknown_among, why_unknown
 from audiobatchd.core.events import BumpAsked, PauseAsked, RescanAsked, ResumeAsked
 from audiobatchd.core.holds import NO_ANSWER
 from audiobatchd.core.readings import Finding, Reading
@@ -119,8 +119,8 @@ class Answers:
     def _by_role(self, words: list[str]) -> dict[str, tuple[str, ...]]:
         """Find the features that these words ask for, by role. Raises UsageError for an unknown word."""
         offers = self._core.offers or ()
-        for word in unknown_among(words, offers):
-            raise UsageError(why_unknown(word, offers))
+        if unknown := unknown_among(words, offers):
+            raise UsageError(why_unknown(unknown, offers, left_out(self._core.plan.left_out)))
         wanted = frozenset(features_of(words, offers))
         given: dict[str, list[str]] = {}
         for offer in offers:
@@ -168,8 +168,10 @@ class Answers:
         limit = self._supervisor.disk_tasks.record_limit(path)
         work = partial(survey_catalog, path, self._catalog.sightings, asked, busy, limit, names=request.names)
         found = await in_a_thread(work)  # which asks the catalog alone, so not one that a disk may have caught
-        unknown = [why_unknown(word, offers) for word in unknown_among(found.absent, offers)]
-        return msgspec.structs.replace(found, unknown=unknown)
+        unknown = unknown_among(found.absent, offers)
+        return msgspec.structs.replace(
+            found, unknown=[why_unknown(unknown, offers, left_out(self._core.plan.left_out))] if unknown else []
+        )
 
     def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""

@@ -128,7 +128,7 @@ class _Analysis:
     def _names(self) -> frozenset[str]:
         words, offers = self._request.features, self._bench.offers
         if unknown := unknown_among(words, offers):
-            raise UsageError("; ".join(why_unknown(word, offers, _installed(self._bench.settings)) for word in unknown))
+            raise UsageError(why_unknown(unknown, offers, _installed(self._bench.settings)))
         here = {name for offer in self._bench.offers for role in self._stamps for name in offer.features.get(role, ())}
         return frozenset(here.intersection(features_of(words, offers)) if words else here)
 

@@ -59,7 +59,8 @@ def test_all_are_told_in_80_columns(tmp_path: Path, capsys: pytest.CaptureFixtur
         "\n"
         "brightness, version 2, off\n"
         "  cost not measured yet\n"
-        "  `analyzers` in the configuration leaves it out: add 'timbre' to turn it on\n"
+        "  `analyzers` in the configuration leaves it out: add 'timbre' to turn it on,\n"
+        "  beside 'default' where there is no such list yet\n"
     )
     assert "mood, version 3, on\n  cost not measured yet\n  ! unavailable here: no model is here: aud" in text
     assert "essentia_genre, off; what turns it on in the configuration:\n  [analyzer.classifiers]\n  heads = " in text

@@ -85,6 +85,14 @@ def test_zero_means_compared_and_none_found(
     assert main(["duplicates", str(tmp_path), *(["--near"] if near else [])]) == code
 
 
+def test_without_a_track_folder_that_is_said(
+    tmp_path: Path, answers: dict[str, Duplicates], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers["found"] = Duplicates()
+    main(["duplicates", str(tmp_path)])
+    assert capsys.readouterr().out == "No track folder was found: there is nothing to compare.\n"
+
+
 @pytest.mark.parametrize("near", [False, True])
 def test_json_has_it_all(
     tmp_path: Path, answers: dict[str, Duplicates], capsys: pytest.CaptureFixture[str], near: bool

@@ -55,9 +55,11 @@ def test_a_valid_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("[[dataset]]\npath = '/a'\nsettle = -1", "at `dataset[0].settle`"),
         ("[[dataset]]\npath = '/a'\n[[dataset]]\npath = '/a/b'", "two datasets overlap"),
         ("workers = ", "not TOML"),
-        ("analyzers = ['loud']", 'cannot find the analyzer "loud": did you mean "loudness"? There are: '),
+        ("analyzers = ['loud']", 'a.toml: cannot find the analyzer "loud": did you mean "loudness"? There are: '),
         ("analyzers = ['-loud']", "- at `analyzers`"),
+        ("analyzers = ['lowd', '-peak']", '"lowd"'),
         ("analyzers = ['lihgt']", 'did you mean "light"?'),
+        ("[analyzer.loud]", "a.toml: cannot find the analyzer"),
         ("[analyzer.loud]", "- at `analyzer.loud`"),
         ("operators = ['nobody-at-all']", "no user is called 'nobody-at-all'"),
     ],
@@ -97,6 +99,28 @@ def test_an_option_that_an_analyzer_does_not_know(tmp_path: Path, capsys: pytest
     path.write_text("analyzers = ['peaks']\n[analyzer.peaks]\nstem = true\n")
     assert main(["config", "check", str(path)]) == 0
     assert "! analyzer peaks is unavailable: " in capsys.readouterr().out
+
+
+def test_a_head_that_there_is_not_is_remarked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("[analyzer.classifiers]\nheads = ['dancability']\n")
+    assert main(["config", "check", str(path)]) == 0
+    assert "! analyzer dancability is unavailable: " in capsys.readouterr().out
+
+
+def test_an_analyzer_that_lacks_what_another_gives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("analyzers = ['onset', 'syncopation']\n")
+    assert main(["config", "check", str(path)]) == 0
+    assert "! analyzer syncopation is unavailable: needs .BEATS_GRID" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["analyzers = []", "analyzers = ['-all']"])
+def test_no_analyzer_at_all_is_remarked(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(text)
+    assert main(["config", "check", str(path)]) == 0
+    assert capsys.readouterr().out.endswith("valid\n  ! `analyzers` leaves nothing to measure with\n")
 
 
 def test_weak_locks_are_remarked(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

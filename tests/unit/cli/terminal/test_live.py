@@ -59,6 +59,7 @@ def lines_of(record: logging.LogRecord, width: int = 80, *, several: bool = Fals
         (event("folder-done", folder="A - B", lufs=-14.21, lra=6.3), "✓ A - B  -14.2 LUFS  LRA  6.3"),
         (event("folder-done", folder="A - B", lufs_drums=-14.21, lra_bass=6.3), "✓ A - B  drums bass"),
         (event("folder-done", folder="A", lufs=-9, lufs_drums=-14.0), "✓ A   -9.0 LUFS  + 1 stem"),
+        (event("folder-done", folder="A", lufs=-9, rms_energy_bass=-20.0), "✓ A   -9.0 LUFS  rms_energy_bass -20"),
         (event("folder-done", folder="A", lra="unmeasurable (shorter than 3 s)"), "✓ A  LRA (shorter than 3 s)"),
         (event("folder-done", folder="A", key="C", dance=0.60594, bpm=128.0), "✓ A  128.0 BPM  key C  dance 0.6059"),
         (

@@ -37,7 +37,7 @@ def test_what_an_operator_looks_for(busy: Status) -> None:
         "training set  active",
         "62.5 %",
         "10,000 folders  3,737 queued  8 running  6,240 complete  12 failed  3 blocked",
-        "2 features of complete folders unavailable here  last full walk 20 min ago",
+        "2 values of complete folders unavailable here  last full walk 20 min ago",
         "! and 7 more",
         " 0  [bold]Artist[/bold] - :smile: Track   loudness of full_mix.flac        0 s",
         "10  down",
