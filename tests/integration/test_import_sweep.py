@@ -93,6 +93,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
         yield Path(made_there)
 
 
+@pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize(
     ("mode", "across", "by"),
     [
