@@ -78,6 +78,13 @@ class FileMemory(Struct, frozen=True):
     disowned: tuple[str, ...] = ()
     """The features that are not to be taken over from other tools, whatever the file: an operator wants them measured,
     or struck out where there is no such file."""
+    outdated: tuple[str, ...] = ()
+    """The analyzers with keys in the record that were taken over from a file before this one."""
+
+    @property
+    def says_nothing(self) -> bool:
+        """Tell whether nothing is remembered."""
+        return self == FileMemory(self.stamp)
 
     def known(self, *, whole_file: bool) -> str | None:
         """Return the digest of its content, or of all of its bytes, as far as it is known."""
@@ -122,6 +129,8 @@ class Assessment(Struct):
     """The features that nothing on this machine can give."""
     struck: tuple[str, ...] = ()
     """Keys to be struck out: disowned ones that other tools wrote for a file that is not there."""
+    is_of_other_files: bool = False
+    """True where some work is due as the files are not those that it was done of before."""
 
     @property
     def is_due(self) -> bool:
@@ -178,7 +187,7 @@ def assess(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> Assessmen
             elif wanted:
                 judge.include(offer, role)
     struck = tuple(_struck(facts, offers, policy)) if facts.memory else ()
-    return Assessment(*judge.found(), judge.adopted, tuple(unavailable), struck)
+    return Assessment(*judge.found(), judge.adopted, tuple(unavailable), struck, judge.met_other_files)
 
 
 class _Judge:
@@ -195,6 +204,8 @@ class _Judge:
         """Work that is due and wanted, or is needed for what is, by analyzer and role."""
         self.adopted: dict[str, tuple[str, ...]] = {}
         """Analyzers with keys that other tools wrote, by the role of each file that they are taken to be of."""
+        self.met_other_files = False
+        """Whether a file that was read for any of the work is another now, or came or went since."""
 
     def include(self, offer: Offer, role: str) -> None:
         """Take in the features of `role`, if they are due, and the results that are due for them."""
@@ -267,9 +278,11 @@ class _Judge:
             return Due(offer.name)
         if role not in offer.needs and not entry.others and not entry.results and entry.version == offer.version:
             # Most entries by far, of which a walk judges millions: one file was read, and nothing else.
-            unless = _changed(entry.fingerprint, role, facts, whole_file=offer.whole_file)
+            unless = read = _changed(entry.fingerprint, role, facts, whole_file=offer.whole_file)
         else:
-            unless = _united(self._read_before(offer, entry, reads), self._results_before(offer, role, entry))
+            read = self._read_before(offer, entry, reads)
+            unless = _united(read, self._results_before(offer, role, entry))
+        self.met_other_files |= read is None
         return None if unless == () else Due(offer.name, unless or ())
 
     def _read_before(self, offer: Offer, entry: Entry, reads: tuple[str, ...]) -> _Unless:
@@ -347,6 +360,8 @@ def _united(*conditions: _Unless) -> _Unless:
 
 def renewed(assessment: Assessment, offers: tuple[Offer, ...], policy: Policy) -> tuple[str, ...]:
     """Name the analyzers that are due in files which others measured as they are; none where anything else is due."""
+    if assessment.is_of_other_files:
+        return ()  # a stem that came or went may be read in a sum alone
     names: set[str] = set()
     for role, work in assessment.due.items():
         due = {each.analyzer for each in work}
@@ -380,7 +395,28 @@ def _adopts(analyzer: str, reads: tuple[str, ...], wanted: tuple[str, ...], fact
     if any(set(memory.disowned).intersection(wanted) for memory in facts.memory.values() if memory.disowned):
         return False
     known = ((facts.memory.get(role), facts.files[role]) for role in reads)
-    return all(memory is None or analyzer not in memory.adopted or memory.stamp == stamp for memory, stamp in known)
+    return all(memory is None or analyzer not in outdated(memory, stamp) for memory, stamp in known)
+
+
+def outdated(memory: FileMemory, stamp: FileStamp) -> tuple[str, ...]:
+    """Name the analyzers with keys that were taken over from a file before the one with this `stamp`."""
+    return memory.outdated if memory.stamp == stamp else (*memory.outdated, *memory.adopted)
+
+
+def adopting(old: FileMemory | None, new: FileMemory, measured: frozenset[str] = frozenset()) -> FileMemory:
+    """Add to the `new` memory of a file which analyzers' keys were taken over, by the `old` one.
+
+    Also those of analyzers that are not here now, or were not asked; not of those that have `measured` it since.
+    """
+    if old is None:
+        return new
+    adopted = (*(old.adopted if old.stamp == new.stamp else ()), *new.adopted)
+    before = outdated(old, new.stamp)
+    return msgspec.structs.replace(
+        new,
+        adopted=tuple(name for name in dict.fromkeys(adopted) if name not in measured),
+        outdated=tuple(name for name in dict.fromkeys(before) if name not in measured and name not in new.adopted),
+    )
 
 
 def _struck(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> list[str]:

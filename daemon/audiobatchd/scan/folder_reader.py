@@ -15,7 +15,18 @@ from typing import TypeVar
 
 import msgspec
 
-from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess, disowning, judges, renewed
+from audiobatchd.core.assessment import (
+    Assessment,
+    Facts,
+    FileMemory,
+    Offer,
+    Policy,
+    adopting,
+    assess,
+    disowning,
+    judges,
+    renewed,
+)
 from audiobatchd.core.discovery import enters, is_companion
 from audiobatchd.core.near_misses import misses_in
 from audiobatchd.core.readings import Finding, Reading
@@ -294,13 +305,14 @@ def _learnt(assessment: Assessment, listing: Listing, memory: dict[str, FileMemo
     """Collect what is to be remembered: what a job needs, or this reading found out; nothing where it is known."""
     learnt = dict(memory)
     for role, adopted in assessment.adopted.items():
-        if role not in memory or memory[role].adopted != adopted:
+        if role not in memory or not set(adopted) <= set(memory[role].adopted):
             learnt[role] = _adopting(memory.get(role), listing.stamps[role], adopted)
     return learnt if assessment.is_due or learnt != memory else {}
 
 
 def _adopting(old: FileMemory | None, stamp: FileStamp, adopted: tuple[str, ...]) -> FileMemory:
     """Add to the memory of a file that these analyzers' results were adopted for it."""
-    if old is not None and old.stamp == stamp:
-        return msgspec.structs.replace(old, adopted=adopted)
-    return FileMemory(stamp, adopted=adopted, disowned=old.disowned if old is not None else ())
+    if old is None:
+        return FileMemory(stamp, adopted=adopted)
+    new = old if old.stamp == stamp else FileMemory(stamp, disowned=old.disowned)
+    return adopting(old, msgspec.structs.replace(new, adopted=adopted))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
+from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, adopting, assess, judges
 from audiobatchd.core.messages import Job, Result
 from audiobatchd.core.needs import files_read
 from audiobatchd.core.passes import Decoding, Summing
@@ -237,11 +237,11 @@ class _Work:
         self.struck = assessment.struck
         if self.struck or any(result.entries for _, result in self.results):
             self._publish()
-        self._keep_disowned()
+        self._keep_what_was_known()
         return self._result(assessment)
 
-    def _keep_disowned(self) -> None:
-        """Remember what is disowned still: what no analyzer has measured, of files that are there."""
+    def _keep_what_was_known(self) -> None:
+        """Remember what is disowned or was taken over still: what no analyzer has measured, of files that are there."""
         given = {
             name
             for role, result in self.results
@@ -250,12 +250,22 @@ class _Work:
             for name in offer.features.get(role, ())
         }
         for role, before in self.job.memory.items():
+            if role not in self.listing.stamps:
+                continue
+            now = self.memory.pop(role, FileMemory(self.listing.stamps[role]))
             left = tuple(name for name in before.disowned if name not in given)
-            if before.disowned and role in self.listing.stamps:
-                now = self.memory.get(role, FileMemory(self.listing.stamps[role]))
-                self.memory[role] = msgspec.structs.replace(now, disowned=left)
-                if not left and not (now.digest or now.whole or now.adopted or now.failure):
-                    del self.memory[role]
+            kept = adopting(before, msgspec.structs.replace(now, disowned=left), self._measured(role))
+            if not kept.says_nothing:
+                self.memory[role] = kept
+
+    def _measured(self, role: str) -> frozenset[str]:
+        """Name the analyzers that have measured the file of `role`, by itself or in a sum."""
+        return frozenset(
+            analyzer
+            for of, result in self.results
+            for analyzer in result.entries
+            if of == role or role in self.bench.needs(analyzer, of).sum_of
+        )
 
     def _sum(self, step: Summing, folder: FolderPhase) -> None:
         self._take(step.role, folder.add_up(step))

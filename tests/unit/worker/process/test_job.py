@@ -337,6 +337,54 @@ def test_memory_of_measured_and_missing_files_is_dropped(room: Room) -> None:
     assert room.run(memory={"full_mix": old}).memory == {}
 
 
+REPLACED = FileMemory(FileStamp(b"full_mix.wav", 9, 9), adopted=("probe", "mood"))
+"""Memory of a full mix before this one, whose keys were taken over."""
+
+
+def test_adopted_values_of_a_replaced_file_are_due_after_a_fault(room: Room) -> None:
+    (room.song / "Song.INFO").write_text(
+        '{"length": 9, "pitch": "A", "mood": 9, "length_drums": 9, "pitch_drums": "A"}'
+    )
+    room.probes.append(Probe("mood"))
+    room.probe.meanwhile = lambda _role: 1 / 0
+    result = room.run(memory={"full_mix": REPLACED})
+    assert (result.outcome, result.values) == (Outcome.ERROR, {"mood": 0.25, "mood_drums": 0.5})
+    assert result.memory["full_mix"] == FileMemory(room.stamp("full_mix"), outdated=("probe",))
+    room.probe.meanwhile = bool
+    result = room.run(memory=result.memory)
+    assert (result.outcome, result.values) == (Outcome.DONE, MIX_ONLY)
+    assert result.memory == {"drums": FileMemory(room.stamp("drums"), adopted=("probe",))}
+
+
+def test_adopted_values_of_a_file_replaced_by_damage_are_failed(room: Room) -> None:
+    (room.song / "Song.INFO").write_text('{"length": 9, "pitch": "A", "length_drums": 9, "pitch_drums": "A"}')
+    spoil(room.song / "full_mix.wav")
+    result = room.run(memory={"full_mix": REPLACED})
+    assert result.outcome is Outcome.FAILED
+    assert room.run(memory=result.memory).outcome is Outcome.FAILED
+    room.fill("full_mix")
+    assert room.run(memory=result.memory).values == MIX_ONLY
+
+
+def test_adopted_values_of_a_replaced_file_wait_until_asked_for(room: Room) -> None:
+    (room.song / "Song.INFO").write_text(
+        '{"length": 9, "pitch": "A", "mood": 9, "length_drums": 9, "pitch_drums": "A"}'
+    )
+    room.probes.append(Probe("mood"))
+    result = room.run(memory={"full_mix": REPLACED}, policy=Policy(only=("mood",)))
+    assert result.values == {"mood": 0.25}
+    assert room.run(memory=result.memory).values == {**MIX_ONLY, "mood_drums": 0.5}
+
+
+def test_adopted_values_of_a_replaced_file_wait_for_their_analyzer(room: Room) -> None:
+    (room.song / "Song.INFO").write_text('{"length": 9, "pitch": "A", "mood": 9}')
+    off, room.probes = room.probes, [Probe("mood")]
+    result = room.run(memory={"full_mix": REPLACED})
+    assert result.values == {"mood": 0.25, "mood_drums": 0.5}
+    room.probes += off
+    assert room.run(memory=result.memory).values == BOTH
+
+
 # Failed
 
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import soxr
 
-from audiobatchd.core.assessment import FileMemory, Policy
+from audiobatchd.core.assessment import FileMemory, Policy, renewed
 from audiobatchd.core.shapes import Account, Shape, accounts_of, assess_shape
 from audiobatchd.disk import record
 from audiobatchd.disk.listing import read_folder
 from audiobatchd.errors import LockLostError
 from audiobatchd.locks.folder_lock import FolderLock
-from audiobatchd.plugin_api import LARGEST_RESULT, Audio, Cost, Feature, Measurement, View
+from audiobatchd.plugin_api import FULL_MIX, LARGEST_RESULT, Audio, Cost, Feature, Measurement, View
 from audiobatchd.vocabulary.states import Outcome
 from support.audio_files import tone, write_audio
 from support.phase_rig import RATE, Chord, Part, PhaseRoom, Pulse, Swing
@@ -281,6 +281,19 @@ def test_a_stem_that_appears_or_goes_makes_its_sum_due(full: PhaseRoom) -> None:
     assert full.entry("chord")["fingerprint"]["file"] == "full_mix.wav"
     full.fill("bass")
     assert full.due() == {"full_mix": {"chord"}, "bass": {"swing"}}
+
+
+@pytest.mark.parametrize("change", ["unlink", "rewrite", "renew"])
+def test_only_another_version_renews_a_sum(full: PhaseRoom, change: str) -> None:
+    if change == "renew":
+        full.part("chord").version = 2
+    elif change == "unlink":
+        (full.song / "other.wav").unlink()
+    else:
+        full.fill("other", seconds=0.7)
+    found = full.assess()
+    assert {each.analyzer for each in found.due[FULL_MIX]} == {"chord"}
+    assert renewed(found, full.bench.offers, Policy()) == (("chord",) if change == "renew" else ())
 
 
 def test_a_second_stem_makes_a_sum_of_one_due(room: PhaseRoom) -> None:
