@@ -535,14 +535,14 @@ def test_fault_in_a_sum_names_its_files(room: PhaseRoom) -> None:
     assert "swing_bass" in room.told()
 
 
-@pytest.mark.parametrize("kind", ["directory", "large"])
+@pytest.mark.parametrize("kind", ["device", "large", "dangling"])
 def test_companion_that_cannot_be_read_blocks_its_dependents(room: PhaseRoom, kind: str) -> None:
     (room.song / "Song.INFO").write_text('{"pulse": 7.5}')
     path = room.song / "Song.PULSES"
     path.write_bytes(b"x" * (LARGEST_RESULT + 1))
-    if kind == "directory":
+    if kind != "large":
         path.unlink()
-        path.symlink_to("/dev/zero")
+        path.symlink_to("/dev/zero" if kind == "device" else "nowhere")
     result = room.run()
     assert result.outcome is Outcome.BLOCKED
     assert result.reasons.keys() == {"Song.PULSES"}
