@@ -352,14 +352,23 @@ class _Work:
     def _dropped(self, role: str, result: FileResult) -> list[str]:
         """Return the features without a value now, less those that only a limit of ours keeps from being measured.
 
-        The latter stay where nothing says that they are of another content.
+        The latter stay where nothing says that they are of another content; and what another tool wrote where the file
+        itself says nothing of it stays too: a title may come from a list, and not from a tag.
         """
         dropped = []
         for analyzer, entry in result.entries.items():
             by_a_limit = entry.beyond_limit is not None or entry.beyond_memory is not None
             if not by_a_limit or self._is_of_other_files(analyzer, role, entry):
-                dropped += list(entry.unmeasurable)
+                dropped += [name for name in entry.unmeasurable if not self._is_left_to_others(analyzer, role, name)]
         return dropped
+
+    def _is_left_to_others(self, analyzer: str, role: str, name: str) -> bool:
+        """Tell whether a value, as far as there is one, is another tool's to say: of no sound, and none of ours."""
+        policy, known, memory = self.job.policy, self.entry(analyzer, role), self.job.memory.get(role)
+        if policy.overwrite or not policy.adopt or (memory is not None and name in memory.disowned):
+            return False
+        is_of_file = any(offer.whole_file for offer in self.bench.offers if offer.name == analyzer)
+        return is_of_file and (known is None or name in known.unmeasurable)
 
     def _is_of_other_files(self, analyzer: str, role: str, now: Entry) -> bool:
         known = self.entry(analyzer, role)
