@@ -24,7 +24,7 @@ SCRIPTS: dict[str, object] = {
     "lufs": -12.73, "lra": 3.15, "lufs_drums": -16.05, "lra_drums": 4.4,
     **{f"{base}_{stem}": 0.0 for base in ("lufs", "lra") for stem in ("bass", "other", "vocals")},
     "bpm": 120, "bpm_is_defined": 0, "beat_count": 0, "beat_regularity": 1.0,
-    "beat_steadiness": 0.5, "bpm_confidence": 0.0,
+    "beat_steadiness": 0.5, "bpm_confidence": 0.0, "bpm_essentia": 98.4,
 }  # fmt: skip
 """What they write of ours: of a track whose beats they missed, and which has no stem but the drums."""
 
@@ -33,6 +33,7 @@ def written(folder: Path, values: dict[str, object] = SCRIPTS) -> bytes:
     """Give a folder the record of the scripts."""
     text = json.dumps(values).removesuffix("}") + f", {FOREIGN}}}"
     (folder / f"{folder.name}.INFO").write_text(text)
+    (folder / f"{folder.name}.BEATS_GRID").write_text("0.5\n")  # which they write beside it
     return text.encode()
 
 
