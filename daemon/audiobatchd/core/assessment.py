@@ -278,7 +278,7 @@ class _Judge:
             return Due(offer.name)
         if role not in offer.needs and not entry.others and not entry.results and entry.version == offer.version:
             # Most entries by far, of which a walk judges millions: one file was read, and nothing else.
-            unless = read = _changed(entry.fingerprint, role, facts, whole_file=offer.whole_file)
+            unless = read = changed(entry.fingerprint, role, facts, whole_file=offer.whole_file)
         else:
             read = self._read_before(offer, entry, reads)
             unless = _united(read, self._results_before(offer, role, entry))
@@ -286,20 +286,20 @@ class _Judge:
         return None if unless == () else Due(offer.name, unless or ())
 
     def _read_before(self, offer: Offer, entry: Entry, reads: tuple[str, ...]) -> _Unless:
-        """Tell as `_changed` does whether the files are those that were read before."""
+        """Tell as `changed` does whether the files are those that were read before."""
         same_needs = _is_same(offer, entry)
         if same_needs and set(entry.others) != set(reads[1:]):
             return None
         # What another version reads may be something else: its files have to be as they were, whichever they are.
-        first = reads[0] if same_needs else _role_of(entry.fingerprint) or reads[0]
+        first = reads[0] if same_needs else role_of(entry.fingerprint) or reads[0]
         known = {first: entry.fingerprint, **entry.others}
         if not known.keys() <= self._facts.files.keys():
             return None
         whole_file = offer.whole_file
-        return _united(*(_changed(each, of, self._facts, whole_file=whole_file) for of, each in known.items()))
+        return _united(*(changed(each, of, self._facts, whole_file=whole_file) for of, each in known.items()))
 
     def _results_before(self, offer: Offer, role: str, entry: Entry) -> _Unless:
-        """Tell as `_changed` does whether the results are those that were read before.
+        """Tell as `changed` does whether the results are those that were read before.
 
         The record is compared with itself: which analyzers and versions this machine has does not count, so that two
         machines with others do not undo each other's work.
@@ -342,7 +342,7 @@ def _memory(facts: Facts, role: str) -> FileMemory | None:
     return memory if memory is not None and memory.stamp == facts.files[role] else None
 
 
-def _role_of(fingerprint: Fingerprint) -> str | None:
+def role_of(fingerprint: Fingerprint) -> str | None:
     """Tell the role of a file by its name."""
     stem = fingerprint.file.rpartition(".")[0].lower()
     return stem if stem in ROLES else None
@@ -459,7 +459,7 @@ def _is_due(offer: Offer, entry: Entry, wanted: tuple[str, ...], facts: Facts, p
     )
 
 
-def _changed(known: Fingerprint, role: str, facts: Facts, *, whole_file: bool) -> _Unless:
+def changed(known: Fingerprint, role: str, facts: Facts, *, whole_file: bool) -> _Unless:
     """Tell whether the file of `role` is another than the `known` one, of which all bytes count for a `whole_file`."""
     stamp = facts.files[role]
     if (known.size, known.mtime_ns) == (stamp.size, stamp.mtime_ns) and known.file == stamp.shown:
