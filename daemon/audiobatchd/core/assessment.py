@@ -11,6 +11,7 @@ from functools import cached_property
 import msgspec
 from msgspec import Struct
 
+from audiobatchd.core.discovery import is_companion
 from audiobatchd.core.needs import NO_NEEDS, files_read, state_of
 from audiobatchd.core.provenance import Entry
 from audiobatchd.plugin_api import Needs
@@ -455,8 +456,14 @@ def _is_due(offer: Offer, entry: Entry, wanted: tuple[str, ...], facts: Facts, p
         return True  # a limit left it out, of another machine or of before
     # Another version or model may give other keys: what it left out is not for us to add.
     return _is_same(offer, entry) and any(
-        name not in facts.present and name not in entry.unmeasurable for name in wanted
+        name not in entry.unmeasurable and (name not in facts.present or is_left_from_before(name, entry))
+        for name in wanted
     )
+
+
+def is_left_from_before(name: str, entry: Entry) -> bool:
+    """Tell whether a file beside the record, if it is there, is none that was written with this entry."""
+    return is_companion(name) and name not in entry.files
 
 
 def changed(known: Fingerprint, role: str, facts: Facts, *, whole_file: bool) -> _Unless:

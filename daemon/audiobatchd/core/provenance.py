@@ -33,6 +33,8 @@ class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Digests of the models, by name."""
     unmeasurable: dict[str, str] = {}
     """Reasons why it has no value, by feature."""
+    files: tuple[str, ...] = ()
+    """Features that are files beside the record and were written: an option may have kept others from being."""
     others: dict[str, Fingerprint] = {}
     """Further files that were read, of a sum, by role."""
     results: dict[str, dict[str, str]] = {}

@@ -47,6 +47,8 @@ class Account(Struct, frozen=True, array_like=True):
     """Roles of further files that it read."""
     outdated: bool = False
     """True where a result that it read is another now; or a file, if its analyzer was not at work."""
+    files: tuple[str, ...] = ()
+    """Features that are files beside the record and were written."""
 
 
 class Shape(Struct, frozen=True, array_like=True):
@@ -81,7 +83,9 @@ def accounts_of(roles: tuple[str, ...], analyzers: tuple[str, ...], entry: Look)
                 unmeasurable = tuple(sorted(told.unmeasurable))
                 others, outdated = tuple(sorted(told.others)), _is_outdated(told, roles, entry)
                 beyond = told.beyond_limit, told.beyond_memory
-                found.append(Account(analyzer, role, told.version, models, unmeasurable, *beyond, others, outdated))
+                found.append(
+                    Account(analyzer, role, told.version, models, unmeasurable, *beyond, others, outdated, told.files)
+                )
     return tuple(found)
 
 
@@ -134,6 +138,7 @@ def _as_entry(account: Account, roles: tuple[str, ...]) -> Entry:
         version=account.version,
         models=dict(account.models),
         unmeasurable=dict.fromkeys(account.unmeasurable, ""),
+        files=account.files,
         others=dict.fromkeys(account.others, _FINGERPRINT),
         results=results,
         beyond_limit=account.beyond_limit,

@@ -329,6 +329,7 @@ class _Work:
             files |= result.files
             for analyzer, entry in result.entries.items():
                 entries.setdefault(analyzer, {})[role] = entry
+        dropped = (name for role, result in self.results for name in self._dropped(role, result))
         try:
             record.publish(
                 record.name_in(self.folder),
@@ -336,7 +337,7 @@ class _Work:
                 values,
                 entries,
                 files=files,
-                drop=[*self.struck, *(name for role, result in self.results for name in self._dropped(role, result))],
+                drop=[*self.struck, *(name for name in dropped if name not in files)],
                 first=record.rights_like(self.descriptor, self._sources()),
                 gate=self.gate,
                 limit=self.bench.settings.record_limit,
@@ -360,6 +361,11 @@ class _Work:
             by_a_limit = entry.beyond_limit is not None or entry.beyond_memory is not None
             if not by_a_limit or self._is_of_other_files(analyzer, role, entry):
                 dropped += [name for name in entry.unmeasurable if not self._is_left_to_others(analyzer, role, name)]
+            known = self.entry(analyzer, role)
+            # A file that is not written any more would pass for one of what is there now.
+            dropped += [
+                name for name in (known.files if known else ()) if name not in {*entry.files, *entry.unmeasurable}
+            ]
         return dropped
 
     def _is_left_to_others(self, analyzer: str, role: str, name: str) -> bool:

@@ -364,6 +364,34 @@ def test_lost_key_or_companion_of_provider_is_measured_again(full: PhaseRoom) ->
     assert full.due() == {}
 
 
+@pytest.mark.parametrize("by", ["us", "another tool"])
+def test_a_file_that_an_option_left_out_is_due_when_it_is_on(full: PhaseRoom, by: str) -> None:
+    full.parts[1:] = [Pulse(filed=False)]
+    assert full.due() == {}
+    full.fill("full_mix", seconds=1.5)
+    assert full.run().values == {"pulse": 1.5}
+    grid = full.song / "Song.PULSES"
+    assert not grid.exists(), "it was of another sound"
+    if by == "another tool":
+        grid.write_text("by hand")
+        full.touch("full_mix")
+        full.run(Policy(overwrite=True))
+        assert grid.read_text() == "by hand", "which is not ours to remove"
+    full.parts[1:] = [Pulse(), Swing()]
+    assert full.due() == {"full_mix": {"pulse", "swing"}, "bass": {"swing"}, "drums": {"swing"}}
+    full.run()
+    assert (grid.read_text(), full.told()["swing"]) == ("1.50 v1", "1.50 with 1.50 v1 1.5")
+
+
+def test_a_file_stays_where_only_a_limit_keeps_it_from_being_written(full: PhaseRoom) -> None:
+    full.part("pulse").version = 2
+    full.max_duration = 0.8
+    assert full.run(Policy(max_duration=0.8)).unmeasurable[".PULSES"].startswith("longer than")
+    assert (full.song / "Song.PULSES").read_text() == "1.00 v1"
+    full.max_duration = 60.0
+    assert "pulse" in full.due()["full_mix"]
+
+
 def test_provider_that_becomes_unmeasurable_takes_its_dependents_along(full: PhaseRoom) -> None:
     full.fill("full_mix", dbfs=-300)
     full.run()
@@ -613,6 +641,7 @@ def test_shape_tells_what_the_record_tells(full: PhaseRoom) -> None:
         accounts = accounts_of(roles, names, found.provenance.entry)
         shape = Shape(roles, (*sorted(found.present()), ".PULSES"), accounts)
         shape = msgspec.msgpack.decode(msgspec.msgpack.encode(shape), type=Shape)
+        assert [each.files for each in accounts if each.analyzer == "pulse"] == [(".PULSES",)]
         return bool(assess_shape(shape, full.bench.offers, Policy()).due)
 
     assert not by_shape()
