@@ -11,7 +11,6 @@ from functools import cached_property
 import msgspec
 from msgspec import Struct
 
-from audiobatchd.core.discovery import is_companion
 from audiobatchd.core.needs import NO_NEEDS, files_read, state_of
 from audiobatchd.core.provenance import Entry
 from audiobatchd.plugin_api import Needs
@@ -463,7 +462,7 @@ def _is_due(offer: Offer, entry: Entry, wanted: tuple[str, ...], facts: Facts, p
 
 def is_left_from_before(name: str, entry: Entry) -> bool:
     """Tell whether a file beside the record, if it is there, is none that was written with this entry."""
-    return is_companion(name) and name not in entry.files
+    return name.startswith(".") and name not in entry.files
 
 
 def changed(known: Fingerprint, role: str, facts: Facts, *, whole_file: bool) -> _Unless:

@@ -22,6 +22,8 @@ _CURE = "mend it or move the record away"
 _NOT_OURS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _Version = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]  # what catalogs and messages can carry
 
+_Bytes = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+
 
 class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Account of one source file by one analyzer."""
@@ -41,7 +43,7 @@ class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """States of the results that were read, see `needs.state_of`, by analyzer and role."""
     beyond_limit: float | None = None
     """Seconds of audio of a file that was left out because it is longer than `max_duration`; else None."""
-    beyond_memory: int | None = None
+    beyond_memory: _Bytes | None = None
     """Bytes of memory that measuring would have taken, of a file left out as that is more than `worker_memory`."""
     measured: str = ""
     """Time in UTC, for people."""
