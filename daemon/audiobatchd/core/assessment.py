@@ -453,16 +453,13 @@ def _is_due(offer: Offer, entry: Entry, wanted: tuple[str, ...], facts: Facts, p
         return True
     if _is_within(entry.beyond_limit, policy.max_duration) or _is_within(entry.beyond_memory, policy.worker_memory):
         return True  # a limit left it out, of another machine or of before
-    # Another version or model may give other keys: what it left out is not for us to add.
+    # Another version or model may give other keys: what it left out is not for us to add. A file beside the record that
+    # was not written with this entry is another tool's, or left from before. All names of all folders come by here.
+    present, files = facts.present, entry.files
     return _is_same(offer, entry) and any(
-        name not in entry.unmeasurable and (name not in facts.present or is_left_from_before(name, entry))
+        (name not in present or (name[:1] == "." and name not in files)) and name not in entry.unmeasurable
         for name in wanted
     )
-
-
-def is_left_from_before(name: str, entry: Entry) -> bool:
-    """Tell whether a file beside the record, if it is there, is none that was written with this entry."""
-    return name.startswith(".") and name not in entry.files
 
 
 def changed(known: Fingerprint, role: str, facts: Facts, *, whole_file: bool) -> _Unless:
