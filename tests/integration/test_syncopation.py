@@ -14,7 +14,8 @@ from audiobatch_analyzers.engines import essentia
 from audiobatchd.errors import AnalyzerUnavailableError
 from support.audio_files import Samples, write_audio
 from support.onset_signals import plucks
-from support.service import configuration, features_of, record_of, run
+from support.plugins import install_killer
+from support.service import configuration, features_of, leftovers, record_of, run
 
 OF_MIX = ("syncopation", "on_beat_ratio", "rhythmic_complexity", "rhythmic_evenness", "ioi_mean", "ioi_std")
 OF_STEM = (
@@ -146,3 +147,21 @@ def test_without_the_beats_file_the_rest_is_measured(tmp_path: Path, config: Pat
     assert (
         json.loads((folder / "Alone.INFO").read_text())["onset_count"] == features_of(dataset / "Alone")["onset_count"]
     )
+
+
+def test_killed_between_its_files_a_folder_is_measured_again(tmp_path: Path, dataset: Path) -> None:
+    folder = tmp_path / "dataset" / "Silent drums"
+    folder.mkdir(parents=True)
+    for role in FOLDERS[folder.name]:
+        (folder / f"{role}.flac").write_bytes((dataset / folder.name / f"{role}.flac").read_bytes())
+    env = install_killer(tmp_path / "killer", ".BEATS_GRID", ".INFO")
+    config = configuration(tmp_path / "c.toml", folder.parent, settle=0.0, analyzers=[*ANALYZERS, "killer"], workers=1)
+    with config.open("a") as file:
+        file.write('[analyzer.rhythm]\nmethod = "multifeature-fast"\n')
+    code, _, err = run("audiobatchd", "--config", config, "--once", folder.parent, env=env)
+    assert code == 0, err
+    assert len(list((tmp_path / "killer").glob("killed at *"))) == 2
+    assert features_of(folder) == features_of(dataset / folder.name)
+    for suffix in (".ONSETS", ".BEATS_GRID"):
+        assert times(folder, suffix) == times(dataset / folder.name, suffix)
+    assert leftovers(folder.parent) == []

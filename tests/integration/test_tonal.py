@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from audiobatchd.audio.views import Decoded
 from audiobatchd.plugin_api import FULL_MIX, Settings
 from support.audio_files import Samples, tone, write_audio
 from support.cadences import cadence
-from support.service import configuration, features_of, record_of, run
+from support.plugins import install_killer
+from support.service import configuration, features_of, leftovers, record_of, run
 
 SILENCE = np.zeros((44100, 1), np.float32)
 
@@ -114,3 +116,42 @@ def test_another_stem_gives_another_key(tmp_path: Path) -> None:
         assert code == 0, err
         keys.append(features_of(folder)["key"])
     assert keys == ["F# minor", "E major", "G major"]
+
+
+def test_damaged_stem_leaves_the_key_out_until_it_is_mended(tmp_path: Path, dataset: Path) -> None:
+    folder = tmp_path / "dataset" / "Other rates and lengths"
+    shutil.copytree(dataset / folder.name, folder)
+    (folder / f"{folder.name}.INFO").unlink()
+    whole = (folder / "bass.flac").read_bytes()
+    (folder / "bass.flac").write_bytes(whole[: len(whole) // 2])
+    config = configuration(
+        tmp_path / "c.toml", folder.parent, settle=0.0, analyzers=["tonal", "loudness", "tags"], workers=1
+    )
+    for _ in range(2):  # the second pass has nothing new to go by
+        code, _, err = run("audiobatchd", "--config", config, "--once", folder.parent)
+        assert (code, "bass.flac" in err) == (1, True), err
+        assert {"lufs", "lufs_other"} <= features_of(folder).keys()
+        assert not {"key", "tonic", "lufs_bass"} & features_of(folder).keys()
+        entries = record_of(folder)["_audiobatch"]["analyzers"]
+        assert {name: set(by_role) for name, by_role in entries.items()} == {
+            "loudness": {"full_mix", "other"},
+            "tags": {"full_mix"},
+        }
+    (folder / "bass.flac").write_bytes(whole)
+    code, _, err = run("audiobatchd", "--config", config, "--once", folder.parent)
+    assert code == 0, err
+    found, expected = features_of(folder), features_of(dataset / folder.name)
+    assert {key: found[key] for key in expected} == expected
+    assert "lufs_bass" in found
+
+
+def test_killed_before_its_record_a_sum_is_measured_again(tmp_path: Path, dataset: Path) -> None:
+    folder = tmp_path / "dataset" / "Silent bass"
+    shutil.copytree(dataset / folder.name, folder)
+    (folder / f"{folder.name}.INFO").unlink()
+    env = install_killer(tmp_path / "killer", ".INFO")
+    config = configuration(tmp_path / "c.toml", folder.parent, settle=0.0, analyzers=["tonal", "killer"], workers=1)
+    code, _, err = run("audiobatchd", "--config", config, "--once", folder.parent, env=env)
+    assert (code, (tmp_path / "killer" / "killed at .INFO").exists()) == (0, True), err
+    assert features_of(folder) == features_of(dataset / folder.name)
+    assert leftovers(folder.parent) == []

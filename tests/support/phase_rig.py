@@ -77,14 +77,18 @@ class Pulse(Part):
     """Gives `pulse` and the file `.PULSES` of the mix: its length, and its version; nothing of silence."""
 
     name: str = "pulse"
+    filed: bool = True
+    """Whether the file is written: an option."""
 
     def features(self, role: str) -> tuple[Feature, ...]:
-        return (*super().features(role), Feature(".PULSES", "", "")) if role in self.roles else ()
+        files = (Feature(".PULSES", "", ""),) if self.filed and role in self.roles else ()
+        return (*super().features(role), *files)
 
     def measured(self, audio: Audio) -> Measurement:
         if not audio.view(self.wanted[0]).any():
-            return Measurement({}, {"pulse": "silent", ".PULSES": "silent"})
-        return Measurement({"pulse": audio.duration}, files={".PULSES": f"{audio.duration:.2f} v{self.version}"})
+            return Measurement({}, {feature.name: "silent" for feature in self.features(audio.role)})
+        files = {".PULSES": f"{audio.duration:.2f} v{self.version}"} if self.filed else {}
+        return Measurement({"pulse": audio.duration}, files=files)
 
 
 @dataclass

@@ -61,3 +61,29 @@ def install_gate(directory: Path) -> dict[str, str]:
         return self.answer(audio)
     """
     return install_analyzer(directory, "gate", body)
+
+
+def install_killer(directory: Path, *endings: str) -> dict[str, str]:
+    """Have a worker killed, once for each ending, as it is about to put a file of such a name in its place.
+
+    In `directory` a file `killed at <ending>` tells of each. It is an analyzer `killer` that measures nothing.
+    """
+    text = f"""
+        import os, pathlib, signal
+
+        rename = os.rename
+
+        def renamed(source, target, **where):
+            for ending in {endings!r}:
+                mark = pathlib.Path({str(directory)!r}) / f"killed at {{ending}}"
+                if str(target).endswith(ending) and not mark.exists():
+                    mark.touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
+            rename(source, target, **where)
+
+        os.rename = renamed
+
+        def made(settings):
+            return ()
+    """
+    return install_module(directory, "killer", text, "made")

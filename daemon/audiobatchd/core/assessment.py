@@ -78,6 +78,13 @@ class FileMemory(Struct, frozen=True):
     disowned: tuple[str, ...] = ()
     """The features that are not to be taken over from other tools, whatever the file: an operator wants them measured,
     or struck out where there is no such file."""
+    outdated: tuple[str, ...] = ()
+    """The analyzers with keys in the record that were taken over from a file before this one."""
+
+    @property
+    def says_nothing(self) -> bool:
+        """Tell whether nothing is remembered."""
+        return self == FileMemory(self.stamp)
 
     def known(self, *, whole_file: bool) -> str | None:
         """Return the digest of its content, or of all of its bytes, as far as it is known."""
@@ -122,6 +129,8 @@ class Assessment(Struct):
     """The features that nothing on this machine can give."""
     struck: tuple[str, ...] = ()
     """Keys to be struck out: disowned ones that other tools wrote for a file that is not there."""
+    is_of_other_files: bool = False
+    """True where some work is due as the files are not those that it was done of before."""
 
     @property
     def is_due(self) -> bool:
@@ -178,7 +187,7 @@ def assess(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> Assessmen
             elif wanted:
                 judge.include(offer, role)
     struck = tuple(_struck(facts, offers, policy)) if facts.memory else ()
-    return Assessment(*judge.found(), judge.adopted, tuple(unavailable), struck)
+    return Assessment(*judge.found(), judge.adopted, tuple(unavailable), struck, judge.met_other_files)
 
 
 class _Judge:
@@ -195,6 +204,8 @@ class _Judge:
         """Work that is due and wanted, or is needed for what is, by analyzer and role."""
         self.adopted: dict[str, tuple[str, ...]] = {}
         """Analyzers with keys that other tools wrote, by the role of each file that they are taken to be of."""
+        self.met_other_files = False
+        """Whether a file that was read for any of the work is another now, or came or went since."""
 
     def include(self, offer: Offer, role: str) -> None:
         """Take in the features of `role`, if they are due, and the results that are due for them."""
@@ -267,26 +278,28 @@ class _Judge:
             return Due(offer.name)
         if role not in offer.needs and not entry.others and not entry.results and entry.version == offer.version:
             # Most entries by far, of which a walk judges millions: one file was read, and nothing else.
-            unless = _changed(entry.fingerprint, role, facts, whole_file=offer.whole_file)
+            unless = read = changed(entry.fingerprint, role, facts, whole_file=offer.whole_file)
         else:
-            unless = _united(self._read_before(offer, entry, reads), self._results_before(offer, role, entry))
+            read = self._read_before(offer, entry, reads)
+            unless = _united(read, self._results_before(offer, role, entry))
+        self.met_other_files |= read is None
         return None if unless == () else Due(offer.name, unless or ())
 
     def _read_before(self, offer: Offer, entry: Entry, reads: tuple[str, ...]) -> _Unless:
-        """Tell as `_changed` does whether the files are those that were read before."""
+        """Tell as `changed` does whether the files are those that were read before."""
         same_needs = _is_same(offer, entry)
         if same_needs and set(entry.others) != set(reads[1:]):
             return None
         # What another version reads may be something else: its files have to be as they were, whichever they are.
-        first = reads[0] if same_needs else _role_of(entry.fingerprint) or reads[0]
+        first = reads[0] if same_needs else role_of(entry.fingerprint) or reads[0]
         known = {first: entry.fingerprint, **entry.others}
         if not known.keys() <= self._facts.files.keys():
             return None
         whole_file = offer.whole_file
-        return _united(*(_changed(each, of, self._facts, whole_file=whole_file) for of, each in known.items()))
+        return _united(*(changed(each, of, self._facts, whole_file=whole_file) for of, each in known.items()))
 
     def _results_before(self, offer: Offer, role: str, entry: Entry) -> _Unless:
-        """Tell as `_changed` does whether the results are those that were read before.
+        """Tell as `changed` does whether the results are those that were read before.
 
         The record is compared with itself: which analyzers and versions this machine has does not count, so that two
         machines with others do not undo each other's work.
@@ -329,7 +342,7 @@ def _memory(facts: Facts, role: str) -> FileMemory | None:
     return memory if memory is not None and memory.stamp == facts.files[role] else None
 
 
-def _role_of(fingerprint: Fingerprint) -> str | None:
+def role_of(fingerprint: Fingerprint) -> str | None:
     """Tell the role of a file by its name."""
     stem = fingerprint.file.rpartition(".")[0].lower()
     return stem if stem in ROLES else None
@@ -347,6 +360,8 @@ def _united(*conditions: _Unless) -> _Unless:
 
 def renewed(assessment: Assessment, offers: tuple[Offer, ...], policy: Policy) -> tuple[str, ...]:
     """Name the analyzers that are due in files which others measured as they are; none where anything else is due."""
+    if assessment.is_of_other_files:
+        return ()  # a stem that came or went may be read in a sum alone
     names: set[str] = set()
     for role, work in assessment.due.items():
         due = {each.analyzer for each in work}
@@ -380,7 +395,28 @@ def _adopts(analyzer: str, reads: tuple[str, ...], wanted: tuple[str, ...], fact
     if any(set(memory.disowned).intersection(wanted) for memory in facts.memory.values() if memory.disowned):
         return False
     known = ((facts.memory.get(role), facts.files[role]) for role in reads)
-    return all(memory is None or analyzer not in memory.adopted or memory.stamp == stamp for memory, stamp in known)
+    return all(memory is None or analyzer not in outdated(memory, stamp) for memory, stamp in known)
+
+
+def outdated(memory: FileMemory, stamp: FileStamp) -> tuple[str, ...]:
+    """Name the analyzers with keys that were taken over from a file before the one with this `stamp`."""
+    return memory.outdated if memory.stamp == stamp else (*memory.outdated, *memory.adopted)
+
+
+def adopting(old: FileMemory | None, new: FileMemory, measured: frozenset[str] = frozenset()) -> FileMemory:
+    """Add to the `new` memory of a file which analyzers' keys were taken over, by the `old` one.
+
+    Also those of analyzers that are not here now, or were not asked; not of those that have `measured` it since.
+    """
+    if old is None:
+        return new
+    adopted = (*(old.adopted if old.stamp == new.stamp else ()), *new.adopted)
+    before = outdated(old, new.stamp)
+    return msgspec.structs.replace(
+        new,
+        adopted=tuple(name for name in dict.fromkeys(adopted) if name not in measured),
+        outdated=tuple(name for name in dict.fromkeys(before) if name not in measured and name not in new.adopted),
+    )
 
 
 def _struck(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> list[str]:
@@ -417,13 +453,16 @@ def _is_due(offer: Offer, entry: Entry, wanted: tuple[str, ...], facts: Facts, p
         return True
     if _is_within(entry.beyond_limit, policy.max_duration) or _is_within(entry.beyond_memory, policy.worker_memory):
         return True  # a limit left it out, of another machine or of before
-    # Another version or model may give other keys: what it left out is not for us to add.
+    # Another version or model may give other keys: what it left out is not for us to add. A file beside the record that
+    # was not written with this entry is another tool's, or left from before. All names of all folders come by here.
+    present, files = facts.present, entry.files
     return _is_same(offer, entry) and any(
-        name not in facts.present and name not in entry.unmeasurable for name in wanted
+        (name not in present or (name[:1] == "." and name not in files)) and name not in entry.unmeasurable
+        for name in wanted
     )
 
 
-def _changed(known: Fingerprint, role: str, facts: Facts, *, whole_file: bool) -> _Unless:
+def changed(known: Fingerprint, role: str, facts: Facts, *, whole_file: bool) -> _Unless:
     """Tell whether the file of `role` is another than the `known` one, of which all bytes count for a `whole_file`."""
     stamp = facts.files[role]
     if (known.size, known.mtime_ns) == (stamp.size, stamp.mtime_ns) and known.file == stamp.shown:

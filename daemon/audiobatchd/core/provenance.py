@@ -22,6 +22,8 @@ _CURE = "mend it or move the record away"
 _NOT_OURS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _Version = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]  # what catalogs and messages can carry
 
+_Bytes = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+
 
 class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Account of one source file by one analyzer."""
@@ -33,13 +35,15 @@ class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Digests of the models, by name."""
     unmeasurable: dict[str, str] = {}
     """Reasons why it has no value, by feature."""
+    files: tuple[str, ...] = ()
+    """Features that are files beside the record and were written: an option may have kept others from being."""
     others: dict[str, Fingerprint] = {}
     """Further files that were read, of a sum, by role."""
     results: dict[str, dict[str, str]] = {}
     """States of the results that were read, see `needs.state_of`, by analyzer and role."""
     beyond_limit: float | None = None
     """Seconds of audio of a file that was left out because it is longer than `max_duration`; else None."""
-    beyond_memory: int | None = None
+    beyond_memory: _Bytes | None = None
     """Bytes of memory that measuring would have taken, of a file left out as that is more than `worker_memory`."""
     measured: str = ""
     """Time in UTC, for people."""

@@ -232,15 +232,18 @@ class Transitions:
     def disown(self, key: FolderKey, disowned: Mapping[str, tuple[str, ...]], now: float) -> list[do.Action]:
         """Have these features, by role, measured although the record has them from other tools.
 
-        A job that waits is told; for one that runs it counts from its end. A complete folder is looked at when the
-        catalog has it: a reading that comes before would know nothing of it.
+        A job that waits is told; for one that runs it counts from its end, or from the next start of a service that is
+        killed before. A complete folder is looked at when the catalog has it: a reading that comes before would know
+        nothing of it.
         """
         folder = self.ledger.active.get(key)
         if folder is not None:
             self.retry(key, now)
-            folder.disowned = disowned
-            if folder.state is FolderState.RUNNING:
-                return []
+            before = folder.disowned
+            folder.disowned = {
+                role: tuple(dict.fromkeys((*before.get(role, ()), *disowned.get(role, ()))))
+                for role in {**before, **disowned}
+            }
         self.agenda.job_ended(key)  # as with a job's end, a reading under way knows less
         self.disowned.add(key)
         return [do.Disown(key, disowned)]

@@ -15,11 +15,23 @@ from typing import TypeVar
 
 import msgspec
 
-from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess, disowning, judges, renewed
+from audiobatchd.core.assessment import (
+    Assessment,
+    Facts,
+    FileMemory,
+    Offer,
+    Policy,
+    adopting,
+    assess,
+    disowning,
+    judges,
+    renewed,
+)
 from audiobatchd.core.discovery import enters, is_companion
 from audiobatchd.core.near_misses import misses_in
+from audiobatchd.core.provenance import Provenance
 from audiobatchd.core.readings import Finding, Reading
-from audiobatchd.core.shapes import Shape, accounts_of, assess_shape, surely_due
+from audiobatchd.core.shapes import Shape, accounts_of, assess_shape, idle_accounts, remembered, surely_due
 from audiobatchd.disk import filesystems, record
 from audiobatchd.disk.listing import Listing, is_bare, is_link_below, openness, read_folder
 from audiobatchd.errors import RecordError, UnclearRecordError
@@ -34,6 +46,8 @@ from audiobatchd.vocabulary.states import Cause
 _Result = TypeVar("_Result")
 _MANY_KEYS = 1000
 """Largest number of keys of one record that are kept in the catalog."""
+_MANY_ANALYZERS = 100
+"""Largest number of analyzers of one record that are not at work of which the catalog keeps what they did."""
 
 
 def _raise(error: OSError) -> None:
@@ -175,7 +189,7 @@ class FolderReader:
             found = self.in_plenty(partial(record.read_in, self.folder(key.path), self.record_limit))
             facts = Facts(listing.stamps, found.present() | listing.companions, found.provenance.entry, known.files)
             assessment = assess(facts, self.offers, self.policy)
-            shape = self._shape(facts, assessment)
+            shape = self._shape(facts, assessment, found.provenance)
         except RecordError as error:
             unclear = _stamped(listing) if isinstance(error, UnclearRecordError) else ""
             return self._blocked(key, listing, str(error), unclear)
@@ -219,9 +233,12 @@ class FolderReader:
             return Finding.FAILED, {names[role]: why for role, why in assessment.failed.items()}
         return Finding.COMPLETE, {}
 
-    def _shape(self, facts: Facts, assessment: Assessment) -> Shape:
+    def _shape(self, facts: Facts, assessment: Assessment, provenance: Provenance) -> Shape:
         roles = tuple(facts.files)
-        accounts = accounts_of(roles, tuple(offer.name for offer in self.offers), facts.entry)
+        at_work = tuple(offer.name for offer in self.offers if offer.asked and offer.unavailable is None)
+        idle = sorted(name for name in provenance.analyzers.keys() - at_work)[:_MANY_ANALYZERS]
+        accounts = (*accounts_of(roles, at_work, facts.entry), *idle_accounts(facts, idle))
+        replaced, disowned_names = remembered(facts)
         if facts.memory:
             disowned = {role: each.disowned for role, each in facts.memory.items() if each.disowned}
             facts = msgspec.structs.replace(facts, memory=disowning({}, disowned))
@@ -235,7 +252,7 @@ class FolderReader:
             present = frozenset(given & present).union(filter(is_companion, present))
         # No feature has half of a character in its name, and the catalog cannot keep it.
         names = (key for key in present if key.isascii() or key.encode(errors="ignore").decode() == key)
-        return Shape(roles, tuple(sorted(names)), accounts, missing, stale, cut)
+        return Shape(roles, tuple(sorted(names)), accounts, missing, stale, cut, replaced, disowned_names)
 
     def _access(self, key: FolderKey, listing: Listing) -> str:
         """Describe what may block a job: a change may end that. A job says the same, see `worker.process.job`."""
@@ -294,13 +311,14 @@ def _learnt(assessment: Assessment, listing: Listing, memory: dict[str, FileMemo
     """Collect what is to be remembered: what a job needs, or this reading found out; nothing where it is known."""
     learnt = dict(memory)
     for role, adopted in assessment.adopted.items():
-        if role not in memory or memory[role].adopted != adopted:
+        if role not in memory or not set(adopted) <= set(memory[role].adopted):
             learnt[role] = _adopting(memory.get(role), listing.stamps[role], adopted)
     return learnt if assessment.is_due or learnt != memory else {}
 
 
 def _adopting(old: FileMemory | None, stamp: FileStamp, adopted: tuple[str, ...]) -> FileMemory:
     """Add to the memory of a file that these analyzers' results were adopted for it."""
-    if old is not None and old.stamp == stamp:
-        return msgspec.structs.replace(old, adopted=adopted)
-    return FileMemory(stamp, adopted=adopted, disowned=old.disowned if old is not None else ())
+    if old is None:
+        return FileMemory(stamp, adopted=adopted)
+    new = old if old.stamp == stamp else FileMemory(stamp, disowned=old.disowned)
+    return adopting(old, msgspec.structs.replace(new, adopted=adopted))

@@ -381,7 +381,7 @@ def test_what_a_job_did_not_know_is_remembered_at_its_end() -> None:
     rig.start(reading("A"))
     rig.tick(SETTLE)
     assert jobs(rig.read(reading("A")))
-    assert only(do.Disown, rig.tell(on.RetryAsked(key("A"), DISOWNED))) == []
+    assert only(do.Disown, rig.tell(on.RetryAsked(key("A"), DISOWNED))) == [do.Disown(key("A"), DISOWNED)]
     actions = rig.end()
     (kept,) = only(do.Remember, actions)
     assert kept.memory["full_mix"].disowned == ("lufs",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from msgspec import Raw
 
@@ -56,7 +57,17 @@ def test_what_is_not_ours_to_understand_is_refused(text: str, why: str) -> None:
 
 @pytest.mark.parametrize(
     "entry",
-    ["null", "5", "{}", '{"version": 1}', '{"fingerprint": null, "version": 1}', '{"fingerprint": {}, "version": 1}'],
+    [
+        *(
+            "null",
+            "5",
+            "{}",
+            '{"version": 1}',
+            '{"fingerprint": null, "version": 1}',
+            '{"fingerprint": {}, "version": 1}',
+        ),
+        json.dumps({**msgspec.to_builtins(ENTRY), "beyond_memory": 10**30}),  # no catalog could carry it
+    ],
 )
 def test_a_spoiled_entry_hurts_only_who_asks_for_it(entry: str) -> None:
     found = decoded('{"analyzers": {"loudness": {"full_mix": ' + entry + ', "drums": null}, "key": {}}}')

@@ -185,6 +185,8 @@ def test_folders_are_renewed_where_another_has_measured(
 def test_one_analyzer_alone_or_asked_for_alone_is_no_renewal() -> None:
     assert renewed(assessed(full_mix=("timbre",)), (TIMBRE,), Policy()) == ()
     assert renewed(assessed(full_mix=("timbre",)), (LOUDNESS, TIMBRE), Policy(only=("brightness",))) == ()
+    replaced = msgspec.structs.replace(assessed(full_mix=("timbre",)), is_of_other_files=True)
+    assert renewed(replaced, (LOUDNESS, TIMBRE), Policy()) == ()
     lacking = msgspec.structs.replace(LOUDNESS, unavailable="no library")
     assert renewed(assessed(full_mix=("timbre",)), (lacking, TIMBRE), Policy()) == ()
 

@@ -645,10 +645,13 @@ def test_disowning_a_queued_folder_is_for_its_next_job() -> None:
     book.queued()
     assert book.ways.disown(SONG, DISOWNED, book.now) == [do.Disown(SONG, DISOWNED)]
     assert book.ledger.active[SONG].disowned == DISOWNED
+    book.ways.disown(SONG, {"full_mix": ("lra",), "bass": ("lufs_bass",)}, book.now)
+    assert book.ledger.active[SONG].disowned == {"full_mix": ("lufs", "lra"), "bass": ("lufs_bass",)}
 
 
 def test_disowning_a_running_folder_counts_from_its_end() -> None:
     book = Book()
     folder = book.running()
-    assert book.ways.disown(SONG, DISOWNED, book.now) == []
+    told = book.ways.disown(SONG, DISOWNED, book.now)
+    assert told == [do.Disown(SONG, DISOWNED)], "should the service be killed before the job ends"
     assert (folder.disowned, folder.memory, folder.hinted) == (DISOWNED, {}, True)

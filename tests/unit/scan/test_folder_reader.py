@@ -490,6 +490,28 @@ def test_foreign_record_is_remembered_at_first_sight(tree: Tree) -> None:
     assert tree.read().due == ("full_mix: loudness",)
 
 
+def test_adoption_outlasts_the_absence_of_its_analyzer(tree: Tree) -> None:
+    song = tree.track("Song", record='{"lufs": -9, "lra": 3, "mood": 1, "tune": 2}')
+    mood, tune = (Offer(name, 1, {"full_mix": (name,)}) for name in ("mood", "tune"))
+    every = tree.offers
+
+    def read(*offers: Offer) -> Reading:
+        tree.offers = offers
+        found = tree.read()
+        if found.memory:
+            tree.catalog.folders.note({found.key: FolderMemory(found.memory)})
+        return found
+
+    read(*every)
+    assert read(mood).memory["full_mix"].adopted == ("loudness", "mood")
+    assert read(mood).memory == {}
+    (song / "full_mix.flac").write_bytes(b"another sound")
+    found = read(mood, tune)
+    assert (found.due, found.memory["full_mix"].outdated) == (("full_mix: mood",), ("loudness", "mood"))
+    assert found.memory["full_mix"].adopted == ("tune",)
+    assert read(*every, tune).due == ("full_mix: loudness",)
+
+
 def test_a_file_known_to_be_damaged_is_failed_with_its_name(tree: Tree) -> None:
     song = tree.track("Song", "full_mix.flac", "drums.flac")
     stamp = stamp_of(song / "drums.flac")

@@ -8,16 +8,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from audiobatchd.core.assessment import Offer, Policy
 from audiobatchd.core.events import Walked, WalkRead
+from audiobatchd.core.provenance import Entry
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.disk import record
 from audiobatchd.scan.catalog.catalog import Catalog
+from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.walks import walk
-from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.files import Fingerprint, FolderKey
 from audiobatchd.vocabulary.states import WalkKind
 from support.catalog_rig import statements, verbs
 from support.core_rig import offer
@@ -64,6 +67,12 @@ class Tree:
         """Walk, and keep what was told."""
         self.told, self.unchanged = {}, {}
         return walk(self.reader(), paths, self._deliver, kind=kind, first=first)
+
+    def remember(self) -> None:
+        """Look at folder A, and keep what a service would of it."""
+        reading = self.reader().read("A")
+        if reading.memory:
+            self.catalog.folders.note({reading.key: FolderMemory(reading.memory)})
 
     def _deliver(self, read: WalkRead) -> None:
         self.told |= {reading.key.path: reading.finding for reading in read.readings}
@@ -402,3 +411,88 @@ def test_folder_due_for_another_analyzer_is_at_rest(tree: Tree) -> None:
 def test_a_reading_says_where_it_is(tree: Tree) -> None:
     (tree.root / "Somewhere").mkdir()
     assert tree.reader().read("nowhere") == Reading(FolderKey(str(tree.root), "nowhere"), Finding.GONE)
+
+
+def measured(folder: Path, offer: Offer) -> None:
+    """Let an analyzer have measured the full mix of a folder, as it is."""
+    status = (folder / "full_mix.flac").stat()
+    fingerprint = Fingerprint("full_mix.flac", status.st_size, status.st_mtime_ns, f"blake2b:{status.st_size}")
+    entry = Entry(fingerprint=fingerprint, version=offer.version)
+    with record.opened(str(folder)) as descriptor:
+        values = dict.fromkeys(offer.features["full_mix"], 1.5)
+        record.publish(record.name_in(str(folder)), descriptor, values, {offer.name: {"full_mix": entry}})
+
+
+def test_what_went_stale_while_its_analyzer_was_off_is_due(tree: Tree) -> None:
+    folder = tree.track("A", record=None)
+    measured(folder, LOUDNESS)
+    measured(folder, MOOD)
+    tree.offers = (LOUDNESS, MOOD)
+    tree.walk()
+    assert tree.told == {"A": Finding.COMPLETE}
+    tree.offers = (LOUDNESS,)
+    (folder / "full_mix.flac").write_bytes(b"another sound")
+    measured(folder, LOUDNESS)
+    tree.settle()
+    tree.walk()
+    assert tree.told == {"A": Finding.COMPLETE}
+    tree.offers = (LOUDNESS, MOOD)
+    tree.walk()
+    assert tree.told == {"A": Finding.DUE}
+
+
+@pytest.mark.parametrize("change", ["file", "version"])
+def test_what_went_stale_while_its_analyzer_was_unavailable_is_due(tree: Tree, change: str) -> None:
+    folder = tree.track("A", record=None)
+    measured(folder, LOUDNESS)
+    measured(folder, MOOD)
+    tree.offers = (LOUDNESS, msgspec.structs.replace(MOOD, unavailable="no model"))
+    if change == "file":
+        (folder / "full_mix.flac").write_bytes(b"another sound")
+        measured(folder, LOUDNESS)
+    tree.settle()
+    tree.walk()
+    assert tree.told == {"A": Finding.COMPLETE}
+    tree.offers = (LOUDNESS, MOOD)
+    tree.walk()
+    assert tree.unchanged == ({} if change == "file" else {"A": 0}), "what is as it was needs no look"
+    tree.offers = (LOUDNESS, msgspec.structs.replace(MOOD, version=2))
+    tree.walk()
+    assert tree.told == {"A": Finding.DUE}
+
+
+def test_adopted_value_of_a_replaced_file_is_due_when_its_analyzer_is_on(tree: Tree) -> None:
+    folder = tree.track("A", '{"lufs": -14.2, "lra": 4.1, "mood": 1}')
+    tree.offers = (LOUDNESS, MOOD)
+    tree.remember()
+    tree.offers = (LOUDNESS,)
+    (folder / "full_mix.flac").write_bytes(b"another sound")
+    measured(folder, LOUDNESS)
+    tree.remember()
+    tree.settle()
+    tree.walk()
+    assert tree.reader().read("A").finding is Finding.COMPLETE
+    tree.offers = (LOUDNESS, MOOD)
+    tree.walk()
+    assert tree.told == {"A": Finding.DUE}
+
+
+def test_value_that_is_disowned_is_due_when_its_analyzer_is_on(tree: Tree) -> None:
+    tree.track("A", '{"lufs": -14.2, "lra": 4.1, "mood": 1}')
+    tree.catalog.folders.disown(FolderKey(str(tree.root), "A"), {"full_mix": ("mood",)})
+    tree.walk()
+    assert tree.told == {"A": Finding.COMPLETE}
+    tree.offers = (LOUDNESS, MOOD)
+    tree.walk()
+    assert tree.told == {"A": Finding.DUE}
+
+
+def test_broken_account_of_an_analyzer_that_is_off_blocks_when_it_is_on(tree: Tree) -> None:
+    tree.track(
+        "A", OURS.replace("}", ', "mood": 1, "_audiobatch": {"format": 1, "analyzers": {"mood": {"full_mix": 7}}}}')
+    )
+    tree.walk()
+    assert tree.told == {"A": Finding.COMPLETE}
+    tree.offers = (LOUDNESS, MOOD)
+    tree.walk()
+    assert tree.told == {"A": Finding.BLOCKED}

@@ -170,8 +170,4 @@ def _writing(key: FolderKey, memory: FolderMemory) -> Write:
 def _pardoned(files: Mapping[str, FileMemory]) -> dict[str, FileMemory]:
     """The memory of files without their damage."""
     plain = {role: msgspec.structs.replace(memory, failure=None, judges="") for role, memory in files.items()}
-    return {
-        role: memory
-        for role, memory in plain.items()
-        if memory.digest or memory.whole or memory.adopted or memory.disowned
-    }
+    return {role: memory for role, memory in plain.items() if not memory.says_nothing}

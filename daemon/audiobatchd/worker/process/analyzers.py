@@ -56,13 +56,13 @@ class Bench:
             if isinstance(made, Offer):
                 offer = made
             elif any(made is each for each in loaded):
-                offer = _offered(made, hindrance(made))
+                offer = offered(made, hindrance(made))
                 if offer.unavailable is None:
                     analyzers[offer.name] = made
             else:
-                offer = msgspec.structs.replace(_offered(made, None), asked=False)
+                offer = msgspec.structs.replace(offered(made, None), asked=False)
             _add(offers, msgspec.structs.replace(offer, groups=names))
-        for name, reason in without_results(tuple(offers.values()), partial(_giver_elsewhere, settings)).items():
+        for name, reason in without_results(tuple(offers.values()), partial(giver_elsewhere, settings)).items():
             offers[name] = msgspec.structs.replace(offers[name], unavailable=reason)
             del analyzers[name]
         return Bench(settings, analyzers, tuple(offers.values()))
@@ -87,7 +87,7 @@ def hindrance(analyzer: AnyAnalyzer) -> str | None:
     return None
 
 
-def _giver_elsewhere(settings: WorkerSettings, feature: str) -> str | None:
+def giver_elsewhere(settings: WorkerSettings, feature: str) -> str | None:
     """Name an installed analyzer that gives `feature` and is not among those that the settings name."""
     everything = msgspec.structs.replace(settings, analyzers=(ALL,))
     made = (each for each in make(everything) if not isinstance(each, Offer))
@@ -207,14 +207,14 @@ def needed(analyzers: list[AnyAnalyzer], features: tuple[str, ...] | None) -> li
 
 
 def _names(analyzer: AnyAnalyzer) -> frozenset[str]:
-    """Name the features that an analyzer gives for any role; none where it cannot say, which `_offered` tells."""
+    """Name the features that an analyzer gives for any role; none where it cannot say, which `offered` tells."""
     try:
         return frozenset(feature.name for role in ROLES for feature in analyzer.features(role))
     except (Exception, SystemExit):  # noqa: BLE001  # an analyzer's call may raise anything
         return frozenset()
 
 
-def _offered(analyzer: AnyAnalyzer, unavailable: str | None) -> Offer:
+def offered(analyzer: AnyAnalyzer, unavailable: str | None) -> Offer:
     """Return what an analyzer offers, that is `unavailable` for this reason if for any."""
     try:
         return _offer(analyzer, unavailable)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from functools import partial
 
 import msgspec
 
@@ -20,9 +21,19 @@ from audiobatchd.plugin_api import FULL_MIX, AnyAnalyzer
 from audiobatchd.vocabulary.analyzer_sets import ALL, chosen
 from audiobatchd.vocabulary.files import ROLES, FileStamp, in_64_bits
 from audiobatchd.vocabulary.names import shown
-from audiobatchd.worker.process.analyzers import Bench, features_asked, hindrance, made_by_entry_point, remark_of
+from audiobatchd.worker.process.analyzers import (
+    Bench,
+    features_asked,
+    giver_elsewhere,
+    hindrance,
+    made_by_entry_point,
+    needed,
+    offered,
+    remark_of,
+)
 from audiobatchd.worker.process.job import measure_all
 from audiobatchd.worker.process.measure import FileResult
+from audiobatchd.worker.process.needs import without_results
 from audiobatchd.worker.process.phase import FolderPhase
 from audiobatchd.worker.process.results import Stored, too_large
 from audiobatchd.worker.questions import Answer, KnownAnalyzer, KnownFeature, Request
@@ -50,9 +61,31 @@ def _features(settings: WorkerSettings) -> list[KnownAnalyzer]:
     working = chosen(settings.analyzers, [entry for entry, _ in found])
     asked = features_asked(settings.features, found)
     known = [_known(entry, made, asked, on=entry in working) for entry, made in found]
+    at_work = [made for entry, made in found if entry in working and not isinstance(made, Offer)]
+    known = _without_what_they_need(known, at_work, settings)
     # Of one that cannot be made it is not known what it gives.
     words = settings.features or ()
     return [each for each in known if each.features or asked is None or {each.name, each.entry}.intersection(words)]
+
+
+def _without_what_they_need(
+    known: list[KnownAnalyzer], at_work: list[AnyAnalyzer], settings: WorkerSettings
+) -> list[KnownAnalyzer]:
+    """Mark those unavailable that need results which nothing at work here gives."""
+    wanted = tuple(feature.name for each in known if each.on for feature in each.features)
+    reasons = {each.name: each.unavailable for each in known if each.on and each.features}
+    loaded = needed(at_work, wanted) if wanted else []
+    offers = tuple(
+        offered(each, reasons[each.name] if each.name in reasons else hindrance(each))  # which is not loaded yet
+        for each in loaded
+    )
+    lacking = without_results(offers, partial(giver_elsewhere, settings))
+    return [
+        msgspec.structs.replace(each, unavailable=lacking[each.name], remark="")
+        if each.name in reasons and each.name in lacking
+        else each
+        for each in known
+    ]
 
 
 def _known(entry: str, made: AnyAnalyzer | Offer, asked: tuple[str, ...] | None, *, on: bool) -> KnownAnalyzer:

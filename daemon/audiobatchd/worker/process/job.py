@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess, judges
+from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, adopting, assess, judges
 from audiobatchd.core.messages import Job, Result
 from audiobatchd.core.needs import files_read
 from audiobatchd.core.passes import Decoding, Summing
@@ -237,11 +237,11 @@ class _Work:
         self.struck = assessment.struck
         if self.struck or any(result.entries for _, result in self.results):
             self._publish()
-        self._keep_disowned()
+        self._keep_what_was_known()
         return self._result(assessment)
 
-    def _keep_disowned(self) -> None:
-        """Remember what is disowned still: what no analyzer has measured, of files that are there."""
+    def _keep_what_was_known(self) -> None:
+        """Remember what is disowned or was taken over still: what no analyzer has measured, of files that are there."""
         given = {
             name
             for role, result in self.results
@@ -250,12 +250,22 @@ class _Work:
             for name in offer.features.get(role, ())
         }
         for role, before in self.job.memory.items():
+            if role not in self.listing.stamps:
+                continue
+            now = self.memory.pop(role, FileMemory(self.listing.stamps[role]))
             left = tuple(name for name in before.disowned if name not in given)
-            if before.disowned and role in self.listing.stamps:
-                now = self.memory.get(role, FileMemory(self.listing.stamps[role]))
-                self.memory[role] = msgspec.structs.replace(now, disowned=left)
-                if not left and not (now.digest or now.whole or now.adopted or now.failure):
-                    del self.memory[role]
+            kept = adopting(before, msgspec.structs.replace(now, disowned=left), self._measured(role))
+            if not kept.says_nothing:
+                self.memory[role] = kept
+
+    def _measured(self, role: str) -> frozenset[str]:
+        """Name the analyzers that have measured the file of `role`, by itself or in a sum."""
+        return frozenset(
+            analyzer
+            for of, result in self.results
+            for analyzer in result.entries
+            if of == role or role in self.bench.needs(analyzer, of).sum_of
+        )
 
     def _sum(self, step: Summing, folder: FolderPhase) -> None:
         self._take(step.role, folder.add_up(step))
@@ -319,6 +329,7 @@ class _Work:
             files |= result.files
             for analyzer, entry in result.entries.items():
                 entries.setdefault(analyzer, {})[role] = entry
+        dropped = (name for role, result in self.results for name in self._dropped(role, result))
         try:
             record.publish(
                 record.name_in(self.folder),
@@ -326,7 +337,7 @@ class _Work:
                 values,
                 entries,
                 files=files,
-                drop=[*self.struck, *(name for role, result in self.results for name in self._dropped(role, result))],
+                drop=[*self.struck, *(name for name in dropped if name not in files)],
                 first=record.rights_like(self.descriptor, self._sources()),
                 gate=self.gate,
                 limit=self.bench.settings.record_limit,
@@ -342,14 +353,28 @@ class _Work:
     def _dropped(self, role: str, result: FileResult) -> list[str]:
         """Return the features without a value now, less those that only a limit of ours keeps from being measured.
 
-        The latter stay where nothing says that they are of another content.
+        The latter stay where nothing says that they are of another content; and what another tool wrote where the file
+        itself says nothing of it stays too: a title may come from a list, and not from a tag.
         """
         dropped = []
         for analyzer, entry in result.entries.items():
             by_a_limit = entry.beyond_limit is not None or entry.beyond_memory is not None
             if not by_a_limit or self._is_of_other_files(analyzer, role, entry):
-                dropped += list(entry.unmeasurable)
+                dropped += [name for name in entry.unmeasurable if not self._is_left_to_others(analyzer, role, name)]
+            known = self.entry(analyzer, role)
+            # A file that is not written any more would pass for one of what is there now.
+            dropped += [
+                name for name in (known.files if known else ()) if name not in {*entry.files, *entry.unmeasurable}
+            ]
         return dropped
+
+    def _is_left_to_others(self, analyzer: str, role: str, name: str) -> bool:
+        """Tell whether a value, as far as there is one, is another tool's to say: of no sound, and none of ours."""
+        policy, known, memory = self.job.policy, self.entry(analyzer, role), self.job.memory.get(role)
+        if policy.overwrite or not policy.adopt or (memory is not None and name in memory.disowned):
+            return False
+        is_of_file = any(offer.whole_file for offer in self.bench.offers if offer.name == analyzer)
+        return is_of_file and (known is None or name in known.unmeasurable)
 
     def _is_of_other_files(self, analyzer: str, role: str, now: Entry) -> bool:
         known = self.entry(analyzer, role)

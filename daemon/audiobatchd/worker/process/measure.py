@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -322,12 +322,13 @@ def _note(
     result.values |= values
     result.files |= files
     result.unmeasurable |= unmeasurable
-    result.entries[analyzer.name] = _entry(result, analyzer, unmeasurable, beyond_limit, states or {})
+    result.entries[analyzer.name] = _entry(result, analyzer, files, unmeasurable, beyond_limit, states or {})
 
 
 def _entry(
     result: FileResult,
     analyzer: AnyAnalyzer,
+    files: Collection[str],
     unmeasurable: dict[str, str],
     beyond_limit: float | None,
     states: dict[str, dict[str, str]],
@@ -337,6 +338,7 @@ def _entry(
         version=analyzer.version,
         models=dict(analyzer.models),
         unmeasurable=unmeasurable,
+        files=tuple(sorted(files)),
         others=result.others,
         results=states,
         beyond_limit=beyond_limit,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import stat
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -139,13 +141,22 @@ def stored_in(
         try:
             return bounded.read(stem + suffix, LARGEST_RESULT, dir_fd=descriptor)[0]
         except OSError as error:
-            fail(shown(stem + suffix), error)
+            # The folder's list has its name: as long as that leads nowhere, it would be taken for one that changes.
+            dangles = isinstance(error, FileNotFoundError) and _is_link(stem + suffix, descriptor)
+            fail(shown(stem + suffix), UnfitFileError(errno.ELOOP, "it is a dangling link") if dangles else error)
             return None
 
     def refuse(suffix: str, size: int) -> None:
         fail(shown(stem + suffix), too_large(size))
 
     return Stored(found.values, companions, found.provenance.entry, read, refuse)
+
+
+def _is_link(name: str, descriptor: int) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
 
 
 def too_large(size: int) -> OSError:

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from audiobatchd.core.messages import WorkerSettings
-from audiobatchd.plugin_api import FULL_MIX, Cost, Feature, Settings
+from audiobatchd.errors import AnalyzerUnavailableError
+from audiobatchd.plugin_api import FULL_MIX, Cost, Feature, Needs, Settings
 from audiobatchd.worker.process import analyzers
 from audiobatchd.worker.process.answers import answer
 
@@ -44,6 +45,16 @@ class Mood(Peak):
 
     name = "mood"
     given = ("happy", "sad")
+
+
+class Swing(Peak):
+    """One that needs what `peak` gives."""
+
+    name = "swing"
+    given = ("groove", "lilt")
+
+    def needs(self, role: str) -> Needs:
+        return Needs(results=("peak",)) if role == FULL_MIX else Needs()
 
 
 class Unmade(Peak):
@@ -84,6 +95,40 @@ def test_what_is_off_is_told_and_not_loaded(capsys: pytest.CaptureFixture[str]) 
     ]
     assert Peak.loaded == ["peak"]
     assert found[2]["unavailable"] == "it cannot be made: RuntimeError: no luck"
+
+
+LACKING = "needs peak, which no analyzer here gives"
+
+
+@pytest.mark.parametrize(
+    ("on", "hindrance", "reason", "loaded"),
+    [
+        (("peak", "swing"), None, None, ["swing", "peak"]),
+        (("peak", "swing"), "no luck", f"{LACKING} (peak does, where it is used)", ["swing"]),
+        (("swing",), None, f"{LACKING} (peak does, where it is used)", ["swing"]),
+    ],
+    ids=["given", "unavailable", "off"],
+)
+def test_analyzer_without_the_results_that_it_needs_is_unavailable(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    on: tuple[str, ...],
+    hindrance: str | None,
+    reason: str | None,
+    loaded: list[str],
+) -> None:
+    points = (Point("peak", Peak), Point("swing", Swing))
+    monkeypatch.setattr(analyzers, "entry_points", lambda **_: points)
+
+    def refuse(_self: Peak) -> None:
+        raise AnalyzerUnavailableError(str(hindrance))
+
+    if hindrance:
+        monkeypatch.setattr(Peak, "load", refuse)
+        monkeypatch.setattr(Swing, "load", lambda self: self.loaded.append(self.name), raising=False)
+    found = told(capsys, "groove", on=on)
+    assert [(each["name"], each["unavailable"]) for each in found] == [("swing", reason)]
+    assert Peak.loaded == loaded
 
 
 @pytest.mark.parametrize(

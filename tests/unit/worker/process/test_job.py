@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from audiobatchd.core.assessment import FileMemory, Offer, Policy, disowning, judges
@@ -22,7 +23,7 @@ from audiobatchd.core.messages import Job, Result, WorkerSettings, decode_from_w
 from audiobatchd.disk import record
 from audiobatchd.disk.listing import read_folder
 from audiobatchd.locks.lock_file import of_this_process
-from audiobatchd.plugin_api import NATIVE, Audio, Cost, Feature, Measurement, View, feature_name
+from audiobatchd.plugin_api import NATIVE, Audio, Cost, Feature, File, Measurement, View, feature_name
 from audiobatchd.vocabulary.files import ROLES, FileStamp
 from audiobatchd.vocabulary.states import Cause, Outcome
 from audiobatchd.worker.process import phase as phase_module
@@ -335,6 +336,109 @@ def test_memory_of_measured_and_missing_files_is_dropped(room: Room) -> None:
     assert result.values == DRUMS_ONLY
     assert result.memory == {"full_mix": old}
     assert room.run(memory={"full_mix": old}).memory == {}
+
+
+REPLACED = FileMemory(FileStamp(b"full_mix.wav", 9, 9), adopted=("probe", "mood"))
+"""Memory of a full mix before this one, whose keys were taken over."""
+
+
+def test_adopted_values_of_a_replaced_file_are_due_after_a_fault(room: Room) -> None:
+    (room.song / "Song.INFO").write_text(
+        '{"length": 9, "pitch": "A", "mood": 9, "length_drums": 9, "pitch_drums": "A"}'
+    )
+    room.probes.append(Probe("mood"))
+    room.probe.meanwhile = lambda _role: 1 / 0
+    result = room.run(memory={"full_mix": REPLACED})
+    assert (result.outcome, result.values) == (Outcome.ERROR, {"mood": 0.25, "mood_drums": 0.5})
+    assert result.memory["full_mix"] == FileMemory(room.stamp("full_mix"), outdated=("probe",))
+    room.probe.meanwhile = bool
+    result = room.run(memory=result.memory)
+    assert (result.outcome, result.values) == (Outcome.DONE, MIX_ONLY)
+    assert result.memory == {"drums": FileMemory(room.stamp("drums"), adopted=("probe",))}
+
+
+def test_adopted_values_of_a_file_replaced_by_damage_are_failed(room: Room) -> None:
+    (room.song / "Song.INFO").write_text('{"length": 9, "pitch": "A", "length_drums": 9, "pitch_drums": "A"}')
+    spoil(room.song / "full_mix.wav")
+    result = room.run(memory={"full_mix": REPLACED})
+    assert result.outcome is Outcome.FAILED
+    assert room.run(memory=result.memory).outcome is Outcome.FAILED
+    room.fill("full_mix")
+    assert room.run(memory=result.memory).values == MIX_ONLY
+
+
+def test_adopted_values_of_a_replaced_file_wait_until_asked_for(room: Room) -> None:
+    (room.song / "Song.INFO").write_text(
+        '{"length": 9, "pitch": "A", "mood": 9, "length_drums": 9, "pitch_drums": "A"}'
+    )
+    room.probes.append(Probe("mood"))
+    result = room.run(memory={"full_mix": REPLACED}, policy=Policy(only=("mood",)))
+    assert result.values == {"mood": 0.25}
+    assert room.run(memory=result.memory).values == {**MIX_ONLY, "mood_drums": 0.5}
+
+
+def test_adopted_values_of_a_replaced_file_wait_for_their_analyzer(room: Room) -> None:
+    (room.song / "Song.INFO").write_text('{"length": 9, "pitch": "A", "mood": 9}')
+    off, room.probes = room.probes, [Probe("mood")]
+    result = room.run(memory={"full_mix": REPLACED})
+    assert result.values == {"mood": 0.25, "mood_drums": 0.5}
+    room.probes += off
+    assert room.run(memory=result.memory).values == BOTH
+
+
+class Label(Probe):
+    """An analyzer of the file itself, which finds nothing in it but its name."""
+
+    def features(self, role: str) -> tuple[Feature, ...]:
+        return tuple(Feature(each, "", "") for each in ("file_name", "title")) if role == "full_mix" else ()
+
+    def inspect(self, file: File) -> Measurement:
+        titled = not file.open().read().endswith(b"no title")
+        return Measurement({"file_name": file.name, **({"title": "?"} if titled else {})}, {} if titled else NO_TITLE)
+
+    def offer(self, unavailable: str | None = None) -> Offer:
+        return msgspec.structs.replace(super().offer(unavailable), whole_file=True)
+
+
+NO_TITLE = {"title": "has no such tag"}
+
+
+@pytest.fixture
+def labelled(room: Room) -> Room:
+    """A folder whose full mix has no title."""
+    room.probes = [Label("label")]
+    with (room.song / "full_mix.wav").open("ab") as file:
+        file.write(b"no title")
+    return room
+
+
+@pytest.mark.parametrize("record", ['{"title": "Ours"}', '{"title": "Ours", "file_name": "x"}'])
+def test_what_others_say_of_a_file_stays_where_it_says_nothing(labelled: Room, record: str) -> None:
+    (labelled.song / "Song.INFO").write_text(record)
+    memory = {"full_mix": FileMemory(FileStamp(b"full_mix.wav", 9, 9), adopted=("label",))}  # as after a `touch`
+    result = labelled.run(memory=memory)
+    assert (result.values, result.unmeasurable) == ({"file_name": "full_mix.wav"}, NO_TITLE)
+    labelled.probe.version = 2
+    assert labelled.run().unmeasurable == NO_TITLE
+    assert labelled.told() == {"title": "Ours", "file_name": "full_mix.wav"}
+
+
+@pytest.mark.parametrize("policy", [Policy(adopt=False), Policy(overwrite=True), Policy()])
+def test_what_others_say_of_a_file_goes_where_it_is_not_wanted(labelled: Room, policy: Policy) -> None:
+    (labelled.song / "Song.INFO").write_text('{"title": "Ours"}')
+    disowned = disowning({}, {"full_mix": ("title",)}) if policy == Policy() else {}
+    assert labelled.run(policy=policy, memory=disowned).unmeasurable == NO_TITLE
+    assert labelled.told() == {"file_name": "full_mix.wav"}
+
+
+def test_what_we_said_of_a_file_goes_with_the_tag(labelled: Room) -> None:
+    path = labelled.song / "full_mix.wav"
+    content = path.read_bytes()
+    path.write_bytes(content + b", or one")
+    assert labelled.run().values == {"file_name": "full_mix.wav", "title": "?"}
+    path.write_bytes(content)
+    labelled.run()
+    assert labelled.told() == {"file_name": "full_mix.wav"}
 
 
 # Failed

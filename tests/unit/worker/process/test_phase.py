@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import soxr
 
-from audiobatchd.core.assessment import FileMemory, Policy
+from audiobatchd.core.assessment import FileMemory, Policy, renewed
 from audiobatchd.core.shapes import Account, Shape, accounts_of, assess_shape
 from audiobatchd.disk import record
 from audiobatchd.disk.listing import read_folder
 from audiobatchd.errors import LockLostError
 from audiobatchd.locks.folder_lock import FolderLock
-from audiobatchd.plugin_api import LARGEST_RESULT, Audio, Cost, Feature, Measurement, View
+from audiobatchd.plugin_api import FULL_MIX, LARGEST_RESULT, Audio, Cost, Feature, Measurement, View
 from audiobatchd.vocabulary.states import Outcome
 from support.audio_files import tone, write_audio
 from support.phase_rig import RATE, Chord, Part, PhaseRoom, Pulse, Swing
@@ -283,6 +283,19 @@ def test_a_stem_that_appears_or_goes_makes_its_sum_due(full: PhaseRoom) -> None:
     assert full.due() == {"full_mix": {"chord"}, "bass": {"swing"}}
 
 
+@pytest.mark.parametrize("change", ["unlink", "rewrite", "renew"])
+def test_only_another_version_renews_a_sum(full: PhaseRoom, change: str) -> None:
+    if change == "renew":
+        full.part("chord").version = 2
+    elif change == "unlink":
+        (full.song / "other.wav").unlink()
+    else:
+        full.fill("other", seconds=0.7)
+    found = full.assess()
+    assert {each.analyzer for each in found.due[FULL_MIX]} == {"chord"}
+    assert renewed(found, full.bench.offers, Policy()) == (("chord",) if change == "renew" else ())
+
+
 def test_a_second_stem_makes_a_sum_of_one_due(room: PhaseRoom) -> None:
     room.fill("bass")
     room.run()
@@ -349,6 +362,34 @@ def test_lost_key_or_companion_of_provider_is_measured_again(full: PhaseRoom) ->
     full.run()
     assert (full.song / "Song.PULSES").exists()
     assert full.due() == {}
+
+
+@pytest.mark.parametrize("by", ["us", "another tool"])
+def test_a_file_that_an_option_left_out_is_due_when_it_is_on(full: PhaseRoom, by: str) -> None:
+    full.parts[1:] = [Pulse(filed=False)]
+    assert full.due() == {}
+    full.fill("full_mix", seconds=1.5)
+    assert full.run().values == {"pulse": 1.5}
+    grid = full.song / "Song.PULSES"
+    assert not grid.exists(), "it was of another sound"
+    if by == "another tool":
+        grid.write_text("by hand")
+        full.touch("full_mix")
+        full.run(Policy(overwrite=True))
+        assert grid.read_text() == "by hand", "which is not ours to remove"
+    full.parts[1:] = [Pulse(), Swing()]
+    assert full.due() == {"full_mix": {"pulse", "swing"}, "bass": {"swing"}, "drums": {"swing"}}
+    full.run()
+    assert (grid.read_text(), full.told()["swing"]) == ("1.50 v1", "1.50 with 1.50 v1 1.5")
+
+
+def test_a_file_stays_where_only_a_limit_keeps_it_from_being_written(full: PhaseRoom) -> None:
+    full.part("pulse").version = 2
+    full.max_duration = 0.8
+    assert full.run(Policy(max_duration=0.8)).unmeasurable[".PULSES"].startswith("longer than")
+    assert (full.song / "Song.PULSES").read_text() == "1.00 v1"
+    full.max_duration = 60.0
+    assert "pulse" in full.due()["full_mix"]
 
 
 def test_provider_that_becomes_unmeasurable_takes_its_dependents_along(full: PhaseRoom) -> None:
@@ -522,14 +563,14 @@ def test_fault_in_a_sum_names_its_files(room: PhaseRoom) -> None:
     assert "swing_bass" in room.told()
 
 
-@pytest.mark.parametrize("kind", ["directory", "large"])
+@pytest.mark.parametrize("kind", ["device", "large", "dangling"])
 def test_companion_that_cannot_be_read_blocks_its_dependents(room: PhaseRoom, kind: str) -> None:
     (room.song / "Song.INFO").write_text('{"pulse": 7.5}')
     path = room.song / "Song.PULSES"
     path.write_bytes(b"x" * (LARGEST_RESULT + 1))
-    if kind == "directory":
+    if kind != "large":
         path.unlink()
-        path.symlink_to("/dev/zero")
+        path.symlink_to("/dev/zero" if kind == "device" else "nowhere")
     result = room.run()
     assert result.outcome is Outcome.BLOCKED
     assert result.reasons.keys() == {"Song.PULSES"}
@@ -600,6 +641,7 @@ def test_shape_tells_what_the_record_tells(full: PhaseRoom) -> None:
         accounts = accounts_of(roles, names, found.provenance.entry)
         shape = Shape(roles, (*sorted(found.present()), ".PULSES"), accounts)
         shape = msgspec.msgpack.decode(msgspec.msgpack.encode(shape), type=Shape)
+        assert [each.files for each in accounts if each.analyzer == "pulse"] == [(".PULSES",)]
         return bool(assess_shape(shape, full.bench.offers, Policy()).due)
 
     assert not by_shape()
