@@ -6,16 +6,14 @@ The records are read here, whether a service works on the dataset or not. Measur
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from audiobatchd.cli.local import worker_settings_here
 from audiobatchd.cli.named import dataset_of
 from audiobatchd.cli.retriers import retrier
 from audiobatchd.cli.terminal.output import Say
+from audiobatchd.cli.terminal.progress import ProgressLine
 from audiobatchd.cli.terminal.text import as_json, shortened, wrapped
 from audiobatchd.config.file import Config
 from audiobatchd.control.client import ControlClient
@@ -29,8 +27,6 @@ from audiobatchd.worker import questions
 
 _EXAMPLES = 3
 _COLUMNS, _LINES = 80, 6
-_BETWEEN = 1.0
-"""Seconds between two signs of progress."""
 
 _TITLES = {
     FlawKind.TYPE: "Of the wrong type",
@@ -154,19 +150,11 @@ def _folded(text: str, indent: int) -> list[str]:
 
 
 def _with_progress(folders: Iterator[Audited]) -> Iterator[Audited]:
-    """Pass folders on, and write now and then to a terminal how many there have been; wiped out at the end."""
-    told = time.monotonic()
-    is_shown = False
-    for number, each in enumerate(folders, 1):
-        if time.monotonic() - told > _BETWEEN and sys.stderr.isatty():
-            told, is_shown = time.monotonic(), True
-            _write(f"\r{number:,} track folders")
-        yield each
-    if is_shown:
-        _write("\r\x1b[K")
-
-
-def _write(text: str) -> None:
-    with suppress(OSError):  # a terminal that has gone holds nothing up
-        sys.stderr.write(text)
-        sys.stderr.flush()
+    """Pass folders on, and tell on a terminal how many there have been."""
+    line = ProgressLine()
+    try:
+        for number, each in enumerate(folders, 1):
+            line.show(f"{number:,} track folders")
+            yield each
+    finally:
+        line.clear()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from audiobatchd.cli.local import model_directories_here
-from audiobatchd.cli.terminal.output import Say, width
-from audiobatchd.cli.terminal.text import as_json, clipped
+from audiobatchd.cli.terminal.output import Say
+from audiobatchd.cli.terminal.progress import ProgressLine
+from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.config.file import chosen_config
 from audiobatchd.config.places import model_target, state_directory
 from audiobatchd.control.client import ControlClient
@@ -92,10 +92,10 @@ def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     # A JSON answer is all that is on standard output; the progress on a terminal is on standard error.
     tell: Say = (lambda _: None) if arguments.json else say
     tell(f"Essentia's models are published under {LICENCE}, for non-commercial use only: {LICENCE_ADDRESS}")
-    line = _ProgressLine()
+    line = ProgressLine()
     telling = Telling(
         file=lambda address: tell(f"Fetching {printable(address)}"),
-        progress=line.show,
+        progress=partial(_show, line),
         waiting=lambda: tell("Waiting for another fetch of the same file"),
     )
     done: list[tuple[Intake, Files, Verdict]] = []
@@ -155,29 +155,9 @@ def verify(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> i
     return 1 if any(entry.wrong for entry in entries) else 0
 
 
-class _ProgressLine:
-    """Draws a line on standard error again and again as the bytes come; nothing where that is no terminal."""
-
-    def __init__(self) -> None:
-        self._drawn = ""
-
-    def show(self, file: str, size: int, total: int | None) -> None:
-        if not sys.stderr.isatty():
-            return
-        part = f"{100 * size // total:3} % of {_bytes(total)}" if total else _bytes(size)
-        text = clipped(f"  {file}  {part}", width(sys.stderr) - 1)
-        if text != self._drawn:
-            self._draw(text)
-
-    def clear(self) -> None:
-        if self._drawn:
-            self._draw("")
-
-    def _draw(self, text: str) -> None:
-        with suppress(OSError):  # a terminal that has gone ends no fetch
-            sys.stderr.write(f"\r{text:{len(self._drawn)}}" + ("" if text else "\r"))
-            sys.stderr.flush()
-        self._drawn = text
+def _show(line: ProgressLine, file: str, size: int, total: int | None) -> None:
+    part = f"{100 * size // total:3} % of {_bytes(total)}" if total else _bytes(size)
+    line.show(f"  {file}  {part}")
 
 
 def _places(arguments: argparse.Namespace) -> tuple[tuple[Path, ...], Path, frozenset[str]]:

@@ -171,8 +171,8 @@ def test_progress_is_drawn_on_a_terminal_and_wiped(command: Command, server: Ser
     with on_a_terminal(fetch, environ=command.env) as terminal:
         assert terminal.end() == 0
         drawn = terminal.seen
-    assert f"\r  {UNKNOWN_DIGEST[1]}.pb  100 % of 5 kB" in drawn
-    assert drawn.endswith(" \r")
+    assert drawn.startswith(f"\r\x1b[K  {UNKNOWN_DIGEST[1]}.json    0 % of 83 B")
+    assert drawn.endswith("\r\x1b[K")
     assert "\n" not in drawn
 
 
