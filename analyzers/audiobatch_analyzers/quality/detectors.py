@@ -50,7 +50,7 @@ class Detector:
     """A kind of defect, and how it is looked for."""
 
     feature: Feature
-    """What is written of it."""
+    """Feature that it gives."""
     find: Callable[[Any, NDArray[np.float32]], float | str]
     """Measures the samples of a mix, at `RATE` Hz and mono, by the module `essentia.standard`; a text says why not."""
     shortest: float = 1.0

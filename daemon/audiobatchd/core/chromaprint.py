@@ -42,10 +42,12 @@ _OFFSETS = 3
 
 
 class Fingerprint(Struct, frozen=True):
-    """Sub-fingerprints of a track, as numbers and as one long row of bits, the first in the lowest."""
+    """Sub-fingerprints of a track, in two forms."""
 
     items: tuple[int, ...]
+    """Numbers of 32 bits, in the order of time."""
     bits: int
+    """One long row of bits, the first number in the lowest ones."""
 
 
 def decode(text: bytes) -> Fingerprint:

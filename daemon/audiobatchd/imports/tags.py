@@ -41,9 +41,10 @@ _MOST_BOXES = 10_000
 
 @dataclass(frozen=True)
 class Tags:
-    """The tags of a file: its `values` by field, each one in one line, without those that are missing."""
+    """Tags of a file."""
 
     values: Mapping[str, str] = field(default_factory=dict)
+    """Values by field, each in one line; those that are missing are not there."""
     tracks: int = 0
     """Number of tracks in an embedded cue sheet."""
     is_video: bool = False
@@ -98,11 +99,11 @@ class _Bounded(io.RawIOBase):
         return self._file.tell()
 
     def readable(self) -> bool:
-        """It is."""
+        """Tell that it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Tell that it can be read from any place."""
         return True
 
 

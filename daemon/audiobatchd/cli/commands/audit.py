@@ -73,6 +73,7 @@ class _Group:
     """Findings of one kind in one feature, for one reason."""
 
     count: int = 0
+    """Number of folders."""
     examples: list[tuple[str, str]] = field(default_factory=list)
     """A few folders, each with the value there."""
 
@@ -82,7 +83,9 @@ class Total:
     """Result of an audit; a few examples of each kind of finding are kept, and the others are counted."""
 
     folders: int = 0
+    """Number of track folders that were looked at."""
     adopted: int = 0
+    """Number of their values that nothing here has measured."""
     troubles: _Group = field(default_factory=_Group)
     """Folders that cannot be read, with the reason."""
     groups: dict[tuple[FlawKind, str, str], _Group] = field(default_factory=dict)
@@ -104,7 +107,7 @@ class Total:
             _count(group, audited.folder, each.value)
 
     def told(self) -> Iterator[str]:
-        """Yield the whole in lines."""
+        """Yield the lines of the answer."""
         if not self.folders:
             yield "No track folder was found: there is nothing to audit."
             return
@@ -123,7 +126,7 @@ class Total:
             yield "Nothing is wrong with them." if self.adopted else "All that is there was measured by audiobatchd."
 
     def as_keys(self) -> dict[str, object]:
-        """Give the whole for JSON."""
+        """Give the answer as keys of JSON."""
         findings = [
             {
                 "kind": kind.value,

@@ -12,7 +12,7 @@ from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.quantities import exact_size
 
 _INTEGERS = range(-(1 << 63), 1 << 64)
-"""What MessagePack can carry."""
+"""Integers that MessagePack can carry."""
 
 
 def checked(
