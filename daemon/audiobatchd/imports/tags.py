@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import mutagen
 
+from audiobatchd.imports import id3
 from audiobatchd.imports.text import clean
 
 _READ_LIMIT = 64 << 20
@@ -70,13 +71,17 @@ def read(path: str) -> Tags:
 
 
 class _Bounded(io.RawIOBase):
-    """A file that is read to a limit; `name` tells mutagen its extension."""
+    """A file that is read to a limit, its ID3 tags reduced; `name` tells mutagen its extension."""
 
     def __init__(self, file: io.BufferedReader, name: str) -> None:
         super().__init__()
         self.name = name
         self._file = file
         self._left = _READ_LIMIT
+        self._header = b""
+        """Header of the ID3 tag that was begun last."""
+        self._end = 0
+        """Offset at which that tag ends."""
 
     def read(self, size: int | None = -1) -> bytes:
         """Read as a file does. Raises OSError where the limit is passed."""
@@ -88,6 +93,10 @@ class _Bounded(io.RawIOBase):
         self._left -= len(content) if size < 0 else 0
         if self._left < 0:
             raise OSError("more was read than tags can take")
+        if length := id3.length_of(content):
+            self._header, self._end = content, self.tell() + length
+        elif self._header and content and self.tell() == self._end:  # mutagen takes a tag as a whole
+            content = id3.reduced(self._header, content)
         return content
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
