@@ -1,6 +1,6 @@
 """Essentia's heavy detectors of defects, each an analyzer of its own: clicks, gaps, hum and noise.
 
-A detector is made anew for every file: Essentia's keep the place in the file, and what came before, from one call to
+A detector is made for each file: Essentia's keep the place in the file, and what came before, from one call to
 the next. DiscontinuityDetector is left out: it found 96 in a produced recording of a minute, see docs/adr/0040.
 """
 

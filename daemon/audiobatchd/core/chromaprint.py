@@ -24,7 +24,7 @@ SECONDS_EACH = 1365 / 11025
 """Seconds from one sub-fingerprint to the next."""
 
 ALGORITHM = 1
-"""CHROMAPRINT_ALGORITHM_TEST2, the only one that anybody writes; others hear something else in the same music."""
+"""CHROMAPRINT_ALGORITHM_TEST2, by default that of every tool; others give other numbers for the same music."""
 
 LONGEST = 1 << 16
 """Characters of a fingerprint that are read: those of half an hour."""

@@ -77,7 +77,7 @@ def _plain(value: object) -> Value:
 def _number(value: object) -> float | int:
     match value:
         case bool():
-            pass  # an `int` to Python, and no number to who reads the record
+            pass  # an `int` to Python, and no number to readers of the record
         case int() if value in _INTEGERS:
             return int(value)
         case float() if math.isfinite(value):
