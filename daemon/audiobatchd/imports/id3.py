@@ -1,7 +1,8 @@
 """ID3v2 tags (id3.org, versions 2.2, 2.3 and 2.4) reduced to the frames that name a track, before mutagen has them.
 
 mutagen copies the rest of a tag for every frame in it: one of a million frames takes an hour. Frames in chapters are
-frames again. So the frames are picked here, by their headers alone; what they hold is mutagen's business.
+frames again, and a frame whose length is damaged may be a million empty texts. So the frames are picked here, by their
+headers alone; what they hold is mutagen's business.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _READ = frozenset(
 )
 """Names of the frames that are kept, those of version 2.2 below. mutagen makes a TDRC of year, day and time."""
 _MOST_FRAMES, _MOST_KEPT = 10_000, 200
-_LONGEST_KEPT = 4 << 20
-"""Bytes of a frame: a cue sheet may be long, a picture is not kept."""
+_LONGEST_KEPT, _MOST_BYTES = 1 << 16, 1 << 18
+"""Bytes of a frame, and of all that are kept: the longest of them is a cue sheet of 99 tracks."""
 _JUDGED = 1 << 20
 """Bytes by which it is judged how lengths are written: some programs write version 2.4 as they do 2.3."""
 _UNSYNCHRONISED = 0x80
@@ -53,6 +54,7 @@ def _kept(content: bytes, major: int) -> bytes:
     letters, head = (3, 6) if major == 2 else (4, 10)  # noqa: PLR2004  # version 2.2
     as_number = determine_bpi(content[:_JUDGED], Frames) if major == 4 else int  # noqa: PLR2004  # version 2.4
     kept: list[bytes] = []
+    left = _MOST_BYTES
     place = 0
     for _ in range(_MOST_FRAMES):
         name = content[place : place + letters].rstrip(b"\0")
@@ -60,7 +62,8 @@ def _kept(content: bytes, major: int) -> bytes:
             break
         length = int(as_number(int.from_bytes(content[place + letters : place + 2 * letters], "big")))
         end = place + head + length
-        if name in _READ and length <= _LONGEST_KEPT:
+        if name in _READ and length <= min(_LONGEST_KEPT, left):
             kept.append(content[place:end])
+            left -= length
         place = end
     return b"".join(kept)

@@ -84,6 +84,14 @@ def test_frames_in_a_chapter_are_not_handed_on() -> None:
     assert texts(whole[:HEADER_BYTES] + made) == {"TIT2": ["song"]}
 
 
+def test_long_frames_are_left_out_and_many_end_somewhere() -> None:
+    long, most = frame(b"TXXX", "x" * 33_000, safe=True), frame(b"TXXX", "y" * 32_000, safe=True)
+    body = long + most * 9 + frame(b"TIT2", "song", safe=True)
+    made = reduced(tag(4, body)[:HEADER_BYTES], body)
+    assert (made.count(b"x"), made.count(b"y")) == (0, 4 * 32_000)
+    assert made.rstrip(b"\0").endswith("song".encode("utf-16-le").rstrip(b"\0"))
+
+
 @pytest.mark.parametrize("body", [b"", b"TIT2", b"TIT2\xff\xff\xff\xff\0\0x", b"\xff\0" * 50, bytes(500)])
 @pytest.mark.parametrize("major", [2, 3, 4, 200])
 def test_any_body_keeps_its_length(major: int, body: bytes) -> None:
