@@ -20,9 +20,10 @@ from audiobatchd.errors import UsageError
 from audiobatchd.models import intake, store
 from audiobatchd.models.download import check_base
 from audiobatchd.models.intake import Intake, Source, Telling
-from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE, LICENCE_ADDRESS, MODELS, OFFICIAL, Model, with_needed
+from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE, LICENCE_ADDRESS, OFFICIAL, Model, with_needed
 from audiobatchd.models.store import Files, State, Verdict
 from audiobatchd.vocabulary.names import printable, shown
+from audiobatchd.vocabulary.suggestions import cannot_find
 
 _KILO, _MEGA = 1000, 1000_000
 _TAKEN_UP = "A running audiobatchd takes it up when it is started again: systemctl restart audiobatchd"
@@ -172,9 +173,7 @@ def _places(arguments: argparse.Namespace) -> tuple[tuple[Path, ...], Path, froz
 def _chosen(names: list[str]) -> tuple[Model, ...]:
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:
-        known = ", ".join(model.name for model in MODELS)
-        message = f"no such model: {', '.join(map(printable, unknown))}; known are: {known}"
-        raise UsageError(message)
+        raise UsageError(cannot_find("the model", unknown[0], BY_NAME))
     return with_needed(names or DEFAULT)
 
 
