@@ -141,7 +141,7 @@ def settings_of(models: Path | None) -> WorkerSettings:
     """Models are looked for where the program looks, and first in the directory that is given."""
     state = state_directory(os.environ, os.getuid())
     directories = model_directories(str(models) if models else None, os.environ, state)
-    return WorkerSettings(model_directories=tuple(map(str, directories)))
+    return WorkerSettings(analyzers=("all",), model_directories=tuple(map(str, directories)))
 
 
 def sets(settings: WorkerSettings) -> dict[str, WorkerSettings]:
