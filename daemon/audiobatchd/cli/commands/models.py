@@ -94,11 +94,7 @@ def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     tell: Say = (lambda _: None) if arguments.json else say
     tell(f"Essentia's models are published under {LICENCE}, for non-commercial use only: {LICENCE_ADDRESS}")
     line = ProgressLine()
-    telling = Telling(
-        file=lambda address: tell(f"Fetching {printable(address)}"),
-        progress=partial(_show, line),
-        waiting=lambda: tell("Waiting for another fetch of the same file"),
-    )
+    telling = _telling(line, tell)
     done: list[tuple[Intake, Files, Verdict]] = []
     for model in chosen:
         try:
@@ -154,6 +150,20 @@ def verify(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> i
         if not entries:
             say(f"No models are found in {', '.join(shown(str(each)) for each in directories)}")
     return 1 if any(entry.wrong for entry in entries) else 0
+
+
+def _telling(line: ProgressLine, tell: Say) -> Telling:
+    """Have the progress of a fetch drawn, and wiped before anything else is told."""
+
+    def tell_apart(text: str) -> None:
+        line.clear()
+        tell(text)
+
+    return Telling(
+        file=lambda address: tell_apart(f"Fetching {printable(address)}"),
+        progress=partial(_show, line),
+        waiting=lambda: tell_apart("Waiting for another fetch of the same file"),
+    )
 
 
 def _show(line: ProgressLine, file: str, size: int, total: int | None) -> None:

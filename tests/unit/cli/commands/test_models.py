@@ -172,8 +172,8 @@ def test_progress_is_drawn_on_a_terminal_and_wiped(command: Command, server: Ser
     with on_a_terminal(fetch, environ=command.env) as terminal:
         assert terminal.end() == 0
         drawn = terminal.seen
-    assert drawn.startswith(f"\r\x1b[K  {UNKNOWN_DIGEST[1]}.json    0 % of 83 B")
-    assert drawn.endswith("\r\x1b[K")
+    lines = [f"  {UNKNOWN_DIGEST[1]}{file}" for file in (".json    0 % of 83 B", ".pb    0 % of 5 kB")]
+    assert drawn.split("\r\x1b[K") == ["", lines[0], "", lines[1], ""]
     assert "\n" not in drawn
 
 
