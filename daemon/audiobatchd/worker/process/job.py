@@ -266,7 +266,7 @@ class _Work:
         stamp, old = self.listing.stamps[role], self.memory.pop(role, None)
         digests = (result.fingerprint.digest, result.whole) if result.unchanged else ("", "")
         # What others measured before counts by it as long as they are not measured again.
-        alone = all(offer.name in result.entries for offer in self.bench.offers if _reads(offer, role))
+        alone = all(_is_done(offer, role, result) for offer in self.bench.offers)
         before = (old.digest, old.whole) if old is not None and old.stamp == stamp and not alone else (None, None)
         digest, whole = (now or known or None for now, known in zip(digests, before, strict=True))
         if digest or whole or adopted:
@@ -353,9 +353,14 @@ class _Work:
         )
 
 
-def _reads(offer: Offer, role: str) -> bool:
-    """Tell whether an analyzer may read the file of `role`, by itself or in a sum."""
-    return bool(offer.features.get(role)) or any(role in needs.sum_of for needs in offer.needs.values())
+def _is_done(offer: Offer, role: str, result: FileResult) -> bool:
+    """Tell whether nothing that an analyzer gives by the file of `role` is older than its `result`.
+
+    A sum is measured later, and perhaps not at all in this job: what it gave before may count still.
+    """
+    if any(role in needs.sum_of for needs in offer.needs.values()):
+        return False
+    return not offer.features.get(role) or offer.name in result.entries
 
 
 def _stamps(entry: Entry) -> dict[str, tuple[int, int]]:
