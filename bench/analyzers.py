@@ -29,19 +29,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from audiobatchd.audio.decode import decode
-from audiobatchd.audio.source import open_source
-from audiobatchd.audio.views import Decoded
 from audiobatchd.config.places import model_directories, state_directory
 from audiobatchd.core.assessment import Offer
 from audiobatchd.core.messages import WorkerSettings
-from audiobatchd.plugin_api import FULL_MIX, STEMS, View
+from audiobatchd.plugin_api import FULL_MIX, STEMS
 from audiobatchd.worker.questions import Request, offers
-from support.audio_files import CONTAINERS, music, write_audio
+from support.audio_files import write_audio
+from support.decoding import read
 from support.processor_time import cpu_seconds
+from support.programme import programme
 
 RATE = 44100
 WITHOUT_MODELS = (
@@ -51,7 +48,6 @@ WITHOUT_MODELS = (
 ALL, LOUDNESS = "all analyzers", "`loudness` alone"
 SCALES = {"loudgain": ["loudgain", "-q"], "rsgain": ["rsgain", "custom", "-q"]}
 
-_LONGEST = 7200.0
 _HERE = Path(__file__).parent
 _T = TypeVar("_T")
 
@@ -107,28 +103,6 @@ Table = dict[str, float | str]
 # Making the tracks
 
 
-def read(path: Path) -> Decoded:
-    """Decode one file as the service does."""
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        with open_source(directory, os.fsencode(path.name)) as source:
-            return decode(source, FULL_MIX, _LONGEST)
-    finally:
-        os.close(directory)
-
-
-def programme(recordings: Path | None, seconds: float) -> NDArray[np.float32]:
-    """Stereo of this length: a generated programme, or the recordings one after the other, again and again."""
-    if recordings is None:
-        return music(seconds, RATE)
-    paths = sorted(path for path in recordings.glob("*") if path.suffix[1:].lower() in CONTAINERS)
-    if not paths:
-        message = f"cannot find a recording in {recordings}"
-        raise SystemExit(message)
-    one_after_the_other = np.concatenate([read(path).view(View(RATE))[:, [0, -1]] for path in paths])
-    return np.resize(one_after_the_other, (round(seconds * RATE), 2))
-
-
 def make_track(scratch: Path, title: str, file: Path) -> Track:
     """A folder of copies of `file`."""
     folder = scratch / f"Track {title}"
@@ -143,7 +117,7 @@ def make_tracks(scratch: Path, arguments: argparse.Namespace) -> list[Track]:
     """Make what is to be measured."""
     if arguments.file:
         return [make_track(scratch, path.name, path) for path in arguments.file]
-    samples = programme(arguments.music, arguments.seconds)
+    samples = programme(arguments.music, arguments.seconds, RATE)
     files = {
         "FLAC": write_audio(scratch / "programme.flac", samples, RATE),
         "MP3": write_audio(scratch / "programme.mp3", samples, RATE, bit_rate=192_000),
@@ -167,7 +141,7 @@ def settings_of(models: Path | None) -> WorkerSettings:
     """Models are looked for where the program looks, and first in the directory that is given."""
     state = state_directory(os.environ, os.getuid())
     directories = model_directories(str(models) if models else None, os.environ, state)
-    return WorkerSettings(model_directories=tuple(map(str, directories)))
+    return WorkerSettings(analyzers=("all",), model_directories=tuple(map(str, directories)))
 
 
 def sets(settings: WorkerSettings) -> dict[str, WorkerSettings]:

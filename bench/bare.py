@@ -1,8 +1,9 @@
-"""A folder in a worker, and the same work bare: `python bench/bare.py folder | parts | graphs FOLDER SETTINGS`.
+"""A folder in a worker, and the same work bare: `python bench/bare.py folder | costs | parts | graphs FOLDER SETTINGS`.
 
-`folder` does what a worker does with one, from the lock to the record. `parts` calls the same decoder and analyzers
-one after the other, with nothing around them. `graphs` runs the models beside Essentia's own calls. Each runs in a
-process that `bench/analyzers` starts, and prints CPU seconds as JSON.
+`folder` does what a worker does with one, from the lock to the record, and `costs` tells also what each analyzer took
+of it. `parts` calls the same decoder and analyzers one after the other, with nothing around them. `graphs` runs the
+models beside Essentia's own calls. Each runs in a process that `bench/analyzers` or `bench/groups` starts, and prints
+CPU seconds as JSON.
 """
 
 from __future__ import annotations
@@ -40,6 +41,18 @@ _T = TypeVar("_T")
 
 def folder(path: str, settings: str) -> None:
     """Do one job in a process that has loaded. Prints the CPU time until it had loaded, and that of the job."""
+    loading, seconds, _ = _job(path, settings)
+    _print({"load": loading, "job": seconds})
+
+
+def costs(path: str, settings: str) -> None:
+    """Do one job likewise. Prints its CPU time, and what the worker reckons of it by analyzer and for decoding."""
+    _, seconds, by_analyzer = _job(path, settings)
+    _print((seconds, by_analyzer))
+
+
+def _job(path: str, settings: str) -> tuple[float, float, dict[str, float]]:
+    """Load and do one job: the CPU seconds of both, and those of the job as the worker reckons them."""
     bench = Bench.load(msgspec.json.decode(settings, type=WorkerSettings))
     started = time.process_time()
     job = Job(1, os.fsencode(path), b"", read_folder(path).signature, Policy(overwrite=True), {}, 3600.0)
@@ -47,7 +60,7 @@ def folder(path: str, settings: str) -> None:
     if result.outcome is not Outcome.DONE:
         message = f"the job ended as {result.outcome}: {dict(result.reasons)}"
         raise SystemExit(message)
-    _print({"load": started, "job": time.process_time() - started})
+    return started, time.process_time() - started, result.costs
 
 
 def parts(path: str, settings: str) -> None:
@@ -163,12 +176,14 @@ def main() -> None:
     match sys.argv[1:]:
         case ["folder", path, settings]:
             folder(path, settings)
+        case ["costs", path, settings]:
+            costs(path, settings)
         case ["parts", path, settings]:
             parts(path, settings)
         case ["graphs", path, settings]:
             graphs_alone(path, settings)
         case _:
-            raise SystemExit("this is run by bench/analyzers")
+            raise SystemExit("this is run by bench/analyzers and bench/groups")
 
 
 if __name__ == "__main__":

@@ -33,11 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiobatch_analyzers.timbre import TimbreAnalyzer
-from audiobatchd.audio.decode import decode
-from audiobatchd.audio.source import open_source
-from audiobatchd.audio.views import Decoded
-from audiobatchd.plugin_api import FULL_MIX, Settings
+from audiobatchd.plugin_api import Settings
 from support.audio_files import music, write_audio
+from support.decoding import read
 
 RATE = 44100
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -73,17 +71,8 @@ def programme(recording: Path | None, seconds: float) -> NDArray[np.float32]:
     """So many seconds of stereo at 44.1 kHz."""
     if recording is None:
         return music(seconds, RATE)
-    samples = _decoded(recording).view()
+    samples = read(recording).view()
     return np.resize(samples, (round(seconds * RATE), samples.shape[1]))
-
-
-def _decoded(path: Path) -> Decoded:
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with open_source(folder, os.fsencode(path.name)) as source:
-            return decode(source, FULL_MIX, 1e9)
-    finally:
-        os.close(folder)
 
 
 def _resident() -> float:
@@ -97,7 +86,7 @@ def measure_here(path: Path) -> None:
     analyzer = TimbreAnalyzer(Settings())
     analyzer.load()
     idle, started = _resident(), time.process_time()
-    audio = _decoded(path)
+    audio = read(path)
     decoded = time.process_time()
     values = dict(analyzer.analyze(audio).values)
     told = {"decoding": decoded - started, "timbre": time.process_time() - decoded, "mib": _resident() - idle}

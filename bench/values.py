@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -22,10 +21,9 @@ from typing import Literal
 import numpy as np
 from scipy.signal import butter, sosfilt
 
-from audiobatchd.audio.decode import decode
-from audiobatchd.audio.source import open_source
 from audiobatchd.plugin_api import FULL_MIX, Audio, feature_name
 from support.audio_files import CONTAINERS, write_audio
+from support.decoding import read
 
 BANDS: Mapping[str, tuple[Literal["lowpass", "bandpass", "highpass"], float | tuple[float, float]]] = {
     "bass": ("lowpass", 150.0),
@@ -35,7 +33,6 @@ BANDS: Mapping[str, tuple[Literal["lowpass", "bandpass", "highpass"], float | tu
 }
 """Filter that stands for each stem: a Butterworth of order 4, and its edges in Hz."""
 
-_LONGEST = 7200.0
 _SUMMARY = re.compile(r"Summary:.*?\bI:\s*(\S+) LUFS.*?\bLRA:\s*(\S+) LU", re.DOTALL)
 
 
@@ -49,16 +46,6 @@ class Values:
     lra: float
     their_lufs: float
     their_lra: float
-
-
-def read(path: Path) -> Audio:
-    """Decode one recording as the service does."""
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        with open_source(directory, os.fsencode(path.name)) as source:
-            return decode(source, FULL_MIX, _LONGEST)
-    finally:
-        os.close(directory)
 
 
 def make_folder(folder: Path, recording: Audio) -> None:

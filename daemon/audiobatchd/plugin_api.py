@@ -129,7 +129,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Needs:
-    """What an analyzer reads of a folder for the features of one role, beside the file of that role or in its place."""
+    """Files and results of a folder that an analyzer reads for one role, beside the file of it or in its place."""
 
     sum_of: tuple[str, ...] = ()
     """Stems of which the sum is read in place of the file of the role: of those that are there. Where none is, the full
@@ -191,7 +191,7 @@ class Audio(Protocol):
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a file holds its audio, as its container tells: nothing was decoded to learn it."""
+    """Encoding of a file's audio, as its container tells: nothing was decoded to learn it."""
 
     codec: str
     """FFmpeg's short name of the codec: `flac`, `mp3`, `aac`, `vorbis`, `opus`, `pcm_s16le`, `alac`."""

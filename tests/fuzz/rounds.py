@@ -32,6 +32,8 @@ from support.service import PROGRAMS, configuration, features_of, leftovers, rec
 OF_THE_FILE = ["file", "tags"]
 """Analyzers that tell of a file and not of its sound: their values are not judged by it."""
 ANALYZERS = [point.name for point in distribution("audiobatchd").entry_points.select(group=ENTRY_POINT_GROUP)]
+_HEAVY: dict[str, Any] = {"analyzer.quality.heavy": True}
+"""Key of the configuration: all detectors of `quality` are on."""
 _FORM = frozenset(each.name for each in FormAnalyzer(Settings()).features(FULL_MIX))
 DEADLINE = 20.0
 """Seconds for one folder, whatever its file promises: a healthy one takes a fifth of one."""
@@ -98,6 +100,7 @@ class Rounds:
             job_timeout_factor=0.0,
             max_deaths=1,
             workers=workers or len(os.sched_getaffinity(0)),
+            **_HEAVY,
         )
 
     def run(self, files: Mapping[str, tuple[str, bytes]]) -> Round:

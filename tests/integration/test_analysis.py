@@ -28,6 +28,8 @@ from support.service import configuration, features_of, record_of, run
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "example-analyzer"
 ALL = [point.name for point in distribution("audiobatchd").entry_points.select(group=ENTRY_POINT_GROUP)]
+HEAVY: dict[str, Any] = {"analyzer.quality.heavy": True}
+"""Key of a configuration that turns all detectors of `quality` on."""
 MIX = {
     "lufs", "lra", "true_peak", "sample_peak", "bpm", "bpm_essentia", "bpm_is_defined", "bpm_confidence", "beat_count",
     "beat_regularity", "beat_steadiness", "danceability", "atonality", "brightness", "roughness", "hardness", "depth",
@@ -286,7 +288,8 @@ def test_one_worker_and_eight_give_the_same_bits(tmp_path: Path, example: dict[s
     for workers in (1, 8):
         dataset = tmp_path / f"by {workers}"
         for number in range(6):
-            make_track(dataset / f"Track {number}", seconds=4 + number / 7, stems=("bass", "other"), seed=number)
+            stems = ("bass", "drums", "other")
+            make_track(dataset / f"Track {number}", seconds=4 + number / 7, stems=stems, seed=number)
         config = configuration(
             tmp_path / "c.toml",
             dataset,
@@ -295,6 +298,7 @@ def test_one_worker_and_eight_give_the_same_bits(tmp_path: Path, example: dict[s
             workers=workers,
             model_directory=str(models),
             trusted_models=digests_in(models),
+            **HEAVY,
         )
         code, _, err = run("audiobatchd", "--config", config, "--once", dataset, timeout=110, env=example)
         assert code == 0, err
@@ -306,11 +310,13 @@ def test_one_worker_and_eight_give_the_same_bits(tmp_path: Path, example: dict[s
                     del entry["measured"], entry["host"]
                     for read in (entry["fingerprint"], *entry.get("others", {}).values()):
                         del read["mtime_ns"]
-        told.append(
-            (json.dumps(records, sort_keys=True), [(each / f"{each.name}.HARMONY").read_bytes() for each in folders])
-        )
+        files = (path for folder in folders for path in sorted(folder.iterdir()))
+        beside = [path for path in files if path.suffix not in {".flac", ".INFO"}]
+        told.append((json.dumps(records, sort_keys=True), [(path.name, path.read_bytes()) for path in beside]))
     assert told[0] == told[1]
-    assert "harmony_crest" in told[0][0]
+    some = {"harmony_crest", "onset_density_average_drums", "quality_clicks", "tiv_0"}
+    assert all(some <= record.keys() for record in json.loads(told[0][0]))
+    assert {".BEATS_GRID", ".HARMONY", ".ONSETS"} <= {Path(name).suffix for name, _ in told[0][1]}
 
 
 def test_another_package_adds_an_analyzer(tmp_path: Path, example: dict[str, str]) -> None:

@@ -67,6 +67,8 @@ COMMANDS = {
     "progress": "D --disk",
     "check": "D --disk",
     "missing": "D --features lufs --disk",
+    "audit": "D",
+    "duplicates": "D --near",
     "import": "--list D",
     "analyze": "T --features lufs",
     "features": "",

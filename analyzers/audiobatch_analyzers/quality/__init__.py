@@ -1,4 +1,4 @@
-"""What is wrong with a recording: the analyzer `quality`, and the analyzers of its heavy detectors.
+"""Defects of a recording: the analyzer `quality`, and the analyzers of its heavy detectors.
 
 It owns cut ends, channels that hold one signal, bandwidth, offset and clipping, which cost little and are on, and
 Essentia's detectors of clicks, gaps, hum and noise, which are off unless the configuration wants them.

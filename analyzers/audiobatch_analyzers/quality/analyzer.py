@@ -103,7 +103,7 @@ class QualityAnalyzer:
 
 
 class _Quality:
-    """All measures of one file."""
+    """Measures of one file, all in one pass over its blocks."""
 
     def __init__(self, rate: int, channels: int) -> None:
         self._channels = channels

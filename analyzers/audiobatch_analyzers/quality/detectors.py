@@ -1,6 +1,6 @@
 """Essentia's heavy detectors of defects, each an analyzer of its own: clicks, gaps, hum and noise.
 
-A detector is made anew for every file: Essentia's keep the place in the file, and what came before, from one call to
+A detector is made for each file: Essentia's keep the place in the file, and what came before, from one call to
 the next. DiscontinuityDetector is left out: it found 96 in a produced recording of a minute, see docs/adr/0040.
 """
 
@@ -50,7 +50,7 @@ class Detector:
     """A kind of defect, and how it is looked for."""
 
     feature: Feature
-    """What is written of it."""
+    """Feature that it gives."""
     find: Callable[[Any, NDArray[np.float32]], float | str]
     """Measures the samples of a mix, at `RATE` Hz and mono, by the module `essentia.standard`; a text says why not."""
     shortest: float = 1.0

@@ -20,7 +20,7 @@ SIZE, HOP = 2048, 512
 """Samples of a frame, and from one to the next: 46 and 12 ms."""
 
 MEASURES = ("flatness", "flux", "skewness", "kurtosis")
-"""What the columns of `shapes` are."""
+"""Names of the columns of `shapes`."""
 
 _BINS = SIZE // 2 + 1
 _NORMAL_KURTOSIS = 3.0

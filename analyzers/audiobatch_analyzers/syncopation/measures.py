@@ -1,4 +1,4 @@
-"""What the times of onsets and beats give: shares on and off the beat, intervals, their complexity and evenness.
+"""Measures of the times of onsets and beats: shares on and off the beat, intervals, their complexity and evenness.
 
 The formulas are those of the feature scripts of the batch guide's users, so that one key means one thing. Where they
 put a number in for what cannot be computed, None stands here.

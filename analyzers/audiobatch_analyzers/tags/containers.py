@@ -1,4 +1,4 @@
-"""Where each container has its tags, and which of them are artist, title, album, year and genre.
+"""Places of the tags in each container, and which of them are artist, title, album, year and genre.
 
 mutagen reads the tags themselves. Its readers of whole files are not asked: they read pictures and look for audio, and
 refuse files that are read here all the same.

@@ -31,6 +31,7 @@ class Source(Protocol):
     """Bytes that can be read at any place."""
 
     size: int
+    """Number of all bytes."""
 
     def at(self, offset: int, length: int) -> bytes:
         """Read `length` bytes from `offset`, fewer at the end."""
@@ -101,9 +102,11 @@ class _Frame:
     """Place of one frame."""
 
     header: bytes
+    """Name, size and flags, as they stand in the tag."""
     start: int
     """Offset of its content."""
     length: int
+    """Bytes of its content."""
     version: int
 
     def whole(self, source: Source) -> bytes:

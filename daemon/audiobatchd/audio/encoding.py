@@ -1,4 +1,4 @@
-"""How a source file holds its audio, as its container tells: codec, rate, channels, bits and length.
+"""Encoding of a source file, as its container tells: codec, rate, channels, bits and length.
 
 Nothing is decoded but the few frames by which FFmpeg learns what a header does not say. What the file holds in truth is
 `decode`'s business: a length that is told here is as true as the file's promise, which `decode` holds it to.

@@ -25,6 +25,7 @@ class Limit:
     """Limit on the length of a file."""
 
     seconds: float
+    """Seconds beyond which a file is refused."""
     on_promise: Callable[[float | None], None] = lambda _: None
     """Called with the promised length, in seconds, of a file that keeps to the limit."""
 

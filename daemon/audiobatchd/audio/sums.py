@@ -6,13 +6,12 @@ files of different rates and lengths add up. Shorter ones end in zeros.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import TypeVar, cast
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from audiobatchd.audio.blocks import Block
-from audiobatchd.audio.views import NO_RESULTS, Powers, Resampler, ResultValue, Samples, declared_result, mixed
+from audiobatchd.audio.views import NO_RESULTS, AudioBase, Powers, Resampler, ResultValue, Samples, mixed
 from audiobatchd.plugin_api import NATIVE, View
 
 _PIECE = 1 << 22
@@ -22,7 +21,6 @@ _SPARE = 1 << 16
 _SAMPLE = np.dtype(np.float32).itemsize
 _MONO = ("FC",)
 _BLOCK = 1 << 18
-_T = TypeVar("_T")
 
 
 class Accumulator:
@@ -150,10 +148,11 @@ class Sum:
         return views
 
 
-class Summed:
+class Summed(AudioBase):
     """Sum of files, as an analyzer is handed it as `plugin_api.Audio`."""
 
     def __init__(self, role: str, views: Mapping[View, Samples], rate: int, seconds: float) -> None:
+        super().__init__()
         self.role = role
         self.rate = rate
         self.channels = _MONO
@@ -162,8 +161,6 @@ class Summed:
             samples.flags.writeable = False
         self._views = dict(views)
         self._declared: frozenset[View] = frozenset()
-        self._results: Mapping[str, ResultValue] = NO_RESULTS
-        self._shared: dict[Hashable, object] = {}
         self._powers: tuple[float, ...] | None = None
 
     @property
@@ -187,16 +184,6 @@ class Summed:
             message = f"the analyzer has not declared that it reads {view}"
             raise LookupError(message)
         return self._views[view]
-
-    def shared(self, key: Hashable, make: Callable[[], _T]) -> _T:
-        """See `plugin_api.Audio.shared`."""
-        if key not in self._shared:
-            self._shared[key] = make()
-        return cast("_T", self._shared[key])
-
-    def result(self, name: str) -> ResultValue:
-        """See `plugin_api.Audio.result`."""
-        return declared_result(self._results, name)
 
     def turn(
         self, declared: Iterable[View], later: Iterable[View], results: Mapping[str, ResultValue] = NO_RESULTS

@@ -68,7 +68,30 @@ class Gathered:
     """`Decoded.powers`, where they were taken meanwhile."""
 
 
-class Decoded:
+class AudioBase:
+    """Results and shared objects, which every `plugin_api.Audio` has beside its views."""
+
+    def __init__(self) -> None:
+        self._results: Mapping[str, ResultValue] = NO_RESULTS
+        """Results that the analyzer needs whose turn it is."""
+        self._shared: dict[Hashable, object] = {}
+        """Objects that analyzers have made for each other."""
+
+    def shared(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """See `plugin_api.Audio.shared`."""
+        if key not in self._shared:
+            self._shared[key] = make()
+        return cast("_T", self._shared[key])
+
+    def result(self, name: str) -> ResultValue:
+        """See `plugin_api.Audio.result`."""
+        if name not in self._results:
+            message = f"the analyzer has not declared that it needs {name}"
+            raise LookupError(message)
+        return self._results[name]
+
+
+class Decoded(AudioBase):
     """Decoded file, as an analyzer is handed it as `plugin_api.Audio`.
 
     It is made of the native `samples`, of shape (frames, channels), or of what was gathered in their place. A mono view
@@ -76,6 +99,7 @@ class Decoded:
     """
 
     def __init__(self, role: str, samples: Samples | Gathered, rate: int, channels: tuple[str, ...]) -> None:
+        super().__init__()
         gathered = samples if isinstance(samples, Gathered) else Gathered({NATIVE: samples}, len(samples))
         self.role = role
         self.rate = rate
@@ -85,8 +109,6 @@ class Decoded:
             each.flags.writeable = False
         self._views = dict(gathered.views)
         self._declared: frozenset[View] | None = None
-        self._results: Mapping[str, ResultValue] = NO_RESULTS
-        self._shared: dict[Hashable, object] = {}
         self._powers = gathered.powers
 
     @property
@@ -114,16 +136,6 @@ class Decoded:
             message = f"the analyzer has not declared that it reads {view}"
             raise LookupError(message)
         return self._made(view)
-
-    def shared(self, key: Hashable, make: Callable[[], _T]) -> _T:
-        """See `plugin_api.Audio.shared`."""
-        if key not in self._shared:
-            self._shared[key] = make()
-        return cast("_T", self._shared[key])
-
-    def result(self, name: str) -> ResultValue:
-        """See `plugin_api.Audio.result`."""
-        return declared_result(self._results, name)
 
     def turn(
         self, declared: Iterable[View], later: Iterable[View], results: Mapping[str, ResultValue] = NO_RESULTS
@@ -180,14 +192,6 @@ class Decoded:
             return
         for block in self._blocks():
             yield mixed(block, self.channels)
-
-
-def declared_result(results: Mapping[str, ResultValue], name: str) -> ResultValue:
-    """Look up one of the results that an analyzer needs; raises LookupError where it has not declared that."""
-    if name not in results:
-        message = f"the analyzer has not declared that it needs {name}"
-        raise LookupError(message)
-    return results[name]
 
 
 def mixed(block: Samples, channels: tuple[str, ...]) -> Samples:

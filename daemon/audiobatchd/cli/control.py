@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from audiobatchd.cli import grammar
+from audiobatchd.cli.parser import parser
 from audiobatchd.cli.terminal import output
 from audiobatchd.config.places import default_socket
 from audiobatchd.control.client import ControlClient
@@ -53,7 +53,7 @@ def _run(argv: Sequence[str] | None, say: output.Voice) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    return grammar.parser(_PROGRAM)
+    return parser(_PROGRAM)
 
 
 def _refuse(error: Exception, code: int) -> int:

@@ -45,6 +45,7 @@ class Adopted(Struct, frozen=True):
     others: Mapping[str, object]
     """The adopted values of the folder, by name, this one among them."""
     role: str
+    """Role of the file that it would be measured from."""
 
 
 class Rule(Struct, frozen=True):
@@ -54,17 +55,20 @@ class Rule(Struct, frozen=True):
     """Patterns of features, without the stem at their end."""
     kind: FlawKind
     applies: Callable[[Adopted], bool]
+    """Tells whether a value has the flaw."""
     reason: str
+    """Words for people on what is wrong, and why."""
 
 
 class Flaw(Struct, frozen=True):
-    """What is wrong with a value: the rule that applies to it."""
+    """A flaw of a value, by the rule that applies to it."""
 
     feature: str
     kind: FlawKind
     value: str
     """As it stands in the record; a long one is cut."""
     reason: str
+    """As in `Rule`."""
 
 
 def _is_number(value: object) -> bool:

@@ -24,7 +24,7 @@ SECONDS_EACH = 1365 / 11025
 """Seconds from one sub-fingerprint to the next."""
 
 ALGORITHM = 1
-"""CHROMAPRINT_ALGORITHM_TEST2, the only one that anybody writes; others hear something else in the same music."""
+"""CHROMAPRINT_ALGORITHM_TEST2, by default that of every tool; others give other numbers for the same music."""
 
 LONGEST = 1 << 16
 """Characters of a fingerprint that are read: those of half an hour."""
@@ -42,10 +42,12 @@ _OFFSETS = 3
 
 
 class Fingerprint(Struct, frozen=True):
-    """Sub-fingerprints of a track, as numbers and as one long row of bits, the first in the lowest."""
+    """Sub-fingerprints of a track, in two forms."""
 
     items: tuple[int, ...]
+    """Numbers of 32 bits, in the order of time."""
     bits: int
+    """One long row of bits, the first number in the lowest ones."""
 
 
 def decode(text: bytes) -> Fingerprint:

@@ -22,6 +22,7 @@ class Decoding(Struct, frozen=True):
     """Decode one file."""
 
     role: str
+    """Role of the file."""
     work: tuple[Due, ...]
     """Work of the analyzers that read this file alone."""
     sums: tuple[Members, ...] = ()
@@ -35,6 +36,7 @@ class Summing(Struct, frozen=True):
     role: str
     """Role of the features that are measured of it."""
     work: tuple[Due, ...]
+    """Work of the analyzers that read it for that role."""
 
 
 Step = Decoding | Summing
@@ -45,6 +47,7 @@ class _Task:
     """Work of one analyzer for one role."""
 
     role: str
+    """Role of the features."""
     due: Due
     members: Members | None
     """The sum that it reads; None where it reads the file of its role."""

@@ -23,7 +23,9 @@ class _Line(Struct, frozen=True, forbid_unknown_fields=True):
     """Line of the list."""
 
     folder: str
+    """Its path below the dataset, as it is shown."""
     features: tuple[str, ...]
+    """Names of what is to be measured again."""
 
 
 _LINES = msgspec.json.Decoder(_Line)

@@ -50,7 +50,9 @@ class Site:
     """The place where track folders of one import are built."""
 
     dataset: str
+    """Path of the dataset, without links."""
     manifest: Manifest
+    """Record of the import, written before each act."""
     marker: str = ""
     """The dataset's `ready_marker`: an empty file of this name says that a folder is ready."""
 

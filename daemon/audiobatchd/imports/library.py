@@ -42,8 +42,10 @@ class SourceFile:
     """Names of the directories between the path that is imported and the file."""
     name: str
     size: int
+    """Bytes."""
     mtime_ns: int
     identity: FileId
+    """File behind the name: of several names of one file one counts."""
     is_link: bool
     """True where the name is a symbolic link to the file."""
 
@@ -68,6 +70,7 @@ class Trouble:
     """A file or directory that cannot be imported, and the reason."""
 
     path: str
+    """As it was found, for people to be shown."""
     why: str
 
 
@@ -82,6 +85,7 @@ class Library:
     passed_over: Counter[str] = field(default_factory=Counter)
     """Number of files and directories that are none of an import's business, by kind: "picture", "playlist"."""
     troubles: list[Trouble] = field(default_factory=list)
+    """Files and directories that cannot be read, and empty files."""
 
 
 def refuse_unfit(sources: Iterable[str], dataset: str) -> None:

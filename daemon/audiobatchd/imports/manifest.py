@@ -46,30 +46,39 @@ class Begin(Struct, frozen=True, tag="begin"):
     """The first line: what was asked for."""
 
     id: str
+    """Name of the import, as `new_id` makes it."""
     sources: tuple[str, ...]
+    """Paths that are imported."""
     mode: Mode
     name: str
+    """Template of the folders' names."""
     stems: str = ""
+    """Pattern by which stems are told, as the user gave it; "" where there is none."""
     started: float = 0.0
     """Wall-clock time, for people."""
     format: int = _FORMAT
+    """Version of this file format."""
 
 
 class Origin(Struct, frozen=True, array_like=True):
     """A file of a library: where it lay, and how it was when it was looked at."""
 
     source: str
+    """Absolute path."""
     size: int
+    """Bytes."""
     mtime_ns: int
 
 
 class Build(Struct, frozen=True, tag="build"):
-    """A track folder is about to be built; its files by the names that they get."""
+    """A track folder is about to be built."""
 
     number: int
     """Counts the track folders of the import: no two lines of its kind have the same."""
     folder: str
+    """Name that it will have in the dataset."""
     files: dict[str, Origin]
+    """Its files, by the names that they get."""
     marker: str = ""
     """Name of the empty file that says that the folder is ready; "" where the dataset needs none."""
 
@@ -83,8 +92,10 @@ class Placed(Struct, frozen=True, array_like=True):
     """A file as it was put into the track folder."""
 
     size: int
+    """Bytes."""
     mtime_ns: int
     ctime_ns: int
+    """Change of anything at it, which no program can set back."""
     inode: int
 
 
@@ -92,9 +103,11 @@ class Publish(Struct, frozen=True, tag="publish"):
     """The folder is built and synced, and is about to get its name."""
 
     number: int
+    """As in `Build`; the same goes for all lines below."""
     inode: int
-    """That of the folder."""
+    """Inode of the folder."""
     files: dict[str, Placed]
+    """Its files, by their names."""
 
     def holds(self, folder: str) -> bool:
         """Tell whether these files lie in a folder, with the sizes and times that they had."""
@@ -149,7 +162,7 @@ _DECODER: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 
 
 class Step(StrEnum):
-    """How far a track folder has come."""
+    """Steps of a track folder, in their order."""
 
     BUILD = "build"
     PUBLISH = "publish"
@@ -175,7 +188,9 @@ class Entry:
 
     build: Build
     step: Step = Step.BUILD
+    """The last one that a line tells of."""
     publish: Publish | None = None
+    """None as long as it has not come so far."""
 
     @property
     def is_there(self) -> bool:
@@ -193,13 +208,16 @@ class Manifest:
     """One import: its lines so far, and the file that the next ones go to."""
 
     path: str
+    """Path of the file."""
     begin: Begin
     entries: dict[int, Entry] = field(default_factory=dict)
     """By their number."""
     ended: bool = False
+    """True where the import came to its end."""
     length: int = 0
     """Bytes of whole lines: what stands behind them is the rest of one that a crash cut off."""
     _descriptor: int = -1
+    """The open file; -1 where nothing is written to it."""
 
     @property
     def id(self) -> str:

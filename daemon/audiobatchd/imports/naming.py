@@ -11,7 +11,7 @@ from audiobatchd.errors import UsageError
 from audiobatchd.imports.text import clean, folded
 
 FIELDS = ("artist", "albumartist", "album", "title", "track", "disc", "year", "file")
-"""What a template may name."""
+"""Fields that a template may name."""
 USUAL = "{artist} - {album} - {title}"
 LONGEST = 250
 """Bytes of a folder's name, at most."""

@@ -23,6 +23,7 @@ class Track:
     """A track folder to be made."""
 
     name: str
+    """Name of the folder."""
     files: Mapping[str, SourceFile]
     """Its files by the names that they get: "full_mix.flac"."""
 
@@ -34,7 +35,7 @@ class Track:
 
 @dataclass
 class Plan:
-    """Everything that an import will do, and will not do."""
+    """Tracks that an import will make, and what it will leave out."""
 
     tracks: list[Track] = field(default_factory=list)
     already: int = 0
@@ -44,7 +45,7 @@ class Plan:
     left_out: list[Trouble] = field(default_factory=list)
     """Audio that is no track: whole albums in one file, stems without their song."""
     troubles: list[Trouble] = field(default_factory=list)
-    """What cannot be imported as it is."""
+    """Files and directories that cannot be imported as they are."""
 
     @property
     def size(self) -> int:

@@ -32,11 +32,14 @@ class Request:
     """An import that is asked for."""
 
     sources: tuple[str, ...]
+    """Files and directories to import."""
     dataset: str
     """Its path without links."""
     mode: Mode = Mode.AUTO
     name: str = USUAL
+    """Template of the folders' names."""
     stems: str = ""
+    """Pattern by which stems are told; "" for the layouts that are known."""
     ignore: tuple[str, ...] = ()
     """The dataset's patterns of directories that are not entered."""
     marker: str = ""

@@ -28,19 +28,21 @@ _WORDS = {
     **{f"no_{each}": f"no_{each}" for each in ("drums", "bass", "other", "vocals", "guitar", "piano")},
     **dict.fromkeys((FULL_MIX, "mixture", "mix"), FULL_MIX),
 }
-"""What a file of a stem is called, and what it is called in a track folder."""
+"""Names of stems in a track folder, by what files of them are called."""
 _BRACKETS = re.compile(r"[ _-]*[(\[]([A-Za-z][A-Za-z _-]*)[)\]]")
 _UVR_NUMBER = re.compile(r"\d+_(?=.)")
 
 
 @dataclass
 class Song:
-    """Files that belong together; `files` by what each is called in a track folder, without extension."""
+    """Files that belong together."""
 
     title: str
     """Name that its tool went by: that of the mix's file, as text."""
     directory: str
+    """Path of the directory that its files lie in."""
     files: dict[str, SourceFile] = field(default_factory=dict)
+    """By what each is called in a track folder, without extension."""
     spare: list[SourceFile] = field(default_factory=list)
     """Files that have no place: another one is the same stem."""
     is_directory: bool = False
@@ -69,6 +71,7 @@ class Songs:
     songs: list[Song] = field(default_factory=list)
     """Those that have a full mix."""
     without_mix: list[Song] = field(default_factory=list)
+    """Songs with stems alone."""
     spare: list[SourceFile] = field(default_factory=list)
     """Files that other files of the same song make superfluous."""
 

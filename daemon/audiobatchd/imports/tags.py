@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import mutagen
 
+from audiobatchd.imports import id3
 from audiobatchd.imports.text import clean
 
 _READ_LIMIT = 64 << 20
@@ -41,9 +42,10 @@ _MOST_BOXES = 10_000
 
 @dataclass(frozen=True)
 class Tags:
-    """The tags of a file: its `values` by field, each one in one line, without those that are missing."""
+    """Tags of a file."""
 
     values: Mapping[str, str] = field(default_factory=dict)
+    """Values by field, each in one line; those that are missing are not there."""
     tracks: int = 0
     """Number of tracks in an embedded cue sheet."""
     is_video: bool = False
@@ -69,13 +71,17 @@ def read(path: str) -> Tags:
 
 
 class _Bounded(io.RawIOBase):
-    """A file that is read to a limit; `name` tells mutagen its extension."""
+    """A file that is read to a limit, its ID3 tags reduced; `name` tells mutagen its extension."""
 
     def __init__(self, file: io.BufferedReader, name: str) -> None:
         super().__init__()
         self.name = name
         self._file = file
         self._left = _READ_LIMIT
+        self._header = b""
+        """Header of the ID3 tag that was begun last."""
+        self._end = 0
+        """Offset at which that tag ends."""
 
     def read(self, size: int | None = -1) -> bytes:
         """Read as a file does. Raises OSError where the limit is passed."""
@@ -87,6 +93,10 @@ class _Bounded(io.RawIOBase):
         self._left -= len(content) if size < 0 else 0
         if self._left < 0:
             raise OSError("more was read than tags can take")
+        if length := id3.length_of(content):
+            self._header, self._end = content, self.tell() + length
+        elif self._header and content and self.tell() == self._end:  # mutagen takes a tag as a whole
+            content = id3.reduced(self._header, content)
         return content
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -98,11 +108,11 @@ class _Bounded(io.RawIOBase):
         return self._file.tell()
 
     def readable(self) -> bool:
-        """It is."""
+        """Tell that it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Tell that it can be read from any place."""
         return True
 
 

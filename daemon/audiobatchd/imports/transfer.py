@@ -18,7 +18,7 @@ from audiobatchd.imports.manifest import Mode, Origin, Placed
 from audiobatchd.vocabulary.names import parsed, shown
 
 HIDDEN = ".audiobatch-import-"
-"""How a name begins that a file or a folder has before it is whole."""
+"""Beginning of the name that a file or a folder has before it is whole."""
 _FICLONE = 0x40049409
 """Of ioctl_ficlonerange(2), which Python has no name for before 3.14."""
 _BLOCK = 1 << 20

@@ -23,6 +23,7 @@ class Audited(Struct, frozen=True):
     adopted: int = 0
     """Number of values that nothing here has measured."""
     findings: tuple[Flaw, ...] = ()
+    """Flaws of those that were asked for."""
     trouble: str = ""
     """Reason why it cannot be read."""
 

@@ -37,7 +37,7 @@ _REMEMBERED = 512
 
 @dataclass
 class Duplicates:
-    """What was found in a dataset. Folders are named as people see them."""
+    """Result of a search in a dataset. Folders are named as people see them."""
 
     total: int = 0
     """Number of track folders."""

@@ -1,4 +1,4 @@
-"""Suggestions: the known names that one which nobody knows was perhaps meant to be, and the sentence that says so."""
+"""Suggestions: the known names that are nearest to an unknown one, and the sentence that offers them."""
 
 from __future__ import annotations
 

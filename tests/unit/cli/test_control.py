@@ -50,6 +50,7 @@ def test_status_json_loads_nothing_heavy(tmp_path: Path, busy: Status) -> None:
             "cli.commands.status",
             "cli.control",
             "cli.grammar",
+            "cli.parser",
             "cli.terminal.output",
             "cli.terminal.text",
             "config.places",

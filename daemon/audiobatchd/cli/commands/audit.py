@@ -6,16 +6,14 @@ The records are read here, whether a service works on the dataset or not. Measur
 from __future__ import annotations
 
 import argparse
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from audiobatchd.cli.local import worker_settings_here
 from audiobatchd.cli.named import dataset_of
 from audiobatchd.cli.retriers import retrier
 from audiobatchd.cli.terminal.output import Say
+from audiobatchd.cli.terminal.progress import ProgressLine
 from audiobatchd.cli.terminal.text import as_json, shortened, wrapped
 from audiobatchd.config.file import Config
 from audiobatchd.control.client import ControlClient
@@ -29,8 +27,6 @@ from audiobatchd.worker import questions
 
 _EXAMPLES = 3
 _COLUMNS, _LINES = 80, 6
-_BETWEEN = 1.0
-"""Seconds between two signs of progress."""
 
 _TITLES = {
     FlawKind.TYPE: "Of the wrong type",
@@ -77,6 +73,7 @@ class _Group:
     """Findings of one kind in one feature, for one reason."""
 
     count: int = 0
+    """Number of folders."""
     examples: list[tuple[str, str]] = field(default_factory=list)
     """A few folders, each with the value there."""
 
@@ -86,7 +83,9 @@ class Total:
     """Result of an audit; a few examples of each kind of finding are kept, and the others are counted."""
 
     folders: int = 0
+    """Number of track folders that were looked at."""
     adopted: int = 0
+    """Number of their values that nothing here has measured."""
     troubles: _Group = field(default_factory=_Group)
     """Folders that cannot be read, with the reason."""
     groups: dict[tuple[FlawKind, str, str], _Group] = field(default_factory=dict)
@@ -108,7 +107,7 @@ class Total:
             _count(group, audited.folder, each.value)
 
     def told(self) -> Iterator[str]:
-        """Yield the whole in lines."""
+        """Yield the lines of the answer."""
         if not self.folders:
             yield "No track folder was found: there is nothing to audit."
             return
@@ -127,7 +126,7 @@ class Total:
             yield "Nothing is wrong with them." if self.adopted else "All that is there was measured by audiobatchd."
 
     def as_keys(self) -> dict[str, object]:
-        """Give the whole for JSON."""
+        """Give the answer as keys of JSON."""
         findings = [
             {
                 "kind": kind.value,
@@ -154,19 +153,11 @@ def _folded(text: str, indent: int) -> list[str]:
 
 
 def _with_progress(folders: Iterator[Audited]) -> Iterator[Audited]:
-    """Pass folders on, and write now and then to a terminal how many there have been; wiped out at the end."""
-    told = time.monotonic()
-    is_shown = False
-    for number, each in enumerate(folders, 1):
-        if time.monotonic() - told > _BETWEEN and sys.stderr.isatty():
-            told, is_shown = time.monotonic(), True
-            _write(f"\r{number:,} track folders")
-        yield each
-    if is_shown:
-        _write("\r\x1b[K")
-
-
-def _write(text: str) -> None:
-    with suppress(OSError):  # a terminal that has gone holds nothing up
-        sys.stderr.write(text)
-        sys.stderr.flush()
+    """Pass folders on, and tell on a terminal how many there have been."""
+    line = ProgressLine()
+    try:
+        for number, each in enumerate(folders, 1):
+            line.show(f"{number:,} track folders")
+            yield each
+    finally:
+        line.clear()

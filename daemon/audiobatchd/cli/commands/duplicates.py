@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 
 from audiobatchd.cli.named import dataset_of
 from audiobatchd.cli.terminal.output import Say
+from audiobatchd.cli.terminal.progress import ProgressLine
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import AudiobatchError
@@ -28,18 +27,24 @@ def duplicates(arguments: argparse.Namespace, _client: ControlClient, say: Say) 
     """
     settings, dataset = dataset_of(arguments)
     limit = size_in_bytes(settings.record_limit)
+    line = ProgressLine()
     try:
-        with _Progress() as told:
-            found = find(dataset.path, dataset.ignore, limit, alike=arguments.near, told=told)
+        found = find(dataset.path, dataset.ignore, limit, alike=arguments.near, told=partial(_tell, line))
     except OSError as error:
         message = f"cannot look for duplicates in {shown(dataset.path)}: {error.strerror}"
         raise AudiobatchError(message) from error
+    finally:
+        line.clear()
     if arguments.json:
         say(as_json({"dataset": shown(arguments.dataset), **_as_told(found, near=arguments.near)}))
     else:
         _say_groups(found, say)
         _say_counts(found, say, near=arguments.near)
     return 1 if found.exact or found.near or not _compared(found, near=arguments.near) else 0
+
+
+def _tell(line: ProgressLine, what: str, count: int) -> None:
+    line.show(f"{count:,} {what}")
 
 
 def _compared(found: Duplicates, *, near: bool) -> int:
@@ -95,25 +100,3 @@ def _say_counts(found: Duplicates, say: Say, *, near: bool) -> None:
         say(printable(f"! {folder}: {why}"))
     if found.unread > len(found.troubles):
         say(f"! {found.unread - len(found.troubles):,} more that cannot be read")
-
-
-class _Progress:
-    """Line on a terminal's standard error that tells how far the search is; it is gone at the end."""
-
-    def __enter__(self) -> Callable[[str, int], None]:
-        self._longest = 0
-        return self._tell if sys.stderr.isatty() else lambda _what, _count: None
-
-    def __exit__(self, *_: object) -> None:
-        if self._longest:
-            self._write("\r" + " " * self._longest + "\r")
-
-    def _tell(self, what: str, count: int) -> None:
-        text = f"{count:,} {what}"
-        self._longest = max(self._longest, len(text))
-        self._write("\r" + text.ljust(self._longest))
-
-    def _write(self, text: str) -> None:
-        with suppress(OSError, ValueError):  # the answer matters, and not this
-            sys.stderr.write(text)
-            sys.stderr.flush()

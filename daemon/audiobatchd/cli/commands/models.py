@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from audiobatchd.cli.local import model_directories_here
-from audiobatchd.cli.terminal.output import Say, width
-from audiobatchd.cli.terminal.text import as_json, clipped
+from audiobatchd.cli.terminal.output import Say
+from audiobatchd.cli.terminal.progress import ProgressLine
+from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.config.file import chosen_config
 from audiobatchd.config.places import model_target, state_directory
 from audiobatchd.control.client import ControlClient
@@ -20,9 +20,10 @@ from audiobatchd.errors import UsageError
 from audiobatchd.models import intake, store
 from audiobatchd.models.download import check_base
 from audiobatchd.models.intake import Intake, Source, Telling
-from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE, LICENCE_ADDRESS, MODELS, OFFICIAL, Model, with_needed
+from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE, LICENCE_ADDRESS, OFFICIAL, Model, with_needed
 from audiobatchd.models.store import Files, State, Verdict
 from audiobatchd.vocabulary.names import printable, shown
+from audiobatchd.vocabulary.suggestions import cannot_find
 
 _KILO, _MEGA = 1000, 1000_000
 _TAKEN_UP = "A running audiobatchd takes it up when it is started again: systemctl restart audiobatchd"
@@ -92,12 +93,8 @@ def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     # A JSON answer is all that is on standard output; the progress on a terminal is on standard error.
     tell: Say = (lambda _: None) if arguments.json else say
     tell(f"Essentia's models are published under {LICENCE}, for non-commercial use only: {LICENCE_ADDRESS}")
-    line = _ProgressLine()
-    telling = Telling(
-        file=lambda address: tell(f"Fetching {printable(address)}"),
-        progress=line.show,
-        waiting=lambda: tell("Waiting for another fetch of the same file"),
-    )
+    line = ProgressLine()
+    telling = _telling(line, tell)
     done: list[tuple[Intake, Files, Verdict]] = []
     for model in chosen:
         try:
@@ -155,29 +152,23 @@ def verify(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> i
     return 1 if any(entry.wrong for entry in entries) else 0
 
 
-class _ProgressLine:
-    """Draws a line on standard error again and again as the bytes come; nothing where that is no terminal."""
+def _telling(line: ProgressLine, tell: Say) -> Telling:
+    """Have the progress of a fetch drawn, and wiped before anything else is told."""
 
-    def __init__(self) -> None:
-        self._drawn = ""
+    def tell_apart(text: str) -> None:
+        line.clear()
+        tell(text)
 
-    def show(self, file: str, size: int, total: int | None) -> None:
-        if not sys.stderr.isatty():
-            return
-        part = f"{100 * size // total:3} % of {_bytes(total)}" if total else _bytes(size)
-        text = clipped(f"  {file}  {part}", width(sys.stderr) - 1)
-        if text != self._drawn:
-            self._draw(text)
+    return Telling(
+        file=lambda address: tell_apart(f"Fetching {printable(address)}"),
+        progress=partial(_show, line),
+        waiting=lambda: tell_apart("Waiting for another fetch of the same file"),
+    )
 
-    def clear(self) -> None:
-        if self._drawn:
-            self._draw("")
 
-    def _draw(self, text: str) -> None:
-        with suppress(OSError):  # a terminal that has gone ends no fetch
-            sys.stderr.write(f"\r{text:{len(self._drawn)}}" + ("" if text else "\r"))
-            sys.stderr.flush()
-        self._drawn = text
+def _show(line: ProgressLine, file: str, size: int, total: int | None) -> None:
+    part = f"{100 * size // total:3} % of {_bytes(total)}" if total else _bytes(size)
+    line.show(f"  {file}  {part}")
 
 
 def _places(arguments: argparse.Namespace) -> tuple[tuple[Path, ...], Path, frozenset[str]]:
@@ -192,9 +183,7 @@ def _places(arguments: argparse.Namespace) -> tuple[tuple[Path, ...], Path, froz
 def _chosen(names: list[str]) -> tuple[Model, ...]:
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:
-        known = ", ".join(model.name for model in MODELS)
-        message = f"no such model: {', '.join(map(printable, unknown))}; known are: {known}"
-        raise UsageError(message)
+        raise UsageError(cannot_find("the model", unknown[0], BY_NAME))
     return with_needed(names or DEFAULT)
 
 

@@ -99,7 +99,7 @@ def _known(entry: str, made: AnyAnalyzer | Offer, asked: tuple[str, ...] | None,
 
 
 def _installed(settings: WorkerSettings) -> tuple[Offer, ...]:
-    """What the analyzers give that are installed, whether they are configured or not; none is loaded."""
+    """Name what all installed analyzers give, whether they are configured or not; none is loaded."""
     return Bench.load(msgspec.structs.replace(settings, analyzers=(ALL,), features=())).offers
 
 

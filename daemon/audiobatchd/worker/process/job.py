@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -40,6 +39,7 @@ from audiobatchd.worker.process.measure import FileResult
 from audiobatchd.worker.process.phase import FolderPhase
 from audiobatchd.worker.process.readers import Report
 from audiobatchd.worker.process.results import stored_in
+from audiobatchd.worker.process.signs import Signs
 
 _NOT_THE_TRACKS_FAULT = frozenset(
     {
@@ -58,38 +58,7 @@ _NOT_THE_TRACKS_FAULT = frozenset(
 _CHANGED = "it changed while it was read"
 _WORST_FIRST = (Outcome.ERROR, Outcome.CHANGED, Outcome.BLOCKED, Outcome.FAILED)
 
-_MOST_PACE, _PACE_SHARE = 5.0, 1 / 8
-"""In seconds, and of the time that may pass without a sign of progress: how far apart such signs are."""
-
 Gate = Callable[[], None]
-
-
-class _Signs:
-    """Signs of life: what a job is at, told to the service by `report`, and to observers by what its lock announces."""
-
-    def __init__(self, job: Job, lock: FolderLock, report: Report) -> None:
-        self._job = job
-        self._lock = lock
-        self._report = report
-        self._pace = min(_MOST_PACE, job.budget * _PACE_SHARE)
-        self._doing = ""
-        self._told = time.monotonic()
-        self._announced = job.budget, self._told
-
-    def stage(self, doing: str, audio_seconds: float | None) -> None:
-        """See `measure.Report`."""
-        self._doing, self._told = doing, time.monotonic()
-        if audio_seconds is not None:
-            budget, (before, when) = self._job.budget + self._job.factor * audio_seconds, self._announced
-            if budget != before or self._told - when >= self._pace:
-                self._announced = budget, self._told
-                self._lock.announce(budget)
-        self._report(doing, audio_seconds)
-
-    def progress(self) -> None:
-        """Take note that the work has come a little further, and tell so now and then."""
-        if time.monotonic() - self._told >= self._pace:
-            self.stage(self._doing, 0.0)
 
 
 def run(job: Job, bench: Bench, report: Report) -> Result:
@@ -121,7 +90,7 @@ def _run(job: Job, root: str, bench: Bench, report: Report) -> Result:
             reason = f"the process that worked on it died: {holder_in_words(lock.predecessor)}"
             counts = speaks_against_its_folder(lock.predecessor)
             return Result(job.number, Outcome.SUSPECT, reasons={"": reason}, charge=counts)
-        signs = _Signs(job, lock, report)
+        signs = Signs(job, lock, report)
         return _locked(job, folder, lock.gate, bench, signs.stage, signs.progress)
     finally:
         lock.release()
@@ -307,7 +276,7 @@ class _Work:
         stamp, old = self.listing.stamps[role], self.memory.pop(role, None)
         digests = (result.fingerprint.digest, result.whole) if result.unchanged else ("", "")
         # What others measured before counts by it as long as they are not measured again.
-        alone = all(offer.name in result.entries for offer in self.bench.offers if _reads(offer, role))
+        alone = all(_is_done(offer, role, result) for offer in self.bench.offers)
         before = (old.digest, old.whole) if old is not None and old.stamp == stamp and not alone else (None, None)
         digest, whole = (now or known or None for now, known in zip(digests, before, strict=True))
         if digest or whole or adopted:
@@ -409,9 +378,14 @@ class _Work:
         )
 
 
-def _reads(offer: Offer, role: str) -> bool:
-    """Tell whether an analyzer may read the file of `role`, by itself or in a sum."""
-    return bool(offer.features.get(role)) or any(role in needs.sum_of for needs in offer.needs.values())
+def _is_done(offer: Offer, role: str, result: FileResult) -> bool:
+    """Tell whether nothing that an analyzer gives by the file of `role` is older than its `result`.
+
+    A sum is measured later, and perhaps not at all in this job: what it gave before may count still.
+    """
+    if any(role in needs.sum_of for needs in offer.needs.values()):
+        return False
+    return not offer.features.get(role) or offer.name in result.entries
 
 
 def _stamps(entry: Entry) -> dict[str, tuple[int, int]]:

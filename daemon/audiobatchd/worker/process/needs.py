@@ -1,4 +1,4 @@
-"""What analyzers say that they need, held against what they are and what the others here give."""
+"""Needs of analyzers, held against their kinds and against what the others here give."""
 
 from __future__ import annotations
 

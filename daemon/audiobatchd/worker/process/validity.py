@@ -12,7 +12,7 @@ from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.quantities import exact_size
 
 _INTEGERS = range(-(1 << 63), 1 << 64)
-"""What MessagePack can carry."""
+"""Integers that MessagePack can carry."""
 
 
 def checked(
@@ -77,7 +77,7 @@ def _plain(value: object) -> Value:
 def _number(value: object) -> float | int:
     match value:
         case bool():
-            pass  # an `int` to Python, and no number to who reads the record
+            pass  # an `int` to Python, and no number to readers of the record
         case int() if value in _INTEGERS:
             return int(value)
         case float() if math.isfinite(value):

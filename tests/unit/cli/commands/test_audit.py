@@ -222,10 +222,13 @@ def test_a_service_that_refuses_all_is_told(
 def test_progress_is_shown_on_a_terminal_and_wiped_out(
     music: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("audiobatchd.cli.commands.audit._BETWEEN", -1.0)
+    monkeypatch.setattr("audiobatchd.cli.terminal.progress._INTERVAL", 0.0)
+    monkeypatch.setenv("TERM", "xterm")
     assert ctl(music / "none.sock", music) == 1
     assert capsys.readouterr().err == "", "no terminal"
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     assert ctl(music / "none.sock", music) == 1
     shown = capsys.readouterr().err
-    assert (shown.startswith("\r1 track folders"), shown.endswith("\r3 track folders\r\x1b[K")) == (True, True)
+    wiped = "\r\x1b[K"
+    assert shown.startswith(f"{wiped}1 track folders")
+    assert shown.endswith(f"{wiped}3 track folders{wiped}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -129,11 +130,15 @@ def test_a_full_disk_is_told_with_its_cause(
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_progress_is_drawn_on_a_terminal_alone_and_goes(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], terminal: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], terminal: bool
 ) -> None:
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    with duplicates._Progress() as told:
+    def find(*_: object, told: Callable[[str, int], None], **_options: object) -> Duplicates:
         told("folders read", 1000)
-        told("pairs compared", 7)
-    drawn = "\r1,000 folders read" + "\r7 pairs compared  " + "\r" + " " * 18 + "\r"
-    assert capsys.readouterr().err == (drawn if terminal else "")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(duplicates, "find", find)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    assert main(["duplicates", str(tmp_path)]) == 1
+    drawn = "\r\x1b[K1,000 folders read\r\x1b[K"
+    assert capsys.readouterr().err.startswith(f"{drawn if terminal else ''}audiobatchctl: cannot look")

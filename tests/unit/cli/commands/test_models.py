@@ -145,7 +145,8 @@ def test_fetch_to_another_directory_says_that_nobody_looks_there(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["fetch", "nobody-1"], "no such model: nobody-1; known are: msd-musicnn-1, danceability-msd-musicnn-1"),
+        (["fetch", "nobody-1"], 'cannot find the model "nobody-1": There are: danceability-discogs-effnet-1, '),
+        (["fetch", "msd-musicn-1"], 'cannot find the model "msd-musicn-1": did you mean "msd-musicnn-1"'),
         (["fetch", "--from", "/srv/mirror"], "cannot fetch from '/srv/mirror'"),
         (["add", "model"], "expected NAME.pb"),
         (["add", ""], "expected NAME.pb"),
@@ -171,8 +172,8 @@ def test_progress_is_drawn_on_a_terminal_and_wiped(command: Command, server: Ser
     with on_a_terminal(fetch, environ=command.env) as terminal:
         assert terminal.end() == 0
         drawn = terminal.seen
-    assert f"\r  {UNKNOWN_DIGEST[1]}.pb  100 % of 5 kB" in drawn
-    assert drawn.endswith(" \r")
+    lines = [f"  {UNKNOWN_DIGEST[1]}{file}" for file in (".json    0 % of 83 B", ".pb    0 % of 5 kB")]
+    assert drawn.split("\r\x1b[K") == ["", lines[0], "", lines[1], ""]
     assert "\n" not in drawn
 
 

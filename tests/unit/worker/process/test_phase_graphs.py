@@ -125,6 +125,18 @@ def _change(world: World, what: str, which: str, kind: int) -> None:
             room.memory = {}
 
 
+def test_a_file_touched_before_a_job_is_known_for_its_sum_too(tmp_path: Path) -> None:
+    sums = {FULL_MIX: Needs(("bass", "drums"))}
+    world = World(PhaseRoom(tmp_path, [Node(name=name, needs_of=sums if name == "three" else {}) for name in NAMES]))
+    for role in (FULL_MIX, "bass"):
+        world.put(role, 0)
+    _change(world, "only", "three", 0)
+    world.put("bass", 0)
+    assert world.room.run().outcome is Outcome.DONE
+    assert world.room.due() == {}
+    world.check()
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(nodes(), st.lists(CHANGES, max_size=6), st.lists(CHANGES, max_size=3))
 def test_after_a_job_nothing_is_due_and_all_is_as_if_made_anew(
