@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from audiobatchd.core.assessment import FileMemory
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.vocabulary.states import Attempt, Outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from audiobatchd.core import actions as do
-from audiobatchd.core.assessment import FileMemory, Offer, Policy
+from audiobatchd.core.assessment import Offer, Policy
 from audiobatchd.core.backoff import Backoff
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.events import (
@@ -18,6 +18,7 @@ from audiobatchd.core.events import (
     WorkerSaid,
     WorkerSpawned,
 )
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.core.messages import Job, Ready, Result
 from audiobatchd.core.plan import Limits, Plan
 from audiobatchd.core.readings import Finding, Reading

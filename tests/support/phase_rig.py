@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, assess
+from audiobatchd.core.assessment import Assessment, Facts, Offer, Policy, assess
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.core.messages import Job, Result, WorkerSettings, decode_from_worker, encode
 from audiobatchd.disk import record
 from audiobatchd.disk.listing import read_folder

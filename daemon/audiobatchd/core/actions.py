@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from audiobatchd.core.assessment import FileMemory
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.core.messages import Job
 from audiobatchd.plugin_api import Value
 from audiobatchd.vocabulary.files import FileId, FolderKey

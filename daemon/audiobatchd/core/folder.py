@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from audiobatchd.core import actions as do
-from audiobatchd.core.assessment import FileMemory
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.core.messages import Result
 from audiobatchd.core.plan import Limits
 from audiobatchd.core.queue import Lane

@@ -6,8 +6,8 @@ import msgspec
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.core.assessment import disowning
 from audiobatchd.core.crew import Lost
+from audiobatchd.core.file_memory import disowning
 from audiobatchd.core.folder import Folder
 from audiobatchd.core.holds import NO_ANSWER
 from audiobatchd.core.messages import Job, Result

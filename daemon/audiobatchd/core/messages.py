@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from audiobatchd.core.assessment import FileMemory, Offer, Policy
+from audiobatchd.core.assessment import Offer, Policy
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.plugin_api import Value
 from audiobatchd.vocabulary.files import RECORD_LIMIT
 from audiobatchd.vocabulary.states import Cause, Outcome

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from audiobatchd.core.assessment import FileMemory
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.vocabulary.files import FolderKey
 
 

@@ -10,19 +10,8 @@ from collections.abc import Callable, Iterable
 import msgspec
 from msgspec import Struct
 
-from audiobatchd.core.assessment import (
-    Assessment,
-    Due,
-    Facts,
-    FileMemory,
-    Offer,
-    Policy,
-    asked_for,
-    assess,
-    changed,
-    outdated,
-    role_of,
-)
+from audiobatchd.core.assessment import Assessment, Due, Facts, Offer, Policy, asked_for, assess, changed, role_of
+from audiobatchd.core.file_memory import FileMemory, outdated
 from audiobatchd.core.needs import ADOPTED, state_of
 from audiobatchd.core.provenance import Entry
 from audiobatchd.errors import RecordError

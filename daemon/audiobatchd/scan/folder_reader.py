@@ -15,19 +15,9 @@ from typing import TypeVar
 
 import msgspec
 
-from audiobatchd.core.assessment import (
-    Assessment,
-    Facts,
-    FileMemory,
-    Offer,
-    Policy,
-    adopting,
-    assess,
-    disowning,
-    judges,
-    renewed,
-)
+from audiobatchd.core.assessment import Assessment, Facts, Offer, Policy, assess, judges, renewed
 from audiobatchd.core.discovery import enters, is_companion
+from audiobatchd.core.file_memory import FileMemory, adopting, disowning
 from audiobatchd.core.near_misses import misses_in
 from audiobatchd.core.provenance import Provenance
 from audiobatchd.core.readings import Finding, Reading

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from audiobatchd.core.assessment import Assessment, Due, Facts, FileMemory, Offer, Policy, assess, disowning, judges
+from audiobatchd.core.assessment import Assessment, Due, Facts, Offer, Policy, assess, judges
+from audiobatchd.core.file_memory import FileMemory, disowning
 from audiobatchd.core.provenance import Entry
 from audiobatchd.core.shapes import Account, Shape, accounts_of, assess_shape
 from audiobatchd.vocabulary.files import FileStamp, Fingerprint
@@ -373,13 +374,9 @@ def test_judges_names_what_is_available_in_one_order() -> None:
     assert judges((NO_MOOD,)) == judges((NOT_ASKED,)) == judges(()) == ""
 
 
-def test_offers_and_memory_of_before_whole_files_decode() -> None:
+def test_offers_of_before_whole_files_decode() -> None:
     told = msgspec.msgpack.encode({"name": "loudness", "version": 1, "features": {"full_mix": ["lufs"]}})
     assert msgspec.msgpack.decode(told, type=Offer) == Offer("loudness", 1, {"full_mix": ("lufs",)}, whole_file=False)
-    kept = msgspec.msgpack.encode({"stamp": [b"full_mix.flac", 1000, 1], "digest": DIGEST})
-    assert msgspec.msgpack.decode(kept, type=FileMemory) == FileMemory(
-        FileStamp(b"full_mix.flac", 1000, 1), digest=DIGEST, whole=None
-    )
 
 
 # What is not to be taken over
@@ -429,9 +426,3 @@ def test_what_was_measured_of_absent_files_stays() -> None:
 def test_only_what_is_asked_for_is_struck_out() -> None:
     found = assess(facts("lufs lra lufs_drums", DISOWNED, OURS), (LOUDNESS,), Policy(only=("lra_drums",)))
     assert not found.is_due
-
-
-def test_disowning_adds_to_what_is_remembered() -> None:
-    old = FileMemory(MIX, digest=DIGEST, adopted=("mood",), disowned=("lra",))
-    (role, memory), *_ = disowning({"full_mix": old}, {"full_mix": ("lufs", "lra")}).items()
-    assert (role, memory) == ("full_mix", msgspec.structs.replace(old, disowned=("lra", "lufs")))

@@ -25,8 +25,9 @@ from audiobatchd.core import actions as do
 from audiobatchd.core import dataset as dataset_module
 from audiobatchd.core import events as on
 from audiobatchd.core import holds, walk_schedule
-from audiobatchd.core.assessment import FileMemory, judges
+from audiobatchd.core.assessment import judges
 from audiobatchd.core.dispatcher import Dispatcher
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.core.messages import Job, Ready, Result
 from audiobatchd.core.plan import Plan
 from audiobatchd.core.queue import Lane

@@ -8,7 +8,7 @@ import pytest
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
-from audiobatchd.core.assessment import FileMemory
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.core.messages import Ready, Result, Stage
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.slot import SlotState

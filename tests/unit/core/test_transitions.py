@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from audiobatchd.core import actions as do
-from audiobatchd.core.assessment import FileMemory
 from audiobatchd.core.backoff import Backoff
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.core.folder import Folder
 from audiobatchd.core.messages import Result
 from audiobatchd.core.plan import Limits

@@ -12,8 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from audiobatchd.core.assessment import FileMemory, Offer, Policy, judges
+from audiobatchd.core.assessment import Offer, Policy, judges
 from audiobatchd.core.events import Walked, WalkRead
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.disk import listing
 from audiobatchd.disk.listing import Listing

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.core import actions as do
-from audiobatchd.core.assessment import FileMemory, Policy
+from audiobatchd.core.assessment import Policy
 from audiobatchd.core.events import Event, FolderHint, MissesCounted, RetryAsked, Short
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.core.readings import Finding
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.folders import FolderMemory

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from audiobatchd.core.assessment import FileMemory, disowning
+from audiobatchd.core.file_memory import FileMemory, disowning
 from audiobatchd.scan.catalog.database import Database, Write
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.states import Attempt

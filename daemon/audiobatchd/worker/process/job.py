@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from audiobatchd.core.assessment import Assessment, Facts, FileMemory, Offer, Policy, adopting, assess, judges
+from audiobatchd.core.assessment import Assessment, Facts, Offer, Policy, assess, judges
+from audiobatchd.core.file_memory import FileMemory, adopting
 from audiobatchd.core.messages import Job, Result
 from audiobatchd.core.needs import files_read
 from audiobatchd.core.passes import Decoding, Summing

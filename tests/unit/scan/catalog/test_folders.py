@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from audiobatchd.core.assessment import FileMemory
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.vocabulary.files import FileStamp

@@ -17,7 +17,8 @@ from mutagen.flac import FLAC
 
 from audiobatch_analyzers.file import FormAnalyzer
 from audiobatch_analyzers.tags import TagAnalyzer
-from audiobatchd.core.assessment import FileMemory, Offer, Policy
+from audiobatchd.core.assessment import Offer, Policy
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.core.messages import Job, Result, WorkerSettings
 from audiobatchd.disk.listing import read_folder
 from audiobatchd.plugin_api import (

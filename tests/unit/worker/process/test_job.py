@@ -18,7 +18,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from audiobatchd.core.assessment import FileMemory, Offer, Policy, disowning, judges
+from audiobatchd.core.assessment import Offer, Policy, judges
+from audiobatchd.core.file_memory import FileMemory, disowning
 from audiobatchd.core.messages import Job, Result, WorkerSettings, decode_from_worker, encode
 from audiobatchd.disk import record
 from audiobatchd.disk.listing import read_folder

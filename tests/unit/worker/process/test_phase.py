@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import soxr
 
-from audiobatchd.core.assessment import FileMemory, Policy, renewed
+from audiobatchd.core.assessment import Policy, renewed
+from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.core.shapes import Account, Shape, accounts_of, assess_shape
 from audiobatchd.disk import record
 from audiobatchd.disk.listing import read_folder
