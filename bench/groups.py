@@ -52,11 +52,11 @@ class Run:
     all_groups: float
     """The job with them."""
     by_group: dict[str, float]
-    """What the worker reckons of each group."""
+    """Seconds that the worker charges to each group."""
 
     @property
     def groups(self) -> float:
-        """What the groups take, all of it."""
+        """Seconds that the groups take, with views and sums made for them."""
         return self.all_groups - self.without
 
 

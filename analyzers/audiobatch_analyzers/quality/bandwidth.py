@@ -1,7 +1,7 @@
 """Bandwidth: the frequency above which a file holds nothing, as behind the low-pass of a lossy codec.
 
-The spectrum is held against what rounding to 16 bits leaves, in bands of 100 Hz, and it counts how often each band is
-above that: a mean would be carried by a single click, and a track whose cymbals come once a minute would lack them.
+The spectrum is compared with what rounding to 16 bits leaves, in bands of 100 Hz, and what counts is how often a band
+is above that. A mean over time would not do: one click would raise it, and cymbals once a minute would not.
 """
 
 from __future__ import annotations

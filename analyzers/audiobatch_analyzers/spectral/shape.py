@@ -29,8 +29,8 @@ _NORMAL_KURTOSIS = 3.0
 def medians(samples: NDArray[np.float32]) -> dict[str, float]:
     """The median of each measure over the frames of the mono `samples` that are not silent; empty where all are.
 
-    Silent is a frame whose samples are all equal: it has no spectrum but for its offset. Beside it, one in which the
-    window leaves nothing. Its neighbours' flux is taken against it all the same.
+    A frame is silent when all its samples are equal, which leaves no spectrum but an offset, or when the window leaves
+    nothing of it. The flux of the frame behind a silent one is still the distance from it.
     """
     window = hann(SIZE)
     before: Matrix = np.zeros(_BINS)

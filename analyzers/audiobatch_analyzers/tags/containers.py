@@ -71,7 +71,7 @@ def _together(found: Iterator[Tags]) -> Tags:
 
 
 def _found(file: Rationed, start: int) -> Iterator[Tags]:
-    """Yield the tags of a file whose container begins at `start`, the best first."""
+    """Yield the tags of a file with its container at `start`, the best first."""
     head = file.at(start, 12)
     if head.startswith(b"fLaC"):
         yield _flac(file, start + 4)

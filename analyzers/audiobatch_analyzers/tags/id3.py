@@ -137,9 +137,9 @@ def _frames(source: Source, start: int, end: int, version: int) -> list[_Frame]:
 
 
 def _length_of_v4(source: Source, start: int, end: int, octets: bytes) -> int:
-    """Return the length of a frame whose content begins at `start`: some programs write it as version 2.3 does.
+    """Return the length of the frame with its content at `start`.
 
-    That shows by what stands behind the frame.
+    Some programs write it as version 2.3 does: which of both it is shows by what stands behind the frame.
     """
     plain, safe = int.from_bytes(octets, "big"), _synchsafe(octets)
     if max(octets) > 0x7F:

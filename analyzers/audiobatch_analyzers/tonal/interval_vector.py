@@ -20,7 +20,7 @@ _NOTHING = 1e-9
 
 
 def interval_vector(profile: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """The twelve numbers of `profile`, real and imaginary part in turn; None of one whose classes are all alike."""
+    """Twelve numbers of `profile`, real and imaginary parts in turn; None where all its classes are alike."""
     coordinates = WEIGHTS * np.fft.fft(profile / profile.sum())[1 : len(WEIGHTS) + 1]
     vector: NDArray[np.float64] = np.stack([coordinates.real, coordinates.imag], axis=1).ravel()
     length = float(np.linalg.norm(vector))

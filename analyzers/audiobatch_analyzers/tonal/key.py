@@ -48,7 +48,7 @@ class KeyFinder:
     def __call__(self, profile: NDArray[np.float64]) -> Key | None:
         """The key of `profile`, which goes from C to B; None where no key fits better than any other."""
         tonic, scale, strength, _ = self._find(np.roll(profile, _FROM_A).astype(np.float32))
-        # Of a profile whose classes are all alike it says "A minor" with a strength of 0.
+        # Where all classes are alike, Essentia gives "A minor" with a strength of 0.
         if not (math.isfinite(strength) and strength > 0.0):
             return None
         return Key(_TONICS[tonic], scale, float(strength))

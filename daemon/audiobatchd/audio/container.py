@@ -1,7 +1,7 @@
 """Opening a part of a source file with FFmpeg: strictly, from a window, and with FFmpeg's errors at hand.
 
-Owns what is asked of FFmpeg, whose own guesses of the container are never asked for: some of its containers name other
-files, which it would open. What its decoders give is `decode`'s business.
+Owns what is asked of FFmpeg. It is always told the kind of container and never left to guess: in some kinds, other
+files are named, which it would open. What its decoders give is `decode`'s business.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def _counted(container: InputContainer, stream: AudioStream, source: SourceFile)
 
 
 def _other_order(codec: str) -> str:
-    """Return the name of PCM whose bytes are the other way round."""
+    """Return the name of the same PCM with its bytes in the other order."""
     stem, order = codec[:-2], codec[-2:]
     return stem + {"le": "be", "be": "le"}.get(order, order)
 

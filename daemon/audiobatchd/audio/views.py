@@ -73,7 +73,7 @@ class AudioBase:
 
     def __init__(self) -> None:
         self._results: Mapping[str, ResultValue] = NO_RESULTS
-        """Results that the analyzer needs whose turn it is."""
+        """Results that the analyzer needs that has its turn."""
         self._shared: dict[Hashable, object] = {}
         """Objects that analyzers have made for each other."""
 

@@ -29,10 +29,10 @@ class FlawKind(StrEnum):
     TYPE = "wrong-type"
     RANGE = "out-of-range"
     PLACEHOLDER = "placeholder"
-    """It stands where nothing was measured."""
+    """Value that stands where nothing was measured."""
     MEANING = "other-meaning"
     METHOD = "other-method"
-    """It is computed in another way, and cannot be told from a right one."""
+    """Value that is computed in another way, and cannot be told from a right one."""
 
 
 class Adopted(Struct, frozen=True):

@@ -39,7 +39,7 @@ class _Entry:
     files: Files | None
     """The files that were found; None where there are none."""
     verdict: Verdict | None
-    """What examining them came to."""
+    """Result of examining them; None where there are none."""
     remarks: tuple[str, ...] = field(default=())
     """Sentences on what keeps it from use."""
 

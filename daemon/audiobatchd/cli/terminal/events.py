@@ -17,7 +17,7 @@ from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.quantities import counted
 
 MIX_ENDING_LIKE_STEMS = ("rms_energy_bass",)
-"""Features of the full mix whose names end as those of a stem's features do."""
+"""Features of the full mix with a name that ends like one of a stem."""
 _REASON_LINES = 4
 _NAME_COLUMN = 44
 Fields = Mapping[str, object]
