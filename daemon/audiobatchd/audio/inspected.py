@@ -8,12 +8,10 @@ import os
 from typing import BinaryIO, cast
 
 from audiobatchd.audio.encoding import encoding_of
-from audiobatchd.audio.source import SourceFile
+from audiobatchd.audio.source import READINGS, SourceFile
 from audiobatchd.errors import DamagedFileError, UnmeasurableError
 from audiobatchd.plugin_api import Encoding
 
-_READINGS = 16
-"""Number of times that a file may be read over, by all analyzers together."""
 _BESIDE = 1 << 20
 """Bytes that may be read beyond that: a parser of small files looks for headers here and there."""
 
@@ -34,7 +32,7 @@ class InspectedFile:
         self.fault: OSError | None = None
         self.damage: DamagedFileError | None = None
         """Damage that was found while its encoding was read, likewise."""
-        self.left = _READINGS * self.size + _BESIDE
+        self.left = READINGS * self.size + _BESIDE
         """Bytes that may still be read."""
 
     def open(self) -> BinaryIO:
@@ -85,7 +83,7 @@ class _Reading(io.RawIOBase):
         left = max(0, self._window.size - self._position)
         wanted = left if length is None or length < 0 else min(length, left)
         if wanted > self._file.left:
-            message = f"more is read of {self._file.name} than {_READINGS} times its size"
+            message = f"more is read of {self._file.name} than {READINGS} times its size"
             raise OSError(errno.EFBIG, message)
         try:
             block = self._window.at(self._position, wanted)

@@ -18,7 +18,7 @@ from audiobatchd.vocabulary.files import FileStamp, in_64_bits
 
 _BLOCK = 1 << 20
 _DIGEST_BYTES = 16
-_READINGS = 16
+READINGS = 16
 """Number of times that a file is read over at most, by parsers, the digest and a decoder that jumps about together."""
 
 
@@ -47,7 +47,7 @@ class SourceFile:
         status = os.fstat(fd)
         self._identity = _identity(status)
         self.stamp = FileStamp(name, status.st_size, in_64_bits(status.st_mtime_ns))
-        self._worth_telling = _READINGS * status.st_size + _BLOCK
+        self._worth_telling = READINGS * status.st_size + _BLOCK
         """Of how many more bytes read it is told."""
 
     def __enter__(self) -> Self:

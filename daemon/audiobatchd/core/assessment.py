@@ -133,6 +133,16 @@ def providers(offers: tuple[Offer, ...]) -> dict[str, tuple[Offer, str]]:
     return found
 
 
+def needs_of(offers: tuple[Offer, ...]) -> dict[tuple[str, str], Needs]:
+    """Collect what features are measured from, by analyzer and role."""
+    return {(offer.name, role): needs for offer in offers for role, needs in offer.needs.items()}
+
+
+def givers(offers: tuple[Offer, ...]) -> dict[str, tuple[str, str]]:
+    """Find, as `providers` does, the analyzer and the role that give a feature."""
+    return {name: (offer.name, role) for name, (offer, role) in providers(offers).items()}
+
+
 def assess(facts: Facts, offers: tuple[Offer, ...], policy: Policy) -> Assessment:
     """Assess one folder."""
     judge = _Judge(facts, offers, policy)
@@ -163,7 +173,7 @@ class _Judge:
         self.adopted: dict[str, tuple[str, ...]] = {}
         """Analyzers with keys that other tools wrote, by the role of each file that they are taken to be of."""
         self.met_other_files = False
-        """Whether a file that was read for any of the work is another now, or came or went since."""
+        """True where a file that was read for any of the work is another now, or came or went since."""
 
     def include(self, offer: Offer, role: str) -> None:
         """Take in the features of `role`, if they are due, and the results that are due for them."""
@@ -402,7 +412,7 @@ def _is_due(offer: Offer, entry: Entry, wanted: tuple[str, ...], facts: Facts, p
 def changed(known: Fingerprint, role: str, facts: Facts, *, whole_file: bool) -> _Unless:
     """Tell whether the file of `role` is another than the `known` one, of which all bytes count for a `whole_file`."""
     stamp = facts.files[role]
-    if (known.size, known.mtime_ns) == (stamp.size, stamp.mtime_ns) and known.file == stamp.shown:
+    if known.is_of(stamp):
         return ()
     memory = _memory(facts, role)
     if memory is not None and memory.known(whole_file=whole_file) == known.digest:

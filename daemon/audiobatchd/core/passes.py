@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from msgspec import Struct
 
-from audiobatchd.core.assessment import Due, Offer, providers
+from audiobatchd.core.assessment import Due, Offer, givers, needs_of
 from audiobatchd.core.needs import NO_NEEDS, files_read
 
 Members = tuple[str, ...]
@@ -59,8 +59,7 @@ class _Task:
 
 def steps(due: Mapping[str, tuple[Due, ...]], offers: tuple[Offer, ...], files: Collection[str]) -> tuple[Step, ...]:
     """Order the work that is due in a folder with these `files`, by their roles."""
-    needs = {(offer.name, role): needs for offer in offers for role, needs in offer.needs.items()}
-    givers = {name: (offer.name, role) for name, (offer, role) in providers(offers).items()}
+    needs, known = needs_of(offers), givers(offers)
     tasks: dict[tuple[str, str], _Task] = {}
     before: dict[tuple[str, str], set[tuple[str, str]]] = {}
     for role, work in due.items():
@@ -68,7 +67,7 @@ def steps(due: Mapping[str, tuple[Due, ...]], offers: tuple[Offer, ...], files: 
             need = needs.get((each.analyzer, role), NO_NEEDS)
             task = _Task(role, each, files_read(need, role, files) if need.sum_of else None)
             tasks[task.key] = task
-            before[task.key] = {givers[name] for name in need.results if name in givers}
+            before[task.key] = {known[name] for name in need.results if name in known}
     before = {key: needed & tasks.keys() for key, needed in before.items()}
     return _Order(list(tasks.values()), before, list(files)).steps()
 

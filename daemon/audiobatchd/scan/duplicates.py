@@ -14,7 +14,6 @@ from functools import lru_cache
 
 from audiobatchd.core import chromaprint
 from audiobatchd.core.chromaprint import Fingerprint
-from audiobatchd.core.provenance import Entry
 from audiobatchd.disk import bounded, record
 from audiobatchd.disk.listing import walk
 from audiobatchd.disk.record import Record
@@ -162,17 +161,11 @@ def _stamp(folder: str, name: str) -> FileStamp:
     return FileStamp(os.fsencode(name), status.st_size, in_64_bits(status.st_mtime_ns))
 
 
-def _is_of(entry: Entry, stamp: FileStamp) -> bool:
-    """Tell whether an entry is of the file as it is now."""
-    known = entry.fingerprint
-    return (known.file, known.size, known.mtime_ns) == (stamp.shown, stamp.size, stamp.mtime_ns)
-
-
 def _digest(known: Record, stamp: FileStamp) -> str:
     """Return the digest of the present full mix, which every analyzer that read it has noted; empty where none has."""
     for analyzer in known.provenance.analyzers:
         entry = known.provenance.entry(analyzer, FULL_MIX)
-        if entry is not None and _is_of(entry, stamp):
+        if entry is not None and entry.fingerprint.is_of(stamp):
             return entry.fingerprint.digest
     return ""
 
@@ -183,7 +176,7 @@ def _is_known(known: Record, stamp: FileStamp) -> bool:
     It is where that was measured, and also where there is no account of it: another tool may have written it.
     """
     entry = known.provenance.entry(ANALYZER, FULL_MIX)
-    return entry is None or _is_of(entry, stamp)
+    return entry is None or entry.fingerprint.is_of(stamp)
 
 
 def _fingerprint(folder: str) -> Fingerprint | None:

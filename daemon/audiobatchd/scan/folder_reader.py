@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import TypeVar
 
 import msgspec
@@ -177,7 +177,8 @@ class FolderReader:
         at_rest = old is not None and old.finding is Finding.COMPLETE and old.signature == listing.signature
         try:
             found = self.in_plenty(partial(record.read_in, self.folder(key.path), self.record_limit))
-            facts = Facts(listing.stamps, found.present() | listing.companions, found.provenance.entry, known.files)
+            entry = cache(found.provenance.entry)  # looked up by every judgement and account, and decoded once
+            facts = Facts(listing.stamps, found.present() | listing.companions, entry, known.files)
             assessment = assess(facts, self.offers, self.policy)
             shape = self._shape(facts, assessment, found.provenance)
         except RecordError as error:

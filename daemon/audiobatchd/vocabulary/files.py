@@ -98,6 +98,10 @@ class Fingerprint(Struct, frozen=True):
     digest: str
     """The digest, with the name of its method before it."""
 
+    def is_of(self, stamp: FileStamp) -> bool:
+        """Tell whether the file that was read is the one with this `stamp`."""
+        return (self.size, self.mtime_ns) == (stamp.size, stamp.mtime_ns) and self.file == stamp.shown
+
 
 class FolderKey(Struct, frozen=True, array_like=True, order=True):
     """Names a track folder: the dataset's root and the path below it, both as `os.fsdecode` gives them."""

@@ -114,7 +114,7 @@ class Answers:
             wanted = self._dataset_of(request.dataset) if request.dataset else None
             keys |= {key for key in self._core.troubled if wanted in (None, key.dataset)}
         self._supervisor.catalog_writes.pardon(keys, disowned)
-        return self._retried(keys, anew=bool(disowned))
+        return self._retried(keys, complete_too=bool(disowned))
 
     def _by_role(self, words: list[str]) -> dict[str, tuple[str, ...]]:
         """Find the features that these words ask for, by role. Raises UsageError for an unknown word."""
@@ -128,16 +128,16 @@ class Answers:
                 given.setdefault(role, []).extend(name for name in names if name in wanted)
         return {role: tuple(names) for role, names in given.items() if names}
 
-    def _retried(self, keys: set[FolderKey], *, anew: bool) -> Retried:
-        """Say what a retry of these folders comes to, by where they stand now; `anew`: of complete ones as well."""
+    def _retried(self, keys: set[FolderKey], *, complete_too: bool) -> Retried:
+        """Say what a retry comes to by where these folders stand now; `complete_too`: of complete ones as well."""
         active = self._core.folders
-        complete = set() if anew else {key for key in keys if key not in active}
+        complete = set() if complete_too else {key for key in keys if key not in active}
         running = {key for key in keys & active.keys() if active[key].state is FolderState.RUNNING}
-        tried = keys - complete if anew else keys - complete - running
+        tried = keys - complete if complete_too else keys - complete - running
         remarks = []
         if complete:
             remarks.append(f"{_folders(complete)} complete: nothing is to be measured, unless files have changed")
-        if running and not anew:
+        if running and not complete_too:
             remarks.append(f"{_folders(running)} being measured at this moment; earlier charges no longer count")
         return Retried(len(tried), remarks + self._waits({key.dataset for key in tried}))
 

@@ -7,6 +7,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
 import msgspec
 
@@ -14,7 +15,7 @@ from audiobatchd.core.assessment import Assessment, Facts, Offer, Policy, assess
 from audiobatchd.core.file_memory import FileMemory, adopting
 from audiobatchd.core.messages import Job, Result
 from audiobatchd.core.needs import files_read
-from audiobatchd.core.passes import Decoding, Summing
+from audiobatchd.core.passes import Decoding
 from audiobatchd.core.provenance import Entry
 from audiobatchd.disk import record
 from audiobatchd.disk.filesystems import cause_of, mount_of
@@ -176,17 +177,15 @@ class _Work:
     """Whether the folder is charged with it."""
     cause: Cause = Cause.NONE
     """What stood in the way, where that is no file's."""
-    struck: tuple[str, ...] = ()
-    """Keys that are struck out of the record, see `Assessment.struck`."""
     entry: Callable[[str, str], Entry | None] = field(default=lambda _analyzer, _role: None)
     """Looks up what the record tells of an analyzer and a role so far."""
 
     def do(self, found: Record) -> Result:
         """Measure every file that is due, one after the other, then publish once."""
         present = found.present() | self.listing.companions
-        facts = Facts(self.listing.stamps, present, found.provenance.entry, self.job.memory)
+        self.entry = cache(found.provenance.entry)  # each is looked up again and again, and decoded once
+        facts = Facts(self.listing.stamps, present, self.entry, self.job.memory)
         assessment = assess(facts, self.bench.offers, self.job.policy)
-        self.entry = found.provenance.entry
         self.memory = {role: self.job.memory[role] for role in self.listing.stamps if role in self.job.memory}
         for role, reason in assessment.failed.items():
             self._fail(self.listing.stamps[role].shown, reason, Outcome.FAILED)
@@ -203,10 +202,9 @@ class _Work:
             if isinstance(step, Decoding):
                 self._file(step, folder, adopted)
             else:
-                self._sum(step, folder)
-        self.struck = assessment.struck
-        if self.struck or any(result.entries for _, result in self.results):
-            self._publish()
+                self._take(step.role, folder.add_up(step))
+        if assessment.struck or any(result.entries for _, result in self.results):
+            self._publish(assessment.struck)
         self._keep_what_was_known()
         return self._result(assessment)
 
@@ -236,9 +234,6 @@ class _Work:
             for analyzer in result.entries
             if of == role or role in self.bench.needs(analyzer, of).sum_of
         )
-
-    def _sum(self, step: Summing, folder: FolderPhase) -> None:
-        self._take(step.role, folder.add_up(step))
 
     def _file(self, step: Decoding, folder: FolderPhase, adopted: tuple[str, ...]) -> None:
         role, stamp = step.role, self.listing.stamps[step.role]
@@ -289,7 +284,8 @@ class _Work:
         self.reasons[name] = reason if before == reason else f"{before}; {reason}"
         self.outcomes.add(outcome)
 
-    def _publish(self) -> None:
+    def _publish(self, struck: tuple[str, ...]) -> None:
+        """Write what was measured into the record, and strike out these keys."""
         self.report("writing the record", 0.0)
         values: dict[str, Value] = {}
         files: dict[str, str | bytes] = {}
@@ -307,7 +303,7 @@ class _Work:
                 values,
                 entries,
                 files=files,
-                drop=[*self.struck, *(name for name in dropped if name not in files)],
+                drop=[*struck, *(name for name in dropped if name not in files)],
                 first=record.rights_like(self.descriptor, self._sources()),
                 gate=self.gate,
                 limit=self.bench.settings.record_limit,

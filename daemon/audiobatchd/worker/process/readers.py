@@ -263,7 +263,8 @@ class Readers:
         working: dict[str, float] = {}
         for analyzer in self._viewing:
             with self._charged(analyzer):
-                working[analyzer.name] = self._working_memory(analyzer, frames)
+                views = self._size(analyzer.views(self._role), frames)
+                working[analyzer.name] = working_memory(analyzer, self._stream, frames / self._stream.rate, views)
         for analyzer in [each for each in self._viewing if each.name not in working]:
             self._leave_out(Answer(analyzer, fault=self._faults[analyzer.name]))
         while self._viewing and (needs := self._needs(working, frames)) > self._limit:
@@ -276,12 +277,6 @@ class Readers:
         self._left_out.append(answer)
         self._viewing = [each for each in self._viewing if each is not answer.analyzer]
 
-    def _working_memory(self, analyzer: Analyzer, frames: int) -> float:
-        """Bytes that an analyzer takes beside its views."""
-        if hasattr(analyzer, "working_memory"):
-            return float(analyzer.working_memory(self._stream, frames / self._stream.rate))
-        return self._size(analyzer.views(self._role), frames)
-
     def _needs(self, working: Mapping[str, float], frames: int) -> int:
         """Bytes that this process takes at most while the analyzers that read views have their turns."""
         most = 0.0
@@ -293,6 +288,11 @@ class Readers:
     def _size(self, views: Sequence[View], frames: int) -> int:
         rate, channels = self._stream.rate, len(self._stream.channels)
         return sum(size(view, rate, channels, frames / rate) for view in {plain(view, rate) for view in views})
+
+
+def working_memory(analyzer: Analyzer, stream: Stream, seconds: float, views: int) -> float:
+    """Bytes that an analyzer takes beside its views; as many as these `views` take, where it does not say."""
+    return float(analyzer.working_memory(stream, seconds)) if hasattr(analyzer, "working_memory") else views
 
 
 def beyond_memory(needs: int, limit: int) -> str:

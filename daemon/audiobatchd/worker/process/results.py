@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from audiobatchd.audio.views import ResultValue
-from audiobatchd.core.assessment import Due, Offer, providers
+from audiobatchd.core.assessment import Due, Offer, givers, needs_of
 from audiobatchd.core.discovery import is_companion
 from audiobatchd.core.needs import NO_NEEDS, state_of
 from audiobatchd.core.provenance import Entry
@@ -56,8 +56,8 @@ class Results:
         due: Mapping[str, tuple[Due, ...]],
         stored: Stored,
     ) -> None:
-        self._needs = {(offer.name, role): needs for offer in offers for role, needs in offer.needs.items()}
-        self._givers = {name: (offer.name, role) for name, (offer, role) in providers(offers).items()}
+        self._needs = needs_of(offers)
+        self._givers = givers(offers)
         self._files = files
         self._due = {(each.analyzer, role) for role, work in due.items() for each in work}
         self._stored = stored
@@ -67,9 +67,9 @@ class Results:
         """Name the analyzers whose results of the same role an analyzer needs, by its name."""
         found: dict[str, frozenset[str]] = {}
         for (analyzer, of), needs in self._needs.items():
-            givers = {self._givers[name] for name in needs.results if name in self._givers}
             if of == role:
-                found[analyzer] = frozenset(giver for giver, its in givers if its == role)
+                known = {self._givers[name] for name in needs.results if name in self._givers}
+                found[analyzer] = frozenset(giver for giver, its in known if its == role)
         return found
 
     def take(self, role: str, result: FileResult) -> None:

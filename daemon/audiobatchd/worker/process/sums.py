@@ -15,7 +15,7 @@ from audiobatchd.core.passes import Members
 from audiobatchd.plugin_api import Analyzer, Stream, View
 from audiobatchd.vocabulary.files import Fingerprint
 from audiobatchd.worker.process.charge import charged
-from audiobatchd.worker.process.readers import SPARE, resident
+from audiobatchd.worker.process.readers import SPARE, resident, working_memory
 
 Task = tuple[Analyzer, str]
 """Analyzer that reads the sum, and the role of the features that it gives."""
@@ -131,7 +131,8 @@ class FolderSum:
         for task in list(self._tasks):
             faults: dict[str, str] = {}
             with charged(task[0], self.costs, faults):
-                working[_key(task)] = self._working(task, seconds)
+                stream = Stream(task[1], self._rate, _MONO, seconds)
+                working[_key(task)] = working_memory(task[0], stream, seconds, self._size([task], seconds))
             if faults:
                 self.faults[_key(task)] = faults[task[0].name]
                 self._tasks.remove(task)
@@ -146,13 +147,6 @@ class FolderSum:
             self._sum.keep(self._views(self._tasks))
         if not self._tasks:
             self._sum = None
-
-    def _working(self, task: Task, seconds: float) -> float:
-        """Bytes that an analyzer takes beside the sum."""
-        analyzer, role = task
-        if hasattr(analyzer, "working_memory"):
-            return float(analyzer.working_memory(Stream(role, self._rate, _MONO, seconds), seconds))
-        return self._size([task], seconds)
 
     def _size(self, tasks: Sequence[Task], seconds: float) -> int:
         return sum(size(view, self._rate, 1, seconds) for view in self._views(tasks))
