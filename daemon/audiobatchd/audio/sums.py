@@ -168,7 +168,7 @@ class Summed(AudioBase):
         """See `plugin_api.Audio.powers`."""
         if self._powers is None:
             if not self._views:
-                message = "the views of the sum are gone, and its powers with them"
+                message = "the sum has no view left to take its powers from"
                 raise LookupError(message)
             view = max(self._views, key=lambda each: each.rate or 0)
             samples = self._views[view]
