@@ -31,7 +31,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
     ],
 )
 def test_bash_completes_a_line(line: str, offered: set[str]) -> None:
-    made = script("bash", line.split()[0])
+    made = script("bash", line.split(maxsplit=1)[0])
     done = subprocess.run(["bash", "-c", _ASKED, "bash", made, line], capture_output=True, text=True, check=True)
     assert {each.strip() for each in done.stdout.split()} == offered
 

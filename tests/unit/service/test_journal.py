@@ -138,4 +138,4 @@ def test_lines_for_the_journal_without_the_library(tmp_path: Path) -> None:
         status = os.fstat(file.fileno())
         environ = {**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
         subprocess.run([sys.executable, "-c", program], stderr=file, env=environ, check=True)
-    assert (tmp_path / "err").read_text() == '<3>folder-failed folder=A\\x0aB\n'
+    assert (tmp_path / "err").read_text() == "<3>folder-failed folder=A\\x0aB\n"
