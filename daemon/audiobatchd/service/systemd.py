@@ -107,7 +107,7 @@ class SystemdView:
 
 
 def address(told: str) -> bytes:
-    """Return the address that $NOTIFY_SOCKET names: a path, or an abstract name behind `@`; empty for any other kind."""
+    """Return the address that $NOTIFY_SOCKET names: a path, or an abstract name behind `@`; empty for other kinds."""
     name = os.fsencode(told)
     if name.startswith(b"@"):
         return b"\0" + name[1:]
