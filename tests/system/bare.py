@@ -13,6 +13,7 @@ from system.machine import CACHE, copy_of, make_root
 
 ROOT = Path(__file__).parents[2]
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+_OF_USERS = (Path.home() / ".config/pip/pip.conf", Path.home() / ".pip/pip.conf")
 _PIP = re.compile(r"PIP_\w+|\w+_proxy|\w+_PROXY")
 
 
@@ -36,11 +37,10 @@ def in_root(
 ) -> list[str]:
     """A command in the source there, with certificates, pip's settings and proxies of this machine."""
     environment = {name: value for name, value in os.environ.items() if _PIP.fullmatch(name)}
-    places = {
-        Path("/etc/pip.conf"): "/etc/pip.conf",
-        Path.home() / ".config/pip/pip.conf": f"{env['HOME']}/.config/pip/pip.conf",
-        Path.home() / ".pip/pip.conf": f"{env['HOME']}/.pip/pip.conf",
-    }
+    places = {Path("/etc/pip.conf"): "/etc/pip.conf"}
+    # Not into the home there: directories that are made for a mount are root's.
+    if own := [each for each in _OF_USERS if each.exists()]:
+        places[own[0]] = environment["PIP_CONFIG_FILE"] = "/etc/pip-of-the-host.conf"
     if _CERTIFICATES.exists():
         # Under another name: the package ca-certificates is installed there, and writes its own.
         places[_CERTIFICATES] = environment["PIP_CERT"] = "/etc/host-certificates.crt"

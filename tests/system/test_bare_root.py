@@ -37,7 +37,10 @@ def test_two_commands_are_enough(bare: Path, tmp_path: Path, capsys: pytest.Capt
     began = time.monotonic()
     with told.open("wb") as output:
         started = subprocess.Popen(
-            in_root(bare, SOURCE, "./dev", "run", env=ENVIRONMENT), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            in_root(bare, SOURCE, "./dev", "run", env=ENVIRONMENT),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
     try:
         eventually(lambda: records(bare) == 3 or started.poll() is not None, FIRST_RECORDS, told.read_text)

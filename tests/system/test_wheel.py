@@ -30,7 +30,7 @@ def run(pytestconfig: pytest.Config) -> Iterator[Run]:
         subprocess.run(["chroot", root, "useradd", "--uid", str(UID), "--create-home", USER], check=True)
         cache = CACHE / "pip-of-a-user"
         cache.mkdir(exist_ok=True)
-        for place in (root / SOURCE, cache):
+        for place in (root / HOME.lstrip("/"), cache):
             subprocess.run(["chown", "-R", f"{UID}:{UID}", place], check=True)
         env = {"HOME": HOME, "PIP_CACHE_DIR": "/var/cache/pip", "LANG": "C.UTF-8"}
 
@@ -51,7 +51,9 @@ def readme() -> str:
 
 
 def test_there_is_no_compiler(run: Run) -> None:
-    found = run("for each in cc gcc c99 clang python3-config; do command -v $each || true; done; ls /usr/include", code=0)
+    found = run(
+        "for each in cc gcc c99 clang python3-config; do command -v $each || true; done; ls /usr/include", code=0
+    )
     assert "Python.h" not in found
     assert not [line for line in found.splitlines() if line.startswith("/")]
 
@@ -59,7 +61,10 @@ def test_there_is_no_compiler(run: Run) -> None:
 def test_readme_s_lines_lead_to_the_first_record(run: Run) -> None:
     said = run(readme())
     assert "Success:        3" in said
-    records = [json.loads(line) for line in run("cd ~/tracks; for each in */*.INFO; do tr -d '\\n' <$each; echo; done").splitlines()]
+    records = [
+        json.loads(line)
+        for line in run("cd ~/tracks; for each in */*.INFO; do tr -d '\\n' <$each; echo; done").splitlines()
+    ]
     assert len(records) == 3
     wanted = {"lufs", "true_peak", *(("bpm",) if os.uname().machine == "x86_64" else ())}
     assert all(wanted <= record.keys() for record in records)
@@ -69,15 +74,20 @@ def test_readme_s_lines_lead_to_the_first_record(run: Run) -> None:
 def test_the_wheel_has_brought_pages_and_completions(run: Run) -> None:
     run("cd ~/audiobatchd/share; test -s man/man1/audiobatchctl.1; test -s man/man5/audiobatchd.toml.5")
     run("cmp ~/audiobatchd/share/audiobatchd/systemd/audiobatchd.service systemd/audiobatchd.service")
-    run("~/audiobatchd/bin/audiobatchctl completion bash | cmp - ~/audiobatchd/share/bash-completion/completions/audiobatchctl")
+    run(
+        "~/audiobatchd/bin/audiobatchctl completion bash | cmp - ~/audiobatchd/share/bash-completion/completions/audiobatchctl"
+    )
 
 
 def test_a_user_s_unit_starts_this_installation(run: Run) -> None:
+    unit = "~/.config/systemd/user/audiobatchd.service"
     run("~/audiobatchd/bin/audiobatchctl setup --user ~/tracks")
-    lines = run("cat ~/.config/systemd/user/audiobatchd.service").splitlines()
+    lines = run(f"cat {unit}").splitlines()
     config = f"{HOME}/.config/audiobatchd/audiobatchd.toml"
     assert f"ExecStart={HOME}/audiobatchd/bin/audiobatchd --config {config}" in lines
-    run("~/audiobatchd/bin/audiobatchctl setup --user --undo ~/tracks; test ! -e ~/.config/systemd/user/audiobatchd.service")
+    run(
+        "~/audiobatchd/bin/audiobatchctl setup --user --undo ~/tracks; test ! -e ~/.config/systemd/user/audiobatchd.service"
+    )
 
 
 def test_doctor_says_what_is_in_use(run: Run) -> None:

@@ -48,7 +48,11 @@ class UserUnit:
             return [f"{self.path}: left alone, setup has not written it; it may start {_programs() / 'audiobatchd'}"]
         self._replace(new)
         ways = [f"when you are ready: {command}" for command in _START]
-        return [f"{self.path}: the unit of your own service", *ways, "to go on when you log out: loginctl enable-linger"]
+        return [
+            f"{self.path}: the unit of your own service",
+            *ways,
+            "to go on when you log out: loginctl enable-linger",
+        ]
 
     def remove(self) -> list[str]:
         """Remove it, if `setup` has written it, with the link that enabled it; return what was done."""
@@ -92,7 +96,9 @@ class UserUnit:
         part = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self.path.parent, prefix=".audiobatch-setup.", delete=False) as file:
+            with tempfile.NamedTemporaryFile(
+                "w", dir=self.path.parent, prefix=".audiobatch-setup.", delete=False
+            ) as file:
                 part = Path(file.name)
                 file.write(text)
                 file.flush()

@@ -59,7 +59,7 @@ def test_systemd_takes_a_path_of_any_letters(tmp_path: Path, monkeypatch: pytest
     for program in ("audiobatchd", "audiobatchctl"):
         (odd / program).symlink_to("/bin/true")
     monkeypatch.setattr(user_unit, "_programs", lambda: odd)
-    unit(tmp_path, "my \"music\"'\\%.toml").write()
+    unit(tmp_path, 'my "music"\'\\%.toml').write()
     verify = ["systemd-analyze", "--user", "verify", "--man=no", str(unit(tmp_path).path)]
     environ = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
     told = subprocess.run(verify, capture_output=True, text=True, env=environ, check=False)
