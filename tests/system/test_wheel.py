@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -61,10 +60,8 @@ def test_there_is_no_compiler(run: Run) -> None:
 def test_readme_s_lines_lead_to_the_first_record(run: Run) -> None:
     said = run(readme())
     assert "Success:        3" in said
-    records = [
-        json.loads(line)
-        for line in run("cd ~/tracks; for each in */*.INFO; do tr -d '\\n' <$each; echo; done").splitlines()
-    ]
+    lines = run("cd ~/tracks; for each in */*.INFO; do tr -d '\\n' <\"$each\"; echo; done").splitlines()
+    records = [json.loads(line) for line in lines]
     assert len(records) == 3
     wanted = {"lufs", "true_peak", *(("bpm",) if os.uname().machine == "x86_64" else ())}
     assert all(wanted <= record.keys() for record in records)
@@ -74,9 +71,8 @@ def test_readme_s_lines_lead_to_the_first_record(run: Run) -> None:
 def test_the_wheel_has_brought_pages_and_completions(run: Run) -> None:
     run("cd ~/audiobatchd/share; test -s man/man1/audiobatchctl.1; test -s man/man5/audiobatchd.toml.5")
     run("cmp ~/audiobatchd/share/audiobatchd/systemd/audiobatchd.service systemd/audiobatchd.service")
-    run(
-        "~/audiobatchd/bin/audiobatchctl completion bash | cmp - ~/audiobatchd/share/bash-completion/completions/audiobatchctl"
-    )
+    file = "~/audiobatchd/share/bash-completion/completions/audiobatchctl"
+    run(f"~/audiobatchd/bin/audiobatchctl completion bash | cmp - {file}")
 
 
 def test_a_user_s_unit_starts_this_installation(run: Run) -> None:
@@ -85,9 +81,7 @@ def test_a_user_s_unit_starts_this_installation(run: Run) -> None:
     lines = run(f"cat {unit}").splitlines()
     config = f"{HOME}/.config/audiobatchd/audiobatchd.toml"
     assert f"ExecStart={HOME}/audiobatchd/bin/audiobatchd --config {config}" in lines
-    run(
-        "~/audiobatchd/bin/audiobatchctl setup --user --undo ~/tracks; test ! -e ~/.config/systemd/user/audiobatchd.service"
-    )
+    run(f"~/audiobatchd/bin/audiobatchctl setup --user --undo ~/tracks; test ! -e {unit}")
 
 
 def test_doctor_says_what_is_in_use(run: Run) -> None:

@@ -91,7 +91,6 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     changed: list[str] = []
     if not trouble:
         changed = _undo(dataset, places) if arguments.undo else _do(dataset, places)
-    if places.user is None and not trouble:
         changed += _own_unit(places, undo=arguments.undo)
     done += changed
     if places.drop_ins is not None and changed:
@@ -111,6 +110,8 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
 
 def _own_unit(places: Places, *, undo: bool) -> list[str]:
     """Write the unit of a user's own service, or remove it with the last dataset; say what was done."""
+    if places.user is not None:
+        return []
     unit = UserUnit(places.configuration, os.environ)
     if not undo:
         return unit.write()

@@ -104,13 +104,13 @@ def test_what_setup_has_not_written_stays(tmp_path: Path, kind: str) -> None:
 def test_a_fifo_in_its_place_is_refused(tmp_path: Path) -> None:
     unit(tmp_path).path.parent.mkdir(parents=True)
     os.mkfifo(unit(tmp_path).path)
-    with pytest.raises(AudiobatchError, match="cannot read .*: it is not a regular file"):
+    with pytest.raises(AudiobatchError, match=r"cannot read .*: it is not a regular file"):
         unit(tmp_path).write()
 
 
 def test_a_file_in_place_of_the_directory_is_told(tmp_path: Path) -> None:
     (tmp_path / "systemd").write_text("")
-    with pytest.raises(AudiobatchError, match="cannot (read|write) .*audiobatchd.service"):
+    with pytest.raises(AudiobatchError, match=r"cannot (read|write) .*audiobatchd\.service"):
         unit(tmp_path).write()
 
 
