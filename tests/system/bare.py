@@ -19,7 +19,7 @@ _PIP = re.compile(r"PIP_\w+|\w+_proxy|\w+_PROXY")
 
 @contextmanager
 def bare_root(name: str, release: str, source: str, packages: str = "") -> Iterator[Path]:
-    """A copy of a root with these packages, and at `source` in it what has been committed, as a clone would bring it."""
+    """A copy of a root with these packages; at `source` in it lies what has been committed, as in a clone."""
     base = CACHE / f"{name}-{release}"
     if not base.is_dir():
         CACHE.mkdir(parents=True, exist_ok=True)
