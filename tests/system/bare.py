@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
@@ -21,15 +22,24 @@ _PIP = re.compile(r"PIP_\w+|\w+_proxy|\w+_PROXY")
 def bare_root(name: str, release: str, source: str, packages: str = "") -> Iterator[Path]:
     """A copy of a root with these packages; at `source` in it lies what has been committed, as in a clone."""
     base = CACHE / f"{name}-{release}"
-    if not base.is_dir():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        make_root(base.with_suffix(".new"), release, packages)
-        base.with_suffix(".new").rename(base)
-    with copy_of(base, f"{name}-running") as root:
-        (root / source).mkdir(parents=True)
-        archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
-        subprocess.run(["tar", "-xC", root / source], input=archive, check=True)
-        yield root
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one run at a time; the next one waits
+        if not base.is_dir():
+            fresh = base.with_suffix(".new")
+            subprocess.run(["rm", "-rf", "--one-file-system", fresh], check=True)
+            make_root(fresh, release, packages)
+            fresh.rename(base)
+        with copy_of(base, f"{name}-running") as root:
+            _lay_source(root / source)
+            yield root
+
+
+def _lay_source(place: Path) -> None:
+    """Lay there what has been committed, as a clone would bring it."""
+    place.mkdir(parents=True)
+    archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
+    subprocess.run(["tar", "-xC", place], input=archive, check=True)
 
 
 def in_root(
