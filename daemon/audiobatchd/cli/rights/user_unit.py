@@ -24,8 +24,12 @@ MARK = "# Written by `audiobatchctl setup --user`: change it by `systemctl --use
 _PACKAGED = (Path("/etc/systemd/user"), Path("/usr/lib/systemd/user"), Path("/lib/systemd/user"))
 _CONFIGURATION = "%E/audiobatchd/audiobatchd.toml"
 _UNSAFE = frozenset("\"'\\")
-_START = ("systemctl --user daemon-reload", "systemctl --user enable --now audiobatchd")
-_END = ("systemctl --user stop audiobatchd", "systemctl --user daemon-reload")
+_START = (
+    "when you are ready: systemctl --user daemon-reload",
+    "then: systemctl --user enable --now audiobatchd",
+    "to go on when you log out: loginctl enable-linger",
+)
+_END = ("if it still runs: systemctl --user stop audiobatchd", "then: systemctl --user daemon-reload")
 
 
 class UserUnit:
@@ -65,7 +69,7 @@ class UserUnit:
         except OSError as error:
             message = f"cannot remove {shown(str(error.filename))}: {error.strerror}"
             raise AudiobatchError(message) from error
-        return [f"{self.path}: removed", *(f"if it still runs: {command}" for command in _END)]
+        return [f"{self.path}: removed", *_END]
 
     def content(self) -> str:
         """Return the package's unit, with the real paths of the programs and of the configuration."""
