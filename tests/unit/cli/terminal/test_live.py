@@ -45,6 +45,7 @@ def event(name: str, **fields: object) -> logging.LogRecord:
     """A log record as `log_events.write` makes it."""
     record = logging.LogRecord("audiobatchd", logging.INFO, "", 0, name, (), None)
     record.fields = fields
+    record.stems = {name: name.rpartition("_")[2] for name in fields if name.startswith(("lufs_", "lra_"))}
     return record
 
 
@@ -63,8 +64,8 @@ def lines_of(record: logging.LogRecord, width: int = 80, *, several: bool = Fals
         (event("folder-done", folder="A", lra="unmeasurable (shorter than 3 s)"), "✓ A  LRA (shorter than 3 s)"),
         (event("folder-done", folder="A", key="C", dance=0.60594, bpm=128.0), "✓ A  128.0 BPM  key C  dance 0.6059"),
         (
-            event("folder-done", folder="A", mood={"film\n": 0.61234, "epic": 0.2}, lufs=-9.0, lufs_bass=-9.0),
-            r"✓ A   -9.0 LUFS  + 1 stem  mood film\x0a 0.6123",
+            event("folder-done", folder="A", mood={"film\n": 0.61234, "epic": 0.2}, lufs=-9.0),
+            r"✓ A   -9.0 LUFS  mood film\x0a 0.6123",
         ),
         (event("folder-done", folder="A", bpm=120.0, bpm_is_defined=0), "✓ A  bpm_is_defined 0"),
         (event("folder-done", folder="A", true_peak=-2.65, lufs=-9), "✓ A   -9.0 LUFS   -2.6 dBTP"),
@@ -72,7 +73,7 @@ def lines_of(record: logging.LogRecord, width: int = 80, *, several: bool = Fals
             event(
                 "folder-done", folder="A", **dict.fromkeys(map(str, range(100, 120)), 1.5), lufs=-9.0, lufs_bass=-9.0
             ),
-            "✓ A   -9.0 LUFS  + 1 stem  100 1.5  101 1.5  …",
+            "✓ A   -9.0 LUFS  + 1 stem  100 1.5 …",
         ),
         (event("folder-done", folder="A"), "✓ A  nothing new to measure"),
         (event("folder-failed", folder="A - B", reason="full_mix.mp3: cut"), "✗ A - B  full_mix.mp3: cut"),
