@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from audiobatchd.cli.grammar import COMMANDS, THEMES, Group
 from audiobatchd.cli.parser import parser, parser_of
 from audiobatchd.cli.terminal.output import Say, width
-from audiobatchd.cli.terminal.text import as_json, wrapped
+from audiobatchd.cli.terminal.text import as_json, worded
 from audiobatchd.control.client import ControlClient
 
 _COLUMN = len("models verify")
-_NARROWEST, _MOST_LINES = 40, 9
+_NARROWEST = 40
 
 
 def show_help(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
@@ -40,6 +40,6 @@ def _a_line_each(room: int) -> Iterator[str]:
 
 
 def _line(name: str, summary: str, room: int) -> Iterator[str]:
-    first, *others = wrapped(summary, room - _COLUMN - 4, _MOST_LINES)
+    first, *others = worded(summary, room - _COLUMN - 4)
     yield f"  {name:{_COLUMN}}  {first}"
     yield from (" " * (_COLUMN + 4) + line for line in others)
