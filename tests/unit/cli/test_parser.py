@@ -37,7 +37,8 @@ def test_options_of_all_commands_stand_anywhere(command: str) -> None:
 
 
 def test_the_later_of_two_options_counts() -> None:
-    found = parser("audiobatchctl").parse_args("--socket /a --config /a config --config /b show --socket /c".split())
+    line = "--socket /a --config /a config --config /b show --socket /c"
+    found = parser("audiobatchctl").parse_args(line.split())
     assert (str(found.socket), str(found.config)) == ("/c", "/b")
 
 

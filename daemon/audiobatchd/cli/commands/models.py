@@ -93,7 +93,10 @@ def list_models(arguments: argparse.Namespace, _client: ControlClient, say: Say)
     entries = [_entry(name, directories, trusted) for name in [*dict.fromkeys((*wanted, *others, *BY_NAME))]]
     if arguments.json:
         places = [{"path": shown(str(each)), "trouble": store.hindrance(each) or None} for each in directories]
-        told = {"directories": places, "models": [_in_json(entry) | {"wanted": entry.name in wanted} for entry in entries]}
+        told = {
+            "directories": places,
+            "models": [_in_json(entry) | {"wanted": entry.name in wanted} for entry in entries],
+        }
         say(as_json(told))
         return 0
     for line in _table(entries, {*wanted}, width(sys.stdout, os.environ)):
@@ -106,7 +109,7 @@ def list_models(arguments: argparse.Namespace, _client: ControlClient, say: Say)
 
 
 def _table(entries: list[_Entry], wanted: Collection[str], room: int) -> Iterator[str]:
-    """Lay out the models: first those that analyzers which are on work with, then those that are here, then all else."""
+    """Lay out the models: those for analyzers that are on, then those that are here beside them, then the others."""
     columns = _Columns(max(len(entry.name) for entry in entries), max(_NARROWEST, room))
     first = [entry for entry in entries if entry.name in wanted]
     here = [entry for entry in entries if entry.files and entry not in first]

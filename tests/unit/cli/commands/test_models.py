@@ -105,9 +105,7 @@ def test_list_knows_every_model_and_the_user_s_own(command: Command) -> None:
         ),
     ],
 )
-def test_list_begins_with_what_analyzers_that_are_on_need(
-    command: Command, settings: str, first: list[str]
-) -> None:
+def test_list_begins_with_what_analyzers_that_are_on_need(command: Command, settings: str, first: list[str]) -> None:
     command.config.write_text(settings)
     _, out, _ = command("list")
     part = out.partition("\n\n")[0]

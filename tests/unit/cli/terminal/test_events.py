@@ -24,17 +24,24 @@ def test_folders_due_again_are_told_with_their_cost(hours: object) -> None:
     assert said(cpu_hours=hours) == expected
 
 
-def done(width: int, name: str, stems: dict[str, str] | None = None, **values: object) -> str:
-    """The line of a folder that is complete, on a terminal of `width`."""
+def done(width: int, name: str, values: dict[str, object], *bass: str) -> str:
+    """The line of a folder that is complete, on a terminal of `width`; some of its values are of its bass."""
     record = logging.LogRecord("audiobatchd", logging.INFO, "", 0, "folder-done", None, None)
     record.fields = {"dataset": "/music", "folder": name, **values}
-    record.stems = stems or {}
+    record.stems = dict.fromkeys(bass, "bass")
     (line,) = event_lines(record, width, several=False, plain="")
     assert line_cells(line) < width, "its last column stays free"
     return as_ansi(line, colour=False)
 
 
-WHOLE = {"lufs": -14.21, "lra": 6.31, "bpm": 128.0, "true_peak": -1.0, "danceability": 0.61, "lufs_bass": -20.0}
+WHOLE: dict[str, object] = {
+    "lufs": -14.21,
+    "lra": 6.31,
+    "bpm": 128.0,
+    "true_peak": -1.0,
+    "danceability": 0.61,
+    "lufs_bass": -20.0,
+}
 NAMES = {
     "Short": "Short",
     "An Artist with a long name - An Album of that time - A track": "An Ar",
@@ -54,24 +61,23 @@ NAMES = {
     ],
 )
 def test_a_done_folder_fits_its_line(width: int, numbers: list[str], name: str, begins: str) -> None:
-    line = done(width, name, {"lufs_bass": "bass"}, **WHOLE)
+    line = done(width, name, WHOLE, "lufs_bass")
     told = [re.sub(" +", " ", each) for each in numbers]
     assert re.sub(" +", " ", line).endswith(" ".join(told))
     assert line.startswith(f"✓ {begins}")
 
 
 def test_numbers_stand_in_one_column() -> None:
-    lines = [done(80, name, **WHOLE) for name in ("Short", "A name that is so long that it is shortened in its middle")]
+    lines = [done(80, name, WHOLE) for name in ("Short", "A name that is so long that it is shortened in its middle")]
     assert len({line.index("-14.2 LUFS") for line in lines}) == 1
 
 
 def test_a_name_has_the_room_that_numbers_leave() -> None:
     name = "An Artist - A rather long name of a track, in full"
-    assert done(80, name, lufs=-9.0) == f"✓ {name}   -9.0 LUFS"
+    assert done(80, name, {"lufs": -9.0}) == f"✓ {name}   -9.0 LUFS"
 
 
 def test_a_feature_of_the_mix_may_end_like_a_stems() -> None:
-    assert done(80, "A", rms_energy_bass=-20.0).endswith("rms_energy_bass -20")
-    stems = {"rms_energy_bass_bass": "bass"}
-    line = done(80, "A", stems, rms_energy_bass=-20.0, rms_energy_bass_bass=-9.0)
+    assert done(80, "A", {"rms_energy_bass": -20.0}).endswith("rms_energy_bass -20")
+    line = done(80, "A", {"rms_energy_bass": -20.0, "rms_energy_bass_bass": -9.0}, "rms_energy_bass_bass")
     assert line.endswith("+ 1 stem  rms_energy_bass -20")
