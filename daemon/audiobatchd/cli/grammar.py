@@ -393,6 +393,19 @@ COMMANDS: tuple[Command | Group, ...] = (
             (_CONFIG,),
         ),
     )),
+    # The shell
+    Command(
+        "completion", "completion:completion", "what a shell needs to complete command lines",
+        'Print the completion for a shell, to be evaluated there (eval "$(audiobatchctl completion bash)") or to be '
+        "kept in a file that it looks for. A program that the package or pipx has brought may have it already.",
+        (
+            _argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish"),
+            _argument(
+                "program", metavar="PROGRAM", nargs="?", choices=("audiobatchctl", "audiobatchd"),
+                default="audiobatchctl", help="audiobatchctl or audiobatchd (audiobatchctl)",
+            ),
+        ),
+    ),
 )
 """All commands, in the order of the help."""
 # fmt: on
