@@ -414,10 +414,10 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "Look on": ("status", "top", "follow", "wait", "workers"),
     "Single folders": ("failures", "explain", "retry", "bump"),
     "Hold up, go on": ("pause", "resume", "drain", "reload", "rescan"),
-    "Set up": ("setup", "config", "doctor"),
+    "Set up": ("setup", "import", "config", "doctor"),
     "Look into records": ("progress", "check", "missing", "audit", "duplicates"),
-    "Bring music in": ("import",),
     "Measure by hand": ("analyze", "features"),
-    "Locks, models, help": ("locks", "models", "help"),
+    "Locks and models": ("locks", "models"),
+    "Help": ("help", "completion"),
 }
 """The commands by what they are for, as the short help names them; each stands in one."""
