@@ -18,7 +18,7 @@ MOST = 200
 
 _Commands = argparse._SubParsersAction  # noqa: SLF001  # the only name that argparse has for it
 _MANY = ("*", "+")
-_HELPED = "word"
+_HELPED = "command"
 """Argument of `help`: a command, and its action."""
 
 

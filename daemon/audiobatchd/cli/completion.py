@@ -12,7 +12,7 @@ SHELLS = ("bash", "zsh", "fish")
 """The shells that there are completions for."""
 
 PROGRAMS = {"audiobatchctl": "audiobatchd.cli.control", "audiobatchd": "audiobatchd.cli.daemon"}
-"""The programs, each with the module that has its parser: by name, as a client loads no service."""
+"""The programs, each with the module that has its parser: by name, since a client that loads this knows no service."""
 
 _FILES = frozenset({"again", "config", "file", "metadata", "path", "socket"})
 _DIRECTORIES = frozenset({"dataset", "folder", "state_dir", "to"})

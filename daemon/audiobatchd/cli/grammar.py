@@ -320,7 +320,7 @@ COMMANDS: tuple[Command | Group, ...] = (
         "help", "help:show_help", "all about a command",
         "Show the help of a command, or of an action of one: `audiobatchctl help models fetch`.",
         (
-            _argument("word", metavar="COMMAND", nargs="*", help="the command, and its action"),
+            _argument("command", metavar="COMMAND", nargs="*", help="the command, and its action"),
             _argument("--all", action="store_true", help="a line about each command"),
         ),
     ),

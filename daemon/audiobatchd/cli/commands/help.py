@@ -20,10 +20,10 @@ _NARROWEST = 40
 def show_help(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """Show the help of the command that the words name; of all where there are none."""
     whole = parser("audiobatchctl")
-    if arguments.all and not arguments.word:
+    if arguments.all and not arguments.command:
         text = "\n".join(_a_line_each(max(_NARROWEST, width(sys.stdout, os.environ))))
     else:
-        text = parser_of(arguments.word, whole).format_help().removesuffix("\n")
+        text = parser_of(arguments.command, whole).format_help().removesuffix("\n")
     say(as_json({"help": text}) if arguments.json else text)
     return 0
 
