@@ -196,7 +196,7 @@ COMMANDS: tuple[Command | Group, ...] = (
                     help="take it out again, and put the ACLs back; no file in it is touched",
                 ),
             ),
-            _argument("--user", action="store_true", help="of your own service, without root"),
+            _argument("--user", action="store_true", help="of your own service, without root; writes its unit"),
             _argument("--no-restart", action="store_true", help="leave starting the service to you"),
         ),
     ),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def doctor(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
 
 def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[Diagnosis]:
     yield from diagnosis.versions({name: _version(name) for name in (*NEEDED, *WELCOME)})
+    yield diagnosis.journal(_journal_library())
     settings = Config()
     try:
         settings = checked_config(arguments.config or find_config(os.environ))
@@ -105,6 +107,14 @@ def _version(name: str) -> str | None:
     try:
         return version(name)
     except PackageNotFoundError:
+        return None
+
+
+def _journal_library() -> str | None:
+    """Find the version of systemd-python, if it is there, without loading it."""
+    try:
+        return _version("systemd-python") if find_spec("systemd.journal") else None
+    except ImportError:  # nothing at all is called `systemd`
         return None
 
 
