@@ -27,7 +27,6 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 
 def test_bash_completes_a_line_of_the_service() -> None:
-    pytest.importorskip("shtab")
     made = script("bash", "audiobatchd")
     command = ["bash", "-c", _ASKED, "bash", made, "audiobatchd --dry"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -37,8 +36,6 @@ def test_bash_completes_a_line_of_the_service() -> None:
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_shell_takes_its_completion(shell: str, program: str) -> None:
-    if program == "audiobatchd":
-        pytest.importorskip("shtab")
     made = script(shell, program)
     assert program in made.splitlines()[0] + made
     if shutil.which(shell) is None:

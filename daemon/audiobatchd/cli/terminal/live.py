@@ -31,9 +31,10 @@ from audiobatchd.cli.terminal.status import (
     folder_counts,
     lacking_lines,
     pace_lines,
+    unavailable,
     worker_lines,
 )
-from audiobatchd.cli.terminal.text import Line, Span, Tone, as_ansi, clipped, line_cells, shortened
+from audiobatchd.cli.terminal.text import Line, Span, Tone, clipped, line_cells, shortened
 from audiobatchd.control.status import DatasetStatus, Status
 from audiobatchd.service.log import LineFormatter
 from audiobatchd.vocabulary.log_events import LogEvent
@@ -77,8 +78,8 @@ class Console:
         self._drawn_width = 0
         self._drawn: list[Line] = []
         self._several = False
-        self._lacking = ""
-        """The line on lacking models that was printed last."""
+        self._lacking: tuple[str, ...] = ()
+        """The analyzers that the last line on lacking models was about."""
         self._gone = False
         self._stderr = sys.stderr
 
@@ -110,9 +111,9 @@ class Console:
         self._several = len(status.datasets) > 1
         with self._unless_gone():
             size = self._rich.size
-            self._print_lacking(status, size.width)
             lines = view_lines(status, size.width, size.height)
             self._make_up_for_reflow(size.width)
+            self._print_lacking(status, size.width)
             self._drawn, self._drawn_width = lines, size.width
             self._live.update(self._text(lines), refresh=True)
 
@@ -143,11 +144,10 @@ class Console:
 
     def _print_lacking(self, status: Status, width: int) -> None:
         """Print in one line which analyzers lack models, once, in place of an event for each of them."""
-        lines = lacking_lines(status, max(NARROWEST, width - 1))
-        told = "\n".join(as_ansi(line, colour=False) for line in lines)
-        if told != self._lacking:
-            self._lacking = told
-            for line in lines:
+        lacking = tuple(name for name, reason in unavailable(status).items() if is_fetchable(reason))
+        if lacking != self._lacking:
+            self._lacking = lacking
+            for line in lacking_lines(status, max(NARROWEST, width - 1)):
                 self._rich.print(self._text([line]), soft_wrap=True)
 
     @contextmanager

@@ -15,7 +15,7 @@ import rich.console
 from audiobatchd.cli.terminal.events import event_lines
 from audiobatchd.cli.terminal.live import Console, view_lines
 from audiobatchd.cli.terminal.text import as_ansi, line_cells
-from audiobatchd.control.status import Status
+from audiobatchd.control.status import AnalyzerStatus, Status
 from audiobatchd.vocabulary.states import DatasetState
 
 # Colours, cursor movements, erasing, and hiding the cursor: what Rich may send.
@@ -162,6 +162,26 @@ def test_no_color_is_obeyed(terminal: Terminal, busy: Status, monkeypatch: pytes
     console.stop()
     assert "62.5 %" in terminal.getvalue()
     assert not re.search("\x1b\\[[0-9;]*3[0-9][0-9;]*m", terminal.getvalue())
+
+
+def test_lacking_models_have_one_line_for_all(terminal: Terminal, idle: Status) -> None:
+    reason = "no model of it is here: audiobatchctl models fetch danceability-msd-musicnn-1"
+    lacking = AnalyzerStatus(available=False, reason=reason, version=1, models={})
+    status = msgspec.structs.replace(idle, analyzers={"danceability": lacking, "atonality": lacking})
+    now = [0.0]
+    console = Console(terminal, lambda: now[0])
+    console.start()
+    for name in ("danceability", "atonality"):
+        console.handler().handle(event("analyzer-unavailable", analyzer=name, reason=reason))
+    console.handler().handle(event("analyzer-unavailable", analyzer="rhythm", reason="no essentia is here"))
+    for moment in (1.0, 2.0):
+        now[0] = moment
+        console.update(status)
+    console.stop()
+    text = _RICH_SENDS.sub("", terminal.getvalue())
+    assert text.count("! danceability, atonality need models: audiobatchctl models fetch\n") == 1
+    assert "no model of it" not in text
+    assert "analyzer rhythm is unavailable here: no essentia is here" in text
 
 
 def test_drawing_is_rare(terminal: Terminal, busy: Status) -> None:
