@@ -309,7 +309,7 @@ def _tell_of_other_ways(error: UnreachableError, lacking: list[str], arguments: 
     told = (
         f"Where another machine has what {arguments.source or OFFICIAL} has:",
         f"  {FETCH} --from http://ITS_NAME/models{named}",
-        "Or fetch on a machine that reaches it, carry the directory over, and add it here:",
+        "Or fetch where it can be reached, bring the directory here, and add from it:",
         f"  {FETCH} --to {_CARRIED}{named}",
         *add,
     )
