@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from audiobatchd.cli.terminal.text import cells
 from audiobatchd.models.manifest import BY_NAME
+from audiobatchd.vocabulary.quantities import counted
 
 FETCH = "audiobatchctl models fetch"
 """Command that fetches all models that the analyzers which are on work with."""
@@ -23,18 +24,19 @@ def is_fetchable(reason: str) -> bool:
 def lacking_line(reasons: Mapping[str, str], width: int) -> str:
     """Say which of these unavailable analyzers need models, and how they get them; empty where none does.
 
-    Where they are too many for a line of `width`, the last are counted.
+    Where they are too many for a line of `width`, the last are counted, or all.
     """
     names = [name for name, reason in reasons.items() if is_fetchable(reason)]
     if not names:
         return ""
     listed = len(names)
-    while listed > 1 and cells(_line(names, listed)) > width:
+    while listed and cells(_line(names, listed)) > width:
         listed -= 1
     return _line(names, listed)
 
 
 def _line(names: list[str], listed: int) -> str:
+    """Name so many of them, and count the others; count all where none is named."""
     more = f" and {len(names) - listed} more" if listed < len(names) else ""
-    verb = "needs" if len(names) == 1 else "need"
-    return f"{', '.join(names[:listed])}{more} {verb} models: {FETCH}"
+    told = f"{', '.join(names[:listed])}{more}" if listed else counted(len(names), "analyzer")
+    return f"{told} {'needs' if len(names) == 1 else 'need'} models: {FETCH}"

@@ -34,3 +34,4 @@ def test_many_are_counted() -> None:
     line = lacking_line(names, 78)
     assert cells(line) <= 78
     assert line.endswith(" more need models: audiobatchctl models fetch")
+    assert lacking_line(names, 60) == f"{len(MODELS)} analyzers need models: audiobatchctl models fetch"

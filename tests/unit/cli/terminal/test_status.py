@@ -142,6 +142,6 @@ def test_analyzers_that_lack_models_have_one_line(busy: Status, width: int) -> N
     lacking = msgspec.structs.replace(busy.analyzers["tempo"], reason=reason)
     named = {"danceability": lacking, "tempo": busy.analyzers["tempo"], "atonality": lacking}
     lines = status_text(msgspec.structs.replace(busy, analyzers=named), width, colour=False).splitlines()
-    names = "danceability, atonality" if width == 80 else "danceability and 1 more"
+    names = "danceability, atonality" if width == 80 else "2 analyzers"
     assert [line for line in lines if "models" in line] == [f"! {names} need models: audiobatchctl models fetch"]
     assert any(line.startswith("! analyzer tempo is unavailable") for line in lines)
