@@ -87,6 +87,10 @@ class ModelError(AudiobatchError):
     """A file of a model is not what it should be, or cannot be fetched or stored: listed as wrong, where it lies."""
 
 
+class UnreachableError(ModelError):
+    """The place where a model is published cannot be reached from here: there are other ways to have the model."""
+
+
 class UnknownFolderError(AudiobatchError):
     """Raised for a question about a track folder that is not there."""
 

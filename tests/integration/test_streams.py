@@ -80,6 +80,7 @@ COMMANDS = {
     "models add": "nothing.pb",
     "models verify": "",
     "completion": "bash",
+    "help": "retry",
 }
 
 

@@ -68,7 +68,7 @@ def _number(text: str) -> int:
 
 # Arguments that several commands have
 
-_CONFIG = _argument("--config", metavar="FILE", type=Path, help="the configuration file")
+_CONFIG = _argument("--config", metavar="FILE", type=Path, default=argparse.SUPPRESS, help="the configuration file")
 _DATASET = _argument("dataset", metavar="DATASET", help="the dataset's directory")
 _DATASET_OR_ALL = _argument("dataset", metavar="DATASET", nargs="?", help="only this dataset")
 _OF_DATASET = _argument("--dataset", metavar="DATASET", help="only of this dataset")
@@ -96,9 +96,10 @@ COMMANDS: tuple[Command | Group, ...] = (
         "Show each dataset's folders by state, what the workers do, the rate, and what failed.",
     ),
     Command(
-        "top", "top:top", "watch it work, on a screen that is drawn anew every second",
-        "Watch datasets, workers and failures on a screen that is drawn anew every second: p pauses and resumes, r "
-        "tries again what failed, q leaves. A line every few seconds where standard output is no terminal.",
+        "top", "top:top", "watch it work, on a screen that is drawn again every second",
+        "Watch datasets, workers and failures on a screen that is drawn again every second: p pauses and resumes, r "
+        "tries again what failed, ? shows help, q leaves. A line every few seconds where standard output is no "
+        "terminal.",
         endless=True,
     ),
     Command(
@@ -129,8 +130,8 @@ COMMANDS: tuple[Command | Group, ...] = (
     ),
     Command(
         "retry", "folders:retry", "try folders again",
-        "Have the service try folders again now, whatever they have come to, and count anew what counts towards giving "
-        "them up.",
+        "Have the service try folders again now, whatever they have come to; what counts towards giving them up counts "
+        "from zero.",
         (
             _FOLDERS,
             _argument("--all", action="store_true", help="every folder that failed or is blocked"),
@@ -184,7 +185,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "setup", "setup:setup", "let the service work on a dataset",
         "Add a dataset to the configuration, let the service's unit write there, see whether its user can, and start "
-        "it anew. Exit code 1 where the user cannot.",
+        "it again. Exit code 1 where the user cannot.",
         (
             _DATASET,
             _CONFIG,
@@ -315,6 +316,14 @@ COMMANDS: tuple[Command | Group, ...] = (
             _CONFIG,
         ),
     ),
+    Command(
+        "help", "help:show_help", "all about a command",
+        "Show the help of a command, or of an action of one: `audiobatchctl help models fetch`.",
+        (
+            _argument("command", metavar="COMMAND", nargs="*", help="the command, and its action"),
+            _argument("--all", action="store_true", help="a line about each command"),
+        ),
+    ),
     # Locks and models
     Group("locks", "list, clean up or try out a dataset's locks", (
         Command("list", "locks:list_locks", "every lock, and whether its holder lives", arguments=(_DATASET, _CONFIG)),
@@ -400,3 +409,15 @@ COMMANDS: tuple[Command | Group, ...] = (
 )
 """All commands, in the order of the help."""
 # fmt: on
+
+THEMES: Mapping[str, tuple[str, ...]] = {
+    "Look on": ("status", "top", "follow", "wait", "workers"),
+    "Single folders": ("failures", "explain", "retry", "bump"),
+    "Hold up, go on": ("pause", "resume", "drain", "reload", "rescan"),
+    "Set up": ("setup", "import", "config", "doctor"),
+    "Look into records": ("progress", "check", "missing", "audit", "duplicates"),
+    "Measure by hand": ("analyze", "features"),
+    "Locks and models": ("locks", "models"),
+    "Help": ("help", "completion"),
+}
+"""The commands by what they are for, as the short help names them; each stands in one."""
