@@ -29,6 +29,17 @@ SILENCE = 60.0
 """The same for a stream of events, which shows signs of life in between."""
 
 _OK, _NOT_FOUND, _NO_SUCH_METHOD = 200, 404, 405
+_UNSAID = {
+    400: "the service does not understand what is asked: it is of another version",
+    403: "only root, the service's own user and its operators may",
+    408: "the service did not get the whole of it in time",
+    409: "the service is at something that stands in the way; try again later",
+    413: "more is asked at once than the service takes",
+    429: "too much is asked at once; try again",
+    500: "the service failed over it; its log says why",
+    503: "too much is asked at once; try again",
+}
+"""What a refusal says that has no words of its own, by its status: one that the service did not make."""
 _Answer = TypeVar("_Answer")
 
 
@@ -89,9 +100,8 @@ class ControlClient:
     def _decoded(self, body: bytes, kind: type[_Answer]) -> _Answer:
         try:
             return msgspec.json.decode(body, type=kind)
-        except msgspec.MsgspecError as error:
-            message = f"what answers on {shown(str(self._path))} is no audiobatchd of this version: {error}"
-            raise NoDaemonError(message) from error
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise NoDaemonError(other_version(str(self._path), body, kind, error)) from error
 
     def _body(self, operation: Operation[Asked, Told], asked: Asked) -> bytes:
         """Ask, and read the body of the answer. Raises as `ask`."""
@@ -126,8 +136,16 @@ class ControlClient:
             case OSError():
                 why = error.strerror or str(error)
             case _:
-                why = "what answers there does not speak HTTP"
+                why = "what answers there is another program"
         return why
+
+
+def other_version(path: str, body: bytes, kind: Any, error: Exception) -> str:  # noqa: ANN401  # the type of any answer
+    """Say of a `body` that is no answer of this `kind` that another program must have given it, and what is odd."""
+    from audiobatchd.vocabulary.expectations import why_not_json  # noqa: PLC0415  # nearly all answers are right
+
+    why = why_not_json(kind, body, error)
+    return f"what answers on {shown(path)} is no audiobatchd of this version: {shown(why)}"
 
 
 def _resource(operation: Operation[Asked, Any], asked: Asked) -> str:
@@ -178,7 +196,9 @@ def _refused(what: str, status: int, body: bytes) -> AudiobatchError:
     why = _refusal(body)
     if status == _NO_SUCH_METHOD or (status == _NOT_FOUND and why.startswith("not found: ")):
         why = "the service that answers is of another version, which does not know how"
-    return AudiobatchError(f"cannot {what}: {why or f'the service answers with HTTP status {status}'}")
+    if not why:
+        why = _UNSAID.get(status, "the service refuses without a reason; its log may have one")
+    return AudiobatchError(f"cannot {what}: {why}")
 
 
 def _refusal(body: bytes) -> str:

@@ -20,6 +20,11 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     return [by_plain[each] for each in difflib.get_close_matches(_plain(name), by_plain, _MOST, _ALIKE)]
 
 
+def same(name: str, known: Iterable[str]) -> str | None:
+    """Find the one of the `known` names that is `name` but for letter case, "-" and "_"; None where none is."""
+    return next((each for each in known if _plain(each) == _plain(name)), None)
+
+
 def did_you_mean(name: str, known: Iterable[str], quote: str = '"') -> str:
     """Ask for the nearest names: `did you mean "lufs" or "lufs_bass"?`; empty where none is near."""
     found = [f"{quote}{shown(each)}{quote}" for each in nearest(name, known)]

@@ -18,7 +18,8 @@ from audiobatchd.errors import AudiobatchError
 from audiobatchd.plugin_api import Value
 from audiobatchd.vocabulary.analyzer_sets import ALL
 
-_LOADING = 120.0
+_LOADING, _MAKING = 120.0, 60.0
+"""Seconds that a process may take to load analyzers, or only to make them."""
 _T = TypeVar("_T")
 
 
@@ -46,6 +47,18 @@ class KnownAnalyzer(Struct, frozen=True):
     """Why it cannot work on this machine; not found out of one that is off."""
     remark: str = ""
     """Words for people on how it works on this machine."""
+
+
+class WrongOption(Struct, frozen=True):
+    """What is wrong with the table `[analyzer.<entry>]` of a configuration."""
+
+    entry: str
+    """The name of the analyzer's entry point."""
+    reason: str
+    key: str = ""
+    """The key that is no option; empty where it is a value that is wrong."""
+    known: tuple[str, ...] = ()
+    """The options that there are, where it is a key."""
 
 
 class Request(Struct, frozen=True):
@@ -98,6 +111,11 @@ def features(settings: WorkerSettings, words: tuple[str, ...] = ()) -> tuple[Kno
     return _ask(["features"], _for(settings, words), tuple[KnownAnalyzer, ...], _LOADING)
 
 
+def wrong_options(settings: WorkerSettings) -> tuple[WrongOption, ...]:
+    """Return what is wrong with the options in these settings, by the analyzers' word. Raises AudiobatchError."""
+    return _ask(["options"], settings, tuple[WrongOption, ...], _MAKING)
+
+
 def analyze(settings: WorkerSettings, request: Request) -> Answer:
     """Measure as `request` says, however long it takes. Raises AudiobatchError where the process dies of it."""
     details = msgspec.json.encode(request).decode()
@@ -126,8 +144,11 @@ def _ask(question: list[str], settings: WorkerSettings, answer: type[_T], timeou
     try:
         done = subprocess.run(command, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
         return msgspec.json.decode(done.stdout.rpartition(b"\n")[2], type=answer)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        message = f"cannot ask the analyzers: {error}"
+    except subprocess.TimeoutExpired as error:
+        message = f"cannot ask the analyzers: no answer within {timeout:g} s"
+        raise AudiobatchError(message) from error
+    except OSError as error:
+        message = f"cannot ask the analyzers: {error.strerror}"
         raise AudiobatchError(message) from error
     except msgspec.MsgspecError as error:
         last = done.stderr.decode(errors="backslashreplace").strip().rpartition("\n")[2]

@@ -86,7 +86,7 @@ def test_silence_is_not_waited_for_without_end(tmp_path: Path) -> None:
     ("answer", "cause"),
     [
         (b"", "broke off"),
-        (b"SSH-2.0-OpenSSH\r\n", "does not speak HTTP"),
+        (b"SSH-2.0-OpenSSH\r\n", "what answers there is another program"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "no audiobatchd of this version"),
     ],
 )

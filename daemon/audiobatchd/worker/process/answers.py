@@ -30,6 +30,7 @@ from audiobatchd.worker.process.analyzers import (
     needed,
     offered,
     remark_of,
+    wrong_options,
 )
 from audiobatchd.worker.process.job import measure_all
 from audiobatchd.worker.process.measure import FileResult
@@ -43,11 +44,13 @@ _BUDGET = 3600.0
 
 
 def answer(verb: str, settings: str, details: list[str]) -> None:
-    """Print the answer to `offers`, `features` or `analyze` with these settings (JSON)."""
+    """Print the answer to `offers`, `options`, `features` or `analyze` with these settings (JSON)."""
     terms = msgspec.json.decode(settings, type=WorkerSettings)
     match verb:
         case "offers":
             found: object = Bench.load(terms).offers
+        case "options":
+            found = wrong_options(terms)
         case "features":
             found = _features(terms)
         case _:
