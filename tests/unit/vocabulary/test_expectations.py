@@ -76,7 +76,7 @@ def test_first_misfit_is_said_without_types(value: object, said: str) -> None:
 
 
 def test_what_fits_is_no_misfit() -> None:
-    value = {"count": None, "by_name": {"a": {"b": 1}}, "pair": [1, 2], "raw": {"x": []}, "inner": [{"name": "a"}]}
+    value: dict[str, Any] = {"count": None, "by_name": {"a": {"b": 1}}, "pair": [1, 2], "raw": {"x": []}, "inner": [{"name": "a"}]}
     assert misfit(Outer, value) is None
 
 
