@@ -304,11 +304,11 @@ COMMANDS: tuple[Command | Group, ...] = (
     ),
     # Measuring by hand, and what can be measured
     Command(
-        "analyze", "analysis:analyze", "measure one file or one track folder, now",
-        "Measure an audio file, or all source files of a track folder, and show the values. Exit code 1 where a file "
+        "analyze", "analysis:analyze", "measure files and track folders, now",
+        "Measure audio files, and all source files of track folders, and show the values. Exit code 1 where a file "
         "is damaged, or nothing can be measured.",
         (
-            _argument("path", metavar="FILE_OR_FOLDER", help="an audio file, or a track folder"),
+            _argument("path", metavar="PATH", nargs="+", help="an audio file, or a track folder"),
             _argument("--features", nargs="+", metavar="FEATURE", help="only these features and analyzers"),
             _argument("--save", action="store_true", help="write them to the folder's record"),
             _CONFIG,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import stat
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def dataset_named(dataset: str, datasets: list[str]) -> str:
             for each in datasets:
                 if way(parsed(each)) == path:
                     return parsed(each)
-    near = _asked_for(nearest_paths(dataset, datasets))
+    near = _asked_for(nearest_paths(os.path.basename(_WAYS[0](dataset)), map(parsed, datasets)))
     message = f"no dataset of the daemon's: {shown(dataset)}{near} ({_listed(datasets)})"
     raise UsageError(message)
 
@@ -141,25 +142,27 @@ def dataset_of(arguments: argparse.Namespace) -> tuple[Config, DatasetConfig]:
     settings = chosen_config(arguments.config, os.environ)
     dataset = dataset_from_command_line(settings, arguments.dataset)
     if not is_directory(Path(dataset.path)):
-        near = _asked_for(nearest_paths(dataset.path, [*(each.path for each in settings.dataset), *_beside(dataset.path)]))
+        near = nearest_beside(arguments.dataset, [each.path for each in settings.dataset])
         message = f"no such dataset: {shown(dataset.path)}{near}"
         raise UsageError(message)
     return settings, msgspec.structs.replace(dataset, path=os.path.realpath(dataset.path))
 
 
-def _beside(path: str) -> list[str]:
-    """The directories that lie where this one would."""
-    above = os.path.dirname(path)
+def nearest_beside(path: str, others: Iterable[str] = ()) -> str:
+    """Ask whether what lies where this `path` leads, and is called nearly so, was meant, or one of these `others`."""
+    directory, name = os.path.split(path.rstrip("/"))
+    known = list(others)
     try:
-        with os.scandir(above) as entries:
-            return [each.path for each in islice(entries, _MOST_BESIDE) if each.is_dir()]
-    except OSError:
-        return []
+        with os.scandir(directory or ".") as entries:
+            known += [os.path.join(directory, each.name) for each in islice(entries, _MOST_BESIDE)]
+    except (OSError, ValueError):
+        pass  # nor is the directory there
+    return _asked_for(nearest_paths(name, known))
 
 
 def _asked_for(names: list[str]) -> str:
     """Ask whether one of these was meant."""
-    return f": {_QUESTION} {' or '.join(shown(parsed(each)) for each in names)}?" if names else ""
+    return f": {_QUESTION} {' or '.join(shown(each) for each in names)}?" if names else ""
 
 
 def _listed(datasets: list[str]) -> str:

@@ -67,7 +67,8 @@ class Provenance(Struct):
         try:
             return _ENTRY.decode(raw)
         except _NOT_OURS as error:
-            message = f"cannot understand {KEY} of {analyzer} for {role}: {why_not_json(Entry, bytes(raw), error)}; {_CURE}"
+            why = why_not_json(Entry, bytes(raw), error)
+            message = f"cannot understand {KEY} of {analyzer} for {role}: {why}; {_CURE}"
             raise RecordError(message) from error
 
     def unmeasurable(self) -> dict[str, str]:

@@ -36,8 +36,10 @@ NO_TABLE = "each dataset is a table of its own, under the heading [[dataset]]"
         ("beats-grid = true", "unknown key `beats-grid` (line 1): `beats_grid` belongs under [analyzer.rhythm]"),
         (
             f"{DATASET}stems = true",
-            "unknown key `stems` - at `dataset[0]` (line 3): it belongs under [analyzer.file] or [analyzer.peaks] or "
-            "[analyzer.timbre]",
+            (
+                "unknown key `stems` - at `dataset[0]` (line 3): it belongs under [analyzer.file] or [analyzer.peaks] "
+                "or [analyzer.timbre]"
+            ),
         ),
         (
             "[rhythm]\nfold = [80, 160]",
@@ -45,8 +47,10 @@ NO_TABLE = "each dataset is a table of its own, under the heading [[dataset]]"
         ),
         (
             "[analyzers.rhythm]\nfold = [80, 160]",
-            "expected a list of texts, got a table - at `analyzers` (line 1): options of an analyzer stand under "
-            "[analyzer.NAME]",
+            (
+                "expected a list of texts, got a table - at `analyzers` (line 1): options of an analyzer stand under "
+                "[analyzer.NAME]"
+            ),
         ),
         (
             "[analyzer]\nfold = [80, 160]",

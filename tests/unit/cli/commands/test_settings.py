@@ -50,7 +50,7 @@ def test_a_valid_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("text", "reason"),
     [
         ("worker = 2", "unknown key `worker` (line 1): did you mean `workers` or `worker_memory`?"),
-        ("[[dataset]]\npath = '/a'\nsetle = 1", "unknown key `setle` - at `dataset[0]` (line 3): did you mean `settle`?"),
+        ("[[dataset]]\npath = '/a'\nsetle = 1", "`setle` - at `dataset[0]` (line 3): did you mean `settle`?"),
         ("workers = 'two'", 'expected a whole number, got "two" - at `workers` (line 1)'),
         ("[[dataset]]\npath = '/a'\nsettle = -1", "at `dataset[0].settle`"),
         ("[[dataset]]\npath = '/a'\n[[dataset]]\npath = '/a/b'", "two datasets overlap"),
