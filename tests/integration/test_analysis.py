@@ -99,8 +99,8 @@ def test_unmeasurable_files_are_told(tmp_path: Path, arguments: list[str], code:
 
 
 def test_several_are_measured_in_one_process(tmp_path: Path) -> None:
-    song, other = (make_track(tmp_path / name, seconds=4) for name in ("Song", "Other"))
-    bad = make_track(tmp_path / "Bad", seconds=4) / "full_mix.flac"
+    song, other = (make_track(tmp_path / name, seconds=4, stems=()) for name in ("Song", "Other"))
+    bad = make_track(tmp_path / "Bad", seconds=4, stems=()) / "full_mix.flac"
     bad.write_bytes(bad.read_bytes()[:20_000])
     env = install_analyzer(
         tmp_path / "plugin",
@@ -127,10 +127,10 @@ def test_several_are_measured_in_one_process(tmp_path: Path) -> None:
     assert [each["path"] for each in told] == [str(each) for each in (song, bad, tmp_path, other / "full_mix.flac")]
     assert [sorted(each["values"]) for each in told] == [["lra", "lufs", "probe"], [], [], ["lra", "lufs", "probe"]]
     assert told[2]["failures"] == {"": f"no track folder: there is no full mix in {tmp_path}"}
-    code, out, err = run(*analyze[:3], tmp_path / "Sonk", "--config", config)
+    code, out, err = run(*analyze, tmp_path / "Sonk", env=env)
     assert (code, out) == (2, "")
     assert f"no such file or folder: {tmp_path}/Sonk: did you mean {song}?" in err
-    assert run(*analyze, "--features", "lufz")[0] == 2
+    assert run(*analyze, "--features", "lufz", env=env)[0] == 2
 
 
 def test_crash_over_one_file_stops_no_other(tmp_path: Path) -> None:
