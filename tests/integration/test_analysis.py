@@ -127,7 +127,7 @@ def test_several_are_measured_in_one_process(tmp_path: Path) -> None:
     assert [each["path"] for each in told] == [str(each) for each in (song, bad, tmp_path, other / "full_mix.flac")]
     assert [sorted(each["values"]) for each in told] == [["lra", "lufs", "probe"], [], [], ["lra", "lufs", "probe"]]
     assert told[2]["failures"] == {"": f"no track folder: there is no full mix in {tmp_path}"}
-    code, out, err = run(*analyze, tmp_path / "Sonk", env=env)
+    code, out, err = run(*analyze[:2], tmp_path / "Sonk", *analyze[2:], env=env)
     assert (code, out) == (2, "")
     assert f"no such file or folder: {tmp_path}/Sonk: did you mean {song}?" in err
     assert run(*analyze, "--features", "lufz", env=env)[0] == 2

@@ -29,17 +29,6 @@ SILENCE = 60.0
 """The same for a stream of events, which shows signs of life in between."""
 
 _OK, _NOT_FOUND, _NO_SUCH_METHOD = 200, 404, 405
-_UNSAID = {
-    400: "the service does not understand what is asked: it is of another version",
-    403: "only root, the service's own user and its operators may",
-    408: "the service did not get the whole of it in time",
-    409: "the service is at something that stands in the way; try again later",
-    413: "more is asked at once than the service takes",
-    429: "too much is asked at once; try again",
-    500: "the service failed over it; its log says why",
-    503: "too much is asked at once; try again",
-}
-"""What a refusal says that has no words of its own, by its status: one that the service did not make."""
 _Answer = TypeVar("_Answer")
 
 
@@ -196,9 +185,9 @@ def _refused(what: str, status: int, body: bytes) -> AudiobatchError:
     why = _refusal(body)
     if status == _NO_SUCH_METHOD or (status == _NOT_FOUND and why.startswith("not found: ")):
         why = "the service that answers is of another version, which does not know how"
-    if not why:
-        why = _UNSAID.get(status, "the service refuses without a reason; its log may have one")
-    return AudiobatchError(f"cannot {what}: {why}")
+    return AudiobatchError(
+        f"cannot {what}: {why or 'the service refuses it and gives no reason; its log may have one'}"
+    )
 
 
 def _refusal(body: bytes) -> str:
