@@ -130,7 +130,7 @@ def _there(name: FolderName) -> FolderName | None:
 
 
 def _without_source_file(name: FolderName) -> FolderName:
-    """Name the folder of a source file or a record that may be gone; any other name stays as it is."""
+    """Name the folder of what is called as a source file is, which may be gone; any other name stays as it is."""
     folder, file = os.path.split(name.folder)
     stem, _, extension = file.rpartition(".")
     is_source = stem in ROLES and extension.lower() in EXTENSIONS

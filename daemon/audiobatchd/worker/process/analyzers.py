@@ -15,7 +15,7 @@ from audiobatchd.core.assessment import Offer
 from audiobatchd.core.messages import Ready, WorkerSettings
 from audiobatchd.core.needs import NO_NEEDS
 from audiobatchd.disk.filesystems import cause_of
-from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, ModelError, OptionError, UnknownOptionError
+from audiobatchd.errors import AnalyzerUnavailableError, ConfigError, ModelError, OptionError
 from audiobatchd.models import store
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP, AnyAnalyzer, FileAnalyzer, Needs, Options, Settings
 from audiobatchd.vocabulary.analyzer_sets import ALL, chosen
@@ -23,7 +23,6 @@ from audiobatchd.vocabulary.files import ROLES
 from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.states import Cause
 from audiobatchd.worker.process.needs import check_needs, needs_by_role, results_needed, without_results
-from audiobatchd.worker.questions import WrongOption
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_REMARK = 200
@@ -132,25 +131,20 @@ def made_by_entry_point(settings: WorkerSettings) -> Iterator[tuple[str, AnyAnal
             yield name, Offer(name, 0, {}, unavailable=_fault("made", error))
 
 
-def wrong_options(settings: WorkerSettings) -> list[WrongOption]:
-    """Find what is wrong with the options of each analyzer that has some, on or off; none is loaded.
+def option_errors(settings: WorkerSettings) -> Iterator[tuple[str, OptionError]]:
+    """Yield why an analyzer cannot be made with its options, by entry point, of all that have some, on or off.
 
-    Of one that is not installed, or cannot be made for another reason, nothing can be said.
+    None is loaded. Of one that is not installed, or cannot be made for another reason, nothing can be said.
     """
-    wrong = []
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.name not in settings.options:
             continue
-        # What else may be wrong with it is told where it is offered.
         try:
             _made(point, settings)
-        except UnknownOptionError as error:
-            wrong.append(WrongOption(point.name, printable(str(error)), error.key, error.known))
         except OptionError as error:
-            wrong.append(WrongOption(point.name, printable(str(error))))
+            yield point.name, error
         except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call may raise anything
-            _LOG.debug("%s cannot be made", point.name, exc_info=error)
-    return wrong
+            _LOG.debug("%s cannot be made", point.name, exc_info=error)  # which is told where it is offered
 
 
 def _made(point: EntryPoint, settings: WorkerSettings) -> tuple[AnyAnalyzer, ...]:

@@ -15,12 +15,20 @@ from audiobatchd.core.messages import Result, WorkerSettings
 from audiobatchd.core.passes import Decoding
 from audiobatchd.disk.listing import read_folder
 from audiobatchd.disk.record import opened
-from audiobatchd.errors import DamagedFileError, LockBusyError, LockLostError, SourceChangedError, UsageError
+from audiobatchd.errors import (
+    DamagedFileError,
+    LockBusyError,
+    LockLostError,
+    OptionError,
+    SourceChangedError,
+    UnknownOptionError,
+    UsageError,
+)
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.plugin_api import FULL_MIX, AnyAnalyzer
 from audiobatchd.vocabulary.analyzer_sets import ALL, chosen
 from audiobatchd.vocabulary.files import ROLES, FileStamp, in_64_bits
-from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.worker.process.analyzers import (
     Bench,
     features_asked,
@@ -29,15 +37,15 @@ from audiobatchd.worker.process.analyzers import (
     made_by_entry_point,
     needed,
     offered,
+    option_errors,
     remark_of,
-    wrong_options,
 )
 from audiobatchd.worker.process.job import measure_all
 from audiobatchd.worker.process.measure import FileResult
 from audiobatchd.worker.process.needs import without_results
 from audiobatchd.worker.process.phase import FolderPhase
 from audiobatchd.worker.process.results import Stored, too_large
-from audiobatchd.worker.questions import Answer, KnownAnalyzer, KnownFeature, Ready, Request
+from audiobatchd.worker.questions import Answer, KnownAnalyzer, KnownFeature, Ready, Request, WrongOption
 
 _BUDGET = 3600.0
 """In seconds: what the lock of a folder announces while it is analyzed by hand."""
@@ -50,7 +58,7 @@ def answer(verb: str, settings: str) -> None:
         case "offers":
             found: object = Bench.load(terms).offers
         case "options":
-            found = wrong_options(terms)
+            found = [_wrong(entry, error) for entry, error in option_errors(terms)]
         case "features":
             found = _features(terms)
         case _:
@@ -76,6 +84,11 @@ def _serve(settings: WorkerSettings) -> None:
             if not (line := requests.readline()):
                 return
             found = _analysis(bench, msgspec.json.decode(line, type=Request))
+
+
+def _wrong(entry: str, error: OptionError) -> WrongOption:
+    unknown = (error.key, error.known) if isinstance(error, UnknownOptionError) else ("", ())
+    return WrongOption(entry, printable(str(error)), *unknown)
 
 
 def _features(settings: WorkerSettings) -> list[KnownAnalyzer]:
