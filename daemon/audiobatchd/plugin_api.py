@@ -13,6 +13,7 @@ decoded: `inspect` once per file. Which kind one is shows by the method that it 
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
@@ -21,7 +22,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar, runtime_checkable
 
-from audiobatchd.errors import AnalyzerUnavailableError, OptionError, UnmeasurableError
+from audiobatchd.errors import AnalyzerUnavailableError, OptionError, UnknownOptionError, UnmeasurableError
 
 if TYPE_CHECKING:  # the daemon reads the words below without paying for numpy
     import numpy as np
@@ -328,16 +329,23 @@ class Options:
         """Refuse the keys that were not asked for."""
         for key in self._given:
             if key not in self._read:
-                known = ", ".join(f"`{each}`" for each in self._read) or "none"
-                message = f"unknown option `{key}` (there are: {known})"
-                raise OptionError(message)
+                raise UnknownOptionError(key, tuple(self._read))
 
     def _take(self, key: str, default: object) -> object:
         self._read.append(key)
         return self._given.get(key, default)
 
     def _error(self, key: str, expected: str, value: object) -> OptionError:
-        return OptionError(f"option `{key}`: expected {expected}, got {value!r:.100}")
+        return OptionError(f"option `{key}`: expected {expected}, got {_in_toml(value):.100}")
+
+
+def _in_toml(value: object) -> str:
+    """Write a value as the configuration has it: `true`, not `True`."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_in_toml, value))}]"
+    if isinstance(value, str | bool):
+        return json.dumps(value, ensure_ascii=False)
+    return "a table" if isinstance(value, dict) else str(value)
 
 
 CheckModel = Callable[[Path, str], None]

@@ -65,6 +65,11 @@ def test_an_invalid_one_is_refused_whole(tmp_path: Path, track: Path) -> None:
         assert f"{config}: unknown key `worker` - at `dataset[0]`" in err.replace("`$.", "`")
         configuration(config, root, settle=0.0, analyzers=["nonesuch"])
         assert 'cannot find the analyzer "nonesuch"' in run("audiobatchctl", "--socket", daemon.socket, "reload")[2]
+        configuration(config, root, settle=0.0)
+        with config.open("a") as file:
+            file.write("[analyzer.peaks]\nstem = true\n")
+        refused = run("audiobatchctl", "--socket", daemon.socket, "reload")[2]
+        assert "[analyzer.peaks] unknown option `stem` (there are: `stems`) (line 7): did you mean `stems`?" in refused
         configuration(config, root, settle=0.0, operators=["nobody-of-this-name"])
         assert run("audiobatchctl", "--socket", daemon.socket, "reload")[0] == 1
         shutil.copytree(track, root / "B")

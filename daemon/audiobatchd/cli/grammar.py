@@ -6,6 +6,7 @@ What a command does stands in `commands`, and is loaded when it is asked for; `p
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,13 @@ def _number(text: str) -> int:
         message = f"expected a whole number, got {text!r}"
         raise argparse.ArgumentTypeError(message)
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    if re.fullmatch(r"\d{1,9}(\.\d*)?", text, re.ASCII) is None:
+        message = f"expected a number of seconds, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return float(text)
 
 
 # Arguments that several commands have
@@ -297,11 +305,11 @@ COMMANDS: tuple[Command | Group, ...] = (
     ),
     # Measuring by hand, and what can be measured
     Command(
-        "analyze", "analysis:analyze", "measure one file or one track folder, now",
-        "Measure an audio file, or all source files of a track folder, and show the values. Exit code 1 where a file "
+        "analyze", "analysis:analyze", "measure files and track folders, now",
+        "Measure audio files, and all source files of track folders, and show the values. Exit code 1 where a file "
         "is damaged, or nothing can be measured.",
         (
-            _argument("path", metavar="FILE_OR_FOLDER", help="an audio file, or a track folder"),
+            _argument("path", metavar="PATH", nargs="+", help="an audio file, or a track folder"),
             _argument("--features", nargs="+", metavar="FEATURE", help="only these features and analyzers"),
             _argument("--save", action="store_true", help="write them to the folder's record"),
             _CONFIG,
@@ -334,7 +342,7 @@ COMMANDS: tuple[Command | Group, ...] = (
                 _DATASET,
                 _CONFIG,
                 _argument(
-                    "--timeout", metavar="SECONDS", type=float, default=3600.0,
+                    "--timeout", metavar="SECONDS", type=_seconds, default=3600.0,
                     help="age at which a lock of the batch guide's scripts on a network file system is dead (3600)",
                 ),
                 _argument("--dry-run", action="store_true", help="only say what would be removed"),
@@ -351,7 +359,7 @@ COMMANDS: tuple[Command | Group, ...] = (
             (
                 _DATASET,
                 _CONFIG,
-                _argument("--wait", metavar="SECONDS", type=float, default=10.0, help="for another machine (10)"),
+                _argument("--wait", metavar="SECONDS", type=_seconds, default=10.0, help="for another machine (10)"),
             ),
         ),
     )),
