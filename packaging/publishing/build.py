@@ -6,7 +6,8 @@ import gzip
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +22,7 @@ ELSEWHERE = {"TZ": "Pacific/Chatham", "LC_ALL": "C", "LANG": "C", "COLUMNS": "33
 """Environment of a second build, which must not show in what is built."""
 
 
-def build(project: Path, commit: str, releases: tuple[str, ...], place: Path, environment: Mapping[str, str]) -> Path:
+def build(project: Path, commit: str, releases: Iterable[str], place: Path, environment: Mapping[str, str]) -> Path:
     """Build everything of a commit; returns the directory with what was built. `place` is an empty directory."""
     epoch = git(project, "log", "-1", "--format=%ct", commit).strip()
     archive = subprocess.run(["git", "archive", commit], cwd=project, stdout=subprocess.PIPE, check=True).stdout
@@ -37,6 +38,9 @@ def build(project: Path, commit: str, releases: tuple[str, ...], place: Path, en
             message = f"cannot build: ./dev {' '.join(task)} failed, see above"
             raise PublishingError(message)
     built = place / "dist"
+    version = tomllib.loads((place / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    name = f"audiobatchd-{version}-docs"
+    (built / f"{name}.tar.gz").write_bytes(documentation(project, commit, name))
     for package in sorted(built.glob("*.deb")):
         report = package.with_suffix(REPORT)
         materials = bill(read_package(package), json.loads(report.read_bytes()), place / "pyproject.toml")

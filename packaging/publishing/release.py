@@ -16,7 +16,7 @@ import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 
-from publishing.build import ELSEWHERE, RELEASES, build, documentation, git, scratch
+from publishing.build import ELSEWHERE, RELEASES, build, git, scratch
 from publishing.changelog import section
 from publishing.comparison import differences, digest_of
 from publishing.packages import read_package
@@ -61,15 +61,12 @@ def changed(project: Path) -> list[str]:
     return [f"{len(lines)} files are not committed, {lines[0][3:]} for one"] if lines else []
 
 
-def assemble(project: Path, built: Path, version: str, key: Signer | None, output: Path) -> None:
-    """Put what was built and what is told of it into a directory, sum it, and rename it into its place."""
+def assemble(built: Path, version: str, key: Signer | None, output: Path) -> None:
+    """Put what was built into a directory, check its versions, sum it, and rename it into its place."""
     for package in map(read_package, sorted(built.glob("*.deb"))):
         if not re.fullmatch(rf"{re.escape(version)}-\d+\+deb\d+", package.version):
             message = f"cannot release: {package.path.name} has the version {package.version}"
             raise PublishingError(message)
-    name = f"audiobatchd-{version}-docs"
-    (built / f"{name}.tar.gz").write_bytes(documentation(project, "HEAD", name))
-    (built / NOTES).write_text(section((project / "CHANGELOG.md").read_text(encoding="utf-8"), version))
     with tempfile.TemporaryDirectory(prefix=".release-", dir=output.parent) as new:
         place = Path(new) / output.name
         place.mkdir()
@@ -89,15 +86,16 @@ def sums(place: Path) -> str:
     return "".join(f"{digest_of(path)}  {path.name}\n" for path in sorted(place.iterdir()) if path.is_file())
 
 
-def tag(project: Path, version: str, notes: str, key: Signer | None) -> None:
-    """Tag the commit; with a key the tag is signed."""
+def tag(project: Path, commit: str, version: str, notes: str, key: Signer | None) -> None:
+    """Tag a commit; with a key the tag is signed."""
     how = ["--sign", "--local-user", key.fingerprint] if key else ["--annotate"]
     message = f"audiobatchd {version}\n\n{notes}"
     environment = key.environment() if key else without_key()
     with tempfile.NamedTemporaryFile("w") as file:
         file.write(message)
         file.flush()
-        git(project, "tag", *how, "--cleanup=whitespace", "--file", file.name, f"v{version}", environment=environment)
+        what = ["--cleanup=whitespace", "--file", file.name, f"v{version}", commit]
+        git(project, "tag", *how, *what, environment=environment)
 
 
 def release(arguments: argparse.Namespace) -> None:
@@ -106,10 +104,12 @@ def release(arguments: argparse.Namespace) -> None:
     refuse(obstacles(PROJECT, arguments.version, output))
     version = version_of(PROJECT)
     with signer() as key, scratch(PROJECT / "dist") as place:
-        built = build(PROJECT, "HEAD", tuple(arguments.releases), place, {})
-        assemble(PROJECT, built, version, key, output)
+        commit = git(PROJECT, "rev-parse", "HEAD").strip()
+        built = build(PROJECT, commit, arguments.releases, place, {})
+        (built / NOTES).write_text(section((place / "CHANGELOG.md").read_text(encoding="utf-8"), version))
+        assemble(built, version, key, output)
         if arguments.tag:
-            tag(PROJECT, version, (output / NOTES).read_text(), key)
+            tag(PROJECT, commit, version, (output / NOTES).read_text(encoding="utf-8"), key)
     say(f"{output}, {'signed' if key else f'NOT SIGNED: {KEY} is not set'}; nothing has been published")
 
 
@@ -120,9 +120,10 @@ def check(arguments: argparse.Namespace) -> None:
         first = places.enter_context(scratch(PROJECT / "dist"))
         second = Path(places.enter_context(tempfile.TemporaryDirectory(prefix="another place "))) / "tree"
         second.mkdir()
-        one = build(PROJECT, "HEAD", tuple(arguments.releases), first, {})
+        commit = git(PROJECT, "rev-parse", "HEAD").strip()
+        one = build(PROJECT, commit, arguments.releases, first, {})
         os.umask(0o077)
-        other = build(PROJECT, "HEAD", tuple(arguments.releases), second, ELSEWHERE)
+        other = build(PROJECT, commit, arguments.releases, second, ELSEWHERE)
         found = differences(one, other)
         for line in sums(one).splitlines():
             say(line)
