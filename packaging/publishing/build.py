@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 import tempfile
 import tomllib
@@ -22,17 +23,22 @@ ELSEWHERE = {"TZ": "Pacific/Chatham", "LC_ALL": "C", "LANG": "C", "COLUMNS": "33
 """Environment of a second build, which must not show in what is built."""
 
 
-def build(project: Path, commit: str, releases: Iterable[str], place: Path, environment: Mapping[str, str]) -> Path:
-    """Build everything of a commit; returns the directory with what was built. `place` is an empty directory."""
+def tasks_of(project: Path, releases: Iterable[str]) -> list[list[str]]:
+    """Tasks of `./dev` that build everything, with their arguments."""
+    tasks = [["dist"], *(["deb", "--release", release] for release in releases)]
+    helped = subprocess.run(["./dev", "help"], cwd=project, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return [*tasks, ["image"], ["image", "--slim"]] if re.search(r"^  image ", helped, re.MULTILINE) else tasks
+
+
+def build(project: Path, commit: str, tasks: list[list[str]], place: Path, environment: Mapping[str, str]) -> Path:
+    """Build a commit by these tasks; returns the directory with what was built. `place` is an empty directory."""
     epoch = git(project, "log", "-1", "--format=%ct", commit).strip()
-    archive = subprocess.run(["git", "archive", commit], cwd=project, stdout=subprocess.PIPE, check=True).stdout
-    subprocess.run(["tar", "-xC", place], input=archive, check=True)
+    # With its history: tasks ask git which commit it is.
+    git(project, "clone", "--quiet", "--shared", "--no-checkout", str(project), str(place))
+    git(place, "checkout", "--quiet", "--detach", commit)
     # The tools are those of the project; what they build is the copy.
     (place / ".venv").symlink_to(project / ".venv")
     told = {**without_key(), **environment, "SOURCE_DATE_EPOCH": epoch}
-    tasks = [["dist"], *(["deb", "--release", release] for release in releases)]
-    if "\n  image " in subprocess.run(["./dev", "help"], cwd=place, capture_output=True, text=True, check=True).stdout:
-        tasks.append(["image"])
     for task in tasks:
         if subprocess.run(["./dev", *task], cwd=place, env=told, stdin=subprocess.DEVNULL, check=False).returncode:
             message = f"cannot build: ./dev {' '.join(task)} failed, see above"

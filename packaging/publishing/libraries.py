@@ -24,22 +24,22 @@ def libraries_in(package: Path) -> dict[str, list[Json]]:
     """Shared libraries that wheels have brought along, by the wheel's name."""
     found: dict[str, list[Json]] = {}
     command = ["dpkg-deb", "--fsys-tarfile", str(package)]
-    with (
-        subprocess.Popen(command, stdout=subprocess.PIPE) as unpacking,
-        tarfile.open(fileobj=unpacking.stdout, mode="r|") as files,
-    ):
-        for member in files:
-            place = PurePosixPath(member.name)
-            wheel, library = BROUGHT.fullmatch(place.parent.name), LIBRARY.fullmatch(place.name)
-            content = files.extractfile(member) if wheel and library and member.isfile() else None
-            if wheel and library and content:
-                component: Json = {"type": "library", "name": library["name"], "hashes": sha256(digest(content))}
-                if library["version"]:
-                    component["version"] = library["version"]
-                found.setdefault(canonicalize_name(wheel["wheel"]), []).append(component)
-    if unpacking.returncode:
-        message = f"cannot read {package}: dpkg-deb ended with {unpacking.returncode}"
-        raise PublishingError(message)
+    try:
+        with (
+            subprocess.Popen(command, stdout=subprocess.PIPE) as unpacking,
+            tarfile.open(fileobj=unpacking.stdout, mode="r|") as files,
+        ):
+            for member in files:
+                place = PurePosixPath(member.name)
+                wheel, library = BROUGHT.fullmatch(place.parent.name), LIBRARY.fullmatch(place.name)
+                content = files.extractfile(member) if wheel and library and member.isfile() else None
+                if wheel and library and content:
+                    named = {"name": library["name"]} | ({"version": library["version"]} if library["version"] else {})
+                    component: Json = {"type": "library", **named, "hashes": sha256(digest(content))}
+                    found.setdefault(canonicalize_name(wheel["wheel"]), []).append(component)
+    except tarfile.TarError as error:
+        message = f"cannot read {package}: {error}"
+        raise PublishingError(message) from None
     return {name: sorted(each, key=lambda each: (each["name"], str(each["hashes"]))) for name, each in found.items()}
 
 

@@ -16,7 +16,7 @@ import tomllib
 from contextlib import ExitStack
 from pathlib import Path
 
-from publishing.build import ELSEWHERE, RELEASES, build, git, scratch
+from publishing.build import ELSEWHERE, RELEASES, build, git, scratch, tasks_of
 from publishing.changelog import section
 from publishing.comparison import differences, digest_of
 from publishing.packages import read_package
@@ -105,7 +105,7 @@ def release(arguments: argparse.Namespace) -> None:
     version = version_of(PROJECT)
     with signer() as key, scratch(PROJECT / "dist") as place:
         commit = git(PROJECT, "rev-parse", "HEAD").strip()
-        built = build(PROJECT, commit, arguments.releases, place, {})
+        built = build(PROJECT, commit, tasks_of(PROJECT, arguments.releases), place, {})
         (built / NOTES).write_text(section((place / "CHANGELOG.md").read_text(encoding="utf-8"), version))
         assemble(built, version, key, output)
         if arguments.tag:
@@ -121,9 +121,9 @@ def check(arguments: argparse.Namespace) -> None:
         second = Path(places.enter_context(tempfile.TemporaryDirectory(prefix="another place "))) / "tree"
         second.mkdir()
         commit = git(PROJECT, "rev-parse", "HEAD").strip()
-        one = build(PROJECT, commit, arguments.releases, first, {})
+        one = build(PROJECT, commit, tasks_of(PROJECT, arguments.releases), first, {})
         os.umask(0o077)
-        other = build(PROJECT, commit, arguments.releases, second, ELSEWHERE)
+        other = build(PROJECT, commit, tasks_of(PROJECT, arguments.releases), second, ELSEWHERE)
         found = differences(one, other)
         for line in sums(one).splitlines():
             say(line)
@@ -152,8 +152,11 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="default: dist/audiobatchd-VERSION")
     parser.add_argument("--tag", action="store_true", help="also tag the commit, signed where there is a key")
     parser.add_argument("--check", action="store_true", help="only build twice, and compare")
-    parser.add_argument("--releases", nargs="+", choices=RELEASES, default=RELEASES, help="of Debian; default: all")
+    parser.add_argument(
+        "--release", action="append", dest="releases", choices=RELEASES, help="of Debian; may be repeated; default: all"
+    )
     arguments = parser.parse_args()
+    arguments.releases = arguments.releases or RELEASES
     os.umask(0o022)
     try:
         (check if arguments.check else release)(arguments)
