@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import re
+import shutil
 import subprocess
-import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from publishing.packages import read_package
+from publishing.placing import held
 from publishing.sbom import bill
 from publishing.signing import PublishingError, without_key
 
@@ -73,7 +75,14 @@ def git(project: Path, *arguments: str, environment: Mapping[str, str] | None = 
 
 @contextmanager
 def scratch(beside: Path) -> Iterator[Path]:
-    """An empty directory on the file system of `beside`, with a name of its own; what lies in it goes at the end."""
+    """An empty directory in `beside`, which one release at a time has; what lies in it goes at the end."""
     beside.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".build-", dir=beside) as place:
-        yield Path(place)
+    with held(beside) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        place = beside / ".build"
+        shutil.rmtree(place, ignore_errors=True)  # of a release that was killed
+        place.mkdir()
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)

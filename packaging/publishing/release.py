@@ -13,7 +13,6 @@ import shutil
 import sys
 import tempfile
 import tomllib
-from contextlib import ExitStack
 from pathlib import Path
 
 from publishing.build import ELSEWHERE, RELEASES, build, git, scratch, tasks_of
@@ -58,7 +57,8 @@ def obstacles(project: Path, asked: str | None, output: Path) -> list[str]:
 def changed(project: Path) -> list[str]:
     """Tell what is not committed, for it would not be built."""
     lines = git(project, "status", "--porcelain").splitlines()
-    return [f"{len(lines)} files are not committed, {lines[0][3:]} for one"] if lines else []
+    more = f" and {len(lines) - 1} more" if lines[1:] else ""
+    return [f"not committed, so not to be built: {lines[0][3:]}{more}"] if lines else []
 
 
 def assemble(built: Path, version: str, key: Signer | None, output: Path) -> None:
@@ -67,9 +67,10 @@ def assemble(built: Path, version: str, key: Signer | None, output: Path) -> Non
         if not re.fullmatch(rf"{re.escape(version)}-\d+\+deb\d+", package.version):
             message = f"cannot release: {package.path.name} has the version {package.version}"
             raise PublishingError(message)
-    with tempfile.TemporaryDirectory(prefix=".release-", dir=output.parent) as new:
-        place = Path(new) / output.name
-        place.mkdir()
+    place = output.with_name(f"{output.name}.new")
+    shutil.rmtree(place, ignore_errors=True)  # of a release that was killed
+    place.mkdir(parents=True)
+    try:
         for path in sorted(built.iterdir()):
             shutil.move(path, place / path.name)
         text = sums(place).encode()
@@ -79,6 +80,8 @@ def assemble(built: Path, version: str, key: Signer | None, output: Path) -> Non
             (place / "signing-key.gpg").write_bytes(key.public_key())
         os.sync()
         place.rename(output)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def sums(place: Path) -> str:
@@ -116,10 +119,10 @@ def release(arguments: argparse.Namespace) -> None:
 def check(arguments: argparse.Namespace) -> None:
     """Build twice, in other places and environments, and compare."""
     refuse(changed(PROJECT))
-    with ExitStack() as places:
-        first = places.enter_context(scratch(PROJECT / "dist"))
-        second = Path(places.enter_context(tempfile.TemporaryDirectory(prefix="another place "))) / "tree"
-        second.mkdir()
+    with scratch(PROJECT / "dist") as place:
+        first, second = place / "one", place / "another place" / "deeper"
+        first.mkdir()
+        second.mkdir(parents=True)
         commit = git(PROJECT, "rev-parse", "HEAD").strip()
         one = build(PROJECT, commit, tasks_of(PROJECT, arguments.releases), first, {})
         os.umask(0o077)
@@ -161,7 +164,7 @@ def main() -> int:
     try:
         (check if arguments.check else release)(arguments)
     except (PublishingError, OSError) as error:
-        say(str(error))
+        say(str(error) if isinstance(error, PublishingError) else f"cannot release: {error}")
         return 1
     return 0
 

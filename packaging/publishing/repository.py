@@ -59,9 +59,6 @@ class Repository:
             if signed is not None:
                 message = f"cannot publish without a key: {signed} is signed, and apt would refuse what follows it"
                 raise PublishingError(message)
-        else:
-            with placing(self.directory / KEYRING) as new:
-                new.write_bytes(self.signer.public_key())
         return [place.name for place in sorted(self.directory.glob("pool/*")) if self._publish_suite(place.name)]
 
     def refuse_another_key(self) -> None:
@@ -81,7 +78,7 @@ class Repository:
             stage = Path(new)
             dist = stage / "dists" / suite
             architectures = index(self.directory, suite, dist)
-            self._sign(dist)
+            self._sign(stage, dist)
             stage.joinpath(f"audiobatchd-{suite}.sources").write_text(self._sources(suite, architectures))
             published = self.directory / "dists" / suite / "Release"
             changed = not published.exists() or published.read_bytes() != (dist / "Release").read_bytes()
@@ -89,14 +86,15 @@ class Repository:
                 settle(path, self.directory / path.relative_to(stage))
         return changed
 
-    def _sign(self, dist: Path) -> None:
+    def _sign(self, stage: Path, dist: Path) -> None:
         if self.signer is None:
             return
+        (stage / KEYRING).write_bytes(self.signer.public_key())
         text = (dist / "Release").read_bytes()
         (dist / "InRelease").write_bytes(self.signer.clearsign(text))
         (dist / "Release.gpg").write_bytes(self.signer.detached(text))
         # As apt does it: an expired or revoked key is found here and not by the clients.
-        command = ["gpgv", "--quiet", "--keyring", str(self.directory / KEYRING), str(dist / "InRelease")]
+        command = ["gpgv", "--quiet", "--keyring", str(stage / KEYRING), str(dist / "InRelease")]
         done = subprocess.run(command, capture_output=True, text=True, env=without_key(), check=False)
         if done.returncode:
             message = f"cannot publish: the new signature is not valid: {' / '.join(done.stderr.splitlines())}"

@@ -171,12 +171,12 @@ def test_tag_without_a_key_is_annotated(project: Project) -> None:
 def test_all_obstacles_are_told_at_once(project: Project) -> None:
     project.change("CHANGELOG.md", "## [1.0.0] - 2026-01-02", "## [0.9.0] - 2026-01-02")
     project.git("tag", "v1.0.0")
-    (project.root / "new file").touch()
+    (project.root / "new-file").touch()
     project.output.mkdir(parents=True)
     code, told = project.release("1.0.1")
     assert code == 1
     for obstacle in (
-        "1 files are not committed",
+        "not committed, so not to be built: new-file",
         "the version is 1.0.0 and not 1.0.1",
         "no section [1.0.0]",
         "the tag v1.0.0 is there",
