@@ -62,9 +62,16 @@ class Place:
         return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False).stdout
 
 
+@pytest.fixture(scope="module")
+def root(pytestconfig: pytest.Config) -> Iterator[Path]:
+    """A Debian that knows no repository yet, and needs no network."""
+    with copy_of(base_root(pytestconfig.getoption("--release")), "repository-running") as root:
+        (root / "etc/apt/sources.list").unlink(missing_ok=True)
+        yield root
+
+
 @pytest.fixture
-def place(pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Place]:
-    suite = pytestconfig.getoption("--release")
+def place(root: Path, pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Place]:
     (tmp_path / "gnupg").mkdir(mode=0o700)
     directory = tmp_path / "apt"
     directory.mkdir()
@@ -72,13 +79,20 @@ def place(pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Place]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(directory)))
     Thread(target=server.serve_forever, daemon=True).start()
     try:
-        with copy_of(base_root(suite), "repository-running") as root:
-            (root / "etc/apt/sources.list").unlink(missing_ok=True)  # no other repository, and no network
-            yield Place(root, directory, f"http://127.0.0.1:{server.server_port}", suite, keys)
+        url = f"http://127.0.0.1:{server.server_port}"
+        yield Place(root, directory, url, pytestconfig.getoption("--release"), keys)
     finally:
         server.shutdown()
         server.server_close()
         keys.close()
+
+
+def test_apt_refuses_an_unsigned_one(place: Place) -> None:
+    place.publish("1.0-1", "--unsigned", key="")
+    place.trust()
+    assert place.apt("update").returncode != 0
+    assert place.apt("install", "-y", "audiobatchd").returncode != 0
+    assert place.installed() == ""
 
 
 def test_apt_installs_and_upgrades_from_it_and_from_no_other(place: Place) -> None:
@@ -100,11 +114,3 @@ def test_apt_installs_and_upgrades_from_it_and_from_no_other(place: Place) -> No
     place.trust()
     assert (place.apt("update").returncode, place.apt("upgrade", "-y").returncode) == (0, 0)
     assert place.installed() == f"1.2-1+{SUITES[place.suite]}"
-
-
-def test_apt_refuses_an_unsigned_one(place: Place) -> None:
-    place.publish("1.0-1", "--unsigned", key="")
-    place.trust()
-    assert place.apt("update").returncode != 0
-    assert place.apt("install", "-y", "audiobatchd").returncode != 0
-    assert place.installed() == ""
