@@ -29,14 +29,16 @@ def wheel(path: Path, minute: int) -> None:
 
 def source(path: Path, minute: int) -> None:
     with tarfile.open(path, "w:gz") as archive:
-        for name in ("same", "owner"):
+        for name in ("mode", "owner", "same", "time"):
             entry = tarfile.TarInfo(name)
             entry.uid = minute if name == "owner" else 0
+            entry.mtime = minute if name == "time" else 0
+            entry.mode = minute if name == "mode" else 0
             archive.addfile(entry)
 
 
 @pytest.mark.parametrize(
-    ("name", "make", "differs"), [("a.whl", wheel, "package/RECORD"), ("a.tar.gz", source, "owner")]
+    ("name", "make", "differs"), [("a.whl", wheel, "package/RECORD"), ("a.tar.gz", source, "mode, owner, time")]
 )
 def test_differing_member_is_named(
     name: str, make: Callable[[Path, int], None], differs: str, places: tuple[Path, Path]

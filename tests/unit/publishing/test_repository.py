@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import lzma
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -14,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from publishing import repository
+from publishing.placing import held
 from support.apt_rig import ROOT, Client, Keys, make_package, needs_apt, publish
+from support.service import eventually
 
 pytestmark = needs_apt
 FIRST, SECOND = "1.0-1+deb12", "1.1-1+deb12"
@@ -249,24 +253,15 @@ def test_names_of_files_do_not_matter(tmp_path: Path, keys: Keys, key: str, pack
     assert [path.name for path in tmp_path.glob("apt/pool/*/*")] == [packages[FIRST].name]
 
 
-def test_two_calls_at_once_go_one_after_the_other(
-    tmp_path: Path, keys: Keys, key: str, packages: dict[str, Path]
-) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "publishing.repository",
-        "-o",
-        str(tmp_path / "apt"),
-        "--url",
-        f"file:{tmp_path}/apt",
-    ]
+def test_second_call_waits_for_the_first(published: Path, keys: Keys, key: str, packages: dict[str, Path]) -> None:
+    command = [sys.executable, "-m", "publishing.repository", "-o", str(published), str(packages[SECOND])]
     environment = {"PYTHONPATH": str(ROOT / "packaging"), "AUDIOBATCHD_SIGNING_KEY": key, "GNUPGHOME": str(keys.home)}
-    running = [
-        subprocess.Popen([*command, str(packages[version])], env={**os.environ, **environment}, stderr=subprocess.PIPE)
-        for version in (FIRST, SECOND)
-    ]
-    assert [(each.communicate()[1], each.returncode)[1] for each in running] == [0, 0]
-    client = Client(tmp_path / "client", tmp_path / "apt")
-    assert client.apt("update").returncode == 0
-    assert client.versions() == [SECOND, FIRST]
+    before = content(published, signatures=True)
+    with held(published) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        second = subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
+        waiting = re.compile(rf"-> FLOCK .* {second.pid} ")
+        eventually(lambda: waiting.search(Path("/proc/locks").read_text()))
+        assert content(published, signatures=True) == before
+    assert second.wait(60) == 0
+    assert len(list(published.glob("pool/bookworm/*.deb"))) == 2
