@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,15 +120,6 @@ def project(tmp_path: Path) -> Project:
     project.git("add", "-A")
     project.git("commit", "-qm", "Begin")
     return project
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
-    home = tmp_path_factory.mktemp("gnupg")
-    home.chmod(0o700)
-    keys = Keys(home)
-    yield keys
-    keys.close()
 
 
 def test_release_is_whole_and_summed(project: Project) -> None:

@@ -10,7 +10,6 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,20 +21,6 @@ from support.service import eventually
 
 pytestmark = needs_apt
 FIRST, SECOND = "1.0-1+deb12", "1.1-1+deb12"
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
-    home = tmp_path_factory.mktemp("gnupg")
-    home.chmod(0o700)
-    keys = Keys(home)
-    yield keys
-    keys.close()
-
-
-@pytest.fixture(scope="module")
-def key(keys: Keys) -> str:
-    return keys.make("Publisher <p@example.org>")
 
 
 @pytest.fixture(scope="module")

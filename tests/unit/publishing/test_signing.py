@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,20 +14,6 @@ from support.apt_rig import Keys, needs_apt
 
 pytestmark = needs_apt
 TEXT = b"Suite: bookworm\n"
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
-    home = tmp_path_factory.mktemp("gnupg")
-    home.chmod(0o700)
-    keys = Keys(home)
-    yield keys
-    keys.close()
-
-
-@pytest.fixture(scope="module")
-def key(keys: Keys) -> str:
-    return keys.make("Publisher <p@example.org>")
 
 
 def verifies(signature: bytes, public_key: bytes, place: Path, text: bytes | None = None) -> bool:
