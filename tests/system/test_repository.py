@@ -16,7 +16,7 @@ from threading import Thread
 import pytest
 
 from support.apt_rig import Keys, make_package, publish
-from system.machine import base_root, copy_of
+from system.machine import copy_of
 
 SUITES = {"bookworm": "deb12", "trixie": "deb13"}
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
@@ -63,9 +63,9 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def root(pytestconfig: pytest.Config) -> Iterator[Path]:
+def root(debian: Path) -> Iterator[Path]:
     """A Debian that knows no repository yet, and needs no network."""
-    with copy_of(base_root(pytestconfig.getoption("--release")), "repository-running") as root:
+    with copy_of(debian, "repository-running") as root:
         (root / "etc/apt/sources.list").unlink(missing_ok=True)
         yield root
 
