@@ -14,7 +14,7 @@ def section(text: str, version: str) -> str:
     heading = re.compile(rf"^## \[{re.escape(version)}\](?P<date>.*)\n(?P<told>(?:(?!## ).*\n?)*)", re.MULTILINE)
     found = heading.search(text)
     if found is None:
-        message = f"CHANGELOG.md has no section [{version}]; name [Unreleased] so and add the date"
+        message = f"CHANGELOG.md has no section [{version}]; rename [Unreleased], and add the date"
         raise PublishingError(message)
     if not re.fullmatch(r" - \d{4}-\d\d-\d\d", found["date"]):
         message = f"the section [{version}] of CHANGELOG.md has no date: `## [{version}] - 2026-01-31`"

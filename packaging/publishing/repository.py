@@ -26,6 +26,7 @@ from publishing.signing import KEY, PublishingError, Signer, fingerprints, signe
 SUITES = {"12": "bookworm", "13": "trixie"}
 KEYRING = "audiobatchd-archive-keyring.gpg"
 STAGE = ".new-"
+WHERE = "directory that a web server may serve; default: dist/repository"
 EXAMPLE_URL = "https://apt.example.org/audiobatchd"
 
 
@@ -144,6 +145,11 @@ def run(arguments: argparse.Namespace) -> None:
             if not arguments.change_key:
                 repository.refuse_another_key()
             repository.add(packages)
+            if not any(directory.glob("pool/*/*.deb")):
+                message = (
+                    "cannot publish: no package is named, and none lies in dist/ or in the pool; ./dev deb builds one"
+                )
+                raise PublishingError(message)
             changed = repository.publish()
             signed = repository.signer
     told = f"signed by {signed.fingerprint}" if signed else "NOT SIGNED: apt refuses it unless told to trust it"
@@ -158,7 +164,7 @@ def say(text: str) -> None:
 def main() -> int:
     """Run the command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="./dev repository", description="Publish packages as an apt repository.")
-    parser.add_argument("-o", "--output", type=Path, default=Path("dist/repository"), metavar="DIR")
+    parser.add_argument("-o", "--output", type=Path, default=Path("dist/repository"), metavar="DIR", help=WHERE)
     parser.add_argument("--url", default=EXAMPLE_URL, help="address at which clients find DIR, for the .sources files")
     parser.add_argument("--unsigned", action="store_true", help="without signatures, for a look at the layout")
     parser.add_argument("--change-key", action="store_true", help="sign by another key than clients trust so far")

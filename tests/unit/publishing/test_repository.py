@@ -133,6 +133,12 @@ def test_without_a_key_nothing_is_made(tmp_path: Path, packages: dict[str, Path]
     assert not (tmp_path / "apt").exists()
 
 
+def test_nothing_to_publish_is_told(tmp_path: Path, keys: Keys, key: str) -> None:
+    done = publish(tmp_path / "apt", key=key, home=keys.home)
+    assert (done.returncode, "no package is named" in done.stderr) == (1, True)
+    assert not list(tmp_path.glob("apt/dists/*"))
+
+
 def test_the_same_packages_give_the_same_bytes(
     published: Path, tmp_path: Path, keys: Keys, key: str, packages: dict[str, Path]
 ) -> None:
