@@ -9,6 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,9 +72,16 @@ class Keys:
         command = ["gpg", "--homedir", str(self.home), "--batch", "--quiet", *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
-    def close(self) -> None:
-        """End the agent."""
-        subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill", "all"], check=False)
+
+@contextmanager
+def own_keys() -> Iterator[Keys]:
+    """Keys for a while. Their home has a short path: a socket of gpg's agent lies in it."""
+    with tempfile.TemporaryDirectory(prefix="gpg-") as home:
+        try:
+            yield Keys(Path(home))
+        finally:
+            for what in ("--kill all", "--remove-socketdir"):
+                subprocess.run(["gpgconf", "--homedir", home, *what.split()], capture_output=True, check=False)
 
 
 def publish(

@@ -15,7 +15,7 @@ from threading import Thread
 
 import pytest
 
-from support.apt_rig import Keys, make_package, publish
+from support.apt_rig import Keys, make_package, own_keys, publish
 from system.machine import copy_of
 
 SUITES = {"bookworm": "deb12", "trixie": "deb13"}
@@ -72,19 +72,17 @@ def root(debian: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def place(root: Path, pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[Place]:
-    (tmp_path / "gnupg").mkdir(mode=0o700)
     directory = tmp_path / "apt"
     directory.mkdir()
-    keys = Keys(tmp_path / "gnupg")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(directory)))
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         url = f"http://127.0.0.1:{server.server_port}"
-        yield Place(root, directory, url, pytestconfig.getoption("--release"), keys)
+        with own_keys() as keys:
+            yield Place(root, directory, url, pytestconfig.getoption("--release"), keys)
     finally:
         server.shutdown()
         server.server_close()
-        keys.close()
 
 
 def test_apt_refuses_an_unsigned_one(place: Place) -> None:

@@ -6,17 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.apt_rig import Keys
+from support.apt_rig import Keys, own_keys
 
 
 @pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
+def keys() -> Iterator[Keys]:
     """A GNUPGHOME of its own."""
-    home = tmp_path_factory.mktemp("gnupg")
-    home.chmod(0o700)
-    keys = Keys(home)
-    yield keys
-    keys.close()
+    with own_keys() as keys:
+        yield keys
 
 
 @pytest.fixture(scope="session")
