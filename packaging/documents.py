@@ -47,7 +47,8 @@ def write(path: Path, text: str) -> None:
 def page_of_program(name: str, module: str, summary: str) -> str:
     """Section 1, by argparse-manpage."""
     command = [
-        *(sys.executable, "-c", "from argparse_manpage.cli import main; main()"),
+        # The same on every terminal and in every time zone: by these argparse wraps lines, and the page gets its date.
+        *("env", "COLUMNS=80", "TZ=UTC0", sys.executable, "-c", "from argparse_manpage.cli import main; main()"),
         *("--module", module, "--function", "_parser", "--prog", name),
         *("--description", summary, "--manual-title", "audiobatchd", "--project-name", f"audiobatchd {__version__}"),
     ]
