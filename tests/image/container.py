@@ -169,6 +169,11 @@ class Container(Answering):
             found[int(pid)] = rest.rpartition(") ")[2][0]
         return found
 
+    def workers(self) -> list[int]:
+        """PIDs of the workers inside."""
+        status = self.status()
+        return [worker.pid for worker in status.workers if worker.pid > 0] if status else []
+
     def log(self) -> str:
         """Text that it has written so far."""
         return (self.place / "log").read_text(errors="replace")
