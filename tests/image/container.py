@@ -112,6 +112,8 @@ class Container(Answering):
 
     def start(self, *command: str) -> None:
         """Start it, with the image's command or another one, and wait until the command runs."""
+        for volume in self.volumes:  # an engine makes what the image lacks; systemd-nspawn could not
+            (self.image.root / volume.strip("/")).mkdir(exist_ok=True)
         with (self.place / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *self._nspawn(), *self._as_configured(command)],
