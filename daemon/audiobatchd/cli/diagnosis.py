@@ -25,7 +25,7 @@ from audiobatchd.vocabulary.commands import import_command
 from audiobatchd.vocabulary.files import NearMiss
 from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.quantities import counted, sized
-from audiobatchd.vocabulary.states import DatasetState, FolderState
+from audiobatchd.vocabulary.states import DatasetState, FolderState, InboxState
 
 NEEDED = ("numpy", "scipy", "av", "soxr", "msgspec", "watchdog", "aiohttp", "psutil")
 WELCOME = {
@@ -105,6 +105,13 @@ def service(status: Status | None, why: str) -> Iterator[Diagnosis]:
         for lock, holder in dataset.overdue.items():
             what = f"{dataset.path}: {lock} is held for longer than was announced, by {holder}"
             yield Diagnosis(Level.NOTE, what, "see whether that process hangs")
+    for each in status.inboxes:
+        if each.state is InboxState.HINDERED:
+            yield Diagnosis(Level.ACT, f"the inbox {each.path}: {each.remark}", f"audiobatchctl setup {each.dataset}")
+        left = len(each.left) + each.more_left
+        if left:
+            what = f"{counted(left, 'file')} stay in the inbox {each.path}, such as {each.left[0].path}"
+            yield Diagnosis(Level.NOTE, what, each.left[0].why)
     counts = folder_counts(status.datasets)
     for state in (FolderState.FAILED, FolderState.BLOCKED):
         if counts[state]:
@@ -166,6 +173,12 @@ def permissions(path: str, closed: list[str], *, known: bool) -> Diagnosis:
     more = f" and in {counted(len(closed) - 1, 'other place')}" if len(closed) > 1 else ""
     todo = f"give it the group that the service has: audiobatchctl setup {shown(path)} says how"
     return Diagnosis(Level.ACT, f"{who} cannot write in {shown(closed[0])}{more}", todo)
+
+
+def inbox(path: str, dataset: str, *, same_disk: bool) -> Diagnosis:
+    """Judge how files get from an inbox into its dataset."""
+    how = "by renaming, where one mount shows the service both" if same_disk else "by copies that are compared"
+    return Diagnosis(Level.OK, f"{shown(path)} is an inbox of {shown(dataset)}: files are moved {how}")
 
 
 def opens(status: os.stat_result, uid: int, groups: Iterable[int]) -> bool:

@@ -14,7 +14,9 @@ from audiobatchd.config import checks
 from audiobatchd.config.file import Config, load_config
 from audiobatchd.config.places import model_directories, state_directory
 from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.imports import inbox
 from audiobatchd.vocabulary import quantities
+from audiobatchd.vocabulary.names import shown
 
 UNIT = "audiobatchd.service"
 """The service's unit."""
@@ -34,6 +36,8 @@ def checked_config(path: Path | None) -> Config:
     settings = load_config(path) if path else Config()
     checks.refuse_unknown_analyzers(settings, path)
     checks.operators(settings.operators)
+    for each in settings.inbox:
+        inbox.refuse_unusable(each.name, each.stems, f"inbox {shown(each.path)}")
     return settings
 
 

@@ -58,6 +58,8 @@ class Begin(Struct, frozen=True, tag="begin"):
     """Wall-clock time, for people."""
     format: int = _FORMAT
     """Version of this file format."""
+    inbox: bool = False
+    """True where the service moved it in from an inbox."""
 
 
 class Origin(Struct, frozen=True, array_like=True):

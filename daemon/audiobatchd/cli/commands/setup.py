@@ -24,6 +24,7 @@ import msgspec
 from audiobatchd.cli.local import UNIT, USER
 from audiobatchd.cli.rights import drop_in
 from audiobatchd.cli.rights.grants import Grants, Report, grants_are_saved
+from audiobatchd.cli.rights.inboxes import TABLE, inboxes_of, refuse_unfit
 from audiobatchd.cli.rights.unsuitable import unsuitable, unwritable
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
@@ -86,7 +87,10 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
             message = f"cannot grant rights below {shown(dataset)}: {trouble}. {_WITHOUT_ACLS}"
             raise UsageError(message)
         done += _told_of_grant(dataset, grants.saved, grants.grant())
-    trouble = "" if arguments.undo else _trouble(dataset, places)
+    inboxes = inboxes_of(dataset, _written(places.configuration), places.configuration)
+    done += _for_inboxes(inboxes, places, arguments)
+    tried = () if arguments.undo else (dataset, *inboxes)
+    trouble = next((why for each in tried if (why := _trouble(each, places))), "")
     changed: list[str] = []
     if not trouble:
         changed = _undo(dataset, places) if arguments.undo else _do(dataset, places)
@@ -95,6 +99,9 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
         done += _tell_systemd(restart=not arguments.no_restart)
     if arguments.undo and grants is not None:
         done += _told_of_undo(dataset, grants)
+    for each in inboxes if arguments.undo else ():
+        if (granted := _grants(each, places, undo=True)) is not None:
+            done += _told_of_undo(each, granted)
     if arguments.json:
         say(as_json({"dataset": shown(dataset), "done": [shown(line) for line in done], "trouble": trouble}))
         return 1 if trouble else 0
@@ -133,6 +140,20 @@ def _grants(dataset: str, places: Places, *, undo: bool) -> Grants | None:
         return None
     account, groups = _account(places.user)
     return Grants(dataset, account.pw_uid, frozenset({account.pw_gid, *groups}), saved)
+
+
+def _for_inboxes(inboxes: list[str], places: Places, arguments: argparse.Namespace) -> list[str]:
+    """Refuse unfit inboxes of the dataset, and grant rights there as in the dataset; the lines that tell of it."""
+    done: list[str] = []
+    for each in () if arguments.undo else inboxes:
+        refuse_unfit(each)
+        grants = _grants(each, places, undo=False) if arguments.grant else None
+        if grants is not None:
+            if trouble := grants.trouble():
+                message = f"cannot grant rights below {shown(each)}: {trouble}. {_WITHOUT_ACLS}"
+                raise UsageError(message)
+            done += _told_of_grant(each, grants.saved, grants.grant())
+    return done
 
 
 def _account(user: str) -> tuple[pwd.struct_passwd, list[int]]:
@@ -216,8 +237,8 @@ def _do(dataset: str, places: Places) -> list[str]:
     if dataset not in _datasets(text, places.configuration):
         files[places.configuration] = f"{text.rstrip()}\n\n{_entry(dataset)}".lstrip()
         done.append(f"{places.configuration}: added the dataset {dataset}")
-    if places.drop_ins is not None:
-        path, content = places.drop_ins / drop_in.file_name(dataset), drop_in.content(dataset)
+    for inbox in ("", *inboxes_of(dataset, text, places.configuration)) if places.drop_ins is not None else ():
+        path, content = places.drop_ins / drop_in.file_name(dataset, inbox), drop_in.content(dataset, inbox)
         if _written(path) != content:
             files[path] = content
             done.append(f"{path}: the unit may write there")
@@ -238,8 +259,8 @@ def _undo(dataset: str, places: Places) -> list[str]:
             raise UsageError(message)
         files[places.configuration] = rest
         done.append(f"{places.configuration}: took out the dataset {dataset}")
-    if places.drop_ins is not None:
-        path = places.drop_ins / drop_in.file_name(dataset)
+    for inbox in ("", *inboxes_of(dataset, text, places.configuration)) if places.drop_ins is not None else ():
+        path = places.drop_ins / drop_in.file_name(dataset, inbox)
         if path.exists():
             files[path] = None
             done.append(f"{path}: removed")
@@ -273,8 +294,13 @@ def _without(text: str, dataset: str, path: Path) -> str:
             parts.append([])
         parts[-1].append(line)
     blocks = ["".join(part) for part in parts]
-    kept = [block for block in blocks if not (block.startswith("[[dataset]]") and dataset in _datasets(block, path))]
-    return "".join(kept)
+
+    def is_of_it(block: str) -> bool:
+        if block.startswith(TABLE):  # an inbox of a dataset that is not configured would be refused
+            return bool(inboxes_of(dataset, block, path))
+        return block.startswith("[[dataset]]") and dataset in _datasets(block, path)
+
+    return "".join(block for block in blocks if not is_of_it(block))
 
 
 def _put(files: Mapping[Path, str | None], configuration: Path) -> None:
