@@ -105,18 +105,23 @@ def service(status: Status | None, why: str) -> Iterator[Diagnosis]:
         for lock, holder in dataset.overdue.items():
             what = f"{dataset.path}: {lock} is held for longer than was announced, by {holder}"
             yield Diagnosis(Level.NOTE, what, "see whether that process hangs")
-    for each in status.inboxes:
-        if each.state is InboxState.HINDERED:
-            yield Diagnosis(Level.ACT, f"the inbox {each.path}: {each.remark}", f"audiobatchctl setup {each.dataset}")
-        left = len(each.left) + each.more_left
-        if left:
-            what = f"{counted(left, 'file')} stay in the inbox {each.path}, such as {each.left[0].path}"
-            yield Diagnosis(Level.NOTE, what, each.left[0].why)
     counts = folder_counts(status.datasets)
     for state in (FolderState.FAILED, FolderState.BLOCKED):
         if counts[state]:
             level = Level.ACT if state is FolderState.BLOCKED else Level.NOTE
             yield Diagnosis(level, f"{counted(counts[state], 'folder')} {state.value}", "audiobatchctl failures")
+
+
+def inboxes(status: Status | None) -> Iterator[Diagnosis]:
+    """Judge what the service says of its inboxes."""
+    for each in status.inboxes if status else ():
+        if each.state is InboxState.HINDERED:
+            todo = f"where rights are missing: audiobatchctl setup --grant {each.dataset}"
+            yield Diagnosis(Level.ACT, f"the inbox {each.path}: {each.remark}", todo)
+        left = len(each.left) + each.more_left
+        if left:
+            what = f"in the inbox {each.path} {counted(left, 'thing')} stay, such as {each.left[0].path}"
+            yield Diagnosis(Level.NOTE, what, each.left[0].why)
 
 
 def silent(path: str, status: Status | None) -> Iterator[Diagnosis]:

@@ -211,7 +211,7 @@ class Channel:
         """The last one that came."""
 
     def hear(self, patience: float = 0.0) -> None:
-        """Take in the orders that have come, after waiting for the first one; with the service's end the process ends."""
+        """Take in the orders that have come, after waiting for the first; the process ends with the service."""
         while select.select([self._reading], [], [], patience)[0]:
             patience = 0.0
             content = os.read(self._reading, _ORDER_LIMIT)

@@ -91,6 +91,7 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
             continue
         yield from _dataset(dataset, uid, barred=dataset.path in barred)
         yield from _tracks(dataset, status)
+    yield from diagnosis.inboxes(status)
     for inbox in settings.inbox:
         if inbox.dataset in datasets and inbox.dataset not in silent:
             yield from _inbox(inbox, uid)

@@ -10,18 +10,26 @@ import tomllib
 from pathlib import Path
 
 from audiobatchd.cli.rights.unsuitable import unsuitable, unwritable
-from audiobatchd.errors import UsageError
+from audiobatchd.errors import ConfigError, UsageError
 from audiobatchd.vocabulary.names import shown
 
 TABLE = "[[inbox]]"
 
 
 def inboxes_of(dataset: str, text: str, path: Path) -> list[str]:
-    """List the real paths of the inboxes that a configuration, which lies at `path`, has for a dataset's real path."""
+    """List the real paths of the inboxes that a configuration, which lies at `path`, has for a dataset's real path.
+
+    Raises ConfigError where the configuration is none.
+    """
     base = path.parent
+    try:
+        tables = tomllib.loads(text).get("inbox", [])
+    except tomllib.TOMLDecodeError as error:
+        message = f"{path}: not TOML: {error}"
+        raise ConfigError(message) from error
     return [
         os.path.realpath(base / str(each.get("path", "")))
-        for each in tomllib.loads(text).get("inbox", [])
+        for each in tables
         if os.path.realpath(base / str(each.get("dataset", ""))) == dataset
     ]
 
