@@ -120,7 +120,9 @@ def inboxes(status: Status | None) -> Iterator[Diagnosis]:
             yield Diagnosis(Level.ACT, f"the inbox {each.path}: {each.remark}", todo)
         left = len(each.left) + each.more_left
         if left:
-            what = f"in the inbox {each.path} {counted(left, 'thing')} stay, such as {each.left[0].path}"
+            what = f"what stays in the inbox {each.path}: {each.left[0].path}" + (
+                f", {left - 1:,} more" if left > 1 else ""
+            )
             yield Diagnosis(Level.NOTE, what, each.left[0].why)
 
 
