@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from audiobatchd.disk import interrupts
-from audiobatchd.errors import AudiobatchError
+from audiobatchd.errors import AudiobatchError, LockBusyError
 from audiobatchd.imports import inbox, library, manifest, session, settling
 from audiobatchd.imports.inbox import Left, Moved, Order, Report, Terms
 from audiobatchd.imports.manifest import Manifest, Mode
@@ -59,6 +59,8 @@ class Importer:
         self._retry_in = _FIRST_RETRY
         self._trouble = ""
         """Reason why the last attempt did not come to its end."""
+        self._busy = ""
+        """The same where another process is at work, which ends by itself."""
         self._is_recovered = False
         """True once what an earlier process left unfinished has come to its end."""
         self._took = 0.0
@@ -85,7 +87,7 @@ class Importer:
         told: tuple[Left, ...] = ()
         self._channel.hear()
         if not due and self._is_recovered:
-            self._trouble = ""
+            self._trouble = self._busy = ""
         if self._channel.order.go and now >= self._retry_at and (due or not self._is_recovered):
             moved, told = self._move(place, units, due)
         self._channel.tell(self._report(units, moved, told))
@@ -105,6 +107,7 @@ class Importer:
         dataset = os.path.realpath(self._terms.dataset)
         result: Result | None = None
         before = {each for unit in self._left.values() for each in unit}
+        self._busy = ""
         try:
             self._refuse_another(dataset)
             with inbox.claimed(place):
@@ -115,6 +118,8 @@ class Importer:
                 if due:
                     result = self._import(place, dataset, frozenset().union(*(units[name].names for name in due)))
             self._trouble = result.stopped.removesuffix(session.GOES_ON) if result is not None else ""
+        except LockBusyError as error:
+            self._trouble, self._busy = "", str(error)
         except (AudiobatchError, OSError) as error:
             self._trouble = _why(error)
         if not self._channel.order.go:
@@ -126,8 +131,8 @@ class Importer:
             self._retry_in = _FIRST_RETRY
         if result is None:
             return (), ()
-        directories = {os.path.dirname(parsed(source)) for source in result.imported.values()}
-        settling.remove_empty(directories, place)
+        brought = (track for track in result.plan.tracks if shown(track.name) in result.imported)
+        settling.remove_empty({file.directory for track in brought for file in track.files.values()}, place)
         if not result.stopped:
             self._note(place, units, due, result)
         moved = tuple(Moved(folder, source, result.id) for folder, source in result.imported.items())
@@ -186,8 +191,8 @@ class Importer:
         state, remark = InboxState.WATCHING, ""
         if self._trouble:
             state, remark = InboxState.HINDERED, self._trouble
-        elif not order.go:
-            state, remark = InboxState.HELD, order.why
+        elif not order.go or self._busy:
+            state, remark = InboxState.HELD, self._busy if order.go else order.why
         elif unfinished := next((unit.unfinished for unit in units.values() if unit.unfinished), ""):
             remark = f"waits for {_below(unfinished, self._terms.place)}, which is still written by its name"
         return Report(

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from audiobatchd.disk import bounded
-from audiobatchd.errors import AudiobatchError, ConfigError, UsageError
+from audiobatchd.errors import AudiobatchError, ConfigError, LockBusyError, UsageError
 from audiobatchd.imports import stems
 from audiobatchd.imports.naming import Template
 from audiobatchd.imports.settling import CLAIM
@@ -120,7 +120,9 @@ class _Claim(Struct, frozen=True):
 
 @contextmanager
 def claimed(inbox: str, machine: str | None = None) -> Iterator[None]:
-    """Have an inbox for this machine and this process alone. Raises AudiobatchError where it is another's, OSError.
+    """Have an inbox for this machine and this process alone.
+
+    Raises AudiobatchError where it is another machine's, LockBusyError where it is another process's, and OSError.
 
     The lock keeps other processes away for as long as files are moved. The content keeps other machines away for
     good: their clocks could not tell whether the one that wrote it is still there, and not every file system would
@@ -132,7 +134,7 @@ def claimed(inbox: str, machine: str | None = None) -> Iterator[None]:
     try:
         if not kernel.take(descriptor, local=False):
             message = f"another process is moving files out of {shown(inbox)}"
-            raise AudiobatchError(message)
+            raise LockBusyError(message)
         content = os.pread(descriptor, _MOST_OF_A_CLAIM, 0)
         try:
             claim = msgspec.json.decode(content, type=_Claim) if content else None

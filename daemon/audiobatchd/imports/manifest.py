@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from audiobatchd.disk import interrupts
-from audiobatchd.errors import AudiobatchError
+from audiobatchd.errors import AudiobatchError, LockBusyError
 from audiobatchd.locks import kernel
 from audiobatchd.vocabulary.names import parsed, shown
 
@@ -331,7 +331,7 @@ def new_id(dataset: str, now: float) -> str:
 
 @contextmanager
 def held(dataset: str) -> Iterator[None]:
-    """Keep every other import, and every undoing, from this dataset. Raises AudiobatchError where one is at it."""
+    """Keep every other import, and every undoing, from this dataset. Raises LockBusyError where one is at it."""
     directory = os.path.join(dataset, DIRECTORY)
     try:
         Path(directory).mkdir()
@@ -343,7 +343,7 @@ def held(dataset: str) -> Iterator[None]:
     try:
         if not kernel.take(descriptor, local=False):
             message = f"cannot import into {shown(dataset)}: another import is at work there"
-            raise AudiobatchError(message)
+            raise LockBusyError(message)
         yield
     finally:
         kernel.close_lock(descriptor)

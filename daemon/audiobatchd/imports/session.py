@@ -135,7 +135,9 @@ def _worded(verb: str, dataset: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"cannot {verb} {shown(dataset)}: {error.strerror or error}"
+        name = shown(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else ""
+        where = "" if name in ("", shown(dataset)) else f"{name}: "
+        message = f"cannot {verb} {shown(dataset)}: {where}{error.strerror or error}"
         raise AudiobatchError(message) from error
 
 

@@ -49,6 +49,8 @@ class _Process:
     """Our end of the pipe that it tells by."""
     pidfd: int
     """Tells of its end."""
+    started: float
+    """Moment when it was started."""
     order: Order | None = None
     """The last one that it was sent."""
     partial: bytes = b""
@@ -68,7 +70,8 @@ class _Inbox:
     at_work: _Process | None = None
     start_at: float = 0.0
     """Moment when a process is started, where none is at work."""
-    start_in: float = _FIRST_RESTART
+    start_in: float = 0.0
+    """Seconds until the next one is, should this one end."""
     silent: str = ""
     """Remark on a process whose disk does not answer; empty where it does."""
 
@@ -93,7 +96,7 @@ class Inboxes:
                 self._leaving.add(gone)
                 _ask_to_end(gone)
         for path, each in wanted.items():
-            known = self._inboxes.setdefault(path, _Inbox(each))
+            known = self._inboxes.setdefault(path, _Inbox(each, start_in=_FIRST_RESTART))
             known.terms = each
             if known.at_work is not None and known.at_work.terms != each:
                 _ask_to_end(known.at_work)
@@ -154,7 +157,8 @@ class Inboxes:
         return [*self._leaving, *(each.at_work for each in self._inboxes.values() if each.at_work)]
 
     def _start(self, inbox: _Inbox, now: float) -> None:
-        inbox.start_at, inbox.start_in = now + inbox.start_in, min(2 * inbox.start_in, _LAST_RESTART)
+        inbox.start_at = now + inbox.start_in
+        inbox.start_in = min(2 * inbox.start_in, _LAST_RESTART)
         terms = msgspec.json.encode(inbox.terms).decode()
         command = [sys.executable, "-m", "audiobatchd.imports.importer", str(os.getpid()), terms]
         try:
@@ -182,7 +186,7 @@ class Inboxes:
             return
         with suppress(psutil.Error, OSError):  # everything else on the disk goes first
             psutil.Process(process.pid).ionice(psutil.IOPRIO_CLASS_IDLE)
-        made = _Process(inbox.terms, process, process.stdin.fileno(), process.stdout.fileno(), pidfd)
+        made = _Process(inbox.terms, process, process.stdin.fileno(), process.stdout.fileno(), pidfd, now)
         os.set_blocking(made.orders, False)
         os.set_blocking(made.reports, False)
         inbox.at_work = made
@@ -212,7 +216,6 @@ class Inboxes:
 
     def _take(self, inbox: _Inbox, report: Report) -> None:
         terms = inbox.terms
-        inbox.start_in = _FIRST_RESTART
         inbox.moved += len(report.moved)
         for moved in report.moved:
             fields = {"inbox": terms.path, "dataset": terms.dataset, "folder": moved.folder, "source": moved.source}
@@ -253,7 +256,9 @@ class Inboxes:
         if made.terms != inbox.terms or self._is_ending:
             inbox.start_at = 0.0
             return
-        inbox.start_at = max(inbox.start_at, self._now + _FIRST_RESTART)
+        if self._now - made.started > _LAST_RESTART:
+            inbox.start_in = _FIRST_RESTART
+        inbox.start_at = self._now + inbox.start_in
         how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
         reason = f"its process ended: {how} ({printable(made.words)})" if made.words else f"its process ended: {how}"
         self._hinder(inbox, Report(InboxState.HINDERED, reason, left=inbox.report.left))

@@ -48,6 +48,14 @@ def test_what_has_settled_is_moved_and_told_of(inbox: Path, dataset: Path) -> No
     assert os.listdir(inbox) == [settling.CLAIM]
 
 
+def test_discs_and_stems_go_together_with_their_directories(dataset: Path, tmp_path: Path) -> None:
+    inbox = write(tmp_path / "inbox", "A/B/CD1/1 Song.flac", "A/B/CD2/1 Other.flac", "A/sep/htdemucs/1 Song/drums.wav")
+    with working(inbox, dataset) as made:
+        made.look()
+    assert folders(dataset) == {"A - B - Other": ["full_mix.flac"], "A - B - Song": ["drums.wav", "full_mix.flac"]}
+    assert os.listdir(inbox) == [settling.CLAIM]
+
+
 def test_a_dataset_s_template_and_marker_count(inbox: Path, dataset: Path) -> None:
     with working(inbox, dataset, name="{title}", marker=".ready") as made:
         made.look()
@@ -199,9 +207,11 @@ def test_no_room_is_told_and_tried_again(inbox: Path, dataset: Path, monkeypatch
 
 
 def test_another_import_at_work_holds_it_up(inbox: Path, dataset: Path) -> None:
-    with manifest.held(str(dataset)), working(inbox, dataset) as made:
-        told = last(made)
-    assert (told.state, told.waiting) == (InboxState.HINDERED, 2)
+    with working(inbox, dataset) as made:
+        with manifest.held(str(dataset)):
+            told = last(made)
+        assert len(last(made).moved) == 2
+    assert (told.state, told.waiting) == (InboxState.HELD, 2)
     assert "another import is at work there" in told.remark
 
 
