@@ -49,10 +49,14 @@ def test_what_has_settled_is_moved_and_told_of(inbox: Path, dataset: Path) -> No
 
 
 def test_discs_and_stems_go_together_with_their_directories(dataset: Path, tmp_path: Path) -> None:
-    inbox = write(tmp_path / "inbox", "A/B/CD1/1 Song.flac", "A/B/CD2/1 Other.flac", "A/sep/htdemucs/1 Song/drums.wav")
+    stems = [f"A/separated/htdemucs/Song/{stem}.wav" for stem in ("drums", "bass")]
+    inbox = write(tmp_path / "inbox", "A/B/CD1/Song.flac", "A/B/CD2/Other.flac", *stems)
     with working(inbox, dataset) as made:
         made.look()
-    assert folders(dataset) == {"A - B - Other": ["full_mix.flac"], "A - B - Song": ["drums.wav", "full_mix.flac"]}
+    assert folders(dataset) == {
+        "A - B - Other": ["full_mix.flac"],
+        "A - B - Song": ["bass.wav", "drums.wav", "full_mix.flac"],
+    }
     assert os.listdir(inbox) == [settling.CLAIM]
 
 
