@@ -184,8 +184,10 @@ def permissions(path: str, closed: list[str], *, known: bool) -> Diagnosis:
 
 def inbox(path: str, dataset: str, *, same_disk: bool) -> Diagnosis:
     """Judge how files get from an inbox into its dataset."""
-    how = "by renaming, where one mount shows the service both" if same_disk else "by copies that are compared"
-    return Diagnosis(Level.OK, f"{shown(path)} is an inbox of {shown(dataset)}: files are moved {how}")
+    how = (
+        "without a copy, unless the unit has each by a mount of its own" if same_disk else "by a copy that is compared"
+    )
+    return Diagnosis(Level.OK, f"{shown(path)} is an inbox of {shown(dataset)}: files move {how}")
 
 
 def opens(status: os.stat_result, uid: int, groups: Iterable[int]) -> bool:

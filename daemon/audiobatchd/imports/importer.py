@@ -194,7 +194,7 @@ class Importer:
         elif not order.go or self._busy:
             state, remark = InboxState.HELD, self._busy if order.go else order.why
         elif unfinished := next((unit.unfinished for unit in units.values() if unit.unfinished), ""):
-            remark = f"waits for {_below(unfinished, self._terms.place)}, which is still written by its name"
+            remark = f"waits for {_below(unfinished, self._terms.place)}: by its name it is still written"
         return Report(
             state, remark, sum(len(unit.files) for unit in waiting), tuple(left[:_SHOWN]), len(left), moved, told
         )

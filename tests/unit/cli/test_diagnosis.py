@@ -228,4 +228,4 @@ def test_inboxes_are_judged_by_what_stays_and_what_hinders(idle: Status) -> None
         (Level.ACT, "the inbox /in: /in: Permission denied"),
     ]
     assert list(diagnosis.inboxes(idle)) == list(diagnosis.inboxes(None)) == []
-    assert "by renaming" in diagnosis.inbox("/in", "/srv/music", same_disk=True).what
+    assert "without a copy" in diagnosis.inbox("/in", "/srv/music", same_disk=True).what

@@ -132,7 +132,7 @@ def test_inboxes_are_looked_at(
         assert main(["doctor", "--config", str(config), "--socket", str(tmp_path / "c.sock")]) == (0 if there else 1)
     out = capsys.readouterr().out
     if there:
-        assert f"{inbox} is an inbox of {root}: files are moved by renaming" in out
+        assert f"{inbox} is an inbox of {root}: files move without a copy" in out
         assert f"can write in {inbox}" in out
     else:
         assert f"cannot read the inbox {inbox}: No such file or directory" in out
