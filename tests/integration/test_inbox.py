@@ -8,6 +8,7 @@ import random
 import textwrap
 import wave
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -102,7 +103,11 @@ def is_stopped(process: psutil.Process) -> bool:
 
 
 def importers(running: Service) -> list[psutil.Process]:
-    return [each for each in psutil.Process(running.process.pid).children() if IMPORTER in each.cmdline()]
+    found = []
+    for each in psutil.Process(running.process.pid).children():
+        with suppress(psutil.Error):  # one that has just ended
+            found += [each] if IMPORTER in each.cmdline() else []
+    return found
 
 
 def test_an_album_is_moved_when_all_of_it_is_there(ground: Ground) -> None:

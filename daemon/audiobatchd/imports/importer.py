@@ -37,6 +37,10 @@ _REST_AFTER_LOOK = 20
 _FIRST_RETRY, _LAST_RETRY = 5.0, 300.0
 _SHOWN = 20
 """Number of files that stay and are named."""
+_AT_ONCE = 100
+"""So many tracks and files a report tells of at most: what a path takes is bounded by the kernel alone."""
+_MOST_TOLD = 1000
+"""So many files that stay a look tells of; `status` has the number of all."""
 _ORDER_LIMIT = 1 << 16
 
 
@@ -90,7 +94,9 @@ class Importer:
             self._trouble = self._busy = ""
         if self._channel.order.go and now >= self._retry_at and (due or not self._is_recovered):
             moved, told = self._move(place, units, due)
-        self._channel.tell(self._report(units, moved, told))
+        for begin in range(0, max(len(moved), len(told), 1), _AT_ONCE):
+            these = slice(begin, begin + _AT_ONCE)
+            self._channel.tell(self._report(units, moved[these], told[these]))
         return self._pause()
 
     def _place(self) -> str:
@@ -136,8 +142,8 @@ class Importer:
         if not result.stopped:
             self._note(place, units, due, result)
         moved = tuple(Moved(folder, source, result.id) for folder, source in result.imported.items())
-        told = tuple(each for name in sorted(due) for each in self._left.get(name, ()) if each not in before)
-        return moved, told
+        told = [each for name in sorted(due) for each in self._left.get(name, ()) if each not in before]
+        return moved, tuple(told[:_MOST_TOLD])
 
     def _import(self, place: str, dataset: str, names: frozenset[str]) -> Result:
         terms = self._terms
@@ -215,6 +221,18 @@ class Channel:
         self.order = Order(go=False, why="the service has not said yet whether the dataset works")
         """The last one that came."""
 
+    def terms(self) -> Terms:
+        """Wait for the terms, which come before the first order; the process ends with the service."""
+        while b"\n" not in self._rest:
+            content = os.read(self._reading, _ORDER_LIMIT)
+            if not content:
+                sys.exit(0)
+            self._rest += content
+        line, _, rest = self._rest.partition(b"\n")
+        self._rest = b""
+        self._take(rest)  # an order may have come with them
+        return msgspec.json.decode(line, type=Terms)
+
     def hear(self, patience: float = 0.0) -> None:
         """Take in the orders that have come, after waiting for the first; the process ends with the service."""
         while select.select([self._reading], [], [], patience)[0]:
@@ -222,9 +240,12 @@ class Channel:
             content = os.read(self._reading, _ORDER_LIMIT)
             if not content:
                 sys.exit(0)
-            *lines, self._rest = (self._rest + content).split(b"\n")
-            for line in lines:
-                self.order = msgspec.json.decode(line, type=Order)
+            self._take(content)
+
+    def _take(self, content: bytes) -> None:
+        *lines, self._rest = (self._rest + content).split(b"\n")
+        for line in lines:
+            self.order = msgspec.json.decode(line, type=Order)
 
     def tell(self, report: Report) -> None:
         """Send a report, where anything in it is new."""
@@ -237,7 +258,7 @@ class Channel:
 
 
 def main() -> None:
-    """Work until told to end; the arguments are the service's PID and the terms (JSON)."""
+    """Work until told to end; the arguments are the service's PID and, for people, the inbox."""
     interrupts.die_with(int(sys.argv[1]))
     for number in interrupts.SENT - {signal.SIGINT, signal.SIGTERM}:
         signal.signal(number, signal.SIG_IGN)
@@ -247,9 +268,9 @@ def main() -> None:
     with suppress(OSError):
         os.nice(10)
     channel = Channel(0, 1)
-    importer = Importer(msgspec.json.decode(sys.argv[2], type=Terms), channel)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupts.SENT)
+        importer = Importer(channel.terms(), channel)
         while True:
             channel.hear(importer.look())
     except (KeyboardInterrupt, BrokenPipeError):

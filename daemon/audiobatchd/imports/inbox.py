@@ -1,7 +1,7 @@
 """An inbox as the service and its importer speak of it: what is asked for, what is reported, and whose an inbox is.
 
-The service starts a process of `importer` for each inbox, sends it an `Order` when that changes, and is sent a
-`Report`: each a line of JSON, on the standard streams of the process.
+The service starts a process of `importer` for each inbox, sends it the `Terms`, then an `Order` whenever that changes,
+and is sent a `Report`: each a line of JSON, on the standard streams of the process.
 """
 
 from __future__ import annotations

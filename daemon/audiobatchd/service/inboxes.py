@@ -7,6 +7,7 @@ on when that answers, and is left behind at the end of the service.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import subprocess
@@ -31,9 +32,10 @@ from audiobatchd.vocabulary.states import InboxState
 _FIRST_RESTART, _LAST_RESTART = 5.0, 300.0
 _SILENT = 60.0
 """Seconds that a process may sleep: it looks at its inbox every few."""
+_NO_ANSWER = "its disk, or its dataset's, does not answer"
 _LAST_STEPS = 2.0
 """Seconds that the processes have at the end to take back what is half done."""
-_READ, _LINE_LIMIT, _WORDS = 1 << 16, 1 << 20, 500
+_READ, _LINE_LIMIT, _WORDS = 1 << 16, 1 << 22, 500
 
 
 @dataclass(eq=False)
@@ -72,8 +74,10 @@ class _Inbox:
     """Moment when a process is started, where none is at work."""
     start_in: float = 0.0
     """Seconds until the next one is, should this one end."""
-    silent: str = ""
-    """Remark on a process whose disk does not answer; empty where it does."""
+    silent: float = 0.0
+    """Seconds for which its process has not run, where that is too long."""
+    hindrance: str = ""
+    """Reason that was logged last and is not over; empty where there is none."""
 
 
 class Inboxes:
@@ -112,7 +116,9 @@ class Inboxes:
                 if now >= each.start_at and not self._is_ending:
                     self._start(each, now)
                 continue
-            self._mind_silence(each, asleep.get(path, 0.0))
+            seconds = asleep.get(path, 0.0)
+            each.silent = seconds if seconds > _SILENT else 0.0
+            self._tell_hindrance(each)
             order = _order(datasets.get(each.terms.dataset))
             if order != each.at_work.order:
                 with suppress(OSError):  # full, or gone: it is sent again the next time
@@ -126,7 +132,7 @@ class Inboxes:
                 path=shown(path),
                 dataset=shown(each.terms.dataset),
                 state=InboxState.HINDERED if each.silent else each.report.state,
-                remark=each.silent or each.report.remark,
+                remark=f"{_NO_ANSWER}, for {duration(each.silent)}" if each.silent else each.report.remark,
                 waiting=each.report.waiting,
                 moved=each.moved,
                 left=[LeftFile(left.path, left.why) for left in each.report.left],
@@ -159,40 +165,45 @@ class Inboxes:
     def _start(self, inbox: _Inbox, now: float) -> None:
         inbox.start_at = now + inbox.start_in
         inbox.start_in = min(2 * inbox.start_in, _LAST_RESTART)
-        terms = msgspec.json.encode(inbox.terms).decode()
-        command = [sys.executable, "-m", "audiobatchd.imports.importer", str(os.getpid()), terms]
         try:
-            with interrupts.kept_pending():  # it is to go by its own rules from its first moment
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    process_group=0,
-                    bufsize=0,
-                )
+            made = self._started(inbox.terms, now)
         except OSError as error:
-            self._hinder(inbox, Report(InboxState.HINDERED, f"cannot start a process: {error.strerror}"))
+            self._take_report(inbox, Report(InboxState.HINDERED, f"cannot start a process: {error.strerror}"))
             return
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            pidfd = os.pidfd_open(process.pid)
-        except OSError as error:
-            process.stdin.close()
-            process.stdout.close()
-            inquiry.let_go(process)
-            self._hinder(inbox, Report(InboxState.HINDERED, f"cannot start a process: {error.strerror}"))
-            return
-        with suppress(psutil.Error, OSError):  # everything else on the disk goes first
-            psutil.Process(process.pid).ionice(psutil.IOPRIO_CLASS_IDLE)
-        made = _Process(inbox.terms, process, process.stdin.fileno(), process.stdout.fileno(), pidfd, now)
-        os.set_blocking(made.orders, False)
-        os.set_blocking(made.reports, False)
         inbox.at_work = made
         loop = asyncio.get_running_loop()
         loop.add_reader(made.reports, self._hear, inbox, made)
         loop.add_reader(made.pidfd, self._ended, inbox, made)
+
+    def _started(self, terms: Terms, now: float) -> _Process:
+        """Start a process, and send it its terms. Raises OSError where the machine cannot."""
+        with interrupts.kept_pending():  # it is to go by its own rules from its first moment
+            process = subprocess.Popen(
+                [sys.executable, "-m", "audiobatchd.imports.importer", str(os.getpid()), terms.path],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+                bufsize=0,
+            )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            pidfd = os.pidfd_open(process.pid)
+            made = _Process(terms, process, process.stdin.fileno(), process.stdout.fileno(), pidfd, now)
+            os.set_blocking(made.orders, False)
+            os.set_blocking(made.reports, False)
+            line = msgspec.json.encode(terms) + b"\n"
+            if os.write(made.orders, line) < len(line):
+                raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
+        except OSError:
+            process.stdin.close()
+            process.stdout.close()
+            inquiry.let_go(process)
+            raise
+        with suppress(psutil.Error, OSError):  # everything else on the disk goes first
+            psutil.Process(process.pid).ionice(psutil.IOPRIO_CLASS_IDLE)
+        return made
 
     def _hear(self, inbox: _Inbox, made: _Process) -> bool:
         """Take in what a process has said; True where it may have said more."""
@@ -222,26 +233,22 @@ class Inboxes:
             write(LogEvent.INBOX_MOVED, {**fields, "import": moved.id})
         for left in report.told:
             write(LogEvent.INBOX_LEFT, {"inbox": terms.path, "path": left.path, "reason": left.why})
-        self._hinder(inbox, report)
+        self._take_report(inbox, report)
 
-    def _hinder(self, inbox: _Inbox, report: Report) -> None:
-        """Take a report; where an inbox comes to be hindered, or no longer is, that is logged."""
-        before, inbox.report = inbox.report, report
-        was, is_now = (each.state is InboxState.HINDERED for each in (before, report))
-        if is_now and (before.remark != report.remark or not was):
-            write(LogEvent.INBOX_HINDERED, {"inbox": inbox.terms.path, "reason": report.remark})
-        elif was and report.state in (InboxState.WATCHING, InboxState.MOVING):
-            write(LogEvent.INBOX_WORKS, {"inbox": inbox.terms.path})
+    def _take_report(self, inbox: _Inbox, report: Report) -> None:
+        inbox.report = report
+        self._tell_hindrance(inbox)
 
-    def _mind_silence(self, inbox: _Inbox, seconds: float) -> None:
-        was = bool(inbox.silent)
-        inbox.silent = (
-            f"its disk, or its dataset's, has not answered for {duration(seconds)}" if seconds > _SILENT else ""
-        )
-        if inbox.silent and not was:
-            write(LogEvent.INBOX_HINDERED, {"inbox": inbox.terms.path, "reason": inbox.silent})
-        elif was and not inbox.silent:
+    def _tell_hindrance(self, inbox: _Inbox) -> None:
+        """Log what hinders an inbox when it comes and when it is over."""
+        state = inbox.report.state
+        reason = _NO_ANSWER if inbox.silent else inbox.report.remark if state is InboxState.HINDERED else ""
+        if reason and reason != inbox.hindrance:
+            write(LogEvent.INBOX_HINDERED, {"inbox": inbox.terms.path, "reason": reason})
+            inbox.hindrance = reason
+        elif inbox.hindrance and not reason and state in (InboxState.WATCHING, InboxState.MOVING):
             write(LogEvent.INBOX_WORKS, {"inbox": inbox.terms.path})
+            inbox.hindrance = ""
 
     def _ended(self, inbox: _Inbox, made: _Process) -> None:
         while self._hear(inbox, made):
@@ -252,7 +259,7 @@ class Inboxes:
         self._leaving.discard(made)
         if inbox.at_work is not made:
             return
-        inbox.at_work, inbox.silent = None, ""
+        inbox.at_work, inbox.silent = None, 0.0
         if made.terms != inbox.terms or self._is_ending:
             inbox.start_at = 0.0
             return
@@ -261,7 +268,7 @@ class Inboxes:
         inbox.start_at = self._now + inbox.start_in
         how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
         reason = f"its process ended: {how} ({printable(made.words)})" if made.words else f"its process ended: {how}"
-        self._hinder(inbox, Report(InboxState.HINDERED, reason, left=inbox.report.left))
+        self._take_report(inbox, Report(InboxState.HINDERED, reason, left=inbox.report.left))
 
     def _let_go(self, made: _Process) -> None:
         loop = asyncio.get_running_loop()

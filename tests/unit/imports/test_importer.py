@@ -6,10 +6,11 @@ import errno
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from audiobatchd.imports import build, importer, manifest, settling, transfer
-from audiobatchd.imports.inbox import Left, Order, Report
+from audiobatchd.imports.inbox import Left, Order, Report, Terms
 from audiobatchd.imports.manifest import Mode, Origin
 from audiobatchd.vocabulary.files import FileId
 from audiobatchd.vocabulary.states import InboxState
@@ -273,3 +274,13 @@ def test_the_process_ends_with_the_service(inbox: Path, dataset: Path) -> None:
     os.close(reading)
     assert not list(dataset.iterdir())
     assert len(rest_of(inbox)) == 2
+
+
+def test_terms_and_an_order_may_come_at_once() -> None:
+    terms, order = Terms("/in", "/in", "/music", 1.0, "{title}", "", (), ""), Order(go=False, why="paused")
+    reading, writing = os.pipe()
+    channel = importer.Channel(reading, writing)
+    os.write(writing, b"\n".join((msgspec.json.encode(terms), msgspec.json.encode(order), b"")))
+    assert (channel.terms(), channel.order) == (terms, order)
+    for each in (reading, writing):
+        os.close(each)

@@ -148,7 +148,7 @@ def test_a_disk_that_hangs_is_told_of_and_left(
             await ground.until(lambda each: each.state is InboxState.WATCHING)
             mount.hang()
             status = await ground.until(lambda each: each.state is InboxState.HINDERED)
-            assert "has not answered" in status.remark
+            assert "does not answer, for" in status.remark
             mount.heal()
             await ground.until(lambda each: each.state is InboxState.WATCHING)
             mount.hang()
