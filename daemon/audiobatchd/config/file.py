@@ -25,6 +25,7 @@ MOST_INBOXES = 32
 
 FileName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0/]*\Z")]
 Digest = Annotated[str, Meta(pattern=r"\A(sha256:)?[0-9a-f]{64}\Z")]
+Words = Annotated[str, Meta(min_length=1, max_length=1000)]
 DirectoryName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0]*\Z")]
 
 
@@ -91,8 +92,8 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     path: DirectoryName
     dataset: DirectoryName
     settle: float = 60.0
-    name: str = "{artist} - {album} - {title}"
-    stems: str | None = None
+    name: Words = "{artist} - {album} - {title}"
+    stems: Words | None = None
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):

@@ -400,6 +400,7 @@ def test_an_inbox_names_its_dataset_by_any_path(tmp_path: Path) -> None:
         (DATASET + INBOX + INBOX.replace('"in"', '"in/b"'), "the inbox .*/in/b and the inbox .*/in overlap"),
         (DATASET + '[[inbox]]\npath = "in"\n', "missing required field `dataset` - at `inbox"),
         (DATASET + INBOX + "settle = -1\n", "expected a number from 0 to 604,800 - at `inbox\\[0\\].settle`"),
+        (DATASET + INBOX + f'name = "{{title}}{"x" * 1000}"\n', "length <= 1000 - at `inbox\\[0\\].name`"),
         (DATASET + INBOX + "setle = 1\n", "unknown key `setle`.*: did you mean `settle`"),
         (DATASET + INBOX + "rescan = 1\n", "unknown key `rescan`"),
         (DATASET + "inbox = 3\n", "inbox"),
