@@ -33,7 +33,7 @@ class Unit:
     names: set[str] = field(default_factory=set)
     """Names right in the inbox that are of it."""
     files: list[str] = field(default_factory=list)
-    """Paths of its files and links, without hidden ones."""
+    """Paths of its files and links, without hidden ones, and of directories that cannot be read."""
     unfinished: str = ""
     """Path of a file that some program still writes, by its name; empty where there is none."""
     digest: bytes = b""
@@ -51,6 +51,9 @@ def look(inbox: str) -> dict[str, Unit]:
         if count >= MOST:
             message = f"cannot look through {shown(inbox)}: it holds more than {MOST:,} files; move some away"
             raise AudiobatchError(message)
+        if status is None:
+            units[top].files.append(path)
+            continue
         name = os.path.basename(path)
         is_file = not stat.S_ISDIR(status.st_mode)
         key = LOOSE if is_file and os.path.dirname(path) == inbox else top
@@ -109,8 +112,11 @@ def remove_empty(directories: set[str], inbox: str) -> None:
             path = os.path.dirname(path)
 
 
-def _everything(inbox: str) -> Iterator[tuple[str, str, os.stat_result]]:
-    """Yield every file and directory below the inbox, with the name right in the inbox that it is below."""
+def _everything(inbox: str) -> Iterator[tuple[str, str, os.stat_result | None]]:
+    """Yield every file and directory below the inbox, with the name right in the inbox that it is below.
+
+    A directory that cannot be read comes once more, without a status.
+    """
     waiting = [("", inbox)]
     while waiting:
         top, directory = waiting.pop()
@@ -120,7 +126,8 @@ def _everything(inbox: str) -> Iterator[tuple[str, str, os.stat_result]]:
         except OSError:
             if directory == inbox:
                 raise
-            continue  # that it cannot be read is told when its turn comes
+            yield top, directory, None
+            continue
         for entry in entries:
             if directory == inbox and entry.name == CLAIM:
                 continue

@@ -94,6 +94,17 @@ def test_a_unit_names_what_is_still_written(inbox: Path) -> None:
     assert look(str(inbox))["Artist"].unfinished == str(inbox / "Artist" / "Album" / "2.flac.part")
 
 
+def test_a_directory_that_cannot_be_read_counts(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scandir(path: str) -> object:
+        if path.endswith("CD1"):
+            raise PermissionError(path)
+        return original(path)
+
+    original = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert str(inbox / "Artist/Album/CD1") in look(str(inbox))["Artist"].files
+
+
 def test_too_many_files_are_refused(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settling, "MOST", 3)
     with pytest.raises(AudiobatchError, match="holds more than 3 files"):
