@@ -6,6 +6,7 @@ of the import knows what was done, and the next one goes on from there. It dies 
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -128,6 +129,9 @@ class Importer:
             self._trouble, self._busy = "", str(error)
         except (AudiobatchError, OSError) as error:
             self._trouble = _why(error)
+            # systemd tells each process of a unit which start of it this is (systemd.exec(5)).
+            if isinstance(error, OSError) and error.errno == errno.EROFS and "INVOCATION_ID" in os.environ:
+                self._trouble += f"; where the unit may not write there: audiobatchctl setup {shown(dataset)}"
         if not self._channel.order.go:
             self._trouble = ""  # it goes on with the next order
         elif self._trouble:

@@ -211,6 +211,22 @@ def test_no_room_is_told_and_tried_again(inbox: Path, dataset: Path, monkeypatch
         assert len(last(made).moved) == 2
 
 
+def test_a_unit_that_may_not_write_there_is_told_the_cure(
+    inbox: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def barred(path: str, *_: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+    monkeypatch.setenv("INVOCATION_ID", "1")
+    monkeypatch.setattr("audiobatchd.locks.kernel.open_lock", barred)
+    with working(inbox, dataset) as made:
+        told = last(made)
+    assert told.remark == (
+        f"{inbox}/{settling.CLAIM}: Read-only file system; "
+        f"where the unit may not write there: audiobatchctl setup {dataset}"
+    )
+
+
 def test_another_import_at_work_holds_it_up(inbox: Path, dataset: Path) -> None:
     with working(inbox, dataset) as made:
         with manifest.held(str(dataset)):
