@@ -79,7 +79,7 @@ class UnclearRecordError(RecordError):
 
 
 class LockBusyError(AudiobatchError):
-    """Raised where the lock of a folder is held by another process or thread."""
+    """Raised where a lock, of a folder, of imports or of an inbox, is held by another process or thread."""
 
 
 class LockUsageError(AudiobatchError, RuntimeError):

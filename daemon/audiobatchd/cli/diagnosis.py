@@ -26,7 +26,7 @@ from audiobatchd.vocabulary.commands import import_command
 from audiobatchd.vocabulary.files import NearMiss
 from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.quantities import counted, sized
-from audiobatchd.vocabulary.states import DatasetState, FolderState
+from audiobatchd.vocabulary.states import DatasetState, FolderState, InboxState
 
 NEEDED = ("numpy", "scipy", "av", "soxr", "msgspec", "watchdog", "aiohttp", "psutil")
 WELCOME = {
@@ -123,6 +123,20 @@ def service(status: Status | None, why: str) -> Iterator[Diagnosis]:
             yield Diagnosis(level, f"{counted(counts[state], 'folder')} {state.value}", "audiobatchctl failures")
 
 
+def inboxes(status: Status | None) -> Iterator[Diagnosis]:
+    """Judge what the service says of its inboxes."""
+    for each in status.inboxes if status else ():
+        if each.state is InboxState.HINDERED:
+            todo = f"where rights are missing: audiobatchctl setup --grant {each.dataset}"
+            yield Diagnosis(Level.ACT, f"the inbox {each.path}: {each.remark}", todo)
+        left = len(each.left) + each.more_left
+        if left:
+            what = f"what stays in the inbox {each.path}: {each.left[0].path}" + (
+                f", {left - 1:,} more" if left > 1 else ""
+            )
+            yield Diagnosis(Level.NOTE, what, each.left[0].why)
+
+
 def silent(path: str, status: Status | None) -> Iterator[Diagnosis]:
     """A dataset whose disk does not answer, unless the service says so already: nothing else is looked at there."""
     if not any(parsed(each.path) == path and NO_ANSWER in each.remark for each in (status.datasets if status else ())):
@@ -177,6 +191,14 @@ def permissions(path: str, closed: list[str], *, known: bool) -> Diagnosis:
     more = f" and in {counted(len(closed) - 1, 'other place')}" if len(closed) > 1 else ""
     todo = f"give it the group that the service has: audiobatchctl setup {shown(path)} says how"
     return Diagnosis(Level.ACT, f"{who} cannot write in {shown(closed[0])}{more}", todo)
+
+
+def inbox(path: str, dataset: str, *, same_disk: bool) -> Diagnosis:
+    """Judge how files get from an inbox into its dataset."""
+    how = (
+        "without a copy, unless the unit has each by a mount of its own" if same_disk else "by a copy that is compared"
+    )
+    return Diagnosis(Level.OK, f"{shown(path)} is an inbox of {shown(dataset)}: files move {how}")
 
 
 def opens(status: os.stat_result, uid: int, groups: Iterable[int]) -> bool:

@@ -22,7 +22,7 @@ from audiobatchd.cli.local import USER, checked_config, ended_first, model_direc
 from audiobatchd.cli.terminal.output import Say, colour, width
 from audiobatchd.cli.terminal.status import NARROWEST
 from audiobatchd.cli.terminal.text import as_ansi, as_json
-from audiobatchd.config.file import Config, DatasetConfig, find_config
+from audiobatchd.config.file import Config, DatasetConfig, InboxConfig, find_config
 from audiobatchd.config.places import state_directory
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.status import Status
@@ -92,6 +92,10 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
             continue
         yield from _dataset(dataset, uid, barred=dataset.path in barred)
         yield from _tracks(dataset, status)
+    yield from diagnosis.inboxes(status)
+    for inbox in settings.inbox:
+        if inbox.dataset in datasets and inbox.dataset not in silent:
+            yield from _inbox(inbox, uid)
     state = state_directory(os.environ, os.getuid() if uid is None else uid)
     yield from _space("the state directory", state)
     memory = psutil.virtual_memory()
@@ -146,6 +150,26 @@ def _dataset(dataset: DatasetConfig, uid: int | None, *, barred: bool) -> Iterat
         closed = [each for each in (path, *inside) if not _may_work(each, uid)]
         yield diagnosis.permissions(path, closed, known=uid is not None)
     yield from _space(shown(path), Path(path))
+
+
+def _inbox(inbox: InboxConfig, uid: int | None) -> Iterator[Diagnosis]:
+    """Tell whether an inbox can be emptied, and how files get out of it."""
+    if not filesystems.answers(inbox.path):
+        yield from diagnosis.silent(inbox.path, None)
+        return
+    try:
+        place, target = os.stat(inbox.path), os.stat(inbox.dataset)
+        with os.scandir(inbox.path) as entries:
+            inside = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)][:_LOOKED_AT]
+    except OSError as error:
+        what = f"cannot read the inbox {shown(inbox.path)}: {error.strerror}"
+        yield Diagnosis(
+            Level.ACT, what, f"make it, and let the service work there: audiobatchctl setup {inbox.dataset}"
+        )
+        return
+    yield diagnosis.inbox(inbox.path, inbox.dataset, same_disk=place.st_dev == target.st_dev)
+    closed = [each for each in (inbox.path, *inside) if not _may_work(each, uid)]
+    yield diagnosis.permissions(inbox.path, closed, known=uid is not None)
 
 
 def _tracks(dataset: DatasetConfig, status: Status | None) -> Iterator[Diagnosis]:
