@@ -14,7 +14,7 @@ from pathlib import Path
 from audiobatchd.cli.local import model_directories_here
 from audiobatchd.cli.terminal import output
 from audiobatchd.cli.terminal.lacking import FETCH
-from audiobatchd.cli.terminal.output import Say, width
+from audiobatchd.cli.terminal.output import Say, room
 from audiobatchd.cli.terminal.progress import ProgressLine
 from audiobatchd.cli.terminal.text import as_json, clipped, padded, worded, write
 from audiobatchd.config.checks import installed_analyzers
@@ -99,7 +99,7 @@ def list_models(arguments: argparse.Namespace, _client: ControlClient, say: Say)
         }
         say(as_json(told))
         return 0
-    for line in _table(entries, {*wanted}, width(sys.stdout, os.environ)):
+    for line in _table(entries, {*wanted}, room(os.environ)):
         say(line)
     say("\nLooked for in, the first that has both files of a model serves it:")
     for each in directories:
@@ -108,9 +108,9 @@ def list_models(arguments: argparse.Namespace, _client: ControlClient, say: Say)
     return 0
 
 
-def _table(entries: list[_Entry], wanted: Collection[str], room: int) -> Iterator[str]:
+def _table(entries: list[_Entry], wanted: Collection[str], cells: int) -> Iterator[str]:
     """Lay out the models: those for analyzers that are on, then those that are here beside them, then the others."""
-    columns = _Columns(max(len(entry.name) for entry in entries), max(_NARROWEST, room))
+    columns = _Columns(max(len(entry.name) for entry in entries), max(_NARROWEST, cells))
     first = [entry for entry in entries if entry.name in wanted]
     here = [entry for entry in entries if entry.files and entry not in first]
     others = [entry for entry in entries if entry not in first and entry not in here]
