@@ -59,7 +59,7 @@ _SIGNS = (
     "█ complete   ▓ failed or blocked   ░ to be done",
     "x real time: seconds of audio measured in a second",
     "a worker: folder, what it is at, memory, time at that",
-    "faint: the last that a service told which is gone",
+    "greyed out: what a service told before it was gone",
 )
 
 
