@@ -19,7 +19,7 @@ from audiobatchd.cli import diagnosis
 from audiobatchd.cli.diagnosis import NEEDED, WELCOME, Diagnosis, Level
 from audiobatchd.cli.findings import finding_lines
 from audiobatchd.cli.local import USER, checked_config, ended_first, model_directories_here, worker_settings_here
-from audiobatchd.cli.terminal.output import Say, colour, width
+from audiobatchd.cli.terminal.output import Say, colour, room
 from audiobatchd.cli.terminal.status import NARROWEST
 from audiobatchd.cli.terminal.text import as_ansi, as_json
 from audiobatchd.config.file import Config, DatasetConfig, InboxConfig, find_config
@@ -53,9 +53,7 @@ def doctor(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     if arguments.json:
         say(as_json({"findings": findings}))
         return 1 if acts else 0
-    # What is kept in a file, or searched, has a line for each, however long.
-    room = width(sys.stdout, os.environ) if sys.stdout.isatty() or "COLUMNS" in os.environ else sys.maxsize
-    for line in finding_lines(findings, max(NARROWEST, room)):
+    for line in finding_lines(findings, max(NARROWEST, room(os.environ))):
         say(as_ansi(line, colour=colour(os.environ)))
     return 1 if acts else 0
 

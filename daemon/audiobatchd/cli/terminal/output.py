@@ -90,6 +90,11 @@ def width(stream: TextIO, environ: Mapping[str, str] | None = None) -> int:
         return _WIDTH
 
 
+def room(environ: Mapping[str, str]) -> int:
+    """Width for an answer on standard output: no bound where it is kept or searched, a line for each thing there."""
+    return width(sys.stdout, environ) if sys.stdout.isatty() or environ.get("COLUMNS") else sys.maxsize
+
+
 def parsed(parser: ArgumentParser, argv: Sequence[str] | None, say: Voice) -> Namespace:
     """The arguments of a command line; what the parser has to tell is told by `say`, or on standard error.
 
