@@ -19,6 +19,7 @@ from audiobatchd.results import condition
 from audiobatchd.results.condition import Guard
 from audiobatchd.scan import values
 from audiobatchd.scan.values import FOLDER, STATE, WHY, Key
+from audiobatchd.vocabulary.meanings import meaning_of
 
 _PART = 400
 """Number of rows that are fetched at once."""
@@ -26,7 +27,6 @@ _OVERRULED = "overruled"
 """The temporary table of folders whose state is another than their table has."""
 _CREATE = f"CREATE TEMP TABLE {_OVERRULED} (path BLOB PRIMARY KEY, state TEXT, why TEXT)"
 _OVERRULE = "INSERT OR REPLACE INTO overruled VALUES (?, ?, ?)"
-_NO_MEANINGS: Mapping[str, tuple[str, str]] = {}
 _OWN: tuple[Column, ...] = (
     Column(FOLDER, "text", "", "the track folder, below the dataset"),
     Column(STATE, "text", "", f"one of {', '.join(values.STATES)}"),
@@ -55,15 +55,13 @@ class Rows:
         dataset: str,
         *,
         overruled: Iterable[tuple[bytes, str, str]] | None = None,
-        meanings: Mapping[str, tuple[str, str]] = _NO_MEANINGS,
     ) -> None:
         """`overruled` are folders whose state now is another than that which was found: path, state, reason.
 
-        Where it is given, no other folder has failed or is blocked. `meanings` are units and descriptions by key.
+        Where it is given, no other folder has failed or is blocked.
         Raises sqlite3.Error.
         """
         self._connection = connection
-        self._meanings = meanings
         self._is_live = overruled is not None
         self._number = values.number_of(connection, dataset)
         self._keys: dict[str, Key] = {}
@@ -96,7 +94,7 @@ class Rows:
         """List `folder`, `state`, `why`, and the keys that any record has, by name. Raises UsageError."""
         if self._columns is None:
             kinds = ((key, self._kind(key)) for key in self._keys.values())
-            keys = (Column(key.name, kind, *self._meanings.get(key.name, ("", ""))) for key, kind in kinds if kind)
+            keys = (Column(key.name, kind, *meaning_of(key.name)) for key, kind in kinds if kind)
             self._columns = (*_OWN, *keys)
         return self._columns
 

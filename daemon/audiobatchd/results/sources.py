@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,6 @@ from audiobatchd.vocabulary.names import folder_at, shown
 
 _PART = 256
 """Number of folders that are put at once."""
-_NO_MEANINGS: Mapping[str, tuple[str, str]] = {}
 Judge = Callable[[str, Record], Finding]
 """Tells by a folder and its record whether anything is due there."""
 
@@ -31,13 +30,12 @@ def open_catalog(
     path: Path,
     dataset: str,
     overruled: Iterable[tuple[bytes, str, str]],
-    meanings: Mapping[str, tuple[str, str]] = _NO_MEANINGS,
 ) -> Results:
     """Open the values in the catalog at `path`; the other arguments are those of `Results`. Raises UsageError."""
     try:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
         try:
-            return Results(connection, dataset, overruled=overruled, meanings=meanings)
+            return Results(connection, dataset, overruled=overruled)
         except BaseException:
             connection.close()
             raise
@@ -51,7 +49,6 @@ def open_disk(
     ignore: tuple[str, ...] = (),
     limit: int = RECORD_LIMIT,
     judge: Judge | None = None,
-    meanings: Mapping[str, tuple[str, str]] = _NO_MEANINGS,
     told: Callable[[int], None] = lambda _: None,
 ) -> Results:
     """Read all records at and below `root` into a temporary database, and open that; `told` is given their number.
@@ -71,7 +68,7 @@ def open_disk(
             count += len(part)
             told(count)
         connection.commit()
-        return Results(connection, root, meanings=meanings)
+        return Results(connection, root)
     except BaseException:
         connection.close()
         raise

@@ -235,7 +235,8 @@ class Sightings:
         ]
         if gone:
             self._values.drop(connection, dataset, gone)
-        if looked := [found[each.path] for each in changed if each.path in found]:
+        # What has changed in a sighting but its look leaves the record as it was.
+        if looked := [found[each.path] for each in changed if each.path in found and not _is_alike(each, known)]:
             self._values.put(connection, dataset, looked)
 
     def _sightings(self, rows: Iterable[Row]) -> dict[str, Sighting]:
@@ -264,6 +265,14 @@ class Sightings:
             self._shapes.clear()
         self._shapes[content] = shape
         return shape
+
+
+def _is_alike(each: Sighting, known: Mapping[str, Sighting]) -> bool:
+    """Tell whether a folder's record is as it was, and found to be complete as before."""
+    old = known.get(each.path)
+    if old is None or not each.finding is old.finding is Finding.COMPLETE:
+        return False
+    return each.signature == old.signature and each.access == old.access
 
 
 def _row(root: bytes, each: Sighting, shape: bytes) -> tuple[object, ...]:
