@@ -272,6 +272,31 @@ COMMANDS: tuple[Command | Group, ...] = (
             _DISK,
         ),
     ),
+    Command(
+        "export", "export:export", "the values as a table, or as a dataset that training programs load",
+        "Write the values of a dataset's folders to a new file, or with their audio to a new directory. Nothing is "
+        "written where the target is there already. Exit code 1 where there is no folder, or one has no full mix.",
+        (
+            _DATASET,
+            _CONFIG,
+            _argument(
+                "--format", required=True, metavar="FORMAT",
+                choices=("csv", "tsv", "jsonl", "parquet", "huggingface", "webdataset", "stable-audio-tools"),
+                help="csv, tsv, jsonl, parquet, huggingface, webdataset or stable-audio-tools",
+            ),
+            _argument(
+                "-o", "--output", required=True, metavar="PATH",
+                help="the file or the directory to make; - for standard output (csv, tsv, jsonl)",
+            ),
+            _argument("--columns", nargs="+", metavar="COLUMN", help="only these features, in this order"),
+            _WHERE,
+            _argument("--complete-only", action="store_true", help="only folders where nothing is left to be measured"),
+            _argument("--stems", action="store_true", help="refer to the stems' files as well"),
+            _argument("--with-audio", action="store_true", help="copy audio instead of referring to it"),
+            _argument("--clamp", action="store_true", help="bound numbers to the ranges of their features"),
+            _DISK,
+        ),
+    ),
     # From a library to a dataset, and back
     Command(
         "import", "imports:run", "make track folders of a music library",

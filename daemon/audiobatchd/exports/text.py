@@ -1,0 +1,57 @@
+"""Tables as text: comma- or tab-separated values (RFC 4180), and JSON lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from typing import TextIO
+
+from audiobatchd.control.results import Value
+from audiobatchd.exports.tracks import Table, as_text
+
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_csv(table: Table, stream: TextIO) -> None:
+    """Write comma-separated values: names first, nothing where a value is missing, mappings as JSON.
+
+    Text that a spreadsheet would run as a formula has an apostrophe before it.
+    """
+    _write_separated(table, stream, ",")
+
+
+def write_tsv(table: Table, stream: TextIO) -> None:
+    """Write tab-separated values, else as `write_csv`."""
+    _write_separated(table, stream, "\t")
+
+
+def write_jsonl(table: Table, stream: TextIO) -> None:
+    """Write an object for each track, a line each, with every field; null where a value is missing."""
+    stream.writelines(json.dumps(track.values, ensure_ascii=False) + "\n" for track in table.tracks)
+
+
+def _write_separated(table: Table, stream: TextIO, delimiter: str) -> None:
+    writer = csv.writer(stream, delimiter=delimiter, lineterminator="\r\n" if delimiter == "," else "\n")
+    writer.writerow([_harmless(field.name) for field in table.fields])
+    writer.writerows(_lines(table))
+
+
+def _lines(table: Table) -> Iterator[list[object]]:
+    for track in table.tracks:
+        yield [_cell(value) for value in track.values.values()]
+
+
+def _cell(value: Value) -> object:
+    """Give what stands in a cell: numbers as they are, so that they are read back the same."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return value
+    return _harmless(as_text(value))
+
+
+def _harmless(text: str) -> str:
+    return "'" + text if text.startswith(_STARTS_A_FORMULA) else text
