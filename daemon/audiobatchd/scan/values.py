@@ -6,12 +6,12 @@ filled from the records on disk. What people may ask of them is in `results`.
 
 from __future__ import annotations
 
-import math
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
+from math import isfinite
 from typing import NamedTuple
 
 import msgspec
@@ -81,6 +81,7 @@ class Kind(IntFlag):
     MAPPING = 8
 
 
+_FLAGS = (b"0", b"1")
 _KINDS: Mapping[type, Kind] = {float: Kind.NUMBER, int: Kind.NUMBER, str: Kind.TEXT}
 
 
@@ -118,21 +119,20 @@ def stored(raw: bytes | Raw) -> Stored:
             value = members.decoded(bytes(raw))
         except (ValueError, RecursionError):
             return None
-    match value:
-        case bool():
-            return b"1" if value else b"0"
-        case float():
-            return value if math.isfinite(value) else None
-        case int():
-            return _in_range(value)
-        case None:
-            return None
-    if len(bytes(raw)) > LARGEST_VALUE:
+    kind = type(value)
+    if kind is float:  # by far the most frequent ones
+        number: float = value
+        return number if isfinite(number) else None
+    if kind is int:
+        return _in_range(value)
+    if kind is bool:
+        return b"1" if value else b"0"
+    if value is None or len(bytes(raw)) > LARGEST_VALUE:
         return None
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if kind is str:
+        return str(value) if value.isascii() else str(value.encode("utf-8", "replace"), "utf-8")
     text = _as_json(value)
-    return text.encode() if isinstance(value, dict) else text
+    return text.encode() if kind is dict else text
 
 
 def _in_range(value: int) -> Stored:
@@ -154,9 +154,7 @@ def _as_json(value: object) -> str:
 
 def kind_of(value: Stored) -> Kind:
     """Tell what kind of value this is, which is not None."""
-    if isinstance(value, bytes):
-        return Kind.MAPPING if value.startswith(b"{") else Kind.FLAG
-    return _KINDS[type(value)]
+    return _KINDS.get(type(value)) or (Kind.FLAG if value in _FLAGS else Kind.MAPPING)
 
 
 @dataclass
@@ -248,7 +246,7 @@ class ValueTables:
             if place is None:
                 place = _add_column(connection, table, key, kind)
                 row.append(None)
-            elif not kinds[place] & kind:
+            elif kind is not kinds[place] and not kinds[place] & kind:
                 kinds[place] |= kind
                 values = int(kinds[place]), table.number, place
                 connection.execute("UPDATE value_key SET kinds = ? WHERE number = ? AND place = ?", values)
