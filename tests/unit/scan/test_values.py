@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import Raw
 
 from audiobatchd.core.readings import Finding
+from audiobatchd.disk.record import Record
 from audiobatchd.scan import values
-from audiobatchd.scan.values import Found, Kind, ValueTables, keys_in, number_of, stored
+from audiobatchd.scan.values import LEFT_OUT, Found, Kind, ValueTables, decoded, keys_in, number_of, stored
 
 
 @pytest.fixture
@@ -22,7 +26,7 @@ def connection() -> sqlite3.Connection:
 
 
 def found(path: str, record: Mapping[str, object], finding: Finding = Finding.COMPLETE) -> Found:
-    return Found(path, finding, "", {key: Raw(msgspec.json.encode(value)) for key, value in record.items()})
+    return Found(path, finding, "", decoded({key: Raw(msgspec.json.encode(value)) for key, value in record.items()}))
 
 
 def rows(connection: sqlite3.Connection, dataset: str) -> list[tuple[object, ...]]:
@@ -36,12 +40,20 @@ def rows(connection: sqlite3.Connection, dataset: str) -> list[tuple[object, ...
     [
         (b"1", 1), (b"-0.5", -0.5), (b"1e400", None), (b"NaN", None), (b"null", None),
         (b"9223372036854775808", 2.0**63),
-        (b"true", b"1"), (b"false", b"0"), (b'"a"', "a"), (b'{"a": 1}', b'{"a":1}'), (b"[1, 2]", "[1,2]"), (b"{", None),
-        (b'"\xff"', "?"), (b'"' + b"x" * values.LARGEST_VALUE + b'"', None),
+        (b"true", b"1"), (b"false", b"0"), (b'"a"', "a"), (b'{"a": 1}', b'{"a":1}'), (b"[1, 2]", "[1,2]"),
+        (b"{", LEFT_OUT), (b"-1e999", None),
+        (b'"\xff"', "?"), (b'"' + b"x" * values.LARGEST_VALUE + b'"', LEFT_OUT),
     ],
 )  # fmt: skip
 def test_values_are_stored_by_their_kind(raw: bytes, value: object) -> None:
     assert stored(raw) == value
+
+
+@given(st.dictionaries(st.text(max_size=3), st.integers() | st.floats() | st.none() | st.text() | st.lists(st.none())))
+def test_what_counts_as_missing_is_that_of_records(record: dict[str, object]) -> None:
+    written = {key: json.dumps(value).encode() for key, value in record.items()}
+    there = {key for key, value in decoded(written).items() if value is not None}
+    assert there == Record(written).present()
 
 
 def test_columns_come_with_the_keys(connection: sqlite3.Connection) -> None:
