@@ -51,17 +51,35 @@ class Histogram(Struct, frozen=True):
     """Folders that meet the condition and have no number there."""
 
 
+class Cell(Struct, frozen=True):
+    """A rectangle that is not empty."""
+
+    x: int
+    """Its place in `x_edges`, from 0."""
+    y: int
+    """Its place in `y_edges`, from 0."""
+    count: int
+    """Folders in it."""
+
+
 class Scatter(Struct, frozen=True):
     """The numbers of two columns against each other, counted in rectangles."""
 
     x_edges: tuple[float, ...]
     y_edges: tuple[float, ...]
-    cells: tuple[tuple[int, int, int], ...]
-    """Of each rectangle that is not empty its place in `x_edges` and in `y_edges`, from 0, and how many folders."""
+    cells: tuple[Cell, ...]
     count: int
     """Folders that have both numbers."""
     missing: int
     """Folders that meet the condition and lack one."""
+
+
+class Label(Struct, frozen=True):
+    """A text, a flag (`true` or `false`), or a label of mappings."""
+
+    label: str
+    count: int
+    """Folders that have it."""
 
 
 class Summary(Struct, frozen=True):
@@ -74,13 +92,13 @@ class Summary(Struct, frozen=True):
     """Folders that have none."""
     minimum: float | None = None
     """These five of numbers alone; None where there is none."""
-    quartiles: tuple[float, float, float] | None = None
-    """The values that a quarter, half, and three quarters of the numbers are not above."""
+    quartiles: tuple[float, ...] | None = None
+    """Three values, which a quarter, half, and three quarters of the numbers are not above."""
     maximum: float | None = None
     mean: float | None = None
     histogram: Histogram | None = None
-    frequent: tuple[tuple[str, int], ...] = ()
-    """Of texts and flags the most frequent ones, with the number of folders that have them; of mappings the labels."""
+    frequent: tuple[Label, ...] = ()
+    """The most frequent ones of texts and flags, and of the labels of mappings."""
     distinct: int = 0
     """Number of different texts, flags or labels."""
 

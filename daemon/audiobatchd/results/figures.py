@@ -8,7 +8,7 @@ from typing import Self
 
 import msgspec
 
-from audiobatchd.control.results import Column, Histogram, Query, Scatter, Summary
+from audiobatchd.control.results import Cell, Column, Histogram, Label, Query, Scatter, Summary
 from audiobatchd.results.query import Rows
 from audiobatchd.scan.values import OWN
 
@@ -50,7 +50,7 @@ class Results(Rows):
         x_edges, y_edges = _edges(left, right, bins), _edges(low, high, bins)
         places = f"{_place_in(first, x_edges)} AS c, {_place_in(second, y_edges)} AS r"
         cells = self._ask(f"SELECT {places}, count(*) {rest} GROUP BY c, r ORDER BY c, r")
-        return Scatter(x_edges, y_edges, tuple((c, r, n) for c, r, n in cells), count, total - count)
+        return Scatter(x_edges, y_edges, tuple(Cell(*cell) for cell in cells), count, total - count)
 
     def summary(self, features: Iterable[str] | None = None, where: str = "") -> Iterator[Summary]:
         """Tell columns in short, one by one; of None all keys of records. Raises UsageError."""
@@ -78,7 +78,9 @@ class Results(Rows):
         if column.kind != "number":
             labels = self._labels(column, where)
             frequent = sorted(labels.items(), key=lambda each: (-each[1], each[0]))[:_FREQUENT]
-            short = msgspec.structs.replace(short, frequent=tuple(frequent), distinct=len(labels))
+            short = msgspec.structs.replace(
+                short, frequent=tuple(Label(*each) for each in frequent), distinct=len(labels)
+            )
         return short
 
     def _count(self, where: str) -> int:

@@ -94,4 +94,4 @@ def _read(folder: str, path: str, limit: int, judge: Judge | None) -> Found:
         raise
     except OSError as error:
         return Found(path, Finding.BLOCKED, f"cannot read the record: {error.strerror}", {})
-    return Found(path, finding, "", found.values)
+    return Found(path, finding, "", values.decoded(found.values))

@@ -28,7 +28,7 @@ from audiobatchd.errors import RecordError, UnclearRecordError
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.scan.catalog.sightings import NO_MISSES, NO_SHAPE, Sighting
-from audiobatchd.scan.values import Found
+from audiobatchd.scan.values import Found, decoded
 from audiobatchd.scan.watch.contract import DirectoryWatch, NoWatch
 from audiobatchd.vocabulary.files import RECORD_LIMIT, FileId, FileStamp, FolderKey
 from audiobatchd.vocabulary.names import folder_at, shown
@@ -182,7 +182,9 @@ class FolderReader:
         try:
             found = self.in_plenty(partial(record.read_in, self.folder(key.path), self.record_limit))
             entry = cache(found.provenance.entry)  # looked up by every judgement and account, and decoded once
-            facts = Facts(listing.stamps, found.present() | listing.companions, entry, known.files)
+            values = decoded(found.values)
+            present = frozenset(key for key, value in values.items() if value is not None)
+            facts = Facts(listing.stamps, present | listing.companions, entry, known.files)
             assessment = assess(facts, self.offers, self.policy)
             shape = self._shape(facts, assessment, found.provenance)
         except RecordError as error:
@@ -216,7 +218,7 @@ class FolderReader:
         return (
             reading,
             _sighting(key, listing, finding, shape),
-            Found(key.path, finding, in_one_line(reasons), found.values),
+            Found(key.path, finding, in_one_line(reasons), values),
         )
 
     def _no_track(self, key: FolderKey, listing: Listing) -> Reading:

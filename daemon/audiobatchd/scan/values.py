@@ -6,13 +6,13 @@ filled from the records on disk. What people may ask of them is in `results`.
 
 from __future__ import annotations
 
-import math
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntFlag
-from typing import NamedTuple
+from enum import Enum, IntFlag
+from math import isfinite
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Raw
@@ -81,19 +81,8 @@ class Kind(IntFlag):
     MAPPING = 8
 
 
+_FLAGS = (b"0", b"1")
 _KINDS: Mapping[type, Kind] = {float: Kind.NUMBER, int: Kind.NUMBER, str: Kind.TEXT}
-
-
-class Found(NamedTuple):
-    """A track folder as a look has found it."""
-
-    path: str
-    """The path below the dataset's root."""
-    finding: Finding
-    why: str
-    """Reasons why it failed or is blocked."""
-    values: Mapping[str, bytes | Raw]
-    """The record, each value as it is written there; empty where it cannot be read."""
 
 
 class Key(NamedTuple):
@@ -109,54 +98,85 @@ class Key(NamedTuple):
         return f"v{self.place}"
 
 
-def stored(raw: bytes | Raw) -> Stored:
-    """Make of a value as it is written what the table has; None where it is missing or left out."""
+class _Kept(Enum):
+    OUT = 0
+
+
+LEFT_OUT: Final = _Kept.OUT
+"""Stands for a value that is there and has no place here: it is too large, or cannot be understood."""
+Decoded = Mapping[str, Stored | Literal[_Kept.OUT]]
+"""The values of one record by key; None where a value counts as missing."""
+
+
+def decoded(written: Mapping[str, bytes | Raw]) -> Decoded:
+    """Decode the values of a record as they are written: each once, for the judgement of a folder and for its row."""
+    return {key: LEFT_OUT if key == provenance.KEY else stored(raw) for key, raw in written.items()}
+
+
+def stored(raw: bytes | Raw) -> Stored | Literal[_Kept.OUT]:
+    """Make of a value as it is written what the table has; None where it counts as missing, see `is_nothing`."""
     try:
         value = _decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        try:
-            value = members.decoded(bytes(raw))
-        except (ValueError, RecursionError):
-            return None
-    match value:
-        case bool():
-            return b"1" if value else b"0"
-        case float():
-            return value if math.isfinite(value) else None
-        case int():
-            return _in_range(value)
-        case None:
-            return None
-    if len(bytes(raw)) > LARGEST_VALUE:
+        return _stored_by_hand(bytes(raw))
+    kind = type(value)
+    if kind is float:  # by far the most frequent ones; msgspec gives finite ones alone
+        number: float = value
+        return number
+    if kind is int:
+        return _number(value)
+    if kind is bool:
+        return b"1" if value else b"0"
+    if value is None:
         return None
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    text = _as_json(value)
-    return text.encode() if isinstance(value, dict) else text
+    return LEFT_OUT if len(bytes(raw)) > LARGEST_VALUE else _text(value)
 
 
-def _in_range(value: int) -> Stored:
-    """An integer, or the nearest number with a fraction where it has more than 64 bits."""
+def _stored_by_hand(written: bytes) -> Stored | Literal[_Kept.OUT]:
+    """Make the same of what is no JSON for msgspec."""
+    if members.is_nothing(written):
+        return None
+    if len(written) > LARGEST_VALUE:
+        return LEFT_OUT
+    try:
+        value = members.decoded(written)
+    except (ValueError, RecursionError):
+        return LEFT_OUT
+    return _number(value) if isinstance(value, int | float) else _text(value)
+
+
+def _number(value: float) -> float | None:
+    """A number that SQLite can have: of more than 64 bits the nearest with a fraction."""
     if -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER:
         return value
     try:
-        return float(value)
+        number = float(value)
     except OverflowError:
         return None
+    return number if isfinite(number) else None
 
 
-def _as_json(value: object) -> str:
+def _text(value: object) -> Stored | Literal[_Kept.OUT]:
+    """A text, or the JSON of what is made of several values."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
     try:
-        return msgspec.json.encode(value).decode()
+        text = msgspec.json.encode(value)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):  # half a character, or too deep
-        return ""
+        return LEFT_OUT
+    return text if isinstance(value, dict) else text.decode()
 
 
-def kind_of(value: Stored) -> Kind:
-    """Tell what kind of value this is, which is not None."""
-    if isinstance(value, bytes):
-        return Kind.MAPPING if value.startswith(b"{") else Kind.FLAG
-    return _KINDS[type(value)]
+class Found(NamedTuple):
+    """A track folder as a look has found it."""
+
+    path: str
+    """The path below the dataset's root."""
+    finding: Finding
+    why: str
+    """Reasons why it failed or is blocked."""
+    values: Decoded
+    """The record; empty where it cannot be read."""
 
 
 @dataclass
@@ -237,18 +257,18 @@ class ValueTables:
         plain = shown.encode() == path
         row: list[Stored] = [path, None if plain else shown, state, found.why]
         row.extend([None] * len(table.kinds))
-        places, kinds = table.places, table.kinds
-        for key, raw in found.values.items():
+        places, kinds, kind_of = table.places, table.kinds, _KINDS.get
+        for key, value in found.values.items():
+            if value is None or value is LEFT_OUT:
+                continue
             place = places.get(key)
             if place is None and (not _is_kept(key) or len(kinds) >= MOST_KEYS):
                 continue
-            if (value := stored(raw)) is None:
-                continue
-            kind = kind_of(value)
+            kind = kind_of(type(value)) or (Kind.FLAG if value in _FLAGS else Kind.MAPPING)
             if place is None:
                 place = _add_column(connection, table, key, kind)
                 row.append(None)
-            elif not kinds[place] & kind:
+            elif kind is not kinds[place] and not kinds[place] & kind:
                 kinds[place] |= kind
                 values = int(kinds[place]), table.number, place
                 connection.execute("UPDATE value_key SET kinds = ? WHERE number = ? AND place = ?", values)

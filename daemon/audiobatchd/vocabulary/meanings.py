@@ -30,6 +30,7 @@ def meaning_of(key: str) -> Meaning:
 
 # fmt: off
 MEANINGS: Mapping[str, tuple[str, str]] = {
+    "rms_energy_bass": ("dBFS", "Level from 20 to 120 Hz"),
     "rms_energy_body": ("dBFS", "Level from 120 to 600 Hz"),
     "rms_energy_mid": ("dBFS", "Level from 600 to 2500 Hz"),
     "rms_energy_air": ("dBFS", "Level from 2500 to 22000 Hz"),

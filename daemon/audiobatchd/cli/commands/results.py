@@ -200,7 +200,7 @@ def _in_short(each: Summary, width: int) -> Iterator[str]:
         yield f"  {_drawn(each.histogram)}  {bounds}"
         yield f"  25 %: {one}   median: {two}   75 %: {three}   mean: {each.mean:.6g}"
     if each.frequent:
-        labels = ", ".join(f"{printable(label)} ({times:,})" for label, times in each.frequent)
+        labels = ", ".join(f"{printable(label.label)} ({label.count:,})" for label in each.frequent)
         yield from (f"  {line}" for line in wrapped(labels, width - 2, 4))
 
 
