@@ -1,4 +1,4 @@
-"""Exports: the values of a dataset as tables and as datasets of other programs, written whole or not at all.
+"""Exports: the values of a dataset as tables, and as directories that training programs load.
 
-Rows come from `results`; which forms there are stands in `forms`.
+It owns the forms, how they are written, and that a target is there as a whole or not at all. Rows come from `results`.
 """

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
 
 from msgspec import Struct
 
 from audiobatchd.exports import audio_sets, parquet, publish, text
 from audiobatchd.exports.audio_sets import Left
+from audiobatchd.exports.text import Output
 from audiobatchd.exports.tracks import Table
 
-STANDARD_OUTPUT = "-"
-TEXTS: dict[str, Callable[[Table, TextIO], None]] = {
+TEXTS: dict[str, Callable[[Table, Output], None]] = {
     "csv": text.write_csv,
     "tsv": text.write_tsv,
     "jsonl": text.write_jsonl,
 }
-"""Forms that are text, and may go to standard output."""
+"""Forms that are text, and can go to any output."""
 PARQUET = "parquet"
 AUDIO_SETS = ("huggingface", "webdataset", "stable-audio-tools")
 """Forms that are a directory with audio, or with references to it."""
@@ -30,8 +28,8 @@ class Wanted(Struct, frozen=True):
     """An export that is asked for."""
 
     form: str
-    target: str
-    """Path of the file or directory that is to be made; `STANDARD_OUTPUT` for a text."""
+    target: Path
+    """The file or directory that is to be made."""
     with_audio: bool = False
     """True where audio is copied."""
 
@@ -43,10 +41,7 @@ def write(wanted: Wanted, table: Table) -> int:
     for a disk that fails: then there is no target.
     """
     left = Left()
-    if wanted.target == STANDARD_OUTPUT:
-        TEXTS[wanted.form](table, sys.stdout)
-        return 0
-    target = Path(wanted.target).absolute()
+    target = wanted.target.absolute()
     with publish.published(target, is_directory=wanted.form in AUDIO_SETS) as hidden:
         match wanted.form:
             case "parquet":

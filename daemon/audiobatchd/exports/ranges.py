@@ -41,5 +41,6 @@ RANGES: dict[str, Range] = {
     "bpm": (40.0, 208.0),
     "bpm_confidence": (0.0, 5.32),
     "bpm_essentia": (40.0, 208.0),
+    "spectral_skewness": (0.0, 10.0),
     "tonic": (0.0, 11.0),
 }

@@ -5,15 +5,23 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
-from typing import TextIO
+from typing import Protocol
 
 from audiobatchd.control.results import Value
 from audiobatchd.exports.tracks import Table, as_text
 
+
+class Output(Protocol):
+    """Takes text."""
+
+    def write(self, text: str, /) -> object:
+        """Write it."""
+
+
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write_csv(table: Table, stream: TextIO) -> None:
+def write_csv(table: Table, stream: Output) -> None:
     """Write comma-separated values: names first, nothing where a value is missing, mappings as JSON.
 
     Text that a spreadsheet would run as a formula has an apostrophe before it.
@@ -21,17 +29,18 @@ def write_csv(table: Table, stream: TextIO) -> None:
     _write_separated(table, stream, ",")
 
 
-def write_tsv(table: Table, stream: TextIO) -> None:
+def write_tsv(table: Table, stream: Output) -> None:
     """Write tab-separated values, else as `write_csv`."""
     _write_separated(table, stream, "\t")
 
 
-def write_jsonl(table: Table, stream: TextIO) -> None:
+def write_jsonl(table: Table, stream: Output) -> None:
     """Write an object for each track, a line each, with every field; null where a value is missing."""
-    stream.writelines(json.dumps(track.values, ensure_ascii=False) + "\n" for track in table.tracks)
+    for track in table.tracks:
+        stream.write(json.dumps(track.values, ensure_ascii=False) + "\n")
 
 
-def _write_separated(table: Table, stream: TextIO, delimiter: str) -> None:
+def _write_separated(table: Table, stream: Output, delimiter: str) -> None:
     writer = csv.writer(stream, delimiter=delimiter, lineterminator="\r\n" if delimiter == "," else "\n")
     writer.writerow([_harmless(field.name) for field in table.fields])
     writer.writerows(_lines(table))

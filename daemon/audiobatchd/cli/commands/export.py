@@ -9,27 +9,29 @@ from pathlib import Path
 
 from audiobatchd.cli.named import dataset_of, datasets_of
 from audiobatchd.cli.results import Source, results_of
-from audiobatchd.cli.terminal.output import Say
+from audiobatchd.cli.terminal.output import Say, Utf8Output
 from audiobatchd.cli.terminal.progress import ProgressBar
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.results import Query, Row
 from audiobatchd.errors import AudiobatchError, UsageError
 from audiobatchd.exports import forms, parquet, publish
-from audiobatchd.exports.forms import STANDARD_OUTPUT, Wanted
+from audiobatchd.exports.forms import Wanted
 from audiobatchd.exports.ranges import range_of
 from audiobatchd.exports.tracks import FOLDER, Table, fields_of, has_numbers_alone, roles_of, tracks_of
 from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.quantities import counted
 
+_STANDARD_OUTPUT = "-"
 _STATE = "state"
 _COMPLETE = f"{_STATE} = 'complete'"
 
 
 def export(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Write the values of the folders that meet a condition. Exit code 1 where there is none, or one was left out."""
-    wanted = Wanted(arguments.format, arguments.output, arguments.with_audio)
-    _refuse(arguments, client, wanted)
+    is_shown = arguments.output == _STANDARD_OUTPUT
+    wanted = Wanted(arguments.format, Path(arguments.output), arguments.with_audio)
+    _refuse(arguments, client, wanted, is_shown=is_shown)
     where = " AND ".join(f"({each})" for each in (arguments.where, _COMPLETE * arguments.complete_only) if each.strip())
     bar = ProgressBar()
     with results_of(
@@ -39,14 +41,16 @@ def export(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
         if not total:
             say("No folder meets the condition." if where else "No track folder was found.")
             return 1
-        left = forms.write(wanted, _table(arguments, source, where, bar, total))
+        table = _table(arguments, source, where, bar, total)
+        if is_shown:
+            forms.TEXTS[wanted.form](table, Utf8Output())
+            return 0
+        left = forms.write(wanted, table)
     bar.clear()
-    if wanted.target == STANDARD_OUTPUT:
-        return 0
     if arguments.json:
-        say(as_json({"folders": total - left, "output": shown(wanted.target), "left_out": left}))
+        say(as_json({"folders": total - left, "output": shown(str(wanted.target)), "left_out": left}))
         return 1 if left else 0
-    say(f"{counted(total - left, 'folder')} exported to {shown(wanted.target)}")
+    say(f"{counted(total - left, 'folder')} exported to {shown(str(wanted.target))}")
     if left:
         lacking = "no full mix, or not all stems" if arguments.stems else "no full mix"
         say(f"{counted(left, 'folder')} left out: {lacking}")
@@ -80,19 +84,19 @@ def _watched(rows: Iterable[Row], bar: ProgressBar, total: int) -> Iterator[Row]
         yield row
 
 
-def _refuse(arguments: argparse.Namespace, client: ControlClient, wanted: Wanted) -> None:
+def _refuse(arguments: argparse.Namespace, client: ControlClient, wanted: Wanted, *, is_shown: bool) -> None:
     """Raise UsageError or AudiobatchError for what cannot be exported, before anything is read."""
     if wanted.with_audio and wanted.form not in forms.AUDIO_SETS:
         message = f"--with-audio goes with {', '.join(forms.AUDIO_SETS)}: a table only refers to audio"
         raise UsageError(message)
     if wanted.form == forms.PARQUET:
         parquet.refuse_without_library()
-    if wanted.target == STANDARD_OUTPUT:
+    if is_shown:
         if wanted.form not in forms.TEXTS:
             message = f"only {', '.join(forms.TEXTS)} go to standard output: give {wanted.form} a path by -o"
             raise UsageError(message)
         return
-    target = Path(wanted.target).absolute()
+    target = wanted.target.absolute()
     publish.refuse_existing(target)
     for dataset in _datasets(arguments, client):
         if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(dataset)):
