@@ -13,8 +13,11 @@ Row = tuple[Value, ...]
 Kind = Literal["number", "text", "flag", "mapping"]
 """Kind of a column's values. Where several kinds were met it is `text`, of numbers and flags `number`."""
 MOST_BINS = 1000
-"""Number of bins in one direction."""
+"""Number of bins that a histogram has at most."""
+MOST_CELLS = 200
+"""The same of a scatter, which has as many in the other direction."""
 _Bins = Annotated[int, Meta(ge=1, le=MOST_BINS)]
+_BothBins = Annotated[int, Meta(ge=1, le=MOST_CELLS)]
 
 
 class Query(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -144,5 +147,5 @@ class AskScatter(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     dataset: str
     x: str
     y: str
-    bins: _Bins = 64
+    bins: _BothBins = 64
     where: str = ""

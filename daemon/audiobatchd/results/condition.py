@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Mapping
+from array import array
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from audiobatchd.errors import UsageError
@@ -196,8 +198,8 @@ class Guard:
 
     def __init__(self, connection: sqlite3.Connection, tables: Collection[str], patience: float = PATIENCE) -> None:
         self._tables = frozenset(tables)
-        self._left = patience
-        """Seconds that are left of the patience."""
+        self._patience = self._left = patience
+        """Seconds that a question may take, and those that are left of them."""
         self._deadline: float | None = None
         """When they are over, by the monotonic clock; None while nothing runs."""
         self._connection = connection
@@ -207,12 +209,26 @@ class Guard:
         connection.set_authorizer(self._allows)
         connection.set_progress_handler(self._is_over, _STEPS)
 
+    def begin(self) -> None:
+        """Begin another question."""
+        self._left = self._patience
+
     def rows(self, statement: str, values: Iterable[object] = ()) -> list[tuple[object, ...]]:
         """Execute what reads, and fetch all of its rows. Raises sqlite3.Error."""
+        with self._timed():
+            return self._connection.execute(statement, tuple(values)).fetchall()
+
+    def numbers(self, statement: str) -> array[float]:
+        """Execute what reads one number a row, and fetch all of them. Raises sqlite3.Error."""
+        with self._timed():
+            return array("d", (row[0] for row in self._connection.execute(statement)))
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
         started = time.monotonic()
         self._deadline = started + self._left
         try:
-            return self._connection.execute(statement, tuple(values)).fetchall()
+            yield
         finally:
             self._deadline = None
             self._left -= time.monotonic() - started

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Self
 
 import msgspec
 
 from audiobatchd.control.results import Cell, Column, Histogram, Label, Query, Scatter, Summary
 from audiobatchd.results.query import Rows
-from audiobatchd.scan.values import OWN
+from audiobatchd.scan.values import OWN, Kind
 
 BINS, SCATTER_BINS = 32, 64
 """Number of bins where none is told: of a histogram, and in each direction of a scatter."""
@@ -32,18 +34,27 @@ class Results(Rows):
     def histogram(self, feature: str, bins: int = BINS, where: str = "") -> Histogram:
         """Count the numbers of a column in `bins` of one width. Raises UsageError for what cannot be asked."""
         self.chosen((feature,))
-        total = self._count(where)
-        count, low, high, _ = self._bounds(feature, where)
-        return self._binned(feature, bins, where, (low, high), total - count) if count else Histogram((), (), total)
+        sql, of = self._begun(where, feature)
+        raw = self._raw[feature]
+        number = self._is_number(feature)
+        what = f"count(*), count(*) FILTER (WHERE {number}), min({raw}) FILTER (WHERE {number})"
+        found = self._ask(f"SELECT {what}, max({raw}) FILTER (WHERE {number}) {of} WHERE ({sql})")
+        total, count, low, high = found[0] if found else (0, 0, 0.0, 0.0)
+        if not count:
+            return Histogram((), (), total)
+        edges = _edges(low, high, bins)
+        places = f"SELECT {_place_in(raw, edges)} AS place, count(*) {of} WHERE ({sql}) AND {number} GROUP BY place"
+        counts: Mapping[int, int] = dict(self._ask(places))
+        return Histogram(edges, tuple(counts.get(each, 0) for each in range(bins)), total - count)
 
     def scatter(self, x: str, y: str, bins: int = SCATTER_BINS, where: str = "") -> Scatter:
         """Count folders by two numbers, in `bins` by `bins` rectangles. Raises UsageError for what cannot be asked."""
         self.chosen((x, y))
-        total = self._count(where)
-        rest = self._rest(where, x, y)
+        sql, of = self._begun(where, x, y)
         first, second = self._raw[x], self._raw[y]
-        what = f"count(*), min({first}), max({first}), min({second}), max({second})"
-        found = self._ask(f"SELECT {what} {rest}")
+        total = self._count(sql, of)
+        rest = f"{of} WHERE ({sql}) AND {self._is_number(x)} AND {self._is_number(y)}"
+        found = self._ask(f"SELECT count(*), min({first}), max({first}), min({second}), max({second}) {rest}")
         if not found or not found[0][0]:
             return Scatter((), (), (), 0, total)
         count, left, right, low, high = found[0]
@@ -54,26 +65,25 @@ class Results(Rows):
 
     def summary(self, features: Iterable[str] | None = None, where: str = "") -> Iterator[Summary]:
         """Tell columns in short, one by one; of None all keys of records. Raises UsageError."""
-        columns = self.chosen(features)
-        total = self._count(where)
-        for column in columns:
+        for column in self.chosen(features):
             if features is not None or column.name not in OWN:
-                yield self._in_short(column, where, total)
+                yield self._in_short(column, where)
 
-    def _in_short(self, column: Column, where: str, total: int) -> Summary:
-        sql, of = self._scope(where, column.name)
-        found = self._ask(f"SELECT count({self._raw[column.name]}) {of} WHERE ({sql})")
-        count = found[0][0] if found else 0
+    def _in_short(self, column: Column, where: str) -> Summary:
+        sql, of = self._begun(where, column.name)
+        raw = self._raw[column.name]
+        total, count = self._count(sql, of), self._count(f"({sql}) AND {raw} IS NOT NULL", of)
         short = Summary(column, count, total - count)
-        numbers, low, high, mean = self._bounds(column.name, where)
-        if numbers:
+        rest = f"{of} WHERE ({sql}) AND {self._is_number(column.name)} ORDER BY {raw}"
+        if numbers := self._ask_numbers(f"SELECT {raw} {rest}"):
+            last = len(numbers) - 1
             short = msgspec.structs.replace(
                 short,
-                minimum=low,
-                quartiles=self._quartiles(column.name, where, numbers),
-                maximum=high,
-                mean=mean,
-                histogram=self._binned(column.name, BINS, where, (low, high), total - numbers),
+                minimum=numbers[0],
+                quartiles=tuple(numbers[last * quarter // 4] for quarter in (1, 2, 3)),
+                maximum=numbers[-1],
+                mean=sum(number / len(numbers) for number in numbers),  # the sum alone may be beyond all numbers
+                histogram=_counted(numbers, total),
             )
         if column.kind != "number":
             labels = self._labels(column, where)
@@ -83,32 +93,10 @@ class Results(Rows):
             )
         return short
 
-    def _count(self, where: str) -> int:
+    def _count(self, sql: str, of: str) -> int:
         """Count the folders that meet a condition."""
-        sql, of = self._scope(where)
         found = self._ask(f"SELECT count(*) {of} WHERE ({sql})")
         return int(found[0][0]) if found else 0
-
-    def _bounds(self, feature: str, where: str) -> tuple[int, float, float, float]:
-        """Count the numbers of a column; with the least, the largest, and the mean of them."""
-        raw = self._raw[feature]
-        found = self._ask(f"SELECT count(*), min({raw}), max({raw}), avg({raw}) {self._rest(where, feature)}")
-        count, low, high, mean = found[0] if found else (0, 0.0, 0.0, 0.0)
-        return (count, low, high, mean) if count else (0, 0.0, 0.0, 0.0)
-
-    def _binned(self, feature: str, bins: int, where: str, bounds: tuple[float, float], missing: int) -> Histogram:
-        edges = _edges(*bounds, bins)
-        place = _place_in(self._raw[feature], edges)
-        counts: Mapping[int, int] = dict(
-            self._ask(f"SELECT {place} AS place, count(*) {self._rest(where, feature)} GROUP BY place")
-        )
-        return Histogram(edges, tuple(counts.get(each, 0) for each in range(bins)), missing)
-
-    def _quartiles(self, feature: str, where: str, count: int) -> tuple[float, float, float]:
-        raw = self._raw[feature]
-        statement = f"SELECT {raw} {self._rest(where, feature)} ORDER BY {raw} LIMIT 1 OFFSET ?"
-        one, two, three = (self._ask(statement, ((count - 1) * quarter // 4,))[0][0] for quarter in (1, 2, 3))
-        return one, two, three
 
     def _labels(self, column: Column, where: str) -> Counter[str]:
         """Count how often each text, flag, or label of a mapping is there."""
@@ -126,11 +114,18 @@ class Results(Rows):
             counted[_label(label)] += times
         return counted
 
-    def _rest(self, where: str, *features: str) -> str:
-        """Give the rest of a statement over the folders that meet a condition and have numbers in these columns."""
-        sql, of = self._scope(where, *features)
-        numbers = "".join(f" AND typeof({self._raw[feature]}) IN ('integer', 'real')" for feature in features)
-        return f"{of} WHERE ({sql}){numbers}"
+    def _is_number(self, feature: str) -> str:
+        """Give the condition that a column has a number."""
+        raw = self._raw[feature]
+        key = self._keys.get(feature)
+        return f"{raw} IS NOT NULL" if key and key.kinds == Kind.NUMBER else f"typeof({raw}) IN ('integer', 'real')"
+
+
+def _counted(numbers: Sequence[float], total: int) -> Histogram:
+    """Count numbers that are in their order."""
+    edges = _edges(numbers[0], numbers[-1], BINS)
+    bounds = [0, *(bisect_left(numbers, edge) for edge in edges[1:-1]), len(numbers)]
+    return Histogram(edges, tuple(above - below for below, above in pairwise(bounds)), total - len(numbers))
 
 
 def _label(stored: object) -> str:

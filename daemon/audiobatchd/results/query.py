@@ -120,7 +120,7 @@ class Rows:
         columns = self.chosen(query.columns)
         order = self._order(query.sort)
         names = [*(column.name for column in columns), *(each.removeprefix("-") for each in query.sort)]
-        where, of = self._scope(query.where, *names)
+        where, of = self._begun(query.where, *names)
         raw = [self._raw[column.name] for column in columns]
         odd = [place for place, column in enumerate(columns) if self._is_odd(column.name)]
         parts = self._sorted(raw, where, of, order) if order else self._by_folder(raw, where, of)
@@ -154,6 +154,11 @@ class Rows:
         joined = f" LEFT JOIN temp.{_OVERRULED} AS o ON o.path = t.path" if self._is_live and is_state else ""
         return made.sql, f"FROM values_{self._number} AS t{joined}"
 
+    def _begun(self, where: str, *names: str) -> tuple[str, str]:
+        """Begin a question, which has all of the time that questions have; see `_scope`."""
+        self._guard.begin()
+        return self._scope(where, *names)
+
     def _order(self, sort: Iterable[str]) -> str:
         order = []
         for each in sort:
@@ -170,6 +175,15 @@ class Rows:
             return []
         try:
             return self._guard.rows(statement, bound)
+        except sqlite3.Error as error:
+            raise condition.in_words(error, self._asked) from error
+
+    def _ask_numbers(self, statement: str) -> array[float]:
+        """Execute a statement with one number in each row. Raises UsageError."""
+        if self._number is None:
+            return array("d")
+        try:
+            return self._guard.numbers(statement)
         except sqlite3.Error as error:
             raise condition.in_words(error, self._asked) from error
 
