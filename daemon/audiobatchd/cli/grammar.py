@@ -297,6 +297,18 @@ COMMANDS: tuple[Command | Group, ...] = (
             _DISK,
         ),
     ),
+    Command(
+        "report", "report:report", "a page with pictures of all values, to be read offline or printed",
+        "Write one HTML file: how values are distributed, outliers, failures by cause, quality, duplicates. Exit code "
+        "1 where there is no folder.",
+        (
+            _DATASET,
+            _CONFIG,
+            _argument("-o", "--output", required=True, metavar="PATH", help="the file to make"),
+            _WHERE,
+            _DISK,
+        ),
+    ),
     # From a library to a dataset, and back
     Command(
         "import", "imports:run", "make track folders of a music library",

@@ -12,7 +12,7 @@ from audiobatchd.config.file import Config, DatasetConfig, chosen_config, datase
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.requests import FolderName
 from audiobatchd.disk import filesystems
-from audiobatchd.errors import UsageError
+from audiobatchd.errors import AudiobatchError, UsageError
 from audiobatchd.vocabulary.names import parsed, shown
 
 _WAYS = (os.path.abspath, filesystems.without_links)  # a link stays a link
@@ -62,6 +62,22 @@ def dataset_of(arguments: argparse.Namespace) -> tuple[Config, DatasetConfig]:
         message = f"no such dataset: {shown(dataset.path)}"
         raise UsageError(message)
     return settings, msgspec.structs.replace(dataset, path=os.path.realpath(dataset.path))
+
+
+def refuse_inside(target: Path, arguments: argparse.Namespace, client: ControlClient) -> None:
+    """Raise UsageError where a file that is to be made lies inside of a dataset that is known here.
+
+    That is the one that a command names, those configured, and those of the service.
+    """
+    settings, dataset = dataset_of(arguments)
+    try:
+        served = [parsed(each) for each in datasets_of(client)]
+    except AudiobatchError:
+        served = []
+    for each in (dataset.path, *(each.path for each in settings.dataset), *served):
+        if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(each)):
+            message = f"cannot write {shown(str(target))}: it is inside of the dataset {shown(each)}"
+            raise UsageError(message)
 
 
 def is_directory(path: Path) -> bool:

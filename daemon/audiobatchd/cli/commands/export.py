@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from audiobatchd.cli.named import dataset_of, datasets_of
+from audiobatchd.cli.named import dataset_of, refuse_inside
 from audiobatchd.cli.results import Source, results_of
 from audiobatchd.cli.terminal.output import Say, Utf8Output
 from audiobatchd.cli.terminal.progress import ProgressBar
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.results import Query, Row
-from audiobatchd.errors import AudiobatchError, UsageError
+from audiobatchd.errors import UsageError
 from audiobatchd.exports import forms, parquet, publish
 from audiobatchd.exports.forms import Wanted
 from audiobatchd.exports.ranges import range_of
 from audiobatchd.exports.tracks import FOLDER, Table, fields_of, has_numbers_alone, roles_of, tracks_of
-from audiobatchd.vocabulary.names import parsed, shown
+from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import counted
 
 _STANDARD_OUTPUT = "-"
@@ -98,17 +97,4 @@ def _refuse(arguments: argparse.Namespace, client: ControlClient, wanted: Wanted
         return
     target = wanted.target.absolute()
     publish.refuse_existing(target)
-    for dataset in _datasets(arguments, client):
-        if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(dataset)):
-            message = f"cannot export to {shown(str(target))}: it is inside of the dataset {shown(dataset)}"
-            raise UsageError(message)
-
-
-def _datasets(arguments: argparse.Namespace, client: ControlClient) -> list[str]:
-    """List the datasets that are known: the one that is exported, those configured, and those of the service."""
-    settings, dataset = dataset_of(arguments)
-    try:
-        served = [parsed(each) for each in datasets_of(client)]
-    except AudiobatchError:
-        served = []
-    return [dataset.path, *(each.path for each in settings.dataset), *served]
+    refuse_inside(target, arguments, client)
