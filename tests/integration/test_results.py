@@ -11,7 +11,9 @@ import pytest
 
 from audiobatchd.cli.results import Served, results_of
 from audiobatchd.control.client import ControlClient
-from audiobatchd.control.results import Query, Row
+from audiobatchd.control.operations import ROWS
+from audiobatchd.control.results import AskRows, Query, Row
+from audiobatchd.errors import AudiobatchError
 from support.audio_files import make_track
 from support.service import Service, configuration, eventually, service
 
@@ -79,6 +81,35 @@ def test_service_and_records_tell_the_same(tmp_path: Path, track: Path) -> None:
         path.unlink()
     with service(tmp_path / "d", config) as daemon:
         same(daemon, root, config)
+
+
+BOMBS = (
+    "hex(zeroblob(2e8)) > ''",
+    "randomblob(2000000000) > ''",
+    "(with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n)",
+    "replace(folder, '', folder) > ''",
+    "printf('%2000000000d', 1)",
+    "load_extension('/tmp/x')",
+    "folder in (select sql from sqlite_master)",
+    "1) union select 1, sql from sqlite_master --",
+    "1; attach '/tmp/x' as x",
+    "folder glob '" + "*" * 5000 + "'",
+    "abs(-9223372036854775807 - 1)",
+    "(" * 3000 + "1" + ")" * 3000,
+)
+
+
+def test_service_refuses_bombs_and_goes_on(tmp_path: Path, track: Path) -> None:
+    root = tmp_path / "dataset"
+    shutil.copytree(track, root / "Song")
+    with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.0)) as daemon:
+        daemon.becomes(complete=1)
+        client = ControlClient(daemon.socket)
+        for bomb in BOMBS:
+            with pytest.raises(AudiobatchError, match="cannot list the results"):
+                list(client.lines(ROWS, AskRows(str(root), where=bomb)))
+        assert len(list(client.lines(ROWS, AskRows(str(root), where="lufs < 0")))) == 3
+        assert daemon.states() == {"complete": 1}
 
 
 def same(daemon: Service, root: Path, config: Path) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 import msgspec
@@ -35,17 +33,8 @@ class Results(Rows):
         """Count the numbers of a column in `bins` of one width. Raises UsageError for what cannot be asked."""
         self.chosen((feature,))
         sql, of = self._begun(where, feature)
-        raw = self._raw[feature]
-        number = self._is_number(feature)
-        what = f"count(*), count(*) FILTER (WHERE {number}), min({raw}) FILTER (WHERE {number})"
-        found = self._ask(f"SELECT {what}, max({raw}) FILTER (WHERE {number}) {of} WHERE ({sql})")
-        total, count, low, high = found[0] if found else (0, 0, 0.0, 0.0)
-        if not count:
-            return Histogram((), (), total)
-        edges = _edges(low, high, bins)
-        places = f"SELECT {_place_in(raw, edges)} AS place, count(*) {of} WHERE ({sql}) AND {number} GROUP BY place"
-        counts: Mapping[int, int] = dict(self._ask(places))
-        return Histogram(edges, tuple(counts.get(each, 0) for each in range(bins)), total - count)
+        numbers = self._ask_numbers(f"SELECT {self._raw[feature]} {of} WHERE ({sql}) AND {self._is_number(feature)}")
+        return _binned(numbers, bins, self._count(sql, of))
 
     def scatter(self, x: str, y: str, bins: int = SCATTER_BINS, where: str = "") -> Scatter:
         """Count folders by two numbers, in `bins` by `bins` rectangles. Raises UsageError for what cannot be asked."""
@@ -83,7 +72,7 @@ class Results(Rows):
                 quartiles=tuple(numbers[last * quarter // 4] for quarter in (1, 2, 3)),
                 maximum=numbers[-1],
                 mean=sum(number / len(numbers) for number in numbers),  # the sum alone may be beyond all numbers
-                histogram=_counted(numbers, total),
+                histogram=_binned(numbers, BINS, total),
             )
         if column.kind != "number":
             labels = self._labels(column, where)
@@ -121,11 +110,16 @@ class Results(Rows):
         return f"{raw} IS NOT NULL" if key and key.kinds == Kind.NUMBER else f"typeof({raw}) IN ('integer', 'real')"
 
 
-def _counted(numbers: Sequence[float], total: int) -> Histogram:
-    """Count numbers that are in their order."""
-    edges = _edges(numbers[0], numbers[-1], BINS)
-    bounds = [0, *(bisect_left(numbers, edge) for edge in edges[1:-1]), len(numbers)]
-    return Histogram(edges, tuple(above - below for below, above in pairwise(bounds)), total - len(numbers))
+def _binned(numbers: Sequence[float], bins: int, total: int) -> Histogram:
+    """Count numbers in bins of one width; halved, so that no difference is beyond all numbers."""
+    if not numbers:
+        return Histogram((), (), total)
+    edges = _edges(min(numbers), max(numbers), bins)
+    low, width = edges[0] / 2, (edges[-1] / 2 - edges[0] / 2) or 1.0
+    counted = Counter([int((number / 2 - low) / width * bins) for number in numbers])
+    counts = [counted[place] for place in range(bins)]
+    counts[-1] += sum(counted[place] for place in counted if place >= bins)
+    return Histogram(edges, tuple(counts), total - len(numbers))
 
 
 def _label(stored: object) -> str:
@@ -145,7 +139,7 @@ def _edges(low: float, high: float, bins: int) -> tuple[float, ...]:
 
 
 def _place_in(raw: str, edges: tuple[float, ...]) -> str:
-    """Give the SQL that finds in which bin a number lies; halved, so that no difference is beyond all numbers."""
+    """Give the SQL that finds in which bin a number lies, as `_binned` does."""
     low, high, bins = edges[0] / 2, edges[-1] / 2, len(edges) - 1
     share = f"({raw} / 2.0 - {low!r}) / ({high - low!r})"
     return f"max(0, min({bins - 1}, coalesce(CAST({share} * {bins} AS INTEGER), 0)))"
