@@ -7,8 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Protocol
 
-from audiobatchd.control.results import Value
-from audiobatchd.exports.tracks import Table, as_text
+from audiobatchd.exports.tracks import Table, Type, as_text
 
 
 class Output(Protocol):
@@ -47,19 +46,11 @@ def _write_separated(table: Table, stream: Output, delimiter: str) -> None:
 
 
 def _lines(table: Table) -> Iterator[list[object]]:
+    """Yield cells: numbers as they are, so that they are read back the same, and what is missing as None."""
+    others = [field.name for field in table.fields if field.type is not Type.NUMBER]
     for track in table.tracks:
-        yield [_cell(value) for value in track.values.values()]
-
-
-def _cell(value: Value) -> object:
-    """Give what stands in a cell: numbers as they are, so that they are read back the same."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return value
-    return _harmless(as_text(value))
+        cells = {name: _harmless(as_text(value)) for name in others if (value := track.values[name]) is not None}
+        yield list((track.values | cells).values())
 
 
 def _harmless(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -106,15 +105,24 @@ def tracks_of(
 ) -> Iterator[Track]:
     """Yield a track for each row of the fields' columns, the folder's name first.
 
-    `roles` are those whose files are looked for; `ranges` bound numbers by column.
+    `roles` are those whose files are looked for; `ranges` bound numbers by column. A flag among numbers is 0 or 1.
     """
-    named = fields[: len(fields) - len(roles)]
+    names = [field.name for field in fields[: len(fields) - len(roles)]]
+    texts = [field.name for field in fields[1 : len(names)] if field.type is Type.TEXT]
+    numbers = [field.name for field in fields if field.type is Type.NUMBER]
     for row in rows:
         folder = parsed("" if row[0] == "." else str(row[0]))
         files = _files(dataset, folder, roles) if roles else {}
-        values: dict[str, Value] = {}
-        for field, value in zip(named, row, strict=True):
-            values[field.name] = _typed(value, field.type, ranges.get(field.name))
+        # Most cells are numbers, and there are a hundred in a row: only what is not as it should be is touched.
+        values: dict[str, Value] = dict(zip(names, row, strict=True))
+        for name in texts:
+            if not isinstance(value := values[name], str | None):
+                values[name] = as_text(value)
+        if bool in map(type, row):
+            values |= {name: int(value) for name in numbers if isinstance(value := values[name], bool)}
+        for name, (low, high) in ranges.items():
+            if isinstance(value := values[name], int | float) and not isinstance(value, bool):
+                values[name] = min(max(value, low), high)
         for role in roles:
             values[path_of(role)] = shown(os.path.join(folder, files[role])) if role in files else None
         yield Track(folder, values, files)
@@ -154,21 +162,6 @@ def _files(dataset: str, folder: str, roles: Sequence[str]) -> dict[str, str]:
     except OSError:
         return {}
     return {role: sources[role] for role in roles if role in sources}
-
-
-def _typed(value: Value, kind: Type, bounds: tuple[float, float] | None) -> Value:
-    """Give a value in the type of its column; a flag in a column of numbers is 0 or 1."""
-    if value is None:
-        return None
-    match kind:
-        case Type.NUMBER:
-            if not isinstance(value, int | float) or not math.isfinite(value):
-                return None
-            number = int(value) if isinstance(value, bool) else value
-            return min(max(number, bounds[0]), bounds[1]) if bounds else number
-        case Type.FLAG | Type.NUMBERS:
-            return value
-    return as_text(value)
 
 
 def _is_number(value: object) -> bool:

@@ -17,7 +17,6 @@ from audiobatchd.exports.tracks import Field, Track, Type, fields_of, has_number
     [
         ("number", 1.5, 1.5),
         ("number", True, 1),
-        ("number", float("nan"), None),
         ("number", 10**30, 100.0),
         ("text", "word", "word"),
         ("text", True, "true"),
