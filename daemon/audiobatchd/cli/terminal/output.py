@@ -71,6 +71,18 @@ class Voice:
             raise OutputLostError(self.lost)
 
 
+class Utf8Output:
+    """Standard output as a file that text is written to, as UTF-8 in whatever locale: for what programs read."""
+
+    def write(self, text: str) -> int:
+        """Write text; the number of characters. Raises OutputLostError where it cannot be written."""
+        try:
+            sys.stdout.buffer.write(text.encode())
+        except OSError as error:
+            raise OutputLostError(error) from error
+        return len(text)
+
+
 def colour(environ: Mapping[str, str]) -> bool:
     """Tell whether standard output shows colours, and the environment does not refuse them."""
     return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM", "dumb") != "dumb"
