@@ -497,6 +497,7 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "Single folders": ("failures", "explain", "retry", "bump"),
     "Hold up, go on": ("pause", "resume", "drain", "reload", "rescan"),
     "Set up": ("setup", "import", "config", "doctor"),
+    "Use the results": ("list", "summary", "export", "report"),
     "Look into records": ("progress", "check", "missing", "audit", "duplicates"),
     "Measure by hand": ("analyze", "features"),
     "Locks and models": ("locks", "models"),
