@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 
 from msgspec import Struct
 
@@ -70,6 +70,17 @@ def by_day(spans: Iterable[Span]) -> list[Stretch]:
 def by_hour(spans: Iterable[Span]) -> list[Stretch]:
     """Give each hour in which anything ended, and what is only known by days as these; of two of one name the sum."""
     return _stretches((_day(span) if span.seconds == _DAY else _hour(span), span) for span in spans)
+
+
+def in_a_row(days: Sequence[Stretch], most: int) -> list[Stretch]:
+    """Give every day up to the last one, so many at most, also those on which nothing ended."""
+    if not days:
+        return []
+    known = {each.name: each for each in days}
+    first, last = date.fromisoformat(days[0].name), date.fromisoformat(days[-1].name)
+    count = min(most, (last - first).days + 1)
+    names = [(last - timedelta(days=back)).isoformat() for back in reversed(range(count))]
+    return [known.get(name) or Stretch(name) for name in names]
 
 
 def _stretches(named: Iterable[tuple[str, Span]]) -> list[Stretch]:

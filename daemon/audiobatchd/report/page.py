@@ -15,7 +15,7 @@ from audiobatchd.control.results import Summary, Value
 from audiobatchd.pictures import drawing
 from audiobatchd.pictures.scale import told
 from audiobatchd.report.findings import MOST_FOLDERS, Findings
-from audiobatchd.report.history import by_day, total
+from audiobatchd.report.history import by_day, in_a_row, total
 from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.quantities import duration
 
@@ -46,7 +46,7 @@ def written(
     environment.filters["number"] = told
     environment.filters["printable"] = printable
     environment.filters["duration"] = duration
-    days = by_day(spans or ())
+    days = in_a_row(by_day(spans or ()), _MOST_DAYS)
     template = environment.from_string(_file("report.html.j2"))
     return template.render(
         dataset=dataset,
@@ -56,10 +56,10 @@ def written(
         findings=findings,
         duplicates=duplicates,
         most=MOST_FOLDERS,
-        days=days[-_MOST_DAYS:] if spans is not None else None,
+        days=[each for each in days if each.done or each.failed] if spans is not None else None,
         past=total(spans or ()),
         over_time=Markup(  # noqa: S704
-            drawing.columns([(each.name, each.done) for each in days[-_MOST_DAYS:]], "Folders done by day", "folders")
+            drawing.columns([(each.name, each.done) for each in days], "Folders done by day", "folders")
         ),
         style=Markup(_file("report.css")),  # noqa: S704  # our own files
         script=Markup(_file("report.js")),  # noqa: S704

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from datetime import time as datetime_time
 
 from audiobatchd.cli.named import dataset_named, datasets_of, folder_of
 from audiobatchd.cli.terminal import output
@@ -22,14 +24,15 @@ from audiobatchd.report.history import Stretch, by_day, by_hour, total
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.quantities import counted, duration, significant
 
-_BY_DEFAULT = 7 * 86400.0
-"""Seconds that are looked back where nothing is asked for."""
+_BY_DEFAULT = 6
+"""Whole days before this one that are shown where nothing is asked for."""
+_HOUR = 3600.0
 _BY_HOUR = 2 * 86400.0
 """Up to so many seconds back each hour has a line, else each day."""
 _MOST_CAUSES, _MOST_COSTS = 15, 25
 """Lines of causes and of analyzers; `--json` has all."""
 _NARROWEST, _WIDEST = 8, 40
-"""Cells of a bar."""
+"""Cells of the longest bar; none is drawn where there are fewer."""
 _EIGHTHS, _PLAIN = " ▏▎▍▌▋▊▉█", " ########"
 
 
@@ -40,13 +43,13 @@ def history(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
             raise UsageError("name a folder or a dataset, not both")
         return _of_folder(arguments, client, say)
     now = time.time()
-    since = now - _BY_DEFAULT if arguments.since is None else arguments.since
+    since = _begin(now) if arguments.since is None else arguments.since
     dataset = shown(dataset_named(arguments.dataset, datasets_of(client))) if arguments.dataset else ""
     spans = client.ask(HISTORY, AskHistory(dataset, max(0, int(since)))).spans
     if arguments.json:
         say(as_json({"dataset": dataset, "since": max(0, int(since)), "spans": spans}))
     elif spans:
-        width = min(output.width(sys.stdout), output.width(sys.stdout, {}))
+        width = output.width(sys.stdout, os.environ)
         for line in _lines(spans, width, hourly=now - since <= _BY_HOUR):
             say(printable(line))
     else:
@@ -54,15 +57,21 @@ def history(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
     return 0 if spans else 1
 
 
+def _begin(now: float) -> float:
+    """Find the midnight with which the days begin that are shown by default."""
+    today = datetime.fromtimestamp(now).astimezone().date()
+    return datetime.combine(today - timedelta(days=_BY_DEFAULT), datetime_time()).timestamp()
+
+
 def _lines(spans: Sequence[Span], width: int, *, hourly: bool) -> Iterator[str]:
     stretches, whole = (by_hour if hourly else by_day)(spans), total(spans)
     name = max(10, *(len(each.name) for each in stretches))
     most = max(each.done + each.failed for each in stretches)
-    yield f"{'':{name}}  {'done':>8} {'failed':>7} {'music':>9} {'an hour':>8}"
+    yield f"{'':{name}}  {'done':>8} {'failed':>7} {'music':>9} {'per hour':>8}"
     for each in stretches:
         numbers = _numbers(each, name)
-        room = min(_WIDEST, max(_NARROWEST, width - len(numbers) - 2))
-        yield f"{numbers}  {_bar(each.done + each.failed, most, room)}".rstrip()
+        room = min(_WIDEST, width - len(numbers) - 2)
+        yield f"{numbers}  {_bar(each.done + each.failed, most, room)}" if room >= _NARROWEST else numbers
     if len(stretches) > 1:
         yield _numbers(whole, name, "in all")
     if whole.costs:
@@ -75,8 +84,15 @@ def _lines(spans: Sequence[Span], width: int, *, hourly: bool) -> Iterator[str]:
 
 def _numbers(each: Stretch, width: int, name: str = "") -> str:
     rate = significant(each.per_hour) if each.per_hour else "-"
-    music = f"{significant(each.hours)} h" if each.hours else "-"
+    music = _music(each.audio_seconds) if each.audio_seconds else "-"
     return f"{name or each.name:{width}}  {each.done:>8,} {each.failed:>7,} {music:>9} {rate:>8}"
+
+
+def _music(seconds: float) -> str:
+    """Say a length of music in one unit."""
+    if seconds >= _HOUR:
+        return f"{significant(seconds / _HOUR)} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"  # noqa: PLR2004  # a minute
 
 
 def _bar(count: int, most: int, room: int) -> str:
@@ -130,16 +146,19 @@ def _of_folder(arguments: argparse.Namespace, client: ControlClient, say: Say) -
         say(as_json({"dataset": report.dataset, "folder": report.folder, "measured": measured, "attempts": attempts}))
         return 0 if measured or attempts else 1
     say(printable(_heading(report)))
+    if measured:
+        say("  Measured, the latest first:")
     for at, names in _by_time(measured):
-        for line in worded(f"{at}  {', '.join(names)}", 76):
-            say(printable(f"  {line}"))
+        say(printable(f"    {at}"))
+        for line in worded(", ".join(names), 74):
+            say(printable(f"      {line}"))
     if attempts:
-        say("Jobs that came to no good end, the latest first:")
+        say("  Jobs that came to no good end, the latest first:")
         for attempt in attempts:
             for line in attempt_in_words(attempt):
                 say(printable(line))
     if not (measured or attempts):
-        say("No analyzer has measured it, and no job has failed there.")
+        say("  No analyzer has measured it, and no job has failed there.")
     return 0 if measured or attempts else 1
 
 
