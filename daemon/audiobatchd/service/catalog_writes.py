@@ -33,6 +33,8 @@ _BETWEEN_FLUSHES = 10.0
 """Seconds between two times that counts of jobs are written: a service that is killed loses no more of them."""
 _BETWEEN_PRUNINGS = 3600.0
 """Seconds between two times that old counts are summed up or removed."""
+_UNTIL_THE_FIRST = 600.0
+"""The same from the start: a service that is often started again prunes too."""
 _STEADY = 60.0
 """Seconds by which the time of day may be off after that, for it to be believed."""
 
@@ -58,7 +60,8 @@ class CatalogWrites:
         """Folders that are gone, which the thread has not yet had removed."""
         self._flushed = clock.monotonic()
         """The moment when counts of jobs were written last."""
-        self._clocks = clock.monotonic(), clock.wall().timestamp()
+        ahead = _BETWEEN_PRUNINGS - _UNTIL_THE_FIRST
+        self._clocks = clock.monotonic() - ahead, clock.wall().timestamp() - ahead
         """The last moment that old counts were, or might have been, removed, by both clocks."""
         self._ending = False
 
