@@ -61,8 +61,8 @@ AT_TOP = "belongs at the top of the file, above the first heading in brackets"
         (
             "rhythm]\nmethod = true",
             (
-                '[analyzer.rhythm] option `method`: expected "multifeature" or "multifeature-fast" or "degara", got true '
-                "(line 2)"
+                '[analyzer.rhythm] option `method`: expected "multifeature" or "multifeature-fast" or "degara", '
+                "got true (line 2)"
             ),
         ),
         (
@@ -81,8 +81,8 @@ AT_TOP = "belongs at the top of the file, above the first heading in brackets"
         (
             'quality]\ndetectors = ["clik"]',
             (
-                '[analyzer.quality] option `detectors`: expected a list of "clicks", "gaps", "hum", "noise", got ["clik"] '
-                "(line 2)"
+                '[analyzer.quality] option `detectors`: expected a list of "clicks", "gaps", "hum", "noise", '
+                'got ["clik"] (line 2)'
             ),
         ),
         (
