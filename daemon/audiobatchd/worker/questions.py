@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -238,4 +239,5 @@ def _ask(verb: str, settings: WorkerSettings, answer: type[_T], timeout: float |
 def _gone(stderr: bytes, code: int) -> AudiobatchError:
     """Say why a process gave no answer, by the last line that it wrote."""
     last = stderr.decode(errors="backslashreplace").strip().rpartition("\n")[2]
+    last = re.sub(r"^audiobatchd\.errors\.\w+: ", "", last)  # whose texts say all
     return AudiobatchError(f"cannot ask the analyzers: {last or _how(code)}")
