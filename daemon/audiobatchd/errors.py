@@ -79,7 +79,7 @@ class UnclearRecordError(RecordError):
 
 
 class LockBusyError(AudiobatchError):
-    """Raised where the lock of a folder is held by another process or thread."""
+    """Raised where a lock, of a folder, of imports or of an inbox, is held by another process or thread."""
 
 
 class LockUsageError(AudiobatchError, RuntimeError):
@@ -96,6 +96,10 @@ class SourceChangedError(AudiobatchError):
 
 class ModelError(AudiobatchError):
     """A file of a model is not what it should be, or cannot be fetched or stored: listed as wrong, where it lies."""
+
+
+class UnreachableError(ModelError):
+    """The place where a model is published cannot be reached from here: there are other ways to have the model."""
 
 
 class UnknownFolderError(AudiobatchError):

@@ -102,7 +102,7 @@ def test_a_watchdog_hears_of_it_as_long_as_the_loop_goes_round(tmp_path: Path, t
         notify.settimeout(20)
         env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "300000"}
         with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.0), env=env) as daemon:
-            # Read meanwhile: a socket holds ten datagrams, and on a busy machine the service would wait at a full one.
+            # Read meanwhile: a socket holds ten datagrams, and what a full one does not take of these is lost.
             while b"1 of 1 folders complete" not in notify.recv(4096):
                 pass
             assert daemon.states() == {"complete": 1}

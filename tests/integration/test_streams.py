@@ -67,6 +67,8 @@ COMMANDS = {
     "progress": "D --disk",
     "check": "D --disk",
     "missing": "D --features lufs --disk",
+    "list": "D --disk",
+    "summary": "D --disk",
     "audit": "D",
     "duplicates": "D --near",
     "import": "--list D",
@@ -79,6 +81,8 @@ COMMANDS = {
     "models fetch": "--from http://127.0.0.1:9",
     "models add": "nothing.pb",
     "models verify": "",
+    "completion": "bash",
+    "help": "retry",
 }
 
 

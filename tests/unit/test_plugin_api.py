@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import platform
+import sys
 from collections.abc import Callable
 
 import hypothesis.strategies as st
@@ -10,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from audiobatchd.errors import OptionError
-from audiobatchd.plugin_api import Options, Settings, significant
+from audiobatchd.plugin_api import Options, Settings, absence, significant
 
 METHODS = ("multifeature", "degara")
 HUGE = 10**400
@@ -261,3 +264,31 @@ def test_settings_have_no_options_unless_some_are_given() -> None:
 )
 def test_significant_keeps_digits_and_not_places(value: float, digits: int, expected: float) -> None:
     assert significant(value, digits) == expected
+
+
+# What is not installed
+
+
+@pytest.mark.parametrize(
+    ("distribution", "wanted"),
+    [
+        ("essentia-tensorflow", "essentia-tensorflow==2.1b6.dev1389"),
+        ("systemd-python", "'systemd-python<236,>=234'"),
+        ("of-another-project", "of-another-project"),
+    ],
+)
+def test_absence_names_the_command_by_our_bounds(distribution: str, wanted: str) -> None:
+    assert absence(distribution) == f"it is not installed: {sys.executable} -m pip install {wanted}"
+
+
+def test_absence_names_uv_where_there_is_no_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert absence("essentia-tensorflow").endswith(
+        f": uv pip install --python {sys.executable} essentia-tensorflow==2.1b6.dev1389"
+    )
+
+
+def test_absence_of_what_this_machine_cannot_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    told = absence("essentia-tensorflow")
+    assert told == f"there is no essentia-tensorflow for Python {platform.python_version()} on aarch64"

@@ -11,11 +11,13 @@ TESTS = ROOT / "tests"
 ROOMS = {
     ROOT / "daemon" / "audiobatchd": TESTS / "unit",
     ROOT / "analyzers" / "audiobatch_analyzers": TESTS / "unit" / "analyzers",
+    ROOT / "packaging" / "publishing": TESTS / "unit" / "publishing",
 }
 """Where the tests of each package lie."""
 
 PLAIN = {
     "audiobatchd/control/requests": "what is asked and answered on the socket: test_openapi holds each",
+    "audiobatchd/control/results": "what is asked and answered of values: results/test_figures makes each",
     "audiobatchd/control/status": "what status answers: answers/test_status fills it, test_openapi holds it",
     "audiobatchd/core/actions": "what the core has done, taken apart by every test of the core",
     "audiobatchd/core/events": "what the core is told, put together by every test of the core",
@@ -40,6 +42,7 @@ ELSEWHERE = {
     "audiobatchd/service/one_pass": "integration/test_once.py",
     "audiobatchd/service/supervisor": "integration/test_service.py",
     "audiobatchd/worker/process/main": "integration/test_crashes.py",
+    "publishing/indexes": "unit/publishing/test_repository.py",
 }
 """Modules that show what they do only beside others, in real processes or one assessment, and where that is tried."""
 

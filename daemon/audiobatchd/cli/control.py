@@ -22,6 +22,11 @@ _PROGRAM = "audiobatchctl"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     output.open_closed()
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["complete"]:
+        from audiobatchd.cli.commands import complete  # noqa: PLC0415  # people never ask for it
+
+        return complete.main(words[1:])
     say = output.Voice()
     try:
         code = _run(argv, say)

@@ -222,7 +222,7 @@ def _set_up_terminal(stack: ExitStack) -> tuple[tuple[View, ...], tuple[_Writer,
         from audiobatchd.service import journal  # noqa: PLC0415  # see above
 
         if journal.is_standard_error(os.environ):
-            handler = journal.JournalHandler(standard_error(journal=True))
+            handler = journal.handler()
     log = set_up(handler)
     stack.callback(log.close)
     return views, (log, *writers)

@@ -20,19 +20,20 @@ from audiobatchd.control.status import DatasetStatus, Status
 from audiobatchd.core.holds import BARRED, NO_ANSWER
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
+from audiobatchd.plugin_api import absence
 from audiobatchd.scan.watch import limits
 from audiobatchd.vocabulary.commands import import_command
 from audiobatchd.vocabulary.files import NearMiss
 from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.quantities import counted, sized
-from audiobatchd.vocabulary.states import DatasetState, FolderState
+from audiobatchd.vocabulary.states import DatasetState, FolderState, InboxState
 
 NEEDED = ("numpy", "scipy", "av", "soxr", "msgspec", "watchdog", "aiohttp", "psutil")
 WELCOME = {
-    "essentia-tensorflow": "rhythm and some models need it: pip install essentia-tensorflow",
-    "onnxruntime": "danceability and atonality take thrice the time without it: pip install onnxruntime",
+    "essentia-tensorflow": "rhythm, key and some models need it",
+    "onnxruntime": "danceability and atonality take thrice the time without it",
 }
-"""Distributions that everything needs, and those that some analyzers do, with what to do where they are not there."""
+"""Distributions that everything needs, and those that something can do without, with what that is."""
 
 _LITTLE, _NEARLY_NOTHING, _FEW = 1 << 30, 100 << 20, 1000
 # What a worker takes once Essentia and TensorFlow are loaded and it has a track of some minutes.
@@ -41,6 +42,7 @@ _WORKER = 512 << 20
 _OTHERS = 16
 _QUEUE = 16_384
 _FETCH = "audiobatchctl models fetch "
+_INSTALL = " pip install "
 
 
 class Level(StrEnum):
@@ -68,9 +70,18 @@ def versions(installed: Mapping[str, str | None]) -> Iterator[Diagnosis]:
     yield Diagnosis(Level.OK, f"audiobatchd {__version__}, Python {platform.python_version()}, {there}")
     for name, each in installed.items():
         if each is None and name in WELCOME:
-            yield Diagnosis(Level.NOTE, f"{name} is not installed", WELCOME[name])
+            yield Diagnosis(Level.NOTE, f"{name} is not installed: {WELCOME[name]}", absence(name))
         elif each is None:
             yield Diagnosis(Level.ACT, f"{name} is not installed", "install audiobatchd again")
+
+
+def journal(library: str | None) -> Diagnosis:
+    """Judge how a service of systemd's tells its events; `library` is the version of systemd-python, if it is there."""
+    told = "systemd: READY and WATCHDOG go to its socket, events to the journal"
+    if library is not None:
+        return Diagnosis(Level.OK, f"{told} with their fields, by systemd-python {library}")
+    what = f"{told} as lines with a priority: their fields take systemd-python, which a compiler has to build"
+    return Diagnosis(Level.NOTE, what, absence("systemd-python"))
 
 
 def service(status: Status | None, why: str) -> Iterator[Diagnosis]:
@@ -110,6 +121,20 @@ def service(status: Status | None, why: str) -> Iterator[Diagnosis]:
         if counts[state]:
             level = Level.ACT if state is FolderState.BLOCKED else Level.NOTE
             yield Diagnosis(level, f"{counted(counts[state], 'folder')} {state.value}", "audiobatchctl failures")
+
+
+def inboxes(status: Status | None) -> Iterator[Diagnosis]:
+    """Judge what the service says of its inboxes."""
+    for each in status.inboxes if status else ():
+        if each.state is InboxState.HINDERED:
+            todo = f"where rights are missing: audiobatchctl setup --grant {each.dataset}"
+            yield Diagnosis(Level.ACT, f"the inbox {each.path}: {each.remark}", todo)
+        left = len(each.left) + each.more_left
+        if left:
+            what = f"what stays in the inbox {each.path}: {each.left[0].path}" + (
+                f", {left - 1:,} more" if left > 1 else ""
+            )
+            yield Diagnosis(Level.NOTE, what, each.left[0].why)
 
 
 def silent(path: str, status: Status | None) -> Iterator[Diagnosis]:
@@ -166,6 +191,14 @@ def permissions(path: str, closed: list[str], *, known: bool) -> Diagnosis:
     more = f" and in {counted(len(closed) - 1, 'other place')}" if len(closed) > 1 else ""
     todo = f"give it the group that the service has: audiobatchctl setup {shown(path)} says how"
     return Diagnosis(Level.ACT, f"{who} cannot write in {shown(closed[0])}{more}", todo)
+
+
+def inbox(path: str, dataset: str, *, same_disk: bool) -> Diagnosis:
+    """Judge how files get from an inbox into its dataset."""
+    how = (
+        "without a copy, unless the unit has each by a mount of its own" if same_disk else "by a copy that is compared"
+    )
+    return Diagnosis(Level.OK, f"{shown(path)} is an inbox of {shown(dataset)}: files move {how}")
 
 
 def opens(status: os.stat_result, uid: int, groups: Iterable[int]) -> bool:
@@ -246,7 +279,12 @@ def analyzers(reasons: Mapping[str, str], wanted: Iterable[str]) -> Iterator[Dia
         yield Diagnosis(Level.OK, f"{', '.join(working)}: available")
     for name, reason in reasons.items():
         if reason:
-            what, fetch, model = reason.partition(_FETCH)
+            what, cure = _cure_in(reason)
             level = Level.ACT if name in wanted or not working else Level.NOTE
-            told = f"{name} is unavailable: {what.rstrip(': ')}"
-            yield Diagnosis(level, told, f"{fetch}{model}" or "it works when that is mended")
+            yield Diagnosis(level, f"{name} is unavailable: {what}", cure or "it works when that is mended")
+
+
+def _cure_in(reason: str) -> tuple[str, str]:
+    """Split a reason for which something is unavailable from the command at its end, if there is one."""
+    what, colon, cure = reason.rpartition(": ")
+    return (what, cure) if colon and (cure.startswith(_FETCH) or _INSTALL in cure) else (reason, "")

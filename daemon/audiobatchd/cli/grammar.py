@@ -76,13 +76,20 @@ def _seconds(text: str) -> float:
 
 # Arguments that several commands have
 
-_CONFIG = _argument("--config", metavar="FILE", type=Path, help="the configuration file")
+_CONFIG = _argument("--config", metavar="FILE", type=Path, default=argparse.SUPPRESS, help="the configuration file")
 _DATASET = _argument("dataset", metavar="DATASET", help="the dataset's directory")
 _DATASET_OR_ALL = _argument("dataset", metavar="DATASET", nargs="?", help="only this dataset")
 _OF_DATASET = _argument("--dataset", metavar="DATASET", help="only of this dataset")
 _FOLDER = _argument("folder", metavar="FOLDER", help="a track folder")
 _FOLDERS = _argument("folder", metavar="FOLDER", nargs="*", help="a track folder")
 _TIMEOUT = _argument("--timeout", metavar="DURATION", type=_duration, help="wait no longer")
+_DISK = _argument("--disk", action="store_true", help="read the records, whatever a service knows of them")
+_WHERE = _argument(
+    "--where",
+    metavar="CONDITION",
+    default="",
+    help="only folders for which this holds, in SQL: 'bpm > 120 and lufs < -9'",
+)
 _SURVEYED = (
     _DATASET,
     _CONFIG,
@@ -92,7 +99,7 @@ _SURVEYED = (
         metavar="FEATURE",
         help="these keys, whichever tool made them, or all of these analyzers; else the configured analyzers' own",
     ),
-    _argument("--disk", action="store_true", help="read the records, whatever a service knows of them"),
+    _DISK,
 )
 
 # name, module:function and summary in a line; the description; the arguments, a line each
@@ -104,9 +111,10 @@ COMMANDS: tuple[Command | Group, ...] = (
         "Show each dataset's folders by state, what the workers do, the rate, and what failed.",
     ),
     Command(
-        "top", "top:top", "watch it work, on a screen that is drawn anew every second",
-        "Watch datasets, workers and failures on a screen that is drawn anew every second: p pauses and resumes, r "
-        "tries again what failed, q leaves. A line every few seconds where standard output is no terminal.",
+        "top", "top:top", "watch it work, on a screen that is drawn again every second",
+        "Watch datasets, workers and failures on a screen that is drawn again every second: p pauses and resumes, r "
+        "tries again what failed, ? shows help, q leaves. A line every few seconds where standard output is no "
+        "terminal.",
         endless=True,
     ),
     Command(
@@ -137,8 +145,8 @@ COMMANDS: tuple[Command | Group, ...] = (
     ),
     Command(
         "retry", "folders:retry", "try folders again",
-        "Have the service try folders again now, whatever they have come to, and count anew what counts towards giving "
-        "them up.",
+        "Have the service try folders again now, whatever they have come to; what counts towards giving them up counts "
+        "from zero.",
         (
             _FOLDERS,
             _argument("--all", action="store_true", help="every folder that failed or is blocked"),
@@ -192,7 +200,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "setup", "setup:setup", "let the service work on a dataset",
         "Add a dataset to the configuration, let the service's unit write there, see whether its user can, and start "
-        "it anew. Exit code 1 where the user cannot.",
+        "it again. Exit code 1 where the user cannot.",
         (
             _DATASET,
             _CONFIG,
@@ -203,7 +211,7 @@ COMMANDS: tuple[Command | Group, ...] = (
                     help="take it out again, and put the ACLs back; no file in it is touched",
                 ),
             ),
-            _argument("--user", action="store_true", help="of your own service, without root"),
+            _argument("--user", action="store_true", help="of your own service, without root; writes its unit"),
             _argument("--no-restart", action="store_true", help="leave starting the service to you"),
         ),
     ),
@@ -242,6 +250,73 @@ COMMANDS: tuple[Command | Group, ...] = (
         "missing", "surveys:missing", "which features each incomplete folder lacks",
         "Show what each incomplete folder lacks. Exit code 1 where any lacks anything.",
         _SURVEYED,
+    ),
+    # The values in the records
+    Command(
+        "list", "results:list_results", "the values of each folder, as a table",
+        "Show the folders of a dataset with their values, all or those that meet a condition. Exit code 1 where there "
+        "is none.",
+        (
+            _DATASET,
+            _CONFIG,
+            _argument("--columns", nargs="+", metavar="COLUMN", help="these features; also folder, state and why"),
+            _argument(
+                "--sort", metavar="COLUMNS",
+                help="by these, with commas between them; -bpm begins with the largest. Missing ones come last",
+            ),
+            _WHERE,
+            _argument("--limit", metavar="N", type=_number, help="no more rows than that"),
+            _DISK,
+        ),
+    ),
+    Command(
+        "summary", "results:summary", "each feature in short: quartiles, a histogram, the most frequent labels",
+        "Show how many folders have each feature and lack it, its least and largest value, its quartiles and a "
+        "histogram; of labels the most frequent ones. Exit code 1 where there is no value.",
+        (
+            _DATASET,
+            _CONFIG,
+            _argument("--features", nargs="+", metavar="FEATURE", help="only these"),
+            _WHERE,
+            _DISK,
+        ),
+    ),
+    Command(
+        "export", "export:export", "the values as a table, or as a dataset that training programs load",
+        "Write the values of a dataset's folders to a new file, or with their audio to a new directory. Nothing is "
+        "written where the target is there already. Exit code 1 where there is no folder, or one has no full mix.",
+        (
+            _DATASET,
+            _CONFIG,
+            _argument(
+                "--format", required=True, metavar="FORMAT",
+                choices=("csv", "tsv", "jsonl", "parquet", "huggingface", "webdataset", "stable-audio-tools"),
+                help="csv, tsv, jsonl, parquet, huggingface, webdataset or stable-audio-tools",
+            ),
+            _argument(
+                "-o", "--output", required=True, metavar="PATH",
+                help="the file or the directory to make; - for standard output (csv, tsv, jsonl)",
+            ),
+            _argument("--columns", nargs="+", metavar="COLUMN", help="only these features, in this order"),
+            _WHERE,
+            _argument("--complete-only", action="store_true", help="only folders where nothing is left to be measured"),
+            _argument("--stems", action="store_true", help="refer to the stems' files as well"),
+            _argument("--with-audio", action="store_true", help="copy audio instead of referring to it"),
+            _argument("--clamp", action="store_true", help="bound numbers to the ranges of their features"),
+            _DISK,
+        ),
+    ),
+    Command(
+        "report", "report:report", "a page with pictures of all values, to be read offline or printed",
+        "Write one HTML file: how values are distributed, outliers, failures by cause, quality, duplicates. Exit code "
+        "1 where there is no folder.",
+        (
+            _DATASET,
+            _CONFIG,
+            _argument("-o", "--output", required=True, metavar="PATH", help="the file to make"),
+            _WHERE,
+            _DISK,
+        ),
     ),
     # From a library to a dataset, and back
     Command(
@@ -323,6 +398,14 @@ COMMANDS: tuple[Command | Group, ...] = (
             _CONFIG,
         ),
     ),
+    Command(
+        "help", "help:show_help", "all about a command",
+        "Show the help of a command, or of an action of one: `audiobatchctl help models fetch`.",
+        (
+            _argument("command", metavar="COMMAND", nargs="*", help="the command, and its action"),
+            _argument("--all", action="store_true", help="a line about each command"),
+        ),
+    ),
     # Locks and models
     Group("locks", "list, clean up or try out a dataset's locks", (
         Command("list", "locks:list_locks", "every lock, and whether its holder lives", arguments=(_DATASET, _CONFIG)),
@@ -392,6 +475,32 @@ COMMANDS: tuple[Command | Group, ...] = (
             (_CONFIG,),
         ),
     )),
+    # The shell
+    Command(
+        "completion", "completion:completion", "what a shell needs to complete command lines",
+        'Print the completion for a shell, to be evaluated there (eval "$(audiobatchctl completion bash)") or to be '
+        "kept in a file that it looks for. A program that the package or pipx has brought may have it already.",
+        (
+            _argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish"),
+            _argument(
+                "program", metavar="PROGRAM", nargs="?", choices=("audiobatchctl", "audiobatchd"),
+                default="audiobatchctl", help="audiobatchctl or audiobatchd (audiobatchctl)",
+            ),
+        ),
+    ),
 )
 """All commands, in the order of the help."""
 # fmt: on
+
+THEMES: Mapping[str, tuple[str, ...]] = {
+    "Look on": ("status", "top", "follow", "wait", "workers"),
+    "Single folders": ("failures", "explain", "retry", "bump"),
+    "Hold up, go on": ("pause", "resume", "drain", "reload", "rescan"),
+    "Set up": ("setup", "import", "config", "doctor"),
+    "Use the results": ("list", "summary", "export", "report"),
+    "Look into records": ("progress", "check", "missing", "audit", "duplicates"),
+    "Measure by hand": ("analyze", "features"),
+    "Locks and models": ("locks", "models"),
+    "Help": ("help", "completion"),
+}
+"""The commands by what they are for, as the short help names them; each stands in one."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -64,6 +64,22 @@ class ControlClient:
         body = self._body(STATUS, Nothing())
         self._decoded(body, Status)
         return body
+
+    def lines(self, operation: Operation[Asked, Any], asked: Asked) -> Generator[bytes, None, None]:
+        """Ask for an operation that answers line by line, and yield each as it comes. Raises as `ask`."""
+        check_length(self._path)
+        connection = _UnixConnection(self._path, SILENCE)
+        try:
+            connection.request(operation.method, _resource(operation, asked))
+            answer = connection.getresponse()
+            if answer.status != _OK:
+                raise _refused(operation.action(asked), answer.status, answer.read())
+            yield from iter(answer.readline, b"")
+        except (OSError, HTTPException) as error:
+            message = f"no daemon answers on {shown(str(self._path))}: {self._why(error, SILENCE)}"
+            raise NoDaemonError(message) from error
+        finally:
+            connection.close()
 
     def events(self, since: int | None = None) -> Iterator[Message]:
         """Follow the log events as they come, without end; with `since` first those that are kept after that one.

@@ -58,6 +58,11 @@ class LogEvent(StrEnum):
     WATCH_RESTORED = "watch-restored", INFO, "{dataset} is watched as a whole again"
     WATCH_EVENT = "watch-event", ERROR, ""
 
+    INBOX_MOVED = "inbox-moved", INFO, "{folder} was moved in from {inbox}"
+    INBOX_LEFT = "inbox-left", WARNING, "{path} stays in {inbox}: {reason}"
+    INBOX_HINDERED = "inbox-hindered", WARNING, "nothing is moved out of {inbox}: {reason}"
+    INBOX_WORKS = "inbox-works", INFO, "files are moved out of {inbox} again"
+
     LOCK_REMOVED = "lock-removed", INFO, "lock removed: {lock} ({reason})"
 
     WORKER_READY = "worker-ready", INFO, "worker {worker} is ready"
@@ -87,6 +92,15 @@ class LogEvent(StrEnum):
     HELPER_BROKE = "helper-broke", CRITICAL, ""
 
 
-def write(event: LogEvent, fields: Mapping[str, object] | None = None, *, error: BaseException | None = None) -> None:
-    """Log an event with its fields; of an `error` the traceback is logged too."""
-    _LOG.log(event.level, event.value, exc_info=error, extra={"fields": fields or {}})
+def write(
+    event: LogEvent,
+    fields: Mapping[str, object] | None = None,
+    *,
+    error: BaseException | None = None,
+    stems: Mapping[str, str] | None = None,
+) -> None:
+    """Log an event with its fields; of an `error` the traceback is logged too.
+
+    `stems`: the stem of each field that is a feature of one, which only a terminal asks for.
+    """
+    _LOG.log(event.level, event.value, exc_info=error, extra={"fields": fields or {}, "stems": stems or {}})

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -16,10 +17,12 @@ import psutil
 
 from audiobatchd.cli import diagnosis
 from audiobatchd.cli.diagnosis import NEEDED, WELCOME, Diagnosis, Level
+from audiobatchd.cli.findings import finding_lines
 from audiobatchd.cli.local import USER, checked_config, ended_first, model_directories_here, worker_settings_here
-from audiobatchd.cli.terminal.output import Say
-from audiobatchd.cli.terminal.text import as_json
-from audiobatchd.config.file import Config, DatasetConfig, find_config
+from audiobatchd.cli.terminal.output import Say, colour, room
+from audiobatchd.cli.terminal.status import NARROWEST
+from audiobatchd.cli.terminal.text import as_ansi, as_json
+from audiobatchd.config.file import Config, DatasetConfig, InboxConfig, find_config
 from audiobatchd.config.places import state_directory
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.status import Status
@@ -32,8 +35,7 @@ from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError
 from audiobatchd.models import store
 from audiobatchd.models.store import State
 from audiobatchd.scan.watch import limits, trial
-from audiobatchd.vocabulary.names import parsed, printable, shown
-from audiobatchd.vocabulary.quantities import counted
+from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.states import WatchMode
 from audiobatchd.worker import questions
 
@@ -51,17 +53,14 @@ def doctor(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     if arguments.json:
         say(as_json({"findings": findings}))
         return 1 if acts else 0
-    for finding in findings:
-        mark = {Level.OK: "ok", Level.NOTE: "--", Level.ACT: "!!"}[finding.level]
-        say(printable(f"  [{mark}] {finding.what}"))
-        if finding.todo:
-            say(printable(f"       {finding.todo}"))
-    say(f"{counted(acts, 'thing')} to be done: [!!]" if acts else "Nothing has to be done.")
+    for line in finding_lines(findings, max(NARROWEST, room(os.environ))):
+        say(as_ansi(line, colour=colour(os.environ)))
     return 1 if acts else 0
 
 
 def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[Diagnosis]:
     yield from diagnosis.versions({name: _version(name) for name in (*NEEDED, *WELCOME)})
+    yield diagnosis.journal(_journal_library())
     settings = Config()
     try:
         settings = checked_config(arguments.config or find_config(os.environ))
@@ -91,6 +90,10 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
             continue
         yield from _dataset(dataset, uid, barred=dataset.path in barred)
         yield from _tracks(dataset, status)
+    yield from diagnosis.inboxes(status)
+    for inbox in settings.inbox:
+        if inbox.dataset in datasets and inbox.dataset not in silent:
+            yield from _inbox(inbox, uid)
     state = state_directory(os.environ, os.getuid() if uid is None else uid)
     yield from _space("the state directory", state)
     memory = psutil.virtual_memory()
@@ -106,6 +109,14 @@ def _version(name: str) -> str | None:
     try:
         return version(name)
     except PackageNotFoundError:
+        return None
+
+
+def _journal_library() -> str | None:
+    """Find the version of systemd-python, if it is there, without loading it."""
+    try:
+        return _version("systemd-python") if find_spec("systemd.journal") else None
+    except ImportError:  # nothing at all is called `systemd`
         return None
 
 
@@ -137,6 +148,26 @@ def _dataset(dataset: DatasetConfig, uid: int | None, *, barred: bool) -> Iterat
         closed = [each for each in (path, *inside) if not _may_work(each, uid)]
         yield diagnosis.permissions(path, closed, known=uid is not None)
     yield from _space(shown(path), Path(path))
+
+
+def _inbox(inbox: InboxConfig, uid: int | None) -> Iterator[Diagnosis]:
+    """Tell whether an inbox can be emptied, and how files get out of it."""
+    if not filesystems.answers(inbox.path):
+        yield from diagnosis.silent(inbox.path, None)
+        return
+    try:
+        place, target = os.stat(inbox.path), os.stat(inbox.dataset)
+        with os.scandir(inbox.path) as entries:
+            inside = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)][:_LOOKED_AT]
+    except OSError as error:
+        what = f"cannot read the inbox {shown(inbox.path)}: {error.strerror}"
+        yield Diagnosis(
+            Level.ACT, what, f"make it, and let the service work there: audiobatchctl setup {inbox.dataset}"
+        )
+        return
+    yield diagnosis.inbox(inbox.path, inbox.dataset, same_disk=place.st_dev == target.st_dev)
+    closed = [each for each in (inbox.path, *inside) if not _may_work(each, uid)]
+    yield diagnosis.permissions(inbox.path, closed, known=uid is not None)
 
 
 def _tracks(dataset: DatasetConfig, status: Status | None) -> Iterator[Diagnosis]:

@@ -4,80 +4,57 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from audiobatchd.cli.local import model_directories_here
-from audiobatchd.cli.terminal.output import Say
+from audiobatchd.cli.model_table import Entry, entry_of, size_said, table_lines
+from audiobatchd.cli.terminal import output
+from audiobatchd.cli.terminal.lacking import FETCH
+from audiobatchd.cli.terminal.output import Say, room
 from audiobatchd.cli.terminal.progress import ProgressLine
-from audiobatchd.cli.terminal.text import as_json
+from audiobatchd.cli.terminal.text import as_json, write
+from audiobatchd.config.checks import installed_analyzers
 from audiobatchd.config.file import chosen_config
 from audiobatchd.config.places import model_target, state_directory
 from audiobatchd.control.client import ControlClient
-from audiobatchd.errors import UsageError
-from audiobatchd.models import intake, store
+from audiobatchd.errors import UnreachableError, UsageError
+from audiobatchd.models import intake, manifest, store
 from audiobatchd.models.download import check_base
 from audiobatchd.models.intake import Intake, Source, Telling
-from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE, LICENCE_ADDRESS, OFFICIAL, Model, with_needed
+from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE, LICENCE_ADDRESS, OFFICIAL, with_needed
 from audiobatchd.models.store import Files, State, Verdict
+from audiobatchd.vocabulary.analyzer_sets import chosen
+from audiobatchd.vocabulary.exits import ControlExit
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.suggestions import cannot_find
 
-_KILO, _MEGA = 1000, 1000_000
+_CLASSIFIERS = "classifiers"
+"""The analyzers that load published models."""
+_CARRIED = "models"
+"""Directory that models are carried in, in a command that tells how."""
 _TAKEN_UP = "A running audiobatchd takes it up when it is started again: systemctl restart audiobatchd"
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A model in the answers: known, found, or both."""
-
-    name: str
-    model: Model | None
-    """The published model; None where it is the user's own."""
-    files: Files | None
-    """The files that were found; None where there are none."""
-    verdict: Verdict | None
-    """Result of examining them; None where there are none."""
-    remarks: tuple[str, ...] = field(default=())
-    """Sentences on what keeps it from use."""
-
-    @property
-    def wrong(self) -> bool:
-        return self.verdict is not None and self.verdict.state is State.WRONG
-
-    @property
-    def state(self) -> str:
-        return self.verdict.state.value if self.verdict else "not found"
-
-    @property
-    def size(self) -> int | None:
-        """The graph's size in bytes: as it is here, else as it is published."""
-        if self.files:
-            return self.files.graph.stat().st_size
-        return self.model.size if self.model else None
 
 
 def list_models(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """List every known model and every other that is found, where it is, and how far it is vouched for."""
     directories, _, trusted = _places(arguments)
+    wanted = _wanted(arguments)
     others = [name for name in store.names_in(directories) if name not in BY_NAME]
-    entries = [_entry(name, directories, trusted) for name in [*BY_NAME, *others]]
+    entries = [entry_of(name, directories, trusted) for name in [*dict.fromkeys((*wanted, *others, *BY_NAME))]]
     if arguments.json:
         places = [{"path": shown(str(each)), "trouble": store.hindrance(each) or None} for each in directories]
-        told = {"directories": places, "models": [_in_json(entry) for entry in entries]}
+        told = {
+            "directories": places,
+            "models": [entry.in_json() | {"wanted": entry.name in wanted} for entry in entries],
+        }
         say(as_json(told))
         return 0
-    widest = max(len(entry.name) for entry in entries)
-    for entry in entries:
-        where = f"  {shown(str(entry.files.directory))}" if entry.files else ""
-        licence = entry.model.licence if entry.model else "yours"
-        line = f"  {entry.name:{widest}}  {_bytes(entry.size):>8}  {licence:{len(LICENCE)}}  {entry.state:9}"
-        say(f"{line}{where}".rstrip())
-        for remark in entry.remarks:
-            say(f"      {remark}")
-    say("Looked for in, the first that has both files of a model serves it:")
+    for line in table_lines(entries, {*wanted}, room(os.environ)):
+        say(line)
+    say("\nLooked for in, the first that has both files of a model serves it:")
     for each in directories:
         hindrance = store.hindrance(each)
         say(f"  {shown(str(each))}{f' ({hindrance})' if hindrance else ''}")
@@ -86,7 +63,7 @@ def list_models(arguments: argparse.Namespace, _client: ControlClient, say: Say)
 
 def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """Fetch models and what they need, unless they are there."""
-    chosen = _chosen(arguments.name)
+    models = with_needed(_known(arguments.name) or _wanted(arguments) or DEFAULT)
     check_base(arguments.source or OFFICIAL)
     directories, target, trusted = _places(arguments)
     searched = (target,) if arguments.to else directories
@@ -96,11 +73,15 @@ def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     line = ProgressLine()
     telling = _telling(line, tell)
     done: list[tuple[Intake, Files, Verdict]] = []
-    for model in chosen:
+    for model in models:
         try:
             intook, files = intake.fetch(
                 model, Source(arguments.source or OFFICIAL), target, searched, telling, trusted
             )
+        except UnreachableError as error:
+            line.clear()
+            _tell_of_other_ways(error, [each.name for each in models[len(done) :]], arguments)
+            return ControlExit.NO
         finally:
             line.clear()
         verdict = store.examine(files, trusted)
@@ -109,11 +90,11 @@ def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
         tell(f"{model.name}: {intook}, {verdict.state}, in {shown(str(files.directory))}")
         tell(f"  SHA-256 {digest}")
     if arguments.json:
-        models = [
-            {"done": intook, **_in_json(_Entry(files.name, BY_NAME[files.name], files, verdict))}
+        told = [
+            {"done": intook, **Entry(files.name, BY_NAME[files.name], files, verdict).in_json()}
             for intook, files, verdict in done
         ]
-        say(as_json({"licence": LICENCE, "models": models}))
+        say(as_json({"licence": LICENCE, "models": told}))
     if any(intook is Intake.FETCHED for intook, _, _ in done):
         _tell_of_what_follows(target, directories, tell)
     return 0
@@ -127,7 +108,7 @@ def add(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     files = intake.add(graph, metadata, target, trusted)
     verdict = store.examine(files, trusted)
     if arguments.json:
-        say(as_json(_in_json(_Entry(files.name, BY_NAME.get(files.name), files, verdict))))
+        say(as_json(Entry(files.name, BY_NAME.get(files.name), files, verdict).in_json()))
     else:
         say(f"{files.name}: added, {verdict.state}, in {shown(str(files.directory))}")
         say(f"  SHA-256 {verdict.digests[files.graph.name]}")
@@ -138,9 +119,9 @@ def add(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
 def verify(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """Hold every model that is found against the published digests and the pins. Exit code 1 where any is wrong."""
     directories, _, trusted = _places(arguments)
-    entries = [_entry(name, directories, trusted) for name in store.names_in(directories)]
+    entries = [entry_of(name, directories, trusted) for name in store.names_in(directories)]
     if arguments.json:
-        say(as_json({"models": [_in_json(entry) for entry in entries]}))
+        say(as_json({"models": [entry.in_json() for entry in entries]}))
     else:
         for entry in entries:
             assert entry.files is not None
@@ -167,7 +148,7 @@ def _telling(line: ProgressLine, tell: Say) -> Telling:
 
 
 def _show(line: ProgressLine, file: str, size: int, total: int | None) -> None:
-    part = f"{100 * size // total:3} % of {_bytes(total)}" if total else _bytes(size)
+    part = f"{100 * size // total:3} % of {size_said(total)}" if total else size_said(size)
     line.show(f"  {file}  {part}")
 
 
@@ -180,46 +161,19 @@ def _places(arguments: argparse.Namespace) -> tuple[tuple[Path, ...], Path, froz
     return model_directories_here(settings), target, frozenset(settings.trusted_digests)
 
 
-def _chosen(names: list[str]) -> tuple[Model, ...]:
+def _known(names: list[str]) -> list[str]:
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:
         raise UsageError(cannot_find("the model", unknown[0], BY_NAME))
-    return with_needed(names or DEFAULT)
+    return names
 
 
-def _entry(name: str, directories: tuple[Path, ...], trusted: frozenset[str]) -> _Entry:
-    files = store.find(name, directories)
-    verdict = store.examine(files, trusted) if files else None
-    model = BY_NAME.get(name)
-    return _Entry(name, model, files, verdict, tuple(_remarks(name, model, files, verdict, directories)))
-
-
-def _remarks(
-    name: str, model: Model | None, files: Files | None, verdict: Verdict | None, directories: tuple[Path, ...]
-) -> Iterator[str]:
-    if verdict and verdict.trouble:
-        yield verdict.trouble
-    if files is None and (lone := store.lone(name, directories)):
-        missing = store.METADATA if lone.suffix == store.GRAPH else store.GRAPH
-        yield f"{shown(str(lone))} is of no use without {name}{missing} beside it"
-    if files and model and model.needs and not store.find(model.needs, directories):
-        yield f"needs {model.needs}, which is not found"
-
-
-def _in_json(entry: _Entry) -> dict[str, object]:
-    files, verdict, model = entry.files, entry.verdict, entry.model
-    return {
-        "name": entry.name,
-        "known": model is not None,
-        "what": model.what if model else None,
-        "licence": model.licence if model else None,
-        "needs": model.needs if model else None,
-        "size": entry.size,
-        "directory": shown(str(files.directory)) if files else None,
-        "state": entry.state,
-        "sha256": verdict.digests.get(files.graph.name) if files and verdict else None,
-        "remarks": list(entry.remarks),
-    }
+def _wanted(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Name the models that the analyzers which are on work with."""
+    settings = chosen_config(arguments.config, os.environ)
+    if _CLASSIFIERS not in chosen(settings.analyzers, installed_analyzers()):
+        return ()
+    return manifest.wanted(settings.analyzer.get(_CLASSIFIERS, {}))
 
 
 def _tell_of_what_follows(target: Path, directories: tuple[Path, ...], say: Say) -> None:
@@ -230,10 +184,17 @@ def _tell_of_what_follows(target: Path, directories: tuple[Path, ...], say: Say)
         say(f"No audiobatchd looks there by itself: set model_directory = '{where}' in its configuration")
 
 
-def _bytes(size: int | None) -> str:
-    """A size in its largest unit; "?" where it is not known."""
-    if size is None:
-        return "?"
-    if size < _KILO:
-        return f"{size} B"
-    return f"{size / _KILO:.0f} kB" if size < _MEGA else f"{size / _MEGA:.1f} MB"
+def _tell_of_other_ways(error: UnreachableError, lacking: list[str], arguments: argparse.Namespace) -> None:
+    """Tell why models cannot be fetched, and the commands by which they come all the same."""
+    named = "".join(f" {name}" for name in lacking) if arguments.name else ""
+    add = [f"  audiobatchctl models add {_CARRIED}/{name}{store.GRAPH}" for name in lacking]
+    told = (
+        f"Where another machine has what {arguments.source or OFFICIAL} has:",
+        f"  {FETCH} --from http://ITS_NAME/models{named}",
+        "Or fetch where it can be reached, bring the directory here, and add from it:",
+        f"  {FETCH} --to {_CARRIED}{named}",
+        *add,
+    )
+    output.complain("audiobatchctl", str(error))
+    with suppress(OSError):
+        write("\n".join(told), sys.stderr)

@@ -24,7 +24,9 @@ import msgspec
 from audiobatchd.cli.local import UNIT, USER
 from audiobatchd.cli.rights import drop_in
 from audiobatchd.cli.rights.grants import Grants, Report, grants_are_saved
+from audiobatchd.cli.rights.inboxes import TABLE, inboxes_of, refuse_unfit
 from audiobatchd.cli.rights.unsuitable import unsuitable, unwritable
+from audiobatchd.cli.rights.user_unit import UserUnit
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.config.file import load_config
@@ -80,21 +82,23 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     grants = _grants(dataset, places, undo=arguments.undo)
     if arguments.grant and grants is None:
         raise UsageError("--grant is for the machine's service: your own has the rights that you have")
+    inboxes = inboxes_of(dataset, _written(places.configuration), places.configuration)
     done: list[str] = []
-    if arguments.grant and grants is not None:
-        if trouble := grants.trouble():
-            message = f"cannot grant rights below {shown(dataset)}: {trouble}. {_WITHOUT_ACLS}"
-            raise UsageError(message)
-        done += _told_of_grant(dataset, grants.saved, grants.grant())
-    trouble = "" if arguments.undo else _trouble(dataset, places)
+    for each in () if arguments.undo else inboxes:
+        refuse_unfit(each)
+    for each in (dataset, *inboxes) if arguments.grant else ():
+        done += _told_of_grant(each, places)
+    tried = () if arguments.undo else (dataset, *inboxes)
+    trouble = next((why for each in tried if (why := _trouble(each, places))), "")
     changed: list[str] = []
     if not trouble:
         changed = _undo(dataset, places) if arguments.undo else _do(dataset, places)
+        changed += _own_unit(places, undo=arguments.undo)
     done += changed
     if places.drop_ins is not None and changed:
         done += _tell_systemd(restart=not arguments.no_restart)
-    if arguments.undo and grants is not None:
-        done += _told_of_undo(dataset, grants)
+    for each in (dataset, *inboxes) if arguments.undo else ():
+        done += _told_of_undo(each, places)
     if arguments.json:
         say(as_json({"dataset": shown(dataset), "done": [shown(line) for line in done], "trouble": trouble}))
         return 1 if trouble else 0
@@ -104,6 +108,16 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
         for line in _advice(dataset, grants, trouble, granted=arguments.grant):
             say(line)
     return 1 if trouble else 0
+
+
+def _own_unit(places: Places, *, undo: bool) -> list[str]:
+    """Write the unit of a user's own service, or remove it with the last dataset; say what was done."""
+    if places.user is not None:
+        return []
+    unit = UserUnit(places.configuration, os.environ)
+    if not undo:
+        return unit.write()
+    return [] if _datasets(_written(places.configuration), places.configuration) else unit.remove()
 
 
 _WITHOUT_ACLS = (
@@ -145,12 +159,20 @@ def _account(user: str) -> tuple[pwd.struct_passwd, list[int]]:
     return account, [group.gr_gid for group in grp.getgrall() if user in group.gr_mem]
 
 
-def _told_of_grant(dataset: str, saved: Path, report: Report) -> list[str]:
+def _told_of_grant(dataset: str, places: Places) -> list[str]:
+    """Grant rights in a dataset or an inbox; the lines that tell of it. Raises UsageError where that cannot be."""
+    grants = _grants(dataset, places, undo=False)
+    if grants is None:
+        return []
+    if trouble := grants.trouble():
+        message = f"cannot grant rights below {shown(dataset)}: {trouble}. {_WITHOUT_ACLS}"
+        raise UsageError(message)
+    report = grants.grant()
     if not report.changed:
         return _told_of_skipped(report)
     return [
         f"{dataset}: {USER} got rights to what is there and comes: {counted(report.changed, 'ACL')}",
-        f"{saved}: has the ACLs that were there; --undo puts them back",
+        f"{grants.saved}: has the ACLs that were there; --undo puts them back",
         *_told_of_skipped(report),
     ]
 
@@ -161,7 +183,11 @@ def _told_of_skipped(report: Report) -> list[str]:
     return [*lines, f"left alone: {more:,} more"] if more else lines
 
 
-def _told_of_undo(dataset: str, grants: Grants) -> list[str]:
+def _told_of_undo(dataset: str, places: Places) -> list[str]:
+    """Take back the rights in a dataset or an inbox, where some were granted; the lines that tell of it."""
+    grants = _grants(dataset, places, undo=True)
+    if grants is None:
+        return []
     if not Path(dataset).is_dir():
         return [f"{dataset} is not there: its ACLs stay in {grants.saved}; when it is, repeat this"]
     report = grants.undo()
@@ -216,8 +242,7 @@ def _do(dataset: str, places: Places) -> list[str]:
     if dataset not in _datasets(text, places.configuration):
         files[places.configuration] = f"{text.rstrip()}\n\n{_entry(dataset)}".lstrip()
         done.append(f"{places.configuration}: added the dataset {dataset}")
-    if places.drop_ins is not None:
-        path, content = places.drop_ins / drop_in.file_name(dataset), drop_in.content(dataset)
+    for path, content in _drop_ins(dataset, text, places).items():
         if _written(path) != content:
             files[path] = content
             done.append(f"{path}: the unit may write there")
@@ -238,13 +263,20 @@ def _undo(dataset: str, places: Places) -> list[str]:
             raise UsageError(message)
         files[places.configuration] = rest
         done.append(f"{places.configuration}: took out the dataset {dataset}")
-    if places.drop_ins is not None:
-        path = places.drop_ins / drop_in.file_name(dataset)
+    for path in _drop_ins(dataset, text, places):
         if path.exists():
             files[path] = None
             done.append(f"{path}: removed")
     _put(files, places.configuration)
     return done
+
+
+def _drop_ins(dataset: str, text: str, places: Places) -> dict[Path, str]:
+    """The content of each drop-in that a dataset and its inboxes need; none for a user's own service."""
+    if places.drop_ins is None:
+        return {}
+    inboxes = ("", *inboxes_of(dataset, text, places.configuration))
+    return {places.drop_ins / drop_in.file_name(dataset, each): drop_in.content(dataset, each) for each in inboxes}
 
 
 def _entry(dataset: str) -> str:
@@ -273,8 +305,13 @@ def _without(text: str, dataset: str, path: Path) -> str:
             parts.append([])
         parts[-1].append(line)
     blocks = ["".join(part) for part in parts]
-    kept = [block for block in blocks if not (block.startswith("[[dataset]]") and dataset in _datasets(block, path))]
-    return "".join(kept)
+
+    def is_of_it(block: str) -> bool:
+        if block.startswith(TABLE):  # an inbox of a dataset that is not configured would be refused
+            return bool(inboxes_of(dataset, block, path))
+        return block.startswith("[[dataset]]") and dataset in _datasets(block, path)
+
+    return "".join(block for block in blocks if not is_of_it(block))
 
 
 def _put(files: Mapping[Path, str | None], configuration: Path) -> None:

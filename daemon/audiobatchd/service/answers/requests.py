@@ -43,6 +43,7 @@ from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.scan.survey import Asked, Keys, Offered, survey_catalog
 from audiobatchd.service.answers.folder import Facts, explained, facts_of, hindrance
 from audiobatchd.service.answers.naming import Naming, no_folder
+from audiobatchd.service.answers.results import ResultAnswers, Troubles
 from audiobatchd.service.clock import Clock
 from audiobatchd.service.supervisor import Supervisor
 from audiobatchd.vocabulary.files import FolderKey
@@ -54,7 +55,7 @@ from audiobatchd.vocabulary.states import DatasetState, FolderState
 _LONGEST_NAME, _LONGEST_PATH = 255, 4096
 
 
-class Answers:
+class Answers(ResultAnswers):
     """The service's side of every request; the server in `control` is the other. Called in the event loop."""
 
     def __init__(self, supervisor: Supervisor, catalog: Catalog, clock: Clock) -> None:
@@ -63,6 +64,7 @@ class Answers:
         self._catalog = catalog
         self._clock = clock
         self._naming = Naming(catalog.sightings, self._is_known)
+        super().__init__(catalog, self._with_troubles)
 
     def may_change(self, uid: int) -> bool:
         """Tell whether this user may have the service do something."""
@@ -174,6 +176,15 @@ class Answers:
         return msgspec.structs.replace(
             found, unknown=[why_unknown(unknown, offers, left_out(self._core.plan.left_out))] if unknown else []
         )
+
+    def _with_troubles(self, name: str) -> tuple[str, Troubles]:
+        """Find a dataset that has been walked, with its folders that failed or are blocked. Raises UsageError."""
+        path = self._dataset_of(name)
+        if not self._core.datasets[path].schedule.has_begun:
+            message = f"{name} has not been walked yet"
+            raise UsageError(message)
+        troubled = ((key, self._core.folders[key]) for key in self._core.troubled if key.dataset == path)
+        return path, [(os.fsencode(key.path), folder.state.value, folder.reason) for key, folder in troubled]
 
     async def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""

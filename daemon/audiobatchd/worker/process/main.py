@@ -5,11 +5,9 @@ It dies with the service: by PR_SET_PDEATHSIG, and by the end of the socket wher
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import select
-import signal
 import socket
 import sys
 import threading
@@ -35,14 +33,13 @@ from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.job import hindered, run
 
 _LOG = logging.getLogger(__name__)
-_PR_SET_PDEATHSIG = 1
-_ORPHANED = 3
+_ORPHANED = interrupts.ORPHANED
 
 
 def main() -> None:
     """Work until told to stop; the socket's descriptor, the service's PID and the settings (JSON) are the arguments."""
     descriptor, parent, settings = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    _die_with(parent)
+    interrupts.die_with(parent)
     # The service decides when a worker ends; a signal to all of its processes is not for us.
     interrupts.stand()
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
@@ -90,14 +87,6 @@ def _send(channel: socket.socket, message: FromWorker) -> None:
         channel.send(packet)
     except (BrokenPipeError, ConnectionResetError):
         os._exit(_ORPHANED)  # the service is gone, and `_watch` has not seen it yet
-
-
-def _die_with(parent: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "cannot arrange to die with the service")
-    if os.getppid() != parent:
-        os._exit(_ORPHANED)  # it died before we asked
 
 
 def _watch(descriptor: int) -> None:

@@ -116,3 +116,23 @@ def test_without_a_daemon_the_analyzers_are_asked(
     out = capsys.readouterr().out
     assert "[!!] no daemon answers" in out
     assert "1 thing to be done" in out
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_inboxes_are_looked_at(
+    tmp_path: Path, machine: Status, capsys: pytest.CaptureFixture[str], there: bool
+) -> None:
+    root, inbox = tmp_path / "music", tmp_path / "inbox"
+    if there:
+        inbox.mkdir()
+    config = configuration(tmp_path / "c.toml", root)
+    with config.open("a") as file:
+        file.write(f"[[inbox]]\npath = '{inbox}'\ndataset = '{root}'\n")
+    with serving(tmp_path / "c.sock", lambda: machine):
+        assert main(["doctor", "--config", str(config), "--socket", str(tmp_path / "c.sock")]) == (0 if there else 1)
+    out = capsys.readouterr().out
+    if there:
+        assert f"{inbox} is an inbox of {root}: files move without a copy" in out
+        assert f"can write in {inbox}" in out
+    else:
+        assert f"cannot read the inbox {inbox}: No such file or directory" in out

@@ -14,7 +14,7 @@ import pytest
 
 from audiobatchd.cli.commands import setup
 from audiobatchd.cli.control import main
-from audiobatchd.cli.rights import drop_in
+from audiobatchd.cli.rights import drop_in, user_unit
 from audiobatchd.config.file import DatasetConfig, load_config
 
 ROOT = os.geteuid() == 0
@@ -308,14 +308,71 @@ def test_a_fifo_in_place_of_the_configuration_is_refused(machine: Path, capsys: 
 
 def test_one_s_own_service_needs_no_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    (tmp_path / "music").mkdir()
-    assert ctl(tmp_path / "music", "--user") == 0
+    monkeypatch.setattr(user_unit, "_PACKAGED", ())
+    unit = tmp_path / "config" / "systemd" / "user" / "audiobatchd.service"
+    for name in ("music", "more"):
+        (tmp_path / name).mkdir()
+        assert ctl(tmp_path / name, "--user") == 0
+        assert unit.exists()
+    assert ctl(tmp_path / "more", "--user", "--undo") == 0
+    assert unit.exists()
     loaded = load_config(tmp_path / "config" / "audiobatchd" / "audiobatchd.toml")
     assert loaded.dataset == (DatasetConfig(str(tmp_path / "music")),)
     assert ctl(tmp_path / "music", "--user", "--undo") == 0
     assert load_config(tmp_path / "config" / "audiobatchd" / "audiobatchd.toml").dataset == ()
+    assert not unit.exists()
 
 
 def test_what_is_no_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ctl(tmp_path / "nowhere", "--user") == 2
     assert f"no such directory: {tmp_path}/nowhere" in capsys.readouterr().err
+
+
+def with_inbox(machine: Path) -> Path:
+    """Configure an inbox of the dataset, where the service cannot write."""
+    inbox = machine / "inbox"
+    (inbox / "Artist").mkdir(parents=True)
+    with (machine / "etc" / "audiobatchd.toml").open("a") as file:
+        file.write(f'\n[[inbox]]\npath = "{inbox}"\ndataset = "{machine}/music"\n')
+    return inbox
+
+
+@pytest.mark.skipif(not ROOT, reason="setting up a machine takes root")
+def test_inboxes_of_the_dataset_are_set_up_too(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for each in ("music", "music/A"):
+        (machine / each).chmod(0o777)
+    assert ctl(machine / "music") == 0
+    before = files(machine)
+    inbox = with_inbox(machine)
+    assert ctl(machine / "music") == 1
+    assert f"{inbox}/: Permission denied" in capsys.readouterr().out
+    assert files(machine).keys() == before.keys()
+    inbox.chmod(0o777)
+    (inbox / "Artist").chmod(0o777)
+    assert ctl(machine / "music") == 0
+    (added,) = files(machine).keys() - before.keys()
+    assert f'ReadWritePaths="-{inbox}"' in files(machine)[added]
+    assert ctl(machine / "music", "--undo") == 0
+    assert files(machine) == {"etc/audiobatchd.toml": ""}
+
+
+@needs_acls
+def test_rights_in_an_inbox_are_granted_and_taken_back(machine: Path) -> None:
+    assert ctl(machine / "music", "--grant") == 0
+    inbox = with_inbox(machine)
+    before = acls(inbox)
+    assert ctl(machine / "music", "--grant") == 0
+    assert acls(inbox) != before
+    assert ctl(machine / "music", "--undo") == 0
+    assert acls(inbox) == before
+
+
+@pytest.mark.skipif(not ROOT, reason="setting up a machine takes root")
+def test_an_inbox_that_is_not_there_is_to_be_made(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for each in ("music", "music/A"):
+        (machine / each).chmod(0o777)
+    assert ctl(machine / "music") == 0
+    shutil.rmtree(with_inbox(machine))
+    capsys.readouterr()
+    assert ctl(machine / "music") == 2
+    assert f"there is no inbox {machine}/inbox: make the directory" in capsys.readouterr().err
