@@ -1,29 +1,28 @@
 """Man pages and completions of both programs, from what their parsers know; the configuration's page from the example.
 
-Runs while a package is built, where argparse-manpage and shtab are: `documents.py EXAMPLE OUT`.
+Runs while a wheel is built, where argparse-manpage is: `documents.py EXAMPLE OUT`. OUT is laid out as `share` is.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import shtab
-
 from audiobatchd import __version__
-from audiobatchd.cli import control, daemon
+from audiobatchd.cli.completion import PROGRAMS, script
 
-PROGRAMS = {
-    "audiobatchd": (daemon, "watch music datasets and give every track folder its numbers"),
-    "audiobatchctl": (control, "ask a running audiobatchd, and the records and locks of a dataset"),
+SUMMARIES = {
+    "audiobatchd": "watch music datasets and give every track folder its numbers",
+    "audiobatchctl": "ask a running audiobatchd, and the records and locks of a dataset",
 }
-PLACES = {"bash": "{}", "zsh": "_{}", "fish": "{}.fish"}
-FILES = {"file", "config", "path", "socket", "metadata"}
-DIRECTORIES = {"dataset", "folder", "state_dir", "to"}
+PLACES = {
+    "bash": "bash-completion/completions/{}",
+    "zsh": "zsh/site-functions/_{}",
+    "fish": "fish/vendor_completions.d/{}.fish",
+}
 SEE_ALSO = "audiobatchd(1), audiobatchctl(1), audiobatchd.toml(5)"
 KEY = re.compile(r"(?:# )?(\w+ = .*)")
 
@@ -31,13 +30,12 @@ KEY = re.compile(r"(?:# )?(\w+ = .*)")
 def main() -> None:
     """Write everything."""
     example, out = map(Path, sys.argv[1:])
-    for name, (module, summary) in PROGRAMS.items():
-        parser = module._parser()  # noqa: SLF001  # what the program itself goes by
-        with_completers(parser)
+    for name, module in PROGRAMS.items():
         for shell, place in PLACES.items():
-            write(out / shell / place.format(name), shtab.complete(parser, shell=shell))
-        write(out / "man1" / f"{name}.1", page_of_program(name, module.__name__, summary))
-    write(out / "man5" / "audiobatchd.toml.5", page_of_configuration(example.read_text(encoding="utf-8")))
+            write(out / place.format(name), script(shell, name))
+        write(out / "man" / "man1" / f"{name}.1", page_of_program(name, module, SUMMARIES[name]))
+    page = page_of_configuration(example.read_text(encoding="utf-8"))
+    write(out / "man" / "man5" / "audiobatchd.toml.5", page)
 
 
 def write(path: Path, text: str) -> None:
@@ -46,22 +44,11 @@ def write(path: Path, text: str) -> None:
     path.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
 
 
-def with_completers(parser: argparse.ArgumentParser) -> None:
-    """Have every argument that takes a file or a directory say so."""
-    for action in parser._actions:  # noqa: SLF001  # argparse has no other way to them
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            for command in action.choices.values():
-                with_completers(command)
-        elif action.dest in FILES:
-            action.complete = shtab.FILE
-        elif action.dest in DIRECTORIES:
-            action.complete = shtab.DIRECTORY
-
-
 def page_of_program(name: str, module: str, summary: str) -> str:
     """Section 1, by argparse-manpage."""
     command = [
-        *(sys.executable, "-c", "from argparse_manpage.cli import main; main()"),
+        # The same on every terminal and in every time zone: by these argparse wraps lines, and the page gets its date.
+        *("env", "COLUMNS=80", "TZ=UTC0", sys.executable, "-c", "from argparse_manpage.cli import main; main()"),
         *("--module", module, "--function", "_parser", "--prog", name),
         *("--description", summary, "--manual-title", "audiobatchd", "--project-name", f"audiobatchd {__version__}"),
     ]

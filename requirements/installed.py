@@ -16,7 +16,7 @@ from pathlib import Path
 LOCK = sorted(Path(__file__).parent.glob("*.txt"))
 PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)", re.MULTILINE)
 REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+(?:\[[^]]*\])?)[^;]*(;.*)?")
-GROUPS = ("build", "dev")
+GROUPS = ("build", "documents", "dev")
 OURS = "audiobatchd"
 
 
@@ -49,10 +49,15 @@ def normal(name: str) -> str:
 
 
 def unbounded(pyproject: Path) -> list[str]:
-    """List the requirements of the package and of its groups by name and marker alone."""
+    """List the requirements of the package, of its extras and of its groups by name and marker alone."""
     told = tomllib.loads(pyproject.read_text(encoding="utf-8"))
-    groups = told["dependency-groups"]
-    wanted = [*told["project"]["dependencies"], *(line for group in GROUPS for line in groups[group])]
+    project, groups = told["project"], told["dependency-groups"]
+    extras = project.get("optional-dependencies", {})
+    wanted = [
+        *project["dependencies"],
+        *(line for lines in extras.values() for line in lines if not line.startswith(f"{OURS}[")),
+        *(line for group in GROUPS for line in groups.get(group, ())),
+    ]
     return [REQUIREMENT.sub(r"\1\2", line, count=1) for line in wanted]
 
 

@@ -55,6 +55,17 @@ class OptionError(AudiobatchError):
     """An analyzer cannot be made as its table in the configuration says; raised when it is made, or when it loads."""
 
 
+class UnknownOptionError(OptionError):
+    """The table of an analyzer has a key that is no option of it."""
+
+    def __init__(self, key: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"unknown option `{key}` (there are: {', '.join(f'`{each}`' for each in known) or 'none'})")
+        self.key = key
+        """The key as it is written."""
+        self.known = known
+        """Options that there are."""
+
+
 class AnalyzerFaultError(AudiobatchError):
     """An analyzer raised, or gave what it did not promise: the folder is charged, its other files are not."""
 
@@ -85,6 +96,10 @@ class SourceChangedError(AudiobatchError):
 
 class ModelError(AudiobatchError):
     """A file of a model is not what it should be, or cannot be fetched or stored: listed as wrong, where it lies."""
+
+
+class UnreachableError(ModelError):
+    """The place where a model is published cannot be reached from here: there are other ways to have the model."""
 
 
 class UnknownFolderError(AudiobatchError):

@@ -13,14 +13,16 @@ decoded: `inspect` once per file. Which kind one is shows by the method that it 
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar, runtime_checkable
 
-from audiobatchd.errors import AnalyzerUnavailableError, OptionError, UnmeasurableError
+from audiobatchd.errors import AnalyzerUnavailableError, OptionError, UnknownOptionError, UnmeasurableError
 
 if TYPE_CHECKING:  # the daemon reads the words below without paying for numpy
     import numpy as np
@@ -58,6 +60,7 @@ __all__ = [
     "UnmeasurableError",
     "Value",
     "View",
+    "absence",
     "feature_name",
     "significant",
 ]
@@ -94,6 +97,34 @@ def significant(value: float, digits: int = 4) -> float:
     Decimal places would make 0.0 of them, which means something else.
     """
     return float(f"{value:.{digits}g}")
+
+
+def absence(distribution: str) -> str:
+    """Say of a distribution that is not installed by which command it is, or that there is none for this machine.
+
+    For the reason of an AnalyzerUnavailableError. What audiobatchd asks for by an extra goes by that one's bounds.
+    """
+    # Nearly always everything is there, and nothing of this is loaded.
+    import platform  # noqa: PLC0415
+    import shlex  # noqa: PLC0415
+    from importlib import metadata, util  # noqa: PLC0415
+
+    from packaging.requirements import Requirement  # noqa: PLC0415
+
+    wanted = distribution
+    with suppress(metadata.PackageNotFoundError):  # started from the sources
+        extras = metadata.metadata("audiobatchd").get_all("Provides-Extra", [])
+        known = [Requirement(line) for line in metadata.requires("audiobatchd") or ()]
+        machine = platform.machine()
+        here = [{"extra": extra, "platform_machine": machine} for extra in ("", *extras)]
+        for each in (each for each in known if each.name == distribution):
+            if each.marker and not any(map(each.marker.evaluate, here)):
+                return f"there is no {distribution} for Python {platform.python_version()} on {machine}"
+            wanted = f"{each.name}{each.specifier}"
+    pip = [sys.executable, "-m", "pip", "install"]
+    # Environments of `uv tool` have no pip of their own.
+    command = pip if util.find_spec("pip") else ["uv", "pip", "install", "--python", sys.executable]
+    return f"it is not installed: {shlex.join([*command, wanted])}"
 
 
 # What an analyzer is given
@@ -298,16 +329,23 @@ class Options:
         """Refuse the keys that were not asked for."""
         for key in self._given:
             if key not in self._read:
-                known = ", ".join(f"`{each}`" for each in self._read) or "none"
-                message = f"unknown option `{key}` (there are: {known})"
-                raise OptionError(message)
+                raise UnknownOptionError(key, tuple(self._read))
 
     def _take(self, key: str, default: object) -> object:
         self._read.append(key)
         return self._given.get(key, default)
 
     def _error(self, key: str, expected: str, value: object) -> OptionError:
-        return OptionError(f"option `{key}`: expected {expected}, got {value!r:.100}")
+        return OptionError(f"option `{key}`: expected {expected}, got {_in_toml(value):.100}")
+
+
+def _in_toml(value: object) -> str:
+    """Write a value as the configuration has it: `true`, not `True`."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_in_toml, value))}]"
+    if isinstance(value, str | bool):
+        return json.dumps(value, ensure_ascii=False)
+    return "a table" if isinstance(value, dict) else str(value)
 
 
 CheckModel = Callable[[Path, str], None]

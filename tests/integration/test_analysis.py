@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -24,6 +25,7 @@ from audiobatchd.errors import AnalyzerUnavailableError, UnmeasurableError
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP, FULL_MIX, View
 from support.audio_files import make_track, tone, write_audio
 from support.model_graphs import EFFNET_BACKBONE, STYLES, digests_in, write_default_models, write_effnet_head
+from support.plugins import install_analyzer
 from support.service import configuration, features_of, record_of, run
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "how-to" / "example-analyzer"
@@ -81,7 +83,7 @@ def test_a_folder_is_measured_and_saved(tmp_path: Path, config: Path) -> None:
     [
         (["nowhere.flac"], 2, "no such file or folder"),
         (["."], 2, "no full mix"),
-        (["song.flac", "--save"], 2, "no source file of a track folder"),
+        (["song.flac", "--save"], 2, "no track folder: there is no full mix in"),
         (["song.flac", "--features", "tempo"], 2, "cannot find a feature or an analyzer called 'tempo'"),
         (["empty.flac"], 1, "empty.flac: is empty"),
         (["fifo.flac"], 1, "fifo.flac: is a FIFO"),
@@ -94,6 +96,62 @@ def test_unmeasurable_files_are_told(tmp_path: Path, arguments: list[str], code:
     path, *options = arguments
     found = run("audiobatchctl", "analyze", tmp_path / path, *options)
     assert (found[0], said in found[1] + found[2]) == (code, True), found
+
+
+def test_several_are_measured_in_one_process(tmp_path: Path) -> None:
+    song, other = (make_track(tmp_path / name, seconds=4, stems=()) for name in ("Song", "Other"))
+    bad = make_track(tmp_path / "Bad", seconds=4, stems=()) / "full_mix.flac"
+    bad.write_bytes(bad.read_bytes()[:20_000])
+    env = install_analyzer(
+        tmp_path / "plugin",
+        "probe",
+        f"""
+        with open({str(tmp_path / "pids")!r}, "a") as file:
+            print(os.getpid(), file=file)
+        print("noise")
+        return self.answer(audio)
+        """,
+    )
+    config = configuration(tmp_path / "c.toml", plugins=["probe"])
+    analyze = ("audiobatchctl", "analyze", song, bad, tmp_path, other / "full_mix.flac", song, "--config", config)
+    code, out, err = run(*analyze, env=env)
+    assert code == 1, err
+    assert re.sub(r"-?[0-9.]+ ", "N ", out) == (
+        f"{song}\nlufs   N LUFS\nlra    N LU\nprobe  N s\n\n"
+        f"{bad}\n! full_mix.flac: cannot be decoded: its audio is damaged at N s\n\n"
+        f"{tmp_path}\n! no track folder: there is no full mix in {tmp_path}\n\n"
+        f"{other}/full_mix.flac\nlufs   N LUFS\nlra    N LU\nprobe  N s\n"
+    )
+    assert len({*(tmp_path / "pids").read_text().split()}) == 1
+    told = json.loads(run(*analyze, "--json", env=env)[1])
+    assert [each["path"] for each in told] == [str(each) for each in (song, bad, tmp_path, other / "full_mix.flac")]
+    assert [sorted(each["values"]) for each in told] == [["lra", "lufs", "probe"], [], [], ["lra", "lufs", "probe"]]
+    assert told[2]["failures"] == {"": f"no track folder: there is no full mix in {tmp_path}"}
+    code, out, err = run(*analyze[:2], tmp_path / "Sonk", *analyze[2:], env=env)
+    assert (code, out) == (2, "")
+    assert f"no such file or folder: {tmp_path}/Sonk: did you mean {song}?" in err
+    assert run(*analyze, "--features", "lufz", env=env)[0] == 2
+
+
+def test_crash_over_one_file_stops_no_other(tmp_path: Path) -> None:
+    songs = [make_track(tmp_path / name, seconds=seconds) for name, seconds in (("A", 2), ("B", 4), ("C", 2))]
+    body = "os._exit(7) if audio.duration > 3 else None\nreturn self.answer(audio)"
+    env = install_analyzer(tmp_path / "plugin", "probe", body)
+    config = configuration(tmp_path / "c.toml", plugins=["probe"])
+    code, out, err = run("audiobatchctl", "analyze", *songs, "--config", config, "--json", env=env)
+    told = json.loads(out)
+    assert (code, [each["values"].get("probe") for each in told]) == (1, [2.0, None, 2.0]), err
+    assert told[1]["failures"] == {"": "cannot ask the analyzers: exit code 7"}
+
+
+def test_file_of_a_folder_saves_the_folder(tmp_path: Path) -> None:
+    folder = make_track(tmp_path / "Track", seconds=2, stems=("drums",))
+    (folder / "cover.jpg").touch()
+    config = configuration(tmp_path / "c.toml")
+    files = [folder / "cover.jpg", folder / "full_mix.flac", folder / "drums.flac"]
+    code, out, err = run("audiobatchctl", "analyze", *files, "--config", config, "--save")
+    assert (code, out.count("Saved in the record of Track")) == (0, 1), err
+    assert {"lufs", "lufs_drums"} <= set(features_of(folder))
 
 
 def test_every_feature_is_listed(config: Path) -> None:

@@ -260,6 +260,16 @@ def test_an_unknown_analyzer_is_a_configuration_error(tmp_path: Path) -> None:
     assert 'cannot find the analyzer "loudnes": did you mean "loudness"?' in err
 
 
+@pytest.mark.parametrize("arguments", [["--once"], []], ids=["one pass", "service"])
+def test_wrong_option_of_an_analyzer_ends_the_start(tmp_path: Path, arguments: list[str]) -> None:
+    config = configuration(tmp_path / "c.toml", tmp_path)
+    with config.open("a") as file:
+        file.write("[analyzer.loudness]\nmehtod = 1\n")
+    code, out, err = run("audiobatchd", "--config", config, *arguments, tmp_path, "--state-dir", tmp_path / "state")
+    assert (code, out) == (78, "")
+    assert f"{config}: [analyzer.loudness] unknown option `mehtod` (there are: none) (line 7)\n" in err
+
+
 @pytest.mark.parametrize("lost", ["moved away", "emptied"])
 def test_pass_ends_when_its_dataset_goes_away_while_it_settles(dataset: Path, tmp_path: Path, lost: str) -> None:
     config = configuration(tmp_path / "c.toml", dataset, settle=4.0)

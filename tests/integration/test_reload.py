@@ -65,6 +65,11 @@ def test_an_invalid_one_is_refused_whole(tmp_path: Path, track: Path) -> None:
         assert f"{config}: unknown key `worker` - at `dataset[0]`" in err.replace("`$.", "`")
         configuration(config, root, settle=0.0, analyzers=["nonesuch"])
         assert 'cannot find the analyzer "nonesuch"' in run("audiobatchctl", "--socket", daemon.socket, "reload")[2]
+        configuration(config, root, settle=0.0)
+        with config.open("a") as file:
+            file.write("[analyzer.peaks]\nstem = true\n")
+        refused = run("audiobatchctl", "--socket", daemon.socket, "reload")[2]
+        assert "[analyzer.peaks] unknown option `stem` (there are: `stems`) (line 7): did you mean `stems`?" in refused
         configuration(config, root, settle=0.0, operators=["nobody-of-this-name"])
         assert run("audiobatchctl", "--socket", daemon.socket, "reload")[0] == 1
         shutil.copytree(track, root / "B")
@@ -97,7 +102,7 @@ def test_a_watchdog_hears_of_it_as_long_as_the_loop_goes_round(tmp_path: Path, t
         notify.settimeout(20)
         env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "300000"}
         with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.0), env=env) as daemon:
-            # Read meanwhile: a socket holds ten datagrams, and on a busy machine the service would wait at a full one.
+            # Read meanwhile: a socket holds ten datagrams, and what a full one does not take of these is lost.
             while b"1 of 1 folders complete" not in notify.recv(4096):
                 pass
             assert daemon.states() == {"complete": 1}

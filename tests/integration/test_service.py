@@ -382,6 +382,24 @@ def test_systemd_is_told_the_state(tmp_path: Path, root: Path, track: Path) -> N
     assert told.index("READY=1") < told.index("STOPPING=1")
 
 
+def test_a_manager_that_stands_still_holds_up_no_work(tmp_path: Path, root: Path, track: Path) -> None:
+    shutil.copytree(track, root / "Track")
+    kind = (socket.AF_UNIX, socket.SOCK_DGRAM)
+    with socket.socket(*kind) as notify, socket.socket(*kind) as other:
+        notify.bind(str(tmp_path / "notify"))
+        notify.settimeout(20)
+        other.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                other.sendto(b"X=1", str(tmp_path / "notify"))
+        env = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.0), env=env) as daemon:
+            daemon.becomes(complete=1)
+            while notify.recv(4096) != b"READY=1":
+                pass
+            assert daemon.stop() == 0
+
+
 def test_a_folder_s_lines_name_it_safely(tmp_path: Path, root: Path, track: Path) -> None:
     shutil.copytree(track, root / os.fsdecode(b"evil\n\x1b[31m \xff"))
     with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.0)) as daemon:

@@ -79,6 +79,8 @@ COMMANDS = {
     "models fetch": "--from http://127.0.0.1:9",
     "models add": "nothing.pb",
     "models verify": "",
+    "completion": "bash",
+    "help": "retry",
 }
 
 

@@ -49,22 +49,27 @@ def package(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="session")
-def machine(package: Path, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine that is switched on, without the package; tracks and package lie ready in /var/tmp."""
+def debian(pytestconfig: pytest.Config) -> Iterator[Path]:
+    """A root of which copies are made. One run at a time has it; the next one waits."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    release = pytestconfig.getoption("--release")
     with (CACHE / "system.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one run at a time; the next one waits
-        with copy_of(base_root(release), "system-running") as root:
-            machine = Machine(root, tmp_path_factory.mktemp("machine") / "console")
-            (root / "etc/hostname").write_text("studio\n")
-            _lay_ready(root, package)
-            try:
-                machine.boot()
-            except CannotBootError as error:
-                _skip_loudly(f"systemd cannot be booted here: {error}")
-            yield machine
-            machine.power_cut()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield base_root(pytestconfig.getoption("--release"))
+
+
+@pytest.fixture(scope="session")
+def machine(package: Path, debian: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine that is switched on, without the package; tracks and package lie ready in /var/tmp."""
+    with copy_of(debian, "system-running") as root:
+        machine = Machine(root, tmp_path_factory.mktemp("machine") / "console")
+        (root / "etc/hostname").write_text("studio\n")
+        _lay_ready(root, package)
+        try:
+            machine.boot()
+        except CannotBootError as error:
+            _skip_loudly(f"systemd cannot be booted here: {error}")
+        yield machine
+        machine.power_cut()
 
 
 @pytest.fixture(scope="session")

@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 
 from support.service import eventually
-from system.machine import CACHE, copy_of, leader_of, make_root
+from system.bare import bare_root, in_root
+from system.machine import leader_of
 
-ROOT = Path(__file__).parents[2]
 SOURCE = "root/audiobatchd"
 PIP_LOG = "root/pip.log"
-CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-PIP = re.compile(r"PIP_\w+|\w+_proxy|\w+_PROXY")
+ENVIRONMENT = {"HOME": "/root", "PIP_LOG": f"/{PIP_LOG}"}
 FIRST_RECORDS = 900.0
 
 
@@ -28,16 +27,7 @@ def bare(pytestconfig: pytest.Config) -> Iterator[Path]:
     """The smallest Debian, and what has been committed, as `git clone` would bring it."""
     if not pytestconfig.getoption("--bare-root"):
         pytest.skip("only with --bare-root")
-    release = pytestconfig.getoption("--release")
-    base = CACHE / f"bare-{release}"
-    if not base.is_dir():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        make_root(base.with_suffix(".new"), release)
-        base.with_suffix(".new").rename(base)
-    with copy_of(base, "bare-running") as root:
-        (root / SOURCE).mkdir(parents=True)
-        archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
-        subprocess.run(["tar", "-xC", root / SOURCE], input=archive, check=True)
+    with bare_root("bare", pytestconfig.getoption("--release"), SOURCE) as root:
         yield root
 
 
@@ -47,7 +37,10 @@ def test_two_commands_are_enough(bare: Path, tmp_path: Path, capsys: pytest.Capt
     began = time.monotonic()
     with told.open("wb") as output:
         started = subprocess.Popen(
-            in_root(bare, "./dev", "run"), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            in_root(bare, SOURCE, "./dev", "run", env=ENVIRONMENT),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
     try:
         eventually(lambda: records(bare) == 3 or started.poll() is not None, FIRST_RECORDS, told.read_text)
@@ -60,7 +53,7 @@ def test_two_commands_are_enough(bare: Path, tmp_path: Path, capsys: pytest.Capt
         started.wait()
     by_apt, by_pip = megabytes(bare)
 
-    tests = in_root(bare, "./dev", "test", "-q", "tests/unit/core")
+    tests = in_root(bare, SOURCE, "./dev", "test", "-q", "tests/unit/core", env=ENVIRONMENT)
     began = time.monotonic()
     done = subprocess.run(tests, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -81,25 +74,3 @@ def megabytes(root: Path) -> tuple[int, int]:
     told = re.findall(r"Downloading \S+ \(([0-9.]+) ([kM])B\)", (root / PIP_LOG).read_text(errors="replace"))
     by_pip = sum(float(number) * (1 if unit == "M" else 1e-3) for number, unit in told)
     return by_apt // 1_000_000, round(by_pip)
-
-
-def in_root(root: Path, *command: str) -> list[str]:
-    """A command in the source there, with this machine's way to the package index: certificates, pip's settings."""
-    environment = {name: value for name, value in os.environ.items() if PIP.fullmatch(name)}
-    places = {
-        Path("/etc/pip.conf"): "/etc/pip.conf",
-        Path.home() / ".config/pip/pip.conf": "/root/.config/pip/pip.conf",
-        Path.home() / ".pip/pip.conf": "/root/.pip/pip.conf",
-    }
-    if CERTIFICATES.exists():
-        # Under another name: the package ca-certificates is installed there, and writes its own.
-        places[CERTIFICATES] = environment["PIP_CERT"] = "/etc/host-certificates.crt"
-    return [
-        *("systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--pipe", f"--directory={root}"),
-        *(f"--bind-ro={outside}:{inside}" for outside, inside in places.items() if outside.exists()),
-        *(
-            f"--setenv={name}={value}"
-            for name, value in {**environment, "HOME": "/root", "PIP_LOG": f"/{PIP_LOG}"}.items()
-        ),
-        *(f"--chdir=/{SOURCE}", "--", *command),
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -29,6 +30,23 @@ def test_an_event_has_the_fields_and_the_id_of_the_reference(unit: Unit) -> None
     worst = unit.machine.run("journalctl", "-u", "audiobatchd", "-p", "err", "-o", "cat").out
     assert worst.startswith("folder-failed")
     assert worst.count("\n") == 1
+
+
+def test_without_systemd_python_an_event_has_its_priority(unit: Unit) -> None:
+    hidden = unit.machine.path("/opt/without-systemd-python")
+    hidden.mkdir(exist_ok=True)
+    (hidden / "systemd.py").write_text("raise ImportError\n")
+    unit.begin(MUSIC)
+    unit.drop_in(f"Environment=PYTHONPATH=/opt/{hidden.name}")
+    unit.machine.run("systemctl", "restart", "audiobatchd")
+    unit.add("Mia - Broken", track="damaged")
+    unit.becomes(failed=1)
+    told = unit.machine.run("journalctl", "-u", "audiobatchd", "-p", "err", "-o", "json").out.splitlines()
+    failed = json.loads(told[-1])
+    assert failed["MESSAGE"].startswith('folder-failed dataset=/srv/music folder="Mia - Broken" ')
+    assert (failed["PRIORITY"], failed["SYSLOG_IDENTIFIER"]) == ("3", "audiobatchd")
+    assert "AUDIOBATCH_EVENT" not in failed
+    assert unit.show("StatusText").startswith("running: 0 of 1 folders complete, 1 failed")
 
 
 def test_stopped_journal_holds_up_nothing(unit: Unit) -> None:

@@ -54,3 +54,26 @@ def test_users_own_service_works_in_their_home(unit: Unit, desk: Desk) -> None:
     desk.run("systemctl", "--user", "reload", "audiobatchd")
     desk.run("systemctl", "--user", "stop", "audiobatchd")
     assert desk.run("audiobatchctl", "status", check=False).code == 3
+
+
+def test_unit_of_setup_works_as_the_package_s(unit: Unit, desk: Desk) -> None:
+    packaged = unit.machine.path("/usr/lib/systemd/user/audiobatchd.service")
+    aside = packaged.rename(packaged.with_suffix(".aside"))
+    try:
+        desk.run("install", "-d", MUSIC)
+        said = desk.run("audiobatchctl", "setup", "--user", MUSIC).out
+        assert "/home/otto/.config/systemd/user/audiobatchd.service: the unit of your own service" in said
+        answer = desk.run("systemd-analyze", "--user", "verify", "--man=no", "audiobatchd.service")
+        assert answer.text == ""
+        desk.run("systemctl", "--user", "daemon-reload")
+        desk.run("systemctl", "--user", "enable", "--now", "audiobatchd")
+        folder = unit.add("Otto - Cellar", dataset=MUSIC, user="otto")
+        eventually(lambda: record_of(folder), TIMEOUT)
+        desk.run("systemctl", "--user", "reload", "audiobatchd")
+        desk.run("systemctl", "--user", "stop", "audiobatchd")
+        desk.run("audiobatchctl", "setup", "--user", "--undo", MUSIC)
+        left = desk.run("find", "/home/otto/.config/systemd/user", "-name", "audiobatchd*").out
+        assert left == ""
+    finally:
+        aside.rename(packaged)
+        desk.run("systemctl", "--user", "daemon-reload")

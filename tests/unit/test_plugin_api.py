@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import platform
+import sys
 from collections.abc import Callable
 
 import hypothesis.strategies as st
@@ -10,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from audiobatchd.errors import OptionError
-from audiobatchd.plugin_api import Options, Settings, significant
+from audiobatchd.plugin_api import Options, Settings, absence, significant
 
 METHODS = ("multifeature", "degara")
 HUGE = 10**400
@@ -27,6 +30,11 @@ def refusal(read: Callable[[], object]) -> str:
     return str(caught.value)
 
 
+def in_toml(value: object) -> str:
+    """The value as Python writes it, with TOML's words and quotes."""
+    return "a table" if isinstance(value, dict) else repr(value).replace("'", '"').replace("True", "true")
+
+
 # Flags
 
 
@@ -39,7 +47,7 @@ def test_a_flag_is_true_or_false(value: bool, default: bool) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(1, "1"), (0, "0"), ("true", "'true'"), ("", "''"), (1.0, "1.0"), ([], "[]"), ([True], "[True]"), ({}, "{}")],
+    [(1, "1"), (0, "0"), ("true", '"true"'), ("", '""'), (1.0, "1.0"), ([], "[]"), ([True], "[true]"), ({}, "a table")],
 )
 def test_a_flag_is_nothing_else(value: object, shown: str) -> None:
     message = refusal(lambda: options(value).flag("key", default=False))
@@ -94,7 +102,7 @@ def test_a_choice_has_a_default(default: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [("fast", "'fast'"), ("Degara", "'Degara'"), ("", "''"), (1, "1"), (True, "True"), (["degara"], "['degara']")],
+    [("fast", '"fast"'), ("Degara", '"Degara"'), ("", '""'), (1, "1"), (True, "true"), (["degara"], '["degara"]')],
 )
 def test_a_choice_is_nothing_else(value: object, shown: str) -> None:
     message = refusal(lambda: options(value).choice("key", METHODS, "degara"))
@@ -152,7 +160,7 @@ def test_a_span_that_is_not_set_is_none() -> None:
 )
 def test_a_span_is_nothing_else(value: object) -> None:
     message = refusal(lambda: options(value).span("key"))
-    assert message == f"option `key`: expected two positive numbers, the lower one first, got {value!r}"
+    assert message == f"option `key`: expected two positive numbers, the lower one first, got {in_toml(value)}"
 
 
 @pytest.mark.parametrize("value", [[80, HUGE], [HUGE, HUGE + 1]], ids=["one", "both"])
@@ -198,7 +206,7 @@ def test_texts_have_a_default(default: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("value", ["a", "", 1, True, [""], ["a", ""], ["a", 1], [["a"]], {"a": "b"}], ids=repr)
 def test_texts_are_nothing_else(value: object) -> None:
     message = refusal(lambda: options(value).texts("key", ()))
-    assert message == f"option `key`: expected a list of texts, got {value!r}"
+    assert message == f"option `key`: expected a list of texts, got {in_toml(value)}"
 
 
 # All of them
@@ -206,7 +214,7 @@ def test_texts_are_nothing_else(value: object) -> None:
 
 def test_a_long_value_is_shown_by_its_beginning() -> None:
     message = refusal(lambda: options("x" * 1000).flag("key", default=False))
-    assert message == "option `key`: expected true or false, got '" + "x" * 99
+    assert message == 'option `key`: expected true or false, got "' + "x" * 99
 
 
 def test_every_option_that_was_read_closes() -> None:
@@ -256,3 +264,31 @@ def test_settings_have_no_options_unless_some_are_given() -> None:
 )
 def test_significant_keeps_digits_and_not_places(value: float, digits: int, expected: float) -> None:
     assert significant(value, digits) == expected
+
+
+# What is not installed
+
+
+@pytest.mark.parametrize(
+    ("distribution", "wanted"),
+    [
+        ("essentia-tensorflow", "essentia-tensorflow==2.1b6.dev1389"),
+        ("systemd-python", "'systemd-python<236,>=234'"),
+        ("of-another-project", "of-another-project"),
+    ],
+)
+def test_absence_names_the_command_by_our_bounds(distribution: str, wanted: str) -> None:
+    assert absence(distribution) == f"it is not installed: {sys.executable} -m pip install {wanted}"
+
+
+def test_absence_names_uv_where_there_is_no_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert absence("essentia-tensorflow").endswith(
+        f": uv pip install --python {sys.executable} essentia-tensorflow==2.1b6.dev1389"
+    )
+
+
+def test_absence_of_what_this_machine_cannot_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    told = absence("essentia-tensorflow")
+    assert told == f"there is no essentia-tensorflow for Python {platform.python_version()} on aarch64"

@@ -21,10 +21,20 @@ PIN = re.compile(
     r"^(?P<name>\S+)==(?P<version>\S+)(?: ; [^\\]*)? \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+", re.MULTILINE
 )
 
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+HOOK = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]
+
 # Which lists answer for which requirements.
 ANSWERED = [
-    *((line, ("run.txt", "systemd.txt")) for line in PROJECT["project"]["dependencies"]),
+    *((line, ("run.txt",)) for line in PROJECT["project"]["dependencies"]),
+    *(
+        (line, ("systemd.txt" if extra == "systemd" else "run.txt",))
+        for extra, lines in EXTRAS.items()
+        for line in lines
+        if extra != "all"
+    ),
     *((line, ("build.txt",)) for line in PROJECT["build-system"]["requires"]),
+    *((line, ("documents.txt", "run.txt")) for line in HOOK["dependencies"]),
     *((line, (f"{group}.txt",)) for group, lines in GROUPS.items() for line in lines),
 ]  # fmt: skip
 
@@ -44,6 +54,16 @@ def test_the_lock_answers_each_requirement(requirement: str, lists: tuple[str, .
 def test_each_requirement_has_a_lower_and_an_upper_bound(requirement: str) -> None:
     operators = {each.operator for each in Requirement(requirement).specifier}
     assert operators in ({">=", "<"}, {"=="})
+
+
+def test_all_is_every_extra_that_needs_no_compiler() -> None:
+    (line,) = EXTRAS["all"]
+    assert Requirement(line).extras == EXTRAS.keys() - {"all", "systemd"}
+
+
+def test_the_build_takes_what_the_package_takes() -> None:
+    known = {*PROJECT["project"]["dependencies"], *GROUPS["documents"]}
+    assert [line for line in HOOK["dependencies"] if line not in known] == []
 
 
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.name)
@@ -88,6 +108,7 @@ def test_stale_tells_what_an_older_lock_left(tmp_path: Path) -> None:
     pyproject = tmp_path / "pyproject.toml"
     pyproject.write_text(
         '[project]\ndependencies = ["av>=15,<19", "dask[distributed]>=2; os_name == \'posix\'"]\n'
+        '[project.optional-dependencies]\ntable = ["pyarrow>=20"]\nall = ["audiobatchd[table]"]\n'
         '[dependency-groups]\nbuild = ["pip>=25"]\ndev = []\n'
     )
-    assert answer("wanted", str(pyproject)) == ["av", "dask[distributed]; os_name == 'posix'", "pip"]
+    assert answer("wanted", str(pyproject)) == ["av", "dask[distributed]; os_name == 'posix'", "pyarrow", "pip"]

@@ -11,6 +11,7 @@ TESTS = ROOT / "tests"
 ROOMS = {
     ROOT / "daemon" / "audiobatchd": TESTS / "unit",
     ROOT / "analyzers" / "audiobatch_analyzers": TESTS / "unit" / "analyzers",
+    ROOT / "packaging" / "publishing": TESTS / "unit" / "publishing",
 }
 """Where the tests of each package lie."""
 
@@ -40,6 +41,7 @@ ELSEWHERE = {
     "audiobatchd/service/one_pass": "integration/test_once.py",
     "audiobatchd/service/supervisor": "integration/test_service.py",
     "audiobatchd/worker/process/main": "integration/test_crashes.py",
+    "publishing/indexes": "unit/publishing/test_repository.py",
 }
 """Modules that show what they do only beside others, in real processes or one assessment, and where that is tried."""
 

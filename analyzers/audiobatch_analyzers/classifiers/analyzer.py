@@ -93,7 +93,7 @@ def classifiers(settings: Settings) -> tuple[Classifier, ...]:
     for head in heads:
         # Features are called after it, and files are looked up by it.
         if not re.fullmatch(r"\w+", head, re.ASCII):
-            message = f"option `heads`: expected names of letters, digits and underscores, got {head!r:.100}"
+            message = f'option `heads`: expected names of letters, digits and underscores, got "{head:.100}"'
             raise OptionError(message)
         for known, single in _SINGLE.items():
             if head == single.name != known:

@@ -12,7 +12,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from audiobatchd.plugin_api import AnalyzerUnavailableError
+from audiobatchd.plugin_api import AnalyzerUnavailableError, absence
 
 _ENVIRONMENT = {
     # Read when libtensorflow is loaded. A worker has the thread caps already; a script of the user's has not.
@@ -39,7 +39,8 @@ def standard() -> Any:  # noqa: ANN401  # the module has no types
         essentia.log.infoActive = essentia.log.warningActive = False
         from essentia import standard as module  # noqa: PLC0415  # its log must be silent before
     except ImportError as error:
-        message = f"cannot import essentia: {error}"
+        absent = isinstance(error, ModuleNotFoundError) and error.name == "essentia"
+        message = f"cannot import essentia: {absence('essentia-tensorflow') if absent else error}"
         raise AnalyzerUnavailableError(message) from error
     found: ModuleType = module
     return found

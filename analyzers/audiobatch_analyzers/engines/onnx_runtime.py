@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from audiobatch_analyzers.engines.contract import EFFNET, MUSICNN, ON_EMBEDDINGS, Engine, EngineMissingError, Run
 from audiobatch_analyzers.engines.mel_patches import BANDS, Patches
+from audiobatchd.plugin_api import absence
 
 if TYPE_CHECKING:
     from audiobatch_analyzers.classifiers.model_files import ModelFiles
@@ -155,7 +156,8 @@ class _Runtime:
             from audiobatch_analyzers.engines.frozen_graph import FrozenGraph  # noqa: PLC0415
             from audiobatch_analyzers.engines.overlap import shared_layers  # noqa: PLC0415
         except ImportError as error:
-            message = f"cannot import onnxruntime: {error}"
+            absent = isinstance(error, ModuleNotFoundError) and error.name == "onnxruntime"
+            message = f"cannot import onnxruntime: {absence('onnxruntime') if absent else error}"
             raise EngineMissingError(message) from error
         self._library, self._convert = onnxruntime, convert
         self.read, self.shared_layers = FrozenGraph, shared_layers

@@ -14,6 +14,7 @@ from audiobatchd.config.places import default_socket
 from audiobatchd.control.client import ControlClient
 from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError, OutputLostError, UsageError
 from audiobatchd.vocabulary.exits import ControlExit
+from audiobatchd.vocabulary.names import shown
 
 _PROGRAM = "audiobatchctl"
 
@@ -21,6 +22,11 @@ _PROGRAM = "audiobatchctl"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; its exit code."""
     output.open_closed()
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["complete"]:
+        from audiobatchd.cli.commands import complete  # noqa: PLC0415  # people never ask for it
+
+        return complete.main(words[1:])
     say = output.Voice()
     try:
         code = _run(argv, say)
@@ -45,8 +51,11 @@ def _run(argv: Sequence[str] | None, say: output.Voice) -> int:
     except OutputLostError as error:
         say.lost = error.cause
         return ControlExit.NO
-    except (AudiobatchError, OSError) as error:
+    except AudiobatchError as error:
         return _refuse(error, ControlExit.NO)
+    except OSError as error:
+        where = f"cannot use {shown(str(error.filename))}: " if error.filename else ""
+        return _refuse(f"{where}{error.strerror or error}", ControlExit.NO)
     except KeyboardInterrupt:
         return ControlExit.INTERRUPTED
     return code
@@ -56,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser(_PROGRAM)
 
 
-def _refuse(error: Exception, code: int) -> int:
+def _refuse(error: Exception | str, code: int) -> int:
     output.complain(_PROGRAM, str(error))
     return code
 

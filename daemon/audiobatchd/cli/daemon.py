@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from audiobatchd import __version__
+from audiobatchd.cli.local import refuse_wrong_options
 from audiobatchd.cli.terminal import output
 from audiobatchd.cli.terminal.text import write
 from audiobatchd.config import file as config
@@ -70,7 +71,7 @@ def _run(arguments: argparse.Namespace, say: output.Voice) -> int:
         return _refuse(error, DaemonExit.TROUBLE)
     except OSError as error:
         return _refuse(
-            f"cannot use {shown(str(error.filename))}: {error.strerror}" if error.filename else error,
+            f"cannot use {shown(str(error.filename))}: {error.strerror}" if error.filename else error.strerror or error,
             DaemonExit.TROUBLE,
         )
     return code
@@ -140,7 +141,10 @@ def _configuration(arguments: argparse.Namespace) -> Config:
         settings = config.with_datasets(settings, chosen)
     if arguments.workers:
         settings = msgspec.structs.replace(settings, workers=arguments.workers)
-    refuse_unknown_analyzers(settings, arguments.config or config.find_config(os.environ))
+    path = arguments.config or config.find_config(os.environ)
+    refuse_unknown_analyzers(settings, path)
+    directories = places.model_directories(settings.model_directory, os.environ, _state_directory(arguments))
+    refuse_wrong_options(settings, path, directories)
     if arguments.once:
         if not settings.dataset:
             raise UsageError("--once needs a dataset")
@@ -216,7 +220,7 @@ def _set_up_terminal(stack: ExitStack) -> tuple[tuple[View, ...], tuple[_Writer,
         from audiobatchd.service import journal  # noqa: PLC0415  # see above
 
         if journal.is_standard_error(os.environ):
-            handler = journal.JournalHandler(standard_error(journal=True))
+            handler = journal.handler()
     log = set_up(handler)
     stack.callback(log.close)
     return views, (log, *writers)

@@ -20,6 +20,7 @@ from audiobatchd.control.status import DatasetStatus, Status
 from audiobatchd.core.holds import BARRED, NO_ANSWER
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
+from audiobatchd.plugin_api import absence
 from audiobatchd.scan.watch import limits
 from audiobatchd.vocabulary.commands import import_command
 from audiobatchd.vocabulary.files import NearMiss
@@ -29,10 +30,10 @@ from audiobatchd.vocabulary.states import DatasetState, FolderState
 
 NEEDED = ("numpy", "scipy", "av", "soxr", "msgspec", "watchdog", "aiohttp", "psutil")
 WELCOME = {
-    "essentia-tensorflow": "rhythm and some models need it: pip install essentia-tensorflow",
-    "onnxruntime": "danceability and atonality take thrice the time without it: pip install onnxruntime",
+    "essentia-tensorflow": "rhythm, key and some models need it",
+    "onnxruntime": "danceability and atonality take thrice the time without it",
 }
-"""Distributions that everything needs, and those that some analyzers do, with what to do where they are not there."""
+"""Distributions that everything needs, and those that something can do without, with what that is."""
 
 _LITTLE, _NEARLY_NOTHING, _FEW = 1 << 30, 100 << 20, 1000
 # What a worker takes once Essentia and TensorFlow are loaded and it has a track of some minutes.
@@ -41,6 +42,7 @@ _WORKER = 512 << 20
 _OTHERS = 16
 _QUEUE = 16_384
 _FETCH = "audiobatchctl models fetch "
+_INSTALL = " pip install "
 
 
 class Level(StrEnum):
@@ -68,9 +70,18 @@ def versions(installed: Mapping[str, str | None]) -> Iterator[Diagnosis]:
     yield Diagnosis(Level.OK, f"audiobatchd {__version__}, Python {platform.python_version()}, {there}")
     for name, each in installed.items():
         if each is None and name in WELCOME:
-            yield Diagnosis(Level.NOTE, f"{name} is not installed", WELCOME[name])
+            yield Diagnosis(Level.NOTE, f"{name} is not installed: {WELCOME[name]}", absence(name))
         elif each is None:
             yield Diagnosis(Level.ACT, f"{name} is not installed", "install audiobatchd again")
+
+
+def journal(library: str | None) -> Diagnosis:
+    """Judge how a service of systemd's tells its events; `library` is the version of systemd-python, if it is there."""
+    told = "systemd: READY and WATCHDOG go to its socket, events to the journal"
+    if library is not None:
+        return Diagnosis(Level.OK, f"{told} with their fields, by systemd-python {library}")
+    what = f"{told} as lines with a priority: their fields take systemd-python, which a compiler has to build"
+    return Diagnosis(Level.NOTE, what, absence("systemd-python"))
 
 
 def service(status: Status | None, why: str) -> Iterator[Diagnosis]:
@@ -246,7 +257,12 @@ def analyzers(reasons: Mapping[str, str], wanted: Iterable[str]) -> Iterator[Dia
         yield Diagnosis(Level.OK, f"{', '.join(working)}: available")
     for name, reason in reasons.items():
         if reason:
-            what, fetch, model = reason.partition(_FETCH)
+            what, cure = _cure_in(reason)
             level = Level.ACT if name in wanted or not working else Level.NOTE
-            told = f"{name} is unavailable: {what.rstrip(': ')}"
-            yield Diagnosis(level, told, f"{fetch}{model}" or "it works when that is mended")
+            yield Diagnosis(level, f"{name} is unavailable: {what}", cure or "it works when that is mended")
+
+
+def _cure_in(reason: str) -> tuple[str, str]:
+    """Split a reason for which something is unavailable from the command at its end, if there is one."""
+    what, colon, cure = reason.rpartition(": ")
+    return (what, cure) if colon and (cure.startswith(_FETCH) or _INSTALL in cure) else (reason, "")

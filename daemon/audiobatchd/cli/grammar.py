@@ -6,6 +6,7 @@ What a command does stands in `commands`, and is loaded when it is asked for; `p
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,16 @@ def _number(text: str) -> int:
     return int(text)
 
 
+def _seconds(text: str) -> float:
+    if re.fullmatch(r"\d{1,9}(\.\d*)?", text, re.ASCII) is None:
+        message = f"expected a number of seconds, got {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return float(text)
+
+
 # Arguments that several commands have
 
-_CONFIG = _argument("--config", metavar="FILE", type=Path, help="the configuration file")
+_CONFIG = _argument("--config", metavar="FILE", type=Path, default=argparse.SUPPRESS, help="the configuration file")
 _DATASET = _argument("dataset", metavar="DATASET", help="the dataset's directory")
 _DATASET_OR_ALL = _argument("dataset", metavar="DATASET", nargs="?", help="only this dataset")
 _OF_DATASET = _argument("--dataset", metavar="DATASET", help="only of this dataset")
@@ -96,9 +104,10 @@ COMMANDS: tuple[Command | Group, ...] = (
         "Show each dataset's folders by state, what the workers do, the rate, and what failed.",
     ),
     Command(
-        "top", "top:top", "watch it work, on a screen that is drawn anew every second",
-        "Watch datasets, workers and failures on a screen that is drawn anew every second: p pauses and resumes, r "
-        "tries again what failed, q leaves. A line every few seconds where standard output is no terminal.",
+        "top", "top:top", "watch it work, on a screen that is drawn again every second",
+        "Watch datasets, workers and failures on a screen that is drawn again every second: p pauses and resumes, r "
+        "tries again what failed, ? shows help, q leaves. A line every few seconds where standard output is no "
+        "terminal.",
         endless=True,
     ),
     Command(
@@ -129,8 +138,8 @@ COMMANDS: tuple[Command | Group, ...] = (
     ),
     Command(
         "retry", "folders:retry", "try folders again",
-        "Have the service try folders again now, whatever they have come to, and count anew what counts towards giving "
-        "them up.",
+        "Have the service try folders again now, whatever they have come to; what counts towards giving them up counts "
+        "from zero.",
         (
             _FOLDERS,
             _argument("--all", action="store_true", help="every folder that failed or is blocked"),
@@ -184,7 +193,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     Command(
         "setup", "setup:setup", "let the service work on a dataset",
         "Add a dataset to the configuration, let the service's unit write there, see whether its user can, and start "
-        "it anew. Exit code 1 where the user cannot.",
+        "it again. Exit code 1 where the user cannot.",
         (
             _DATASET,
             _CONFIG,
@@ -195,7 +204,7 @@ COMMANDS: tuple[Command | Group, ...] = (
                     help="take it out again, and put the ACLs back; no file in it is touched",
                 ),
             ),
-            _argument("--user", action="store_true", help="of your own service, without root"),
+            _argument("--user", action="store_true", help="of your own service, without root; writes its unit"),
             _argument("--no-restart", action="store_true", help="leave starting the service to you"),
         ),
     ),
@@ -296,11 +305,11 @@ COMMANDS: tuple[Command | Group, ...] = (
     ),
     # Measuring by hand, and what can be measured
     Command(
-        "analyze", "analysis:analyze", "measure one file or one track folder, now",
-        "Measure an audio file, or all source files of a track folder, and show the values. Exit code 1 where a file "
+        "analyze", "analysis:analyze", "measure files and track folders, now",
+        "Measure audio files, and all source files of track folders, and show the values. Exit code 1 where a file "
         "is damaged, or nothing can be measured.",
         (
-            _argument("path", metavar="FILE_OR_FOLDER", help="an audio file, or a track folder"),
+            _argument("path", metavar="PATH", nargs="+", help="an audio file, or a track folder"),
             _argument("--features", nargs="+", metavar="FEATURE", help="only these features and analyzers"),
             _argument("--save", action="store_true", help="write them to the folder's record"),
             _CONFIG,
@@ -315,6 +324,14 @@ COMMANDS: tuple[Command | Group, ...] = (
             _CONFIG,
         ),
     ),
+    Command(
+        "help", "help:show_help", "all about a command",
+        "Show the help of a command, or of an action of one: `audiobatchctl help models fetch`.",
+        (
+            _argument("command", metavar="COMMAND", nargs="*", help="the command, and its action"),
+            _argument("--all", action="store_true", help="a line about each command"),
+        ),
+    ),
     # Locks and models
     Group("locks", "list, clean up or try out a dataset's locks", (
         Command("list", "locks:list_locks", "every lock, and whether its holder lives", arguments=(_DATASET, _CONFIG)),
@@ -325,7 +342,7 @@ COMMANDS: tuple[Command | Group, ...] = (
                 _DATASET,
                 _CONFIG,
                 _argument(
-                    "--timeout", metavar="SECONDS", type=float, default=3600.0,
+                    "--timeout", metavar="SECONDS", type=_seconds, default=3600.0,
                     help="age at which a lock of the batch guide's scripts on a network file system is dead (3600)",
                 ),
                 _argument("--dry-run", action="store_true", help="only say what would be removed"),
@@ -342,7 +359,7 @@ COMMANDS: tuple[Command | Group, ...] = (
             (
                 _DATASET,
                 _CONFIG,
-                _argument("--wait", metavar="SECONDS", type=float, default=10.0, help="for another machine (10)"),
+                _argument("--wait", metavar="SECONDS", type=_seconds, default=10.0, help="for another machine (10)"),
             ),
         ),
     )),
@@ -384,6 +401,31 @@ COMMANDS: tuple[Command | Group, ...] = (
             (_CONFIG,),
         ),
     )),
+    # The shell
+    Command(
+        "completion", "completion:completion", "what a shell needs to complete command lines",
+        'Print the completion for a shell, to be evaluated there (eval "$(audiobatchctl completion bash)") or to be '
+        "kept in a file that it looks for. A program that the package or pipx has brought may have it already.",
+        (
+            _argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish"),
+            _argument(
+                "program", metavar="PROGRAM", nargs="?", choices=("audiobatchctl", "audiobatchd"),
+                default="audiobatchctl", help="audiobatchctl or audiobatchd (audiobatchctl)",
+            ),
+        ),
+    ),
 )
 """All commands, in the order of the help."""
 # fmt: on
+
+THEMES: Mapping[str, tuple[str, ...]] = {
+    "Look on": ("status", "top", "follow", "wait", "workers"),
+    "Single folders": ("failures", "explain", "retry", "bump"),
+    "Hold up, go on": ("pause", "resume", "drain", "reload", "rescan"),
+    "Set up": ("setup", "import", "config", "doctor"),
+    "Look into records": ("progress", "check", "missing", "audit", "duplicates"),
+    "Measure by hand": ("analyze", "features"),
+    "Locks and models": ("locks", "models"),
+    "Help": ("help", "completion"),
+}
+"""The commands by what they are for, as the short help names them; each stands in one."""

@@ -10,11 +10,15 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from audiobatchd.config import checks
-from audiobatchd.config.file import Config, load_config
+from audiobatchd.config import checks, lines, misplaced
+from audiobatchd.config.file import Config, DatasetConfig, load_config
 from audiobatchd.config.places import model_directories, state_directory
 from audiobatchd.core.messages import WorkerSettings
+from audiobatchd.disk import bounded
+from audiobatchd.errors import AudiobatchError, ConfigError
 from audiobatchd.vocabulary import quantities
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.worker import questions
 
 UNIT = "audiobatchd.service"
 """The service's unit."""
@@ -34,7 +38,34 @@ def checked_config(path: Path | None) -> Config:
     settings = load_config(path) if path else Config()
     checks.refuse_unknown_analyzers(settings, path)
     checks.operators(settings.operators)
+    refuse_wrong_options(settings, path, model_directories_here(settings))
     return settings
+
+
+def refuse_wrong_options(settings: Config, path: Path | None, directories: tuple[Path, ...]) -> None:
+    """Raise ConfigError where the analyzers say that an option is none of theirs, or has a value that cannot be.
+
+    Where they cannot be asked nothing is refused: the workers will tell.
+    """
+    if not settings.analyzer:
+        return
+    try:
+        wrong = questions.wrong_options(checks.worker_settings(settings, directories))
+    except AudiobatchError:
+        return
+    for each in wrong:
+        meant = misplaced.of_option(each.key, each.known, each.entry, Config, DatasetConfig) if each.key else ""
+        place = ("analyzer", each.entry, each.key) if each.key else ("analyzer", each.entry)
+        reason = f"{each.reason}{_line(path, place)}{': ' if meant else ''}{meant}"
+        message = f"{path}: [analyzer.{shown(each.entry)}] {reason}"
+        raise ConfigError(message)
+
+
+def _line(path: Path | None, place: lines.Place) -> str:
+    try:
+        return lines.said(bounded.read(path, bounded.SETTINGS_LIMIT)[0], place) if path else ""
+    except OSError:
+        return ""
 
 
 def model_directories_here(settings: Config) -> tuple[Path, ...]:

@@ -18,7 +18,7 @@ from audiobatchd.plugin_api import ENTRY_POINT_GROUP
 from audiobatchd.vocabulary.analyzer_sets import chosen
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import size_in_bytes
-from audiobatchd.vocabulary.suggestions import cannot_find
+from audiobatchd.vocabulary.suggestions import cannot_find, nearest
 
 
 def installed_analyzers() -> frozenset[str]:
@@ -27,17 +27,26 @@ def installed_analyzers() -> frozenset[str]:
 
 
 def refuse_unknown_analyzers(settings: Config, path: Path | None) -> None:
-    """Raise ConfigError where the configuration, read from `path`, names an analyzer or set that there is not."""
+    """Raise ConfigError where the configuration, read from `path`, names an analyzer or set that there is not.
+
+    Options may be there for an analyzer that another machine has; not where the name is nearly one that is here.
+    """
     installed = installed_analyzers()
     try:
         chosen(settings.analyzers, installed)
-        for name in settings.analyzer:
-            if name not in installed:
+        for name in not_installed(settings):
+            if nearest(name, installed):
                 message = f"{cannot_find('the analyzer', name, installed)} - at `analyzer.{shown(name)}`"
                 raise ConfigError(message)
     except ConfigError as error:
         message = f"{path}: {error}" if path else str(error)
         raise ConfigError(message) from error
+
+
+def not_installed(settings: Config) -> list[str]:
+    """Name the analyzers that have options and are not installed."""
+    installed = installed_analyzers()
+    return [name for name in settings.analyzer if name not in installed]
 
 
 def operators(names: Iterable[str]) -> frozenset[int]:

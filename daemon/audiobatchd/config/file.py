@@ -12,18 +12,22 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 from msgspec import Meta, Struct
 
+from audiobatchd.config import lines, misplaced
 from audiobatchd.disk import bounded, filesystems
 from audiobatchd.errors import ConfigError
+from audiobatchd.vocabulary.expectations import Misfit, misfit
 from audiobatchd.vocabulary.quantities import size_in_bytes
 from audiobatchd.vocabulary.states import WatchMode
-from audiobatchd.vocabulary.suggestions import did_you_mean
 
 MOST_DATASETS = 1000
 """More than that one service does not look after in time."""
 
-FileName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0/]*\Z")]
-Digest = Annotated[str, Meta(pattern=r"\A(sha256:)?[0-9a-f]{64}\Z")]
-DirectoryName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0]*\Z")]
+# What a description says is expected where a value is refused.
+FileName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0/]*\Z", description="the name of a file, without a path")]
+Digest = Annotated[
+    str, Meta(pattern=r"\A(sha256:)?[0-9a-f]{64}\Z", description="a SHA-256 of 64 hexadecimal digits, in lower case")
+]
+DirectoryName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0]*\Z", description="a path")]
 
 
 class Bounds(NamedTuple):
@@ -145,13 +149,13 @@ def load_config(path: Path) -> Config:
     try:
         config = msgspec.toml.decode(content, type=Config)
     except msgspec.ValidationError as error:
-        message = f"{path}: {_in_toml_words(str(error))}{_meant(content)}"
+        message = f"{path}: {_refusal(content, error)}"
         raise ConfigError(message) from error
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         message = f"{path}: not TOML: {error}"
         raise ConfigError(message) from error
-    if why := beyond_bounds(config):
-        message = f"{path}: {why}"
+    if found := _beyond_bounds(config):
+        message = f"{path}: {found}{lines.said(content, found.place)}"
         raise ConfigError(message)
     base = path.resolve().parent
     datasets = [msgspec.structs.replace(each, path=str(base / each.path)) for each in config.dataset]
@@ -167,14 +171,18 @@ def load_config(path: Path) -> Config:
 
 def beyond_bounds(config: Config) -> str:
     """Say which number of a configuration is less or more than it may be; empty where none is."""
-    tables = [("", config), *((f"dataset[{place}].", each) for place, each in enumerate(config.dataset))]
+    return str(_beyond_bounds(config) or "")
+
+
+def _beyond_bounds(config: Config) -> Misfit | None:
+    tables = [((), config), *((("dataset", number), each) for number, each in enumerate(config.dataset))]
     for where, table in tables:
         for key in table.__struct_fields__:
             value = getattr(table, key)
             if key in BOUNDS and value is not None and not BOUNDS[key].hold(value):
                 kind = "a size" if isinstance(value, str) else "a number"
-                return f"expected {kind} from {BOUNDS[key]} - at `{where}{key}`"
-    return ""
+                return Misfit(f"expected {kind} from {BOUNDS[key]}", (*where, key))
+    return None
 
 
 def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:
@@ -246,22 +254,11 @@ def dataset_from_command_line(config: Config, path: str) -> DatasetConfig:
     return DatasetConfig(path=_absolute(path))
 
 
-def _meant(content: bytes) -> str:
-    """Name the nearest keys for the first one in a configuration that there is not; empty where all are known."""
-    written = msgspec.toml.decode(content)
-    datasets = written.get("dataset")
-    tables = [(written, Config), *((each, DatasetConfig) for each in (datasets if isinstance(datasets, list) else ()))]
-    for table, kind in tables:
-        for key in table if isinstance(table, dict) else ():
-            if key not in kind.__struct_fields__:
-                meant = did_you_mean(key, kind.__struct_fields__, "`")
-                return f": {meant}" if meant else ""
-    return ""
-
-
-def _in_toml_words(message: str) -> str:
-    """Say it in TOML's words: msgspec speaks of objects, arrays and `$.dataset[0]`, a file has tables and keys."""
-    words = {"`object`": "a table", "`array`": "an array", "Object contains unknown field": "unknown key"}
-    for theirs, ours in words.items():
-        message = message.replace(theirs, ours)
-    return message.replace("`$.", "`").replace(" - at `$`", "")
+def _refusal(content: bytes, error: msgspec.ValidationError) -> str:
+    """Say what is wrong with a configuration that is TOML, where, and what was probably meant."""
+    found = misfit(Config, msgspec.toml.decode(content), table="a table")
+    if found is None:
+        return str(error)
+    hint = misplaced.hint(found, Config, DatasetConfig)
+    place = (*found.place, found.unknown) if found.unknown else found.place
+    return f"{found}{lines.said(content, place)}{': ' if hint else ''}{hint}"

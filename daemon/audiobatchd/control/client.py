@@ -89,9 +89,8 @@ class ControlClient:
     def _decoded(self, body: bytes, kind: type[_Answer]) -> _Answer:
         try:
             return msgspec.json.decode(body, type=kind)
-        except msgspec.MsgspecError as error:
-            message = f"what answers on {shown(str(self._path))} is no audiobatchd of this version: {error}"
-            raise NoDaemonError(message) from error
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise NoDaemonError(other_version(str(self._path), body, kind, error)) from error
 
     def _body(self, operation: Operation[Asked, Told], asked: Asked) -> bytes:
         """Ask, and read the body of the answer. Raises as `ask`."""
@@ -126,8 +125,16 @@ class ControlClient:
             case OSError():
                 why = error.strerror or str(error)
             case _:
-                why = "what answers there does not speak HTTP"
+                why = "what answers there is another program"
         return why
+
+
+def other_version(path: str, body: bytes, kind: Any, error: Exception) -> str:  # noqa: ANN401  # the type of any answer
+    """Say of a `body` that is no answer of this `kind` that another program must have given it, and what is odd."""
+    from audiobatchd.vocabulary.expectations import why_not_json  # noqa: PLC0415  # nearly all answers are right
+
+    why = why_not_json(kind, body, error)
+    return f"what answers on {shown(path)} is no audiobatchd of this version: {shown(why)}"
 
 
 def _resource(operation: Operation[Asked, Any], asked: Asked) -> str:
@@ -178,7 +185,9 @@ def _refused(what: str, status: int, body: bytes) -> AudiobatchError:
     why = _refusal(body)
     if status == _NO_SUCH_METHOD or (status == _NOT_FOUND and why.startswith("not found: ")):
         why = "the service that answers is of another version, which does not know how"
-    return AudiobatchError(f"cannot {what}: {why or f'the service answers with HTTP status {status}'}")
+    return AudiobatchError(
+        f"cannot {what}: {why or 'the service refuses it and gives no reason; its log may have one'}"
+    )
 
 
 def _refusal(body: bytes) -> str:

@@ -53,7 +53,7 @@ class Operation(Struct, Generic[Asked, Told], frozen=True):
     action: Callable[[Asked], str]
     """Says what is asked for, in words that follow "cannot"."""
     takes_time: bool = False
-    """True where the answer may take as long as a look through the whole dataset."""
+    """True where the answer may take as long as a look through the whole dataset, or at what analyzers say."""
     media: str = JSON
     """The media type of the answer."""
 
@@ -110,7 +110,7 @@ RESCAN = Operation(
 )
 RELOAD = Operation(
     "reload", "POST", "/v1/reload", "Read the configuration again.",
-    Nothing, Reloaded, lambda _: "have the configuration read again",
+    Nothing, Reloaded, lambda _: "have the configuration read again", takes_time=True,
 )
 CLEAN_LOCKS = Operation(
     "clean_locks", "POST", "/v1/locks/clean-up", "Remove the locks of the dead.",

@@ -200,6 +200,8 @@ class Report:
     event: LogEvent
     fields: Mapping[str, Field] = field(default_factory=dict)
     key: FolderKey | None = None
+    stems: Mapping[str, str] = field(default_factory=dict)
+    """The stem that a field is measured on, for those that are features of stems: their names do not tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import msgspec
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
+from audiobatchd.core.assessment import givers
 from audiobatchd.core.crew import Lost
 from audiobatchd.core.file_memory import disowning
 from audiobatchd.core.folder import Folder
@@ -14,6 +15,7 @@ from audiobatchd.core.messages import Job, Result
 from audiobatchd.core.parts import Parts
 from audiobatchd.core.rounds import Rounds, paused
 from audiobatchd.core.slot import Assignment, Slot
+from audiobatchd.plugin_api import FULL_MIX
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.states import Attempt, Cause, FolderState, Outcome, in_one_line
@@ -141,7 +143,9 @@ class Jobs:
                 self._parts.tally.add(now, result.audio_seconds)
                 fields: dict[str, do.Field] = dict(result.values)
                 fields |= {name: f"unmeasurable ({why})" for name, why in result.unmeasurable.items()}
-                return [do.Report(LogEvent.FOLDER_DONE, fields, key)]
+                given = givers(self._parts.offers or ())
+                stems = {name: role for name in fields if (role := given.get(name, ("", FULL_MIX))[1]) != FULL_MIX}
+                return [do.Report(LogEvent.FOLDER_DONE, fields, key, stems)]
             case FolderState.SETTLING:
                 return [do.Report(LogEvent.FOLDER_CHANGED, {}, key)]
             case FolderState.QUEUED:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from audiobatchd.errors import RecordError
+from audiobatchd.vocabulary.expectations import why_not_json
 from audiobatchd.vocabulary.files import Fingerprint
 from audiobatchd.vocabulary.quantities import exact_size
 
@@ -66,7 +67,8 @@ class Provenance(Struct):
         try:
             return _ENTRY.decode(raw)
         except _NOT_OURS as error:
-            message = f"cannot understand {KEY} of {analyzer} for {role}: {error}; {_CURE}"
+            why = why_not_json(Entry, bytes(raw), error)
+            message = f"cannot understand {KEY} of {analyzer} for {role}: {why}; {_CURE}"
             raise RecordError(message) from error
 
     def unmeasurable(self) -> dict[str, str]:
@@ -95,7 +97,7 @@ def decode(raw: bytes | Raw | None) -> Provenance:
     try:
         provenance = _PROVENANCE.decode(raw)
     except _NOT_OURS as error:
-        message = f"cannot understand {KEY}: {error}; {_CURE}"
+        message = f"cannot understand {KEY}: {why_not_json(Provenance, bytes(raw), error)}; {_CURE}"
         raise RecordError(message) from error
     if provenance.format > FORMAT:
         message = (

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from audiobatchd.disk import bounded
 from audiobatchd.errors import UsageError
+from audiobatchd.vocabulary.expectations import misfit
 from audiobatchd.vocabulary.names import parsed
 
 _LIMIT = 1 << 28
@@ -40,9 +41,21 @@ def read_list(path: Path) -> dict[str, tuple[str, ...]]:
         message = f"cannot read {path}: {error.strerror}"
         raise UsageError(message) from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        message = f"cannot understand {path}: {error}"
+        message = f"cannot understand {path}: {_why(content, error)}"
         raise UsageError(message) from error
     return {"" if each.folder == "." else parsed(each.folder): each.features for each in found}
+
+
+def _why(content: bytes, error: Exception) -> str:
+    """Say which line of a list is none, and why."""
+    for number, line in enumerate(content.splitlines(), 1):
+        try:
+            found = msgspec.json.decode(line) if line.strip() else None
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as broken:
+            return f"line {number}: {broken}"
+        if found is not None and (wrong := misfit(_Line, found)) is not None:
+            return f"line {number}: {wrong}"
+    return str(error)
 
 
 def write_line(file: BinaryIO, folder: str, features: tuple[str, ...]) -> None:

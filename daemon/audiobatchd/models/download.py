@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
+import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -23,7 +24,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from audiobatchd.disk.boot import boot_id
-from audiobatchd.errors import ModelError, UsageError
+from audiobatchd.errors import ModelError, UnreachableError, UsageError
 from audiobatchd.models.graph_file import LARGEST, Check, sha256_of
 from audiobatchd.models.part import Origin, Part, arriving
 from audiobatchd.vocabulary.names import shown
@@ -106,7 +107,7 @@ def _fill(part: Part, address: str, terms: Terms, progress: Progress) -> None:
     for _ in range(terms.tries):
         if _try(part, address, terms, progress):
             return
-    raise _refusal(address, f"the connection broke {terms.tries} times{_kept(part)}")
+    raise UnreachableError(_refused(address, f"the connection broke {terms.tries} times{_kept(part)}"))
 
 
 def _try(part: Part, address: str, terms: Terms, progress: Progress) -> bool:
@@ -150,7 +151,7 @@ def _talking(part: Part, address: str, timeout: float) -> Iterator[None]:
     except urllib.error.HTTPError:
         raise
     except (TimeoutError, urllib.error.URLError, ssl.SSLError) as error:
-        raise _refusal(address, _cause(error, timeout) + _kept(part)) from error
+        raise UnreachableError(_refused(address, _cause(error, timeout) + _by_proxy(address) + _kept(part))) from error
     except (ConnectionError, http.client.IncompleteRead) as error:
         raise _AgainError from error
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -265,6 +266,8 @@ def _validator(headers: Message) -> str | None:
 
 def _cause(error: Exception, timeout: float) -> str:
     reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(reason, socket.gaierror):
+        return f"its host cannot be found: {reason.strerror}"
     if isinstance(reason, TimeoutError):
         return f"nothing came for {timeout:g} s"
     if isinstance(reason, ssl.SSLCertVerificationError):
@@ -282,5 +285,18 @@ def _kept(part: Part) -> str:
     return ""
 
 
+def _by_proxy(address: str) -> str:
+    """Name the proxy that an address is asked for through, without the password that may stand in it."""
+    parts = urlsplit(address)
+    given = urllib.request.getproxies().get(parts.scheme, "")
+    if not given or urllib.request.proxy_bypass(parts.netloc):
+        return ""
+    return f" (through the proxy {shown(given.rpartition('@')[2].rpartition('://')[2])})"
+
+
 def _refusal(address: str, why: str) -> ModelError:
-    return ModelError(f"cannot fetch {shown(address)}: {why}")
+    return ModelError(_refused(address, why))
+
+
+def _refused(address: str, why: str) -> str:
+    return f"cannot fetch {shown(address)}: {why}"

@@ -5,7 +5,7 @@ Nothing here is looked up on the network. What is not known for certain is None,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 OFFICIAL = "https://essentia.upf.edu/models"
@@ -31,6 +31,27 @@ class Model:
     sha256: str | None = None
     """Digest of the graph."""
     licence: str = LICENCE
+    head: str = ""
+    """Question that it answers, such as `tonal_atonal`; empty where it only gives what heads take."""
+
+    @property
+    def family(self) -> str:
+        """The rest of its name behind the head: models of one family answer many questions in one way."""
+        return self.name.removeprefix(f"{self.head}-")
+
+    @property
+    def serves(self) -> str:
+        """Name of the analyzer that works with it; empty where it only gives what heads take."""
+        return _ANALYZERS.get(self.head, self.head)
+
+
+_ANALYZERS = {
+    "tonal_atonal": "atonality",
+    "genre_discogs400": "essentia_genre",
+    "mtg_jamendo_moodtheme": "essentia_mood",
+    "mtg_jamendo_instrument": "essentia_instrument",
+}
+"""Analyzers that are not called like the head."""
 
 
 # The extractor's address, and those of danceability and tonal_atonal on it and on VGGish, are the published ones, as
@@ -40,19 +61,19 @@ class Model:
 def _head(of: str, what: str, size: int | None = None) -> Model:
     """A small classifier that takes the backbone's output: one run of the backbone serves all of them."""
     name = f"{of}-{_BACKBONE}"
-    return Model(name, f"classification-heads/{of}/{name}", f"{what}: a head on {_BACKBONE}", size, _BACKBONE)
+    return Model(name, f"classification-heads/{of}/{name}", f"{what}: a head on {_BACKBONE}", size, _BACKBONE, head=of)
 
 
 def _effnet_head(of: str, what: str, size: int | None = None) -> Model:
     """A small classifier that takes what the Effnet gives."""
     name = f"{of}-discogs-effnet-1"
-    return Model(name, f"classification-heads/{of}/{name}", f"{what}: a head on {_EFFNET}", size, _EFFNET)
+    return Model(name, f"classification-heads/{of}/{name}", f"{what}: a head on {_EFFNET}", size, _EFFNET, head=of)
 
 
 def _classifier(of: str, trained: str, what: str, size: int | None = None, sha256: str | None = None) -> Model:
     """A whole classifier, from audio to classes."""
     name = f"{of}-{trained}"
-    return Model(name, f"classifiers/{of}/{name}", f"{what}: a whole classifier", size, None, sha256)
+    return Model(name, f"classifiers/{of}/{name}", f"{what}: a whole classifier", size, None, sha256, head=of)
 
 
 MODELS: tuple[Model, ...] = (
@@ -116,6 +137,22 @@ MODELS: tuple[Model, ...] = (
 BY_NAME = {model.name: model for model in MODELS}
 DEFAULT = (_BACKBONE, f"danceability-{_BACKBONE}", f"tonal_atonal-{_BACKBONE}")
 """Models that the analyzers of this project work with, where nothing else is configured."""
+
+
+def wanted(options: Mapping[str, object]) -> tuple[str, ...]:
+    """Name the models that the analyzers `classifiers` work with by their `options`, as a configuration has them.
+
+    For each head the published model of the family that is preferred; the default ones where the options say nothing.
+    """
+    heads = _texts(options.get("heads")) or tuple(BY_NAME[name].head for name in DEFAULT if BY_NAME[name].head)
+    families = _texts(options.get("families")) or tuple(dict.fromkeys(model.family for model in MODELS if model.head))
+    named = (next((f"{head}-{each}" for each in families if f"{head}-{each}" in BY_NAME), "") for head in heads)
+    return tuple(model.name for model in with_needed(filter(None, named)))
+
+
+def _texts(told: object) -> tuple[str, ...]:
+    """The texts of a list; none where it is no such list, of which the analyzer complains."""
+    return tuple(each for each in told if isinstance(each, str)) if isinstance(told, list) else ()
 
 
 def with_needed(names: Iterable[str]) -> tuple[Model, ...]:

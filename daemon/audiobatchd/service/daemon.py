@@ -48,10 +48,10 @@ def run(settings: Config, source: Source, state: Path, socket: Path, views: tupl
         stack.callback(_hold_instance_lock(state, socket).release)
         catalog = Catalog(state / "catalog.sqlite")
         stack.callback(catalog.close)
+        systemd = SystemdView()
+        stack.callback(systemd.close)
         clock, watches, feed = SystemClock(), Watches(), Feed()
-        supervisor = Supervisor(
-            settings, source, Policy(), catalog, clock, views=(*views, SystemdView()), watches=watches
-        )
+        supervisor = Supervisor(settings, source, Policy(), catalog, clock, views=(*views, systemd), watches=watches)
         metrics = Metrics(supervisor.core, clock.monotonic, watches.report, lambda: catalog.trouble)
         server = ControlServer(socket, Answers(supervisor, catalog, clock), feed, metrics.text)
         logging.getLogger().addHandler(feed)

@@ -1,6 +1,7 @@
 """The log in systemd's journal: each field is a field there, and each kind of event has an ID for ever.
 
-`journalctl AUDIOBATCH_EVENT=folder-failed` finds them.
+`journalctl AUDIOBATCH_EVENT=folder-failed` finds them. Fields take systemd-python, the extra `systemd`; without it the
+journal gets each event as a line of standard error, with its priority in front (sd-daemon(3)).
 """
 
 from __future__ import annotations
@@ -13,28 +14,38 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from systemd import journal
-
 from audiobatchd.control.events import plainly
-from audiobatchd.service.log import PRIORITIES, LineFormatter
+from audiobatchd.service.log import PRIORITIES, LineFormatter, standard_error
+
+try:
+    from systemd import journal
+except ImportError:
+    journal = None
 
 _MESSAGE_IDS = uuid.UUID("6a1f0b0e-6f0c-4a53-9d5c-2f6f4f3c9b7d")
 _FIELD = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 _SOCKET = Path("/run/systemd/journal/socket")
 
 
-class JournalHandler(journal.JournalHandler):  # type: ignore[misc]  # systemd-python has no types
+def handler() -> logging.Handler:
+    """Make the handler for a journal that standard error leads to: with fields where these can be told."""
+    lines = standard_error(journal=True)
+    return JournalHandler(lines) if journal is not None and _SOCKET.exists() else lines
+
+
+class JournalHandler(logging.Handler):
     """Sends each event to the journal as a message with fields; to `fallback` where the journal does not take it."""
 
     def __init__(self, fallback: logging.Handler) -> None:
         super().__init__()
         self._fallback = fallback
+        self._send = journal.send
         self.setFormatter(LineFormatter(timed=False))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send one event, by systemd.journal-fields(7): what starts with an underscore the journal adds itself."""
         try:
-            self.send(
+            self._send(
                 self.format(record),
                 MESSAGE_ID=message_id(record.getMessage()),
                 PRIORITY=str(PRIORITIES.get(record.levelno, 6)),
@@ -64,4 +75,4 @@ def is_standard_error(environ: Mapping[str, str]) -> bool:
         status = os.fstat(sys.stderr.fileno())
     except (OSError, ValueError):
         return False
-    return _SOCKET.exists() and environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+    return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"

@@ -35,7 +35,7 @@ def report(event: Report) -> None:
     fields = dict(event.fields)
     if event.key is not None:
         fields = {"dataset": event.key.dataset, "folder": event.key.path or ".", **fields}
-    write(event.event, fields)
+    write(event.event, fields, stems=event.stems)
 
 
 class LineFormatter(logging.Formatter):

@@ -146,7 +146,7 @@ class Supervisor:
             try:
                 derived = await in_a_thread(self._planner.read)
             except (OSError, ValueError, OverflowError, RuntimeError) as error:
-                message = f"cannot read the configuration: {error}"
+                message = f"cannot read the configuration: {getattr(error, 'strerror', None) or error}"
                 raise ConfigError(message) from error
             for view in self._views:
                 view.reloading()

@@ -44,6 +44,21 @@ OPTIONAL_FEATURES: dict[str, str] = {
 }
 """Features that only an option of their analyzer turns on, with that option as it stands in a configuration."""
 
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "beats_grid": ("rhythm",),
+    "detectors": ("quality",),
+    "engine": ("classifiers",),
+    "excerpt": ("timbre",),
+    "families": ("classifiers",),
+    "fold": ("rhythm",),
+    "heads": ("classifiers",),
+    "heavy": ("quality",),
+    "method": ("rhythm",),
+    "onsets": ("onset",),
+    "stems": ("file", "peaks", "timbre"),
+}
+"""Options of this package's analyzers, each with the analyzers that have it: to tell where a misplaced one belongs."""
+
 
 def chosen(words: Sequence[str] | None, installed: Collection[str]) -> tuple[str, ...]:
     """Choose from the `installed` analyzers by a list of sets and names, where "-NAME" leaves one out; none twice.

@@ -87,6 +87,15 @@ class LogEvent(StrEnum):
     HELPER_BROKE = "helper-broke", CRITICAL, ""
 
 
-def write(event: LogEvent, fields: Mapping[str, object] | None = None, *, error: BaseException | None = None) -> None:
-    """Log an event with its fields; of an `error` the traceback is logged too."""
-    _LOG.log(event.level, event.value, exc_info=error, extra={"fields": fields or {}})
+def write(
+    event: LogEvent,
+    fields: Mapping[str, object] | None = None,
+    *,
+    error: BaseException | None = None,
+    stems: Mapping[str, str] | None = None,
+) -> None:
+    """Log an event with its fields; of an `error` the traceback is logged too.
+
+    `stems`: the stem of each field that is a feature of one, which only a terminal asks for.
+    """
+    _LOG.log(event.level, event.value, exc_info=error, extra={"fields": fields or {}, "stems": stems or {}})

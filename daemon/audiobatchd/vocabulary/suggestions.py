@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 from audiobatchd.vocabulary.names import shown
@@ -10,6 +11,12 @@ from audiobatchd.vocabulary.names import shown
 _MOST = 3
 _ALIKE = 0.6
 """Share of letters in common, in order, from which on two names are taken for each other."""
+_PART_OF_IT = 0.8
+"""Likeness of a name to one that it is a part of."""
+_PIECE, _MOST_PIECES = 3, 8
+"""Length of the pieces of a name, and how many are taken of one."""
+_SHORT = 5
+"""Length of a word up to which its pieces are shorter."""
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
@@ -18,6 +25,61 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     for each in known:
         by_plain.setdefault(_plain(each), each)
     return [by_plain[each] for each in difflib.get_close_matches(_plain(name), by_plain, _MOST, _ALIKE)]
+
+
+def same(name: str, known: Iterable[str]) -> str | None:
+    """Find the one of the `known` names that is `name` but for letter case, "-" and "_"; None where none is."""
+    return next((each for each in known if _plain(each) == _plain(name)), None)
+
+
+def pieces(path: str) -> list[str]:
+    """Cut the name at the end of a path into pieces in lower case, most of which a name that is like it has, too.
+
+    They are taken from it as it is spelt and without accents, for file systems keep either spelling.
+    """
+    name = path.rstrip("/").rpartition("/")[2]
+    found: dict[str, None] = {}
+    for form in (folded(name), unicodedata.normalize("NFC", name).lower()):
+        for word in form.split():
+            # Of a short word with one accent every longer piece may have that.
+            size = _PIECE if len(word) > _SHORT else _PIECE - 1
+            cut = [word[start : start + size] for start in range(max(len(word) - size + 1, 1))]
+            found |= dict.fromkeys(cut[:: len(cut) // _MOST_PIECES + 1])
+    every = list(found)
+    return every[:: len(every) // _MOST_PIECES + 1]
+
+
+def nearest_paths(path: str, known: Iterable[str]) -> list[str]:
+    """Find the `known` paths that are most like `path`, the best first.
+
+    Letter case, accents and signs do not count, nor the directories above that one of the two leaves out.
+    """
+    wanted = folded(path)
+    depth = path.strip("/").count("/") + 1
+    last = folded(path.rstrip("/").rpartition("/")[2])
+    matches = [(text, difflib.SequenceMatcher(b=text, autojunk=False)) for text in (wanted, last)]
+    scored = []
+    for each in dict.fromkeys(known):
+        parts = each.split("/")
+        texts = ({folded(each), folded("/".join(parts[-depth:]))}, {folded(parts[-1])})
+        score = max(_likeness(*match, text) for match, text_of in zip(matches, texts, strict=True) for text in text_of)
+        scored.append((-score, each))
+    return [each for score, each in sorted(scored) if -score >= _ALIKE][:_MOST]
+
+
+def folded(name: str) -> str:
+    """Leave letters and digits of a name, in small letters and without accents, and one blank for all between."""
+    plain = "".join(each for each in unicodedata.normalize("NFKD", name) if not unicodedata.combining(each)).casefold()
+    return " ".join("".join(each if each.isalnum() else " " for each in plain).split())
+
+
+def _likeness(wanted: str, match: difflib.SequenceMatcher[str], text: str) -> float:
+    """Say from 0 to 1 how much `text` is like what is `wanted`, the second of the `match`; much, where it has that."""
+    match.set_seq1(text)
+    part = _PART_OF_IT if len(wanted) >= _PIECE and wanted in text else 0.0
+    if part or match.real_quick_ratio() < _ALIKE or match.quick_ratio() < _ALIKE:
+        return max(part, 1.0 if text == wanted else 0.0)
+    return match.ratio()
 
 
 def did_you_mean(name: str, known: Iterable[str], quote: str = '"') -> str:

@@ -1,13 +1,16 @@
-"""One question to a worker process: what the analyzers offer, which features there are, what a file measures.
+"""Questions to a worker process: what the analyzers offer, which features there are, what files measure.
 
 Analyzers load slowly, may be of any quality, and may crash on a file: they run in no process but a worker's.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
-from typing import TypeVar
+import tempfile
+from typing import Self, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -18,7 +21,12 @@ from audiobatchd.errors import AudiobatchError
 from audiobatchd.plugin_api import Value
 from audiobatchd.vocabulary.analyzer_sets import ALL
 
-_LOADING = 120.0
+_LOADING, _MAKING = 120.0, 60.0
+"""Seconds that a process may take to load analyzers, or only to make them."""
+_ENDING = 5.0
+"""Seconds that a process has to end when it has nothing more to do."""
+_MOST_LAST_WORDS = 4096
+"""Bytes of what a process that died wrote last."""
 _T = TypeVar("_T")
 
 
@@ -46,6 +54,18 @@ class KnownAnalyzer(Struct, frozen=True):
     """Why it cannot work on this machine; not found out of one that is off."""
     remark: str = ""
     """Words for people on how it works on this machine."""
+
+
+class WrongOption(Struct, frozen=True):
+    """What is wrong with the table `[analyzer.<entry>]` of a configuration."""
+
+    entry: str
+    """The name of the analyzer's entry point."""
+    reason: str
+    key: str = ""
+    """The key that is no option; empty where it is a value that is wrong."""
+    known: tuple[str, ...] = ()
+    """The options that there are, where it is a key."""
 
 
 class Request(Struct, frozen=True):
@@ -77,11 +97,17 @@ class Answer(Struct, frozen=True):
     """Of every feature in `values`."""
     refused: str = ""
     """Why nothing of the request can be done."""
+    is_wrong: bool = False
+    """True where that is so of every file: what is asked for is no feature."""
+
+
+class Ready(Struct, frozen=True):
+    """Tells that the analyzers are loaded, and that requests may come."""
 
 
 def offers(settings: WorkerSettings) -> tuple[Offer, ...]:
     """Return what a worker with these settings would offer. Raises AudiobatchError where it cannot offer anything."""
-    return _ask(["offers"], settings, tuple[Offer, ...], _LOADING)
+    return _ask("offers", settings, tuple[Offer, ...], _LOADING)
 
 
 def names(settings: WorkerSettings, *, installed: bool = False) -> tuple[Offer, ...]:
@@ -95,13 +121,90 @@ def features(settings: WorkerSettings, words: tuple[str, ...] = ()) -> tuple[Kno
 
     Raises AudiobatchError.
     """
-    return _ask(["features"], _for(settings, words), tuple[KnownAnalyzer, ...], _LOADING)
+    return _ask("features", _for(settings, words), tuple[KnownAnalyzer, ...], _LOADING)
+
+
+def wrong_options(settings: WorkerSettings) -> tuple[WrongOption, ...]:
+    """Return what is wrong with the options in these settings, by the analyzers' word. Raises AudiobatchError."""
+    return _ask("options", settings, tuple[WrongOption, ...], _MAKING)
 
 
 def analyze(settings: WorkerSettings, request: Request) -> Answer:
     """Measure as `request` says, however long it takes. Raises AudiobatchError where the process dies of it."""
-    details = msgspec.json.encode(request).decode()
-    return _ask(["analyze", details], _for(settings, request.features), Answer, None)
+    with Measuring(settings, request.features) as measuring:
+        measuring.start()
+        return measuring.ask(request)
+
+
+class Measuring:
+    """A process that loads what gives these features, and measures one file or folder after the other.
+
+    It ends with the `with` that it is made in, and dies with this process, for want of requests.
+    """
+
+    def __init__(self, settings: WorkerSettings, features: tuple[str, ...]) -> None:
+        self._command = _command("analyze", _for(settings, features))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._last_words = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `__exit__`
+
+    def start(self) -> None:
+        """Start the process, where none runs, and wait until it is ready. Raises AudiobatchError."""
+        if self._process is not None:
+            return
+        try:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._last_words
+            )
+        except OSError as error:
+            message = f"cannot ask the analyzers: {error.strerror}"
+            raise AudiobatchError(message) from error
+        self._read(Ready)
+
+    def ask(self, request: Request) -> Answer:
+        """Measure as `request` says, however long it takes. Raises AudiobatchError where the process dies of it.
+
+        Then `start` starts another.
+        """
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # it has died, which shows by what is read
+            self._process.stdin.write(msgspec.json.encode(request) + b"\n")
+            self._process.stdin.flush()
+        return self._read(Answer)
+
+    def __enter__(self) -> Self:
+        """Return the object itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End the process, at once where an exception is on its way out."""
+        self._end(0.0 if kind else _ENDING)
+        self._last_words.close()
+
+    def _read(self, kind: type[_T]) -> _T:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        try:
+            return msgspec.json.decode(self._process.stdout.readline(), type=kind)
+        except msgspec.MsgspecError as error:
+            code = self._end(_ENDING)
+            self._last_words.seek(max(self._last_words.seek(0, os.SEEK_END) - _MOST_LAST_WORDS, 0))
+            raise _gone(self._last_words.read(), code) from error
+
+    def _end(self, patience: float) -> int:
+        """End the process, where one runs, and give it so many seconds to do so itself; its exit code."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        with contextlib.suppress(OSError), process:  # which closes its pipes, and waits
+            assert process.stdin is not None
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+            try:
+                process.wait(patience)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        return process.returncode
 
 
 def _for(settings: WorkerSettings, features: tuple[str, ...]) -> WorkerSettings:
@@ -113,23 +216,26 @@ def _how(code: int) -> str:
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _ask(question: list[str], settings: WorkerSettings, answer: type[_T], timeout: float | None) -> _T:
-    verb, *details = question
-    command = [
-        sys.executable,
-        "-m",
-        "audiobatchd.worker.process",
-        verb,
-        msgspec.json.encode(settings).decode(),
-        *details,
-    ]
+def _command(verb: str, settings: WorkerSettings) -> list[str]:
+    return [sys.executable, "-m", "audiobatchd.worker.process", verb, msgspec.json.encode(settings).decode()]
+
+
+def _ask(verb: str, settings: WorkerSettings, answer: type[_T], timeout: float | None) -> _T:
+    command = _command(verb, settings)
     try:
         done = subprocess.run(command, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
         return msgspec.json.decode(done.stdout.rpartition(b"\n")[2], type=answer)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        message = f"cannot ask the analyzers: {error}"
+    except subprocess.TimeoutExpired as error:
+        message = f"cannot ask the analyzers: no answer within {timeout:g} s"
+        raise AudiobatchError(message) from error
+    except OSError as error:
+        message = f"cannot ask the analyzers: {error.strerror}"
         raise AudiobatchError(message) from error
     except msgspec.MsgspecError as error:
-        last = done.stderr.decode(errors="backslashreplace").strip().rpartition("\n")[2]
-        message = f"cannot ask the analyzers: {last or _how(done.returncode)}"
-        raise AudiobatchError(message) from error
+        raise _gone(done.stderr, done.returncode) from error
+
+
+def _gone(stderr: bytes, code: int) -> AudiobatchError:
+    """Say why a process gave no answer, by the last line that it wrote."""
+    last = stderr.decode(errors="backslashreplace").strip().rpartition("\n")[2]
+    return AudiobatchError(f"cannot ask the analyzers: {last or _how(code)}")

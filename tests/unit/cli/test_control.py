@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from audiobatchd.cli.commands import settings
 from audiobatchd.cli.control import main
 from audiobatchd.control.status import Status
 from support.control_rig import serving
@@ -23,6 +25,51 @@ def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as left:
             main(wrong)
         assert left.value.code == 2
+
+
+WHOLE, SECONDS = "expected a whole number, got", "expected a number of seconds, got"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("follow --since x", f"argument --since: {WHOLE} 'x'"),
+        ("follow --since -1", f"argument --since: {WHOLE} '-1'"),
+        ("follow --since 1.5", f"argument --since: {WHOLE} '1.5'"),
+        ("locks test . --wait x", f"argument --wait: {SECONDS} 'x'"),
+        ("locks test . --wait nan", f"argument --wait: {SECONDS} 'nan'"),
+        ("locks cleanup . --timeout inf", f"argument --timeout: {SECONDS} 'inf'"),
+        ("locks cleanup . --timeout 1e999", f"argument --timeout: {SECONDS} '1e999'"),
+        ("wait --timeout soon", 'argument --timeout: expected a duration like "30s", "90 min" or "2h", got \'soon\''),
+        ("pause --for x", 'argument --for: expected a duration like "30s", "90 min" or "2h", got \'x\''),
+        ("statsu", 'cannot find the command "statsu": did you mean "status"? There are: '),
+        ("locks lst", 'cannot find the command "lst": did you mean "list"? There are: '),
+    ],
+)
+def test_wrong_argument_is_told_without_types(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(line.split())
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/m/A\n"), r"cannot use /m/A\x0a: Permission denied"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (TimeoutError("timed out"), "timed out"),
+    ],
+)
+def test_error_of_the_system_is_told_without_its_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, said: str
+) -> None:
+    def fail(*_: object) -> int:
+        raise error
+
+    monkeypatch.setattr(settings, "check", fail)
+    assert main(["config", "check"]) == 1
+    assert capsys.readouterr().err == f"audiobatchctl: {said}\n"
 
 
 def test_status_json_loads_nothing_heavy(tmp_path: Path, busy: Status) -> None:

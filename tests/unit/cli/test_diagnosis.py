@@ -38,14 +38,22 @@ def test_versions() -> None:
     lacking = list(diagnosis.versions(installed | {"av": None, "essentia-tensorflow": None}))
     assert [(each.level, each.what) for each in lacking[1:]] == [
         (Level.ACT, "av is not installed"),
-        (Level.NOTE, "essentia-tensorflow is not installed"),
+        (Level.NOTE, "essentia-tensorflow is not installed: rhythm, key and some models need it"),
     ]
     assert all(each.todo for each in lacking[1:])
 
 
+def test_the_journal_s_fields_take_a_library() -> None:
+    assert diagnosis.journal("235").level is Level.OK
+    lacking = diagnosis.journal(None)
+    assert lacking.level is Level.NOTE
+    assert "systemd-python>=234" in lacking.todo.replace("<236,", "").replace(",<236", "")
+
+
 def test_every_name_of_a_distribution_is_one_of_ours() -> None:
     project = tomllib.loads((Path(diagnosis.__file__).parents[3] / "pyproject.toml").read_text())["project"]
-    declared = {Requirement(line).name for line in project["dependencies"]}
+    lines = [*project["dependencies"], *(line for each in project["optional-dependencies"].values() for line in each)]
+    declared = {Requirement(line).name for line in lines}
     assert declared >= {*diagnosis.NEEDED, *diagnosis.WELCOME}
 
 
@@ -192,13 +200,20 @@ def test_inotify(busy: Status) -> None:
 
 
 def test_analyzers() -> None:
-    reasons = {"loudness": "", "danceability": "no model is here: audiobatchctl models fetch a", "rhythm": "cannot: x"}
-    there, model, library = diagnosis.analyzers(reasons, ["rhythm"])
+    install = "/env/bin/python -m pip install essentia-tensorflow==2.1"
+    reasons = {
+        "loudness": "",
+        "danceability": "no model is here: audiobatchctl models fetch a",
+        "rhythm": "cannot: x",
+        "tonal": f"cannot import essentia: it is not installed: {install}",
+    }
+    there, model, library, absent = diagnosis.analyzers(reasons, ["rhythm"])
     assert there.what == "loudness: available"
     assert model == Diagnosis(
         Level.NOTE, "danceability is unavailable: no model is here", "audiobatchctl models fetch a"
     )
     assert (library.level, library.what) == (Level.ACT, "rhythm is unavailable: cannot: x")
+    assert absent == Diagnosis(Level.NOTE, "tonal is unavailable: cannot import essentia: it is not installed", install)
     assert levels(diagnosis.analyzers({"loudness": "x"}, [])) == [Level.ACT]
 
 

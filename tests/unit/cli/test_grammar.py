@@ -8,7 +8,7 @@ from importlib import import_module
 
 import pytest
 
-from audiobatchd.cli.grammar import COMMANDS, Command, Group
+from audiobatchd.cli.grammar import COMMANDS, THEMES, Command, Group
 
 
 def commands() -> Iterator[Command]:
@@ -26,3 +26,8 @@ def test_a_command_is_a_function_of_three(command: Command) -> None:
 def test_no_function_is_two_commands() -> None:
     runs = [command.run for command in commands()]
     assert len(runs) == len(set(runs)) > 20
+
+
+def test_every_command_has_one_theme() -> None:
+    themed = [name for names in THEMES.values() for name in names]
+    assert sorted(themed) == sorted(each.name for each in COMMANDS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from audiobatchd.cli.parser import parser
+from audiobatchd.cli.parser import parser, parser_of
+from audiobatchd.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -22,9 +23,42 @@ def test_a_line_leads_to_its_function(line: str, run: str, endless: bool) -> Non
     assert (found.run, found.endless, found.json) == (run, endless, False)
 
 
-@pytest.mark.parametrize("line", ["--socket /a status", "status --socket /a"])
-def test_the_socket_stands_before_or_after_the_command(line: str) -> None:
-    assert str(parser("audiobatchctl").parse_args(line.split()).socket) == "/a"
+GENERAL = "--socket /a --config /b --json"
+
+
+@pytest.mark.parametrize("command", ["status", "config show", "locks list /music", "models list", "help retry"])
+def test_options_of_all_commands_stand_anywhere(command: str) -> None:
+    first, _, rest = command.partition(" ")
+    for line in (f"{GENERAL} {command}", f"{command} {GENERAL}", f"{first} {GENERAL} {rest}"):
+        found = parser("audiobatchctl").parse_args(line.split())
+        assert (str(found.socket), str(found.config), found.json) == ("/a", "/b", True)
+        found = parser("audiobatchctl").parse_args(command.split())
+        assert (found.socket, found.config, found.json) == (None, None, False)
+
+
+def test_the_later_of_two_options_counts() -> None:
+    line = "--socket /a --config /a config --config /b show --socket /c"
+    found = parser("audiobatchctl").parse_args(line.split())
+    assert (str(found.socket), str(found.config)) == ("/c", "/b")
+
+
+def test_the_help_fits_on_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = parser("audiobatchctl").format_help().splitlines()
+    assert len(lines) < 25
+    assert max(map(len, lines)) <= 80
+    assert any(line.split() == ["Look", "on", "status,", "top,", "follow,", "wait,", "workers"] for line in lines)
+
+
+@pytest.mark.parametrize("line", ["", "retry", "models fetch"])
+def test_a_parser_is_found_by_its_words(line: str) -> None:
+    assert parser_of(line.split(), parser("p")).prog == f"p {line}".strip()
+
+
+@pytest.mark.parametrize("line", ["retri", "retry folder", "models fetched"])
+def test_no_parser_is_found_by_other_words(line: str) -> None:
+    with pytest.raises(UsageError, match="cannot find the command"):
+        parser_of(line.split(), parser("p"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.status import Status
-from audiobatchd.errors import NoDaemonError
+from audiobatchd.errors import AudiobatchError, NoDaemonError
 from support.control_rig import serving
 
 NOBODY = 65534
@@ -42,6 +42,42 @@ def listening(path: Path, answer: bytes | None) -> Iterator[None]:
         if answer is not None:
             thread.join(10)
         listener.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("409 Conflict", "cannot ask for the status: the service refuses it and gives no reason; its log may have one"),
+        ("500 Oops", "cannot ask for the status: the service refuses it and gives no reason; its log may have one"),
+        (
+            "405 No",
+            "cannot ask for the status: the service that answers is of another version, which does not know how",
+        ),
+    ],
+)
+def test_refusal_without_words_is_told_without_a_number(tmp_path: Path, answer: str, said: str) -> None:
+    path = tmp_path / "a.sock"
+    content = f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode()
+    with listening(path, content), pytest.raises(AudiobatchError) as refused:
+        ControlClient(path).status()
+    assert str(refused.value) == said
+
+
+@pytest.mark.parametrize(
+    ("body", "odd"),
+    [
+        (b"[]", "expected an object, got a list"),
+        (b'{"version": 5}', "the key `version` is missing"),
+        (b"<html>", "it is not JSON: "),
+    ],
+)
+def test_answer_of_another_shape_is_told_without_types(tmp_path: Path, body: bytes, odd: str) -> None:
+    path = tmp_path / "a.sock"
+    content = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with listening(path, content), pytest.raises(NoDaemonError) as refused:
+        ControlClient(path).status()
+    assert str(refused.value).startswith(f"what answers on {path} is no audiobatchd of this version: ")
+    assert odd.partition("`")[0] in str(refused.value)
 
 
 def test_client_gets_what_the_daemon_tells(tmp_path: Path, busy: Status) -> None:
@@ -86,7 +122,7 @@ def test_silence_is_not_waited_for_without_end(tmp_path: Path) -> None:
     ("answer", "cause"),
     [
         (b"", "broke off"),
-        (b"SSH-2.0-OpenSSH\r\n", "does not speak HTTP"),
+        (b"SSH-2.0-OpenSSH\r\n", "what answers there is another program"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "no audiobatchd of this version"),
     ],
 )

@@ -113,7 +113,12 @@ def test_from_a_hint_to_done() -> None:
     values = {"lufs": -14.0, "lra": 5.0}
     actions = rig.end(values=values, unmeasurable={"lra_drums": "too short"}, memory={}, audio_seconds=30.0)
     assert only(do.Report, actions) == [
-        do.Report(LogEvent.FOLDER_DONE, {**values, "lra_drums": "unmeasurable (too short)"}, SONG)
+        do.Report(
+            LogEvent.FOLDER_DONE,
+            {**values, "lra_drums": "unmeasurable (too short)"},
+            SONG,
+            stems={"lra_drums": "drums"},
+        )
     ]
     assert only(do.Remember, actions) == [do.Remember(SONG, {}, "v1")], "what was adopted is measured now"
     assert SONG in rig.core.ledger.complete

@@ -26,9 +26,10 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     [
         (None, "cannot read .*again.jsonl: No such file"),
         (b"A - B", "cannot understand .*again.jsonl"),
-        (b'{"folder": "A"}', "missing required field"),
-        (b'{"folder": "A", "features": "lufs"}', "cannot understand"),
-        (b'{"folder": "A", "features": [], "x": 1}', "cannot understand"),
+        (b'{"folder": "A"}', "again.jsonl: line 1: the key `features` is missing"),
+        (b'{"folder": "A", "features": "lufs"}', 'line 1: expected a list of texts, got "lufs" - at `features`'),
+        (b'{"folder": "A", "features": []}\n\n{"folder": 1}', "line 3: the key `features` is missing"),
+        (b'{"folder": "A", "features": [], "x": 1}', "line 1: unknown key `x`"),
         (b"\xff\xfe", "cannot understand"),
     ],
 )

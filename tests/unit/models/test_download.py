@@ -265,7 +265,9 @@ def test_unknown_host_name_is_told(fetch: Fetch, monkeypatch: pytest.MonkeyPatch
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    with pytest.raises(ModelError, match=r"models\.example/some/tiny\.pb: Name or service not known$"):
+    with pytest.raises(
+        ModelError, match=r"models\.example/some/tiny\.pb: its host cannot be found: Name or service not known$"
+    ):
         fetch("http://models.example")
 
 

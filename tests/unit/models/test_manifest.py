@@ -6,8 +6,10 @@ import re
 
 import pytest
 
-from audiobatchd.models.manifest import BY_NAME, DEFAULT, MODELS, OFFICIAL, with_needed
+from audiobatch_analyzers.classifiers import analyzer as classifiers
+from audiobatchd.models.manifest import BY_NAME, DEFAULT, MODELS, OFFICIAL, wanted, with_needed
 from audiobatchd.models.store import is_name
+from audiobatchd.plugin_api import Options, Settings
 
 PUBLISHED = {
     "msd-musicnn-1": "feature-extractors/musicnn/msd-musicnn-1",
@@ -56,3 +58,27 @@ def test_a_head_comes_after_its_backbone_and_nothing_twice() -> None:
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(KeyError):
         with_needed(["unknown-1"])
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({}, DEFAULT),
+        ({"heads": "danceability"}, DEFAULT),
+        ({"heads": ["mood_sad", "mine"]}, ("msd-musicnn-1", "mood_sad-msd-musicnn-1")),
+        ({"heads": ["danceability", 3], "families": ["mine-1", "musicnn-msd-2"]}, ("danceability-musicnn-msd-2",)),
+        ({"heads": ["genre_discogs400"]}, ("discogs-effnet-bs64-1", "genre_discogs400-discogs-effnet-1")),
+        ({"heads": ["genre_discogs400"], "families": ["msd-musicnn-1"]}, ()),
+    ],
+)
+def test_wanted_are_the_preferred_of_each_head(options: dict[str, object], names: tuple[str, ...]) -> None:
+    assert wanted(options) == names
+
+
+def test_heads_families_and_analyzers_are_the_analyzers_own() -> None:
+    assert tuple(BY_NAME[name].head for name in DEFAULT if BY_NAME[name].head) == classifiers.HEADS
+    families = tuple(dict.fromkeys(model.family for model in MODELS if model.head))
+    assert families == classifiers.FAMILIES
+    for head in {model.head for model in MODELS if model.head}:
+        (made,) = classifiers.classifiers(Settings(Options({"heads": [head]})))
+        assert {model.serves for model in MODELS if model.head == head} == {made.name}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,8 +48,8 @@ def journal(root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch) -> Jou
     made, stream = Journal(), io.StringIO()
     fallback = logging.StreamHandler(stream)
     fallback.setFormatter(log.LineFormatter(journal=True))
+    monkeypatch.setattr(journal_module, "journal", made)
     handler = journal_module.JournalHandler(fallback)
-    monkeypatch.setattr(handler, "send", made.send)
     monkeypatch.setattr(made, "stream", stream, raising=False)
     root_logger.addHandler(handler)
     root_logger.setLevel(logging.INFO)
@@ -98,10 +99,43 @@ def test_an_event_has_one_id_for_ever() -> None:
 def test_standard_error_may_have_been_sent_elsewhere(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stream: str | None, expected: bool
 ) -> None:
-    monkeypatch.setattr(journal_module, "_SOCKET", Path("/"))
     with (tmp_path / "err").open("w") as file:
         status = os.fstat(file.fileno())
         monkeypatch.setattr(sys, "stderr", file)
         environ = {} if stream is None else {"JOURNAL_STREAM": stream.format(here=f"{status.st_dev}:{status.st_ino}")}
         assert journal_module.is_standard_error(environ) is expected
     assert journal_module.is_standard_error(environ) is False, "it is closed"
+
+
+@pytest.mark.parametrize(
+    ("library", "socket", "expected"),
+    [
+        (Journal(), "/", journal_module.JournalHandler),
+        (None, "/", log.LineHandler),
+        (Journal(), "/not/there", log.LineHandler),
+    ],
+)
+def test_fields_take_the_library_and_the_journal_s_socket(
+    monkeypatch: pytest.MonkeyPatch, library: Journal | None, socket: str, expected: type[logging.Handler]
+) -> None:
+    monkeypatch.setattr(journal_module, "journal", library)
+    monkeypatch.setattr(journal_module, "_SOCKET", Path(socket))
+    assert type(journal_module.handler()) is expected
+
+
+def test_lines_for_the_journal_without_the_library(tmp_path: Path) -> None:
+    """A real program without systemd-python, with standard error as systemd hands it over."""
+    program = (
+        "import sys; sys.modules['systemd'] = None\n"
+        "from audiobatchd.cli.daemon import _set_up_terminal\n"
+        "from audiobatchd.vocabulary.log_events import LogEvent, write\n"
+        "from contextlib import ExitStack\n"
+        "with ExitStack() as stack:\n"
+        "    _set_up_terminal(stack)\n"
+        "    write(LogEvent.FOLDER_FAILED, {'folder': 'A\\nB'})\n"
+    )
+    with (tmp_path / "err").open("w") as file:
+        status = os.fstat(file.fileno())
+        environ = {**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
+        subprocess.run([sys.executable, "-c", program], stderr=file, env=environ, check=True)
+    assert (tmp_path / "err").read_text() == "<3>folder-failed folder=A\\x0aB\n"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from audiobatchd.errors import ConfigError
+from audiobatchd.errors import ConfigError, UnknownOptionError
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP, FULL_MIX, Options, Settings
-from audiobatchd.vocabulary.analyzer_sets import ALL, DEFAULT, OFF_BY_DEFAULT, OPTIONAL_FEATURES, SETS, chosen
+from audiobatchd.vocabulary.analyzer_sets import ALL, DEFAULT, OFF_BY_DEFAULT, OPTIONAL_FEATURES, OPTIONS, SETS, chosen
 
 INSTALLED = ("timbre", "crest", "loudness", "peaks", "rhythm", "classifiers")
 
@@ -70,6 +70,18 @@ def test_an_optional_feature_is_turned_on_as_told(feature: str, tmp_path: Path) 
         feature,
         *given_by(entry, {}, tmp_path),
     }  # what was on before stays on
+
+
+def test_options_are_those_of_the_analyzers(tmp_path: Path) -> None:
+    found: dict[str, list[str]] = {}
+    for point in sorted(entry_points(group=ENTRY_POINT_GROUP)):
+        if not point.value.startswith("audiobatch_analyzers."):
+            continue
+        with pytest.raises(UnknownOptionError) as refused:
+            point.load()(Settings(Options({"no such option": 1}), (tmp_path,)))
+        for option in refused.value.known:
+            found.setdefault(option, []).append(point.name)
+    assert {option: sorted(owners) for option, owners in OPTIONS.items()} == found
 
 
 def given_by(entry: str, options: dict[str, object], models: Path) -> set[str]:

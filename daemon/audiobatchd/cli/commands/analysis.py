@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from audiobatchd.cli.local import worker_settings_here
+from audiobatchd.cli.named import nearest_beside
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json, wrapped
 from audiobatchd.config.file import chosen_config
@@ -21,33 +22,78 @@ from audiobatchd.core.renewals import DECODING
 from audiobatchd.errors import AudiobatchError, UsageError
 from audiobatchd.plugin_api import Value
 from audiobatchd.vocabulary.analyzer_sets import OPTIONAL_FEATURES
-from audiobatchd.vocabulary.names import printable, shown
+from audiobatchd.vocabulary.names import parsed, printable, shown
 from audiobatchd.worker import questions
 from audiobatchd.worker.questions import Answer, KnownAnalyzer, KnownFeature, Request
 
 _COLUMNS, _LEAST, _LINES = 80, 20, 12
+_OWN = frozenset({"units", "refused", "is_wrong"})
+"""Fields of an answer that are for the lines of text."""
 _NO_COST = "cost not measured yet"
 
 
 def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
-    """Measure one file, or a track folder. Exit code 1 where something failed, or nothing was measured."""
-    path = os.path.abspath(arguments.path)  # noqa: PTH100  # a link stays a link
-    if not Path(path).exists():
-        message = f"no such file or folder: {shown(arguments.path)}"
-        raise UsageError(message)
+    """Measure files and track folders. Exit code 1 where something failed, or nothing was measured of one."""
+    several = len(arguments.path) > 1
+    paths = _paths(arguments.path, save=arguments.save)
     settings = worker_settings_here(chosen_config(arguments.config, os.environ))
-    answer = questions.analyze(settings, Request(path, tuple(dict.fromkeys(arguments.features or ())), arguments.save))
-    if answer.refused:
-        raise UsageError(answer.refused)
+    words = tuple(dict.fromkeys(arguments.features or ()))
+    told: list[object] = []
+    good = True
+    with questions.Measuring(settings, words) as measuring:
+        for number, path in enumerate(paths):
+            answer = _measured(measuring, Request(path, words, arguments.save), several=several)
+            good = good and not answer.failures and bool(answer.values or answer.unmeasurable)
+            if arguments.json:
+                told.append(_answer_as_keys(path, answer))
+                continue
+            if several:
+                say(f"{chr(10) * bool(number)}{printable(shown(path))}")
+            _tell(answer, say)
+            if arguments.save and answer.values:
+                say(f"Saved in the record of {shown(os.path.basename(path))}")
     if arguments.json:
-        told: dict[str, object] = msgspec.to_builtins(answer)
-        say(as_json({"path": shown(path)} | {key: told[key] for key in told if key not in {"units", "refused"}}))
-    else:
-        _tell(answer, say)
-        if arguments.save and answer.values:
-            folder = path if Path(path).is_dir() else os.path.dirname(path)
-            say(f"Saved in the record of {shown(os.path.basename(folder))}")
-    return 0 if not answer.failures and (answer.values or answer.unmeasurable) else 1
+        say(as_json(told if several else told[0]))
+    return 0 if good else 1
+
+
+def _paths(given: Iterable[str], *, save: bool) -> list[str]:
+    """Find the files and folders that are to be measured, each once; to `save`, a file stands for its folder.
+
+    Raises UsageError where one is not there: then nothing has been begun.
+    """
+    found: list[str] = []
+    for text in given:
+        # A link stays a link; a name may have been copied from what was shown.
+        ways = [os.path.abspath(each) for each in dict.fromkeys((text, parsed(text)))]  # noqa: PTH100
+        path = next((each for each in ways if Path(each).exists()), None)
+        if path is None:
+            message = f"no such file or folder: {shown(text)}{nearest_beside(text)}"
+            raise UsageError(message)
+        found.append(path if not save or Path(path).is_dir() else os.path.dirname(path))
+    return list(dict.fromkeys(found))
+
+
+def _measured(measuring: questions.Measuring, request: Request, *, several: bool) -> Answer:
+    """Measure one of `several`, of which none stops the others, or the only one.
+
+    Raises UsageError for what can be measured of no file, AudiobatchError where there is no process for it.
+    """
+    measuring.start()
+    try:
+        answer = measuring.ask(request)
+    except AudiobatchError as error:
+        if not several:
+            raise
+        return Answer(failures={"": str(error)})
+    if answer.refused and (answer.is_wrong or not several):
+        raise UsageError(answer.refused)
+    return Answer(failures={"": answer.refused}) if answer.refused else answer
+
+
+def _answer_as_keys(path: str, answer: Answer) -> dict[str, object]:
+    told: dict[str, object] = msgspec.to_builtins(answer)
+    return {"path": shown(path)} | {key: told[key] for key in told if key not in _OWN}
 
 
 def features(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:

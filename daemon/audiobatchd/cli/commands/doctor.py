@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
@@ -16,9 +17,11 @@ import psutil
 
 from audiobatchd.cli import diagnosis
 from audiobatchd.cli.diagnosis import NEEDED, WELCOME, Diagnosis, Level
+from audiobatchd.cli.findings import finding_lines
 from audiobatchd.cli.local import USER, checked_config, ended_first, model_directories_here, worker_settings_here
-from audiobatchd.cli.terminal.output import Say
-from audiobatchd.cli.terminal.text import as_json
+from audiobatchd.cli.terminal.output import Say, colour, width
+from audiobatchd.cli.terminal.status import NARROWEST
+from audiobatchd.cli.terminal.text import as_ansi, as_json
 from audiobatchd.config.file import Config, DatasetConfig, find_config
 from audiobatchd.config.places import state_directory
 from audiobatchd.control.client import ControlClient
@@ -32,8 +35,7 @@ from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError
 from audiobatchd.models import store
 from audiobatchd.models.store import State
 from audiobatchd.scan.watch import limits, trial
-from audiobatchd.vocabulary.names import parsed, printable, shown
-from audiobatchd.vocabulary.quantities import counted
+from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.states import WatchMode
 from audiobatchd.worker import questions
 
@@ -51,17 +53,16 @@ def doctor(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     if arguments.json:
         say(as_json({"findings": findings}))
         return 1 if acts else 0
-    for finding in findings:
-        mark = {Level.OK: "ok", Level.NOTE: "--", Level.ACT: "!!"}[finding.level]
-        say(printable(f"  [{mark}] {finding.what}"))
-        if finding.todo:
-            say(printable(f"       {finding.todo}"))
-    say(f"{counted(acts, 'thing')} to be done: [!!]" if acts else "Nothing has to be done.")
+    # What is kept in a file, or searched, has a line for each, however long.
+    room = width(sys.stdout, os.environ) if sys.stdout.isatty() or "COLUMNS" in os.environ else sys.maxsize
+    for line in finding_lines(findings, max(NARROWEST, room)):
+        say(as_ansi(line, colour=colour(os.environ)))
     return 1 if acts else 0
 
 
 def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[Diagnosis]:
     yield from diagnosis.versions({name: _version(name) for name in (*NEEDED, *WELCOME)})
+    yield diagnosis.journal(_journal_library())
     settings = Config()
     try:
         settings = checked_config(arguments.config or find_config(os.environ))
@@ -106,6 +107,14 @@ def _version(name: str) -> str | None:
     try:
         return version(name)
     except PackageNotFoundError:
+        return None
+
+
+def _journal_library() -> str | None:
+    """Find the version of systemd-python, if it is there, without loading it."""
+    try:
+        return _version("systemd-python") if find_spec("systemd.journal") else None
+    except ImportError:  # nothing at all is called `systemd`
         return None
 
 

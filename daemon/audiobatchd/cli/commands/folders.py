@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from audiobatchd.cli.named import dataset_named, datasets_of, folder_named
+from audiobatchd.cli.named import dataset_named, datasets_of, folder_of
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.cli.wording import retried_in_words, say_answer
@@ -43,12 +43,11 @@ def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
         raise UsageError("name folders, or --all, or --dataset DATASET")
     if arguments.features and not arguments.folder:
         raise UsageError("--features goes with the names of folders")
-    datasets = datasets_of(client)
     if arguments.dataset:
-        wanted = shown(dataset_named(arguments.dataset, datasets))
+        wanted = shown(dataset_named(arguments.dataset, datasets_of(client)))
         answer = client.ask(RETRY, RetryFolders(dataset=wanted))
     else:
-        names = [folder_named(folder, datasets) for folder in arguments.folder]
+        names = [folder_of(folder, client) for folder in arguments.folder]
         features = list(arguments.features or ())
         answer = client.ask(RETRY, RetryFolders(folders=names, all=arguments.all, features=features))
     say_answer(answer, retried_in_words(answer), say, json=arguments.json)
@@ -57,7 +56,7 @@ def retry(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
 
 def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Show what the service knows of one folder, what it will do next, and why."""
-    report = client.ask(EXPLAIN, folder_named(arguments.folder, datasets_of(client)))
+    report = client.ask(EXPLAIN, folder_of(arguments.folder, client))
     if arguments.json:
         say(as_json(report))
         return 0
@@ -68,7 +67,7 @@ def explain(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
 
 def bump(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Have a folder measured before all others."""
-    answer = client.ask(BUMP, folder_named(arguments.folder, datasets_of(client)))
+    answer = client.ask(BUMP, folder_of(arguments.folder, client))
     done = "It is next." if not answer.remarks else "It is put before all others." if answer.folders else ""
     say_answer(answer, done, say, json=arguments.json)
     return 0 if answer.folders else 1

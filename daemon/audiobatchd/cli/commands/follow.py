@@ -14,7 +14,7 @@ from msgspec import Struct
 from audiobatchd.cli.named import dataset_named, datasets_of
 from audiobatchd.cli.terminal.output import Say, colour
 from audiobatchd.cli.terminal.text import Span, Tone, as_ansi, harmless_json
-from audiobatchd.control.client import ControlClient, Message
+from audiobatchd.control.client import ControlClient, Message, other_version
 from audiobatchd.control.events import event_line
 from audiobatchd.errors import NoDaemonError, UsageError
 from audiobatchd.vocabulary.log_events import LogEvent
@@ -83,5 +83,4 @@ def _events(client: ControlClient, since: int | None) -> Iterator[tuple[Message,
         try:
             yield message, msgspec.json.decode(message.data, type=Told)
         except msgspec.MsgspecError as error:
-            text = f"what answers there is no audiobatchd of this version: {error}"
-            raise NoDaemonError(text) from error
+            raise NoDaemonError(other_version("the socket", message.data, Told, error)) from error

@@ -4,28 +4,42 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from audiobatchd.cli.local import model_directories_here
-from audiobatchd.cli.terminal.output import Say
+from audiobatchd.cli.terminal import output
+from audiobatchd.cli.terminal.lacking import FETCH
+from audiobatchd.cli.terminal.output import Say, width
 from audiobatchd.cli.terminal.progress import ProgressLine
-from audiobatchd.cli.terminal.text import as_json
+from audiobatchd.cli.terminal.text import as_json, clipped, padded, worded, write
+from audiobatchd.config.checks import installed_analyzers
 from audiobatchd.config.file import chosen_config
 from audiobatchd.config.places import model_target, state_directory
 from audiobatchd.control.client import ControlClient
-from audiobatchd.errors import UsageError
-from audiobatchd.models import intake, store
+from audiobatchd.errors import UnreachableError, UsageError
+from audiobatchd.models import intake, manifest, store
 from audiobatchd.models.download import check_base
 from audiobatchd.models.intake import Intake, Source, Telling
 from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE, LICENCE_ADDRESS, OFFICIAL, Model, with_needed
 from audiobatchd.models.store import Files, State, Verdict
+from audiobatchd.vocabulary.analyzer_sets import chosen
+from audiobatchd.vocabulary.exits import ControlExit
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.suggestions import cannot_find
 
-_KILO, _MEGA = 1000, 1000_000
+_KILO, _MEGA, _LARGE = 1000, 1000_000, 100_000_000
+_HERE = "here"
+_NARROWEST, _NARROWEST_NAME, _BESIDE_NAME = 40, 12, 41
+"""Cells of the narrowest table and name, and of all beside a name in a line of the table."""
+_CLASSIFIERS = "classifiers"
+"""The analyzers that load published models."""
+_CARRIED = "models"
+"""Directory that models are carried in, in a command that tells how."""
 _TAKEN_UP = "A running audiobatchd takes it up when it is started again: systemctl restart audiobatchd"
 
 
@@ -52,6 +66,18 @@ class _Entry:
         return self.verdict.state.value if self.verdict else "not found"
 
     @property
+    def word(self) -> str:
+        """Its state for people: whether it can be loaded; `verify` tells how far it is vouched for."""
+        return "damaged" if self.wrong else _HERE if self.verdict else "missing"
+
+    @property
+    def serves(self) -> str:
+        """The analyzer that works with it."""
+        if self.model is None:
+            return "yours"
+        return self.model.serves or "its heads"
+
+    @property
     def size(self) -> int | None:
         """The graph's size in bytes: as it is here, else as it is published."""
         if self.files:
@@ -62,31 +88,64 @@ class _Entry:
 def list_models(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """List every known model and every other that is found, where it is, and how far it is vouched for."""
     directories, _, trusted = _places(arguments)
+    wanted = _wanted(arguments)
     others = [name for name in store.names_in(directories) if name not in BY_NAME]
-    entries = [_entry(name, directories, trusted) for name in [*BY_NAME, *others]]
+    entries = [_entry(name, directories, trusted) for name in [*dict.fromkeys((*wanted, *others, *BY_NAME))]]
     if arguments.json:
         places = [{"path": shown(str(each)), "trouble": store.hindrance(each) or None} for each in directories]
-        told = {"directories": places, "models": [_in_json(entry) for entry in entries]}
+        told = {
+            "directories": places,
+            "models": [_in_json(entry) | {"wanted": entry.name in wanted} for entry in entries],
+        }
         say(as_json(told))
         return 0
-    widest = max(len(entry.name) for entry in entries)
-    for entry in entries:
-        where = f"  {shown(str(entry.files.directory))}" if entry.files else ""
-        licence = entry.model.licence if entry.model else "yours"
-        line = f"  {entry.name:{widest}}  {_bytes(entry.size):>8}  {licence:{len(LICENCE)}}  {entry.state:9}"
-        say(f"{line}{where}".rstrip())
-        for remark in entry.remarks:
-            say(f"      {remark}")
-    say("Looked for in, the first that has both files of a model serves it:")
+    for line in _table(entries, {*wanted}, width(sys.stdout, os.environ)):
+        say(line)
+    say("\nLooked for in, the first that has both files of a model serves it:")
     for each in directories:
         hindrance = store.hindrance(each)
         say(f"  {shown(str(each))}{f' ({hindrance})' if hindrance else ''}")
     return 0
 
 
+def _table(entries: list[_Entry], wanted: Collection[str], room: int) -> Iterator[str]:
+    """Lay out the models: those for analyzers that are on, then those that are here beside them, then the others."""
+    columns = _Columns(max(len(entry.name) for entry in entries), max(_NARROWEST, room))
+    first = [entry for entry in entries if entry.name in wanted]
+    here = [entry for entry in entries if entry.files and entry not in first]
+    others = [entry for entry in entries if entry not in first and entry not in here]
+    titles = ("for the analyzers that are on", "beside these that are here", f"beside these, published under {LICENCE}")
+    is_next = False
+    for title, part in zip(titles, (first, here, others), strict=True):
+        if part:
+            yield from ("",) * is_next
+            is_next = True
+            yield clipped(f"Models {title}:", columns.room)
+            yield columns.of("NAME", "SIZE", "STATE", "SERVES")
+            for entry in part:
+                yield columns.of(entry.name, _bytes(entry.size), entry.word, entry.serves)
+                for remark in entry.remarks:
+                    yield from (f"    {line}" for line in worded(remark, columns.room - 4))
+            if part is first and any(entry.word != _HERE for entry in first):
+                yield f"  fetch what is missing: {FETCH}"
+
+
+class _Columns:
+    """The table's columns: the name gives way where they are too many cells together."""
+
+    def __init__(self, name: int, room: int) -> None:
+        self.room = room
+        self._name = min(name, max(_NARROWEST_NAME, room - _BESIDE_NAME))
+
+    def of(self, *cells: str) -> str:
+        name, size, state, serves = cells
+        line = f"  {padded(name, self._name)}  {size:>7}  {state:7}  {serves}"
+        return clipped(line.rstrip(), self.room)
+
+
 def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """Fetch models and what they need, unless they are there."""
-    chosen = _chosen(arguments.name)
+    models = with_needed(_known(arguments.name) or _wanted(arguments) or DEFAULT)
     check_base(arguments.source or OFFICIAL)
     directories, target, trusted = _places(arguments)
     searched = (target,) if arguments.to else directories
@@ -96,11 +155,15 @@ def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     line = ProgressLine()
     telling = _telling(line, tell)
     done: list[tuple[Intake, Files, Verdict]] = []
-    for model in chosen:
+    for model in models:
         try:
             intook, files = intake.fetch(
                 model, Source(arguments.source or OFFICIAL), target, searched, telling, trusted
             )
+        except UnreachableError as error:
+            line.clear()
+            _tell_of_other_ways(error, [each.name for each in models[len(done) :]], arguments)
+            return ControlExit.NO
         finally:
             line.clear()
         verdict = store.examine(files, trusted)
@@ -109,11 +172,11 @@ def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
         tell(f"{model.name}: {intook}, {verdict.state}, in {shown(str(files.directory))}")
         tell(f"  SHA-256 {digest}")
     if arguments.json:
-        models = [
+        told = [
             {"done": intook, **_in_json(_Entry(files.name, BY_NAME[files.name], files, verdict))}
             for intook, files, verdict in done
         ]
-        say(as_json({"licence": LICENCE, "models": models}))
+        say(as_json({"licence": LICENCE, "models": told}))
     if any(intook is Intake.FETCHED for intook, _, _ in done):
         _tell_of_what_follows(target, directories, tell)
     return 0
@@ -180,11 +243,19 @@ def _places(arguments: argparse.Namespace) -> tuple[tuple[Path, ...], Path, froz
     return model_directories_here(settings), target, frozenset(settings.trusted_digests)
 
 
-def _chosen(names: list[str]) -> tuple[Model, ...]:
+def _known(names: list[str]) -> list[str]:
     unknown = [name for name in names if name not in BY_NAME]
     if unknown:
         raise UsageError(cannot_find("the model", unknown[0], BY_NAME))
-    return with_needed(names or DEFAULT)
+    return names
+
+
+def _wanted(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Name the models that the analyzers which are on work with."""
+    settings = chosen_config(arguments.config, os.environ)
+    if _CLASSIFIERS not in chosen(settings.analyzers, installed_analyzers()):
+        return ()
+    return manifest.wanted(settings.analyzer.get(_CLASSIFIERS, {}))
 
 
 def _entry(name: str, directories: tuple[Path, ...], trusted: frozenset[str]) -> _Entry:
@@ -213,6 +284,7 @@ def _in_json(entry: _Entry) -> dict[str, object]:
         "known": model is not None,
         "what": model.what if model else None,
         "licence": model.licence if model else None,
+        "serves": model.serves if model else None,
         "needs": model.needs if model else None,
         "size": entry.size,
         "directory": shown(str(files.directory)) if files else None,
@@ -230,10 +302,28 @@ def _tell_of_what_follows(target: Path, directories: tuple[Path, ...], say: Say)
         say(f"No audiobatchd looks there by itself: set model_directory = '{where}' in its configuration")
 
 
+def _tell_of_other_ways(error: UnreachableError, lacking: list[str], arguments: argparse.Namespace) -> None:
+    """Tell why models cannot be fetched, and the commands by which they come all the same."""
+    named = "".join(f" {name}" for name in lacking) if arguments.name else ""
+    add = [f"  audiobatchctl models add {_CARRIED}/{name}{store.GRAPH}" for name in lacking]
+    told = (
+        f"Where another machine has what {arguments.source or OFFICIAL} has:",
+        f"  {FETCH} --from http://ITS_NAME/models{named}",
+        "Or fetch where it can be reached, bring the directory here, and add from it:",
+        f"  {FETCH} --to {_CARRIED}{named}",
+        *add,
+    )
+    output.complain("audiobatchctl", str(error))
+    with suppress(OSError):
+        write("\n".join(told), sys.stderr)
+
+
 def _bytes(size: int | None) -> str:
     """A size in its largest unit; "?" where it is not known."""
     if size is None:
         return "?"
     if size < _KILO:
         return f"{size} B"
-    return f"{size / _KILO:.0f} kB" if size < _MEGA else f"{size / _MEGA:.1f} MB"
+    if size < _MEGA:
+        return f"{size / _KILO:.0f} kB"
+    return f"{size / _MEGA:.1f} MB" if size < _LARGE else f"{size / _MEGA:.0f} MB"

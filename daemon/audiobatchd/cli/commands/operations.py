@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from audiobatchd.cli.named import dataset_named, datasets_of, folder_named, is_directory
+from audiobatchd.cli.named import dataset_named, datasets_of, folder_of, is_directory
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.status import folder_counts, stands_still
 from audiobatchd.cli.terminal.text import as_json, padded
@@ -60,7 +60,7 @@ def wait(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     deadline = Deadline(arguments.timeout)
     quiet: Say = (lambda _: None) if arguments.json else say
     if arguments.folder:
-        names = [folder_named(folder, datasets_of(client)) for folder in arguments.folder]
+        names = [folder_of(folder, client) for folder in arguments.folder]
         ended, reports = until_ended(client, dict(zip(names, arguments.folder, strict=True)), deadline)
         good = ended and all(report.state is FolderState.COMPLETE for report in reports)
         for report in reports:

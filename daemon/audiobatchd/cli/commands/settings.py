@@ -15,7 +15,7 @@ from msgspec import Struct
 from audiobatchd.cli.local import checked_config, ended_first, worker_settings_here
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json, cells
-from audiobatchd.config.checks import installed_analyzers
+from audiobatchd.config.checks import installed_analyzers, not_installed
 from audiobatchd.config.file import Config, DatasetConfig, find_config
 from audiobatchd.config.places import default_socket, model_directories, state_directory
 from audiobatchd.control.client import ControlClient
@@ -90,6 +90,10 @@ def show(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int
 def remarks(settings: Config) -> list[str]:
     """List what is valid and may yet surprise: datasets and analyzers that could not work now."""
     told = [remark for dataset in settings.dataset if (remark := _remark(dataset))]
+    told += [
+        f"[analyzer.{shown(name)}] has options of an analyzer that is not installed here: they are not looked at"
+        for name in not_installed(settings)
+    ]
     if remark := ended_first(settings):
         told.append(remark)
     if settings.analyzers is not None and not chosen(settings.analyzers, installed_analyzers()):

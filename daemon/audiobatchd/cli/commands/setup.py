@@ -25,6 +25,7 @@ from audiobatchd.cli.local import UNIT, USER
 from audiobatchd.cli.rights import drop_in
 from audiobatchd.cli.rights.grants import Grants, Report, grants_are_saved
 from audiobatchd.cli.rights.unsuitable import unsuitable, unwritable
+from audiobatchd.cli.rights.user_unit import UserUnit
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.config.file import load_config
@@ -90,6 +91,7 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     changed: list[str] = []
     if not trouble:
         changed = _undo(dataset, places) if arguments.undo else _do(dataset, places)
+        changed += _own_unit(places, undo=arguments.undo)
     done += changed
     if places.drop_ins is not None and changed:
         done += _tell_systemd(restart=not arguments.no_restart)
@@ -104,6 +106,16 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
         for line in _advice(dataset, grants, trouble, granted=arguments.grant):
             say(line)
     return 1 if trouble else 0
+
+
+def _own_unit(places: Places, *, undo: bool) -> list[str]:
+    """Write the unit of a user's own service, or remove it with the last dataset; say what was done."""
+    if places.user is not None:
+        return []
+    unit = UserUnit(places.configuration, os.environ)
+    if not undo:
+        return unit.write()
+    return [] if _datasets(_written(places.configuration), places.configuration) else unit.remove()
 
 
 _WITHOUT_ACLS = (

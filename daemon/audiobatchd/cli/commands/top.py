@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from audiobatchd.cli.terminal import screen
+from audiobatchd.cli.terminal.asking import Asker
 from audiobatchd.cli.terminal.output import Say, colour
 from audiobatchd.cli.terminal.screen import Screen
 from audiobatchd.cli.terminal.status import (
@@ -22,6 +23,7 @@ from audiobatchd.cli.terminal.status import (
     dataset_lines,
     folder_counts,
     header_lines,
+    lacking_lines,
     pace_lines,
     stands_still,
     trouble_lines,
@@ -33,12 +35,11 @@ from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import PAUSE, RESUME, RETRY
 from audiobatchd.control.requests import Pause, Resume, RetryFolders
 from audiobatchd.control.status import DatasetStatus, Status
-from audiobatchd.errors import AudiobatchError
 from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.quantities import counted
 from audiobatchd.vocabulary.states import DatasetState, FolderState
 
-_INTERVAL = 1.0
+_INTERVAL, _SOON = 1.0, 0.1
 _BETWEEN_LINES = 5.0
 _NOTE_SECONDS = 6.0
 # Below these there is no room for empty lines, and for more than the first line of what is said of the whole.
@@ -46,6 +47,19 @@ _SPACED, _TALL = 20, 12
 _SMALL_BAR = 18
 _STATE = 9
 _ENDLESS = sys.maxsize
+_HELP = "?"
+_KEYS = (
+    ("q", "quit; the service works on"),
+    ("p", "pause: no more jobs, in all datasets; again: go on"),
+    ("r", "try again what failed or is blocked, after a y"),
+    ("?", "this help"),
+)
+_SIGNS = (
+    "█ complete   ▓ failed or blocked   ░ to be done",
+    "x real time: seconds of audio measured in a second",
+    "a worker: folder, what it is at, memory, time at that",
+    "faint: the last that a service told which is gone",
+)
 
 
 def top(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
@@ -54,7 +68,7 @@ def top(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
         return _tell(client, say, as_json=arguments.json)
     status = client.status()
     with Screen(colour=colour(os.environ)) as taken:
-        return Live(client, taken, status).run()
+        return Live(Asker(client, status), taken).run()
 
 
 def _tell(client: ControlClient, say: Say, *, as_json: bool) -> int:
@@ -67,89 +81,90 @@ def _tell(client: ControlClient, say: Say, *, as_json: bool) -> int:
 
 
 class Live:
-    """The screen and its keys, between two polls of the service."""
+    """The screen and its keys, over what an `Asker` has been told."""
 
-    def __init__(
-        self,
-        client: ControlClient,
-        taken: Screen,
-        status: Status,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._client = client
+    def __init__(self, asker: Asker, taken: Screen, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._asker = asker
         self._screen = taken
-        self._status = status
         self._monotonic = monotonic
-        self._due = monotonic() + _INTERVAL
-        self._lost = ""
-        self._asking = False
+        self._is_confirming = False
+        """True while `y` would try folders again."""
+        self._is_helping = False
+        """True while the help is shown."""
+        self._waits = False
+        """True while something that a key asked for is not answered yet."""
         self._note: Span | None = None
         self._note_ends = 0.0
 
     def run(self) -> int:
         """Draw and answer keys until `q`."""
         while True:
+            self._take_answers()
             width, height = self._screen.size()
-            self._screen.draw(screen_lines(self._status, width, height, self._bottom()), width)
-            key = self._screen.key(self._due - self._monotonic()).lower()
-            if key == screen.QUIT:
+            self._screen.draw(self._lines(width, height), width)
+            key = self._screen.key(_SOON if self._waits else _INTERVAL).lower()
+            if key and self._is_helping:
+                self._is_helping = False
+            elif key == screen.QUIT:
                 return 0
-            if key:
+            elif key:
                 self._pressed(key)
-            if self._monotonic() >= self._due:
-                self._poll()
 
-    def _poll(self) -> None:
-        try:
-            self._status = self._client.status()
-            self._lost = ""
-        except AudiobatchError as error:
-            # It may be started again: the screen waits for it.
-            self._lost = str(error)
-        self._due = self._monotonic() + _INTERVAL
+    def _lines(self, width: int, height: int) -> list[Line]:
+        if self._is_helping:
+            return help_lines(width, height)
+        lost = self._asker.lost()
+        return screen_lines(self._asker.status, width, height, self._bottom(is_lost=bool(lost)), lost)
+
+    def _take_answers(self) -> None:
+        while not self._asker.answers.empty():
+            done, told = self._asker.answers.get()
+            self._waits = False
+            self._say(Span(printable(told), Tone.PLAIN if done else Tone.BAD))
 
     def _pressed(self, key: str) -> None:
-        if self._asking:
-            self._asking = False
+        status, lost = self._asker.status, self._asker.lost()
+        if key == _HELP:
+            self._is_helping = True
+        elif self._is_confirming:
+            self._is_confirming = False
             if key == "y":
-                self._do(self._retry)
+                self._ask(self._retry)
+        elif lost and key in ("p", "r"):
+            self._say(Span(lost, Tone.BAD))
         elif key == "p":
-            self._do(self._resume if is_paused(self._status) else self._pause)
+            self._ask(self._resume if is_paused(status) else self._pause)
         elif key == "r":
-            self._asking = bool(_troubled(self._status))
-            if not self._asking:
+            self._is_confirming = bool(_troubled(status))
+            if not self._is_confirming:
                 self._say(Span("nothing failed"))
 
-    def _do(self, action: Callable[[], str]) -> None:
-        try:
-            self._say(Span(action()))
-        except AudiobatchError as error:
-            self._say(Span(printable(str(error)), Tone.BAD))
-        self._poll()
+    def _ask(self, question: Callable[[], str]) -> None:
+        self._waits = True
+        self._asker.want(question)
 
     def _retry(self) -> str:
-        answer = self._client.ask(RETRY, RetryFolders(all=True))
+        answer = self._asker.client.ask(RETRY, RetryFolders(all=True))
         return _note(retried_in_words(answer), answer.remarks)
 
     def _pause(self) -> str:
-        answer = self._client.ask(PAUSE, Pause())
+        answer = self._asker.client.ask(PAUSE, Pause())
         return _note(paused_in_words(answer), [*answer.remarks, "p lets it go on"])
 
     def _resume(self) -> str:
-        answer = self._client.ask(RESUME, Resume())
+        answer = self._asker.client.ask(RESUME, Resume())
         return _note(resumed_in_words(answer), answer.remarks)
 
     def _say(self, note: Span) -> None:
         self._note, self._note_ends = note, self._monotonic() + _NOTE_SECONDS
 
-    def _bottom(self) -> Line:
-        if self._asking:
-            return (Span(f"try {counted(_troubled(self._status), 'folder')} again?  y yes  n no", Tone.STRONG),)
+    def _bottom(self, *, is_lost: bool) -> Line:
+        if self._is_confirming:
+            count = counted(_troubled(self._asker.status), "folder")
+            return (Span(f"try {count} again?  y yes  n no", Tone.STRONG),)
         if self._note is not None and self._monotonic() < self._note_ends:
             return (self._note,)
-        if self._lost:
-            return (Span(f"q quit  {printable(self._lost)}", Tone.BAD),)
-        return keys_line(self._status)
+        return keys_line(self._asker.status, is_lost=is_lost)
 
 
 def _note(done: str, remarks: list[str]) -> str:
@@ -160,10 +175,14 @@ def _note(done: str, remarks: list[str]) -> str:
 # Drawing
 
 
-def screen_lines(status: Status, width: int, height: int, bottom: Line | None = None) -> list[Line]:
-    """The whole screen: `height` lines, none wider than `width`, the keys, or `bottom`, in the last."""
+def screen_lines(status: Status, width: int, height: int, bottom: Line | None = None, lost: str = "") -> list[Line]:
+    """The whole screen: `height` lines, none wider than `width`, the keys, or `bottom`, in the last.
+
+    Where the service is `lost`, that stands in the first, and its last known state is faint.
+    """
     inner = max(NARROWEST, width)
     head = header_lines(status, inner)[: None if height >= _TALL else 1]
+    head += lacking_lines(status, inner)[:1] if height >= _SPACED else []
     spaced = height >= _SPACED
     room = height - len(head) - 1 - (4 if spaced else 0)
     datasets = _datasets(status, inner, max(2, room // 2))
@@ -175,6 +194,9 @@ def screen_lines(status: Status, width: int, height: int, bottom: Line | None = 
     for section in (head, datasets, pace, workers, troubles):
         lines += [()] if lines and section and spaced else []
         lines += section
+    if lost:
+        faint = [tuple(Span(span.text, Tone.FAINT) for span in line) for line in lines[1:]]
+        lines = [(Span(lost, Tone.BAD),), *faint]
     lines = [*lines[: height - 1], *([()] * (height - 1 - len(lines)))]
     return [cut(line, width) for line in (*lines, keys_line(status) if bottom is None else bottom)]
 
@@ -190,10 +212,21 @@ def plain_line(status: Status, clock: str) -> str:
     return as_ansi(flowed([span for span in spans if span.text.strip()], _ENDLESS)[0], colour=False)
 
 
-def keys_line(status: Status) -> Line:
+def help_lines(width: int, height: int) -> list[Line]:
+    """The help: `height` lines, none wider than `width`."""
+    lines: list[Line] = [(Span("audiobatchctl top", Tone.STRONG),), ()]
+    lines += [(Span(f"  {key}  ", Tone.STRONG), Span(text)) for key, text in _KEYS]
+    lines += [(), *((Span(f"  {text}"),) for text in _SIGNS)]
+    lines = [*lines[: height - 1], *([()] * (height - 1 - len(lines)))]
+    return [cut(line, width) for line in (*lines, (Span("any key goes back", Tone.FAINT),))]
+
+
+def keys_line(status: Status, *, is_lost: bool = False) -> Line:
     """Make the line of keys that can be pressed."""
     pause = "resume" if is_paused(status) else "pause"
-    items = [("q", "quit"), ("p", pause), ("r", "retry what failed")]
+    items = [("q", "quit"), ("p", pause), (_HELP, "help"), ("r", "retry what failed")]
+    if is_lost:
+        items = [("q", "quit"), (_HELP, "help")]
     return tuple(span for key, what in items for span in (Span(key, Tone.STRONG), Span(f" {what}   ", Tone.FAINT)))
 
 

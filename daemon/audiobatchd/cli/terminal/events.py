@@ -16,10 +16,8 @@ from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.quantities import counted
 
-MIX_ENDING_LIKE_STEMS = ("rms_energy_bass",)
-"""Features of the full mix with a name that ends like one of a stem."""
 _REASON_LINES = 4
-_NAME_COLUMN = 44
+_NAME_COLUMN, _NARROWEST_NAME = 44, 12
 Fields = Mapping[str, object]
 
 
@@ -29,9 +27,10 @@ def event_lines(record: logging.LogRecord, width: int, *, several: bool, plain: 
     `several`: folders are named with their dataset. `plain`: the line for an event without a form of its own.
     """
     fields: Fields = getattr(record, "fields", {})
+    stems: Mapping[str, str] = getattr(record, "stems", {})
     event = _EVENTS.get(record.getMessage())
     if event is LogEvent.FOLDER_DONE and "folder" in fields:
-        return [_folder_done(fields, width, several=several)]
+        return [_folder_done(fields, stems, width, several=several)]
     if event in _FOLDER_MARKS and "folder" in fields:
         return _folder_ended(event, fields, width, several=several)
     if event is not None and event.sentence and event not in _FOLDER_MARKS:
@@ -53,10 +52,13 @@ _FOLDER_MARKS = {
 }
 
 
-def _folder_done(fields: Fields, width: int, *, several: bool) -> Line:
-    name, told = _name(fields, several=several), _told(fields)
-    room = max(width // 3, min(_NAME_COLUMN, width - 3 - cells("  ".join(told)) - 2))
-    return Span("✓", Tone.GOOD), Span(f" {padded(name, room)}  "), Span(_fitting(told, width - 3 - room - 2))
+def _folder_done(fields: Fields, stems: Mapping[str, str], width: int, *, several: bool) -> Line:
+    """The name and the numbers behind it, in columns: the name has room beside the numbers that people look for."""
+    name, told = _name(fields, several=several), _told(fields, stems)
+    width -= 3 + 2  # the mark and its blank, two blanks between, and the terminal's last column
+    column = max(_NARROWEST_NAME, min(_NAME_COLUMN, width - _NUMBERS))
+    room = max(column, min(cells(name), width - cells("  ".join(told))))
+    return Span("✓", Tone.GOOD), Span(f" {padded(name, room)}  "), Span(_fitting(told, width - room))
 
 
 def _fitting(told: list[str], width: int) -> str:
@@ -65,9 +67,9 @@ def _fitting(told: list[str], width: int) -> str:
     if cells(whole) <= width:
         return whole
     left = len(told) - 1
-    while left > 1 and cells("  ".join(told[:left])) + 2 + len(ELLIPSIS) > width:
+    while left > 1 and cells(f"{'  '.join(told[:left])} {ELLIPSIS}") > width:
         left -= 1
-    return clipped("  ".join([*told[:left], ELLIPSIS]), width)
+    return clipped(f"{'  '.join(told[:left])} {ELLIPSIS}", width)
 
 
 def _folder_ended(event: LogEvent, fields: Fields, width: int, *, several: bool) -> list[Line]:
@@ -89,22 +91,18 @@ def _name(fields: Fields, *, several: bool) -> str:
     return printable(folder)
 
 
-def _told(fields: Fields) -> list[str]:
+def _told(fields: Fields, of_stems: Mapping[str, str]) -> list[str]:
     """The numbers of the full mix, those that people look for first, and how many stems; where only stems, which."""
     values = {name: value for name, value in fields.items() if name not in ("dataset", "folder")}
     if values.get("bpm_is_defined") == 0:
         values.pop("bpm", None)
-    stems = [stem for stem in STEMS if any(_is_of(stem, name) for name in values)]
-    mix = [name for name in values if not any(_is_of(stem, name) for stem in STEMS)]
-    first = [_feature(name, values[name]) for name in _FIRST if name in mix]
-    others = [_feature(name, values[name]) for name in mix if name not in _FIRST]
+    stems = [stem for stem in STEMS if stem in of_stems.values()]
+    mix = [name for name in values if name not in of_stems]
+    told = [_feature(name, values[name]) for name in _FIRST if name in mix]
     if stems:
-        first.append(f"+ {counted(len(stems), 'stem')}" if mix else " ".join(stems))
-    return [printable(text) for text in first + others] or ["nothing new to measure"]
-
-
-def _is_of(stem: str, name: str) -> bool:
-    return name.endswith(f"_{stem}") and name not in MIX_ENDING_LIKE_STEMS
+        told.append(f"+ {counted(len(stems), 'stem')}" if mix else " ".join(stems))
+    told += [_feature(name, values[name]) for name in mix if name not in _FIRST]
+    return [printable(text) for text in told] or ["nothing new to measure"]
 
 
 def _feature(name: str, value: object) -> str:
@@ -128,8 +126,9 @@ def _feature(name: str, value: object) -> str:
             return f"{name} {value}"
 
 
-_FIRST = ("lufs", "lra", "bpm", "true_peak")
+_FIRST = ("lufs", "lra", "bpm")
 """The features that stand first, in this order."""
+_NUMBERS = len("-14.2 LUFS  LRA 12.3  128.0 BPM …")
 _LABELS = {"lufs": "LUFS", "lra": "LRA", "bpm": "BPM", "true_peak": "true peak"}
 
 

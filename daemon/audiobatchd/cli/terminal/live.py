@@ -23,10 +23,21 @@ from rich.segment import ControlType
 from rich.text import Text
 
 from audiobatchd.cli.terminal.events import event_lines
-from audiobatchd.cli.terminal.status import NARROWEST, bar_line, count_lines, folder_counts, pace_lines, worker_lines
+from audiobatchd.cli.terminal.lacking import is_fetchable
+from audiobatchd.cli.terminal.status import (
+    NARROWEST,
+    bar_line,
+    count_lines,
+    folder_counts,
+    lacking_lines,
+    pace_lines,
+    unavailable,
+    worker_lines,
+)
 from audiobatchd.cli.terminal.text import Line, Span, Tone, clipped, line_cells, shortened
 from audiobatchd.control.status import DatasetStatus, Status
 from audiobatchd.service.log import LineFormatter
+from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.states import DatasetState
 
@@ -67,6 +78,8 @@ class Console:
         self._drawn_width = 0
         self._drawn: list[Line] = []
         self._several = False
+        self._lacking: tuple[str, ...] = ()
+        """The analyzers that the last line on lacking models was about."""
         self._gone = False
         self._stderr = sys.stderr
 
@@ -100,6 +113,7 @@ class Console:
             size = self._rich.size
             lines = view_lines(status, size.width, size.height)
             self._make_up_for_reflow(size.width)
+            self._print_lacking(status, size.width)
             self._drawn, self._drawn_width = lines, size.width
             self._live.update(self._text(lines), refresh=True)
 
@@ -121,11 +135,19 @@ class Console:
 
     def print_event(self, record: logging.LogRecord, plain: str) -> None:
         """Print an event above the view; `plain` is its line where it has no friendlier form."""
-        if self._gone:
+        if self._gone or _is_in_one_line(record):
             return
         with self._unless_gone():
             width = max(NARROWEST, self._rich.width)
             for line in event_lines(record, width, several=self._several, plain=plain):
+                self._rich.print(self._text([line]), soft_wrap=True)
+
+    def _print_lacking(self, status: Status, width: int) -> None:
+        """Print in one line which analyzers lack models, once, in place of an event for each of them."""
+        lacking = tuple(name for name, reason in unavailable(status).items() if is_fetchable(reason))
+        if lacking != self._lacking:
+            self._lacking = lacking
+            for line in lacking_lines(status, max(NARROWEST, width - 1)):
                 self._rich.print(self._text([line]), soft_wrap=True)
 
     @contextmanager
@@ -237,6 +259,12 @@ class _Handler(logging.Handler):
         except Exception:  # noqa: BLE001  # handleError tells of it
             # The rule of `logging`: a line that cannot be written ends nothing.
             self.handleError(record)
+
+
+def _is_in_one_line(record: logging.LogRecord) -> bool:
+    """Tell whether an event is one of those that the line on lacking models stands for."""
+    fields: Mapping[str, object] = getattr(record, "fields", {})
+    return record.getMessage() == LogEvent.ANALYZER_UNAVAILABLE and is_fetchable(str(fields.get("reason", "")))
 
 
 def view_lines(status: Status, width: int, height: int) -> list[Line]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from audiobatchd.cli.terminal.text import Line, as_ansi, cut, in_encoding
+from audiobatchd.cli.terminal.text import Line, Span, as_ansi, cut, in_encoding
 from audiobatchd.errors import OutputLostError
 
 # The other screen, no line broken by the terminal itself, no cursor; and the way back.
@@ -104,10 +104,15 @@ class Screen:
     def draw(self, lines: Sequence[Line], width: int) -> None:
         """Show `lines`, one for each row, and nothing beyond `width`; sends nothing where that is there already."""
         # Each row is emptied before it is written: behind a row that fills the width its last sign would go as well.
-        frame = "\x1b[H" + "\r\n".join("\x1b[K" + as_ansi(cut(line, width), colour=self._colour) for line in lines)
+        rows = (cut(tuple(self._plain(span) for span in line), width) for line in lines)
+        frame = "\x1b[H" + "\r\n".join("\x1b[K" + as_ansi(row, colour=self._colour) for row in rows)
         if frame != self._drawn:
             self._write(frame)
             self._drawn = frame
+
+    def _plain(self, span: Span) -> Span:
+        """What the terminal has no sign for, in plainer ones: before it is cut, as that may be longer."""
+        return Span(in_encoding(span.text, self._encoding), span.tone)
 
     def key(self, seconds: float) -> str:
         """The next key, waited for at most so long; empty where none came, or something else is to be drawn."""

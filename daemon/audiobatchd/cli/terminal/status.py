@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import NamedTuple
 
+from audiobatchd.cli.terminal.lacking import is_fetchable, lacking_line
 from audiobatchd.cli.terminal.text import Line, Span, Tone, as_ansi, cells, clipped, flowed, padded, shortened, wrapped
 from audiobatchd.control.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
 from audiobatchd.vocabulary.commands import import_command
@@ -289,9 +290,9 @@ def trouble_lines(trouble: Trouble, status: Status, width: int, most: int = _REA
 
 def _analyzers(status: Status, width: int) -> list[Line]:
     """Say what this machine lacks, and by which models the others work."""
-    lines: list[Line] = []
+    lines = lacking_lines(status, width)
     for name, analyzer in status.analyzers.items():
-        if not analyzer.available:
+        if not analyzer.available and not is_fetchable(analyzer.reason):
             first, *others = _paragraph(
                 f"! analyzer {name} is unavailable: {analyzer.reason}", width - 2, "", Tone.CAUTION
             )
@@ -303,6 +304,17 @@ def _analyzers(status: Status, width: int) -> list[Line]:
             how = "by" if is_model else "with"
             lines += _paragraph(f"{name} {how} {_models(analyzer)}{remark}", width, "", Tone.FAINT)
     return lines
+
+
+def lacking_lines(status: Status, width: int) -> list[Line]:
+    """Say which analyzers need models, in a line; nothing where none does."""
+    line = lacking_line(unavailable(status), width - 2)
+    return _paragraph(f"! {line}", width, "", Tone.CAUTION) if line else []
+
+
+def unavailable(status: Status) -> dict[str, str]:
+    """Say why analyzers do not work, by their names."""
+    return {name: analyzer.reason for name, analyzer in status.analyzers.items() if not analyzer.available}
 
 
 def _models(analyzer: AnalyzerStatus) -> str:

@@ -87,6 +87,20 @@ def wrapped(text: str, width: int, most: int) -> list[str]:
     return [*lines, clipped(rest, width)] if rest else lines
 
 
+def worded(text: str, width: int) -> list[str]:
+    """`text` broken between its words into lines of `width`; a word that is wider stays whole, on a line of its own.
+
+    So a path or a command that is told can be copied.
+    """
+    lines: list[str] = []
+    for word in text.split():
+        if lines and cells(lines[-1]) + 1 + cells(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
 def _head(text: str, width: int) -> str:
     used = 0
     for index, char in enumerate(text):

@@ -19,6 +19,7 @@ from audiobatchd.control.server import door
 from audiobatchd.control.server.access import Peer, peer_of
 from audiobatchd.control.server.feed import Feed
 from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
+from audiobatchd.vocabulary.expectations import misfit, why_not_json
 from audiobatchd.vocabulary.log_events import LogEvent, write
 from audiobatchd.vocabulary.names import shown
 
@@ -160,10 +161,11 @@ class Routes:
         peer = _peer(request)
         if not self._service.may_change(peer.uid):
             raise RefusedError(_FORBIDDEN, "only root, the daemon's own user and its operators may change anything")
+        content = await _read(request) or b"{}"
         try:
-            body = msgspec.json.decode(await _read(request) or b"{}", type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise RefusedError(_BAD_REQUEST, str(error)) from error
+            body = msgspec.json.decode(content, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise RefusedError(_BAD_REQUEST, shown(why_not_json(kind, content, error))) from error
         fields = {"request": f"{request.method} {request.path}", "uid": peer.uid, "pid": peer.pid}
         write(LogEvent.CHANGE_ASKED, {**fields, **msgspec.to_builtins(body)})
         return body
@@ -242,7 +244,8 @@ def _query(request: web.Request, kind: type[_Body]) -> _Body:
     try:
         return msgspec.convert(found, kind, strict=False)
     except (msgspec.ValidationError, UnicodeError) as error:
-        raise RefusedError(_BAD_REQUEST, shown(str(error))) from error
+        why = str(misfit(kind, found, strict=False) or error)
+        raise RefusedError(_BAD_REQUEST, shown(why)) from error
 
 
 async def _read(request: web.Request) -> bytes:

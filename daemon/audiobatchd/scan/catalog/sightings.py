@@ -7,7 +7,8 @@ stands here counts. Called in threads only.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from time import monotonic
 from types import MappingProxyType
 from typing import Final
 
@@ -62,6 +63,18 @@ _DROP_MISSES = "DELETE FROM near_miss WHERE dataset = ? AND path = ?"
 _ALL_MISSES = "SELECT min(path), kind, sum(count), name FROM near_miss WHERE dataset = ? GROUP BY kind"
 _COUNT = "SELECT count(*) FROM sighting WHERE dataset = ? AND finding != ?"
 _SIZE = "SELECT count(*) FROM sighting WHERE dataset = ?"
+_ENDING = "SELECT path FROM sighting WHERE dataset = ? AND finding != ? AND substr(path, -?) = ? LIMIT ?"
+# In parts: nothing else can be asked or written meanwhile. The names are folded once each: a subquery with a LIMIT is
+# worked out before what is around it.
+_ALIKE = """
+SELECT path FROM (
+    SELECT path, lower(CAST(path AS TEXT)) AS plain FROM sighting
+    WHERE dataset = ? AND path > ? AND finding != ? ORDER BY path LIMIT ?
+) ORDER BY {} DESC, length(plain) LIMIT ?
+"""
+_LAST_OF_PART = """
+SELECT path FROM sighting WHERE dataset = ? AND path > ? AND finding != ? ORDER BY path LIMIT 1 OFFSET ?
+"""
 _INDEX_SHAPES = "CREATE INDEX IF NOT EXISTS sighting_of_shape ON sighting (shape)"
 _NUMBERS = "SELECT number FROM shape WHERE number > ? ORDER BY number LIMIT ?"
 _DROP_SHAPES = """
@@ -75,6 +88,10 @@ _ROWS = 1000
 _NAMES = 400
 """Number of names in one query."""
 _FINDINGS = tuple(Finding)
+_PART, _BEST = 20_000, 20
+"""Number of folders of which the most alike are asked for at once, and how many of them are given."""
+_PATIENCE = 3.0
+"""Seconds that a search for names may take: a million folders take 2."""
 NO_SHAPE: Final = Shape((), (), ())
 NO_MISSES: Final[frozenset[Miss]] = frozenset()
 _UNKNOWN: Final[Mapping[str, Sighting]] = MappingProxyType({})
@@ -134,6 +151,30 @@ class Sightings:
         """Count the directories that are known."""
         rows = self._database.ask(_SIZE, (os.fsencode(dataset),))
         return int(rows[0][0]) if rows else 0
+
+    def ending(self, dataset: str, end: str, most: int = 3) -> list[str]:
+        """Give the paths of track folders whose last parts are `end`."""
+        name = os.fsencode(f"/{end}")
+        values = (os.fsencode(dataset), _FINDINGS.index(Finding.GONE), len(name), name, most)
+        return [os.fsdecode(path) for (path,) in self._database.ask(_ENDING, values)]
+
+    def alike(self, dataset: str, pieces: Sequence[str], clock: Callable[[], float] = monotonic) -> list[str]:
+        """Give the paths of track folders that have most of these `pieces`, in lower case, some of each part.
+
+        Where there are very many folders the search ends before it has seen all.
+        """
+        if not pieces:
+            return []
+        gone, root, until = _FINDINGS.index(Finding.GONE), os.fsencode(dataset), clock() + _PATIENCE
+        query = _ALIKE.format(" + ".join(["(instr(plain, ?) > 0)"] * len(pieces)))
+        found: list[str] = []
+        latest = BEFORE_ALL
+        while latest is not None and clock() < until:
+            rows = self._database.ask(query, (root, latest, gone, _PART, *pieces, _BEST))
+            found += [os.fsdecode(path) for (path,) in rows]
+            last = self._database.ask(_LAST_OF_PART, (root, latest, gone, _PART - 1))
+            latest = last[0][0] if last else None
+        return found
 
     def note(self, dataset: str, sightings: Iterable[Sighting], known: Mapping[str, Sighting] = _UNKNOWN) -> None:
         """Keep these, as far as they differ from those that are `known`, by path, to be there already.

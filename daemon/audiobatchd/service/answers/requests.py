@@ -42,10 +42,11 @@ from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.scan.survey import Asked, Keys, Offered, survey_catalog
 from audiobatchd.service.answers.folder import Facts, explained, facts_of, hindrance
+from audiobatchd.service.answers.naming import found_by_end, no_folder
 from audiobatchd.service.clock import Clock
 from audiobatchd.service.supervisor import Supervisor
 from audiobatchd.vocabulary.files import FolderKey
-from audiobatchd.vocabulary.names import folder_at, folder_shown, parsed, shown
+from audiobatchd.vocabulary.names import folder_at, folder_shown, parsed
 from audiobatchd.vocabulary.quantities import counted
 from audiobatchd.vocabulary.states import DatasetState, FolderState
 
@@ -87,7 +88,8 @@ class Answers:
         facts = await self._facts(key, reader)
         is_known = self._core.state_of(key) is not None if facts.is_lost else key in self._core.folders
         if not facts.is_track and not is_known:
-            raise _no_folder(name.folder, name.dataset)
+            key = await self._found_by_end(key)
+            facts = await self._facts(key, reader)
         return explained(self._core, key, facts, self._clock.monotonic(), self._clock.wall())
 
     async def _facts(self, key: FolderKey, reader: FolderReader) -> Facts:
@@ -104,9 +106,8 @@ class Answers:
     async def retry(self, request: RetryFolders) -> Retried:
         """Try folders again, whatever they have come to. Raises UsageError and UnknownFolderError."""
         keys = {self._key_of(name) for name in request.folders}
-        unknown = [key for key in keys if self._core.state_of(key) is None]
-        if unknown:
-            raise _no_folder(folder_shown(unknown[0].path), shown(unknown[0].dataset))
+        known = {key for key in keys if self._is_known(key)}
+        keys = known | {await self._found_by_end(key) for key in keys - known}
         if request.features and (request.all or request.dataset):
             raise UsageError("features go with folders that are named")
         disowned = self._by_role(request.features)
@@ -173,17 +174,21 @@ class Answers:
             found, unknown=[why_unknown(unknown, offers, left_out(self._core.plan.left_out))] if unknown else []
         )
 
-    def bump(self, name: FolderName) -> Retried:
+    async def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""
         key = self._key_of(name)
         before = self._core.bumped()
         self._supervisor.tell(BumpAsked(key))
         # What stood in the queue before it is handled by now as well: the folder may have begun, ended or gone by that.
+        if not self._is_known(key):
+            key = await self._found_by_end(key)
+            before = self._core.bumped()
+            self._supervisor.tell(BumpAsked(key))
         folder, state = self._core.folders.get(key), self._core.state_of(key)
         if state is None:
-            raise _no_folder(name.folder, name.dataset)
+            raise no_folder(folder_shown(key.path), name.dataset)
         if folder is None or state not in (FolderState.QUEUED, FolderState.SETTLING):
-            message = f"{name.folder} in {name.dataset} does not wait for its turn: it is {state.value}"
+            message = f"{folder_shown(key.path)} in {name.dataset} does not wait for its turn: it is {state.value}"
             raise UnknownFolderError(message)
         if folder.goes_alone:
             why = "a service or a machine died over it" if folder.is_suspect else "memory was too short for it"
@@ -243,6 +248,13 @@ class Answers:
             message = f"cannot look for locks in {request.dataset}: {error.strerror}"
             raise UsageError(message) from error
 
+    def _is_known(self, key: FolderKey) -> bool:
+        return self._core.state_of(key) is not None
+
+    async def _found_by_end(self, key: FolderKey) -> FolderKey:
+        """See `naming.found_by_end`."""
+        return await found_by_end(key, self._catalog.sightings, self._is_known)
+
     def _datasets_of(self, name: str) -> list[str]:
         """Return the named dataset, or all."""
         return [self._dataset_of(name)] if name else list(self._core.datasets)
@@ -261,14 +273,10 @@ class Answers:
         parts = path.split("/") if path not in ("", ".") else []
         # No file system has such a folder. One that is too long would seem to be there, and not to be readable.
         if any(part in ("", ".", "..") or "\0" in part or len(os.fsencode(part)) > _LONGEST_NAME for part in parts):
-            raise _no_folder(name.folder, name.dataset)
+            raise no_folder(name.folder, name.dataset)
         if len(os.fsencode(folder_at(dataset, path))) >= _LONGEST_PATH:
-            raise _no_folder(name.folder, name.dataset)
+            raise no_folder(name.folder, name.dataset)
         return FolderKey(dataset, "/".join(parts))
-
-
-def _no_folder(folder: str, dataset: str) -> UnknownFolderError:
-    return UnknownFolderError(f"there is no track folder {folder} in {dataset}")
 
 
 def _folders(keys: Collection[FolderKey]) -> str:

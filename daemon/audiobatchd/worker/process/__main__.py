@@ -1,6 +1,6 @@
 """`python -m audiobatchd.worker.process SOCKET PID SETTINGS` is what the service starts in a slot.
 
-`python -m audiobatchd.worker.process offers | features | analyze SETTINGS ...` answers one question;
+`python -m audiobatchd.worker.process offers | options | features | analyze SETTINGS` answers questions;
 see `worker.questions`.
 """
 
@@ -12,4 +12,4 @@ if __name__ == "__main__":
     if sys.argv[1].isdecimal():
         main.main()
     else:
-        answers.answer(sys.argv[1], sys.argv[2], sys.argv[3:])
+        answers.answer(sys.argv[1], sys.argv[2])

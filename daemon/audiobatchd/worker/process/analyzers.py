@@ -131,6 +131,22 @@ def made_by_entry_point(settings: WorkerSettings) -> Iterator[tuple[str, AnyAnal
             yield name, Offer(name, 0, {}, unavailable=_fault("made", error))
 
 
+def option_errors(settings: WorkerSettings) -> Iterator[tuple[str, OptionError]]:
+    """Yield why an analyzer cannot be made with its options, by entry point, of all that have some, on or off.
+
+    None is loaded. Of one that is not installed, or cannot be made for another reason, nothing can be said.
+    """
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        if point.name not in settings.options:
+            continue
+        try:
+            _made(point, settings)
+        except OptionError as error:
+            yield point.name, error
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # an analyzer's call may raise anything
+            _LOG.debug("%s cannot be made", point.name, exc_info=error)  # which is told where it is offered
+
+
 def _made(point: EntryPoint, settings: WorkerSettings) -> tuple[AnyAnalyzer, ...]:
     directories = tuple(map(Path, settings.model_directories))
     check = partial(_check_model, frozenset(settings.trusted_models))

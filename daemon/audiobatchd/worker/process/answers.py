@@ -15,12 +15,20 @@ from audiobatchd.core.messages import Result, WorkerSettings
 from audiobatchd.core.passes import Decoding
 from audiobatchd.disk.listing import read_folder
 from audiobatchd.disk.record import opened
-from audiobatchd.errors import DamagedFileError, LockBusyError, LockLostError, SourceChangedError, UsageError
+from audiobatchd.errors import (
+    DamagedFileError,
+    LockBusyError,
+    LockLostError,
+    OptionError,
+    SourceChangedError,
+    UnknownOptionError,
+    UsageError,
+)
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.plugin_api import FULL_MIX, AnyAnalyzer
 from audiobatchd.vocabulary.analyzer_sets import ALL, chosen
 from audiobatchd.vocabulary.files import ROLES, FileStamp, in_64_bits
-from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.worker.process.analyzers import (
     Bench,
     features_asked,
@@ -29,6 +37,7 @@ from audiobatchd.worker.process.analyzers import (
     made_by_entry_point,
     needed,
     offered,
+    option_errors,
     remark_of,
 )
 from audiobatchd.worker.process.job import measure_all
@@ -36,23 +45,50 @@ from audiobatchd.worker.process.measure import FileResult
 from audiobatchd.worker.process.needs import without_results
 from audiobatchd.worker.process.phase import FolderPhase
 from audiobatchd.worker.process.results import Stored, too_large
-from audiobatchd.worker.questions import Answer, KnownAnalyzer, KnownFeature, Request
+from audiobatchd.worker.questions import Answer, KnownAnalyzer, KnownFeature, Ready, Request, WrongOption
 
 _BUDGET = 3600.0
 """In seconds: what the lock of a folder announces while it is analyzed by hand."""
 
 
-def answer(verb: str, settings: str, details: list[str]) -> None:
-    """Print the answer to `offers`, `features` or `analyze` with these settings (JSON)."""
+def answer(verb: str, settings: str) -> None:
+    """Print the answer to `offers`, `options` or `features` with these settings (JSON), or serve `analyze`."""
     terms = msgspec.json.decode(settings, type=WorkerSettings)
     match verb:
         case "offers":
             found: object = Bench.load(terms).offers
+        case "options":
+            found = [_wrong(entry, error) for entry, error in option_errors(terms)]
         case "features":
             found = _features(terms)
         case _:
-            found = _analysis(Bench.load(terms), msgspec.json.decode(details[0], type=Request))
+            _serve(terms)
+            return
     sys.stdout.write("\n" + msgspec.json.encode(found).decode())
+
+
+def _serve(settings: WorkerSettings) -> None:
+    """Answer requests, a line of JSON each, from standard input, by a line on standard output each, until it ends.
+
+    What a library reads or prints goes elsewhere.
+    """
+    with os.fdopen(os.dup(0), "rb") as requests, os.fdopen(os.dup(1), "wb") as answers:
+        with open(os.devnull, "rb") as nothing:  # a device
+            os.dup2(nothing.fileno(), 0)
+        os.dup2(2, 1)
+        bench = Bench.load(settings)
+        found: Answer | Ready = Ready()
+        while True:
+            answers.write(msgspec.json.encode(found) + b"\n")
+            answers.flush()
+            if not (line := requests.readline()):
+                return
+            found = _analysis(bench, msgspec.json.decode(line, type=Request))
+
+
+def _wrong(entry: str, error: OptionError) -> WrongOption:
+    unknown = (error.key, error.known) if isinstance(error, UnknownOptionError) else ("", ())
+    return WrongOption(entry, printable(str(error)), *unknown)
 
 
 def _features(settings: WorkerSettings) -> list[KnownAnalyzer]:
@@ -104,6 +140,8 @@ def _installed(settings: WorkerSettings) -> tuple[Offer, ...]:
 
 
 def _analysis(bench: Bench, request: Request) -> Answer:
+    if unknown := unknown_among(request.features, bench.offers):
+        return Answer(refused=why_unknown(unknown, bench.offers, _installed(bench.settings)), is_wrong=True)
     try:
         return _Analysis(bench, request).answer()
     except (UsageError, LockBusyError, LockLostError) as error:
@@ -160,8 +198,6 @@ class _Analysis:
 
     def _names(self) -> frozenset[str]:
         words, offers = self._request.features, self._bench.offers
-        if unknown := unknown_among(words, offers):
-            raise UsageError(why_unknown(unknown, offers, _installed(self._bench.settings)))
         here = {name for offer in self._bench.offers for role in self._stamps for name in offer.features.get(role, ())}
         return frozenset(here.intersection(features_of(words, offers)) if words else here)
 

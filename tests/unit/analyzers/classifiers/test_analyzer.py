@@ -1002,11 +1002,11 @@ def test_a_worker_is_told_of_heads_by_its_options(tmp_path: Path) -> None:
         ({"family": ["x"]}, "unknown option `family` (there are: `heads`, `families`, `engine`)"),
         (
             {"engine": "openvino"},
-            """option `engine`: expected "auto" or "tensorflow" or "onnxruntime", got 'openvino'""",
+            """option `engine`: expected "auto" or "tensorflow" or "onnxruntime", got \"openvino\"""",
         ),
-        ({"heads": "mood_happy"}, "option `heads`: expected a list of texts, got 'mood_happy'"),
+        ({"heads": "mood_happy"}, 'option `heads`: expected a list of texts, got "mood_happy"'),
         ({"families": [1]}, "option `families`: expected a list of texts, got [1]"),
-        ({"heads": ["a/b"]}, "option `heads`: expected names of letters, digits and underscores, got 'a/b'"),
+        ({"heads": ["a/b"]}, 'option `heads`: expected names of letters, digits and underscores, got "a/b"'),
     ],
 )
 def test_options_that_cannot_be_make_it_unavailable(tmp_path: Path, options: dict[str, object], reason: str) -> None:

@@ -164,7 +164,7 @@ def test_who_does_not_stream(tmp_path: Path, busy: Status) -> None:
     ):
         list(ControlClient(path).events())
     path = tmp_path / "b.sock"
-    with streaming(path, b"not HTTP\r\n"), pytest.raises(NoDaemonError, match="does not speak HTTP"):
+    with streaming(path, b"not HTTP\r\n"), pytest.raises(NoDaemonError, match="what answers there is another program"):
         list(ControlClient(path).events())
     path = tmp_path / "c.sock"
     with streaming(path, HEAD + b"data: []\n\n"):

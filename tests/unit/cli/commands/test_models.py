@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from audiobatchd.cli.terminal.text import cells
 from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE
 from support.model_server import METADATA, Server, graph, sending, serving
 from support.service import PROGRAMS, configuration, run
@@ -25,7 +27,7 @@ class Command:
 
     def __init__(self, root: Path) -> None:
         self.models = root / "models"
-        self.config = configuration(root / "c.toml", model_directory=str(self.models))
+        self.config = configuration(root / "c.toml", model_directory=str(self.models), analyzers=["classifiers"])
         self.env = {
             "HOME": str(root / "home"),
             "XDG_DATA_HOME": "",
@@ -61,20 +63,24 @@ def server() -> Iterator[Server]:
         yield it
 
 
+def rows(out: str) -> dict[str, list[str]]:
+    """The lines of the table by the model's name: size, state, and what it serves."""
+    return {line.split()[0]: re.split("  +", line.strip())[1:] for line in out.splitlines() if line.startswith("  ")}
+
+
 def test_list_knows_every_model_and_the_user_s_own(command: Command) -> None:
     command.put("mine-1")
     command.put("msd-musicnn-1")
     code, out, _ = command("list")
     assert code == 0
-    lines = {line.split()[0]: line for line in out.splitlines()}
-    assert set(BY_NAME) <= lines.keys()
-    assert "not found" in lines["tonal_atonal-msd-musicnn-1"]
-    assert "288.0 MB" in lines["tonal_atonal-vggish-audioset-1"]
-    assert LICENCE in lines["tonal_atonal-vggish-audioset-1"]
-    assert "yours  " in lines["mine-1"]
-    assert f"unpinned   {command.models}" in lines["mine-1"]
-    assert "WRONG" in lines["msd-musicnn-1"]
-    assert "instead of the published cdea0722" in out
+    table = rows(out)
+    assert set(BY_NAME) <= table.keys()
+    assert table["NAME"] == ["SIZE", "STATE", "SERVES"]
+    assert table["tonal_atonal-msd-musicnn-1"] == ["80 kB", "missing", "atonality"]
+    assert table["tonal_atonal-vggish-audioset-1"] == ["288 MB", "missing", "atonality"]
+    assert table["mine-1"] == ["5 kB", "here", "yours"]
+    assert table["msd-musicnn-1"] == ["5 kB", "damaged", "its heads"]
+    assert "instead of the published cdea0722" in " ".join(out.split())
     assert f"\n  {command.env['STATE_DIRECTORY']}/models (not there)\n" in out
     found = {each["name"]: each for each in command.json("list")["models"]}
     assert (found["mine-1"]["known"], found["mine-1"]["state"], found["mine-1"]["size"]) == (
@@ -85,12 +91,44 @@ def test_list_knows_every_model_and_the_user_s_own(command: Command) -> None:
     assert found["mine-1"]["sha256"] == hashlib.sha256(BODY).hexdigest()
     assert found["msd-musicnn-1"]["state"] == "WRONG"
     assert (found[HEADS[0]]["state"], found[HEADS[0]]["needs"]) == ("not found", "msd-musicnn-1")
+    assert [name for name, each in found.items() if each["wanted"]] == [*DEFAULT]
+
+
+@pytest.mark.parametrize(
+    ("settings", "first"),
+    [
+        ("analyzers = ['default']", list(DEFAULT)),
+        ("analyzers = ['loudness']", []),
+        (
+            "[analyzer.classifiers]\nheads = ['genre_discogs400', 'tonal_atonal']\nfamilies = ['discogs-effnet-1']",
+            ["discogs-effnet-bs64-1", "genre_discogs400-discogs-effnet-1", "tonal_atonal-discogs-effnet-1"],
+        ),
+    ],
+)
+def test_list_begins_with_what_analyzers_that_are_on_need(command: Command, settings: str, first: list[str]) -> None:
+    command.config.write_text(settings)
+    _, out, _ = command("list")
+    part = out.partition("\n\n")[0]
+    assert part.startswith("Models for the analyzers that are on:") is bool(first)
+    assert part.endswith("fetch what is missing: audiobatchctl models fetch") is bool(first)
+    assert not first or [name for name in rows(part) if name in BY_NAME] == first
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_list_fits_the_terminal(command: Command, columns: int) -> None:
+    command.put("a-model-of-mine-with-a-name-that-is-longer-than-any-other-1")
+    command.put("msd-musicnn-1")
+    command.env["COLUMNS"] = str(columns)
+    _, out, _ = command("list")
+    table = [line for line in out.partition("\nLooked for")[0].splitlines() if not line.startswith("    ")]
+    assert max(map(cells, table)) <= columns
+    assert columns < 80 or any(line.endswith("essentia_instrument") for line in table), "nothing need be cut off"
 
 
 def test_list_tells_what_keeps_a_model_from_use(command: Command) -> None:
     command.put(HEADS[0])
     (command.models / f"{HEADS[1]}.pb").write_bytes(BODY)
-    _, out, _ = command("list")
+    out = " ".join(command("list")[1].split())
     assert "needs msd-musicnn-1, which is not found" in out
     assert f"{HEADS[1]}.pb is of no use without {HEADS[1]}.json beside it" in out
 
@@ -164,6 +202,39 @@ def test_what_cannot_be_fetched_is_told_with_its_address(command: Command) -> No
         code, _, err = command("fetch", "--from", server.base)
     address = f"{server.base}/feature-extractors/musicnn/msd-musicnn-1.json"
     assert (code, err) == (1, f"audiobatchctl: cannot fetch {address}: the server answers 404 Not Found\n")
+
+
+def ways(lacking: str, names: str) -> list[str]:
+    """The commands that are told where models cannot be fetched."""
+    fetch = f"audiobatchctl models fetch{{}}{names}"
+    told = [fetch.format(" --from http://ITS_NAME/models"), fetch.format(" --to models")]
+    return [*told, *(f"audiobatchctl models add models/{name}.pb" for name in lacking.split())]
+
+
+@pytest.mark.parametrize(
+    ("names", "lacking"),
+    [("", " ".join(DEFAULT)), (" mood_sad-msd-musicnn-1", "msd-musicnn-1 mood_sad-msd-musicnn-1")],
+)
+@pytest.mark.parametrize(
+    ("base", "environ", "why"),
+    [
+        ("http://127.0.0.1:9/x", {}, "Connection refused"),
+        ("http://nowhere.invalid/x", {}, "its host cannot be found: "),
+        ("http://nowhere.invalid/x", {"http_proxy": "http://me:secret@127.0.0.1:9"}, "(through the proxy 127.0.0.1:9)"),
+        ("https://nowhere.invalid/x", {"https_proxy": "127.0.0.1:9"}, "refused (through the proxy 127.0.0.1:9)"),
+    ],
+    ids=["refused", "no name", "proxy", "proxy of https"],
+)
+def test_fetch_offline_names_the_other_ways(
+    command: Command, names: str, lacking: str, base: str, environ: dict[str, str], why: str
+) -> None:
+    command.env |= {"no_proxy": "127.0.0.1"} | environ
+    code, _, err = command("fetch", *names.split(), "--from", base)
+    assert code == 1
+    assert why in err.splitlines()[0]
+    assert "secret" not in err
+    told = f" {lacking}" if names else ""
+    assert [line.strip() for line in err.splitlines() if line.startswith("  ")] == ways(lacking, told)
 
 
 def test_progress_is_drawn_on_a_terminal_and_wiped(command: Command, server: Server) -> None:

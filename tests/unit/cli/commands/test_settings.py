@@ -49,9 +49,9 @@ def test_a_valid_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("worker = 2", "unknown key `worker`: did you mean `workers` or `worker_memory`?"),
-        ("[[dataset]]\npath = '/a'\nsetle = 1", "unknown key `setle` - at `dataset[0]`: did you mean `settle`?"),
-        ("workers = 'two'", "Expected `int | null`, got `str` - at `workers`"),
+        ("worker = 2", "unknown key `worker` (line 1): did you mean `workers` or `worker_memory`?"),
+        ("[[dataset]]\npath = '/a'\nsetle = 1", "`setle` - at `dataset[0]` (line 3): did you mean `settle`?"),
+        ("workers = 'two'", 'expected a whole number, got "two" - at `workers` (line 1)'),
         ("[[dataset]]\npath = '/a'\nsettle = -1", "at `dataset[0].settle`"),
         ("[[dataset]]\npath = '/a'\n[[dataset]]\npath = '/a/b'", "two datasets overlap"),
         ("workers = ", "not TOML"),
@@ -97,8 +97,18 @@ def test_no_file_at_all(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_an_option_that_an_analyzer_does_not_know(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.toml"
     path.write_text("analyzers = ['peaks']\n[analyzer.peaks]\nstem = true\n")
+    assert main(["config", "check", str(path)]) == 1
+    assert capsys.readouterr().out == (
+        f"{path}: [analyzer.peaks] unknown option `stem` (there are: `stems`) (line 3): did you mean `stems`?\n"
+    )
+
+
+def test_options_of_what_is_not_installed_are_remarked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("analyzers = ['peaks']\n[analyzer.zzz]\nstem = true\n")
     assert main(["config", "check", str(path)]) == 0
-    assert "! analyzer peaks is unavailable: " in capsys.readouterr().out
+    remark = "[analyzer.zzz] has options of an analyzer that is not installed here: they are not looked at"
+    assert f"  ! {remark}\n" in capsys.readouterr().out
 
 
 def test_a_head_that_there_is_not_is_remarked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

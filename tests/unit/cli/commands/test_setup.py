@@ -14,7 +14,7 @@ import pytest
 
 from audiobatchd.cli.commands import setup
 from audiobatchd.cli.control import main
-from audiobatchd.cli.rights import drop_in
+from audiobatchd.cli.rights import drop_in, user_unit
 from audiobatchd.config.file import DatasetConfig, load_config
 
 ROOT = os.geteuid() == 0
@@ -308,12 +308,19 @@ def test_a_fifo_in_place_of_the_configuration_is_refused(machine: Path, capsys: 
 
 def test_one_s_own_service_needs_no_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    (tmp_path / "music").mkdir()
-    assert ctl(tmp_path / "music", "--user") == 0
+    monkeypatch.setattr(user_unit, "_PACKAGED", ())
+    unit = tmp_path / "config" / "systemd" / "user" / "audiobatchd.service"
+    for name in ("music", "more"):
+        (tmp_path / name).mkdir()
+        assert ctl(tmp_path / name, "--user") == 0
+        assert unit.exists()
+    assert ctl(tmp_path / "more", "--user", "--undo") == 0
+    assert unit.exists()
     loaded = load_config(tmp_path / "config" / "audiobatchd" / "audiobatchd.toml")
     assert loaded.dataset == (DatasetConfig(str(tmp_path / "music")),)
     assert ctl(tmp_path / "music", "--user", "--undo") == 0
     assert load_config(tmp_path / "config" / "audiobatchd" / "audiobatchd.toml").dataset == ()
+    assert not unit.exists()
 
 
 def test_what_is_no_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,21 +7,22 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from audiobatchd.cli.commands.top import is_paused, keys_line, plain_line, screen_lines
-from audiobatchd.cli.terminal.text import as_ansi, line_cells
+from audiobatchd.cli.commands.top import help_lines, is_paused, keys_line, plain_line, screen_lines
+from audiobatchd.cli.terminal.text import Span, Tone, as_ansi, cut, line_cells
 from audiobatchd.control.requests import Pause, Resume, RetryFolders
 from audiobatchd.control.status import Status
 from audiobatchd.vocabulary.states import DatasetState
 from support.control_rig import ToldService, serving
 from support.terminal import Screenful, Terminal, on_a_terminal
 
-SIZES = [(80, 24), (200, 50), (40, 10), (20, 5), (120, 12), (79, 19), (1, 1)]
+SIZES = [(80, 24), (60, 15), (200, 60), (40, 10), (20, 5), (120, 12), (79, 19), (1, 1)]
 PROGRAM = "import sys; from audiobatchd.cli.control import main; sys.exit(main(sys.argv[1:]))"
 
 
@@ -68,6 +69,35 @@ def test_a_small_screen_keeps_bar_pace_a_worker_and_keys(busy: Status) -> None:
     shown = text(busy, 40, 10)
     for wanted in ("62.5 %", "2 h 10 min left", "more at work", "q quit"):
         assert wanted in shown
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_the_last_known_state_is_faint_where_the_service_is_lost(busy: Status, width: int, height: int) -> None:
+    lost = "the service is gone since 12:31; waiting for it"
+    lines = screen_lines(busy, width, height, keys_line(busy, is_lost=True), lost)
+    assert len(lines) == height
+    assert max(map(line_cells, lines)) <= width
+    if height > 1:
+        assert as_ansi(lines[0], colour=False) == as_ansi(cut((Span(lost),), width), colour=False)
+    assert {span.tone for line in lines[1:-1] for span in line} <= {Tone.FAINT}
+    assert "pause" not in as_ansi(lines[-1], colour=False)
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_the_help_fits(width: int, height: int) -> None:
+    lines = help_lines(width, height)
+    assert len(lines) == height
+    assert max(map(line_cells, lines)) <= width
+    if (width, height) >= (60, 15):
+        assert not any("…" in span.text for line in lines for span in line)
+        assert all(any(line and line[0].text == f"  {key}  " for line in lines) for key in "qpr?")
+
+
+def test_analyzers_that_lack_models_have_one_line(busy: Status) -> None:
+    reason = "no model of it is here: audiobatchctl models fetch danceability-msd-musicnn-1"
+    lacking = msgspec.structs.replace(busy.analyzers["tempo"], reason=reason)
+    status = msgspec.structs.replace(busy, analyzers={"danceability": lacking, "atonality": lacking})
+    assert "! danceability, atonality need models: audiobatchctl models fetch" in text(status, 80, 24).splitlines()
 
 
 def test_many_datasets_have_a_line_each_as_long_as_there_is_room(busy: Status) -> None:
@@ -234,11 +264,69 @@ def test_it_waits_for_a_daemon_that_went_away(tmp_path: Path, busy: Status) -> N
         with terminal("--socket", str(path), "top") as on:
             on.until("q quit")
             first.close()
-            on.until("no daemon answers")
+            assert re.search(r"the service is gone since \d\d:\d\d; waiting for it$", on.until("; waiting for it"))
+            assert "62.5 %" in on.until("q quit   ? help")
+            on.press("p")
+            on.until("the service is gone since")
             with serving(path, lambda: busy):
                 on.until("r retry")
                 on.press("q")
                 assert on.end() == 0
+
+
+def test_a_service_that_hangs_holds_up_no_key(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "c.sock"
+    goes_on = threading.Event()
+    goes_on.set()
+
+    def told() -> Status:
+        goes_on.wait(60)
+        return busy
+
+    with serving(path, told), terminal("--socket", str(path), "top") as on:
+        on.until("q quit")
+        goes_on.clear()
+        on.until("the service has not answered since")
+        on.press("?")
+        on.until("any key goes back")
+        goes_on.set()
+        on.press(" ")
+        on.until("r retry")
+        on.press("q")
+        assert on.end() == 0
+
+
+def test_a_question_mark_shows_help_and_any_key_leaves_it(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "c.sock"
+    told = ToldService(lambda: busy)
+    with serving(path, lambda: busy, told), terminal("--socket", str(path), "top", width=60, height=15) as on:
+        for key in "qpr?x":
+            on.until("q quit")
+            on.press("?")
+            assert "quit; the service works on" in on.until("any key goes back")
+            on.press(key)
+        on.until("q quit")
+        on.press("q")
+        assert on.end() == 0
+    assert told.asked == []
+
+
+def test_a_terminal_without_utf8_is_drawn_with_plain_signs(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "c.sock"
+    with serving(path, lambda: busy), terminal("--socket", str(path), "top", PYTHONIOENCODING="ascii") as on:
+        drawn = on.until("q quit")
+        on.press("q")
+        assert on.end() == 0
+    assert re.search(r"#{30}!\.{19}  62\.5 %", drawn)
+    assert on.seen.isascii()
+    assert max(len(line.strip("\n")) for line in drawn.split("\r")) <= 80
+
+
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "c.sock"
+    with serving(path, lambda: busy), terminal("--socket", str(path), "top", TERM="dumb") as on:
+        on.until("62.5 %  10,000 folders")
+    assert "\x1b" not in on.seen
 
 
 def test_without_a_daemon_it_does_not_begin(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import rich.console
 from audiobatchd.cli.terminal.events import event_lines
 from audiobatchd.cli.terminal.live import Console, view_lines
 from audiobatchd.cli.terminal.text import as_ansi, line_cells
-from audiobatchd.control.status import Status
+from audiobatchd.control.status import AnalyzerStatus, Status
 from audiobatchd.vocabulary.states import DatasetState
 
 # Colours, cursor movements, erasing, and hiding the cursor: what Rich may send.
@@ -45,6 +45,7 @@ def event(name: str, **fields: object) -> logging.LogRecord:
     """A log record as `log_events.write` makes it."""
     record = logging.LogRecord("audiobatchd", logging.INFO, "", 0, name, (), None)
     record.fields = fields
+    record.stems = {name: name.rpartition("_")[2] for name in fields if name.startswith(("lufs_", "lra_"))}
     return record
 
 
@@ -63,8 +64,8 @@ def lines_of(record: logging.LogRecord, width: int = 80, *, several: bool = Fals
         (event("folder-done", folder="A", lra="unmeasurable (shorter than 3 s)"), "✓ A  LRA (shorter than 3 s)"),
         (event("folder-done", folder="A", key="C", dance=0.60594, bpm=128.0), "✓ A  128.0 BPM  key C  dance 0.6059"),
         (
-            event("folder-done", folder="A", mood={"film\n": 0.61234, "epic": 0.2}, lufs=-9.0, lufs_bass=-9.0),
-            r"✓ A   -9.0 LUFS  + 1 stem  mood film\x0a 0.6123",
+            event("folder-done", folder="A", mood={"film\n": 0.61234, "epic": 0.2}, lufs=-9.0),
+            r"✓ A   -9.0 LUFS  mood film\x0a 0.6123",
         ),
         (event("folder-done", folder="A", bpm=120.0, bpm_is_defined=0), "✓ A  bpm_is_defined 0"),
         (event("folder-done", folder="A", true_peak=-2.65, lufs=-9), "✓ A   -9.0 LUFS   -2.6 dBTP"),
@@ -72,7 +73,7 @@ def lines_of(record: logging.LogRecord, width: int = 80, *, several: bool = Fals
             event(
                 "folder-done", folder="A", **dict.fromkeys(map(str, range(100, 120)), 1.5), lufs=-9.0, lufs_bass=-9.0
             ),
-            "✓ A   -9.0 LUFS  + 1 stem  100 1.5  101 1.5  …",
+            "✓ A   -9.0 LUFS  + 1 stem  100 1.5 …",
         ),
         (event("folder-done", folder="A"), "✓ A  nothing new to measure"),
         (event("folder-failed", folder="A - B", reason="full_mix.mp3: cut"), "✗ A - B  full_mix.mp3: cut"),
@@ -161,6 +162,26 @@ def test_no_color_is_obeyed(terminal: Terminal, busy: Status, monkeypatch: pytes
     console.stop()
     assert "62.5 %" in terminal.getvalue()
     assert not re.search("\x1b\\[[0-9;]*3[0-9][0-9;]*m", terminal.getvalue())
+
+
+def test_lacking_models_have_one_line_for_all(terminal: Terminal, idle: Status) -> None:
+    reason = "no model of it is here: audiobatchctl models fetch danceability-msd-musicnn-1"
+    lacking = AnalyzerStatus(available=False, reason=reason, version=1, models={})
+    status = msgspec.structs.replace(idle, analyzers={"danceability": lacking, "atonality": lacking})
+    now = [0.0]
+    console = Console(terminal, lambda: now[0])
+    console.start()
+    for name in ("danceability", "atonality"):
+        console.handler().handle(event("analyzer-unavailable", analyzer=name, reason=reason))
+    console.handler().handle(event("analyzer-unavailable", analyzer="rhythm", reason="no essentia is here"))
+    for moment in (1.0, 2.0):
+        now[0] = moment
+        console.update(status)
+    console.stop()
+    text = _RICH_SENDS.sub("", terminal.getvalue())
+    assert text.count("! danceability, atonality need models: audiobatchctl models fetch\n") == 1
+    assert "no model of it" not in text
+    assert "analyzer rhythm is unavailable here: no essentia is here" in text
 
 
 def test_drawing_is_rare(terminal: Terminal, busy: Status) -> None:

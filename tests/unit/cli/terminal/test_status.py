@@ -134,3 +134,14 @@ def test_many_workers_are_counted(busy: Status) -> None:
     lines = ["".join(span.text for span in line) for line in worker_lines(busy, 80, most=4)]
     assert len(lines) == 4
     assert lines[-1] == "7 more at work  1 idle"
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_analyzers_that_lack_models_have_one_line(busy: Status, width: int) -> None:
+    reason = "no model of it is here: audiobatchctl models fetch danceability-msd-musicnn-1"
+    lacking = msgspec.structs.replace(busy.analyzers["tempo"], reason=reason)
+    named = {"danceability": lacking, "tempo": busy.analyzers["tempo"], "atonality": lacking}
+    lines = status_text(msgspec.structs.replace(busy, analyzers=named), width, colour=False).splitlines()
+    names = "danceability, atonality" if width == 80 else "2 analyzers"
+    assert [line for line in lines if "models" in line] == [f"! {names} need models: audiobatchctl models fetch"]
+    assert any(line.startswith("! analyzer tempo is unavailable") for line in lines)

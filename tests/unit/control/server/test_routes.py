@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from audiobatchd.control.client import ControlClient
@@ -107,3 +108,31 @@ def test_a_17th_follower_is_refused_and_a_slow_one_costs_nothing(tmp_path: Path,
         with follow(path) as one_more:
             assert read_until(one_more, b"\r\n").startswith(b"HTTP/1.1 503 ")
         assert ControlClient(path).status().pid == idle.pid
+
+
+@pytest.mark.parametrize(
+    ("request_line", "body", "error"),
+    [
+        ("GET /v1/events?since=abc", "", 'expected a whole number, got "abc" - at `since`'),
+        ("GET /v1/events?sinse=1", "", "unknown key `sinse`"),
+        ("GET /v1/folder?dataset=a", "", "the key `folder` is missing"),
+        ("POST /v1/pause", '{"seconds": "5"}', 'expected a number above 0, got "5" - at `seconds`'),
+        ("POST /v1/pause", '{"seconds": 0}', "expected a number above 0, got 0 - at `seconds`"),
+        ("POST /v1/pause", '{"dataset": 5}', "expected text, got 5 - at `dataset`"),
+        ("POST /v1/retry", '{"folders": [5]}', "expected an object, got 5 - at `folders[0]`"),
+        ("POST /v1/retry", '{"all": "yes"}', 'expected true or false, got "yes" - at `all`'),
+        ("POST /v1/retry", '{"features": "lufs"}', 'expected a list of texts, got "lufs" - at `features`'),
+        ("POST /v1/retry", "[]", "expected an object, got a list"),
+        ("POST /v1/retry", "[" * 9000 + "]" * 9000, "it is too deep"),
+    ],
+)
+def test_request_is_refused_in_words_for_people(
+    tmp_path: Path, idle: Status, request_line: str, body: str, error: str
+) -> None:
+    path = tmp_path / "control.sock"
+    with serving(path, lambda: idle), connected(path) as connection:
+        head = f"{request_line} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall((head + body).encode())
+        answer = read_until(connection, b"}")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert msgspec.json.decode(answer.rpartition(b"\r\n")[2]) == {"error": error}

@@ -10,6 +10,7 @@ import pytest
 from audiobatchd.core.near_misses import Miss
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.shapes import Shape
+from audiobatchd.scan.catalog import sightings
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.sightings import Sighting
 from audiobatchd.vocabulary.files import MissKind
@@ -20,12 +21,12 @@ SHAPE = Shape(("full_mix",), ("lufs", "lra"), ())
 
 def test_sightings_come_back_as_they_were(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path / "catalog.sqlite")
-    sightings = catalog.sightings
+    first = catalog.sightings
     shape = Shape(("full_mix",), ("lufs", "lra"), ())
     made = [Sighting(f"caf\udce9/{n:05d}", n, "s", "a", Finding.COMPLETE, True, shape) for n in range(2500)]
-    sightings.note("/music", made)
-    sightings.note("/music", [Sighting("", 7), msgspec.structs.replace(made[3], finding=Finding.FAILED)])
-    sightings.note("/other", made[:2])
+    first.note("/music", made)
+    first.note("/music", [Sighting("", 7), msgspec.structs.replace(made[3], finding=Finding.FAILED)])
+    first.note("/other", made[:2])
     catalog.close()
     catalog = Catalog(tmp_path / "catalog.sqlite")
     again = catalog.sightings
@@ -44,9 +45,9 @@ def test_sightings_come_back_as_they_were(tmp_path: Path) -> None:
 def test_closed_catalog_knows_nothing(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path / "catalog.sqlite")
     catalog.close()
-    sightings = catalog.sightings
-    sightings.note("/music", [Sighting("A", 1)])
-    assert (sightings.recall("/music", ["A"]), list(sightings.all("/music")), sightings.count("/music")) == ({}, [], 0)
+    closed = catalog.sightings
+    closed.note("/music", [Sighting("A", 1)])
+    assert (closed.recall("/music", ["A"]), list(closed.all("/music")), closed.count("/music")) == ({}, [], 0)
     assert (catalog.facts.offers(), catalog.facts.root("/music")) == (None, None)
 
 
@@ -107,4 +108,27 @@ def test_shapes_are_decoded_once_and_dropped_when_too_many(path: Path, monkeypat
     catalog.sightings.note("/music", more)
     assert list(catalog.sightings.all("/music")) == [*made, *more]
     assert len(catalog.sightings._shapes) <= 3
+    catalog.close()
+
+
+def test_paths_with_an_end_are_given_as_far_as_asked_for(path: Path) -> None:
+    catalog = Catalog(path)
+    note = [Sighting(each, 1, finding=Finding.DUE) for each in ("A/Song", "B/Song", "C/No Song", "Song", "D/Songs")]
+    catalog.sightings.note("/m", [*note, Sighting("E/Song", 1, finding=Finding.GONE)])
+    catalog.sightings.note("/other", [Sighting("F/Song", 1, finding=Finding.DUE)])
+    assert catalog.sightings.ending("/m", "Song") == ["A/Song", "B/Song"]
+    assert catalog.sightings.ending("/m", "Song", most=1) == ["A/Song"]
+    catalog.close()
+
+
+def test_paths_that_are_alike_come_of_every_part(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sightings, "_PART", 3)
+    monkeypatch.setattr(sightings, "_BEST", 1)
+    catalog = Catalog(path)
+    names = ("a", "b alike", "c", "d", "e alike", "f also", "g ALIKE", "h")
+    catalog.sightings.note("/m", [Sighting(each, 1, finding=Finding.DUE) for each in names])
+    assert catalog.sightings.alike("/m", ["ali", "ike"]) == ["b alike", "e alike", "g ALIKE"]
+    assert catalog.sightings.alike("/m", []) == []
+    clock = iter([0.0, 0.0, 10.0])
+    assert catalog.sightings.alike("/m", ["ali"], lambda: next(clock)) == ["b alike"], "its time is over"
     catalog.close()

@@ -14,9 +14,11 @@ from audiobatchd.config.file import Config, DatasetConfig
 from audiobatchd.control.requests import FolderName, Pause, Rescan, Resume, Retried, RetryFolders
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.events import Replanned, RetryAsked, Walked, WalkRead
+from audiobatchd.core.readings import Finding
 from audiobatchd.errors import UnknownFolderError, UsageError
 from audiobatchd.plugin_api import feature_name
 from audiobatchd.scan.catalog.catalog import Catalog
+from audiobatchd.scan.catalog.sightings import Sighting
 from audiobatchd.service.answers.requests import Answers
 from audiobatchd.service.clock import SystemClock
 from audiobatchd.service.supervisor import Supervisor
@@ -118,7 +120,7 @@ def test_answer_is_by_what_came_before_it(room: Room) -> None:
 
 def test_bump_puts_a_folder_first_that_was_just_found(room: Room) -> None:
     room.supervisor._events.put(WalkRead((reading("A", dataset=room.one),), room.one))
-    answer = room.answers.bump(FolderName(room.one, "A"))
+    answer = asyncio.run(room.answers.bump(FolderName(room.one, "A")))
     assert (answer.folders, len(answer.remarks)) == (1, 1)
     assert answer.remarks[0].startswith("it is next when its files have been the same for")
     folder = room.supervisor.core.folders[FolderKey(room.one, "A")]
@@ -131,14 +133,56 @@ def test_bump_of_a_folder_that_has_just_gone_is_refused(room: Room) -> None:
     without = dataclasses.replace(core.plan, datasets={room.two: core.plan.datasets[room.two]})
     room.supervisor._events.put(Replanned(without, anew=False, rewalk=frozenset()))
     with pytest.raises(UnknownFolderError, match="there is no track folder A"):
-        room.answers.bump(FolderName(room.one, "A"))
+        asyncio.run(room.answers.bump(FolderName(room.one, "A")))
 
 
 def test_dataset_and_folder_that_are_none_are_refused(room: Room) -> None:
     with pytest.raises(UsageError, match="no such dataset"):
         room.answers.pause(Pause("/elsewhere"))
     with pytest.raises(UnknownFolderError, match="there is no track folder A"):
-        room.answers.bump(FolderName(room.one, "A"))
+        asyncio.run(room.answers.bump(FolderName(room.one, "A")))
+
+
+NAMES = ("Artist/Album/Broken", "Beyonce\u0301 - Halo", "One/Song", "Two/Song")
+
+
+@pytest.fixture
+def named(room: Room) -> Room:
+    """The same with folders of these names, that wait in the dataset `one` and are known to its catalog."""
+    room.supervisor.tell(WalkRead(tuple(reading(name, dataset=room.one) for name in NAMES), room.one))
+    room.catalog.sightings.note(room.one, [Sighting(name, 1, finding=Finding.DUE) for name in NAMES])
+    return room
+
+
+@pytest.mark.parametrize("ask", ["explain", "bump", "retry"])
+@pytest.mark.parametrize(
+    ("folder", "meant"),
+    [
+        ("artist/album/broken", '"Artist/Album/Broken"'),
+        ("Brokn", '"Artist/Album/Broken"'),
+        ("Artist/Broken", '"Artist/Album/Broken"'),
+        ("Else/Song", '"One/Song" or "Two/Song"'),
+        ("Beyonc\u00e9 - Halo", '"Beyonce\u0301 - Halo"'),
+        ("beyonce halo", '"Beyonce\u0301 - Halo"'),
+        ("Halo", '"Beyonce\u0301 - Halo"'),
+        ("Song", '"One/Song" or "Two/Song"'),
+        ("Nothing like it", ""),
+    ],
+)
+def test_folder_that_is_not_there_is_refused_with_the_nearest(named: Room, ask: str, folder: str, meant: str) -> None:
+    name = FolderName(named.one, folder)
+    asked = RetryFolders([name]) if ask == "retry" else name
+    with pytest.raises(UnknownFolderError) as refused:
+        asyncio.run(getattr(named.answers, ask)(asked))
+    question = f": did you mean {meant}?" if meant else ""
+    assert str(refused.value) == f"there is no track folder {folder} in {named.one}{question}"
+
+
+@pytest.mark.parametrize("folder", ["Broken", "Album/Broken", "Artist/Album/Broken"])
+def test_folder_goes_by_the_only_end_of_a_path(named: Room, folder: str) -> None:
+    assert asyncio.run(named.answers.bump(FolderName(named.one, folder))).folders == 1
+    assert named.supervisor.core.folders[FolderKey(named.one, "Artist/Album/Broken")].is_bumped
+    assert asyncio.run(named.answers.retry(RetryFolders([FolderName(named.one, folder)]))).folders == 1
 
 
 def retried(room: Room, *words: str, dataset: str = "") -> Retried:

@@ -46,6 +46,10 @@ class Mood(Peak):
     name = "mood"
     given = ("happy", "sad")
 
+    def __init__(self, settings: Settings) -> None:
+        settings.options.flag("deep", default=False)
+        settings.options.close()
+
 
 class Swing(Peak):
     """One that needs what `peak` gives."""
@@ -81,7 +85,7 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def told(capsys: pytest.CaptureFixture[str], *words: str, on: tuple[str, ...] | None = None) -> list[dict[str, object]]:
     settings = WorkerSettings(analyzers=on, features=words or None)
-    answer("features", msgspec.json.encode(settings).decode(), [])
+    answer("features", msgspec.json.encode(settings).decode())
     found: list[dict[str, object]] = json.loads(capsys.readouterr().out.rpartition("\n")[2])
     return found
 
@@ -95,6 +99,31 @@ def test_what_is_off_is_told_and_not_loaded(capsys: pytest.CaptureFixture[str]) 
     ]
     assert Peak.loaded == ["peak"]
     assert found[2]["unavailable"] == "it cannot be made: RuntimeError: no luck"
+
+
+@pytest.mark.parametrize(
+    ("options", "wrong"),
+    [
+        ({"peak": {}}, []),
+        ({"none": {"x": 1}}, []),
+        ({"unmade": {"x": 1}}, []),
+        (
+            {"peak": {"x\n": 1}, "moods": {"deep": "yes"}},
+            [
+                ("moods", 'option `deep`: expected true or false, got "yes"', "", []),
+                ("peak", "unknown option `x\\x0a` (there are: none)", "x\n", []),
+            ],
+        ),
+        ({"moods": {"deap": True}}, [("moods", "unknown option `deap` (there are: `deep`)", "deap", ["deep"])]),
+    ],
+)
+def test_wrong_options_are_told_and_nothing_is_loaded(
+    capsys: pytest.CaptureFixture[str], options: dict[str, dict[str, object]], wrong: list[tuple[object, ...]]
+) -> None:
+    answer("options", msgspec.json.encode(WorkerSettings(analyzers=("peak",), options=options)).decode())
+    found = json.loads(capsys.readouterr().out.rpartition("\n")[2])
+    assert [(each["entry"], each["reason"], each["key"], each["known"]) for each in found] == wrong
+    assert Peak.loaded == []
 
 
 LACKING = "needs peak, which no analyzer here gives"

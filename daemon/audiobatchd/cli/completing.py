@@ -1,0 +1,238 @@
+"""Completion of a command line: what may stand at its end, found in the parser and among names.
+
+What kinds of names there are is decided here by the arguments; the names themselves are `candidates`' caller's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from typing import NamedTuple
+
+from msgspec import Struct
+
+MOST = 200
+"""Candidates that are offered; a person reads no more."""
+
+_Commands = argparse._SubParsersAction  # noqa: SLF001  # the only name that argparse has for it
+_MANY = ("*", "+")
+_HELPED = "command"
+"""Argument of `help`: a command, and its action."""
+
+
+class Kind(Enum):
+    """A kind of names that an argument takes."""
+
+    FOLDERS = "folders"
+    DATASETS = "datasets"
+    FEATURES = "features"
+    EVENTS = "events"
+    MODELS = "models"
+
+
+class Place(Enum):
+    """What the shell offers by itself where there are no candidates."""
+
+    NOTHING = "nothing"
+    FILES = "files"
+    DIRECTORIES = "directories"
+
+
+class Candidate(NamedTuple):
+    """A word that may stand there."""
+
+    value: str
+    description: str = ""
+
+
+class Offer(Struct, frozen=True):
+    """What may stand at the end of a line."""
+
+    place: Place = Place.NOTHING
+    candidates: tuple[Candidate, ...] = ()
+
+
+Names = Callable[[Kind, str, Mapping[str, str]], Iterable[str]]
+"""Finds the names of a kind that begin so; given the command and the options before, by their long names."""
+
+_KINDS = {"folder": Kind.FOLDERS, "dataset": Kind.DATASETS, "features": Kind.FEATURES, "event": Kind.EVENTS}
+_NAMED = {"fetch": Kind.MODELS, "features": Kind.FEATURES}
+"""What NAME is, by the command."""
+_FILES = frozenset({"again", "config", "file", "metadata", "path", "socket"})
+_DIRECTORIES = frozenset({"dataset", "folder", "to"})
+
+
+def candidates(parser: argparse.ArgumentParser, words: Sequence[str], names: Names) -> Offer:
+    """Find what the last of `words` may be continued to; the others stand before it, without the program."""
+    *before, last = words or [""]
+    line = _Line(parser)
+    for word in before:
+        line.take(word)
+    option, equals, value = last.partition("=")
+    if equals and not line.is_literal and (action := line.option(option)) is not None:
+        found = _values(line, action, value, names)
+        each = tuple(Candidate(f"{option}={each.value}", each.description) for each in found.candidates)
+        return Offer(found.place, each)
+    if last.startswith("-") and not line.is_literal and not line.must_have_value:
+        return Offer(candidates=tuple(_of_options(line.parser, last))[:MOST])
+    action = line.next_argument()
+    return Offer() if action is None else _values(line, action, last, names)
+
+
+class _Line:
+    """A line as far as it is typed, taken word by word as argparse takes it."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self.parser = parser
+        self.is_literal = False
+        """True behind `--`."""
+        self.must_have_value = False
+        """True where the next word is an option's value, whatever it looks like."""
+        self.before: dict[str, str] = {"command": ""}
+        """The command and the values of options so far."""
+        self._option: argparse.Action | None = None
+        """Option that the next word belongs to; one of many values goes on until another one comes."""
+        self.helped: argparse.ArgumentParser | None = parser
+        """Parser that the words behind `help` have led to."""
+        self._positionals = _positionals(parser)
+
+    def take(self, word: str) -> None:
+        """Take a word that is complete."""
+        if not self.must_have_value and not self.is_literal and word.startswith("-") and word != "-":
+            self._take_option(word)
+        elif self._option is not None:
+            self.before[self._option.dest] = word
+            self.must_have_value = False
+            if self._option.nargs not in _MANY:
+                self._option = None
+        elif self._positionals:
+            self._take_positional(word)
+
+    def option(self, word: str) -> argparse.Action | None:
+        """Find an option by its name, or by the beginning of a single one."""
+        actions = self.parser._option_string_actions  # noqa: SLF001  # argparse has no other way to them
+        if word in actions:
+            return actions[word]
+        found = {id(each): each for name, each in actions.items() if word.startswith("--") and name.startswith(word)}
+        return next(iter(found.values())) if len(found) == 1 else None
+
+    def next_argument(self) -> argparse.Action | None:
+        """Find the argument that the next word belongs to; None where there is none."""
+        return self._option or next(iter(self._positionals), None)
+
+    def _take_option(self, word: str) -> None:
+        self._option = None
+        if word == "--":
+            self.is_literal = True
+            return
+        name, equals, value = word.partition("=")
+        action = self.option(name)
+        if action is None or action.nargs == 0:
+            return
+        if equals:
+            self.before[action.dest] = value
+        else:
+            self._option = action
+            self.must_have_value = action.nargs in (None, "+")
+
+    def _take_positional(self, word: str) -> None:
+        action = self._positionals[0]
+        if action.dest == _HELPED:
+            self.helped = _choices(self.helped).get(word)
+        if isinstance(action, _Commands):
+            self._positionals = []
+            if word in action.choices:
+                self.parser = action.choices[word]
+                self.before["command"] = f"{self.before['command']} {word}".strip()
+                self._positionals = _positionals(self.parser)
+        elif action.nargs not in _MANY:
+            self._positionals = self._positionals[1:]
+
+
+def _positionals(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    return [each for each in parser._actions if not each.option_strings]  # noqa: SLF001  # as above
+
+
+def _of_options(parser: argparse.ArgumentParser, prefix: str) -> Iterator[Candidate]:
+    for action in parser._actions:  # noqa: SLF001  # as above
+        if action.help != argparse.SUPPRESS:
+            for name in action.option_strings:
+                if name.startswith(prefix) and (prefix == "-" or name.startswith("--")):
+                    yield Candidate(name, action.help or "")
+
+
+def _values(line: _Line, action: argparse.Action, prefix: str, names: Names) -> Offer:
+    if isinstance(action, _Commands):
+        commands = ((each.dest, each.help or "") for each in action._choices_actions)  # noqa: SLF001  # as above
+        return Offer(candidates=tuple(Candidate(*each) for each in commands if each[0].startswith(prefix)))
+    if action.choices is not None:
+        return Offer(candidates=tuple(Candidate(each) for each in map(str, action.choices) if each.startswith(prefix)))
+    if action.dest == _HELPED:
+        return Offer(candidates=tuple(Candidate(each) for each in _choices(line.helped) if each.startswith(prefix)))
+    place = Place.DIRECTORIES if action.dest in _DIRECTORIES else Place.NOTHING
+    place = Place.FILES if action.dest in _FILES else place
+    kind = _KINDS.get(action.dest)
+    if action.dest == "name" and not action.option_strings:
+        kind = _NAMED.get(line.before["command"].rpartition(" ")[2])
+    if kind is None or (kind is not Kind.DATASETS and prefix.startswith(("/", "./", "../", "~"))):
+        return Offer(place)
+    found = dict.fromkeys(each for each in names(kind, prefix, line.before) if each.startswith(prefix))
+    told = tuple(Candidate(each) for each in found if not each.startswith("-"))[:MOST]
+    return Offer(candidates=told) if told else Offer(place)
+
+
+def _choices(parser: argparse.ArgumentParser | None) -> Mapping[str, argparse.ArgumentParser]:
+    """Give the parsers of a parser's commands, by their names."""
+    actions = parser._actions if parser else []  # noqa: SLF001  # as above
+    return next((each.choices for each in actions if isinstance(each, _Commands)), {})
+
+
+# What shells hand over
+
+
+def split_line(line: str) -> tuple[list[str], str]:
+    """Split a line as a shell does, without its quoting; the last word may be empty. With it the quote that is open."""
+    words: list[str] = []
+    word: str | None = None
+    quote, index = "", 0
+    while index < len(line):
+        char = line[index]
+        is_escape = char == "\\" and (not quote or (quote == '"' and line[index + 1 : index + 2] in _ESCAPED))
+        if is_escape:
+            index += 1
+            word = (word or "") + line[index : index + 1]
+        elif char == quote:
+            quote = ""
+        elif not quote and char in "'\"":
+            quote, word = char, word or ""
+        elif not quote and char.isspace():
+            words += [] if word is None else [word]
+            word = None
+        else:
+            word = (word or "") + char
+        index += 1
+    return [*words, word or ""], quote
+
+
+_ESCAPED = ('"', "\\", "$", "`")
+"""Signs that a backslash escapes between double quotes."""
+
+
+def quoted(text: str, quote: str = "") -> str:
+    """Quote text for a shell, where this `quote` is open already; it is left open."""
+    if quote == "'":
+        return text.replace("'", "'\\''")
+    signs = "".join(_ESCAPED) if quote else _SPECIAL
+    return "".join(f"\\{char}" if char in signs else char for char in text)
+
+
+_SPECIAL = " \t!\"#$&'()*,;<=>?[\\]^`{|}~"
+
+
+def words_of(line: str, program: str) -> list[str]:
+    """Split a line, and leave out what stands before the program's arguments."""
+    words, _ = split_line(line)
+    starts = [index for index, word in enumerate(words[:-1]) if os.path.basename(word) == program]
+    return words[starts[0] + 1 :] if starts else words[1:]
