@@ -34,7 +34,7 @@ from audiobatchd.config.places import model_directories, state_directory
 from audiobatchd.core.assessment import Offer
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.plugin_api import FULL_MIX, STEMS
-from audiobatchd.worker.questions import Request, offers
+from audiobatchd.worker.questions import Question, Request, offers
 from support.audio_files import write_audio
 from support.decoding import read
 from support.processor_time import cpu_seconds
@@ -152,9 +152,9 @@ def sets(settings: WorkerSettings) -> dict[str, WorkerSettings]:
 def programs(track: Track, settings: WorkerSettings, heads: Mapping[str, Offer]) -> dict[str, list[str]]:
     """The other programs that are here, by their titles, and our own process for one question."""
     mix = str(track.mix)
-    request = msgspec.json.encode(Request(mix)).decode()
-    analyze = [sys.executable, "-m", "audiobatchd.worker.process", "analyze"]
-    found = {f"audiobatchd, {title}": [*analyze, text(each), request] for title, each in sets(settings).items()}
+    analyze = 'printf %s "$1" | "$0" -m audiobatchd.worker.process analyze'
+    asked = {title: msgspec.json.encode(Question(each, Request(mix))).decode() for title, each in sets(settings).items()}
+    found = {f"audiobatchd, {title}": ["sh", "-c", analyze, sys.executable, each] for title, each in asked.items()}
     found |= {name: [*command, mix] for name, command in SCALES.items() if shutil.which(name)}
     if shutil.which("ffmpeg"):
         decoded = ["ffmpeg", "-hide_banner", "-nostats", "-i", mix]

@@ -59,6 +59,14 @@ class Request(Struct, frozen=True):
     """Whether the results go into the record, under the folder's lock."""
 
 
+class Question(Struct, frozen=True):
+    """Standard input of the process that is asked, in JSON."""
+
+    settings: WorkerSettings
+    request: Request | None = None
+    """The request of `analyze`."""
+
+
 class Answer(Struct, frozen=True):
     """The answer to a `Request`: what was measured, and what was not, with the reasons."""
 
@@ -81,7 +89,7 @@ class Answer(Struct, frozen=True):
 
 def offers(settings: WorkerSettings) -> tuple[Offer, ...]:
     """Return what a worker with these settings would offer. Raises AudiobatchError where it cannot offer anything."""
-    return _ask(["offers"], settings, tuple[Offer, ...], _LOADING)
+    return _ask("offers", Question(settings), tuple[Offer, ...], _LOADING)
 
 
 def names(settings: WorkerSettings, *, installed: bool = False) -> tuple[Offer, ...]:
@@ -95,13 +103,12 @@ def features(settings: WorkerSettings, words: tuple[str, ...] = ()) -> tuple[Kno
 
     Raises AudiobatchError.
     """
-    return _ask(["features"], _for(settings, words), tuple[KnownAnalyzer, ...], _LOADING)
+    return _ask("features", Question(_for(settings, words)), tuple[KnownAnalyzer, ...], _LOADING)
 
 
 def analyze(settings: WorkerSettings, request: Request) -> Answer:
     """Measure as `request` says, however long it takes. Raises AudiobatchError where the process dies of it."""
-    details = msgspec.json.encode(request).decode()
-    return _ask(["analyze", details], _for(settings, request.features), Answer, None)
+    return _ask("analyze", Question(_for(settings, request.features), request), Answer, None)
 
 
 def _for(settings: WorkerSettings, features: tuple[str, ...]) -> WorkerSettings:
@@ -113,18 +120,11 @@ def _how(code: int) -> str:
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _ask(question: list[str], settings: WorkerSettings, answer: type[_T], timeout: float | None) -> _T:
-    verb, *details = question
-    command = [
-        sys.executable,
-        "-m",
-        "audiobatchd.worker.process",
-        verb,
-        msgspec.json.encode(settings).decode(),
-        *details,
-    ]
+def _ask(verb: str, question: Question, answer: type[_T], timeout: float | None) -> _T:
+    command = [sys.executable, "-m", "audiobatchd.worker.process", verb]
+    asked = msgspec.json.encode(question)
     try:
-        done = subprocess.run(command, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, input=asked, capture_output=True, timeout=timeout, check=False)
         return msgspec.json.decode(done.stdout.rpartition(b"\n")[2], type=answer)
     except (OSError, subprocess.TimeoutExpired) as error:
         message = f"cannot ask the analyzers: {error}"

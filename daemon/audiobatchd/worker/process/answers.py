@@ -36,22 +36,21 @@ from audiobatchd.worker.process.measure import FileResult
 from audiobatchd.worker.process.needs import without_results
 from audiobatchd.worker.process.phase import FolderPhase
 from audiobatchd.worker.process.results import Stored, too_large
-from audiobatchd.worker.questions import Answer, KnownAnalyzer, KnownFeature, Request
+from audiobatchd.worker.questions import Answer, KnownAnalyzer, KnownFeature, Question, Request
 
 _BUDGET = 3600.0
 """In seconds: what the lock of a folder announces while it is analyzed by hand."""
 
 
-def answer(verb: str, settings: str, details: list[str]) -> None:
-    """Print the answer to `offers`, `features` or `analyze` with these settings (JSON)."""
-    terms = msgspec.json.decode(settings, type=WorkerSettings)
-    match verb:
-        case "offers":
-            found: object = Bench.load(terms).offers
-        case "features":
-            found = _features(terms)
-        case _:
-            found = _analysis(Bench.load(terms), msgspec.json.decode(details[0], type=Request))
+def answer(verb: str) -> None:
+    """Print the answer to `offers`, `features` or `analyze`, with what is asked in JSON on standard input."""
+    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
+    if asked.request is not None:
+        found: object = _analysis(Bench.load(asked.settings), asked.request)
+    elif verb == "features":
+        found = _features(asked.settings)
+    else:
+        found = Bench.load(asked.settings).offers
     sys.stdout.write("\n" + msgspec.json.encode(found).decode())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import msgspec
@@ -12,6 +13,7 @@ from audiobatchd.errors import AnalyzerUnavailableError
 from audiobatchd.plugin_api import FULL_MIX, Cost, Feature, Needs, Settings
 from audiobatchd.worker.process import analyzers
 from audiobatchd.worker.process.answers import answer
+from audiobatchd.worker.questions import Question
 
 
 class Peak:
@@ -80,8 +82,10 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str, on: tuple[str, ...] | None = None) -> list[dict[str, object]]:
-    settings = WorkerSettings(analyzers=on, features=words or None)
-    answer("features", msgspec.json.encode(settings).decode(), [])
+    question = msgspec.json.encode(Question(WorkerSettings(analyzers=on, features=words or None)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(question)))
+        answer("features")
     found: list[dict[str, object]] = json.loads(capsys.readouterr().out.rpartition("\n")[2])
     return found
 
