@@ -153,7 +153,9 @@ def programs(track: Track, settings: WorkerSettings, heads: Mapping[str, Offer])
     """The other programs that are here, by their titles, and our own process for one question."""
     mix = str(track.mix)
     analyze = 'printf %s "$1" | "$0" -m audiobatchd.worker.process analyze'
-    asked = {title: msgspec.json.encode(Question(each, Request(mix))).decode() for title, each in sets(settings).items()}
+    asked = {
+        title: msgspec.json.encode(Question(each, Request(mix))).decode() for title, each in sets(settings).items()
+    }
     found = {f"audiobatchd, {title}": ["sh", "-c", analyze, sys.executable, each] for title, each in asked.items()}
     found |= {name: [*command, mix] for name, command in SCALES.items() if shutil.which(name)}
     if shutil.which("ffmpeg"):

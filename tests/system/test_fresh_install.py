@@ -46,7 +46,7 @@ def test_setup_gives_it_a_dataset_and_a_folder_gets_its_record(fresh: Unit) -> N
     machine.run("install", "-d", "-g", "audiobatch", "-m", "2775", MUSIC)
     said = machine.run("audiobatchctl", "setup", MUSIC).out
     assert f"{CONFIGURATION}: added the dataset {MUSIC}" in said
-    assert "audiobatchd.service was started anew" in said
+    assert "audiobatchd.service was restarted" in said
     assert fresh.show("MainPID") not in ("0", before)
     assert f'path = "{MUSIC}"' in machine.path(CONFIGURATION).read_text()
     drop_in = machine.path(f"{DROP_INS}/dataset-srv-music.conf").read_text()

@@ -2,7 +2,7 @@
 
 Traps that this code steps around: the parent-death signal fires when the *thread* that spawned ends, so workers are
 spawned from the main thread; `Popen.wait` would block, so a pidfd tells of the end; a datagram socket has no half
-messages, so a worker that is stopped in the middle of one cannot hold up the service. Settings go by that socket and not
+messages, so a worker that is stopped in the middle of one cannot hold up the service. Settings go by that socket, not
 as an argument, which every user of the machine may read and `systemctl status` shows.
 """
 
