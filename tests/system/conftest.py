@@ -69,9 +69,10 @@ def machine(package: Path, pytestconfig: pytest.Config, tmp_path_factory: pytest
 
 @pytest.fixture(scope="session")
 def _people(machine: Machine) -> None:
-    """Make the people who work there: Mia is a member of the service's group, Otto is not."""
-    machine.run("useradd", "--create-home", "mia")
-    machine.run("useradd", "--create-home", "otto")
+    """Make the people who work there: Mia is a member of the service's group, Otto is not, Ada has sudo alone."""
+    for name in ("mia", "otto", "ada"):
+        machine.run("useradd", "--create-home", name)
+    machine.path("/etc/sudoers.d/ada").write_text("ada ALL=(ALL:ALL) NOPASSWD: ALL\n")
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from support.service import eventually
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "audiobatchd-dev"
 """Directory in which packaging/build-deb keeps its roots as well."""
 
-PACKAGES = "systemd-sysv,dbus,libpam-systemd,python3,python3-systemd,acl"
-"""A small Debian with systemd and logins, and what the package depends on: it is installed without a network."""
+PACKAGES = "systemd-sysv,dbus,libpam-systemd,python3,python3-systemd,acl,sudo"
+"""A small Debian with systemd and logins, sudo, and what the package depends on: it is installed without a network."""
 
 _MIRROR = "http://deb.debian.org/debian"
 _COLUMNS = 100
