@@ -14,7 +14,7 @@ import pytest
 
 from audiobatchd.cli.commands import setup
 from audiobatchd.cli.control import main
-from audiobatchd.cli.rights import drop_in
+from audiobatchd.cli.rights import drop_in, membership
 from audiobatchd.config.file import DatasetConfig, load_config
 
 ROOT = os.geteuid() == 0
@@ -188,7 +188,12 @@ def test_operator_joins_the_group_and_is_configured(
     machine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     joined: list[tuple[str, str]] = []
-    monkeypatch.setattr(setup.membership, "join", lambda *pair: not joined.append(pair))
+
+    def join(user: str, group: str) -> bool:
+        joined.append((user, group))
+        return True
+
+    monkeypatch.setattr(membership, "join", join)
     (machine / "etc").mkdir()
     (machine / "etc" / "audiobatchd.toml").write_text(text)
     assert ctl("--operator", "bin") == 0
@@ -205,7 +210,7 @@ def test_operator_joins_the_group_and_is_configured(
     loaded = load_config(machine / "etc" / "audiobatchd.toml")
     assert loaded.operators == (*(["daemon"] if "daemon" in text else []), "bin")
     assert not (machine / "units").exists()
-    monkeypatch.setattr(setup.membership, "join", lambda *_: False)
+    monkeypatch.setattr(membership, "join", lambda *_: False)
     before = files(machine)
     assert ctl("--operator", "bin") == 0
     assert capsys.readouterr().out.startswith("Nothing was to be done.\n")
@@ -242,8 +247,8 @@ def test_last_line_says_who_may_watch(
 ) -> None:
     for name in ("music", "music/A"):
         (machine / name).chmod(0o777)
-    monkeypatch.setattr(setup.membership, "caller", lambda _: person)
-    monkeypatch.setattr(setup.membership, "is_member", lambda *_: member)
+    monkeypatch.setattr(membership, "caller", lambda _: person)
+    monkeypatch.setattr(membership, "is_member", lambda *_: member)
     assert ctl(machine / "music") == 0
     assert capsys.readouterr().out.splitlines()[-1] == line
 
