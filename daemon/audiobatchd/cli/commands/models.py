@@ -29,7 +29,7 @@ from audiobatchd.vocabulary.suggestions import cannot_find
 
 _KILO, _MEGA = 1000, 1000_000
 _TAKEN_UP = "A running audiobatchd takes it up when it is started again: {}systemctl {}restart audiobatchd"
-_ELSEWHERE = "The machine's service does not look there: sudo audiobatchctl models {} gives it them as well"
+_ELSEWHERE = "The machine's service does not look there: sudo audiobatchctl models {} gives it them too"
 
 
 @dataclass(frozen=True)
