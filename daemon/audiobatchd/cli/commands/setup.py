@@ -140,10 +140,10 @@ def _next(arguments: argparse.Namespace, dataset: str, places: Places, trouble: 
     if places.user is None or arguments.undo or arguments.no_restart:
         return []
     person = arguments.operator or membership.caller(os.environ)
-    if not person or arguments.operator:
+    if not person:
         return ["Watch it work: audiobatchctl top"]
     if membership.is_member(person, USER):
-        return ["Watch it work, once you have logged in since you came into its group: audiobatchctl top"]
+        return [f"Watch it work: audiobatchctl top; where that is refused, log in again, or: newgrp {USER}"]
     return [f"Watch it work: sudo audiobatchctl top; without sudo after: sudo audiobatchctl setup --operator {person}"]
 
 
@@ -230,7 +230,8 @@ def _advice(arguments: argparse.Namespace, dataset: str, places: Places, trouble
             "Without `--no-grant` it gets rights to this dataset alone, by ACLs, which `--undo` takes back exactly:",
             f"  {_ACLS}",
         ]
-    return [*lines, f"{USER} has rights below it now; it must also be able to pass the directories above it."]
+    rights = f"{USER} has rights below it now, which `--undo` takes back"
+    return [*lines, f"{rights}; it must also be able to pass the directories above it."]
 
 
 def _places(arguments: argparse.Namespace) -> Places:

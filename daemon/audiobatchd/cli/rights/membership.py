@@ -30,11 +30,16 @@ def caller(environ: Mapping[str, str]) -> str:
 
 
 def is_member(user: str, group: str) -> bool:
-    """Tell whether a user who logs in now is a member of the group. Raises UsageError where there is no such user."""
+    """Tell whether a user who logs in now is a member of the group. Raises UsageError where there is none of these."""
     try:
-        account, gid = pwd.getpwnam(user), grp.getgrnam(group).gr_gid
+        account = pwd.getpwnam(user)
     except KeyError:
-        message = f"there is no user {shown(user)}, or no group {group}: the package makes the group"
+        message = f"there is no user {shown(user)}"
+        raise UsageError(message) from None
+    try:
+        gid = grp.getgrnam(group).gr_gid
+    except KeyError:
+        message = f"there is no group {group}: the package makes it"
         raise UsageError(message) from None
     return gid in os.getgrouplist(user, account.pw_gid)
 

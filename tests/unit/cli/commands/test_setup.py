@@ -194,6 +194,7 @@ def test_operator_joins_the_group_and_is_configured(
         return True
 
     monkeypatch.setattr(membership, "join", join)
+    monkeypatch.setattr(membership, "is_member", lambda *_: True)
     (machine / "etc").mkdir()
     (machine / "etc" / "audiobatchd.toml").write_text(text)
     assert ctl("--operator", "bin") == 0
@@ -229,7 +230,7 @@ def test_operator_that_is_no_user_is_refused(machine: Path, capsys: pytest.Captu
     ("person", "member", "line"),
     [
         ("", False, "Watch it work: audiobatchctl top"),
-        ("bin", True, "Watch it work, once you have logged in since you came into its group: audiobatchctl top"),
+        ("bin", True, "Watch it work: audiobatchctl top; where that is refused, log in again, or: newgrp nobody"),
         (
             "bin",
             False,
