@@ -42,7 +42,7 @@ def test_member_by_the_account_s_own_group() -> None:
 
 @pytest.mark.parametrize(("user", "group"), [("no-such-user", "mail"), ("bin", "no-such-group"), ("a\nb", "mail")])
 def test_unknown_names_are_refused(user: str, group: str) -> None:
-    with pytest.raises(UsageError, match="there is no (user|group) "):
+    with pytest.raises(UsageError, match=r"there is no (user|group) "):
         membership.join(user, group)
 
 
