@@ -79,7 +79,7 @@ class UnclearRecordError(RecordError):
 
 
 class LockBusyError(AudiobatchError):
-    """Raised where the lock of a folder is held by another process or thread."""
+    """Raised where a lock, of a folder, of imports or of an inbox, is held by another process or thread."""
 
 
 class LockUsageError(AudiobatchError, RuntimeError):
@@ -108,6 +108,12 @@ class UnknownFolderError(AudiobatchError):
 
 class NoDaemonError(AudiobatchError):
     """Raised where no daemon answers on the control socket."""
+
+    def __init__(self, what: str, cure: str = "") -> None:
+        super().__init__(f"{what}; {cure}" if cure else what)
+        self.what = what
+        self.cure = cure
+        """Advice what to do, which is at the end of the text as well; empty where there is none."""
 
 
 class OutputLostError(AudiobatchError):

@@ -21,7 +21,9 @@ from pathlib import Path
 
 import pytest
 
+from audiobatchd.imports import settling
 from audiobatchd.imports.manifest import Mode
+from audiobatchd.vocabulary.states import InboxState
 from support import import_once
 from support.music_library import Tree, import_all, tree, write
 
@@ -58,6 +60,12 @@ class Place:
         """Import without being disturbed."""
         result = import_all(self.music, self.dataset, self.mode)
         assert (result.failed, result.stopped, result.plan.troubles) == ([], "", [])
+
+    def empty(self) -> None:
+        """Have the library, as an inbox, emptied without being disturbed."""
+        with import_once.working(self.music, self.dataset) as inbox:
+            *_, last = inbox.look()
+        assert (last.state, last.left) == (InboxState.WATCHING, ()), last
 
 
 @contextmanager
@@ -134,6 +142,34 @@ def test_ended_at_any_step_it_goes_on(
                     break
             _LOG.info("%s by %s: %d steps", act, mode, number - 1)
             assert number > least, "its calls were not counted"
+
+
+@pytest.mark.usefixtures("_interruptible")
+@pytest.mark.parametrize("across", [False, True], ids=["one disk", "two disks"])
+def test_an_inbox_ended_at_any_step_goes_on(root: Path, monkeypatch: pytest.MonkeyPatch, across: bool) -> None:
+    if across:
+        monkeypatch.setattr(os, "link", import_once.across_devices)
+    undisturbed = Place(root / "undisturbed", Mode.MOVE, across=across)
+    undisturbed.empty()
+    whole = undisturbed.seen()
+    assert len(whole) == 3
+    with program() as process:
+        for number in count(1):
+            place = Place(root / "place", Mode.MOVE, across=across)
+            going_on = ended(process, place.order("inbox", number, signal.SIGKILL))
+            where = f"ended before call {number}"
+            assert halves(place.seen(), whole) == [], where
+            assert place.contents() >= {content for content, _ in place.before.values()}, where
+            place.empty()
+            assert place.seen() == whole, where
+            assert os.listdir(place.music) == [settling.CLAIM], where
+            assert import_once.undo_all(str(place.dataset)) == [], where
+            assert {path: what for path, what in tree(place.music).items() if path != settling.CLAIM} == place.before
+            shutil.rmtree(root / "place")
+            if not going_on:
+                break
+        _LOG.info("inbox: %d steps", number - 1)
+        assert number > 25, "its calls were not counted"
 
 
 def halves(seen: Tree, whole: Tree) -> list[str]:

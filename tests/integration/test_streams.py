@@ -67,6 +67,8 @@ COMMANDS = {
     "progress": "D --disk",
     "check": "D --disk",
     "missing": "D --features lufs --disk",
+    "list": "D --disk",
+    "summary": "D --disk",
     "audit": "D",
     "duplicates": "D --near",
     "import": "--list D",

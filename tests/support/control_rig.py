@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,19 @@ from audiobatchd.control.requests import (
     RetryFolders,
     Survey,
     Surveyed,
+)
+from audiobatchd.control.results import (
+    AskColumns,
+    AskHistogram,
+    AskRows,
+    AskScatter,
+    AskSummary,
+    Cell,
+    Column,
+    Histogram,
+    Label,
+    Scatter,
+    Summary,
 )
 from audiobatchd.control.server.server import ControlServer
 from audiobatchd.control.status import FolderReport, Status, Trouble
@@ -94,6 +107,28 @@ class ToldService:
         self.asked.append(request)
         return Surveyed(3, 2, 0, [])
 
+    async def columns(self, asked: AskColumns) -> list[Column]:
+        self.asked.append(asked)
+        return [Column("folder", "text"), Column("bpm", "number", "BPM", "Tempo")]
+
+    async def rows(self, asked: AskRows) -> AsyncGenerator[bytes, None]:
+        self.asked.append(asked)
+        if asked.dataset == "/nowhere":
+            raise UsageError("no such dataset: /nowhere")
+        return pieces(b'{"columns":[]}\n["A",120.5]\n', b'["B",null]\n', b'{"rows":2}\n')
+
+    async def summary(self, asked: AskSummary) -> list[Summary]:
+        self.asked.append(asked)
+        return [Summary(Column("key", "text"), 2, 1, frequent=(Label("C major", 2),), distinct=1)]
+
+    async def histogram(self, asked: AskHistogram) -> Histogram:
+        self.asked.append(asked)
+        return Histogram((0.0, 1.0), (2,), 1)
+
+    async def scatter(self, asked: AskScatter) -> Scatter:
+        self.asked.append(asked)
+        return Scatter((0.0, 1.0), (0.0, 1.0), (Cell(0, 0, 2),), 2, 1)
+
     def bump(self, name: FolderName) -> Retried:
         self.asked.append(name)
         return Retried(1)
@@ -119,6 +154,12 @@ class ToldService:
         if request.dataset == "/nowhere":
             raise UsageError("no such dataset: /nowhere")
         return CleanedLocks(1, [RemovedLock("Song.lock", "its holder is gone")])
+
+
+async def pieces(*told: bytes) -> AsyncGenerator[bytes, None]:
+    """These pieces of an answer, one by one."""
+    for piece in told:
+        yield piece
 
 
 @contextmanager

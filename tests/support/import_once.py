@@ -1,8 +1,8 @@
 """A program that imports or undoes on order, each time in a child that a signal ends before one of its system calls.
 
-Orders come as lines of JSON on standard input: `act` ("import", "undo"), `source`, `dataset`, `mode`, `number` (the
-call before which it ends), `signal` (SIGKILL, or SIGINT as Ctrl-C sends it) and `across` (true: as if the library lay
-on another device). The answer is a line with the child's exit code, below 0 for a signal.
+Orders come as lines of JSON on standard input: `act` ("import", "undo", "inbox"), `source`, `dataset`, `mode`,
+`number` (the call before which it ends), `signal` (SIGKILL, or SIGINT as Ctrl-C sends it) and `across` (true: as if the
+library lay on another device). The answer is a line with the child's exit code, below 0 for a signal.
 """
 
 from __future__ import annotations
@@ -12,12 +12,19 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from audiobatchd.imports import manifest, session
+from audiobatchd.imports.importer import Channel, Importer
+from audiobatchd.imports.inbox import Order, Report, Terms
 from audiobatchd.imports.manifest import Mode
+from audiobatchd.imports.naming import USUAL
+from audiobatchd.vocabulary.files import FileId
 from support.music_library import import_all
 
 INTERRUPTED = 130
@@ -49,6 +56,46 @@ def undo_all(dataset: str) -> list[str]:
     return left
 
 
+class Inbox:
+    """An importer of an inbox, in this process, that hears that all may be moved at once, and what it reports."""
+
+    def __init__(self, inbox: Path, dataset: Path, settle: float = 0.0, name: str = USUAL, marker: str = "") -> None:
+        self._dataset = dataset
+        self._reading, self._orders = os.pipe()
+        self._reports, self._writing = os.pipe()
+        terms = Terms(str(inbox), str(inbox), str(dataset), settle, name, "", (), marker)
+        self._importer = Importer(terms, Channel(self._reading, self._writing))
+        self.order(Order(go=True, root=FileId.of(dataset.stat())))
+
+    def order(self, order: Order) -> None:
+        """Send an order."""
+        os.write(self._orders, msgspec.json.encode(order) + b"\n")
+
+    def look(self) -> list[Report]:
+        """Have it look once; its reports."""
+        self._importer.look()
+        os.set_blocking(self._reports, False)
+        content = b""
+        with suppress(BlockingIOError):
+            content = os.read(self._reports, 1 << 20)
+        return [msgspec.json.decode(line, type=Report) for line in content.splitlines()]
+
+    def close(self) -> None:
+        """Close its streams."""
+        for descriptor in (self._reading, self._orders, self._reports, self._writing):
+            os.close(descriptor)
+
+
+@contextmanager
+def working(inbox: Path, dataset: Path, **terms: Any) -> Iterator[Inbox]:  # noqa: ANN401  # those of an Inbox
+    """An importer of an inbox."""
+    made = Inbox(inbox, dataset, **terms)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
 def across_devices(*_: object, **__: object) -> None:
     """Stand in for `os.link` where a library lies on another device."""
     raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
@@ -76,7 +123,10 @@ def _obey(order: dict[str, Any]) -> None:
     if order["across"]:
         os.link = across_devices
     _ending(order["number"], order["signal"])
-    if order["act"] == "import":
+    if order["act"] == "inbox":
+        with working(Path(order["source"]), Path(order["dataset"])) as made:
+            made.look()
+    elif order["act"] == "import":
         import_all(Path(order["source"]), Path(order["dataset"]), Mode(order["mode"]))
     else:
         undo_all(order["dataset"])

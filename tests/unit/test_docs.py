@@ -31,9 +31,9 @@ from audiobatchd import BatchStats
 from audiobatchd.audio.views import Decoded
 from audiobatchd.cli import control, daemon
 from audiobatchd.config import file
-from audiobatchd.config.file import Config, DatasetConfig
+from audiobatchd.config.file import Config, DatasetConfig, InboxConfig
 from audiobatchd.control.operations import OPERATIONS
-from audiobatchd.control.status import DatasetStatus, FolderReport, Status, Trouble, WorkerStatus
+from audiobatchd.control.status import DatasetStatus, FolderReport, InboxStatus, Status, Trouble, WorkerStatus
 from audiobatchd.core.assessment import Offer
 from audiobatchd.core.lifecycle import DaemonState
 from audiobatchd.core.messages import WorkerSettings
@@ -55,7 +55,7 @@ from audiobatchd.vocabulary.analyzer_sets import chosen
 from audiobatchd.vocabulary.exits import ControlExit, DaemonExit
 from audiobatchd.vocabulary.files import ROLES, Fingerprint, NearMiss
 from audiobatchd.vocabulary.log_events import LogEvent
-from audiobatchd.vocabulary.states import Attempt, DatasetState, FolderState, Outcome
+from audiobatchd.vocabulary.states import Attempt, DatasetState, FolderState, InboxState, Outcome
 from audiobatchd.worker.process.analyzers import make
 from audiobatchd.worker.process.needs import check_needs
 from support.feeding import measured
@@ -77,7 +77,7 @@ SHOWS_EVENTS = SOURCE / "cli" / "terminal" / "events.py"
 
 PARSERS = {"audiobatchd": daemon._parser(), "audiobatchctl": control._parser()}
 EXIT_CODES: dict[str, type[IntEnum]] = {"audiobatchd": DaemonExit, "audiobatchctl": ControlExit}
-STATES: tuple[type[StrEnum], ...] = (FolderState, DatasetState, DaemonState, SlotState, Outcome)
+STATES: tuple[type[StrEnum], ...] = (FolderState, DatasetState, DaemonState, SlotState, InboxState, Outcome)
 ROOMS = ("analyzers", "bench", "daemon", "demo", "docs", "systemd", "tests")
 PAGES = sorted({*ROOT.glob("*.md"), *(path for room in ROOMS for path in (ROOT / room).rglob("*.md"))})
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -113,7 +113,9 @@ def first_cells(text: str) -> set[str]:
 # Configuration
 
 
-@pytest.mark.parametrize(("kind", "heading"), [(Config, "The whole"), (DatasetConfig, "[[dataset]]")])
+@pytest.mark.parametrize(
+    ("kind", "heading"), [(Config, "The whole"), (DatasetConfig, "[[dataset]]"), (InboxConfig, "[[inbox]]")]
+)
 def test_every_configuration_key_is_documented_with_its_default(kind: type[msgspec.Struct], heading: str) -> None:
     text = section(page("configuration.md"), heading)
     table = {cells[0].strip("`"): cells for cells in rows(text) if len(cells) == 4}
@@ -141,6 +143,7 @@ def test_the_example_has_every_key_with_its_default() -> None:
     told = tomllib.loads(COMMENTED_KEY.sub("", EXAMPLE.read_text()))
     assert told.keys() == set(Config.__struct_fields__)
     assert told["dataset"][0].keys() == set(DatasetConfig.__struct_fields__)
+    assert told["inbox"][0].keys() == set(InboxConfig.__struct_fields__)
 
 
 def test_the_example_s_commented_keys_can_be_used(tmp_path: Path) -> None:
@@ -321,7 +324,7 @@ def test_every_route_is_documented_and_no_other() -> None:
     assert documented == routes
 
 
-@pytest.mark.parametrize("kind", [Status, DatasetStatus, WorkerStatus, Trouble, NearMiss])
+@pytest.mark.parametrize("kind", [Status, DatasetStatus, InboxStatus, WorkerStatus, Trouble, NearMiss])
 def test_every_key_of_the_status_is_documented(kind: type[msgspec.Struct]) -> None:
     assert set(kind.__struct_fields__) <= first_cells(page("http-api.md"))
 

@@ -17,6 +17,7 @@ ROOMS = {
 
 PLAIN = {
     "audiobatchd/control/requests": "what is asked and answered on the socket: test_openapi holds each",
+    "audiobatchd/control/results": "what is asked and answered of values: results/test_figures makes each",
     "audiobatchd/control/status": "what status answers: answers/test_status fills it, test_openapi holds it",
     "audiobatchd/core/actions": "what the core has done, taken apart by every test of the core",
     "audiobatchd/core/events": "what the core is told, put together by every test of the core",

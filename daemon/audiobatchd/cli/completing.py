@@ -57,10 +57,17 @@ class Offer(Struct, frozen=True):
 Names = Callable[[Kind, str, Mapping[str, str]], Iterable[str]]
 """Finds the names of a kind that begin so; given the command and the options before, by their long names."""
 
-_KINDS = {"folder": Kind.FOLDERS, "dataset": Kind.DATASETS, "features": Kind.FEATURES, "event": Kind.EVENTS}
+_KINDS = {
+    "folder": Kind.FOLDERS,
+    "dataset": Kind.DATASETS,
+    "columns": Kind.FEATURES,
+    "features": Kind.FEATURES,
+    "sort": Kind.FEATURES,
+    "event": Kind.EVENTS,
+}
 _NAMED = {"fetch": Kind.MODELS, "features": Kind.FEATURES}
 """What NAME is, by the command."""
-_FILES = frozenset({"again", "config", "file", "metadata", "path", "socket"})
+_FILES = frozenset({"again", "config", "file", "metadata", "output", "path", "socket"})
 _DIRECTORIES = frozenset({"dataset", "folder", "to"})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -26,7 +27,7 @@ from audiobatchd.vocabulary.commands import import_command
 from audiobatchd.vocabulary.files import NearMiss
 from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.quantities import counted, sized
-from audiobatchd.vocabulary.states import DatasetState, FolderState
+from audiobatchd.vocabulary.states import DatasetState, FolderState, InboxState
 
 NEEDED = ("numpy", "scipy", "av", "soxr", "msgspec", "watchdog", "aiohttp", "psutil")
 WELCOME = {
@@ -84,10 +85,10 @@ def journal(library: str | None) -> Diagnosis:
     return Diagnosis(Level.NOTE, what, absence("systemd-python"))
 
 
-def service(status: Status | None, why: str) -> Iterator[Diagnosis]:
-    """Judge the service by what it says of itself; `why` it does not answer where `status` is None."""
+def service(status: Status | None, why: str, cure: str = "") -> Iterator[Diagnosis]:
+    """Judge the service by what it says of itself; `why` it does not answer where `status` is None, and its `cure`."""
     if status is None:
-        yield Diagnosis(Level.ACT, why, "systemctl start audiobatchd; journalctl -u audiobatchd says why it ended")
+        yield Diagnosis(Level.ACT, why, cure or "journalctl -u audiobatchd says why it ended")
         return
     yield Diagnosis(Level.OK, f"audiobatchd {status.version} answers, process {status.pid}: {status.state}")
     if status.version != __version__:
@@ -123,6 +124,20 @@ def service(status: Status | None, why: str) -> Iterator[Diagnosis]:
             yield Diagnosis(level, f"{counted(counts[state], 'folder')} {state.value}", "audiobatchctl failures")
 
 
+def inboxes(status: Status | None) -> Iterator[Diagnosis]:
+    """Judge what the service says of its inboxes."""
+    for each in status.inboxes if status else ():
+        if each.state is InboxState.HINDERED:
+            todo = f"where rights are missing: audiobatchctl setup --grant {each.dataset}"
+            yield Diagnosis(Level.ACT, f"the inbox {each.path}: {each.remark}", todo)
+        left = len(each.left) + each.more_left
+        if left:
+            what = f"what stays in the inbox {each.path}: {each.left[0].path}" + (
+                f", {left - 1:,} more" if left > 1 else ""
+            )
+            yield Diagnosis(Level.NOTE, what, each.left[0].why)
+
+
 def silent(path: str, status: Status | None) -> Iterator[Diagnosis]:
     """A dataset whose disk does not answer, unless the service says so already: nothing else is looked at there."""
     if not any(parsed(each.path) == path and NO_ANSWER in each.remark for each in (status.datasets if status else ())):
@@ -131,7 +146,7 @@ def silent(path: str, status: Status | None) -> Iterator[Diagnosis]:
 
 def _cure_of_pause(dataset: DatasetStatus) -> str:
     if BARRED in dataset.remark:
-        return f"where that does not help: audiobatchctl setup {dataset.path}"
+        return f"where that does not help: sudo audiobatchctl setup {dataset.path}"
     if "it leads to" in dataset.remark:
         return f"point its link back, or, if that is meant: audiobatchctl rescan --accept {dataset.path}"
     return "audiobatchctl resume" if "operator" in dataset.remark else "mount it, or mend what is said there"
@@ -175,8 +190,22 @@ def permissions(path: str, closed: list[str], *, known: bool) -> Diagnosis:
     if not closed:
         return Diagnosis(Level.OK, f"{who} can write in {shown(path)}")
     more = f" and in {counted(len(closed) - 1, 'other place')}" if len(closed) > 1 else ""
-    todo = f"give it the group that the service has: audiobatchctl setup {shown(path)} says how"
+    todo = f"sudo audiobatchctl setup {shlex.quote(shown(path))} gives the service what it lacks there"
     return Diagnosis(Level.ACT, f"{who} cannot write in {shown(closed[0])}{more}", todo)
+
+
+def inbox(path: str, dataset: str, *, same_disk: bool) -> Diagnosis:
+    """Judge how files get from an inbox into its dataset."""
+    how = (
+        "without a copy, unless the unit has each by a mount of its own" if same_disk else "by a copy that is compared"
+    )
+    return Diagnosis(Level.OK, f"{shown(path)} is an inbox of {shown(dataset)}: files move {how}")
+
+
+def unknown_permissions(path: str) -> Diagnosis:
+    """Say that this user cannot tell what the service's may do, which ACLs and groups decide."""
+    what = f"only root can tell whether the service can write in {shown(path)}"
+    return Diagnosis(Level.NOTE, what, "sudo audiobatchctl doctor")
 
 
 def opens(status: os.stat_result, uid: int, groups: Iterable[int]) -> bool:

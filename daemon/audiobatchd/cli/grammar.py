@@ -83,6 +83,13 @@ _OF_DATASET = _argument("--dataset", metavar="DATASET", help="only of this datas
 _FOLDER = _argument("folder", metavar="FOLDER", help="a track folder")
 _FOLDERS = _argument("folder", metavar="FOLDER", nargs="*", help="a track folder")
 _TIMEOUT = _argument("--timeout", metavar="DURATION", type=_duration, help="wait no longer")
+_DISK = _argument("--disk", action="store_true", help="read the records, whatever a service knows of them")
+_WHERE = _argument(
+    "--where",
+    metavar="CONDITION",
+    default="",
+    help="only folders for which this holds, in SQL: 'bpm > 120 and lufs < -9'",
+)
 _SURVEYED = (
     _DATASET,
     _CONFIG,
@@ -92,7 +99,7 @@ _SURVEYED = (
         metavar="FEATURE",
         help="these keys, whichever tool made them, or all of these analyzers; else the configured analyzers' own",
     ),
-    _argument("--disk", action="store_true", help="read the records, whatever a service knows of them"),
+    _DISK,
 )
 
 # name, module:function and summary in a line; the description; the arguments, a line each
@@ -192,17 +199,22 @@ COMMANDS: tuple[Command | Group, ...] = (
     # The configuration, and this machine
     Command(
         "setup", "setup:setup", "let the service work on a dataset",
-        "Add a dataset to the configuration, let the service's unit write there, see whether its user can, and start "
-        "it again. Exit code 1 where the user cannot.",
+        "Add a dataset to the configuration, let the service's unit write there, give its user the rights that it "
+        "lacks there, and restart it. Exit code 1 where the user cannot write there all the same.",
         (
-            _DATASET,
+            _argument("dataset", metavar="DATASET", nargs="?", help="the dataset's directory"),
             _CONFIG,
             (
-                _argument("--grant", action="store_true", help="give the service's user rights there, by ACLs"),
+                _argument("--grant", action="store_true", help="give them again, to what has been moved in as well"),
+                _argument("--no-grant", action="store_true", help="give none; say what is lacking"),
                 _argument(
                     "--undo", action="store_true",
                     help="take it out again, and put the ACLs back; no file in it is touched",
                 ),
+            ),
+            _argument(
+                "--operator", metavar="USER",
+                help="let this person ask the service and change what it does; without DATASET nothing else",
             ),
             _argument("--user", action="store_true", help="of your own service, without root; writes its unit"),
             _argument("--no-restart", action="store_true", help="leave starting the service to you"),
@@ -243,6 +255,73 @@ COMMANDS: tuple[Command | Group, ...] = (
         "missing", "surveys:missing", "which features each incomplete folder lacks",
         "Show what each incomplete folder lacks. Exit code 1 where any lacks anything.",
         _SURVEYED,
+    ),
+    # The values in the records
+    Command(
+        "list", "results:list_results", "the values of each folder, as a table",
+        "Show the folders of a dataset with their values, all or those that meet a condition. Exit code 1 where there "
+        "is none.",
+        (
+            _DATASET,
+            _CONFIG,
+            _argument("--columns", nargs="+", metavar="COLUMN", help="these features; also folder, state and why"),
+            _argument(
+                "--sort", metavar="COLUMNS",
+                help="by these, with commas between them; -bpm begins with the largest. Missing ones come last",
+            ),
+            _WHERE,
+            _argument("--limit", metavar="N", type=_number, help="no more rows than that"),
+            _DISK,
+        ),
+    ),
+    Command(
+        "summary", "results:summary", "each feature in short: quartiles, a histogram, the most frequent labels",
+        "Show how many folders have each feature and lack it, its least and largest value, its quartiles and a "
+        "histogram; of labels the most frequent ones. Exit code 1 where there is no value.",
+        (
+            _DATASET,
+            _CONFIG,
+            _argument("--features", nargs="+", metavar="FEATURE", help="only these"),
+            _WHERE,
+            _DISK,
+        ),
+    ),
+    Command(
+        "export", "export:export", "the values as a table, or as a dataset that training programs load",
+        "Write the values of a dataset's folders to a new file, or with their audio to a new directory. Nothing is "
+        "written where the target is there already. Exit code 1 where there is no folder, or one has no full mix.",
+        (
+            _DATASET,
+            _CONFIG,
+            _argument(
+                "--format", required=True, metavar="FORMAT",
+                choices=("csv", "tsv", "jsonl", "parquet", "huggingface", "webdataset", "stable-audio-tools"),
+                help="csv, tsv, jsonl, parquet, huggingface, webdataset or stable-audio-tools",
+            ),
+            _argument(
+                "-o", "--output", required=True, metavar="PATH",
+                help="the file or the directory to make; - for standard output (csv, tsv, jsonl)",
+            ),
+            _argument("--columns", nargs="+", metavar="COLUMN", help="only these features, in this order"),
+            _WHERE,
+            _argument("--complete-only", action="store_true", help="only folders where nothing is left to be measured"),
+            _argument("--stems", action="store_true", help="refer to the stems' files as well"),
+            _argument("--with-audio", action="store_true", help="copy audio instead of referring to it"),
+            _argument("--clamp", action="store_true", help="bound numbers to the ranges of their features"),
+            _DISK,
+        ),
+    ),
+    Command(
+        "report", "report:report", "a page with pictures of all values, to be read offline or printed",
+        "Write one HTML file: how values are distributed, outliers, failures by cause, quality, duplicates. Exit code "
+        "1 where there is no folder.",
+        (
+            _DATASET,
+            _CONFIG,
+            _argument("-o", "--output", required=True, metavar="PATH", help="the file to make"),
+            _WHERE,
+            _DISK,
+        ),
     ),
     # From a library to a dataset, and back
     Command(
@@ -423,6 +502,7 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "Single folders": ("failures", "explain", "retry", "bump"),
     "Hold up, go on": ("pause", "resume", "drain", "reload", "rescan"),
     "Set up": ("setup", "import", "config", "doctor"),
+    "Use the results": ("list", "summary", "export", "report"),
     "Look into records": ("progress", "check", "missing", "audit", "duplicates"),
     "Measure by hand": ("analyze", "features"),
     "Locks and models": ("locks", "models"),

@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from audiobatchd.config import checks, lines, misplaced
-from audiobatchd.config.file import Config, DatasetConfig, load_config
+from audiobatchd.config.file import TABLES, Config, find_config, load_config
 from audiobatchd.config.places import model_directories, state_directory
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.disk import bounded
 from audiobatchd.errors import AudiobatchError, ConfigError
+from audiobatchd.imports import inbox
 from audiobatchd.vocabulary import quantities
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.worker import questions
@@ -39,6 +40,19 @@ def checked_config(path: Path | None) -> Config:
     checks.refuse_unknown_analyzers(settings, path)
     checks.operators(settings.operators)
     refuse_wrong_options(settings, path, model_directories_here(settings))
+    for each in settings.inbox:
+        inbox.refuse_unusable(each.name, each.stems, f"inbox {shown(each.path)}")
+    return settings
+
+
+def config_here(named: Path | None) -> Config:
+    """Read the `named` configuration file, else the one that is found, for what goes by its analyzers.
+
+    Raises ConfigError, also where it names an analyzer that there is not.
+    """
+    path = named or find_config(os.environ)
+    settings = load_config(path) if path else Config()
+    checks.refuse_unknown_analyzers(settings, path)
     return settings
 
 
@@ -54,7 +68,7 @@ def refuse_wrong_options(settings: Config, path: Path | None, directories: tuple
     except AudiobatchError:
         return
     for each in wrong:
-        meant = misplaced.of_option(each.key, each.known, each.entry, Config, DatasetConfig) if each.key else ""
+        meant = misplaced.of_option(each.key, each.known, each.entry, Config, TABLES) if each.key else ""
         place = ("analyzer", each.entry, each.key) if each.key else ("analyzer", each.entry)
         reason = f"{each.reason}{_line(path, place)}{': ' if meant else ''}{meant}"
         message = f"{path}: [analyzer.{shown(each.entry)}] {reason}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Iterable, Mapping
+import sys
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,16 @@ _SOCKET: dict[str, Any] = {"metavar": "PATH", "type": Path, "help": "the service
 
 class _Parser(argparse.ArgumentParser):
     """Parser that names the nearest command for one that there is not."""
+
+    def parse_known_args(  # type: ignore[override]  # as argparse itself calls it
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse, and take what follows `--sort` for its value also where it begins with a dash."""
+        words = list(sys.argv[1:] if args is None else args)
+        for place in reversed(range(len(words) - 1)):
+            if words[place] == "--sort" and not words[place + 1].startswith("--"):
+                words[place : place + 2] = [f"--sort={words[place + 1]}"]
+        return super().parse_known_args(words, namespace)
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if isinstance(action, _Commands) and value not in action.choices:

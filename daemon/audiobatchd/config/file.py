@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from audiobatchd.config import lines, misplaced
+from audiobatchd.config.places import SERVICE_CONFIGURATION, own_configuration
 from audiobatchd.disk import bounded, filesystems
 from audiobatchd.errors import ConfigError
 from audiobatchd.vocabulary.expectations import Misfit, misfit
@@ -21,12 +22,15 @@ from audiobatchd.vocabulary.states import WatchMode
 
 MOST_DATASETS = 1000
 """More than that one service does not look after in time."""
+MOST_INBOXES = 32
+"""Each has a process of its own, of some 30 MiB."""
 
 # What a description says is expected where a value is refused.
 FileName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0/]*\Z", description="the name of a file, without a path")]
 Digest = Annotated[
     str, Meta(pattern=r"\A(sha256:)?[0-9a-f]{64}\Z", description="a SHA-256 of 64 hexadecimal digits, in lower case")
 ]
+Words = Annotated[str, Meta(min_length=1, max_length=1000, description="up to 1,000 characters")]
 DirectoryName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0]*\Z", description="a path")]
 
 
@@ -87,6 +91,20 @@ class DatasetConfig(Struct, frozen=True, forbid_unknown_fields=True):
     alone: bool = False
 
 
+class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The settings of an `[[inbox]]`. Each key is described in docs/reference/configuration.md."""
+
+    path: DirectoryName
+    dataset: DirectoryName
+    settle: float = 60.0
+    name: Words = "{artist} - {album} - {title}"
+    stems: Words | None = None
+
+
+TABLES: Mapping[str, type[Struct]] = {"dataset": DatasetConfig, "inbox": InboxConfig}
+"""The types of the tables of which there may be several, by their heading."""
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole configuration file; every key is optional. Times are seconds.
 
@@ -94,6 +112,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     dataset: tuple[DatasetConfig, ...] = ()
+    inbox: tuple[InboxConfig, ...] = ()
     workers: int | None = None
     analyzers: tuple[str, ...] | None = None
     analyzer: dict[str, dict[str, Any]] = {}
@@ -126,8 +145,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 def find_config(environ: Mapping[str, str]) -> Path | None:
     """Find the configuration file where none is named: /etc, else the user's; None where there is neither."""
-    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
-    for candidate in (Path("/etc/audiobatchd/audiobatchd.toml"), home / "audiobatchd" / "audiobatchd.toml"):
+    for candidate in (SERVICE_CONFIGURATION, own_configuration(environ)):
         if candidate.is_file():
             return candidate
     return None
@@ -159,13 +177,20 @@ def load_config(path: Path) -> Config:
         raise ConfigError(message)
     base = path.resolve().parent
     datasets = [msgspec.structs.replace(each, path=str(base / each.path)) for each in config.dataset]
+    inboxes = tuple(
+        msgspec.structs.replace(each, path=_absolute(str(base / each.path)), dataset=str(base / each.dataset))
+        for each in config.inbox
+    )
     for key in ("model_directory", "metrics_textfile"):
         if (named := getattr(config, key)) is not None:
             config = msgspec.structs.replace(config, **{key: str(base / named)})
+    table = "dataset"
     try:
-        return with_datasets(config, datasets)
+        config = with_datasets(config, datasets)
+        table = "inbox"
+        return msgspec.structs.replace(config, inbox=_fit_inboxes(inboxes, config))
     except ConfigError as error:
-        message = f"{path}: {error} - at `dataset`"
+        message = f"{path}: {error} - at `{table}`"
         raise ConfigError(message) from error
 
 
@@ -175,7 +200,8 @@ def beyond_bounds(config: Config) -> str:
 
 
 def _beyond_bounds(config: Config) -> Misfit | None:
-    tables = [((), config), *((("dataset", number), each) for number, each in enumerate(config.dataset))]
+    tables: list[tuple[tuple[str | int, ...], Struct]] = [((), config)]
+    tables += (((name, number), each) for name in TABLES for number, each in enumerate(getattr(config, name)))
     for where, table in tables:
         for key in table.__struct_fields__:
             value = getattr(table, key)
@@ -188,8 +214,8 @@ def _beyond_bounds(config: Config) -> Misfit | None:
 def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:
     """Make `config` have these datasets, their paths made absolute. Raises ConfigError where two of them overlap.
 
-    A path that leads through a link stays as it is: where the link leads may change. Where the disk does not answer
-    no link is followed: a dataset that hangs keeps no other from its start.
+    Inboxes of other datasets go. A path that leads through a link stays as it is: where the link leads may change.
+    Where the disk does not answer no link is followed: a dataset that hangs keeps no other from its start.
     """
     if len(datasets) > MOST_DATASETS:
         message = (
@@ -205,7 +231,36 @@ def with_datasets(config: Config, datasets: list[DatasetConfig]) -> Config:
         if overlap(here, there):
             message = f"two datasets overlap: {_with_target(one.path, here)} and {_with_target(other.path, there)}"
             raise ConfigError(message)
-    return msgspec.structs.replace(config, dataset=absolute)
+    paths = {each.path for each in absolute}
+    inboxes = tuple(each for each in config.inbox if each.dataset in paths)
+    return msgspec.structs.replace(config, dataset=absolute, inbox=inboxes)
+
+
+def _fit_inboxes(inboxes: tuple[InboxConfig, ...], config: Config) -> tuple[InboxConfig, ...]:
+    """Name the dataset of each inbox as the configuration does.
+
+    Raises ConfigError where there is no such dataset, where an inbox and a dataset overlap, or two inboxes do: what is
+    moved out of one may be nothing else's.
+    """
+    if len(inboxes) > MOST_INBOXES:
+        message = f"cannot look after {len(inboxes):,} inboxes: one service takes {MOST_INBOXES:,}"
+        raise ConfigError(message)
+    places = {filesystems.without_links(each.path): each.path for each in config.dataset}
+    taken = {place: f"the dataset {path}" for place, path in places.items()}
+    made = []
+    for each in inboxes:
+        place = filesystems.without_links(each.path)
+        for other, what in taken.items():
+            if overlap(place, other):
+                message = f"the inbox {_with_target(each.path, place)} and {what} overlap: give it a directory apart"
+                raise ConfigError(message)
+        taken[place] = f"the inbox {each.path}"
+        dataset = places.get(filesystems.without_links(each.dataset))
+        if dataset is None:
+            message = f"the inbox {each.path} is for {each.dataset}, which is no dataset of this configuration"
+            raise ConfigError(message)
+        made.append(msgspec.structs.replace(each, dataset=dataset))
+    return tuple(made)
 
 
 def overlap(one: str, other: str) -> bool:
@@ -226,18 +281,27 @@ def _with_target(path: str, target: str) -> str:
 
 def differences(old: Config, new: Config) -> list[str]:
     """List what is different in `new`: "workers: 2 -> 4", "dataset /srv/music: settle: 5.0 -> 10.0"."""
-    told = _changed_keys(old, new, without="dataset")
-    before, after = ({each.path: each for each in config.dataset} for config in (old, new))
-    told += [f"dataset {path}: no longer" for path in before if path not in after]
-    told += [f"dataset {path}: new" for path in after if path not in before]
+    return [
+        *_changed_keys(old, new, without=("dataset", "inbox")),
+        *_changed_tables("dataset", old.dataset, new.dataset),
+        *_changed_tables("inbox", old.inbox, new.inbox),
+    ]
+
+
+def _changed_tables(
+    name: str, old: Iterable[DatasetConfig | InboxConfig], new: Iterable[DatasetConfig | InboxConfig]
+) -> list[str]:
+    before, after = ({each.path: each for each in tables} for tables in (old, new))
+    told = [f"{name} {path}: no longer" for path in before if path not in after]
+    told += [f"{name} {path}: new" for path in after if path not in before]
     for path in before:
         if path in after:
-            told += [f"dataset {path}: {line}" for line in _changed_keys(before[path], after[path])]
+            told += [f"{name} {path}: {line}" for line in _changed_keys(before[path], after[path])]
     return told
 
 
-def _changed_keys(old: Struct, new: Struct, without: str = "") -> list[str]:
-    values = ((key, getattr(old, key), getattr(new, key)) for key in old.__struct_fields__ if key != without)
+def _changed_keys(old: Struct, new: Struct, without: tuple[str, ...] = ()) -> list[str]:
+    values = ((key, getattr(old, key), getattr(new, key)) for key in old.__struct_fields__ if key not in without)
     return [f"{key}: {_in_toml(one)} -> {_in_toml(other)}" for key, one, other in values if one != other]
 
 
@@ -259,6 +323,6 @@ def _refusal(content: bytes, error: msgspec.ValidationError) -> str:
     found = misfit(Config, msgspec.toml.decode(content), table="a table")
     if found is None:
         return str(error)
-    hint = misplaced.hint(found, Config, DatasetConfig)
+    hint = misplaced.hint(found, Config, TABLES)
     place = (*found.place, found.unknown) if found.unknown else found.place
     return f"{found}{lines.said(content, place)}{': ' if hint else ''}{hint}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -10,8 +10,6 @@ from audiobatchd.vocabulary.analyzer_sets import OPTIONS
 from audiobatchd.vocabulary.expectations import Misfit
 from audiobatchd.vocabulary.suggestions import did_you_mean, same
 
-_UNDER_DATASET = "under a [[dataset]]"
-_AT_TOP = "at the top of the file, above the first heading in brackets"
 _ELSEWHERE = {
     "config": "the file is named on the command line: --config FILE",
     "socket": "that is said on the command line, --socket PATH, or by AUDIOBATCHD_SOCKET",
@@ -26,17 +24,17 @@ _ELSEWHERE = {
 """What is no key of the file, by the names that people may give it there."""
 
 
-def hint(found: Misfit, whole: type[Struct], dataset: type[Struct]) -> str:
+def hint(found: Misfit, whole: type[Struct], tables: Mapping[str, type[Struct]]) -> str:
     """Say what was probably meant by what is wrong in a configuration; empty where that is not known.
 
-    `whole` is the type of the configuration, `dataset` that of a [[dataset]].
+    `whole` is the type of the configuration, `tables` those of what stands under a heading of its own, by that.
     """
     if found.unknown:
-        return _of_key(found, whole.__struct_fields__, dataset.__struct_fields__)
+        return _of_key(found, whole, tables)
     match found.place:
-        case ["dataset", *_]:
+        case [str() as name, *_] if name in tables:
             is_none = found.text.startswith(("expected a list of tables", "expected a table"))
-            return "each dataset is a table of its own, under the heading [[dataset]]" if is_none else ""
+            return f"each {name} is a table of its own, under the heading [[{name}]]" if is_none else ""
         case ["analyzers"]:
             return "options of an analyzer stand under [analyzer.NAME]" if found.text.endswith("a table") else ""
         case ["analyzer", str() as name] if owners := _owners(name):
@@ -44,39 +42,54 @@ def hint(found: Misfit, whole: type[Struct], dataset: type[Struct]) -> str:
     return ""
 
 
-def of_option(key: str, known: Iterable[str], analyzer: str, whole: type[Struct], dataset: type[Struct]) -> str:
+def of_option(
+    key: str, known: Iterable[str], analyzer: str, whole: type[Struct], tables: Mapping[str, type[Struct]]
+) -> str:
     """Say what was probably meant by a `key` that is no option of this `analyzer`, which has those that are `known`."""
     options = tuple(known)
     if meant := did_you_mean(key, options, "`"):
         return meant
     if (owners := _owners(key)) and f"[analyzer.{analyzer}]" not in owners:
         return f"{_named(same(key, OPTIONS), key)} belongs under {owners}"
-    for kind, where in ((whole, _AT_TOP), (dataset, _UNDER_DATASET)):
-        if (other := same(key, kind.__struct_fields__)) is not None:
-            return f"{_named(other, key)} belongs {where}"
-    return ""
+    return next(_elsewhere(key, "analyzer", whole, tables), "")
 
 
-def _of_key(found: Misfit, whole: tuple[str, ...], dataset: tuple[str, ...]) -> str:
-    key, at_top = found.unknown, not found.place
-    own, other = (whole, dataset) if at_top else (dataset, whole)
+def _of_key(found: Misfit, whole: type[Struct], tables: Mapping[str, type[Struct]]) -> str:
+    key, here = found.unknown, str(found.place[0]) if found.place else ""
+    own = tables.get(here, whole).__struct_fields__
     if (meant := same(key, own)) is not None:
         return f"did you mean `{meant}`?"
-    if (meant := same(key, other)) is not None:
-        return f"{_named(meant, key)} belongs {_UNDER_DATASET if at_top else _AT_TOP}"
     if owners := _owners(key):
         return f"{_named(same(key, OPTIONS), key)} belongs under {owners}"
+    if belongs := next(_elsewhere(key, here, whole, tables), ""):
+        return belongs
     analyzers = {name for names in OPTIONS.values() for name in names}
     if (meant := same(key, analyzers)) is not None:
         return f"options of an analyzer stand under [analyzer.{meant}]"
     if (meant := same(key, _ELSEWHERE)) is not None:
         return _ELSEWHERE[meant]
-    return did_you_mean(key, own, "`") or _nearest_elsewhere(key, other, at_top=at_top)
+    nearest = (
+        f"{meant} That belongs {_where(other)}"
+        for other, kind in _others(here, whole, tables)
+        if (meant := did_you_mean(key, kind.__struct_fields__, "`"))
+    )
+    return did_you_mean(key, own, "`") or next(nearest, "")
 
 
-def _nearest_elsewhere(key: str, other: Iterable[str], *, at_top: bool) -> str:
-    meant = did_you_mean(key, other, "`")
-    return f"{meant} That belongs {_UNDER_DATASET if at_top else _AT_TOP}" if meant else ""
+def _elsewhere(key: str, here: str, whole: type[Struct], tables: Mapping[str, type[Struct]]) -> Iterator[str]:
+    """Say where a key belongs, for each other place that has one of its name, or would but for its spelling."""
+    for other, kind in _others(here, whole, tables):
+        if (meant := same(key, kind.__struct_fields__)) is not None:
+            yield f"{_named(meant, key)} belongs {_where(other)}"
+
+
+def _others(here: str, whole: type[Struct], tables: Mapping[str, type[Struct]]) -> list[tuple[str, type[Struct]]]:
+    """List the places other than `here`, by their headings; the top of the file has none."""
+    return [(name, kind) for name, kind in (("", whole), *tables.items()) if name != here]
+
+
+def _where(heading: str) -> str:
+    return f"under a [[{heading}]]" if heading else "at the top of the file, above the first heading in brackets"
 
 
 def _named(meant: str | None, key: str) -> str:

@@ -6,7 +6,7 @@ An operation is an entry here, its shapes in `requests` or `status`, and its ans
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -28,9 +28,21 @@ from audiobatchd.control.requests import (
     Survey,
     Surveyed,
 )
+from audiobatchd.control.results import (
+    AskColumns,
+    AskHistogram,
+    AskRows,
+    AskScatter,
+    AskSummary,
+    Column,
+    Histogram,
+    Scatter,
+    Summary,
+)
 from audiobatchd.control.status import FolderReport, Status, Trouble
 
 JSON, EVENT_STREAM, PLAIN_TEXT = "application/json", "text/event-stream", "text/plain"
+LINES = "application/x-ndjson"
 """Media types of answers."""
 
 Asked = TypeVar("Asked", bound=Struct)
@@ -75,6 +87,27 @@ EXPLAIN = Operation(
 SURVEY = Operation(
     "survey", "GET", "/v1/survey", "What the folders of a dataset have and lack.",
     Survey, Surveyed, lambda asked: f"survey {asked.dataset}", takes_time=True,
+)
+COLUMNS = Operation(
+    "columns", "GET", "/v1/results/columns", "The columns that a dataset's results have.",
+    AskColumns, list[Column], lambda asked: f"list the columns of {asked.dataset}", takes_time=True,
+)
+ROWS = Operation(
+    "rows", "GET", "/v1/results", "A dataset's results: the columns, then a row a line, then the number of rows.",
+    AskRows, AsyncGenerator[bytes, None],  # type: ignore[type-abstract]  # its pieces are what counts
+    lambda asked: f"list the results of {asked.dataset}", takes_time=True, media=LINES,
+)
+SUMMARY = Operation(
+    "summary", "GET", "/v1/results/summary", "Columns of a dataset's results in short.",
+    AskSummary, list[Summary], lambda asked: f"sum up the results of {asked.dataset}", takes_time=True,
+)
+HISTOGRAM = Operation(
+    "histogram", "GET", "/v1/results/histogram", "The numbers of a column, counted in bins.",
+    AskHistogram, Histogram, lambda asked: f"count {asked.feature} in {asked.dataset}", takes_time=True,
+)
+SCATTER = Operation(
+    "scatter", "GET", "/v1/results/scatter", "Two columns against each other, counted in rectangles.",
+    AskScatter, Scatter, lambda asked: f"count {asked.x} and {asked.y} in {asked.dataset}", takes_time=True,
 )
 EVENTS = Operation(
     "events", "GET", "/v1/events", "What happens, as it happens.",

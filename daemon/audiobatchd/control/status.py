@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from audiobatchd.vocabulary.files import NearMiss
-from audiobatchd.vocabulary.states import Attempt, DatasetState, FolderState
+from audiobatchd.vocabulary.states import Attempt, DatasetState, FolderState, InboxState
 
 
 class WorkerStatus(Struct, frozen=True):
@@ -90,6 +90,33 @@ class AnalyzerStatus(Struct, frozen=True):
     """Words for people on how it works here: which engine runs its models."""
 
 
+class LeftFile(Struct, frozen=True):
+    """A file that stays in an inbox, or a directory with files that are no music."""
+
+    path: str
+    """Below the inbox."""
+    why: str
+
+
+class InboxStatus(Struct, frozen=True):
+    """An inbox."""
+
+    path: str
+    dataset: str
+    """The dataset that files are moved into."""
+    state: InboxState
+    remark: str
+    """What is waited for, or stands in the way; empty where nothing does."""
+    waiting: int
+    """Files that have not settled, or may not be moved yet."""
+    moved: int
+    """Tracks that were moved since the service started."""
+    left: list[LeftFile]
+    """The first 20 that stay."""
+    more_left: int
+    """Number of those beyond."""
+
+
 class Trouble(Struct, frozen=True):
     """A folder that failed or is blocked."""
 
@@ -166,3 +193,4 @@ class Status(Struct, frozen=True):
     costs: dict[str, float] = {}
     """Seconds of processor time that a minute of audio costs on this machine, by analyzer and for `decoding`: of jobs
     that have ended, in this run and those before."""
+    inboxes: list[InboxStatus] = []

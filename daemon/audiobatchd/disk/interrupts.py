@@ -43,6 +43,10 @@ SENT = frozenset(signal.valid_signals() - _FAULTS - _NOT_DEADLY)
 ASKING = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM})
 """The signals among them that ask the service for something, or a program for its end."""
 
+ORPHANED = 3
+"""Exit code of a process of the service that has outlived it."""
+
+_PR_SET_PDEATHSIG = 1
 _ENOUGH = 3
 """Presses of Ctrl-C that are held back at most: the disk that is waited for may never answer."""
 
@@ -96,6 +100,17 @@ def kept_pending() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its `parent`, whose main thread started it, ends. Raises OSError."""
+    import ctypes  # noqa: PLC0415  # which clients, that load this module too, do without
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "cannot arrange to die with the service")
+    if os.getppid() != parent:
+        os._exit(ORPHANED)  # it died before we asked
 
 
 def stand() -> None:

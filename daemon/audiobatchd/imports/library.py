@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,10 +22,11 @@ _KINDS = {
     **dict.fromkeys(("asx", "m3u", "m3u8", "pls", "wpl", "xspf"), "playlist"),
     **dict.fromkeys(("avi", "flv", "m2ts", "m4v", "mkv", "mov", "mpeg", "mpg", "ts", "vob", "webm", "wmv"), "video"),
 }
-OTHER, HIDDEN, LINKED, UNREAD, UNFINISHED = (
+OTHER, HIDDEN, LINKED, FILE_LINK, UNREAD, UNFINISHED = (
     "other file",
     "hidden name",
     "directory link",
+    "file link",
     "unread audio file",
     "unfinished file",
 )
@@ -105,14 +106,21 @@ def refuse_unfit(sources: Iterable[str], dataset: str) -> None:
             raise UsageError(message) from error
 
 
-def read(sources: Iterable[str], dataset: str) -> Library:
+def kind_of(name: str) -> str:
+    """Name the kind of a file that is no audio which is read: "picture", "playlist"."""
+    extension = name.rpartition(".")[2].lower() if "." in name else ""
+    return _KINDS.get(extension, UNREAD if extension in UNREAD_EXTENSIONS else OTHER)
+
+
+def read(sources: Iterable[str], dataset: str, only: Collection[str] | None = None, *, links: bool = True) -> Library:
     """Find what lies below `sources`, files and directories; never enters `dataset`, a path without links.
 
+    `only`: the names right in the sources that are taken, where not all are; without `links` no link is followed.
     Directories that are links, hidden, or of NAS systems and the like are not entered. Raises as `refuse_unfit` does.
     """
     sources = tuple(sources)
     refuse_unfit(sources, dataset)
-    reading = _Reading(dataset)
+    reading = _Reading(dataset, only, follows=links)
     for source in sources:
         place = os.path.realpath(source)
         if Path(place).is_dir():
@@ -129,9 +137,11 @@ def read(sources: Iterable[str], dataset: str) -> Library:
 class _Reading:
     """Fills one library."""
 
-    def __init__(self, dataset: str) -> None:
+    def __init__(self, dataset: str, only: Collection[str] | None, *, follows: bool) -> None:
         self.found = Library()
         self._dataset = dataset
+        self._only = only
+        self._follows = follows
         self._directories: set[FileId] = set()
         self._files: set[str] = set()
         self._links: list[tuple[str, tuple[str, ...]]] = []
@@ -148,7 +158,7 @@ class _Reading:
                     continue
                 self._directories.add(itself)
                 with os.scandir(directory) as entries:
-                    listed = list(entries)
+                    listed = [each for each in entries if below or self._only is None or each.name in self._only]
             except OSError as error:
                 self.found.troubles.append(Trouble(directory, f"cannot read the directory: {error.strerror}"))
                 continue
@@ -167,16 +177,14 @@ class _Reading:
             self.found.passed_over[UNFINISHED] += 1
         elif extension == "cue":
             self.found.cues.append(path)
+        elif extension in EXTENSIONS and is_link and not self._follows:
+            self.found.passed_over[FILE_LINK] += 1
         elif extension in EXTENSIONS and is_link:
             self._links.append((path, below))
         elif extension in EXTENSIONS:
             self._audio(path, below, is_link=False)
-        elif extension in _KINDS:
-            self.found.passed_over[_KINDS[extension]] += 1
-        elif extension in UNREAD_EXTENSIONS:
-            self.found.passed_over[UNREAD] += 1
         else:
-            self.found.passed_over[OTHER] += 1
+            self.found.passed_over[kind_of(name)] += 1
 
     def links(self) -> None:
         """Take in the files that are links: last, so that of a file and a link to it the file counts."""

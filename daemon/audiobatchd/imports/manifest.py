@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from audiobatchd.disk import interrupts
-from audiobatchd.errors import AudiobatchError
+from audiobatchd.errors import AudiobatchError, LockBusyError
 from audiobatchd.locks import kernel
 from audiobatchd.vocabulary.names import parsed, shown
 
@@ -58,6 +58,8 @@ class Begin(Struct, frozen=True, tag="begin"):
     """Wall-clock time, for people."""
     format: int = _FORMAT
     """Version of this file format."""
+    inbox: bool = False
+    """True where the service moved it in from an inbox."""
 
 
 class Origin(Struct, frozen=True, array_like=True):
@@ -289,7 +291,7 @@ def read(path: str) -> Manifest | None:
                     made = Manifest(path, line)
                 made._take(line)  # noqa: SLF001  # which only its reader and its writer call
             except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
-                raise _wrong(path, number, str(error)) from error
+                raise _wrong(path, number, "it is no line of a manifest") from error
             made.length += len(raw)
         if len(raw) >= _LINE_LIMIT:
             raise _wrong(path, number + 1, "it is too long")
@@ -329,7 +331,7 @@ def new_id(dataset: str, now: float) -> str:
 
 @contextmanager
 def held(dataset: str) -> Iterator[None]:
-    """Keep every other import, and every undoing, from this dataset. Raises AudiobatchError where one is at it."""
+    """Keep every other import, and every undoing, from this dataset. Raises LockBusyError where one is at it."""
     directory = os.path.join(dataset, DIRECTORY)
     try:
         Path(directory).mkdir()
@@ -341,7 +343,7 @@ def held(dataset: str) -> Iterator[None]:
     try:
         if not kernel.take(descriptor, local=False):
             message = f"cannot import into {shown(dataset)}: another import is at work there"
-            raise AudiobatchError(message)
+            raise LockBusyError(message)
         yield
     finally:
         kernel.close_lock(descriptor)

@@ -1,6 +1,6 @@
 """An import from its beginning to its end: looked through, planned, tried out, built, and gone on with after a crash.
 
-What is asked for is a `Request`, by the command line today; words for people are made there.
+What is asked for is a `Request`, by the command line or for an inbox; words for people are made there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from audiobatchd.disk import filesystems
 from audiobatchd.errors import AudiobatchError, LockBusyError
-from audiobatchd.imports import build, library, manifest, stems, trial, undo
+from audiobatchd.imports import build, drops, library, manifest, stems, trial, undo
 from audiobatchd.imports import plan as planning
 from audiobatchd.imports.library import SourceFile, Trouble
 from audiobatchd.imports.manifest import Begin, End, Entry, Manifest, Mode, Step
@@ -23,6 +23,8 @@ from audiobatchd.imports.naming import USUAL, Names, Template, longest_in
 from audiobatchd.imports.plan import Known, Plan
 from audiobatchd.vocabulary.names import shown
 
+GOES_ON = "; the same command goes on when that is mended"
+"""End of the reason why an import ended before its time."""
 Progress = Callable[[str, int, int, str], None]
 """Callback that is told what is done ("Looking into", "Importing"), how many of how many, and which one it is at."""
 
@@ -44,6 +46,8 @@ class Request:
     """The dataset's patterns of directories that are not entered."""
     marker: str = ""
     """The dataset's `ready_marker`; "" where it has none."""
+    inbox: frozenset[str] | None = None
+    """Of an inbox the names right in it that are taken; None for every other import."""
 
 
 @dataclass
@@ -70,19 +74,15 @@ def dry_run(request: Request, on_progress: Progress) -> Plan:
 def run(request: Request, features: undo.Features, on_progress: Progress) -> Result:
     """Import what is asked for; what an earlier process left unfinished in this dataset is brought to its end first.
 
-    The dataset is made where only its last directory is missing. Raises UsageError, AudiobatchError and OSError before
-    anything has been imported; afterwards they stand in the result.
+    The dataset is made where only its last directory is missing, but not for an inbox. Raises UsageError,
+    AudiobatchError and OSError before anything has been imported; afterwards they stand in the result.
     """
     Template(request.name)
     _pattern(request)
     library.refuse_unfit(request.sources, request.dataset)
     with _worded("import into", request.dataset):
-        try:
-            Path(request.dataset).mkdir()
-        except FileExistsError:
-            pass
-        else:
-            manifest.sync_directory(os.path.dirname(request.dataset))
+        if request.inbox is None:
+            _make(request.dataset)
         with manifest.held(request.dataset):
             before = manifest.all_in(request.dataset)
             try:
@@ -97,6 +97,19 @@ def run(request: Request, features: undo.Features, on_progress: Progress) -> Res
                 for each in before:
                     each.close()
     return result
+
+
+def recover(dataset: str, features: undo.Features) -> None:
+    """Bring to its end what an earlier process left unfinished in a dataset. Raises AudiobatchError."""
+    with _worded("import into", dataset):
+        if not any(entry.is_open for each in manifest.all_in(dataset) for entry in each.entries.values()):
+            return
+        with manifest.held(dataset):
+            for each in manifest.all_in(dataset):
+                try:
+                    _settle(build.Site(dataset, each), features)
+                finally:
+                    each.close()
 
 
 def undone(dataset: str, name: str, features: undo.Features, on_progress: Progress) -> undo.Undoings | None:
@@ -122,8 +135,18 @@ def _worded(verb: str, dataset: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        message = f"cannot {verb} {shown(dataset)}: {error.strerror or error}"
+        name = shown(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else ""
+        where = "" if name in ("", shown(dataset)) else f"{name}: "
+        message = f"cannot {verb} {shown(dataset)}: {where}{error.strerror or error}"
         raise AudiobatchError(message) from error
+
+
+def _make(dataset: str) -> None:
+    try:
+        Path(dataset).mkdir()
+    except FileExistsError:
+        return
+    manifest.sync_directory(os.path.dirname(dataset))
 
 
 def _settle(site: build.Site, features: undo.Features) -> None:
@@ -139,11 +162,12 @@ def _settle(site: build.Site, features: undo.Features) -> None:
 def _plan(request: Request, before: list[Manifest], on_progress: Progress) -> Plan:
     template = Template(request.name)
     own = _pattern(request)
-    found = library.read(request.sources, request.dataset)
+    is_inbox = request.inbox is not None
+    found = library.read(request.sources, request.dataset, request.inbox, links=not is_inbox)
     there = _directories(request.dataset)
     place = request.dataset if Path(request.dataset).is_dir() else os.path.dirname(request.dataset)
     names = Names(there, request.ignore, longest_in(place), filesystems.of(place)[1])
-    known = _known(before, request.dataset, there)
+    known = drops.known(before, request.dataset) if is_inbox else _known(before, request.dataset, there)
     return planning.make(
         found, names, template, own, known, lambda done, most: on_progress("Looking into", done, most, "")
     )
@@ -202,15 +226,21 @@ def _begun(request: Request, before: list[Manifest]) -> Manifest:
     """Find the manifest of the same import that did not come to its end, or make a new one."""
     sources = tuple(shown(os.path.realpath(source)) for source in request.sources)
     now = time.time()
-    begin = Begin(manifest.new_id(request.dataset, now), sources, request.mode, request.name, request.stems, now)
+    is_inbox = request.inbox is not None
+    begin = Begin(
+        manifest.new_id(request.dataset, now), sources, request.mode, request.name, request.stems, now, inbox=is_inbox
+    )
     for each in reversed(before):
         old = each.begin
         undoing = each.count(Step.UNDONE, Step.UNDOING)
-        if (old.sources, old.mode, old.name, old.stems) == (sources, begin.mode, begin.name, begin.stems) and not (
-            each.ended or undoing
-        ):
+        is_same = _asked(old) == _asked(begin)
+        if is_same and not (each.ended or undoing):
             return each
     return manifest.new(request.dataset, begin)
+
+
+def _asked(begin: Begin) -> tuple[object, ...]:
+    return begin.sources, begin.mode, begin.name, begin.stems, begin.inbox
 
 
 def _import(request: Request, into: Manifest, result: Result, on_progress: Progress) -> None:
@@ -232,8 +262,6 @@ def _import(request: Request, into: Manifest, result: Result, on_progress: Progr
         into.write(End(len(result.failed)))
     except (AudiobatchError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        result.stopped = (
-            f"cannot go on in {shown(request.dataset)}: {why}; the same command goes on when that is mended"
-        )
+        result.stopped = f"cannot go on in {shown(request.dataset)}: {why}{GOES_ON}"
     finally:
         into.close()

@@ -44,10 +44,10 @@ def bring(origin: Origin, target: str, mode: Mode) -> None:
             _refuse_changed(origin, os.stat(source))
             Path(target).symlink_to(source)
         case Mode.HARDLINK:
-            _link(origin, source, target)
+            _link(origin, source, target, follows=True)
         case Mode.MOVE:
             try:
-                _link(origin, source, target)
+                _link(origin, source, target, follows=False)
             except CannotError:
                 _copied_surely(origin, source, target)
         case _:
@@ -107,17 +107,17 @@ def put_back(target: str, origin: Origin) -> None:
 
 def _copied_surely(origin: Origin, source: str, target: str) -> None:
     """Copy a file that is going to be removed, and compare what the disk has of both."""
-    _copied(origin, source, target, Mode.AUTO)
+    _copied(origin, source, target, Mode.AUTO, os.O_NOFOLLOW)
     if not same_bytes(source, target):
         os.unlink(target)
         message = f"the copy of {shown(source)} is not what was read"
         raise OSError(errno.EIO, message)
 
 
-def _link(origin: Origin, source: str, target: str) -> None:
-    _refuse_changed(origin, os.stat(source))
+def _link(origin: Origin, source: str, target: str, *, follows: bool) -> None:
+    _refuse_changed(origin, os.stat(source, follow_symlinks=follows))
     try:
-        os.link(source, target, follow_symlinks=True)
+        os.link(source, target, follow_symlinks=follows)
     except OSError as error:
         if error.errno not in _CANNOT_LINK:
             raise
@@ -125,9 +125,12 @@ def _link(origin: Origin, source: str, target: str) -> None:
         raise CannotError(message) from error
 
 
-def _copied(origin: Origin, source: str, target: str, mode: Mode) -> None:
-    """Copy a file, by sharing its blocks where `mode` wants that, and sync it. Removes what is half made."""
-    reading = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+def _copied(origin: Origin, source: str, target: str, mode: Mode, more: int = 0) -> None:
+    """Copy a file, by sharing its blocks where `mode` wants that, and sync it. Removes what is half made.
+
+    `more`: flags that the source is opened with besides.
+    """
+    reading = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | more)
     try:
         before = os.fstat(reading)
         _refuse_changed(origin, before)

@@ -28,12 +28,15 @@ from audiobatchd.errors import RecordError, UnclearRecordError
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.scan.catalog.sightings import NO_MISSES, NO_SHAPE, Sighting
+from audiobatchd.scan.values import Found, decoded
 from audiobatchd.scan.watch.contract import DirectoryWatch, NoWatch
 from audiobatchd.vocabulary.files import RECORD_LIMIT, FileId, FileStamp, FolderKey
 from audiobatchd.vocabulary.names import folder_at, shown
-from audiobatchd.vocabulary.states import Cause
+from audiobatchd.vocabulary.states import Cause, in_one_line
 
 _Result = TypeVar("_Result")
+Look = tuple[Reading, Sighting | None, Found | None]
+"""What the core is told of a folder, and what is to be noted: None where nothing is there, or it cannot be read."""
 _MANY_KEYS = 1000
 """Largest number of keys of one record that are kept in the catalog."""
 _MANY_ANALYZERS = 100
@@ -83,9 +86,9 @@ class FolderReader:
         sightings = self.catalog.sightings
         known = sightings.recall(self.root, [path])
         old = known.get(path)
-        reading, sighting = self.look_at(path, old)
+        reading, sighting, found = self.look_at(path, old)
         if sighting is not None:
-            sightings.note(self.root, [sighting], known)
+            sightings.note(self.root, [sighting], known, {path: found} if found else {})
             if self.catalog.lasts and sighting.misses != (old.misses if old else NO_MISSES):
                 return msgspec.structs.replace(reading, passed_over=True)
         elif reading.finding is Finding.GONE:
@@ -99,17 +102,18 @@ class FolderReader:
         unnoticed = replace(self, watch=NoWatch())
         return unnoticed.look_at(path, self.catalog.sightings.recall(self.root, [path]).get(path))[0]
 
-    def look_at(self, path: str, old: Sighting | None) -> tuple[Reading, Sighting | None]:
-        """Read what is at `path`; with what is to be noted, None where nothing is there, or it cannot be read."""
+    def look_at(self, path: str, old: Sighting | None) -> Look:
+        """Read what is at `path`."""
         key = FolderKey(self.root, path)
         try:
             if not self.is_entered(path) or is_link_below(self.place, path):
-                return Reading(key, Finding.GONE), None
+                return Reading(key, Finding.GONE), None, None
             listing = self.listing(path, hot=True)
         except (FileNotFoundError, NotADirectoryError):
-            return Reading(key, Finding.LOST if self.is_lost() else Finding.GONE), None
+            return Reading(key, Finding.LOST if self.is_lost() else Finding.GONE), None, None
         except OSError as error:
-            return Reading(key, Finding.BLOCKED, reasons={"": f"cannot read the folder: {error.strerror}"}), None
+            reasons = {"": f"cannot read the folder: {error.strerror}"}
+            return Reading(key, Finding.BLOCKED, reasons=reasons), None, None
         return self.look(key, listing, old)
 
     def is_entered(self, path: str) -> bool:
@@ -168,24 +172,26 @@ class FolderReader:
         assessment = assess_shape(shape, self.offers, self.policy)
         return None if assessment.is_due else len(assessment.unavailable)
 
-    def look(self, key: FolderKey, listing: Listing, old: Sighting | None) -> tuple[Reading, Sighting | None]:
-        """Read a folder that was listed; with what is to be noted of it, None where it has gone meanwhile."""
+    def look(self, key: FolderKey, listing: Listing, old: Sighting | None) -> Look:
+        """Read a folder that was listed."""
         contents = listing.contents
         if not contents.is_track:
-            return self._no_track(key, listing), _sighting(key, listing, Finding.GONE)
+            return self._no_track(key, listing), _sighting(key, listing, Finding.GONE), None
         known = self.catalog.folders.recall(key)
         at_rest = old is not None and old.finding is Finding.COMPLETE and old.signature == listing.signature
         try:
             found = self.in_plenty(partial(record.read_in, self.folder(key.path), self.record_limit))
             entry = cache(found.provenance.entry)  # looked up by every judgement and account, and decoded once
-            facts = Facts(listing.stamps, found.present() | listing.companions, entry, known.files)
+            values = decoded(found.values)
+            present = frozenset(key for key, value in values.items() if value is not None)
+            facts = Facts(listing.stamps, present | listing.companions, entry, known.files)
             assessment = assess(facts, self.offers, self.policy)
             shape = self._shape(facts, assessment, found.provenance)
         except RecordError as error:
             unclear = _stamped(listing) if isinstance(error, UnclearRecordError) else ""
             return self._blocked(key, listing, str(error), unclear)
         except (FileNotFoundError, NotADirectoryError):
-            return Reading(key, Finding.GONE), None  # since it was listed
+            return Reading(key, Finding.GONE), None, None  # since it was listed
         except OSError as error:
             return self._blocked(key, listing, f"cannot read the record: {error.strerror}")
         finding, reasons = self._finding(assessment, listing, known)
@@ -209,7 +215,11 @@ class FolderReader:
             # Emptied is what a record is before it is written in place.
             unclear=_stamped(listing) if listing.record is not None and not listing.record[1] else "",
         )
-        return reading, _sighting(key, listing, finding, shape)
+        return (
+            reading,
+            _sighting(key, listing, finding, shape),
+            Found(key.path, finding, in_one_line(reasons), values),
+        )
 
     def _no_track(self, key: FolderKey, listing: Listing) -> Reading:
         warnings = ("it has stems but no full mix",) if listing.contents.lacks_mix else ()
@@ -249,7 +259,7 @@ class FolderReader:
         """Describe what may block a job: a change may end that. A job says the same, see `worker.process.job`."""
         return f"{listing.access} {openness(self.folder(key.path))}"
 
-    def _blocked(self, key: FolderKey, listing: Listing, reason: str, unclear: str = "") -> tuple[Reading, Sighting]:
+    def _blocked(self, key: FolderKey, listing: Listing, reason: str, unclear: str = "") -> Look:
         reading = Reading(
             key,
             Finding.BLOCKED,
@@ -259,7 +269,7 @@ class FolderReader:
             warnings=_warnings(listing),
             unclear=unclear,
         )
-        return reading, _sighting(key, listing, Finding.BLOCKED)
+        return reading, _sighting(key, listing, Finding.BLOCKED), Found(key.path, Finding.BLOCKED, reason, {})
 
     def _counts(self, known: FolderMemory, listing: Listing) -> bool:
         """Tell whether charges still count: not for other files, nor, once it is given up, by other analyzers."""

@@ -25,6 +25,7 @@ from audiobatchd.disk.listing import Listing, is_bare, is_link_below
 from audiobatchd.scan.catalog.sightings import Sighting
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import sign_of_life
+from audiobatchd.scan.values import Found
 from audiobatchd.vocabulary.files import FileId, FolderKey, NearMiss, in_64_bits
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.states import WalkKind
@@ -294,6 +295,7 @@ class _Walk:
         batch, self._batch = self._batch, []
         known = self._sightings.recall(root, [path for path, _ in batch])
         noted: list[Sighting] = []
+        found: dict[str, Found] = {}
         gone: list[str] = []
         for path, listing in batch:
             misses = misses_in(listing.contents, path)
@@ -308,14 +310,16 @@ class _Walk:
                 noted.append(msgspec.structs.replace(old, time=listing.time, misses=frozenset(misses)))
                 continue
             sign_of_life()
-            reading, sighting = reader.look(FolderKey(root, path), listing, old)
+            reading, sighting, values = reader.look(FolderKey(root, path), listing, old)
             if contents.is_track or contents.lacks_mix or (old is not None and old.finding is not Finding.GONE):
                 self._outbox.readings.append(reading)
             if sighting is None:
                 gone.append(path)
             else:
                 noted.append(sighting)
-        self._sightings.note(root, noted, known)
+            if values is not None:
+                found[path] = values
+        self._sightings.note(root, noted, known, found)
         self._sightings.forget(root, gone)
         self._outbox.send()
 

@@ -52,7 +52,9 @@ def run(settings: Config, source: Source, state: Path, socket: Path, views: tupl
         stack.callback(systemd.close)
         clock, watches, feed = SystemClock(), Watches(), Feed()
         supervisor = Supervisor(settings, source, Policy(), catalog, clock, views=(*views, systemd), watches=watches)
-        metrics = Metrics(supervisor.core, clock.monotonic, watches.report, lambda: catalog.trouble)
+        metrics = Metrics(
+            supervisor.core, clock.monotonic, watches.report, lambda: catalog.trouble, supervisor.inboxes.status
+        )
         server = ControlServer(socket, Answers(supervisor, catalog, clock), feed, metrics.text)
         logging.getLogger().addHandler(feed)
         stack.callback(logging.getLogger().removeHandler, feed)

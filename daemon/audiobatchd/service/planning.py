@@ -18,9 +18,11 @@ from audiobatchd.core.backoff import Backoff
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.core.plan import Limits, Memory, Plan
 from audiobatchd.disk import filesystems
+from audiobatchd.imports import inbox
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.vocabulary.analyzer_sets import chosen
 from audiobatchd.vocabulary.files import RECORD_LIMIT, FileId
+from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import size_in_bytes
 from audiobatchd.vocabulary.states import Mode, WatchMode
 
@@ -73,6 +75,8 @@ class Derived:
     """For the worker processes; where they change, the processes of now take no more jobs."""
     operators: frozenset[int]
     """The UIDs that may change things."""
+    inboxes: tuple[inbox.Terms, ...] = ()
+    """For the processes that work inboxes; none but in a service."""
 
     def to_walk_again(self, before: Derived) -> frozenset[str]:
         """Return the datasets that are new, or in which other folders or other work may be due than `before`."""
@@ -92,7 +96,7 @@ class Planner:
         return self.derive(self.source.read())
 
     def derive(self, config: Config) -> Derived:
-        """Derive what each part goes by. Raises ConfigError for operators that are no users."""
+        """Derive what each part goes by. Raises ConfigError for operators that are no users, and for unfit inboxes."""
         policies = {each.path: self._policy_of(config, each) for each in config.dataset}
         limits = size_in_bytes(config.record_limit), size_in_bytes(config.worker_memory)
         terms = {
@@ -104,7 +108,18 @@ class Planner:
         workers = msgspec.structs.replace(
             worker_settings(config, self.source.model_directories(config)), features=self.policy.only
         )
-        return Derived(config, self._plan(config, policies), terms, workers, operators(config.operators))
+        plan, changers = self._plan(config, policies), operators(config.operators)
+        return Derived(config, plan, terms, workers, changers, self._inboxes(config, terms))
+
+    def _inboxes(self, config: Config, datasets: dict[str, DatasetTerms]) -> tuple[inbox.Terms, ...]:
+        """Derive the inboxes. Raises ConfigError for names and patterns that cannot be used."""
+        made = []
+        for each in config.inbox if self.mode is Mode.SERVICE else ():
+            inbox.refuse_unusable(each.name, each.stems, f"inbox {shown(each.path)}")
+            place, dataset = filesystems.without_links(each.path), datasets[each.dataset]
+            rest = dataset.ignore, dataset.ready_marker or ""
+            made.append(inbox.Terms(each.path, place, each.dataset, each.settle, each.name, each.stems or "", *rest))
+        return tuple(made)
 
     def _policy_of(self, config: Config, dataset: DatasetConfig) -> Policy:
         return msgspec.structs.replace(

@@ -36,6 +36,7 @@ from audiobatchd.service.catalog_writes import CatalogWrites
 from audiobatchd.service.clock import Clock
 from audiobatchd.service.disk_tasks import DiskTasks
 from audiobatchd.service.event_queue import EventQueue
+from audiobatchd.service.inboxes import Inboxes
 from audiobatchd.service.planning import Planner, Source, memory_of
 from audiobatchd.service.signals import Signals
 from audiobatchd.vocabulary.exits import DaemonExit
@@ -99,7 +100,14 @@ class Supervisor:
         self._derived = self._planner.derive(config)
         memory = memory_of(catalog, config, clock.wall().timestamp()) if mode is Mode.SERVICE else NO_MEMORY
         self.core = Dispatcher(self._derived.plan, clock.monotonic(), memory)
-        self.overview = Overview(self.core, clock.wall(), watches.report if watches else None, lambda: catalog.trouble)
+        self.inboxes = Inboxes()
+        self.overview = Overview(
+            self.core,
+            clock.wall(),
+            watches.report if watches else None,
+            lambda: catalog.trouble,
+            self.inboxes.status,
+        )
         self._events = EventQueue()
         self._pool = Pool(self._derived.workers, self._events.put)
         self._probes = Probes(self._events.put)
@@ -163,6 +171,7 @@ class Supervisor:
     def _take_terms(self) -> None:
         self.disk_tasks.take_terms(self._derived.terms)
         self.catalog_writes.take_terms(self._derived.terms)
+        self.inboxes.take_terms(self._derived.inboxes)
 
     def _take_offers(self) -> None:
         self.disk_tasks.take_offers(self.core.offers or ())
@@ -191,6 +200,7 @@ class Supervisor:
             for task in self._tasks:
                 task.cancel()
             self._probes.stop()
+            await self.inboxes.stop()
             with suppress(RuntimeError):  # no thread is left: then these are left behind as they are
                 await in_a_thread(self._stop_threads)
         self._update_views()
@@ -252,6 +262,7 @@ class Supervisor:
                     for view in self._views:
                         view.ready()
                 case do.AnnounceStopping():
+                    self.inboxes.drain()
                     for view in self._views:
                         view.stopping()
                 case do.Finish(code):
@@ -317,6 +328,7 @@ class Supervisor:
                 path = at_work[number]
                 waiting[path] = max(seconds, waiting.get(path, 0.0))
             self._events.put(WorkersMeasured(self._pool.resident(), asleep, waiting, oom.limit()))
+            self.inboxes.look_after(self.core.datasets, now)
             self.disk_tasks.again()
             self.catalog_writes.again()
 

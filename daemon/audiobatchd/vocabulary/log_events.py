@@ -58,6 +58,11 @@ class LogEvent(StrEnum):
     WATCH_RESTORED = "watch-restored", INFO, "{dataset} is watched as a whole again"
     WATCH_EVENT = "watch-event", ERROR, ""
 
+    INBOX_MOVED = "inbox-moved", INFO, "{folder} was moved in from {inbox}"
+    INBOX_LEFT = "inbox-left", WARNING, "{path} stays in {inbox}: {reason}"
+    INBOX_HINDERED = "inbox-hindered", WARNING, "nothing is moved out of {inbox}: {reason}"
+    INBOX_WORKS = "inbox-works", INFO, "files are moved out of {inbox} again"
+
     LOCK_REMOVED = "lock-removed", INFO, "lock removed: {lock} ({reason})"
 
     WORKER_READY = "worker-ready", INFO, "worker {worker} is ready"

@@ -49,6 +49,21 @@ class DatasetState(StrEnum):
     MISSING = "missing"
 
 
+class InboxState(StrEnum):
+    """The state of an inbox."""
+
+    STARTING = "starting"
+    """Its process has not looked yet, or is started again."""
+    WATCHING = "watching"
+    """What settles is moved."""
+    MOVING = "moving"
+    """Files are moved."""
+    HELD = "held"
+    """Its dataset does not work, so nothing is moved."""
+    HINDERED = "hindered"
+    """Something that is to be mended stands in the way."""
+
+
 @dataclass(frozen=True)
 class WatchReport:
     """The way in which changes of a dataset are found."""

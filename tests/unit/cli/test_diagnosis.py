@@ -14,11 +14,11 @@ from packaging.requirements import Requirement
 
 from audiobatchd.cli import diagnosis
 from audiobatchd.cli.diagnosis import Diagnosis, Level
-from audiobatchd.control.status import DatasetStatus, Status
+from audiobatchd.control.status import DatasetStatus, InboxStatus, LeftFile, Status
 from audiobatchd.core.holds import BARRED
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.vocabulary.files import MissKind, NearMiss
-from audiobatchd.vocabulary.states import DatasetState, FolderState
+from audiobatchd.vocabulary.states import DatasetState, FolderState, InboxState
 
 LIMITS = {"max_user_watches": 524_288, "max_user_instances": 512, "max_queued_events": 16_384}
 
@@ -76,7 +76,7 @@ def test_memory_that_workers_have_already_counts_as_theirs(idle: Status) -> None
 
 
 def test_no_service() -> None:
-    (finding,) = diagnosis.service(None, "no daemon answers")
+    (finding,) = diagnosis.service(None, "no daemon answers", "sudo systemctl start audiobatchd")
     assert (finding.level, finding.what) == (Level.ACT, "no daemon answers")
     assert "systemctl start" in finding.todo
 
@@ -231,3 +231,16 @@ def test_a_dataset_without_tracks_has_to_be_filled(misses: list[NearMiss], comma
     first, *notes = diagnosis.tracks("/my music", 0, misses)
     assert (first.level, first.todo.endswith(f": {command}")) == (Level.ACT, True), first
     assert levels(notes) == [Level.NOTE] * len(misses)
+
+
+def test_inboxes_are_judged_by_what_stays_and_what_hinders(idle: Status) -> None:
+    left = [LeftFile("Artist", "no track: 1 picture")]
+    well = InboxStatus("/in", "/srv/music", InboxState.WATCHING, "", 0, 3, left, 0)
+    hindered = msgspec.structs.replace(well, state=InboxState.HINDERED, remark="/in: Permission denied", left=[])
+    told = list(diagnosis.inboxes(msgspec.structs.replace(idle, inboxes=[well, hindered])))
+    assert [(each.level, each.what) for each in told] == [
+        (Level.NOTE, "what stays in the inbox /in: Artist"),
+        (Level.ACT, "the inbox /in: /in: Permission denied"),
+    ]
+    assert list(diagnosis.inboxes(idle)) == list(diagnosis.inboxes(None)) == []
+    assert "without a copy" in diagnosis.inbox("/in", "/srv/music", same_disk=True).what

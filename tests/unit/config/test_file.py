@@ -12,8 +12,10 @@ import pytest
 from audiobatchd.config.file import (
     BOUNDS,
     MOST_DATASETS,
+    MOST_INBOXES,
     Config,
     DatasetConfig,
+    InboxConfig,
     dataset_from_command_line,
     differences,
     find_config,
@@ -365,3 +367,56 @@ def test_overlap_is_found_wherever_the_two_stand(paths: tuple[str, ...]) -> None
     with pytest.raises(ConfigError, match="two datasets overlap"):
         with_datasets(Config(), [DatasetConfig(path) for path in paths])
     with_datasets(Config(), [DatasetConfig(path) for path in ("/m/a", "/m/a-b", "/m/ab", "/m/b/a")])
+
+
+# Inboxes
+
+
+INBOX = '[[inbox]]\npath = "in"\ndataset = "music"\n'
+
+
+def test_an_inbox_goes_with_its_dataset(tmp_path: Path) -> None:
+    loaded = load_config(written(tmp_path, f'{DATASET}{INBOX}settle = 5\nname = "{{title}}"\n'))
+    music, inbox = str(tmp_path / "music"), str(tmp_path / "in")
+    assert loaded.inbox == (InboxConfig(inbox, music, 5.0, "{title}"),)
+    assert with_datasets(loaded, list(loaded.dataset)).inbox == loaded.inbox
+    assert with_datasets(loaded, [DatasetConfig(str(tmp_path / "other"))]).inbox == ()
+
+
+def test_an_inbox_names_its_dataset_by_any_path(tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    (tmp_path / "link").symlink_to("music")
+    for dataset in ("music/", "./music", "link", str(tmp_path / "music")):
+        text = f'{DATASET}[[inbox]]\npath = "in"\ndataset = "{dataset}"\n'
+        assert load_config(written(tmp_path, text)).inbox[0].dataset == str(tmp_path / "music")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (INBOX, "is for .*/music, which is no dataset of this configuration - at `inbox`"),
+        (DATASET + INBOX.replace('"in"', '"music/in"'), "the inbox .*/music/in and the dataset .*/music overlap"),
+        (DATASET + INBOX.replace('"in"', '"."'), "overlap: give it a directory apart - at `inbox`"),
+        (DATASET + INBOX.replace('"in"', '"link"'), "the inbox .*/link \\(which leads to .*\\) and the dataset"),
+        (DATASET + INBOX + INBOX.replace('"in"', '"in/b"'), "the inbox .*/in/b and the inbox .*/in overlap"),
+        (DATASET + '[[inbox]]\npath = "in"\n', "the key `dataset` is missing - at `inbox"),
+        (DATASET + INBOX + "settle = -1\n", "expected a number from 0 to 604,800 - at `inbox\\[0\\].settle`"),
+        (DATASET + INBOX + f'name = "{{title}}{"x" * 1000}"\n', "expected up to 1,000 characters"),
+        (DATASET + INBOX + "setle = 1\n", "unknown key `setle`.*: did you mean `settle`"),
+        (DATASET + INBOX + "rescan = 1\n", "unknown key `rescan`"),
+        (DATASET + "inbox = 3\n", "inbox"),
+        (DATASET + INBOX * (MOST_INBOXES + 1), f"cannot look after {MOST_INBOXES + 1} inboxes"),
+    ],
+)
+def test_unfit_inboxes_are_refused(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "music" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("music/inner")
+    with pytest.raises(ConfigError, match=why):
+        load_config(written(tmp_path, text))
+
+
+def test_a_changed_inbox_is_told_of(tmp_path: Path) -> None:
+    old = load_config(written(tmp_path, DATASET + INBOX))
+    new = load_config(written(tmp_path, DATASET + INBOX + "settle = 5\n"))
+    assert differences(old, new) == [f"inbox {tmp_path}/in: settle: 60.0 -> 5.0"]
+    assert differences(new, msgspec.structs.replace(new, inbox=())) == [f"inbox {tmp_path}/in: no longer"]

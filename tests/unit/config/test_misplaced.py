@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from audiobatchd.config.file import Config, DatasetConfig, load_config
+from audiobatchd.config.file import TABLES, Config, load_config
 from audiobatchd.config.misplaced import of_option
 from audiobatchd.errors import ConfigError
 from audiobatchd.vocabulary.analyzer_sets import OPTIONS
@@ -117,4 +117,4 @@ def test_mistake_is_told_with_its_line_and_the_right_place(tmp_path: Path, text:
 )
 def test_unknown_option_is_told_where_it_belongs(key: str, said: str) -> None:
     known = [option for option, owners in OPTIONS.items() if "rhythm" in owners]
-    assert of_option(key, known, "rhythm", Config, DatasetConfig) == said
+    assert of_option(key, known, "rhythm", Config, TABLES) == said

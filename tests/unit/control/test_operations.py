@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from audiobatchd.control.client import ControlClient
-from audiobatchd.control.operations import EVENTS, METRICS, OPENAPI, OPERATIONS, Operation
+from audiobatchd.control.operations import EVENTS, LINES, METRICS, OPENAPI, OPERATIONS, Operation
 from audiobatchd.control.requests import CleanLocks, FolderName, Nothing, Pause, Rescan, Resume, RetryFolders, Survey
+from audiobatchd.control.results import AskColumns, AskHistogram, AskRows, AskScatter, AskSummary
 from audiobatchd.control.status import Status
 from audiobatchd.service.answers.requests import Answers
 from support.control_rig import ToldService, serving
@@ -25,6 +26,11 @@ ASKED: dict[type[msgspec.Struct], list[msgspec.Struct]] = {
     Pause: [Pause(), Pause("/music", 90.0)],
     Resume: [Resume(), Resume(ODD)],
     Rescan: [Rescan("/music"), Rescan("/music", accept=True)],
+    AskColumns: [AskColumns(ODD)],
+    AskRows: [AskRows("/music"), AskRows(ODD, ["folder", ODD], "a > 1 and b = 'x&y'", ["-" + ODD], 0)],
+    AskSummary: [AskSummary("/music"), AskSummary(ODD, [ODD], ODD)],
+    AskHistogram: [AskHistogram("/music", "bpm"), AskHistogram(ODD, ODD, 3, ODD)],
+    AskScatter: [AskScatter("/music", "bpm", "lufs"), AskScatter(ODD, ODD, ODD, 3, ODD)],
     CleanLocks: [CleanLocks("/music"), CleanLocks("/music", 7.5, dry_run=True, free=True)],
 }
 
@@ -50,7 +56,11 @@ def test_what_is_asked_is_what_the_service_gets(operation: Operation[Any, Any], 
     told = ToldService(lambda: busy)
     with serving(tmp_path / "c.sock", lambda: busy, told):
         for asked in ASKED[operation.asked]:
-            ControlClient(tmp_path / "c.sock").ask(operation, asked)  # which decodes the answer by the table's shape
+            client = ControlClient(tmp_path / "c.sock")
+            if operation.media == LINES:
+                assert list(client.lines(operation, asked))[-1] == b'{"rows":2}\n'
+            else:
+                client.ask(operation, asked)  # which decodes the answer by the table's shape
     assert told.asked == ASKED[operation.asked]
 
 

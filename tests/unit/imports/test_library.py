@@ -97,3 +97,19 @@ def test_a_directory_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: py
     made = found(tmp_path)
     assert names(made) == ["2.flac"]
     assert [each.why for each in made.troubles] == ["cannot read the directory: Permission denied"]
+
+
+def test_an_inbox_takes_some_names_and_no_links(tmp_path: Path) -> None:
+    write(tmp_path / "music", "A/1.flac", "B/2.flac", "3.flac")
+    (tmp_path / "music" / "A" / "4.flac").symlink_to("1.flac")
+    made = library.read([str(tmp_path / "music")], str(tmp_path / "dataset"), {"A", "3.flac"}, links=False)
+    assert names(made) == ["3.flac", "1.flac"]
+    assert made.passed_over == {library.FILE_LINK: 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("cover.JPG", "picture"), ("list.m3u", "playlist"), ("a.wma", library.UNREAD), ("noext", library.OTHER)],
+)
+def test_what_is_no_audio_is_of_a_kind(name: str, kind: str) -> None:
+    assert library.kind_of(name) == kind

@@ -275,3 +275,32 @@ def test_a_default_acl_of_the_dataset_is_inherited(music: Path, tmp_path: Path) 
     for path in (tmp_path / "dataset" / ONE, tmp_path / "dataset" / ONE / "full_mix.flac"):
         told = subprocess.run(["getfacl", "-pn", path], capture_output=True, text=True, check=True).stdout
         assert "user:12345:r" in told, told
+
+
+def test_an_inbox_never_makes_its_dataset(music: Path, tmp_path: Path) -> None:
+    request = session.Request((str(music),), str(tmp_path / "dataset"), Mode.MOVE, inbox=frozenset({"Artist"}))
+    with pytest.raises(AudiobatchError, match="cannot import into"):
+        session.run(request, dict, lambda *_: None)
+    assert not (tmp_path / "dataset").exists()
+
+
+def test_an_inbox_takes_what_is_named_alone(music: Path, tmp_path: Path) -> None:
+    write(music, "Other/Album/1 Song.flac")
+    (tmp_path / "dataset").mkdir()
+    request = session.Request((str(music),), str(tmp_path / "dataset"), Mode.MOVE, inbox=frozenset({"Other"}))
+    assert list(session.run(request, dict, lambda *_: None).imported) == ["Other - Album - 1 Song"]
+    (made,) = manifest.all_in(str(tmp_path / "dataset"))
+    assert (made.begin.inbox, len(tree(music))) == (True, 2)
+
+
+def test_recovery_ends_what_was_begun(music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = tmp_path / "dataset"
+    with monkeypatch.context() as patched:
+        patched.setattr(build, "_drop", lambda *_: None)
+        patched.setattr(transfer, "bring", fail(errno.ENOSPC))
+        assert import_all(music, dataset).stopped
+    assert [name for name in folders(dataset) if name.startswith(transfer.HIDDEN)] != []
+    session.recover(str(dataset), dict)
+    assert folders(dataset) == {}
+    session.recover(str(dataset), dict)
+    session.recover(str(tmp_path / "nowhere"), dict)

@@ -645,4 +645,4 @@ def test_changed_reading_is_written_in_one_transaction(tmp_path: Path) -> None:
         with statements(catalog) as executed:
             assert tree.read().passed_over is True
         writes = [each for each in verbs(executed) if each != "SELECT"]
-        assert writes == ["BEGIN", "INSERT", "INSERT", "DELETE", "INSERT", "COMMIT"], "shape, sighting, miss"
+        assert writes == ["BEGIN", "INSERT", "INSERT", "DELETE", "INSERT", "COMMIT"], "shape, sighting, miss; no value"

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from audiobatchd.config.file import Config, DatasetConfig
+from audiobatchd.config.file import Config, DatasetConfig, InboxConfig
 from audiobatchd.core.assessment import Policy
 from audiobatchd.errors import ConfigError
 from audiobatchd.service.planning import DatasetTerms, Planner
@@ -121,3 +121,16 @@ def test_only_a_new_dataset_is_walked_after_a_reload() -> None:
     one = msgspec.structs.replace(CONFIG, dataset=(MUSIC,))
     assert planner().read().to_walk_again(planner(config=one).read()) == {"/other"}
     assert planner(config=one).read().to_walk_again(planner().read()) == frozenset()
+
+
+def test_inboxes_are_a_service_s_and_checked(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("in")
+    dataset = DatasetConfig("/music", ignore=("x*",), ready_marker=".ready")
+    inbox = InboxConfig(str(tmp_path / "link"), "/music", stems=r"(?P<title>.*)-(?P<stem>.*)")
+    config = Config(dataset=(dataset,), inbox=(inbox,))
+    (terms,) = planner(config=config).read().inboxes
+    assert (terms.path, terms.place) == (str(tmp_path / "link"), str(tmp_path / "in"))
+    assert (terms.dataset, terms.ignore, terms.marker) == ("/music", ("x*",), ".ready")
+    assert planner(config=config, mode=Mode.ONCE).read().inboxes == ()
+    with pytest.raises(ConfigError, match=r"there is no \{nonesuch\}.* - at `inbox /in`"):
+        planner(config=Config(dataset=(dataset,), inbox=(InboxConfig("/in", "/music", name="{nonesuch}"),))).read()

@@ -80,7 +80,8 @@ def _list(arguments: argparse.Namespace, datasets: list[str], say: Say) -> int:
         return 0
     for each in told:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(float(str(each["started"]))))
-        say(f"  {each['id']}  {when}  {each['mode']:8}  {each['state']}  {printable(str(each['dataset']))}")
+        mode = "inbox" if each["inbox"] else each["mode"]
+        say(f"  {each['id']}  {when}  {mode:8}  {each['state']}  {printable(str(each['dataset']))}")
     if not told:
         say("No import was found.")
     return 0
@@ -97,6 +98,7 @@ def _summary(made: Manifest) -> dict[str, object]:
         "id": made.id,
         "started": begin.started,
         "mode": begin.mode,
+        "inbox": begin.inbox,
         "sources": begin.sources,
         "folders": there,
         "undone": gone,

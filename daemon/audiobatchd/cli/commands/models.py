@@ -4,85 +4,41 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
-from collections.abc import Collection, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from audiobatchd.cli.local import model_directories_here
+from audiobatchd.cli.model_table import Entry, entry_of, size_said, table_lines
 from audiobatchd.cli.terminal import output
 from audiobatchd.cli.terminal.lacking import FETCH
-from audiobatchd.cli.terminal.output import Say, width
+from audiobatchd.cli.terminal.output import Say, room
 from audiobatchd.cli.terminal.progress import ProgressLine
-from audiobatchd.cli.terminal.text import as_json, clipped, padded, worded, write
+from audiobatchd.cli.terminal.text import as_json, write
 from audiobatchd.config.checks import installed_analyzers
 from audiobatchd.config.file import chosen_config
-from audiobatchd.config.places import model_target, state_directory
+from audiobatchd.config.places import model_target, service_is_installed, state_directory
 from audiobatchd.control.client import ControlClient
-from audiobatchd.errors import UnreachableError, UsageError
+from audiobatchd.errors import ModelError, UnreachableError, UsageError
 from audiobatchd.models import intake, manifest, store
 from audiobatchd.models.download import check_base
 from audiobatchd.models.intake import Intake, Source, Telling
-from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE, LICENCE_ADDRESS, OFFICIAL, Model, with_needed
+from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE, LICENCE_ADDRESS, OFFICIAL, with_needed
 from audiobatchd.models.store import Files, State, Verdict
 from audiobatchd.vocabulary.analyzer_sets import chosen
 from audiobatchd.vocabulary.exits import ControlExit
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.suggestions import cannot_find
 
-_KILO, _MEGA, _LARGE = 1000, 1000_000, 100_000_000
-_HERE = "here"
-_NARROWEST, _NARROWEST_NAME, _BESIDE_NAME = 40, 12, 41
-"""Cells of the narrowest table and name, and of all beside a name in a line of the table."""
 _CLASSIFIERS = "classifiers"
 """The analyzers that load published models."""
 _CARRIED = "models"
 """Directory that models are carried in, in a command that tells how."""
-_TAKEN_UP = "A running audiobatchd takes it up when it is started again: systemctl restart audiobatchd"
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A model in the answers: known, found, or both."""
-
-    name: str
-    model: Model | None
-    """The published model; None where it is the user's own."""
-    files: Files | None
-    """The files that were found; None where there are none."""
-    verdict: Verdict | None
-    """Result of examining them; None where there are none."""
-    remarks: tuple[str, ...] = field(default=())
-    """Sentences on what keeps it from use."""
-
-    @property
-    def wrong(self) -> bool:
-        return self.verdict is not None and self.verdict.state is State.WRONG
-
-    @property
-    def state(self) -> str:
-        return self.verdict.state.value if self.verdict else "not found"
-
-    @property
-    def word(self) -> str:
-        """Its state for people: whether it can be loaded; `verify` tells how far it is vouched for."""
-        return "damaged" if self.wrong else _HERE if self.verdict else "missing"
-
-    @property
-    def serves(self) -> str:
-        """The analyzer that works with it."""
-        if self.model is None:
-            return "yours"
-        return self.model.serves or "its heads"
-
-    @property
-    def size(self) -> int | None:
-        """The graph's size in bytes: as it is here, else as it is published."""
-        if self.files:
-            return self.files.graph.stat().st_size
-        return self.model.size if self.model else None
+_TAKEN_UP = "A running audiobatchd takes it up when it is started again: {}systemctl {}restart audiobatchd"
+_ELSEWHERE = "The machine's service does not look there: sudo audiobatchctl models {} gives it them too"
 
 
 def list_models(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
@@ -90,57 +46,22 @@ def list_models(arguments: argparse.Namespace, _client: ControlClient, say: Say)
     directories, _, trusted = _places(arguments)
     wanted = _wanted(arguments)
     others = [name for name in store.names_in(directories) if name not in BY_NAME]
-    entries = [_entry(name, directories, trusted) for name in [*dict.fromkeys((*wanted, *others, *BY_NAME))]]
+    entries = [entry_of(name, directories, trusted) for name in [*dict.fromkeys((*wanted, *others, *BY_NAME))]]
     if arguments.json:
         places = [{"path": shown(str(each)), "trouble": store.hindrance(each) or None} for each in directories]
         told = {
             "directories": places,
-            "models": [_in_json(entry) | {"wanted": entry.name in wanted} for entry in entries],
+            "models": [entry.in_json() | {"wanted": entry.name in wanted} for entry in entries],
         }
         say(as_json(told))
         return 0
-    for line in _table(entries, {*wanted}, width(sys.stdout, os.environ)):
+    for line in table_lines(entries, {*wanted}, room(os.environ)):
         say(line)
     say("\nLooked for in, the first that has both files of a model serves it:")
     for each in directories:
         hindrance = store.hindrance(each)
         say(f"  {shown(str(each))}{f' ({hindrance})' if hindrance else ''}")
     return 0
-
-
-def _table(entries: list[_Entry], wanted: Collection[str], room: int) -> Iterator[str]:
-    """Lay out the models: those for analyzers that are on, then those that are here beside them, then the others."""
-    columns = _Columns(max(len(entry.name) for entry in entries), max(_NARROWEST, room))
-    first = [entry for entry in entries if entry.name in wanted]
-    here = [entry for entry in entries if entry.files and entry not in first]
-    others = [entry for entry in entries if entry not in first and entry not in here]
-    titles = ("for the analyzers that are on", "beside these that are here", f"beside these, published under {LICENCE}")
-    is_next = False
-    for title, part in zip(titles, (first, here, others), strict=True):
-        if part:
-            yield from ("",) * is_next
-            is_next = True
-            yield clipped(f"Models {title}:", columns.room)
-            yield columns.of("NAME", "SIZE", "STATE", "SERVES")
-            for entry in part:
-                yield columns.of(entry.name, _bytes(entry.size), entry.word, entry.serves)
-                for remark in entry.remarks:
-                    yield from (f"    {line}" for line in worded(remark, columns.room - 4))
-            if part is first and any(entry.word != _HERE for entry in first):
-                yield f"  fetch what is missing: {FETCH}"
-
-
-class _Columns:
-    """The table's columns: the name gives way where they are too many cells together."""
-
-    def __init__(self, name: int, room: int) -> None:
-        self.room = room
-        self._name = min(name, max(_NARROWEST_NAME, room - _BESIDE_NAME))
-
-    def of(self, *cells: str) -> str:
-        name, size, state, serves = cells
-        line = f"  {padded(name, self._name)}  {size:>7}  {state:7}  {serves}"
-        return clipped(line.rstrip(), self.room)
 
 
 def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
@@ -157,9 +78,10 @@ def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     done: list[tuple[Intake, Files, Verdict]] = []
     for model in models:
         try:
-            intook, files = intake.fetch(
-                model, Source(arguments.source or OFFICIAL), target, searched, telling, trusted
-            )
+            with _cure_told(arguments):
+                intook, files = intake.fetch(
+                    model, Source(arguments.source or OFFICIAL), target, searched, telling, trusted
+                )
         except UnreachableError as error:
             line.clear()
             _tell_of_other_ways(error, [each.name for each in models[len(done) :]], arguments)
@@ -173,12 +95,12 @@ def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
         tell(f"  SHA-256 {digest}")
     if arguments.json:
         told = [
-            {"done": intook, **_in_json(_Entry(files.name, BY_NAME[files.name], files, verdict))}
+            {"done": intook, **Entry(files.name, BY_NAME[files.name], files, verdict).in_json()}
             for intook, files, verdict in done
         ]
         say(as_json({"licence": LICENCE, "models": told}))
     if any(intook is Intake.FETCHED for intook, _, _ in done):
-        _tell_of_what_follows(target, directories, tell)
+        _tell_of_what_follows(arguments, target, directories, tell)
     return 0
 
 
@@ -187,23 +109,24 @@ def add(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     graph: Path = arguments.file
     metadata: Path = arguments.metadata or graph.parent / f"{graph.name.removesuffix(store.GRAPH)}{store.METADATA}"
     directories, target, trusted = _places(arguments)
-    files = intake.add(graph, metadata, target, trusted)
+    with _cure_told(arguments):
+        files = intake.add(graph, metadata, target, trusted)
     verdict = store.examine(files, trusted)
     if arguments.json:
-        say(as_json(_in_json(_Entry(files.name, BY_NAME.get(files.name), files, verdict))))
+        say(as_json(Entry(files.name, BY_NAME.get(files.name), files, verdict).in_json()))
     else:
         say(f"{files.name}: added, {verdict.state}, in {shown(str(files.directory))}")
         say(f"  SHA-256 {verdict.digests[files.graph.name]}")
-        _tell_of_what_follows(target, directories, say)
+        _tell_of_what_follows(arguments, target, directories, say)
     return 1 if verdict.state is State.WRONG else 0
 
 
 def verify(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     """Hold every model that is found against the published digests and the pins. Exit code 1 where any is wrong."""
     directories, _, trusted = _places(arguments)
-    entries = [_entry(name, directories, trusted) for name in store.names_in(directories)]
+    entries = [entry_of(name, directories, trusted) for name in store.names_in(directories)]
     if arguments.json:
-        say(as_json({"models": [_in_json(entry) for entry in entries]}))
+        say(as_json({"models": [entry.in_json() for entry in entries]}))
     else:
         for entry in entries:
             assert entry.files is not None
@@ -230,7 +153,7 @@ def _telling(line: ProgressLine, tell: Say) -> Telling:
 
 
 def _show(line: ProgressLine, file: str, size: int, total: int | None) -> None:
-    part = f"{100 * size // total:3} % of {_bytes(total)}" if total else _bytes(size)
+    part = f"{100 * size // total:3} % of {size_said(total)}" if total else size_said(size)
     line.show(f"  {file}  {part}")
 
 
@@ -258,45 +181,12 @@ def _wanted(arguments: argparse.Namespace) -> tuple[str, ...]:
     return manifest.wanted(settings.analyzer.get(_CLASSIFIERS, {}))
 
 
-def _entry(name: str, directories: tuple[Path, ...], trusted: frozenset[str]) -> _Entry:
-    files = store.find(name, directories)
-    verdict = store.examine(files, trusted) if files else None
-    model = BY_NAME.get(name)
-    return _Entry(name, model, files, verdict, tuple(_remarks(name, model, files, verdict, directories)))
-
-
-def _remarks(
-    name: str, model: Model | None, files: Files | None, verdict: Verdict | None, directories: tuple[Path, ...]
-) -> Iterator[str]:
-    if verdict and verdict.trouble:
-        yield verdict.trouble
-    if files is None and (lone := store.lone(name, directories)):
-        missing = store.METADATA if lone.suffix == store.GRAPH else store.GRAPH
-        yield f"{shown(str(lone))} is of no use without {name}{missing} beside it"
-    if files and model and model.needs and not store.find(model.needs, directories):
-        yield f"needs {model.needs}, which is not found"
-
-
-def _in_json(entry: _Entry) -> dict[str, object]:
-    files, verdict, model = entry.files, entry.verdict, entry.model
-    return {
-        "name": entry.name,
-        "known": model is not None,
-        "what": model.what if model else None,
-        "licence": model.licence if model else None,
-        "serves": model.serves if model else None,
-        "needs": model.needs if model else None,
-        "size": entry.size,
-        "directory": shown(str(files.directory)) if files else None,
-        "state": entry.state,
-        "sha256": verdict.digests.get(files.graph.name) if files and verdict else None,
-        "remarks": list(entry.remarks),
-    }
-
-
-def _tell_of_what_follows(target: Path, directories: tuple[Path, ...], say: Say) -> None:
+def _tell_of_what_follows(arguments: argparse.Namespace, target: Path, directories: tuple[Path, ...], say: Say) -> None:
     if any(os.path.realpath(target) == os.path.realpath(each) for each in directories):
-        say(_TAKEN_UP)
+        own = target == _own_models()
+        say(_TAKEN_UP.format("" if own or os.geteuid() == 0 else "sudo ", "--user " if own else ""))
+        if own and service_is_installed():
+            say(_ELSEWHERE.format(_again(arguments)))
     else:
         where = shown(str(target.absolute()))
         say(f"No audiobatchd looks there by itself: set model_directory = '{where}' in its configuration")
@@ -318,12 +208,25 @@ def _tell_of_other_ways(error: UnreachableError, lacking: list[str], arguments: 
         write("\n".join(told), sys.stderr)
 
 
-def _bytes(size: int | None) -> str:
-    """A size in its largest unit; "?" where it is not known."""
-    if size is None:
-        return "?"
-    if size < _KILO:
-        return f"{size} B"
-    if size < _MEGA:
-        return f"{size / _KILO:.0f} kB"
-    return f"{size / _MEGA:.1f} MB" if size < _LARGE else f"{size / _MEGA:.0f} MB"
+def _own_models() -> Path | None:
+    """The place of this user's own models; None for root, whose place is the service's."""
+    state = state_directory(os.environ, os.getuid())
+    return model_target(None, {**os.environ, "ESSENTIA_MODELS_DIR": ""}, state, os.getuid()) if os.getuid() else None
+
+
+def _again(arguments: argparse.Namespace) -> str:
+    """The action and what it is to take in, as on the command line."""
+    file = getattr(arguments, "file", None)
+    return shown(shlex.join(["add", str(file)] if file else ["fetch", *arguments.name]))
+
+
+@contextmanager
+def _cure_told(arguments: argparse.Namespace) -> Iterator[None]:
+    """Say of a place that is not this user's to write in how root does the same."""
+    try:
+        yield
+    except ModelError as error:
+        if os.geteuid() == 0 or not isinstance(error.__cause__, PermissionError):
+            raise
+        message = f"{error}; as root: sudo audiobatchctl models {_again(arguments)}"
+        raise ModelError(message) from error

@@ -94,6 +94,11 @@ def remarks(settings: Config) -> list[str]:
         f"[analyzer.{shown(name)}] has options of an analyzer that is not installed here: they are not looked at"
         for name in not_installed(settings)
     ]
+    told += [
+        f"{shown(inbox.path)} is not there: the inbox is empty until it appears"
+        for inbox in settings.inbox
+        if not Path(inbox.path).is_dir()
+    ]
     if remark := ended_first(settings):
         told.append(remark)
     if settings.analyzers is not None and not chosen(settings.analyzers, installed_analyzers()):
@@ -126,12 +131,13 @@ def _remark(dataset: DatasetConfig) -> str:
 
 
 def tables_of(settings: Config, written: Mapping[str, Any], file: str) -> Iterable[Table]:
-    """Give every key of the whole, of each analyzer and of each dataset; `written` is what stands in the `file`."""
-    yield Table("", list(_settings(settings, written, file, without=("dataset", "analyzer"))))
+    """Give every key of the whole, of each analyzer, dataset and inbox; `written` is what stands in the `file`."""
+    yield Table("", list(_settings(settings, written, file, without=("dataset", "inbox", "analyzer"))))
     for name, options in settings.analyzer.items():
         yield Table(f"[analyzer.{name}]", [Setting(key, value, file) for key, value in options.items()])
-    for dataset, its_own in zip(settings.dataset, written.get("dataset", ()), strict=True):
-        yield Table("[[dataset]]", list(_settings(dataset, its_own, file)))
+    for name, structs in (("dataset", settings.dataset), ("inbox", settings.inbox)):
+        for each, its_own in zip(structs, written.get(name, ()), strict=True):
+            yield Table(f"[[{name}]]", list(_settings(each, its_own, file)))
 
 
 def _settings(

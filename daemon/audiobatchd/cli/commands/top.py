@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 
 from audiobatchd.cli.terminal import screen
 from audiobatchd.cli.terminal.asking import Asker
@@ -58,7 +59,7 @@ _SIGNS = (
     "█ complete   ▓ failed or blocked   ░ to be done",
     "x real time: seconds of audio measured in a second",
     "a worker: folder, what it is at, memory, time at that",
-    "faint: the last that a service told which is gone",
+    "greyed out: what a service told before it was gone",
 )
 
 
@@ -67,8 +68,8 @@ def top(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     if arguments.json or not screen.usable():
         return _tell(client, say, as_json=arguments.json)
     status = client.status()
-    with Screen(colour=colour(os.environ)) as taken:
-        return Live(Asker(client, status), taken).run()
+    with closing(Asker(client, status)) as asker, Screen(colour=colour(os.environ)) as taken:
+        return Live(asker, taken).run()
 
 
 def _tell(client: ControlClient, say: Say, *, as_json: bool) -> int:

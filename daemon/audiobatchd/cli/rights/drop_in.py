@@ -1,4 +1,4 @@
-"""The drop-in of a dataset: what lets the service's unit write there.
+"""The drop-in of a dataset, and of an inbox: what lets the service's unit write there.
 
 The unit sees no directory as writable but its own (ProtectSystem=strict).
 """
@@ -23,9 +23,9 @@ _LONGEST_NAME = 200
 _LONGEST_UNIT = 255
 
 
-def file_name(dataset: str) -> str:
-    """Name the drop-in of a dataset."""
-    return f"dataset-{escaped(dataset)}.conf"
+def file_name(dataset: str, inbox: str = "") -> str:
+    """Name the drop-in of a dataset, or of an inbox of it."""
+    return f"inbox-{escaped(inbox)}.conf" if inbox else f"dataset-{escaped(dataset)}.conf"
 
 
 def escaped(dataset: str) -> str:
@@ -46,21 +46,22 @@ def _escaped_whole(path: str) -> str:
     )
 
 
-def content(dataset: str) -> str:
-    """Write the drop-in of a dataset, which is a real path."""
+def content(dataset: str, inbox: str = "") -> str:
+    """Write the drop-in of a dataset, or of an inbox of it; both are real paths."""
+    place = inbox or dataset
     lines = [
         f"# Written by `audiobatchctl setup {shown(dataset)}`; `--undo` removes it.",
         "[Unit]",
         "# Mounted first where that can be. Not RequiresMountsFor=: one mount that fails would stop every dataset.",
-        *(f"{key}={' '.join(_mounts(dataset))}" for key in ("Wants", "After") if _mounts(dataset)),
+        *(f"{key}={' '.join(_mounts(place))}" for key in ("Wants", "After") if _mounts(place)),
         "",
         "[Service]",
         "# With a dash: without this directory the service starts all the same, and says that it is missing.",
-        f'ReadWritePaths="-{_quoted(_writable(dataset))}"',
+        f'ReadWritePaths="-{_quoted(_writable(place))}"',
     ]
-    if is_hidden(dataset):
+    if is_hidden(place):
         lines += ["# ProtectHome=yes would hide it: of all homes the unit sees this directory alone."]
-        lines += ["ProtectHome=tmpfs", f'BindPaths="-{_quoted(dataset)}"']
+        lines += ["ProtectHome=tmpfs", f'BindPaths="-{_quoted(place)}"']
     return "\n".join(lines) + "\n"
 
 

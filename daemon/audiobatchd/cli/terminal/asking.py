@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.status import Status
@@ -33,12 +34,19 @@ class Asker:
         self._asked_at: float | None = None
         """Time at which the present question was asked; None between two."""
         self._lost_since = ""
-        self._wanted: queue.SimpleQueue[Callable[[], str]] = queue.SimpleQueue()
-        threading.Thread(target=self._work, name="ask", daemon=True).start()
+        self._wanted: queue.SimpleQueue[Callable[[], str] | None] = queue.SimpleQueue()
+        """Questions beside the status; None ends the thread."""
+        self._thread = threading.Thread(target=self._work, name="ask", daemon=True)
+        self._thread.start()
 
     def want(self, question: Callable[[], str]) -> None:
         """Have something asked; what it returns, or why it was refused, comes to `answers`."""
         self._wanted.put(question)
+
+    def close(self, patience: float = 0.0) -> None:
+        """Ask for nothing more; a question that is under way is waited for no longer than that."""
+        self._wanted.put(None)
+        self._thread.join(patience)
 
     def lost(self) -> str:
         """Say since when there is no service, or none that answers; empty where there is one."""
@@ -58,7 +66,9 @@ class Asker:
             except queue.Empty:
                 self._ask(self._look)
             else:
-                self._ask(lambda: self._answer(question))  # noqa: B023  # called before the next one is taken
+                if question is None:
+                    return
+                self._ask(partial(self._answer, question))
                 self._ask(self._look)
 
     def _ask(self, question: Callable[[], None]) -> None:

@@ -71,6 +71,18 @@ class Voice:
             raise OutputLostError(self.lost)
 
 
+class Utf8Output:
+    """Standard output as a file that text is written to, as UTF-8 in whatever locale: for what programs read."""
+
+    def write(self, text: str) -> int:
+        """Write text; the number of characters. Raises OutputLostError where it cannot be written."""
+        try:
+            sys.stdout.buffer.write(text.encode())
+        except OSError as error:
+            raise OutputLostError(error) from error
+        return len(text)
+
+
 def colour(environ: Mapping[str, str]) -> bool:
     """Tell whether standard output shows colours, and the environment does not refuse them."""
     return sys.stdout.isatty() and not environ.get("NO_COLOR") and environ.get("TERM", "dumb") != "dumb"
@@ -88,6 +100,11 @@ def width(stream: TextIO, environ: Mapping[str, str] | None = None) -> int:
         return os.get_terminal_size(stream.fileno()).columns or _WIDTH
     except (OSError, ValueError):  # not a terminal; not even a file
         return _WIDTH
+
+
+def room(environ: Mapping[str, str]) -> int:
+    """Width for an answer on standard output: no bound where it is kept or searched, a line for each thing there."""
+    return width(sys.stdout, environ) if sys.stdout.isatty() or environ.get("COLUMNS") else sys.maxsize
 
 
 def parsed(parser: ArgumentParser, argv: Sequence[str] | None, say: Voice) -> Namespace:

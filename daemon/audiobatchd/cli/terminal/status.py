@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from audiobatchd.cli.terminal.lacking import is_fetchable, lacking_line
 from audiobatchd.cli.terminal.text import Line, Span, Tone, as_ansi, cells, clipped, flowed, padded, shortened, wrapped
-from audiobatchd.control.status import AnalyzerStatus, DatasetStatus, Status, Trouble, WorkerStatus
+from audiobatchd.control.status import AnalyzerStatus, DatasetStatus, InboxStatus, Status, Trouble, WorkerStatus
 from audiobatchd.vocabulary.commands import import_command
 from audiobatchd.vocabulary.files import MissKind
 from audiobatchd.vocabulary.names import parsed, printable
 from audiobatchd.vocabulary.quantities import counted, duration, significant, sized
-from audiobatchd.vocabulary.states import ENDED, TO_DO, DatasetState, FolderState
+from audiobatchd.vocabulary.states import ENDED, TO_DO, DatasetState, FolderState, InboxState
 
 NARROWEST = 32
 """No view is laid out for less; a terminal that is narrower cuts it off."""
@@ -41,6 +41,14 @@ _STATE_TONES = {
     FolderState.BLOCKED: Tone.CAUTION,
     FolderState.BACKOFF: Tone.CAUTION,
 }
+_LEFT_SHOWN = 5
+_INBOX_TONES = {
+    InboxState.STARTING: Tone.PLAIN,
+    InboxState.WATCHING: Tone.GOOD,
+    InboxState.MOVING: Tone.GOOD,
+    InboxState.HELD: Tone.CAUTION,
+    InboxState.HINDERED: Tone.BAD,
+}
 _DATASET_TONES = {
     DatasetState.ACTIVE: Tone.GOOD,
     DatasetState.WALKING: Tone.GOOD,
@@ -56,6 +64,7 @@ def status_text(status: Status, width: int, *, colour: bool) -> str:
         header_lines(status, width),
         *(_dataset(dataset, _now(status), width) for dataset in status.datasets),
         [] if status.datasets else [(Span("no dataset is configured", Tone.CAUTION),)],
+        *(_inbox(inbox, width) for inbox in status.inboxes),
         [(Span("Workers", Tone.STRONG),), *worker_lines(status, width, indent="  ")],
         [*pace_lines(status, width), *_done(status, width)],
         _troubles(status, width),
@@ -211,6 +220,23 @@ def _dataset(dataset: DatasetStatus, now: datetime | None, width: int) -> list[L
     warnings = [*dataset.warnings, f"and {dataset.more_warnings:,} more"] if dataset.more_warnings else dataset.warnings
     for warning in warnings:
         lines += _paragraph(f"! {warning}", width, "  ", Tone.CAUTION)
+    return lines
+
+
+def _inbox(inbox: InboxStatus, width: int) -> list[Line]:
+    """Say which inbox this is, how it stands, and what stays in it."""
+    state = inbox.state.value
+    path = shortened(printable(f"inbox {inbox.path}"), width - len(state) - 2)
+    lines: list[Line] = [(Span(path, Tone.STRONG), Span("  "), Span(state, _INBOX_TONES[inbox.state]))]
+    left = len(inbox.left) + inbox.more_left
+    counts = [f"{counted(inbox.moved, 'track')} moved", f"{counted(inbox.waiting, 'file')} waiting", f"{left:,} left"]
+    lines += flowed([Span(count) for count in counts], width, "  ")
+    if inbox.remark:
+        lines += _paragraph(inbox.remark, width, "  ", _INBOX_TONES[inbox.state])
+    for each in inbox.left[:_LEFT_SHOWN]:
+        lines += _paragraph(f"! {each.path}: {each.why}", width, "  ", Tone.CAUTION)
+    if left > _LEFT_SHOWN:
+        lines += _paragraph(f"! and {left - _LEFT_SHOWN:,} more", width, "  ", Tone.CAUTION)
     return lines
 
 

@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import errno
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from audiobatchd.control.operations import EVENT_STREAM, EVENTS, METRICS, OPENAPI, OPERATIONS, Operation
+from audiobatchd.control.operations import EVENT_STREAM, EVENTS, LINES, METRICS, OPENAPI, OPERATIONS, Operation
 from audiobatchd.control.requests import Nothing, Since
 from audiobatchd.control.server import door
 from audiobatchd.control.server.access import Peer, peer_of
@@ -95,7 +95,8 @@ class Routes:
                 asked = _query(request, operation.asked)
             ask = getattr(self._service, operation.name)
             told = ask() if operation.asked is Nothing else ask(asked)
-            return as_json(await told if asyncio.iscoroutine(told) else told)
+            told = await told if asyncio.iscoroutine(told) else told
+            return await _in_lines(request, told) if operation.media == LINES else as_json(told)
 
         return answer
 
@@ -259,6 +260,17 @@ async def _read(request: web.Request) -> bytes:
     except (web.RequestPayloadError, HttpProcessingError) as error:
         message = "the body of the request is malformed"
         raise RefusedError(_BAD_REQUEST, message) from error
+
+
+async def _in_lines(request: web.Request, pieces: AsyncGenerator[bytes, None]) -> web.StreamResponse:
+    """Send an answer piece by piece, as fast as it is taken; its last line tells that it is whole."""
+    response = web.StreamResponse(headers={"Content-Type": LINES, "Cache-Control": "no-store"})
+    async with contextlib.aclosing(pieces):
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async for piece in pieces:
+                await _send(response, piece)
+    return response
 
 
 async def _send(response: web.StreamResponse, content: bytes) -> None:

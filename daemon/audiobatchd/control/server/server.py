@@ -141,7 +141,13 @@ class _Connection(web.RequestHandler):
 
     def __init__(self, manager: web.Server, malformed: Malformed) -> None:
         loop = asyncio.get_running_loop()
-        super().__init__(manager, loop=loop, access_log=None, lingering_time=_GRACE)  # type: ignore[arg-type]  # None is how no access log is asked for
+        super().__init__(
+            manager,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]  # None is how no access log is asked for
+            lingering_time=_GRACE,
+            max_line_size=REQUEST_LIMIT,  # conditions, and names of columns, stand in the line
+        )
         self._malformed = malformed
 
     def handle_error(

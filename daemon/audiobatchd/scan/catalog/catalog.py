@@ -14,7 +14,7 @@ from audiobatchd.scan.catalog.sightings import Sightings
 from audiobatchd.vocabulary.files import FolderKey
 
 _SCHEMA = folders.SCHEMA + sightings.SCHEMA + facts.SCHEMA
-_VERSION = 3
+_VERSION = 4
 _TABLES = ("folder", "attempt", "sighting", "near_miss")
 """The tables with a row for a path in a dataset."""
 _ROWS = 1000
@@ -39,6 +39,7 @@ class Catalog(Database):
         names = os.fsencode(new), os.fsencode(old)
         self.write(*((_RENAME.format(table), [names]) for table in _TABLES))
         self.facts.rename(names[1], names[0])
+        self.sightings.rename_values(old, new)
 
     def prune(self, ours: Collection[str], walked: str | None = None) -> Iterator[None]:
         """Remove what describes nothing any more, a bounded part at every step, so that others come between.
@@ -53,6 +54,7 @@ class Catalog(Database):
                     yield from self._emptied(table, dataset)
         self.facts.forget_others(kept)
         yield
+        yield from self.sightings.drop_values(kept)
         # Of what does not outlive the run no sightings are kept: nothing tells which folders are there.
         if walked is not None and walked in ours and self.lasts:
             for table in ("folder", "attempt"):

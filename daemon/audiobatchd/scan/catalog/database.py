@@ -93,6 +93,11 @@ class Database:
         return self._path is not None and not self._has_substitute
 
     @property
+    def path(self) -> Path | None:
+        """The file; None where there is none, and nothing of this outlives the run."""
+        return self._path if self.lasts else None
+
+    @property
     def trouble(self) -> str:
         """The reason why nothing can be written at the moment; empty where it can."""
         return f"cannot write the catalog {self._path}: {self._reason}" if self._reason else ""
@@ -112,13 +117,15 @@ class Database:
                     self._failed(error)
                 return []
 
-    def write(self, *batches: Batch) -> None:
-        """Execute all of this in one transaction; nothing of it while nothing can be written."""
+    def write(self, *batches: Batch, beside: Callable[[sqlite3.Connection], None] | None = None) -> None:
+        """Execute all of this, and what `beside` executes, in one transaction; nothing while nothing can be written."""
 
         def execute() -> None:
             with self._connection:
                 for query, rows in batches:
                     self._connection.executemany(query, rows)
+                if beside is not None:
+                    beside(self._connection)
 
         self._transact(execute, {})
 

@@ -7,7 +7,9 @@ stands here counts. Called in threads only.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from time import monotonic
 from types import MappingProxyType
 from typing import Final
@@ -18,10 +20,13 @@ from msgspec import Struct
 from audiobatchd.core.near_misses import Miss, Tally
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.shapes import Shape
+from audiobatchd.scan import values
 from audiobatchd.scan.catalog.database import BEFORE_ALL, Database, Row
+from audiobatchd.scan.values import Found, ValueTables
 from audiobatchd.vocabulary.files import MissKind, NearMiss
 
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS sighting (
     dataset BLOB NOT NULL,
     path BLOB NOT NULL,
@@ -45,7 +50,11 @@ CREATE TABLE IF NOT EXISTS near_miss (
     name BLOB NOT NULL,
     PRIMARY KEY (dataset, path, kind)
 ) WITHOUT ROWID;
+-- A catalog of version 3 has no values: each folder is looked at once more, as if its record had changed.
+UPDATE sighting SET time = 0, access = '';
 """
+    + values.SCHEMA
+)
 # A row for each near miss of a directory, or one without, in the order of the directories: SQLite goes through what is
 # on the left of a LEFT JOIN as it comes. Ordering the rows once more would take a quarter longer.
 _WHOLE = """
@@ -81,6 +90,9 @@ _DROP_SHAPES = """
 DELETE FROM shape WHERE number BETWEEN ? AND ?
     AND NOT EXISTS (SELECT 1 FROM sighting WHERE sighting.shape = shape.number)
 """
+_VALUE_TABLES = "SELECT dataset, number FROM value_table"
+_SOME_VALUES = "SELECT id FROM values_{} ORDER BY id LIMIT ?"
+_DROP_VALUES = "DELETE FROM values_{} WHERE id = ?"
 _SHAPES = 20_000
 """Number of shapes that are kept decoded. Records with keys of their own in each folder have one each."""
 _ROWS = 1000
@@ -95,6 +107,7 @@ _PATIENCE = 3.0
 NO_SHAPE: Final = Shape((), (), ())
 NO_MISSES: Final[frozenset[Miss]] = frozenset()
 _UNKNOWN: Final[Mapping[str, Sighting]] = MappingProxyType({})
+_NONE_FOUND: Final[Mapping[str, Found]] = MappingProxyType({})
 
 
 class Sighting(Struct, frozen=True):
@@ -124,6 +137,7 @@ class Sightings:
         self._decoder = msgspec.msgpack.Decoder(Shape)
         self._shapes: dict[bytes, Shape] = {}
         """Shapes by their content: thousands of rows have the same."""
+        self._values = ValueTables()
 
     def recall(self, dataset: str, paths: Iterable[str]) -> dict[str, Sighting]:
         """Look up the sightings of these directories, by path; of those that are known."""
@@ -176,10 +190,17 @@ class Sightings:
             latest = last[0][0] if last else None
         return found
 
-    def note(self, dataset: str, sightings: Iterable[Sighting], known: Mapping[str, Sighting] = _UNKNOWN) -> None:
+    def note(
+        self,
+        dataset: str,
+        sightings: Iterable[Sighting],
+        known: Mapping[str, Sighting] = _UNKNOWN,
+        found: Mapping[str, Found] = _NONE_FOUND,
+    ) -> None:
         """Keep these, as far as they differ from those that are `known`, by path, to be there already.
 
-        Nothing is kept where no other run, nor another walk, will ask for it.
+        With the sighting goes what was `found` in the folder, the values of its record: neither is there without the
+        other. Nothing is kept where no other run, nor another walk, will ask for it.
         """
         changed = [each for each in sightings if each != known.get(each.path)]
         if not changed or not self._database.lasts:
@@ -194,6 +215,7 @@ class Sightings:
             (_PUT, [_row(root, each, content) for each, content in zip(changed, contents, strict=True)]),
             (_DROP_MISSES, [(root, os.fsencode(each.path)) for each in other]),
             (_PUT_MISS, [_miss_row(root, each.path, miss) for each in other for miss in each.misses]),
+            beside=partial(self._put_values, dataset, changed, known, found),
         )
 
     def forget(self, dataset: str, paths: Iterable[str]) -> None:
@@ -201,7 +223,10 @@ class Sightings:
         rows = [(os.fsencode(dataset), os.fsencode(path)) for path in paths]
         for start in range(0, len(rows), _ROWS):
             part = rows[start : start + _ROWS]
-            self._database.write((_DROP, part), (_DROP_MISSES, part))
+            gone = [os.fsdecode(path) for _, path in part]
+            self._database.write(
+                (_DROP, part), (_DROP_MISSES, part), beside=partial(self._values.drop, dataset=dataset, paths=gone)
+            )
 
     def misses(self, dataset: str) -> tuple[NearMiss, ...]:
         """Count what is passed over in the whole dataset."""
@@ -218,6 +243,42 @@ class Sightings:
             span, latest = (rows[0][0], rows[-1][0]), rows[-1][0]
             self._database.write((_DROP_SHAPES, [span]))
             yield
+
+    def rename_values(self, old: str, new: str) -> None:
+        """Take over the values of the dataset `old` for the dataset `new`."""
+        self._database.write(beside=partial(self._values.rename, old=old, new=new))
+
+    def drop_values(self, ours: Collection[bytes]) -> Iterator[None]:
+        """Remove the values of other datasets than `ours`, a bounded part at every step."""
+        for name, number in self._database.ask(_VALUE_TABLES, ()):
+            if name in ours:
+                continue
+            while rows := self._database.ask(_SOME_VALUES.format(number), (_ROWS,)):
+                self._database.write((_DROP_VALUES.format(number), rows))
+                yield
+                if self._database.trouble:
+                    return
+            self._database.write(beside=partial(self._values.remove, dataset=os.fsdecode(name)))
+            yield
+
+    def _put_values(
+        self,
+        dataset: str,
+        changed: Iterable[Sighting],
+        known: Mapping[str, Sighting],
+        found: Mapping[str, Found],
+        connection: sqlite3.Connection,
+    ) -> None:
+        gone = [
+            each.path
+            for each in changed
+            if each.finding is Finding.GONE and each.path in known and known[each.path].finding is not Finding.GONE
+        ]
+        if gone:
+            self._values.drop(connection, dataset, gone)
+        # What has changed in a sighting but its look leaves the record as it was.
+        if looked := [found[each.path] for each in changed if each.path in found and not _is_alike(each, known)]:
+            self._values.put(connection, dataset, looked)
 
     def _sightings(self, rows: Iterable[Row]) -> dict[str, Sighting]:
         found: dict[str, Sighting] = {}
@@ -245,6 +306,14 @@ class Sightings:
             self._shapes.clear()
         self._shapes[content] = shape
         return shape
+
+
+def _is_alike(each: Sighting, known: Mapping[str, Sighting]) -> bool:
+    """Tell whether a folder's record is as it was, and found to be complete as before."""
+    old = known.get(each.path)
+    if old is None or not each.finding is old.finding is Finding.COMPLETE:
+        return False
+    return each.signature == old.signature and each.access == old.access
 
 
 def _row(root: bytes, each: Sighting, shape: bytes) -> tuple[object, ...]:

@@ -18,10 +18,11 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from audiobatchd import __version__
+from audiobatchd.control.status import InboxStatus
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.slot import SlotState
 from audiobatchd.vocabulary.names import shown
-from audiobatchd.vocabulary.states import FolderState, WatchReport
+from audiobatchd.vocabulary.states import FolderState, InboxState, WatchReport
 
 _PREFIX = "audiobatchd"
 
@@ -35,6 +36,7 @@ class Metrics(Collector):
         now: Callable[[], float],
         watched: Callable[[str], WatchReport] | None = None,
         troubled: Callable[[], str] = str,
+        inboxes: Callable[[], list[InboxStatus]] = list,
     ) -> None:
         self._core = core
         self._now = now
@@ -43,6 +45,7 @@ class Metrics(Collector):
         """Tells how a dataset is watched."""
         self._troubled = troubled
         """Says why the catalog cannot be written; nothing where it can."""
+        self._inboxes = inboxes
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -66,6 +69,7 @@ class Metrics(Collector):
         yield from self._jobs()
         yield from self._workers()
         yield from self._datasets()
+        yield from self._of_inboxes()
 
     def _folders(self) -> Iterator[Metric]:
         folders = _gauge("folders", "Track folders by state.", "dataset", "state")
@@ -126,6 +130,18 @@ class Metrics(Collector):
                 for kind, count in (("parent", report.parents), ("leaf", report.leaves), ("left", report.unwatched)):
                     watched.add_metric([name, kind], count)
         yield from (working, walks, overdue, events, degraded, watched)
+
+    def _of_inboxes(self) -> Iterator[Metric]:
+        working = _gauge("inbox_working", "Whether nothing is in the way of moving files: 1, or 0.", "inbox")
+        waiting = _gauge("inbox_waiting_files", "Files that have not settled, or may not be moved yet.", "inbox")
+        left = _gauge("inbox_left_files", "Files that stay, each for a reason that is told.", "inbox")
+        moved = _counter("inbox_moved_tracks", "Tracks that were moved into the dataset.", "inbox")
+        for each in self._inboxes():
+            working.add_metric([each.path], each.state in (InboxState.WATCHING, InboxState.MOVING))
+            waiting.add_metric([each.path], each.waiting)
+            left.add_metric([each.path], len(each.left) + each.more_left)
+            moved.add_metric([each.path], each.moved)
+        yield from (working, waiting, left, moved)
 
 
 def write(path: Path, text: bytes) -> None:

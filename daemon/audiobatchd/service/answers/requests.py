@@ -42,7 +42,8 @@ from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.scan.survey import Asked, Keys, Offered, survey_catalog
 from audiobatchd.service.answers.folder import Facts, explained, facts_of, hindrance
-from audiobatchd.service.answers.naming import found_by_end, no_folder
+from audiobatchd.service.answers.naming import Naming, no_folder
+from audiobatchd.service.answers.results import ResultAnswers, Troubles
 from audiobatchd.service.clock import Clock
 from audiobatchd.service.supervisor import Supervisor
 from audiobatchd.vocabulary.files import FolderKey
@@ -54,7 +55,7 @@ from audiobatchd.vocabulary.states import DatasetState, FolderState
 _LONGEST_NAME, _LONGEST_PATH = 255, 4096
 
 
-class Answers:
+class Answers(ResultAnswers):
     """The service's side of every request; the server in `control` is the other. Called in the event loop."""
 
     def __init__(self, supervisor: Supervisor, catalog: Catalog, clock: Clock) -> None:
@@ -62,6 +63,8 @@ class Answers:
         self._core = supervisor.core
         self._catalog = catalog
         self._clock = clock
+        self._naming = Naming(catalog.sightings, self._is_known)
+        super().__init__(catalog, self._with_troubles)
 
     def may_change(self, uid: int) -> bool:
         """Tell whether this user may have the service do something."""
@@ -88,7 +91,7 @@ class Answers:
         facts = await self._facts(key, reader)
         is_known = self._core.state_of(key) is not None if facts.is_lost else key in self._core.folders
         if not facts.is_track and not is_known:
-            key = await self._found_by_end(key)
+            key = await self._naming.found_by_end(key)
             facts = await self._facts(key, reader)
         return explained(self._core, key, facts, self._clock.monotonic(), self._clock.wall())
 
@@ -107,7 +110,7 @@ class Answers:
         """Try folders again, whatever they have come to. Raises UsageError and UnknownFolderError."""
         keys = {self._key_of(name) for name in request.folders}
         known = {key for key in keys if self._is_known(key)}
-        keys = known | {await self._found_by_end(key) for key in keys - known}
+        keys = known | {await self._naming.found_by_end(key) for key in keys - known}
         if request.features and (request.all or request.dataset):
             raise UsageError("features go with folders that are named")
         disowned = self._by_role(request.features)
@@ -174,6 +177,15 @@ class Answers:
             found, unknown=[why_unknown(unknown, offers, left_out(self._core.plan.left_out))] if unknown else []
         )
 
+    def _with_troubles(self, name: str) -> tuple[str, Troubles]:
+        """Find a dataset that has been walked, with its folders that failed or are blocked. Raises UsageError."""
+        path = self._dataset_of(name)
+        if not self._core.datasets[path].schedule.has_begun:
+            message = f"{name} has not been walked yet"
+            raise UsageError(message)
+        troubled = ((key, self._core.folders[key]) for key in self._core.troubled if key.dataset == path)
+        return path, [(os.fsencode(key.path), folder.state.value, folder.reason) for key, folder in troubled]
+
     async def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""
         key = self._key_of(name)
@@ -181,7 +193,7 @@ class Answers:
         self._supervisor.tell(BumpAsked(key))
         # What stood in the queue before it is handled by now as well: the folder may have begun, ended or gone by that.
         if not self._is_known(key):
-            key = await self._found_by_end(key)
+            key = await self._naming.found_by_end(key)
             before = self._core.bumped()
             self._supervisor.tell(BumpAsked(key))
         folder, state = self._core.folders.get(key), self._core.state_of(key)
@@ -250,10 +262,6 @@ class Answers:
 
     def _is_known(self, key: FolderKey) -> bool:
         return self._core.state_of(key) is not None
-
-    async def _found_by_end(self, key: FolderKey) -> FolderKey:
-        """See `naming.found_by_end`."""
-        return await found_by_end(key, self._catalog.sightings, self._is_known)
 
     def _datasets_of(self, name: str) -> list[str]:
         """Return the named dataset, or all."""

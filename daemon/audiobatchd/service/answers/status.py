@@ -8,7 +8,15 @@ from datetime import datetime
 from itertools import islice
 
 from audiobatchd import __version__
-from audiobatchd.control.status import AnalyzerStatus, DatasetStatus, LostWorker, Status, Trouble, WorkerStatus
+from audiobatchd.control.status import (
+    AnalyzerStatus,
+    DatasetStatus,
+    InboxStatus,
+    LostWorker,
+    Status,
+    Trouble,
+    WorkerStatus,
+)
 from audiobatchd.core.dataset import Dataset
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.plugin_api import significant
@@ -31,6 +39,7 @@ class Overview:
         started: datetime,
         watched: Callable[[str], WatchReport] | None = None,
         troubled: Callable[[], str] = str,
+        inboxes: Callable[[], list[InboxStatus]] = list,
     ) -> None:
         self._core = core
         self._started = started
@@ -38,6 +47,7 @@ class Overview:
         """Tells how a dataset is watched."""
         self._troubled = troubled
         """Says why the catalog cannot be written; nothing where it can."""
+        self._inboxes = inboxes
 
     def status(self, now: float, wall: datetime) -> Status:
         """Return all that `GET /v1/status` tells."""
@@ -71,6 +81,7 @@ class Overview:
             time_left=core.tally.time_left(to_do, now),
             troubles=self._troubles(now, wall),
             lost=self._lost(now),
+            inboxes=self._inboxes(),
             costs={name: significant(seconds) for name, seconds in core.costs().items()},
         )
 

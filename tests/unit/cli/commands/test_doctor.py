@@ -14,6 +14,7 @@ import pytest
 
 from audiobatchd.cli.commands import doctor
 from audiobatchd.cli.control import main
+from audiobatchd.cli.diagnosis import Level
 from audiobatchd.config.file import DatasetConfig
 from audiobatchd.control.status import AnalyzerStatus, DatasetStatus, Status
 from audiobatchd.scan.watch import limits, trial
@@ -104,8 +105,26 @@ def test_a_directory_that_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert doctor._may_work(str(tmp_path), os.geteuid())
     assert not doctor._may_work(str(tmp_path), 65534)
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
-    (_, permissions, _) = doctor._dataset(DatasetConfig(str(tmp_path)), None, barred=False)
+    dataset = DatasetConfig(str(tmp_path))
+    (_, permissions, _) = doctor._dataset(dataset, None, of_machine=False, barred=False)
     assert permissions.what == f"you cannot write in {tmp_path} and in 1 other place"
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    (_, permissions, _) = doctor._dataset(dataset, None, of_machine=True, barred=False)
+    assert (permissions.level, permissions.todo) == (Level.NOTE, "sudo audiobatchctl doctor")
+    assert permissions.what == f"only root can tell whether the service can write in {tmp_path}"
+
+
+@pytest.mark.skipif(not shutil.which("setfacl"), reason="it takes Debian's package acl")
+def test_an_acl_is_not_read_off_the_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    dataset, service = DatasetConfig(str(tmp_path)), 65533
+    (_, permissions, _) = doctor._dataset(dataset, service, of_machine=True, barred=False)
+    assert permissions.what == f"the service cannot write in {tmp_path}"
+    subprocess.run(["setfacl", "-m", f"u:{service}:rwx", tmp_path], check=True)
+    tmp_path.chmod(0o755)
+    (_, permissions, _) = doctor._dataset(dataset, service, of_machine=True, barred=False)
+    assert permissions.what == f"only root can tell whether the service can write in {tmp_path}"
 
 
 def test_without_a_daemon_the_analyzers_are_asked(
@@ -116,3 +135,23 @@ def test_without_a_daemon_the_analyzers_are_asked(
     out = capsys.readouterr().out
     assert "[!!] no daemon answers" in out
     assert "1 thing to be done" in out
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_inboxes_are_looked_at(
+    tmp_path: Path, machine: Status, capsys: pytest.CaptureFixture[str], there: bool
+) -> None:
+    root, inbox = tmp_path / "music", tmp_path / "inbox"
+    if there:
+        inbox.mkdir()
+    config = configuration(tmp_path / "c.toml", root)
+    with config.open("a") as file:
+        file.write(f"[[inbox]]\npath = '{inbox}'\ndataset = '{root}'\n")
+    with serving(tmp_path / "c.sock", lambda: machine):
+        assert main(["doctor", "--config", str(config), "--socket", str(tmp_path / "c.sock")]) == (0 if there else 1)
+    out = capsys.readouterr().out
+    if there:
+        assert f"{inbox} is an inbox of {root}: files move without a copy" in out
+        assert f"can write in {inbox}" in out
+    else:
+        assert f"cannot read the inbox {inbox}: No such file or directory" in out

@@ -10,7 +10,7 @@ import pytest
 from audiobatchd.cli.commands import settings
 from audiobatchd.cli.commands.settings import places, tables_of
 from audiobatchd.cli.control import main
-from audiobatchd.config.file import Config, DatasetConfig, load_config
+from audiobatchd.config.file import Config, DatasetConfig, InboxConfig, load_config
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
 
@@ -25,6 +25,7 @@ settle = 9
 [[dataset]]
 path = "/srv/nowhere"
 """
+OF_INBOX = "[[dataset]]\npath = '/a'\n[[inbox]]\npath = '/in'\ndataset = '/a'\n"
 
 
 @pytest.fixture
@@ -61,6 +62,9 @@ def test_a_valid_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("analyzers = ['lihgt']", 'did you mean "light"?'),
         ("[analyzer.loud]", "a.toml: cannot find the analyzer"),
         ("[analyzer.loud]", "- at `analyzer.loud`"),
+        ("[[inbox]]\npath = '/in'\ndataset = '/a'", "the inbox /in is for /a, which is no dataset"),
+        (f"{OF_INBOX}name = '{{nonesuch}}'", "there is no {nonesuch}, but"),
+        (f"{OF_INBOX}stems = '('", "cannot understand stems '('"),
         ("operators = ['nobody-at-all']", "no user is called 'nobody-at-all'"),
     ],
 )
@@ -155,9 +159,18 @@ def test_every_key_has_its_source(file: Path, capsys: pytest.CaptureFixture[str]
 def test_no_key_is_left_out(file: Path) -> None:
     tables = list(tables_of(load_config(file), {"dataset": [{}, {}]}, "f"))
     assert [each.key for each in tables[0].settings] == [
-        key for key in Config.__struct_fields__ if key not in ("dataset", "analyzer")
+        key for key in Config.__struct_fields__ if key not in ("dataset", "inbox", "analyzer")
     ]
     assert [each.key for each in tables[-1].settings] == list(DatasetConfig.__struct_fields__)
+
+
+def test_an_inbox_is_shown_with_all_its_keys(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(f"{GOOD}[[inbox]]\npath = 'in'\ndataset = 'music'\n")
+    assert main(["config", "show", "--config", str(file), "--json"]) == 0
+    (table,) = (each for each in json.loads(capsys.readouterr().out)["tables"] if each["heading"] == "[[inbox]]")
+    assert [each["key"] for each in table["settings"]] == list(InboxConfig.__struct_fields__)
+    assert main(["config", "check", str(file)]) == 0
+    assert f"{file.parent}/in is not there: the inbox is empty until it appears" in capsys.readouterr().out
 
 
 def test_places_say_what_they_come_from() -> None:

@@ -66,3 +66,11 @@ def test_a_dataset_in_a_home_is_the_only_thing_seen_there() -> None:
     text = drop_in.content('/home/me/50% "music"')
     assert "ProtectHome=tmpfs" in text
     assert r'BindPaths="-/home/me/50%% \"music\""' in text
+
+
+def test_an_inbox_has_a_drop_in_of_its_own() -> None:
+    assert drop_in.file_name("/srv/music", "/srv/in") == "inbox-srv-in.conf"
+    text = drop_in.content("/srv/music", "/srv/in")
+    assert text.startswith("# Written by `audiobatchctl setup /srv/music`; `--undo` removes it.\n")
+    assert 'ReadWritePaths="-/srv/in"' in text
+    assert 'BindPaths="-/home/me/in"' in drop_in.content("/srv/music", "/home/me/in")

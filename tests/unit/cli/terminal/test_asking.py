@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import socket
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-import msgspec
 
 from audiobatchd.cli.terminal.asking import Asker
 from audiobatchd.control.client import ControlClient
@@ -17,46 +16,56 @@ from support.control_rig import serving
 from support.service import eventually
 
 
+@contextmanager
+def asking(path: Path, status: Status, timeout: float = 60, silent: float = 60) -> Iterator[Asker]:
+    """One that has asked its last when it is left: the service is closed behind it."""
+    asker = Asker(ControlClient(path, timeout), status, silent)
+    yield asker
+    asker.close(60)
+
+
 def test_it_tells_the_latest_status(tmp_path: Path, busy: Status, idle: Status) -> None:
     path = tmp_path / "c.sock"
-    with serving(path, lambda: idle):
-        asker = Asker(ControlClient(path), busy)
+    with serving(path, lambda: idle), asking(path, busy) as asker:
         eventually(lambda: asker.status == idle)
         assert asker.lost() == ""
 
 
-def test_a_service_that_went_away_is_lost_until_it_is_back(tmp_path: Path, busy: Status, idle: Status) -> None:
+def test_a_service_that_is_gone_is_lost_until_it_is_back(tmp_path: Path, busy: Status, idle: Status) -> None:
     path = tmp_path / "c.sock"
-    with ExitStack() as first:
-        first.enter_context(serving(path, lambda: busy))
-        asker = Asker(ControlClient(path), busy)
-        first.close()
-        eventually(lambda: asker.lost().startswith("the service is gone since "))
-        assert asker.status == busy
-    later = msgspec.structs.replace(idle, pid=4712)
-    with serving(path, lambda: later):
-        eventually(lambda: asker.lost() == "" and asker.status == later)
+    asker = Asker(ControlClient(path), busy)
+    eventually(lambda: asker.lost().startswith("the service is gone since "))
+    assert asker.status == busy
+    with serving(path, lambda: idle):
+        eventually(lambda: asker.lost() == "" and asker.status == idle)
+        asker.close(60)
 
 
 def test_a_service_that_hangs_is_lost_before_it_is_given_up(tmp_path: Path, busy: Status) -> None:
+    path = tmp_path / "c.sock"
     with socket.socket(socket.AF_UNIX) as silent:
-        silent.bind(str(tmp_path / "c.sock"))
+        silent.bind(str(path))
         silent.listen(8)
-        asker = Asker(ControlClient(tmp_path / "c.sock", timeout=60), busy, silent=0.1)
-        eventually(lambda: asker.lost().startswith("the service has not answered since "))
-        given_up = Asker(ControlClient(tmp_path / "c.sock", timeout=0.1), busy, silent=60)
-        eventually(lambda: given_up.lost().startswith("the service has not answered since "))
+        impatient = Asker(ControlClient(path, timeout=10), busy, silent=0.1)
+        eventually(lambda: impatient.lost().startswith("the service has not answered since "))
+        impatient.close()
+        with asking(path, busy, timeout=0.1) as asker:
+            eventually(lambda: asker.lost().startswith("the service has not answered since "))
 
 
 def test_answers_and_refusals_are_kept(tmp_path: Path, busy: Status) -> None:
     path = tmp_path / "c.sock"
-    with serving(path, lambda: busy):
-        asker = Asker(ControlClient(path), busy)
-        asker.want(lambda: asker.client.ask(EXPLAIN, FolderName("/music", "A")).reason)
+
+    def explained(folder: str) -> str:
+        return ControlClient(path).ask(EXPLAIN, FolderName("/music", folder)).reason
+
+    with serving(path, lambda: busy), asking(path, busy) as asker:
+        asker.want(lambda: explained("A"))
         assert asker.answers.get(timeout=60) == (True, "its worker ended")
-        asker.want(lambda: asker.client.ask(EXPLAIN, FolderName("/music", "nowhere")).reason)
+        asker.want(lambda: explained("nowhere"))
         done, why = asker.answers.get(timeout=60)
         assert (done, "there is no track folder nowhere" in why) == (False, True)
-    asker.want(lambda: asker.client.ask(EXPLAIN, FolderName("/music", "A")).reason)
-    assert not asker.answers.get(timeout=60)[0]
-    assert "is gone" in asker.lost()
+    with asking(path, busy) as asker:
+        asker.want(lambda: explained("A"))
+        assert not asker.answers.get(timeout=60)[0]
+        assert "is gone" in asker.lost()

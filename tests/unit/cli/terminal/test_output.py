@@ -13,7 +13,7 @@ from io import StringIO
 
 import pytest
 
-from audiobatchd.cli.terminal.output import Voice, colour, width
+from audiobatchd.cli.terminal.output import Voice, colour, room, width
 from audiobatchd.errors import OutputLostError
 
 SAYS = (
@@ -121,3 +121,11 @@ def test_width_of_what_is_no_terminal_is_80() -> None:
     assert width(StringIO()) == 80
     with open(os.devnull, "w", encoding="utf-8") as stream:
         assert width(stream) == 80
+
+
+def test_what_is_kept_has_lines_of_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", StringIO())
+    assert room({}) == sys.maxsize
+    assert room({"COLUMNS": "60"}) == 60
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert room({}) == 80

@@ -10,8 +10,8 @@ import pytest
 
 from audiobatchd.cli.terminal.status import bar_line, status_text, worker_lines
 from audiobatchd.cli.terminal.text import cells, line_cells
-from audiobatchd.control.status import Status
-from audiobatchd.vocabulary.states import DatasetState, FolderState
+from audiobatchd.control.status import InboxStatus, LeftFile, Status
+from audiobatchd.vocabulary.states import DatasetState, FolderState, InboxState
 
 _SGR = re.compile("\x1b\\[[0-9]*m")
 WIDTHS = [32, 40, 80, 120]
@@ -145,3 +145,14 @@ def test_analyzers_that_lack_models_have_one_line(busy: Status, width: int) -> N
     names = "danceability, atonality" if width == 80 else "2 analyzers"
     assert [line for line in lines if "models" in line] == [f"! {names} need models: audiobatchctl models fetch"]
     assert any(line.startswith("! analyzer tempo is unavailable") for line in lines)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_inbox_tells_what_waits_and_what_stays(idle: Status, width: int) -> None:
+    left = [LeftFile(f"Album/{number}.flac", "an album in one file: split it first") for number in range(7)]
+    inbox = InboxStatus("/srv/inbox", "/srv/music", InboxState.HINDERED, "no room " * 9, 12, 3456, left, 2)
+    text = status_text(msgspec.structs.replace(idle, inboxes=[inbox]), width, colour=False)
+    assert max(map(cells, text.split("\n"))) <= width
+    for expected in ("inbox /srv/inbox  hindered", "3,456 tracks moved", "12 files waiting", "9 left", "! and 4 more"):
+        assert expected in text, text
+    assert text.count("Album/") == 5

@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.operations import ROWS
+from audiobatchd.control.results import AskRows
 from audiobatchd.control.server import routes
 from audiobatchd.control.status import Status
 from audiobatchd.vocabulary.log_events import LogEvent, write
-from support.control_rig import connected, read_until, serving
+from support.control_rig import ToldService, connected, read_until, serving
 from support.service import eventually
 
 
@@ -31,6 +33,52 @@ Log = Callable[[str], None]
 @pytest.fixture
 def log() -> Log:
     return lambda event: write(LogEvent(event), {"folder": "A", "lufs": -14.2, "mood": {"film": 0.61, "epic": 1}})
+
+
+class Endless(ToldService):
+    """A service that tells rows without end, and knows when they are not wanted any more."""
+
+    is_over = False
+
+    async def rows(self, asked: AskRows) -> AsyncGenerator[bytes, None]:
+        self.asked.append(asked)
+        return self._without_end()
+
+    async def _without_end(self) -> AsyncGenerator[bytes, None]:
+        try:
+            while True:
+                yield b"[1]\n" * 10_000
+        finally:
+            self.is_over = True
+
+
+def test_rows_end_with_their_reader(tmp_path: Path, idle: Status) -> None:
+    path, told = tmp_path / "control.sock", Endless(lambda: idle)
+    with serving(path, lambda: idle, told):
+        lines = ControlClient(path).lines(ROWS, AskRows("/music"))
+        assert next(lines) == b"[1]\n"
+        assert not told.is_over
+        lines.close()
+        eventually(lambda: told.is_over)
+        assert ControlClient(path).status() == idle
+
+
+def test_reader_that_takes_nothing_is_left(tmp_path: Path, idle: Status, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "_SLOW", 0.2)
+    path, told = tmp_path / "control.sock", Endless(lambda: idle)
+    with serving(path, lambda: idle, told):
+        lines = ControlClient(path).lines(ROWS, AskRows("/music"))
+        next(lines)
+        eventually(lambda: told.is_over)
+        lines.close()
+
+
+def test_long_condition_gets_through(tmp_path: Path, idle: Status) -> None:
+    path, told = tmp_path / "control.sock", ToldService(lambda: idle)
+    asked = AskRows("/music", [f"feature {number}" for number in range(500)], "'%' = " * 1300 + "1")
+    with serving(path, lambda: idle, told):
+        assert len(list(ControlClient(path).lines(ROWS, asked))) == 4
+    assert told.asked == [asked]
 
 
 def test_a_follower_hears_what_was_and_what_comes(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+
+import msgspec
 
 from audiobatchd.core.near_misses import Miss
 from audiobatchd.core.readings import Finding
@@ -12,9 +16,10 @@ from audiobatchd.core.shapes import Shape
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.scan.catalog.sightings import Sighting
+from audiobatchd.scan.values import Found, number_of
 from audiobatchd.vocabulary.files import FileId, FolderKey, MissKind
 from audiobatchd.vocabulary.states import Attempt, Outcome
-from support.catalog_rig import CRASH, MEMORY, SONG, filled
+from support.catalog_rig import CRASH, MEMORY, SONG, filled, statements
 
 MISS = Miss(MissKind.STEMS_ALONE, 1, "")
 
@@ -45,6 +50,86 @@ def test_renamed_dataset_keeps_its_rows(tmp_path: Path) -> None:
     assert [each.reason for each in catalog.folders.attempts(two)] == ["why"]
     assert (catalog.folders.recall(one), catalog.folders.attempts(one)) == (FolderMemory(), [])
     catalog.close()
+
+
+def test_sightings_of_version_before_are_looked_at_again(path: Path) -> None:
+    with closing(Catalog(path)) as catalog:
+        catalog.sightings.note("/music", [Sighting("A", 7, "s", "a", Finding.COMPLETE)])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE value_table; DROP TABLE value_key; PRAGMA user_version = 3")
+    with closing(Catalog(path)) as catalog:
+        [known] = catalog.sightings.all("/music")
+        assert (known.time, known.signature, known.access, known.finding) == (0, "s", "", Finding.COMPLETE)
+        put(catalog, "/music", "B")
+        assert values_of(catalog, "/music") == ["B"]
+    with closing(Catalog(path)) as catalog:
+        assert next(catalog.sightings.all("/music")).time == 0
+        assert values_of(catalog, "/music") == ["B"], "it is taken over once"
+
+
+# Values
+
+
+def put(catalog: Catalog, dataset: str, *paths: str) -> None:
+    """Note folders with a value each."""
+    found = {path: Found(path, Finding.COMPLETE, "", {"bpm": 120.0}) for path in paths}
+    catalog.sightings.note(dataset, [Sighting(path, 1, "s", "a", Finding.COMPLETE) for path in paths], {}, found)
+
+
+def values_of(catalog: Catalog, dataset: str) -> list[str]:
+    """The folders of which there are values."""
+    number = number_of(catalog._connection, dataset)
+    rows = catalog.ask(f"SELECT path FROM values_{number} ORDER BY path", ()) if number else []  # noqa: S608  # a number of ours
+    return [os.fsdecode(row[0]) for row in rows]
+
+
+def test_values_come_and_go_with_their_sightings(path: Path) -> None:
+    with closing(Catalog(path)) as catalog:
+        put(catalog, "/music", "A", "B", "C")
+        known = catalog.sightings.recall("/music", "ABC")
+        catalog.sightings.forget("/music", ["A"])
+        catalog.sightings.note("/music", [Sighting("B", 2)], known)
+        assert values_of(catalog, "/music") == ["C"]
+
+
+def test_values_are_not_written_again_where_nothing_changed(path: Path) -> None:
+    with closing(Catalog(path)) as catalog:
+        put(catalog, "/music", "A")
+        known = catalog.sightings.recall("/music", "A")
+        found = {"A": Found("A", Finding.COMPLETE, "", {"bpm": 120.0})}
+        for time, access, writes in ((1, "a", 0), (2, "a", 0), (2, "b", 1)):
+            changed = msgspec.structs.replace(known["A"], time=time, access=access)
+            with statements(catalog) as executed:
+                catalog.sightings.note("/music", [changed], known, found)
+            assert sum("INTO values_" in each for each in executed) == writes
+
+
+def test_values_that_cannot_be_written_leave_no_sighting(path: Path) -> None:
+    with closing(Catalog(path)) as catalog:
+        put(catalog, "/music", "A")
+        catalog._connection.execute("DROP TABLE values_1")
+        catalog._connection.commit()
+        put(catalog, "/music", "B")
+        assert [each.path for each in catalog.sightings.all("/music")] == ["A"]
+
+
+def test_values_of_a_removed_file_are_made_again(path: Path) -> None:
+    with closing(Catalog(path)) as catalog:
+        put(catalog, "/music", "A")
+        path.unlink()
+        put(catalog, "/music", "B")
+        assert values_of(catalog, "/music") == ["B"]
+
+
+def test_values_go_by_the_name_of_their_dataset(path: Path) -> None:
+    with closing(Catalog(path)) as catalog:
+        put(catalog, "/old", *map(str, range(2500)))
+        put(catalog, "/kept", "A")
+        catalog.rename("/old", "/new")
+        assert (len(values_of(catalog, "/new")), values_of(catalog, "/old")) == (2500, [])
+        assert _spend(catalog.prune(["/kept"])) > 3
+        assert (values_of(catalog, "/new"), values_of(catalog, "/kept")) == ([], ["A"])
+        assert catalog.ask("SELECT count(*) FROM value_table", ()) == [(1,)]
 
 
 # Pruning

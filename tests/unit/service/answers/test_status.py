@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from audiobatchd.control.status import Status
+from audiobatchd.control.status import InboxStatus, Status
 from audiobatchd.core import events as on
 from audiobatchd.core.readings import Finding
 from audiobatchd.service.answers.status import Overview
 from audiobatchd.vocabulary.files import MissKind, NearMiss
-from audiobatchd.vocabulary.states import FolderState, Outcome, WalkKind, WatchReport
+from audiobatchd.vocabulary.states import FolderState, InboxState, Outcome, WalkKind, WatchReport
 from support.core_rig import DATASET, RESCAN, Rig, offer, plan, reading, walked
 
 WALL = datetime(2026, 11, 30, 12, 0, 0, tzinfo=UTC)
@@ -140,3 +140,9 @@ def test_passes_are_told_apart_from_walks() -> None:
     rig.tell(walked(kind=WalkKind.PASS))
     (dataset,) = status(rig).datasets
     assert dataset.last_pass
+
+
+def test_inboxes_are_told_as_they_are() -> None:
+    rig = Rig()
+    inbox = InboxStatus("/in", DATASET, InboxState.WATCHING, "", 0, 0, [], 0)
+    assert Overview(rig.core, WALL, inboxes=lambda: [inbox]).status(rig.now, WALL).inboxes == [inbox]

@@ -1,0 +1,100 @@
+"""`audiobatchctl export`: the values of a dataset as a table, or as a dataset that training programs load."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from audiobatchd.cli.named import dataset_of, refuse_inside
+from audiobatchd.cli.results import Source, results_of
+from audiobatchd.cli.terminal.output import Say, Utf8Output
+from audiobatchd.cli.terminal.progress import ProgressBar
+from audiobatchd.cli.terminal.text import as_json
+from audiobatchd.control.client import ControlClient
+from audiobatchd.control.results import Query, Row
+from audiobatchd.errors import UsageError
+from audiobatchd.exports import forms, parquet, publish
+from audiobatchd.exports.forms import Wanted
+from audiobatchd.exports.ranges import range_of
+from audiobatchd.exports.tracks import FOLDER, Table, fields_of, has_numbers_alone, roles_of, tracks_of
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.quantities import counted
+
+_STANDARD_OUTPUT = "-"
+_STATE = "state"
+_COMPLETE = f"{_STATE} = 'complete'"
+
+
+def export(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
+    """Write the values of the folders that meet a condition. Exit code 1 where there is none, or one was left out."""
+    is_shown = arguments.output == _STANDARD_OUTPUT
+    wanted = Wanted(arguments.format, Path(arguments.output), arguments.with_audio)
+    _refuse(arguments, client, wanted, is_shown=is_shown)
+    where = " AND ".join(f"({each})" for each in (arguments.where, _COMPLETE * arguments.complete_only) if each.strip())
+    bar = ProgressBar()
+    with results_of(
+        arguments, client, states=_STATE in where, told=lambda count: bar.show(f"{counted(count, 'record')} read")
+    ) as source:
+        total = next(iter(source.summary((FOLDER,), where))).count
+        if not total:
+            say("No folder meets the condition." if where else "No track folder was found.")
+            return 1
+        table = _table(arguments, source, where, bar, total)
+        if is_shown:
+            forms.TEXTS[wanted.form](table, Utf8Output())
+            return 0
+        left = forms.write(wanted, table)
+    bar.clear()
+    if arguments.json:
+        say(as_json({"folders": total - left, "output": shown(str(wanted.target)), "left_out": left}))
+        return 1 if left else 0
+    say(f"{counted(total - left, 'folder')} exported to {shown(str(wanted.target))}")
+    if left:
+        lacking = "no full mix, or not all stems" if arguments.stems else "no full mix"
+        say(f"{counted(left, 'folder')} left out: {lacking}")
+    return 1 if left else 0
+
+
+def _table(arguments: argparse.Namespace, source: Source, where: str, bar: ProgressBar, total: int) -> Table:
+    dataset = dataset_of(arguments)[1].path
+    known = {column.name: column for column in source.columns()}
+    names = arguments.columns or [name for name in known if name not in (_STATE, "why")]
+    names = list(dict.fromkeys((FOLDER, *names)))
+    columns = [known[name] for name in names if name in known]
+    if len(columns) < len(names):
+        next(source.rows(Query(tuple(names))))  # says which there is not
+    labelled = [
+        column.name
+        for column in columns
+        if column.kind == "mapping" and has_numbers_alone(row[0] for row in source.rows(Query((column.name,), where)))
+    ]
+    roles = roles_of(stems=arguments.stems)
+    fields = fields_of(columns, labelled, roles)
+    ranges = {name: bounds for name in names if arguments.clamp and (bounds := range_of(name))}
+    rows = _watched(source.rows(Query(tuple(names), where)), bar, total)
+    return Table(dataset, fields, roles, tracks_of(dataset, fields, rows, roles, ranges))
+
+
+def _watched(rows: Iterable[Row], bar: ProgressBar, total: int) -> Iterator[Row]:
+    """Yield the rows, and draw how far they are."""
+    for number, row in enumerate(rows, 1):
+        bar("Exporting", number, total, str(row[0]))
+        yield row
+
+
+def _refuse(arguments: argparse.Namespace, client: ControlClient, wanted: Wanted, *, is_shown: bool) -> None:
+    """Raise UsageError or AudiobatchError for what cannot be exported, before anything is read."""
+    if wanted.with_audio and wanted.form not in forms.AUDIO_SETS:
+        message = f"--with-audio goes with {', '.join(forms.AUDIO_SETS)}: a table only refers to audio"
+        raise UsageError(message)
+    if wanted.form == forms.PARQUET:
+        parquet.refuse_without_library()
+    if is_shown:
+        if wanted.form not in forms.TEXTS:
+            message = f"only {', '.join(forms.TEXTS)} go to standard output: give {wanted.form} a path by -o"
+            raise UsageError(message)
+        return
+    target = wanted.target.absolute()
+    publish.refuse_existing(target)
+    refuse_inside(target, arguments, client)

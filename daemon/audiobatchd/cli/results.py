@@ -1,0 +1,173 @@
+"""The values of a dataset for commands: of the service that works on it, where there is one, else of the records.
+
+Both answer the same questions in the same shapes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Protocol
+
+import msgspec
+
+from audiobatchd.cli.local import worker_settings_here
+from audiobatchd.cli.named import dataset_of
+from audiobatchd.config.file import Config, DatasetConfig
+from audiobatchd.control.client import ControlClient
+from audiobatchd.control.operations import COLUMNS, HISTOGRAM, ROWS, SCATTER, SUMMARY
+from audiobatchd.control.results import (
+    AskColumns,
+    AskHistogram,
+    AskRows,
+    AskScatter,
+    AskSummary,
+    Column,
+    Histogram,
+    Query,
+    Row,
+    Scatter,
+    Summary,
+)
+from audiobatchd.core.assessment import Facts, Policy, assess
+from audiobatchd.core.readings import Finding
+from audiobatchd.core.shapes import surely_due
+from audiobatchd.disk.listing import read_folder
+from audiobatchd.disk.record import Record
+from audiobatchd.errors import AudiobatchError, NoDaemonError, UsageError
+from audiobatchd.results import condition
+from audiobatchd.results.figures import BINS, SCATTER_BINS
+from audiobatchd.results.sources import Judge, open_disk
+from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.quantities import size_in_bytes
+from audiobatchd.worker import questions
+
+
+class Source(Protocol):
+    """The values of one dataset. What cannot be asked raises UsageError, or AudiobatchError of a service."""
+
+    def columns(self) -> tuple[Column, ...]:
+        """List `folder`, `state`, `why`, and the keys that any record has, by name."""
+
+    def rows(self, query: Query) -> Iterator[Row]:
+        """Yield a row for each folder that meets a condition."""
+
+    def summary(self, features: Iterable[str] | None = None, where: str = "") -> Iterator[Summary]:
+        """Tell columns in short, one by one; of None all keys of records."""
+
+    def histogram(self, feature: str, bins: int = BINS, where: str = "") -> Histogram:
+        """Count the numbers of a column in `bins` of one width."""
+
+    def scatter(self, x: str, y: str, bins: int = SCATTER_BINS, where: str = "") -> Scatter:
+        """Count folders by two numbers, in `bins` by `bins` rectangles."""
+
+
+class Served:
+    """The values of a dataset that a service has."""
+
+    def __init__(self, client: ControlClient, dataset: str, columns: Iterable[Column]) -> None:
+        self._client = client
+        self._dataset = shown(dataset)
+        self._columns = tuple(columns)
+        self._names = {column.name for column in self._columns}
+
+    def columns(self) -> tuple[Column, ...]:
+        """As `Source`."""
+        return self._columns
+
+    def rows(self, query: Query) -> Iterator[Row]:
+        """As `Source`. Raises AudiobatchError where the answer breaks off."""
+        self._check((*(query.columns or ()), *(self._plain(each) for each in query.sort)), query.where)
+        asked = AskRows(self._dataset, list(query.columns or ()), query.where, list(query.sort), query.limit)
+        with closing(self._client.lines(ROWS, asked)) as lines:
+            next(lines, None)
+            for line in lines:
+                if line.startswith(b"{"):
+                    if error := msgspec.json.decode(line, type=_End).error:
+                        raise AudiobatchError(error)
+                    return
+                row: Row = tuple(msgspec.json.decode(line))
+                yield row
+        raise NoDaemonError("the daemon broke off its answer")
+
+    def summary(self, features: Iterable[str] | None = None, where: str = "") -> Iterator[Summary]:
+        """As `Source`."""
+        names = list(features or ())
+        self._check(names, where)
+        yield from self._client.ask(SUMMARY, AskSummary(self._dataset, names, where))
+
+    def histogram(self, feature: str, bins: int = BINS, where: str = "") -> Histogram:
+        """As `Source`."""
+        self._check((feature,), where)
+        return self._client.ask(HISTOGRAM, AskHistogram(self._dataset, feature, bins, where))
+
+    def scatter(self, x: str, y: str, bins: int = SCATTER_BINS, where: str = "") -> Scatter:
+        """As `Source`."""
+        self._check((x, y), where)
+        return self._client.ask(SCATTER, AskScatter(self._dataset, x, y, bins, where))
+
+    def _plain(self, name: str) -> str:
+        return name if name in self._names else name.removeprefix("-")
+
+    def _check(self, names: Iterable[str], where: str) -> None:
+        """Refuse what the service would refuse, in the words that are said without one. Raises UsageError."""
+        for name in names:
+            if name not in self._names:
+                raise UsageError(condition.no_column(name, self._names))
+        if where.strip():
+            condition.parsed(where, {name.lower(): name for name in self._names})
+
+
+class _End(msgspec.Struct):
+    """The last line of an answer in rows."""
+
+    rows: int = 0
+    error: str = ""
+
+
+@contextmanager
+def results_of(
+    arguments: argparse.Namespace,
+    client: ControlClient,
+    *,
+    states: bool = False,
+    told: Callable[[int], None] = lambda _: None,
+) -> Iterator[Source]:
+    """Open the values of the dataset that a command names, by `dataset`, `config` and `disk`.
+
+    `states`: `state` is asked for, which takes a process of analyzers where no service has it. `told` is given the
+    number of records that were read, where they have to be. Raises UsageError, and OSError for the root.
+    """
+    settings, dataset = dataset_of(arguments)
+    columns = None
+    if not (arguments.disk or arguments.config):
+        # The dataset may be another service's, or none's: then the disk is all there is.
+        with suppress(AudiobatchError):
+            columns = client.ask(COLUMNS, AskColumns(shown(dataset.path)))
+    if columns is not None:
+        yield Served(client, dataset.path, columns)
+        return
+    judge = _judge(settings, dataset) if states else None
+    limit = size_in_bytes(settings.record_limit)
+    with open_disk(dataset.path, dataset.ignore, limit, judge, told=told) as results:
+        yield results
+
+
+def _judge(settings: Config, dataset: DatasetConfig) -> Judge:
+    """Tell whether a folder is complete, by what the analyzers of this machine would give."""
+    policy = Policy(
+        adopt=dataset.adopt,
+        recompute_other_models=settings.recompute_other_models,
+        max_duration=settings.max_duration,
+        worker_memory=size_in_bytes(settings.worker_memory),
+    )
+    offers = questions.offers(worker_settings_here(settings))
+
+    def judge(folder: str, record: Record) -> Finding:
+        listing = read_folder(folder)
+        facts = Facts(listing.stamps, record.present() | listing.companions, record.provenance.entry, {})
+        is_due = surely_due(assess(facts, offers, policy), facts, offers, policy)
+        return Finding.DUE if is_due else Finding.COMPLETE
+
+    return judge

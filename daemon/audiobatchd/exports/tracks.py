@@ -1,0 +1,168 @@
+"""Tracks to be exported: the values of each folder in the types of its table, and where its audio is."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
+from typing import BinaryIO
+
+from msgspec import Struct
+
+from audiobatchd.control.results import Column, Row, Value
+from audiobatchd.disk.listing import read_names
+from audiobatchd.errors import AudiobatchError
+from audiobatchd.plugin_api import FULL_MIX
+from audiobatchd.vocabulary.files import ROLES
+from audiobatchd.vocabulary.names import folder_at, parsed, shown
+
+FOLDER = "folder"
+"""The column that names the folder."""
+
+
+class Type(Enum):
+    """Type of a column; each value is of it, or missing."""
+
+    NUMBER = "number"
+    TEXT = "text"
+    FLAG = "flag"
+    NUMBERS = "numbers"
+    """Numbers by label."""
+
+
+class Field(Struct, frozen=True):
+    """A column of an export."""
+
+    name: str
+    type: Type
+    unit: str = ""
+    description: str = ""
+
+
+class Track(Struct, frozen=True):
+    """A track folder."""
+
+    folder: str
+    """Its path below the dataset, as the file system has it."""
+    values: dict[str, Value]
+    """A value for each field, in their order; None where there is none."""
+    files: dict[str, str]
+    """Names of its source files by role, of those that were asked for."""
+
+
+class Table(Struct, frozen=True):
+    """All that is exported of one dataset."""
+
+    dataset: str
+    """Its path, without links."""
+    fields: tuple[Field, ...]
+    roles: tuple[str, ...]
+    """Roles whose files belong to it."""
+    tracks: Iterator[Track]
+
+
+def fields_of(columns: Iterable[Column], labelled: Iterable[str], roles: Sequence[str]) -> tuple[Field, ...]:
+    """Make the fields of columns, and one for the path of each role's file.
+
+    Of the mappings those that are `labelled` have numbers alone; others are text.
+    """
+    types = {"number": Type.NUMBER, "text": Type.TEXT, "flag": Type.FLAG}
+    numbers = set(labelled)
+    fields = [
+        Field(
+            column.name,
+            types.get(column.kind) or (Type.NUMBERS if column.name in numbers else Type.TEXT),
+            column.unit,
+            column.description,
+        )
+        for column in columns
+    ]
+    files = [Field(path_of(role), Type.TEXT, "", f"Path of {role} below the dataset") for role in roles]
+    return (*fields, *files)
+
+
+def path_of(role: str) -> str:
+    """Name the field with the path of a role's file."""
+    return f"{role}_path"
+
+
+def has_numbers_alone(values: Iterable[Value]) -> bool:
+    """Tell whether every value of a mapping's column is one of numbers by label."""
+    return all(
+        value is None or (isinstance(value, dict) and all(_is_number(each) for each in value.values()))
+        for value in values
+    )
+
+
+def tracks_of(
+    dataset: str,
+    fields: Sequence[Field],
+    rows: Iterable[Row],
+    roles: Sequence[str],
+    ranges: dict[str, tuple[float, float]],
+) -> Iterator[Track]:
+    """Yield a track for each row of the fields' columns, the folder's name first.
+
+    `roles` are those whose files are looked for; `ranges` bound numbers by column. A flag among numbers is 0 or 1.
+    """
+    names = [field.name for field in fields[: len(fields) - len(roles)]]
+    texts = [field.name for field in fields[1 : len(names)] if field.type is Type.TEXT]
+    numbers = [field.name for field in fields if field.type is Type.NUMBER]
+    for row in rows:
+        folder = parsed("" if row[0] == "." else str(row[0]))
+        files = _files(dataset, folder, roles) if roles else {}
+        # Most cells are numbers, and there are a hundred in a row: only what is not as it should be is touched.
+        values: dict[str, Value] = dict(zip(names, row, strict=True))
+        for name in texts:
+            if not isinstance(value := values[name], str | None):
+                values[name] = as_text(value)
+        if bool in map(type, row):
+            values |= {name: int(value) for name in numbers if isinstance(value := values[name], bool)}
+        for name, (low, high) in ranges.items():
+            if isinstance(value := values[name], int | float) and not isinstance(value, bool):
+                values[name] = min(max(value, low), high)
+        for role in roles:
+            values[path_of(role)] = shown(os.path.join(folder, files[role])) if role in files else None
+        yield Track(folder, values, files)
+
+
+def opened(dataset: str, track: Track, role: str) -> tuple[BinaryIO, int]:
+    """Open a source file, and tell its size. Raises AudiobatchError where it is no plain file, or cannot be opened."""
+    path = os.path.join(folder_at(dataset, track.folder), track.files[role])
+    try:
+        # A pipe would be waited for.
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+    except OSError as error:
+        message = f"cannot export {shown(path)}: {error.strerror}"
+        raise AudiobatchError(message) from error
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        file.close()
+        message = f"cannot export {shown(path)}: it is no plain file"
+        raise AudiobatchError(message)
+    return file, status.st_size
+
+
+def roles_of(*, stems: bool) -> tuple[str, ...]:
+    """List the roles whose files belong to an export."""
+    return ROLES if stems else (FULL_MIX,)
+
+
+def as_text(value: Value) -> str:
+    """Write a value as text: what is no text as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _files(dataset: str, folder: str, roles: Sequence[str]) -> dict[str, str]:
+    """Find the source files of a folder; none where it has gone since it was read, or does not let itself be read."""
+    try:
+        sources = read_names(folder_at(dataset, folder)).sources
+    except OSError:
+        return {}
+    return {role: sources[role] for role in roles if role in sources}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

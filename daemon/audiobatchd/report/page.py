@@ -1,0 +1,82 @@
+"""The page of a report: HTML of one file, with its pictures, its styles and its script inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+
+import jinja2
+import msgspec
+from markupsafe import Markup
+
+from audiobatchd import __version__
+from audiobatchd.control.results import Summary, Value
+from audiobatchd.pictures import drawing
+from audiobatchd.pictures.scale import told
+from audiobatchd.report.findings import MOST_FOLDERS, Findings
+from audiobatchd.vocabulary.names import printable
+
+_BARS = 30
+"""Bars of one picture: a page that is printed breaks between pictures."""
+
+
+def written(
+    dataset: str, made: str, findings: Findings, duplicates: Sequence[Sequence[str]] | None, where: str = ""
+) -> str:
+    """Write the page.
+
+    `dataset` is the path as it is shown, `made` the time as people read it; `duplicates` are groups of folders with the
+    same full mix, None where they were not looked for.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["bins"] = lambda found: zip(found.edges, found.edges[1:], found.counts, strict=False)
+    environment.filters["value"] = _said
+    environment.filters["number"] = told
+    environment.filters["printable"] = printable
+    template = environment.from_string(_file("report.html.j2"))
+    return template.render(
+        dataset=dataset,
+        made=made,
+        where=where,
+        version=__version__,
+        findings=findings,
+        duplicates=duplicates,
+        most=MOST_FOLDERS,
+        style=Markup(_file("report.css")),  # noqa: S704  # our own files
+        script=Markup(_file("report.js")),  # noqa: S704
+        coverage=[
+            Markup(drawing.bars(findings.coverage[start : start + _BARS], "Coverage", findings.total))  # noqa: S704
+            for start in range(0, len(findings.coverage), _BARS)
+        ],
+        pictures=[(each, Markup(_picture(each))) for each in findings.distributions],  # noqa: S704
+        scatters=[
+            (x, y, found, Markup(drawing.scatter(found, x, y)))  # noqa: S704
+            for x, y, found in findings.scatters
+            if found.count
+        ],
+    )
+
+
+def _picture(each: Summary) -> str:
+    if each.histogram is not None and each.quartiles is not None:
+        return drawing.histogram(each.histogram, each.column.name, each.column.unit)
+    return drawing.bars([(label.label, label.count) for label in each.frequent], each.column.name)
+
+
+def _said(value: Value) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case int() | float():
+            return told(value)
+        case dict():
+            return msgspec.json.encode(value).decode()
+    return printable(value)
+
+
+def _file(name: str) -> str:
+    return files("audiobatchd.report").joinpath(name).read_text(encoding="utf-8")

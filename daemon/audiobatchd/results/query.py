@@ -1,0 +1,250 @@
+"""Questions about the values of a dataset: rows by columns, a condition and an order; and columns in short or in bins.
+
+Rows come in a fixed order and in parts of some hundred, so that memory stays bounded and no transaction lasts longer
+than a part: what changes meanwhile may be seen or not.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from audiobatchd.control.results import Column, Kind, Query, Row, Value
+from audiobatchd.errors import UsageError
+from audiobatchd.results import condition
+from audiobatchd.results.condition import Guard
+from audiobatchd.scan import values
+from audiobatchd.scan.values import FOLDER, STATE, WHY, Key
+from audiobatchd.vocabulary.meanings import meaning_of
+
+_PART = 400
+"""Number of rows that are fetched at once."""
+_OVERRULED = "overruled"
+"""The temporary table of folders whose state is another than their table has."""
+_CREATE = f"CREATE TEMP TABLE {_OVERRULED} (path BLOB PRIMARY KEY, state TEXT, why TEXT)"
+_OVERRULE = "INSERT OR REPLACE INTO overruled VALUES (?, ?, ?)"
+_OWN: tuple[Column, ...] = (
+    Column(FOLDER, "text", "", "the track folder, below the dataset"),
+    Column(STATE, "text", "", f"one of {', '.join(values.STATES)}"),
+    Column(WHY, "text", "", "why it failed or is blocked"),
+)
+_ID, _PATH = "t.id", "t.path"
+_SIMPLE = "t.state", "t.why"
+_LIVE = (
+    "CASE WHEN o.path IS NOT NULL THEN o.state WHEN t.state = 'complete' THEN t.state ELSE 'incomplete' END",
+    "coalesce(o.why, '')",
+)
+_PLAIN = (
+    "CASE typeof({0}) WHEN 'blob' THEN CASE {0} WHEN x'30' THEN 0 WHEN x'31' THEN 1 ELSE CAST({0} AS TEXT) END "
+    "ELSE {0} END"
+)
+"""Makes a number of a flag, and text of a mapping, for conditions."""
+_decode = msgspec.json.Decoder().decode
+
+
+class Rows:
+    """The rows of one dataset in an open database, which nothing else may use; closed by `close`."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        dataset: str,
+        *,
+        overruled: Iterable[tuple[bytes, str, str]] | None = None,
+    ) -> None:
+        """`overruled` are folders whose state now is another than that which was found: path, state, reason.
+
+        Where it is given, no other folder has failed or is blocked.
+        Raises sqlite3.Error.
+        """
+        self._connection = connection
+        self._is_live = overruled is not None
+        self._number = values.number_of(connection, dataset)
+        self._keys: dict[str, Key] = {}
+        """The keys that have a column, by name, in the order of names."""
+        if self._number is not None:
+            self._keys = {key.name: key for key in sorted(values.keys_in(connection, self._number))}
+        if overruled is not None:
+            connection.execute(_CREATE)
+            connection.executemany(_OVERRULE, overruled)
+            connection.commit()
+        state, why = _LIVE if self._is_live else _SIMPLE
+        self._raw = {FOLDER: "coalesce(t.shown, CAST(t.path AS TEXT))", STATE: state, WHY: why}
+        """SQL that stands for each column, as its values are stored."""
+        self._raw |= {key.name: f"t.{key.column}" for key in self._keys.values()}
+        self._plain: dict[str, str] = {}
+        """SQL that stands for each column in conditions, by its name in lower case: the first of those alike."""
+        for name, raw in self._raw.items():
+            plain = _PLAIN.format(raw) if self._is_odd(name) else raw
+            self._plain.setdefault(name.lower(), f"({plain})")
+        self._guard = Guard(connection, {f"values_{self._number}", _OVERRULED})
+        self._asked = ""
+        """The condition that is asked for."""
+        self._columns: tuple[Column, ...] | None = None
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    def columns(self) -> tuple[Column, ...]:
+        """List `folder`, `state`, `why`, and the keys that any record has, by name. Raises UsageError."""
+        if self._columns is None:
+            kinds = ((key, self._kind(key)) for key in self._keys.values())
+            keys = (Column(key.name, kind, *meaning_of(key.name)) for key, kind in kinds if kind)
+            self._columns = (*_OWN, *keys)
+        return self._columns
+
+    def chosen(self, names: Iterable[str] | None) -> tuple[Column, ...]:
+        """List the columns of these names; of None all but `state` and `why`. Raises UsageError for an unknown one."""
+        there = {column.name: column for column in self.columns()}
+        if names is None:
+            return tuple(column for name, column in there.items() if name not in (STATE, WHY))
+        chosen = []
+        for name in names:
+            if name not in there:
+                raise UsageError(condition.no_column(name, there))
+            chosen.append(there[name])
+        return tuple(chosen)
+
+    def rows(self, query: Query) -> Iterator[Row]:
+        """Yield a row for each folder that meets the condition. Raises UsageError for what cannot be asked."""
+        for part in self.parts(query, _value):
+            yield from part
+
+    def parts(self, query: Query, made: Callable[[bytes], Any]) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield rows, some at once; of a flag or a mapping, as it is stored, what `made` makes of it."""
+        columns = self.chosen(query.columns)
+        order = self._order(query.sort)
+        names = [*(column.name for column in columns), *(each.removeprefix("-") for each in query.sort)]
+        where, of = self._begun(query.where, *names)
+        raw = [self._raw[column.name] for column in columns]
+        odd = [place for place, column in enumerate(columns) if self._is_odd(column.name)]
+        parts = self._sorted(raw, where, of, order) if order else self._by_folder(raw, where, of)
+        for part in _limited(parts, query.limit):
+            yield [_changed(row, odd, made) for row in part] if odd else part
+
+    def _by_folder(self, raw: list[str], where: str, of: str) -> Iterator[list[tuple[Any, ...]]]:
+        latest: object = -1  # less than every path: SQLite orders numbers before bytes
+        what = ", ".join((_PATH, *raw))
+        statement = f"SELECT {what} {of} WHERE t.path > ? AND ({where}) ORDER BY t.path LIMIT {_PART}"
+        while rows := self._ask(statement, (latest,)):
+            latest = rows[-1][0]
+            yield [row[1:] for row in rows]
+
+    def _sorted(self, raw: list[str], where: str, of: str, order: str) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield rows in another order than that of folders: the order is found at once, the rows part by part."""
+        numbers = array("q", (row[0] for row in self._ask(f"SELECT t.id {of} WHERE ({where}) ORDER BY {order}")))
+        what = ", ".join((_ID, *raw))
+        for start in range(0, len(numbers), _PART):
+            part = numbers[start : start + _PART]
+            marks = ",".join("?" * len(part))
+            rows = self._ask(f"SELECT {what} {of} WHERE t.id IN ({marks})", tuple(part))
+            by_number = {row[0]: row[1:] for row in rows}
+            yield [by_number[each] for each in part if each in by_number]
+
+    def _scope(self, where: str, *names: str) -> tuple[str, str]:
+        """Make SQL of a condition, and of the tables that it and these columns take. Raises UsageError."""
+        self._asked = where
+        made = condition.parsed(where, self._plain) if where.strip() else condition.ALWAYS
+        is_state = not {STATE, WHY}.isdisjoint(made.columns.union(names))
+        joined = f" LEFT JOIN temp.{_OVERRULED} AS o ON o.path = t.path" if self._is_live and is_state else ""
+        return made.sql, f"FROM values_{self._number} AS t{joined}"
+
+    def _begun(self, where: str, *names: str) -> tuple[str, str]:
+        """Begin a question, which has all of the time that questions have; see `_scope`."""
+        self._guard.begin()
+        return self._scope(where, *names)
+
+    def _order(self, sort: Iterable[str]) -> str:
+        order = []
+        for each in sort:
+            name = each if each in self._raw else each.removeprefix("-")
+            if name not in self._raw:
+                raise UsageError(condition.no_column(name, self._raw))
+            raw = self._raw[name]
+            order.append(f"{raw} {'DESC' if each != name else 'ASC'} NULLS LAST")
+        return ", ".join([*order, _PATH]) if order else ""
+
+    def _ask(self, statement: str, bound: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        """Execute a statement; no rows where the dataset has none. Raises UsageError."""
+        if self._number is None:
+            return []
+        try:
+            return self._guard.rows(statement, bound)
+        except sqlite3.Error as error:
+            raise condition.in_words(error, self._asked) from error
+
+    def _ask_numbers(self, statement: str) -> array[float]:
+        """Execute a statement with one number in each row. Raises UsageError."""
+        if self._number is None:
+            return array("d")
+        try:
+            return self._guard.numbers(statement)
+        except sqlite3.Error as error:
+            raise condition.in_words(error, self._asked) from error
+
+    def _is_odd(self, name: str) -> bool:
+        """Tell whether a column may have values that are stored otherwise than they are told."""
+        return name in self._keys and bool(self._keys[name].kinds & (values.Kind.FLAG | values.Kind.MAPPING))
+
+    def _kind(self, key: Key) -> Kind | None:
+        """Tell what kind of values a key has now; None where it has none any more.
+
+        Kinds that were met once may be gone, so where there are several each is looked for.
+        """
+        self._asked = ""
+        column = f"t.{key.column}"
+        kinds = [kind for kind in values.Kind if kind & key.kinds]
+        there = [kind for kind in kinds if self._ask(_ANY.format(self._number, _IS[kind].format(column)))]
+        match there:
+            case []:
+                return None
+            case [kind]:
+                return _NAMES[kind]
+        return "number" if values.Kind.TEXT not in there and values.Kind.MAPPING not in there else "text"
+
+
+_ANY = "SELECT 1 FROM values_{} AS t WHERE {} LIMIT 1"
+_IS = {
+    values.Kind.NUMBER: "typeof({0}) IN ('integer', 'real')",
+    values.Kind.TEXT: "typeof({0}) = 'text'",
+    values.Kind.FLAG: "{0} IN (x'30', x'31')",
+    values.Kind.MAPPING: "typeof({0}) = 'blob' AND {0} NOT IN (x'30', x'31')",
+}
+_NAMES: Mapping[values.Kind, Kind] = {
+    values.Kind.NUMBER: "number",
+    values.Kind.TEXT: "text",
+    values.Kind.FLAG: "flag",
+    values.Kind.MAPPING: "mapping",
+}
+
+
+def _limited(parts: Iterator[list[tuple[Any, ...]]], limit: int | None) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the first rows alone."""
+    left = limit
+    while left is None or left > 0:
+        part = next(parts, None)
+        if part is None:
+            return
+        yield part if left is None else part[:left]
+        left = None if left is None else left - len(part)
+
+
+def _value(stored: bytes) -> Value:
+    """Make a flag or a mapping of what is stored of it."""
+    if stored in (b"0", b"1"):
+        return stored == b"1"
+    mapping: dict[str, float | int | str | bool | None] = _decode(stored)
+    return mapping
+
+
+def _changed(row: tuple[Any, ...], odd: list[int], made: Callable[[bytes], Any]) -> tuple[Any, ...]:
+    changed = list(row)
+    for place in odd:
+        if isinstance(changed[place], bytes):
+            changed[place] = made(changed[place])
+    return tuple(changed)

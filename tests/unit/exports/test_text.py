@@ -1,0 +1,44 @@
+"""Tables as text, read back by the standard library."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from support.export_rig import export, make_dataset
+
+
+@pytest.mark.parametrize(("form", "delimiter"), [("csv", ","), ("tsv", "\t")])
+def test_table_reads_back(tmp_path: Path, form: str, delimiter: str) -> None:
+    target = tmp_path / "table"
+    assert export(make_dataset(tmp_path / "music"), form, target, "--stems") == 0
+    with target.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter=delimiter))
+    assert [row["folder"] for row in rows] == [
+        "'=cmd|' C calc'!A0",
+        "Dr. Dre - 01",
+        'caf\\xe9, "quoted"',
+    ]
+    by_folder = {row["folder"]: row for row in rows}
+    dre = by_folder["Dr. Dre - 01"]
+    assert float(dre["bpm"]) == 120.5
+    assert dre["bpm_is_defined"] == "true"
+    assert dre["sample_rate"] == ""
+    assert json.loads(dre["genre"]) == {"Rock": 0.5}
+    assert dre["vocals_path"] == "Dr. Dre - 01/vocals.FLAC"
+    assert by_folder["'=cmd|' C calc'!A0"]["key"] == "'-1"
+    assert by_folder["'=cmd|' C calc'!A0"]["full_mix_path"] == "'=cmd|' C calc'!A0/full_mix.FLAC"
+    assert float(by_folder['caf\\xe9, "quoted"']["lufs"]) == -30
+
+
+def test_lines_of_json_have_every_field(tmp_path: Path) -> None:
+    target = tmp_path / "table.jsonl"
+    assert export(make_dataset(tmp_path / "music"), "jsonl", target, "--columns", "bpm", "genre") == 0
+    rows = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
+    assert [list(row) for row in rows] == [["folder", "bpm", "genre", "full_mix_path"]] * 3
+    by_folder = {row["folder"]: row for row in rows}
+    assert by_folder["=cmd|' C calc'!A0"]["genre"] == {"Pop": 0.25}
+    assert by_folder['caf\\xe9, "quoted"']["bpm"] is None
