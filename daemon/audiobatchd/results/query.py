@@ -6,6 +6,7 @@ than a part: what changes meanwhile may be seen or not.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,6 +24,7 @@ from audiobatchd.vocabulary.meanings import meaning_of
 
 _PART = 400
 """Number of rows that are fetched at once."""
+_MENTIONS_STATE = re.compile(rf"\b({STATE}|{WHY})\b", re.IGNORECASE)
 _OVERRULED = "overruled"
 """The temporary table of folders whose state is another than their table has."""
 _CREATE = f"CREATE TEMP TABLE {_OVERRULED} (path BLOB PRIMARY KEY, state TEXT, why TEXT)"
@@ -44,6 +46,11 @@ _PLAIN = (
 )
 """Makes a number of a flag, and text of a mapping, for conditions."""
 _decode = msgspec.json.Decoder().decode
+
+
+def mentions_state(words: Iterable[str]) -> bool:
+    """Tell whether names of columns or a condition may ask for the state of folders, which costs more than the rest."""
+    return any(_MENTIONS_STATE.search(word) for word in words)
 
 
 class Rows:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from audiobatchd.cli.terminal.progress import ProgressLine
 from audiobatchd.cli.terminal.text import cells, harmless_json, padded, shortened, wrapped
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.results import Column, Histogram, Query, Row, Summary, Value
+from audiobatchd.results.query import mentions_state
 from audiobatchd.scan.values import FOLDER, STATE, WHY
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.quantities import counted
@@ -31,7 +31,6 @@ _NARROWEST, _WIDEST = 16, 40
 """Cells of the column of folders at least, and of any other at most."""
 _GAP = "  "
 _BLOCKS, _PLAIN_BLOCKS = " ▁▂▃▄▅▆▇█", " .:-=+*%#"
-_MENTIONS_STATE = re.compile(rf"\b({STATE}|{WHY})\b", re.IGNORECASE)
 
 
 def list_results(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
@@ -87,10 +86,11 @@ def summary(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
 def _opened(arguments: argparse.Namespace, client: ControlClient, words: Iterable[str]) -> Iterator[Source]:
     """Open the values; while records are read for that, a line on a terminal tells how many."""
     line = ProgressLine()
-    states = any(_MENTIONS_STATE.search(word) for word in words)
-    with results_of(
-        arguments, client, states=states, told=lambda count: line.show(f"{counted(count, 'record')} read")
-    ) as source:
+
+    def told(count: int) -> None:
+        line.show(f"{counted(count, 'record')} read")
+
+    with results_of(arguments, client, states=mentions_state(words), told=told) as source:
         line.clear()
         yield source
 
