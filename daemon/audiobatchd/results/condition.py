@@ -53,6 +53,8 @@ LONGEST = 8000
 PATIENCE = 60.0
 """Seconds that SQLite may take for one question in all."""
 
+REFUSED = "cannot evaluate the condition"
+"""Begins what is said of a condition that only SQLite finds fault with."""
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: 64 << 20,
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 400_000,
@@ -251,4 +253,4 @@ def in_words(error: sqlite3.Error, where: str) -> UsageError:
     why = printable(str(error))
     if why == "interrupted":
         why = f"it takes more than {PATIENCE:g} s; ask for less"
-    return UsageError(f"cannot evaluate the condition {shown(where)}: {why}")
+    return UsageError(f"{REFUSED} {shown(where)}: {why}")

@@ -142,13 +142,21 @@ class _Table:
 
     def _fit(self, room: int, *, fits: bool) -> None:
         folder = next(place for place, column in enumerate(self._columns) if column.name == FOLDER)
-        widths = [width if place == folder else min(width, _WIDEST) for place, width in enumerate(self._widths)]
-        least = min(widths[folder], max(_NARROWEST, room // 4))
-        while fits and len(widths) > 2 and sum(widths) - widths[folder] + least + 2 * (len(widths) - 1) > room:  # noqa: PLR2004  # the folder and one more
+        whole, gaps = list(self._widths), len(_GAP) * (len(self._widths) - 1)
+        least = min(whole[folder], max(_NARROWEST, room // 4))
+        widths = [least if place == folder else min(width, _WIDEST) for place, width in enumerate(whole)]
+        while fits and len(widths) > 1 and sum(widths) + gaps > room:
             widths.pop()
+            gaps -= len(_GAP)
             self.left_out += 1
-        others = sum(widths) - widths[folder] + len(_GAP) * (len(widths) - 1)
-        widths[folder] = max(least, min(widths[folder], room - others))
+        for place in (folder, *range(len(widths))):  # what is left goes to the folder first
+            widths[place] += max(0, min(whole[place] - widths[place], room - gaps - sum(widths)))
+        while (excess := sum(widths) + gaps - room) > 0:
+            texts = [place for place, column in enumerate(self._columns) if column.kind != "number"]
+            widest = max(texts, key=lambda place: widths[place])
+            if widths[widest] <= _NARROWEST:
+                break  # there are too many
+            widths[widest] = max(_NARROWEST, widths[widest] - excess)
         self._widths, self._columns = widths, self._columns[: len(widths)]
 
     def head(self) -> Iterator[str]:
