@@ -131,8 +131,9 @@ class _Table:
     def __init__(self, columns: Sequence[Column], sample: Sequence[Row], room: int, *, fits: bool) -> None:
         texts = [[_told(value) for value in row] for row in sample]
         self._columns = list(columns)
+        self._names = [printable(column.name) for column in columns]
         self._widths = [
-            max(cells(column.name), cells(column.unit), *(cells(row[place]) for row in texts))
+            max(cells(self._names[place]), cells(column.unit), *(cells(row[place]) for row in texts))
             for place, column in enumerate(columns)
         ]
         self.left_out = 0
@@ -151,8 +152,8 @@ class _Table:
             self.left_out += 1
         for place in (folder, *range(len(widths))):  # what is left goes to the folder first
             widths[place] += max(0, min(whole[place] - widths[place], room - gaps - sum(widths)))
+        texts = [place for place in range(len(widths)) if self._columns[place].kind != "number"]
         while (excess := sum(widths) + gaps - room) > 0:
-            texts = [place for place, column in enumerate(self._columns) if column.kind != "number"]
             widest = max(texts, key=lambda place: widths[place])
             if widths[widest] <= _NARROWEST:
                 break  # there are too many
@@ -161,7 +162,7 @@ class _Table:
 
     def head(self) -> Iterator[str]:
         """Yield the names of columns, and their units where any has one."""
-        yield self._joined([column.name for column in self._columns])
+        yield self._joined(self._names[: len(self._columns)])
         if any(column.unit for column in self._columns):
             yield self._joined([column.unit for column in self._columns])
 

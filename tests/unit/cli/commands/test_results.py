@@ -55,6 +55,18 @@ def test_list_fits_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert last.startswith("(8 more columns")
 
 
+@pytest.mark.parametrize("width", ["1", "12", "40", "80"])
+def test_any_width_and_any_key_can_be_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    root = dataset(tmp_path, **{"a" * 50: {"\x1b[31m\u202e\n": "\x1b[31m\u202e\n", "n": 1, "m": {"\x07": 1}}})
+    for words in ([], ["--columns", "n", "\x1b[31m\u202e\n", "m"]):
+        assert main(["list", str(root), "--disk", *words]) == 0
+        assert main(["summary", str(root), "--disk"]) == 0
+        assert capsys.readouterr().out.replace("\n", "").isprintable()
+
+
 @pytest.mark.usefixtures("wide")
 def test_named_columns_are_shortened_and_not_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = dataset(tmp_path, **{"b" * 90: {"one": "x" * 90, "two": "y" * 50, "n": 1}, "c": "{"})
