@@ -144,7 +144,7 @@ class Rows:
 
     def _sorted(self, raw: list[str], where: str, of: str, order: str) -> Iterator[list[tuple[Any, ...]]]:
         """Yield rows in another order than that of folders: the order is found at once, the rows part by part."""
-        numbers = array("q", (row[0] for row in self._ask(f"SELECT t.id {of} WHERE ({where}) ORDER BY {order}")))
+        numbers = self._ask_numbers(f"SELECT t.id {of} WHERE ({where}) ORDER BY {order}", "q")
         what = ", ".join((_ID, *raw))
         for start in range(0, len(numbers), _PART):
             part = numbers[start : start + _PART]
@@ -185,12 +185,12 @@ class Rows:
         except sqlite3.Error as error:
             raise condition.in_words(error, self._asked) from error
 
-    def _ask_numbers(self, statement: str) -> array[float]:
-        """Execute a statement with one number in each row. Raises UsageError."""
+    def _ask_numbers(self, statement: str, kind: str = "d") -> array[Any]:
+        """Execute a statement with one number in each row, see `Guard.numbers`. Raises UsageError."""
         if self._number is None:
-            return array("d")
+            return array(kind)
         try:
-            return self._guard.numbers(statement)
+            return self._guard.numbers(statement, kind)
         except sqlite3.Error as error:
             raise condition.in_words(error, self._asked) from error
 
