@@ -19,7 +19,7 @@ from audiobatchd.errors import UsageError
 from audiobatchd.results import condition
 from audiobatchd.results.condition import Guard
 from audiobatchd.scan import values
-from audiobatchd.scan.values import FOLDER, STATE, WHY, Key
+from audiobatchd.scan.values import FOLDER, STATE, WHY, Key, in_utf_8
 from audiobatchd.vocabulary.meanings import meaning_of
 
 _PART = 400
@@ -77,7 +77,7 @@ class Rows:
             self._keys = {key.name: key for key in sorted(values.keys_in(connection, self._number))}
         if overruled is not None:
             connection.execute(_CREATE)
-            connection.executemany(_OVERRULE, overruled)
+            connection.executemany(_OVERRULE, ((path, state, in_utf_8(why)) for path, state, why in overruled))
             connection.commit()
         state, why = _LIVE if self._is_live else _SIMPLE
         self._raw = {FOLDER: "coalesce(t.shown, CAST(t.path AS TEXT))", STATE: state, WHY: why}

@@ -69,12 +69,12 @@ def test_state_is_that_which_is_known_now(tmp_path: Path) -> None:
         reader = FolderReader(str(root), (), Policy(), (), True, catalog)
         for name in "abcd":
             reader.read(name)
-        failed = [(b"b", "failed", "its end is missing"), (b"nowhere", "failed", "")]
+        failed = [(b"b", "failed", "its end is missing \udce9"), (b"nowhere", "failed", "")]
         with open_catalog(tmp_path / "catalog.sqlite", str(root), failed) as results:
             asked = Query(("folder", "state", "why"), "state <> 'complete' or n = 1")
             assert list(results.rows(asked)) == [
                 ("a", "complete", ""),
-                ("b", "failed", "its end is missing"),
+                ("b", "failed", "its end is missing \\udce9"),
                 ("d", "incomplete", ""),  # it was blocked, and is tried again
             ]
 

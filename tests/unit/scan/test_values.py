@@ -78,6 +78,11 @@ def test_later_look_replaces_the_row(connection: sqlite3.Connection) -> None:
     assert rows(connection, "/a") == []
 
 
+def test_reason_with_an_odd_name_is_kept(connection: sqlite3.Connection) -> None:
+    ValueTables().put(connection, "/a", [Found("A", Finding.FAILED, "full_mix.fl\udce9c: is empty, é", {})])
+    assert rows(connection, "/a") == [(b"A", None, "failed", "full_mix.fl\\udce9c: is empty, é")]
+
+
 def test_keys_beyond_the_bound_are_left_out(connection: sqlite3.Connection) -> None:
     tables = ValueTables()
     for start in range(0, values.MOST_KEYS + 100, 100):
