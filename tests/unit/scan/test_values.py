@@ -97,7 +97,7 @@ def test_column_that_was_rolled_back_is_made_again(connection: sqlite3.Connectio
     tables.put(connection, "/a", [found("A", {"x": 1})])
     connection.commit()
     odd: object = object()
-    refused = Found("C", Finding.DUE, odd, {})  # type: ignore[arg-type]  # SQLite refuses it
+    refused = Found("C", Finding.DUE, "", {"x": odd})  # type: ignore[dict-item]  # SQLite refuses it
     with pytest.raises(sqlite3.Error), connection:
         tables.put(connection, "/a", [found("B", {"y": 1}), refused])
     tables.put(connection, "/a", [found("D", {"z": 2, "y": 3})])
