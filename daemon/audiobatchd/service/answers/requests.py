@@ -183,8 +183,10 @@ class Answers(ResultAnswers):
         if not self._core.datasets[path].schedule.has_begun:
             message = f"{name} has not been walked yet"
             raise UsageError(message)
-        troubled = ((key, self._core.folders[key]) for key in self._core.troubled if key.dataset == path)
-        return path, [(os.fsencode(key.path), folder.state.value, folder.reason) for key, folder in troubled]
+        folders, troubled = self._core.folders, list(self._core.troubled)
+        # In a thread: there may be a million, and one may have gone meanwhile.
+        found = ((key, folders.get(key)) for key in troubled if key.dataset == path)
+        return path, ((os.fsencode(key.path), each.state.value, each.reason) for key, each in found if each)
 
     async def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""
