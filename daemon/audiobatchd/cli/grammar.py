@@ -504,8 +504,7 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "Set up": ("setup", "import", "config", "doctor"),
     "Use the results": ("list", "summary", "export", "report"),
     "Look into records": ("progress", "check", "missing", "audit", "duplicates"),
-    "Measure by hand": ("analyze", "features"),
-    "Locks and models": ("locks", "models"),
+    "By hand": ("analyze", "features", "models", "locks"),
     "Help": ("help", "completion"),
 }
 """The commands by what they are for, as the short help names them; each stands in one."""
