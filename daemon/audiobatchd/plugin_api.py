@@ -105,11 +105,11 @@ def absence(distribution: str) -> str:
     For the reason of an AnalyzerUnavailableError. What audiobatchd asks for by an extra goes by that one's bounds.
     """
     # Nearly always everything is there, and nothing of this is loaded.
-    import platform  # noqa: PLC0415
-    import shlex  # noqa: PLC0415
-    from importlib import metadata, util  # noqa: PLC0415
+    import platform  # noqa: PLC0415  # see above
+    import shlex  # noqa: PLC0415  # see above
+    from importlib import metadata, util  # noqa: PLC0415  # see above
 
-    from packaging.requirements import Requirement  # noqa: PLC0415
+    from packaging.requirements import Requirement  # noqa: PLC0415  # see above
 
     wanted = distribution
     with suppress(metadata.PackageNotFoundError):  # started from the sources

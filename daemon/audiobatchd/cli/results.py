@@ -73,11 +73,11 @@ class Served:
         self._names = {column.name for column in self._columns}
 
     def columns(self) -> tuple[Column, ...]:
-        """As `Source`."""
+        """Answer as `Source` says."""
         return self._columns
 
     def rows(self, query: Query) -> Iterator[Row]:
-        """As `Source`. Raises AudiobatchError where the answer breaks off."""
+        """Answer as `Source` says. Raises AudiobatchError where the answer breaks off."""
         self._check((*(query.columns or ()), *(self._plain(each) for each in query.sort)), query.where)
         asked = AskRows(self._dataset, list(query.columns or ()), query.where, list(query.sort), query.limit)
         with _refusing_alike(), closing(self._client.lines(ROWS, asked)) as lines:
@@ -92,7 +92,7 @@ class Served:
         raise NoDaemonError("the daemon broke off its answer")
 
     def summary(self, features: Iterable[str] | None = None, where: str = "") -> Iterator[Summary]:
-        """As `Source`."""
+        """Answer as `Source` says."""
         names = list(features or ())
         self._check(names, where)
         with _refusing_alike():
@@ -100,13 +100,13 @@ class Served:
         yield from told
 
     def histogram(self, feature: str, bins: int = BINS, where: str = "") -> Histogram:
-        """As `Source`."""
+        """Answer as `Source` says."""
         self._check((feature,), where)
         with _refusing_alike():
             return self._client.ask(HISTOGRAM, AskHistogram(self._dataset, feature, bins, where))
 
     def scatter(self, x: str, y: str, bins: int = SCATTER_BINS, where: str = "") -> Scatter:
-        """As `Source`."""
+        """Answer as `Source` says."""
         self._check((x, y), where)
         with _refusing_alike():
             return self._client.ask(SCATTER, AskScatter(self._dataset, x, y, bins, where))
@@ -139,7 +139,9 @@ class _End(msgspec.Struct):
     """The last line of an answer in rows."""
 
     rows: int = 0
+    """Number of rows that were told."""
     error: str = ""
+    """Reason why there are no more; empty where the answer is whole."""
 
 
 @contextmanager
