@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from audiobatchd.cli.local import worker_settings_here
+from audiobatchd.cli.local import policy_of, worker_settings_here
 from audiobatchd.cli.named import dataset_of
 from audiobatchd.config.file import Config, DatasetConfig
 from audiobatchd.control.client import ControlClient
@@ -30,7 +30,7 @@ from audiobatchd.control.results import (
     Scatter,
     Summary,
 )
-from audiobatchd.core.assessment import Facts, Policy, assess
+from audiobatchd.core.assessment import Facts, assess
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.shapes import surely_due
 from audiobatchd.disk.listing import read_folder
@@ -174,12 +174,7 @@ def results_of(
 
 def _judge(settings: Config, dataset: DatasetConfig) -> Judge:
     """Tell whether a folder is complete, by what the analyzers of this machine would give."""
-    policy = Policy(
-        adopt=dataset.adopt,
-        recompute_other_models=settings.recompute_other_models,
-        max_duration=settings.max_duration,
-        worker_memory=size_in_bytes(settings.worker_memory),
-    )
+    policy = policy_of(settings, dataset)
     offers = questions.offers(worker_settings_here(settings))
 
     def judge(folder: str, record: Record) -> Finding:
