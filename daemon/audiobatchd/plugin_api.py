@@ -458,7 +458,7 @@ class _Described(Protocol):
     def features(self, role: str) -> tuple[Feature, ...]:
         """The features given for a source file of `role` (`FULL_MIX` or one of `STEMS`); none: it is not read.
 
-        Known before `load`, by which nobody has to wait for the models of features that are not asked for.
+        Known before `load`, so that models of features that are not asked for are not waited for.
         """
 
     def load(self) -> None:
