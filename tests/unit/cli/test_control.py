@@ -104,6 +104,7 @@ def test_status_json_loads_nothing_heavy(tmp_path: Path, busy: Status) -> None:
         ),
         *(
             "control.client",
+            "control.history",
             "control.operations",
             "control.requests",
             "control.results",

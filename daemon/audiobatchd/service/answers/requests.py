@@ -13,6 +13,7 @@ from functools import partial
 
 import msgspec
 
+from audiobatchd.control.history import AskHistory, History
 from audiobatchd.control.requests import (
     CleanedLocks,
     CleanLocks,
@@ -42,6 +43,7 @@ from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.scan.survey import Asked, Keys, Offered, survey_catalog
 from audiobatchd.service.answers.folder import Facts, explained, facts_of, hindrance
+from audiobatchd.service.answers.history import history_of
 from audiobatchd.service.answers.naming import Naming, no_folder
 from audiobatchd.service.answers.results import ResultAnswers, Troubles
 from audiobatchd.service.clock import Clock
@@ -94,6 +96,11 @@ class Answers(ResultAnswers):
             key = await self._naming.found_by_end(key)
             facts = await self._facts(key, reader)
         return explained(self._core, key, facts, self._clock.monotonic(), self._clock.wall())
+
+    async def history(self, asked: AskHistory) -> History:
+        """Tell what jobs have come to over time. Raises UsageError."""
+        paths = self._datasets_of(asked.dataset)
+        return await self.in_turn(partial(history_of, self._catalog.history, paths, asked.since))
 
     async def _facts(self, key: FolderKey, reader: FolderReader) -> Facts:
         """Look at the folder on disk; where that does not answer, tell what is known of it."""
