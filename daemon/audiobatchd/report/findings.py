@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
@@ -123,7 +124,9 @@ def _outliers(source: Source, summaries: Mapping[str, Summary], where: str) -> I
         if each is None or each.quartiles is None:
             continue
         first, _, third = each.quartiles
-        low, high = first - _BEYOND * (third - first), third + _BEYOND * (third - first)
+        # Where a bound is beyond all numbers no value is beyond it.
+        low = max(first - _BEYOND * (third - first), -sys.float_info.max)
+        high = min(third + _BEYOND * (third - first), sys.float_info.max)
         title = f"{name} below {low:.5g} or above {high:.5g}"
         found = _listed(source, title, f'"{name}" < {low!r} OR "{name}" > {high!r}', (name,), where, sort=f"-{name}")
         if found.count:
