@@ -101,7 +101,7 @@ def find(source: Source, where: str = "") -> Findings:
     return Findings(
         total=folders.count,
         states=tuple((each.label, each.count) for each in states.frequent),
-        hours=(length.mean or 0.0) * _numbers(length) / 3600 if length else 0.0,
+        hours=(length.mean or 0.0) / 3600 * _numbers(length) if length else 0.0,
         coverage=tuple((name, each.count) for name, each in summaries.items()),
         distributions=tuple(summaries[name] for name in DISTRIBUTIONS if name in summaries and summaries[name].count),
         scatters=tuple((x, y, source.scatter(x, y, where=where)) for x, y in SCATTERS if {x, y} <= set(names)),
