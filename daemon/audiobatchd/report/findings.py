@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
@@ -111,7 +112,7 @@ def find(source: Source, where: str = "") -> Findings:
     return Findings(
         total=folders.count,
         states=tuple((each.label, each.count) for each in states.frequent),
-        hours=(length.mean or 0.0) * _numbers(length) / 3600 if length else 0.0,
+        hours=(length.mean or 0.0) / 3600 * _numbers(length) if length else 0.0,
         coverage=tuple((name, each.count) for name, each in summaries.items()),
         distributions=tuple(summaries[name] for name in DISTRIBUTIONS if name in summaries and summaries[name].count),
         scatters=tuple((x, y, source.scatter(x, y, where=where)) for x, y in SCATTERS if {x, y} <= set(names)),
@@ -134,7 +135,9 @@ def _outliers(source: Source, summaries: Mapping[str, Summary], where: str) -> I
         if each is None or each.quartiles is None:
             continue
         first, _, third = each.quartiles
-        low, high = first - _BEYOND * (third - first), third + _BEYOND * (third - first)
+        # Where a bound is beyond all numbers no value is beyond it.
+        low = max(first - _BEYOND * (third - first), -sys.float_info.max)
+        high = min(third + _BEYOND * (third - first), sys.float_info.max)
         title = f"{name} below {low:.5g} or above {high:.5g}"
         found = _listed(source, title, f'"{name}" < {low!r} OR "{name}" > {high!r}', (name,), where, sort=f"-{name}")
         if found.count:

@@ -80,6 +80,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _KEYWORDS = frozenset(
     [
         "and",
@@ -135,6 +136,9 @@ def parsed(text: str, columns: Mapping[str, str]) -> Condition:
     """
     if len(text) > LONGEST:
         message = f"cannot take the condition: it has {len(text):,} characters, more than {LONGEST:,}"
+        raise UsageError(message)
+    if _NO_TEXT.search(text):  # SQLite takes neither
+        message = f"cannot take the condition {printable(text)}: it is no UTF-8; write names as `list` shows them"
         raise UsageError(message)
     pieces: list[str] = []
     used: set[str] = set()

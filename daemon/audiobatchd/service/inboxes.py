@@ -100,7 +100,9 @@ class Inboxes:
         """Work these inboxes from now on; what is at work on other terms ends first."""
         wanted = {each.path: each for each in terms}
         for path in self._inboxes.keys() - wanted.keys():
-            if (gone := self._inboxes.pop(path).at_work) is not None:
+            removed = self._inboxes.pop(path)
+            if (gone := removed.at_work) is not None:
+                removed.at_work = None  # its end is nothing that hinders an inbox
                 self._leaving.add(gone)
                 _ask_to_end(gone)
         for path, each in wanted.items():

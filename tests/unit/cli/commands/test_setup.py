@@ -15,6 +15,7 @@ import pytest
 from audiobatchd.cli.commands import setup
 from audiobatchd.cli.control import main
 from audiobatchd.cli.rights import drop_in, membership, user_unit
+from audiobatchd.cli.rights.grants import Grants
 from audiobatchd.config.file import DatasetConfig, load_config
 
 ROOT = os.geteuid() == 0
@@ -503,3 +504,33 @@ def test_an_inbox_that_is_not_there_is_to_be_made(machine: Path, capsys: pytest.
     capsys.readouterr()
     assert ctl(machine / "music") == 2
     assert f"there is no inbox {machine}/inbox: make the directory" in capsys.readouterr().err
+
+
+@needs_acls
+def test_nothing_is_granted_for_what_would_be_invalid(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (machine / "etc").mkdir()
+    file = machine / "etc" / "audiobatchd.toml"
+    file.write_text("workers = 'two'\n")
+    before = acls(machine / "music")
+    assert ctl(machine / "music") == 2
+    assert capsys.readouterr().err.startswith(f"audiobatchctl: {file}: ")
+    assert acls(machine / "music") == before
+    assert not (machine / "saved").exists()
+    assert os.listdir(machine / "etc") == ["audiobatchd.toml"]
+
+
+@needs_acls
+@pytest.mark.parametrize("option", [(), ("--grant",)])
+def test_nothing_is_granted_where_an_inbox_takes_no_rights(
+    machine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...]
+) -> None:
+    (machine / "etc").mkdir()
+    inbox, before = with_inbox(machine), acls(machine / "music")
+    monkeypatch.setattr(
+        Grants, "trouble", lambda grants: "its file system has no ACLs" * str(grants.saved).endswith("inbox.acl")
+    )
+    assert ctl(machine / "music", *option) == (2 if option else 1)
+    told = capsys.readouterr()
+    assert f"{inbox}: " in told.out + told.err
+    assert "its file system has no ACLs" in told.out + told.err
+    assert acls(machine / "music") == before
