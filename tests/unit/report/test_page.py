@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +87,12 @@ def test_page_has_pictures_with_their_numbers(page: str) -> None:
     assert "lufs, LUFS" in read.text
     assert "11" in read.text  # values of loudness
     assert "cannot" in read.text or "record" in read.text  # why one is blocked
+
+
+def test_failures_are_told_to_take_the_service(tmp_path: Path) -> None:
+    folder = tmp_path / "music" / "A"
+    folder.mkdir(parents=True)
+    (folder / "full_mix.flac").write_bytes(b"x")
+    target = tmp_path / "report.html"
+    assert control.main(["--socket", str(tmp_path / "no"), "report", str(tmp_path / "music"), "-o", str(target)]) == 0
+    assert "No folder failed or is blocked. Without the service, " in target.read_text(encoding="utf-8")
