@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from audiobatchd.config import checks, lines, misplaced
-from audiobatchd.config.file import TABLES, Config, load_config
+from audiobatchd.config.file import TABLES, Config, DatasetConfig, find_config, load_config
 from audiobatchd.config.places import model_directories, state_directory
+from audiobatchd.core.assessment import Policy
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.disk import bounded
 from audiobatchd.errors import AudiobatchError, ConfigError
@@ -42,6 +43,17 @@ def checked_config(path: Path | None) -> Config:
     refuse_wrong_options(settings, path, model_directories_here(settings))
     for each in settings.inbox:
         inbox.refuse_unusable(each.name, each.stems, f"inbox {shown(each.path)}")
+    return settings
+
+
+def config_here(named: Path | None) -> Config:
+    """Read the `named` configuration file, else the one that is found, for what goes by its analyzers.
+
+    Raises ConfigError, also where it names an analyzer that there is not.
+    """
+    path = named or find_config(os.environ)
+    settings = load_config(path) if path else Config()
+    checks.refuse_unknown_analyzers(settings, path)
     return settings
 
 
@@ -79,6 +91,16 @@ def model_directories_here(settings: Config) -> tuple[Path, ...]:
 def worker_settings_here(settings: Config) -> WorkerSettings:
     """Make the settings that a worker of this user's would have."""
     return checks.worker_settings(settings, model_directories_here(settings))
+
+
+def policy_of(settings: Config, dataset: DatasetConfig) -> Policy:
+    """Tell by which terms the service judges what is due in a dataset's folders."""
+    return Policy(
+        adopt=dataset.adopt,
+        recompute_other_models=settings.recompute_other_models,
+        max_duration=settings.max_duration,
+        worker_memory=quantities.size_in_bytes(settings.worker_memory),
+    )
 
 
 def is_installed(names: Iterable[str]) -> bool:

@@ -21,6 +21,8 @@ SETTINGS = WorkerSettings((), {}, (), 7200.0)
         ("exit 3", "cannot ask the analyzers: exit code 3"),
         ("kill -9 $$", "cannot ask the analyzers: killed by signal 9"),
         ("echo 'first' >&2; echo 'last words' >&2; exit 1", "cannot ask the analyzers: last words"),
+        ("echo audiobatchd.errors.ConfigError: no x >&2; exit 1", "cannot ask the analyzers: no x"),
+        ("echo KeyError: x >&2; exit 1", "cannot ask the analyzers: KeyError: x"),
         ("echo no JSON", "cannot ask the analyzers: exit code 0"),
     ],
 )
@@ -49,7 +51,7 @@ def test_one_process_measures_all_until_it_dies(tmp_path: Path, monkeypatch: pyt
     stub(
         tmp_path,
         monkeypatch,
-        f"echo start >> {log}; echo '{{}}'\n"
+        f"echo start >> {log}; read -r settings; echo '{{}}'\n"
         "while read -r request; do\n"
         "  case $request in *Bad*) echo 'last words' >&2; kill -9 $$;; esac\n"
         """  echo '{"values": {"lufs": -14.0}}'\n"""
