@@ -105,7 +105,7 @@ def test_without_the_option_no_file_is_promised(found: Measurement) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"onsets": "no"}, "option `onsets`: expected true or false, got 'no'"),
+        ({"onsets": "no"}, 'option `onsets`: expected true or false, got "no"'),
         ({"onset": True}, "unknown option `onset` (there are: `onsets`)"),
     ],
     ids=str,

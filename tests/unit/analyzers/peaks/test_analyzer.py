@@ -447,7 +447,7 @@ def test_a_role_changes_names_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"stems": "yes"}, "option `stems`: expected true or false, got 'yes'"),
+        ({"stems": "yes"}, 'option `stems`: expected true or false, got "yes"'),
         ({"stems": 1}, "option `stems`: expected true or false, got 1"),
         ({"stem": True}, "unknown option `stem` (there are: `stems`)"),
     ],
