@@ -92,6 +92,11 @@ def test_unknown_column_is_told_with_the_nearest() -> None:
         parsed("bmp > 120", COLUMNS)
 
 
+def test_column_that_no_record_has_is_told_as_such() -> None:
+    with pytest.raises(UsageError, match='^cannot find the column "loudness": no record has it; '):
+        parsed("loudness > 120", COLUMNS)
+
+
 def test_text_in_double_quotes_is_no_text() -> None:
     with pytest.raises(UsageError, match="a text stands in single quotes"):
         parsed('key = "C major"', COLUMNS)
