@@ -264,7 +264,9 @@ def test_it_waits_for_a_daemon_that_went_away(tmp_path: Path, busy: Status) -> N
         with terminal("--socket", str(path), "top") as on:
             on.until("q quit")
             first.close()
-            assert re.search(r"the service has been gone since \d\d:\d\d; waiting for it$", on.until("; waiting for it"))
+            assert re.search(
+                r"the service has been gone since \d\d:\d\d; waiting for it$", on.until("; waiting for it")
+            )
             assert "62.5 %" in on.until("q quit   ? help")
             on.press("p")
             on.until("the service has been gone since")
