@@ -71,7 +71,7 @@ def versions(installed: Mapping[str, str | None]) -> Iterator[Diagnosis]:
     yield Diagnosis(Level.OK, f"audiobatchd {__version__}, Python {platform.python_version()}, {there}")
     for name, each in installed.items():
         if each is None and name in WELCOME:
-            yield Diagnosis(Level.NOTE, f"{name} is not installed: {WELCOME[name]}", absence(name))
+            yield Diagnosis(Level.NOTE, f"{name} is not installed: {WELCOME[name]}", _remedy(name))
         elif each is None:
             yield Diagnosis(Level.ACT, f"{name} is not installed", "install audiobatchd again")
 
@@ -82,7 +82,12 @@ def journal(library: str | None) -> Diagnosis:
     if library is not None:
         return Diagnosis(Level.OK, f"{told} with their fields, by systemd-python {library}")
     what = f"{told} as lines with a priority: their fields take systemd-python, which a compiler has to build"
-    return Diagnosis(Level.NOTE, what, absence("systemd-python"))
+    return Diagnosis(Level.NOTE, what, _remedy("systemd-python"))
+
+
+def _remedy(distribution: str) -> str:
+    """Name the command that installs what is told to be absent already, or say that there is none here."""
+    return absence(distribution).removeprefix("it is not installed: ")
 
 
 def service(status: Status | None, why: str, cure: str = "") -> Iterator[Diagnosis]:

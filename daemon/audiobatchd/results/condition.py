@@ -195,7 +195,7 @@ def _column(name: str, columns: Mapping[str, str], used: set[str], *, in_quotes:
 
 def no_column(name: str, columns: Iterable[str], else_: str = "") -> str:
     """Say that there is no such column, with the nearest ones, or what else may have been meant."""
-    meant = did_you_mean(name, columns) or else_ or "`audiobatchctl summary` shows all"
+    meant = did_you_mean(name, columns) or else_ or "no record has it; `audiobatchctl summary` shows all"
     return f'cannot find the column "{shown(name)}": {meant}'
 
 

@@ -40,7 +40,7 @@ def test_versions() -> None:
         (Level.ACT, "av is not installed"),
         (Level.NOTE, "essentia-tensorflow is not installed: rhythm, key and some models need it"),
     ]
-    assert all(each.todo for each in lacking[1:])
+    assert all(each.todo and not each.todo.startswith("it is not installed") for each in lacking[1:])
 
 
 def test_the_journal_s_fields_take_a_library() -> None:

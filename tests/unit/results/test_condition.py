@@ -95,6 +95,11 @@ def test_unknown_column_is_told_with_the_nearest() -> None:
         parsed("bmp > 120", COLUMNS)
 
 
+def test_column_that_no_record_has_is_told_as_such() -> None:
+    with pytest.raises(UsageError, match=r'^cannot find the column "loudness": no record has it; '):
+        parsed("loudness > 120", COLUMNS)
+
+
 def test_text_in_double_quotes_is_no_text() -> None:
     with pytest.raises(UsageError, match="a text stands in single quotes"):
         parsed('key = "C major"', COLUMNS)
@@ -103,7 +108,7 @@ def test_text_in_double_quotes_is_no_text() -> None:
 @pytest.mark.parametrize(("text", "said"), [("bpm >", "it ends too early"), ("(bpm) 3", 'near "3": syntax error')])
 def test_unfinished_condition_is_told_in_its_own_words(text: str, said: str) -> None:
     with closing(sqlite3.connect(":memory:")) as connection, pytest.raises(sqlite3.Error) as failed:
-        connection.execute(f"SELECT 1 FROM (SELECT 1 AS bpm) WHERE ({text})")  # noqa: S608  # a person's own words
+        connection.execute(f"SELECT 1 FROM (SELECT 1 AS bpm) WHERE ({text})")  # noqa: S608  # texts of this test
     assert str(in_words(failed.value, text)).endswith(f": {said}")
 
 

@@ -748,7 +748,7 @@ def test_options_that_alter_values_stand_beside_them(options: dict[str, object],
     [
         (
             {"method": "fast"},
-            'option `method`: expected "multifeature" or "multifeature-fast" or "degara", got \'fast\'',
+            'option `method`: expected "multifeature" or "multifeature-fast" or "degara", got "fast"',
         ),
         ({"fold": [160, 80]}, "option `fold`: expected two positive numbers, the lower one first, got [160, 80]"),
         ({"fold": "80-160"}, 'option `fold`: expected two positive numbers, the lower one first, got "80-160"'),
