@@ -207,7 +207,10 @@ class ValueTables:
         self._tables: dict[bytes, _Table] = {}
 
     def put(self, connection: sqlite3.Connection, dataset: str, found: Iterable[Found]) -> None:
-        """Put these folders into the table of `dataset`, in place of what it has of them. Raises sqlite3.Error."""
+        """Put these folders into the table of `dataset`, in place of what it has of them. Raises sqlite3.Error.
+
+        Where the transaction fails later, `forget` has to follow.
+        """
         try:
             table = self._table(connection, os.fsencode(dataset))
             rows = [self._row(connection, table, each) for each in found]
@@ -216,8 +219,12 @@ class ValueTables:
                 row.extend([None] * (width - len(row)))
             connection.executemany(table.statement, rows)
         except BaseException:
-            self._connection = None  # a column that is taken back with its transaction is no more
+            self.forget()
             raise
+
+    def forget(self) -> None:
+        """Look up all tables anew: those and columns that were taken back with their transaction are no more."""
+        self._connection = None
 
     def drop(self, connection: sqlite3.Connection, dataset: str, paths: Sequence[str]) -> None:
         """Remove these folders. Raises sqlite3.Error."""
