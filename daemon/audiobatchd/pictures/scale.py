@@ -19,7 +19,9 @@ class Scale(Struct, frozen=True):
     high: float
     """The number at `end`; above `low`."""
     start: float
+    """The place of `low`, in units of the picture."""
     end: float
+    """The place of `high`; below `start` where the scale goes up the page."""
 
     def __call__(self, number: float) -> float:
         """Find the place of a number, in hundredths of a unit: more digits only make a file larger."""

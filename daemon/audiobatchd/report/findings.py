@@ -1,4 +1,4 @@
-"""What a report tells, asked of the values of a dataset: coverage, distributions, outliers, failures, quality."""
+"""The content of a report, asked of the values of a dataset: coverage, distributions, outliers, failures, quality."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from audiobatchd.control.results import Column, Query, Row, Scatter, Summary
 from audiobatchd.vocabulary.causes import alike
 
 DISTRIBUTIONS = ("lufs", "lra", "true_peak", "bpm", "danceability", "key", "duration", "brightness")
-"""Features whose values are drawn, as far as they are there."""
+"""Features that are drawn, as far as they are there."""
 SCATTERS = (("lufs", "lra"), ("bpm", "bpm_confidence"))
 MOST_FOLDERS = 25
 """Folders that a list names at most; their number is told in any case."""
@@ -57,17 +57,22 @@ class Listed(Struct, frozen=True):
     """Folders that meet a condition: how many, and the first of them."""
 
     title: str
+    """What they have in common, in words."""
     count: int
+    """Number of all that meet it."""
     columns: tuple[str, ...]
     """Names of what is told of each."""
     rows: tuple[Row, ...]
+    """The first of them, by these columns."""
 
 
 class Cause(Struct, frozen=True):
     """A reason for which folders are not done."""
 
     why: str
+    """The reason, with `#` for each number."""
     count: int
+    """Number of folders."""
     example: str
     """One of the folders."""
 
@@ -78,17 +83,23 @@ class Findings(Struct, frozen=True):
     total: int
     """Number of track folders."""
     states: tuple[tuple[str, int], ...]
+    """Number of folders in each state, by name."""
     hours: float
     """Sum of all lengths, in hours."""
     coverage: tuple[tuple[str, int], ...]
     """Number of folders that have each feature, by name."""
     distributions: tuple[Summary, ...]
+    """The features of DISTRIBUTIONS that any folder has."""
     scatters: tuple[tuple[str, str, Scatter], ...]
+    """The pairs of SCATTERS that are there: the two features, and the folders by both."""
     outliers: tuple[Listed, ...]
+    """Folders far outside of the middle half, for each feature that has such."""
     loud: Listed
-    """Files whose true peak is above 0 dBTP."""
+    """Files with a true peak above 0 dBTP."""
     causes: tuple[Cause, ...]
+    """Reasons of failures, the most frequent first."""
     quality: tuple[Listed, ...]
+    """Folders with each defect that was found."""
 
 
 def find(source: Source, where: str = "") -> Findings:

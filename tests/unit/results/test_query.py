@@ -1,4 +1,4 @@
-"""Rows: in their order, of the columns asked for, in parts; names and values are anybody's."""
+"""Rows: in their order, of the columns asked for, in parts; names and values are of unknown origin."""
 
 from __future__ import annotations
 
