@@ -49,6 +49,10 @@ LONGEST_KEY = 200
 LARGEST_VALUE = 16 << 10
 """Bytes of a value as it is written; larger ones are left out."""
 
+LARGEST_ROW = 2 << 20
+"""Length of all texts, lists and mappings of a record together; what is beyond is left out. Some hundred records are
+in memory at once."""
+
 Stored = float | int | str | bytes | None
 """A value as SQLite has it: a flag is `b"0"` or `b"1"`, a mapping its JSON in bytes, a list its JSON as text."""
 
@@ -113,7 +117,15 @@ Decoded = Mapping[str, Stored | Literal[_Kept.OUT]]
 
 def decoded(written: Mapping[str, bytes | Raw]) -> Decoded:
     """Decode the values of a record as they are written: each once, for the judgement of a folder and for its row."""
-    return {key: LEFT_OUT if key == provenance.KEY else stored(raw) for key, raw in written.items()}
+    found = {key: LEFT_OUT if key == provenance.KEY else stored(raw) for key, raw in written.items()}
+    if len(found) * LARGEST_VALUE > LARGEST_ROW:
+        room = LARGEST_ROW
+        for key, value in found.items():
+            if isinstance(value, str | bytes):
+                room -= len(value)
+                if room < 0:
+                    found[key] = LEFT_OUT
+    return found
 
 
 def stored(raw: bytes | Raw) -> Stored | Literal[_Kept.OUT]:
@@ -212,7 +224,10 @@ class ValueTables:
         self._tables: dict[bytes, _Table] = {}
 
     def put(self, connection: sqlite3.Connection, dataset: str, found: Iterable[Found]) -> None:
-        """Put these folders into the table of `dataset`, in place of what it has of them. Raises sqlite3.Error."""
+        """Put these folders into the table of `dataset`, in place of what it has of them. Raises sqlite3.Error.
+
+        Where the transaction fails later, `forget` has to follow.
+        """
         try:
             table = self._table(connection, os.fsencode(dataset))
             rows = [self._row(connection, table, each) for each in found]
@@ -221,8 +236,12 @@ class ValueTables:
                 row.extend([None] * (width - len(row)))
             connection.executemany(table.statement, rows)
         except BaseException:
-            self._connection = None  # a column that is taken back with its transaction is no more
+            self.forget()
             raise
+
+    def forget(self) -> None:
+        """Look up all tables anew: those and columns that were taken back with their transaction are no more."""
+        self._connection = None
 
     def drop(self, connection: sqlite3.Connection, dataset: str, paths: Sequence[str]) -> None:
         """Remove these folders. Raises sqlite3.Error."""

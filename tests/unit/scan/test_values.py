@@ -56,6 +56,15 @@ def test_what_counts_as_missing_is_that_of_records(record: dict[str, object]) ->
     assert there == Record(written).present()
 
 
+def test_many_long_texts_are_left_out_and_are_there() -> None:
+    text = "x" * (values.LARGEST_VALUE - 2)
+    record = {"first": 1, **{f"k{number}": text for number in range(200)}, "last": 2}
+    found = decoded({key: json.dumps(value).encode() for key, value in record.items()})
+    kept = [key for key, value in found.items() if value is not values.LEFT_OUT]
+    assert (kept[:2], kept[-1], len(kept)) == (["first", "k0"], "last", 2 + values.LARGEST_ROW // len(text))
+    assert None not in found.values()
+
+
 def test_columns_come_with_the_keys(connection: sqlite3.Connection) -> None:
     tables = ValueTables()
     tables.put(connection, "/a", [found("A", {"x": 1}), found("B", {"y": "t", "x": None}), found("C", {"x": True})])

@@ -117,15 +117,27 @@ class Database:
                     self._failed(error)
                 return []
 
-    def write(self, *batches: Batch, beside: Callable[[sqlite3.Connection], None] | None = None) -> None:
-        """Execute all of this, and what `beside` executes, in one transaction; nothing while nothing can be written."""
+    def write(
+        self,
+        *batches: Batch,
+        beside: Callable[[sqlite3.Connection], None] | None = None,
+        taken_back: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Execute all of this, and what `beside` executes, in one transaction; nothing while nothing can be written.
+
+        `taken_back` is called where that fails, at the last at its end, before anything else is written.
+        """
 
         def execute() -> None:
-            with self._connection:
-                for query, rows in batches:
-                    self._connection.executemany(query, rows)
-                if beside is not None:
-                    beside(self._connection)
+            try:
+                with self._connection:
+                    for query, rows in batches:
+                        self._connection.executemany(query, rows)
+                    if beside is not None:
+                        beside(self._connection)
+            except BaseException:
+                taken_back()
+                raise
 
         self._transact(execute, {})
 

@@ -216,6 +216,7 @@ class Sightings:
             (_DROP_MISSES, [(root, os.fsencode(each.path)) for each in other]),
             (_PUT_MISS, [_miss_row(root, each.path, miss) for each in other for miss in each.misses]),
             beside=partial(self._put_values, dataset, changed, known, found),
+            taken_back=self._values.forget,
         )
 
     def forget(self, dataset: str, paths: Iterable[str]) -> None:

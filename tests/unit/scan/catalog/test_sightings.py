@@ -7,12 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from audiobatchd.control.results import Query
 from audiobatchd.core.near_misses import Miss
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.shapes import Shape
+from audiobatchd.results.sources import open_catalog
 from audiobatchd.scan.catalog import sightings
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.sightings import Sighting
+from audiobatchd.scan.values import Found
 from audiobatchd.vocabulary.files import MissKind
 from support.catalog_rig import statements, verbs
 
@@ -131,4 +134,29 @@ def test_paths_that_are_alike_come_of_every_part(path: Path, monkeypatch: pytest
     assert catalog.sightings.alike("/m", []) == []
     clock = iter([0.0, 0.0, 10.0])
     assert catalog.sightings.alike("/m", ["ali"], lambda: next(clock)) == ["b alike"], "its time is over"
+    catalog.close()
+
+
+def test_commit_that_fails_leaves_no_values_to_be_mixed_up(path: Path) -> None:
+    catalog = Catalog(path)
+    connection = catalog._connection
+    connection.executescript("""
+        PRAGMA foreign_keys = ON;
+        CREATE TABLE parent (id INTEGER PRIMARY KEY);
+        CREATE TABLE child (id REFERENCES parent DEFERRABLE INITIALLY DEFERRED);
+        CREATE TRIGGER refuses AFTER INSERT ON sighting BEGIN INSERT INTO child VALUES (1); END;
+    """)
+
+    def note(dataset: str, name: str) -> None:
+        sighting = Sighting(name, 7, finding=Finding.COMPLETE)
+        found = Found(name, Finding.COMPLETE, "", {"key": name})
+        catalog.sightings.note(dataset, [sighting], found={name: found})
+
+    note("/a", "lost")
+    connection.execute("DROP TRIGGER refuses")
+    for dataset, name in (("/b", "B"), ("/a", "A")):
+        note(dataset, name)
+    for dataset, name in (("/a", "A"), ("/b", "B")):
+        with open_catalog(path, dataset, ()) as results:
+            assert list(results.rows(Query(("folder", "key")))) == [(name, name)]
     catalog.close()
