@@ -53,6 +53,7 @@ def test_users_own_service_works_in_their_home(unit: Unit, desk: Desk) -> None:
     assert unit.machine.run("stat", "-c", "%U %a", f"{MUSIC}/Otto - Attic/Otto - Attic.INFO").out == "otto 664\n"
     assert "1 complete" in desk.run("audiobatchctl", "status").out
     # Without the variable the machine's service is asked, which refuses him and points to his own; else his own is.
+    unit.machine.run("systemctl", "start", "audiobatchd")
     refused = desk.run("env", "-u", "AUDIOBATCHD_SOCKET", "audiobatchctl", "status", check=False)
     assert "otto is not in the group audiobatch" in refused.err
     assert refused.err.endswith(f"; your own service: --socket {desk.socket}\n")
