@@ -102,11 +102,8 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     stems: Words | None = None
 
 
-SINGLE: Mapping[str, type[Struct]] = {"web": WebConfig}
-"""The types of the tables of which there is one, by their heading."""
-
-TABLES: Mapping[str, type[Struct]] = {"dataset": DatasetConfig, "inbox": InboxConfig}
-"""The types of the tables of which there may be several, by their heading."""
+TABLES: Mapping[str, type[Struct]] = {"dataset": DatasetConfig, "inbox": InboxConfig, "web": WebConfig}
+"""The types of the tables, by their heading; there is one of each in `misplaced.ONCE`, and any number of the others."""
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -214,8 +211,9 @@ def beyond_bounds(config: Config) -> str:
 
 def _beyond_bounds(config: Config) -> Misfit | None:
     tables: list[tuple[tuple[str | int, ...], Struct]] = [((), config)]
-    tables += (((name,), getattr(config, name)) for name in SINGLE)
-    tables += (((name, number), each) for name in TABLES for number, each in enumerate(getattr(config, name)))
+    for name in TABLES:
+        found = getattr(config, name)
+        tables += [((name,), found)] if name in misplaced.ONCE else (((name, n), each) for n, each in enumerate(found))
     for where, table in tables:
         for key in table.__struct_fields__:
             value = getattr(table, key)
@@ -296,8 +294,12 @@ def _with_target(path: str, target: str) -> str:
 def differences(old: Config, new: Config) -> list[str]:
     """List what is different in `new`: "workers: 2 -> 4", "dataset /srv/music: settle: 5.0 -> 10.0"."""
     return [
-        *_changed_keys(old, new, without=("dataset", "inbox", *SINGLE)),
-        *(f"{name}: {line}" for name in SINGLE for line in _changed_keys(getattr(old, name), getattr(new, name))),
+        *_changed_keys(old, new, without=tuple(TABLES)),
+        *(
+            f"{name}: {line}"
+            for name in misplaced.ONCE
+            for line in _changed_keys(getattr(old, name), getattr(new, name))
+        ),
         *_changed_tables("dataset", old.dataset, new.dataset),
         *_changed_tables("inbox", old.inbox, new.inbox),
     ]
@@ -338,6 +340,6 @@ def _refusal(content: bytes, error: msgspec.ValidationError) -> str:
     found = misfit(Config, msgspec.toml.decode(content), table="a table")
     if found is None:
         return str(error)
-    hint = misplaced.hint(found, Config, {**TABLES, **SINGLE})
+    hint = misplaced.hint(found, Config, TABLES)
     place = (*found.place, found.unknown) if found.unknown else found.place
     return f"{found}{lines.said(content, place)}{': ' if hint else ''}{hint}"

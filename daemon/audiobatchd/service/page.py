@@ -23,7 +23,7 @@ _AGAIN = 10.0
 
 
 class Page:
-    """The page from `start` to `stop`; a view of the supervisor, so it hears of a reload. Sessions outlive listeners."""
+    """The page from `start` to `stop`, a view that so hears of a reload. Sessions outlive listeners."""
 
     def __init__(self, config: Callable[[], WebConfig], monotonic: Callable[[], float]) -> None:
         self._config = config
@@ -91,9 +91,11 @@ class Page:
                 self._trouble = reason
                 write(LogEvent.WEB_FAILS, {**fields, "reason": reason})
             return
-        except BaseException:
+        except Exception as error:  # noqa: BLE001  # logged: a page that breaks must not end what measures
             await server.stop()
-            raise
+            self._trouble = f"{type(error).__name__}: {error}"
+            write(LogEvent.WEB_FAILS, {**fields, "reason": self._trouble}, error=error)
+            return
         self._server, self._served, self._trouble = server, config, ""
         write(LogEvent.WEB_LISTENS, fields)
 

@@ -48,7 +48,7 @@ def routes(assets: dict[str, Asset]) -> Iterable[web.RouteDef]:
     made = [(f"/static/{name}", asset) for name, asset in assets.items()]
     if _INDEX in assets:
         made.append(("/", assets[_INDEX]))
-    return [web.route(method, path, _sends(asset)) for path, asset in made for method in ("GET", "HEAD")]
+    return [web.get(path, _sends(asset)) for path, asset in made]
 
 
 def _sends(asset: Asset) -> Handler:

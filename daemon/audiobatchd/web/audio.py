@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from audiobatchd.control.requests import FolderName
-from audiobatchd.control.server.routes import Handler, RefusedError, query
+from audiobatchd.control.server.routes import RefusedError, query
 from audiobatchd.errors import UnknownFolderError
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.vocabulary.files import ROLES
@@ -44,17 +44,17 @@ class AskAudio(Struct, frozen=True, forbid_unknown_fields=True):
 
 def routes(contract: Contract) -> Iterable[web.RouteDef]:
     """Give the routes."""
-    handler = _Audio(contract).answer
-    return [web.route(method, "/api/audio", handler) for method in ("GET", "HEAD")]
+    return [web.get("/api/audio", _Audio(contract).answer)]
 
 
 class _Audio:
+    """Counts those that are sent."""
+
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
         self._at_work = 0
-        self.answer: Handler = self._answer
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         asked = query(request, AskAudio)
         if asked.role not in ROLES:
             raise RefusedError(HTTPStatus.BAD_REQUEST, f"a source file is one of {', '.join(ROLES)}")

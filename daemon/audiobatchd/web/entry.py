@@ -53,4 +53,5 @@ def routes(contract: Contract, guard: Guard, sessions: Sessions, base: str) -> I
         is_operator = contract.service.may_change(found.peer.uid)
         return as_json(SessionTold(is_operator, sessions.csrf(found), __version__, datasets))
 
-    return [web.route("GET", "/login/{token}", login), web.route("GET", "/api/session", session)]
+    # What only asks for the head, as a preview does, would use the link up.
+    return [web.get("/login/{token}", login, allow_head=False), web.get("/api/session", session)]

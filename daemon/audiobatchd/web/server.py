@@ -100,7 +100,7 @@ class WebServer:
         for room in (data, media, audio):
             routes += room.routes(self._contract)
         routes += assets.routes(files)
-        below = [web.route(each.method, base + each.path, each.handler) for each in routes]
+        below = [web.route(each.method, base + each.path, each.handler, **each.kwargs) for each in routes]
         made = application(below, lambda: self._door, base + "/api/events", (guard.check,))
         made.on_response_prepare.append(guard.add_headers)
         return made
