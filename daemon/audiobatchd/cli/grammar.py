@@ -199,17 +199,22 @@ COMMANDS: tuple[Command | Group, ...] = (
     # The configuration, and this machine
     Command(
         "setup", "setup:setup", "let the service work on a dataset",
-        "Add a dataset to the configuration, let the service's unit write there, see whether its user can, and start "
-        "it again. Exit code 1 where the user cannot.",
+        "Add a dataset to the configuration, let the service's unit write there, give its user the rights that it "
+        "lacks there, and restart it. Exit code 1 where the user cannot write there all the same.",
         (
-            _DATASET,
+            _argument("dataset", metavar="DATASET", nargs="?", help="the dataset's directory"),
             _CONFIG,
             (
-                _argument("--grant", action="store_true", help="give the service's user rights there, by ACLs"),
+                _argument("--grant", action="store_true", help="give them again, to what has been moved in as well"),
+                _argument("--no-grant", action="store_true", help="give none; say what is lacking"),
                 _argument(
                     "--undo", action="store_true",
                     help="take it out again, and put the ACLs back; no file in it is touched",
                 ),
+            ),
+            _argument(
+                "--operator", metavar="USER",
+                help="let this person ask the service and change what it does; without DATASET nothing else",
             ),
             _argument("--user", action="store_true", help="of your own service, without root; writes its unit"),
             _argument("--no-restart", action="store_true", help="leave starting the service to you"),

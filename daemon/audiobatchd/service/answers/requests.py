@@ -44,7 +44,7 @@ from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.scan.survey import Asked, Keys, Offered, survey_catalog
 from audiobatchd.service.answers.folder import Facts, explained, facts_of, hindrance
-from audiobatchd.service.answers.naming import found_by_end, no_folder
+from audiobatchd.service.answers.naming import Naming, no_folder
 from audiobatchd.service.answers.results import ResultAnswers, Troubles
 from audiobatchd.service.clock import Clock
 from audiobatchd.service.supervisor import Supervisor
@@ -69,6 +69,7 @@ class Answers(ResultAnswers):
         self._core = supervisor.core
         self._catalog = catalog
         self._clock = clock
+        self._naming = Naming(catalog.sightings, self._is_known)
         super().__init__(catalog, self._with_troubles)
 
     def may_change(self, uid: int) -> bool:
@@ -110,7 +111,7 @@ class Answers(ResultAnswers):
         facts = await self._facts(key, reader)
         is_known = self._core.state_of(key) is not None if facts.is_lost else key in self._core.folders
         if not facts.is_track and not is_known:
-            key = await self._found_by_end(key)
+            key = await self._naming.found_by_end(key)
             facts = await self._facts(key, reader)
         return explained(self._core, key, facts, self._clock.monotonic(), self._clock.wall())
 
@@ -129,7 +130,7 @@ class Answers(ResultAnswers):
         """Try folders again, whatever they have come to. Raises UsageError and UnknownFolderError."""
         keys = {self._key_of(name) for name in request.folders}
         known = {key for key in keys if self._is_known(key)}
-        keys = known | {await self._found_by_end(key) for key in keys - known}
+        keys = known | {await self._naming.found_by_end(key) for key in keys - known}
         if request.features and (request.all or request.dataset):
             raise UsageError("features go with folders that are named")
         disowned = self._by_role(request.features)
@@ -212,7 +213,7 @@ class Answers(ResultAnswers):
         self._supervisor.tell(BumpAsked(key))
         # What stood in the queue before it is handled by now as well: the folder may have begun, ended or gone by that.
         if not self._is_known(key):
-            key = await self._found_by_end(key)
+            key = await self._naming.found_by_end(key)
             before = self._core.bumped()
             self._supervisor.tell(BumpAsked(key))
         folder, state = self._core.folders.get(key), self._core.state_of(key)
@@ -281,10 +282,6 @@ class Answers(ResultAnswers):
 
     def _is_known(self, key: FolderKey) -> bool:
         return self._core.state_of(key) is not None
-
-    async def _found_by_end(self, key: FolderKey) -> FolderKey:
-        """See `naming.found_by_end`."""
-        return await found_by_end(key, self._catalog.sightings, self._is_known)
 
     def _datasets_of(self, name: str) -> list[str]:
         """Return the named dataset, or all."""
