@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -30,9 +31,8 @@ def asked(url: str, cookie: str = "", method: str = "GET", **headers: str) -> tu
     parts = urlsplit(url)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=20)
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request(
-        method, parts.path + (f"?{parts.query}" if parts.query else ""), b"{}", sent | {"Cookie": cookie}
-    )
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    connection.request(method, path, b"{}", sent | {"Cookie": cookie})
     answer = connection.getresponse()
     told = answer.status, (answer.getheader("Set-Cookie") or "").partition(";")[0], answer.read()
     connection.close()
@@ -114,13 +114,13 @@ def test_behind_nginx_as_documented(tmp_path: Path, track: Path) -> None:
     location = location.replace(keys["listen"], str(page))
     certificate, key = made_certificate(tmp_path)
     (tmp_path / "nginx.conf").write_text(
-        f"daemon off; pid {tmp_path}/pid; error_log stderr; events {{}}\n"
+        # The directory of tests is closed to the user that nginx would become.
+        f"{'user root; ' * (os.geteuid() == 0)}daemon off; pid {tmp_path}/pid; error_log stderr; events {{}}\n"
         f"http {{ access_log off; client_body_temp_path {tmp_path}/b; proxy_temp_path {tmp_path}/p;\n"
         f"fastcgi_temp_path {tmp_path}/f; uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s;\n"
         f"server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key};\n"
         f"{location} }} }}\n"
     )
-    tmp_path.chmod(0o755)
     with service(tmp_path / "d", config) as daemon:
         url = link(daemon)
         assert url.startswith("https://music.example.org/music/login/")
