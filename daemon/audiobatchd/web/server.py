@@ -49,6 +49,8 @@ _HANDSHAKE = 5.0
 _GRACE = 1.0
 _NO_DESCRIPTOR = 1.0
 """Seconds until connections are accepted again where there was no descriptor left for one."""
+_REFUSED = 0.05
+"""The same where a connection had ended before it was accepted."""
 _BACKLOG = 128
 _SOCKET_MODE = 0o666
 """As open to this machine as a port of it: who may look is for sessions to say."""
@@ -138,7 +140,7 @@ class WebServer:
                 made, _ = await loop.sock_accept(listener)
             except OSError as error:
                 out_of = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-                await asyncio.sleep(_NO_DESCRIPTOR if out_of else 0)
+                await asyncio.sleep(_NO_DESCRIPTOR if out_of else _REFUSED)
                 continue
             if self._tls is None:
                 await self._welcome(made)
