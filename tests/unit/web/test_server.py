@@ -174,6 +174,7 @@ def encrypted(page: Site, certificate: Path) -> bytes:
 
 def test_unfinished_handshakes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_HANDSHAKES", 3)
+    monkeypatch.setattr(server, "_HANDSHAKE", 60.0)
     certificate, key = made_certificate(tmp_path)
     config = WebConfig(listen=f"127.0.0.1:{free_port()}", certificate=str(certificate), key=str(key))
     with site(tmp_path, config) as page, ExitStack() as stack:
