@@ -85,7 +85,7 @@ class WebServer:
         except (OSError, AlreadyRunningError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             if getattr(error, "errno", 0) == errno.EAFNOSUPPORT:  # as the packaged unit has it
-                reason = "the service's unit forbids all network: sudo audiobatchctl setup --web"
+                reason += "; where the service's unit forbids all network: sudo audiobatchctl setup --web"
             raise UsageError(reason) from error
         guard = Guard(self._config, self._address, self._sessions)
         self._runner = web.AppRunner(self._application(guard, files), handle_signals=False, shutdown_timeout=_GRACE)
@@ -119,6 +119,7 @@ class WebServer:
         """Stop answering; does nothing when not started."""
         if self._accepting is not None:
             self._accepting.cancel()
+            await asyncio.wait([self._accepting])  # it lets go of the listener, whose number another may get
         for each in self._handshakes.values():
             _end(each)
         if self._file is not None:

@@ -15,6 +15,7 @@ import pytest
 from audiobatchd.cli.commands import setup
 from audiobatchd.cli.control import main
 from audiobatchd.cli.rights import drop_in, membership, user_unit
+from audiobatchd.cli.rights.grants import Grants
 from audiobatchd.config.file import DatasetConfig, load_config
 
 ROOT = os.geteuid() == 0
@@ -536,3 +537,33 @@ def test_a_users_own_service_gets_the_page_as_well(
     assert ctl("--web", "--user") == 0
     assert (machine / "home" / "systemd" / "user" / "audiobatchd.service.d" / "web.conf").exists()
     assert "systemctl --user restart" in capsys.readouterr().out
+
+
+@needs_acls
+def test_nothing_is_granted_for_what_would_be_invalid(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (machine / "etc").mkdir()
+    file = machine / "etc" / "audiobatchd.toml"
+    file.write_text("workers = 'two'\n")
+    before = acls(machine / "music")
+    assert ctl(machine / "music") == 2
+    assert capsys.readouterr().err.startswith(f"audiobatchctl: {file}: ")
+    assert acls(machine / "music") == before
+    assert not (machine / "saved").exists()
+    assert os.listdir(machine / "etc") == ["audiobatchd.toml"]
+
+
+@needs_acls
+@pytest.mark.parametrize("option", [(), ("--grant",)])
+def test_nothing_is_granted_where_an_inbox_takes_no_rights(
+    machine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...]
+) -> None:
+    (machine / "etc").mkdir()
+    inbox, before = with_inbox(machine), acls(machine / "music")
+    monkeypatch.setattr(
+        Grants, "trouble", lambda grants: "its file system has no ACLs" * str(grants.saved).endswith("inbox.acl")
+    )
+    assert ctl(machine / "music", *option) == (2 if option else 1)
+    told = capsys.readouterr()
+    assert f"{inbox}: " in told.out + told.err
+    assert "its file system has no ACLs" in told.out + told.err
+    assert acls(machine / "music") == before
