@@ -26,6 +26,7 @@ from audiobatchd.control.requests import (
     RetryFolders,
     Survey,
     Surveyed,
+    WebLink,
 )
 from audiobatchd.control.results import (
     AskColumns,
@@ -40,6 +41,7 @@ from audiobatchd.control.results import (
     Scatter,
     Summary,
 )
+from audiobatchd.control.server.access import Peer
 from audiobatchd.control.server.server import ControlServer
 from audiobatchd.control.status import FolderReport, Status, Trouble
 from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
@@ -87,6 +89,7 @@ class ToldService:
     def __init__(self, status: Callable[[], Status]) -> None:
         self.status = status
         self.asked: list[object] = []
+        self.linked: list[Peer] = []
         self.past = History((Span(1_790_000_000 // 3600 * 3600, 3600, done=2, outcomes={"done": 2}),))
 
     async def failures(self) -> list[Trouble]:
@@ -154,6 +157,10 @@ class ToldService:
     async def reload(self) -> Reloaded:
         self.asked.append("reload")
         raise ConfigError("c.toml: unknown key `worker`")
+
+    def web_link(self, peer: Peer) -> WebLink:
+        self.linked.append(peer)
+        return WebLink("http://127.0.0.1:8787/login/token", "127.0.0.1:8787", 600.0, operator=True)
 
     async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
         self.asked.append(request)

@@ -20,6 +20,7 @@ from audiobatchd.cli import diagnosis
 from audiobatchd.cli.diagnosis import NEEDED, WELCOME, Diagnosis, Level
 from audiobatchd.cli.findings import finding_lines
 from audiobatchd.cli.local import USER, checked_config, ended_first, model_directories_here, worker_settings_here
+from audiobatchd.cli.page import page_findings
 from audiobatchd.cli.terminal.output import Say, colour, room
 from audiobatchd.cli.terminal.status import NARROWEST
 from audiobatchd.cli.terminal.text import as_ansi, as_json
@@ -89,6 +90,7 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
     for inbox in settings.inbox:
         if inbox.dataset in datasets and inbox.dataset not in silent:
             yield from _inbox(inbox, uid)
+    yield from page_findings(settings.web, status)
     state = state_directory(os.environ, os.getuid() if uid is None else uid)
     yield from _space("the state directory", state)
     memory = psutil.virtual_memory()

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audiobatchd.cli.local import UNIT, USER
-from audiobatchd.cli.rights import configuration, drop_in, membership
+from audiobatchd.cli.rights import configuration, drop_in, membership, web_drop_in
 from audiobatchd.cli.rights.grants import Grants, Report, grants_are_saved
 from audiobatchd.cli.rights.inboxes import inboxes_of, refuse_unfit
 from audiobatchd.cli.rights.unsuitable import unsuitable, unwritable
@@ -74,6 +74,8 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     neither configuration nor unit is changed, and the exit code is 1.
     """
     places = _places(arguments)
+    if arguments.web:
+        return _page(arguments, places, say)
     dataset = os.path.realpath(arguments.dataset) if arguments.dataset else ""
     if dataset and not arguments.undo:
         _check(dataset, places)
@@ -104,6 +106,30 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     for line in _next(arguments, place, places, trouble):
         say(line)
     return 1 if trouble else 0
+
+
+def _page(arguments: argparse.Namespace, places: Places, say: Say) -> int:
+    """Let the unit serve the page, or with `--undo` no longer. Raises as `_put`, and UsageError."""
+    text = _written(places.configuration)
+    own = UserUnit(places.configuration, os.environ).path.parent / f"{UNIT}.d"
+    files = web_drop_in.changes(places.drop_ins or own, places.configuration, text, undo=arguments.undo)
+    _put(files, places.configuration)
+    done: list[str] = []
+    for path, new in files.items():
+        done.append(f"{path}: {'removed' if new is None else 'written'}")
+        if new is not None and path.name == web_drop_in.NAME:
+            done += [f"  {line}" for line in new.splitlines() if not line.startswith("#")]
+    if files and places.drop_ins is not None:
+        done += _tell_systemd("restart", now=not arguments.no_restart)
+    elif files:
+        done += [f"when you are ready: systemctl --user {verb}" for verb in ("daemon-reload", f"restart {UNIT}")]
+    if arguments.json:
+        say(as_json({"dataset": "", "done": [shown(line) for line in done], "trouble": ""}))
+        return 0
+    following = [] if arguments.undo else ["A link to the page: audiobatchctl web"]
+    for line in [*(done or ["Nothing was to be done."]), *following]:
+        say(shown(line))
+    return 0
 
 
 def _own_unit(places: Places, *, undo: bool) -> list[str]:
@@ -297,8 +323,10 @@ def _advice(arguments: argparse.Namespace, dataset: str, places: Places, trouble
 
 def _places(arguments: argparse.Namespace) -> Places:
     """Find the files to change. Raises UsageError where that takes root."""
-    if not arguments.dataset and (arguments.undo or arguments.grant or not arguments.operator):
-        raise UsageError("which dataset? setup DATASET; only `--operator USER` goes without one")
+    if arguments.web and (arguments.dataset or arguments.operator or arguments.grant or arguments.no_grant):
+        raise UsageError("`--web` goes alone, or with `--undo`")
+    if not (arguments.dataset or arguments.web) and (arguments.undo or arguments.grant or not arguments.operator):
+        raise UsageError("which dataset? setup DATASET; only `--operator USER` and `--web` go without one")
     if arguments.user:
         if arguments.grant or arguments.operator:
             option = "--grant" if arguments.grant else "--operator"
