@@ -17,7 +17,7 @@ SERVICE_SOCKET = Path("/run/audiobatchd/control.sock")
 
 _SERVICE_STATE = Path("/var/lib/audiobatchd")
 _SHARED_MODELS = Path("/usr/share/audiobatchd/models")
-_LONGEST_SOCKET = 107
+LONGEST_SOCKET = 107
 """Bytes of a socket's name: `sun_path` of unix(7) has 108, of which the last ends the string."""
 
 
@@ -94,8 +94,8 @@ def _service_is_there() -> bool:
 def check_length(socket: Path) -> None:
     """Raise UsageError where a socket's path is longer than the kernel lets its name be."""
     size = len(os.fsencode(socket))
-    if size > _LONGEST_SOCKET:
+    if size > LONGEST_SOCKET:
         message = (
-            f"cannot use {shown(str(socket))} as a socket: its {size} bytes are more than the {_LONGEST_SOCKET} allowed"
+            f"cannot use {shown(str(socket))} as a socket: its {size} bytes are more than the {LONGEST_SOCKET} allowed"
         )
         raise UsageError(message)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 
@@ -27,7 +27,9 @@ from audiobatchd.control.requests import (
     RetryFolders,
     Survey,
     Surveyed,
+    WebLink,
 )
+from audiobatchd.control.server.access import Peer
 from audiobatchd.control.status import FolderReport, Status, Trouble
 from audiobatchd.core.asked import features_of, keys_of, left_out, unknown_among, why_unknown
 from audiobatchd.core.events import BumpAsked, PauseAsked, RescanAsked, ResumeAsked
@@ -58,8 +60,12 @@ _LONGEST_NAME, _LONGEST_PATH = 255, 4096
 class Answers(ResultAnswers):
     """The service's side of every request; the server in `control` is the other. Called in the event loop."""
 
-    def __init__(self, supervisor: Supervisor, catalog: Catalog, clock: Clock) -> None:
+    def __init__(
+        self, supervisor: Supervisor, catalog: Catalog, clock: Clock, link: Callable[[Peer], WebLink] | None = None
+    ) -> None:
+        """Answer out of these; `link` makes links to the page, where there may be one."""
         self._supervisor = supervisor
+        self._link = link
         self._core = supervisor.core
         self._catalog = catalog
         self._clock = clock
@@ -69,6 +75,20 @@ class Answers(ResultAnswers):
     def may_change(self, uid: int) -> bool:
         """Tell whether this user may have the service do something."""
         return self._supervisor.may_change(uid)
+
+    def web_link(self, peer: Peer) -> WebLink:
+        """Make a link to the page. Raises UsageError where there is none."""
+        if self._link is None:
+            raise UsageError("there is no page")
+        return self._link(peer)
+
+    def place(self, name: FolderName) -> FolderKey:
+        """Find where a folder lies. Raises UsageError and UnknownFolderError, also where its disk does not answer."""
+        key = self._key_of(name)
+        if self._core.datasets[key.dataset].is_left_alone:
+            message = f"cannot look into {name.dataset}: {NO_ANSWER}"
+            raise UsageError(message)
+        return key
 
     async def reload(self) -> Reloaded:
         """Read the configuration again and go by it. Raises ConfigError: then nothing has changed."""
