@@ -41,6 +41,8 @@ class Made(Struct, frozen=True, tag=True):
 
     failure: str = ""
     """Why there is no picture, in words for people; empty where the result is in its file."""
+    lasting: bool = True
+    """True where that is so as long as the file stays as it is."""
 
 
 class Waveform(Struct, frozen=True):

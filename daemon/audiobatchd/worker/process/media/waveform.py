@@ -55,7 +55,8 @@ class WaveformReceiver:
 
     def waveform(self) -> Waveform:
         """Give the waveform."""
-        bins = np.concatenate([*self._bins, *([_folded(self._rest, self._rest.shape[1])] if self._rest.size else [])], 1)
+        last = [_folded(self._rest, self._rest.shape[1])] if self._rest.size else []
+        bins = np.concatenate([*self._bins, *last], axis=1)
         count = bins.shape[1]
         columns = min(COLUMNS, count)
         starts = np.arange(columns) * count // columns
