@@ -153,7 +153,7 @@ class ToldService:
 
     def web_link(self, peer: Peer) -> WebLink:
         self.asked.append(peer)
-        return WebLink("login/token", "http://127.0.0.1:8787", "", ["127.0.0.1"], 600.0, operator=True)
+        return WebLink("http://127.0.0.1:8787/login/token", "127.0.0.1:8787", 600.0, operator=True)
 
     async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
         self.asked.append(request)

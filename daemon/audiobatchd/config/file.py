@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from audiobatchd.config import lines, misplaced
+from audiobatchd.config.places import SERVICE_CONFIGURATION, own_configuration
 from audiobatchd.config.web import WebConfig, check
 from audiobatchd.disk import bounded, filesystems
 from audiobatchd.errors import ConfigError
@@ -147,8 +148,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 def find_config(environ: Mapping[str, str]) -> Path | None:
     """Find the configuration file where none is named: /etc, else the user's; None where there is neither."""
-    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
-    for candidate in (Path("/etc/audiobatchd/audiobatchd.toml"), home / "audiobatchd" / "audiobatchd.toml"):
+    for candidate in (SERVICE_CONFIGURATION, own_configuration(environ)):
         if candidate.is_file():
             return candidate
     return None

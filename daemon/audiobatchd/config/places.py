@@ -15,6 +15,10 @@ from audiobatchd.vocabulary.names import shown
 SERVICE_SOCKET = Path("/run/audiobatchd/control.sock")
 """The socket of the system's service."""
 
+SERVICE_CONFIGURATION = Path("/etc/audiobatchd/audiobatchd.toml")
+"""Its configuration file."""
+
+_UNIT_PLACES = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _SERVICE_STATE = Path("/var/lib/audiobatchd")
 _SHARED_MODELS = Path("/usr/share/audiobatchd/models")
 LONGEST_SOCKET = 107
@@ -77,7 +81,23 @@ def default_socket(environ: Mapping[str, str], uid: int) -> Path:
         return Path(given)
     if uid == 0 or _service_is_there():
         return SERVICE_SOCKET
+    return own_socket(environ, uid)
+
+
+def own_socket(environ: Mapping[str, str], uid: int) -> Path:
+    """Find the socket of a user's own service."""
     return Path(environ.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}") / "audiobatchd" / "control.sock"
+
+
+def own_configuration(environ: Mapping[str, str]) -> Path:
+    """Find the configuration file of a user's own service."""
+    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
+    return home / "audiobatchd" / "audiobatchd.toml"
+
+
+def service_is_installed() -> bool:
+    """Tell whether the machine has a unit of the service."""
+    return any(Path(place, "audiobatchd.service").exists() for place in _UNIT_PLACES)
 
 
 def _service_is_there() -> bool:

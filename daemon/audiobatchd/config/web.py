@@ -81,6 +81,18 @@ def address_of(listen: str) -> Address:
     raise ConfigError('expected "ADDRESS:PORT", "[ADDRESS]:PORT", or the whole path of a socket')
 
 
+def url_of(web: WebConfig) -> str:
+    """Write the address of a page that is served so, as a browser takes it: behind a proxy the proxy's, with TLS."""
+    address = address_of(web.listen or "")
+    host = f"[{web.hosts[0]}]" if web.hosts and ":" in web.hosts[0] else "".join(web.hosts[:1])
+    if web.behind_proxy or address.socket:
+        return f"https://{host}{web.base_path}"
+    scheme = "https" if web.certificate else "http"
+    # A certificate is for names.
+    place = f"{host}:{address.port}" if host and (web.certificate or address.is_any) else str(address)
+    return f"{scheme}://{place}{web.base_path}"
+
+
 def check(web: WebConfig) -> None:
     """Raise ConfigError, with the key, where the page could not be served so, or not safely."""
     if bool(web.certificate) != bool(web.key):
@@ -106,6 +118,6 @@ def check(web: WebConfig) -> None:
             "or listen on 127.0.0.1 - at `web.listen`"
         )
         raise ConfigError(message)
-    if (address.is_any or address.socket) and not web.hosts:
+    if (address.is_any or address.socket or web.behind_proxy) and not web.hosts:
         message = f"{web.listen} says no name that browsers ask for: set `hosts` - at `web.listen`"
         raise ConfigError(message)

@@ -144,14 +144,10 @@ class Reloaded(Struct, frozen=True):
 class WebLink(Struct, frozen=True):
     """The answer where a link to the page was asked for."""
 
-    path: str
-    """The link's path and what it says who asks by, to follow an address; good once."""
-    address: str
-    """The address of the page, as it is reached from this machine: "http://127.0.0.1:8787"; empty for a socket."""
-    socket: str
-    """The unix socket that a proxy passes requests to; empty where the page is at an address."""
-    hosts: list[str]
-    """Names that the page may be asked for by."""
+    url: str
+    """The link, good once."""
+    tunnel: str
+    """The address, with its port, that another machine needs a tunnel to; empty where none is needed."""
     seconds: float
     """For how long the link is good."""
     operator: bool

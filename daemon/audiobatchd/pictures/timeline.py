@@ -147,7 +147,7 @@ def _legend(entries: Iterable[tuple[str, str]]) -> list[str]:
         colour = _COLOURS.get(kind, "#888")
         mark = f'stroke="{colour}" stroke-width="3" x1="{left:g}" y1="10" x2="{left + 12:g}" y2="10"'
         drawn += [f'<line class="{kind}" {mark}/>', _text(name, f"{left + 16:g}", 14)]
-        left += 27 + 6.2 * len(name)
+        left += 27 + 6.7 * len(name)
     return drawn
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from audiobatchd.config.web import WebConfig, address_of
+from audiobatchd.config.web import WebConfig, address_of, url_of
 from audiobatchd.control.requests import WebLink
 from audiobatchd.control.server.access import Peer
 from audiobatchd.control.status import Status
@@ -14,7 +14,6 @@ from audiobatchd.errors import UsageError
 from audiobatchd.vocabulary.log_events import LogEvent, write
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.web.contract import Contract
-from audiobatchd.web.guard import names
 from audiobatchd.web.server import WebServer
 from audiobatchd.web.sessions import Sessions
 
@@ -56,16 +55,10 @@ class Page:
         if config is None or config.listen is None:
             raise UsageError(self._trouble or "the page is off")
         address = address_of(config.listen)
-        path = f"{config.base_path}login/{self._sessions.link(peer, config.link_lifetime)}"
-        scheme = "https" if config.certificate else "http"
-        return WebLink(
-            path,
-            "" if address.socket else f"{scheme}://{address}",
-            address.socket,
-            sorted(names(config, address)),
-            config.link_lifetime,
-            self._may_change(peer.uid),
-        )
+        tunnel = str(address) if address.is_loopback and not config.behind_proxy and not address.socket else ""
+        token = self._sessions.link(peer, config.link_lifetime)
+        may_change = self._may_change(peer.uid)
+        return WebLink(f"{url_of(config)}login/{token}", tunnel, config.link_lifetime, may_change)
 
     async def _keep(self, contract: Contract) -> None:
         """Have the page served as the configuration says, without end."""

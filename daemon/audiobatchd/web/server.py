@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
+from audiobatchd.config import certificate
 from audiobatchd.config.web import WebConfig, address_of
 from audiobatchd.control.operations import EVENTS, EXPLAIN, FAILURES, PAUSE, RESUME, RETRY, STATUS, Operation
 from audiobatchd.control.server.door import Door, Limits
@@ -22,7 +23,6 @@ from audiobatchd.control.server.server import Malformed, connection
 from audiobatchd.control.server.socket_file import SocketFile
 from audiobatchd.errors import AlreadyRunningError, UsageError
 from audiobatchd.scan.readers import in_a_thread
-from audiobatchd.vocabulary.names import shown
 from audiobatchd.web import assets, audio, data, entry, media
 from audiobatchd.web.contract import Contract
 from audiobatchd.web.guard import Guard
@@ -77,11 +77,13 @@ class WebServer:
         """Listen. Raises UsageError where that cannot be."""
         try:
             # In a thread: certificates and pages lie on disks.
-            self._tls = await in_a_thread(partial(tls_of, self._config))
+            self._tls = await in_a_thread(partial(_tls_of, self._config))
             files = await in_a_thread(assets.load)
             self._listener = self._file.listen() if self._file else _listener(self._address.host, self._address.port)
         except (OSError, AlreadyRunningError) as error:
             reason = getattr(error, "strerror", None) or str(error)
+            if getattr(error, "errno", 0) == errno.EAFNOSUPPORT:  # as the packaged unit has it
+                reason = "the service's unit forbids all network: sudo audiobatchctl setup --web"
             raise UsageError(reason) from error
         guard = Guard(self._config, self._address, self._sessions)
         self._runner = web.AppRunner(self._application(guard, files), handle_signals=False, shutdown_timeout=_GRACE)
@@ -154,20 +156,9 @@ class WebServer:
             self._handshakes -= 1
 
 
-def tls_of(config: WebConfig) -> ssl.SSLContext | None:
+def _tls_of(config: WebConfig) -> ssl.SSLContext | None:
     """Load the certificate; None where there is none. Raises UsageError."""
-    if config.certificate is None or config.key is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        # A passphrase is asked for on no terminal.
-        context.load_cert_chain(config.certificate, config.key, password=str)
-    except (OSError, ValueError) as error:
-        why = "they do not fit, or are no PEM" if isinstance(error, ssl.SSLError) else getattr(error, "strerror", error)
-        message = f"cannot use the certificate {shown(config.certificate)} with {shown(config.key)}: {why}"
-        raise UsageError(message) from error
-    return context
+    return certificate.load(config.certificate, config.key) if config.certificate and config.key else None
 
 
 def _listener(host: str, port: int) -> socket.socket:
