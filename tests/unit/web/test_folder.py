@@ -13,7 +13,6 @@ from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.web import folder
 from audiobatchd.web.folder import beneath, opened_folder, opened_source, source_names
 
-
 REFUSED = (FileNotFoundError, NotADirectoryError, OSError)
 """Which of them the kernel says is its own to choose."""
 
