@@ -16,6 +16,7 @@ ROOMS = {
 """Where the tests of each package lie."""
 
 PLAIN = {
+    "audiobatchd/control/history": "what is asked and answered of the history: answers/test_history makes it",
     "audiobatchd/control/requests": "what is asked and answered on the socket: test_openapi holds each",
     "audiobatchd/control/results": "what is asked and answered of values: results/test_figures makes each",
     "audiobatchd/control/status": "what status answers: answers/test_status fills it, test_openapi holds it",
@@ -27,6 +28,7 @@ PLAIN = {
     "audiobatchd/errors": "exceptions",
     "audiobatchd/scan/watch/contract": "protocols, and a watch that does nothing",
     "audiobatchd/worker/orders": "what the process that makes pictures is asked: sent by test_media and test_serving",
+    "audiobatchd/web/contract": "protocols, and what handlers have",
     "audiobatchd/worker/process/__main__": "a choice between two functions",
     "audiobatchd/worker/process/media/__main__": "one call",
     "audiobatch_analyzers/engines/contract": "names and types",

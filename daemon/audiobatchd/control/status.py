@@ -96,15 +96,18 @@ class LeftFile(Struct, frozen=True):
     path: str
     """Below the inbox."""
     why: str
+    """Reason why it stays."""
 
 
 class InboxStatus(Struct, frozen=True):
     """An inbox."""
 
     path: str
+    """Its directory, as it is configured."""
     dataset: str
     """The dataset that files are moved into."""
     state: InboxState
+    """What it is at; see `InboxState`."""
     remark: str
     """What is waited for, or stands in the way; empty where nothing does."""
     waiting: int
@@ -162,6 +165,8 @@ class FolderReport(Struct, frozen=True):
     """The features without a value, with the reason of each."""
     target: str = ""
     """Target of the dataset's path, where it leads through links; empty where it does not."""
+    measured: dict[str, dict[str, str]] = {}
+    """Times when analyzers measured it, as its record tells them, by analyzer and source file."""
 
 
 class Status(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Why no service answers on a socket, and what mends that: the group, the user and the command by their names.
+"""The reason why no service answers on a socket, and what mends that: the group, the user and the command by name.
 
 There may be two services: the machine's, which its group may ask, and one of the user's own.
 """
@@ -34,7 +34,7 @@ def why(path: Path, error: Exception, patience: float) -> tuple[str, str]:
         case OSError():
             return error.strerror or str(error), ""
         case _:
-            return "what answers there does not speak HTTP", ""
+            return "what answers there is another program", ""
 
 
 def user_name(uid: int) -> str:

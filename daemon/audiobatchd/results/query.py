@@ -6,6 +6,7 @@ than a part: what changes meanwhile may be seen or not.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,11 +19,14 @@ from audiobatchd.errors import UsageError
 from audiobatchd.results import condition
 from audiobatchd.results.condition import Guard
 from audiobatchd.scan import values
-from audiobatchd.scan.values import FOLDER, STATE, WHY, Key
+from audiobatchd.scan.values import FOLDER, STATE, WHY, Key, in_utf_8
 from audiobatchd.vocabulary.meanings import meaning_of
 
 _PART = 400
-"""Number of rows that are fetched at once."""
+"""Number of rows that are fetched at once, at most."""
+_ROOM = 64 << 20
+"""Bytes that the texts and mappings of these may have together."""
+_MENTIONS_STATE = re.compile(rf"\b({STATE}|{WHY})\b", re.IGNORECASE)
 _OVERRULED = "overruled"
 """The temporary table of folders whose state is another than their table has."""
 _CREATE = f"CREATE TEMP TABLE {_OVERRULED} (path BLOB PRIMARY KEY, state TEXT, why TEXT)"
@@ -44,6 +48,11 @@ _PLAIN = (
 )
 """Makes a number of a flag, and text of a mapping, for conditions."""
 _decode = msgspec.json.Decoder().decode
+
+
+def mentions_state(words: Iterable[str]) -> bool:
+    """Tell whether names of columns or a condition may ask for the state of folders, which costs more than the rest."""
+    return any(_MENTIONS_STATE.search(word) for word in words)
 
 
 class Rows:
@@ -70,7 +79,7 @@ class Rows:
             self._keys = {key.name: key for key in sorted(values.keys_in(connection, self._number))}
         if overruled is not None:
             connection.execute(_CREATE)
-            connection.executemany(_OVERRULE, overruled)
+            connection.executemany(_OVERRULE, ((path, state, in_utf_8(why)) for path, state, why in overruled))
             connection.commit()
         state, why = _LIVE if self._is_live else _SIMPLE
         self._raw = {FOLDER: "coalesce(t.shown, CAST(t.path AS TEXT))", STATE: state, WHY: why}
@@ -123,10 +132,12 @@ class Rows:
         where, of = self._begun(query.where, *names)
         raw = [self._raw[column.name] for column in columns]
         odd = [place for place, column in enumerate(columns) if self._is_odd(column.name)]
-        parts = self._sorted(raw, where, of, order) if order else self._by_folder(raw, where, of)
+        length = self._length_of_part(columns)
+        parts = self._sorted(raw, where, of, order, length) if order else self._by_folder(raw, where, of, length)
         for part in _limited(parts, query.limit):
             yield [_changed(row, odd, made) for row in part] if odd else part
 
+<<<<<<< HEAD
     def page(self, query: Query, search: str, offset: int) -> tuple[list[Row], int]:
         """Give the rows behind the first `offset` ones, and the number of all whose folder's name contains `search`.
 
@@ -146,19 +157,29 @@ class Rows:
         return [_changed(row, odd, _value) for row in rows], counted[0][0] if counted else 0
 
     def _by_folder(self, raw: list[str], where: str, of: str) -> Iterator[list[tuple[Any, ...]]]:
+=======
+    def _length_of_part(self, columns: Iterable[Column]) -> int:
+        """Give the number of rows of these columns that may be fetched at once: records may have very long values."""
+        wide = values.Kind.TEXT | values.Kind.MAPPING
+        keys = (self._keys[column.name] for column in columns if column.name in self._keys)
+        longest = values.LARGEST_VALUE * sum(bool(key.kinds & wide) for key in keys)
+        return max(1, min(_PART, _ROOM // longest)) if longest else _PART
+
+    def _by_folder(self, raw: list[str], where: str, of: str, length: int) -> Iterator[list[tuple[Any, ...]]]:
+>>>>>>> webserver
         latest: object = -1  # less than every path: SQLite orders numbers before bytes
         what = ", ".join((_PATH, *raw))
-        statement = f"SELECT {what} {of} WHERE t.path > ? AND ({where}) ORDER BY t.path LIMIT {_PART}"
+        statement = f"SELECT {what} {of} WHERE t.path > ? AND ({where}) ORDER BY t.path LIMIT {length}"
         while rows := self._ask(statement, (latest,)):
             latest = rows[-1][0]
             yield [row[1:] for row in rows]
 
-    def _sorted(self, raw: list[str], where: str, of: str, order: str) -> Iterator[list[tuple[Any, ...]]]:
+    def _sorted(self, raw: list[str], where: str, of: str, order: str, length: int) -> Iterator[list[tuple[Any, ...]]]:
         """Yield rows in another order than that of folders: the order is found at once, the rows part by part."""
-        numbers = array("q", (row[0] for row in self._ask(f"SELECT t.id {of} WHERE ({where}) ORDER BY {order}")))
+        numbers = self._ask_numbers(f"SELECT t.id {of} WHERE ({where}) ORDER BY {order}", "q")
         what = ", ".join((_ID, *raw))
-        for start in range(0, len(numbers), _PART):
-            part = numbers[start : start + _PART]
+        for start in range(0, len(numbers), length):
+            part = numbers[start : start + length]
             marks = ",".join("?" * len(part))
             rows = self._ask(f"SELECT {what} {of} WHERE t.id IN ({marks})", tuple(part))
             by_number = {row[0]: row[1:] for row in rows}
@@ -196,12 +217,12 @@ class Rows:
         except sqlite3.Error as error:
             raise condition.in_words(error, self._asked) from error
 
-    def _ask_numbers(self, statement: str) -> array[float]:
-        """Execute a statement with one number in each row. Raises UsageError."""
+    def _ask_numbers(self, statement: str, kind: str = "d") -> array[Any]:
+        """Execute a statement with one number in each row, see `Guard.numbers`. Raises UsageError."""
         if self._number is None:
-            return array("d")
+            return array(kind)
         try:
-            return self._guard.numbers(statement)
+            return self._guard.numbers(statement, kind)
         except sqlite3.Error as error:
             raise condition.in_words(error, self._asked) from error
 

@@ -47,7 +47,9 @@ def test_the_help_fits_on_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = parser("audiobatchctl").format_help().splitlines()
     assert len(lines) < 25
     assert max(map(len, lines)) <= 80
-    assert any(line.split() == ["Look", "on", "status,", "top,", "follow,", "wait,", "workers"] for line in lines)
+    assert any(
+        line.split() == ["Look", "on", "status,", "top,", "follow,", "wait,", "workers,", "web"] for line in lines
+    )
 
 
 @pytest.mark.parametrize("line", ["", "retry", "models fetch"])
@@ -64,7 +66,7 @@ def test_no_parser_is_found_by_other_words(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("", "the following arguments are required: COMMAND"),
+        ("", "audiobatchctl help COMMAND tells all about one"),
         ("locks", "the following arguments are required: ACTION"),
         ("statsu", 'cannot find the command "statsu": did you mean "status"?'),
         ("locks lst", 'cannot find the command "lst": did you mean "list"? There are: cleanup, list, test'),
