@@ -137,7 +137,6 @@ class Rows:
         for part in _limited(parts, query.limit):
             yield [_changed(row, odd, made) for row in part] if odd else part
 
-<<<<<<< HEAD
     def page(self, query: Query, search: str, offset: int) -> tuple[list[Row], int]:
         """Give the rows behind the first `offset` ones, and the number of all whose folder's name contains `search`.
 
@@ -156,8 +155,6 @@ class Rows:
         odd = [place for place, column in enumerate(columns) if self._is_odd(column.name)]
         return [_changed(row, odd, _value) for row in rows], counted[0][0] if counted else 0
 
-    def _by_folder(self, raw: list[str], where: str, of: str) -> Iterator[list[tuple[Any, ...]]]:
-=======
     def _length_of_part(self, columns: Iterable[Column]) -> int:
         """Give the number of rows of these columns that may be fetched at once: records may have very long values."""
         wide = values.Kind.TEXT | values.Kind.MAPPING
@@ -166,7 +163,6 @@ class Rows:
         return max(1, min(_PART, _ROOM // longest)) if longest else _PART
 
     def _by_folder(self, raw: list[str], where: str, of: str, length: int) -> Iterator[list[tuple[Any, ...]]]:
->>>>>>> webserver
         latest: object = -1  # less than every path: SQLite orders numbers before bytes
         what = ", ".join((_PATH, *raw))
         statement = f"SELECT {what} {of} WHERE t.path > ? AND ({where}) ORDER BY t.path LIMIT {length}"
