@@ -91,7 +91,7 @@ class ResultAnswers:
             rows, total = results.page(query, asked.search, asked.offset)
             return Page(results.chosen(query.columns), tuple(rows), total)
 
-        return await self._with(asked.dataset, ask)
+        return await self._with(asked.dataset, ask, *asked.columns, *asked.sort, asked.where)
 
     async def rows(self, asked: AskRows) -> AsyncGenerator[bytes, None]:
         """Begin to tell rows: the columns in a first line, a row a line, and in the last line how many there were."""

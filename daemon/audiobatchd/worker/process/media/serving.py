@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import resource
 import socket
@@ -25,7 +24,6 @@ from audiobatchd.worker.process.media.loudness import LoudnessReceiver
 from audiobatchd.worker.process.media.spectrogram import SpectrogramReceiver
 from audiobatchd.worker.process.media.waveform import WaveformReceiver
 
-_LOG = logging.getLogger(__name__)
 _MEMORY = 1 << 30
 """Bytes of its own that this process may have: beyond them it is given none, which damages no other."""
 _NICEST = 19
@@ -55,7 +53,6 @@ def main() -> None:
     interrupts.die_with(parent)
     interrupts.stand()
     _step_back()
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
     with socket.socket(fileno=descriptor) as channel:
         serve(channel)
 
@@ -89,8 +86,7 @@ def _made(order: Order, descriptor: int, result: int, channel: socket.socket) ->
         return Made(f"cannot be read: {error.strerror}", lasting=False)
     except MemoryError:
         return Made("takes more memory than there is for pictures")
-    except Exception as error:  # noqa: BLE001  # logged, and answered: one file must not end the process for others
-        _LOG.exception("order %s", order.kind)
+    except Exception as error:  # noqa: BLE001  # answered: one file must not end the process for others
         return Made(f"cannot be drawn: {printable(f'{type(error).__name__}: {error}')[:200]}")
     if len(content) > RESULT_LIMIT:
         return Made("makes too large a picture")
