@@ -105,6 +105,18 @@ def test_picture_that_nobody_waits_for_is_not_made(
     assert maker.count == 0
 
 
+def test_asking_again_keeps_a_place_in_the_line(source: Source, tmp_path: Path) -> None:
+    makers = Makers(PictureCache(tmp_path / "kept", 1 << 20))
+
+    async def work() -> None:
+        makers.ask("a", WAVE, source)
+        makers._jobs["a"].asked = before = -1e9
+        makers.ask("a", WAVE, source)
+        assert makers._jobs["a"].asked > before
+
+    run(makers, work)
+
+
 def test_damage_is_told_and_not_looked_for_again(tmp_path: Path) -> None:
     (tmp_path / "full_mix.flac").write_bytes(b"fLaC" + bytes(100))
     source = opened_source(FolderKey(str(tmp_path), ""), "full_mix")

@@ -42,6 +42,17 @@ def test_wrong_promise_loses_no_extreme(promised: float | None, monkeypatch: pyt
     assert at == pytest.approx(11_111 / 8000, abs=found.seconds / len(found.high) + 0.01)
 
 
+def test_odd_bin_is_kept_when_bins_become_larger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waveform, "_MOST_BINS", 4)
+    for place in range(40):
+        samples = np.zeros((40, 1), np.float32)
+        samples[place] = 1.0
+        for block in (1, 3, 5):
+            found = taken(samples, 8000, None, block)
+            assert max(found.high) == 1.0, (place, block)
+            assert found.high.count(1.0) == 1
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=300), st.integers(1, 50), st.floats(0, 100))
 def test_any_file_keeps_its_extremes(numbers: list[float], block: int, promised: float) -> None:
