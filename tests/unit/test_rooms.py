@@ -27,8 +27,10 @@ PLAIN = {
     "audiobatchd/core/readings": "what a look at a folder tells: test_folder_reader makes it",
     "audiobatchd/errors": "exceptions",
     "audiobatchd/scan/watch/contract": "protocols, and a watch that does nothing",
+    "audiobatchd/worker/orders": "what the process that makes pictures is asked: sent by test_media and test_serving",
     "audiobatchd/web/contract": "protocols, and what handlers have",
     "audiobatchd/worker/process/__main__": "a choice between two functions",
+    "audiobatchd/worker/process/media/__main__": "one call",
     "audiobatch_analyzers/engines/contract": "names and types",
 }
 """Modules without anything to be tried, with what they hold."""
