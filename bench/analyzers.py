@@ -152,9 +152,12 @@ def sets(settings: WorkerSettings) -> dict[str, WorkerSettings]:
 def programs(track: Track, settings: WorkerSettings, heads: Mapping[str, Offer]) -> dict[str, list[str]]:
     """The other programs that are here, by their titles, and our own process for one question."""
     mix = str(track.mix)
-    request = msgspec.json.encode(Request(mix)).decode()
-    analyze = [sys.executable, "-m", "audiobatchd.worker.process", "analyze"]
-    found = {f"audiobatchd, {title}": [*analyze, text(each), request] for title, each in sets(settings).items()}
+    analyze = 'printf %s "$1" | "$0" -m audiobatchd.worker.process analyze'
+    asked = {
+        title: f"{msgspec.json.encode(each).decode()}\n{msgspec.json.encode(Request(mix)).decode()}\n"
+        for title, each in sets(settings).items()
+    }
+    found = {f"audiobatchd, {title}": ["sh", "-c", analyze, sys.executable, each] for title, each in asked.items()}
     found |= {name: [*command, mix] for name, command in SCALES.items() if shutil.which(name)}
     if shutil.which("ffmpeg"):
         decoded = ["ffmpeg", "-hide_banner", "-nostats", "-i", mix]

@@ -29,6 +29,7 @@ from audiobatchd.core.messages import (
     Job,
     Ready,
     Result,
+    Start,
     Stop,
     WorkerSettings,
     decode_from_worker,
@@ -57,10 +58,10 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        text = msgspec.json.encode(settings).decode()
+        self._channel.send(encode(Start(0, os.getpid(), settings)))
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "audiobatchd.worker.process", str(theirs.fileno()), str(os.getpid()), text],
+                [sys.executable, "-m", "audiobatchd.worker.process", "worker", "0", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, **dict.fromkeys(THREADS, "1")},
             )

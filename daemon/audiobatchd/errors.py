@@ -109,6 +109,12 @@ class UnknownFolderError(AudiobatchError):
 class NoDaemonError(AudiobatchError):
     """Raised where no daemon answers on the control socket."""
 
+    def __init__(self, what: str, cure: str = "") -> None:
+        super().__init__(f"{what}; {cure}" if cure else what)
+        self.what = what
+        self.cure = cure
+        """Advice what to do, which is at the end of the text as well; empty where there is none."""
+
 
 class OutputLostError(AudiobatchError):
     """Standard output does not take what a command writes there: raised where the command is of no use without it."""

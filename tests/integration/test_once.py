@@ -184,6 +184,7 @@ def test_a_single_track_folder_is_a_dataset_too(dataset: Path) -> None:
     ("arguments", "code", "message"),
     [
         (["--once", "nowhere"], 2, "no such dataset"),
+        (["--once", "musik"], 2, "/musik: did you mean "),
         (["--overwrite", "."], 2, "goes with --once"),
         (["--workers", "0", "."], 2, "expected a whole number from 1 to 512, got '0'"),
         (["--config", "nowhere.toml"], 78, "cannot read nowhere.toml"),
@@ -194,6 +195,7 @@ def test_wrong_usage_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "music").mkdir()
     answer, _, err = run("audiobatchd", *arguments)
     assert (answer, message in err) == (code, True), err
 

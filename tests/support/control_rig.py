@@ -25,6 +25,7 @@ from audiobatchd.control.requests import (
     RetryFolders,
     Survey,
     Surveyed,
+    WebLink,
 )
 from audiobatchd.control.results import (
     AskColumns,
@@ -39,6 +40,7 @@ from audiobatchd.control.results import (
     Scatter,
     Summary,
 )
+from audiobatchd.control.server.access import Peer
 from audiobatchd.control.server.server import ControlServer
 from audiobatchd.control.status import FolderReport, Status, Trouble
 from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
@@ -148,6 +150,10 @@ class ToldService:
     async def reload(self) -> Reloaded:
         self.asked.append("reload")
         raise ConfigError("c.toml: unknown key `worker`")
+
+    def web_link(self, peer: Peer) -> WebLink:
+        self.asked.append(peer)
+        return WebLink("http://127.0.0.1:8787/login/token", "127.0.0.1:8787", 600.0, operator=True)
 
     async def clean_locks(self, request: CleanLocks) -> CleanedLocks:
         self.asked.append(request)

@@ -17,14 +17,14 @@ from system.machine import CACHE, CannotBootError, Machine, base_root, copy_of
 from system.unit import PACKAGE, TRACKS, Unit
 
 ROOT = Path(__file__).parents[2]
-_RELEASES = {"bookworm": "deb12", "trixie": "deb13"}
+_RELEASES = {"bookworm": "deb12", "trixie": "deb13", "noble": "ubuntu24.04"}
 _ORDER = {"test_fresh_install.py": 0, "test_removal.py": 2}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of these tests alone."""
     group = parser.getgroup("system")
-    group.addoption("--release", choices=sorted(_RELEASES), default="bookworm", help="the Debian that is booted")
+    group.addoption("--release", choices=sorted(_RELEASES), default="bookworm", help="the system that is booted")
     group.addoption("--write-screens", action="store_true", help="write what commands show into docs/how-to/screens")
     group.addoption("--bare-root", action="store_true", help="also try the README's commands in a bare Debian; slow")
 
@@ -74,9 +74,10 @@ def machine(package: Path, debian: Path, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def _people(machine: Machine) -> None:
-    """Make the people who work there: Mia is a member of the service's group, Otto is not."""
-    machine.run("useradd", "--create-home", "mia")
-    machine.run("useradd", "--create-home", "otto")
+    """Make the people who work there: Mia is a member of the service's group, Otto is not, Ada has sudo alone."""
+    for name in ("mia", "otto", "ada"):
+        machine.run("useradd", "--create-home", name)
+    machine.path("/etc/sudoers.d/ada").write_text("ada ALL=(ALL:ALL) NOPASSWD: ALL\n")
 
 
 @pytest.fixture

@@ -20,10 +20,12 @@ from support.service import eventually
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "audiobatchd-dev"
 """Directory in which packaging/build-deb keeps its roots as well."""
 
-PACKAGES = "systemd-sysv,dbus,libpam-systemd,python3,python3-systemd,acl"
-"""A small Debian with systemd and logins, and what the package depends on: it is installed without a network."""
+PACKAGES = "systemd-sysv,dbus,libpam-systemd,python3,python3-systemd,acl,sudo"
+"""A small Debian with systemd and logins, sudo, and what the package depends on: it is installed without a network."""
 
 _MIRROR = "http://deb.debian.org/debian"
+_OTHER_MIRRORS = {"noble": ("--components=main,universe", "http://archive.ubuntu.com/ubuntu")}
+"""Of releases that are not Debian's; a debootstrap that knows them, and their keys, are those of such a machine."""
 _COLUMNS = 100
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -179,7 +181,8 @@ def make_root(root: Path, release: str, packages: str = "") -> None:
     include = [f"--include={packages}"] if packages else []
     log = root.with_suffix(".log")
     with log.open("wb") as output:
-        command = ["debootstrap", "--variant=minbase", *include, release, str(root), _MIRROR]
+        components, mirror = _OTHER_MIRRORS.get(release, ("--components=main", _MIRROR))
+        command = ["debootstrap", "--variant=minbase", components, *include, release, str(root), mirror]
         done = subprocess.run(command, stdout=output, stderr=output, timeout=900, check=False)
     assert done.returncode == 0, log.read_text(errors="replace")[-2000:]
     for archive in (root / "var/cache/apt/archives").glob("*.deb"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from support.service import TIMEOUT, eventually
-from system.unit import MUSIC, TRACKS, Unit
+from system.unit import MUSIC, TRACKS, Unit, login_of_before
 
 
 def test_root_and_members_of_the_group_may_ask(unit: Unit) -> None:
@@ -13,20 +13,73 @@ def test_root_and_members_of_the_group_may_ask(unit: Unit) -> None:
         assert f"{MUSIC}  active" in answer.out
 
 
-def test_other_users_may_not(unit: Unit) -> None:
-    unit.begin(MUSIC)
-    answer = unit.machine.run("audiobatchctl", "status", user="otto", check=False)
-    assert answer.code != 0
-    assert "permission denied; root and the socket's group may ask" in answer.err
-    assert not answer.out
+SOCKET = "/run/audiobatchd/control.sock"
+OTTO = (
+    f"audiobatchctl: no daemon answers on {SOCKET}: permission denied: otto is not in the group audiobatch; "
+    "sudo usermod -aG audiobatch otto, then log in again; once: sudo audiobatchctl\n"
+)
+OLD_MIA = (
+    f"audiobatchctl: no daemon answers on {SOCKET}: permission denied: mia has come into the group audiobatch after "
+    "this login; log in again, or: newgrp audiobatch\n"
+)
+MIA = "mia is none of its operators; sudo audiobatchctl setup --operator mia; once: sudo this command\n"
+NO_ROOT = "audiobatchctl: cannot set up the machine's service: that takes root:"
+NO_MODELS = (
+    "audiobatchctl: cannot make /var/lib/audiobatchd/models: Permission denied; as root: sudo audiobatchctl models"
+)
+REFUSALS = [
+    ("otto", "status", 3, OTTO),
+    ("otto", "top", 3, OTTO),
+    ("otto", "follow", 3, OTTO),
+    ("otto", "pause", 3, OTTO),
+    ("otto", "retry --all", 3, OTTO),
+    ("otto", "reload", 3, OTTO),
+    ("old mia", "status", 3, OLD_MIA),
+    ("old mia", "pause", 3, OLD_MIA),
+    ("mia", "pause", 1, f"audiobatchctl: cannot pause the service: {MIA}"),
+    ("mia", "retry --all", 1, f"audiobatchctl: cannot have folders tried again: {MIA}"),
+    ("mia", "reload", 1, f"audiobatchctl: cannot have the configuration read again: {MIA}"),
+    ("mia", f"rescan {MUSIC}", 1, f"audiobatchctl: cannot have {MUSIC} walked: {MIA}"),
+    (
+        "mia",
+        f"setup {MUSIC}",
+        2,
+        f"{NO_ROOT} sudo audiobatchctl setup {MUSIC}; --user sets up your own\n",
+    ),
+    (
+        "otto",
+        "models fetch msd-musicnn-1 --to /var/lib/audiobatchd/models",
+        1,
+        f"{NO_MODELS} fetch msd-musicnn-1\n",
+    ),
+]
 
 
-def test_a_member_may_look_but_change_nothing(unit: Unit) -> None:
+def test_each_refusal_names_who_and_the_command(unit: Unit) -> None:
     unit.begin(MUSIC)
-    answer = unit.machine.run("audiobatchctl", "rescan", MUSIC, user="mia", check=False)
-    assert answer.code == 1
-    assert "only root, the daemon's own user and its operators may change anything" in answer.err
-    assert unit.machine.run("audiobatchctl", "rescan", MUSIC).code == 0
+    machine = unit.machine
+    for who, command, code, text in REFUSALS:
+        _, old, user = who.rpartition("old ")
+        words = ("audiobatchctl", *command.split())
+        answer = (
+            machine.run(*login_of_before(user), *words, check=False)
+            if old
+            else machine.run(*words, user=user, check=False)
+        )
+        assert (answer.code, answer.err) == (code, text), (who, command, answer)
+    assert machine.run("audiobatchctl", "rescan", MUSIC).code == 0
+
+
+def test_doctor_of_other_users_tells_what_to_do(unit: Unit) -> None:
+    unit.begin(MUSIC)
+    unit.machine.run("setfacl", "-m", "u:audiobatch:rwx", MUSIC)
+    told = {user: unit.machine.run("audiobatchctl", "doctor", user=user, check=False).out for user in ("otto", "mia")}
+    assert "[!!] no daemon answers on /run/audiobatchd/control.sock: permission denied: otto is not" in told["otto"]
+    assert "sudo usermod -aG audiobatch otto, then log in again" in told["otto"]
+    assert f"[--] only root can tell whether the service can write in {MUSIC}" in told["otto"]
+    assert "you cannot write" not in told["otto"] + told["mia"]
+    assert "[ok] audiobatchd" in told["mia"]
+    assert "the service cannot write" not in told["mia"]
 
 
 def test_a_stopped_service_stays_stopped_when_it_is_asked(unit: Unit) -> None:
@@ -34,7 +87,12 @@ def test_a_stopped_service_stays_stopped_when_it_is_asked(unit: Unit) -> None:
     unit.machine.run("systemctl", "stop", "audiobatchd")
     answer = unit.machine.run("audiobatchctl", "status", check=False)
     assert answer.code == 3
-    assert "no daemon answers" in answer.err
+    start = "there is no such socket; start it: systemctl start audiobatchd; why it ended: journalctl -u audiobatchd"
+    assert answer.err == f"audiobatchctl: no daemon answers on {SOCKET}: {start}\n"
+    for user in ("mia", "otto"):
+        answer = unit.machine.run("audiobatchctl", "status", user=user, check=False)
+        assert answer.code == 3
+        assert answer.err.endswith(": there is no such socket; start the machine's: sudo systemctl start audiobatchd\n")
     assert (unit.show("ActiveState"), unit.show("MainPID")) == ("inactive", "0")
     assert unit.machine.run("systemctl", "is-active", "audiobatchd", check=False).out == "inactive\n"
 
@@ -51,10 +109,10 @@ def test_setup_refuses_the_system_and_grants_rights_to_a_dataset(unit: Unit) -> 
     script = 'umask 077; mkdir "$2"; cp "$1"/* "$2"'
     machine.sh(script, f"{TRACKS}/short", f"{private}/Before", user="otto")
     before = machine.run("getfacl", "-R", private).out
-    advice = machine.run("audiobatchctl", "setup", private, check=False)
-    assert (advice.code, f"audiobatchctl setup --grant {private}" in advice.out) == (1, True)
+    advice = machine.run("audiobatchctl", "setup", "--no-grant", private, check=False)
+    assert (advice.code, "Without `--no-grant` it gets rights to this dataset alone" in advice.out) == (1, True)
 
-    machine.run("audiobatchctl", "setup", "--grant", private)
+    machine.run("audiobatchctl", "setup", private)
     machine.sh(script, f"{TRACKS}/short", f"{private}/After", user="otto")
     for name in ("Before", "After"):
         eventually(machine.path(f"{private}/{name}/{name}.INFO").exists, TIMEOUT, unit.log)

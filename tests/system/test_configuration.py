@@ -72,6 +72,6 @@ def test_restarts_by_hand_hit_no_limit(unit: Unit) -> None:
     assert unit.show("ActiveState") == "active"
     unit.machine.run("audiobatchctl", "setup", "--undo", MUSIC)
     for _ in range(3):
-        assert "was started anew" in unit.machine.run("audiobatchctl", "setup", MUSIC).out
-        assert "was started anew" in unit.machine.run("audiobatchctl", "setup", "--undo", MUSIC).out
+        assert "was restarted" in unit.machine.run("audiobatchctl", "setup", MUSIC).out
+        assert "was restarted" in unit.machine.run("audiobatchctl", "setup", "--undo", MUSIC).out
     assert unit.show("ActiveState") == "active"

@@ -20,7 +20,8 @@ class Desk:
         self._machine = unit.machine
         runtime = f"/run/user/{unit.machine.run('id', '-u', 'otto').out.strip()}"
         # As docs/how-to/run-as-a-service.md says where the machine's service runs as well.
-        self._env = {"XDG_RUNTIME_DIR": runtime, "AUDIOBATCHD_SOCKET": f"{runtime}/audiobatchd/control.sock"}
+        self.socket = f"{runtime}/audiobatchd/control.sock"
+        self._env = {"XDG_RUNTIME_DIR": runtime, "AUDIOBATCHD_SOCKET": self.socket}
 
     def run(self, *command: str, check: bool = True) -> Done:
         return self._machine.run(*command, user="otto", env=self._env, check=check)
@@ -51,9 +52,17 @@ def test_users_own_service_works_in_their_home(unit: Unit, desk: Desk) -> None:
     assert {"lufs", "bpm"} <= record_of(folder).keys()
     assert unit.machine.run("stat", "-c", "%U %a", f"{MUSIC}/Otto - Attic/Otto - Attic.INFO").out == "otto 664\n"
     assert "1 complete" in desk.run("audiobatchctl", "status").out
+    # Without the variable the machine's service is asked, which refuses him and points to his own; else his own is.
+    refused = desk.run("env", "-u", "AUDIOBATCHD_SOCKET", "audiobatchctl", "status", check=False)
+    assert "otto is not in the group audiobatch" in refused.err
+    assert refused.err.endswith(f"; your own service: --socket {desk.socket}\n")
+    unit.machine.run("systemctl", "stop", "audiobatchd")
+    assert "1 complete" in desk.run("env", "-u", "AUDIOBATCHD_SOCKET", "audiobatchctl", "status").out
     desk.run("systemctl", "--user", "reload", "audiobatchd")
     desk.run("systemctl", "--user", "stop", "audiobatchd")
-    assert desk.run("audiobatchctl", "status", check=False).code == 3
+    stopped = desk.run("audiobatchctl", "status", check=False)
+    assert stopped.code == 3
+    assert "start it: systemctl --user start audiobatchd; or the machine's: sudo systemctl start" in stopped.err
 
 
 def test_unit_of_setup_works_as_the_package_s(unit: Unit, desk: Desk) -> None:

@@ -22,6 +22,11 @@ PACKAGE = "/var/tmp/audiobatchd.deb"  # noqa: S108
 _SETTLE = 0.5
 
 
+def login_of_before(user: str) -> tuple[str, ...]:
+    """A command in front of another that runs it as a login of `user` does that is older than their other groups."""
+    return ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups")
+
+
 class Unit(Answering):
     """The package `audiobatchd` in a machine, and its unit."""
 

@@ -159,7 +159,9 @@ def _refuse_for_one_pass(dataset: DatasetConfig) -> None:
         message = f"cannot work on {shown(dataset.path)}: its disk does not answer"
         raise UsageError(message)
     if not Path(dataset.path).is_dir():
-        message = f"no such dataset: {shown(dataset.path)}"
+        from audiobatchd.cli.named import nearest_beside  # noqa: PLC0415  # nearly all are there
+
+        message = f"no such dataset: {shown(dataset.path)}{nearest_beside(dataset.path)}"
         raise UsageError(message)
     kind, filesystem = filesystems.of(dataset.path)
     if kind is Kind.WEAK and not dataset.alone:

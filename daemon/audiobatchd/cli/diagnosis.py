@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -84,10 +85,10 @@ def journal(library: str | None) -> Diagnosis:
     return Diagnosis(Level.NOTE, what, absence("systemd-python"))
 
 
-def service(status: Status | None, why: str) -> Iterator[Diagnosis]:
-    """Judge the service by what it says of itself; `why` it does not answer where `status` is None."""
+def service(status: Status | None, why: str, cure: str = "") -> Iterator[Diagnosis]:
+    """Judge the service by what it says of itself; `why` it does not answer where `status` is None, and its `cure`."""
     if status is None:
-        yield Diagnosis(Level.ACT, why, "systemctl start audiobatchd; journalctl -u audiobatchd says why it ended")
+        yield Diagnosis(Level.ACT, why, cure or "journalctl -u audiobatchd says why it ended")
         return
     yield Diagnosis(Level.OK, f"audiobatchd {status.version} answers, process {status.pid}: {status.state}")
     if status.version != __version__:
@@ -145,7 +146,7 @@ def silent(path: str, status: Status | None) -> Iterator[Diagnosis]:
 
 def _cure_of_pause(dataset: DatasetStatus) -> str:
     if BARRED in dataset.remark:
-        return f"where that does not help: audiobatchctl setup {dataset.path}"
+        return f"where that does not help: sudo audiobatchctl setup {dataset.path}"
     if "it leads to" in dataset.remark:
         return f"point its link back, or, if that is meant: audiobatchctl rescan --accept {dataset.path}"
     return "audiobatchctl resume" if "operator" in dataset.remark else "mount it, or mend what is said there"
@@ -189,7 +190,7 @@ def permissions(path: str, closed: list[str], *, known: bool) -> Diagnosis:
     if not closed:
         return Diagnosis(Level.OK, f"{who} can write in {shown(path)}")
     more = f" and in {counted(len(closed) - 1, 'other place')}" if len(closed) > 1 else ""
-    todo = f"give it the group that the service has: audiobatchctl setup {shown(path)} says how"
+    todo = f"sudo audiobatchctl setup {shlex.quote(shown(path))} gives the service what it lacks there"
     return Diagnosis(Level.ACT, f"{who} cannot write in {shown(closed[0])}{more}", todo)
 
 
@@ -199,6 +200,12 @@ def inbox(path: str, dataset: str, *, same_disk: bool) -> Diagnosis:
         "without a copy, unless the unit has each by a mount of its own" if same_disk else "by a copy that is compared"
     )
     return Diagnosis(Level.OK, f"{shown(path)} is an inbox of {shown(dataset)}: files move {how}")
+
+
+def unknown_permissions(path: str) -> Diagnosis:
+    """Say that this user cannot tell what the service's may do, which ACLs and groups decide."""
+    what = f"only root can tell whether the service can write in {shown(path)}"
+    return Diagnosis(Level.NOTE, what, "sudo audiobatchctl doctor")
 
 
 def opens(status: os.stat_result, uid: int, groups: Iterable[int]) -> bool:

@@ -199,18 +199,24 @@ COMMANDS: tuple[Command | Group, ...] = (
     # The configuration, and this machine
     Command(
         "setup", "setup:setup", "let the service work on a dataset",
-        "Add a dataset to the configuration, let the service's unit write there, see whether its user can, and start "
-        "it again. Exit code 1 where the user cannot.",
+        "Add a dataset to the configuration, let the service's unit write there, give its user the rights that it "
+        "lacks there, and restart it. Exit code 1 where the user cannot write there all the same.",
         (
-            _DATASET,
+            _argument("dataset", metavar="DATASET", nargs="?", help="the dataset's directory"),
             _CONFIG,
             (
-                _argument("--grant", action="store_true", help="give the service's user rights there, by ACLs"),
+                _argument("--grant", action="store_true", help="give them again, to what has been moved in as well"),
+                _argument("--no-grant", action="store_true", help="give none; say what is lacking"),
                 _argument(
                     "--undo", action="store_true",
                     help="take it out again, and put the ACLs back; no file in it is touched",
                 ),
             ),
+            _argument(
+                "--operator", metavar="USER",
+                help="let this person ask the service and change what it does; without DATASET nothing else",
+            ),
+            _argument("--web", action="store_true", help="let the unit serve the page; alone, or with --undo"),
             _argument("--user", action="store_true", help="of your own service, without root; writes its unit"),
             _argument("--no-restart", action="store_true", help="leave starting the service to you"),
         ),
@@ -231,6 +237,12 @@ COMMANDS: tuple[Command | Group, ...] = (
         "Look at permissions, file systems, space, limits, versions, models and the service itself. Exit code 1 where "
         "something has to be done.",
         (_CONFIG,),
+    ),
+    Command(
+        "web", "web:web", "a link to the service's page, good once",
+        "Ask the service for a link to its page, which `[web] listen` turns on. A browser that opens it has your "
+        "rights there, until it was not used for 12 hours or the service ends.",
+        (_CONFIG, _argument("--open", action="store_true", help="open it in your browser")),
     ),
     # What the records have, with a service or without
     Command(
@@ -493,7 +505,7 @@ COMMANDS: tuple[Command | Group, ...] = (
 # fmt: on
 
 THEMES: Mapping[str, tuple[str, ...]] = {
-    "Look on": ("status", "top", "follow", "wait", "workers"),
+    "Look on": ("status", "top", "follow", "wait", "workers", "web"),
     "Single folders": ("failures", "explain", "retry", "bump"),
     "Hold up, go on": ("pause", "resume", "drain", "reload", "rescan"),
     "Set up": ("setup", "import", "config", "doctor"),

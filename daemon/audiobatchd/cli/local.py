@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from audiobatchd.config import checks, lines, misplaced
-from audiobatchd.config.file import TABLES, Config, load_config
+from audiobatchd.config.file import TABLES, Config, find_config, load_config
 from audiobatchd.config.places import model_directories, state_directory
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.disk import bounded
@@ -42,6 +42,17 @@ def checked_config(path: Path | None) -> Config:
     refuse_wrong_options(settings, path, model_directories_here(settings))
     for each in settings.inbox:
         inbox.refuse_unusable(each.name, each.stems, f"inbox {shown(each.path)}")
+    return settings
+
+
+def config_here(named: Path | None) -> Config:
+    """Read the `named` configuration file, else the one that is found, for what goes by its analyzers.
+
+    Raises ConfigError, also where it names an analyzer that there is not.
+    """
+    path = named or find_config(os.environ)
+    settings = load_config(path) if path else Config()
+    checks.refuse_unknown_analyzers(settings, path)
     return settings
 
 

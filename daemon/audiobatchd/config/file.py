@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from audiobatchd.config import lines, misplaced
+from audiobatchd.config.places import SERVICE_CONFIGURATION, own_configuration
+from audiobatchd.config.web import WebConfig, check
 from audiobatchd.disk import bounded, filesystems
 from audiobatchd.errors import ConfigError
 from audiobatchd.vocabulary.expectations import Misfit, misfit
@@ -73,6 +75,7 @@ BOUNDS: Mapping[str, Bounds] = {
     "reap": Bounds(_INTERVAL, _DAY),
     "settle": Bounds(0, _WEEK),
     "rescan": Bounds(_INTERVAL, _YEAR),
+    "link_lifetime": Bounds(10, _DAY),
 }
 """Of every key that is a number or a size."""
 
@@ -100,8 +103,8 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     stems: Words | None = None
 
 
-TABLES: Mapping[str, type[Struct]] = {"dataset": DatasetConfig, "inbox": InboxConfig}
-"""The types of the tables of which there may be several, by their heading."""
+TABLES: Mapping[str, type[Struct]] = {"dataset": DatasetConfig, "inbox": InboxConfig, "web": WebConfig}
+"""The types of the tables, by their heading; there is one of each in `misplaced.ONCE`, and any number of the others."""
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,6 +133,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     reap: float = 60.0
     operators: tuple[str, ...] = ()
     metrics_textfile: DirectoryName | None = None
+    web: WebConfig = WebConfig()
 
     @property
     def trusted_digests(self) -> tuple[str, ...]:
@@ -144,8 +148,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
 def find_config(environ: Mapping[str, str]) -> Path | None:
     """Find the configuration file where none is named: /etc, else the user's; None where there is neither."""
-    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
-    for candidate in (Path("/etc/audiobatchd/audiobatchd.toml"), home / "audiobatchd" / "audiobatchd.toml"):
+    for candidate in (SERVICE_CONFIGURATION, own_configuration(environ)):
         if candidate.is_file():
             return candidate
     return None
@@ -184,6 +187,13 @@ def load_config(path: Path) -> Config:
     for key in ("model_directory", "metrics_textfile"):
         if (named := getattr(config, key)) is not None:
             config = msgspec.structs.replace(config, **{key: str(base / named)})
+    web = {key: str(base / named) for key in ("certificate", "key") if (named := getattr(config.web, key))}
+    config = msgspec.structs.replace(config, web=msgspec.structs.replace(config.web, **web))
+    try:
+        check(config.web)
+    except ConfigError as error:
+        message = f"{path}: {error}"
+        raise ConfigError(message) from error
     table = "dataset"
     try:
         config = with_datasets(config, datasets)
@@ -201,7 +211,9 @@ def beyond_bounds(config: Config) -> str:
 
 def _beyond_bounds(config: Config) -> Misfit | None:
     tables: list[tuple[tuple[str | int, ...], Struct]] = [((), config)]
-    tables += (((name, number), each) for name in TABLES for number, each in enumerate(getattr(config, name)))
+    for name in TABLES:
+        found = getattr(config, name)
+        tables += [((name,), found)] if name in misplaced.ONCE else (((name, n), each) for n, each in enumerate(found))
     for where, table in tables:
         for key in table.__struct_fields__:
             value = getattr(table, key)
@@ -282,7 +294,12 @@ def _with_target(path: str, target: str) -> str:
 def differences(old: Config, new: Config) -> list[str]:
     """List what is different in `new`: "workers: 2 -> 4", "dataset /srv/music: settle: 5.0 -> 10.0"."""
     return [
-        *_changed_keys(old, new, without=("dataset", "inbox")),
+        *_changed_keys(old, new, without=tuple(TABLES)),
+        *(
+            f"{name}: {line}"
+            for name in misplaced.ONCE
+            for line in _changed_keys(getattr(old, name), getattr(new, name))
+        ),
         *_changed_tables("dataset", old.dataset, new.dataset),
         *_changed_tables("inbox", old.inbox, new.inbox),
     ]

@@ -24,6 +24,10 @@ _ELSEWHERE = {
 """What is no key of the file, by the names that people may give it there."""
 
 
+ONCE = frozenset({"web"})
+"""The headings of the tables of which there is one, in single brackets."""
+
+
 def hint(found: Misfit, whole: type[Struct], tables: Mapping[str, type[Struct]]) -> str:
     """Say what was probably meant by what is wrong in a configuration; empty where that is not known.
 
@@ -34,7 +38,10 @@ def hint(found: Misfit, whole: type[Struct], tables: Mapping[str, type[Struct]])
     match found.place:
         case [str() as name, *_] if name in tables:
             is_none = found.text.startswith(("expected a list of tables", "expected a table"))
-            return f"each {name} is a table of its own, under the heading [[{name}]]" if is_none else ""
+            if not is_none:
+                return ""
+            one = f"{name} is a table" if name in ONCE else f"each {name} is a table of its own"
+            return f"{one}, under the heading {_heading(name)}"
         case ["analyzers"]:
             return "options of an analyzer stand under [analyzer.NAME]" if found.text.endswith("a table") else ""
         case ["analyzer", str() as name] if owners := _owners(name):
@@ -89,7 +96,14 @@ def _others(here: str, whole: type[Struct], tables: Mapping[str, type[Struct]]) 
 
 
 def _where(heading: str) -> str:
-    return f"under a [[{heading}]]" if heading else "at the top of the file, above the first heading in brackets"
+    if heading:
+        return f"under {'' if heading in ONCE else 'a '}{_heading(heading)}"
+    return "at the top of the file, above the first heading in brackets"
+
+
+def _heading(name: str) -> str:
+    """Write a heading as it stands in the file."""
+    return f"[{name}]" if name in ONCE else f"[[{name}]]"
 
 
 def _named(meant: str | None, key: str) -> str:

@@ -15,9 +15,13 @@ from audiobatchd.vocabulary.names import shown
 SERVICE_SOCKET = Path("/run/audiobatchd/control.sock")
 """The socket of the system's service."""
 
+SERVICE_CONFIGURATION = Path("/etc/audiobatchd/audiobatchd.toml")
+"""Its configuration file."""
+
+_UNIT_PLACES = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _SERVICE_STATE = Path("/var/lib/audiobatchd")
 _SHARED_MODELS = Path("/usr/share/audiobatchd/models")
-_LONGEST_SOCKET = 107
+LONGEST_SOCKET = 107
 """Bytes of a socket's name: `sun_path` of unix(7) has 108, of which the last ends the string."""
 
 
@@ -77,7 +81,23 @@ def default_socket(environ: Mapping[str, str], uid: int) -> Path:
         return Path(given)
     if uid == 0 or _service_is_there():
         return SERVICE_SOCKET
+    return own_socket(environ, uid)
+
+
+def own_socket(environ: Mapping[str, str], uid: int) -> Path:
+    """Find the socket of a user's own service."""
     return Path(environ.get("XDG_RUNTIME_DIR") or f"/run/user/{uid}") / "audiobatchd" / "control.sock"
+
+
+def own_configuration(environ: Mapping[str, str]) -> Path:
+    """Find the configuration file of a user's own service."""
+    home = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/")) / ".config")
+    return home / "audiobatchd" / "audiobatchd.toml"
+
+
+def service_is_installed() -> bool:
+    """Tell whether the machine has a unit of the service."""
+    return any(Path(place, "audiobatchd.service").exists() for place in _UNIT_PLACES)
 
 
 def _service_is_there() -> bool:
@@ -94,8 +114,8 @@ def _service_is_there() -> bool:
 def check_length(socket: Path) -> None:
     """Raise UsageError where a socket's path is longer than the kernel lets its name be."""
     size = len(os.fsencode(socket))
-    if size > _LONGEST_SOCKET:
+    if size > LONGEST_SOCKET:
         message = (
-            f"cannot use {shown(str(socket))} as a socket: its {size} bytes are more than the {_LONGEST_SOCKET} allowed"
+            f"cannot use {shown(str(socket))} as a socket: its {size} bytes are more than the {LONGEST_SOCKET} allowed"
         )
         raise UsageError(message)

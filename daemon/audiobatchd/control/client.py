@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from audiobatchd.config.places import check_length
+from audiobatchd.config.places import SERVICE_SOCKET, check_length
+from audiobatchd.control import unanswered
 from audiobatchd.control.operations import EVENTS, STATUS, Asked, Operation, Told
 from audiobatchd.control.requests import Nothing, Since
 from audiobatchd.control.status import Status
@@ -28,7 +29,7 @@ TIMEOUT = 10.0
 SILENCE = 60.0
 """The same for a stream of events, which shows signs of life in between."""
 
-_OK, _NOT_FOUND, _NO_SUCH_METHOD = 200, 404, 405
+_OK, _FORBIDDEN, _NOT_FOUND, _NO_SUCH_METHOD = 200, 403, 404, 405
 _Answer = TypeVar("_Answer")
 
 
@@ -73,11 +74,10 @@ class ControlClient:
             connection.request(operation.method, _resource(operation, asked))
             answer = connection.getresponse()
             if answer.status != _OK:
-                raise _refused(operation.action(asked), answer.status, answer.read())
+                raise self._refused(operation.action(asked), answer.status, answer.read())
             yield from iter(answer.readline, b"")
         except (OSError, HTTPException) as error:
-            message = f"no daemon answers on {shown(str(self._path))}: {self._why(error, SILENCE)}"
-            raise NoDaemonError(message) from error
+            raise self._silent(error, SILENCE) from error
         finally:
             connection.close()
 
@@ -92,11 +92,10 @@ class ControlClient:
             connection.request(EVENTS.method, _resource(EVENTS, Since(since)))
             answer = connection.getresponse()
             if answer.status != _OK:
-                raise _refused(EVENTS.action(Since()), answer.status, answer.read())
+                raise self._refused(EVENTS.action(Since()), answer.status, answer.read())
             yield from messages(iter(answer.readline, b""))
         except (OSError, HTTPException) as error:
-            message = f"no daemon answers on {shown(str(self._path))}: {self._why(error, SILENCE)}"
-            raise NoDaemonError(message) from error
+            raise self._silent(error, SILENCE) from error
         finally:
             connection.close()
         message = f"the daemon on {shown(str(self._path))} has ended"
@@ -118,31 +117,27 @@ class ControlClient:
             answer = connection.getresponse()
             body = answer.read()
         except (OSError, HTTPException) as error:
-            message = f"no daemon answers on {shown(str(self._path))}: {self._why(error, self._timeout)}"
-            raise NoDaemonError(message) from error
+            raise self._silent(error, self._timeout) from error
         finally:
             connection.close()
         if answer.status != _OK:
-            raise _refused(operation.action(asked), answer.status, body)
+            raise self._refused(operation.action(asked), answer.status, body)
         return body
 
-    def _why(self, error: Exception, patience: float) -> str:
-        match error:
-            case FileNotFoundError() | NotADirectoryError():
-                why = "there is no such socket; is audiobatchd running?"
-            case PermissionError():
-                why = "permission denied; root and the socket's group may ask"
-            case ConnectionRefusedError():
-                why = "nothing listens on it any more; audiobatchd has ended or was killed"
-            case TimeoutError() | BlockingIOError():
-                why = f"no answer within {patience:g} s"
-            case ConnectionResetError() | BrokenPipeError():
-                why = "it broke off the connection"
-            case OSError():
-                why = error.strerror or str(error)
-            case _:
-                why = "what answers there is another program"
-        return why
+    def _silent(self, error: Exception, patience: float) -> NoDaemonError:
+        reason, cure = unanswered.why(self._path, error, patience)
+        return NoDaemonError(f"no daemon answers on {shown(str(self._path))}: {reason}", cure)
+
+    def _refused(self, what: str, status: int, body: bytes) -> AudiobatchError:
+        """The refusal of a request, as a sentence for people: none of them asked for a method and a path."""
+        reason = _refusal(body)
+        if status == _FORBIDDEN and self._path == SERVICE_SOCKET:
+            reason = "; ".join(unanswered.no_operator())
+        elif status == _NO_SUCH_METHOD or (status == _NOT_FOUND and reason.startswith("not found: ")):
+            reason = "the service that answers is of another version, which does not know how"
+        return AudiobatchError(
+            f"cannot {what}: {reason or 'the service refuses it and gives no reason; its log may have one'}"
+        )
 
 
 def other_version(path: str, body: bytes, kind: Any, error: Exception) -> str:  # noqa: ANN401  # the type of any answer
@@ -194,16 +189,6 @@ class _UnixConnection(HTTPConnection):
 
 class _Refusal(msgspec.Struct):
     error: str
-
-
-def _refused(what: str, status: int, body: bytes) -> AudiobatchError:
-    """The refusal of a request, as a sentence for people: none of them asked for a method and a path."""
-    why = _refusal(body)
-    if status == _NO_SUCH_METHOD or (status == _NOT_FOUND and why.startswith("not found: ")):
-        why = "the service that answers is of another version, which does not know how"
-    return AudiobatchError(
-        f"cannot {what}: {why or 'the service refuses it and gives no reason; its log may have one'}"
-    )
 
 
 def _refusal(body: bytes) -> str:

@@ -27,6 +27,7 @@ from audiobatchd.control.requests import (
     Since,
     Survey,
     Surveyed,
+    WebLink,
 )
 from audiobatchd.control.results import (
     AskColumns,
@@ -148,6 +149,10 @@ RELOAD = Operation(
 CLEAN_LOCKS = Operation(
     "clean_locks", "POST", "/v1/locks/clean-up", "Remove the locks of the dead.",
     CleanLocks, CleanedLocks, lambda asked: f"clean up the locks of {asked.dataset}", takes_time=True,
+)
+WEB_LINK = Operation(
+    "web_link", "POST", "/v1/web/link", "Make a link to the page, good once.",
+    Nothing, WebLink, lambda _: "make a link to the page",
 )
 # fmt: on
 

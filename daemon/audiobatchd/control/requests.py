@@ -141,6 +141,19 @@ class Reloaded(Struct, frozen=True):
     """Differences, a line each."""
 
 
+class WebLink(Struct, frozen=True):
+    """The answer where a link to the page was asked for."""
+
+    url: str
+    """The link, good once."""
+    tunnel: str
+    """The address, with its port, that another machine needs a tunnel to; empty where none is needed."""
+    seconds: float
+    """For how long the link is good."""
+    operator: bool
+    """True where changes can be made by it."""
+
+
 class CleanLocks(Struct, frozen=True, forbid_unknown_fields=True):
     """Asks to remove the locks of the dead of a dataset."""
 

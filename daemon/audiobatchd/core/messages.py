@@ -21,7 +21,7 @@ PACKET_LIMIT = 192 * 1024
 
 
 class WorkerSettings(Struct, frozen=True):
-    """Settings that a worker has from its start; passed on its command line."""
+    """Settings that a worker has from its start."""
 
     analyzers: tuple[str, ...] | None = None
     """Names of the analyzers to have, and of sets of them, see `vocabulary.analyzer_sets`; None: the set `default`."""
@@ -39,6 +39,15 @@ class WorkerSettings(Struct, frozen=True):
     """The features that jobs ask for, of which an analyzer that is loaded gives at least one; None: all."""
     worker_memory: int | None = None
     """Bytes of memory that a worker may take; None: any number."""
+
+
+class Start(Struct, frozen=True, tag=True):
+    """Begin: the first message, which lies ready before the worker is started."""
+
+    slot: int
+    parent: int
+    """PID of the service."""
+    settings: WorkerSettings
 
 
 class Job(Struct, frozen=True, tag=True):
@@ -117,7 +126,7 @@ class Result(Struct, frozen=True, tag=True):
     """Target of the dataset's path, without links, when the job began."""
 
 
-ToWorker = Job | Stop
+ToWorker = Start | Job | Stop
 FromWorker = Ready | Stage | Result
 
 _TO_WORKER: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)

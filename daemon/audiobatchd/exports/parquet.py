@@ -10,6 +10,7 @@ from typing import Any
 from audiobatchd import __version__
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.exports.tracks import Table, Track, Type
+from audiobatchd.plugin_api import absence
 from audiobatchd.vocabulary.names import shown
 
 _GROUP = 10_000
@@ -21,10 +22,7 @@ def refuse_without_library() -> None:
     try:
         import pyarrow.parquet  # noqa: F401, PLC0415  # an extra, and slow to load
     except ImportError as error:
-        message = (
-            'cannot write Parquet: pyarrow is not installed; the extra "parquet" brings it '
-            "(docs/how-to/export-the-results.md tells how), or export to csv or jsonl"
-        )
+        message = f"cannot write Parquet, for which pyarrow is needed: {absence('pyarrow')}; or export to csv or jsonl"
         raise AudiobatchError(message) from error
 
 

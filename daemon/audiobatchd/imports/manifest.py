@@ -291,7 +291,7 @@ def read(path: str) -> Manifest | None:
                     made = Manifest(path, line)
                 made._take(line)  # noqa: SLF001  # which only its reader and its writer call
             except (msgspec.MsgspecError, UnicodeDecodeError, KeyError) as error:
-                raise _wrong(path, number, str(error)) from error
+                raise _wrong(path, number, "it is no line of a manifest") from error
             made.length += len(raw)
         if len(raw) >= _LINE_LIMIT:
             raise _wrong(path, number + 1, "it is too long")

@@ -72,7 +72,7 @@ def undo(
         except LockBusyError:
             result.left.append(Trouble(folder, "it is being measured; try again"))
         except (AudiobatchError, OSError) as error:
-            result.left.append(Trouble(folder, str(error)))
+            result.left.append(Trouble(folder, getattr(error, "strerror", None) or str(error)))
         on_progress(number, len(entries))
     return result
 

@@ -132,9 +132,9 @@ def arriving(target: Path, waiting: Callable[[], None]) -> Iterator[Part | None]
 
 def make_directory(path: Path) -> None:
     """Make a directory that all users may look into. Raises ModelError where that cannot be."""
-    if path.is_dir():
-        return
     try:
+        if path.is_dir():
+            return
         path.mkdir(parents=True)
         # The service may run as another user than the one who fetches for it, and the umask may be strict.
         path.chmod(0o755)

@@ -26,12 +26,14 @@ from audiobatchd.service.answers import metrics as metrics_file
 from audiobatchd.service.answers.metrics import Metrics
 from audiobatchd.service.answers.requests import Answers
 from audiobatchd.service.clock import SystemClock
+from audiobatchd.service.page import Page
 from audiobatchd.service.planning import Source
 from audiobatchd.service.supervisor import Supervisor, View
 from audiobatchd.service.systemd import SystemdView
 from audiobatchd.vocabulary.log_events import LogEvent, write
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.summary import batch_summary
+from audiobatchd.web.contract import Contract
 
 _BETWEEN_METRICS = 15.0
 _INSTANCE = "instance.lock"
@@ -51,28 +53,37 @@ def run(settings: Config, source: Source, state: Path, socket: Path, views: tupl
         systemd = SystemdView()
         stack.callback(systemd.close)
         clock, watches, feed = SystemClock(), Watches(), Feed()
-        supervisor = Supervisor(settings, source, Policy(), catalog, clock, views=(*views, systemd), watches=watches)
+        page = Page(lambda: supervisor.config.web, clock.monotonic)
+        views = (*views, systemd, page)
+        supervisor = Supervisor(settings, source, Policy(), catalog, clock, views=views, watches=watches)
         metrics = Metrics(
             supervisor.core, clock.monotonic, watches.report, lambda: catalog.trouble, supervisor.inboxes.status
         )
-        server = ControlServer(socket, Answers(supervisor, catalog, clock), feed, metrics.text)
+        contract = Contract(Answers(supervisor, catalog, clock, page.link), feed, state)
+        server = ControlServer(socket, contract.service, feed, metrics.text)
         logging.getLogger().addHandler(feed)
         stack.callback(logging.getLogger().removeHandler, feed)
-        code = asyncio.run(_serve(supervisor, server, metrics, socket, settings))
+        code = asyncio.run(_serve(supervisor, server, metrics, socket, (page, contract)))
     return code, batch_summary(supervisor.overview.summary(), "audiobatchd")
 
 
 async def _serve(
-    supervisor: Supervisor, server: ControlServer, metrics: Metrics, socket: Path, settings: Config
+    supervisor: Supervisor,
+    server: ControlServer,
+    metrics: Metrics,
+    socket: Path,
+    page: tuple[Page, Contract],
 ) -> int:
     await server.start()
+    page[0].start(page[1])
     writing = asyncio.create_task(_write_metrics(supervisor, metrics))
-    datasets = " ".join(each.path for each in settings.dataset) or "none configured"
+    datasets = " ".join(each.path for each in supervisor.config.dataset) or "none configured"
     write(LogEvent.SERVICE_STARTED, {"version": __version__, "datasets": datasets, "socket": str(socket)})
     try:
         return await supervisor.run()
     finally:
         writing.cancel()
+        await page[0].stop()
         await server.stop()
 
 

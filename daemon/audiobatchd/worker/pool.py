@@ -2,7 +2,8 @@
 
 Traps that this code steps around: the parent-death signal fires when the *thread* that spawned ends, so workers are
 spawned from the main thread; `Popen.wait` would block, so a pidfd tells of the end; a datagram socket has no half
-messages, so a worker that is stopped in the middle of one cannot hold up the service.
+messages, so a worker that is stopped in the middle of one cannot hold up the service. Settings go by that socket, not
+as an argument, which every user of the machine may read and `systemctl status` shows.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import msgspec
 import psutil
 
 from audiobatchd.core.events import OUT_OF_MEMORY, Event, WorkerBroke, WorkerExited, WorkerSaid
-from audiobatchd.core.messages import PACKET_LIMIT, ToWorker, WorkerSettings, decode_from_worker, encode
+from audiobatchd.core.messages import PACKET_LIMIT, Start, ToWorker, WorkerSettings, decode_from_worker, encode
 from audiobatchd.disk import interrupts
 from audiobatchd.locks import oom
 
@@ -69,7 +70,7 @@ class Pool:
     """All worker processes of one service. Everything that happens to them is handed to `post`, in the event loop."""
 
     def __init__(self, settings: WorkerSettings, post: Callable[[Event], None]) -> None:
-        self._settings = msgspec.json.encode(settings).decode()
+        self._settings = settings
         self._post = post
         self._workers: dict[int, _Worker] = {}
         self._spawned: set[int] = set()
@@ -81,7 +82,7 @@ class Pool:
 
     def replan(self, settings: WorkerSettings) -> None:
         """Start workers with other settings from now on."""
-        self._settings = msgspec.json.encode(settings).decode()
+        self._settings = settings
 
     def pids(self) -> list[int]:
         """Return the PIDs of the worker processes."""
@@ -113,18 +114,20 @@ class Pool:
         with contextlib.ExitStack() as opened:  # at each step the descriptors may be used up
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             opened.callback(ours.close)
+            ours.setblocking(False)
             with theirs:
+                # Before there is a process, which would wait for it: settings that are too long end here.
+                ours.send(encode(Start(slot, os.getpid(), self._settings)))
                 errors, errors_end = os.pipe()
                 opened.callback(os.close, errors)
                 try:
-                    process = self._start(theirs, errors_end)
+                    process = _started(slot, theirs, errors_end)
                 finally:
                     os.close(errors_end)
             opened.callback(process.wait)
             opened.callback(process.kill)
             pidfd = os.pidfd_open(process.pid)
             opened.pop_all()
-        ours.setblocking(False)
         os.set_blocking(errors, False)
         worker = _Worker(slot, process, ours, pidfd, errors)
         self._workers[slot] = worker
@@ -147,28 +150,6 @@ class Pool:
         worker = self._workers.get(slot)
         if worker is not None:
             _kill_group(worker)
-
-    def _start(self, theirs: socket.socket, errors_end: int) -> subprocess.Popen[bytes]:
-        descriptor = theirs.fileno()
-        command = [
-            sys.executable,
-            "-m",
-            "audiobatchd.worker.process",
-            str(descriptor),
-            str(os.getpid()),
-            self._settings,
-        ]
-        # What is sent to all processes of the service must not find one that cannot ignore it yet.
-        with interrupts.kept_pending():
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=errors_end,
-                stderr=errors_end,
-                pass_fds=[descriptor],
-                env={**os.environ, **dict.fromkeys(_THREAD_CAPS, "1")},
-                process_group=0,
-            )
 
     def _hear(self, worker: _Worker) -> None:
         try:
@@ -235,6 +216,21 @@ class Pool:
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             while packet := worker.channel.recv(PACKET_LIMIT + 1):
                 self._post(WorkerSaid(worker.slot, worker.process.pid, decode_from_worker(packet)))
+
+
+def _started(slot: int, theirs: socket.socket, errors_end: int) -> subprocess.Popen[bytes]:
+    descriptor = theirs.fileno()
+    # What is sent to all processes of the service must not find one that cannot ignore it yet.
+    with interrupts.kept_pending():
+        return subprocess.Popen(
+            [sys.executable, "-m", "audiobatchd.worker.process", "worker", str(slot), str(descriptor)],
+            stdin=subprocess.DEVNULL,
+            stdout=errors_end,
+            stderr=errors_end,
+            pass_fds=[descriptor],
+            env={**os.environ, **dict.fromkeys(_THREAD_CAPS, "1")},
+            process_group=0,
+        )
 
 
 def _kill_group(worker: _Worker) -> None:

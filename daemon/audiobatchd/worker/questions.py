@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -143,7 +144,7 @@ class Measuring:
     """
 
     def __init__(self, settings: WorkerSettings, features: tuple[str, ...]) -> None:
-        self._command = _command("analyze", _for(settings, features))
+        self._settings = _for(settings, features)
         self._process: subprocess.Popen[bytes] | None = None
         self._last_words = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `__exit__`
 
@@ -153,11 +154,12 @@ class Measuring:
             return
         try:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._last_words
+                _command("analyze"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._last_words
             )
         except OSError as error:
             message = f"cannot ask the analyzers: {error.strerror}"
             raise AudiobatchError(message) from error
+        self._write(self._settings)
         self._read(Ready)
 
     def ask(self, request: Request) -> Answer:
@@ -165,11 +167,7 @@ class Measuring:
 
         Then `start` starts another.
         """
-        assert self._process is not None
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # it has died, which shows by what is read
-            self._process.stdin.write(msgspec.json.encode(request) + b"\n")
-            self._process.stdin.flush()
+        self._write(request)
         return self._read(Answer)
 
     def __enter__(self) -> Self:
@@ -180,6 +178,13 @@ class Measuring:
         """End the process, at once where an exception is on its way out."""
         self._end(0.0 if kind else _ENDING)
         self._last_words.close()
+
+    def _write(self, asked: WorkerSettings | Request) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # it has died, which shows by what is read
+            self._process.stdin.write(_line(asked))
+            self._process.stdin.flush()
 
     def _read(self, kind: type[_T]) -> _T:
         assert self._process is not None
@@ -216,14 +221,18 @@ def _how(code: int) -> str:
     return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _command(verb: str, settings: WorkerSettings) -> list[str]:
-    return [sys.executable, "-m", "audiobatchd.worker.process", verb, msgspec.json.encode(settings).decode()]
+def _command(verb: str) -> list[str]:
+    return [sys.executable, "-m", "audiobatchd.worker.process", verb]
+
+
+def _line(asked: WorkerSettings | Request) -> bytes:
+    return msgspec.json.encode(asked) + b"\n"
 
 
 def _ask(verb: str, settings: WorkerSettings, answer: type[_T], timeout: float | None) -> _T:
-    command = _command(verb, settings)
+    command, asked = _command(verb), _line(settings)
     try:
-        done = subprocess.run(command, capture_output=True, timeout=timeout, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(command, input=asked, capture_output=True, timeout=timeout, check=False)
         return msgspec.json.decode(done.stdout.rpartition(b"\n")[2], type=answer)
     except subprocess.TimeoutExpired as error:
         message = f"cannot ask the analyzers: no answer within {timeout:g} s"
@@ -238,4 +247,5 @@ def _ask(verb: str, settings: WorkerSettings, answer: type[_T], timeout: float |
 def _gone(stderr: bytes, code: int) -> AudiobatchError:
     """Say why a process gave no answer, by the last line that it wrote."""
     last = stderr.decode(errors="backslashreplace").strip().rpartition("\n")[2]
+    last = re.sub(r"^audiobatchd\.errors\.\w+: ", "", last)  # whose texts say all
     return AudiobatchError(f"cannot ask the analyzers: {last or _how(code)}")

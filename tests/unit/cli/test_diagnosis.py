@@ -76,7 +76,7 @@ def test_memory_that_workers_have_already_counts_as_theirs(idle: Status) -> None
 
 
 def test_no_service() -> None:
-    (finding,) = diagnosis.service(None, "no daemon answers")
+    (finding,) = diagnosis.service(None, "no daemon answers", "sudo systemctl start audiobatchd")
     assert (finding.level, finding.what) == (Level.ACT, "no daemon answers")
     assert "systemctl start" in finding.todo
 

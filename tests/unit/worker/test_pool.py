@@ -118,6 +118,11 @@ def oom_score_adj(pid: int) -> str:
     return Path(f"/proc/{pid}/oom_score_adj").read_text().strip()
 
 
+def command_line(pid: int) -> str:
+    """What `ps` shows of a process."""
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
+
+
 def is_gone(pid: int) -> bool:
     """Whether a process has ended, reaped or not."""
     try:
@@ -221,6 +226,50 @@ def test_what_a_worker_is_started_with(play: Play, monkeypatch: pytest.MonkeyPat
         assert result.values == {"deed": "1 1 1 1 1 1 kept /dev/null True True"}
 
     play(act, deed)
+
+
+def test_worker_shows_its_slot_and_what_it_does(play: Play) -> None:
+    shows = """
+        return Measurement({"deed": " ".join(open(f"/proc/self/{name}").read() for name in ("comm", "cmdline"))})
+    """
+
+    async def act(shop: Shop) -> None:
+        pid = await shop.boots(3)
+        eventually(lambda: command_line(pid) == "audiobatchd: worker 3: idle", 60, lambda: command_line(pid))
+        during = (await shop.does(slot=3)).values["deed"]
+        assert isinstance(during, str)
+        comm, shown = during.replace("\0", " ").split("\n", 1)
+        assert (comm, shown.strip()) == ("audiobatchd w3", "audiobatchd: worker 3: deed of full_mix.wav")
+        assert command_line(pid) == "audiobatchd: worker 3: idle"
+
+    play(act, shows)
+
+
+def test_settings_are_not_on_the_command_line(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    start = subprocess.Popen
+
+    def noted(command: list[str], **settings: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401  # passed on
+        commands.append(command)
+        return start(command, **settings)
+
+    async def act(shop: Shop) -> None:
+        monkeypatch.setattr(subprocess, "Popen", noted)
+        await shop.boots()
+        ((_, *arguments),) = commands
+        assert arguments[:4] == ["-m", "audiobatchd.worker.process", "worker", "0"]
+        assert len(arguments) == 5
+
+    play(act)
+
+
+def test_settings_too_long_for_a_packet_start_nothing(play: Play) -> None:
+    async def act(shop: Shop) -> None:
+        with pytest.raises(OSError, match=os.strerror(errno.EMSGSIZE)):
+            shop.pool.spawn(0)
+        assert shop.pool.pids() == []
+
+    play(act, trusted_models=("0" * (1 << 20),))
 
 
 def test_signals_to_a_booting_worker_do_not_end_it(play: Play) -> None:
@@ -405,7 +454,7 @@ def test_a_worker_that_sends_no_message_is_told_of(play: Play, packet: str) -> N
         assert broke.what.startswith("it sent no message: ")
         assert (await shop.hears(Result)).outcome is Outcome.DONE
 
-    play(act, f"os.write(int(sys.argv[1]), {packet}); return self.answer(audio)")
+    play(act, f"os.write(int(sys.argv[3]), {packet}); return self.answer(audio)")
 
 
 def test_a_flood_of_words_is_read_and_not_kept(play: Play) -> None:

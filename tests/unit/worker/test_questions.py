@@ -21,6 +21,8 @@ SETTINGS = WorkerSettings((), {}, (), 7200.0)
         ("exit 3", "cannot ask the analyzers: exit code 3"),
         ("kill -9 $$", "cannot ask the analyzers: killed by signal 9"),
         ("echo 'first' >&2; echo 'last words' >&2; exit 1", "cannot ask the analyzers: last words"),
+        ("echo audiobatchd.errors.ConfigError: no x >&2; exit 1", "cannot ask the analyzers: no x"),
+        ("echo KeyError: x >&2; exit 1", "cannot ask the analyzers: KeyError: x"),
         ("echo no JSON", "cannot ask the analyzers: exit code 0"),
     ],
 )

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import msgspec
 
-from audiobatchd.cli.local import worker_settings_here
+from audiobatchd.cli.local import config_here, worker_settings_here
 from audiobatchd.cli.named import nearest_beside
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json, wrapped
-from audiobatchd.config.file import chosen_config
 from audiobatchd.control.client import ControlClient
 from audiobatchd.core.asked import unknown_among, why_unknown
 from audiobatchd.core.messages import WorkerSettings
@@ -36,7 +35,7 @@ def analyze(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> 
     """Measure files and track folders. Exit code 1 where something failed, or nothing was measured of one."""
     several = len(arguments.path) > 1
     paths = _paths(arguments.path, save=arguments.save)
-    settings = worker_settings_here(chosen_config(arguments.config, os.environ))
+    settings = worker_settings_here(config_here(arguments.config))
     words = tuple(dict.fromkeys(arguments.features or ()))
     told: list[object] = []
     good = True
@@ -99,7 +98,7 @@ def _answer_as_keys(path: str, answer: Answer) -> dict[str, object]:
 def features(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Show every feature, or those that are named, by analyzer: whether it is on, and what it costs here."""
     words = tuple(dict.fromkeys(arguments.name))
-    settings = worker_settings_here(chosen_config(arguments.config, os.environ))
+    settings = worker_settings_here(config_here(arguments.config))
     known = questions.features(settings, words)
     if words:
         _refuse_unknown(words, known, settings)

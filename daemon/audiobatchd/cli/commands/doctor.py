@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pwd
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,11 +20,12 @@ from audiobatchd.cli import diagnosis
 from audiobatchd.cli.diagnosis import NEEDED, WELCOME, Diagnosis, Level
 from audiobatchd.cli.findings import finding_lines
 from audiobatchd.cli.local import USER, checked_config, ended_first, model_directories_here, worker_settings_here
+from audiobatchd.cli.page import page_findings
 from audiobatchd.cli.terminal.output import Say, colour, room
 from audiobatchd.cli.terminal.status import NARROWEST
 from audiobatchd.cli.terminal.text import as_ansi, as_json
 from audiobatchd.config.file import Config, DatasetConfig, InboxConfig, find_config
-from audiobatchd.config.places import state_directory
+from audiobatchd.config.places import SERVICE_CONFIGURATION, service_is_installed, state_directory
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.status import Status
 from audiobatchd.core.discovery import Contents
@@ -61,21 +63,22 @@ def doctor(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
 def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[Diagnosis]:
     yield from diagnosis.versions({name: _version(name) for name in (*NEEDED, *WELCOME)})
     yield diagnosis.journal(_journal_library())
-    settings = Config()
+    settings, file = Config(), arguments.config or find_config(os.environ)
+    of_machine = file == SERVICE_CONFIGURATION and service_is_installed()
     try:
-        settings = checked_config(arguments.config or find_config(os.environ))
+        settings = checked_config(file)
         yield Diagnosis(Level.OK, "the configuration is valid")
         what, _, todo = ended_first(settings).partition(": ")
         if what:
             yield Diagnosis(Level.NOTE, what, todo)
     except ConfigError as error:
         yield Diagnosis(Level.ACT, str(error), "mend it, and try: audiobatchctl config check")
-    status, why = None, ""
+    status, why, cure = None, "", ""
     try:
         status = client.status()
     except NoDaemonError as error:
-        why = str(error)
-    yield from diagnosis.service(status, why)
+        why, cure = error.what, error.cure
+    yield from diagnosis.service(status, why, cure)
     uid = _uid_of(status)
     datasets = {each.path: each for each in settings.dataset}
     if status:
@@ -88,12 +91,13 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
         if dataset.path in silent:
             yield from diagnosis.silent(dataset.path, status)
             continue
-        yield from _dataset(dataset, uid, barred=dataset.path in barred)
+        yield from _dataset(dataset, uid, of_machine=of_machine, barred=dataset.path in barred)
         yield from _tracks(dataset, status)
     yield from diagnosis.inboxes(status)
     for inbox in settings.inbox:
         if inbox.dataset in datasets and inbox.dataset not in silent:
             yield from _inbox(inbox, uid)
+    yield from page_findings(settings.web, status)
     state = state_directory(os.environ, os.getuid() if uid is None else uid)
     yield from _space("the state directory", state)
     memory = psutil.virtual_memory()
@@ -131,7 +135,7 @@ def _uid_of(status: Status | None) -> int | None:
         return None
 
 
-def _dataset(dataset: DatasetConfig, uid: int | None, *, barred: bool) -> Iterator[Diagnosis]:
+def _dataset(dataset: DatasetConfig, uid: int | None, *, of_machine: bool, barred: bool) -> Iterator[Diagnosis]:
     path = dataset.path
     try:
         kind, filesystem = filesystems.of(path)
@@ -139,14 +143,22 @@ def _dataset(dataset: DatasetConfig, uid: int | None, *, barred: bool) -> Iterat
             inside = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)][:_LOOKED_AT]
     except OSError as error:
         what = f"cannot read {shown(path)}: {error.strerror}"
-        yield Diagnosis(Level.ACT, what, "mount it, or let the service's user read it: audiobatchctl setup DATASET")
+        yield Diagnosis(
+            Level.ACT,
+            what,
+            f"mount it, or let the service read it: sudo audiobatchctl setup {shlex.quote(shown(path))}",
+        )
         return
     if (target := os.path.realpath(path)) != path:
         yield Diagnosis(Level.OK, f"{shown(path)} leads to {shown(target)}")
     yield diagnosis.locks(path, kind, filesystem, alone=dataset.alone)
     if not barred:
         closed = [each for each in (path, *inside) if not _may_work(each, uid)]
-        yield diagnosis.permissions(path, closed, known=uid is not None)
+        # A mode does not tell what an ACL gives to another user, nor to whom the directory is closed.
+        if closed and os.geteuid() not in (0, uid) and (of_machine if uid is None else _has_acl(closed[0])):
+            yield diagnosis.unknown_permissions(path)
+        else:
+            yield diagnosis.permissions(path, closed, known=uid is not None)
     yield from _space(shown(path), Path(path))
 
 
@@ -186,6 +198,13 @@ def _tracks(dataset: DatasetConfig, status: Status | None) -> Iterator[Diagnosis
     except OSError:
         return  # which `_dataset` has told
     yield from diagnosis.tracks(dataset.path, total, tally.told(), seen if seen == _WALKED else None)
+
+
+def _has_acl(path: str) -> bool:
+    try:
+        return bool(os.getxattr(path, "system.posix_acl_access"))
+    except OSError:
+        return False
 
 
 def _may_work(path: str, uid: int | None) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -18,9 +20,9 @@ from audiobatchd.cli.terminal.progress import ProgressLine
 from audiobatchd.cli.terminal.text import as_json, write
 from audiobatchd.config.checks import installed_analyzers
 from audiobatchd.config.file import chosen_config
-from audiobatchd.config.places import model_target, state_directory
+from audiobatchd.config.places import model_target, service_is_installed, state_directory
 from audiobatchd.control.client import ControlClient
-from audiobatchd.errors import UnreachableError, UsageError
+from audiobatchd.errors import ModelError, UnreachableError, UsageError
 from audiobatchd.models import intake, manifest, store
 from audiobatchd.models.download import check_base
 from audiobatchd.models.intake import Intake, Source, Telling
@@ -35,7 +37,8 @@ _CLASSIFIERS = "classifiers"
 """The analyzers that load published models."""
 _CARRIED = "models"
 """Directory that models are carried in, in a command that tells how."""
-_TAKEN_UP = "A running audiobatchd takes it up when it is started again: systemctl restart audiobatchd"
+_TAKEN_UP = "A running audiobatchd takes it up when it is started again: {}systemctl {}restart audiobatchd"
+_ELSEWHERE = "The machine's service does not look there: sudo audiobatchctl models {} gives it them too"
 
 
 def list_models(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
@@ -75,9 +78,10 @@ def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     done: list[tuple[Intake, Files, Verdict]] = []
     for model in models:
         try:
-            intook, files = intake.fetch(
-                model, Source(arguments.source or OFFICIAL), target, searched, telling, trusted
-            )
+            with _cure_told(arguments):
+                intook, files = intake.fetch(
+                    model, Source(arguments.source or OFFICIAL), target, searched, telling, trusted
+                )
         except UnreachableError as error:
             line.clear()
             _tell_of_other_ways(error, [each.name for each in models[len(done) :]], arguments)
@@ -96,7 +100,7 @@ def fetch(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
         ]
         say(as_json({"licence": LICENCE, "models": told}))
     if any(intook is Intake.FETCHED for intook, _, _ in done):
-        _tell_of_what_follows(target, directories, tell)
+        _tell_of_what_follows(arguments, target, directories, tell)
     return 0
 
 
@@ -105,14 +109,15 @@ def add(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
     graph: Path = arguments.file
     metadata: Path = arguments.metadata or graph.parent / f"{graph.name.removesuffix(store.GRAPH)}{store.METADATA}"
     directories, target, trusted = _places(arguments)
-    files = intake.add(graph, metadata, target, trusted)
+    with _cure_told(arguments):
+        files = intake.add(graph, metadata, target, trusted)
     verdict = store.examine(files, trusted)
     if arguments.json:
         say(as_json(Entry(files.name, BY_NAME.get(files.name), files, verdict).in_json()))
     else:
         say(f"{files.name}: added, {verdict.state}, in {shown(str(files.directory))}")
         say(f"  SHA-256 {verdict.digests[files.graph.name]}")
-        _tell_of_what_follows(target, directories, say)
+        _tell_of_what_follows(arguments, target, directories, say)
     return 1 if verdict.state is State.WRONG else 0
 
 
@@ -176,9 +181,12 @@ def _wanted(arguments: argparse.Namespace) -> tuple[str, ...]:
     return manifest.wanted(settings.analyzer.get(_CLASSIFIERS, {}))
 
 
-def _tell_of_what_follows(target: Path, directories: tuple[Path, ...], say: Say) -> None:
+def _tell_of_what_follows(arguments: argparse.Namespace, target: Path, directories: tuple[Path, ...], say: Say) -> None:
     if any(os.path.realpath(target) == os.path.realpath(each) for each in directories):
-        say(_TAKEN_UP)
+        own = target == _own_models()
+        say(_TAKEN_UP.format("" if own or os.geteuid() == 0 else "sudo ", "--user " if own else ""))
+        if own and service_is_installed():
+            say(_ELSEWHERE.format(_again(arguments)))
     else:
         where = shown(str(target.absolute()))
         say(f"No audiobatchd looks there by itself: set model_directory = '{where}' in its configuration")
@@ -198,3 +206,27 @@ def _tell_of_other_ways(error: UnreachableError, lacking: list[str], arguments: 
     output.complain("audiobatchctl", str(error))
     with suppress(OSError):
         write("\n".join(told), sys.stderr)
+
+
+def _own_models() -> Path | None:
+    """The place of this user's own models; None for root, whose place is the service's."""
+    state = state_directory(os.environ, os.getuid())
+    return model_target(None, {**os.environ, "ESSENTIA_MODELS_DIR": ""}, state, os.getuid()) if os.getuid() else None
+
+
+def _again(arguments: argparse.Namespace) -> str:
+    """The action and what it is to take in, as on the command line."""
+    file = getattr(arguments, "file", None)
+    return shown(shlex.join(["add", str(file)] if file else ["fetch", *arguments.name]))
+
+
+@contextmanager
+def _cure_told(arguments: argparse.Namespace) -> Iterator[None]:
+    """Say of a place that is not this user's to write in how root does the same."""
+    try:
+        yield
+    except ModelError as error:
+        if os.geteuid() == 0 or not isinstance(error.__cause__, PermissionError):
+            raise
+        message = f"{error}; as root: sudo audiobatchctl models {_again(arguments)}"
+        raise ModelError(message) from error

@@ -13,30 +13,28 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from audiobatchd.cli.local import UNIT, USER
-from audiobatchd.cli.rights import drop_in
+from audiobatchd.cli.rights import configuration, drop_in, membership, web_drop_in
 from audiobatchd.cli.rights.grants import Grants, Report, grants_are_saved
-from audiobatchd.cli.rights.inboxes import TABLE, inboxes_of, refuse_unfit
+from audiobatchd.cli.rights.inboxes import inboxes_of, refuse_unfit
 from audiobatchd.cli.rights.unsuitable import unsuitable, unwritable
 from audiobatchd.cli.rights.user_unit import UserUnit
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.config.file import load_config
+from audiobatchd.config.places import SERVICE_CONFIGURATION, own_configuration
 from audiobatchd.control.client import ControlClient
 from audiobatchd.disk import bounded
 from audiobatchd.errors import AudiobatchError, ConfigError, UsageError
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import counted
 
-_CONFIGURATION = Path("/etc/audiobatchd/audiobatchd.toml")
+_CONFIGURATION = SERVICE_CONFIGURATION
 _DROP_INS = Path("/etc/systemd/system")
 # Root's alone: /var/lib/audiobatchd is the service's, which is not to say what rights root puts back.
 _SAVED_ACLS = Path("/var/lib/audiobatchd-setup")
@@ -70,44 +68,65 @@ class Places:
 
 
 def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int:
-    """Have the service work on a dataset, or, with `--undo`, no longer.
+    """Have the service work on a dataset, or, with `--undo`, no longer; with `--operator` have a person direct it.
 
-    With `--grant` its user gets rights there before. Where it could not write, neither configuration nor unit is
-    changed, and the exit code is 1.
+    Where the service's user cannot write it gets rights before, but with `--no-grant`. Where it cannot all the same,
+    neither configuration nor unit is changed, and the exit code is 1.
     """
     places = _places(arguments)
-    dataset = os.path.realpath(arguments.dataset)
-    if not arguments.undo:
+    if arguments.web:
+        return _page(arguments, places, say)
+    dataset = os.path.realpath(arguments.dataset) if arguments.dataset else ""
+    if dataset and not arguments.undo:
         _check(dataset, places)
-    grants = _grants(dataset, places, undo=arguments.undo)
-    if arguments.grant and grants is None:
-        raise UsageError("--grant is for the machine's service: your own has the rights that you have")
-    inboxes = inboxes_of(dataset, _written(places.configuration), places.configuration)
-    done: list[str] = []
-    for each in () if arguments.undo else inboxes:
-        refuse_unfit(each)
-    for each in (dataset, *inboxes) if arguments.grant else ():
-        done += _told_of_grant(each, places)
-    tried = () if arguments.undo else (dataset, *inboxes)
-    trouble = next((why for each in tried if (why := _trouble(each, places))), "")
-    changed: list[str] = []
-    if not trouble:
-        changed = _undo(dataset, places) if arguments.undo else _do(dataset, places)
-        changed += _own_unit(places, undo=arguments.undo)
-    done += changed
-    if places.drop_ins is not None and changed:
-        done += _tell_systemd(restart=not arguments.no_restart)
-    for each in (dataset, *inboxes) if arguments.undo else ():
+    done = _made_operator(arguments.operator, places) if arguments.operator else []
+    verb = "reload" if done else ""
+    trouble = ""
+    inboxes = inboxes_of(dataset, _written(places.configuration), places.configuration) if dataset else []
+    if dataset:
+        granted: list[str] = []
+        if not arguments.undo:
+            granted, trouble = _granted_all(arguments, [dataset, *inboxes], places, say)
+        changed: list[str] = []
+        if not trouble:
+            changed = _undo(dataset, places) if arguments.undo else _do(dataset, places)
+            changed += _own_unit(places, undo=arguments.undo)
+        verb = "restart" if changed else verb
+        done += granted + changed
+    if verb and places.drop_ins is not None:
+        done += _tell_systemd(verb, now=not arguments.no_restart)
+    # After the service has let go of it.
+    for each in (dataset, *inboxes) if dataset and arguments.undo else ():
         done += _told_of_undo(each, places)
     if arguments.json:
         say(as_json({"dataset": shown(dataset), "done": [shown(line) for line in done], "trouble": trouble}))
         return 1 if trouble else 0
     for line in done if done or trouble else ["Nothing was to be done."]:
         say(shown(line))
-    if trouble and grants is not None:
-        for line in _advice(dataset, grants, trouble, granted=arguments.grant):
-            say(line)
+    for line in _next(arguments, dataset, places, trouble):
+        say(line)
     return 1 if trouble else 0
+
+
+def _page(arguments: argparse.Namespace, places: Places, say: Say) -> int:
+    """Let the unit serve the page, or with `--undo` no longer. Raises as `_put`, and UsageError."""
+    text = _written(places.configuration)
+    files = web_drop_in.changes(places.drop_ins, places.configuration, text, undo=arguments.undo)
+    _put(files, places.configuration)
+    done: list[str] = []
+    for path, new in files.items():
+        done.append(f"{path}: {'removed' if new is None else 'written'}")
+        if new is not None and path.name == web_drop_in.NAME:
+            done += [f"  {line}" for line in new.splitlines() if not line.startswith("#")]
+    if files and places.drop_ins is not None:
+        done += _tell_systemd("restart", now=not arguments.no_restart)
+    if arguments.json:
+        say(as_json({"dataset": "", "done": [shown(line) for line in done], "trouble": ""}))
+        return 0
+    following = [] if arguments.undo else ["A link to the page: audiobatchctl web"]
+    for line in [*(done or ["Nothing was to be done."]), *following]:
+        say(shown(line))
+    return 0
 
 
 def _own_unit(places: Places, *, undo: bool) -> list[str]:
@@ -117,9 +136,77 @@ def _own_unit(places: Places, *, undo: bool) -> list[str]:
     unit = UserUnit(places.configuration, os.environ)
     if not undo:
         return unit.write()
-    return [] if _datasets(_written(places.configuration), places.configuration) else unit.remove()
+    left = configuration.datasets(_written(places.configuration), places.configuration)
+    return [] if left else unit.remove()
 
 
+def _made_operator(user: str, places: Places) -> list[str]:
+    """Let a user look and change things; what was done for that. Raises UsageError, AudiobatchError, ConfigError."""
+    text = _written(places.configuration)
+    done = []
+    if membership.join(user, USER):
+        done.append(
+            f"{user} is in the group {USER} now, and may ask the service from the next login on, or by: newgrp {USER}"
+        )
+    if user not in configuration.operators(text, places.configuration):
+        _put(
+            {places.configuration: configuration.with_operator(text, user, places.configuration)}, places.configuration
+        )
+        done.append(f"{places.configuration}: {user} is an operator, who may pause, retry and reload")
+    return done
+
+
+def _granted_all(
+    arguments: argparse.Namespace, directories: list[str], places: Places, say: Say
+) -> tuple[list[str], str]:
+    """Give the service's user the rights that it lacks in a dataset, which comes first, and in its inboxes.
+
+    What was done, and why it still cannot write in one of them.
+    """
+    for inbox in directories[1:]:
+        refuse_unfit(inbox)
+    done: list[str] = []
+    trouble = ""
+    for each in directories:
+        told, why = _granted(arguments, each, places, (lambda _: None) if arguments.json else say)
+        done += told
+        trouble = trouble or why
+    return done, trouble
+
+
+def _granted(arguments: argparse.Namespace, dataset: str, places: Places, tell: Say) -> tuple[list[str], str]:
+    """Give the service's user the rights that it lacks: what was done, and why it still cannot write."""
+    grants = _grants(dataset, places, undo=False)
+    trouble = _trouble(dataset, places)
+    if grants is None or not (arguments.grant or (trouble and not arguments.no_grant)):
+        return [], trouble
+    why = grants.trouble()
+    if why and not arguments.grant:
+        return [], trouble
+    if trouble and not why:
+        tell(shown(f"The service's user {USER} cannot write there yet: {trouble}"))
+        tell(f"It gets rights to this dataset alone, by ACLs, which `--undo` takes back exactly: {_ACLS}")
+    return _told_of_grant(dataset, places), _trouble(dataset, places)
+
+
+def _next(arguments: argparse.Namespace, dataset: str, places: Places, trouble: str) -> list[str]:
+    """Say what to do next."""
+    if trouble:
+        return _advice(arguments, dataset, places, trouble)
+    if places.user is None or arguments.undo or arguments.no_restart:
+        return []
+    person = arguments.operator or membership.caller(os.environ)
+    if not person:
+        return ["Watch it work: audiobatchctl top"]
+    if membership.is_member(person, USER):
+        return [f"Watch it work: audiobatchctl top; where that is refused, log in again, or: newgrp {USER}"]
+    return [f"Watch it work: sudo audiobatchctl top; without sudo after: sudo audiobatchctl setup --operator {person}"]
+
+
+_ACLS = (
+    f"on directories u:{USER}:rwx d:u:{USER}:rwx d:u:OWNER:rwx d:g:GROUP:(as now), "
+    f"on files that it cannot read u:{USER}:r"
+)
 _WITHOUT_ACLS = (
     "Make the service's user a member of a group that may write there, or mount it so that this user may; "
     "docs/how-to/run-as-a-service.md tells how"
@@ -135,7 +222,7 @@ def _check(dataset: str, places: Places) -> None:
         message = f"no such directory: {shown(dataset)}"
         raise UsageError(message)
     text = _written(places.configuration)
-    if why := unsuitable(dataset, _datasets(text, places.configuration)):
+    if why := unsuitable(dataset, configuration.datasets(text, places.configuration)):
         message = f"cannot set up {shown(dataset)}: {why}"
         raise UsageError(message)
 
@@ -197,30 +284,50 @@ def _told_of_undo(dataset: str, places: Places) -> list[str]:
     return lines + _told_of_skipped(report)
 
 
-def _advice(dataset: str, grants: Grants, trouble: str, *, granted: bool) -> list[str]:
+def _advice(arguments: argparse.Namespace, dataset: str, places: Places, trouble: str) -> list[str]:
     """Say what to do where the service's user cannot write: commands for this dataset alone, none of them recursive."""
     lines = [shown(f"The configuration was not changed: the service's user {USER} cannot write there: {trouble}")]
-    if granted:
-        return [*lines, f"{USER} has rights below it now; it must also be able to pass the directories above it."]
+    grants = _grants(dataset, places, undo=False)
+    if grants is None:
+        return lines
     if why := grants.trouble():
         return [*lines, f"No rights can be granted: {why}.", f"{_WITHOUT_ACLS}."]
-    return [
-        *lines,
-        "Grant it rights to this dataset alone, which `--undo` takes back exactly:",
-        f"  audiobatchctl setup --grant {shlex.quote(dataset)}",
-        "That gives every directory in it these ACLs, and lets the service read each file that it cannot read yet:",
-        f"  u:{USER}:rwx d:u:{USER}:rwx d:u:OWNER:rwx d:g:GROUP:(as now)",
-    ]
+    if arguments.no_grant:
+        return [
+            *lines,
+            "Without `--no-grant` it gets rights to this dataset alone, by ACLs, which `--undo` takes back exactly:",
+            f"  {_ACLS}",
+        ]
+    rights = f"{USER} has rights below it now, which `--undo` takes back"
+    return [*lines, f"{rights}; it must also be able to pass the directories above it."]
 
 
 def _places(arguments: argparse.Namespace) -> Places:
     """Find the files to change. Raises UsageError where that takes root."""
+    if arguments.web and (arguments.dataset or arguments.operator or arguments.grant or arguments.no_grant):
+        raise UsageError("`--web` goes alone, or with `--undo`")
+    if not (arguments.dataset or arguments.web) and (arguments.undo or arguments.grant or not arguments.operator):
+        raise UsageError("which dataset? setup DATASET; only `--operator USER` and `--web` go without one")
     if arguments.user:
-        home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-        return Places(arguments.config or home / "audiobatchd" / "audiobatchd.toml", None, None)
+        if arguments.grant or arguments.operator:
+            option = "--grant" if arguments.grant else "--operator"
+            message = f"{option} is for the machine's service: your own has the rights that you have, and obeys you"
+            raise UsageError(message)
+        return Places(arguments.config or own_configuration(os.environ), None, None)
     if os.geteuid() != 0:
-        raise UsageError("setting up the machine's service takes root; with --user it is your own")
+        message = (
+            f"cannot set up the machine's service: that takes root: {_as_root(arguments)}; --user sets up your own"
+        )
+        raise UsageError(message)
     return Places(arguments.config or _CONFIGURATION, _DROP_INS / f"{UNIT}.d", USER)
+
+
+def _as_root(arguments: argparse.Namespace) -> str:
+    """The same command for root."""
+    options = [f"--{name.replace('_', '-')}" for name in ("grant", "no_grant", "undo") if getattr(arguments, name)]
+    person = ["--operator", arguments.operator] if arguments.operator else []
+    place = [arguments.dataset] if arguments.dataset else []
+    return shown(shlex.join(["sudo", "audiobatchctl", "setup", *options, *person, *place]))
 
 
 def _written(path: Path) -> str:
@@ -239,8 +346,8 @@ def _do(dataset: str, places: Places) -> list[str]:
     done = []
     files: dict[Path, str | None] = {}
     text = _written(places.configuration)
-    if dataset not in _datasets(text, places.configuration):
-        files[places.configuration] = f"{text.rstrip()}\n\n{_entry(dataset)}".lstrip()
+    if dataset not in configuration.datasets(text, places.configuration):
+        files[places.configuration] = configuration.with_dataset(text, dataset)
         done.append(f"{places.configuration}: added the dataset {dataset}")
     for path, content in _drop_ins(dataset, text, places).items():
         if _written(path) != content:
@@ -254,14 +361,8 @@ def _undo(dataset: str, places: Places) -> list[str]:
     done = []
     files: dict[Path, str | None] = {}
     text = _written(places.configuration)
-    if dataset in _datasets(text, places.configuration):
-        rest = _without(text, dataset, places.configuration)
-        if dataset in _datasets(rest, places.configuration):
-            message = (
-                f"cannot take {shown(dataset)} out of {places.configuration}: its table is written in a way of its own"
-            )
-            raise UsageError(message)
-        files[places.configuration] = rest
+    if dataset in configuration.datasets(text, places.configuration):
+        files[places.configuration] = configuration.without_dataset(text, dataset, places.configuration)
         done.append(f"{places.configuration}: took out the dataset {dataset}")
     for path in _drop_ins(dataset, text, places):
         if path.exists():
@@ -277,41 +378,6 @@ def _drop_ins(dataset: str, text: str, places: Places) -> dict[Path, str]:
         return {}
     inboxes = ("", *inboxes_of(dataset, text, places.configuration))
     return {places.drop_ins / drop_in.file_name(dataset, each): drop_in.content(dataset, each) for each in inboxes}
-
-
-def _entry(dataset: str) -> str:
-    try:
-        return f"[[dataset]]\npath = {msgspec.json.encode(dataset).decode()}\n"
-    except UnicodeEncodeError as error:
-        message = f"a path outside UTF-8 cannot be configured: {shown(dataset)}"
-        raise UsageError(message) from error
-
-
-def _datasets(text: str, path: Path) -> list[str]:
-    """The real paths of the datasets in a configuration. Raises ConfigError where it is none."""
-    try:
-        tables = tomllib.loads(text).get("dataset", [])
-    except tomllib.TOMLDecodeError as error:
-        message = f"{path}: not TOML: {error}"
-        raise ConfigError(message) from error
-    return [os.path.realpath(path.parent / str(each.get("path", ""))) for each in tables]
-
-
-def _without(text: str, dataset: str, path: Path) -> str:
-    """The configuration without one dataset's table; whatever else stands there stays as it is."""
-    parts: list[list[str]] = [[]]
-    for line in text.splitlines(keepends=True):
-        if line.lstrip().startswith("["):
-            parts.append([])
-        parts[-1].append(line)
-    blocks = ["".join(part) for part in parts]
-
-    def is_of_it(block: str) -> bool:
-        if block.startswith(TABLE):  # an inbox of a dataset that is not configured would be refused
-            return bool(inboxes_of(dataset, block, path))
-        return block.startswith("[[dataset]]") and dataset in _datasets(block, path)
-
-    return "".join(block for block in blocks if not is_of_it(block))
 
 
 def _put(files: Mapping[Path, str | None], configuration: Path) -> None:
@@ -376,7 +442,8 @@ def _trouble(dataset: str, places: Places) -> str:
     with os.scandir(dataset) as entries:
         inside = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)][:_LOOKED_AT]
     hidden = drop_in.is_hidden(dataset)
-    tried = [os.path.join(os.curdir if hidden else dataset, name) for name in ("", *inside)]
+    top = os.curdir if hidden else dataset
+    tried = [top, *(os.path.join(top, name) for name in inside)]
     account, groups = _account(places.user)
     done = subprocess.run(
         [sys.executable, "-I", "-c", _TRIAL, *tried],
@@ -388,19 +455,25 @@ def _trouble(dataset: str, places: Places) -> str:
         text=True,
         check=False,
     )
-    return done.stderr.strip() if done.returncode else ""
+    why = done.stderr.strip() if done.returncode else ""
+    return dataset + why.removeprefix(os.curdir) if why and hidden else why
 
 
-def _tell_systemd(*, restart: bool) -> list[str]:
-    """Restart the service, or start it for the first time: another mount namespace takes a new process."""
+def _tell_systemd(verb: str, *, now: bool) -> list[str]:
+    """Have the service restarted, or started for the first time: another mount namespace takes a new process.
+
+    A reload suffices where only the configuration is another.
+    """
     if not Path("/run/systemd/system").is_dir():
         return ["systemd does not run here: start the service when it does"]
     subprocess.run([_SYSTEMCTL, "daemon-reload"], check=False)
-    if not restart:
-        return ["when you are ready: systemctl restart audiobatchd"]
+    if not now:
+        return [f"when you are ready: systemctl {verb} audiobatchd"]
     # Restarts by hand are no crashes, and do not count against the limit of starts.
     subprocess.run([_SYSTEMCTL, "reset-failed", UNIT], capture_output=True, check=False)
-    done = subprocess.run([_SYSTEMCTL, "restart", UNIT], capture_output=True, text=True, check=False)
+    # One that is stopped is started: it has a dataset now. For an operator alone it stays as it is.
+    command = [_SYSTEMCTL, verb if verb == "restart" else "try-reload-or-restart", UNIT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        return [f"cannot start {UNIT}: {done.stderr.strip()}"]
-    return [f"{UNIT} was started anew"]
+        return [f"cannot {verb} {UNIT}: {done.stderr.strip()}"]
+    return [f"{UNIT} was restarted"] if verb == "restart" else []

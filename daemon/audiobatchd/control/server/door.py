@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 PATIENCE = 5.0
 """Seconds for a request to be complete, and for a connection that is kept to say the next one."""
@@ -31,6 +32,14 @@ UNREAD_FOR = 30.0
 _SWEEP = 0.5
 
 
+class Limits(NamedTuple):
+    """Numbers of connections that there may be, by what they do."""
+
+    unfinished: int = UNFINISHED
+    at_once: int = AT_ONCE
+    unread: int = UNREAD
+
+
 @dataclass(slots=True, eq=False)
 class _Caller:
     """A connection."""
@@ -49,8 +58,9 @@ class _Caller:
 class Door:
     """Makes the protocol of each connection, and ends those that say nothing, or read nothing, for too long."""
 
-    def __init__(self, factory: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(self, factory: Callable[[], asyncio.Protocol], limits: Limits | None = None) -> None:
         self._factory = factory
+        self._limits = limits or Limits()
         self._loop = asyncio.get_running_loop()
         self._callers: dict[asyncio.BaseTransport, _Caller] = {}
         self._waiting: dict[_Caller, float] = {}
@@ -71,7 +81,7 @@ class Door:
 
     def comes(self, transport: asyncio.Transport) -> None:
         """Let a connection in that has said nothing yet."""
-        while len(self._waiting) >= UNFINISHED:
+        while len(self._waiting) >= self._limits.unfinished:
             self._drop(next(iter(self._waiting)))
         self._callers[transport] = caller = _Caller(transport)
         self._waiting[caller] = self._loop.time()
@@ -110,7 +120,7 @@ class Door:
         if caller.ahead > AHEAD:
             self._drop(caller)
             return False
-        return len(self._answering) <= AT_ONCE
+        return len(self._answering) <= self._limits.at_once
 
     def ends(self, transport: asyncio.BaseTransport) -> None:
         """Note that the request of a connection was answered."""
@@ -127,7 +137,7 @@ class Door:
         caller = self._callers.get(transport)
         if caller is None:
             return
-        while len(self._unread) >= UNREAD:
+        while len(self._unread) >= self._limits.unread:
             self._drop(next(iter(self._unread)))
         self._unread[caller] = self._loop.time()
         caller.left = caller.transport.get_write_buffer_size()

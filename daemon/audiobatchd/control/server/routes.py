@@ -12,9 +12,19 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Middleware
 
-from audiobatchd.control.operations import EVENT_STREAM, EVENTS, LINES, METRICS, OPENAPI, OPERATIONS, Operation
-from audiobatchd.control.requests import Nothing, Since
+from audiobatchd.control.operations import (
+    EVENT_STREAM,
+    EVENTS,
+    LINES,
+    METRICS,
+    OPENAPI,
+    OPERATIONS,
+    WEB_LINK,
+    Operation,
+)
+from audiobatchd.control.requests import Nothing, Since, WebLink
 from audiobatchd.control.server import door
 from audiobatchd.control.server.access import Peer, peer_of
 from audiobatchd.control.server.feed import Feed
@@ -37,7 +47,7 @@ _SLOW = 30.0
 # Far above any number that was told; longer ones Python takes no pains to read.
 _LONGEST_NUMBER = 19
 _Body = TypeVar("_Body", bound=msgspec.Struct)
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Service(Protocol):
@@ -51,6 +61,9 @@ class Service(Protocol):
     def may_change(self, uid: int) -> bool:
         """Tell whether this user may have the service do something."""
 
+    def web_link(self, peer: Peer) -> WebLink:
+        """Make a link to the page, for this process. Raises UsageError where there is no page."""
+
 
 class Routes:
     """The handlers of all routes."""
@@ -62,8 +75,13 @@ class Routes:
         metrics: Callable[[], bytes],
         description: Callable[[], Mapping[str, Any]],
         gate: Callable[[], door.Door | None],
+        asker: Callable[[web.Request], Peer] | None = None,
+        streams: int = STREAMS,
     ) -> None:
+        """Serve over a unix socket, or where `asker` says who asks for a change and raises RefusedError."""
         self._service = service
+        self._asker = asker or _peer
+        self._streams = streams
         self._feed = feed
         self._text = metrics
         self._description = description
@@ -74,25 +92,30 @@ class Routes:
 
     def definitions(self) -> list[web.RouteDef]:
         """Give every operation its handler."""
-        own: dict[str, _Handler] = {
+        return [web.route(each.method, each.path, self.handler(each)) for each in OPERATIONS]
+
+    def handler(self, operation: Operation[Any, Any]) -> Handler:
+        """Make the handler of an operation."""
+        own: dict[str, Handler] = {
             EVENTS.path: self._events,
             OPENAPI.path: self._openapi,
             METRICS.path: self._metrics,
+            WEB_LINK.path: self._link,
         }
-        return [web.route(each.method, each.path, own.get(each.path) or self._plain(each)) for each in OPERATIONS]
+        return own.get(operation.path) or self._plain(operation)
 
     def end(self) -> None:
         """End with the server: the feed is followed no longer."""
         self._ending.set()
 
-    def _plain(self, operation: Operation[Any, Any]) -> _Handler:
+    def _plain(self, operation: Operation[Any, Any]) -> Handler:
         """Make a handler that asks the service once and answers with JSON."""
 
         async def answer(request: web.Request) -> web.StreamResponse:
             if operation.method == "POST":
                 asked = await self._change(request, operation.asked)
             elif operation.asked is not Nothing:
-                asked = _query(request, operation.asked)
+                asked = query(request, operation.asked)
             ask = getattr(self._service, operation.name)
             told = ask() if operation.asked is Nothing else ask(asked)
             told = await told if asyncio.iscoroutine(told) else told
@@ -113,7 +136,7 @@ class Routes:
 
         A number beyond the latest was given by a service that ran before this one.
         """
-        since = _query(request, Since).since
+        since = query(request, Since).since
         last = request.headers.get("Last-Event-ID", "")
         told = last.isascii() and last.isdecimal() and len(last) <= _LONGEST_NUMBER
         number = since if since is not None else int(last) if told else self._feed.latest
@@ -122,8 +145,8 @@ class Routes:
         gone = guard.gone(request.transport)
         # A follower whose connection has ended keeps no place, although its answer may still be about to end.
         self._followers = {each for each in self._followers if not each.is_set()}
-        if len(self._followers) >= STREAMS:
-            raise RefusedError(_BUSY, f"{STREAMS} followers are there already")
+        if len(self._followers) >= self._streams:
+            raise RefusedError(_BUSY, f"{self._streams} followers are there already")
         self._followers.add(gone)
         try:
             return await self._stream(request, number, gone)
@@ -159,28 +182,35 @@ class Routes:
 
     async def _change(self, request: web.Request, kind: type[_Body]) -> _Body:
         """Read the body of a request that changes something, from a peer that may. Raises RefusedError."""
-        peer = _peer(request)
+        peer = self._asker(request)
         if not self._service.may_change(peer.uid):
             raise RefusedError(_FORBIDDEN, "only root, the daemon's own user and its operators may change anything")
-        content = await _read(request) or b"{}"
-        try:
-            body = msgspec.json.decode(content, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise RefusedError(_BAD_REQUEST, shown(why_not_json(kind, content, error))) from error
-        fields = {"request": f"{request.method} {request.path}", "uid": peer.uid, "pid": peer.pid}
-        write(LogEvent.CHANGE_ASKED, {**fields, **msgspec.to_builtins(body)})
-        return body
+        return await _logged(request, kind, peer)
+
+    async def _link(self, request: web.Request) -> web.StreamResponse:
+        """Make a link to the page, which whoever may connect may have: it carries no more rights than its asker has."""
+        peer = self._asker(request)
+        await _logged(request, Nothing, peer)
+        return as_json(self._service.web_link(peer))
 
 
 class RefusedError(Exception):
     """A request that is not carried out: the HTTP status and the reason are its arguments."""
 
 
-def application(routes: list[web.RouteDef], gate: Callable[[], door.Door | None]) -> web.Application:
-    """Make the application: all routes, behind the `gate`; whatever goes wrong is answered in JSON."""
+def application(
+    routes: list[web.RouteDef],
+    gate: Callable[[], door.Door | None],
+    stream: str = EVENTS.path,
+    guards: tuple[Middleware, ...] = (),
+) -> web.Application:
+    """Make the application: all routes, behind the `gate`; whatever goes wrong is answered in JSON.
+
+    `stream` is the path of the feed, which has a limit of its own; `guards` see a request before its handler does.
+    """
 
     @web.middleware
-    async def through_the_door(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def through_the_door(request: web.Request, handler: Handler) -> web.StreamResponse:
         # Others have their turn between two requests that one connection sent at once.
         await asyncio.sleep(0)
         transport, guard = request.transport, gate()
@@ -188,13 +218,13 @@ def application(routes: list[web.RouteDef], gate: Callable[[], door.Door | None]
             raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
         free = guard.begins(transport)
         try:
-            if not free and request.path != EVENTS.path:
+            if not free and request.path != stream:
                 return as_json({"error": "too much is asked at once; try again"}, _BUSY)
             return await handler(request)
         finally:
             guard.ends(transport)
 
-    made = web.Application(client_max_size=REQUEST_LIMIT, middlewares=[through_the_door, _errors_as_json])
+    made = web.Application(client_max_size=REQUEST_LIMIT, middlewares=[through_the_door, _errors_as_json, *guards])
     made.add_routes(routes)
     return made
 
@@ -205,7 +235,7 @@ def as_json(body: object, status: int = 200) -> web.Response:
 
 
 @web.middleware
-async def _errors_as_json(request: web.Request, handler: _Handler) -> web.StreamResponse:
+async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         _refuse_too_large(request)
         return await handler(request)
@@ -236,7 +266,7 @@ def _refuse_too_large(request: web.Request) -> None:
         raise web.HTTPRequestEntityTooLarge(REQUEST_LIMIT, size)
 
 
-def _query(request: web.Request, kind: type[_Body]) -> _Body:
+def query(request: web.Request, kind: type[_Body]) -> _Body:
     """Read what stands behind the question mark. Raises RefusedError."""
     found: dict[str, object] = {}
     lists = {field.encode_name for field in msgspec.structs.fields(kind) if field.type == list[str]}
@@ -247,6 +277,18 @@ def _query(request: web.Request, kind: type[_Body]) -> _Body:
     except (msgspec.ValidationError, UnicodeError) as error:
         why = str(misfit(kind, found, strict=False) or error)
         raise RefusedError(_BAD_REQUEST, shown(why)) from error
+
+
+async def _logged(request: web.Request, kind: type[_Body], peer: Peer) -> _Body:
+    """Read the body of a request, and log what is asked for, and who asks. Raises RefusedError."""
+    content = await _read(request) or b"{}"
+    try:
+        body = msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedError(_BAD_REQUEST, shown(why_not_json(kind, content, error))) from error
+    fields = {"request": f"{request.method} {request.path}", "uid": peer.uid, "pid": peer.pid}
+    write(LogEvent.CHANGE_ASKED, {**fields, **msgspec.to_builtins(body)})
+    return body
 
 
 async def _read(request: web.Request) -> bytes:

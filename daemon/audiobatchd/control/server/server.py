@@ -64,7 +64,7 @@ class ControlServer:
         )
         try:
             await runner.setup()
-            self._door = Door(partial(_connection, runner, Malformed(asyncio.get_running_loop().time)))
+            self._door = Door(partial(connection, runner, Malformed(asyncio.get_running_loop().time)))
             self._server = await self._serving(listener)
         except BaseException:
             listener.close()
@@ -179,7 +179,7 @@ class _Connection(web.RequestHandler):
             super().log_exception(*args, **kw)
 
 
-def _connection(runner: web.AppRunner, malformed: Malformed) -> asyncio.Protocol:
+def connection(runner: web.AppRunner, malformed: Malformed) -> asyncio.Protocol:
     """The protocol of a new connection to a server that was set up."""
     assert runner.server is not None
     return _Connection(runner.server, malformed)

@@ -24,8 +24,9 @@ _BACKLOG = 128
 class SocketFile:
     """The unix socket at `path`, from `listen` to `remove`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: int = _MODE) -> None:
         self._path = path
+        self._mode = mode
         self._held: int | None = None
         """A descriptor of the file that was made: as long as it is open, no other file gets the same inode number."""
 
@@ -60,7 +61,7 @@ class SocketFile:
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
             try:
                 # On Linux the file takes the unbound socket's mode, less the umask: at no moment is it open to all.
-                os.fchmod(listener.fileno(), _MODE)
+                os.fchmod(listener.fileno(), self._mode)
                 listener.bind(os.fsencode(self._path))
                 self._hold(self._opened())
                 listener.listen(_BACKLOG)
@@ -72,7 +73,7 @@ class SocketFile:
     def _opened(self) -> int | None:
         """A descriptor of the file that was just made; None where it is gone already: it is made again, as later on."""
         try:
-            self._path.chmod(_MODE)
+            self._path.chmod(self._mode)
             return os.open(self._path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
             return None

@@ -21,22 +21,35 @@ def no_folder(folder: str, dataset: str, meant: str = "") -> UnknownFolderError:
     return UnknownFolderError(f"there is no track folder {folder} in {dataset}{': ' if meant else ''}{meant}")
 
 
-async def found_by_end(key: FolderKey, sightings: Sightings, is_known: Callable[[FolderKey], bool]) -> FolderKey:
-    """Find the only folder of the dataset whose path ends with that of `key`.
+class Naming:
+    """Finds folders by names that are not theirs. One search for near names at a time: others offer none meanwhile."""
 
-    Raises UnknownFolderError, with the nearest names, where there is none or several.
-    """
-    ending = [FolderKey(key.dataset, path) for path in await in_a_thread(partial(_ending, key, sightings))]
-    if len(ending) == 1 and is_known(ending[0]):
-        return ending[0]
-    near = [each.path for each in ending] or await in_a_thread(partial(_near, key, sightings))
-    names = " or ".join(f'"{shown(path)}"' for path in near)
-    raise no_folder(folder_shown(key.path), shown(key.dataset), f"did you mean {names}?" if names else "")
+    def __init__(self, sightings: Sightings, is_known: Callable[[FolderKey], bool]) -> None:
+        self._sightings = sightings
+        self._is_known = is_known
+        self._searches = False
 
+    async def found_by_end(self, key: FolderKey) -> FolderKey:
+        """Find the only folder of the dataset whose path ends with that of `key`.
 
-def _ending(key: FolderKey, sightings: Sightings) -> list[str]:
-    return sightings.ending(key.dataset, key.path) if key.path else []
+        Raises UnknownFolderError, with the nearest names, where there is none or several.
+        """
+        ending: list[str] = []
+        if key.path:
+            ending = await in_a_thread(partial(self._sightings.ending, key.dataset, key.path))
+        if len(ending) == 1 and self._is_known(found := FolderKey(key.dataset, ending[0])):
+            return found
+        names = " or ".join(f'"{shown(path)}"' for path in ending or await self._near(key))
+        raise no_folder(folder_shown(key.path), shown(key.dataset), f"did you mean {names}?" if names else "")
 
+    async def _near(self, key: FolderKey) -> list[str]:
+        if self._searches:
+            return []
+        self._searches = True
+        try:
+            return await in_a_thread(partial(self._nearest, key))
+        finally:
+            self._searches = False
 
-def _near(key: FolderKey, sightings: Sightings) -> list[str]:
-    return nearest_paths(key.path, sightings.alike(key.dataset, pieces(key.path)))
+    def _nearest(self, key: FolderKey) -> list[str]:
+        return nearest_paths(key.path, self._sightings.alike(key.dataset, pieces(key.path)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 
@@ -27,7 +27,9 @@ from audiobatchd.control.requests import (
     RetryFolders,
     Survey,
     Surveyed,
+    WebLink,
 )
+from audiobatchd.control.server.access import Peer
 from audiobatchd.control.status import FolderReport, Status, Trouble
 from audiobatchd.core.asked import features_of, keys_of, left_out, unknown_among, why_unknown
 from audiobatchd.core.events import BumpAsked, PauseAsked, RescanAsked, ResumeAsked
@@ -42,7 +44,7 @@ from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.scan.survey import Asked, Keys, Offered, survey_catalog
 from audiobatchd.service.answers.folder import Facts, explained, facts_of, hindrance
-from audiobatchd.service.answers.naming import found_by_end, no_folder
+from audiobatchd.service.answers.naming import Naming, no_folder
 from audiobatchd.service.answers.results import ResultAnswers, Troubles
 from audiobatchd.service.clock import Clock
 from audiobatchd.service.supervisor import Supervisor
@@ -58,16 +60,35 @@ _LONGEST_NAME, _LONGEST_PATH = 255, 4096
 class Answers(ResultAnswers):
     """The service's side of every request; the server in `control` is the other. Called in the event loop."""
 
-    def __init__(self, supervisor: Supervisor, catalog: Catalog, clock: Clock) -> None:
+    def __init__(
+        self, supervisor: Supervisor, catalog: Catalog, clock: Clock, link: Callable[[Peer], WebLink] | None = None
+    ) -> None:
+        """Answer out of these; `link` makes links to the page, where there may be one."""
         self._supervisor = supervisor
+        self._link = link
         self._core = supervisor.core
         self._catalog = catalog
         self._clock = clock
+        self._naming = Naming(catalog.sightings, self._is_known)
         super().__init__(catalog, self._with_troubles)
 
     def may_change(self, uid: int) -> bool:
         """Tell whether this user may have the service do something."""
         return self._supervisor.may_change(uid)
+
+    def web_link(self, peer: Peer) -> WebLink:
+        """Make a link to the page. Raises UsageError where there is none."""
+        if self._link is None:
+            raise UsageError("there is no page")
+        return self._link(peer)
+
+    def place(self, name: FolderName) -> FolderKey:
+        """Find where a folder lies. Raises UsageError and UnknownFolderError, also where its disk does not answer."""
+        key = self._key_of(name)
+        if self._core.datasets[key.dataset].is_left_alone:
+            message = f"cannot look into {name.dataset}: {NO_ANSWER}"
+            raise UsageError(message)
+        return key
 
     async def reload(self) -> Reloaded:
         """Read the configuration again and go by it. Raises ConfigError: then nothing has changed."""
@@ -90,7 +111,7 @@ class Answers(ResultAnswers):
         facts = await self._facts(key, reader)
         is_known = self._core.state_of(key) is not None if facts.is_lost else key in self._core.folders
         if not facts.is_track and not is_known:
-            key = await self._found_by_end(key)
+            key = await self._naming.found_by_end(key)
             facts = await self._facts(key, reader)
         return explained(self._core, key, facts, self._clock.monotonic(), self._clock.wall())
 
@@ -109,7 +130,7 @@ class Answers(ResultAnswers):
         """Try folders again, whatever they have come to. Raises UsageError and UnknownFolderError."""
         keys = {self._key_of(name) for name in request.folders}
         known = {key for key in keys if self._is_known(key)}
-        keys = known | {await self._found_by_end(key) for key in keys - known}
+        keys = known | {await self._naming.found_by_end(key) for key in keys - known}
         if request.features and (request.all or request.dataset):
             raise UsageError("features go with folders that are named")
         disowned = self._by_role(request.features)
@@ -192,7 +213,7 @@ class Answers(ResultAnswers):
         self._supervisor.tell(BumpAsked(key))
         # What stood in the queue before it is handled by now as well: the folder may have begun, ended or gone by that.
         if not self._is_known(key):
-            key = await self._found_by_end(key)
+            key = await self._naming.found_by_end(key)
             before = self._core.bumped()
             self._supervisor.tell(BumpAsked(key))
         folder, state = self._core.folders.get(key), self._core.state_of(key)
@@ -261,10 +282,6 @@ class Answers(ResultAnswers):
 
     def _is_known(self, key: FolderKey) -> bool:
         return self._core.state_of(key) is not None
-
-    async def _found_by_end(self, key: FolderKey) -> FolderKey:
-        """See `naming.found_by_end`."""
-        return await found_by_end(key, self._catalog.sightings, self._is_known)
 
     def _datasets_of(self, name: str) -> list[str]:
         """Return the named dataset, or all."""

@@ -1,7 +1,7 @@
-"""`python -m audiobatchd.worker.process SOCKET PID SETTINGS` is what the service starts in a slot.
+"""`python -m audiobatchd.worker.process worker SLOT SOCKET` is what the service starts in a slot.
 
-`python -m audiobatchd.worker.process offers | options | features | analyze SETTINGS` answers questions;
-see `worker.questions`.
+`python -m audiobatchd.worker.process offers | options | features | analyze` answers what is asked on its standard
+input; see `worker.questions`.
 """
 
 import sys
@@ -9,7 +9,7 @@ import sys
 from audiobatchd.worker.process import answers, main
 
 if __name__ == "__main__":
-    if sys.argv[1].isdecimal():
-        main.main()
+    if sys.argv[1] == "worker":
+        main.main(int(sys.argv[3]))
     else:
-        answers.answer(sys.argv[1], sys.argv[2])
+        answers.answer(sys.argv[1])

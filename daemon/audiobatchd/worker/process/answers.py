@@ -51,9 +51,12 @@ _BUDGET = 3600.0
 """In seconds: what the lock of a folder announces while it is analyzed by hand."""
 
 
-def answer(verb: str, settings: str) -> None:
-    """Print the answer to `offers`, `options` or `features` with these settings (JSON), or serve `analyze`."""
-    terms = msgspec.json.decode(settings, type=WorkerSettings)
+def answer(verb: str) -> None:
+    """Print the answer to `offers`, `options` or `features`, or serve `analyze`; settings stand in the first line.
+
+    That is JSON on standard input.
+    """
+    terms = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerSettings)
     match verb:
         case "offers":
             found: object = Bench.load(terms).offers

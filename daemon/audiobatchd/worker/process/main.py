@@ -12,16 +12,13 @@ import socket
 import sys
 import threading
 
-import msgspec
-
 from audiobatchd.core.messages import (
     PACKET_LIMIT,
     FromWorker,
     Job,
     Result,
     Stage,
-    Stop,
-    WorkerSettings,
+    Start,
     decode_for_worker,
     encode,
 )
@@ -31,36 +28,47 @@ from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.states import Outcome
 from audiobatchd.worker.process.analyzers import Bench
 from audiobatchd.worker.process.job import hindered, run
+from audiobatchd.worker.process.title import Title
 
 _LOG = logging.getLogger(__name__)
 _ORPHANED = interrupts.ORPHANED
 
 
-def main() -> None:
-    """Work until told to stop; the socket's descriptor, the service's PID and the settings (JSON) are the arguments."""
-    descriptor, parent, settings = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-    interrupts.die_with(parent)
+def main(descriptor: int) -> None:
+    """Work until told to stop, over the socket that `descriptor` is; its first message is there already."""
+    channel = socket.socket(fileno=descriptor)
+    start = decode_for_worker(channel.recv(PACKET_LIMIT))
+    if not isinstance(start, Start):
+        message = f"expected to be started, got {type(start).__name__}"
+        raise AudiobatchError(message)
+    interrupts.die_with(start.parent)
     # The service decides when a worker ends; a signal to all of its processes is not for us.
     interrupts.stand()
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
-    with socket.socket(fileno=descriptor) as channel:
+    with channel:
         # A descriptor of its own: that `channel` is closed while an exception is on its way out ends nothing.
         threading.Thread(target=_watch, args=(os.dup(descriptor),), name="end-of-socket", daemon=True).start()
-        _serve(channel, msgspec.json.decode(settings, type=WorkerSettings))
+        _serve(channel, start)
 
 
-def _serve(channel: socket.socket, settings: WorkerSettings) -> None:
-    bench = Bench.load(settings)
+def _serve(channel: socket.socket, start: Start) -> None:
+    title = Title(f"worker {start.slot}", f"w{start.slot}")
+    title.say("loading")
+    bench = Bench.load(start.settings)
     _send(channel, bench.ready())
+    title.say("idle")
     while packet := channel.recv(PACKET_LIMIT):
         message = decode_for_worker(packet)
-        if isinstance(message, Stop):
+        if not isinstance(message, Job):
             return
-        _send(channel, _run(channel, message, bench))
+        result = _run(channel, message, bench, title)
+        title.say("idle")
+        _send(channel, result)
 
 
-def _run(channel: socket.socket, job: Job, bench: Bench) -> Result:
+def _run(channel: socket.socket, job: Job, bench: Bench, title: Title) -> Result:
     def report(doing: str, audio_seconds: float | None) -> None:
+        title.say(doing)
         _send(channel, Stage(job.number, doing, audio_seconds))
 
     try:

@@ -104,3 +104,28 @@ def test_what_is_not_known_is_refused_with_advice(
 ) -> None:
     assert ctl(tmp_path, "lufs", word) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["features", "analyze ."])
+def test_configuration_with_an_unknown_analyzer_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("analyzers = ['loudnes']\n")
+    assert main([*command.split(), "--config", str(config)]) == 2
+    said = f'audiobatchctl: {config}: cannot find the analyzer "loudnes": did you mean "loudness"? There are: '
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_missing_path_is_refused_before_anything_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(questions, "Measuring", lambda *_: pytest.fail("it was started"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "song.flac").touch()
+    assert main(["analyze", "song.flac", "sogn.flac"]) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err) == (
+        "",
+        "audiobatchctl: no such file or folder: sogn.flac: did you mean song.flac?\n",
+    )

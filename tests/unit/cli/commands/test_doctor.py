@@ -14,6 +14,7 @@ import pytest
 
 from audiobatchd.cli.commands import doctor
 from audiobatchd.cli.control import main
+from audiobatchd.cli.diagnosis import Level
 from audiobatchd.config.file import DatasetConfig
 from audiobatchd.control.status import AnalyzerStatus, DatasetStatus, Status
 from audiobatchd.scan.watch import limits, trial
@@ -104,8 +105,26 @@ def test_a_directory_that_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert doctor._may_work(str(tmp_path), os.geteuid())
     assert not doctor._may_work(str(tmp_path), 65534)
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
-    (_, permissions, _) = doctor._dataset(DatasetConfig(str(tmp_path)), None, barred=False)
+    dataset = DatasetConfig(str(tmp_path))
+    (_, permissions, _) = doctor._dataset(dataset, None, of_machine=False, barred=False)
     assert permissions.what == f"you cannot write in {tmp_path} and in 1 other place"
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    (_, permissions, _) = doctor._dataset(dataset, None, of_machine=True, barred=False)
+    assert (permissions.level, permissions.todo) == (Level.NOTE, "sudo audiobatchctl doctor")
+    assert permissions.what == f"only root can tell whether the service can write in {tmp_path}"
+
+
+@pytest.mark.skipif(not shutil.which("setfacl"), reason="it takes Debian's package acl")
+def test_an_acl_is_not_read_off_the_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)
+    dataset, service = DatasetConfig(str(tmp_path)), 65533
+    (_, permissions, _) = doctor._dataset(dataset, service, of_machine=True, barred=False)
+    assert permissions.what == f"the service cannot write in {tmp_path}"
+    subprocess.run(["setfacl", "-m", f"u:{service}:rwx", tmp_path], check=True)
+    tmp_path.chmod(0o755)
+    (_, permissions, _) = doctor._dataset(dataset, service, of_machine=True, barred=False)
+    assert permissions.what == f"only root can tell whether the service can write in {tmp_path}"
 
 
 def test_without_a_daemon_the_analyzers_are_asked(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from audiobatchd.cli.commands import models
 from audiobatchd.cli.terminal.text import cells
+from audiobatchd.errors import ModelError
 from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE
 from support.model_server import METADATA, Server, graph, sending, serving
 from support.service import PROGRAMS, configuration, run
@@ -276,3 +280,50 @@ def test_the_environment_names_a_directory(command: Command, tmp_path: Path) -> 
 def test_nothing_to_verify_is_no_error(command: Command) -> None:
     code, out, _ = command("verify")
     assert (code, out.startswith("No models are found in ")) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("uid", "to", "installed", "told"),
+    [
+        (0, "/var/lib/audiobatchd/models", True, ["again: systemctl restart audiobatchd"]),
+        (1000, "/var/lib/audiobatchd/models", True, ["again: sudo systemctl restart audiobatchd"]),
+        (1000, "/home/mia/own/audiobatchd/models", False, ["again: systemctl --user restart audiobatchd"]),
+        (
+            1000,
+            "/home/mia/own/audiobatchd/models",
+            True,
+            [
+                "again: systemctl --user restart audiobatchd",
+                "The machine's service does not look there: sudo audiobatchctl models fetch a 'b c' gives it them too",
+            ],
+        ),
+    ],
+)
+def test_a_model_for_oneself_is_told_from_the_machine_s(
+    monkeypatch: pytest.MonkeyPatch, uid: int, to: str, installed: bool, told: list[str]
+) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: uid)
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    monkeypatch.setattr(models, "service_is_installed", lambda: installed)
+    monkeypatch.setenv("XDG_DATA_HOME", "/home/mia/own")
+    said: list[str] = []
+    models._tell_of_what_follows(argparse.Namespace(name=["a", "b c"]), Path(to), (Path(to),), said.append)
+    assert len(said) == len(told)
+    assert all(line.endswith(end) for line, end in zip(said, told, strict=True)), said
+
+
+@pytest.mark.parametrize(
+    ("uid", "cause", "cure"),
+    [
+        (1000, PermissionError(), "; as root: sudo audiobatchctl models add '/tmp/my own.pb'"),
+        (1000, FileNotFoundError(), ""),
+        (0, PermissionError(), ""),
+    ],
+)
+def test_a_place_of_root_s_is_refused_with_the_command(
+    monkeypatch: pytest.MonkeyPatch, uid: int, cause: OSError, cure: str
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    with pytest.raises(ModelError) as caught, models._cure_told(argparse.Namespace(file=Path("/tmp/my own.pb"))):  # noqa: S108  # named, not used
+        raise ModelError("cannot write it") from cause
+    assert str(caught.value) == f"cannot write it{cure}"

@@ -14,7 +14,7 @@ import pytest
 
 from audiobatchd.cli.commands import setup
 from audiobatchd.cli.control import main
-from audiobatchd.cli.rights import drop_in, user_unit
+from audiobatchd.cli.rights import drop_in, membership, user_unit
 from audiobatchd.config.file import DatasetConfig, load_config
 
 ROOT = os.geteuid() == 0
@@ -42,7 +42,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setattr(setup, "_DROP_INS", Path(place) / "units")
         monkeypatch.setattr(setup, "_SAVED_ACLS", Path(place) / "saved")
         monkeypatch.setattr(setup, "USER", "nobody")
-        monkeypatch.setattr(setup, "_tell_systemd", lambda *, restart: [f"restart: {restart}"])
+        monkeypatch.setattr(setup, "_tell_systemd", lambda verb, *, now: [f"{verb}: {now}"])
+        monkeypatch.setenv("SUDO_UID", "0")
         (Path(place) / "music" / "A").mkdir(parents=True)
         yield Path(place)
 
@@ -81,7 +82,8 @@ def test_a_dataset_is_added_and_taken_out_again(machine: Path, capsys: pytest.Ca
     assert os.listdir(machine / "music") == ["A"]
     once = files(machine)
     assert ctl(machine / "music") == 0
-    assert (files(machine), capsys.readouterr().out) == (once, "Nothing was to be done.\n")
+    assert files(machine) == once
+    assert capsys.readouterr().out == "Nothing was to be done.\nWatch it work: audiobatchctl top\n"
     assert ctl(machine / "music", "--undo") == 0
     assert {name: text.rstrip() for name, text in files(machine).items()} == {
         name: text.rstrip() for name, text in before.items()
@@ -95,12 +97,14 @@ def test_a_dataset_where_the_service_cannot_write(
 ) -> None:
     for name in ("music", "music/A"):
         (machine / name).chmod(0o755 if name == closed else 0o777)
-    assert ctl(machine / "music") == 1
+    before = acls(machine / "music")
+    assert ctl(machine / "music", "--no-grant") == 1
     out = capsys.readouterr().out
     assert f"the service's user nobody cannot write there: {machine}/{closed}" in out
+    assert acls(machine / "music") == before
     assert "Permission denied" in out
     assert files(machine) == {}
-    assert f"audiobatchctl setup --grant {machine}/music" in out
+    assert "Without `--no-grant` it gets rights to this dataset alone" in out
     assert "-R" not in out.replace("--recursive", "-R"), "no command that goes through a tree"
 
 
@@ -144,12 +148,131 @@ def test_rights_are_granted_and_taken_back(machine: Path, capsys: pytest.Capture
     assert acls(music) != before
     granted = acls(music)
     assert ctl(music, "--grant") == 0
-    assert capsys.readouterr().out == "Nothing was to be done.\n"
+    assert capsys.readouterr().out == "Nothing was to be done.\nWatch it work: audiobatchctl top\n"
     assert acls(music) == granted
     assert ctl(music, "--undo") == 0
     assert f"{music}: the ACLs that were there are back (3 changed)\n" in capsys.readouterr().out
     assert acls(music) == before
     assert list((machine / "saved").iterdir()) == []
+
+
+@needs_acls
+def test_rights_that_are_lacking_are_granted_and_announced(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    music = machine / "music"
+    before = acls(music)
+    assert ctl(music) == 0
+    first, second, third, *_ = capsys.readouterr().out.splitlines()
+    assert first == f"The service's user nobody cannot write there yet: {music}: Permission denied"
+    assert second.startswith("It gets rights to this dataset alone, by ACLs, which `--undo` takes back exactly: ")
+    assert third == f"{music}: nobody got rights to what is there and comes: 2 ACLs"
+    assert acls(music) != before
+    assert ctl(music, "--undo") == 0
+    assert acls(music) == before
+
+
+@needs_acls
+def test_rights_that_are_there_are_not_granted_again(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("music", "music/A"):
+        (machine / name).chmod(0o777)
+    before = acls(machine / "music")
+    assert ctl(machine / "music", "--json") == 0
+    assert "ACL" not in capsys.readouterr().out
+    assert acls(machine / "music") == before
+
+
+@pytest.mark.skipif(not ROOT, reason="setting up a machine takes root")
+@pytest.mark.parametrize(
+    "text", ["", OTHERS, "# mine\n", 'operators = ["daemon"]\n\n[analyzer.rhythm]\nmethod = "degara"\n']
+)
+def test_operator_joins_the_group_and_is_configured(
+    machine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    joined: list[tuple[str, str]] = []
+
+    def join(user: str, group: str) -> bool:
+        joined.append((user, group))
+        return True
+
+    monkeypatch.setattr(membership, "join", join)
+    monkeypatch.setattr(membership, "is_member", lambda *_: True)
+    (machine / "etc").mkdir()
+    (machine / "etc" / "audiobatchd.toml").write_text(text)
+    assert ctl("--operator", "bin") == 0
+    told = capsys.readouterr().out.splitlines()
+    assert (
+        told[0]
+        == "bin is in the group nobody now, and may ask the service from the next login on, or by: newgrp nobody"
+    )
+    assert told[1:3] == [
+        f"{machine}/etc/audiobatchd.toml: bin is an operator, who may pause, retry and reload",
+        "reload: True",
+    ]
+    assert joined == [("bin", "nobody")]
+    loaded = load_config(machine / "etc" / "audiobatchd.toml")
+    assert loaded.operators == (*(["daemon"] if "daemon" in text else []), "bin")
+    assert not (machine / "units").exists()
+    monkeypatch.setattr(membership, "join", lambda *_: False)
+    before = files(machine)
+    assert ctl("--operator", "bin") == 0
+    assert capsys.readouterr().out.startswith("Nothing was to be done.\n")
+    assert files(machine) == before
+
+
+@pytest.mark.skipif(not ROOT, reason="setting up a machine takes root")
+def test_operator_that_is_no_user_is_refused(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ctl("--operator", "no-such-user") == 2
+    assert "there is no user no-such-user" in capsys.readouterr().err
+    assert files(machine) == {}
+
+
+@pytest.mark.skipif(not ROOT, reason="setting up a machine takes root")
+@pytest.mark.parametrize(
+    ("person", "member", "line"),
+    [
+        ("", False, "Watch it work: audiobatchctl top"),
+        ("bin", True, "Watch it work: audiobatchctl top; where that is refused, log in again, or: newgrp nobody"),
+        (
+            "bin",
+            False,
+            "Watch it work: sudo audiobatchctl top; without sudo after: sudo audiobatchctl setup --operator bin",
+        ),
+    ],
+)
+def test_last_line_says_who_may_watch(
+    machine: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    person: str,
+    member: bool,
+    line: str,
+) -> None:
+    for name in ("music", "music/A"):
+        (machine / name).chmod(0o777)
+    monkeypatch.setattr(membership, "caller", lambda _: person)
+    monkeypatch.setattr(membership, "is_member", lambda *_: member)
+    assert ctl(machine / "music") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == line
+
+
+@pytest.mark.parametrize(
+    ("options", "refusal"),
+    [
+        (["/srv/my music"], "sudo audiobatchctl setup '/srv/my music'; --user sets up your own"),
+        (["--undo", "/srv/music"], "sudo audiobatchctl setup --undo /srv/music; "),
+        (["--operator", "mia"], "sudo audiobatchctl setup --operator mia; "),
+        (["--no-grant", "--operator", "mia", "/m"], "sudo audiobatchctl setup --no-grant --operator mia /m; "),
+        ([], "which dataset?"),
+        (["--undo", "--operator", "mia"], "which dataset?"),
+        (["--user", "--operator", "mia", "/m"], "--operator is for the machine's service"),
+        (["--user", "--grant", "/m"], "--grant is for the machine's service"),
+    ],
+)
+def test_refusal_without_root_names_the_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, options: list[str], refusal: str
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert ctl(*options) == 2
+    assert refusal in capsys.readouterr().err
 
 
 @needs_acls
@@ -235,7 +358,9 @@ def test_a_path_as_long_as_paths_may_be(machine: Path) -> None:
 
 
 @pytest.mark.skipif(not ROOT, reason="setting up a machine takes root")
-def test_a_dataset_in_a_home_that_is_closed(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dataset_in_a_home_that_is_closed(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(drop_in, "_HIDDEN", (str(machine / "home"),))
     music = machine / "home" / "me" / "music"
     music.mkdir(parents=True)
@@ -246,7 +371,9 @@ def test_a_dataset_in_a_home_that_is_closed(machine: Path, monkeypatch: pytest.M
     assert f'BindPaths="-{music}"' in text
     assert os.listdir(music) == []
     music.chmod(0o700)
-    assert ctl(music) == 1
+    capsys.readouterr()
+    assert ctl(music, "--no-grant") == 1
+    assert f"cannot write there: {music}: Permission denied" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not ROOT, reason="setting up a machine takes root")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from audiobatchd.core.readings import Finding
 from audiobatchd.errors import UnknownFolderError
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.sightings import Sighting
-from audiobatchd.service.answers.naming import found_by_end, no_folder
+from audiobatchd.service.answers.naming import Naming, no_folder
 from audiobatchd.vocabulary.files import FolderKey
 
 KNOWN = ("Artist/Broken", "caf\udce9/Song", "A\nB", "Twice/Same", "Other/Same")
@@ -28,7 +29,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 
 def found(catalog: Catalog, path: str, *, known: bool = True) -> str:
-    return asyncio.run(found_by_end(FolderKey("/m", path), catalog.sightings, lambda _: known)).path
+    return asyncio.run(Naming(catalog.sightings, lambda _: known).found_by_end(FolderKey("/m", path))).path
 
 
 def test_only_end_of_a_path_is_found(catalog: Catalog) -> None:
@@ -61,6 +62,28 @@ def test_closed_catalog_offers_nothing(catalog: Catalog) -> None:
     catalog.close()
     with pytest.raises(UnknownFolderError, match=r"^there is no track folder Brokn in /m$"):
         found(catalog, "Brokn")
+
+
+def test_one_search_for_near_names_goes_on_at_a_time(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    search = catalog.sightings.alike
+
+    def slow(*asked: object) -> list[str]:
+        begun.set()
+        assert go_on.wait(20)
+        return search(*asked)  # type: ignore[arg-type]  # as it was asked
+
+    async def ask() -> list[str]:
+        naming = Naming(catalog.sightings, lambda _: True)
+        first = asyncio.create_task(naming.found_by_end(FolderKey("/m", "Brokn")))
+        assert await asyncio.to_thread(begun.wait, 20)
+        second = asyncio.create_task(naming.found_by_end(FolderKey("/m", "Brokn")))
+        await asyncio.wait([second])
+        go_on.set()
+        return [str(each) for each in await asyncio.gather(first, second, return_exceptions=True)]
+
+    monkeypatch.setattr(catalog.sightings, "alike", slow)
+    assert ["did you mean" in each for each in asyncio.run(ask())] == [True, False]
 
 
 def test_refusal_without_a_guess_asks_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import msgspec
@@ -83,9 +84,15 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
     Peak.loaded.clear()
 
 
+def asked(verb: str, settings: WorkerSettings) -> None:
+    """Ask as another process does, on standard input."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(msgspec.json.encode(settings))))
+        answer(verb)
+
+
 def told(capsys: pytest.CaptureFixture[str], *words: str, on: tuple[str, ...] | None = None) -> list[dict[str, object]]:
-    settings = WorkerSettings(analyzers=on, features=words or None)
-    answer("features", msgspec.json.encode(settings).decode())
+    asked("features", WorkerSettings(analyzers=on, features=words or None))
     found: list[dict[str, object]] = json.loads(capsys.readouterr().out.rpartition("\n")[2])
     return found
 
@@ -120,7 +127,7 @@ def test_what_is_off_is_told_and_not_loaded(capsys: pytest.CaptureFixture[str]) 
 def test_wrong_options_are_told_and_nothing_is_loaded(
     capsys: pytest.CaptureFixture[str], options: dict[str, dict[str, object]], wrong: list[tuple[object, ...]]
 ) -> None:
-    answer("options", msgspec.json.encode(WorkerSettings(analyzers=("peak",), options=options)).decode())
+    asked("options", WorkerSettings(analyzers=("peak",), options=options))
     found = json.loads(capsys.readouterr().out.rpartition("\n")[2])
     assert [(each["entry"], each["reason"], each["key"], each["known"]) for each in found] == wrong
     assert Peak.loaded == []
