@@ -153,7 +153,8 @@ class StandIn:
         return web.json_response(described)
 
     async def _rows(self, request: web.Request) -> web.Response:
-        if "(" in request.query.get("where", ""):
+        where = request.query.get("where", "")
+        if where.count("(") != where.count(")"):
             return web.json_response({"error": "cannot read the condition: near ("}, status=400)
         columns = request.query.getall("columns")
         offset = int(request.query.get("offset", "0"))
@@ -175,7 +176,7 @@ class StandIn:
         return web.json_response({"svg": _histogram(edges, counts), "edges": edges, "counts": counts, "missing": 3})
 
     async def _scatter(self, _: web.Request) -> web.Response:
-        cell = '<rect class="cell" x="60" y="60" width="8" height="8" onclick="document.title=2" style="fill:red"/>'
+        cell = '<rect class="cell" x="60" y="60" width="8" height="8"/>'
         hidden = '<script>document.title = 3</script><foreignObject><img src="x"/></foreignObject>'
         return web.json_response({"svg": _picture("Scatter", cell + hidden), "edges": [], "counts": [], "missing": 3})
 

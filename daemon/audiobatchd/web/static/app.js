@@ -28,7 +28,7 @@ async function route() {
   const { signal } = leaving;
   const given = new URLSearchParams(query);
   const parameters = { ...Object.fromEntries(given), columns: given.getAll("columns") };
-  const same = `${name} ${parameters.dataset ?? ""} ${parameters.folder ?? ""}`;
+  const same = JSON.stringify([name, parameters.dataset ?? who.datasets[0], parameters.folder]);
   const opened = shown !== same;
   if (opened && shown) scrollTo(0, 0);
   for (const each of document.querySelectorAll("nav[aria-label=Views] a")) {
