@@ -117,6 +117,33 @@ class AskRows(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     limit: Annotated[int, Meta(ge=0)] | None = None
 
 
+MOST_ON_A_PAGE = 200
+"""Number of rows that one page has at most."""
+
+
+class AskPage(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Asks for some rows out of the middle, with the number of all; see `Query`."""
+
+    dataset: str
+    columns: list[str] = []
+    where: str = ""
+    search: Annotated[str, Meta(max_length=1000)] = ""
+    """Text that the name of the folder has to contain as well; upper and lower case of ASCII are alike."""
+    sort: list[str] = []
+    limit: Annotated[int, Meta(ge=1, le=MOST_ON_A_PAGE)] = 50
+    offset: Annotated[int, Meta(ge=0, le=1 << 40)] = 0
+    """Number of rows before these."""
+
+
+class Page(Struct, frozen=True):
+    """Some rows out of all that meet a condition."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    total: int
+    """Number of all of them."""
+
+
 class AskColumns(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Asks for the columns of a dataset."""
 

@@ -20,7 +20,7 @@ _LONGEST_LABEL = 22
 
 
 def histogram(found: Histogram, name: str, unit: str = "") -> str:
-    """Draw a histogram; empty where there is no number."""
+    """Draw a histogram; empty where there is no number. Bars tell their bounds, in full, as `data-low`, `data-high`."""
     if not found.counts:
         return ""
     most = max(found.counts)
@@ -31,7 +31,8 @@ def histogram(found: Histogram, name: str, unit: str = "") -> str:
         if count:
             left, right = x(low), x(high)
             tip = f"{told(low)} to {told(high)} {unit}: {count:,}"
-            bars.append(_rectangle("bar", left, y(count), max(right - left - 0.5, 0.8), _BOTTOM - y(count), tip))
+            width, height = max(right - left - 0.5, 0.8), _BOTTOM - y(count)
+            bars.append(_rectangle("bar", left, y(count), width, height, tip, bounds=(low, high)))
     around = [*_across(x, _with_unit(name, unit)), *_up(y, "folders", whole=True)]
     return _svg([*around, *bars], f"Histogram of {name}, {sum(found.counts):,} values, at most {most:,} in a bin")
 
@@ -102,11 +103,20 @@ def _svg(parts: Iterable[str], told_of_it: str, height: int = _HEIGHT) -> str:
 
 
 def _rectangle(
-    kind: str, x: float, y: float, width: float, height: float, tip: str, opacity: float | None = None
+    kind: str,
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    tip: str,
+    opacity: float | None = None,
+    *,
+    bounds: tuple[float, float] | None = None,
 ) -> str:
-    faint = "" if opacity is None else f' opacity="{opacity}"'
+    more = "" if opacity is None else f' opacity="{opacity}"'
+    more += "" if bounds is None else f' data-low="{bounds[0]!r}" data-high="{bounds[1]!r}"'
     place = f'x="{x}" y="{y}" width="{round(width, 2)}" height="{round(height, 2)}"'
-    return f'<rect class="{kind}" {place}{faint}><title>{escape(tip)}</title></rect>'
+    return f'<rect class="{kind}" {place}{more}><title>{escape(tip)}</title></rect>'
 
 
 def _line(kind: str, x: float, y: float, to_x: float, to_y: float) -> str:

@@ -127,6 +127,24 @@ class Rows:
         for part in _limited(parts, query.limit):
             yield [_changed(row, odd, made) for row in part] if odd else part
 
+    def page(self, query: Query, search: str, offset: int) -> tuple[list[Row], int]:
+        """Give the rows behind the first `offset` ones, and the number of all whose folder's name contains `search`.
+
+        Raises UsageError for what cannot be asked.
+        """
+        columns = self.chosen(query.columns)
+        order = self._order(query.sort) or _PATH
+        sorting = (each.removeprefix("-") for each in query.sort)
+        where, of = self._begun(query.where, *(column.name for column in columns), *sorting)
+        # Not LIKE, whose wildcards stand in names as well.
+        rest = f"{of} WHERE ({where}) AND (?1 = '' OR instr(lower({self._raw[FOLDER]}), lower(?1)))"
+        counted = self._ask(f"SELECT count(*) {rest}", (search,))
+        what = ", ".join(self._raw[column.name] for column in columns)
+        bound = search, -1 if query.limit is None else query.limit, offset
+        rows = self._ask(f"SELECT {what} {rest} ORDER BY {order} LIMIT ?2 OFFSET ?3", bound)
+        odd = [place for place, column in enumerate(columns) if self._is_odd(column.name)]
+        return [_changed(row, odd, _value) for row in rows], counted[0][0] if counted else 0
+
     def _by_folder(self, raw: list[str], where: str, of: str) -> Iterator[list[tuple[Any, ...]]]:
         latest: object = -1  # less than every path: SQLite orders numbers before bytes
         what = ", ".join((_PATH, *raw))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,11 +10,12 @@ from audiobatchd.control.requests import FolderName
 from audiobatchd.control.results import (
     AskColumns,
     AskHistogram,
-    AskRows,
+    AskPage,
     AskScatter,
     AskSummary,
     Column,
     Histogram,
+    Page,
     Scatter,
     Summary,
 )
@@ -43,8 +43,8 @@ class WebService(Service, Protocol):
     async def columns(self, asked: AskColumns) -> list[Column]:
         """List the columns."""
 
-    async def rows(self, asked: AskRows) -> AsyncGenerator[bytes, None]:
-        """Begin to tell rows."""
+    async def page(self, asked: AskPage) -> Page:
+        """Tell some rows out of the middle, and how many there are."""
 
     async def summary(self, asked: AskSummary) -> list[Summary]:
         """Tell columns in short."""

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from audiobatchd.core.discovery import Name, contents
 from audiobatchd.vocabulary.files import FolderKey
+from audiobatchd.vocabulary.names import shown
 
 _OPENAT2 = 437
 """Number of the system call, which is the same on every architecture but Alpha."""
@@ -44,6 +45,20 @@ class Source:
 
     def __del__(self) -> None:
         os.close(self._descriptor)
+
+    def fileno(self) -> int:
+        """Give the descriptor, which this object goes on owning."""
+        return self._descriptor
+
+    @property
+    def shown(self) -> str:
+        """Its name as it is shown."""
+        return shown(self.name)
+
+    def is_unchanged(self) -> bool:
+        """Tell whether the open file is what it was when it was opened, by its size and time."""
+        now = os.fstat(self._descriptor)
+        return (now.st_size, now.st_mtime_ns) == (self.status.st_size, self.status.st_mtime_ns)
 
     def read(self, size: int, offset: int) -> bytes:
         """Read so much from there; less at the file's end. Raises OSError."""

@@ -28,7 +28,7 @@ from audiobatchd.core.messages import PACKET_LIMIT, Start, ToWorker, WorkerSetti
 from audiobatchd.disk import interrupts
 from audiobatchd.locks import oom
 
-_THREAD_CAPS = (
+THREAD_CAPS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -132,7 +132,7 @@ class Pool:
         worker = _Worker(slot, process, ours, pidfd, errors)
         self._workers[slot] = worker
         self._spawned.add(process.pid)
-        _offer_to_the_oom_killer(process.pid)
+        offer_to_the_oom_killer(process.pid)
         loop.add_reader(ours.fileno(), self._hear, worker)
         loop.add_reader(errors, self._read_errors, worker)
         loop.add_reader(worker.pidfd, self._exited, worker)
@@ -203,7 +203,7 @@ class Pool:
             WorkerExited(
                 worker.slot,
                 worker.process.pid,
-                _how(code, worker.lines, out_of_memory=killed),
+                how_it_ended(code, worker.lines, out_of_memory=killed),
                 signal=max(0, -code),
                 exit_code=code if code >= 0 else None,
                 from_outside=-code in interrupts.SENT,
@@ -228,7 +228,7 @@ def _started(slot: int, theirs: socket.socket, errors_end: int) -> subprocess.Po
             stdout=errors_end,
             stderr=errors_end,
             pass_fds=[descriptor],
-            env={**os.environ, **dict.fromkeys(_THREAD_CAPS, "1")},
+            env={**os.environ, **dict.fromkeys(THREAD_CAPS, "1")},
             process_group=0,
         )
 
@@ -238,13 +238,13 @@ def _kill_group(worker: _Worker) -> None:
         os.killpg(worker.process.pid, signal.SIGKILL)
 
 
-def _offer_to_the_oom_killer(pid: int) -> None:
+def offer_to_the_oom_killer(pid: int) -> None:
     """Have the kernel end a worker when memory is used up, rather than the service that starts it again."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
         file.write(_OOM_SCORE_ADJ)
 
 
-def _how(code: int, lines: deque[str], *, out_of_memory: bool) -> str:
+def how_it_ended(code: int, lines: deque[str], *, out_of_memory: bool) -> str:
     """Say an exit status in words, with the last line that the process wrote."""
     if out_of_memory:  # it came out of the blue: what was written before has nothing to do with it
         return OUT_OF_MEMORY

@@ -15,11 +15,13 @@ from msgspec import Raw
 from audiobatchd.control.results import (
     AskColumns,
     AskHistogram,
+    AskPage,
     AskRows,
     AskScatter,
     AskSummary,
     Column,
     Histogram,
+    Page,
     Query,
     Scatter,
     Summary,
@@ -73,6 +75,16 @@ class ResultAnswers:
         return await self._with(
             asked.dataset, lambda results: results.scatter(asked.x, asked.y, asked.bins, asked.where)
         )
+
+    async def page(self, asked: AskPage) -> Page:
+        """Tell some rows out of the middle, and how many there are."""
+        query = Query(tuple(asked.columns) or None, asked.where, tuple(asked.sort), asked.limit)
+
+        def ask(results: Results) -> Page:
+            rows, total = results.page(query, asked.search, asked.offset)
+            return Page(results.chosen(query.columns), tuple(rows), total)
+
+        return await self._with(asked.dataset, ask)
 
     async def rows(self, asked: AskRows) -> AsyncGenerator[bytes, None]:
         """Begin to tell rows: the columns in a first line, a row a line, and in the last line how many there were."""
