@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { choices, chosen } from "./choices.js";
-import { address, el, facts, heading, link, picture, problem, show, svg, table } from "./dom.js";
+import { address, el, heading, link, picture, problem, show, svg, table } from "./dom.js";
 import { live } from "./live.js";
 import { column, count, many, number, quoted } from "./words.js";
 
@@ -89,7 +89,7 @@ async function one(dataset, about, where, signal) {
   const sum = found.counts.reduce((all, each) => all + each, 0);
   return [
     caption, drawn,
-    facts([["values", count(sum)], ["missing", count(found.missing)]], "quiet"),
+    el("p", { class: "quiet" }, `${many(sum, "value")}, ${count(found.missing)} missing`),
     el("details", {}, el("summary", {}, `The bins of ${about.name}`),
       table("Folders by bin; a number leads to them", [{ text: "from", number: true }, { text: "below", number: true }, { text: "folders", number: true }],
         bins.map(([each, low, high]) => [number(low), number(high), el("a", { href: folders(low, high) }, count(each))]))),

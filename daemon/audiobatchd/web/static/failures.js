@@ -44,7 +44,7 @@ function view(all, dataset, who, look) {
 function grouped(all) {
   const causes = new Map();
   for (const each of all) {
-    const cause = (each.reason || "unknown").replace(/\d+/g, "#").slice(0, LONGEST);
+    const cause = (each.reason || "unknown").replace(/\d+(\.\d+)?/g, "#").slice(0, LONGEST);
     if (!causes.has(cause)) causes.set(cause, []);
     causes.get(cause).push(each);
   }
@@ -52,7 +52,7 @@ function grouped(all) {
 }
 
 function section(cause, folders, who, look) {
-  const columns = ["folder", "state", { text: "since", narrow: true }, "reason", ...(who.operator ? ["again"] : [])];
+  const columns = ["folder", "state", { text: "since", narrow: true }, { text: "reason", narrow: true }, ...(who.operator ? ["again"] : [])];
   const row = (each) => [
     link("folder", { dataset: each.dataset, folder: each.folder }, each.folder),
     badge(each.state), moment(each.at), each.reason,

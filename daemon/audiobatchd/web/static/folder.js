@@ -1,7 +1,7 @@
 // One track folder: where it stands, what was measured, how it looks and sounds.
 
 import { Refused, ask, place, request } from "./api.js";
-import { badge, el, facts, heading, link, picture, problem, show, table } from "./dom.js";
+import { badge, el, facts, heading, link, picture, show, table } from "./dom.js";
 import { live } from "./live.js";
 import { retryButton } from "./retry.js";
 import { duration, many, moment, value } from "./words.js";
@@ -56,7 +56,8 @@ function state(asked, report, who) {
     report.reason && el("p", { class: report.state === "complete" ? null : "bad" }, report.reason),
     facts([
       ["since", moment(report.since)],
-      ["next", report.next && `${report.next}${report.next_in === null ? "" : `, in ${duration(report.next_in)}`}`],
+      ["next", report.next],
+      ["in", report.next_in === null ? "" : duration(report.next_in)],
       ["at work", report.worker === null ? "" : `worker ${report.worker}: ${report.doing}`],
       ["locked by", report.holder],
       ["to be measured", report.due.join("; ")],
@@ -108,7 +109,7 @@ function pictures({ parameters, signal }, asked, record) {
     try {
       drawn = await drawing({ ...asked, role, kind }, `${title} of ${titled(role)}`, signal);
     } catch (error) {
-      drawn = problem(error);
+      drawn = el("p", { class: "bad" }, error.message);
     }
     if (!signal.aborted) show(figures[at], el("figcaption", {}, title), drawn);
   });

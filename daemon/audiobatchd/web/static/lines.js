@@ -5,8 +5,8 @@ import { duration } from "./words.js";
 
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [480, 150, 56, 472, 10, 122];
 
-/** Draws samples `[milliseconds, number]`; where a number is null the line is broken. `said` writes a number. */
-export function line(name, samples, said) {
+/** Draws samples `[milliseconds, number]`; where a number is null the line is broken. `said` writes a number, `brief` one of the scale. */
+export function line(name, samples, said, brief = said) {
   const numbers = samples.map(([, number]) => number).filter((number) => number !== null);
   if (numbers.length < 2) return null;
   const [first, last, most] = [samples[0][0], samples.at(-1)[0], Math.max(...numbers) || 1];
@@ -22,7 +22,7 @@ export function line(name, samples, said) {
   const told = `${name} ${over}: now ${numbers.length && samples.at(-1)[1] !== null ? said(samples.at(-1)[1]) : "unknown"}, at most ${said(most)}`;
   const ticks = [0, most / 2, most].map((number) => [
     svg("line", { class: "grid", x1: LEFT, x2: RIGHT, y1: y(number), y2: y(number) }),
-    svg("text", { class: "label", x: LEFT - 5, y: Number(y(number)) + 4, "text-anchor": "end" }, said(number)),
+    svg("text", { class: "label", x: LEFT - 5, y: Number(y(number)) + 4, "text-anchor": "end" }, brief(number)),
   ]);
   return svg("svg", { class: "picture", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": told }, ticks,
     svg("path", { class: "line", d: path }),

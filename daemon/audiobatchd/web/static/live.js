@@ -19,7 +19,9 @@ class Live extends EventTarget {
   #stream = new AbortController();
 
   start() {
-    document.addEventListener("visibilitychange", () => this.#later(0));
+    // A browser has six connections to a service for all of its pages: one that is not seen gives its stream back.
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.#stream.abort() : this.#later(0)));
+    addEventListener("pagehide", () => this.#stream.abort());
     this.#ask();
     this.#follow();
   }
@@ -78,6 +80,7 @@ class Live extends EventTarget {
 
   async #follow() {
     for (let failures = 0; this.connection !== "ended"; failures += 1) {
+      await seen();
       this.#stream = new AbortController();
       try {
         const response = await request("events", { since: this.#since }, this.#stream.signal);
@@ -101,6 +104,15 @@ class Live extends EventTarget {
     this.dispatchEvent(new CustomEvent("event", { detail: event }));
     this.soon();
   }
+}
+
+/** Waits until the page is seen. */
+function seen() {
+  return new Promise((done) => {
+    const look = () => document.hidden || done(document.removeEventListener("visibilitychange", look));
+    document.addEventListener("visibilitychange", look);
+    look();
+  });
 }
 
 function wait(failures) {

@@ -5,7 +5,7 @@ import { badge, el, facts, heading, link, show, svg, table } from "./dom.js";
 import { line } from "./lines.js";
 import { live } from "./live.js";
 import { tell } from "./told.js";
-import { count, duration, many, moment, number, quoted, size } from "./words.js";
+import { about, count, duration, many, moment, number, quoted, size } from "./words.js";
 
 const STATES = ["complete", "running", "queued", "settling", "backoff", "locked", "failed", "blocked"];
 const TO_DO = ["settling", "queued", "running", "backoff"];
@@ -97,7 +97,7 @@ function noted(name, notes, more = 0) {
 
 function curves() {
   const rate = line("Folders an hour", live.samples.map(({ at, rate }) => [at, rate]), count);
-  const left = line("Time left", live.samples.map(({ at, left }) => [at, left]), duration);
+  const left = line("Time left", live.samples.map(({ at, left }) => [at, left]), duration, about);
   if (!rate) return el("p", { class: "quiet" }, "The lines begin when this page is opened.");
   return el("div", { class: "pictures" },
     el("figure", {}, el("figcaption", {}, "Folders an hour"), rate),

@@ -29,6 +29,12 @@ export function duration(seconds) {
   return rest ? `${large} ${rest} ${nameBelow}` : large;
 }
 
+/** A length of time in one unit, for the ticks of a scale. */
+export function about(seconds) {
+  const [size, name] = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]].find(([each]) => seconds >= 2 * each) ?? [1, "s"];
+  return `${Number((seconds / size).toPrecision(2))} ${name}`;
+}
+
 /** A moment, in the reader's own time: of today the hour alone. */
 export function moment(text) {
   const at = new Date(text);
