@@ -26,6 +26,7 @@ PLAIN = {
     "audiobatchd/core/readings": "what a look at a folder tells: test_folder_reader makes it",
     "audiobatchd/errors": "exceptions",
     "audiobatchd/scan/watch/contract": "protocols, and a watch that does nothing",
+    "audiobatchd/web/contract": "protocols, and what handlers have",
     "audiobatchd/worker/process/__main__": "a choice between two functions",
     "audiobatch_analyzers/engines/contract": "names and types",
 }

@@ -13,9 +13,9 @@ _EXPIRED, _NOT_YET = 10, 9
 _ROUNDS = 10
 
 
-def load(certificate: str, key: str) -> ssl.SSLContext:
-    """Load a certificate with its key, for a server. Raises UsageError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+def load(certificate: str, key: str, again: ssl.SSLContext | None = None) -> ssl.SSLContext:
+    """Load a certificate with its key, for a server, or `again` for one that serves already. Raises UsageError."""
+    context = again or ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(certificate, key, password=str)  # for a passphrase no terminal is asked

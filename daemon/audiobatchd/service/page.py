@@ -67,6 +67,8 @@ class Page:
             if self._config() != self._served:
                 await self._end()
                 await self._begin(contract, self._config())
+            elif self._server is not None:
+                await self._renew(self._server)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), _AGAIN if self._trouble else None)
 
@@ -91,6 +93,13 @@ class Page:
             return
         self._server, self._served, self._trouble = server, config, ""
         write(LogEvent.WEB_LISTENS, fields)
+
+    async def _renew(self, server: WebServer) -> None:
+        """Have a certificate served as it is now; the one before goes on where that cannot be."""
+        try:
+            await server.renew()
+        except UsageError as error:
+            write(LogEvent.WEB_FAILS, {"address": shown(str(self._config().listen)), "reason": str(error)})
 
     async def _end(self) -> None:
         server, self._server, self._served = self._server, None, None

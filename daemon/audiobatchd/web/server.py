@@ -44,7 +44,7 @@ STREAMS = 200
 
 _LIMITS = Limits(unfinished=128, at_once=STREAMS + 48, unread=64)
 _HANDSHAKES = 32
-"""Connections that are accepted and not yet made, as TLS takes time; one more is closed."""
+"""Connections that have not shaken hands by TLS yet; one more, and the oldest is dropped."""
 _HANDSHAKE = 5.0
 _GRACE = 1.0
 _NO_DESCRIPTOR = 1.0
@@ -69,15 +69,15 @@ class WebServer:
         self._runner: web.AppRunner | None = None
         self._listener: socket.socket | None = None
         self._tls: ssl.SSLContext | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        """Those that accept connections, and make them."""
-        self._handshakes = 0
+        self._accepting: asyncio.Task[None] | None = None
+        self._handshakes: dict[asyncio.Task[None], socket.socket] = {}
+        """Those that are under way, the oldest first. They end by their sockets: asyncio would wait for a last word."""
 
     async def start(self) -> None:
         """Listen. Raises UsageError where that cannot be."""
         try:
             # In a thread: certificates and pages lie on disks.
-            self._tls = await in_a_thread(partial(_tls_of, self._config))
+            await self.renew()
             files = await in_a_thread(assets.load)
             self._listener = self._file.listen() if self._file else _listener(self._address.host, self._address.port)
         except (OSError, AlreadyRunningError) as error:
@@ -90,7 +90,7 @@ class WebServer:
         await self._runner.setup()
         made = partial(connection, self._runner, Malformed(asyncio.get_running_loop().time))
         self._door = Door(made, _LIMITS)
-        self._begin(self._accept(self._listener))
+        self._accepting = asyncio.create_task(self._accept(self._listener))
 
     def _application(self, guard: Guard, files: dict[str, assets.Asset]) -> web.Application:
         self._routes = Routes(
@@ -107,10 +107,18 @@ class WebServer:
         made.on_response_prepare.append(guard.add_headers)
         return made
 
+    async def renew(self) -> None:
+        """Load the certificate, again for connections from then on. Raises UsageError."""
+        if self._config.certificate and self._config.key:
+            load = partial(certificate.load, self._config.certificate, self._config.key, self._tls)
+            self._tls = await in_a_thread(load)
+
     async def stop(self) -> None:
         """Stop answering; does nothing when not started."""
-        for task in self._tasks:
-            task.cancel()
+        if self._accepting is not None:
+            self._accepting.cancel()
+        for each in self._handshakes.values():
+            _end(each)
         if self._file is not None:
             self._file.remove()
         if self._listener is not None:
@@ -122,11 +130,6 @@ class WebServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def _begin(self, work: Any) -> None:  # noqa: ANN401  # a coroutine
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def _accept(self, listener: socket.socket) -> None:
         """Accept connections: what asyncio's own server does, but for a bound of those that are still being made."""
         loop = asyncio.get_running_loop()
@@ -137,28 +140,29 @@ class WebServer:
                 out_of = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
                 await asyncio.sleep(_NO_DESCRIPTOR if out_of else 0)
                 continue
-            if self._handshakes >= _HANDSHAKES:
-                made.close()
-            else:
-                self._handshakes += 1
-                self._begin(self._welcome(made))
+            if self._tls is None:
+                await self._welcome(made)
+                continue
+            if len(self._handshakes) >= _HANDSHAKES:
+                _end(next(iter(self._handshakes.values())))
+            task = asyncio.create_task(self._welcome(made))
+            self._handshakes[task] = made
+            task.add_done_callback(self._handshakes.pop)
 
     async def _welcome(self, made: socket.socket) -> None:
         """Make a connection, with TLS where that is asked for."""
         assert self._door is not None
         patience = _HANDSHAKE if self._tls else None
-        try:
-            with suppress(OSError, TimeoutError):  # SSLError is one: a stranger that speaks no TLS is no news
-                await asyncio.get_running_loop().connect_accepted_socket(
-                    self._door, made, ssl=self._tls, ssl_handshake_timeout=patience
-                )
-        finally:
-            self._handshakes -= 1
+        with suppress(OSError, TimeoutError):  # SSLError is one: a stranger that speaks no TLS is no news
+            await asyncio.get_running_loop().connect_accepted_socket(
+                self._door, made, ssl=self._tls, ssl_handshake_timeout=patience
+            )
 
 
-def _tls_of(config: WebConfig) -> ssl.SSLContext | None:
-    """Load the certificate; None where there is none. Raises UsageError."""
-    return certificate.load(config.certificate, config.key) if config.certificate and config.key else None
+def _end(connection: socket.socket) -> None:
+    """End a connection, which whatever has it then notices."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _listener(host: str, port: int) -> socket.socket:

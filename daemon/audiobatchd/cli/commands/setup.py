@@ -111,7 +111,8 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
 def _page(arguments: argparse.Namespace, places: Places, say: Say) -> int:
     """Let the unit serve the page, or with `--undo` no longer. Raises as `_put`, and UsageError."""
     text = _written(places.configuration)
-    files = web_drop_in.changes(places.drop_ins, places.configuration, text, undo=arguments.undo)
+    own = UserUnit(places.configuration, os.environ).path.parent / f"{UNIT}.d"
+    files = web_drop_in.changes(places.drop_ins or own, places.configuration, text, undo=arguments.undo)
     _put(files, places.configuration)
     done: list[str] = []
     for path, new in files.items():
@@ -120,6 +121,8 @@ def _page(arguments: argparse.Namespace, places: Places, say: Say) -> int:
             done += [f"  {line}" for line in new.splitlines() if not line.startswith("#")]
     if files and places.drop_ins is not None:
         done += _tell_systemd("restart", now=not arguments.no_restart)
+    elif files:
+        done += [f"when you are ready: systemctl --user {verb}" for verb in ("daemon-reload", f"restart {UNIT}")]
     if arguments.json:
         say(as_json({"dataset": "", "done": [shown(line) for line in done], "trouble": ""}))
         return 0

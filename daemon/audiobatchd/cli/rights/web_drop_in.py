@@ -16,7 +16,7 @@ _TABLE = f'[web]\nlisten = "{LISTEN}"\n'
 _WEB = re.compile(r"^\s*(\[\s*web\s*\]|web\s*[.=])", re.MULTILINE)
 
 
-def changes(drop_ins: Path | None, configuration: Path, text: str, *, undo: bool) -> dict[Path, str | None]:
+def changes(drop_ins: Path, configuration: Path, text: str, *, undo: bool) -> dict[Path, str | None]:
     """Return the files that are to be written, None for what is to be removed, for the page or for its end.
 
     `text` is the configuration's: where it has no `[web]`, that is added; what was added is taken out again. Raises
@@ -26,7 +26,7 @@ def changes(drop_ins: Path | None, configuration: Path, text: str, *, undo: bool
     if undo:
         if text.endswith(_TABLE):
             files[configuration] = text.removesuffix(_TABLE).rstrip() + "\n"
-        if drop_ins is not None and (drop_ins / NAME).exists():
+        if (drop_ins / NAME).exists():
             files[drop_ins / NAME] = None
         return files
     listen = LISTEN
@@ -37,7 +37,7 @@ def changes(drop_ins: Path | None, configuration: Path, text: str, *, undo: bool
             raise UsageError(message)
     else:
         files[configuration] = f"{text.rstrip()}\n\n{_TABLE}".lstrip()
-    if drop_ins is not None and (new := content(listen)) != _read(drop_ins / NAME):
+    if (new := content(listen)) != _read(drop_ins / NAME):
         files[drop_ins / NAME] = new
     return files
 
