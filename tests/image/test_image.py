@@ -28,10 +28,15 @@ def test_configuration_names_user_volumes_and_health(full: Image) -> None:
     assert "ExposedPorts" not in config
 
 
-def test_root_has_no_leftovers_of_the_build(full: Image) -> None:
+def test_root_has_no_leftovers_of_the_build(slim: Image) -> None:
     for empty in ("var/lib/apt", "var/cache", "var/log", "tmp", "music", "state", "models", "run"):
-        assert [path for path in (full.root / empty).rglob("*") if path.is_file()] == []
-    assert not (full.root / "usr/bin/apt").exists()
+        assert [path for path in (slim.root / empty).rglob("*") if path.is_file()] == []
+    assert not (slim.root / "usr/bin/apt").exists()
+
+
+def test_no_program_gives_more_rights(slim: Image) -> None:
+    files = [path for path in slim.root.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert [path for path in files if path.stat().st_mode & (stat.S_ISUID | stat.S_ISGID)] == []
 
 
 def test_variants_of_one_commit_share_the_debian_below(full: Image, slim: Image) -> None:

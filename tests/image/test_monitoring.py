@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from image.container import Container, Image
+from image.container import MUSIC, Container, Image
 from support.service import eventually
 from system.machine import CACHE
 
@@ -38,7 +38,12 @@ def prometheus(full: Image, tracks: Path, tmp_path_factory: pytest.TempPathFacto
     metrics.mkdir(mode=0o777)
     metrics.chmod(0o777)
     container.volumes[_OUTSIDE] = metrics
-    container.configure(f'metrics_textfile = "{_OUTSIDE}/audiobatchd.prom"', analyzers=["default"])
+    inbox = place / "inbox"
+    inbox.mkdir()
+    inbox.chmod(0o777)
+    container.volumes["/inbox"] = inbox
+    named = f'metrics_textfile = "{_OUTSIDE}/audiobatchd.prom"'
+    container.configure(named, "[[inbox]]", 'path = "/inbox"', f'dataset = "{MUSIC}"', analyzers=["default"])
     container.add(tracks / "short", "Good")
     container.add(tracks / "damaged", "Damaged")
     with contextlib.ExitStack() as stack:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from audiobatchd.config.checks import operators
+from audiobatchd.control.history import AskHistory, History, Span
 from audiobatchd.control.requests import (
     CleanedLocks,
     CleanLocks,
@@ -88,6 +89,7 @@ class ToldService:
     def __init__(self, status: Callable[[], Status]) -> None:
         self.status = status
         self.asked: list[object] = []
+        self.past = History((Span(1_790_000_000 // 3600 * 3600, 3600, done=2, outcomes={"done": 2}),))
 
     async def failures(self) -> list[Trouble]:
         return self.status().troubles
@@ -130,6 +132,10 @@ class ToldService:
     async def scatter(self, asked: AskScatter) -> Scatter:
         self.asked.append(asked)
         return Scatter((0.0, 1.0), (0.0, 1.0), (Cell(0, 0, 2),), 2, 1)
+
+    async def history(self, asked: AskHistory) -> History:
+        self.asked.append(asked)
+        return self.past
 
     def bump(self, name: FolderName) -> Retried:
         self.asked.append(name)

@@ -16,6 +16,7 @@ ROOMS = {
 """Where the tests of each package lie."""
 
 PLAIN = {
+    "audiobatchd/control/history": "what is asked and answered of the history: answers/test_history makes it",
     "audiobatchd/control/requests": "what is asked and answered on the socket: test_openapi holds each",
     "audiobatchd/control/results": "what is asked and answered of values: results/test_figures makes each",
     "audiobatchd/control/status": "what status answers: answers/test_status fills it, test_openapi holds it",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,15 @@ def _duration(text: str) -> float:
 
     try:
         return quantities.seconds_in(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _moment(text: str) -> float:
+    from audiobatchd.vocabulary import quantities  # noqa: PLC0415  # as above
+
+    try:
+        return quantities.moment(text, time.time())
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
@@ -319,6 +329,20 @@ COMMANDS: tuple[Command | Group, ...] = (
         ),
     ),
     Command(
+        "history", "history:history", "what was done day by day, what took the time, and what failed",
+        "Show for each day of the last week how many folders were completed and how many jobs failed, hours of music, "
+        "and the rate; then processor time by analyzer, and failures by cause. Of a FOLDER: when each analyzer "
+        "measured it, and how its last jobs failed. Exit code 1 where nothing was done.",
+        (
+            _argument("folder", metavar="FOLDER", nargs="?", help="only this track folder"),
+            _argument(
+                "--since", metavar="WHEN", type=_moment,
+                help="from then on: so long ago (2h, 30d), or a day (2026-11-01); up to 2 days are told by hours",
+            ),
+            _OF_DATASET,
+        ),
+    ),
+    Command(
         "report", "report:report", "a page with pictures of all values, to be read offline or printed",
         "Write one HTML file: how values are distributed, outliers, failures by cause, quality, duplicates. Exit code "
         "1 where there is no folder.",
@@ -509,10 +533,9 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "Single folders": ("failures", "explain", "retry", "bump"),
     "Hold up, go on": ("pause", "resume", "drain", "reload", "rescan"),
     "Set up": ("setup", "import", "config", "doctor"),
-    "Use the results": ("list", "summary", "export", "report"),
+    "Use the results": ("list", "summary", "export", "history", "report"),
     "Look into records": ("progress", "check", "missing", "audit", "duplicates"),
-    "Measure by hand": ("analyze", "features"),
-    "Locks and models": ("locks", "models"),
+    "By hand": ("analyze", "features", "models", "locks"),
     "Help": ("help", "completion"),
 }
 """The commands by what they are for, as the short help names them; each stands in one."""

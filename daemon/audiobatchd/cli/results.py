@@ -80,7 +80,7 @@ class Served:
         """As `Source`. Raises AudiobatchError where the answer breaks off."""
         self._check((*(query.columns or ()), *(self._plain(each) for each in query.sort)), query.where)
         asked = AskRows(self._dataset, list(query.columns or ()), query.where, list(query.sort), query.limit)
-        with closing(self._client.lines(ROWS, asked)) as lines:
+        with _refusing_alike(), closing(self._client.lines(ROWS, asked)) as lines:
             next(lines, None)
             for line in lines:
                 if line.startswith(b"{"):
@@ -95,17 +95,21 @@ class Served:
         """As `Source`."""
         names = list(features or ())
         self._check(names, where)
-        yield from self._client.ask(SUMMARY, AskSummary(self._dataset, names, where))
+        with _refusing_alike():
+            told = self._client.ask(SUMMARY, AskSummary(self._dataset, names, where))
+        yield from told
 
     def histogram(self, feature: str, bins: int = BINS, where: str = "") -> Histogram:
         """As `Source`."""
         self._check((feature,), where)
-        return self._client.ask(HISTOGRAM, AskHistogram(self._dataset, feature, bins, where))
+        with _refusing_alike():
+            return self._client.ask(HISTOGRAM, AskHistogram(self._dataset, feature, bins, where))
 
     def scatter(self, x: str, y: str, bins: int = SCATTER_BINS, where: str = "") -> Scatter:
         """As `Source`."""
         self._check((x, y), where)
-        return self._client.ask(SCATTER, AskScatter(self._dataset, x, y, bins, where))
+        with _refusing_alike():
+            return self._client.ask(SCATTER, AskScatter(self._dataset, x, y, bins, where))
 
     def _plain(self, name: str) -> str:
         return name if name in self._names else name.removeprefix("-")
@@ -117,6 +121,18 @@ class Served:
                 raise UsageError(condition.no_column(name, self._names))
         if where.strip():
             condition.parsed(where, {name.lower(): name for name in self._names})
+
+
+@contextmanager
+def _refusing_alike() -> Iterator[None]:
+    """Make wrong usage of what the service says of a condition, in the words that are said without a service."""
+    try:
+        yield
+    except AudiobatchError as error:
+        _, begin, why = str(error).partition(condition.REFUSED)
+        if begin:
+            raise UsageError(begin + why) from error
+        raise
 
 
 class _End(msgspec.Struct):

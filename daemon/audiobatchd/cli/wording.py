@@ -6,7 +6,10 @@ from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.control.requests import Paused, Rescanned, Retried
 from audiobatchd.vocabulary.names import printable
-from audiobatchd.vocabulary.quantities import counted
+from audiobatchd.vocabulary.quantities import counted, duration
+from audiobatchd.vocabulary.states import Attempt
+
+_INDENT = "  "
 
 
 def say_answer(answer: Retried | Paused | Rescanned, text: str, say: Say, *, json: bool) -> None:
@@ -37,3 +40,16 @@ def resumed_in_words(answer: Paused) -> str:
         return "No pause was set."
     paused = counted(answer.datasets, "dataset")
     return f"The pause of {paused} is over." if answer.remarks else f"{paused} will be worked on again."
+
+
+def attempt_in_words(attempt: Attempt) -> list[str]:
+    """Say how a job ended that came to no good end, in lines."""
+    charged = ", charged" if attempt.charged else ""
+    lines = [
+        f"{_INDENT * 2}{attempt.at}  {attempt.outcome.value} after {duration(attempt.seconds)}{charged}",
+        f"{_INDENT * 3}{attempt.reason}",
+    ]
+    if attempt.signal or attempt.exit_code is not None:
+        lines.append(f"{_INDENT * 3}while: {attempt.stage or 'starting'}")
+        lines += [f"{_INDENT * 3}| {line}" for line in attempt.lines]
+    return lines

@@ -69,7 +69,8 @@ class ControlClient:
     def lines(self, operation: Operation[Asked, Any], asked: Asked) -> Generator[bytes, None, None]:
         """Ask for an operation that answers line by line, and yield each as it comes. Raises as `ask`."""
         check_length(self._path)
-        connection = _UnixConnection(self._path, SILENCE)
+        patience = None if operation.takes_time else SILENCE
+        connection = _UnixConnection(self._path, patience)
         try:
             connection.request(operation.method, _resource(operation, asked))
             answer = connection.getresponse()

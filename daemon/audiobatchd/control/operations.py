@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from audiobatchd.control.history import AskHistory, History
 from audiobatchd.control.requests import (
     CleanedLocks,
     CleanLocks,
@@ -109,6 +110,10 @@ HISTOGRAM = Operation(
 SCATTER = Operation(
     "scatter", "GET", "/v1/results/scatter", "Two columns against each other, counted in rectangles.",
     AskScatter, Scatter, lambda asked: f"count {asked.x} and {asked.y} in {asked.dataset}", takes_time=True,
+)
+HISTORY = Operation(
+    "history", "GET", "/v1/history", "What jobs have come to and what they took, hour by hour.",
+    AskHistory, History, lambda asked: f"ask for the history of {asked.dataset or 'the service'}", takes_time=True,
 )
 EVENTS = Operation(
     "events", "GET", "/v1/events", "What happens, as it happens.",

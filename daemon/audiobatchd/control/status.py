@@ -162,6 +162,8 @@ class FolderReport(Struct, frozen=True):
     """The features without a value, with the reason of each."""
     target: str = ""
     """Target of the dataset's path, where it leads through links; empty where it does not."""
+    measured: dict[str, dict[str, str]] = {}
+    """Times when analyzers measured it, as its record tells them, by analyzer and source file."""
 
 
 class Status(Struct, frozen=True):

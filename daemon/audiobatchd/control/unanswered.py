@@ -34,7 +34,7 @@ def why(path: Path, error: Exception, patience: float) -> tuple[str, str]:
         case OSError():
             return error.strerror or str(error), ""
         case _:
-            return "what answers there does not speak HTTP", ""
+            return "what answers there is another program", ""
 
 
 def user_name(uid: int) -> str:

@@ -10,7 +10,7 @@ from audiobatchd.core.messages import Job
 from audiobatchd.plugin_api import Value
 from audiobatchd.vocabulary.files import FileId, FolderKey
 from audiobatchd.vocabulary.log_events import LogEvent
-from audiobatchd.vocabulary.states import Attempt, Cause, WalkKind
+from audiobatchd.vocabulary.states import Attempt, Cause, Outcome, WalkKind
 
 Field = Value
 
@@ -187,6 +187,22 @@ class KeepPace:
 
 
 @dataclass(frozen=True, slots=True)
+class CountJob:
+    """Count a job that ended in the history."""
+
+    dataset: str
+    outcome: Outcome
+    reason: str = ""
+    """Reason why it came to no good end; empty where it came to a good one."""
+    seconds: float = 0.0
+    """Seconds that it took."""
+    audio_seconds: float = 0.0
+    """Length of the audio of a folder that it completed."""
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """Seconds of processor time, by analyzer and for decoding."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tidy:
     """Remove what a killed worker left in and beside a folder."""
 
@@ -238,6 +254,7 @@ Action = (
     | Probe
     | KeepPause
     | KeepPace
+    | CountJob
     | NoteRoot
     | Tidy
     | Report

@@ -18,13 +18,12 @@ from audiobatchd.core.slot import Assignment, Slot
 from audiobatchd.plugin_api import FULL_MIX
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.log_events import LogEvent
-from audiobatchd.vocabulary.states import Attempt, Cause, FolderState, Outcome, in_one_line
+from audiobatchd.vocabulary.states import NO_GOOD_END, Attempt, Cause, FolderState, Outcome, in_one_line
 
 _SIGKILL = 9
 _MOMENT = 2.0
 """Seconds until what met a shortage is tried again."""
 _TELLS_ALL = (Outcome.DONE, Outcome.FAILED)
-_NO_GOOD_END = (Outcome.FAILED, Outcome.BLOCKED, Outcome.ERROR, Outcome.SUSPECT)
 
 
 class Jobs:
@@ -120,8 +119,9 @@ class Jobs:
         if result.place and leads_to and _decoded(result.place) != leads_to:
             parts.transitions.hint(key, now)  # what it tells is of another folder than the one that is there now
         actions: list[do.Action] = paced
-        if attempt.outcome in _NO_GOOD_END:
+        if attempt.outcome in NO_GOOD_END:
             actions.append(do.KeepAttempt(key, attempt))
+        actions.append(_counted(key, folder, result, attempt))
         if not parts.plan.once and (hold := parts.datasets[key.dataset].holds.job_ended(key, result, now)):
             actions.append(paused(key.dataset, hold))
         gave_up = folder.gave_up if result.outcome in (Outcome.ERROR, Outcome.SUSPECT) else ""
@@ -211,7 +211,8 @@ class Jobs:
         attempt = Attempt(
             Outcome.ERROR, folder.reason, seconds=now - lost.since, worker=lost.pid, stage=lost.doing, signal=_SIGKILL
         )
-        actions += [do.KeepAttempt(key, attempt), *self._parts.news.of(key, folder)]
+        count = do.CountJob(key.dataset, Outcome.ERROR, folder.reason, attempt.seconds)
+        actions += [do.KeepAttempt(key, attempt), count, *self._parts.news.of(key, folder)]
         return actions + (self._rounds.suspected(key, now) if self._parts.life.works else [])
 
     def lost_ended(self, lost: Lost, now: float) -> list[do.Action]:
@@ -293,6 +294,20 @@ class Jobs:
     def _hangs(self, path: str) -> bool:
         dataset = self._parts.datasets.get(path)
         return dataset is not None and dataset.hangs
+
+
+def _counted(key: FolderKey, folder: Folder, result: Result, attempt: Attempt) -> do.CountJob:
+    """Count a job; one whose folder changed while it was measured has completed nothing."""
+    completed = folder.state is FolderState.COMPLETE
+    outcome = Outcome.CHANGED if result.outcome is Outcome.DONE and not completed else result.outcome
+    return do.CountJob(
+        key.dataset,
+        outcome,
+        attempt.reason if outcome in NO_GOOD_END else "",
+        attempt.seconds,
+        result.audio_seconds if completed else 0.0,
+        result.costs,
+    )
 
 
 def _encoded(name: str) -> bytes:

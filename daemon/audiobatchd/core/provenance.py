@@ -76,6 +76,15 @@ class Provenance(Struct):
         entries = (self.entry(name, role) for name, by_role in self.analyzers.items() for role in by_role)
         return {feature: why for entry in entries if entry is not None for feature, why in entry.unmeasurable.items()}
 
+    def measured(self) -> dict[str, dict[str, str]]:
+        """Collect when each analyzer measured, by the role of the file; where that is told. Raises RecordError."""
+        found: dict[str, dict[str, str]] = {}
+        for name, by_role in self.analyzers.items():
+            for role in by_role:
+                if (entry := self.entry(name, role)) is not None and entry.measured:
+                    found.setdefault(name, {})[role] = entry.measured
+        return found
+
 
 _ENTRY = msgspec.json.Decoder(Entry)
 _PROVENANCE = msgspec.json.Decoder(Provenance)

@@ -53,26 +53,70 @@ def refuse_existing(target: Path) -> None:
 @contextmanager
 def _held(hidden: Path, *, is_directory: bool) -> Iterator[None]:
     """Make the hidden one, empty, and keep other exports away from it."""
-    if is_directory:
-        hidden.mkdir(exist_ok=True)
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    else:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(hidden, flags, 0o666)
+    descriptor = None
+    while descriptor is None:
+        descriptor = _made(hidden, is_directory=is_directory)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = f"cannot export: another export writes {shown(str(hidden))}; wait for its end"
-            raise AudiobatchError(message) from None
-        if is_directory:
-            for entry in hidden.iterdir():
-                _remove(entry)
-        else:
-            os.ftruncate(descriptor, 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _made(hidden: Path, *, is_directory: bool) -> int | None:
+    """Make and lock the hidden one; None where something stood in the way, and has gone.
+
+    Always a new one: what stands there may have another name besides, and be what an export has published.
+    """
+    try:
+        if is_directory:
+            hidden.mkdir()
+        else:
+            os.close(os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        is_new = True
+    except FileExistsError:
+        is_new = False
+    try:
+        descriptor = _locked(hidden)
+    except FileNotFoundError:
+        return None
+    # Between the look at a name and the lock it may have become another's: what is published, or removed.
+    is_it = os.path.lexists(hidden) and os.path.samestat(os.fstat(descriptor), hidden.lstat())
+    if is_new and is_it:
+        return descriptor
+    try:
+        if is_it:
+            _clear(hidden)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _locked(hidden: Path) -> int:
+    """Open and lock what a name stands for. Raises AudiobatchError where another export has it, OSError."""
+    # A FIFO is not waited for, nor is a link followed: in a directory of many users anything may lie there.
+    flags = os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(hidden, flags | os.O_RDWR)  # NFS locks nothing that is open for reading alone
+    except IsADirectoryError:
+        descriptor = os.open(hidden, flags | os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        message = f"cannot export: another export writes {shown(str(hidden))}; wait for its end"
+        raise AudiobatchError(message) from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _clear(path: Path) -> None:
+    """Remove what a killed export left. Raises OSError."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def _rename(hidden: Path, target: Path, *, is_directory: bool) -> None:

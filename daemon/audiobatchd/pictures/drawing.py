@@ -1,4 +1,7 @@
-"""Pictures: a histogram, a scatter in cells, and bars of labels. Each is one `svg` element, as text."""
+"""Pictures: a histogram, a scatter in cells, bars of labels, and columns over time.
+
+Each is one `svg` element, as text.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ _DARKEST = 0.15
 _ROW, _LABELS, _COUNTS = 20, 150, 110
 """Height of a bar's row; room for the labels on the left and the counts on the right."""
 _LONGEST_LABEL = 22
+_WIDEST_COLUMN, _LABEL_ROOM = 80, 76
+"""Of columns, and of the label beneath: a day, "2026-11-30"."""
 
 
 def histogram(found: Histogram, name: str, unit: str = "") -> str:
@@ -73,6 +78,28 @@ def bars(counts: Sequence[tuple[str, int]], name: str, of: int | None = None) ->
             _text(f"{count:,}{share}", x(count) + 4, top + 14, "start"),
         ]
     return _svg(drawn, f"{name}: {len(counts)} bars", len(counts) * _ROW + 4)
+
+
+def columns(counts: Sequence[tuple[str, int]], name: str, unit: str = "") -> str:
+    """Draw a column for each label, in this order, from left to right, as for days; empty without any.
+
+    Where there is no room for all labels, some are left out.
+    """
+    if not counts:
+        return ""
+    most = max(count for _, count in counts) or 1
+    y = Scale(0, most, _BOTTOM, _TOP)
+    width = min((_RIGHT - _LEFT) / len(counts), _WIDEST_COLUMN)
+    every = math.ceil(_LABEL_ROOM / width)
+    drawn = [_line("axis", _LEFT, _BOTTOM, _RIGHT, _BOTTOM), *_up(y, unit, whole=True)]
+    for place, (label, count) in enumerate(counts):
+        left = round(_LEFT + place * width, 2)
+        if count:
+            tip = f"{label}: {count:,}"
+            drawn.append(_rectangle("bar", left, y(count), max(width - 0.5, 0.8), _BOTTOM - y(count), tip))
+        if place % every == 0 and left + _LABEL_ROOM <= _WIDTH:
+            drawn.append(_text(label, left, _BOTTOM + 16, "start"))
+    return _svg(drawn, f"{name}: {len(counts)} columns, at most {most:,}", _BOTTOM + 24)
 
 
 def _across(x: Scale, name: str) -> Iterable[str]:

@@ -9,6 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from audiobatchd.control.results import Column, Query, Row, Scatter, Summary
+from audiobatchd.vocabulary.causes import alike
 
 DISTRIBUTIONS = ("lufs", "lra", "true_peak", "bpm", "danceability", "key", "duration", "brightness")
 """Features whose values are drawn, as far as they are there."""
@@ -16,8 +17,6 @@ SCATTERS = (("lufs", "lra"), ("bpm", "bpm_confidence"))
 MOST_FOLDERS = 25
 """Folders that a list names at most; their number is told in any case."""
 _MOST_CAUSES = 20
-_MOST_CHARACTERS = 200
-"""Characters of a cause, at most."""
 _BEYOND = 1.5
 """A value is an outlier that lies this many interquartile ranges outside of the middle half (Tukey)."""
 _QUALITY: Mapping[str, tuple[str, str]] = {
@@ -145,16 +144,11 @@ def _causes(source: Source, where: str) -> Iterator[Cause]:
     counts: Counter[str] = Counter()
     examples: dict[str, str] = {}
     for folder, why in source.rows(Query(("folder", "why"), both)):
-        cause = _without_numbers(str(why or "unknown"))[:_MOST_CHARACTERS]
+        cause = alike(str(why or "unknown"))
         counts[cause] += 1
         examples.setdefault(cause, str(folder))
     for cause, count in counts.most_common(_MOST_CAUSES):
         yield Cause(cause, count, examples[cause])
-
-
-def _without_numbers(why: str) -> str:
-    """Take a reason for the same as another that differs in numbers alone: at which second a file is damaged, say."""
-    return "".join("#" if char.isdigit() else char for char in why).replace("##", "#").replace("##", "#")
 
 
 def _quality(source: Source, names: set[str], where: str) -> Iterator[Listed]:

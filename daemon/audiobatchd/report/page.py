@@ -10,23 +10,33 @@ import msgspec
 from markupsafe import Markup
 
 from audiobatchd import __version__
+from audiobatchd.control.history import Span
 from audiobatchd.control.results import Summary, Value
 from audiobatchd.pictures import drawing
 from audiobatchd.pictures.scale import told
 from audiobatchd.report.findings import MOST_FOLDERS, Findings
+from audiobatchd.report.history import by_day, in_a_row, total
 from audiobatchd.vocabulary.names import printable
+from audiobatchd.vocabulary.quantities import duration
 
+_MOST_DAYS = 90
+"""Days of the history, the last ones."""
 _BARS = 30
 """Bars of one picture: a page that is printed breaks between pictures."""
 
 
 def written(
-    dataset: str, made: str, findings: Findings, duplicates: Sequence[Sequence[str]] | None, where: str = ""
+    dataset: str,
+    made: str,
+    findings: Findings,
+    duplicates: Sequence[Sequence[str]] | None,
+    where: str = "",
+    spans: Sequence[Span] | None = None,
 ) -> str:
     """Write the page.
 
     `dataset` is the path as it is shown, `made` the time as people read it; `duplicates` are groups of folders with the
-    same full mix, None where they were not looked for.
+    same full mix, None where they were not looked for; `spans` are the dataset's history, None where no service has it.
     """
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -35,6 +45,8 @@ def written(
     environment.filters["value"] = _said
     environment.filters["number"] = told
     environment.filters["printable"] = printable
+    environment.filters["duration"] = duration
+    days = in_a_row(by_day(spans or ()), _MOST_DAYS)
     template = environment.from_string(_file("report.html.j2"))
     return template.render(
         dataset=dataset,
@@ -44,6 +56,11 @@ def written(
         findings=findings,
         duplicates=duplicates,
         most=MOST_FOLDERS,
+        days=[each for each in days if each.done or each.failed] if spans is not None else None,
+        past=total(spans or ()),
+        over_time=Markup(  # noqa: S704
+            drawing.columns([(each.name, each.done) for each in days], "Folders done by day", "folders")
+        ),
         style=Markup(_file("report.css")),  # noqa: S704  # our own files
         script=Markup(_file("report.js")),  # noqa: S704
         coverage=[

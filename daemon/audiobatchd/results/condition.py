@@ -13,7 +13,7 @@ import time
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from audiobatchd.errors import UsageError
 from audiobatchd.vocabulary.names import printable, shown
@@ -51,8 +51,10 @@ _OWN_FUNCTIONS = FUNCTIONS | {"->", "->>", "avg", "count", "total"}
 LONGEST = 8000
 """Characters of a condition."""
 PATIENCE = 60.0
-"""Seconds that SQLite may take for one question in all."""
+"""Seconds of processor time that SQLite may take for one question in all."""
 
+REFUSED = "cannot evaluate the condition"
+"""Begins what is said of a condition that only SQLite finds fault with."""
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: 64 << 20,
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 400_000,
@@ -201,7 +203,7 @@ class Guard:
         self._patience = self._left = patience
         """Seconds that a question may take, and those that are left of them."""
         self._deadline: float | None = None
-        """When they are over, by the monotonic clock; None while nothing runs."""
+        """When they are over, by the clock of the thread that asks; None while nothing runs."""
         self._connection = connection
         connection.execute("PRAGMA query_only = 1")
         for limit, most in _LIMITS.items():
@@ -218,23 +220,23 @@ class Guard:
         with self._timed():
             return self._connection.execute(statement, tuple(values)).fetchall()
 
-    def numbers(self, statement: str) -> array[float]:
-        """Execute what reads one number a row, and fetch all of them. Raises sqlite3.Error."""
+    def numbers(self, statement: str, kind: str = "d") -> array[Any]:
+        """Execute what reads one number a row, and fetch all; `kind` is as `array` has it. Raises sqlite3.Error."""
         with self._timed():
-            return array("d", (row[0] for row in self._connection.execute(statement)))
+            return array(kind, (row[0] for row in self._connection.execute(statement)))
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
-        started = time.monotonic()
+        started = time.thread_time()
         self._deadline = started + self._left
         try:
             yield
         finally:
             self._deadline = None
-            self._left -= time.monotonic() - started
+            self._left -= time.thread_time() - started
 
     def _is_over(self) -> int:
-        return int(self._deadline is not None and time.monotonic() > self._deadline)
+        return int(self._deadline is not None and time.thread_time() > self._deadline)
 
     def _allows(self, action: int, first: str | None, second: str | None, *_: object) -> int:
         if action == sqlite3.SQLITE_SELECT:
@@ -251,4 +253,4 @@ def in_words(error: sqlite3.Error, where: str) -> UsageError:
     why = printable(str(error))
     if why == "interrupted":
         why = f"it takes more than {PATIENCE:g} s; ask for less"
-    return UsageError(f"cannot evaluate the condition {shown(where)}: {why}")
+    return UsageError(f"{REFUSED} {shown(where)}: {why}" if where else f"cannot read the values: {why}")

@@ -6,6 +6,7 @@ than a part: what changes meanwhile may be seen or not.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,11 +19,12 @@ from audiobatchd.errors import UsageError
 from audiobatchd.results import condition
 from audiobatchd.results.condition import Guard
 from audiobatchd.scan import values
-from audiobatchd.scan.values import FOLDER, STATE, WHY, Key
+from audiobatchd.scan.values import FOLDER, STATE, WHY, Key, in_utf_8
 from audiobatchd.vocabulary.meanings import meaning_of
 
 _PART = 400
 """Number of rows that are fetched at once."""
+_MENTIONS_STATE = re.compile(rf"\b({STATE}|{WHY})\b", re.IGNORECASE)
 _OVERRULED = "overruled"
 """The temporary table of folders whose state is another than their table has."""
 _CREATE = f"CREATE TEMP TABLE {_OVERRULED} (path BLOB PRIMARY KEY, state TEXT, why TEXT)"
@@ -44,6 +46,11 @@ _PLAIN = (
 )
 """Makes a number of a flag, and text of a mapping, for conditions."""
 _decode = msgspec.json.Decoder().decode
+
+
+def mentions_state(words: Iterable[str]) -> bool:
+    """Tell whether names of columns or a condition may ask for the state of folders, which costs more than the rest."""
+    return any(_MENTIONS_STATE.search(word) for word in words)
 
 
 class Rows:
@@ -70,7 +77,7 @@ class Rows:
             self._keys = {key.name: key for key in sorted(values.keys_in(connection, self._number))}
         if overruled is not None:
             connection.execute(_CREATE)
-            connection.executemany(_OVERRULE, overruled)
+            connection.executemany(_OVERRULE, ((path, state, in_utf_8(why)) for path, state, why in overruled))
             connection.commit()
         state, why = _LIVE if self._is_live else _SIMPLE
         self._raw = {FOLDER: "coalesce(t.shown, CAST(t.path AS TEXT))", STATE: state, WHY: why}
@@ -155,7 +162,7 @@ class Rows:
 
     def _sorted(self, raw: list[str], where: str, of: str, order: str) -> Iterator[list[tuple[Any, ...]]]:
         """Yield rows in another order than that of folders: the order is found at once, the rows part by part."""
-        numbers = array("q", (row[0] for row in self._ask(f"SELECT t.id {of} WHERE ({where}) ORDER BY {order}")))
+        numbers = self._ask_numbers(f"SELECT t.id {of} WHERE ({where}) ORDER BY {order}", "q")
         what = ", ".join((_ID, *raw))
         for start in range(0, len(numbers), _PART):
             part = numbers[start : start + _PART]
@@ -196,12 +203,12 @@ class Rows:
         except sqlite3.Error as error:
             raise condition.in_words(error, self._asked) from error
 
-    def _ask_numbers(self, statement: str) -> array[float]:
-        """Execute a statement with one number in each row. Raises UsageError."""
+    def _ask_numbers(self, statement: str, kind: str = "d") -> array[Any]:
+        """Execute a statement with one number in each row, see `Guard.numbers`. Raises UsageError."""
         if self._number is None:
-            return array("d")
+            return array(kind)
         try:
-            return self._guard.numbers(statement)
+            return self._guard.numbers(statement, kind)
         except sqlite3.Error as error:
             raise condition.in_words(error, self._asked) from error
 

@@ -255,7 +255,7 @@ class ValueTables:
         shown = folder_shown(found.path)
         state = _STATES.get(found.finding, _DUE)
         plain = shown.encode() == path
-        row: list[Stored] = [path, None if plain else shown, state, found.why]
+        row: list[Stored] = [path, None if plain else shown, state, in_utf_8(found.why)]
         row.extend([None] * len(table.kinds))
         places, kinds, kind_of = table.places, table.kinds, _KINDS.get
         for key, value in found.values.items():
@@ -274,6 +274,11 @@ class ValueTables:
                 connection.execute("UPDATE value_key SET kinds = ? WHERE number = ? AND place = ?", values)
             row[place + 4] = value
         return row
+
+
+def in_utf_8(text: str) -> str:
+    """Escape what no database takes: halves of characters, of which odd names of files are made."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def number_of(connection: sqlite3.Connection, dataset: str) -> int | None:

@@ -6,7 +6,7 @@ What a walk or a reading has seen is written where it is seen, by `scan`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 
@@ -27,8 +27,14 @@ _OVER = object()
 _NONE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 _OfFolder = do.Remember | do.Disown | do.Forget | do.KeepAttempt
-InCatalog = _OfFolder | do.NoteRoot | do.KeepPause | do.KeepPace | do.CountMisses
+InCatalog = _OfFolder | do.NoteRoot | do.KeepPause | do.KeepPace | do.CountJob | do.CountMisses
 """The actions that are done here."""
+_BETWEEN_FLUSHES = 10.0
+"""Seconds between two times that counts of jobs are written: a service that is killed loses no more of them."""
+_BETWEEN_PRUNINGS = 3600.0
+"""Seconds between two times that old counts are summed up or removed."""
+_STEADY = 60.0
+"""Seconds by which the time of day may be off after that, for it to be believed."""
 
 
 class CatalogWrites:
@@ -50,6 +56,10 @@ class CatalogWrites:
         self._terms: dict[str, DatasetTerms] = {}
         self._forgotten: deque[FolderKey] = deque()
         """Folders that are gone, which the thread has not yet had removed."""
+        self._flushed = clock.monotonic()
+        """The moment when counts of jobs were written last."""
+        self._clocks = clock.monotonic(), clock.wall().timestamp()
+        """The last moment that old counts were, or might have been, removed, by both clocks."""
         self._ending = False
 
     def take_terms(self, terms: dict[str, DatasetTerms]) -> None:
@@ -80,6 +90,8 @@ class CatalogWrites:
                 self._keep_pause(action)
             case do.KeepPace(spent, rates):
                 self._submit(partial(self._catalog.facts.note_pace, spent, rates))
+            case do.CountJob():
+                self._catalog.history.count(action, self._clock.wall().timestamp(), self._clock.monotonic())
             case do.KeepAttempt(key, attempt):
                 self._keep_attempt(key, attempt)
             case do.CountMisses(dataset):
@@ -104,10 +116,17 @@ class CatalogWrites:
             self._post(Short(trouble))
         if self._catalog.trouble:
             self._submit(self._catalog.retry)
+        now = self._clock.monotonic()
+        if now - self._flushed >= _BETWEEN_FLUSHES and self._catalog.history.has_news:
+            self._flushed = now
+            self._submit(self._catalog.history.flush)
+        if now - self._clocks[0] >= _BETWEEN_PRUNINGS:
+            self._prune_history()
 
     def stop(self, patience: float) -> None:
         """Finish what was asked, for `patience` seconds at most."""
         self._ending = True
+        self._submit(self._catalog.history.flush)
         self._thread.stop(patience)
 
     def _remember(self, action: do.Remember) -> None:
@@ -160,8 +179,15 @@ class CatalogWrites:
 
     def _prune(self, walked: str | None) -> None:
         """Remove what describes nothing any more, a step at a time, so that other work comes between."""
-        steps = self._catalog.prune(tuple(self._terms), walked)
+        self._in_steps(self._catalog.prune(tuple(self._terms), walked))
 
+    def _prune_history(self) -> None:
+        """Let history grow old, unless the time of day has jumped: all would be too old for a clock that is ahead."""
+        before, self._clocks = self._clocks, (self._clock.monotonic(), self._clock.wall().timestamp())
+        if abs((self._clocks[1] - before[1]) - (self._clocks[0] - before[0])) <= _STEADY:
+            self._in_steps(self._catalog.history.prune(self._clocks[1]))
+
+    def _in_steps(self, steps: Iterator[None]) -> None:
         def step() -> None:
             if next(steps, _OVER) is not _OVER and not self._ending:
                 self._submit(step)

@@ -253,7 +253,7 @@ class Supervisor:
                     self.catalog_writes.perform(action)
                 case do.Remember() | do.Disown() | do.Forget() | do.KeepAttempt() | do.CountMisses():
                     self.catalog_writes.perform(action)
-                case do.KeepPause() | do.KeepPace():
+                case do.KeepPause() | do.KeepPace() | do.CountJob():
                     self.catalog_writes.perform(action)
                 case do.Report():
                     log.report(action)

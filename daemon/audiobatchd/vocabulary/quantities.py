@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import datetime
 
 _UNITS = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
@@ -15,6 +16,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _KIBI = 1024
 _BITS = {"TiB": 40, "GiB": 30, "MiB": 20, "KiB": 10}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]iB)", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _PART = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 LONGEST = 1e9
 """Seconds, more than thirty years: what is longer is a mistake."""
@@ -39,6 +41,24 @@ def seconds_in(text: str) -> float:
     if not 0 < seconds <= LONGEST:
         raise _refused(text)
     return seconds
+
+
+def moment(text: str, now: float) -> float:
+    """Read a moment that has passed: "2h" or "7 days" before `now`, or a day by this machine's clock, "2026-11-01".
+
+    A day may have a time behind it, "2026-11-01 14:30". In seconds since 1970, as `now` is. Raises ValueError, with a
+    text for a user, where it is none, or lies ahead.
+    """
+    try:
+        is_day = _DATE.match(text.strip())
+        found = datetime.fromisoformat(text.strip()).timestamp() if is_day else now - seconds_in(text)
+    except (ValueError, OverflowError, OSError) as error:
+        message = f'expected a duration like "2h" or "7d", or a day like "2026-11-01", got {text!r}'
+        raise ValueError(message) from error
+    if found > now:
+        message = f"expected a moment that has passed, got {text!r}"
+        raise ValueError(message)
+    return found
 
 
 def _refused(text: str) -> ValueError:

@@ -132,6 +132,10 @@ class Outcome(StrEnum):
     """Nothing was done: the process that was at it before died without giving the lock back."""
 
 
+NO_GOOD_END = (Outcome.FAILED, Outcome.BLOCKED, Outcome.ERROR, Outcome.SUSPECT)
+"""The ends that leave a folder in trouble, or count towards that."""
+
+
 class Cause(StrEnum):
     """Something that stood in a job's way, and may stand in the way of other jobs too."""
 

@@ -1,4 +1,5 @@
-"""The page that the service serves in its own loop: who may look, what they may ask, and the files of datasets.
+"""The page that the service serves in its own loop, off unless `[web] listen` is set.
 
-Off unless `[web] listen` is set. What is answered comes from the service, by the protocol that `contract` has.
+It owns who may look and what they may ask over TCP, the page's files, and reading files of datasets for it. What is
+answered comes from the service, by the protocol that `contract` has.
 """

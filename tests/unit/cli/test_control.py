@@ -102,7 +102,15 @@ def test_status_json_loads_nothing_heavy(tmp_path: Path, busy: Status) -> None:
             "cli.terminal.text",
             "config.places",
         ),
-        *("control.client", "control.operations", "control.requests", "control.results", "control.status"),
+        *(
+            "control.client",
+            "control.history",
+            "control.operations",
+            "control.requests",
+            "control.results",
+            "control.status",
+            "control.unanswered",
+        ),
         *("errors", "plugin_api"),
         *("vocabulary.exits", "vocabulary.files", "vocabulary.names", "vocabulary.states"),
     }

@@ -93,6 +93,32 @@ def test_both_refuse_in_the_same_words(served: tuple[Broken, ControlClient, Path
         assert refusals(known) == refusals(read)
 
 
+def test_condition_that_the_service_refuses_is_wrong_usage(
+    served: tuple[Broken, ControlClient, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, client, root = served
+    told.end = b'{"error":"cannot evaluate the condition bpm: integer overflow"}\n'
+    with (
+        results_of(arguments(root), client) as source,
+        pytest.raises(UsageError, match="cannot evaluate the condition bpm"),
+    ):
+        list(source.rows(Query(where="bpm")))
+
+    async def refusing(_: object, _asked: object) -> None:
+        raise UsageError("cannot evaluate the condition bpm: near ')': syntax error")
+
+    for name in ("summary", "histogram", "scatter"):
+        monkeypatch.setattr(ToldService, name, refusing)
+    with results_of(arguments(root), client) as source:
+        for ask in (
+            lambda: list(source.summary(["bpm"])),
+            lambda: source.histogram("bpm"),
+            lambda: source.scatter("bpm", "bpm"),
+        ):
+            with pytest.raises(UsageError, match="cannot evaluate the condition bpm"):
+                ask()
+
+
 def test_answer_that_breaks_off_is_no_answer(served: tuple[Broken, ControlClient, Path]) -> None:
     told, client, root = served
     with results_of(arguments(root), client) as source:

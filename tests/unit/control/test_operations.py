@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.history import AskHistory
 from audiobatchd.control.operations import EVENTS, LINES, METRICS, OPENAPI, OPERATIONS, Operation
 from audiobatchd.control.requests import CleanLocks, FolderName, Nothing, Pause, Rescan, Resume, RetryFolders, Survey
 from audiobatchd.control.results import AskColumns, AskHistogram, AskRows, AskScatter, AskSummary
@@ -31,6 +32,7 @@ ASKED: dict[type[msgspec.Struct], list[msgspec.Struct]] = {
     AskSummary: [AskSummary("/music"), AskSummary(ODD, [ODD], ODD)],
     AskHistogram: [AskHistogram("/music", "bpm"), AskHistogram(ODD, ODD, 3, ODD)],
     AskScatter: [AskScatter("/music", "bpm", "lufs"), AskScatter(ODD, ODD, ODD, 3, ODD)],
+    AskHistory: [AskHistory(), AskHistory(ODD, 1_790_000_000)],
     CleanLocks: [CleanLocks("/music"), CleanLocks("/music", 7.5, dry_run=True, free=True)],
 }
 

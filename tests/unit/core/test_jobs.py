@@ -231,3 +231,33 @@ def test_job_of_a_pass_reads_nothing_before_its_walk_ended() -> None:
     rig.tell(on.WalkRead((reading(), reading("Other")), DATASET))
     actions = rig.end(place=b"/place")
     assert (reads(actions), [job.path for job in jobs(actions)]) == ([], [b"Other"])
+
+
+# What is counted in the history
+
+
+def test_a_completed_folder_is_counted_with_what_it_took() -> None:
+    rig = working(Rig())
+    rig.tick(2.0)
+    actions = rig.end(costs={"loudness": 0.5}, audio_seconds=180.0, reasons={"drums.wav": "left out"})
+    assert only(do.CountJob, actions) == [do.CountJob(DATASET, Outcome.DONE, "", 2.0, 180.0, {"loudness": 0.5})]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (Outcome.FAILED, "drums.wav: why"),
+        (Outcome.ERROR, "drums.wav: why"),
+        (Outcome.LOCKED, ""),
+        (Outcome.CHANGED, ""),
+        (Outcome.GONE, ""),
+    ],
+)
+def test_every_other_end_is_counted_once(outcome: Outcome, reason: str) -> None:
+    (count,) = only(do.CountJob, working(Rig()).end(outcome=outcome, reasons={"drums.wav": "why"}, audio_seconds=9.0))
+    assert (count.outcome, count.reason, count.audio_seconds) == (outcome, reason, 0.0)
+
+
+def test_a_death_is_counted_by_its_cause() -> None:
+    (count,) = only(do.CountJob, working(Rig()).die())
+    assert (count.outcome, count.reason) == (Outcome.ERROR, "killed by signal 11")

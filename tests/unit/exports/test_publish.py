@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -109,3 +110,49 @@ def test_long_name_has_a_hidden_one_that_fits(tmp_path: Path) -> None:
     with published(target, is_directory=False) as hidden:
         hidden.write_text("whole")
     assert target.read_text() == "whole"
+
+
+@pytest.mark.parametrize("is_directory", [True, False])
+def test_leftover_of_the_other_kind_is_cleared(tmp_path: Path, *, is_directory: bool) -> None:
+    left = tmp_path / ".x.audiobatch-export"
+    if is_directory:
+        left.write_text("old")
+    else:
+        (left / "audio").mkdir(parents=True)
+    with published(tmp_path / "x", is_directory=is_directory) as hidden:
+        (hidden / "new" if is_directory else hidden).write_text("new")
+    assert [each.name for each in tmp_path.iterdir()] == ["x"]
+
+
+def test_published_file_outlives_its_hidden_name(tmp_path: Path) -> None:
+    # A process that is killed between its link and its unlink leaves both names, and people rename what they have.
+    (tmp_path / "old.csv").write_text("whole")
+    (tmp_path / ".x.audiobatch-export").hardlink_to(tmp_path / "old.csv")
+    with published(tmp_path / "x", is_directory=False) as hidden:
+        hidden.write_text("new")
+    assert ((tmp_path / "old.csv").read_text(), (tmp_path / "x").read_text()) == ("whole", "new")
+
+
+def test_what_is_published_meanwhile_is_not_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, flock = tmp_path / "x", fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        # The other export comes to its end between our look at its hidden name and our lock on it.
+        monkeypatch.setattr(fcntl, "flock", flock)
+        first.__exit__(None, None, None)
+        flock(descriptor, how)
+
+    first = published(target, is_directory=False)
+    first.__enter__().write_text("whole")
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(UsageError, match="is there already"), published(target, is_directory=False):
+        pass
+    assert target.read_text() == "whole"
+    assert [each.name for each in tmp_path.iterdir()] == ["x"]
+
+
+def test_fifo_in_the_way_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".x.audiobatch-export")
+    with published(tmp_path / "x", is_directory=False) as hidden:
+        hidden.write_text("new")
+    assert (tmp_path / "x").read_text() == "new"

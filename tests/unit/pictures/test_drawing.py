@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiobatchd.control.results import Cell, Histogram, Scatter
-from audiobatchd.pictures.drawing import bars, histogram, scatter
+from audiobatchd.pictures.drawing import bars, columns, histogram, scatter
 
 HOSTILE = '<img src=x onerror="alert(1)">&\''
 
@@ -66,3 +66,21 @@ def test_nothing_makes_no_picture() -> None:
     assert histogram(Histogram((), (), 3), "x") == ""
     assert scatter(Scatter((), (), (), 0, 3), "x", "y") == ""
     assert bars([], "x") == ""
+
+
+def test_columns_stand_in_their_order_with_labels_where_there_is_room() -> None:
+    counts = [(f"2026-11-{day:02}", day) for day in range(1, 31)]
+    found = rectangles(columns(counts, "Folders", "folders"))
+    assert len(found) == 30
+    assert float(found[29]["height"]) == pytest.approx(30 * float(found[0]["height"]), abs=0.2)
+    assert float(found[29]["x"]) + float(found[29]["width"]) <= 472
+    texts = [each.text or "" for each in drawn(columns(counts, HOSTILE)).iter("text")]
+    labels = [each for each in texts if each.startswith("2026")]
+    assert labels[0] == "2026-11-01"
+    assert 3 <= len(labels) <= 6
+
+
+@pytest.mark.parametrize("counts", [[], [("a", 0)], [(HOSTILE, 3)], [("x", 1)] * 2000])
+def test_columns_of_anything_are_well_formed(counts: list[tuple[str, int]]) -> None:
+    svg = columns(counts, HOSTILE, HOSTILE)
+    assert not counts or drawn(svg).attrib["role"] == "img"

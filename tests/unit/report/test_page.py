@@ -9,6 +9,9 @@ from html.parser import HTMLParser
 import pytest
 
 from audiobatchd.cli import control
+from audiobatchd.control.history import Span
+from audiobatchd.report.findings import Findings, Listed
+from audiobatchd.report.page import written
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 VOID = {"meta", "br", "rect", "line", "input"}
@@ -86,3 +89,21 @@ def test_page_has_pictures_with_their_numbers(page: str) -> None:
     assert "lufs, LUFS" in read.text
     assert "11" in read.text  # values of loudness
     assert "cannot" in read.text or "record" in read.text  # why one is blocked
+
+
+def test_history_is_left_out_with_a_word_where_no_service_has_it(page: str) -> None:
+    assert "only a service keeps a history" in Page(page).text
+
+
+def test_history_has_a_picture_with_its_numbers() -> None:
+    nothing = Listed("", 0, (), ())
+    findings = Findings(1, (), 0.0, (), (), (), (), nothing, (), ())
+    starts = (1_790_000_000, 1_790_000_000 + 3 * 86400)
+    past = [Span(start, 3600, 5, 1, {}, 3600.0, 60.0, {HOSTILE: 2.0}, {HOSTILE: 1}) for start in starts]
+    read = Page(written("/music", "today", findings, [], spans=past))
+    assert read.open == []
+    (picture,) = [names for tag, names in read.tags if tag == "svg"]
+    assert picture["aria-label"] == "Folders done by day: 4 columns, at most 5"
+    assert [tag for tag, names in read.tags if names.get("class") == "bar"] == ["rect"] * 2
+    assert read.text.count(HOSTILE) == 2
+    assert "No job has ended yet." in Page(written("/music", "today", findings, [], spans=())).text

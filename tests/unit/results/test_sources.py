@@ -64,15 +64,19 @@ def is_blocked(reader: FolderReader, name: str) -> bool:
 
 
 def test_state_is_that_which_is_known_now(tmp_path: Path) -> None:
-    root = dataset(tmp_path / "music", a={"n": 1}, b={"n": 2}, c={"n": 3})
+    root = dataset(tmp_path / "music", a={"n": 1}, b={"n": 2}, c={"n": 3}, d="{")
     with closing(Catalog(tmp_path / "catalog.sqlite")) as catalog:
         reader = FolderReader(str(root), (), Policy(), (), True, catalog)
-        for name in "abc":
+        for name in "abcd":
             reader.read(name)
-        failed = [(b"b", "failed", "its end is missing"), (b"nowhere", "failed", "")]
+        failed = [(b"b", "failed", "its end is missing \udce9"), (b"nowhere", "failed", "")]
         with open_catalog(tmp_path / "catalog.sqlite", str(root), failed) as results:
             asked = Query(("folder", "state", "why"), "state <> 'complete' or n = 1")
-            assert list(results.rows(asked)) == [("a", "complete", ""), ("b", "failed", "its end is missing")]
+            assert list(results.rows(asked)) == [
+                ("a", "complete", ""),
+                ("b", "failed", "its end is missing \\udce9"),
+                ("d", "incomplete", ""),  # it was blocked, and is tried again
+            ]
 
 
 def test_a_judge_tells_what_is_complete(tmp_path: Path) -> None:

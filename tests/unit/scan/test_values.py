@@ -78,6 +78,11 @@ def test_later_look_replaces_the_row(connection: sqlite3.Connection) -> None:
     assert rows(connection, "/a") == []
 
 
+def test_reason_with_an_odd_name_is_kept(connection: sqlite3.Connection) -> None:
+    ValueTables().put(connection, "/a", [Found("A", Finding.FAILED, "full_mix.fl\udce9c: is empty, é", {})])
+    assert rows(connection, "/a") == [(b"A", None, "failed", "full_mix.fl\\udce9c: is empty, é")]
+
+
 def test_keys_beyond_the_bound_are_left_out(connection: sqlite3.Connection) -> None:
     tables = ValueTables()
     for start in range(0, values.MOST_KEYS + 100, 100):
@@ -92,7 +97,7 @@ def test_column_that_was_rolled_back_is_made_again(connection: sqlite3.Connectio
     tables.put(connection, "/a", [found("A", {"x": 1})])
     connection.commit()
     odd: object = object()
-    refused = Found("C", Finding.DUE, odd, {})  # type: ignore[arg-type]  # SQLite refuses it
+    refused = Found("C", Finding.DUE, "", {"x": odd})  # type: ignore[dict-item]  # SQLite refuses it
     with pytest.raises(sqlite3.Error), connection:
         tables.put(connection, "/a", [found("B", {"y": 1}), refused])
     tables.put(connection, "/a", [found("D", {"z": 2, "y": 3})])

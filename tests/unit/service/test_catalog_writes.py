@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,14 @@ from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.core.readings import Finding
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.folders import FolderMemory
+from audiobatchd.scan.catalog.history import DAYS_KEPT
 from audiobatchd.scan.catalog.sightings import Sighting
 from audiobatchd.service.catalog_writes import CatalogWrites
 from audiobatchd.service.clock import SystemClock
 from audiobatchd.service.planning import DatasetTerms
 from audiobatchd.vocabulary.files import FileId, FolderKey
 from audiobatchd.vocabulary.states import Attempt, Outcome
+from support.catalog_rig import statements, verbs
 from support.core_rig import offer, stamp
 from support.service import eventually
 from support.shortage import no_thread
@@ -153,3 +156,80 @@ def test_what_is_disowned_is_written_then_hinted(room: Room) -> None:
 def test_a_pardon_tells_what_is_disowned(room: Room) -> None:
     room.writes.pardon([SONG], {"full_mix": ("lufs",)})
     eventually(lambda: RetryAsked(SONG, {"full_mix": ("lufs",)}) in room.heard)
+
+
+class Hands(SystemClock):
+    """Clocks that are set by hand."""
+
+    def __init__(self) -> None:
+        self.now, self.day = 1000.0, 1_790_000_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> datetime:
+        return datetime.fromtimestamp(self.day, UTC)
+
+    def passes(self, seconds: float, jump: float = 0.0) -> None:
+        self.now += seconds
+        self.day += seconds + jump
+
+
+def done(catalog: Catalog) -> float:
+    """Number of jobs in the table."""
+    return sum(row[0] or 0 for row in catalog.ask("SELECT sum(number) FROM history WHERE kind = 'outcome'", ()))
+
+
+def test_counts_are_written_once_in_ten_seconds(tmp_path: Path) -> None:
+    clock, catalog = Hands(), Catalog(tmp_path / "catalog.sqlite")
+    writes = CatalogWrites(catalog, clock, lambda _: None, lambda _: None)
+    with statements(catalog) as executed:
+        for _ in range(60):
+            for _ in range(20):
+                writes.perform(do.CountJob("/music", Outcome.DONE, "", 0.1, 60.0, {"loudness": 0.1}))
+            clock.passes(1.0)
+            writes.again()
+        eventually(lambda: not catalog.history.has_news)
+        for _ in range(60):
+            clock.passes(1.0)
+            writes.again()
+        writes.stop(20)
+    assert 1 <= verbs(executed).count("COMMIT") <= 6, "1,200 jobs in a minute, and then none"
+    assert done(catalog) == 1200.0
+    catalog.close()
+
+
+def test_counts_of_the_last_seconds_are_written_at_the_end(room: Room) -> None:
+    room.writes.perform(do.CountJob("/music", Outcome.FAILED, "why"))
+    assert done(room.catalog) == 0.0
+    assert done(room.end()) == 1.0
+
+
+def test_a_clock_that_jumps_makes_no_history_old(tmp_path: Path) -> None:
+    clock, catalog = Hands(), Catalog(tmp_path / "catalog.sqlite")
+    writes = CatalogWrites(catalog, clock, lambda _: None, lambda _: None)
+    writes.perform(do.CountJob("/music", Outcome.DONE))
+    catalog.history.flush()
+    clock.passes(4000.0, jump=DAYS_KEPT * 2)
+    writes.again()
+    clock.passes(4000.0, jump=-DAYS_KEPT * 2)
+    writes.again()
+    clock.passes(4000.0)
+    writes.again()
+    writes._thread.stop(20)
+    assert done(catalog) == 1.0
+    catalog.close()
+
+
+def test_history_grows_old_by_a_steady_clock(tmp_path: Path) -> None:
+    clock, catalog = Hands(), Catalog(tmp_path / "catalog.sqlite")
+    writes = CatalogWrites(catalog, clock, lambda _: None, lambda _: None)
+    writes.perform(do.CountJob("/music", Outcome.DONE))
+    catalog.history.flush()
+    clock.passes(10.0, jump=DAYS_KEPT * 2)
+    for _ in range(2):
+        clock.passes(4000.0)
+        writes.again()
+    eventually(lambda: done(catalog) == 0.0)
+    writes.stop(20)
+    catalog.close()

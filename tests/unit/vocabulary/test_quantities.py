@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from audiobatchd.vocabulary.quantities import duration, exact_size, seconds_in, significant, size_in_bytes
+from audiobatchd.vocabulary.quantities import duration, exact_size, moment, seconds_in, significant, size_in_bytes
 
 
 @pytest.mark.parametrize(
@@ -66,3 +68,23 @@ def test_a_size_that_is_shown_can_be_given(size: int) -> None:
 def test_what_is_no_size_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected a size like"):
         size_in_bytes(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("2h", 1_790_000_000 - 7200),
+        ("7 days", 1_790_000_000 - 7 * 86400),
+        ("2026-09-01", datetime(2026, 9, 1).astimezone().timestamp()),
+        (" 2026-09-01 14:30 ", datetime(2026, 9, 1, 14, 30).astimezone().timestamp()),
+        ("2026-09-01T14:30+00:00", datetime(2026, 9, 1, 14, 30, tzinfo=UTC).timestamp()),
+    ],
+)
+def test_a_moment_is_read(text: str, found: float) -> None:
+    assert moment(text, 1_790_000_000) == found
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-09-01 25:00", "0001-01-01", "7x", "2999-01-01"])
+def test_what_is_no_moment_that_has_passed_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"expected a (duration|moment)"):
+        moment(text, 1_790_000_000)

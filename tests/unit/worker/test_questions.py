@@ -51,7 +51,7 @@ def test_one_process_measures_all_until_it_dies(tmp_path: Path, monkeypatch: pyt
     stub(
         tmp_path,
         monkeypatch,
-        f"echo start >> {log}; echo '{{}}'\n"
+        f"echo start >> {log}; read -r settings; echo '{{}}'\n"
         "while read -r request; do\n"
         "  case $request in *Bad*) echo 'last words' >&2; kill -9 $$;; esac\n"
         """  echo '{"values": {"lufs": -14.0}}'\n"""

@@ -7,7 +7,7 @@ import argparse
 from audiobatchd.cli.named import dataset_named, datasets_of, folder_of
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
-from audiobatchd.cli.wording import retried_in_words, say_answer
+from audiobatchd.cli.wording import attempt_in_words, retried_in_words, say_answer
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import BUMP, EXPLAIN, FAILURES, RELOAD, RESCAN, RETRY
 from audiobatchd.control.requests import Nothing, Rescan, RetryFolders
@@ -15,7 +15,6 @@ from audiobatchd.control.status import FolderReport
 from audiobatchd.errors import UsageError
 from audiobatchd.vocabulary.names import parsed, printable, shown
 from audiobatchd.vocabulary.quantities import counted, duration
-from audiobatchd.vocabulary.states import Attempt
 
 _INDENT = "  "
 
@@ -121,7 +120,7 @@ def explanation(report: FolderReport) -> list[str]:
     lines += [f"{_INDENT}Warning: {warning}" for warning in report.warnings]
     if report.attempts:
         lines.append(f"{_INDENT}Attempts that came to no good end, the latest first:")
-        lines += [line for attempt in report.attempts for line in _attempt(attempt)]
+        lines += [line for attempt in report.attempts for line in attempt_in_words(attempt)]
     return lines
 
 
@@ -131,15 +130,3 @@ def _without(unmeasurable: dict[str, str]) -> list[str]:
     for feature, why in unmeasurable.items():
         reasons.setdefault(why, []).append(feature)
     return [f"{_INDENT}Without: {', '.join(features)} ({why})" for why, features in reasons.items()]
-
-
-def _attempt(attempt: Attempt) -> list[str]:
-    charged = ", charged" if attempt.charged else ""
-    lines = [
-        f"{_INDENT * 2}{attempt.at}  {attempt.outcome.value} after {duration(attempt.seconds)}{charged}",
-        f"{_INDENT * 3}{attempt.reason}",
-    ]
-    if attempt.signal or attempt.exit_code is not None:
-        lines.append(f"{_INDENT * 3}while: {attempt.stage or 'starting'}")
-        lines += [f"{_INDENT * 3}| {line}" for line in attempt.lines]
-    return lines

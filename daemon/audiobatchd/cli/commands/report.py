@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from audiobatchd.cli.named import dataset_of, refuse_inside
@@ -12,6 +13,9 @@ from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.progress import ProgressLine
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.history import AskHistory
+from audiobatchd.control.operations import HISTORY
+from audiobatchd.errors import AudiobatchError
 from audiobatchd.exports import publish
 from audiobatchd.report import page
 from audiobatchd.report.findings import find
@@ -46,9 +50,14 @@ def report(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     if not findings.total:
         say("No folder meets the condition." if arguments.where else "No track folder was found.")
         return 1
+    spans = None
+    if not (arguments.disk or arguments.config):
+        with suppress(AudiobatchError):
+            spans = client.ask(HISTORY, AskHistory(shown(dataset.path))).spans
     made = time.strftime("%d %B %Y, %H:%M")
     with publish.published(target, is_directory=False) as hidden:
-        hidden.write_text(page.written(shown(dataset.path), made, findings, groups, arguments.where), encoding="utf-8")
+        text = page.written(shown(dataset.path), made, findings, groups, arguments.where, spans)
+        hidden.write_text(text, encoding="utf-8")
     if arguments.json:
         say(as_json({"folders": findings.total, "output": shown(str(target))}))
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from audiobatchd.cli.terminal.progress import ProgressLine
 from audiobatchd.cli.terminal.text import cells, harmless_json, padded, shortened, wrapped
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.results import Column, Histogram, Query, Row, Summary, Value
+from audiobatchd.results.query import mentions_state
 from audiobatchd.scan.values import FOLDER, STATE, WHY
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.quantities import counted
@@ -31,7 +31,6 @@ _NARROWEST, _WIDEST = 16, 40
 """Cells of the column of folders at least, and of any other at most."""
 _GAP = "  "
 _BLOCKS, _PLAIN_BLOCKS = " ▁▂▃▄▅▆▇█", " .:-=+*%#"
-_MENTIONS_STATE = re.compile(rf"\b({STATE}|{WHY})\b", re.IGNORECASE)
 
 
 def list_results(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
@@ -87,10 +86,11 @@ def summary(arguments: argparse.Namespace, client: ControlClient, say: Say) -> i
 def _opened(arguments: argparse.Namespace, client: ControlClient, words: Iterable[str]) -> Iterator[Source]:
     """Open the values; while records are read for that, a line on a terminal tells how many."""
     line = ProgressLine()
-    states = any(_MENTIONS_STATE.search(word) for word in words)
-    with results_of(
-        arguments, client, states=states, told=lambda count: line.show(f"{counted(count, 'record')} read")
-    ) as source:
+
+    def told(count: int) -> None:
+        line.show(f"{counted(count, 'record')} read")
+
+    with results_of(arguments, client, states=mentions_state(words), told=told) as source:
         line.clear()
         yield source
 
@@ -131,8 +131,9 @@ class _Table:
     def __init__(self, columns: Sequence[Column], sample: Sequence[Row], room: int, *, fits: bool) -> None:
         texts = [[_told(value) for value in row] for row in sample]
         self._columns = list(columns)
+        self._names = [printable(column.name) for column in columns]
         self._widths = [
-            max(cells(column.name), cells(column.unit), *(cells(row[place]) for row in texts))
+            max(cells(self._names[place]), cells(column.unit), *(cells(row[place]) for row in texts))
             for place, column in enumerate(columns)
         ]
         self.left_out = 0
@@ -142,18 +143,26 @@ class _Table:
 
     def _fit(self, room: int, *, fits: bool) -> None:
         folder = next(place for place, column in enumerate(self._columns) if column.name == FOLDER)
-        widths = [width if place == folder else min(width, _WIDEST) for place, width in enumerate(self._widths)]
-        least = min(widths[folder], max(_NARROWEST, room // 4))
-        while fits and len(widths) > 2 and sum(widths) - widths[folder] + least + 2 * (len(widths) - 1) > room:  # noqa: PLR2004  # the folder and one more
+        whole, gaps = list(self._widths), len(_GAP) * (len(self._widths) - 1)
+        least = min(whole[folder], max(_NARROWEST, room // 4))
+        widths = [least if place == folder else min(width, _WIDEST) for place, width in enumerate(whole)]
+        while fits and len(widths) > 1 and sum(widths) + gaps > room:
             widths.pop()
+            gaps -= len(_GAP)
             self.left_out += 1
-        others = sum(widths) - widths[folder] + len(_GAP) * (len(widths) - 1)
-        widths[folder] = max(least, min(widths[folder], room - others))
+        for place in (folder, *range(len(widths))):  # what is left goes to the folder first
+            widths[place] += max(0, min(whole[place] - widths[place], room - gaps - sum(widths)))
+        texts = [place for place in range(len(widths)) if self._columns[place].kind != "number"]
+        while (excess := sum(widths) + gaps - room) > 0:
+            widest = max(texts, key=lambda place: widths[place])
+            if widths[widest] <= _NARROWEST:
+                break  # there are too many
+            widths[widest] = max(_NARROWEST, widths[widest] - excess)
         self._widths, self._columns = widths, self._columns[: len(widths)]
 
     def head(self) -> Iterator[str]:
         """Yield the names of columns, and their units where any has one."""
-        yield self._joined([column.name for column in self._columns])
+        yield self._joined(self._names[: len(self._columns)])
         if any(column.unit for column in self._columns):
             yield self._joined([column.unit for column in self._columns])
 

@@ -6,15 +6,16 @@ import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from audiobatchd.scan.catalog import facts, folders, sightings
+from audiobatchd.scan.catalog import facts, folders, history, sightings
 from audiobatchd.scan.catalog.database import BEFORE_ALL, Database
 from audiobatchd.scan.catalog.facts import NamedFacts
 from audiobatchd.scan.catalog.folders import Folders
+from audiobatchd.scan.catalog.history import History
 from audiobatchd.scan.catalog.sightings import Sightings
 from audiobatchd.vocabulary.files import FolderKey
 
-_SCHEMA = folders.SCHEMA + sightings.SCHEMA + facts.SCHEMA
-_VERSION = 4
+_SCHEMA = folders.SCHEMA + sightings.SCHEMA + facts.SCHEMA + history.SCHEMA
+_VERSION = 5
 _TABLES = ("folder", "attempt", "sighting", "near_miss")
 """The tables with a row for a path in a dataset."""
 _ROWS = 1000
@@ -33,11 +34,12 @@ class Catalog(Database):
         self.folders = Folders(self)
         self.sightings = Sightings(self)
         self.facts = NamedFacts(self)
+        self.history = History(self)
 
     def rename(self, old: str, new: str) -> None:
         """Take over what is known of the dataset `old` for the dataset `new`."""
         names = os.fsencode(new), os.fsencode(old)
-        self.write(*((_RENAME.format(table), [names]) for table in _TABLES))
+        self.write(*((_RENAME.format(table), [names]) for table in (*_TABLES, "history")))
         self.facts.rename(names[1], names[0])
         self.sightings.rename_values(old, new)
 
@@ -52,6 +54,9 @@ class Catalog(Database):
             for dataset in self._datasets_in(table):
                 if dataset not in kept:
                     yield from self._emptied(table, dataset)
+        for dataset in self._datasets_in("history"):
+            if dataset not in kept:
+                yield from self.history.drop(dataset)
         self.facts.forget_others(kept)
         yield
         yield from self.sightings.drop_values(kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from audiobatchd.control.status import FolderReport
@@ -36,6 +36,8 @@ class Facts:
     """Process that holds its lock, or left it, in words."""
     unmeasurable: dict[str, str]
     """Reasons why the record has no value, by feature."""
+    measured: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Times when analyzers measured it, by analyzer and role."""
 
     @property
     def is_track(self) -> bool:
@@ -59,9 +61,11 @@ def facts_of(key: FolderKey, reader: FolderReader, catalog: Catalog) -> Facts:
         holder = f"unknown: {error.strerror}"
     reading = reader.peek(key.path)
     unmeasurable: dict[str, str] = {}
+    measured: dict[str, dict[str, str]] = {}
     with contextlib.suppress(RecordError, OSError):  # the reading says what is wrong with the record
-        unmeasurable = record.read_in(reader.folder(key.path)).provenance.unmeasurable()
-    return Facts(reading, catalog.folders.attempts(key), holder, unmeasurable)
+        provenance = record.read_in(reader.folder(key.path)).provenance
+        unmeasurable, measured = provenance.unmeasurable(), provenance.measured()
+    return Facts(reading, catalog.folders.attempts(key), holder, unmeasurable, measured)
 
 
 def explained(core: Dispatcher, key: FolderKey, facts: Facts, now: float, wall: datetime) -> FolderReport:
@@ -95,6 +99,7 @@ def explained(core: Dispatcher, key: FolderKey, facts: Facts, now: float, wall: 
         attempts=facts.attempts,
         unmeasurable=facts.unmeasurable,
         target=shown(core.datasets[key.dataset].target),
+        measured=facts.measured,
     )
 
 

@@ -13,6 +13,7 @@ from functools import partial
 
 import msgspec
 
+from audiobatchd.control.history import AskHistory, History
 from audiobatchd.control.requests import (
     CleanedLocks,
     CleanLocks,
@@ -44,6 +45,7 @@ from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.scan.survey import Asked, Keys, Offered, survey_catalog
 from audiobatchd.service.answers.folder import Facts, explained, facts_of, hindrance
+from audiobatchd.service.answers.history import history_of
 from audiobatchd.service.answers.naming import Naming, no_folder
 from audiobatchd.service.answers.results import ResultAnswers, Troubles
 from audiobatchd.service.clock import Clock
@@ -114,6 +116,11 @@ class Answers(ResultAnswers):
             key = await self._naming.found_by_end(key)
             facts = await self._facts(key, reader)
         return explained(self._core, key, facts, self._clock.monotonic(), self._clock.wall())
+
+    async def history(self, asked: AskHistory) -> History:
+        """Tell what jobs have come to over time. Raises UsageError."""
+        paths = self._datasets_of(asked.dataset)
+        return await self.in_turn(partial(history_of, self._catalog.history, paths, asked.since))
 
     async def _facts(self, key: FolderKey, reader: FolderReader) -> Facts:
         """Look at the folder on disk; where that does not answer, tell what is known of it."""
@@ -203,8 +210,10 @@ class Answers(ResultAnswers):
         if not self._core.datasets[path].schedule.has_begun:
             message = f"{name} has not been walked yet"
             raise UsageError(message)
-        troubled = ((key, self._core.folders[key]) for key in self._core.troubled if key.dataset == path)
-        return path, [(os.fsencode(key.path), folder.state.value, folder.reason) for key, folder in troubled]
+        folders, troubled = self._core.folders, list(self._core.troubled)
+        # In a thread: there may be a million, and one may have gone meanwhile.
+        found = ((key, folders.get(key)) for key in troubled if key.dataset == path)
+        return path, ((os.fsencode(key.path), each.state.value, each.reason) for key, each in found if each)
 
     async def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ from audiobatchd.control.results import (
 )
 from audiobatchd.errors import UsageError
 from audiobatchd.results.figures import Results
+from audiobatchd.results.query import mentions_state
 from audiobatchd.results.sources import open_catalog
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.readers import in_a_thread
@@ -37,8 +38,8 @@ _AT_ONCE = 3
 _STREAMS = 8
 """Number of answers in rows that are under way at once."""
 _T = TypeVar("_T")
-Troubles = list[tuple[bytes, str, str]]
-"""Folders that failed or are blocked: their paths, states and reasons."""
+Troubles = Iterable[tuple[bytes, str, str]]
+"""Folders that failed or are blocked: their paths, states and reasons; gone through in a thread."""
 
 
 class ResultAnswers:
@@ -61,19 +62,25 @@ class ResultAnswers:
     async def summary(self, asked: AskSummary) -> list[Summary]:
         """Tell columns in short."""
         return await self._with(
-            asked.dataset, lambda results: list(results.summary(asked.features or None, asked.where))
+            asked.dataset,
+            lambda results: list(results.summary(asked.features or None, asked.where)),
+            *asked.features,
+            asked.where,
         )
 
     async def histogram(self, asked: AskHistogram) -> Histogram:
         """Count numbers in bins."""
         return await self._with(
-            asked.dataset, lambda results: results.histogram(asked.feature, asked.bins, asked.where)
+            asked.dataset,
+            lambda results: results.histogram(asked.feature, asked.bins, asked.where),
+            asked.feature,
+            asked.where,
         )
 
     async def scatter(self, asked: AskScatter) -> Scatter:
         """Count folders by two numbers."""
         return await self._with(
-            asked.dataset, lambda results: results.scatter(asked.x, asked.y, asked.bins, asked.where)
+            asked.dataset, lambda results: results.scatter(asked.x, asked.y, asked.bins, asked.where), asked.where
         )
 
     async def page(self, asked: AskPage) -> Page:
@@ -94,7 +101,9 @@ class ResultAnswers:
         query = Query(tuple(asked.columns) or None, asked.where, tuple(asked.sort), asked.limit)
         self._streams += 1
         try:
-            results = await self.in_turn(partial(open_catalog, *self._place(asked.dataset)))
+            results = await self.in_turn(
+                partial(open_catalog, *self._place(asked.dataset, (*asked.columns, *asked.sort, asked.where)))
+            )
             pieces = _Pieces(results, query)
             try:
                 first = await self.in_turn(pieces.next)
@@ -110,8 +119,8 @@ class ResultAnswers:
         """Count an answer in rows no more."""
         self._streams -= 1
 
-    async def _with(self, dataset: str, ask: Callable[[Results], _T]) -> _T:
-        place = self._place(dataset)
+    async def _with(self, dataset: str, ask: Callable[[Results], _T], *words: str) -> _T:
+        place = self._place(dataset, words)
 
         def work() -> _T:
             with open_catalog(*place) as results:
@@ -119,13 +128,13 @@ class ResultAnswers:
 
         return await self.in_turn(work)
 
-    def _place(self, name: str) -> tuple[Path, str, Troubles]:
-        """Find what is to be opened for a dataset. Raises UsageError."""
+    def _place(self, name: str, words: Iterable[str]) -> tuple[Path, str, Troubles]:
+        """Find what is to be opened for a question about a dataset, with these words in it. Raises UsageError."""
         dataset, troubles = self._known(name)
         if (path := self._catalog.path) is None:
             message = f"{name} is not kept in a catalog"
             raise UsageError(message)
-        return path, dataset, troubles
+        return path, dataset, troubles if mentions_state(words) else ()
 
     async def in_turn(self, work: Callable[[], _T]) -> _T:
         """Do `work` in a thread, when fewer than `_AT_ONCE` are at it."""

@@ -55,6 +55,29 @@ def test_list_fits_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert last.startswith("(8 more columns")
 
 
+@pytest.mark.parametrize("width", ["1", "12", "40", "80"])
+def test_any_width_and_any_key_can_be_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    root = dataset(tmp_path, **{"a" * 50: {"\x1b[31m\u202e\n": "\x1b[31m\u202e\n", "n": 1, "m": {"\x07": 1}}})
+    for words in ([], ["--columns", "n", "\x1b[31m\u202e\n", "m"]):
+        assert main(["list", str(root), "--disk", *words]) == 0
+        assert main(["summary", str(root), "--disk"]) == 0
+        assert capsys.readouterr().out.replace("\n", "").isprintable()
+
+
+@pytest.mark.usefixtures("wide")
+def test_named_columns_are_shortened_and_not_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = dataset(tmp_path, **{"b" * 90: {"one": "x" * 90, "two": "y" * 50, "n": 1}, "c": "{"})
+    assert main(["list", str(root), "--disk", "--columns", "one", "two", "n"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [cells(line) for line in lines] == [60, 60, 1]
+    assert lines[0].split() == ["folder", "one", "two", "n"]
+    assert main(["list", str(root), "--disk", "--columns", "why", "--where", "why <> ''"]) == 0
+    assert [cells(line) for line in capsys.readouterr().out.splitlines()] == [11, 60], "all the room there is"
+
+
 @pytest.mark.parametrize("where", ["bpm > 1000", "bpm is null and key is not null"])
 def test_list_of_nothing_is_no_success(music: str, where: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", music, "--disk", "--where", where]) == 1
