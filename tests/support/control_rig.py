@@ -31,6 +31,7 @@ from audiobatchd.control.requests import (
 from audiobatchd.control.results import (
     AskColumns,
     AskHistogram,
+    AskPage,
     AskRows,
     AskScatter,
     AskSummary,
@@ -38,6 +39,7 @@ from audiobatchd.control.results import (
     Column,
     Histogram,
     Label,
+    Page,
     Scatter,
     Summary,
 )
@@ -114,6 +116,10 @@ class ToldService:
     async def columns(self, asked: AskColumns) -> list[Column]:
         self.asked.append(asked)
         return [Column("folder", "text"), Column("bpm", "number", "BPM", "Tempo")]
+
+    async def page(self, asked: AskPage) -> Page:
+        self.asked.append(asked)
+        return Page((Column("folder", "text"),), (("a",),), 1)
 
     async def rows(self, asked: AskRows) -> AsyncGenerator[bytes, None]:
         self.asked.append(asked)

@@ -28,7 +28,9 @@ PLAIN = {
     "audiobatchd/errors": "exceptions",
     "audiobatchd/scan/watch/contract": "protocols, and a watch that does nothing",
     "audiobatchd/web/contract": "protocols, and what handlers have",
+    "audiobatchd/worker/orders": "what the process that makes pictures is asked: sent by test_media and test_serving",
     "audiobatchd/worker/process/__main__": "a choice between two functions",
+    "audiobatchd/worker/process/media/__main__": "one call",
     "audiobatch_analyzers/engines/contract": "names and types",
 }
 """Modules without anything to be tried, with what they hold."""

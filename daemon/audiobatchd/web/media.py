@@ -69,12 +69,7 @@ class _Wanted:
         return hashlib.blake2b(told, digest_size=20).hexdigest()
 
 
-def routes(contract: Contract) -> Iterable[web.RouteDef]:
-    """Give the routes."""
-    return [web.get("/api/media", _Media(contract).answer)]
-
-
-class _Media:
+class Media:
     """The handler, with what is kept and what is being made."""
 
     def __init__(self, contract: Contract) -> None:
@@ -83,7 +78,15 @@ class _Media:
         self._makers = Makers(self._cache)
         self._at_work = 0
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Give the routes."""
+        return [web.get("/api/media", self._answered)]
+
+    async def close(self) -> None:
+        """End what is being made."""
+        await self._makers.close()
+
+    async def _answered(self, request: web.Request) -> web.StreamResponse:
         asked = query(request, AskMedia)
         if asked.role not in ROLES:
             raise RefusedError(HTTPStatus.BAD_REQUEST, f"a source file is one of {', '.join(ROLES)}")

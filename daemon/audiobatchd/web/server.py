@@ -23,9 +23,10 @@ from audiobatchd.control.server.server import Malformed, connection
 from audiobatchd.control.server.socket_file import SocketFile
 from audiobatchd.errors import AlreadyRunningError, UsageError
 from audiobatchd.scan.readers import in_a_thread
-from audiobatchd.web import assets, audio, data, entry, media
+from audiobatchd.web import assets, audio, data, entry
 from audiobatchd.web.contract import Contract
 from audiobatchd.web.guard import Guard
+from audiobatchd.web.media import Media
 from audiobatchd.web.sessions import Sessions
 
 OPERATIONS: Mapping[str, Operation[Any, Any]] = {
@@ -60,6 +61,7 @@ class WebServer:
     def __init__(self, contract: Contract, sessions: Sessions, config: WebConfig) -> None:
         assert config.listen is not None
         self._contract = contract
+        self._media = Media(contract)
         self._sessions = sessions
         self._config = config
         self._address = address_of(config.listen)
@@ -99,7 +101,8 @@ class WebServer:
         base = self._config.base_path.rstrip("/")
         routes = [web.route(each.method, path, self._routes.handler(each)) for path, each in OPERATIONS.items()]
         routes += entry.routes(self._contract, guard, self._sessions, self._config.base_path)
-        for room in (data, media, audio):
+        routes += self._media.routes()
+        for room in (data, audio):
             routes += room.routes(self._contract)
         routes += assets.routes(files)
         below = [web.route(each.method, base + each.path, each.handler, **each.kwargs) for each in routes]
@@ -129,6 +132,7 @@ class WebServer:
             self._door.close()
         if self._runner is not None:
             await self._runner.cleanup()
+        await self._media.close()
 
     async def _accept(self, listener: socket.socket) -> None:
         """Accept connections: what asyncio's own server does, but for a bound of those that are still being made."""

@@ -98,9 +98,10 @@ class PictureMaker:
             while isinstance(told := await self._hear(process, deadline), Working):
                 pass
         except BaseException as error:  # cancelled as well: what it still says answers no later order
-            words = self._process.last_words() if self._process and isinstance(error, _EndedError) else ""
+            has_ended = isinstance(error, _EndedError | ConnectionError)
+            words = self._process.last_words() if self._process and has_ended else ""
             self.close()
-            if isinstance(error, _EndedError):
+            if has_ended:
                 message = f"cannot be drawn: the process that makes pictures has ended: {words}"
                 raise PictureError(message, lasting=False) from error
             if isinstance(error, TimeoutError):
@@ -116,13 +117,10 @@ class PictureMaker:
         """Wait for a message. Raises TimeoutError where it hangs, _EndedError where it has ended, and OSError."""
         left = deadline - time.monotonic()
         async with asyncio.timeout(min(self._standstill, max(left, 0.0))):
-            packet = await asyncio.get_running_loop().sock_recv(process.channel, ORDER_LIMIT)
-        if not packet:
-            raise _EndedError
-        try:
-            return _decode(packet)
-        except msgspec.MsgspecError as error:
-            raise _EndedError from error
+            try:
+                return _decode(await asyncio.get_running_loop().sock_recv(process.channel, ORDER_LIMIT))
+            except (ConnectionError, msgspec.MsgspecError) as error:  # nothing at all is no message either
+                raise _EndedError from error
 
 
 class _EndedError(Exception):

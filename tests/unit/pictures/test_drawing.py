@@ -32,6 +32,11 @@ def test_bar_of_a_histogram_is_as_high_as_its_count() -> None:
     assert float(found[0]["x"]) < float(found[1]["x"])
 
 
+def test_bar_tells_its_bounds_in_full() -> None:
+    (found,) = rectangles(histogram(Histogram((1 / 3, 2e-17 + 2 / 3), (4,), 0), "x"))
+    assert (float(found["data-low"]), float(found["data-high"])) == (1 / 3, 2e-17 + 2 / 3)
+
+
 def test_cell_with_more_folders_is_darker() -> None:
     cells = (Cell(0, 0, 1), Cell(1, 1, 100))
     found = rectangles(scatter(Scatter((0.0, 1.0, 2.0), (0.0, 5.0, 10.0), cells, 101, 0), "lufs", "lra"))

@@ -133,3 +133,19 @@ def test_what_sqlite_refuses_is_told(tmp_path: Path, where: str) -> None:
 def test_integers_that_overflow_become_fractions(tmp_path: Path) -> None:
     with opened(tmp_path, a={"n": (1 << 63) - 1}) as results:
         assert rows(results, "n", where="n + n > 1e18") == [((1 << 63) - 1,)]
+
+
+def test_pages_together_are_all_rows(tmp_path: Path) -> None:
+    records = {f"f{number}": {"n": number % 3, "yes": number > 3} for number in range(7)}
+    with opened(tmp_path, **records) as results:
+        for sort in ((), ("n",), ("-n",)):
+            whole = rows(results, "folder", "n", "yes", sort=sort)
+            asked = Query(("folder", "n", "yes"), "", sort, 3)
+            pages = [results.page(asked, "", offset) for offset in (0, 3, 6, 9)]
+            assert [row for page, _ in pages for row in page] == whole
+            assert {total for _, total in pages} == {7}
+
+
+def test_page_of_a_dataset_never_walked_is_empty(tmp_path: Path) -> None:
+    with opened(tmp_path) as results:
+        assert results.page(Query(), "x", 0) == ([], 0)

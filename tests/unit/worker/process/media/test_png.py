@@ -12,7 +12,7 @@ from audiobatchd.worker.process.media.png import palette, png
 
 def test_other_decoder_reads_the_same_picture() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (25, 37)).astype(np.uint8)
-    with av.open(io.BytesIO(png(picture)), format="png_pipe") as container:
+    with av.open(io.BytesIO(png(picture)), "r", format="png_pipe") as container:
         frame = next(container.decode(video=0))
         assert np.array_equal(frame.to_ndarray(format="rgb24"), palette()[picture])
 
