@@ -91,6 +91,7 @@ class ToldService:
     def __init__(self, status: Callable[[], Status]) -> None:
         self.status = status
         self.asked: list[object] = []
+        self.linked: list[Peer] = []
         self.past = History((Span(1_790_000_000 // 3600 * 3600, 3600, done=2, outcomes={"done": 2}),))
 
     async def failures(self) -> list[Trouble]:
@@ -164,7 +165,7 @@ class ToldService:
         raise ConfigError("c.toml: unknown key `worker`")
 
     def web_link(self, peer: Peer) -> WebLink:
-        self.asked.append(peer)
+        self.linked.append(peer)
         return WebLink("http://127.0.0.1:8787/login/token", "127.0.0.1:8787", 600.0, operator=True)
 
     async def clean_locks(self, request: CleanLocks) -> CleanedLocks:

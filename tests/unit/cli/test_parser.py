@@ -47,7 +47,9 @@ def test_the_help_fits_on_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = parser("audiobatchctl").format_help().splitlines()
     assert len(lines) < 25
     assert max(map(len, lines)) <= 80
-    assert any(line.split() == ["Look", "on", "status,", "top,", "follow,", "wait,", "workers"] for line in lines)
+    assert any(
+        line.split() == ["Look", "on", "status,", "top,", "follow,", "wait,", "workers,", "web"] for line in lines
+    )
 
 
 @pytest.mark.parametrize("line", ["", "retry", "models fetch"])

@@ -22,6 +22,7 @@ from audiobatchd.config.file import (
     load_config,
     with_datasets,
 )
+from audiobatchd.config.web import WebConfig
 from audiobatchd.errors import ConfigError
 from audiobatchd.vocabulary.quantities import size_in_bytes
 
@@ -156,28 +157,36 @@ def test_a_refusal_names_the_file_and_the_key(tmp_path: Path, text: str, named: 
 
 @pytest.mark.parametrize("key", sorted(BOUNDS))
 def test_numbers_have_bounds_in_our_own_words(tmp_path: Path, key: str) -> None:
-    bounds, of_dataset = BOUNDS[key], key in DatasetConfig.__struct_fields__
+    bounds = BOUNDS[key]
+    table, head, where = next(
+        (each, head, place)
+        for each, head, place in (
+            (DatasetConfig("x"), DATASET, f"dataset[0].{key}"),
+            (WebConfig(), "[web]\n", f"web.{key}"),
+            (Config(), "", key),
+        )
+        if key in each.__struct_fields__
+    )
     kind, below, beyond = "number", ["-1", "-1" + "0" * 30], ["1" + "0" * 30]
     if isinstance(bounds.least, str):
         kind, below, beyond = "size", ['"0 KiB"', '"1023 B"'], ['"1025 TiB"', f'"{"9" * 400} TiB"', '"6"']
-    elif isinstance(getattr(DatasetConfig("x") if of_dataset else Config(), key), float):
+    elif isinstance(getattr(table, key), float):
         below, beyond = [*below, "-1e-9", "nan", "-inf"], [*beyond, "1e300", "inf"]
     for value in (*below, *beyond):
-        path = written(tmp_path, f"{DATASET if of_dataset else ''}{key} = {value}\n")
+        path = written(tmp_path, f"{head}{key} = {value}\n")
         with pytest.raises(ConfigError) as refused:
             load_config(path)
-        where = f"dataset[0].{key}" if of_dataset else key
-        line = 3 if of_dataset else 1
+        line = head.count("\n") + 1
         assert str(refused.value) == f"{path}: expected a {kind} from {bounds} - at `{where}` (line {line})"
     for most in bounds:
         value = f'"{most}"' if isinstance(most, str) else str(most)
-        assert load_config(written(tmp_path, f"{DATASET if of_dataset else ''}{key} = {value}\n"))
+        assert load_config(written(tmp_path, f"{head}{key} = {value}\n"))
 
 
 def test_every_number_has_bounds() -> None:
     numbers = {
         field.name
-        for kind in (Config, DatasetConfig)
+        for kind in (Config, DatasetConfig, WebConfig)
         for field in msgspec.structs.fields(kind)
         if field.type in (int, float, int | None, float | None)
     }

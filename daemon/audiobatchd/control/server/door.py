@@ -35,9 +35,12 @@ _SWEEP = 0.5
 class Limits(NamedTuple):
     """Numbers of connections that there may be, by what they do."""
 
-    unfinished: int = UNFINISHED
-    at_once: int = AT_ONCE
-    unread: int = UNREAD
+    unfinished: int
+    """Without a complete request."""
+    at_once: int
+    """With requests that are answered."""
+    unread: int
+    """That do not read what they are sent."""
 
 
 @dataclass(slots=True, eq=False)
@@ -60,7 +63,7 @@ class Door:
 
     def __init__(self, factory: Callable[[], asyncio.Protocol], limits: Limits | None = None) -> None:
         self._factory = factory
-        self._limits = limits or Limits()
+        self._limits = limits or Limits(UNFINISHED, AT_ONCE, UNREAD)
         self._loop = asyncio.get_running_loop()
         self._callers: dict[asyncio.BaseTransport, _Caller] = {}
         self._waiting: dict[_Caller, float] = {}

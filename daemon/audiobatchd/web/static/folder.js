@@ -57,7 +57,7 @@ function state(asked, report, who) {
     facts([
       ["since", moment(report.since)],
       ["next", report.next],
-      ["in", report.next_in === null ? "" : duration(report.next_in)],
+      ["next in", report.next_in === null ? "" : duration(report.next_in)],
       ["at work", report.worker === null ? "" : `worker ${report.worker}: ${report.doing}`],
       ["locked by", report.holder],
       ["to be measured", report.due.join("; ")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -37,13 +38,13 @@ def test_the_service_makes_a_link(tmp_path: Path, capsys: pytest.CaptureFixture[
     with serving(tmp_path / "s", idle, service):
         assert control.main(["--socket", str(tmp_path / "s"), "web", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["url"] == LINK.url.replace("/x", "/token")
-    assert isinstance(service.asked[0], Peer)
+    assert service.linked[0].uid == os.geteuid()
 
 
 def test_a_page_that_is_off_says_how_to_turn_it_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     class Off(ToldService):
         def web_link(self, peer: Peer) -> WebLink:
-            self.asked.append(peer)
+            self.linked.append(peer)
             raise UsageError(module.OFF)
 
     with serving(tmp_path / "s", idle, Off(idle)):
