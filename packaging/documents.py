@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from audiobatchd import __version__
-from audiobatchd.cli.completion import PROGRAMS, script
+from audiobatchd.cli.completion.scripts import PROGRAMS, script
 
 SUMMARIES = {
     "audiobatchd": "watch music datasets and give every track folder its numbers",

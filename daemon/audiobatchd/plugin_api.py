@@ -105,11 +105,11 @@ def absence(distribution: str) -> str:
     For the reason of an AnalyzerUnavailableError. What audiobatchd asks for by an extra goes by that one's bounds.
     """
     # Nearly always everything is there, and nothing of this is loaded.
-    import platform  # noqa: PLC0415
-    import shlex  # noqa: PLC0415
-    from importlib import metadata, util  # noqa: PLC0415
+    import platform  # noqa: PLC0415  # see above
+    import shlex  # noqa: PLC0415  # see above
+    from importlib import metadata, util  # noqa: PLC0415  # see above
 
-    from packaging.requirements import Requirement  # noqa: PLC0415
+    from packaging.requirements import Requirement  # noqa: PLC0415  # see above
 
     wanted = distribution
     with suppress(metadata.PackageNotFoundError):  # started from the sources
@@ -458,7 +458,7 @@ class _Described(Protocol):
     def features(self, role: str) -> tuple[Feature, ...]:
         """The features given for a source file of `role` (`FULL_MIX` or one of `STEMS`); none: it is not read.
 
-        Known before `load`, by which nobody has to wait for the models of features that are not asked for.
+        Known before `load`, so that models of features that are not asked for are not waited for.
         """
 
     def load(self) -> None:

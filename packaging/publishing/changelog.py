@@ -10,7 +10,7 @@ LINK = re.compile(r"^\[[^\]]+\]: \S+\n?", re.MULTILINE)
 
 
 def section(text: str, version: str) -> str:
-    """What is told of the version, without its heading. Raises PublishingError where there is nothing, or no date."""
+    """Find the version's section, without its heading. Raises PublishingError where there is none, or no date."""
     heading = re.compile(rf"^## \[{re.escape(version)}\](?P<date>.*)\n(?P<told>(?:(?!## ).*\n?)*)", re.MULTILINE)
     found = heading.search(text)
     if found is None:

@@ -107,7 +107,7 @@ def system_packages(depends: str, distribution: str) -> list[Json]:
 
 
 def needs(report: Json, references: dict[str, str]) -> Iterable[Json]:
-    """What each wheel needs of the others, where the package was built."""
+    """List what each wheel needs of the others, where the package was built."""
     for installed in sorted(report["install"], key=lambda each: name_of(each["metadata"])):
         told = installed["metadata"]
         wanted = map(Requirement, told.get("requires_dist", []))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from audiobatchd.cli.completion import script
+from audiobatchd.cli.completion.scripts import script
 
 ROOT = Path(__file__).parents[2]
 DATA = re.compile(r"[^/]+\.data/data/share/(.*)")

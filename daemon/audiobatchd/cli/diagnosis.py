@@ -88,7 +88,7 @@ def journal(library: str | None) -> Diagnosis:
 def service(status: Status | None, why: str, cure: str = "") -> Iterator[Diagnosis]:
     """Judge the service by what it says of itself; `why` it does not answer where `status` is None, and its `cure`."""
     if status is None:
-        yield Diagnosis(Level.ACT, why, cure or "journalctl -u audiobatchd says why it ended")
+        yield Diagnosis(Level.ACT, why, cure or "start it again; its log says why it ended")
         return
     yield Diagnosis(Level.OK, f"audiobatchd {status.version} answers, process {status.pid}: {status.state}")
     if status.version != __version__:

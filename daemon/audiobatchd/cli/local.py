@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from audiobatchd.config import checks, lines, misplaced
-from audiobatchd.config.file import TABLES, Config, find_config, load_config
+from audiobatchd.config.file import TABLES, Config, DatasetConfig, find_config, load_config
 from audiobatchd.config.places import model_directories, state_directory
+from audiobatchd.core.assessment import Policy
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.disk import bounded
 from audiobatchd.errors import AudiobatchError, ConfigError
@@ -90,6 +91,16 @@ def model_directories_here(settings: Config) -> tuple[Path, ...]:
 def worker_settings_here(settings: Config) -> WorkerSettings:
     """Make the settings that a worker of this user's would have."""
     return checks.worker_settings(settings, model_directories_here(settings))
+
+
+def policy_of(settings: Config, dataset: DatasetConfig) -> Policy:
+    """Tell by which terms the service judges what is due in a dataset's folders."""
+    return Policy(
+        adopt=dataset.adopt,
+        recompute_other_models=settings.recompute_other_models,
+        max_duration=settings.max_duration,
+        worker_memory=quantities.size_in_bytes(settings.worker_memory),
+    )
 
 
 def is_installed(names: Iterable[str]) -> bool:

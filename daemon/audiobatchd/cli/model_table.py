@@ -24,6 +24,7 @@ class Entry:
     """A model in the answers: known, found, or both."""
 
     name: str
+    """Name of its files, without their ends."""
     model: Model | None
     """The published model; None where it is the user's own."""
     files: Files | None
@@ -40,17 +41,17 @@ class Entry:
 
     @property
     def state(self) -> str:
-        """How far it is vouched for."""
+        """Say how far it is vouched for."""
         return self.verdict.state.value if self.verdict else "not found"
 
     @property
     def word(self) -> str:
-        """Its state for people: whether it can be loaded; `verify` tells how far it is vouched for."""
+        """Say in a word whether it can be loaded; `verify` tells how far it is vouched for."""
         return "damaged" if self.wrong else _HERE if self.verdict else "missing"
 
     @property
     def serves(self) -> str:
-        """The analyzer that works with it."""
+        """Name the analyzer that works with it."""
         if self.model is None:
             return "yours"
         return self.model.serves or "its heads"

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from audiobatchd import __version__
 from audiobatchd.cli.grammar import COMMANDS, THEMES, Argument, Command, Group
@@ -14,6 +14,8 @@ from audiobatchd.errors import UsageError
 
 _Commands = argparse._SubParsersAction  # noqa: SLF001  # the only name that argparse has for it
 _EXITS = 'Exit codes: 0 fine; 1 the answer is "no"; 2 wrong usage; 3 no daemon answers'
+_NO_COMMAND = "the following arguments are required: COMMAND"
+"""Message of argparse where a line names no command."""
 _JSON: dict[str, Any] = {"action": "store_true", "help": "answer as JSON"}
 _CONFIG: dict[str, Any] = {"metavar": "FILE", "type": Path, "help": "the configuration file"}
 _SOCKET: dict[str, Any] = {"metavar": "PATH", "type": Path, "help": "the service's control socket"}
@@ -40,6 +42,12 @@ class _Parser(argparse.ArgumentParser):
 
 class _WholeParser(_Parser):
     """Parser of all commands: its help names them by theme, so that it fits on a screen."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, or the whole help where no command is given."""
+        if message == _NO_COMMAND:
+            self.exit(2, self.format_help())
+        super().error(message)
 
     def format_help(self) -> str:
         """Make the help: usage, the commands of each theme, the options, the exit codes that scripts ask for."""

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from audiobatchd.cli.local import worker_settings_here
+from audiobatchd.cli.local import policy_of, worker_settings_here
 from audiobatchd.cli.named import dataset_of
 from audiobatchd.config.file import Config, DatasetConfig
 from audiobatchd.control.client import ControlClient
@@ -30,7 +30,7 @@ from audiobatchd.control.results import (
     Scatter,
     Summary,
 )
-from audiobatchd.core.assessment import Facts, Policy, assess
+from audiobatchd.core.assessment import Facts, assess
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.shapes import surely_due
 from audiobatchd.disk.listing import read_folder
@@ -73,11 +73,11 @@ class Served:
         self._names = {column.name for column in self._columns}
 
     def columns(self) -> tuple[Column, ...]:
-        """As `Source`."""
+        """Answer as `Source` says."""
         return self._columns
 
     def rows(self, query: Query) -> Iterator[Row]:
-        """As `Source`. Raises AudiobatchError where the answer breaks off."""
+        """Answer as `Source` says. Raises AudiobatchError where the answer breaks off."""
         self._check((*(query.columns or ()), *(self._plain(each) for each in query.sort)), query.where)
         asked = AskRows(self._dataset, list(query.columns or ()), query.where, list(query.sort), query.limit)
         with _refusing_alike(), closing(self._client.lines(ROWS, asked)) as lines:
@@ -92,7 +92,7 @@ class Served:
         raise NoDaemonError("the daemon broke off its answer")
 
     def summary(self, features: Iterable[str] | None = None, where: str = "") -> Iterator[Summary]:
-        """As `Source`."""
+        """Answer as `Source` says."""
         names = list(features or ())
         self._check(names, where)
         with _refusing_alike():
@@ -100,13 +100,13 @@ class Served:
         yield from told
 
     def histogram(self, feature: str, bins: int = BINS, where: str = "") -> Histogram:
-        """As `Source`."""
+        """Answer as `Source` says."""
         self._check((feature,), where)
         with _refusing_alike():
             return self._client.ask(HISTOGRAM, AskHistogram(self._dataset, feature, bins, where))
 
     def scatter(self, x: str, y: str, bins: int = SCATTER_BINS, where: str = "") -> Scatter:
-        """As `Source`."""
+        """Answer as `Source` says."""
         self._check((x, y), where)
         with _refusing_alike():
             return self._client.ask(SCATTER, AskScatter(self._dataset, x, y, bins, where))
@@ -139,7 +139,9 @@ class _End(msgspec.Struct):
     """The last line of an answer in rows."""
 
     rows: int = 0
+    """Number of rows that were told."""
     error: str = ""
+    """Reason why there are no more; empty where the answer is whole."""
 
 
 @contextmanager
@@ -172,12 +174,7 @@ def results_of(
 
 def _judge(settings: Config, dataset: DatasetConfig) -> Judge:
     """Tell whether a folder is complete, by what the analyzers of this machine would give."""
-    policy = Policy(
-        adopt=dataset.adopt,
-        recompute_other_models=settings.recompute_other_models,
-        max_duration=settings.max_duration,
-        worker_memory=size_in_bytes(settings.worker_memory),
-    )
+    policy = policy_of(settings, dataset)
     offers = questions.offers(worker_settings_here(settings))
 
     def judge(folder: str, record: Record) -> Finding:

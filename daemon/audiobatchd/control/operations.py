@@ -84,7 +84,7 @@ FAILURES = Operation(
 )
 EXPLAIN = Operation(
     "explain", "GET", "/v1/folder", "One folder explained.",
-    FolderName, FolderReport, lambda name: f"explain {name.folder}",
+    FolderName, FolderReport, lambda name: f"look at {name.folder}",
 )
 SURVEY = Operation(
     "survey", "GET", "/v1/survey", "What the folders of a dataset have and lack.",

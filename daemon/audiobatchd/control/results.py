@@ -40,7 +40,9 @@ class Column(Struct, frozen=True):
     name: str
     kind: Kind
     unit: str = ""
+    """As `BPM`; empty where it has none, or is not known."""
     description: str = ""
+    """Meaning in a few words; empty where it is not known."""
 
 
 class Histogram(Struct, frozen=True):
@@ -69,8 +71,11 @@ class Scatter(Struct, frozen=True):
     """The numbers of two columns against each other, counted in rectangles."""
 
     x_edges: tuple[float, ...]
+    """The bounds of the rectangles, as those of a histogram's bins."""
     y_edges: tuple[float, ...]
+    """The same in the other direction."""
     cells: tuple[Cell, ...]
+    """The rectangles that are not empty."""
     count: int
     """Folders that have both numbers."""
     missing: int
@@ -81,6 +86,7 @@ class Label(Struct, frozen=True):
     """A text, a flag (`true` or `false`), or a label of mappings."""
 
     label: str
+    """The text, the flag, or a mapping's label."""
     count: int
     """Folders that have it."""
 
@@ -94,12 +100,15 @@ class Summary(Struct, frozen=True):
     missing: int
     """Folders that have none."""
     minimum: float | None = None
-    """These five of numbers alone; None where there is none."""
+    """The least number. This and the next four are of numbers alone; None where there is none."""
     quartiles: tuple[float, ...] | None = None
     """Three values, which a quarter, half, and three quarters of the numbers are not above."""
     maximum: float | None = None
+    """The largest number."""
     mean: float | None = None
+    """The mean of the numbers."""
     histogram: Histogram | None = None
+    """The numbers in bins."""
     frequent: tuple[Label, ...] = ()
     """The most frequent ones of texts and flags, and of the labels of mappings."""
     distinct: int = 0
@@ -111,7 +120,7 @@ class AskRows(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
 
     dataset: str
     columns: list[str] = []
-    """Empty: `folder`, and every key that any record has."""
+    """Empty: `folder`, and every key that any record has. The others are as in `Query`."""
     where: str = ""
     sort: list[str] = []
     limit: Annotated[int, Meta(ge=0)] | None = None
@@ -173,6 +182,9 @@ class AskScatter(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
     dataset: str
     x: str
+    """The feature from left to right."""
     y: str
+    """The feature from bottom to top."""
     bins: _BothBins = 64
+    """Number of bins in each direction."""
     where: str = ""

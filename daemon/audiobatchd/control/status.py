@@ -96,15 +96,18 @@ class LeftFile(Struct, frozen=True):
     path: str
     """Below the inbox."""
     why: str
+    """Reason why it stays."""
 
 
 class InboxStatus(Struct, frozen=True):
     """An inbox."""
 
     path: str
+    """Its directory, as it is configured."""
     dataset: str
     """The dataset that files are moved into."""
     state: InboxState
+    """What it is at; see `InboxState`."""
     remark: str
     """What is waited for, or stands in the way; empty where nothing does."""
     waiting: int

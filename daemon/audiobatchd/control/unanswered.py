@@ -1,4 +1,4 @@
-"""Why no service answers on a socket, and what mends that: the group, the user and the command by their names.
+"""The reason why no service answers on a socket, and what mends that: the group, the user and the command by name.
 
 There may be two services: the machine's, which its group may ask, and one of the user's own.
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -47,7 +48,8 @@ def write_huggingface(table: Table, directory: Path, left: Left, *, with_audio: 
                 name = f"{number:08d}{'' if role == FULL_MIX else '_' + role}{_suffix(track, role)}"
                 _place(table, track, role, audio / name, with_audio=with_audio)
                 names["file_name" if role == FULL_MIX else f"{role}_file_name"] = f"audio/{name}"
-            index.write(json.dumps({**names, **track.values}, ensure_ascii=False) + "\n")
+            values = {_told_from_files(key): value for key, value in track.values.items()}
+            index.write(json.dumps({**names, **values}, ensure_ascii=False) + "\n")
 
 
 def write_webdataset(table: Table, directory: Path, left: Left, *, with_audio: bool) -> None:
@@ -108,6 +110,12 @@ def _numbered(table: Table, left: Left, needed: Sequence[str] = (FULL_MIX,)) -> 
             continue
         yield number, track
         number += 1
+
+
+def _told_from_files(key: str) -> str:
+    """Give the name that Hugging Face's loader does not take for a column of files, as records may have it."""
+    is_of_files = re.fullmatch(r"(.*_)?file_names?", key, re.DOTALL)
+    return f"{key}_value" if is_of_files else key
 
 
 def _suffix(track: Track, role: str) -> str:

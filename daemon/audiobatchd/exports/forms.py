@@ -28,6 +28,7 @@ class Wanted(Struct, frozen=True):
     """An export that is asked for."""
 
     form: str
+    """One of FORMS."""
     target: Path
     """The file or directory that is to be made."""
     with_audio: bool = False
@@ -35,7 +36,7 @@ class Wanted(Struct, frozen=True):
 
 
 def write(wanted: Wanted, table: Table) -> int:
-    """Write an export; the number of folders that were left out because a file is missing.
+    """Write an export, and count the folders that were left out because a file is missing.
 
     Raises UsageError where the target is there, AudiobatchError where a source file or a library is missing, OSError
     for a disk that fails: then there is no target.

@@ -43,10 +43,10 @@ def published(target: Path, *, is_directory: bool) -> Iterator[Path]:
 def refuse_existing(target: Path) -> None:
     """Raise UsageError where `target` is there, or its directory is not."""
     if not target.parent.is_dir():
-        message = f"cannot export to {shown(str(target))}: there is no directory {shown(str(target.parent))}"
+        message = f"cannot write {shown(str(target))}: there is no directory {shown(str(target.parent))}"
         raise UsageError(message)
     if os.path.lexists(target):
-        message = f"cannot export to {shown(str(target))}: it is there already; give another name, or remove it first"
+        message = f"cannot write {shown(str(target))}: it is there already; give another name, or remove it first"
         raise UsageError(message)
 
 

@@ -36,9 +36,13 @@ class Field(Struct, frozen=True):
     """A column of an export."""
 
     name: str
+    """The column's name."""
     type: Type
+    """The type of all its values."""
     unit: str = ""
+    """As in `Column`."""
     description: str = ""
+    """As in `Column`."""
 
 
 class Track(Struct, frozen=True):
@@ -58,9 +62,11 @@ class Table(Struct, frozen=True):
     dataset: str
     """Its path, without links."""
     fields: tuple[Field, ...]
+    """The columns, the folder's name first."""
     roles: tuple[str, ...]
-    """Roles whose files belong to it."""
+    """Roles of the source files that belong to it."""
     tracks: Iterator[Track]
+    """The rows; they can be taken once."""
 
 
 def fields_of(columns: Iterable[Column], labelled: Iterable[str], roles: Sequence[str]) -> tuple[Field, ...]:
@@ -105,7 +111,7 @@ def tracks_of(
 ) -> Iterator[Track]:
     """Yield a track for each row of the fields' columns, the folder's name first.
 
-    `roles` are those whose files are looked for; `ranges` bound numbers by column. A flag among numbers is 0 or 1.
+    Files of these `roles` are looked for; `ranges` bound numbers by column. A flag among numbers is 0 or 1.
     """
     names = [field.name for field in fields[: len(fields) - len(roles)]]
     texts = [field.name for field in fields[1 : len(names)] if field.type is Type.TEXT]

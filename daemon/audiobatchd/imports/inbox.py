@@ -1,4 +1,4 @@
-"""An inbox as the service and its importer speak of it: what is asked for, what is reported, and whose an inbox is.
+"""An inbox as the service and its importer speak of it: what is asked, what is reported, and which machine has it.
 
 The service starts a process of `importer` for each inbox, sends it the `Terms`, then an `Order` whenever that changes,
 and is sent a `Report`: each a line of JSON, on the standard streams of the process.
@@ -54,6 +54,7 @@ class Order(Struct, frozen=True):
     """Word from the service whether anything may be moved now."""
 
     go: bool
+    """True where it may."""
     why: str = ""
     """Reason why not."""
     root: FileId | None = None
@@ -66,6 +67,7 @@ class Left(Struct, frozen=True):
     path: str
     """As it is shown, below the inbox."""
     why: str
+    """Reason why it stays."""
 
 
 class Moved(Struct, frozen=True):
@@ -83,6 +85,7 @@ class Report(Struct, frozen=True):
     """The state of an inbox, and what has happened since the report before."""
 
     state: InboxState
+    """State that people are told."""
     remark: str = ""
     """Reason why nothing is moved; empty where it is."""
     waiting: int = 0

@@ -33,7 +33,7 @@ class Unit:
     names: set[str] = field(default_factory=set)
     """Names right in the inbox that are of it."""
     files: list[str] = field(default_factory=list)
-    """Paths of its files and links, without hidden ones, and of directories that cannot be read."""
+    """Paths of its files and links, without hidden ones, and of all that cannot be read."""
     unfinished: str = ""
     """Path of a file that some program still writes, by its name; empty where there is none."""
     digest: bytes = b""
@@ -115,7 +115,7 @@ def remove_empty(directories: set[str], inbox: str) -> None:
 def _everything(inbox: str) -> Iterator[tuple[str, str, os.stat_result | None]]:
     """Yield every file and directory below the inbox, with the name right in the inbox that it is below.
 
-    A directory that cannot be read comes once more, without a status.
+    A directory that cannot be read comes once more, without a status; so does what lies in one that cannot be entered.
     """
     waiting = [("", inbox)]
     while waiting:
@@ -135,6 +135,11 @@ def _everything(inbox: str) -> Iterator[tuple[str, str, os.stat_result | None]]:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue  # it has gone meanwhile, which another look sees
+            except PermissionError:
+                if directory == inbox:
+                    raise
+                yield top, entry.path, None  # its directory may be read, and not be entered
+                continue
             yield top or entry.name, entry.path, status
             is_hidden = entry.name.startswith(".") or entry.name in NEVER_ENTERED
             if stat.S_ISDIR(status.st_mode) and not is_hidden:

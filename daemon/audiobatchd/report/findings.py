@@ -1,7 +1,8 @@
-"""What a report tells, asked of the values of a dataset: coverage, distributions, outliers, failures, quality."""
+"""The content of a report, asked of the values of a dataset: coverage, distributions, outliers, failures, quality."""
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
@@ -12,7 +13,7 @@ from audiobatchd.control.results import Column, Query, Row, Scatter, Summary
 from audiobatchd.vocabulary.causes import alike
 
 DISTRIBUTIONS = ("lufs", "lra", "true_peak", "bpm", "danceability", "key", "duration", "brightness")
-"""Features whose values are drawn, as far as they are there."""
+"""Features that are drawn, as far as they are there."""
 SCATTERS = (("lufs", "lra"), ("bpm", "bpm_confidence"))
 MOST_FOLDERS = 25
 """Folders that a list names at most; their number is told in any case."""
@@ -56,17 +57,22 @@ class Listed(Struct, frozen=True):
     """Folders that meet a condition: how many, and the first of them."""
 
     title: str
+    """What they have in common, in words."""
     count: int
+    """Number of all that meet it."""
     columns: tuple[str, ...]
     """Names of what is told of each."""
     rows: tuple[Row, ...]
+    """The first of them, by these columns."""
 
 
 class Cause(Struct, frozen=True):
     """A reason for which folders are not done."""
 
     why: str
+    """The reason, with `#` for each number."""
     count: int
+    """Number of folders."""
     example: str
     """One of the folders."""
 
@@ -77,17 +83,23 @@ class Findings(Struct, frozen=True):
     total: int
     """Number of track folders."""
     states: tuple[tuple[str, int], ...]
+    """Number of folders in each state, by name."""
     hours: float
     """Sum of all lengths, in hours."""
     coverage: tuple[tuple[str, int], ...]
     """Number of folders that have each feature, by name."""
     distributions: tuple[Summary, ...]
+    """The features of DISTRIBUTIONS that any folder has."""
     scatters: tuple[tuple[str, str, Scatter], ...]
+    """The pairs of SCATTERS that are there: the two features, and the folders by both."""
     outliers: tuple[Listed, ...]
+    """Folders far outside of the middle half, for each feature that has such."""
     loud: Listed
-    """Files whose true peak is above 0 dBTP."""
+    """Files with a true peak above 0 dBTP."""
     causes: tuple[Cause, ...]
+    """Reasons of failures, the most frequent first."""
     quality: tuple[Listed, ...]
+    """Folders with each defect that was found."""
 
 
 def find(source: Source, where: str = "") -> Findings:
@@ -100,7 +112,7 @@ def find(source: Source, where: str = "") -> Findings:
     return Findings(
         total=folders.count,
         states=tuple((each.label, each.count) for each in states.frequent),
-        hours=(length.mean or 0.0) * _numbers(length) / 3600 if length else 0.0,
+        hours=(length.mean or 0.0) / 3600 * _numbers(length) if length else 0.0,
         coverage=tuple((name, each.count) for name, each in summaries.items()),
         distributions=tuple(summaries[name] for name in DISTRIBUTIONS if name in summaries and summaries[name].count),
         scatters=tuple((x, y, source.scatter(x, y, where=where)) for x, y in SCATTERS if {x, y} <= set(names)),
@@ -123,7 +135,9 @@ def _outliers(source: Source, summaries: Mapping[str, Summary], where: str) -> I
         if each is None or each.quartiles is None:
             continue
         first, _, third = each.quartiles
-        low, high = first - _BEYOND * (third - first), third + _BEYOND * (third - first)
+        # Where a bound is beyond all numbers no value is beyond it.
+        low = max(first - _BEYOND * (third - first), -sys.float_info.max)
+        high = min(third + _BEYOND * (third - first), sys.float_info.max)
         title = f"{name} below {low:.5g} or above {high:.5g}"
         found = _listed(source, title, f'"{name}" < {low!r} OR "{name}" > {high!r}', (name,), where, sort=f"-{name}")
         if found.count:

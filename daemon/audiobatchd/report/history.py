@@ -17,6 +17,7 @@ class Stretch(Struct):
 
     name: str
     """Its day, "2026-11-30", or its hour, "2026-11-30 14:00"; empty for all."""
+    # The sums of what `Span` has under these names.
     done: int = 0
     failed: int = 0
     audio_seconds: float = 0.0

@@ -80,6 +80,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 _KEYWORDS = frozenset(
     [
         "and",
@@ -136,6 +137,9 @@ def parsed(text: str, columns: Mapping[str, str]) -> Condition:
     if len(text) > LONGEST:
         message = f"cannot take the condition: it has {len(text):,} characters, more than {LONGEST:,}"
         raise UsageError(message)
+    if _NO_TEXT.search(text):  # SQLite takes neither
+        message = f"cannot take the condition {printable(text)}: it is no UTF-8; write names as `list` shows them"
+        raise UsageError(message)
     pieces: list[str] = []
     used: set[str] = set()
     at = depth = 0
@@ -176,7 +180,7 @@ def _calls(text: str, at: int) -> bool:
 def _check_function(name: str, text: str) -> None:
     if name.lower() not in FUNCTIONS | _KEYWORDS:
         there = ", ".join(sorted(FUNCTIONS))
-        message = f"cannot take the condition {shown(text)}: there is no function {name} in it. There are: {there}"
+        message = f"cannot take the condition {shown(text)}: there is no function {name} in it; there are: {there}"
         raise UsageError(message)
 
 
@@ -253,4 +257,6 @@ def in_words(error: sqlite3.Error, where: str) -> UsageError:
     why = printable(str(error))
     if why == "interrupted":
         why = f"it takes more than {PATIENCE:g} s; ask for less"
+    elif why == 'near ")": syntax error' and ")" not in where:  # the parenthesis that stands around it
+        why = "it ends too early"
     return UsageError(f"{REFUSED} {shown(where)}: {why}" if where else f"cannot read the values: {why}")

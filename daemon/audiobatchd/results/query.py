@@ -23,7 +23,9 @@ from audiobatchd.scan.values import FOLDER, STATE, WHY, Key, in_utf_8
 from audiobatchd.vocabulary.meanings import meaning_of
 
 _PART = 400
-"""Number of rows that are fetched at once."""
+"""Number of rows that are fetched at once, at most."""
+_ROOM = 64 << 20
+"""Bytes that the texts and mappings of these may have together."""
 _MENTIONS_STATE = re.compile(rf"\b({STATE}|{WHY})\b", re.IGNORECASE)
 _OVERRULED = "overruled"
 """The temporary table of folders whose state is another than their table has."""
@@ -130,7 +132,8 @@ class Rows:
         where, of = self._begun(query.where, *names)
         raw = [self._raw[column.name] for column in columns]
         odd = [place for place, column in enumerate(columns) if self._is_odd(column.name)]
-        parts = self._sorted(raw, where, of, order) if order else self._by_folder(raw, where, of)
+        length = self._length_of_part(columns)
+        parts = self._sorted(raw, where, of, order, length) if order else self._by_folder(raw, where, of, length)
         for part in _limited(parts, query.limit):
             yield [_changed(row, odd, made) for row in part] if odd else part
 
@@ -152,20 +155,27 @@ class Rows:
         odd = [place for place, column in enumerate(columns) if self._is_odd(column.name)]
         return [_changed(row, odd, _value) for row in rows], counted[0][0] if counted else 0
 
-    def _by_folder(self, raw: list[str], where: str, of: str) -> Iterator[list[tuple[Any, ...]]]:
+    def _length_of_part(self, columns: Iterable[Column]) -> int:
+        """Give the number of rows of these columns that may be fetched at once: records may have very long values."""
+        wide = values.Kind.TEXT | values.Kind.MAPPING
+        keys = (self._keys[column.name] for column in columns if column.name in self._keys)
+        longest = values.LARGEST_VALUE * sum(bool(key.kinds & wide) for key in keys)
+        return max(1, min(_PART, _ROOM // longest)) if longest else _PART
+
+    def _by_folder(self, raw: list[str], where: str, of: str, length: int) -> Iterator[list[tuple[Any, ...]]]:
         latest: object = -1  # less than every path: SQLite orders numbers before bytes
         what = ", ".join((_PATH, *raw))
-        statement = f"SELECT {what} {of} WHERE t.path > ? AND ({where}) ORDER BY t.path LIMIT {_PART}"
+        statement = f"SELECT {what} {of} WHERE t.path > ? AND ({where}) ORDER BY t.path LIMIT {length}"
         while rows := self._ask(statement, (latest,)):
             latest = rows[-1][0]
             yield [row[1:] for row in rows]
 
-    def _sorted(self, raw: list[str], where: str, of: str, order: str) -> Iterator[list[tuple[Any, ...]]]:
+    def _sorted(self, raw: list[str], where: str, of: str, order: str, length: int) -> Iterator[list[tuple[Any, ...]]]:
         """Yield rows in another order than that of folders: the order is found at once, the rows part by part."""
         numbers = self._ask_numbers(f"SELECT t.id {of} WHERE ({where}) ORDER BY {order}", "q")
         what = ", ".join((_ID, *raw))
-        for start in range(0, len(numbers), _PART):
-            part = numbers[start : start + _PART]
+        for start in range(0, len(numbers), length):
+            part = numbers[start : start + length]
             marks = ",".join("?" * len(part))
             rows = self._ask(f"SELECT {what} {of} WHERE t.id IN ({marks})", tuple(part))
             by_number = {row[0]: row[1:] for row in rows}

@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS value_key (
 ) WITHOUT ROWID;
 """
 """The tables of datasets, and the keys of their records. The values of dataset 3 are in `values_3`, whose column `v0`
-has those of the key at place 0: names of keys are anybody's, and stand in no statement."""
+has those of the key at place 0: names of keys come from other programs, and stand in no statement."""
 
 FOLDER, STATE, WHY = "folder", "state", "why"
 OWN = (FOLDER, STATE, WHY)
@@ -89,8 +89,11 @@ class Key(NamedTuple):
     """A key of records, with the column that has its values."""
 
     name: str
+    """The key, as records have it."""
     place: int
+    """Number of its column, from 0."""
     kinds: Kind
+    """All kinds of values that it was met with."""
 
     @property
     def column(self) -> str:
@@ -173,6 +176,7 @@ class Found(NamedTuple):
     path: str
     """The path below the dataset's root."""
     finding: Finding
+    """Whether anything is due in it, or it is blocked."""
     why: str
     """Reasons why it failed or is blocked."""
     values: Decoded
@@ -184,6 +188,7 @@ class _Table:
     """The table of one dataset, as it was when it was last written."""
 
     number: int
+    """Number of its dataset, by which it is called."""
     places: dict[str, int] = field(default_factory=dict)
     """The keys that have a column."""
     kinds: list[Kind] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """The processes that work the inboxes, one for each: started, told whether anything may be moved, and listened to.
 
-All of it belongs to the event loop, and nothing here waits for a disk. A process whose disk hangs is told of; it goes
-on when that answers, and is left behind at the end of the service.
+All of it belongs to the event loop, and nothing here waits for a disk. Where a disk hangs, its process is told of: it
+goes on when the disk answers, and is left behind at the end of the service.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class _Process:
     terms: Terms
     """Those that it was started with."""
     process: subprocess.Popen[bytes]
+    """Its handle."""
     orders: int
     """Our end of the pipe that it is told by."""
     reports: int
@@ -66,10 +67,13 @@ class _Inbox:
     """One inbox."""
 
     terms: Terms
+    """What the configuration says of it."""
     report: Report = field(default_factory=lambda: Report(InboxState.STARTING))
+    """The last report of its process."""
     moved: int = 0
     """Tracks that were moved since the service started."""
     at_work: _Process | None = None
+    """Its process; None between two."""
     start_at: float = 0.0
     """Moment when a process is started, where none is at work."""
     start_in: float = 0.0
@@ -96,7 +100,9 @@ class Inboxes:
         """Work these inboxes from now on; what is at work on other terms ends first."""
         wanted = {each.path: each for each in terms}
         for path in self._inboxes.keys() - wanted.keys():
-            if (gone := self._inboxes.pop(path).at_work) is not None:
+            removed = self._inboxes.pop(path)
+            if (gone := removed.at_work) is not None:
+                removed.at_work = None  # its end is nothing that hinders an inbox
                 self._leaving.add(gone)
                 _ask_to_end(gone)
         for path, each in wanted.items():

@@ -15,7 +15,9 @@ class Meaning(NamedTuple):
     """Meaning of one key of records."""
 
     unit: str
+    """As `BPM`; empty where it has none."""
     description: str
+    """The meaning in a few words."""
 
 
 _UNKNOWN = Meaning("", "")

@@ -11,6 +11,8 @@ from audiobatchd.vocabulary.names import shown
 _MOST = 3
 _ALIKE = 0.6
 """Share of letters in common, in order, from which on two names are taken for each other."""
+_LONG_LIST = 24
+"""Names that are listed although the nearest are told: more would hide these."""
 _PART_OF_IT = 0.8
 """Likeness of a name to one that it is a part of."""
 _PIECE, _MOST_PIECES = 3, 8
@@ -89,14 +91,17 @@ def did_you_mean(name: str, known: Iterable[str], quote: str = '"') -> str:
 
 
 def cannot_find(kind: str, name: str, known: Iterable[str], also: Iterable[str] = ()) -> str:
-    """Say that there is no `name` of this kind ("the analyzer"), with the nearest names and all that are `known`.
+    """Say that there is no `name` of this kind ("the analyzer"), with the nearest names, and those that are `known`.
 
-    Those in `also` may be the nearest, and are not listed.
+    Those in `also` may be the nearest, and are not listed; nor are the known ones where they are many and one is near.
     """
     names = sorted(known)
     meant = did_you_mean(name, [*names, *also])
-    there = f"There are: {', '.join(map(shown, names))}" if names else "There are none"
-    return f'cannot find {kind} "{shown(name)}": {meant + " " if meant else ""}{there}'
+    absent = f'cannot find {kind} "{shown(name)}": '
+    if meant and len(names) > _LONG_LIST:
+        return f"{absent}{meant} There are {len(names) - 1} more"
+    there = f"here are: {', '.join(map(shown, names))}" if names else "here are none"
+    return f"{absent}{meant} T{there}" if meant else f"{absent}t{there}"
 
 
 def _plain(name: str) -> str:

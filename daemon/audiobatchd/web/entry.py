@@ -11,7 +11,7 @@ from msgspec import Struct
 from audiobatchd import __version__
 from audiobatchd.control.server.routes import RefusedError, as_json
 from audiobatchd.web.contract import Contract
-from audiobatchd.web.guard import COOKIE, Guard
+from audiobatchd.web.guard import Guard
 from audiobatchd.web.sessions import Sessions
 
 _MOST_AGE = 7 * 24 * 3600
@@ -43,7 +43,7 @@ def routes(contract: Contract, guard: Guard, sessions: Sessions, base: str) -> I
         answer = web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": base})
         encrypted = guard.is_encrypted(request)
         answer.set_cookie(
-            COOKIE, token, max_age=_MOST_AGE, path=base, secure=encrypted, httponly=True, samesite="Strict"
+            sessions.cookie, token, max_age=_MOST_AGE, path=base, secure=encrypted, httponly=True, samesite="Strict"
         )
         return answer
 

@@ -13,7 +13,6 @@ from audiobatchd.control.server.access import Peer
 from audiobatchd.control.server.routes import RefusedError
 from audiobatchd.web.sessions import Session, Sessions
 
-COOKIE = "audiobatchd"
 CSRF = "X-CSRF-Token"
 _HEADERS = {
     "Content-Security-Policy": (
@@ -50,7 +49,9 @@ class Guard:
         self._refuse_strangers(request)
         self._refuse_hosts(request)
         self._refuse_other_sites(request)
-        if request.path.startswith(self._api):
+        resource = request.match_info.route.resource
+        # By what is answered, and not by how it was written alone.
+        if self._api in (request.path[: len(self._api)], (resource.canonical if resource else "")[: len(self._api)]):
             self.session(request)
         return await handler(request)
 
@@ -61,7 +62,7 @@ class Guard:
 
     def session(self, request: web.Request) -> Session:
         """Find the session that a request is made in. Raises RefusedError."""
-        session = self._sessions.of(request.cookies.get(COOKIE, ""))
+        session = self._sessions.of(request.cookies.get(self._sessions.cookie, ""))
         if session is None:
             raise RefusedError(HTTPStatus.UNAUTHORIZED, "open the link that `audiobatchctl web` prints")
         return session
@@ -81,10 +82,10 @@ class Guard:
 
     def _is_proxy(self, request: web.Request) -> bool:
         """Tell whether a request comes from a proxy whose word is believed."""
-        if not self._web.behind_proxy:
-            return False
         if self._address.socket:
             return True
+        if not self._web.behind_proxy:
+            return False
         try:
             remote = ipaddress.ip_address(request.remote or "")
         except ValueError:
@@ -121,7 +122,7 @@ class Guard:
 
 def names(web_config: WebConfig, address: Address) -> frozenset[str]:
     """Return the names, in lower case, that the page may be asked for by."""
-    found = {each.lower() for each in web_config.hosts}
+    found = {name_in(f"[{each}]" if ":" in each else each) for each in web_config.hosts}
     if not (address.socket or address.is_any):
         found.add(address.host)
         if address.is_loopback:

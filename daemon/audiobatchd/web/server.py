@@ -50,6 +50,8 @@ _HANDSHAKE = 5.0
 _GRACE = 1.0
 _NO_DESCRIPTOR = 1.0
 """Seconds until connections are accepted again where there was no descriptor left for one."""
+_REFUSED = 0.05
+"""The same where a connection had ended before it was accepted."""
 _BACKLOG = 128
 _SOCKET_MODE = 0o666
 """As open to this machine as a port of it: who may look is for sessions to say."""
@@ -85,7 +87,7 @@ class WebServer:
         except (OSError, AlreadyRunningError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             if getattr(error, "errno", 0) == errno.EAFNOSUPPORT:  # as the packaged unit has it
-                reason = "the service's unit forbids all network: sudo audiobatchctl setup --web"
+                reason += "; where the service's unit forbids all network: sudo audiobatchctl setup --web"
             raise UsageError(reason) from error
         guard = Guard(self._config, self._address, self._sessions)
         self._runner = web.AppRunner(self._application(guard, files), handle_signals=False, shutdown_timeout=_GRACE)
@@ -120,6 +122,7 @@ class WebServer:
         """Stop answering; does nothing when not started."""
         if self._accepting is not None:
             self._accepting.cancel()
+            await asyncio.wait([self._accepting])  # it lets go of the listener, whose number another may get
         for each in self._handshakes.values():
             _end(each)
         if self._file is not None:
@@ -142,7 +145,7 @@ class WebServer:
                 made, _ = await loop.sock_accept(listener)
             except OSError as error:
                 out_of = error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-                await asyncio.sleep(_NO_DESCRIPTOR if out_of else 0)
+                await asyncio.sleep(_NO_DESCRIPTOR if out_of else _REFUSED)
                 continue
             if self._tls is None:
                 await self._welcome(made)

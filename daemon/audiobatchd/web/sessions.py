@@ -39,6 +39,8 @@ class Sessions:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
+        self.cookie = f"audiobatchd-{secrets.token_hex(4)}"
+        """Name of the cookie: tunnels to two services are one host to a browser, which does not tell ports apart."""
         self._secret = secrets.token_bytes(32)
         """Makes the CSRF token of a session of its digest."""
         self._links: dict[bytes, Session] = {}

@@ -58,11 +58,12 @@ class KnownAnalyzer(Struct, frozen=True):
 
 
 class WrongOption(Struct, frozen=True):
-    """What is wrong with the table `[analyzer.<entry>]` of a configuration."""
+    """A fault in the table `[analyzer.<entry>]` of a configuration."""
 
     entry: str
     """The name of the analyzer's entry point."""
     reason: str
+    """The analyzer's own words."""
     key: str = ""
     """The key that is no option; empty where it is a value that is wrong."""
     known: tuple[str, ...] = ()

@@ -27,6 +27,14 @@ def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert left.value.code == 2
 
 
+def test_help_is_shown_where_no_command_is_given(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([])
+    told = capsys.readouterr()
+    assert (left.value.code, told.out) == (2, "")
+    assert "help COMMAND tells all about one" in told.err
+
+
 WHOLE, SECONDS = "expected a whole number, got", "expected a number of seconds, got"
 
 
@@ -42,7 +50,7 @@ WHOLE, SECONDS = "expected a whole number, got", "expected a number of seconds, 
         ("locks cleanup . --timeout 1e999", f"argument --timeout: {SECONDS} '1e999'"),
         ("wait --timeout soon", 'argument --timeout: expected a duration like "30s", "90 min" or "2h", got \'soon\''),
         ("pause --for x", 'argument --for: expected a duration like "30s", "90 min" or "2h", got \'x\''),
-        ("statsu", 'cannot find the command "statsu": did you mean "status"? There are: '),
+        ("statsu", 'cannot find the command "statsu": did you mean "status"?'),
         ("locks lst", 'cannot find the command "lst": did you mean "list"? There are: '),
     ],
 )

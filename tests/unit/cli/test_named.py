@@ -125,8 +125,8 @@ def test_name_that_one_of_several_datasets_knows_is_found(tmp_path: Path, idle: 
         with pytest.raises(AudiobatchError) as refused:
             folder_of("Broken", ControlClient(path))
         assert str(refused.value) == (
-            'cannot explain Broken: there is no track folder Broken in /two: did you mean "A"?; '
-            "cannot explain Broken: there is no track folder Broken in /one"
+            'cannot look at Broken: there is no track folder Broken in /two: did you mean "A"?; '
+            "cannot look at Broken: there is no track folder Broken in /one"
         )
         with pytest.raises(UsageError, match="is in no dataset of the daemon's"):
             folder_of("/elsewhere/Broken", ControlClient(path))

@@ -66,7 +66,7 @@ def test_no_parser_is_found_by_other_words(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("", "the following arguments are required: COMMAND"),
+        ("", "audiobatchctl help COMMAND tells all about one"),
         ("locks", "the following arguments are required: ACTION"),
         ("statsu", 'cannot find the command "statsu": did you mean "status"?'),
         ("locks lst", 'cannot find the command "lst": did you mean "list"? There are: cleanup, list, test'),

@@ -43,6 +43,17 @@ def test_hugging_face_takes_stems_of_whole_sets_alone(tmp_path: Path, monkeypatc
     assert Path(row["vocals"]["path"]).read_bytes() == b"vocals of Dr. Dre - 01"
 
 
+def test_hugging_face_is_told_files_from_keys_of_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = tmp_path / "music" / "Dr. Dre - 01" / "Dr. Dre - 01.INFO"
+    make_dataset(tmp_path / "music")
+    record.write_text('{"file_name": "/etc/passwd", "original_file_name": "a.mp3", "full_mix_path": "own"}')
+    assert export(tmp_path / "music", "huggingface", tmp_path / "set", "--where", "folder like 'Dr%'") == 0
+    (row,) = load_audio_folder(tmp_path / "set", tmp_path / "cache", monkeypatch)
+    assert Path(row["audio"]["path"]).read_bytes() == b"full_mix of Dr. Dre - 01"
+    assert (row["file_name_value"], row["original_file_name_value"]) == ("/etc/passwd", "a.mp3")
+    assert row["full_mix_path"] == "Dr. Dre - 01/full_mix.FLAC"
+
+
 def load_audio_folder(target: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Load it with the library, which is not to ask any server, and decode nothing."""
     for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_DATASETS_DISABLE_PROGRESS_BARS"):

@@ -1,4 +1,4 @@
-"""Whose an inbox is, and what the configuration of one may say."""
+"""The machine that an inbox belongs to, and what the configuration of one may say."""
 
 from __future__ import annotations
 

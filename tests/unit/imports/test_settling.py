@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -103,6 +105,26 @@ def test_a_directory_that_cannot_be_read_counts(inbox: Path, monkeypatch: pytest
     original = os.scandir
     monkeypatch.setattr(os, "scandir", scandir)
     assert str(inbox / "Artist/Album/CD1") in look(str(inbox))["Artist"].files
+
+
+def test_a_directory_that_cannot_be_entered_hinders_no_other(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(NamedTuple):
+        name: str
+        path: str
+
+        def stat(self, *, follow_symlinks: bool) -> os.stat_result:
+            raise PermissionError(self.path, follow_symlinks)
+
+    def scandir(path: str) -> object:
+        if path.endswith("CD1"):
+            return nullcontext([Closed("1.flac", f"{path}/1.flac")])
+        return original(path)
+
+    original = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    units = look(str(inbox))
+    assert str(inbox / "Artist/Album/CD1/1.flac") in units["Artist"].files
+    assert units["Other"].files == [str(inbox / "Other" / "2.flac")]
 
 
 def test_too_many_files_are_refused(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:

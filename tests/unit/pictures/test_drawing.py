@@ -73,7 +73,7 @@ def test_nothing_makes_no_picture() -> None:
     assert bars([], "x") == ""
 
 
-def test_columns_stand_in_their_order_with_labels_where_there_is_room() -> None:
+def test_columns_keep_their_order_and_have_labels_by_room() -> None:
     counts = [(f"2026-11-{day:02}", day) for day in range(1, 31)]
     found = rectangles(columns(counts, "Folders", "folders"))
     assert len(found) == 30

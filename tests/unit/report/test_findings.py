@@ -91,3 +91,10 @@ def test_values_of_unexpected_kinds_are_passed_over(tmp_path: Path) -> None:
     folder(tmp_path, "Even", '{"lufs": -9, "lra": 3}')
     with found_in(tmp_path) as found:
         assert found.total == 2
+
+
+def test_numbers_beyond_all_bounds_are_no_outliers(tmp_path: Path) -> None:
+    for number, lufs in enumerate((-1.7e308, -1.6e308, 0, 1.6e308, 1.7e308)):
+        folder(tmp_path, f"Song {number}", json.dumps({"lufs": lufs}))
+    with found_in(tmp_path) as findings:
+        assert (findings.total, findings.outliers) == (5, ())

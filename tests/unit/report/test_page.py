@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
@@ -107,3 +108,12 @@ def test_history_has_a_picture_with_its_numbers() -> None:
     assert [tag for tag, names in read.tags if names.get("class") == "bar"] == ["rect"] * 2
     assert read.text.count(HOSTILE) == 2
     assert "No job has ended yet." in Page(written("/music", "today", findings, [], spans=())).text
+
+
+def test_failures_are_told_to_take_the_service(tmp_path: Path) -> None:
+    folder = tmp_path / "music" / "A"
+    folder.mkdir(parents=True)
+    (folder / "full_mix.flac").write_bytes(b"x")
+    target = tmp_path / "report.html"
+    assert control.main(["--socket", str(tmp_path / "no"), "report", str(tmp_path / "music"), "-o", str(target)]) == 0
+    assert "No folder failed or is blocked. Without the service, " in target.read_text(encoding="utf-8")

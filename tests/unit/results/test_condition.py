@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 
@@ -78,6 +78,9 @@ def test_columns_are_found_and_replaced(text: str, sql: str | None, columns: set
         'bpm > "x',
         "bpm > \\x00",
         "bpm > 1\0",
+        "key = 'a\0'",
+        "key = 'caf\udce9'",
+        "key = '\ud800'",
         " ",
         "()" * LONGEST,
     ],
@@ -97,8 +100,15 @@ def test_text_in_double_quotes_is_no_text() -> None:
         parsed('key = "C major"', COLUMNS)
 
 
+@pytest.mark.parametrize(("text", "said"), [("bpm >", "it ends too early"), ("(bpm) 3", 'near "3": syntax error')])
+def test_unfinished_condition_is_told_in_its_own_words(text: str, said: str) -> None:
+    with closing(sqlite3.connect(":memory:")) as connection, pytest.raises(sqlite3.Error) as failed:
+        connection.execute(f"SELECT 1 FROM (SELECT 1 AS bpm) WHERE ({text})")
+    assert str(in_words(failed.value, text)).endswith(f": {said}")
+
+
 def test_refused_function_is_told_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match=r"there is no function hex in it\. There are: abs, "):
+    with pytest.raises(UsageError, match=r"there is no function hex in it; there are: abs, "):
         parsed("hex(key)", COLUMNS)
 
 

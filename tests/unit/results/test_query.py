@@ -1,4 +1,4 @@
-"""Rows: in their order, of the columns asked for, in parts; names and values are anybody's."""
+"""Rows: in their order, of the columns asked for, in parts; names and values are of unknown origin."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from audiobatchd.errors import UsageError
 from audiobatchd.results import query
 from audiobatchd.results.figures import Results
 from audiobatchd.results.sources import open_disk
+from audiobatchd.scan.values import LARGEST_VALUE
 from support.results_rig import opened
 
 
@@ -48,6 +49,19 @@ def test_parts_and_limits_lose_nothing(tmp_path: Path, monkeypatch: pytest.Monke
                 key=lambda each: (each[1] if sort else 0, each[0]),
             )
             assert told == whole[: len(whole) if limit is None else limit]
+
+
+@pytest.mark.parametrize("sort", [(), ("-n",)])
+def test_parts_are_short_where_values_may_be_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sort: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(query, "_ROOM", 4 * LARGEST_VALUE)
+    records = {f"{number}": {"n": -number, "a": "x", "m": {"Rock": 0.5}} for number in range(5)}
+    with opened(tmp_path, **records) as results:
+        parts = list(results.parts(Query(("folder", "a", "m", "n"), sort=sort), bytes))
+        assert [len(part) for part in parts] == [2, 2, 1]
+        assert [row[0] for part in parts for row in part] == ["0", "1", "2", "3", "4"]
+        assert [len(part) for part in results.parts(Query(("folder", "n"), sort=sort), bytes)] == [5]
 
 
 def test_kinds_and_values_are_those_of_the_records(tmp_path: Path) -> None:

@@ -134,6 +134,19 @@ def test_other_terms_take_another_process(ground: Ground) -> None:
     run(ground, work)
 
 
+def test_the_end_of_a_removed_inbox_is_no_hindrance(ground: Ground, caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        ground.made.take_terms((ground.terms(settle=3600.0),))
+        await ground.until(lambda each: each.state is InboxState.WATCHING)
+        ground.made.take_terms(())
+        async with asyncio.timeout(60):
+            await ground.made._one_ended.wait()
+
+    with caplog.at_level("INFO"):
+        run(ground, work)
+    assert not caplog.records
+
+
 @pytest.mark.skipif(bool(why_not()), reason=why_not())
 def test_a_disk_that_hangs_is_told_of_and_left(
     ground: Ground, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

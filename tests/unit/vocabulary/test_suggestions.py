@@ -33,8 +33,8 @@ def test_at_most_three_are_named_and_none_twice() -> None:
 def test_the_sentence_names_the_nearest_and_all() -> None:
     told = cannot_find("the feature", "lufz", ["lufs", "bpm"], ["loudness"])
     assert told == 'cannot find the feature "lufz": did you mean "lufs"? There are: bpm, lufs'
-    assert cannot_find("the feature", "x\n", ["lufs"]) == 'cannot find the feature "x\\x0a": There are: lufs'
-    assert cannot_find("the feature", "x", []) == 'cannot find the feature "x": There are none'
+    assert cannot_find("the feature", "x\n", ["lufs"]) == 'cannot find the feature "x\\x0a": there are: lufs'
+    assert cannot_find("the feature", "x", []) == 'cannot find the feature "x": there are none'
     assert cannot_find("the feature", "loudnes", ["bpm"], ["loudness"]).endswith('"loudness"? There are: bpm')
 
 
@@ -95,3 +95,11 @@ def test_empty_name_has_no_pieces() -> None:
 
 def test_folded_name_has_letters_and_digits_alone() -> None:
     assert folded(" 01. Bj\u00f6rk -- J\u00d3GA!") == "01 bjork joga"
+
+
+def test_long_list_is_not_told_beside_the_nearest() -> None:
+    known = ["status", *(f"x{number}" for number in range(40))]
+    assert cannot_find("the command", "statsu", known) == (
+        'cannot find the command "statsu": did you mean "status"? There are 40 more'
+    )
+    assert cannot_find("the command", "unlike", known).count(", ") == 40

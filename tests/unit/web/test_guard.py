@@ -48,6 +48,7 @@ def test_the_name_in_a_host(host: str, name: str) -> None:
 
 
 def test_names_are_the_address_and_hosts() -> None:
+    assert names(WebConfig(hosts=("fd00:0::5",)), address_of("/run/web.sock")) == {"fd00::5"}
     config = WebConfig(hosts=("NAS.local",))
     assert names(config, address_of("127.0.0.1:1")) == {"127.0.0.1", "localhost", "nas.local"}
     assert names(config, address_of("192.168.1.5:1")) == {"192.168.1.5", "nas.local"}
@@ -78,11 +79,18 @@ def test_a_tunnel_s_port_does_not_matter(page: Site, csrf: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/api/session", "/api/status", "/api/failures", "/api/folder", "/api/events", "/api/audio", "/api/none"]
 )
-@pytest.mark.parametrize("cookie", [None, "audiobatchd=", "audiobatchd=stale", "other=1", "audiobatchd=" + "x" * 5000])
+@pytest.mark.parametrize("cookie", [None, "{}=", "{}=stale", "other=1", "{}=" + "x" * 5000])
 def test_without_a_session_nothing_is_told(page: Site, path: str, cookie: str | None) -> None:
-    answer = page.ask(path, Cookie=cookie)
+    answer = page.ask(path, Cookie=cookie and cookie.format(page.sessions.cookie))
     assert answer.status == 401
     assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path", ["/%61pi/status", "/api%2fstatus", "//api/status", "/./api/status", "/x/../api/status", "/API/status"]
+)
+def test_no_way_of_writing_a_path_needs_no_session(page: Site, path: str) -> None:
+    assert page.ask(path).status in (400, 401, 404)
 
 
 def test_a_change_of_an_operator_is_done(page: Site, csrf: str) -> None:
@@ -104,7 +112,7 @@ def test_a_change_of_an_operator_is_done(page: Site, csrf: str) -> None:
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Cookie": None},
-        {"Cookie": "audiobatchd=stale"},
+        {"Cookie": "audiobatchd-00000000=stale"},
         {"Host": "evil.example", "Origin": "http://evil.example"},
         {"Host": "localhost", "Origin": "http://127.0.0.1"},
         {"X-Forwarded-Proto": "https", "Origin": "https://127.0.0.1"},
@@ -140,7 +148,7 @@ def test_a_change_is_logged_with_the_uid(page: Site, csrf: str, caplog: pytest.L
     (record,) = [each for each in caplog.records if each.getMessage() == "change-asked"]
     told = record.__dict__["fields"]
     assert (told["uid"], told["request"], told["all"]) == (0, "POST /api/retry", True)
-    assert not any(page.cookies["audiobatchd"] in str(each) or csrf in str(each) for each in told.values())
+    assert not any(page.cookies[page.sessions.cookie] in str(each) or csrf in str(each) for each in told.values())
 
 
 @pytest.mark.parametrize("path", ["/api/pause", "/api/retry"])

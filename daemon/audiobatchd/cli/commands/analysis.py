@@ -64,7 +64,7 @@ def _paths(given: Iterable[str], *, save: bool) -> list[str]:
     found: list[str] = []
     for text in given:
         # A link stays a link; a name may have been copied from what was shown.
-        ways = [os.path.abspath(each) for each in dict.fromkeys((text, parsed(text)))]  # noqa: PTH100
+        ways = [os.path.abspath(each) for each in dict.fromkeys((text, parsed(text)))]  # noqa: PTH100  # see above
         path = next((each for each in ways if Path(each).exists()), None)
         if path is None:
             message = f"no such file or folder: {shown(text)}{nearest_beside(text)}"

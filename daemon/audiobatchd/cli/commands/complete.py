@@ -19,7 +19,8 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from audiobatchd.cli.completing import Kind, Place, candidates, quoted, split_line, words_of
+from audiobatchd.cli.completion.candidates import Kind, Place, candidates
+from audiobatchd.cli.completion.quoting import quoted, split_line, words_of
 from audiobatchd.cli.parser import parser
 from audiobatchd.vocabulary.names import parsed, printable, shown
 

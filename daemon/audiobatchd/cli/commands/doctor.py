@@ -8,7 +8,7 @@ import pwd
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from itertools import islice
@@ -85,14 +85,7 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
         served = [parsed(dataset.path) for dataset in status.datasets]
         datasets = {path: datasets.get(path, DatasetConfig(path)) for path in served}
     silent = {path for path in datasets if not filesystems.answers(path)}
-    # What is tried from outside of the unit does not tell what it may do: the service tries by itself.
-    barred = {parsed(each.path) for each in (status.datasets if status else ()) if BARRED in each.remark}
-    for dataset in datasets.values():
-        if dataset.path in silent:
-            yield from diagnosis.silent(dataset.path, status)
-            continue
-        yield from _dataset(dataset, uid, of_machine=of_machine, barred=dataset.path in barred)
-        yield from _tracks(dataset, status)
+    yield from _datasets(datasets.values(), silent, status, uid, of_machine=of_machine)
     yield from diagnosis.inboxes(status)
     for inbox in settings.inbox:
         if inbox.dataset in datasets and inbox.dataset not in silent:
@@ -107,6 +100,19 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
     yield from _watching(status, [each for each in datasets.values() if each.path not in silent], uid)
     yield from _analyzers(status, settings)
     yield from _models(settings)
+
+
+def _datasets(
+    datasets: Iterable[DatasetConfig], silent: set[str], status: Status | None, uid: int | None, *, of_machine: bool
+) -> Iterator[Diagnosis]:
+    # What is tried from outside of the unit does not tell what it may do: the service tries by itself.
+    barred = {parsed(each.path) for each in (status.datasets if status else ()) if BARRED in each.remark}
+    for dataset in datasets:
+        if dataset.path in silent:
+            yield from diagnosis.silent(dataset.path, status)
+            continue
+        yield from _dataset(dataset, uid, of_machine=of_machine, barred=dataset.path in barred)
+        yield from _tracks(dataset, status)
 
 
 def _version(name: str) -> str | None:

@@ -17,7 +17,7 @@ from audiobatchd.errors import UsageError
 from audiobatchd.exports import forms, parquet, publish
 from audiobatchd.exports.forms import Wanted
 from audiobatchd.exports.ranges import range_of
-from audiobatchd.exports.tracks import FOLDER, Table, fields_of, has_numbers_alone, roles_of, tracks_of
+from audiobatchd.exports.tracks import FOLDER, Table, fields_of, has_numbers_alone, path_of, roles_of, tracks_of
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import counted
 
@@ -60,7 +60,9 @@ def _table(arguments: argparse.Namespace, source: Source, where: str, bar: Progr
     dataset = dataset_of(arguments)[1].path
     known = {column.name: column for column in source.columns()}
     names = arguments.columns or [name for name in known if name not in (_STATE, "why")]
-    names = list(dict.fromkeys((FOLDER, *names)))
+    roles = roles_of(stems=arguments.stems)
+    # A key of a record may have the name of a field that tells where the audio is: that field is there in any case.
+    names = [name for name in dict.fromkeys((FOLDER, *names)) if name not in map(path_of, roles)]
     columns = [known[name] for name in names if name in known]
     if len(columns) < len(names):
         next(source.rows(Query(tuple(names))))  # says which there is not
@@ -69,7 +71,6 @@ def _table(arguments: argparse.Namespace, source: Source, where: str, bar: Progr
         for column in columns
         if column.kind == "mapping" and has_numbers_alone(row[0] for row in source.rows(Query((column.name,), where)))
     ]
-    roles = roles_of(stems=arguments.stems)
     fields = fields_of(columns, labelled, roles)
     ranges = {name: bounds for name in names if arguments.clamp and (bounds := range_of(name))}
     rows = _watched(source.rows(Query(tuple(names), where)), bar, total)

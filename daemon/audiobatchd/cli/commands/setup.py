@@ -81,12 +81,12 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
         _check(dataset, places)
     done = _made_operator(arguments.operator, places) if arguments.operator else []
     verb = "reload" if done else ""
-    trouble = ""
+    trouble, place = "", dataset
     inboxes = inboxes_of(dataset, _written(places.configuration), places.configuration) if dataset else []
     if dataset:
         granted: list[str] = []
         if not arguments.undo:
-            granted, trouble = _granted_all(arguments, [dataset, *inboxes], places, say)
+            granted, trouble, place = _granted_all(arguments, [dataset, *inboxes], places, say)
         changed: list[str] = []
         if not trouble:
             changed = _undo(dataset, places) if arguments.undo else _do(dataset, places)
@@ -103,7 +103,7 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
         return 1 if trouble else 0
     for line in done if done or trouble else ["Nothing was to be done."]:
         say(shown(line))
-    for line in _next(arguments, dataset, places, trouble):
+    for line in _next(arguments, place, places, trouble):
         say(line)
     return 1 if trouble else 0
 
@@ -161,20 +161,30 @@ def _made_operator(user: str, places: Places) -> list[str]:
 
 def _granted_all(
     arguments: argparse.Namespace, directories: list[str], places: Places, say: Say
-) -> tuple[list[str], str]:
+) -> tuple[list[str], str, str]:
     """Give the service's user the rights that it lacks in a dataset, which comes first, and in its inboxes.
 
-    What was done, and why it still cannot write in one of them.
+    What was done, why it still cannot write in one of them, and which one that is; the dataset where it can. Nothing is
+    granted where one of them can be given no rights. Raises UsageError where that was asked for.
     """
-    for inbox in directories[1:]:
-        refuse_unfit(inbox)
+    for each in directories if not arguments.no_grant else ():
+        if (grants := _grants(each, places, undo=False)) is None or not (why := grants.trouble()):
+            continue
+        if arguments.grant:
+            raise _cannot_grant(each, why)
+        if trouble := _trouble(each, places):
+            return [], trouble, each
     done: list[str] = []
-    trouble = ""
+    hindered: list[tuple[str, str]] = []
     for each in directories:
         told, why = _granted(arguments, each, places, (lambda _: None) if arguments.json else say)
         done += told
-        trouble = trouble or why
-    return done, trouble
+        hindered += [(why, each)] if why else []
+    return done, *(hindered[0] if hindered else ("", directories[0]))
+
+
+def _cannot_grant(place: str, why: str) -> UsageError:
+    return UsageError(f"cannot grant rights below {shown(place)}: {why}. {_WITHOUT_ACLS}")
 
 
 def _granted(arguments: argparse.Namespace, dataset: str, places: Places, tell: Say) -> tuple[list[str], str]:
@@ -225,9 +235,16 @@ def _check(dataset: str, places: Places) -> None:
         message = f"no such directory: {shown(dataset)}"
         raise UsageError(message)
     text = _written(places.configuration)
-    if why := unsuitable(dataset, configuration.datasets(text, places.configuration)):
+    datasets = configuration.datasets(text, places.configuration)
+    if why := unsuitable(dataset, datasets):
         message = f"cannot set up {shown(dataset)}: {why}"
         raise UsageError(message)
+    for inbox in inboxes_of(dataset, text, places.configuration):
+        refuse_unfit(inbox)
+    if text and dataset not in datasets:  # before anything is granted
+        with ExitStack() as stack:
+            new = _staged(places.configuration, configuration.with_dataset(text, dataset), stack)
+            _refuse_invalid(new, places.configuration)
 
 
 def _grants(dataset: str, places: Places, *, undo: bool) -> Grants | None:
@@ -255,8 +272,7 @@ def _told_of_grant(dataset: str, places: Places) -> list[str]:
     if grants is None:
         return []
     if trouble := grants.trouble():
-        message = f"cannot grant rights below {shown(dataset)}: {trouble}. {_WITHOUT_ACLS}"
-        raise UsageError(message)
+        raise _cannot_grant(dataset, trouble)
     report = grants.grant()
     if not report.changed:
         return _told_of_skipped(report)
@@ -392,8 +408,7 @@ def _put(files: Mapping[Path, str | None], configuration: Path) -> None:
     with ExitStack() as stack:
         try:
             staged = {path: _staged(path, text, stack) for path, text in files.items()}
-            if (new := staged.get(configuration)) is not None:
-                load_config(new)
+            _refuse_invalid(staged.get(configuration), configuration)
             for path, new in staged.items():
                 put.append((path, path.read_bytes() if path.exists() else None))
                 if new is None:
@@ -408,6 +423,15 @@ def _put(files: Mapping[Path, str | None], configuration: Path) -> None:
                 f"cannot change {shown(str(error.filename2 or error.filename))}: {error.strerror}; nothing was changed"
             )
             raise AudiobatchError(message) from error
+
+
+def _refuse_invalid(new: Path | None, configuration: Path) -> None:
+    """Raise ConfigError where a staged configuration is invalid, with the name of the file that it is for."""
+    try:
+        if new is not None:
+            load_config(new)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace(str(new), str(configuration))) from error
 
 
 def _put_back(path: Path, old: bytes | None) -> None:

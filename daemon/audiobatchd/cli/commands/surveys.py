@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from contextlib import suppress
 
-from audiobatchd.cli.local import is_installed, worker_settings_here
+from audiobatchd.cli.local import is_installed, policy_of, worker_settings_here
 from audiobatchd.cli.named import dataset_of
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json
@@ -17,7 +17,7 @@ from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import SURVEY
 from audiobatchd.control.requests import Survey, Surveyed
 from audiobatchd.core.asked import keys_of, unknown_among, why_unknown
-from audiobatchd.core.assessment import Offer, Policy
+from audiobatchd.core.assessment import Offer
 from audiobatchd.errors import AudiobatchError, UsageError
 from audiobatchd.scan.survey import Asked, Keys, Offered, survey_disk
 from audiobatchd.vocabulary.names import shown
@@ -141,13 +141,7 @@ def _of_disk(asked: Asked, settings: Config, dataset: DatasetConfig, *, names: b
 
 def _question(settings: Config, dataset: DatasetConfig) -> Asked:
     """Ask for what the analyzers of this machine would give."""
-    policy = Policy(
-        adopt=dataset.adopt,
-        recompute_other_models=settings.recompute_other_models,
-        max_duration=settings.max_duration,
-        worker_memory=size_in_bytes(settings.worker_memory),
-    )
-    return Offered(questions.offers(worker_settings_here(settings)), policy)
+    return Offered(questions.offers(worker_settings_here(settings)), policy_of(settings, dataset))
 
 
 def _say_left_out(arguments: argparse.Namespace, found: Surveyed, say: Say) -> None:

@@ -46,10 +46,10 @@ def web(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
 
 def told(link: WebLink) -> list[str]:
     """Say the link, what it is good for, and how to come to it from elsewhere."""
-    rights = "and change" if link.operator else "but not change"
-    lines = [link.url, f"Good once, for {duration(link.seconds)}: to look at {rights} what the service does."]
+    rights = "look and change things" if link.operator else "look, and not change anything"
+    lines = [link.url, f"Good once, within {duration(link.seconds)}. It has your rights: to {rights}."]
     if link.tunnel:
         port = link.tunnel.rpartition(":")[2]
-        lines += ["From another machine, there, before it is opened:"]
+        lines += ["On another machine, before the link is opened there:"]
         lines += [f"  ssh -L {port}:{link.tunnel} {socket.gethostname()}"]
     return lines

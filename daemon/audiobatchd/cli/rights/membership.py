@@ -30,7 +30,7 @@ def caller(environ: Mapping[str, str]) -> str:
 
 
 def is_member(user: str, group: str) -> bool:
-    """Tell whether a user who logs in now is a member of the group. Raises UsageError where there is none of these."""
+    """Tell whether a user who logs in now is a member of the group. Raises UsageError where either is missing."""
     try:
         account = pwd.getpwnam(user)
     except KeyError:

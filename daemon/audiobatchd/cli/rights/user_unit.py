@@ -51,12 +51,7 @@ class UserUnit:
         if old is not None and not old.startswith(MARK):
             return [f"{self.path}: left alone, setup has not written it; it may start {_programs() / 'audiobatchd'}"]
         self._replace(new)
-        ways = [f"when you are ready: {command}" for command in _START]
-        return [
-            f"{self.path}: the unit of your own service",
-            *ways,
-            "to go on when you log out: loginctl enable-linger",
-        ]
+        return [f"{self.path}: the unit of your own service", *_START]
 
     def remove(self) -> list[str]:
         """Remove it, if `setup` has written it, with the link that enabled it; return what was done."""

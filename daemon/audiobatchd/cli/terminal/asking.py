@@ -16,7 +16,7 @@ _INTERVAL = 1.0
 SILENT = 3.0
 """Seconds without an answer from which on the service counts as one that hangs."""
 
-_GONE, _HANGS = "is gone", "has not answered"
+_GONE, _HANGS = "has been gone", "has not answered"
 
 
 class Asker:

@@ -111,7 +111,7 @@ class Screen:
             self._drawn = frame
 
     def _plain(self, span: Span) -> Span:
-        """What the terminal has no sign for, in plainer ones: before it is cut, as that may be longer."""
+        """Put plainer signs for those that the terminal has not: before the line is cut, for they may be longer."""
         return Span(in_encoding(span.text, self._encoding), span.tone)
 
     def key(self, seconds: float) -> str:

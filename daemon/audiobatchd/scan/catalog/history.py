@@ -76,7 +76,9 @@ class Period(NamedTuple):
     """An hour or a day."""
 
     start: int
+    """Its first moment, in seconds since 1970, UTC."""
     span: int
+    """Its length in seconds."""
 
 
 class History:

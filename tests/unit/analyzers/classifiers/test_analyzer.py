@@ -519,7 +519,7 @@ def test_width_of_another_backbone_is_refused(tmp_path: Path) -> None:
     assert "it takes 1200" not in refusal(made(tmp_path, heads=[GENRE])["essentia_genre"])
 
 
-def test_effnet_of_any_batch_serves_where_the_named_one_is_not_here(tmp_path: Path) -> None:
+def test_effnet_of_any_batch_serves_where_the_named_is_absent(tmp_path: Path) -> None:
     write_effnet_head(tmp_path, GENRE)
     before = labels(made_genre(tmp_path).analyze(song()))
     for suffix in (".pb", ".json"):
@@ -585,7 +585,7 @@ def test_onnx_runtime_runs_a_backbone_once_for_all_heads(tmp_path: Path, monkeyp
     assert runs == {BACKBONE: 1, HEAD: 1, f"tonal_atonal-{BACKBONE}": 1}
 
 
-def test_a_result_does_not_tell_its_engine_and_is_the_same_by_each(tmp_path: Path) -> None:
+def test_a_result_is_the_same_by_each_engine_and_names_none(tmp_path: Path) -> None:
     write_musicnn(write_default_models(tmp_path), BACKBONE)
     audio = song(seconds=30.0)
     by_engine = [loaded(tmp_path, engine=engine) for engine in ("tensorflow", "onnxruntime", "auto")]

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from audiobatchd.cli.completing import MOST
+from audiobatchd.cli.completion.candidates import MOST
 from audiobatchd.control.status import Status
 from audiobatchd.models.manifest import BY_NAME
 from audiobatchd.vocabulary.log_events import LogEvent

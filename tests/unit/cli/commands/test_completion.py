@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from audiobatchd.cli.completion import SHELLS, script
+from audiobatchd.cli.completion.scripts import SHELLS, script
 from audiobatchd.cli.control import main
 
 

@@ -187,7 +187,7 @@ def test_fetch_to_another_directory_says_that_nobody_looks_there(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["fetch", "nobody-1"], 'cannot find the model "nobody-1": There are: danceability-discogs-effnet-1, '),
+        (["fetch", "nobody-1"], 'cannot find the model "nobody-1": there are: danceability-discogs-effnet-1, '),
         (["fetch", "msd-musicn-1"], 'cannot find the model "msd-musicn-1": did you mean "msd-musicnn-1"'),
         (["fetch", "--from", "/srv/mirror"], "cannot fetch from '/srv/mirror'"),
         (["add", "model"], "expected NAME.pb"),

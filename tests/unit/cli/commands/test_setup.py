@@ -15,6 +15,7 @@ import pytest
 from audiobatchd.cli.commands import setup
 from audiobatchd.cli.control import main
 from audiobatchd.cli.rights import drop_in, membership, user_unit
+from audiobatchd.cli.rights.grants import Grants
 from audiobatchd.config.file import DatasetConfig, load_config
 
 ROOT = os.geteuid() == 0
@@ -503,3 +504,66 @@ def test_an_inbox_that_is_not_there_is_to_be_made(machine: Path, capsys: pytest.
     capsys.readouterr()
     assert ctl(machine / "music") == 2
     assert f"there is no inbox {machine}/inbox: make the directory" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not ROOT, reason="setting up a machine takes root")
+def test_the_page_is_set_up_shown_and_taken_back(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (machine / "etc").mkdir()
+    (machine / "etc" / "audiobatchd.toml").write_text(OTHERS)
+    before = files(machine)
+    assert ctl("--web") == 0
+    said = capsys.readouterr().out
+    assert "PrivateNetwork=no" in said
+    assert "restart: True" in said
+    assert "PrivateNetwork=no" in files(machine)["units/audiobatchd.service.d/web.conf"]
+    assert load_config(machine / "etc" / "audiobatchd.toml").web.listen == "127.0.0.1:8787"
+    assert ctl("--web") == 0
+    assert capsys.readouterr().out.startswith("Nothing was to be done.")
+    assert ctl("--web", "--undo") == 0
+    assert files(machine) == before
+
+
+@pytest.mark.parametrize("beside", [["/srv/music"], ["--operator", "mia"], ["--grant"]])
+def test_the_page_is_set_up_alone(beside: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert ctl("--web", *beside) != 0
+    assert "--web" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not ROOT, reason="setting up a machine takes root")
+def test_a_users_own_service_gets_the_page_as_well(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(machine / "home"))
+    assert ctl("--web", "--user") == 0
+    assert (machine / "home" / "systemd" / "user" / "audiobatchd.service.d" / "web.conf").exists()
+    assert "systemctl --user restart" in capsys.readouterr().out
+
+
+@needs_acls
+def test_nothing_is_granted_for_what_would_be_invalid(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (machine / "etc").mkdir()
+    file = machine / "etc" / "audiobatchd.toml"
+    file.write_text("workers = 'two'\n")
+    before = acls(machine / "music")
+    assert ctl(machine / "music") == 2
+    assert capsys.readouterr().err.startswith(f"audiobatchctl: {file}: ")
+    assert acls(machine / "music") == before
+    assert not (machine / "saved").exists()
+    assert os.listdir(machine / "etc") == ["audiobatchd.toml"]
+
+
+@needs_acls
+@pytest.mark.parametrize("option", [(), ("--grant",)])
+def test_nothing_is_granted_where_an_inbox_takes_no_rights(
+    machine: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...]
+) -> None:
+    (machine / "etc").mkdir()
+    inbox, before = with_inbox(machine), acls(machine / "music")
+    monkeypatch.setattr(
+        Grants, "trouble", lambda grants: "its file system has no ACLs" * str(grants.saved).endswith("inbox.acl")
+    )
+    assert ctl(machine / "music", *option) == (2 if option else 1)
+    told = capsys.readouterr()
+    assert f"{inbox}: " in told.out + told.err
+    assert "its file system has no ACLs" in told.out + told.err
+    assert acls(machine / "music") == before

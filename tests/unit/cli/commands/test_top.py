@@ -73,7 +73,7 @@ def test_a_small_screen_keeps_bar_pace_a_worker_and_keys(busy: Status) -> None:
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_the_last_known_state_is_faint_where_the_service_is_lost(busy: Status, width: int, height: int) -> None:
-    lost = "the service is gone since 12:31; waiting for it"
+    lost = "the service has been gone since 12:31; waiting for it"
     lines = screen_lines(busy, width, height, keys_line(busy, is_lost=True), lost)
     assert len(lines) == height
     assert max(map(line_cells, lines)) <= width
@@ -264,10 +264,12 @@ def test_it_waits_for_a_daemon_that_went_away(tmp_path: Path, busy: Status) -> N
         with terminal("--socket", str(path), "top") as on:
             on.until("q quit")
             first.close()
-            assert re.search(r"the service is gone since \d\d:\d\d; waiting for it$", on.until("; waiting for it"))
+            assert re.search(
+                r"the service has been gone since \d\d:\d\d; waiting for it$", on.until("; waiting for it")
+            )
             assert "62.5 %" in on.until("q quit   ? help")
             on.press("p")
-            on.until("the service is gone since")
+            on.until("the service has been gone since")
             with serving(path, lambda: busy):
                 on.until("r retry")
                 on.press("q")

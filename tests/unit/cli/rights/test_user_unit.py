@@ -30,8 +30,12 @@ def unit(home: Path, configuration: str = "audiobatchd.toml") -> UserUnit:
 def test_it_is_written_once_and_removed(tmp_path: Path) -> None:
     said = unit(tmp_path).write()
     path = tmp_path / "systemd" / "user" / "audiobatchd.service"
-    assert said[0] == f"{path}: the unit of your own service"
-    assert "systemctl --user enable --now audiobatchd" in said[2]
+    assert said == [
+        f"{path}: the unit of your own service",
+        "when you are ready: systemctl --user daemon-reload",
+        "then: systemctl --user enable --now audiobatchd",
+        "to go on when you log out: loginctl enable-linger",
+    ]
     assert unit(tmp_path).write() == []
     enabled = path.parent / "default.target.wants" / path.name
     enabled.parent.mkdir()

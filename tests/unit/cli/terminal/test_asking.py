@@ -34,7 +34,7 @@ def test_it_tells_the_latest_status(tmp_path: Path, busy: Status, idle: Status) 
 def test_a_service_that_is_gone_is_lost_until_it_is_back(tmp_path: Path, busy: Status, idle: Status) -> None:
     path = tmp_path / "c.sock"
     asker = Asker(ControlClient(path), busy)
-    eventually(lambda: asker.lost().startswith("the service is gone since "))
+    eventually(lambda: asker.lost().startswith("the service has been gone since "))
     assert asker.status == busy
     with serving(path, lambda: idle):
         eventually(lambda: asker.lost() == "" and asker.status == idle)
@@ -68,4 +68,4 @@ def test_answers_and_refusals_are_kept(tmp_path: Path, busy: Status) -> None:
     with asking(path, busy) as asker:
         asker.want(lambda: explained("A"))
         assert not asker.answers.get(timeout=60)[0]
-        assert "is gone" in asker.lost()
+        assert "has been gone" in asker.lost()

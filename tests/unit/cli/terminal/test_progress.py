@@ -22,7 +22,9 @@ def drawn(name: str, environ: dict[str, str]) -> str:
         bar.clear()
         stream.write(".")
         stream.flush()
-        text = os.read(master, 4096).decode()
+        text = ""
+        while not text.endswith("."):  # what was written in parts may be read in parts
+            text += os.read(master, 4096).decode()
     os.close(master)
     return text
 

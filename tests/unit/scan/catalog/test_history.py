@@ -254,13 +254,13 @@ def test_sums_are_the_same_by_hours_and_by_days(
         )
         expected.update({OUTCOME: 1, CAUSE: bool(reason)})
         expected[COST] += sum(costs.values())  # type: ignore[assignment]  # a Counter's values may be floats
-        expected[AUDIO] += audio  # type: ignore[assignment]
+        expected[AUDIO] += audio  # type: ignore[assignment]  # likewise
         if hour % 3 == 0:
             catalog.history.flush()
     for moment in (START + HOURS_KEPT, START + HOURS_KEPT + ahead * DAY):
         found: Counter[str] = Counter()
         for (kind, _), number in in_all(catalog, MUSIC, OTHER).items():
-            found[kind] += number  # type: ignore[assignment]
+            found[kind] += number  # type: ignore[assignment]  # likewise
         del found[BUSY]
         assert +found == +expected
         catalog.history.flush()

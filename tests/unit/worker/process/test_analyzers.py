@@ -215,7 +215,7 @@ def test_the_configuration_chooses(
 
 @pytest.mark.parametrize(
     ("installed", "told"),
-    [({"peak": Peak, "mood": Mood}, "There are: mood, peak, and the sets all, "), ({}, "There are none, and the sets")],
+    [({"peak": Peak, "mood": Mood}, "there are: mood, peak, and the sets all, "), ({}, "there are none, and the sets")],
 )
 def test_what_is_not_installed_is_named(
     monkeypatch: pytest.MonkeyPatch, installed: dict[str, type[Any]], told: str

@@ -145,7 +145,7 @@ LACKING = "needs peak, which no analyzer here gives"
     ],
     ids=["given", "unavailable", "off"],
 )
-def test_analyzer_without_the_results_that_it_needs_is_unavailable(
+def test_analyzer_that_lacks_results_it_needs_is_unavailable(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     on: tuple[str, ...],

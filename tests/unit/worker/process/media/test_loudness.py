@@ -59,6 +59,7 @@ def test_long_file_keeps_its_loudest_and_quietest_window() -> None:
     assert highs.index(max(highs)) / COLUMNS == pytest.approx(804_000 / 1_200_000, abs=0.01)
     assert min(lows) < -50
     assert all(low <= high for low, high in zip(lows, highs, strict=True))
+    assert any(low < high - 1 for low, high in zip(lows, highs, strict=True))
 
 
 def test_silence_is_the_absolute_gate() -> None:

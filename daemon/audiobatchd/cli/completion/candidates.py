@@ -6,7 +6,6 @@ What kinds of names there are is decided here by the arguments; the names themse
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
@@ -33,7 +32,7 @@ class Kind(Enum):
 
 
 class Place(Enum):
-    """What the shell offers by itself where there are no candidates."""
+    """Files that the shell offers by itself where there are no candidates."""
 
     NOTHING = "nothing"
     FILES = "files"
@@ -44,14 +43,18 @@ class Candidate(NamedTuple):
     """A word that may stand there."""
 
     value: str
+    """The word without any quoting."""
     description: str = ""
+    """A few words on it; empty where there are none."""
 
 
 class Offer(Struct, frozen=True):
-    """What may stand at the end of a line."""
+    """All that may stand at the end of a line."""
 
     place: Place = Place.NOTHING
+    """What the shell adds."""
     candidates: tuple[Candidate, ...] = ()
+    """The words, in their order."""
 
 
 Names = Callable[[Kind, str, Mapping[str, str]], Iterable[str]]
@@ -66,9 +69,11 @@ _KINDS = {
     "event": Kind.EVENTS,
 }
 _NAMED = {"fetch": Kind.MODELS, "features": Kind.FEATURES}
-"""What NAME is, by the command."""
-_FILES = frozenset({"again", "config", "file", "metadata", "output", "path", "socket"})
-_DIRECTORIES = frozenset({"dataset", "folder", "to"})
+"""The kind of NAME, by the command."""
+FILES = frozenset({"again", "config", "file", "metadata", "output", "path", "socket"})
+"""Arguments of both programs that take a file."""
+DIRECTORIES = frozenset({"dataset", "folder", "state_dir", "to"})
+"""Arguments of both programs that take a directory."""
 
 
 def candidates(parser: argparse.ArgumentParser, words: Sequence[str], names: Names) -> Offer:
@@ -178,8 +183,8 @@ def _values(line: _Line, action: argparse.Action, prefix: str, names: Names) -> 
         return Offer(candidates=tuple(Candidate(each) for each in map(str, action.choices) if each.startswith(prefix)))
     if action.dest == _HELPED:
         return Offer(candidates=tuple(Candidate(each) for each in _choices(line.helped) if each.startswith(prefix)))
-    place = Place.DIRECTORIES if action.dest in _DIRECTORIES else Place.NOTHING
-    place = Place.FILES if action.dest in _FILES else place
+    place = Place.DIRECTORIES if action.dest in DIRECTORIES else Place.NOTHING
+    place = Place.FILES if action.dest in FILES else place
     kind = _KINDS.get(action.dest)
     if action.dest == "name" and not action.option_strings:
         kind = _NAMED.get(line.before["command"].rpartition(" ")[2])
@@ -194,52 +199,3 @@ def _choices(parser: argparse.ArgumentParser | None) -> Mapping[str, argparse.Ar
     """Give the parsers of a parser's commands, by their names."""
     actions = parser._actions if parser else []  # noqa: SLF001  # as above
     return next((each.choices for each in actions if isinstance(each, _Commands)), {})
-
-
-# What shells hand over
-
-
-def split_line(line: str) -> tuple[list[str], str]:
-    """Split a line as a shell does, without its quoting; the last word may be empty. With it the quote that is open."""
-    words: list[str] = []
-    word: str | None = None
-    quote, index = "", 0
-    while index < len(line):
-        char = line[index]
-        is_escape = char == "\\" and (not quote or (quote == '"' and line[index + 1 : index + 2] in _ESCAPED))
-        if is_escape:
-            index += 1
-            word = (word or "") + line[index : index + 1]
-        elif char == quote:
-            quote = ""
-        elif not quote and char in "'\"":
-            quote, word = char, word or ""
-        elif not quote and char.isspace():
-            words += [] if word is None else [word]
-            word = None
-        else:
-            word = (word or "") + char
-        index += 1
-    return [*words, word or ""], quote
-
-
-_ESCAPED = ('"', "\\", "$", "`")
-"""Signs that a backslash escapes between double quotes."""
-
-
-def quoted(text: str, quote: str = "") -> str:
-    """Quote text for a shell, where this `quote` is open already; it is left open."""
-    if quote == "'":
-        return text.replace("'", "'\\''")
-    signs = "".join(_ESCAPED) if quote else _SPECIAL
-    return "".join(f"\\{char}" if char in signs else char for char in text)
-
-
-_SPECIAL = " \t!\"#$&'()*,;<=>?[\\]^`{|}~"
-
-
-def words_of(line: str, program: str) -> list[str]:
-    """Split a line, and leave out what stands before the program's arguments."""
-    words, _ = split_line(line)
-    starts = [index for index, word in enumerate(words[:-1]) if os.path.basename(word) == program]
-    return words[starts[0] + 1 :] if starts else words[1:]

@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
+from audiobatchd.cli.completion.candidates import DIRECTORIES, FILES
+
 SHELLS = ("bash", "zsh", "fish")
 """The shells that there are completions for."""
 
 PROGRAMS = {"audiobatchctl": "audiobatchd.cli.control", "audiobatchd": "audiobatchd.cli.daemon"}
 """The programs, each with the module that has its parser: by name, since a client that loads this knows no service."""
-
-_FILES = frozenset({"again", "config", "file", "metadata", "path", "socket"})
-_DIRECTORIES = frozenset({"dataset", "folder", "state_dir", "to"})
 
 
 def script(shell: str, program: str = "audiobatchctl") -> str:
@@ -111,10 +110,10 @@ def _add_completers(parser: argparse.ArgumentParser) -> None:
     import shtab  # noqa: PLC0415  # as above
 
     for action in parser._actions:  # noqa: SLF001  # argparse has no other way to them
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  # as above
             for command in action.choices.values():
                 _add_completers(command)
-        elif action.dest in _FILES:
+        elif action.dest in FILES:
             action.complete = shtab.FILE  # type: ignore[attr-defined]  # an attribute of shtab's own
-        elif action.dest in _DIRECTORIES:
+        elif action.dest in DIRECTORIES:
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]  # likewise

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from audiobatchd.cli.completion import PROGRAMS, SHELLS, parser_of, script
+from audiobatchd.cli.completion.scripts import PROGRAMS, SHELLS, parser_of, script
 from audiobatchd.control.status import Status
 from support.control_rig import serving
 from support.service import PROGRAMS as HERE

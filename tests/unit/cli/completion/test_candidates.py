@@ -1,13 +1,12 @@
-"""What may stand at the end of a command line, by the grammar alone; and what a shell's quoting makes of words."""
+"""Candidates for the end of a command line, by the grammar alone."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Mapping
 
 import pytest
 
-from audiobatchd.cli.completing import MOST, Kind, Place, candidates, quoted, split_line, words_of
+from audiobatchd.cli.completion.candidates import MOST, Kind, Place, candidates
 from audiobatchd.cli.parser import parser
 
 NAMES = {
@@ -83,37 +82,3 @@ def test_where_the_shell_offers_files(line: str, place: Place) -> None:
 def test_a_person_is_offered_no_more_than_can_be_read() -> None:
     offer = candidates(parser("p"), ["bump", ""], lambda *_: (f"Song {number}" for number in range(10_000)))
     assert len(offer.candidates) == MOST
-
-
-@pytest.mark.parametrize(
-    ("line", "words", "quote"),
-    [
-        ("", [""], ""),
-        ("a  b ", ["a", "b", ""], ""),
-        (r"My\ Song it\'s", ["My Song", "it's"], ""),
-        ("'My So", ["My So"], "'"),
-        (r'"a \" \$ \x', [r"a \" $ \x".replace('\\"', '"')], '"'),
-        ("'a'b\"c\"", ["abc"], ""),
-        ("''", [""], ""),
-        ("a\\", ["a"], ""),
-    ],
-)
-def test_a_line_is_split_as_a_shell_does(line: str, words: list[str], quote: str) -> None:
-    assert split_line(line) == (words, quote)
-
-
-HOSTILE = ["My Song", "it's", 'the "best"', "$HOME `id` $(id)", r"a\x0ab", "~root", "#1", "{a,b}*?[c]", "!!", "日本"]
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("quote", ["", "'", '"'])
-def test_bash_takes_a_quoted_name_as_it_is(name: str, quote: str) -> None:
-    line = f"printf %s {quote}{quoted(name, quote)}{quote}"
-    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
-    assert done.stdout == name
-    assert split_line(line)[0][-1] == name
-
-
-@pytest.mark.parametrize("before", ["audiobatchctl", "sudo audiobatchctl", "X=1 /opt/bin/audiobatchctl", "ctl"])
-def test_words_begin_behind_the_program(before: str) -> None:
-    assert words_of(f"{before} a b", "audiobatchctl") == ["a", "b"]
