@@ -53,7 +53,7 @@ from audiobatchd.service.supervisor import Supervisor
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.names import folder_at, folder_shown, parsed
 from audiobatchd.vocabulary.quantities import counted
-from audiobatchd.vocabulary.states import DatasetState, FolderState
+from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState
 
 # NAME_MAX and PATH_MAX of Linux, in bytes; the latter with the zero at its end.
 _LONGEST_NAME, _LONGEST_PATH = 255, 4096
@@ -87,7 +87,8 @@ class Answers(ResultAnswers):
     def place(self, name: FolderName) -> FolderKey:
         """Find where a folder lies. Raises UsageError and UnknownFolderError, also where its disk does not answer."""
         key = self._key_of(name)
-        if self._core.datasets[key.dataset].is_left_alone:
+        # Not `is_left_alone`: a disk that is asked whether it answers mostly does, within a moment.
+        if Cause.HANG in self._core.datasets[key.dataset].holds:
             message = f"cannot look into {name.dataset}: {NO_ANSWER}"
             raise UsageError(message)
         return key
