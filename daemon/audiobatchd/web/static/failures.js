@@ -14,10 +14,15 @@ export async function open(context) {
   const look = async () => {
     const all = await ask("failures", {}, signal);
     const here = parameters.dataset ? all.filter((each) => each.dataset === parameters.dataset) : all;
-    draw(...view(here, parameters.dataset, who, look));
+    draw(...view(here, parameters.dataset, who, again));
   };
+  const again = () => {
+    seen = ""; // a folder may fail as before between two statuses, which are then alike
+    return look();
+  };
+  let seen = "";
   await look();
-  let seen = fingerprint();
+  seen = fingerprint();
   live.addEventListener("status", () => {
     if (seen === fingerprint()) return;
     seen = fingerprint();
