@@ -68,7 +68,7 @@ EXAMPLE = DOCS / "audiobatchd.example.toml"
 PACKAGE = DOCS / "how-to" / "example-analyzer"
 EXAMPLES = sorted((DOCS / "examples").glob("*.py"))
 SOURCE = ROOT / "daemon" / "audiobatchd"
-MODULES = sorted(path for path in SOURCE.rglob("*.py") if path.parent.name != "process")
+MODULES = sorted(path for path in SOURCE.rglob("*.py") if "process" not in path.relative_to(SOURCE).parts)
 """Modules of the daemon and its client. What a worker writes reaches the log only as the reason of another event."""
 
 WRITTEN_FOR_PEOPLE = {SOURCE / "vocabulary" / "summary.py", *(SOURCE / "library").glob("*.py")}
