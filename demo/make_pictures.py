@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import re
 import shlex
@@ -16,9 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from socket import create_server
 
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
@@ -41,16 +43,26 @@ def main() -> int:
     parser.add_argument("directory", type=Path, help="where the SVG files go")
     directory: Path = parser.parse_args().directory
     directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="audiobatchd-pictures-") as place:
-        room = Path(place)
+    with _short_path() as room:
         dataset = _dataset(room)
         picture = _pass(room, dataset)
         (directory / "pass.svg").write_text(_drawn(picture, "audiobatchd --once music"), encoding="utf-8")
         for record in dataset.rglob("*.INFO"):
             record.unlink()
-        picture = _top(room, dataset)
+        picture = _top_and_page(room, dataset, directory / "page.png")
         (directory / "top.svg").write_text(_drawn(picture, "audiobatchctl top"), encoding="utf-8")
     return 0
+
+
+@contextmanager
+def _short_path() -> Iterator[Path]:
+    """Make a directory whose path may be seen in a picture."""
+    room = Path(tempfile.gettempdir(), "demo")
+    room.mkdir()
+    try:
+        yield room
+    finally:
+        shutil.rmtree(room)
 
 
 def _dataset(room: Path) -> Path:
@@ -73,22 +85,29 @@ def _pass(room: Path, dataset: Path) -> str:
         return screen.partition("done-with-it")[0].replace(str(dataset), "/srv/music")
 
 
-def _top(room: Path, dataset: Path) -> str:
-    """Return the screen of `top` while a part is done and a part is at work."""
+def _top_and_page(room: Path, dataset: Path, page: Path) -> str:
+    """Return the screen of `top` while a part is done and a part is at work; then take the picture of the `page`."""
     socket = room / "control.sock"
-    command: list[str | Path] = [
-        _program("audiobatchd"),
-        "--workers",
-        "2",
-        "--state-dir",
-        room / "state",
-        "--socket",
-        socket,
-        dataset,
-    ]
+    configuration = room / "audiobatchd.toml"
+    with closing(create_server(("127.0.0.1", 0))) as free:
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    configuration.write_text(f"workers = 2\n[[dataset]]\npath = '{dataset}'\n[web]\nlisten = '{listen}'\n")
+    command = [_program("audiobatchd"), *("--config", configuration, "--state-dir", room / "state", "--socket", socket)]
+    ask = [_program("audiobatchctl"), "--socket", str(socket)]
     with _running(command), _terminal(room, 24) as terminal:
-        terminal.run(f"until [ -S {socket} ]; do sleep 0.1; done; {_program('audiobatchctl')} --socket {socket} top")
-        return terminal.when("failed", r"[1-9]\d* complete", " of full_mix").replace(str(dataset), "/srv/music")
+        terminal.run(f"until [ -S {socket} ]; do sleep 0.1; done; {shlex.join([*ask, 'top'])}")
+        screen = terminal.when("failed", r"[1-9]\d* complete", " of full_mix")
+        answer = subprocess.run([*ask, "web", "--json"], check=True, stdout=subprocess.PIPE)
+        _photograph(json.loads(answer.stdout)["url"], room, page)
+    return screen.replace(str(dataset), "/srv/music")
+
+
+def _photograph(address: str, room: Path, picture: Path) -> None:
+    """Have a browser without a screen take a picture of a page."""
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    options += ["--disable-component-update", "--disable-sync", f"--user-data-dir={room / 'browser'}"]
+    options += ["--window-size=1280,860", "--virtual-time-budget=8000", f"--screenshot={picture.absolute()}"]
+    subprocess.run([_program("chromium"), *options, address], check=True, stderr=subprocess.DEVNULL, timeout=PATIENCE)
 
 
 class Terminal:
@@ -137,8 +156,8 @@ def _terminal(room: Path, height: int) -> Iterator[Terminal]:
 
 
 @contextmanager
-def _running(command: list[str | Path]) -> Iterator[None]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _running(command: Sequence[object]) -> Iterator[None]:
+    process = subprocess.Popen([str(each) for each in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:
