@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from support.service import eventually
 from system.unit import MUSIC, Unit
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "log-events.md"
@@ -46,7 +47,8 @@ def test_without_systemd_python_an_event_has_its_priority(unit: Unit) -> None:
     assert failed["MESSAGE"].startswith('folder-failed dataset=/srv/music folder="Mia - Broken" ')
     assert (failed["PRIORITY"], failed["SYSLOG_IDENTIFIER"]) == ("3", "audiobatchd")
     assert "AUDIOBATCH_EVENT" not in failed
-    assert unit.show("StatusText").startswith("running: 0 of 1 folders complete, 1 failed")
+    told_systemd = "running: 0 of 1 folders complete, 1 failed"
+    eventually(lambda: unit.show("StatusText").startswith(told_systemd), what=lambda: unit.show("StatusText"))
 
 
 def test_stopped_journal_holds_up_nothing(unit: Unit) -> None:
