@@ -38,17 +38,8 @@ def written(
     `dataset` is the path as it is shown, `made` the time as people read it; `duplicates` are groups of folders with the
     same full mix, None where they were not looked for; `spans` are the dataset's history, None where no service has it.
     """
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["bins"] = lambda found: zip(found.edges, found.edges[1:], found.counts, strict=False)
-    environment.filters["value"] = _said
-    environment.filters["number"] = told
-    environment.filters["printable"] = printable
-    environment.filters["duration"] = duration
     days = in_a_row(by_day(spans or ()), _MOST_DAYS)
-    template = environment.from_string(_file("report.html.j2"))
-    return template.render(
+    return _template().render(
         dataset=dataset,
         made=made,
         where=where,
@@ -74,6 +65,19 @@ def written(
             if found.count
         ],
     )
+
+
+def _template() -> jinja2.Template:
+    """Load the page's layout; whatever is put into it is escaped, but for what is marked as our own."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["bins"] = lambda found: zip(found.edges, found.edges[1:], found.counts, strict=False)
+    environment.filters["value"] = _said
+    environment.filters["number"] = told
+    environment.filters["printable"] = printable
+    environment.filters["duration"] = duration
+    return environment.from_string(_file("report.html.j2"))
 
 
 def _picture(each: Summary) -> str:
