@@ -259,7 +259,7 @@ from audiobatchd.plugin_api import Measurement
 
 PLACE = pathlib.Path({place!r})
 CODES = {codes!r}
-CHANNEL = int(sys.argv[1])
+CHANNEL = int(sys.argv[3])
 rename = os.rename
 
 def meet(what):

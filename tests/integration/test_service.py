@@ -259,7 +259,7 @@ def test_workers_die_with_a_killed_daemon(tmp_path: Path, root: Path, track: Pat
         ("os.kill(os.getpid(), signal.SIGSEGV)", "signal 11"),
         ("ctypes.string_at(0)", "signal 11"),
         ("time.sleep(3600)", "no answer for too long"),
-        ("os.write(int(sys.argv[1]), b'garbage'); time.sleep(3600)", "it sent no message"),
+        ("os.write(int(sys.argv[3]), b'garbage'); time.sleep(3600)", "it sent no message"),
     ],
     ids=["raises", "breaks its promise", "NaN", "exits", "SEGV", "native SEGV", "hangs", "garbage"],
 )

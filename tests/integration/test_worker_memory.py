@@ -27,18 +27,19 @@ BOUND = 20.0
 MEASURE = """
 import sys
 from audiobatchd.worker.process.answers import answer
-answer("analyze", sys.argv[1], sys.argv[2:])
+answer("analyze", sys.stdin.buffer)
 status = open("/proc/self/status").read()
-print(end=f"\\n{int(status.partition('VmHWM:')[2].split()[0]) / 1024}")
+print(file=sys.stderr, end=f"\\n{int(status.partition('VmHWM:')[2].split()[0]) / 1024}")
 """
 
 
 def highest_resident(folder: Path) -> float:
     """MiB that a process takes at most which measures loudness and peaks of `folder`."""
     settings = WorkerSettings(analyzers=("loudness", "peaks"))
-    details = [msgspec.json.encode(each).decode() for each in (settings, Request(str(folder)))]
-    done = subprocess.run([sys.executable, "-c", MEASURE, *details], capture_output=True, text=True, check=True)
-    _, answer, megabytes = done.stdout.rsplit("\n", 2)
+    asked = "".join(f"{msgspec.json.encode(each).decode()}\n" for each in (settings, Request(str(folder))))
+    done = subprocess.run([sys.executable, "-c", MEASURE], input=asked, capture_output=True, text=True, check=True)
+    _, answer = done.stdout.splitlines()
+    megabytes = done.stderr.splitlines()[-1]
     assert json.loads(answer)["values"].keys() == {"lufs", "lra", "true_peak", "sample_peak"}
     return float(megabytes)
 

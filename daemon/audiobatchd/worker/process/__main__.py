@@ -4,6 +4,7 @@
 input; see `worker.questions`.
 """
 
+import os
 import sys
 
 from audiobatchd.worker.process import answers, main
@@ -12,4 +13,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "worker":
         main.main(int(sys.argv[3]))
     else:
-        answers.answer(sys.argv[1])
+        # Of its own: what a library reads is nothing, and no reader takes more than its line.
+        with os.fdopen(os.dup(0), "rb") as asked, open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
+            answers.answer(sys.argv[1], asked)

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from functools import partial
+from typing import BinaryIO
 
 import msgspec
 
@@ -51,12 +52,12 @@ _BUDGET = 3600.0
 """In seconds: what the lock of a folder announces while it is analyzed by hand."""
 
 
-def answer(verb: str) -> None:
-    """Print the answer to `offers`, `options` or `features`, or serve `analyze`; settings stand in the first line.
+def answer(verb: str, asked: BinaryIO) -> None:
+    """Print the answer to `offers`, `options` or `features`, or serve `analyze`.
 
-    That is JSON on standard input.
+    The first line of `asked`, which is no longer standard input, has the settings in JSON.
     """
-    terms = msgspec.json.decode(sys.stdin.buffer.readline(), type=WorkerSettings)
+    terms = msgspec.json.decode(asked.readline(), type=WorkerSettings)
     match verb:
         case "offers":
             found: object = Bench.load(terms).offers
@@ -65,19 +66,17 @@ def answer(verb: str) -> None:
         case "features":
             found = _features(terms)
         case _:
-            _serve(terms)
+            _serve(terms, asked)
             return
     sys.stdout.write("\n" + msgspec.json.encode(found).decode())
 
 
-def _serve(settings: WorkerSettings) -> None:
-    """Answer requests, a line of JSON each, from standard input, by a line on standard output each, until it ends.
+def _serve(settings: WorkerSettings, requests: BinaryIO) -> None:
+    """Answer requests, a line of JSON each, by a line on standard output each, until they end.
 
-    What a library reads or prints goes elsewhere.
+    What a library prints goes elsewhere.
     """
-    with os.fdopen(os.dup(0), "rb") as requests, os.fdopen(os.dup(1), "wb") as answers:
-        with open(os.devnull, "rb") as nothing:  # a device
-            os.dup2(nothing.fileno(), 0)
+    with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)
         bench = Bench.load(settings)
         found: Answer | Ready = Ready()

@@ -85,10 +85,8 @@ def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked(verb: str, settings: WorkerSettings) -> None:
-    """Ask as another process does, on standard input."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(msgspec.json.encode(settings))))
-        answer(verb)
+    """Ask as another process does, by a line."""
+    answer(verb, io.BytesIO(msgspec.json.encode(settings)))
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str, on: tuple[str, ...] | None = None) -> list[dict[str, object]]:
