@@ -69,6 +69,10 @@ COMMANDS = {
     "missing": "D --features lufs --disk",
     "list": "D --disk",
     "summary": "D --disk",
+    "history": "",
+    "export": "D --disk --format csv -o -",
+    "report": "D --disk -o C",  # which is there already: a report is made once
+    "web": "",
     "audit": "D",
     "duplicates": "D --near",
     "import": "--list D",
