@@ -38,6 +38,7 @@ def main() -> None:
         ground.make()
         config = configuration(ground.place / "c.toml", ground.root, settle=0.0)
         config.write_text(config.read_text() + f'[web]\nlisten = "127.0.0.1:{free_port()}"\n')
+        (ground.place / "chromium").mkdir()
         loop = Loop()
         with (
             service(ground.place / "run", config, env=ground.env) as daemon,
