@@ -21,7 +21,7 @@ _ELSEWHERE = {
     "features": "what is measured follows from `analyzers`; features are named on the command line: "
     "audiobatchd --once DATASET --features FEATURE ...",
 }
-"""What is no key of the file, by the names that people may give it there."""
+"""Cures for keys that belong elsewhere than in the file, by the names under which people may write them."""
 
 
 ONCE = frozenset({"web"})

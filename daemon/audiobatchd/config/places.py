@@ -16,7 +16,7 @@ SERVICE_SOCKET = Path("/run/audiobatchd/control.sock")
 """The socket of the system's service."""
 
 SERVICE_CONFIGURATION = Path("/etc/audiobatchd/audiobatchd.toml")
-"""Its configuration file."""
+"""The configuration file of the system's service."""
 
 _UNIT_PLACES = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _SERVICE_STATE = Path("/var/lib/audiobatchd")

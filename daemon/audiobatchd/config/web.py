@@ -44,7 +44,7 @@ class WebConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Address(NamedTuple):
-    """Where a page listens: at an IP address and port, or at a unix socket."""
+    """Address that a page listens at: an IP address and port, or a unix socket."""
 
     host: str = ""
     port: int = 0

@@ -25,7 +25,7 @@ class Span(Struct, frozen=True):
     """An hour, or a day in UTC, and the jobs that ended in it."""
 
     start: int
-    """Its first moment, in seconds since 1970, UTC."""
+    """Moment when it begins, in seconds since 1970, UTC."""
     seconds: int
     """Length: 3600 or 86400."""
     done: int = 0
@@ -48,4 +48,4 @@ class History(Struct, frozen=True):
     """Spans in which jobs ended, the oldest first. None is told twice: an hour is in no day that is told."""
 
     spans: tuple[Span, ...]
-    """Those in which anything is counted."""
+    """The spans with a count; empty ones are left out."""

@@ -60,9 +60,9 @@ class Cell(Struct, frozen=True):
     """A rectangle that is not empty."""
 
     x: int
-    """Its place in `x_edges`, from 0."""
+    """Index of its left bound in `x_edges`."""
     y: int
-    """Its place in `y_edges`, from 0."""
+    """Index of its lower bound in `y_edges`."""
     count: int
     """Folders in it."""
 

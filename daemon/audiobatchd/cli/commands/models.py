@@ -209,7 +209,7 @@ def _tell_of_other_ways(error: UnreachableError, lacking: list[str], arguments: 
 
 
 def _own_models() -> Path | None:
-    """The place of this user's own models; None for root, whose place is the service's."""
+    """Find the directory of this user's own models; None for root, who has the service's."""
     state = state_directory(os.environ, os.getuid())
     return model_target(None, {**os.environ, "ESSENTIA_MODELS_DIR": ""}, state, os.getuid()) if os.getuid() else None
 

@@ -26,7 +26,7 @@ from audiobatchd.vocabulary.quantities import counted
 _FIRST = ("bpm", "lufs", "lra", "true_peak", "key", "danceability", "duration", "brightness", "track_metadata_genre")
 """Columns that are shown where none is named, as far as there is room: these first, and others by name."""
 _SAMPLE = 200
-"""Number of rows whose widths decide how wide columns are."""
+"""Number of rows that are measured to choose the widths of columns."""
 _NARROWEST, _WIDEST = 16, 40
 """Cells of the column of folders at least, and of any other at most."""
 _GAP = "  "

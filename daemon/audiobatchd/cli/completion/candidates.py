@@ -52,7 +52,7 @@ class Offer(Struct, frozen=True):
     """All that may stand at the end of a line."""
 
     place: Place = Place.NOTHING
-    """What the shell adds."""
+    """Kind of names that the shell offers by itself, where there are no candidates."""
     candidates: tuple[Candidate, ...] = ()
     """The words, in their order."""
 

@@ -36,11 +36,11 @@ class Limits(NamedTuple):
     """Numbers of connections that there may be, by what they do."""
 
     unfinished: int
-    """Without a complete request."""
+    """Connections without a complete request."""
     at_once: int
-    """With requests that are answered."""
+    """Connections with requests that are being answered."""
     unread: int
-    """That do not read what they are sent."""
+    """Connections whose peers do not read what they are sent."""
 
 
 @dataclass(slots=True, eq=False)

@@ -188,7 +188,7 @@ class Routes:
         return await _logged(request, kind, peer)
 
     async def _link(self, request: web.Request) -> web.StreamResponse:
-        """Make a link to the page, which whoever may connect may have: it carries no more rights than its asker has."""
+        """Make a link to the page, for any process that may connect: it carries that process's rights, and no more."""
         peer = self._asker(request)
         await _logged(request, Nothing, peer)
         return as_json(self._service.web_link(peer))

@@ -76,7 +76,7 @@ class Period(NamedTuple):
     """An hour or a day."""
 
     start: int
-    """Its first moment, in seconds since 1970, UTC."""
+    """Moment when it begins, in seconds since 1970, UTC."""
     span: int
     """Its length in seconds."""
 
