@@ -172,17 +172,16 @@ def _listed(datasets: list[str]) -> str:
     return ", ".join(datasets[:_MOST_LISTED]) + more
 
 
-def refuse_inside(target: Path, arguments: argparse.Namespace, client: ControlClient) -> None:
+def refuse_inside(target: Path, dataset: str, settings: Config, client: ControlClient) -> None:
     """Raise UsageError where a file that is to be made lies inside of a dataset that is known here.
 
-    That is the one that a command names, those configured, and those of the service.
+    That is this one, those configured, and those of the service.
     """
-    settings, dataset = dataset_of(arguments)
     try:
         served = [parsed(each) for each in datasets_of(client)]
     except AudiobatchError:
         served = []
-    for each in (dataset.path, *(each.path for each in settings.dataset), *served):
+    for each in (dataset, *(each.path for each in settings.dataset), *served):
         if Path(os.path.realpath(target)).is_relative_to(os.path.realpath(each)):
             message = f"cannot write {shown(str(target))}: it is inside of the dataset {shown(each)}"
             raise UsageError(message)

@@ -18,9 +18,6 @@ from audiobatchd.plugin_api import FULL_MIX
 from audiobatchd.vocabulary.files import ROLES
 from audiobatchd.vocabulary.names import folder_at, parsed, shown
 
-FOLDER = "folder"
-"""The column that names the folder."""
-
 
 class Type(Enum):
     """Type of a column; each value is of it, or missing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from audiobatchd.cli.named import dataset_of, refuse_inside
@@ -17,30 +17,35 @@ from audiobatchd.errors import UsageError
 from audiobatchd.exports import forms, parquet, publish
 from audiobatchd.exports.forms import Wanted
 from audiobatchd.exports.ranges import range_of
-from audiobatchd.exports.tracks import FOLDER, Table, fields_of, has_numbers_alone, path_of, roles_of, tracks_of
+from audiobatchd.exports.tracks import Table, fields_of, has_numbers_alone, path_of, roles_of, tracks_of
+from audiobatchd.results.query import mentions_state
+from audiobatchd.scan.values import FOLDER, STATE, WHY
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import counted
 
 _STANDARD_OUTPUT = "-"
-_STATE = "state"
-_COMPLETE = f"{_STATE} = 'complete'"
+_COMPLETE = f"{STATE} = 'complete'"
 
 
 def export(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Write the values of the folders that meet a condition. Exit code 1 where there is none, or one was left out."""
     is_shown = arguments.output == _STANDARD_OUTPUT
     wanted = Wanted(arguments.format, Path(arguments.output), arguments.with_audio)
-    _refuse(arguments, client, wanted, is_shown=is_shown)
+    settings, dataset = dataset_of(arguments)
+    _refuse(wanted, is_shown=is_shown)
+    if not is_shown:
+        refuse_inside(wanted.target.absolute(), dataset.path, settings, client)
     where = " AND ".join(f"({each})" for each in (arguments.where, _COMPLETE * arguments.complete_only) if each.strip())
     bar = ProgressBar()
+    states = mentions_state((*(arguments.columns or ()), where))
     with results_of(
-        arguments, client, states=_STATE in where, told=lambda count: bar.show(f"{counted(count, 'record')} read")
+        arguments, client, states=states, told=lambda count: bar.show(f"{counted(count, 'record')} read")
     ) as source:
         total = next(iter(source.summary((FOLDER,), where))).count
         if not total:
             say("No folder meets the condition." if where else "No track folder was found.")
             return 1
-        table = _table(arguments, source, where, bar, total)
+        table = _table(arguments, dataset.path, source, where, lambda rows: _watched(rows, bar, total))
         if is_shown:
             forms.TEXTS[wanted.form](table, Utf8Output())
             return 0
@@ -56,10 +61,16 @@ def export(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     return 1 if left else 0
 
 
-def _table(arguments: argparse.Namespace, source: Source, where: str, bar: ProgressBar, total: int) -> Table:
-    dataset = dataset_of(arguments)[1].path
+def _table(
+    arguments: argparse.Namespace,
+    dataset: str,
+    source: Source,
+    where: str,
+    watched: Callable[[Iterable[Row]], Iterator[Row]],
+) -> Table:
+    """Make the table; its rows are taken by way of `watched`."""
     known = {column.name: column for column in source.columns()}
-    names = arguments.columns or [name for name in known if name not in (_STATE, "why")]
+    names = arguments.columns or [name for name in known if name not in (STATE, WHY)]
     roles = roles_of(stems=arguments.stems)
     # A key of a record may have the name of a field that tells where the audio is: that field is there in any case.
     names = [name for name in dict.fromkeys((FOLDER, *names)) if name not in map(path_of, roles)]
@@ -73,7 +84,7 @@ def _table(arguments: argparse.Namespace, source: Source, where: str, bar: Progr
     ]
     fields = fields_of(columns, labelled, roles)
     ranges = {name: bounds for name in names if arguments.clamp and (bounds := range_of(name))}
-    rows = _watched(source.rows(Query(tuple(names), where)), bar, total)
+    rows = watched(source.rows(Query(tuple(names), where)))
     return Table(dataset, fields, roles, tracks_of(dataset, fields, rows, roles, ranges))
 
 
@@ -84,7 +95,7 @@ def _watched(rows: Iterable[Row], bar: ProgressBar, total: int) -> Iterator[Row]
         yield row
 
 
-def _refuse(arguments: argparse.Namespace, client: ControlClient, wanted: Wanted, *, is_shown: bool) -> None:
+def _refuse(wanted: Wanted, *, is_shown: bool) -> None:
     """Raise UsageError or AudiobatchError for what cannot be exported, before anything is read."""
     if wanted.with_audio and wanted.form not in forms.AUDIO_SETS:
         message = f"--with-audio goes with {', '.join(forms.AUDIO_SETS)}: a table only refers to audio"
@@ -96,6 +107,4 @@ def _refuse(arguments: argparse.Namespace, client: ControlClient, wanted: Wanted
             message = f"only {', '.join(forms.TEXTS)} go to standard output: give {wanted.form} a path by -o"
             raise UsageError(message)
         return
-    target = wanted.target.absolute()
-    publish.refuse_existing(target)
-    refuse_inside(target, arguments, client)
+    publish.refuse_existing(wanted.target.absolute())

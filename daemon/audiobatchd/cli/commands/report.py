@@ -28,8 +28,8 @@ def report(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     """Write a report of the folders that meet a condition. Exit code 1 where there is none."""
     target = Path(arguments.output).absolute()
     publish.refuse_existing(target)
-    refuse_inside(target, arguments, client)
     settings, dataset = dataset_of(arguments)
+    refuse_inside(target, dataset.path, settings, client)
     line = ProgressLine()
     line.show("asking for the values")
     with results_of(

@@ -68,6 +68,12 @@ def test_complete_only_leaves_out_what_is_due(tmp_path: Path, capsys: pytest.Cap
     assert "No folder meets the condition." in capsys.readouterr().out
 
 
+def test_states_are_asked_for_as_list_asks_for_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dataset = make_dataset(tmp_path / "music")
+    assert export(dataset, "jsonl", "-", "--columns", "state") == 0
+    assert {json.loads(line)["state"] for line in capsys.readouterr().out.splitlines()} == {"incomplete"}
+
+
 def test_sum_is_said_and_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dataset = make_dataset(tmp_path / "music")
     assert export(dataset, "huggingface", tmp_path / "a", "--stems") == 1
