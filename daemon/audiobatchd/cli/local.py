@@ -37,8 +37,7 @@ _ENDING = 5.0
 
 def checked_config(path: Path | None) -> Config:
     """Read a configuration file, or take the defaults. Raises ConfigError for whatever ends the service's start."""
-    settings = load_config(path) if path else Config()
-    checks.refuse_unknown_analyzers(settings, path)
+    settings = _with_known_analyzers(path)
     checks.operators(settings.operators)
     refuse_wrong_options(settings, path, model_directories_here(settings))
     for each in settings.inbox:
@@ -51,7 +50,10 @@ def config_here(named: Path | None) -> Config:
 
     Raises ConfigError, also where it names an analyzer that there is not.
     """
-    path = named or find_config(os.environ)
+    return _with_known_analyzers(named or find_config(os.environ))
+
+
+def _with_known_analyzers(path: Path | None) -> Config:
     settings = load_config(path) if path else Config()
     checks.refuse_unknown_analyzers(settings, path)
     return settings

@@ -21,7 +21,7 @@ from pathlib import Path
 from audiobatchd.cli.local import UNIT, USER
 from audiobatchd.cli.rights import configuration, drop_in, membership, web_drop_in
 from audiobatchd.cli.rights.grants import Grants, Report, grants_are_saved
-from audiobatchd.cli.rights.inboxes import inboxes_of, refuse_unfit
+from audiobatchd.cli.rights.inboxes import refuse_unfit
 from audiobatchd.cli.rights.unsuitable import unsuitable, unwritable
 from audiobatchd.cli.rights.user_unit import UserUnit
 from audiobatchd.cli.terminal.output import Say
@@ -82,7 +82,7 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     done = _made_operator(arguments.operator, places) if arguments.operator else []
     verb = "reload" if done else ""
     trouble, place = "", dataset
-    inboxes = inboxes_of(dataset, _written(places.configuration), places.configuration) if dataset else []
+    inboxes = configuration.inboxes(_written(places.configuration), dataset, places.configuration) if dataset else []
     if dataset:
         granted: list[str] = []
         if not arguments.undo:
@@ -239,7 +239,7 @@ def _check(dataset: str, places: Places) -> None:
     if why := unsuitable(dataset, datasets):
         message = f"cannot set up {shown(dataset)}: {why}"
         raise UsageError(message)
-    for inbox in inboxes_of(dataset, text, places.configuration):
+    for inbox in configuration.inboxes(text, dataset, places.configuration):
         refuse_unfit(inbox)
     if text and dataset not in datasets:  # before anything is granted
         with ExitStack() as stack:
@@ -395,7 +395,7 @@ def _drop_ins(dataset: str, text: str, places: Places) -> dict[Path, str]:
     """The content of each drop-in that a dataset and its inboxes need; none for a user's own service."""
     if places.drop_ins is None:
         return {}
-    inboxes = ("", *inboxes_of(dataset, text, places.configuration))
+    inboxes = ("", *configuration.inboxes(text, dataset, places.configuration))
     return {places.drop_ins / drop_in.file_name(dataset, each): drop_in.content(dataset, each) for each in inboxes}
 
 

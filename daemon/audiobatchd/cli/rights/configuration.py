@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from audiobatchd.cli.rights.inboxes import TABLE, inboxes_of
 from audiobatchd.errors import ConfigError, UsageError
 from audiobatchd.vocabulary.names import shown
 
@@ -24,6 +23,15 @@ def datasets(text: str, path: Path) -> list[str]:
     """List the real paths of the datasets in a configuration. Raises ConfigError where it is none."""
     return [
         os.path.realpath(path.parent / str(each.get("path", ""))) for each in _parsed(text, path).get("dataset", [])
+    ]
+
+
+def inboxes(text: str, dataset: str, path: Path) -> list[str]:
+    """List the real paths of the inboxes in a configuration for a dataset's real path. Raises ConfigError."""
+    return [
+        os.path.realpath(path.parent / str(each.get("path", "")))
+        for each in _parsed(text, path).get("inbox", [])
+        if os.path.realpath(path.parent / str(each.get("dataset", ""))) == dataset
     ]
 
 
@@ -50,8 +58,8 @@ def without_dataset(text: str, dataset: str, path: Path) -> str:
     blocks = ["".join(part) for part in parts]
 
     def is_of_it(block: str) -> bool:
-        if block.startswith(TABLE):
-            return bool(inboxes_of(dataset, block, path))
+        if block.startswith("[[inbox]]"):
+            return bool(inboxes(block, dataset, path))
         return block.startswith("[[dataset]]") and dataset in datasets(block, path)
 
     rest = "".join(block for block in blocks if not is_of_it(block))

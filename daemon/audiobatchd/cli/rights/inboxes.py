@@ -1,37 +1,12 @@
-"""The inboxes of a dataset in a configuration: where they are, and the configuration without them.
-
-The service needs the same rights there as in the dataset, for it takes files away.
-"""
+"""Inboxes that the service may be let into: it needs the same rights there as in the dataset, to take files away."""
 
 from __future__ import annotations
 
-import os
-import tomllib
 from pathlib import Path
 
 from audiobatchd.cli.rights.unsuitable import unsuitable, unwritable
-from audiobatchd.errors import ConfigError, UsageError
+from audiobatchd.errors import UsageError
 from audiobatchd.vocabulary.names import shown
-
-TABLE = "[[inbox]]"
-
-
-def inboxes_of(dataset: str, text: str, path: Path) -> list[str]:
-    """List the real paths of the inboxes that a configuration, which lies at `path`, has for a dataset's real path.
-
-    Raises ConfigError where the configuration is none.
-    """
-    base = path.parent
-    try:
-        tables = tomllib.loads(text).get("inbox", [])
-    except tomllib.TOMLDecodeError as error:
-        message = f"{path}: not TOML: {error}"
-        raise ConfigError(message) from error
-    return [
-        os.path.realpath(base / str(each.get("path", "")))
-        for each in tables
-        if os.path.realpath(base / str(each.get("dataset", ""))) == dataset
-    ]
 
 
 def refuse_unfit(inbox: str) -> None:

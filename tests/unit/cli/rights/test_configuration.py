@@ -55,3 +55,17 @@ def test_dataset_is_added_and_taken_out() -> None:
 def test_what_is_no_toml_is_said_with_its_file(text: str) -> None:
     with pytest.raises(ConfigError, match=r"/etc/audiobatchd\.toml: not TOML: "):
         configuration.operators(text, PLACE)
+
+
+def test_inboxes_are_found_by_their_dataset_s_place(tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    (tmp_path / "link").symlink_to("music")
+    text = "".join(
+        f'[[inbox]]\npath = "{name}"\ndataset = "{dataset}"\n'
+        for name, dataset in (("a", "music"), ("b", "link"), ("/c", str(tmp_path / "music")), ("d", "other"))
+    )
+    found = configuration.inboxes(text, str(tmp_path / "music"), tmp_path / "c.toml")
+    assert found == [str(tmp_path / "a"), str(tmp_path / "b"), "/c"]
+    assert configuration.inboxes("", str(tmp_path / "music"), tmp_path / "c.toml") == []
+    with pytest.raises(ConfigError, match="not TOML"):
+        configuration.inboxes("=", str(tmp_path / "music"), tmp_path / "c.toml")

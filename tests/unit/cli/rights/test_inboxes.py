@@ -1,4 +1,4 @@
-"""The inboxes of a dataset, as a configuration names them, and those that are none."""
+"""Directories that are inboxes, and those that are none."""
 
 from __future__ import annotations
 
@@ -6,22 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from audiobatchd.cli.rights.inboxes import inboxes_of, refuse_unfit
-from audiobatchd.errors import ConfigError, UsageError
-
-
-def test_inboxes_are_found_by_their_dataset_s_place(tmp_path: Path) -> None:
-    (tmp_path / "music").mkdir()
-    (tmp_path / "link").symlink_to("music")
-    text = "".join(
-        f'[[inbox]]\npath = "{name}"\ndataset = "{dataset}"\n'
-        for name, dataset in (("a", "music"), ("b", "link"), ("/c", str(tmp_path / "music")), ("d", "other"))
-    )
-    found = inboxes_of(str(tmp_path / "music"), text, tmp_path / "c.toml")
-    assert found == [str(tmp_path / "a"), str(tmp_path / "b"), "/c"]
-    assert inboxes_of(str(tmp_path / "music"), "", tmp_path / "c.toml") == []
-    with pytest.raises(ConfigError, match="not TOML"):
-        inboxes_of(str(tmp_path / "music"), "=", tmp_path / "c.toml")
+from audiobatchd.cli.rights.inboxes import refuse_unfit
+from audiobatchd.errors import UsageError
 
 
 @pytest.mark.parametrize(
