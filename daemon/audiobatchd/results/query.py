@@ -121,7 +121,7 @@ class Rows:
 
     def rows(self, query: Query) -> Iterator[Row]:
         """Yield a row for each folder that meets the condition. Raises UsageError for what cannot be asked."""
-        for part in self.parts(query, _value):
+        for part in self.parts(query, value_of):
             yield from part
 
     def parts(self, query: Query, made: Callable[[bytes], Any]) -> Iterator[list[tuple[Any, ...]]]:
@@ -153,7 +153,7 @@ class Rows:
         bound = search, -1 if query.limit is None else query.limit, offset
         rows = self._ask(f"SELECT {what} {rest} ORDER BY {order} LIMIT ?2 OFFSET ?3", bound)
         odd = [place for place, column in enumerate(columns) if self._is_odd(column.name)]
-        return [_changed(row, odd, _value) for row in rows], counted[0][0] if counted else 0
+        return [_changed(row, odd, value_of) for row in rows], counted[0][0] if counted else 0
 
     def _length_of_part(self, columns: Iterable[Column]) -> int:
         """Give the number of rows of these columns that may be fetched at once: records may have very long values."""
@@ -269,7 +269,7 @@ def _limited(parts: Iterator[list[tuple[Any, ...]]], limit: int | None) -> Itera
         left = None if left is None else left - len(part)
 
 
-def _value(stored: bytes) -> Value:
+def value_of(stored: bytes) -> Value:
     """Make a flag or a mapping of what is stored of it."""
     if stored in (b"0", b"1"):
         return stored == b"1"

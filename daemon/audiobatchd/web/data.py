@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from functools import partial
 from http import HTTPStatus
 
-import msgspec
 from aiohttp import web
 from msgspec import Struct
 
@@ -28,6 +27,7 @@ from audiobatchd.control.server.routes import RefusedError, as_json, query
 from audiobatchd.disk import record
 from audiobatchd.errors import RecordError, UnknownFolderError
 from audiobatchd.pictures import drawing
+from audiobatchd.results.query import value_of
 from audiobatchd.scan import values
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.vocabulary.files import FolderKey
@@ -144,11 +144,5 @@ def told(key: FolderKey) -> RecordTold:
         finally:
             os.close(file)
     decoded = values.decoded(dict(list(found.values.items())[:_MOST_VALUES]))
-    return RecordTold({key: _value(each) for key, each in decoded.items() if each is not values.LEFT_OUT}, files)
-
-
-def _value(stored: values.Stored) -> Value:
-    """Make a flag or a mapping of what is stored of it."""
-    if not isinstance(stored, bytes):
-        return stored
-    return stored == b"1" if stored in (b"0", b"1") else msgspec.json.decode(stored)
+    there = {key: each for key, each in decoded.items() if each is not values.LEFT_OUT}
+    return RecordTold({key: value_of(each) if isinstance(each, bytes) else each for key, each in there.items()}, files)

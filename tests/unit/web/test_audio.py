@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,7 +11,7 @@ import pytest
 from audiobatchd.web import audio
 from audiobatchd.web.audio import part_of
 from audiobatchd.web.folder import Source
-from support.web_rig import Answer, Site, read_all, site
+from support.web_rig import Answer, Site, read_all
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -28,13 +27,6 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root.parent / "secret" / "full_mix.mp3").write_bytes(b"secret")
     (root / "linked").symlink_to(root.parent / "secret")
     return root
-
-
-@pytest.fixture(scope="module")
-def page(music: Path) -> Iterator[Site]:
-    with site(music) as made:
-        made.log_in()
-        yield made
 
 
 def heard(page: Site, folder: str = "Song", role: str = "full_mix", method: str = "GET", **headers: str) -> Answer:

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -31,13 +30,6 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "linked").symlink_to(root.parent / "secret")
     (root / "Song" / "drums.wav").symlink_to(root.parent / "secret" / "full_mix.wav")
     return root
-
-
-@pytest.fixture(scope="module")
-def page(music: Path) -> Iterator[Site]:
-    with site(music) as made:
-        made.log_in()
-        yield made
 
 
 def once(page: Site, folder: str = "Song", kind: str = "waveform", role: str = "full_mix", **headers: str) -> Answer:
