@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from audiobatchd.core.discovery import enters
 from audiobatchd.core.events import Walked, WalkRead
 from audiobatchd.core.near_misses import Tally, misses_in
 from audiobatchd.core.readings import Finding, Reading
@@ -157,6 +158,9 @@ class _Walk:
         self._lost = False
         """True where a mount went during the walk: nothing that it came by is to be believed then."""
         self._tally = Tally()
+        self._place = reader.place
+        self._above = "", True
+        """The directory above the path that was judged last, and whether a walk enters it."""
 
     def go(self, paths: Sequence[str], *, first: bool, accepts: bool) -> None:
         """Walk; see `walk`. Raises _RootLostError."""
@@ -194,7 +198,7 @@ class _Walk:
         if self._sightings.size(self._reader.root) <= self._outbox.listed or not self.tracks:
             return
         known = (each.path for each in self._sightings.all(self._reader.root))
-        gone = [path for path in known if not self._reader.is_entered(path) or self._time_of(path) is None]
+        gone = [path for path in known if not self._is_entered(path) or self._time_of(path) is None]
         if gone and _holds_anything(self._reader):
             self._look_again([], gone)
 
@@ -204,38 +208,46 @@ class _Walk:
         gone: list[str] = []
         ignored: list[str] = []
         tracks = 0
-        for sighting in self._sightings.all(self._reader.root):
+        root, known = self._reader.root, self._sightings
+        # Of most it is all that is done here, for each of a million folders, again and again.
+        for sighting in known.all(root) if first else known.looks(root):
+            if self._outbox.listed % _PASS_BATCH == 0:
+                sign_of_life()
+                self._outbox.send()
             self._outbox.listed += 1
-            self._entered_anything = True
+            path = sighting.path
             if not sighting.leaf:  # before its time is looked at, so that nothing can happen in between
-                self._reader.watch.enter(self._reader.root, sighting.path, leaf=False)
-            if not self._reader.is_entered(sighting.path):
-                ignored.append(sighting.path)
+                self._reader.watch.enter(root, path, leaf=False)
+            if not self._is_entered(path):
+                ignored.append(path)
                 continue
-            time_of = self._time_of(sighting.path)
+            time_of = self._time_of(path)
             if sighting.finding is not Finding.GONE:
                 tracks += 1
                 if time_of is not None:
-                    self._came_by(sighting.path)
-            match time_of:
-                case None:
-                    gone.append(sighting.path)
-                case moment if not moment or moment != sighting.time:
-                    changed.append(sighting.path)
-                case _ if first:
-                    self._as_it_was(sighting, changed)
-            if len(self._outbox.unchanged) >= _PASS_BATCH:
-                self._outbox.send()
+                    self._came_by(path)
+            if time_of is None:
+                gone.append(path)
+            elif not time_of or time_of != sighting.time:
+                changed.append(path)
+            elif first:
+                self._as_it_was(sighting, changed)
         if gone and (not _holds_anything(self._reader) or (tracks and not self.tracks)):
             self._lost = True
             return
         self._look_again(changed, gone + ignored)
 
+    def _is_entered(self, path: str) -> bool:
+        """Tell as `FolderReader.is_entered` does; the directory of the last path is not judged again."""
+        above, _, name = path.rpartition("/")
+        if above != self._above[0]:
+            self._above = above, self._reader.is_entered(above)
+        return self._above[1] and (not path or enters(name, self._reader.ignore))
+
     def _time_of(self, path: str) -> int | None:
         """Read a directory's mtime; 0 where that cannot be told, None where there is none."""
-        sign_of_life()
         try:
-            return in_64_bits(os.stat(self._reader.folder(path)).st_mtime_ns)
+            return in_64_bits(os.stat(f"{self._place}/{path}").st_mtime_ns)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError:
