@@ -34,6 +34,7 @@ from audiobatchd.service import log
 from audiobatchd.service.answers.status import Overview
 from audiobatchd.service.catalog_writes import CatalogWrites
 from audiobatchd.service.clock import Clock
+from audiobatchd.service.decisions import Decisions, KeptDispatcher
 from audiobatchd.service.disk_tasks import DiskTasks
 from audiobatchd.service.event_queue import EventQueue
 from audiobatchd.service.inboxes import Inboxes
@@ -82,7 +83,7 @@ class Supervisor:
     `config` is what `source` gave, and what it gives again at a reload counts from then on.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the parts of a service, each made elsewhere
         self,
         config: Config,
         source: Source,
@@ -93,13 +94,18 @@ class Supervisor:
         views: tuple[View, ...] = (),
         watches: Watch | None = None,
         mode: Mode = Mode.SERVICE,
+        decisions: Decisions | None = None,
     ) -> None:
         self._clock = clock
         self._views = views
         self._planner = Planner(source, policy, mode)
         self._derived = self._planner.derive(config)
         memory = memory_of(catalog, config, clock.wall().timestamp()) if mode is Mode.SERVICE else NO_MEMORY
-        self.core = Dispatcher(self._derived.plan, clock.monotonic(), memory)
+        self.core = (
+            KeptDispatcher(self._derived.plan, clock.monotonic(), memory, decisions)
+            if decisions is not None
+            else Dispatcher(self._derived.plan, clock.monotonic(), memory)
+        )
         self.inboxes = Inboxes()
         self.overview = Overview(
             self.core,

@@ -81,6 +81,7 @@ class LogEvent(StrEnum):
     CATALOG_FAILS = "catalog-fails", WARNING, "the catalog cannot be read or written: {reason}"
     CATALOG_WORKS = "catalog-works", INFO, "the catalog {path} can be written again"
     CHANGE_ASKED = "change-asked", INFO, ""
+    DECISIONS_NOT_KEPT = "decisions-not-kept", WARNING, "cannot keep decisions in {path}: {reason}"
     METRICS_NOT_WRITTEN = "metrics-not-written", WARNING, "cannot write the metrics to {path}: {reason}"
     REQUEST_FAILED = "request-failed", ERROR, ""
     REQUEST_MALFORMED = "request-malformed", WARNING, "a request is no HTTP: {reason} ({requests} times)"
