@@ -68,13 +68,13 @@ def test_another_decision_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_files_are_bounded_and_each_can_be_gone_through(tmp_path: Path) -> None:
-    kept, decisions = core(tmp_path, MIB)
-    for time in range(60):
+    kept, decisions = core(tmp_path, MIB // 4)
+    for time in range(16):
         lead(kept, 60, 100.0 * time)
     decisions.stop()
     files = files_of(tmp_path)
-    assert 4 <= len(files) <= 9
-    assert sum(each.stat().st_size for each in files) <= MIB * 1.2
+    assert 3 <= len(files) <= 9
+    assert sum(each.stat().st_size for each in files) <= MIB * 0.3
     assert all(step.is_same for path in files for step in Replay(path).steps())
 
 
