@@ -28,6 +28,7 @@ from audiobatchd.scan.readers import sign_of_life
 from audiobatchd.scan.values import Found
 from audiobatchd.vocabulary.files import FileId, FolderKey, NearMiss, in_64_bits
 from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.shard import Shard
 from audiobatchd.vocabulary.states import WalkKind
 
 _BATCH = 64
@@ -43,13 +44,21 @@ Deliver = Callable[[WalkRead], None]
 
 
 def walk(
-    reader: FolderReader, paths: Sequence[str], deliver: Deliver, *, kind: WalkKind, first: bool, accepts: bool = False
+    reader: FolderReader,
+    paths: Sequence[str],
+    deliver: Deliver,
+    *,
+    kind: WalkKind,
+    first: bool,
+    accepts: bool = False,
+    shard: Shard | None = None,
 ) -> Walked:
     """Look at every track folder from each of `paths` down, or, of a PASS, at what has changed in all of them.
 
     Nothing is read where the file system's locks are not shared between machines, unless this one works there alone.
     `first`: it is not known yet what is in the dataset. Nor is anything read in another root than before that has none
-    of the folders that were known, unless the walk `accepts` whatever is there. Raises whatever `deliver` raises.
+    of the folders that were known, unless the walk `accepts` whatever is there. Of track folders that are of another
+    shard than `shard` only the names are read, which tell what lies below them. Raises whatever `deliver` raises.
     """
     started = time.thread_time()
     place = reader.place
@@ -65,7 +74,7 @@ def walk(
         return walked(identity, empty=False, refusal=filesystems.refusal(filesystem), locks=locks)
     if not accepts and reader.is_elsewhere(identity.device) and _is_strange(reader):
         return walked(identity, empty=is_bare(place), locks=locks, is_strange=True)
-    made = _Walk(reader, _Outbox(reader.root, deliver, hurried=first), kind)
+    made = _Walk(reader, _Outbox(reader.root, deliver, hurried=first), kind, shard)
     try:
         if not bare:
             made.go(paths, first=first, accepts=accepts)
@@ -80,6 +89,7 @@ def walk(
         locks=locks,
         cost=time.thread_time() - started,
         near_misses=made.near_misses(),
+        of_others=made.of_others,
     )
 
 
@@ -137,11 +147,14 @@ class _Outbox:
 class _Walk:
     """A walk under way over one dataset."""
 
-    def __init__(self, reader: FolderReader, outbox: _Outbox, kind: WalkKind) -> None:
+    def __init__(self, reader: FolderReader, outbox: _Outbox, kind: WalkKind, shard: Shard | None) -> None:
         self._reader = reader
         self._sightings = reader.catalog.sightings
         self._outbox = outbox
         self._kind = kind
+        self._shard = shard
+        self.of_others = 0
+        """Number of track folders of other shards."""
         self._judged: dict[Shape, int | None] = {}
         """Answers of `FolderReader.unavailable`, by shape."""
         self._batch: list[tuple[str, Listing]] = []
@@ -273,7 +286,8 @@ class _Walk:
         self._outbox.listed += 1
         sign_of_life()
         try:
-            listing = self._reader.listing(path, hot=self._kind is WalkKind.TREES)
+            hot, names_alone = self._kind is WalkKind.TREES, self._is_of_others(path)
+            listing = self._reader.listing(path, hot=hot, names_alone=names_alone)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -302,6 +316,9 @@ class _Walk:
             self._tally.add(path, misses)
             contents, old = listing.contents, known.get(path)
             self._entered_anything |= bool(contents.directories or contents.sources)
+            if self._is_of_others(path):
+                self.of_others += contents.is_track
+                continue
             unavailable = reader.unchanged(old, listing)
             if contents.is_track:
                 self._came_by(path)
@@ -322,6 +339,9 @@ class _Walk:
         self._sightings.note(root, noted, known, found)
         self._sightings.forget(root, gone)
         self._outbox.send()
+
+    def _is_of_others(self, path: str) -> bool:
+        return self._shard is not None and not self._shard.has(path)
 
     def _unavailable(self, shape: Shape) -> int | None:
         if shape not in self._judged:

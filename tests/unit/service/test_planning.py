@@ -13,6 +13,7 @@ from audiobatchd.config.file import Config, DatasetConfig, InboxConfig
 from audiobatchd.core.assessment import Policy
 from audiobatchd.errors import ConfigError
 from audiobatchd.service.planning import DatasetTerms, Planner
+from audiobatchd.vocabulary.shard import Shard
 from audiobatchd.vocabulary.states import Mode, WatchMode
 
 MUSIC, OTHER = DatasetConfig("/music", settle=3.0, rescan=60.0), DatasetConfig("/other")
@@ -24,6 +25,7 @@ class Given:
     """A source of one configuration."""
 
     config: Config = CONFIG
+    shard: Shard | None = None
 
     def read(self) -> Config:
         return self.config
