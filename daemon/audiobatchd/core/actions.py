@@ -68,6 +68,8 @@ class WalkTree:
     """Take any folders for right, and also none of those that were known."""
     shard: Shard | None = None
     """Read only the track folders of this shard, and count the others; None: read all."""
+    order: int = 0
+    """Order in which directories are entered, another one for each number; 0: that of their names."""
 
 
 @dataclass(frozen=True, slots=True)

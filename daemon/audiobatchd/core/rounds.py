@@ -34,6 +34,8 @@ class Rounds:
         self._ledger, self._transitions = parts.ledger, parts.transitions
         self._shard = parts.plan.shard
         """The shard whose folders are walked for; None: all folders."""
+        self._order = 0
+        """The order of walks: those who help the same shard are not to come for the same folder all the time."""
 
     def due(self, now: float) -> list[do.Action]:
         """Begin the rounds that are due."""
@@ -86,7 +88,15 @@ class Rounds:
                     self._ledger.begin_round(path)
                     belief.known_at_start = self._ledger.count(path)
                 actions.append(
-                    do.WalkTree(path, kind=kind, renew=renew, first=first, accepts=belief.accepting, shard=self._shard)
+                    do.WalkTree(
+                        path,
+                        kind=kind,
+                        renew=renew,
+                        first=first,
+                        accepts=belief.accepting,
+                        shard=self._shard,
+                        order=self._order,
+                    )
                 )
             if schedule.trees and not schedule.is_walking_trees:
                 actions.append(do.WalkTree(path, schedule.take_trees(), WalkKind.TREES, first=True))
@@ -96,7 +106,7 @@ class Rounds:
         """Walk for the folders of all shards from now on; False where that was begun before, or is not asked for."""
         if self._shard is None or not self._shard.then_any:
             return False
-        self._shard = None
+        self._shard, self._order = None, self._shard.number
         for dataset in self._datasets.values():
             dataset.schedule.start_over(now)
         self._parts.life.walks_again()

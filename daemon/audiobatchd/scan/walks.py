@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 
@@ -52,13 +53,15 @@ def walk(
     first: bool,
     accepts: bool = False,
     shard: Shard | None = None,
+    order: int = 0,
 ) -> Walked:
     """Look at every track folder from each of `paths` down, or, of a PASS, at what has changed in all of them.
 
     Nothing is read where the file system's locks are not shared between machines, unless this one works there alone.
     `first`: it is not known yet what is in the dataset. Nor is anything read in another root than before that has none
     of the folders that were known, unless the walk `accepts` whatever is there. Of track folders that are of another
-    shard than `shard` only the names are read, which tell what lies below them. Raises whatever `deliver` raises.
+    shard than `shard` only the names are read, which tell what lies below them. Each `order` but 0 is one of its own.
+    Raises whatever `deliver` raises.
     """
     started = time.thread_time()
     place = reader.place
@@ -74,7 +77,7 @@ def walk(
         return walked(identity, empty=False, refusal=filesystems.refusal(filesystem), locks=locks)
     if not accepts and reader.is_elsewhere(identity.device) and _is_strange(reader):
         return walked(identity, empty=is_bare(place), locks=locks, is_strange=True)
-    made = _Walk(reader, _Outbox(reader.root, deliver, hurried=first), kind, shard)
+    made = _Walk(reader, _Outbox(reader.root, deliver, hurried=first), kind, shard, order)
     try:
         if not bare:
             made.go(paths, first=first, accepts=accepts)
@@ -147,12 +150,13 @@ class _Outbox:
 class _Walk:
     """A walk under way over one dataset."""
 
-    def __init__(self, reader: FolderReader, outbox: _Outbox, kind: WalkKind, shard: Shard | None) -> None:
+    def __init__(self, reader: FolderReader, outbox: _Outbox, kind: WalkKind, shard: Shard | None, order: int) -> None:
         self._reader = reader
         self._sightings = reader.catalog.sightings
         self._outbox = outbox
         self._kind = kind
         self._shard = shard
+        self._order = order
         self.of_others = 0
         """Number of track folders of other shards."""
         self._judged: dict[Shape, int | None] = {}
@@ -192,15 +196,19 @@ class _Walk:
         return self._tally.told() if self._kind is WalkKind.FULL else None
 
     def _down_from(self, paths: Sequence[str]) -> None:
-        """List every directory, depth first, in the order of names."""
+        """List every directory, depth first, in the order of names or another."""
         place = self._reader.place
         stack = [path for path in reversed(paths) if not is_link_below(place, path)]
         while stack:
             path = stack.pop()
             listing = self._list(path)
             if listing is not None:
-                stack += [os.path.join(path, name) for name in reversed(listing.contents.directories)]
+                stack += [os.path.join(path, name) for name in reversed(self._ordered(listing.contents.directories))]
         self._take()
+
+    def _ordered(self, names: tuple[str, ...]) -> Sequence[str]:
+        """Put names in the order in which they are entered."""
+        return names if not self._order else sorted(names, key=lambda name: crc32(os.fsencode(name), self._order))
 
     def _look_for_the_vanished(self) -> None:
         """Find directories that are gone, where more are known than were listed."""

@@ -226,6 +226,7 @@ class DiskTasks:
                 first=action.first,
                 accepts=action.accepts,
                 shard=action.shard,
+                order=action.order,
             )
         self._post(walked)
         if not was_there and walked.root is not None:

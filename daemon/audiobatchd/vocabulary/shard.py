@@ -63,10 +63,9 @@ def shard_of(environ: Mapping[str, str]) -> Shard:
 
 
 def _of_array(environ: Mapping[str, str]) -> Shard:
-    """Return the shard of a task of an array that has no gap: parts of one are no whole."""
+    """Return the shard of a task of an array without gaps: one with a step, or with some tasks of another, is no whole."""
     task, first, last, count = (_number(environ, _SLURM + name) for name in ("ID", "MIN", "MAX", "COUNT"))
-    step = _number(environ, f"{_SLURM}STEP") if f"{_SLURM}STEP" in environ else 1
-    if step != 1 or last - first + 1 != count:
+    if last - first + 1 != count:
         cause = f"the array has {count} tasks from {first} to {last}: its tasks would leave folders out"
         _refuse(cause, f"{_INSTEAD} with the numbers of the first array, such as --shard {task}/{last}")
     if not first <= task <= last:
