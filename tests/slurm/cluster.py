@@ -133,11 +133,13 @@ def started(directory: Path) -> Iterator[Cluster]:
     key = directory / "munge.key"
     key.write_bytes(os.urandom(64))
     key.chmod(0o400)
-    Path("/run/munge").mkdir(mode=0o755)
+    socket = Path("/run/munge/munge.socket.2")
+    socket.parent.mkdir(mode=0o755, exist_ok=True)
+    socket.unlink(missing_ok=True)
     files = [f"--{name}-file={directory}/munge.{name}" for name in ("pid", "log", "seed")]
     try:
         cluster.start("munged", "munged", "--foreground", "--force", f"--key-file={key}", *files)
-        eventually(Path("/run/munge/munge.socket.2").exists, what=cluster.log)
+        eventually(socket.exists, what=cluster.log)
         cluster.start("slurmctld", "slurmctld-wlm", "-D")
         for node in NODES:
             cluster.start(node, "slurmd-wlm", "-D", "-N", node, "-d", "/usr/sbin/slurmstepd-wlm")

@@ -99,7 +99,7 @@ def test_parts_of_an_array_are_refused_then_named(room: Room) -> None:
 
 def test_signal_of_slurm_drains_a_task(room: Room) -> None:
     job = room.submit("--array=1-1")
-    eventually(lambda: (room.gate / "at-n1").exists(), what=lambda: room.log(job))
+    eventually((room.gate / "at-n1").exists, what=lambda: room.log(job))
     room.cluster.run("scancel", "--batch", "--signal=TERM", job)
     room.go()
     room.ends(job, FAILED=1)

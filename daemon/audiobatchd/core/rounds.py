@@ -104,9 +104,10 @@ class Rounds:
 
     def help_others(self, now: float) -> bool:
         """Walk for the folders of all shards from now on; False where that was begun before, or is not asked for."""
-        if self._shard is None or not self._shard.then_any:
+        shard = self._shard
+        if shard is None or not shard.then_any:
             return False
-        self._shard, self._order = None, self._shard.number
+        self._shard, self._order = None, shard.number
         for dataset in self._datasets.values():
             dataset.schedule.start_over(now)
         self._parts.life.walks_again()

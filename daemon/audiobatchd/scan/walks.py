@@ -206,7 +206,7 @@ class _Walk:
                 stack += [os.path.join(path, name) for name in reversed(self._ordered(listing.contents.directories))]
         self._take()
 
-    def _ordered(self, names: tuple[str, ...]) -> Sequence[str]:
+    def _ordered(self, names: Sequence[str]) -> Sequence[str]:
         """Put names in the order in which they are entered."""
         return names if not self._order else sorted(names, key=lambda name: crc32(os.fsencode(name), self._order))
 

@@ -63,7 +63,7 @@ def shard_of(environ: Mapping[str, str]) -> Shard:
 
 
 def _of_array(environ: Mapping[str, str]) -> Shard:
-    """Return the shard of a task of an array without gaps: one with a step, or with some tasks of another, is no whole."""
+    """Return the shard of an array's task. An array with gaps, as of some tasks of another, would leave folders out."""
     task, first, last, count = (_number(environ, _SLURM + name) for name in ("ID", "MIN", "MAX", "COUNT"))
     if last - first + 1 != count:
         cause = f"the array has {count} tasks from {first} to {last}: its tasks would leave folders out"
