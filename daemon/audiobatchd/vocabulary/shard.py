@@ -67,7 +67,7 @@ def _of_array(environ: Mapping[str, str]) -> Shard:
     task, first, last, count = (_number(environ, _SLURM + name) for name in ("ID", "MIN", "MAX", "COUNT"))
     if last - first + 1 != count:
         cause = f"the array has {count} tasks from {first} to {last}: its tasks would leave folders out"
-        _refuse(cause, f"{_INSTEAD} with the numbers of the first array, such as --shard {task}/{last}")
+        _refuse(cause, f"{_INSTEAD} with the numbers of the first array, here {task}/N")
     if not first <= task <= last:
         _refuse(f"{_SLURM}ID is {task}, and the array goes from {first} to {last}", _INSTEAD)
     return _made(task - first + 1, count, f"{_SLURM}COUNT")
