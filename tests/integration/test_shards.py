@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -107,7 +108,10 @@ def test_shards_of_an_indexed_job_are_all_folders(dataset: Path, tmp_path: Path)
 
 def test_empty_shard_is_success_and_an_empty_dataset_not(dataset: Path, tmp_path: Path) -> None:
     number = next(number for number in range(1, 100) if not of(number, 99))
-    code, out, err = once(dataset, "--shard", f"{number}/99")
+    again = tmp_path / "again.jsonl"
+    again.write_text(json.dumps({"folder": PATHS[0], "features": ["lufs"]}))
+    code, out, err = once(dataset, "--shard", f"{number}/99", "--again", again)
+    assert "No track folder is there" not in out, "it is of another shard"
     assert (code, f"\nShard {number}/99: no track folder, 9 folders of other shards\n" in out) == (0, True), err
     (tmp_path / "bare").mkdir()
     code, out, err = once(tmp_path / "bare", "--shard", "1/2")

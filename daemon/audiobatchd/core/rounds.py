@@ -103,9 +103,9 @@ class Rounds:
         return actions
 
     def help_others(self, now: float) -> bool:
-        """Walk for the folders of all shards from now on; False where that was begun before, or is not asked for."""
+        """Walk for the folders of all shards from now on; False where that is not asked for, was begun or cannot be."""
         shard = self._shard
-        if shard is None or not shard.then_any:
+        if shard is None or not shard.then_any or all(dataset.hangs for dataset in self._datasets.values()):
             return False
         self._shard, self._order = None, shard.number
         for dataset in self._datasets.values():

@@ -59,8 +59,10 @@ def run(
 
 
 def _not_there(core: Dispatcher, again: Collection[str]) -> list[str]:
-    """Say which folders of the list of `again` are no track folders of any dataset."""
-    lost = [path for path in again if all(core.state_of(FolderKey(each, path)) is None for each in core.datasets)]
+    """Say which folders of the list of `again`, as far as they were looked for, are no track folders of any dataset."""
+    shard = core.plan.shard if core.own_success is None else None
+    asked = [path for path in again if shard is None or shard.has(path)]
+    lost = [path for path in asked if all(core.state_of(FolderKey(each, path)) is None for each in core.datasets)]
     if not lost:
         return []
     return [
