@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from audiobatchd.core.assessment import Offer, Policy
 from audiobatchd.core.backoff import Backoff
 from audiobatchd.vocabulary.files import FileId
+from audiobatchd.vocabulary.shard import Shard
 
 _AFTER_ERRORS = Backoff(5.0, 300.0)
 
@@ -66,6 +67,8 @@ class Plan:
     """True where the service works through what there is, and ends."""
     dry_run: bool = False
     """True where it finds out what is due, and measures nothing."""
+    shard: Shard | None = None
+    """The part of each dataset that one pass works through; None: all of it."""
 
 
 @dataclass(frozen=True)

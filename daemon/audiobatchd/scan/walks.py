@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 
@@ -29,6 +30,7 @@ from audiobatchd.scan.readers import sign_of_life
 from audiobatchd.scan.values import Found
 from audiobatchd.vocabulary.files import FileId, FolderKey, NearMiss, in_64_bits
 from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.shard import Shard
 from audiobatchd.vocabulary.states import WalkKind
 
 _BATCH = 64
@@ -44,13 +46,23 @@ Deliver = Callable[[WalkRead], None]
 
 
 def walk(
-    reader: FolderReader, paths: Sequence[str], deliver: Deliver, *, kind: WalkKind, first: bool, accepts: bool = False
+    reader: FolderReader,
+    paths: Sequence[str],
+    deliver: Deliver,
+    *,
+    kind: WalkKind,
+    first: bool,
+    accepts: bool = False,
+    shard: Shard | None = None,
+    order: int = 0,
 ) -> Walked:
     """Look at every track folder from each of `paths` down, or, of a PASS, at what has changed in all of them.
 
     Nothing is read where the file system's locks are not shared between machines, unless this one works there alone.
     `first`: it is not known yet what is in the dataset. Nor is anything read in another root than before that has none
-    of the folders that were known, unless the walk `accepts` whatever is there. Raises whatever `deliver` raises.
+    of the folders that were known, unless the walk `accepts` whatever is there. Of track folders that are of another
+    shard than `shard` only the names are read, which tell what lies below them. Each `order` but 0 is one of its own.
+    Raises whatever `deliver` raises.
     """
     started = time.thread_time()
     place = reader.place
@@ -66,7 +78,7 @@ def walk(
         return walked(identity, empty=False, refusal=filesystems.refusal(filesystem), locks=locks)
     if not accepts and reader.is_elsewhere(identity.device) and _is_strange(reader):
         return walked(identity, empty=is_bare(place), locks=locks, is_strange=True)
-    made = _Walk(reader, _Outbox(reader.root, deliver, hurried=first), kind)
+    made = _Walk(reader, _Outbox(reader.root, deliver, hurried=first), kind, shard, order)
     try:
         if not bare:
             made.go(paths, first=first, accepts=accepts)
@@ -81,6 +93,7 @@ def walk(
         locks=locks,
         cost=time.thread_time() - started,
         near_misses=made.near_misses(),
+        of_others=made.of_others,
     )
 
 
@@ -138,11 +151,15 @@ class _Outbox:
 class _Walk:
     """A walk under way over one dataset."""
 
-    def __init__(self, reader: FolderReader, outbox: _Outbox, kind: WalkKind) -> None:
+    def __init__(self, reader: FolderReader, outbox: _Outbox, kind: WalkKind, shard: Shard | None, order: int) -> None:
         self._reader = reader
         self._sightings = reader.catalog.sightings
         self._outbox = outbox
         self._kind = kind
+        self._shard = shard
+        self._order = order
+        self.of_others = 0
+        """Number of track folders of other shards."""
         self._judged: dict[Shape, int | None] = {}
         """Answers of `FolderReader.unavailable`, by shape."""
         self._batch: list[tuple[str, Listing]] = []
@@ -183,15 +200,19 @@ class _Walk:
         return self._tally.told() if self._kind is WalkKind.FULL else None
 
     def _down_from(self, paths: Sequence[str]) -> None:
-        """List every directory, depth first, in the order of names."""
+        """List every directory, depth first, in the order of names or another."""
         place = self._reader.place
         stack = [path for path in reversed(paths) if not is_link_below(place, path)]
         while stack:
             path = stack.pop()
             listing = self._list(path)
             if listing is not None:
-                stack += [os.path.join(path, name) for name in reversed(listing.contents.directories)]
+                stack += [os.path.join(path, name) for name in reversed(self._ordered(listing.contents.directories))]
         self._take()
+
+    def _ordered(self, names: Sequence[str]) -> Sequence[str]:
+        """Put names in the order in which they are entered."""
+        return names if not self._order else sorted(names, key=lambda name: crc32(os.fsencode(name), self._order))
 
     def _look_for_the_vanished(self) -> None:
         """Find directories that are gone, where more are known than were listed."""
@@ -285,7 +306,8 @@ class _Walk:
         self._outbox.listed += 1
         sign_of_life()
         try:
-            listing = self._reader.listing(path, hot=self._kind is WalkKind.TREES)
+            hot, names_alone = self._kind is WalkKind.TREES, self._is_of_others(path)
+            listing = self._reader.listing(path, hot=hot, names_alone=names_alone)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -314,6 +336,9 @@ class _Walk:
             self._tally.add(path, misses)
             contents, old = listing.contents, known.get(path)
             self._entered_anything |= bool(contents.directories or contents.sources)
+            if self._is_of_others(path):
+                self.of_others += contents.is_track
+                continue
             unavailable = reader.unchanged(old, listing)
             if contents.is_track:
                 self._came_by(path)
@@ -334,6 +359,9 @@ class _Walk:
         self._sightings.note(root, noted, known, found)
         self._sightings.forget(root, gone)
         self._outbox.send()
+
+    def _is_of_others(self, path: str) -> bool:
+        return self._shard is not None and not self._shard.has(path)
 
     def _unavailable(self, shape: Shape) -> int | None:
         if shape not in self._judged:

@@ -24,6 +24,7 @@ from audiobatchd.vocabulary.analyzer_sets import chosen
 from audiobatchd.vocabulary.files import RECORD_LIMIT, FileId
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import size_in_bytes
+from audiobatchd.vocabulary.shard import Shard
 from audiobatchd.vocabulary.states import Mode, WatchMode
 
 _FRESH = 2.0
@@ -32,6 +33,10 @@ _FRESH = 2.0
 
 class Source(Protocol):
     """The place that the configuration comes from: a file, the environment and a command line."""
+
+    @property
+    def shard(self) -> Shard | None:
+        """Return the part of each dataset that one pass is for; None: all of it."""
 
     def read(self) -> Config:
         """Return the configuration as it is now. Raises ConfigError and UsageError."""
@@ -155,6 +160,7 @@ class Planner:
             left_out=tuple(sorted(installed.difference(chosen(config.analyzers, installed)))),
             once=once,
             dry_run=self.mode is Mode.DRY_RUN,
+            shard=self.source.shard,
         )
 
 

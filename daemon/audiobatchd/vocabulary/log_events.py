@@ -52,6 +52,7 @@ class LogEvent(StrEnum):
         INFO,
         "{dataset}: {folders} complete folders are due for {analyzers}; CPU hours: {cpu_hours}; else {leave_out}",
     )
+    SHARD_DONE = "shard-done", INFO, "shard {shard} is done: {folders} folders measured; those of all others follow"
     ROOT_CHANGED = "root-changed", INFO, "{dataset} leads to {target} now, no longer to {before}"
     WATCH_LOST = "watch-lost", WARNING, "{dataset} is no longer watched: {reason}"
     WATCH_DEGRADED = "watch-degraded", WARNING, "{dataset} cannot be watched as a whole: {reason}"
