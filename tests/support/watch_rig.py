@@ -117,7 +117,7 @@ def songs(root: Path, *names: str) -> None:
 
 @contextmanager
 def kernel_limit(name: str, value: int) -> Iterator[None]:
-    """This limit of inotify is another for a moment: for everybody on this machine, so it has to be a short one."""
+    """This limit of inotify is another for a moment: for everybody on this machine. Such tests are marked `alone`."""
     place = Path("/proc/sys/fs/inotify") / name
     before = place.read_text()
     try:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
@@ -173,10 +172,11 @@ def noise(seconds: float, dbfs: float) -> Samples:
 
 
 @cache
-def extracted(bpm: float, method: str) -> Any:
+def extracted(bpm: float, method: str) -> object:
     """The extractor's answer to a metronome, found once for all spans that its tempo is brought into."""
     draw_alike()
-    return loaded(method)._extract(clicks(bpm)[:, 0].copy())
+    found: object = loaded(method)._extract(clicks(bpm)[:, 0].copy())
+    return found
 
 
 @cache

@@ -59,6 +59,7 @@ def test_watch_without_a_thread_is_tried_again(made: MakeEar, monkeypatch: pytes
     assert ear.watches.look(str(ear.root))
 
 
+@pytest.mark.alone
 def test_queue_overflow_is_told_and_all_is_watched_again(made: MakeEar) -> None:
     ear = made(3)
     with kernel_limit("max_queued_events", 100):
@@ -80,6 +81,7 @@ def test_queue_overflow_is_told_and_all_is_watched_again(made: MakeEar) -> None:
     assert len(ear.lost()) == 1
 
 
+@pytest.mark.alone
 def test_large_tree_moved_out_does_not_overflow_the_queue(made: MakeEar, tmp_path: Path) -> None:
     ear = made(0)
     songs(ear.root / "Genre", *(f"Song {number}" for number in range(500)))

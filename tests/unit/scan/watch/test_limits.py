@@ -271,6 +271,7 @@ def test_new_watch_inherits_lacking_directories(made: MakeEar, monkeypatch: pyte
     assert ear.report().lacks == {errno.ENOSPC}
 
 
+@pytest.mark.alone
 def test_full_table_of_the_kernel_is_reported(made: MakeEar) -> None:
     ear = made(400)
     with kernel_limit("max_user_watches", watches_in_use() + 100):
