@@ -91,7 +91,7 @@ class Ear:
 
     def hears(self, *expected: Seen) -> None:
         """Wait until these have been heard."""
-        eventually(lambda: self.seen() >= set(expected), 20, self.seen)
+        eventually(lambda: self.seen() >= set(expected), what=self.seen)
 
     def all_so_far(self) -> set[Seen]:
         """What was heard of everything that has happened until now; it may be asked once."""
