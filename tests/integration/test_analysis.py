@@ -358,7 +358,7 @@ def test_one_worker_and_four_give_the_same_bits(tmp_path: Path, example: dict[st
             trusted_models=digests_in(models),
             **HEAVY,
         )
-        code, _, err = run("audiobatchd", "--config", config, "--once", dataset, timeout=110, env=example)
+        code, _, err = run("audiobatchd", "--config", config, "--once", dataset, timeout=220, env=example)
         assert code == 0, err
         folders = sorted(dataset.iterdir())
         records = [record_of(folder) for folder in folders]

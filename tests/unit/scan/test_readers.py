@@ -50,7 +50,7 @@ def test_a_program_ends_although_a_reader_hangs() -> None:
         "dead.stop(0.1)\n"
         "alive.stop(1.0)\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_threads_begin_with_the_work_and_are_bounded() -> None:

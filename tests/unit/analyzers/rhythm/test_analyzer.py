@@ -640,7 +640,7 @@ for method in names["METHODS"]:
 @needs_essentia
 def test_another_process_measures_bit_for_bit_the_same() -> None:
     command = [sys.executable, "-c", _IN_ANOTHER_PROCESS, json.dumps([path for path in sys.path if path]), __file__]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=200)
     theirs = [json.loads(line) for line in done.stdout.splitlines()]
     pieces = [audio(clicks(100, 8.0)), audio(interrupted())]
     ours = [loaded(method).analyze(piece) for method in METHODS for piece in pieces]
