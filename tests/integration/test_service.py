@@ -280,7 +280,7 @@ def test_poison_fails_its_folder_and_no_other(tmp_path: Path, root: Path, body: 
         settle=0.0,
         workers=2,
         max_deaths=2,
-        job_timeout=1.0,
+        job_timeout=5.0,
         job_timeout_factor=0.0,
     )
     code, out, err = run("audiobatchd", "--config", config, "--once", root, env=env)
