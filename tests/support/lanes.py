@@ -60,7 +60,8 @@ class Lane:
         last, ended = "", False
         with process:
             assert process.stdout is not None
-            for line in process.stdout:
+            for read in process.stdout:
+                line = read.rstrip("\n") + "\n"  # one that dies leaves its last line unfinished
                 ended = ended or _DETAILS.match(line) is not None
                 if ended:
                     self.details.append(line)
@@ -91,11 +92,14 @@ def lanes(tests: Path = TESTS) -> tuple[list[Lane], list[Lane]]:
     return beside, [Lane(ALONE, marked, ALONE)] if marked else []
 
 
-def run(group: Sequence[Lane], options: Sequence[str]) -> None:
-    """Run these lanes beside each other to their ends. SIGTERM interrupts their tests, as Ctrl-C does."""
+def run(group: Sequence[Lane], options: Sequence[str]) -> bool:
+    """Run these lanes beside each other to their ends. SIGTERM interrupts their tests, as Ctrl-C does: then False."""
     started = [lane.start(options) for lane in group]
+    interrupted = False
 
     def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
         for process, _reader in started:
             process.send_signal(signal.SIGINT)
 
@@ -104,10 +108,12 @@ def run(group: Sequence[Lane], options: Sequence[str]) -> None:
         for _, reader in started:
             reader.join()
     except KeyboardInterrupt:  # which the runners have heard too
+        interrupted = True
         for _, reader in started:
             reader.join()
     finally:
         signal.signal(signal.SIGTERM, before)
+    return not interrupted
 
 
 def summary(counts: Mapping[str, int], seconds: float) -> str:
@@ -129,17 +135,14 @@ def main(options: Sequence[str], tests: Path = TESTS) -> int:
     if again:
         options = [*options, "--last-failed-no-failures=none"]
     beside, alone = lanes(tests)
-    run(beside, options)
-    interrupted = any(lane.code == 2 for lane in beside)
-    if not interrupted:
-        run(alone, options)
+    whole = run(beside, options) and run(alone, options)
     ended = [lane for lane in (*beside, *alone) if lane.code is not None]
     for lane in ended:
         show("".join(lane.details))
     counts = sum((lane.counts for lane in ended), Counter[str]())
     show(summary(counts, time.monotonic() - start) + "\n")
     fit = {0, NO_TESTS} if again else {0}
-    return 0 if all(lane.code in fit for lane in ended) and not interrupted else 1
+    return 0 if all(lane.code in fit for lane in ended) and whole else 1
 
 
 if __name__ == "__main__":
