@@ -120,4 +120,4 @@ def same(daemon: Service, root: Path, config: Path) -> None:
         last[:] = [answers(daemon, root), answers(daemon, root, config)]
         return bool(last[0]) and last[0] == last[1]
 
-    eventually(agree, 30, lambda: f"{last[0]}\n\n{last[1]}")
+    eventually(agree, what=lambda: f"{last[0]}\n\n{last[1]}")

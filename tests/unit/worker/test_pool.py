@@ -410,7 +410,7 @@ def test_what_it_started_ends_with_it(play: Play, tmp_path: Path) -> None:
         await shop.boots()
         shop.pool.send(0, shop.job())
         assert (await shop.hears(WorkerExited)).how == "exit code 7"
-        eventually(lambda: is_gone(int(told.read_text())), 10)
+        eventually(lambda: is_gone(int(told.read_text())))
 
     play(act, deed)
 

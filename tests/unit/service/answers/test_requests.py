@@ -100,7 +100,7 @@ def test_pause_right_after_a_resume_counts(room: Room) -> None:
 
 def test_pause_lasts_over_a_restart(room: Room) -> None:
     room.answers.pause(Pause(room.one))
-    eventually(lambda: room.catalog.facts.pauses(0.0) == {room.one: None}, 20)
+    eventually(lambda: room.catalog.facts.pauses(0.0) == {room.one: None})
 
 
 def test_resume_tells_what_else_keeps_jobs_waiting(room: Room) -> None:
