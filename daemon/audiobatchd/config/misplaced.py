@@ -24,7 +24,7 @@ _ELSEWHERE = {
 """Cures for keys that belong elsewhere than in the file, by the names under which people may write them."""
 
 
-ONCE = frozenset({"web"})
+ONCE = frozenset({"web", "schedule"})
 """The headings of the tables of which there is one, in single brackets."""
 
 
@@ -62,7 +62,9 @@ def of_option(
 
 
 def _of_key(found: Misfit, whole: type[Struct], tables: Mapping[str, type[Struct]]) -> str:
-    key, here = found.unknown, str(found.place[0]) if found.place else ""
+    key = found.unknown
+    # The innermost heading: [dataset.schedule] has the keys of [schedule].
+    here = next((str(each) for each in reversed(found.place) if each in tables), str(next(iter(found.place), "")))
     own = tables.get(here, whole).__struct_fields__
     if (meant := same(key, own)) is not None:
         return f"did you mean `{meant}`?"
