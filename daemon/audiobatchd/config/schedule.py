@@ -18,7 +18,7 @@ Entry = Annotated[str, Meta(max_length=100, description='hours like "22:00-07:00
 class ScheduleConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The settings of a schedule. Each key is described in docs/reference/configuration.md."""
 
-    hours: Annotated[tuple[Entry, ...], Meta(max_length=_MOST_ENTRIES)] | None = None
+    hours: tuple[Entry, ...] | None = None
     max_load: float | None = None
     min_free_memory: str | None = None
     on_battery: bool | None = None
@@ -39,7 +39,9 @@ def conditions(whole: ScheduleConfig, own: ScheduleConfig) -> Conditions:
 
 
 def unreadable(schedule: ScheduleConfig) -> Misfit | None:
-    """Find the first entry of `hours` that is none; None where all are."""
+    """Find the first entry of `hours` that is none, or one too many; None where all are well."""
+    if len(schedule.hours or ()) > _MOST_ENTRIES:
+        return Misfit(f"expected {_MOST_ENTRIES} entries at most", ("hours",))
     for number, entry in enumerate(schedule.hours or ()):
         try:
             hours_in((entry,))
