@@ -14,9 +14,13 @@ from audiobatchd.vocabulary.analyzer_sets import chosen
 from audiobatchd.vocabulary.quantities import counted, size_in_bytes, sized
 
 _MIB = 1 << 20
-_BASE = 160 * _MIB
-"""A worker that takes files block by block, at a track of ten minutes with four stems: docs/benchmarks.md."""
-_MORE = {"onset": 0, "tonal": 0, "rhythm": 0, "syncopation": 0, "timbre": 0, "classifiers": 0, "fingerprint": 0}
+# What a worker takes at most with a track of ten minutes and four stems: docs/benchmarks.md, "Memory of a worker".
+_BY_BLOCKS = 160 * _MIB
+_WHOLE_FILES = 1000 * _MIB
+_MODELS = 160 * _MIB
+"""On top of that, for the engine that runs them."""
+_TAKE_BLOCKS = frozenset({"bands", "file", "loudness", "peaks", "saturation", "tags"})
+"""Analyzers beside which a worker stays as small as that; of any other one that is not said."""
 _OTHERS = 0.25
 """Share of the memory that is left to everything else."""
 _CGROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))
@@ -48,9 +52,10 @@ def capacity(config: Config) -> Capacity:
 
 
 def memory_of_worker(config: Config) -> int:
-    """Estimate the bytes that a worker takes with the analyzers that are on, of which the largest tells."""
-    names = chosen(config.analyzers, installed_analyzers())
-    return min(_BASE + sum(_MORE.get(name, 0) for name in names), size_in_bytes(config.worker_memory))
+    """Estimate the bytes that a worker takes with the analyzers that are on; beyond `worker_memory` it is ended."""
+    names = frozenset(chosen(config.analyzers, installed_analyzers()))
+    needed = _BY_BLOCKS if names <= _TAKE_BLOCKS else _WHOLE_FILES + _MODELS * ("classifiers" in names)
+    return min(needed, size_in_bytes(config.worker_memory))
 
 
 def cpu_quota(cgroups: tuple[Path, ...] = _CGROUPS, own: Path = Path("/proc/self/cgroup")) -> float:
