@@ -156,9 +156,16 @@ def looks(conditions: Conditions, number: int = 1) -> list[MachineSeen]:
     seen: list[Event] = []
 
     async def watch() -> None:
-        task = asyncio.create_task(Machine(SystemClock(), seen.append, list).watch(lambda: (conditions,)))
-        while len(seen) < number and not task.done():
-            await asyncio.sleep(0.005)
+        enough = asyncio.Event()
+
+        def post(event: Event) -> None:
+            seen.append(event)
+            if len(seen) >= number:
+                enough.set()
+
+        task = asyncio.create_task(Machine(SystemClock(), post, list).watch(lambda: (conditions,)))
+        done, _ = await asyncio.wait((task, asyncio.create_task(enough.wait())), return_when=asyncio.FIRST_COMPLETED)
+        assert task not in done, "it looks for as long as the loop runs"
         task.cancel()
 
     asyncio.run(asyncio.wait_for(watch(), 60))

@@ -52,7 +52,7 @@ def on_a_machine(
         ),
     ],
 )  # fmt: skip
-def test_as_many_workers_as_there_is_room_for(  # noqa: PLR0917  # a table of cases
+def test_as_many_workers_as_there_is_room_for(  # a table of cases
     monkeypatch: pytest.MonkeyPatch, config: Config, processors: int, memory: float, quota: float, expected: Capacity
 ) -> None:
     on_a_machine(monkeypatch, processors, memory, quota)
