@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,10 +19,10 @@ from support.audio_files import make_track
 from support.service import Service, configuration, eventually, record_of, run, service
 
 
-def scheduled(path: Path, root: Path, schedule: str, own: str = "", **keys: object) -> Path:
-    """A configuration with this schedule of all, and its `own` of the dataset."""
-    config = configuration(path, root, settle=0.0, **keys)
-    config.write_text(f"{config.read_text()}{own}\n[schedule]\n{schedule}\n")
+def scheduled(path: Path, root: Path, schedule: str, own: str = "", whole: str = "") -> Path:
+    """A configuration with this schedule of all, its `own` of the dataset, and keys of the `whole`."""
+    config = configuration(path, root, settle=0.0)
+    config.write_text(f"{whole}{config.read_text()}{own}\n[schedule]\n{schedule}\n")
     return config
 
 
@@ -57,7 +58,7 @@ def test_hours_hold_jobs_until_an_operator_says_now(tmp_path: Path, root: Path) 
         daemon.becomes(queued=2)  # watching goes on
         assert f"it waits for its dataset: {remark}" in control(daemon, "explain", root / "Song")[1]
         assert remark in control(daemon, "status")[1]
-        assert 'schedule_holding{dataset="' in run_metrics(daemon)
+        assert 'schedule_holding{dataset="' in metrics(daemon)
         assert "resume --now" in control(daemon, "resume")[1]
         code, told = control(daemon, "resume", "--now")
         assert (code, "will be worked on now" in told, f"overridden: {remark}" in told) == (0, True, True)
@@ -67,11 +68,13 @@ def test_hours_hold_jobs_until_an_operator_says_now(tmp_path: Path, root: Path) 
     assert record_of(root / "Song")["lufs"]
 
 
-def run_metrics(daemon: Service) -> str:
-    done = subprocess.run(
-        ["curl", "-s", "--unix-socket", daemon.socket, "http://x/metrics"], capture_output=True, text=True, check=True
-    )
-    return done.stdout
+def metrics(daemon: Service) -> str:
+    """The metrics as they are scraped."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(60)
+        connection.connect(os.fsencode(daemon.socket))
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
 
 def test_zone_of_the_machine_decides(tmp_path: Path, root: Path) -> None:
@@ -130,9 +133,8 @@ def test_one_pass_knows_no_schedule(tmp_path: Path, root: Path) -> None:
 
 def test_workers_give_way_as_configured(tmp_path: Path, root: Path) -> None:
     cpu, nice = max(os.sched_getaffinity(0)), max(12, os.nice(0))
-    config = scheduled(
-        tmp_path / "c.toml", root, "", worker_nice=nice, worker_io_class="idle", worker_cpus=str(cpu), workers="auto"
-    )
+    keys = f'worker_nice = {nice}\nworker_io_class = "idle"\nworker_cpus = "{cpu}"\nworkers = "auto"\n'
+    config = scheduled(tmp_path / "c.toml", root, "", whole=keys)
     with service(tmp_path / "d", config) as daemon:
         daemon.becomes(complete=1)
         (pid,) = daemon.workers()

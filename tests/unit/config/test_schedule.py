@@ -72,13 +72,17 @@ DATASETS = '[[dataset]]\npath = "/a"\n[[dataset]]\npath = "/b"\n'
     [
         (
             '[schedule]\nhours = ["sat", "22:00"]\n',
-            ('expected hours like "22:00-07:00", "sat" or "mon-fri 22:00-07:00", got \'22:00\''
-            " - at `schedule.hours[1]` (line 2)"),
+            (
+                'expected hours like "22:00-07:00", "sat" or "mon-fri 22:00-07:00", got \'22:00\''
+                " - at `schedule.hours[1]` (line 2)"
+            ),
         ),
         (
             f'{DATASETS}[dataset.schedule]\nmax_load = 1\nhours = ["mo"]\n',
-            ("mo in 'mo' is no day: expected one of mon, tue, wed, thu, fri, sat, sun"
-            " - at `dataset[1].schedule.hours[0]` (line 7)"),
+            (
+                "mo in 'mo' is no day: expected one of mon, tue, wed, thu, fri, sat, sun"
+                " - at `dataset[1].schedule.hours[0]` (line 7)"
+            ),
         ),
         (
             '[schedule]\nhours = "sat"\n',

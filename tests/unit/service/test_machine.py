@@ -186,9 +186,9 @@ def test_hours_alone_have_nothing_else_read(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_clock_goes_on_where_a_look_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = os.pipe()
     monkeypatch.setattr(machine, "_PULSE", 0.01)
     monkeypatch.setattr(machine, "on_battery", lambda: os.read(pipe[0], 1) == b"?")
-    pipe = os.pipe()
     try:
         first, second = looks(Conditions(on_battery=False), 2)[:2]
         assert first.facts.moment < second.facts.moment
