@@ -60,7 +60,7 @@ def test_config_map_is_a_configuration(tmp_path: Path) -> None:
     path.write_text(content)
     config = load_config(path)
     [container] = next(pods())["containers"]
-    assert config.worker_count == int(container["resources"]["limits"]["cpu"])
+    assert config.workers == int(container["resources"]["limits"]["cpu"])
     assert [each.path for each in config.dataset] == ["/music"]
 
 

@@ -203,7 +203,19 @@ COMMANDS: tuple[Command | Group, ...] = (
             _DATASET_OR_ALL,
         ),
     ),
-    Command("resume", "operations:resume", "go on after a pause", arguments=(_DATASET_OR_ALL,)),
+    Command(
+        "resume", "operations:resume", "go on after a pause, or now in spite of a schedule",
+        "Have the service give out jobs again after a pause, in one dataset or in all. With --now also where a "
+        "schedule holds them back: what does so at this moment counts no more until it is over by itself.",
+        (
+            _argument("--now", action="store_true", help="override the schedule as well"),
+            _argument(
+                "--for", metavar="DURATION", dest="seconds", type=_duration,
+                help="with --now: override all of the schedule for so long, and no longer",
+            ),
+            _DATASET_OR_ALL,
+        ),
+    ),
     Command(
         "drain", "operations:drain", "pause everything, and wait until nothing runs",
         "Pause everything, and wait until nothing runs. Exit code 1 where something still does when the time is over; "

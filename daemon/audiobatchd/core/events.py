@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from audiobatchd.core.messages import FromWorker
 from audiobatchd.core.plan import Plan
 from audiobatchd.core.readings import Reading
+from audiobatchd.core.schedule import MachineFacts
 from audiobatchd.vocabulary.files import FileId, FolderKey, NearMiss
 from audiobatchd.vocabulary.states import Cause, WalkKind, WatchReport
 
@@ -188,6 +189,10 @@ class ResumeAsked:
     """Wish of an operator to have jobs in a dataset again."""
 
     dataset: str
+    override: bool = False
+    """True where its schedule is overridden as well."""
+    seconds: float | None = None
+    """For how long that is; None: until what holds jobs back now is over by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +267,13 @@ class WorkersMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineSeen:
+    """Look at the machine, for the schedules."""
+
+    facts: MachineFacts
+
+
+@dataclass(frozen=True, slots=True)
 class Short:
     """Shortage in this process, or of the machine; what met it is tried again."""
 
@@ -299,4 +311,4 @@ OfDataset = Walked | RootSeen | LocksSeen | MissesCounted | Probed | WatchLost |
 
 OfWorkers = WorkerSpawned | WorkerSaid | WorkerBroke | WorkerExited | WorkersMeasured | Short
 
-Event = OfFolder | OfDataset | OfWorkers | FolderRead | WalkRead | Replanned | StopAsked
+Event = OfFolder | OfDataset | OfWorkers | FolderRead | WalkRead | MachineSeen | Replanned | StopAsked

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from audiobatchd.core.assessment import Offer, Policy
 from audiobatchd.core.backoff import Backoff
+from audiobatchd.core.schedule import Conditions
 from audiobatchd.vocabulary.files import FileId
 from audiobatchd.vocabulary.shard import Shard
 
@@ -39,6 +40,8 @@ class Plan:
     policies: dict[str, Policy]
     """Terms by which completeness is judged, by dataset."""
     workers: int
+    workers_why: str = ""
+    """Reason why they are so many, in words for people."""
     reap: float = 60.0
     """The time between two looks for locks that the dead left."""
     boot_timeout: float = 120.0
@@ -63,6 +66,8 @@ class Plan:
     """The features that the command line asks for; empty: all."""
     left_out: tuple[str, ...] = ()
     """Names of analyzers that are installed and that the configuration leaves out."""
+    schedules: dict[str, Conditions] = field(default_factory=dict)
+    """Conditions under which jobs are given out, by dataset; one that is not there has none."""
     once: bool = False
     """True where the service works through what there is, and ends."""
     dry_run: bool = False

@@ -38,6 +38,7 @@ from audiobatchd.service.decisions import Decisions, KeptDispatcher
 from audiobatchd.service.disk_tasks import DiskTasks
 from audiobatchd.service.event_queue import EventQueue
 from audiobatchd.service.inboxes import Inboxes
+from audiobatchd.service.machine import Machine
 from audiobatchd.service.planning import Planner, Source, memory_of
 from audiobatchd.service.signals import Signals
 from audiobatchd.vocabulary.exits import DaemonExit
@@ -192,6 +193,8 @@ class Supervisor:
         Signals(self._events.put, self._reload_by_signal, lambda: self.core.works, once=self.core.plan.once).catch()
         self._start(self._show())
         self._start(self._measure())
+        machine = Machine(self._clock, self._events.put, self._pool.pids)
+        self._start(machine.watch(self.core.conditions))
         self._clock.beat(_LONGEST_TURN)  # before this nothing had a deadline
         try:
             while self._code is None:

@@ -59,6 +59,10 @@ class LogEvent(StrEnum):
     WATCH_RESTORED = "watch-restored", INFO, "{dataset} is watched as a whole again"
     WATCH_EVENT = "watch-event", ERROR, ""
 
+    SCHEDULE_HOLDS = "schedule-holds", INFO, "{dataset} is held by its schedule: {reason}"
+    SCHEDULE_GOES_ON = "schedule-goes-on", INFO, "{dataset} goes on, as its schedule has it"
+    SCHEDULE_OVERRIDDEN = "schedule-overridden", INFO, "{dataset} goes on, with its schedule {reason}"
+
     INBOX_MOVED = "inbox-moved", INFO, "{folder} was moved in from {inbox}"
     INBOX_LEFT = "inbox-left", WARNING, "{path} stays in {inbox}: {reason}"
     INBOX_HINDERED = "inbox-hindered", WARNING, "nothing is moved out of {inbox}: {reason}"

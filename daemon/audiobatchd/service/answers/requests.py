@@ -51,7 +51,7 @@ from audiobatchd.service.answers.results import ResultAnswers, Troubles
 from audiobatchd.service.clock import Clock
 from audiobatchd.service.supervisor import Supervisor
 from audiobatchd.vocabulary.files import FolderKey
-from audiobatchd.vocabulary.names import folder_at, folder_shown, parsed
+from audiobatchd.vocabulary.names import folder_at, folder_shown, parsed, shown
 from audiobatchd.vocabulary.quantities import counted
 from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState
 
@@ -253,9 +253,18 @@ class Answers(ResultAnswers):
 
     def resume(self, request: Resume) -> Paused:
         """Give out jobs again. Raises UsageError."""
+        if request.seconds is not None and not request.override:
+            raise UsageError("a length of time goes with an override of the schedule")
         paths = self._datasets_of(request.dataset)
-        changed = sum(self._supervisor.tell(ResumeAsked(path)) for path in paths)
-        return Paused(changed, self._waits(paths))
+        asked = [ResumeAsked(path, request.override, request.seconds) for path in paths]
+        changed = sum(self._supervisor.tell(each) for each in asked)
+        return Paused(changed, self._overridden(paths) + self._waits(paths))
+
+    def _overridden(self, paths: Collection[str]) -> list[str]:
+        """Say what is overridden of the schedules of these datasets, a sentence each."""
+        schedules, now = self._core.schedules.by_dataset, self._clock.monotonic()
+        words = {path: schedules[path].override_in_words(now) for path in sorted(paths) if path in schedules}
+        return [f"the schedule of {shown(path)} is {each}" for path, each in words.items() if each]
 
     def rescan(self, request: Rescan) -> Rescanned:
         """Walk a dataset now. Raises UsageError."""
