@@ -32,6 +32,7 @@ from audiobatchd.scan.values import Found, decoded
 from audiobatchd.service.answers.results import ResultAnswers
 from support import statuses
 from support.control_rig import ToldService, serving
+from support.results_rig import ToldStates
 
 _PART = 1000
 _DATASET = "/music"
@@ -85,7 +86,7 @@ class Serving(ToldService):
 
     def __init__(self, catalog: Catalog) -> None:
         super().__init__(statuses.idle)
-        self._answers = ResultAnswers(catalog, lambda name: (name, []))
+        self._answers = ResultAnswers(catalog, lambda name: (name, ToldStates()))
 
     async def rows(self, asked: AskRows) -> AsyncGenerator[bytes, None]:
         """Tell rows of the catalog."""
@@ -101,7 +102,7 @@ def over_the_socket(path: Path) -> None:
 
 def as_csv(path: Path) -> None:
     """Write all columns of all folders, as an export does."""
-    with open_catalog(path, _DATASET, []) as results:
+    with open_catalog(path, _DATASET, ToldStates()) as results:
         csv.writer(io.StringIO()).writerows(results.rows(Query()))
 
 
@@ -116,7 +117,7 @@ def measure(folders: int, runs: int, place: Path) -> dict[str, str]:
 
     def ask(work: Callable[..., object]) -> Callable[[], object]:
         def asked() -> object:
-            with open_catalog(path, _DATASET, []) as results:
+            with open_catalog(path, _DATASET, ToldStates()) as results:
                 return work(results)
 
         return asked

@@ -71,7 +71,7 @@ function dataset(each, who) {
 
 function inState(each, state) {
   if (["failed", "blocked"].includes(state)) return link("failures", { dataset: each.path }, state);
-  return link("folders", { dataset: each.path, where: state === "complete" ? `state = ${quoted(state)}` : "state <> 'complete'" }, state);
+  return link("folders", { dataset: each.path, where: `state = ${quoted(state)}` }, state);
 }
 
 function bar(each) {
