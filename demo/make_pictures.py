@@ -31,7 +31,7 @@ from rich.text import Text
 WIDTH = 80
 VARIED = 260
 """Number of folders that are made of the demo tracks for the pictures of many."""
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds until a screen has to show what is waited for."""
 _FONT_FACES = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)
 PLAIN_SVG = _FONT_FACES.sub("", CONSOLE_SVG_FORMAT).replace(
@@ -108,7 +108,7 @@ def _top_and_page(room: Path, dataset: Path, directory: Path) -> str:
             two_lines = "document.querySelectorAll('.line').length == 2"
             views.take("page.png", "now", two_lines, (1280, 860), dark=False)
             views.take("page-now.png", "now", two_lines, (WIDE, TALL))
-            tracks = len(list(dataset.iterdir())) - 1  # one of them fails
+            tracks = sum(each.is_dir() for each in dataset.iterdir()) - 1  # one of them fails
             terminal.when(rf"\b{tracks} complete")
             total = tracks + vary(dataset, room, VARIED)
             terminal.when(rf"\b{total} complete")

@@ -41,6 +41,7 @@ class Photographer:
         self._dataset = dataset
         self._directory = directory
         self._address = link.split("login/", maxsplit=1)[0]
+        page.tell("Emulation.setScrollbarsHidden", hidden=True)
         page.go(link)
         page.shows("Connected", "#connection")
 

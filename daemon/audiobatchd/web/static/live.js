@@ -79,7 +79,7 @@ class Live extends EventTarget {
   async #remember(status, now) {
     try {
       const { spans } = await ask("history", { since: since(now) }, AbortSignal.timeout(10000));
-      this.past = past(spans, toDo(status), now);
+      this.past = past(spans, toDo(status), Date.parse(status.started) / 1000, now);
       this.dispatchEvent(new CustomEvent("status"));
     } catch {
       // the lines begin now
