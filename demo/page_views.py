@@ -79,7 +79,7 @@ def vary(dataset: Path, room: Path, count: int) -> int:
         made.mkdir()
         for each in song.iterdir():
             if each.name != f"{song.name}.INFO":
-                os.link(each, made / each.name)
+                os.link(each, made / each.name.replace(song.name, made.name))  # features that are files
         values = json.loads((song / f"{song.name}.INFO").read_bytes())
         for name, share in _SHARE.items():
             if isinstance(values.get(name), float):
