@@ -112,11 +112,12 @@ def _top_and_page(room: Path, dataset: Path, directory: Path) -> str:
             terminal.when(rf"\b{tracks} complete")
             total = tracks + vary(dataset, room, VARIED)
             terminal.when(rf"\b{total} complete")
-            views.take("page-dataset.png", "dataset", "lra against lufs", (WIDE, TALL))
+            all_drawn = "document.querySelectorAll('main svg.picture').length >= 8"
+            views.take("page-dataset.png", "dataset", all_drawn, (WIDE, TALL))
             views.take("page-folders-on-a-telephone.png", "folders", f" of {total + 1} folders", TELEPHONE)
             shown = next(each.name for each in sorted(dataset.iterdir()) if any(each.glob("*.INFO")))
             media = "document.querySelector('svg.media') && document.querySelector('img.media')?.naturalWidth > 100"
-            views.take("page-folder.png", "folder", media, (WIDE, 1150), dataset=str(dataset), folder=shown)
+            views.take("page-folder.png", "folder", media, (WIDE, TALL), dataset=str(dataset), folder=shown)
     return screen.replace(str(dataset), "/srv/music")
 
 

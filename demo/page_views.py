@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from support.browser import Loop, Page, chromium, started
 WIDE, TALL = 1184, 1000
 """The window of most pictures, in pixels."""
 TELEPHONE = 390, 900
+_PATIENCE = 300.0
+"""Seconds until a view has to show what is waited for."""
 _SHARE = {
     "lufs": 0.2,
     "lra": 0.35,
@@ -49,7 +52,14 @@ class Photographer:
         """Write the picture `name` of a view when it shows `until`, a text or a condition in JavaScript."""
         self._page.see(*size, dark=dark)
         self._page.go(f"{self._address}?{name}#/{view}?{urlencode(asked)}")
-        (self._page.until if "document." in until else self._page.shows)(until)
+        # Pictures of audio take a worker of their own, which has to start: longer than a page's own patience.
+        condition = until if "document." in until else f"document.body.innerText.includes({json.dumps(until)})"
+        end = time.monotonic() + _PATIENCE
+        while not self._page.of(f"!!({condition})"):
+            if time.monotonic() > end:
+                message = f"cannot make the picture {name}: the page never showed {until}"
+                raise SystemExit(message)
+            time.sleep(0.2)
         self._page.of(_RENAMED.replace("FROM", json.dumps(str(self._dataset))))
         self._page.picture(self._directory / name)
 
