@@ -8,7 +8,7 @@ import os
 import stat
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from audiobatchd.core.discovery import Contents, Name, companions, contents
@@ -57,10 +57,10 @@ def read_names(folder: str, ignore: tuple[str, ...] = (), marker: str | None = N
         return contents(names, ignore, marker, os.path.basename(os.path.normpath(folder)))
 
 
-def read_sources(folder: str) -> dict[str, str]:
-    """Find the source files in `folder` by role, as `read_names` does in twice the time. Raises OSError."""
+def read_sources(folder: str, roles: Sequence[str] = ROLES) -> dict[str, str]:
+    """Find the source files of these roles in `folder`, as `read_names` does in twice the time. Raises OSError."""
     with os.scandir(folder) as entries:
-        named = (entry for entry in entries if entry.name.partition(".")[0].lower() in ROLES)
+        named = (entry for entry in entries if entry.name.partition(".")[0].lower() in roles)
         return contents(Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in named).sources
 
 

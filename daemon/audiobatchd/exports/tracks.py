@@ -184,10 +184,9 @@ def as_text(value: Value) -> str:
 def _files(dataset: str, folder: str, roles: Sequence[str]) -> dict[str, str]:
     """Find the source files of a folder; none where it has gone since it was read, or does not let itself be read."""
     try:
-        sources = read_sources(folder_at(dataset, folder))
+        return read_sources(folder_at(dataset, folder), roles)
     except OSError:
         return {}
-    return {role: sources[role] for role in roles if role in sources}
 
 
 def _is_number(value: object) -> bool:

@@ -243,6 +243,7 @@ def test_sources_are_the_same_without_all_else(song: Path) -> None:
     (song / "other.wav").mkdir()
     found = read_names(str(song)).sources
     assert read_sources(str(song)) == found
+    assert read_sources(str(song), ("drums",)) == {"drums": found["drums"]}
     assert found.keys() == {"full_mix", "drums", "other"}
 
 
