@@ -391,6 +391,10 @@ class Dispatcher:
         """The folder's state; None where there is no such track folder, as far as is known."""
         return self.ledger.state_of(key)
 
+    def is_unreadable(self, key: FolderKey) -> bool:
+        """Tell whether the directory itself could not be read when it was last looked at."""
+        return self.ledger.is_unreadable(key)
+
     def slot_at(self, key: FolderKey) -> Slot | None:
         """The slot whose worker is at the folder."""
         return next((slot for slot in self.crew.busy() if slot.assignment and slot.assignment.key == key), None)

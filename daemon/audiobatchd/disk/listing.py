@@ -8,11 +8,11 @@ import os
 import stat
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from audiobatchd.core.discovery import Contents, Name, companions, contents
-from audiobatchd.vocabulary.files import FileStamp, in_64_bits
+from audiobatchd.vocabulary.files import ROLES, FileStamp, in_64_bits
 from audiobatchd.vocabulary.names import folder_at
 
 _JUST_NOW = 60_000_000_000
@@ -55,6 +55,13 @@ def read_names(folder: str, ignore: tuple[str, ...] = (), marker: str | None = N
     with os.scandir(folder) as entries:
         names = (Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in entries)
         return contents(names, ignore, marker, os.path.basename(os.path.normpath(folder)))
+
+
+def read_sources(folder: str, roles: Sequence[str] = ROLES) -> dict[str, str]:
+    """Find the source files of these roles in `folder`, as `read_names` does in twice the time. Raises OSError."""
+    with os.scandir(folder) as entries:
+        named = (entry for entry in entries if entry.name.partition(".")[0].lower() in roles)
+        return contents(Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in named).sources
 
 
 def is_bare(directory: str) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from audiobatchd.core import discovery
 from audiobatchd.core.discovery import Contents, Name
 from audiobatchd.disk import listing as dataset
-from audiobatchd.disk.listing import read_folder
+from audiobatchd.disk.listing import read_folder, read_names, read_sources
 from audiobatchd.vocabulary.files import FileStamp
 
 ROOT = os.geteuid() == 0
@@ -225,6 +225,26 @@ def test_source_name_of_no_file_is_listed(song: Path, make: Callable[[Path], Non
     assert listing.contents.is_track
     assert (listing.stamps["full_mix"].name, listing.stamps["full_mix"].size) == (b"full_mix.flac", -1)
     assert listing.signature == read_folder(str(song)).signature
+
+
+def test_sources_are_the_same_without_all_else(song: Path) -> None:
+    names = (
+        "drums.wav",
+        "Drums.flac",
+        "bass.tmp",
+        "vocals",
+        "other.mp3.part",
+        "full_mix.x.wav",
+        "full_mix.wav",
+        "a.wav",
+    )
+    for name in names:
+        put(song / name)
+    (song / "other.wav").mkdir()
+    found = read_names(str(song)).sources
+    assert read_sources(str(song)) == found
+    assert read_sources(str(song), ("drums",)) == {"drums": found["drums"]}
+    assert found.keys() == {"full_mix", "drums", "other"}
 
 
 def test_directories_are_those_to_be_entered(song: Path) -> None:
