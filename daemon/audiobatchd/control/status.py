@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from audiobatchd.vocabulary.files import NearMiss
-from audiobatchd.vocabulary.states import Attempt, DatasetState, FolderState, InboxState
+from audiobatchd.vocabulary.states import Attempt, DatasetState, FolderState, HookState, InboxState
 
 
 class WorkerStatus(Struct, frozen=True):
@@ -120,6 +120,37 @@ class InboxStatus(Struct, frozen=True):
     """Number of those beyond."""
 
 
+class HookStatus(Struct, frozen=True):
+    """A hook."""
+
+    name: str
+    """Its name, or its number in the configuration."""
+    kind: str
+    """`command` or `url`."""
+    target: str
+    """The program; of a URL the scheme, the host and the port alone."""
+    on: list[str]
+    """The events that it is told of."""
+    datasets: list[str]
+    """The datasets that it is told of; none: all."""
+    state: HookState
+    """What it is at; see `HookState`."""
+    remark: str
+    """Reason why the last message was not taken; empty where it was."""
+    waiting: int
+    """Messages that it has not taken."""
+    waiting_bytes: int
+    """Their size."""
+    next_in: float | None
+    """Seconds until one is sent again; null where none waits for that."""
+    delivered: int
+    """Messages that it has taken since the service started, as are the next two counted."""
+    failures: int
+    """Tries in vain."""
+    dropped: int
+    """Messages that are lost: given up, or dropped because too many waited."""
+
+
 class Trouble(Struct, frozen=True):
     """A folder that failed or is blocked."""
 
@@ -199,3 +230,4 @@ class Status(Struct, frozen=True):
     """Seconds of processor time that a minute of audio costs on this machine, by analyzer and for `decoding`: of jobs
     that have ended, in this run and those before."""
     inboxes: list[InboxStatus] = []
+    hooks: list[HookStatus] = []

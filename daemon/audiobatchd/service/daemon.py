@@ -55,9 +55,16 @@ def run(settings: Config, source: Source, state: Path, socket: Path, views: tupl
         clock, watches, feed = SystemClock(), Watches(), Feed()
         page = Page(lambda: supervisor.config.web, clock.monotonic)
         views = (*views, systemd, page)
-        supervisor = Supervisor(settings, source, Policy(), catalog, clock, views=views, watches=watches)
+        supervisor = Supervisor(
+            settings, source, Policy(), catalog, clock, views=views, watches=watches, outbox=state / "hooks.sqlite"
+        )
         metrics = Metrics(
-            supervisor.core, clock.monotonic, watches.report, lambda: catalog.trouble, supervisor.inboxes.status
+            supervisor.core,
+            clock.monotonic,
+            watches.report,
+            lambda: catalog.trouble,
+            supervisor.inboxes.status,
+            supervisor.hooks.status,
         )
         contract = Contract(Answers(supervisor, catalog, clock, page.link), feed, state)
         server = ControlServer(socket, contract.service, feed, metrics.text)

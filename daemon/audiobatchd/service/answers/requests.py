@@ -28,6 +28,8 @@ from audiobatchd.control.requests import (
     RetryFolders,
     Survey,
     Surveyed,
+    TestedHook,
+    TestHook,
     WebLink,
 )
 from audiobatchd.control.server.access import Peer
@@ -83,6 +85,10 @@ class Answers(ResultAnswers):
         if self._link is None:
             raise UsageError("there is no page")
         return self._link(peer)
+
+    async def test_hook(self, asked: TestHook) -> TestedHook:
+        """Try a hook. Raises UsageError where there is no such hook."""
+        return await self._supervisor.hooks.test(asked.name, next(iter(self._core.datasets), ""))
 
     def place(self, name: FolderName) -> FolderKey:
         """Find where a folder lies. Raises UsageError and UnknownFolderError, also where its disk does not answer."""
