@@ -30,7 +30,7 @@ class Telling:
     def __init__(self, parts: Parts, memory: Memory) -> None:
         self._parts = parts
         self._begun: dict[FolderKey, bool] = dict.fromkeys(memory.begun, True)
-        """The folders that a job has begun and whose end was not told. True: its job is over, and it may be complete."""
+        """The folders that a job has begun and whose end was not told. True: the job is over, and may have done it."""
         self._unfinished: set[str] = set(memory.unfinished)
         """The datasets in which jobs were begun since it was last told that nothing is left to do."""
 
