@@ -16,7 +16,6 @@ from audiobatchd.disk import inquiry
 from audiobatchd.hooks import starter
 from audiobatchd.hooks.message import environment
 from audiobatchd.vocabulary.names import printable
-from audiobatchd.vocabulary.quantities import duration
 
 _PIECE, _BETWEEN_PIECES = 1 << 16, 0.02
 """Bytes that are read at once, and seconds between two such: what writes without end takes 0.3 % of a core here."""
@@ -37,7 +36,7 @@ async def run(command: Sequence[str], body: bytes, timeout: float) -> str:  # no
         async with asyncio.timeout(timeout):
             await _end_of(process.pid)
     except TimeoutError:
-        return f"it took more than {duration(timeout)} and was ended{words.told()}"
+        return f"it took more than {timeout:g} s and was ended{words.told()}"
     finally:
         # Not waited for by anything yet, so the number is still its own.
         with suppress(ProcessLookupError, PermissionError):

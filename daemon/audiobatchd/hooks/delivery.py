@@ -12,6 +12,7 @@ from functools import partial
 from audiobatchd.config.hooks import HookConfig
 from audiobatchd.control.status import HookStatus
 from audiobatchd.core.backoff import Backoff
+from audiobatchd.errors import UsageError
 from audiobatchd.hooks import command, signature
 from audiobatchd.hooks.message import identity_of
 from audiobatchd.hooks.outbox import Entry
@@ -192,7 +193,7 @@ class Delivery:
                     secret = await in_a_thread(partial(signature.secret_in, config.secret_file))
             except TimeoutError:
                 return f"the disk of the secret {shown(config.secret_file)} does not answer"
-            except (ValueError, OSError, RuntimeError) as error:
+            except (UsageError, RuntimeError) as error:  # RuntimeError: no thread is to be had
                 return str(error)
         headers = signature.headers(secret, identity_of(body), int(time.time()), body)
         trouble, wait = await post(config.url or "", body, headers, config.timeout)

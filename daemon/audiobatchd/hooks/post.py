@@ -19,7 +19,6 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from audiobatchd import __version__
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.vocabulary.names import printable
-from audiobatchd.vocabulary.quantities import duration
 
 _LEAST_FINE, _MOST_FINE = 200, 299
 _BUSY = (429, 503)
@@ -59,7 +58,7 @@ async def post(
             wait = asked_wait(answer.headers.get("Retry-After", ""), time.time()) if answer.status in _BUSY else 0.0
             return f"the answer is {answer.status}" + (f": {words}" if words else ""), wait
     except TimeoutError:
-        return f"no answer within {duration(timeout)}", 0.0
+        return f"no answer within {timeout:g} s", 0.0
     except aiohttp.ClientResponseError as error:
         return f"the answer is no HTTP: {printable(error.message[:_WORDS])}", 0.0
     except aiohttp.ClientConnectorCertificateError as error:
