@@ -1,4 +1,4 @@
-"""A real service that is killed between a folder's end and its hook, at each step: none is lost, none goes before its time."""
+"""A real service that is killed between a folder's end and its hook, at each step: no message is lost."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -79,3 +79,10 @@ async def serving(*answers: bytes) -> AsyncIterator[HookServer]:
         yield made
     finally:
         server.close()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until `condition` is true."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110  # of what may be a file, or a count, nothing sets an event
+            await asyncio.sleep(0.01)

@@ -38,15 +38,16 @@ HTTPServer(("127.0.0.1", 8799), Handler).serve_forever()
 
 
 @pytest.fixture
-def machine(unit: Unit) -> Iterator[Machine]:
+def receiver(unit: Unit) -> Iterator[Machine]:
     """The machine, with something that listens at the URL."""
     unit.machine.run("systemd-run", "--collect", "--unit=receiver", "python3", "-c", RECEIVER)
     yield unit.machine
     unit.machine.run("systemctl", "stop", "receiver", check=False)
 
 
-def test_hooks_are_told_within_the_hardening(unit: Unit, machine: Machine) -> None:
+def test_hooks_are_told_within_the_hardening(unit: Unit, receiver: Machine) -> None:
     unit.begin(MUSIC)
+    machine = receiver
     refused = machine.run("audiobatchctl", "setup", "--hooks", check=False)
     assert (refused.code, "no [[hook]]" in refused.text) == (2, True)
     machine.sh(f"umask 077; printf 'correct horse battery staple' > /etc/audiobatchd/hook-secret; rm -f {TOLD} {HEARD}")

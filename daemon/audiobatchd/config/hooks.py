@@ -36,9 +36,9 @@ Path = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0]*\Z", description="a p
 class HookConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """The settings of a `[[hook]]`. Each key is described in docs/reference/configuration.md."""
 
-    on: Annotated[tuple[HookEvent, ...], Meta(min_length=1)]
+    on: tuple[HookEvent, ...]
     name: HookName | None = None
-    command: Annotated[tuple[Argument, ...], Meta(max_length=_MOST_ARGUMENTS)] | None = None
+    command: tuple[Argument, ...] | None = None
     url: Url | None = None
     secret_file: Path | None = None
     dataset: tuple[Path, ...] = ()
@@ -77,6 +77,9 @@ def fitted(hooks: Sequence[HookConfig], places: Mapping[str, str]) -> tuple[Hook
     made = []
     for number, each in enumerate(hooks):
         where = f" - at `hook[{number}]"
+        if not each.on:
+            message = f"name the events that it is told of{where}.on`"
+            raise ConfigError(message)
         if (each.command is None) is (each.url is None):
             message = f"set either `command` or `url`{where}`"
             raise ConfigError(message)
@@ -107,6 +110,8 @@ def fitted(hooks: Sequence[HookConfig], places: Mapping[str, str]) -> tuple[Hook
 def _trouble_of_command(command: Sequence[str]) -> str:
     if not command or not command[0]:
         return "name a program"
+    if len(command) > _MOST_ARGUMENTS:
+        return f"a command has {_MOST_ARGUMENTS} arguments at most"
     if "/" in command[0] and not command[0].startswith("/"):
         return "write the whole path of the program, or its name alone"
     return ""

@@ -16,6 +16,8 @@ from audiobatchd.control.requests import (
     CleanedLocks,
     CleanLocks,
     FolderName,
+    HookTest,
+    HookTested,
     Nothing,
     Pause,
     Paused,
@@ -28,8 +30,6 @@ from audiobatchd.control.requests import (
     Since,
     Survey,
     Surveyed,
-    TestedHook,
-    TestHook,
     WebLink,
 )
 from audiobatchd.control.results import (
@@ -159,7 +159,7 @@ CLEAN_LOCKS = Operation(
 )
 TEST_HOOK = Operation(
     "test_hook", "POST", "/v1/hooks/test", "Send a hook a test message, once.",
-    TestHook, TestedHook, lambda asked: f"test the hook {asked.name}", takes_time=True,
+    HookTest, HookTested, lambda asked: f"test the hook {asked.name}", takes_time=True,
 )
 WEB_LINK = Operation(
     "web_link", "POST", "/v1/web/link", "Make a link to the page, good once.",

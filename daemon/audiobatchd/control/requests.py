@@ -154,14 +154,14 @@ class WebLink(Struct, frozen=True):
     """True where changes can be made by it."""
 
 
-class TestHook(Struct, frozen=True, forbid_unknown_fields=True):
+class HookTest(Struct, frozen=True, forbid_unknown_fields=True):
     """Asks to send a hook a message that says that it is a test."""
 
     name: str
     """Its name, or its number in the configuration."""
 
 
-class TestedHook(Struct, frozen=True):
+class HookTested(Struct, frozen=True):
     """The answer where a hook was tried."""
 
     name: str

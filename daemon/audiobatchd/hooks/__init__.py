@@ -1,4 +1,4 @@
-"""Hooks: an outbox that a crash cannot empty, and the commands and URLs that what is in it goes to.
+"""It owns the outbox of messages, which a crash cannot empty, and their delivery to commands and URLs.
 
-What is told is decided in `core/telling`; nothing here holds up a job.
+It does not decide what is told, which `core/telling` does, and holds up no job.
 """

@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 
 from audiobatchd.config.hooks import HookConfig, names_of
-from audiobatchd.control.requests import TestedHook
+from audiobatchd.control.requests import HookTested
 from audiobatchd.control.status import HookStatus
 from audiobatchd.core import actions as do
 from audiobatchd.errors import UsageError
 from audiobatchd.hooks.delivery import Delivery, Means
-from audiobatchd.hooks.message import body_of, test_body
+from audiobatchd.hooks.message import body_of, trial_body
 from audiobatchd.hooks.outbox import Entry, Outbox
 from audiobatchd.scan.readers import Readers
 from audiobatchd.vocabulary.files import FolderKey
@@ -141,7 +141,7 @@ class Hooks:
         """Reason why the outbox cannot be written; empty where it can."""
         return self._outbox.trouble if self._outbox is not None else ""
 
-    async def test(self, name: str, dataset: str) -> TestedHook:
+    async def test(self, name: str, dataset: str) -> HookTested:
         """Send a hook a message that says that it is a test. Raises UsageError where there is no such hook."""
         delivery = self._deliveries.get(name)
         if delivery is None:
@@ -149,9 +149,9 @@ class Hooks:
             message = f"there is no such hook: {known}"
             raise UsageError(message)
         started = self._monotonic()
-        trouble = await delivery.test(test_body(_identity(), _time(), dataset))
+        trouble = await delivery.test(trial_body(_identity(), _time(), dataset))
         seconds = round(self._monotonic() - started, 3)
-        return TestedHook(name, delivery.status().target, trouble, seconds)
+        return HookTested(name, delivery.status().target, trouble, seconds)
 
     # How
 

@@ -84,7 +84,7 @@ def body_of(told: Tell, identity: str, time: str) -> bytes:
     return msgspec.json.encode(msgspec.structs.replace(message, values={}, unmeasurable={}, left_out=True))
 
 
-def test_body(identity: str, time: str, dataset: str) -> bytes:
+def trial_body(identity: str, time: str, dataset: str) -> bytes:
     """Write the message by which an operator tries a hook."""
     return msgspec.json.encode(Message(identity, TEST, time, shown(dataset)))
 

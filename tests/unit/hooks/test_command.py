@@ -61,8 +61,8 @@ def test_what_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     assert told(f"trap '' TERM INT; {child} {child} echo waiting; wait", timeout=3.0).endswith(
         "and was ended (waiting)"
     )
-    for pid in (tmp_path / "pids").read_text().split():
-        eventually(lambda pid=pid: has_ended(int(pid)))
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    eventually(lambda: all(map(has_ended, pids)))
 
 
 def test_what_a_command_leaves_behind_ends_with_it(tmp_path: Path) -> None:

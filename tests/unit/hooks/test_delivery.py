@@ -16,12 +16,13 @@ import pytest
 
 from audiobatchd.config.hooks import HookConfig
 from audiobatchd.core.backoff import Backoff
-from audiobatchd.hooks import delivery
+from audiobatchd.hooks import command, delivery
 from audiobatchd.hooks.delivery import Delivery, Means
 from audiobatchd.hooks.outbox import Entry
+from audiobatchd.hooks.waiting import Waiting
 from audiobatchd.vocabulary.hook_events import HookEvent
 from audiobatchd.vocabulary.states import HookState
-from support.hook_rig import CLOSE, STALL, HookServer, answer, serving
+from support.hook_rig import CLOSE, STALL, HookServer, answer, serving, until
 
 _T = TypeVar("_T")
 DONE = (HookEvent.FOLDER_DONE,)
@@ -83,13 +84,8 @@ def delivered(
     return asyncio.run(work())
 
 
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 def test_through_all_that_breaks_each_folder_keeps_its_order(secret: Path) -> None:
+    key = secret.read_bytes()
     broken = [answer(500), CLOSE, b"garbage\r\n\r\n", answer(302, b"", "Location: /"), STALL, answer(429)]
 
     async def check(server: HookServer, made: Delivery, box: Box) -> None:
@@ -104,7 +100,7 @@ def test_through_all_that_breaks_each_folder_keeps_its_order(secret: Path) -> No
         assert len(ids) == 8 + len(broken)
         for each in server.received:
             signed = f"{each.headers['webhook-id']}.{each.headers['webhook-timestamp']}.".encode() + each.body
-            digest = hmac.new(secret.read_bytes(), signed, hashlib.sha256).digest()
+            digest = hmac.new(key, signed, hashlib.sha256).digest()
             assert each.headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
         assert sorted(box.dropped) == list(range(8))
         assert (made.status().failures, made.status().state, made.status().remark) == (6, HookState.IDLE, "")
@@ -157,7 +153,7 @@ def test_a_secret_that_others_may_read_sends_nothing(secret: Path) -> None:
         await until(lambda: made.status().remark)
         assert "chmod 0640" in made.status().remark
         assert server.received == []
-        secret.chmod(0o640)
+        secret.chmod(0o640)  # noqa: ASYNC240  # nothing else is to go on meanwhile
         await server.requests(1)
 
     delivered(lambda server: HookConfig(DONE, url=server.url, secret_file=str(secret)), check)
@@ -185,7 +181,7 @@ def test_what_is_dropped_is_counted_and_told_now_and_then(
         made = Delivery(
             "mail", HookConfig(DONE, command=("true",)), Means(box.read, box.drop, asyncio.Semaphore(), lambda: now)
         )
-        made._waiting = delivery.Waiting(most=2)
+        made._waiting = Waiting(most=2)
         for number in range(5):
             made.add(box.entry(number, "a"))
         made.look_after()
@@ -219,7 +215,7 @@ def test_a_hook_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
 
 
 def test_what_breaks_in_the_service_is_a_try_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery.command, "run", None)
+    monkeypatch.setattr(command, "run", None)
 
     async def work() -> str:
         box = Box()

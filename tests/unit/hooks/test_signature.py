@@ -9,13 +9,13 @@ import pytest
 from audiobatchd.errors import UsageError
 from audiobatchd.hooks.signature import headers, secret_in
 
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     made = tmp_path / "secret"
-    made.write_text(f"{SECRET}\n")
+    made.write_text(f"{KEY}\n")
     made.chmod(0o640)
     return made
 
@@ -37,7 +37,7 @@ def test_a_secret_that_is_no_base64_is_taken_as_it_is(path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o644, 0o660, 0o641, 0o602])
 def test_a_secret_that_others_may_use_is_refused(path: Path, mode: int) -> None:
     path.chmod(mode)
-    with pytest.raises(UsageError, match="cannot use the secret .*chmod 0640"):
+    with pytest.raises(UsageError, match=r"cannot use the secret .*chmod 0640"):
         secret_in(str(path))
 
 

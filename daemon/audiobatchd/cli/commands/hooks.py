@@ -10,7 +10,7 @@ from audiobatchd.cli.terminal.status import NARROWEST, hook_lines
 from audiobatchd.cli.terminal.text import Line, Span, Tone, as_ansi, as_json
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import TEST_HOOK
-from audiobatchd.control.requests import TestHook
+from audiobatchd.control.requests import HookTest
 from audiobatchd.control.status import HookStatus
 from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.quantities import duration
@@ -32,7 +32,7 @@ def list_hooks(arguments: argparse.Namespace, client: ControlClient, say: Say) -
 
 def test(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     """Try a hook. Exit code 1 where it does not take the message."""
-    tested = client.ask(TEST_HOOK, TestHook(arguments.name))
+    tested = client.ask(TEST_HOOK, HookTest(arguments.name))
     if arguments.json:
         say(as_json(tested))
     elif tested.trouble:

@@ -141,7 +141,9 @@ def tables_of(settings: Config, written: Mapping[str, Any], file: str) -> Iterab
         yield Table(f"[analyzer.{name}]", [Setting(key, value, file) for key, value in options.items()])
     for name, structs in (("dataset", settings.dataset), ("inbox", settings.inbox), ("hook", settings.hook)):
         for each, its_own in zip(structs, written.get(name, ()), strict=True):
-            shown_as = msgspec.structs.replace(each, url=each.target) if isinstance(each, HookConfig) and each.url else each
+            shown_as = (
+                msgspec.structs.replace(each, url=each.target) if isinstance(each, HookConfig) and each.url else each
+            )
             yield Table(f"[[{name}]]", list(_settings(shown_as, its_own, file)))
 
 

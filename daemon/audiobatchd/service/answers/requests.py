@@ -18,6 +18,8 @@ from audiobatchd.control.requests import (
     CleanedLocks,
     CleanLocks,
     FolderName,
+    HookTest,
+    HookTested,
     Pause,
     Paused,
     Reloaded,
@@ -28,8 +30,6 @@ from audiobatchd.control.requests import (
     RetryFolders,
     Survey,
     Surveyed,
-    TestedHook,
-    TestHook,
     WebLink,
 )
 from audiobatchd.control.server.access import Peer
@@ -86,7 +86,7 @@ class Answers(ResultAnswers):
             raise UsageError("there is no page")
         return self._link(peer)
 
-    async def test_hook(self, asked: TestHook) -> TestedHook:
+    async def test_hook(self, asked: HookTest) -> HookTested:
         """Try a hook. Raises UsageError where there is no such hook."""
         return await self._supervisor.hooks.test(asked.name, next(iter(self._core.datasets), ""))
 
