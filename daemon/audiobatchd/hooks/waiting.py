@@ -20,8 +20,8 @@ class Waiting:
         """All messages, by number and in their order."""
         self._tries: dict[int, int] = {}
         """How often each was tried in vain, of those that were."""
-        self._subjects: dict[Subject, deque[int]] = {}
-        """The messages about each folder."""
+        self._subjects: dict[Subject, list[int]] = {}
+        """The messages about each folder, which are few: a deque takes seven times the memory."""
         self._ready: deque[Subject] = deque()
         """Those of which the first message may be sent."""
         self._later: list[tuple[float, Subject]] = []
@@ -40,7 +40,7 @@ class Waiting:
         """Put a message at the end; the numbers of those that are dropped for it, the oldest first."""
         self._entries[entry.number] = entry
         self.bytes += entry.size
-        self._subjects.setdefault(entry.subject, deque()).append(entry.number)
+        self._subjects.setdefault(entry.subject, []).append(entry.number)
         if self._subjects[entry.subject][0] != self._under_way:
             self._line_up(entry.subject)
         dropped: list[int] = []
