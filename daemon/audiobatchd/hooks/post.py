@@ -6,6 +6,7 @@ Redirects are not followed, and what the environment says of proxies does not co
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Mapping
@@ -64,9 +65,19 @@ async def post(
     except aiohttp.ClientConnectorCertificateError as error:
         return f"its certificate is not good: {printable(str(error.certificate_error)[:_WORDS])}", 0.0
     except aiohttp.ClientOSError as error:
-        return f"cannot connect: {error.strerror or type(error).__name__}", 0.0
+        return f"cannot connect: {_in_words(error)}", 0.0
     except (aiohttp.ClientError, ValueError) as error:
         return f"no answer: {type(error).__name__}", 0.0
+
+
+def _in_words(error: aiohttp.ClientOSError) -> str:
+    """Say why there is no connection; of several addresses why each was not reached."""
+    number = error.errno or 0
+    if number > 0 and not isinstance(error, aiohttp.ClientSSLError):
+        return os.strerror(number)
+    # Below 0 are a resolver's numbers, and a TLS library's mean something else.
+    told = error.strerror or (str(error.os_error) if isinstance(error, aiohttp.ClientConnectorError) else "")
+    return printable(told[:_WORDS]) or type(error).__name__
 
 
 def asked_wait(retry_after: str, now: float) -> float:

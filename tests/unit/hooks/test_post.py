@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 from datetime import UTC, datetime
 
@@ -69,13 +71,19 @@ def test_the_environment_names_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None
     assert posted(answer(200))[0] == ""
 
 
+def test_a_name_that_leads_nowhere_is_told_of() -> None:
+    trouble, _ = asyncio.run(post("http://nowhere.invalid/secret-path", b"{}", {}, 20.0))
+    assert trouble.startswith("cannot connect: ")
+    assert "secret" not in trouble
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_nothing_of_a_url_is_told_where_none_listens(scheme: str) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         port = closed.getsockname()[1]
-        trouble, _ = asyncio.run(post(f"{scheme}://me:password@localhost:{port}/secret-path", b"{}", {}, 10.0))
-    assert trouble.startswith("cannot connect: ")
+        trouble, _ = asyncio.run(post(f"{scheme}://me:password@127.0.0.1:{port}/secret-path", b"{}", {}, 10.0))
+    assert trouble == f"cannot connect: {os.strerror(errno.ECONNREFUSED)}"
     assert not any(each in trouble for each in ("password", "secret-path"))
 
 

@@ -13,7 +13,6 @@ from audiobatchd.control.operations import TEST_HOOK
 from audiobatchd.control.requests import HookTest
 from audiobatchd.control.status import HookStatus
 from audiobatchd.vocabulary.names import printable
-from audiobatchd.vocabulary.quantities import duration
 
 
 def list_hooks(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
@@ -38,7 +37,7 @@ def test(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
     elif tested.trouble:
         say(printable(f"The hook {tested.name} ({tested.target}) did not take it: {tested.trouble}"))
     else:
-        say(printable(f"The hook {tested.name} ({tested.target}) took it, in {duration(tested.seconds)}."))
+        say(printable(f"The hook {tested.name} ({tested.target}) took it, in {tested.seconds:.2f} s."))
     return 1 if tested.trouble else 0
 
 
