@@ -55,7 +55,7 @@ class Delivery:
         self._waiting = Waiting()
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._is_sending = False
+        self._is_sending = self._is_ending = False
         self._failures = 0
         """Tries in vain since the last one that was not."""
         self._rest_until = 0.0
@@ -77,6 +77,7 @@ class Delivery:
 
     async def stop(self, patience: float) -> None:
         """Send nothing more; what is under way has `patience` seconds."""
+        self._is_ending = True
         deadline = self._means.monotonic() + patience
         while self._is_sending and self._means.monotonic() < deadline:
             self._woken.clear()
@@ -149,7 +150,7 @@ class Delivery:
         return round(max(0.0, moment - self._means.monotonic()), 1)
 
     async def _run(self) -> None:
-        while True:
+        while not self._is_ending:
             self._woken.clear()
             now = self._means.monotonic()
             entry = self._waiting.take(now) if now >= self._rest_until else None

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from audiobatchd.config.hooks import HookConfig, names_of
+from audiobatchd.config.hooks import MOST_HOOKS, HookConfig, names_of
 from audiobatchd.control.requests import HookTested
 from audiobatchd.control.status import HookStatus
 from audiobatchd.core import actions as do
@@ -26,8 +26,6 @@ from audiobatchd.scan.readers import Readers
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.hook_events import HookEvent
 
-_AT_ONCE = 4
-"""Number of hooks that a message is sent to at the same time."""
 _PATIENCE = 1.0
 """Seconds that a job waits at most until it is written that it begins: a disk that hangs holds up none."""
 _LAST_STEPS = 2.0
@@ -49,12 +47,14 @@ class Hooks:
         self._thread = Readers(1)
         self._outbox: Outbox | None = None
         """None as long as there was no hook."""
+        self._is_loaded = False
+        """Tell whether what a run before this one has left in it was looked at."""
         self._numbers = itertools.count()
         self._left: list[Entry] = []
         """The messages of the run before, until `start`."""
         self._deliveries: dict[str, Delivery] = {}
         self._configs: dict[str, HookConfig] = {}
-        self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._gate = asyncio.Semaphore(MOST_HOOKS)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         """The ends of hooks that are no longer configured."""
@@ -63,11 +63,17 @@ class Hooks:
         self._behind: deque[tuple[int, _Once]] = deque()
         """What waits for marks to be written, with the number of the last."""
 
+    def prepare(self, hooks: Collection[HookConfig]) -> None:
+        """Open the outbox, unless that is done, or there is no hook. May wait for the disk."""
+        if hooks and self._outbox is None and self._path is not None:
+            self._outbox = Outbox(self._path)
+
     def take_terms(self, hooks: Collection[HookConfig]) -> None:
         """Tell these hooks from now on; what waits for others is lost."""
+        self.prepare(hooks)
         before, self._configs = self._configs, names_of(tuple(hooks)) if self._path is not None else {}
-        if self._configs and self._outbox is None:
-            self._outbox = Outbox(self._path)
+        if self._configs and self._outbox is not None and not self._is_loaded:
+            self._is_loaded = True
             if self._loop is None:
                 self._left = self._outbox.entries()
                 self._numbers = itertools.count(self._left[-1].number + 1 if self._left else 0)

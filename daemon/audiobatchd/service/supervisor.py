@@ -162,6 +162,7 @@ class Supervisor:
         async with self._reloading:
             try:
                 derived = await in_a_thread(self._planner.read)
+                await in_a_thread(partial(self.hooks.prepare, derived.config.hook))
             except (OSError, ValueError, OverflowError, RuntimeError) as error:
                 message = f"cannot read the configuration: {getattr(error, 'strerror', None) or error}"
                 raise ConfigError(message) from error
