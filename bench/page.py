@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 import psutil
-from scale import Ground
 
 from support.browser import Loop, Page, chromium, started
+from support.large_dataset import LargeDataset
 from support.service import Service, configuration, eventually, run, service
 from support.web_rig import free_port
 
@@ -34,7 +34,7 @@ def main() -> None:
     if program is None:
         raise SystemExit("there is no Chromium here: apt-get install chromium")
     with tempfile.TemporaryDirectory(prefix="page-") as place:
-        ground = Ground(Path(place), arguments.folders)
+        ground = LargeDataset(Path(place), arguments.folders)
         ground.make()
         config = configuration(ground.place / "c.toml", ground.root, settle=0.0)
         config.write_text(config.read_text() + f'[web]\nlisten = "127.0.0.1:{free_port()}"\n')

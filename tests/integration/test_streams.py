@@ -77,6 +77,7 @@ COMMANDS = {
     "hooks test": "1",
     "audit": "D",
     "duplicates": "D --near",
+    "verify": "D",
     "import": "--list D",
     "analyze": "T --features lufs",
     "features": "",

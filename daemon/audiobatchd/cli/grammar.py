@@ -84,6 +84,15 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
+def _size(text: str) -> int:
+    from audiobatchd.vocabulary import quantities  # noqa: PLC0415  # as above
+
+    try:
+        return quantities.size_in_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 # Arguments that several commands have
 
 _CONFIG = _argument("--config", metavar="FILE", type=Path, default=argparse.SUPPRESS, help="the configuration file")
@@ -429,6 +438,23 @@ COMMANDS: tuple[Command | Group, ...] = (
             ),
         ),
     ),
+    Command(
+        "verify", "verify:verify", "whether files still have the content that was measured",
+        "Read every file again that has the size and time with which it was measured, and compare its content with the "
+        "digest of then: where that differs, a disk has lost bits of it. Gives way to all other work, and measures "
+        "nothing again. Exit code 1 where any differs or cannot be read, or there was nothing to compare.",
+        (
+            _DATASET,
+            _CONFIG,
+            _argument(
+                "-o", "--output", metavar="FILE", type=Path,
+                help="a new file for what differs, a line of JSON each, with the values as they were measured",
+            ),
+            _argument("--after", metavar="FOLDER", help="only the folders that come after this one, to go on"),
+            _argument("--for", metavar="DURATION", dest="seconds", type=_duration, help="end after that"),
+            _argument("--rate", metavar="SIZE", type=_size, help="read no more a second than that, on average"),
+        ),
+    ),
     # Measuring by hand, and what can be measured
     Command(
         "analyze", "analysis:analyze", "measure files and track folders, now",
@@ -550,7 +576,7 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "Hold up, go on": ("pause", "resume", "drain", "reload", "rescan"),
     "Set up": ("setup", "import", "config", "doctor", "hooks"),
     "Use the results": ("list", "summary", "export", "history", "report"),
-    "Look into records": ("progress", "check", "missing", "audit", "duplicates"),
+    "Look into records": ("progress", "check", "missing", "audit", "duplicates", "verify"),
     "By hand": ("analyze", "features", "models", "locks"),
     "Help": ("help", "completion"),
 }

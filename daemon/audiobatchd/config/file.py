@@ -71,6 +71,7 @@ BOUNDS: Mapping[str, Bounds] = {
     "worker_memory": Bounds("64 MiB", "1024 TiB"),
     # The supervisor holds a record in its own memory.
     "record_limit": Bounds("1 KiB", "1 GiB"),
+    "keep_decisions": Bounds("1 MiB", "64 GiB"),
     "recycle_jobs": Bounds(1, 1_000_000_000),
     "stop_grace": Bounds(0, _DAY),
     "reap": Bounds(_INTERVAL, _DAY),
@@ -141,6 +142,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     reap: float = 60.0
     operators: tuple[str, ...] = ()
     metrics_textfile: DirectoryName | None = None
+    keep_decisions: str | None = None
     web: WebConfig = WebConfig()
 
     @property

@@ -44,6 +44,8 @@ class Dispatcher:
         self._jobs = Jobs(parts, self._rounds, self._telling)
         self._is_offered = False
         """Tell whether any worker of this run has said what it can do."""
+        self.own_success: int | None = None
+        """Number of folders of its own shard that one pass completed before it helped others; None: it did not."""
 
     @property
     def plan(self) -> Plan:
@@ -308,6 +310,9 @@ class Dispatcher:
         is_asked = any(dataset.holds.trial is not None for dataset in self.datasets.values())
         over = self.plan.dry_run or not (self.crew.busy() or self.transitions.busy(without=hanging) or is_asked)
         if self.plan.once and self.life.state is DaemonState.RUNNING and over:
+            if not self.plan.dry_run and self._rounds.help_others(now):
+                self.own_success = self.tally.success
+                return [do.Report(LogEvent.SHARD_DONE, {"shard": str(self.plan.shard), "folders": self.own_success})]
             actions += self._stop(self._verdict(), now, at_once=False)
         if self.offers is None and self.life.works and self.crew.cannot_boot():
             if self.plan.once:
@@ -322,7 +327,7 @@ class Dispatcher:
         lost = any(not dataset.works for dataset in self.datasets.values())
         if self.ledger.troubled or lost:
             return DaemonExit.TROUBLE
-        counted = all(self.ledger.count(path) for path in self.datasets)
+        counted = all(self.ledger.count(path) or dataset.of_others for path, dataset in self.datasets.items())
         return DaemonExit.FINE if counted else DaemonExit.FOUND_NOTHING
 
     # Questions about the service

@@ -102,6 +102,8 @@ class Walked:
     """Target of the dataset's path, without links."""
     is_strange: bool = False
     """True where nothing was looked at: none of the known folders is there, in another root than the known one."""
+    of_others: int = 0
+    """Number of track folders that were not read, for they are of other shards."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from audiobatchd.core.assessment import Offer, Policy
 from audiobatchd.core.backoff import Backoff
 from audiobatchd.vocabulary.files import FileId, FolderKey
 from audiobatchd.vocabulary.hook_events import HookEvent
+from audiobatchd.vocabulary.shard import Shard
 
 _AFTER_ERRORS = Backoff(5.0, 300.0)
 
@@ -69,6 +70,8 @@ class Plan:
     """True where it finds out what is due, and measures nothing."""
     hooks: frozenset[HookEvent] = frozenset()
     """The events that any hook is told of."""
+    shard: Shard | None = None
+    """The part of each dataset that one pass works through; None: all of it."""
 
 
 @dataclass(frozen=True)

@@ -88,8 +88,10 @@ def walk(root: str, ignore: tuple[str, ...] = ()) -> Iterator[tuple[str, Content
         yield path, names
 
 
-def read_folder(folder: str, ignore: tuple[str, ...] = (), marker: str | None = None) -> Listing:
-    """Read `folder` afresh; see `read_names`.
+def read_folder(
+    folder: str, ignore: tuple[str, ...] = (), marker: str | None = None, *, names_alone: bool = False
+) -> Listing:
+    """Read `folder` afresh; see `read_names`. `names_alone`: leave out its files, record and permissions.
 
     Raises OSError (NotADirectoryError and FileNotFoundError: there is no such folder).
     """
@@ -99,7 +101,7 @@ def read_folder(folder: str, ignore: tuple[str, ...] = (), marker: str | None = 
     changed = 0 if just_now else in_64_bits(itself.st_mtime_ns)
     # Then the names: on NFS that is what makes another machine's record visible (a stat may lie for 45 s).
     found = read_names(folder, ignore, marker)
-    if not found.sources:
+    if names_alone or not found.sources:
         return Listing(found, {}, "", "", time=changed)
     shape = hashlib.blake2b(digest_size=12)
     access = hashlib.blake2b(digest_size=12)

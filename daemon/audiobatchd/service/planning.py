@@ -25,6 +25,7 @@ from audiobatchd.vocabulary.analyzer_sets import chosen
 from audiobatchd.vocabulary.files import RECORD_LIMIT, FileId, FolderKey
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import size_in_bytes
+from audiobatchd.vocabulary.shard import Shard
 from audiobatchd.vocabulary.states import Mode, WatchMode
 
 _FRESH = 2.0
@@ -33,6 +34,10 @@ _FRESH = 2.0
 
 class Source(Protocol):
     """The place that the configuration comes from: a file, the environment and a command line."""
+
+    @property
+    def shard(self) -> Shard | None:
+        """Return the part of each dataset that one pass is for; None: all of it."""
 
     def read(self) -> Config:
         """Return the configuration as it is now. Raises ConfigError and UsageError."""
@@ -157,6 +162,7 @@ class Planner:
             once=once,
             dry_run=self.mode is Mode.DRY_RUN,
             hooks=frozenset() if once else wanted_by(config.hook),
+            shard=self.source.shard,
         )
 
 

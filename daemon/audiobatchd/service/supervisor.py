@@ -37,6 +37,7 @@ from audiobatchd.service import log
 from audiobatchd.service.answers.status import Overview
 from audiobatchd.service.catalog_writes import CatalogWrites
 from audiobatchd.service.clock import Clock
+from audiobatchd.service.decisions import Decisions, KeptDispatcher
 from audiobatchd.service.disk_tasks import DiskTasks
 from audiobatchd.service.event_queue import EventQueue
 from audiobatchd.service.inboxes import Inboxes
@@ -85,7 +86,7 @@ class Supervisor:
     `config` is what `source` gave, and what it gives again at a reload counts from then on.
     """
 
-    def __init__(  # noqa: PLR0913  # the parts that a service and one pass have in common, named at each
+    def __init__(  # noqa: PLR0913  # the parts of a service, each made elsewhere
         self,
         config: Config,
         source: Source,
@@ -96,6 +97,7 @@ class Supervisor:
         views: tuple[View, ...] = (),
         watches: Watch | None = None,
         mode: Mode = Mode.SERVICE,
+        decisions: Decisions | None = None,
         outbox: Path | None = None,
     ) -> None:
         self._clock = clock
@@ -107,7 +109,11 @@ class Supervisor:
         memory = NO_MEMORY
         if mode is Mode.SERVICE:
             memory = memory_of(catalog, config, clock.wall().timestamp(), self.hooks.marks())
-        self.core = Dispatcher(self._derived.plan, clock.monotonic(), memory)
+        self.core = (
+            KeptDispatcher(self._derived.plan, clock.monotonic(), memory, decisions)
+            if decisions is not None
+            else Dispatcher(self._derived.plan, clock.monotonic(), memory)
+        )
         self.inboxes = Inboxes()
         self.overview = Overview(
             self.core,

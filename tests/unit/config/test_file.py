@@ -193,7 +193,7 @@ def test_every_number_has_bounds() -> None:
         for field in msgspec.structs.fields(kind)
         if field.type in (int, float, int | None, float | None)
     }
-    assert numbers | {"worker_memory", "record_limit"} == BOUNDS.keys()
+    assert numbers | {"worker_memory", "record_limit", "keep_decisions"} == BOUNDS.keys()
 
 
 @pytest.mark.parametrize("key", ["rescan", "reap"])

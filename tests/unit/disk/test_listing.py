@@ -310,3 +310,10 @@ def test_a_folder_that_may_not_be_read_is_told(mode: int) -> None:
                 read_folder(str(song))
         finally:
             os.seteuid(0)
+
+
+def test_names_alone_cost_no_look_at_files(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read_folder(str(song))
+    monkeypatch.setattr("audiobatchd.disk.listing._status", None)
+    found = read_folder(str(song), names_alone=True)
+    assert (found.contents, found.stamps, found.signature) == (whole.contents, {}, "")

@@ -23,6 +23,7 @@ from audiobatchd.service.answers.requests import Answers
 from audiobatchd.service.clock import SystemClock
 from audiobatchd.service.supervisor import Supervisor
 from audiobatchd.vocabulary.files import ROLES, FolderKey
+from audiobatchd.vocabulary.shard import Shard
 from audiobatchd.vocabulary.states import FolderState, WalkKind
 from support.core_rig import came_by, offer, reading
 from support.service import eventually
@@ -33,6 +34,7 @@ class Given:
     """A source of one configuration."""
 
     config: Config
+    shard: Shard | None = None
 
     def read(self) -> Config:
         return self.config
