@@ -63,7 +63,8 @@ sys.argv.pop(0)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
-HOOK = '#!/bin/sh\ncat >> "{told}"\necho >> "{told}"\n'
+HOOK = '#!/bin/sh\nbody=$(cat)\nprintf "%s\\n" "$body" >> "{told}"\n'
+"""A hook that writes a line at once: it may be killed with the service at any moment."""
 
 
 def make_track(folder: Path) -> None:
