@@ -11,7 +11,7 @@ from support.service import TIMEOUT, eventually
 from system.machine import Machine
 from system.unit import CONFIGURATION, DROP_INS, MUSIC, Unit
 
-TOLD, HEARD = "/var/lib/audiobatchd/told", "/run/heard"
+TOLD, HEARD = "/var/lib/audiobatchd/told", "/root/heard"
 HOOKS = f"""
 [[hook]]
 name = "script"
