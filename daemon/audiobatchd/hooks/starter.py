@@ -5,7 +5,6 @@ It is started as a file, without the package and without site-packages: it has t
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -22,6 +21,8 @@ def command(*arguments: str) -> list[str]:
 
 def main() -> None:
     """Start here: with the parent's PID, the program, and its arguments."""
+    import ctypes  # noqa: PLC0415  # which the service, that loads this module too, does without
+
     parent, *arguments = sys.argv[1:]
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != int(parent):
