@@ -73,6 +73,8 @@ COMMANDS = {
     "export": "D --disk --format csv -o -",
     "report": "D --disk -o C",  # which is there already: a report is made once
     "web": "",
+    "hooks list": "",
+    "hooks test": "1",
     "audit": "D",
     "duplicates": "D --near",
     "verify": "D",

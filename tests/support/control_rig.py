@@ -15,6 +15,8 @@ from audiobatchd.control.requests import (
     CleanedLocks,
     CleanLocks,
     FolderName,
+    HookTest,
+    HookTested,
     Pause,
     Paused,
     Reloaded,
@@ -163,6 +165,10 @@ class ToldService:
     async def reload(self) -> Reloaded:
         self.asked.append("reload")
         raise ConfigError("c.toml: unknown key `worker`")
+
+    async def test_hook(self, asked: HookTest) -> HookTested:
+        self.asked.append(asked)
+        return HookTested(asked.name, "https://example.org", "the answer is 503" if asked.name == "bad" else "", 0.5)
 
     def web_link(self, peer: Peer) -> WebLink:
         self.linked.append(peer)

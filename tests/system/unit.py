@@ -49,7 +49,9 @@ class Unit(Answering):
     def begin(self, *datasets: str, settle: float = _SETTLE, **keys: object) -> None:
         """The service with these datasets, empty ones, by the analyzer that loads quickly; all else is forgotten."""
         self.machine.run("systemctl", "stop", "audiobatchd")
-        self.machine.sh(f"rm -rf {DROP_INS} /var/lib/audiobatchd/catalog.sqlite* /srv/*")
+        self.machine.sh(
+            f"rm -rf {DROP_INS} /var/lib/audiobatchd/catalog.sqlite* /var/lib/audiobatchd/hooks.sqlite* /srv/*"
+        )
         self.machine.run("journalctl", "--rotate", "--vacuum-size=1K")
         self.configure(*datasets, settle=settle, **keys)
         for dataset in datasets:

@@ -32,6 +32,7 @@ from audiobatchd.audio.views import Decoded
 from audiobatchd.cli import control, daemon
 from audiobatchd.config import file
 from audiobatchd.config.file import Config, DatasetConfig, InboxConfig
+from audiobatchd.config.hooks import HookConfig
 from audiobatchd.config.schedule import ScheduleConfig
 from audiobatchd.config.web import WebConfig
 from audiobatchd.control.operations import OPERATIONS
@@ -121,6 +122,7 @@ def first_cells(text: str) -> set[str]:
         (Config, "The whole"),
         (DatasetConfig, "[[dataset]]"),
         (InboxConfig, "[[inbox]]"),
+        (HookConfig, "[[hook]]"),
         (WebConfig, "[web]"),
         (ScheduleConfig, "[schedule]"),
     ],
@@ -155,6 +157,7 @@ def test_the_example_has_every_key_with_its_default() -> None:
     assert told.keys() == set(Config.__struct_fields__)
     assert told["dataset"][0].keys() == set(DatasetConfig.__struct_fields__)
     assert told["inbox"][0].keys() == set(InboxConfig.__struct_fields__)
+    assert {key for hook in told["hook"] for key in hook} == set(HookConfig.__struct_fields__)
     assert told["web"].keys() == set(WebConfig.__struct_fields__)
     assert told["schedule"].keys() == told["dataset"][0]["schedule"].keys() == set(ScheduleConfig.__struct_fields__)
 

@@ -31,6 +31,7 @@ PLAIN = {
     "audiobatchd/worker/orders": "what the process that makes pictures is asked: sent by test_media and test_serving",
     "audiobatchd/worker/process/__main__": "a choice between two functions",
     "audiobatchd/worker/process/media/__main__": "one call",
+    "audiobatchd/vocabulary/hook_events": "names",
     "audiobatch_analyzers/engines/contract": "names and types",
 }
 """Modules without anything to be tried, with what they hold."""

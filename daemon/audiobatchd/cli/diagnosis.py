@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from audiobatchd import __version__
 from audiobatchd.cli.terminal.status import folder_counts
-from audiobatchd.control.status import DatasetStatus, Status
+from audiobatchd.control.status import DatasetStatus, HookStatus, Status
 from audiobatchd.core.holds import BARRED, NO_ANSWER
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
@@ -142,6 +142,25 @@ def inboxes(status: Status | None) -> Iterator[Diagnosis]:
                 f", {left - 1:,} more" if left > 1 else ""
             )
             yield Diagnosis(Level.NOTE, what, each.left[0].why)
+
+
+def hooks(status: Status | None) -> Iterator[Diagnosis]:
+    """Judge what the service says of its hooks."""
+    for each in status.hooks if status else ():
+        if each.remark:
+            what = f"the hook {each.name} ({each.target}) fails: {each.remark}"
+            yield Diagnosis(Level.ACT, what, _cure_of_hook(each))
+        elif each.dropped:
+            what = f"the hook {each.name} has lost {counted(each.dropped, 'message')} since the service started"
+            yield Diagnosis(Level.NOTE, what, "journalctl -u audiobatchd says why (hook-dropped)")
+        else:
+            yield Diagnosis(Level.OK, f"the hook {each.name} ({each.target}) is told {', '.join(each.on)}")
+
+
+def _cure_of_hook(hook: HookStatus) -> str:
+    unreachable = hook.kind == "url" and hook.remark.startswith(("cannot connect", "no answer"))
+    unit = ", and where the unit forbids all network: sudo audiobatchctl setup --hooks" if unreachable else ""
+    return f"mend it, and try: audiobatchctl hooks test {hook.name}{unit}"
 
 
 def silent(path: str, status: Status | None) -> Iterator[Diagnosis]:

@@ -247,7 +247,10 @@ COMMANDS: tuple[Command | Group, ...] = (
                 "--operator", metavar="USER",
                 help="let this person ask the service and change what it does; without DATASET nothing else",
             ),
-            _argument("--web", action="store_true", help="let the unit serve the page; alone, or with --undo"),
+            (
+                _argument("--web", action="store_true", help="let the unit serve the page; alone, or with --undo"),
+                _argument("--hooks", action="store_true", help="let the unit reach hooks at URLs; likewise"),
+            ),
             _argument("--user", action="store_true", help="of your own service, without root; writes its unit"),
             _argument("--no-restart", action="store_true", help="leave starting the service to you"),
         ),
@@ -275,6 +278,19 @@ COMMANDS: tuple[Command | Group, ...] = (
         "rights there, until it was not used for 12 hours or the service ends.",
         (_CONFIG, _argument("--open", action="store_true", help="open it in your browser")),
     ),
+    Group("hooks", "list the hooks that are told what happens, or try one", (
+        Command(
+            "list", "hooks:list_hooks", "each hook, what waits for it, and why it fails",
+            "Show what each [[hook]] of the service is told, how many messages wait for it or are lost, and why the "
+            "last one was not taken. Exit code 1 where one fails.",
+        ),
+        Command(
+            "test", "hooks:test", "send a hook a test message now",
+            "Send a hook a message whose event is `test`, once, and wait for what comes of it. Exit code 1 where it is "
+            "not taken.",
+            (_argument("name", metavar="NAME", help="the hook's name, or its number in the configuration"),),
+        ),
+    )),
     # What the records have, with a service or without
     Command(
         "progress", "surveys:progress", "how many folders of a dataset are complete",
@@ -570,7 +586,7 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "Look on": ("status", "top", "follow", "wait", "workers", "web"),
     "Single folders": ("failures", "explain", "retry", "bump"),
     "Hold up, go on": ("pause", "resume", "drain", "reload", "rescan"),
-    "Set up": ("setup", "import", "config", "doctor"),
+    "Set up": ("setup", "import", "config", "doctor", "hooks"),
     "Use the results": ("list", "summary", "export", "history", "report"),
     "Look into records": ("progress", "check", "missing", "audit", "duplicates", "verify"),
     "By hand": ("analyze", "features", "models", "locks"),

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from audiobatchd.config import lines, misplaced
+from audiobatchd.config.hooks import HookConfig, fitted, names_of
 from audiobatchd.config.places import SERVICE_CONFIGURATION, own_configuration
 from audiobatchd.config.schedule import ScheduleConfig, unreadable
 from audiobatchd.config.web import WebConfig, check
@@ -92,6 +93,7 @@ BOUNDS: Mapping[str, Bounds] = {
     "min_free_memory": Bounds("0 KiB", "1024 TiB"),
     # Less than 0 takes rights that the service does not have.
     "worker_nice": Bounds(0, 19),
+    "timeout": Bounds(_INTERVAL, 3600),
 }
 """Of every key that is a number or a size."""
 
@@ -123,6 +125,7 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
 TABLES: Mapping[str, type[Struct]] = {
     "dataset": DatasetConfig,
     "inbox": InboxConfig,
+    "hook": HookConfig,
     "web": WebConfig,
     "schedule": ScheduleConfig,
 }
@@ -137,6 +140,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
     dataset: tuple[DatasetConfig, ...] = ()
     inbox: tuple[InboxConfig, ...] = ()
+    hook: tuple[HookConfig, ...] = ()
     workers: WorkerCount | None = None
     analyzers: tuple[str, ...] | None = None
     analyzer: dict[str, dict[str, Any]] = {}
@@ -206,6 +210,14 @@ def load_config(path: Path) -> Config:
         msgspec.structs.replace(each, path=_absolute(str(base / each.path)), dataset=str(base / each.dataset))
         for each in config.inbox
     )
+    hooks = tuple(
+        msgspec.structs.replace(
+            each,
+            dataset=tuple(str(base / path) for path in each.dataset),
+            secret_file=str(base / each.secret_file) if each.secret_file else None,
+        )
+        for each in config.hook
+    )
     for key in ("model_directory", "metrics_textfile"):
         if (named := getattr(config, key)) is not None:
             config = msgspec.structs.replace(config, **{key: str(base / named)})
@@ -220,9 +232,15 @@ def load_config(path: Path) -> Config:
     try:
         config = with_datasets(config, datasets)
         table = "inbox"
-        return msgspec.structs.replace(config, inbox=_fit_inboxes(inboxes, config))
+        config = msgspec.structs.replace(config, inbox=_fit_inboxes(inboxes, config))
     except ConfigError as error:
         message = f"{path}: {error} - at `{table}`"
+        raise ConfigError(message) from error
+    try:
+        places = {filesystems.without_links(each.path): each.path for each in config.dataset} if hooks else {}
+        return msgspec.structs.replace(config, hook=fitted(hooks, places))
+    except ConfigError as error:
+        message = f"{path}: {error}"
         raise ConfigError(message) from error
 
 
@@ -327,6 +345,7 @@ def differences(old: Config, new: Config) -> list[str]:
         ),
         *_changed_tables("dataset", old.dataset, new.dataset),
         *_changed_tables("inbox", old.inbox, new.inbox),
+        *_changed_hooks(names_of(old.hook), names_of(new.hook)),
     ]
 
 
@@ -340,6 +359,13 @@ def _changed_tables(
         if path in after:
             told += [f"{name} {path}: {line}" for line in _changed_keys(before[path], after[path])]
     return told
+
+
+def _changed_hooks(before: Mapping[str, HookConfig], after: Mapping[str, HookConfig]) -> list[str]:
+    """Tell which hooks are others, and not what is in them: commands and URLs may hold what is secret."""
+    told = [f"hook {name}: no longer" for name in before if name not in after]
+    told += [f"hook {name}: new" for name in after if name not in before]
+    return told + [f"hook {name}: changed" for name in before if name in after and before[name] != after[name]]
 
 
 def _changed_keys(old: Struct, new: Struct, without: tuple[str, ...] = ()) -> list[str]:

@@ -16,6 +16,8 @@ from audiobatchd.control.requests import (
     CleanedLocks,
     CleanLocks,
     FolderName,
+    HookTest,
+    HookTested,
     Nothing,
     Pause,
     Paused,
@@ -154,6 +156,10 @@ RELOAD = Operation(
 CLEAN_LOCKS = Operation(
     "clean_locks", "POST", "/v1/locks/clean-up", "Remove the locks of the dead.",
     CleanLocks, CleanedLocks, lambda asked: f"clean up the locks of {asked.dataset}", takes_time=True,
+)
+TEST_HOOK = Operation(
+    "test_hook", "POST", "/v1/hooks/test", "Send a hook a test message, once.",
+    HookTest, HookTested, lambda asked: f"test the hook {asked.name}", takes_time=True,
 )
 WEB_LINK = Operation(
     "web_link", "POST", "/v1/web/link", "Make a link to the page, good once.",

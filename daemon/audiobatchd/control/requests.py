@@ -159,6 +159,25 @@ class WebLink(Struct, frozen=True):
     """True where changes can be made by it."""
 
 
+class HookTest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Asks to send a hook a message that says that it is a test."""
+
+    name: str
+    """Its name, or its number in the configuration."""
+
+
+class HookTested(Struct, frozen=True):
+    """The answer where a hook was tried."""
+
+    name: str
+    target: str
+    """As `HookStatus` has it."""
+    trouble: str
+    """Reason why it did not take the message; empty where it did."""
+    seconds: float
+    """What that took."""
+
+
 class CleanLocks(Struct, frozen=True, forbid_unknown_fields=True):
     """Asks to remove the locks of the dead of a dataset."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from audiobatchd.vocabulary.files import NearMiss
-from audiobatchd.vocabulary.states import Attempt, DatasetState, FolderState, InboxState
+from audiobatchd.vocabulary.states import Attempt, DatasetState, FolderState, HookState, InboxState
 
 
 class WorkerStatus(Struct, frozen=True):
@@ -123,6 +123,37 @@ class InboxStatus(Struct, frozen=True):
     """Number of those beyond."""
 
 
+class HookStatus(Struct, frozen=True):
+    """A hook."""
+
+    name: str
+    """Its name, or its number in the configuration."""
+    kind: str
+    """`command` or `url`."""
+    target: str
+    """The program; of a URL the scheme, the host and the port alone."""
+    on: list[str]
+    """The events that it is told of."""
+    datasets: list[str]
+    """The datasets that it is told of; none: all."""
+    state: HookState
+    """What it is at; see `HookState`."""
+    remark: str
+    """Reason why the last message was not taken; empty where it was."""
+    waiting: int
+    """Messages that it has not taken."""
+    waiting_bytes: int
+    """Their size."""
+    next_in: float | None
+    """Seconds until one is sent again; null where none waits for that."""
+    delivered: int
+    """Messages that it has taken since the service started, as are the next two counted."""
+    failures: int
+    """Tries in vain."""
+    dropped: int
+    """Messages that are lost: given up, or dropped because too many waited."""
+
+
 class Trouble(Struct, frozen=True):
     """A folder that failed or is blocked."""
 
@@ -206,3 +237,4 @@ class Status(Struct, frozen=True):
     """Reason why there are so many workers."""
     load_of_others: float | None = None
     """Load of the machine that other processes make, over a minute; null where no schedule asks for it."""
+    hooks: list[HookStatus] = []

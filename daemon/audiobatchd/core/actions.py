@@ -9,9 +9,10 @@ from audiobatchd.core.file_memory import FileMemory
 from audiobatchd.core.messages import Job
 from audiobatchd.plugin_api import Value
 from audiobatchd.vocabulary.files import FileId, FolderKey
+from audiobatchd.vocabulary.hook_events import HookEvent
 from audiobatchd.vocabulary.log_events import LogEvent
 from audiobatchd.vocabulary.shard import Shard
-from audiobatchd.vocabulary.states import Attempt, Cause, Outcome, WalkKind
+from audiobatchd.vocabulary.states import Attempt, Cause, FolderState, Outcome, WalkKind
 
 Field = Value
 
@@ -226,6 +227,40 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
+class Begin:
+    """Remember over a restart that a job of this folder is begun, before the job is sent."""
+
+    key: FolderKey
+
+
+@dataclass(frozen=True, slots=True)
+class Dismiss:
+    """Forget that a job of this folder was begun: there is nothing to tell of it."""
+
+    key: FolderKey
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell the hooks, and forget with it that the job was begun, or that the dataset is unfinished."""
+
+    event: HookEvent
+    dataset: str
+    path: str | None = None
+    """The folder; None where the event is the dataset's."""
+    reason: str = ""
+    """Reason why the folder failed or the dataset is held up."""
+    values: Mapping[str, Field] = field(default_factory=dict)
+    """Features that the job has measured."""
+    unmeasurable: Mapping[str, str] = field(default_factory=dict)
+    """Features that have no value, with the reason of each."""
+    found: bool = False
+    """True where a reading tells it, because the job's own word was lost."""
+    folders: Mapping[FolderState, int] = field(default_factory=dict)
+    """Folders of the dataset by state."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnnounceReady:
     """Announce that the service has started: its first walks are queued."""
 
@@ -263,6 +298,9 @@ Action = (
     | NoteRoot
     | Tidy
     | Report
+    | Begin
+    | Dismiss
+    | Tell
     | AnnounceReady
     | AnnounceStopping
     | Finish

@@ -26,6 +26,7 @@ from audiobatchd.core.rounds import Rounds, paused
 from audiobatchd.core.schedule import Conditions
 from audiobatchd.core.schedules import Schedules
 from audiobatchd.core.slot import Slot, SlotState
+from audiobatchd.core.telling import Telling
 from audiobatchd.vocabulary.exits import DaemonExit
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.log_events import LogEvent
@@ -41,7 +42,8 @@ class Dispatcher:
         self.datasets = parts.datasets
         self.crew, self.life, self.tally = parts.crew, parts.life, parts.tally
         self._rounds = Rounds(parts)
-        self._jobs = Jobs(parts, self._rounds)
+        self._telling = Telling(parts, memory)
+        self._jobs = Jobs(parts, self._rounds, self._telling)
         self.schedules = Schedules(parts, now)
         self._is_offered = False
         """Tell whether any worker of this run has said what it can do."""
@@ -62,6 +64,10 @@ class Dispatcher:
 
     def handle(self, event: on.Event, now: float) -> list[do.Action]:
         """Take in an event; the actions that follow, none from late news of a dataset that was dropped."""
+        actions = self._handle(event, now)
+        return actions + self._telling.follow(event, actions)
+
+    def _handle(self, event: on.Event, now: float) -> list[do.Action]:
         if isinstance(event, on.OfFolder):
             dataset = self.datasets.get(event.key.dataset)
             return self._of_folder(event, dataset, now) if dataset is not None else []
@@ -175,7 +181,7 @@ class Dispatcher:
         actions += self.crew.tend(now, works=self.life.works, kill=self.life.patience_ended(now))
         if all(slot.state is SlotState.DOWN for slot in self.crew.slots) and self.life.emptied():
             actions.append(do.Finish(self.life.code))
-        return actions
+        return actions + self._telling.follow(None, actions)
 
     def next_wakeup(self) -> float | None:
         """Moment when `tick` has something to do by itself; None: only after an event."""

@@ -15,6 +15,7 @@ from audiobatchd.core.messages import Job, Result
 from audiobatchd.core.parts import Parts
 from audiobatchd.core.rounds import Rounds, paused
 from audiobatchd.core.slot import Assignment, Slot
+from audiobatchd.core.telling import Telling
 from audiobatchd.plugin_api import FULL_MIX
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.log_events import LogEvent
@@ -29,9 +30,10 @@ _TELLS_ALL = (Outcome.DONE, Outcome.FAILED)
 class Jobs:
     """The jobs under way."""
 
-    def __init__(self, parts: Parts, rounds: Rounds) -> None:
+    def __init__(self, parts: Parts, rounds: Rounds, telling: Telling) -> None:
         self._parts = parts
         self._rounds = rounds
+        self._telling = telling
         self._number = 0
         """The number of the last job."""
         self._memory_limit = 0
@@ -61,7 +63,7 @@ class Jobs:
                 taken = ledger.take(waiting | self._parts.agenda.being_read(), suspect=True)
             if taken is None:
                 break
-            given.append(self._job(slot, *taken, now, alone=alone))
+            given += [*self._telling.begins(taken[0]), self._job(slot, *taken, now, alone=alone)]
             if alone:
                 break
         if self._parts.plan.once and len(crew.slots) < self._parts.plan.workers:
@@ -145,7 +147,7 @@ class Jobs:
                 fields |= {name: f"unmeasurable ({why})" for name, why in result.unmeasurable.items()}
                 given = givers(self._parts.offers or ())
                 stems = {name: role for name in fields if (role := given.get(name, ("", FULL_MIX))[1]) != FULL_MIX}
-                return [do.Report(LogEvent.FOLDER_DONE, fields, key, stems)]
+                return [do.Report(LogEvent.FOLDER_DONE, fields, key, stems), *self._telling.done(key, result)]
             case FolderState.SETTLING:
                 return [do.Report(LogEvent.FOLDER_CHANGED, {}, key)]
             case FolderState.QUEUED:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from audiobatchd.core.assessment import Offer, Policy
 from audiobatchd.core.backoff import Backoff
 from audiobatchd.core.schedule import Conditions
-from audiobatchd.vocabulary.files import FileId
+from audiobatchd.vocabulary.files import FileId, FolderKey
+from audiobatchd.vocabulary.hook_events import HookEvent
 from audiobatchd.vocabulary.shard import Shard
 
 _AFTER_ERRORS = Backoff(5.0, 300.0)
@@ -72,6 +73,8 @@ class Plan:
     """True where the service works through what there is, and ends."""
     dry_run: bool = False
     """True where it finds out what is due, and measures nothing."""
+    hooks: frozenset[HookEvent] = frozenset()
+    """The events that any hook is told of."""
     shard: Shard | None = None
     """The part of each dataset that one pass works through; None: all of it."""
 
@@ -92,6 +95,10 @@ class Memory:
     """Cost of audio on this machine, as `renewals.Pace.rates`."""
     places: dict[str, str] = field(default_factory=dict)
     """Target of each dataset's path, without links."""
+    begun: frozenset[FolderKey] = frozenset()
+    """Folders that a job had begun and of whose end no hook was told."""
+    unfinished: frozenset[str] = frozenset()
+    """Datasets in which jobs were begun since hooks were last told that nothing is left to do."""
 
 
 NO_MEMORY = Memory()

@@ -61,11 +61,25 @@ def run(settings: Config, source: Source, state: Path, socket: Path, views: tupl
         if settings.keep_decisions is not None:
             decisions = Decisions(state / DIRECTORY, size_in_bytes(settings.keep_decisions))
             stack.callback(decisions.stop)
+        outbox = state / "hooks.sqlite"
         supervisor = Supervisor(
-            settings, source, Policy(), catalog, clock, views=views, watches=watches, decisions=decisions
+            settings,
+            source,
+            Policy(),
+            catalog,
+            clock,
+            views=views,
+            watches=watches,
+            decisions=decisions,
+            outbox=outbox,
         )
         metrics = Metrics(
-            supervisor.core, clock.monotonic, watches.report, lambda: catalog.trouble, supervisor.inboxes.status
+            supervisor.core,
+            clock.monotonic,
+            watches.report,
+            lambda: catalog.trouble,
+            supervisor.inboxes.status,
+            supervisor.hooks.status,
         )
         contract = Contract(Answers(supervisor, catalog, clock, page.link), feed, state)
         server = ControlServer(socket, contract.service, feed, metrics.text)

@@ -19,10 +19,11 @@ from audiobatchd.core.backoff import Backoff
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.core.plan import Limits, Memory, Plan
 from audiobatchd.disk import filesystems
+from audiobatchd.hooks.hooks import wanted_by
 from audiobatchd.imports import inbox
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.vocabulary.analyzer_sets import chosen
-from audiobatchd.vocabulary.files import RECORD_LIMIT, FileId
+from audiobatchd.vocabulary.files import RECORD_LIMIT, FileId, FolderKey
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import size_in_bytes
 from audiobatchd.vocabulary.shard import Shard
@@ -167,12 +168,18 @@ class Planner:
             schedules=schedules,
             once=once,
             dry_run=self.mode is Mode.DRY_RUN,
+            hooks=frozenset() if once else wanted_by(config.hook),
             shard=self.source.shard,
         )
 
 
-def memory_of(catalog: Catalog, config: Config, now: float) -> Memory:
-    """Return what the last run has left to the core. `now` is in seconds since 1970."""
+def memory_of(
+    catalog: Catalog,
+    config: Config,
+    now: float,
+    marks: tuple[frozenset[FolderKey], frozenset[str]] = (frozenset(), frozenset()),
+) -> Memory:
+    """Return what the last run has left to the core, `marks` as `Hooks` has them. `now` is in seconds since 1970."""
     sightings, facts = catalog.sightings, catalog.facts
     named = {each.path for each in config.dataset}
     for path in named:
@@ -184,4 +191,4 @@ def memory_of(catalog: Catalog, config: Config, now: float) -> Memory:
         each.path: (sightings.count(each.path), facts.root(each.path)) for each in config.dataset
     }
     places = {path: facts.place(path) for path in named}
-    return Memory(facts.offers(), datasets, facts.pauses(now), facts.pace(), facts.rates(), places)
+    return Memory(facts.offers(), datasets, facts.pauses(now), facts.pace(), facts.rates(), places, *marks)

@@ -12,6 +12,8 @@ import errno
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from audiobatchd.config.file import Config, differences
@@ -26,6 +28,7 @@ from audiobatchd.core.plan import NO_MEMORY
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.probes import Probes, Sleepers
 from audiobatchd.errors import ConfigError, UsageError
+from audiobatchd.hooks.hooks import Hooks
 from audiobatchd.locks import oom
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.readers import in_a_thread
@@ -96,12 +99,17 @@ class Supervisor:
         watches: Watch | None = None,
         mode: Mode = Mode.SERVICE,
         decisions: Decisions | None = None,
+        outbox: Path | None = None,
     ) -> None:
         self._clock = clock
         self._views = views
         self._planner = Planner(source, policy, mode)
         self._derived = self._planner.derive(config)
-        memory = memory_of(catalog, config, clock.wall().timestamp()) if mode is Mode.SERVICE else NO_MEMORY
+        self.hooks = Hooks(outbox, clock.monotonic, self._fail)
+        self.hooks.take_terms(config.hook)
+        memory = NO_MEMORY
+        if mode is Mode.SERVICE:
+            memory = memory_of(catalog, config, clock.wall().timestamp(), self.hooks.marks())
         self.core = (
             KeptDispatcher(self._derived.plan, clock.monotonic(), memory, decisions)
             if decisions is not None
@@ -112,8 +120,9 @@ class Supervisor:
             self.core,
             clock.wall(),
             watches.report if watches else None,
-            lambda: catalog.trouble,
+            lambda: catalog.trouble or self.hooks.trouble,
             self.inboxes.status,
+            self.hooks.status,
         )
         self._events = EventQueue()
         self._pool = Pool(self._derived.workers, self._events.put)
@@ -160,6 +169,7 @@ class Supervisor:
         async with self._reloading:
             try:
                 derived = await in_a_thread(self._planner.read)
+                await in_a_thread(partial(self.hooks.prepare, derived.config.hook))
             except (OSError, ValueError, OverflowError, RuntimeError) as error:
                 message = f"cannot read the configuration: {getattr(error, 'strerror', None) or error}"
                 raise ConfigError(message) from error
@@ -179,6 +189,7 @@ class Supervisor:
         self.disk_tasks.take_terms(self._derived.terms)
         self.catalog_writes.take_terms(self._derived.terms)
         self.inboxes.take_terms(self._derived.inboxes)
+        self.hooks.take_terms(self._derived.config.hook)
 
     def _take_offers(self) -> None:
         self.disk_tasks.take_offers(self.core.offers or ())
@@ -190,6 +201,7 @@ class Supervisor:
         """Work until told to stop, or until the one pass is over; return the exit code."""
         self._events.open()
         self._take_offers()
+        self.hooks.start()
         Signals(self._events.put, self._reload_by_signal, lambda: self.core.works, once=self.core.plan.once).catch()
         self._start(self._show())
         self._start(self._measure())
@@ -210,6 +222,7 @@ class Supervisor:
                 task.cancel()
             self._probes.stop()
             await self.inboxes.stop()
+            await self.hooks.stop()
             with suppress(RuntimeError):  # no thread is left: then these are left behind as they are
                 await in_a_thread(self._stop_threads)
         self._update_views()
@@ -251,8 +264,10 @@ class Supervisor:
                     self._pool.send(slot, Stop())
                 case do.KillWorker(slot):
                     self._pool.kill(slot)
-                case do.SendJob(slot, job):
-                    self._pool.send(slot, job)
+                case do.SendJob():
+                    self.hooks.when_marked(partial(self._send, action))
+                case do.Begin() | do.Dismiss() | do.Tell():
+                    self.hooks.perform(action)
                 case do.Probe(cause=Cause.HANG):
                     self._probes.start(action)
                 case do.ReadFolder() | do.WalkTree() | do.LookAtRoot() | do.ReapLocks() | do.Probe() | do.Tidy():
@@ -277,6 +292,11 @@ class Supervisor:
                 case do.Finish(code):
                     self._code = code
 
+    def _send(self, action: do.SendJob) -> None:
+        assignment = self.core.slots[action.slot].assignment
+        if assignment is not None and assignment.number == action.job.number:  # else its worker has gone meanwhile
+            self._pool.send(action.slot, action.job)
+
     def _spawn(self, slot: int) -> None:
         try:
             self._events.put(WorkerSpawned(slot, self._pool.spawn(slot)))
@@ -297,6 +317,7 @@ class Supervisor:
         deadline = time.monotonic() + _PATIENCE
         self.disk_tasks.stop(_PATIENCE)
         self.catalog_writes.stop(max(_LEAST_PATIENCE, deadline - time.monotonic()))
+        self.hooks.close()
         self.disk_tasks.stop_watching()
 
     # Helpers
@@ -340,6 +361,7 @@ class Supervisor:
             self.inboxes.look_after(self.core.datasets, now)
             self.disk_tasks.again()
             self.catalog_writes.again()
+            self.hooks.again()
 
     def _update_views(self) -> None:
         if self._views:

@@ -68,6 +68,10 @@ class LogEvent(StrEnum):
     INBOX_HINDERED = "inbox-hindered", WARNING, "nothing is moved out of {inbox}: {reason}"
     INBOX_WORKS = "inbox-works", INFO, "files are moved out of {inbox} again"
 
+    HOOK_FAILED = "hook-failed", WARNING, "hook {hook} fails ({failures} times), and is tried again: {reason}"
+    HOOK_WORKS = "hook-works", INFO, "hook {hook} works again"
+    HOOK_DROPPED = "hook-dropped", ERROR, "{messages} messages for hook {hook} are lost: {reason}"
+
     LOCK_REMOVED = "lock-removed", INFO, "lock removed: {lock} ({reason})"
 
     WORKER_READY = "worker-ready", INFO, "worker {worker} is ready"

@@ -64,6 +64,17 @@ class InboxState(StrEnum):
     """Something that is to be mended stands in the way."""
 
 
+class HookState(StrEnum):
+    """The state of a hook."""
+
+    IDLE = "idle"
+    """Nothing is to be sent, or it is just about to be."""
+    SENDING = "sending"
+    """A message is on its way."""
+    FAILING = "failing"
+    """The last message was not taken; it is sent again."""
+
+
 @dataclass(frozen=True)
 class WatchReport:
     """The way in which changes of a dataset are found."""

@@ -14,11 +14,11 @@ from packaging.requirements import Requirement
 
 from audiobatchd.cli import diagnosis
 from audiobatchd.cli.diagnosis import Diagnosis, Level
-from audiobatchd.control.status import DatasetStatus, InboxStatus, LeftFile, Status
+from audiobatchd.control.status import DatasetStatus, HookStatus, InboxStatus, LeftFile, Status
 from audiobatchd.core.holds import BARRED
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.vocabulary.files import MissKind, NearMiss
-from audiobatchd.vocabulary.states import DatasetState, FolderState, InboxState
+from audiobatchd.vocabulary.states import DatasetState, FolderState, HookState, InboxState
 from audiobatchd.worker.capacity import Capacity
 
 LIMITS = {"max_user_watches": 524_288, "max_user_instances": 512, "max_queued_events": 16_384}
@@ -232,6 +232,18 @@ def test_a_dataset_without_tracks_has_to_be_filled(misses: list[NearMiss], comma
     first, *notes = diagnosis.tracks("/my music", 0, misses)
     assert (first.level, first.todo.endswith(f": {command}")) == (Level.ACT, True), first
     assert levels(notes) == [Level.NOTE] * len(misses)
+
+
+def test_hooks_are_judged_by_what_fails_and_what_is_lost(idle: Status) -> None:
+    fine = HookStatus("a", "command", "/bin/a", ["folder-done"], [], HookState.IDLE, "", 0, 0, None, 1, 0, 0)
+    lost = msgspec.structs.replace(fine, name="b", dropped=2)
+    failing = msgspec.structs.replace(fine, name="c", kind="url", remark="cannot connect: Network is unreachable")
+    told = list(diagnosis.hooks(msgspec.structs.replace(idle, hooks=[fine, lost, failing])))
+    assert [each.level for each in told] == [Level.OK, Level.NOTE, Level.ACT]
+    assert "2 messages" in told[1].what
+    assert "hooks test c" in told[2].todo
+    assert "setup --hooks" in told[2].todo
+    assert list(diagnosis.hooks(None)) == []
 
 
 def test_inboxes_are_judged_by_what_stays_and_what_hinders(idle: Status) -> None:

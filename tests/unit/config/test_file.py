@@ -21,12 +21,14 @@ from audiobatchd.config.file import (
     load_config,
     with_datasets,
 )
+from audiobatchd.config.hooks import HookConfig
 from audiobatchd.config.schedule import ScheduleConfig
 from audiobatchd.config.web import WebConfig
 from audiobatchd.errors import ConfigError
 from audiobatchd.vocabulary.quantities import size_in_bytes
 
 DATASET = '[[dataset]]\npath = "music"\n'
+HOOK = '[[hook]]\non = ["folder-done"]\ncommand = ["true"]\n'
 
 
 def written(directory: Path, text: str) -> Path:
@@ -163,6 +165,7 @@ def test_numbers_have_bounds_in_our_own_words(tmp_path: Path, key: str) -> None:
             (DatasetConfig("x"), DATASET, f"dataset[0].{key}"),
             (WebConfig(), "[web]\n", f"web.{key}"),
             (ScheduleConfig(), "[schedule]\n", f"schedule.{key}"),
+            (HookConfig(()), HOOK, f"hook[0].{key}"),
             (Config(), "", key),
         )
         if key in each.__struct_fields__
@@ -190,7 +193,7 @@ def test_numbers_have_bounds_in_our_own_words(tmp_path: Path, key: str) -> None:
 def test_every_number_has_bounds() -> None:
     numbers = {
         field.name
-        for kind in (Config, DatasetConfig, WebConfig, ScheduleConfig)
+        for kind in (Config, DatasetConfig, HookConfig, WebConfig, ScheduleConfig)
         for field in msgspec.structs.fields(kind)
         if field.type in (int, float, int | None, float | None)
     }

@@ -11,7 +11,17 @@ import pytest
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.history import AskHistory
 from audiobatchd.control.operations import EVENTS, LINES, METRICS, OPENAPI, OPERATIONS, Operation
-from audiobatchd.control.requests import CleanLocks, FolderName, Nothing, Pause, Rescan, Resume, RetryFolders, Survey
+from audiobatchd.control.requests import (
+    CleanLocks,
+    FolderName,
+    HookTest,
+    Nothing,
+    Pause,
+    Rescan,
+    Resume,
+    RetryFolders,
+    Survey,
+)
 from audiobatchd.control.results import AskColumns, AskHistogram, AskRows, AskScatter, AskSummary
 from audiobatchd.control.server.access import Peer
 from audiobatchd.control.status import Status
@@ -34,6 +44,7 @@ ASKED: dict[type[msgspec.Struct], list[msgspec.Struct]] = {
     AskHistogram: [AskHistogram("/music", "bpm"), AskHistogram(ODD, ODD, 3, ODD)],
     AskScatter: [AskScatter("/music", "bpm", "lufs"), AskScatter(ODD, ODD, ODD, 3, ODD)],
     AskHistory: [AskHistory(), AskHistory(ODD, 1_790_000_000)],
+    HookTest: [HookTest("mail"), HookTest(ODD)],
     CleanLocks: [CleanLocks("/music"), CleanLocks("/music", 7.5, dry_run=True, free=True)],
 }
 

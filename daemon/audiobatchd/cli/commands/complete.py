@@ -122,6 +122,13 @@ def _datasets(_prefix: str, before: Mapping[str, str]) -> Iterator[str]:
             yield printable(shown(configured.path))
 
 
+def _hooks(_prefix: str, before: Mapping[str, str]) -> Iterator[str]:
+    from audiobatchd.control.client import ControlClient  # noqa: PLC0415  # see above
+
+    for hook in ControlClient(_socket(before), PATIENCE).status().hooks:
+        yield hook.name
+
+
 def _folders(prefix: str, before: Mapping[str, str]) -> Iterator[str]:
     """Name folders as the service does: those that failed, for `retry`; else what is at work, then what lies there."""
     from audiobatchd.control.client import ControlClient  # noqa: PLC0415  # see above
@@ -169,4 +176,5 @@ _SOURCES: Mapping[Kind, Callable[[str, Mapping[str, str]], Iterable[str]]] = {
     Kind.FEATURES: _features,
     Kind.EVENTS: _events,
     Kind.MODELS: _models,
+    Kind.HOOKS: _hooks,
 }

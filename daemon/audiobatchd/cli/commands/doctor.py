@@ -88,6 +88,7 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
     silent = {path for path in datasets if not filesystems.answers(path)}
     yield from _datasets(datasets.values(), silent, status, uid, of_machine=of_machine)
     yield from diagnosis.inboxes(status)
+    yield from diagnosis.hooks(status)
     for inbox in settings.inbox:
         if inbox.dataset in datasets and inbox.dataset not in silent:
             yield from _inbox(inbox, uid)

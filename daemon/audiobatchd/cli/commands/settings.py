@@ -17,6 +17,7 @@ from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.text import as_json, cells
 from audiobatchd.config.checks import installed_analyzers, not_installed
 from audiobatchd.config.file import Config, DatasetConfig, find_config
+from audiobatchd.config.hooks import HookConfig
 from audiobatchd.config.places import default_socket, model_directories, state_directory
 from audiobatchd.control.client import ControlClient
 from audiobatchd.core.assessment import Offer
@@ -131,13 +132,19 @@ def _remark(dataset: DatasetConfig) -> str:
 
 
 def tables_of(settings: Config, written: Mapping[str, Any], file: str) -> Iterable[Table]:
-    """Give every key of the whole, of each analyzer, dataset and inbox; `written` is what stands in the `file`."""
-    yield Table("", list(_settings(settings, written, file, without=("dataset", "inbox", "analyzer"))))
+    """Give every key of the whole, of each analyzer, dataset, inbox and hook; `written` is what stands in the `file`.
+
+    A URL may be secret: of that only the machine is given.
+    """
+    yield Table("", list(_settings(settings, written, file, without=("dataset", "inbox", "hook", "analyzer"))))
     for name, options in settings.analyzer.items():
         yield Table(f"[analyzer.{name}]", [Setting(key, value, file) for key, value in options.items()])
-    for name, structs in (("dataset", settings.dataset), ("inbox", settings.inbox)):
+    for name, structs in (("dataset", settings.dataset), ("inbox", settings.inbox), ("hook", settings.hook)):
         for each, its_own in zip(structs, written.get(name, ()), strict=True):
-            yield Table(f"[[{name}]]", list(_settings(each, its_own, file)))
+            shown_as = (
+                msgspec.structs.replace(each, url=each.target) if isinstance(each, HookConfig) and each.url else each
+            )
+            yield Table(f"[[{name}]]", list(_settings(shown_as, its_own, file)))
 
 
 def _settings(

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audiobatchd.cli.local import UNIT, USER
-from audiobatchd.cli.rights import configuration, drop_in, membership, web_drop_in
+from audiobatchd.cli.rights import configuration, drop_in, hooks_drop_in, membership, web_drop_in
 from audiobatchd.cli.rights.grants import Grants, Report, grants_are_saved
 from audiobatchd.cli.rights.inboxes import refuse_unfit
 from audiobatchd.cli.rights.unsuitable import unsuitable, unwritable
@@ -74,8 +74,8 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     neither configuration nor unit is changed, and the exit code is 1.
     """
     places = _places(arguments)
-    if arguments.web:
-        return _page(arguments, places, say)
+    if arguments.web or arguments.hooks:
+        return _network(arguments, places, say)
     dataset = os.path.realpath(arguments.dataset) if arguments.dataset else ""
     if dataset and not arguments.undo:
         _check(dataset, places)
@@ -108,16 +108,22 @@ def setup(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> in
     return 1 if trouble else 0
 
 
-def _page(arguments: argparse.Namespace, places: Places, say: Say) -> int:
-    """Let the unit serve the page, or with `--undo` no longer. Raises as `_put`, and UsageError."""
+def _network(arguments: argparse.Namespace, places: Places, say: Say) -> int:
+    """Let the unit serve the page, or reach hooks, or with `--undo` no longer. Raises as `_put`, and UsageError."""
     text = _written(places.configuration)
     own = UserUnit(places.configuration, os.environ).path.parent / f"{UNIT}.d"
-    files = web_drop_in.changes(places.drop_ins or own, places.configuration, text, undo=arguments.undo)
+    drop_ins, undo = places.drop_ins or own, arguments.undo
+    if arguments.web:
+        files = web_drop_in.changes(drop_ins, places.configuration, text, undo=undo)
+        following = "A link to the page: audiobatchctl web"
+    else:
+        files = hooks_drop_in.changes(drop_ins, places.configuration, undo=undo)
+        following = "Try them: audiobatchctl hooks list; audiobatchctl hooks test NAME"
     _put(files, places.configuration)
     done: list[str] = []
     for path, new in files.items():
         done.append(f"{path}: {'removed' if new is None else 'written'}")
-        if new is not None and path.name == web_drop_in.NAME:
+        if new is not None and path.parent == drop_ins:
             done += [f"  {line}" for line in new.splitlines() if not line.startswith("#")]
     if files and places.drop_ins is not None:
         done += _tell_systemd("restart", now=not arguments.no_restart)
@@ -126,8 +132,7 @@ def _page(arguments: argparse.Namespace, places: Places, say: Say) -> int:
     if arguments.json:
         say(as_json({"dataset": "", "done": [shown(line) for line in done], "trouble": ""}))
         return 0
-    following = [] if arguments.undo else ["A link to the page: audiobatchctl web"]
-    for line in [*(done or ["Nothing was to be done."]), *following]:
+    for line in [*(done or ["Nothing was to be done."]), *([] if undo else [following])]:
         say(shown(line))
     return 0
 
@@ -323,10 +328,12 @@ def _advice(arguments: argparse.Namespace, dataset: str, places: Places, trouble
 
 def _places(arguments: argparse.Namespace) -> Places:
     """Find the files to change. Raises UsageError where that takes root."""
-    if arguments.web and (arguments.dataset or arguments.operator or arguments.grant or arguments.no_grant):
-        raise UsageError("`--web` goes alone, or with `--undo`")
-    if not (arguments.dataset or arguments.web) and (arguments.undo or arguments.grant or not arguments.operator):
-        raise UsageError("which dataset? setup DATASET; only `--operator USER` and `--web` go without one")
+    network = arguments.web or arguments.hooks
+    if network and (arguments.dataset or arguments.operator or arguments.grant or arguments.no_grant):
+        message = f"`{'--web' if arguments.web else '--hooks'}` goes alone, or with `--undo`"
+        raise UsageError(message)
+    if not (arguments.dataset or network) and (arguments.undo or arguments.grant or not arguments.operator):
+        raise UsageError("which dataset? setup DATASET; only `--operator USER`, `--web` and `--hooks` go without one")
     if arguments.user:
         if arguments.grant or arguments.operator:
             option = "--grant" if arguments.grant else "--operator"

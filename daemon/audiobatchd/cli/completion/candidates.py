@@ -29,6 +29,7 @@ class Kind(Enum):
     FEATURES = "features"
     EVENTS = "events"
     MODELS = "models"
+    HOOKS = "hooks"
 
 
 class Place(Enum):
@@ -68,7 +69,7 @@ _KINDS = {
     "sort": Kind.FEATURES,
     "event": Kind.EVENTS,
 }
-_NAMED = {"fetch": Kind.MODELS, "features": Kind.FEATURES}
+_NAMED = {"fetch": Kind.MODELS, "features": Kind.FEATURES, "test": Kind.HOOKS}
 """The kind of NAME, by the command."""
 FILES = frozenset({"again", "config", "file", "metadata", "output", "path", "socket"})
 """Arguments of both programs that take a file."""

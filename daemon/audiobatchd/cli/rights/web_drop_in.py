@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from audiobatchd.cli.rights import network_drop_in
 from audiobatchd.config.file import load_config
 from audiobatchd.config.web import address_of
 from audiobatchd.errors import ConfigError, UsageError
@@ -37,7 +38,7 @@ def changes(drop_ins: Path, configuration: Path, text: str, *, undo: bool) -> di
             raise UsageError(message)
     else:
         files[configuration] = f"{text.rstrip()}\n\n{_TABLE}".lstrip()
-    if (new := content(listen)) != _read(drop_ins / NAME):
+    if network_drop_in.differs(drop_ins / NAME, new := content(listen)):
         files[drop_ins / NAME] = new
     return files
 
@@ -51,22 +52,5 @@ def content(listen: str) -> str:
     if address.socket:
         message = f"the page at the socket {listen} needs no network: nothing is to be set up"
         raise UsageError(message)
-    return "\n".join(
-        [
-            "# Written by `audiobatchctl setup --web`; `setup --web --undo` removes it.",
-            "[Service]",
-            f"# The page at {address}. The workers, which decode audio, get the same network.",
-            "PrivateNetwork=no",
-            "RestrictAddressFamilies=AF_INET AF_INET6",
-            "# All else stays denied (IPAddressDeny=any).",
-            f"IPAddressAllow={'localhost' if address.is_loopback else 'any'}",
-            "",
-        ]
-    )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError):
-        return ""
+    allowed = network_drop_in.LOCALHOST if address.is_loopback else network_drop_in.ANY
+    return network_drop_in.content("--web", f"The page at {address}", [allowed])

@@ -13,12 +13,20 @@ from typing import NamedTuple
 
 from audiobatchd.cli.terminal.lacking import is_fetchable, lacking_line
 from audiobatchd.cli.terminal.text import Line, Span, Tone, as_ansi, cells, clipped, flowed, padded, shortened, wrapped
-from audiobatchd.control.status import AnalyzerStatus, DatasetStatus, InboxStatus, Status, Trouble, WorkerStatus
+from audiobatchd.control.status import (
+    AnalyzerStatus,
+    DatasetStatus,
+    HookStatus,
+    InboxStatus,
+    Status,
+    Trouble,
+    WorkerStatus,
+)
 from audiobatchd.vocabulary.commands import import_command
 from audiobatchd.vocabulary.files import MissKind
 from audiobatchd.vocabulary.names import parsed, printable
 from audiobatchd.vocabulary.quantities import counted, duration, significant, sized
-from audiobatchd.vocabulary.states import ENDED, TO_DO, DatasetState, FolderState, InboxState
+from audiobatchd.vocabulary.states import ENDED, TO_DO, DatasetState, FolderState, HookState, InboxState
 
 NARROWEST = 32
 """No view is laid out for less; a terminal that is narrower cuts it off."""
@@ -49,6 +57,7 @@ _INBOX_TONES = {
     InboxState.HELD: Tone.CAUTION,
     InboxState.HINDERED: Tone.BAD,
 }
+_HOOK_TONES = {HookState.IDLE: Tone.GOOD, HookState.SENDING: Tone.GOOD, HookState.FAILING: Tone.BAD}
 _DATASET_TONES = {
     DatasetState.ACTIVE: Tone.GOOD,
     DatasetState.WALKING: Tone.GOOD,
@@ -65,6 +74,7 @@ def status_text(status: Status, width: int, *, colour: bool) -> str:
         *(_dataset(dataset, _now(status), width) for dataset in status.datasets),
         [] if status.datasets else [(Span("no dataset is configured", Tone.CAUTION),)],
         *(_inbox(inbox, width) for inbox in status.inboxes),
+        [line for hook in status.hooks for line in hook_lines(hook, width)],
         [(Span("Workers", Tone.STRONG),), *worker_lines(status, width, indent="  ")],
         [*pace_lines(status, width), *_done(status, width)],
         _troubles(status, width),
@@ -240,6 +250,20 @@ def _inbox(inbox: InboxStatus, width: int) -> list[Line]:
     if left > _LEFT_SHOWN:
         lines += _paragraph(f"! and {left - _LEFT_SHOWN:,} more", width, "  ", Tone.CAUTION)
     return lines
+
+
+def hook_lines(hook: HookStatus, width: int) -> list[Line]:
+    """Say which hook this is, how it stands, and what waits for it."""
+    state = hook.state.value
+    name = shortened(printable(f"hook {hook.name}: {hook.target}"), width - len(state) - 2)
+    lines: list[Line] = [(Span(name, Tone.STRONG), Span("  "), Span(state, _HOOK_TONES[hook.state]))]
+    counts = [f"{hook.delivered:,} delivered", f"{hook.waiting:,} waiting"]
+    if hook.dropped:
+        counts.append(f"{hook.dropped:,} lost")
+    if hook.next_in is not None:
+        counts.append(f"tried again in {duration(hook.next_in)}")
+    lines += flowed([Span(count) for count in counts], width, "  ")
+    return lines + (_paragraph(hook.remark, width, "  ", Tone.BAD) if hook.remark else [])
 
 
 def _no_tracks(dataset: DatasetStatus, width: int) -> list[Line]:

@@ -66,7 +66,9 @@ class Database:
     dropped, and nothing waits. `retry` ends that.
     """
 
-    def __init__(self, path: Path | None, schema: str, version: int) -> None:
+    def __init__(self, path: Path | None, schema: str, version: int, *, durable: bool = False) -> None:
+        """Take the tables of `schema`. `durable`: what was written outlives a power cut too; each write is synced."""
+        self._synchronous = "FULL" if durable else "NORMAL"
         self._path = path
         self._schema = schema
         """The statements that make the tables, as far as they are not there."""
@@ -294,7 +296,7 @@ class Database:
         connection = sqlite3.connect(path or ":memory:", check_same_thread=False, timeout=patience)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version > self._version:
                 message = f"it is of schema version {version}"

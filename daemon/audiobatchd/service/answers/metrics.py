@@ -18,7 +18,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from audiobatchd import __version__
-from audiobatchd.control.status import InboxStatus
+from audiobatchd.control.status import HookStatus, InboxStatus
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.schedule import Reason
 from audiobatchd.core.slot import SlotState
@@ -38,6 +38,7 @@ class Metrics(Collector):
         watched: Callable[[str], WatchReport] | None = None,
         troubled: Callable[[], str] = str,
         inboxes: Callable[[], list[InboxStatus]] = list,
+        hooks: Callable[[], list[HookStatus]] = list,
     ) -> None:
         self._core = core
         self._now = now
@@ -47,6 +48,7 @@ class Metrics(Collector):
         self._troubled = troubled
         """Says why the catalog cannot be written; nothing where it can."""
         self._inboxes = inboxes
+        self._hooks = hooks
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
@@ -72,6 +74,7 @@ class Metrics(Collector):
         yield from self._datasets()
         yield from self._of_schedules()
         yield from self._of_inboxes()
+        yield from self._of_hooks()
 
     def _folders(self) -> Iterator[Metric]:
         folders = _gauge("folders", "Track folders by state.", "dataset", "state")
@@ -157,6 +160,20 @@ class Metrics(Collector):
             left.add_metric([each.path], len(each.left) + each.more_left)
             moved.add_metric([each.path], each.moved)
         yield from (working, waiting, left, moved)
+
+    def _of_hooks(self) -> Iterator[Metric]:
+        working = _gauge("hook_working", "Whether the last message was taken: 1, or 0.", "hook")
+        waiting = _gauge("hook_waiting_messages", "Messages that it has not taken.", "hook")
+        delivered = _counter("hook_delivered_messages", "Messages that it has taken.", "hook")
+        failures = _counter("hook_failures", "Tries in vain.", "hook")
+        dropped = _counter("hook_dropped_messages", "Messages that are lost.", "hook")
+        for each in self._hooks():
+            working.add_metric([each.name], not each.remark)
+            waiting.add_metric([each.name], each.waiting)
+            delivered.add_metric([each.name], each.delivered)
+            failures.add_metric([each.name], each.failures)
+            dropped.add_metric([each.name], each.dropped)
+        yield from (working, waiting, delivered, failures, dropped)
 
 
 def write(path: Path, text: bytes) -> None:

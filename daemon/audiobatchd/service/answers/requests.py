@@ -18,6 +18,8 @@ from audiobatchd.control.requests import (
     CleanedLocks,
     CleanLocks,
     FolderName,
+    HookTest,
+    HookTested,
     Pause,
     Paused,
     Reloaded,
@@ -84,6 +86,10 @@ class Answers(ResultAnswers):
         if self._link is None:
             raise UsageError("there is no page")
         return self._link(peer)
+
+    async def test_hook(self, asked: HookTest) -> HookTested:
+        """Try a hook. Raises UsageError where there is no such hook."""
+        return await self._supervisor.hooks.test(asked.name, next(iter(self._core.datasets), ""))
 
     def place(self, name: FolderName) -> FolderKey:
         """Find where a folder lies. Raises UsageError and UnknownFolderError, also where its disk does not answer."""

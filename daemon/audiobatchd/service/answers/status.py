@@ -11,6 +11,7 @@ from audiobatchd import __version__
 from audiobatchd.control.status import (
     AnalyzerStatus,
     DatasetStatus,
+    HookStatus,
     InboxStatus,
     LostWorker,
     Status,
@@ -40,6 +41,7 @@ class Overview:
         watched: Callable[[str], WatchReport] | None = None,
         troubled: Callable[[], str] = str,
         inboxes: Callable[[], list[InboxStatus]] = list,
+        hooks: Callable[[], list[HookStatus]] = list,
     ) -> None:
         self._core = core
         self._started = started
@@ -48,6 +50,7 @@ class Overview:
         self._troubled = troubled
         """Says why the catalog cannot be written; nothing where it can."""
         self._inboxes = inboxes
+        self._hooks = hooks
 
     def status(self, now: float, wall: datetime) -> Status:
         """Return all that `GET /v1/status` tells."""
@@ -82,6 +85,7 @@ class Overview:
             troubles=self._troubles(now, wall),
             lost=self._lost(now),
             inboxes=self._inboxes(),
+            hooks=self._hooks(),
             costs={name: significant(seconds) for name, seconds in core.costs().items()},
             workers_why=core.plan.workers_why,
             load_of_others=None if core.schedules.load is None else round(core.schedules.load, 2),

@@ -11,6 +11,7 @@ from audiobatchd.cli.commands import settings
 from audiobatchd.cli.commands.settings import places, tables_of
 from audiobatchd.cli.control import main
 from audiobatchd.config.file import Config, DatasetConfig, InboxConfig, load_config
+from audiobatchd.config.hooks import HookConfig
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
 
@@ -159,9 +160,19 @@ def test_every_key_has_its_source(file: Path, capsys: pytest.CaptureFixture[str]
 def test_no_key_is_left_out(file: Path) -> None:
     tables = list(tables_of(load_config(file), {"dataset": [{}, {}]}, "f"))
     assert [each.key for each in tables[0].settings] == [
-        key for key in Config.__struct_fields__ if key not in ("dataset", "inbox", "analyzer")
+        key for key in Config.__struct_fields__ if key not in ("dataset", "inbox", "hook", "analyzer")
     ]
     assert [each.key for each in tables[-1].settings] == list(DatasetConfig.__struct_fields__)
+
+
+def test_of_a_hook_s_url_the_machine_alone_is_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(f'{GOOD}[[hook]]\non = ["folder-done"]\nurl = "https://me:secret@example.org/secret"\n')
+    assert main(["config", "show", "--config", str(file), "--json"]) == 0
+    out = capsys.readouterr().out
+    (table,) = (each for each in json.loads(out)["tables"] if each["heading"] == "[[hook]]")
+    assert [each["key"] for each in table["settings"]] == list(HookConfig.__struct_fields__)
+    assert "https://example.org" in out
+    assert "secret@" not in out
 
 
 def test_an_inbox_is_shown_with_all_its_keys(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

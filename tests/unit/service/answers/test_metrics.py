@@ -12,17 +12,18 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from audiobatchd.control.status import InboxStatus, LeftFile
+from audiobatchd.control.status import HookStatus, InboxStatus, LeftFile
 from audiobatchd.core import events as on
 from audiobatchd.core.schedule import Conditions, MachineFacts
 from audiobatchd.service.answers import metrics as module
 from audiobatchd.service.answers.metrics import Metrics
-from audiobatchd.vocabulary.states import InboxState, Outcome, WatchReport
+from audiobatchd.vocabulary.states import HookState, InboxState, Outcome, WatchReport
 from support.core_rig import DATASET, Rig, plan, reading
 
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "metrics.md"
 REPORT = WatchReport(events=True, reason="inotify", degraded="", parents=2, leaves=5, unwatched=1)
 INBOX = InboxStatus("/in", DATASET, InboxState.WATCHING, "", 2, 5, [LeftFile("a", "empty")], 3)
+HOOK = HookStatus("mail", "url", "https://x", ["folder-done"], [], HookState.FAILING, "503", 4, 99, 7.0, 5, 6, 7)
 
 
 @pytest.fixture
@@ -41,7 +42,8 @@ def rig() -> Rig:
 
 def samples(rig: Rig) -> dict[str, float]:
     """Every sample by its name and labels."""
-    text = Metrics(rig.core, lambda: rig.now, lambda _: REPORT, inboxes=lambda: [INBOX]).text().decode()
+    metrics = Metrics(rig.core, lambda: rig.now, lambda _: REPORT, inboxes=lambda: [INBOX], hooks=lambda: [HOOK])
+    text = metrics.text().decode()
     return {
         sample.name + "".join(f" {value}" for _, value in sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -69,6 +71,11 @@ def test_the_numbers(rig: Rig) -> None:
         f"audiobatchd_queue_age_seconds {DATASET}": 7,
         f"audiobatchd_watched_directories {DATASET} leaf": 5,
         f"audiobatchd_watch_degraded {DATASET}": 0,
+        "audiobatchd_hook_working mail": 0,
+        "audiobatchd_hook_waiting_messages mail": 4,
+        "audiobatchd_hook_delivered_messages_total mail": 5,
+        "audiobatchd_hook_failures_total mail": 6,
+        "audiobatchd_hook_dropped_messages_total mail": 7,
         "audiobatchd_inbox_working /in": 1,
         "audiobatchd_inbox_waiting_files /in": 2,
         "audiobatchd_inbox_left_files /in": 4,
