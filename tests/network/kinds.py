@@ -1,0 +1,58 @@
+"""The file systems that the hosts of the guest mount, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from network.guest import Guest, Host
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Way in which the server's directories are mounted."""
+
+    name: str
+    type: str
+    options: str
+    shared: bool = True
+    """Whether locks are said to be shared between the hosts."""
+
+    def source(self, host: Host, share: str) -> str:
+        """What is mounted on this host."""
+        server = {"a": "10.0.1.1", "b": "10.0.2.1"}[host.name]
+        return f"//{server}/{share}" if self.type == "cifs" else f"{server}:/srv/{share}"
+
+    def place(self, share: str = "music") -> str:
+        """The directory in which it is mounted, the same on every host; `small` is a share that is soon full."""
+        return f"/mnt/{self.name}/{share}"
+
+
+_SMB = "vers=3.1.1,username=root,password=secret"
+NFS4 = Kind("nfs4", "nfs", "vers=4.2")
+NFS3 = Kind("nfs3", "nfs", "vers=3")
+NFS3_NOLOCK = Kind("nfs3-nolock", "nfs", "vers=3,nolock", shared=False)
+SMB = Kind("smb", "cifs", _SMB)
+SMB_NOBRL = Kind("smb-nobrl", "cifs", f"{_SMB},nobrl", shared=False)
+
+KINDS = (NFS4, NFS3, NFS3_NOLOCK, SMB, SMB_NOBRL)
+SHARED = tuple(kind for kind in KINDS if kind.shared)
+
+_MOUNT = 'while [ $# -gt 0 ]; do mkdir -p "$4"; mount -t "$1" -o "$2" "$3" "$4"; shift 4; done'
+
+
+def mount_all(guest: Guest, kinds: Iterable[Kind] = KINDS) -> None:
+    """Mount both shares by each of these kinds on both hosts, at the same time."""
+    mounting = [host.start("sh", "-euc", _MOUNT, "sh", *_arguments(host, kinds)) for host in (guest.a, guest.b)]
+    for program in mounting:
+        done = program.wait()
+        assert done.code == 0, done
+
+
+def _arguments(host: Host, kinds: Iterable[Kind]) -> list[str]:
+    return [
+        each
+        for kind in kinds
+        for share in ("music", "small")
+        for each in (kind.type, kind.options, kind.source(host, share), kind.place(share))
+    ]
