@@ -6,7 +6,6 @@ modules in as they are now, without another boot.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 import threading
