@@ -38,7 +38,15 @@ SMB_NOBRL = Kind("smb-nobrl", "cifs", f"{_SMB},nobrl", shared=False)
 KINDS = (NFS4, NFS3, NFS3_NOLOCK, SMB, SMB_NOBRL)
 SHARED = tuple(kind for kind in KINDS if kind.shared)
 
-_MOUNT = 'while [ $# -gt 0 ]; do mkdir -p "$4"; mount -t "$1" -o "$2" "$3" "$4"; shift 4; done'
+_MOUNT = """
+while [ $# -gt 0 ]; do
+    mkdir -p "$4"
+    tries=0
+    # A server that has just been started closes its first connections.
+    until mount -t "$1" -o "$2" "$3" "$4"; do tries=$((tries + 1)); [ $tries -lt 20 ]; sleep 0.5; done
+    shift 4
+done
+"""
 
 
 def mount_all(guest: Guest, kinds: Iterable[Kind] = KINDS) -> None:
