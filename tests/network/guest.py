@@ -8,7 +8,8 @@ import json
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -136,6 +137,15 @@ class Guest:
         assert self._ready.wait(BOOT_LIMIT), f"the guest does not answer: {self.said()}"
         self.server, self.a, self.b = (Host(self, name) for name in ("server", "a", "b"))
         self.server.sh("until [ -e /run/hosts/all ]; do sleep 0.2; done")
+
+    @contextmanager
+    def cut_off(self, host: str) -> Iterator[None]:
+        """Pull the cable of a host for as long as this lasts."""
+        self.server.run("ip", "link", "set", f"to-{host}", "down")
+        try:
+            yield
+        finally:
+            self.server.run("ip", "link", "set", f"to-{host}", "up")
 
     def start(self, host: str, argv: list[str], env: dict[str, str]) -> Program:
         """Start a program on one of its hosts."""

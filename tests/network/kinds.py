@@ -15,8 +15,12 @@ class Kind:
     name: str
     type: str
     options: str
+    restart: str
+    """Lines of shell by which the server restarts."""
     shared: bool = True
     """Whether locks are said to be shared between the hosts."""
+    leases: bool = True
+    """Whether the server gives the locks of a host that is cut off to others."""
 
     def source(self, host: Host, share: str) -> str:
         """What is mounted on this host."""
@@ -29,11 +33,13 @@ class Kind:
 
 
 _SMB = "vers=3.1.1,username=root,password=secret"
-NFS4 = Kind("nfs4", "nfs", "vers=4.2")
-NFS3 = Kind("nfs3", "nfs", "vers=3")
-NFS3_NOLOCK = Kind("nfs3-nolock", "nfs", "vers=3,nolock", shared=False)
-SMB = Kind("smb", "cifs", _SMB)
-SMB_NOBRL = Kind("smb-nobrl", "cifs", f"{_SMB},nobrl", shared=False)
+_NFSD = "rpc.nfsd 0; rpc.nfsd 4; sm-notify -f"
+_SMBD = "smb=$(cat /run/smbd.pid); kill $smb; while [ -e /proc/$smb ]; do sleep 0.2; done; smbd -D"
+NFS4 = Kind("nfs4", "nfs", "vers=4.2", _NFSD)
+NFS3 = Kind("nfs3", "nfs", "vers=3", _NFSD, leases=False)
+NFS3_NOLOCK = Kind("nfs3-nolock", "nfs", "vers=3,nolock", _NFSD, shared=False)
+SMB = Kind("smb", "cifs", _SMB, _SMBD)
+SMB_NOBRL = Kind("smb-nobrl", "cifs", f"{_SMB},nobrl", _SMBD, shared=False)
 
 KINDS = (NFS4, NFS3, NFS3_NOLOCK, SMB, SMB_NOBRL)
 SHARED = tuple(kind for kind in KINDS if kind.shared)

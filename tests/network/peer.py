@@ -9,7 +9,7 @@ from network.guest import Host
 from support.lock_rig import PROGRAM
 
 _PUBLISHING = """
-from audiobatchd import save_to_info
+from audiobatchd import read_info, save_to_info, should_process_folder
 from audiobatchd.disk import filesystems
 from audiobatchd.locks import observer
 
@@ -19,10 +19,16 @@ def aim(at):
     folder, path = at, at + ".lock"
     lock = FolderLock(folder, 60.0)
 
-def publish(value):
+def until_acquired(seconds):
+    deadline = time.monotonic() + seconds
+    while (got := acquire()) != "got" and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return got
+
+def publish(value, **more):
     "By the library, as the holder of the lock or for a moment."
     try:
-        save_to_info(folder, {"lufs": value})
+        save_to_info(folder, {"lufs": value, **more})
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return "published"
@@ -66,6 +72,11 @@ class Peer:
         """Aim its lock at a folder."""
         self.does(f"aim({folder!r})")
         return self
+
+    @property
+    def lives(self) -> bool:
+        """Tell whether it has not ended."""
+        return self._program.running
 
     def kill(self) -> None:
         """End it by SIGKILL."""
