@@ -9,6 +9,7 @@ import math
 import os
 import re
 import socket
+import stat
 import sys
 from pathlib import Path
 
@@ -16,10 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from audiobatchd.disk.boot import boot_id
-from audiobatchd.locks import oom
-
-LIMIT = 4096
-"""Bytes that are looked at; no content of ours is longer."""
+from audiobatchd.locks import kernel, oom
 
 _GUIDES_TEXT = re.compile(rb"Processing started: ([^\n]*)\nPID: (\d{1,10})\nFile: ([^\n\0]*)\n?", re.DOTALL)
 
@@ -62,7 +60,14 @@ class Empty(Struct, frozen=True):
     """Empty content: the file was just made, or was given back on a network file system."""
 
 
-Content = Holder | GuideText | Empty
+class Unreadable(Struct, frozen=True):
+    """Content that cannot be read now: a file server keeps the file from all but its unknown holder."""
+
+    unreadable: bool = True
+    """Tells this one from the others where it is printed as JSON."""
+
+
+Content = Holder | GuideText | Empty | Unreadable
 
 
 def parse(raw: bytes) -> Content | None:
@@ -76,6 +81,21 @@ def parse(raw: bytes) -> Content | None:
         return msgspec.json.decode(raw.partition(b"\n")[0], type=Holder)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def read(descriptor: int) -> bytes:
+    """Read the content of an open lock file. Raises PermissionError where an SMB server has it locked as a whole."""
+    return os.pread(descriptor, kernel.CONTENT, 0)
+
+
+def look_into(descriptor: int) -> Content | None:
+    """Read and parse what is open; None where it is no lock file of ours."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return None
+    try:
+        return parse(read(descriptor))
+    except PermissionError:
+        return Unreadable()
 
 
 def of_this_process(

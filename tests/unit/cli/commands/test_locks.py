@@ -102,7 +102,7 @@ def test_finding_that_is_bad_is_no_success(
     dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     findings = [Finding("flock", True, "holds"), Finding("two machines", None, "not tried")]
-    monkeypatch.setattr(on_one_machine, "try_locks", lambda *_: findings)
+    monkeypatch.setattr(on_one_machine, "try_locks", lambda *_, **__: findings)
     assert ctl(dataset / "no socket", "test", dataset) == 0
     assert capsys.readouterr().out.splitlines() == ["  [ ok] flock: holds", "  [ --] two machines: not tried"]
     findings.append(Finding("fcntl", False, "is lost"))
