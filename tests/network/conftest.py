@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from network.guest import Guest
 from network.kinds import mount_all
+from network.peer import Peer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,6 +26,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.timeout(600, func_only=True))
+
+
+@pytest.fixture(scope="session")
+def peers(guest: Guest) -> Callable[[], tuple[Peer, Peer]]:
+    """Gives a process on each host; they live from test to test, and are started anew where one was killed."""
+    found: list[Peer] = []
+
+    def give() -> tuple[Peer, Peer]:
+        found[:] = [
+            found[place] if len(found) > place and found[place].lives else Peer(host)
+            for place, host in enumerate((guest.a, guest.b))
+        ]
+        return found[0], found[1]
+
+    return give
 
 
 @pytest.fixture(scope="session")

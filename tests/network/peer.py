@@ -13,11 +13,13 @@ from audiobatchd import read_info, save_to_info, should_process_folder
 from audiobatchd.disk import filesystems
 from audiobatchd.locks import observer
 
+locks = {}
+
 def aim(at):
     "Have `lock` be that of another folder."
     global folder, path, lock
     folder, path = at, at + ".lock"
-    lock = FolderLock(folder, 60.0)
+    lock = locks.setdefault(folder, FolderLock(folder, 60.0))
 
 def until_acquired(seconds):
     deadline = time.monotonic() + seconds

@@ -56,6 +56,7 @@ class Options:
     seed: int
     guide_peers: bool
     kill_rate: float
+    kills: int
     break_recheck: bool
     directory: str
     hosts: list[int]
@@ -316,15 +317,24 @@ class Stress:
             self._ended(*ended)
         if set(self._running.values()) == {self._reaper}:
             self.witness.end()
-        elif self._running and time.monotonic() > self._next_kill:
+        elif self._running and self._kill_is_due():
             os.kill(self._dice.choice(list(self._running)), signal.SIGKILL)
             self.kills += 1
-            self._next_kill += self._dice.expovariate(self._options.kill_rate)
         if self._running and time.monotonic() > self._deadline + GRACE:
             self.troubles.append(f"{len(self._running)} processes did not end")
             for pid in self._running:
                 os.kill(pid, signal.SIGKILL)
         time.sleep(TICK)
+
+    def _kill_is_due(self) -> bool:
+        if self._options.kills:
+            # Spread evenly over the work, however long that takes.
+            work = self._options.processes * self._options.cycles
+            return self.witness.sum(Count.CYCLES) * (self._options.kills + 1) > (self.kills + 1) * work
+        if time.monotonic() <= self._next_kill:
+            return False
+        self._next_kill += self._dice.expovariate(self._options.kill_rate)
+        return True
 
     def _ended(self, pid: int, status: int) -> None:
         slot = self._running.pop(pid)
@@ -440,6 +450,7 @@ def parse(arguments: list[str] | None) -> Options:
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     parser.add_argument("--guide-peers", action="store_true", help="every other process is like a script of the guide")
     parser.add_argument("--kill-rate", type=float, default=50.0, metavar="N", help="kills each second (default: 50)")
+    parser.add_argument("--kills", type=int, default=0, metavar="N", help="so many instead, spread over the cycles")
     parser.add_argument("--directory", default="", metavar="DIR", help="where the folders are made (default: /tmp)")
     whose = "processes whose namespaces of names, network and mounts the others enter in turn"
     parser.add_argument("--hosts", type=int, nargs="+", default=[], metavar="PID", help=whose)
