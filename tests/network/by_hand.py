@@ -21,6 +21,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
         guest = Guest(Path(directory))
         try:
+            guest.boot()
             mount_all(guest)
             _say("ready: server, a, b; /mnt/{nfs4,nfs3,nfs3-nolock,smb,smb-nobrl}/{music,small}, /srv on the server")
             for line in sys.stdin:

@@ -27,8 +27,8 @@ PROJECT = "opt/project"
 _HOME = CACHE / "network"
 _ROOT = _HOME / "root"
 _INIT = f"""
-/bin/busybox mount -t ext4 /dev/vda /root
-/bin/busybox mount -t ext4 /dev/vdb /root/{PROJECT}
+/bin/busybox mount -t ext4 -o noatime /dev/vda /root
+/bin/busybox mount -t ext4 -o noatime /dev/vdb /root/{PROJECT}
 /bin/busybox mount -o move /dev /root/dev
 exec /bin/busybox switch_root /root /{PROJECT}/inside/init
 """

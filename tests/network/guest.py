@@ -133,10 +133,14 @@ class Guest:
             with self.console.open("wb") as console:
                 self._machine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
             self._line, _ = listener.accept()
-        threading.Thread(target=self._listen, daemon=True).start()
-        assert self._ready.wait(BOOT_LIMIT), f"the guest does not answer: {self.said()}"
         self.server, self.a, self.b = (Host(self, name) for name in ("server", "a", "b"))
-        self.server.sh("until [ -e /run/hosts/all ]; do sleep 0.2; done")
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def boot(self) -> None:
+        """Wait until its server serves, and its hosts are there."""
+        assert self._ready.wait(BOOT_LIMIT), f"the guest does not answer: {self.said()}"
+        done = self.server.sh("until [ -e /run/hosts/all ]; do sleep 0.2; done", check=False, timeout=BOOT_LIMIT)
+        assert done.code == 0, f"the guest is not set up: {self.said()}"
 
     @contextmanager
     def cut_off(self, host: str) -> Iterator[None]:

@@ -2,8 +2,8 @@
 
 The witness is memory that all processes share, not the lock. With `--guide-peers` every other process locks in the
 manner of the batch guide's scripts. `--break-recheck` leaves out step 2 of the protocol, to show that the witness sees
-what follows. With `--hosts` the processes run on hosts in namespaces of this machine in turn, and the folders may lie on
-what these mount. One line of figures is printed; the exit code is 1 where anything was wrong.
+what follows. With `--hosts` the processes run on hosts in namespaces of this machine in turn, and the folders may lie
+on what these mount. One line of figures is printed; the exit code is 1 where anything was wrong.
 """
 
 from __future__ import annotations
