@@ -88,8 +88,8 @@ def make_image(image: Path, tree: Path | None, megabytes: int) -> None:
 
 def machine(root: Path, initramfs: Path, words: str, *, processors: int, megabytes: int) -> list[str]:
     """The command line of qemu for a guest without disks; `words` are appended to the kernel's command line."""
-    # Nothing of the kernel's between the lines of programs, and nothing that lets an emulated processor boot slower; on a
-    # busy machine its timer would be found not to work.
+    # Nothing of the kernel's between the lines of programs, and nothing that lets an emulated processor boot slower.
+    # Its timer would be found not to work where this machine is busy.
     quiet = "console=ttyS0 quiet loglevel=3 panic=-1 random.trust_cpu=on mitigations=off no_timer_check"
     return [
         *("qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-smp", str(processors), "-m", str(megabytes)),
