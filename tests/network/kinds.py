@@ -56,7 +56,7 @@ done
 
 
 def mount_all(guest: Guest, kinds: Iterable[Kind] = KINDS) -> None:
-    """Mount both shares by each of these kinds on both hosts, at the same time."""
+    """Mount by each of these kinds on both hosts, at the same time; the small share where locks are shared."""
     mounting = [host.start("sh", "-euc", _MOUNT, "sh", *_arguments(host, kinds)) for host in (guest.a, guest.b)]
     for program in mounting:
         done = program.wait()
@@ -67,6 +67,6 @@ def _arguments(host: Host, kinds: Iterable[Kind]) -> list[str]:
     return [
         each
         for kind in kinds
-        for share in ("music", "small")
+        for share in (("music", "small") if kind.shared else ("music",))
         for each in (kind.type, kind.options, kind.source(host, share), kind.place(share))
     ]
