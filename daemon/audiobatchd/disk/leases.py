@@ -23,7 +23,7 @@ _PAUSE = 0.005
 _NOT_TO_BE_HAD = frozenset({errno.EACCES, errno.EPERM, errno.EAGAIN})
 
 
-def open_recalled(path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+def open_recalled(path: str | bytes | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
     """Open as `os.open` does, with O_NONBLOCK, a file that a client of this machine's file server may have to itself.
 
     Raises BlockingIOError where the client has not handed it back in time, and else as `os.open` does.

@@ -255,6 +255,8 @@ class FolderLock:
             if written is None:
                 return True
             seen.append(written)
+        if seen[-1] != seen[-2]:
+            raise self._busy()
         raise PermissionError(errno.EPERM, f"{shown(os.path.basename(self.path))} is no lock file", self.path)
 
     def _written_by_none(self, descriptor: int) -> bytes | None:

@@ -44,6 +44,9 @@ class Holder(Struct, frozen=True):
     """True where no other job of its daemon ran beside it."""
     oom_kills: int = -1
     """Processes that the kernel had killed for want of memory when the work began; -1 where it did not tell."""
+    pid_namespace: int = 0
+    """Number of the PID namespace in which `pid` counts: containers of one machine share its boot, and may share the
+    name of their host; 0 where that is not told."""
 
 
 class GuideText(Struct, frozen=True):
@@ -114,6 +117,7 @@ def of_this_process(
         token=token,
         alone=alone,
         oom_kills=oom.on_this_machine() if oom_kills is None else oom_kills,
+        pid_namespace=_pid_namespace(),
     )
     return msgspec.json.encode(holder) + b"\n"
 
@@ -129,6 +133,19 @@ def speaks_against_its_folder(left: Content) -> bool:
         return False
     is_up = left.boot_id == boot_id()
     return not (is_up and left.oom_kills >= 0 and left.oom_kills == oom.on_this_machine())
+
+
+def is_of_this_place(holder: Holder) -> bool:
+    """Tell whether the holder's PID means the same process here as it did to the holder."""
+    here = (socket.gethostname(), boot_id())
+    return (holder.host, holder.boot_id) == here and holder.pid_namespace in {0, _pid_namespace()}
+
+
+def _pid_namespace() -> int:
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return 0
 
 
 def _pid_start() -> int:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import socket
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -677,3 +678,26 @@ def test_a_linked_folder_is_locked_under_its_own_name(track: Path) -> None:
 def test_the_guides_name_of_any_folder(folder: str) -> None:
     expected = {"/": "/.lock", "//": "//.lock", "/a/..": "/.lock", "/a.b": "/a.lock"}
     assert guides_path_of(folder) == expected.get(folder, path_of(folder))
+
+
+# A file that others have open
+
+
+def test_file_that_another_has_open_stays_empty(track: Path, start: StartPeer) -> None:
+    lock, peer = held(track), start(track)
+    peer.does("descriptor = os.open(path, os.O_RDONLY)")
+    lock.release()
+    assert (lock_path(track).read_bytes(), state_of(track)) == (b"", LockState.FREE)
+    assert lock_path(track).stat().st_mode & stat.S_ISVTX, "it counts for no file that is just being made"
+    assert attempt(track) == GOT
+    assert lock_path(track).exists()
+    peer.does("os.close(descriptor)")
+    assert attempt(track) == GOT
+    assert not lock_path(track).exists()
+
+
+def test_file_of_another_user_stays_empty(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse the lease, as the kernel does to all but a file's owner."""
+    fails(monkeypatch, fcntl, "fcntl", errno.EACCES, when=lambda _, command, *__: command == fcntl.F_SETLEASE)
+    assert attempt(track) == GOT
+    assert state_of(track) is LockState.FREE

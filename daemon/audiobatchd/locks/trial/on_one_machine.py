@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from audiobatchd.disk import filesystems
+from audiobatchd.disk import filesystems, shares
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.locks import kernel
 from audiobatchd.locks.folder_lock import give_back
@@ -82,7 +82,8 @@ def try_locks(dataset: str, wait: float, say: Say, *, patience: float = PATIENCE
     _prove_writable(dataset, _own_path(dataset))
     between_machines.clear_leftovers(dataset)
     say(f"trying the locks of {shown(dataset)} ({filesystem})")
-    findings = [Finding(FILE_SYSTEM, kind is not Kind.WEAK, _in_words(kind, filesystem))]
+    reach, words = shares.of(dataset)
+    findings = [Finding(FILE_SYSTEM, reach is not Kind.WEAK, _in_words(reach, words))]
     for name, attempt in _ATTEMPTS:
         # A file for each: on SMB a name that was just removed may not be made again yet.
         outcome = _try(attempt, _Place(_own_path(dataset), kind, patience))

@@ -50,6 +50,17 @@ def test_alone_on_a_local_file_system(tmp_path: Path) -> None:
     assert left_in(tmp_path) == []
 
 
+def test_user_without_privileges_may_try(tmp_path: Path) -> None:
+    """Let a file without a right to write be refused to its owner, as it is to all but root, and to root on SMB."""
+    tmp_path.chmod(0o777)
+    code = f"from audiobatchd.locks.trial.on_one_machine import *; print(try_locks({str(tmp_path)!r}, 0.0, id))"
+    prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    done = subprocess.run([*prefix, sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "ok=False" not in done.stdout
+    assert done.stdout.count("ok=True") == len(NAMES) - 1
+    assert left_in(tmp_path) == []
+
+
 @dataclass(frozen=True)
 class Mount:
     """A kind of file system, and what is said of it."""
