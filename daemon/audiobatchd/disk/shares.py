@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from audiobatchd.disk import bounded, filesystems
@@ -21,6 +22,8 @@ SAMBA = Path("/etc/samba/smb.conf")
 CURE = "veto oplock files = /*.lock/"
 """Line of smb.conf by which clients send their locks on our files to the server, and keep all other files as they did."""
 
+_OF_USERS = "/var/lib/samba/usershares"
+_MOST_OF_USERS = 1000
 _MOST_FILES = 50
 """Files that a configuration may be made of; one may name itself."""
 _SECTION = re.compile(r"\[([^\]]*)\]")
@@ -99,9 +102,21 @@ def _shares() -> Iterator[_Share]:
         else:
             _set(current.settings, name, value)
     common: Mapping[str, str] = sections.pop("global", _Share("")).settings
-    for share in sections.values():
+    for share in (*sections.values(), *_of_users(Path(common.get("usersharepath", _OF_USERS)))):
         share.settings = {**common, **share.settings}
         yield share
+
+
+def _of_users(directory: Path) -> Iterator[_Share]:
+    """Yield the shares that users have made by `net usershare`; none where we may not look."""
+    try:
+        names = sorted(each.name for each in islice(os.scandir(directory), _MOST_OF_USERS))
+    except OSError:
+        return
+    for name in names:
+        settings = {key: value for line in _lines_of(directory / name) for key, _, value in [line.partition("=")]}
+        read_only = "no" if ":F" in settings.get("usershare_acl", "") else "yes"
+        yield _Share(name, {"path": settings.get("path", ""), "readonly": read_only})
 
 
 def _set(settings: dict[str, str], name: str, value: str) -> None:

@@ -80,6 +80,18 @@ def test_included_lines_stand_in_their_place(music: Path) -> None:
     assert shares.of(str(music))[0] is Kind.WEAK
 
 
+@pytest.mark.parametrize(("acl", "weak"), [("S-1-1-0:F,", True), ("S-1-1-0:R,", False)])
+def test_shares_of_users_are_seen(acl: str, weak: bool, music: Path) -> None:
+    users = music.with_name("users")
+    users.mkdir()
+    (users / "mine").write_text(f"#VERSION 2\npath={music}\nusershare_acl={acl}\n", encoding="utf-8")
+    (users / "other").mkdir()
+    shares.SAMBA.write_text(f"[global]\nusershare path = {users}\n", encoding="utf-8")
+    assert shares.of(str(music))[0] is (Kind.WEAK if weak else Kind.LOCAL)
+    shares.SAMBA.write_text(f"[global]\nusershare path = {users}\n{shares.CURE}\n", encoding="utf-8")
+    assert shares.of(str(music))[0] is Kind.LOCAL
+
+
 def test_a_link_is_followed(music: Path) -> None:
     link = music.with_name("link")
     link.symlink_to(music)
