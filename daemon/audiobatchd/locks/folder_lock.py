@@ -122,7 +122,7 @@ class FolderLock:
         to another machine; reading would not notice. Raises LockLostError, or the OSError of the write.
         """
         # Read first: writing over another holder's text would hide it.
-        if not self.held or read(self._descriptor) != self._written:
+        if not self._is_signed():
             raise self._lost()
         os.pwrite(self._descriptor, self._written, 0)
         os.fsync(self._descriptor)
@@ -144,7 +144,7 @@ class FolderLock:
         """
         with contextlib.suppress(OSError):
             # Read first: another process may have taken it since.
-            if not self.held or read(self._descriptor) != self._written:
+            if not self._is_signed():
                 return
             text = self._text(budget)
             # Never shorter than before: so no old bytes stay behind it, and the file need not be cut.
@@ -317,6 +317,15 @@ class FolderLock:
             give_back(self.path, descriptor, self.kind)
             raise
         return written
+
+    def _is_signed(self) -> bool:
+        """Tell whether what stands in the file is what this holder wrote. Raises OSError."""
+        if not self.held:
+            return False
+        if self.kind is not Kind.LOCAL:
+            # Without this a machine that was cut off from an SMB server is shown what it had read itself before.
+            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        return read(self._descriptor) == self._written
 
     def _text(self, budget: float) -> bytes:
         token = secrets.token_hex(8)
