@@ -17,9 +17,9 @@ from typing import Self
 from network import disks
 from system.machine import Done
 
-BOOT_LIMIT = 180.0
+BOOT_LIMIT = 600.0
 """Seconds until the agent has to answer, beside whatever else this machine does."""
-TIMEOUT = 120.0
+TIMEOUT = 600.0
 
 
 class Program:

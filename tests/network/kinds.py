@@ -28,7 +28,10 @@ class Kind:
         return f"//{server}/{share}" if self.type == "cifs" else f"{server}:/srv/{share}"
 
     def place(self, share: str = "music") -> str:
-        """The directory in which it is mounted, the same on every host; `small` is a share that is soon full."""
+        """The directory in which a share is mounted, the same on every host.
+
+        `small` is soon full; in `both` the server works as well: Samba keeps locks from clients' caches there.
+        """
         return f"/mnt/{self.name}/{share}"
 
 
@@ -56,7 +59,7 @@ done
 
 
 def mount_all(guest: Guest, kinds: Iterable[Kind] = KINDS) -> None:
-    """Mount by each of these kinds on both hosts, at the same time; the small share where locks are shared."""
+    """Mount by each of these kinds on both hosts, at the same time; the other shares where locks are shared."""
     mounting = [host.start("sh", "-euc", _MOUNT, "sh", *_arguments(host, kinds)) for host in (guest.a, guest.b)]
     for program in mounting:
         done = program.wait()
@@ -67,6 +70,6 @@ def _arguments(host: Host, kinds: Iterable[Kind]) -> list[str]:
     return [
         each
         for kind in kinds
-        for share in (("music", "small") if kind.shared else ("music",))
+        for share in (("music", "both", "small") if kind.shared else ("music",))
         for each in (kind.type, kind.options, kind.source(host, share), kind.place(share))
     ]

@@ -66,7 +66,7 @@ class Peer:
         self._program.write(json.dumps(code) + "\n")
         return self
 
-    def answers(self, timeout: float = 120.0) -> object:
+    def answers(self, timeout: float = 600.0) -> object:
         """Wait for the result of the last line that it began."""
         return json.loads(self._program.line(timeout))
 

@@ -12,7 +12,7 @@ from network.kinds import KINDS, SHARED, Kind
 from network.peer import Peer
 from support.lock_rig import BUSY, GOT
 
-PATIENCE = 120
+PATIENCE = 300
 """Seconds for what the server does after ten, on a machine that is busy with other things."""
 LEASING = tuple(kind for kind in SHARED if kind.leases)
 

@@ -25,9 +25,9 @@ def test_stress_of_all_hosts_makes_no_second_holder(
 ) -> None:
     length = LONG if pytestconfig.getoption("--long") else SHORT
     # The server sees its own disk where its clients mount it.
-    guest.server.sh('mkdir -p "$2"; mountpoint -q "$2" || mount --bind "$1" "$2"', "/srv/music", kind.place())
+    guest.server.sh('mkdir -p "$2"; mountpoint -q "$2" || mount --bind "$1" "$2"', "/srv/both", kind.place("both"))
     hosts = [guest.server.run("cat", f"/run/hosts/{name}").out.strip() for name in ("a", "b")]
-    stress = ("python3", f"/{PROJECT}/stress/lock_stress.py", "--directory", kind.place(), "--hosts", *hosts, 1)
+    stress = ("python3", f"/{PROJECT}/stress/lock_stress.py", "--directory", kind.place("both"), "--hosts", *hosts, 1)
     done = guest.server.run(*stress, "--processes", 6, "--folders", 4, *length, check=False, timeout=7 * 3600)
     with capsys.disabled():
         sys.stdout.write(f"\n{kind.name}: {done.text}")

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from network import dataset
 from network.guest import Guest, Host
 
-PATIENCE = 300
+PATIENCE = 900
 """Seconds for programs that load a lot, on a machine that is busy with other things."""
 ENVIRONMENT = {"PYTHONPATH": "/run/witness"}
 _INSTALL = """
