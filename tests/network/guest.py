@@ -71,6 +71,11 @@ class Program:
         """Tell whether it has not ended."""
         return self._code is None
 
+    def so_far(self) -> Done:
+        """What it has said; -1 is the code of one that runs."""
+        with self._told:
+            return self._as_done()
+
     def wait(self, timeout: float = TIMEOUT) -> Done:
         """Wait for its end."""
         with self._told:

@@ -25,23 +25,25 @@ class Services:
         self.folders = [(kind, f"{kind.name} {number}") for kind in SHARED for number in range(2)]
         for kind, folder in self.folders:
             dataset.make(guest, kind, self.name(kind), folder)
-        self.a, self.b = (self._start(host) for host in (guest.a, guest.b))
+        self.a, self.b = self._start(guest.a, workers=2), self._start(guest.b, workers=1)
 
     def name(self, kind: Kind) -> str:
         """The dataset's."""
         return f"service {kind.name}"
 
-    def _start(self, host: Host) -> Program:
+    def _start(self, host: Host, workers: int) -> Program:
         host.run("mkdir", LOCAL)
         paths = [f"{kind.place()}/{self.name(kind)}" for kind in SHARED]
-        config = witness.install(host, *paths, LOCAL, workers=2, state_dir="/run/state", socket=SOCKET)
+        config = witness.install(host, *paths, LOCAL, workers=workers, state_dir="/run/state", socket=SOCKET)
         return host.start("audiobatchd", "--config", config, env=witness.ENVIRONMENT)
 
     def done(self, kind: Kind, folder: str) -> str:
         """Wait until a folder has a record; which file that is."""
         path = f"{dataset.on_server(self.name(kind))}/{folder}/{folder}.INFO"
-        script = 'until [ -e "$1" ]; do sleep 0.2; done; stat -c "%i %Y" "$1"'
-        return self.guest.server.sh(script, path, timeout=PATIENCE).out
+        script = 'for moment in $(seq 2000); do [ ! -e "$1" ] || break; sleep 0.2; done; stat -c "%i %Y" "$1"'
+        found = self.guest.server.sh(script, path, check=False, timeout=PATIENCE)
+        assert found.code == 0, f"{path} is not there: {self.a.so_far()} {self.b.so_far()}"
+        return found.out
 
     def times(self, folder: str) -> list[str]:
         """The hosts that measured a folder."""
