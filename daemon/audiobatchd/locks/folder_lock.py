@@ -122,7 +122,7 @@ class FolderLock:
         to another machine; reading would not notice. Raises LockLostError, or the OSError of the write.
         """
         # Read first: writing over another holder's text would hide it.
-        if not self._is_signed():
+        if not self.held or not self._is_ours(self._descriptor):
             raise self._lost()
         os.pwrite(self._descriptor, self._written, 0)
         os.fsync(self._descriptor)
@@ -144,7 +144,7 @@ class FolderLock:
         """
         with contextlib.suppress(OSError):
             # Read first: another process may have taken it since.
-            if not self._is_signed():
+            if not self.held or not self._is_ours(self._descriptor):
                 return
             text = self._text(budget)
             # Never shorter than before: so no old bytes stay behind it, and the file need not be cut.
@@ -186,7 +186,9 @@ class FolderLock:
         # A file that cannot be removed any more does no harm: it is not held.
         with contextlib.suppress(OSError):
             try:
-                give_back(self.path, descriptor, self.kind)
+                # Emptying the file of another machine, which has the lock since, would take it from that.
+                if self.kind is Kind.LOCAL or self._is_ours(descriptor):
+                    give_back(self.path, descriptor, self.kind)
             except OSError as error:
                 if filesystems.cause_of(error) is not Cause.SHORTAGE:
                     raise
@@ -318,14 +320,12 @@ class FolderLock:
             raise
         return written
 
-    def _is_signed(self) -> bool:
-        """Tell whether what stands in the file is what this holder wrote. Raises OSError."""
-        if not self.held:
-            return False
+    def _is_ours(self, descriptor: int) -> bool:
+        """Tell whether what stands in the open file is what this holder wrote. Raises OSError."""
         if self.kind is not Kind.LOCAL:
             # Without this a machine that was cut off from an SMB server is shown what it had read itself before.
-            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        return read(self._descriptor) == self._written
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        return read(descriptor) == self._written
 
     def _text(self, budget: float) -> bytes:
         token = secrets.token_hex(8)
