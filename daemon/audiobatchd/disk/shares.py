@@ -20,7 +20,7 @@ from audiobatchd.vocabulary.states import Cause
 
 SAMBA = Path("/etc/samba/smb.conf")
 CURE = "veto oplock files = /*.lock/"
-"""Line of smb.conf by which clients send their locks on our files to the server, and keep all other files as they did."""
+"""Line of smb.conf by which clients send their locks on our files to the server, and keep all other files."""
 
 _OF_USERS = "/var/lib/samba/usershares"
 _MOST_OF_USERS = 1000

@@ -242,10 +242,10 @@ class FolderLock:
 
         Raises LockBusyError for a lock that is held or is just being made, PermissionError for a file that is no lock.
         """
-        seen: list[bytes] = []
+        before: bytes | None = None
         # Only a holder writes: what is half written is held, or whole at the next look. It is opened again for each,
         # for a network file system may show one open file what stood in it before.
-        while len(seen) < 2 or (seen[-1] != seen[-2] and len(seen) < _LOOKS):
+        for _ in range(_LOOKS):
             try:
                 descriptor = kernel.open_lock(self.path, os.O_RDONLY)
             except FileNotFoundError:
@@ -256,10 +256,11 @@ class FolderLock:
                 kernel.close_lock(descriptor)
             if written is None:
                 return True
-            seen.append(written)
-        if seen[-1] != seen[-2]:
-            raise self._busy()
-        raise PermissionError(errno.EPERM, f"{shown(os.path.basename(self.path))} is no lock file", self.path)
+            if written == before:
+                name = shown(os.path.basename(self.path))
+                raise PermissionError(errno.EPERM, f"{name} is no lock file", self.path)
+            before = written
+        raise self._busy()
 
     def _written_by_none(self, descriptor: int) -> bytes | None:
         """Read a file that is no lock file; None where it is one that may be free.

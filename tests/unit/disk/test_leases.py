@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_file_that_is_kept_is_given_up(file: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_other_errors_are_raised_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases.time, "sleep", lambda _: pytest.fail("there is nothing to wait for"))
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("there is nothing to wait for"))
     with pytest.raises(FileNotFoundError):
         open_recalled(tmp_path / "none", os.O_RDONLY)
 
@@ -98,9 +99,7 @@ def test_who_opens_it_meanwhile_waits_and_kills_nobody(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "alone"), [(errno.EACCES, False), (errno.EAGAIN, False), (errno.EINVAL, True)])
-def test_file_system_that_has_no_leases(
-    file: Path, number: int, alone: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_system_that_has_no_leases(file: Path, number: int, alone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 

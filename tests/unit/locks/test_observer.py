@@ -49,7 +49,9 @@ LOOKS = [
     Look("a guide's, held", ACTIVE, None, "make(); flock(); sign()"),
     Look("a guide's, shared by a reader of theirs", DEAD, TEXT, "fcntl.flock(os.open(path, 0), fcntl.LOCK_SH)"),
     Look("ours, held by POSIX", ACTIVE, holder(), "fcntl.lockf(open(path, 'r+b'), fcntl.LOCK_EX)"),
-    Look("ours, and a byte behind it is held", ACTIVE, holder(), "fcntl.lockf(open(path, 'r+b'), fcntl.LOCK_EX, 1, 5000)"),
+    Look(
+        "ours, and a byte behind it is held", ACTIVE, holder(), "fcntl.lockf(open(path, 'r+b'), fcntl.LOCK_EX, 1, 5000)"
+    ),
     Look("ours, and a byte of its text is held", DEAD, holder(), "fcntl.lockf(open(path, 'r+b'), fcntl.LOCK_EX, 1, 5)"),
     Look("empty, held by POSIX", ACTIVE, b"", "fcntl.lockf(open(path, 'r+b'), fcntl.LOCK_EX)"),
     Look("a guide's that is not written yet", FREE, None, "make(); flock()"),

@@ -34,7 +34,7 @@ RECHECK = "re-check"
 BETWEEN_MACHINES = "between machines"
 
 PATIENCE = 60.0
-"""Seconds that a step of another process may take; what one writes on NFS may be invisible to another machine for 45."""
+"""Seconds that a step of another process may take; what one writes on NFS may be invisible to others for 45."""
 
 _OWN_FILE = ".file"
 _MODE = 0o660
