@@ -16,6 +16,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from audiobatchd.disk import filesystems
+from audiobatchd.disk.filesystems import Kind
 from audiobatchd.errors import LockBusyError, LockLostError
 from audiobatchd.locks import kernel, lock_file
 from audiobatchd.locks.folder_lock import FolderLock, guides_path_of, held_here, path_of
@@ -404,6 +406,29 @@ def test_the_gate_is_open_whatever_else_changes(track: Path, monkeypatch: pytest
     lock.gate()
     lock.release()
     assert not lock_path(track).exists()
+
+
+def test_text_of_another_machine_is_left_alone(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may have given the lock to another machine while this one was cut off."""
+    monkeypatch.setattr(filesystems, "kind_of", lambda descriptor: Kind.NETWORK)
+    lock = held(track)
+    theirs = holder(host="elsewhere")
+    overwrite(lock_path(track), theirs)
+    with pytest.raises(LockLostError):
+        lock.gate()
+    lock.release()
+    assert lock_path(track).read_bytes() == theirs
+
+
+def test_gate_asks_the_server(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this machine had read before it was cut off is no answer."""
+    monkeypatch.setattr(filesystems, "kind_of", lambda descriptor: Kind.NETWORK)
+    lock = held(track)
+    dropped: list[tuple[int, ...]] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda *arguments: dropped.append(arguments[1:]))
+    lock.gate()
+    assert dropped == [(0, 0, os.POSIX_FADV_DONTNEED)]
+    lock.release()
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOSPC])
