@@ -26,6 +26,8 @@ class Services:
         for kind, folder in self.folders:
             dataset.make(guest, kind, self.name(kind), folder)
         self.a, self.b = self._start(guest.a, workers=2), self._start(guest.b, workers=1)
+        for service in (self.a, self.b):
+            service.until("dataset-active", PATIENCE)
 
     def name(self, kind: Kind) -> str:
         """The dataset's."""
@@ -34,8 +36,9 @@ class Services:
     def _start(self, host: Host, workers: int) -> Program:
         host.run("mkdir", LOCAL)
         paths = [f"{kind.place()}/{self.name(kind)}" for kind in SHARED]
-        config = witness.install(host, *paths, LOCAL, workers=workers, state_dir="/run/state", socket=SOCKET)
-        return host.start("audiobatchd", "--config", config, env=witness.ENVIRONMENT)
+        config = witness.install(host, *paths, LOCAL, workers=workers)
+        options = ("--config", config, "--state-dir", "/run/state", "--socket", SOCKET)
+        return host.start("audiobatchd", *options, env=witness.ENVIRONMENT)
 
     def done(self, kind: Kind, folder: str) -> str:
         """Wait until a folder has a record; which file that is."""
