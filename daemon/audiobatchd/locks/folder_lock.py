@@ -37,7 +37,9 @@ _MODE = stat.S_ISVTX | 0o664
 
 _ATTEMPTS = 100
 _LOOKS = 10
+"""Looks at a text that is no lock's, until two in a row are alike."""
 _LAST_ATTEMPTS = 3
+"""Attempts to remove a file that another process has open."""
 _MOMENT = 0.001
 """Seconds between two attempts to remove a file that another process looks at."""
 _START_OVER = (errno.ESTALE, errno.EEXIST)
@@ -366,7 +368,7 @@ def give_back(path: str, descriptor: int, kind: Kind) -> bool:
                     return True
             time.sleep(_MOMENT * attempt)
         with contextlib.suppress(OSError):  # it is another user's
-            os.fchmod(descriptor, _MODE)
+            os.fchmod(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) | stat.S_ISVTX)
     os.ftruncate(descriptor, 0)
     return False
 
