@@ -69,6 +69,7 @@ def test_trial_between_hosts_says_what_locks_are_worth(guest: Guest, pytestconfi
     for kind, programs in trying.items():
         for program in programs:
             done = program.wait(2 * PATIENCE)
+            assert done.out, done
             found = {each["name"]: each["ok"] for each in json.loads(done.out)["findings"]}
             assert found["between machines"] is kind.shared, done
             assert found["file system"] is kind.shared, done
