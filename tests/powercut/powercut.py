@@ -35,7 +35,8 @@ from audiobatchd.locks.folder_lock import SUFFIX, FolderLock
 from audiobatchd.locks.lock_file import Holder
 from powercut import writer
 from powercut.disk import Disk
-from powercut.guest import Guest, make_guest, make_image
+from powercut.guest import Guest, make_guest
+from support.qemu import make_image
 from system.machine import CACHE
 
 FOLDERS = [f"Artist {number:02} - Title" for number in range(50)]

@@ -2,13 +2,15 @@
 
 The witness is memory that all processes share, not the lock. With `--guide-peers` every other process locks in the
 manner of the batch guide's scripts. `--break-recheck` leaves out step 2 of the protocol, to show that the witness sees
-what follows. One line of figures is printed; the exit code is 1 where anything was wrong.
+what follows. With `--hosts` the processes run on hosts in namespaces of this machine in turn, and the folders may lie
+on what these mount. One line of figures is printed; the exit code is 1 where anything was wrong.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import fcntl
 import math
 import mmap
@@ -20,12 +22,13 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 
+from audiobatchd.disk import filesystems
 from audiobatchd.errors import LockBusyError, LockLostError
 from audiobatchd.locks import kernel
 from audiobatchd.locks.folder_lock import MAKING, FolderLock, path_of
@@ -53,7 +56,10 @@ class Options:
     seed: int
     guide_peers: bool
     kill_rate: float
+    kills: int
     break_recheck: bool
+    directory: str
+    hosts: list[int]
 
 
 class Count(IntEnum):
@@ -135,6 +141,23 @@ def is_dead_or_dying(pid: int) -> bool:
         return True
     pending = [int(line.split()[1], 16) for line in lines if line.startswith(("SigPnd:", "ShdPnd:"))]
     return any(mask & 1 << signal.SIGKILL - 1 for mask in pending)
+
+
+class Host:
+    """Host in namespaces of this machine, as a process there has them."""
+
+    _NAMESPACES = ("net", "uts", "mnt")
+
+    def __init__(self, pid: int) -> None:
+        self._opened = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in self._NAMESPACES]
+
+    def enter(self) -> None:
+        """Have this process run there from now on."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        for descriptor in self._opened:
+            if libc.setns(descriptor, 0):
+                raise OSError(ctypes.get_errno(), "cannot enter a namespace")
+        os.chdir("/")
 
 
 class Worker:
@@ -254,9 +277,10 @@ def refuse_vanished(path: str, descriptor: int) -> None:
 class Stress:
     """The parent: starts the processes, kills some, starts others in their place, and looks at what is left."""
 
-    def __init__(self, options: Options, directory: str) -> None:
+    def __init__(self, options: Options, directory: str, hosts: Sequence[Host]) -> None:
         self._options = options
         self._directory = directory
+        self._hosts = hosts
         self._dice = random.Random(options.seed)
         self._reaper = options.processes
         self.witness = Witness(options.folders, options.processes + 1)
@@ -284,20 +308,33 @@ class Stress:
                 os.waitpid(pid, 0)
         self._check_the_end()
 
+    @property
+    def _is_local(self) -> bool:
+        return filesystems.of(self._directory)[0] is filesystems.Kind.LOCAL
+
     def _wait_and_kill(self) -> None:
         while self._running and (ended := os.waitpid(-1, os.WNOHANG))[0]:
             self._ended(*ended)
         if set(self._running.values()) == {self._reaper}:
             self.witness.end()
-        elif self._running and time.monotonic() > self._next_kill:
+        elif self._running and self._kill_is_due():
             os.kill(self._dice.choice(list(self._running)), signal.SIGKILL)
             self.kills += 1
-            self._next_kill += self._dice.expovariate(self._options.kill_rate)
         if self._running and time.monotonic() > self._deadline + GRACE:
             self.troubles.append(f"{len(self._running)} processes did not end")
             for pid in self._running:
                 os.kill(pid, signal.SIGKILL)
         time.sleep(TICK)
+
+    def _kill_is_due(self) -> bool:
+        if self._options.kills:
+            # Spread evenly over the work, however long that takes.
+            work = self._options.processes * self._options.cycles
+            return self.witness.sum(Count.CYCLES) * (self._options.kills + 1) > (self.kills + 1) * work
+        if time.monotonic() <= self._next_kill:
+            return False
+        self._next_kill += self._dice.expovariate(self._options.kill_rate)
+        return True
 
     def _ended(self, pid: int, status: int) -> None:
         slot = self._running.pop(pid)
@@ -311,7 +348,15 @@ class Stress:
         self._generation += 1
         dice = random.Random(f"{self._options.seed} {self._generation}")
         worker = Worker(self._options, self._directory, self.witness, slot, dice)
-        body = self._reap_on if slot == self._reaper else lambda: worker.run(self._deadline)
+
+        def body() -> None:
+            if self._hosts:
+                self._hosts[slot % len(self._hosts)].enter()
+            if slot == self._reaper:
+                self._reap_on()
+            else:
+                worker.run(self._deadline)
+
         self._running[fork(body)] = slot
 
     def _reap_on(self) -> None:
@@ -331,7 +376,8 @@ class Stress:
         for removal in reap(self._directory, Terms()):
             if removal.failure:
                 self.troubles.append(f"cannot reap {removal.path}: {removal.failure}")
-        left = [name for name in os.listdir(self._directory) if name.endswith(".lock")]
+        # On network file systems an emptied file stays.
+        left = [path.name for path in Path(self._directory).glob("*.lock") if self._is_local or path.stat().st_size]
         if left:
             self.troubles.append(f"left after reaping: {', '.join(sorted(left))}")
         self._lock_at_once(range(self._options.folders))
@@ -404,6 +450,10 @@ def parse(arguments: list[str] | None) -> Options:
     parser.add_argument("--seed", type=int, default=1, metavar="N")
     parser.add_argument("--guide-peers", action="store_true", help="every other process is like a script of the guide")
     parser.add_argument("--kill-rate", type=float, default=50.0, metavar="N", help="kills each second (default: 50)")
+    parser.add_argument("--kills", type=int, default=0, metavar="N", help="so many instead, spread over the cycles")
+    parser.add_argument("--directory", default="", metavar="DIR", help="where the folders are made (default: /tmp)")
+    whose = "processes whose namespaces of names, network and mounts the others enter in turn"
+    parser.add_argument("--hosts", type=int, nargs="+", default=[], metavar="PID", help=whose)
     parser.add_argument("--break-recheck", action="store_true", help="leave step 2 out: there will be violations")
     return Options(**vars(parser.parse_args(arguments)))
 
@@ -414,9 +464,12 @@ def main(arguments: list[str] | None = None) -> int:
     if options.break_recheck:
         kernel.names = lambda path, descriptor: True
     start = time.monotonic()
-    directory = tempfile.mkdtemp(prefix="lock-stress-")
+    hosts = [Host(pid) for pid in options.hosts]
+    if hosts:
+        hosts[0].enter()
+    directory = tempfile.mkdtemp(prefix="lock-stress-", dir=options.directory or None)
     try:
-        stress = Stress(options, directory)
+        stress = Stress(options, directory, hosts)
         stress.run()
     finally:
         shutil.rmtree(directory)

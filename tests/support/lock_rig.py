@@ -38,7 +38,7 @@ with FileLock(sys.argv[1]):
     sys.stdin.read()
 """
 
-_PROGRAM = """
+PROGRAM = """
 import errno, fcntl, json, os, select, signal, subprocess, sys, threading, time
 from audiobatchd import FileLock
 from audiobatchd.disk import filesystems
@@ -138,7 +138,7 @@ class Peer:
     """Process that does what it is told, in Python, line by line; `lock` is its lock of the folder."""
 
     def __init__(self, folder: str, prefix: tuple[str, ...] = ()) -> None:
-        command = [*prefix, sys.executable, "-c", _PROGRAM, folder]
+        command = [*prefix, sys.executable, "-c", PROGRAM, folder]
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
         self.pid = self._process.pid

@@ -23,7 +23,7 @@ from audiobatchd.config.checks import refuse_unknown_analyzers
 from audiobatchd.config.file import Config, DatasetConfig, chosen_config
 from audiobatchd.config.places import default_socket
 from audiobatchd.core.assessment import Policy
-from audiobatchd.disk import filesystems, interrupts
+from audiobatchd.disk import filesystems, interrupts, shares
 from audiobatchd.disk.again import read_list
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.errors import AlreadyRunningError, ConfigError, UsageError
@@ -195,7 +195,7 @@ def _refuse_for_one_pass(dataset: DatasetConfig) -> None:
 
         message = f"no such dataset: {shown(dataset.path)}{nearest_beside(dataset.path)}"
         raise UsageError(message)
-    kind, filesystem = filesystems.of(dataset.path)
+    kind, filesystem = shares.of(dataset.path)
     if kind is Kind.WEAK and not dataset.alone:
         message = f"cannot work on {shown(dataset.path)}: {filesystems.refusal(filesystem)}"
         raise UsageError(message)

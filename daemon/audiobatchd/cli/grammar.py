@@ -524,6 +524,10 @@ COMMANDS: tuple[Command | Group, ...] = (
                 _DATASET,
                 _CONFIG,
                 _argument("--wait", metavar="SECONDS", type=_seconds, default=10.0, help="for another machine (10)"),
+                _argument(
+                    "--patience", metavar="SECONDS", type=_seconds, default=60.0,
+                    help="for each step of the second process and of the other machine, where these are slow (60)",
+                ),
             ),
         ),
     )),

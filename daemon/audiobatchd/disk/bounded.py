@@ -11,6 +11,7 @@ import os
 import stat
 from pathlib import Path
 
+from audiobatchd.disk.leases import open_recalled
 from audiobatchd.errors import UnfitFileError
 from audiobatchd.vocabulary.quantities import exact_size
 
@@ -28,7 +29,7 @@ def read(path: str | Path, limit: int, *, dir_fd: int | None = None) -> tuple[by
     Raises OSError where it cannot be read.
     """
     try:
-        descriptor = os.open(path, _FLAGS, dir_fd=dir_fd)
+        descriptor = open_recalled(path, _FLAGS, dir_fd=dir_fd)
     except OSError as error:
         if error.errno == errno.ENXIO:
             raise UnfitFileError(errno.ENXIO, "it is not a regular file") from error  # a socket

@@ -48,7 +48,7 @@ _SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _FDINFO = 4096
 _MOUNT_NUMBER = re.compile(rb"^mnt_id:\s*([0-9]+)$", re.MULTILINE)
 _ESCAPED = re.compile(r"\\([0-7]{3})")
-_UNSHARING_OPTIONS = frozenset({"nolock", "local_lock=all", "local_lock=posix", "nobrl", "nolease"})
+_UNSHARING_OPTIONS = frozenset({"nolock", "local_lock=all", "local_lock=posix", "nobrl"})
 
 
 def kind_of(descriptor: int) -> Kind:

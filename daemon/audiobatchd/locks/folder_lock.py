@@ -17,9 +17,10 @@ from pathlib import PurePath
 
 from audiobatchd.disk import filesystems, interrupts
 from audiobatchd.disk.filesystems import Kind
+from audiobatchd.disk.leases import opened_by_no_other
 from audiobatchd.errors import LockBusyError, LockLostError
 from audiobatchd.locks import kernel, oom
-from audiobatchd.locks.lock_file import LIMIT, Content, Empty, GuideText, of_this_process, parse
+from audiobatchd.locks.lock_file import Content, Empty, GuideText, look_into, of_this_process, parse, read
 from audiobatchd.vocabulary.files import FileId
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.states import Cause
@@ -35,6 +36,12 @@ _MODE = stat.S_ISVTX | 0o664
 """The sticky bit, which means nothing for a file, tells from its first moment on that it was made by us."""
 
 _ATTEMPTS = 100
+_LOOKS = 10
+"""Looks at a text that is no lock's, until two in a row are alike."""
+_LAST_ATTEMPTS = 3
+"""Attempts to remove a file that another process has open."""
+_MOMENT = 0.001
+"""Seconds between two attempts to remove a file that another process looks at."""
 _START_OVER = (errno.ESTALE, errno.EEXIST)
 _held: dict[str, FolderLock] = {}
 
@@ -117,7 +124,7 @@ class FolderLock:
         to another machine; reading would not notice. Raises LockLostError, or the OSError of the write.
         """
         # Read first: writing over another holder's text would hide it.
-        if not self.held or os.pread(self._descriptor, LIMIT, 0) != self._written:
+        if not self.held or not self._is_ours(self._descriptor):
             raise self._lost()
         os.pwrite(self._descriptor, self._written, 0)
         os.fsync(self._descriptor)
@@ -139,7 +146,7 @@ class FolderLock:
         """
         with contextlib.suppress(OSError):
             # Read first: another process may have taken it since.
-            if not self.held or os.pread(self._descriptor, LIMIT, 0) != self._written:
+            if not self.held or not self._is_ours(self._descriptor):
                 return
             text = self._text(budget)
             # Never shorter than before: so no old bytes stay behind it, and the file need not be cut.
@@ -181,7 +188,9 @@ class FolderLock:
         # A file that cannot be removed any more does no harm: it is not held.
         with contextlib.suppress(OSError):
             try:
-                give_back(self.path, descriptor, self.kind)
+                # Emptying the file of another machine, which has the lock since, would take it from that.
+                if self.kind is Kind.LOCAL or self._is_ours(descriptor):
+                    give_back(self.path, descriptor, self.kind)
             except OSError as error:
                 if filesystems.cause_of(error) is not Cause.SHORTAGE:
                     raise
@@ -201,7 +210,7 @@ class FolderLock:
         except OSError:
             return  # no such file, or not a script's
         try:
-            found = _content(descriptor)
+            found = look_into(descriptor)
             if found is None or not is_guides_of(self._folder, found):
                 return
             if guide_lives(path, descriptor, filesystems.kind_of(descriptor), self._guide_timeout):
@@ -222,6 +231,8 @@ class FolderLock:
             except FileNotFoundError:
                 if is_new:
                     raise
+            except BlockingIOError as error:
+                raise self._busy() from error  # a client of this machine's file server has it to itself
             except OSError as error:
                 if error.errno not in _START_OVER:
                     raise self._in_words(error) from error
@@ -233,25 +244,43 @@ class FolderLock:
 
         Raises LockBusyError for a lock that is held or is just being made, PermissionError for a file that is no lock.
         """
+        before: bytes | None = None
+        # Only a holder writes: what is half written is held, or whole at the next look. It is opened again for each,
+        # for a network file system may show one open file what stood in it before.
+        for _ in range(_LOOKS):
+            try:
+                descriptor = kernel.open_lock(self.path, os.O_RDONLY)
+            except FileNotFoundError:
+                return False
+            try:
+                written = self._written_by_none(descriptor)
+            finally:
+                kernel.close_lock(descriptor)
+            if written is None:
+                return True
+            if written == before:
+                name = shown(os.path.basename(self.path))
+                raise PermissionError(errno.EPERM, f"{name} is no lock file", self.path)
+            before = written
+        raise self._busy()
+
+    def _written_by_none(self, descriptor: int) -> bytes | None:
+        """Read a file that is no lock file; None where it is one that may be free.
+
+        Raises LockBusyError for a lock that is held or is just being made.
+        """
+        if kernel.is_held(descriptor):
+            raise self._busy()
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return b""
         try:
-            descriptor = kernel.open_lock(self.path, os.O_RDONLY)
-        except FileNotFoundError:
-            return False
-        try:
-            for _ in range(2):
-                if kernel.is_held(descriptor):
-                    raise self._busy()
-                found = _content(descriptor)
-                if found is not None:
-                    if is_being_made(found, descriptor):
-                        raise self._busy()
-                    return True
-                # Only a holder writes: what is half written is held, or whole at the second look.
-                if kernel.is_flocked(descriptor):
-                    raise self._busy()
-        finally:
-            kernel.close_lock(descriptor)
-        raise PermissionError(errno.EPERM, f"{shown(os.path.basename(self.path))} is no lock file", self.path)
+            written = read(descriptor)
+        except PermissionError as error:
+            raise self._busy() from error  # it was locked in this moment, and its server shows it to no other one
+        found = parse(written)
+        if kernel.is_flocked(descriptor) if found is None else is_being_made(found, descriptor):
+            raise self._busy()
+        return written if found is None else None
 
     def _take(self, descriptor: int, *, is_new: bool) -> bool:
         """Take steps 1 to 3 on an open file; False: start over. Keeps the descriptor, or closes it."""
@@ -262,7 +291,7 @@ class FolderLock:
                 raise self._busy()
             if not kernel.names(self.path, descriptor):  # step 2
                 return False
-            found = parse(os.pread(descriptor, LIMIT, 0))
+            found = parse(read(descriptor))
             if found is None:
                 return False  # another program made it data meanwhile: `_is_there` raises for that
             if not is_new and is_being_made(found, descriptor):
@@ -294,6 +323,13 @@ class FolderLock:
             raise
         return written
 
+    def _is_ours(self, descriptor: int) -> bool:
+        """Tell whether what stands in the open file is what this holder wrote. Raises OSError."""
+        if self.kind is not Kind.LOCAL:
+            # Without this a machine that was cut off from an SMB server is shown what it had read itself before.
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        return read(descriptor) == self._written
+
     def _text(self, budget: float) -> bytes:
         token = secrets.token_hex(8)
         return of_this_process(self._started, budget, token, alone=self._alone, oom_kills=self._oom_kills)
@@ -315,16 +351,26 @@ class FolderLock:
         return LockLostError(f"lost the lock {shown(self.path)}")
 
 
-def give_back(path: str, descriptor: int, kind: Kind) -> None:
-    """Leave nothing of a lock that is held through `descriptor`.
+def give_back(path: str, descriptor: int, kind: Kind) -> bool:
+    """Leave nothing of a lock that is held through `descriptor`; False where an empty file has to stay.
 
     A file is removed only while it is held, and never on a network file system, where it would vanish under the next
-    holder: there it is emptied.
+    holder. Nor is one that another process keeps open: that may be this machine's own file server, for a client that is
+    about to lock it. Such a one is emptied.
     """
-    if kind is not Kind.LOCAL:
-        os.ftruncate(descriptor, 0)
-    elif kernel.names(path, descriptor):
-        os.unlink(path)
+    if kind is Kind.LOCAL:
+        if not kernel.names(path, descriptor):
+            return True
+        for attempt in range(_LAST_ATTEMPTS):
+            with opened_by_no_other(descriptor) as removable:
+                if removable:
+                    os.unlink(path)
+                    return True
+            time.sleep(_MOMENT * attempt)
+        with contextlib.suppress(OSError):  # it is another user's
+            os.fchmod(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) | stat.S_ISVTX)
+    os.ftruncate(descriptor, 0)
+    return False
 
 
 def age_of(path: str, descriptor: int) -> float:
@@ -363,11 +409,6 @@ def is_being_made(found: Content, descriptor: int) -> bool:
     if not isinstance(found, Empty) or status.st_mode & stat.S_ISVTX:
         return False
     return 0 <= time.time() - status.st_mtime < MAKING and filesystems.kind_of(descriptor) is Kind.LOCAL
-
-
-def _content(descriptor: int) -> Content | None:
-    is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-    return parse(os.pread(descriptor, LIMIT, 0)) if is_file else None
 
 
 @atexit.register

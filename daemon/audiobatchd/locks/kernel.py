@@ -16,14 +16,19 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from audiobatchd.disk.leases import open_recalled
 from audiobatchd.vocabulary.files import FileId
 
 OPEN_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """A link is not followed, a FIFO not waited for, and nothing is passed on to a program that is started."""
 
+CONTENT = 4096
+"""Bytes at the beginning of a lock file that no lock of ours covers: SMB servers refuse to let others read what is
+locked. A lock of the whole file, as fasteners and earlier versions take one, excludes ours all the same."""
+
 _BUSY = (errno.EAGAIN, errno.EACCES)
 _UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
-_WHOLE_FILE = "hhqqi4x"  # struct flock: type, whence, start, length, PID (0 for OFD locks)
+_FLOCK = "hhqqi4x"  # struct flock: type, whence, start, length (0: to any end), PID (0 for OFD locks)
 
 _guard = threading.RLock()  # a lock may be given back by the garbage collector, amid what it guards
 _open: set[int] = set()
@@ -60,7 +65,7 @@ def take(descriptor: int, *, local: bool) -> bool:
     (ESTALE: the file is gone on its server; ENOLCK and its like: there are no locks at all).
     """
     try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack(_WHOLE_FILE, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _exclusive(CONTENT))
     except OSError as error:
         if error.errno in _BUSY:
             return False
@@ -79,14 +84,13 @@ def take(descriptor: int, *, local: bool) -> bool:
 
 def is_held(descriptor: int) -> bool:
     """Tell whether another process holds an OFD or POSIX lock on the open file, without trying to take one."""
-    query = struct.pack(_WHOLE_FILE, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     try:
-        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, query)
+        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _exclusive(CONTENT))
     except OSError as error:
         if error.errno in _UNSUPPORTED:
             return is_flocked(descriptor)
         raise
-    kind: int = struct.unpack(_WHOLE_FILE, answer)[0]
+    kind: int = struct.unpack(_FLOCK, answer)[0]
     return kind != fcntl.F_UNLCK
 
 
@@ -95,8 +99,7 @@ def holding_process(descriptor: int) -> int:
 
     0 where none does, or it is in another PID namespace; below 0 where it is no single process. Raises OSError.
     """
-    query = struct.pack(_WHOLE_FILE, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-    answer: int = struct.unpack(_WHOLE_FILE, fcntl.fcntl(descriptor, fcntl.F_GETLK, query))[4]
+    answer: int = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, _exclusive(0)))[4]
     return answer
 
 
@@ -108,8 +111,10 @@ def is_flocked(descriptor: int) -> bool:
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+    except OSError as error:
+        if error.errno in _BUSY:
+            return True
+        raise
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     return False
 
@@ -120,7 +125,7 @@ def names(path: str, descriptor: int) -> bool:
     if ours.st_nlink == 0:
         return False
     try:
-        fresh = os.open(path, os.O_RDONLY | OPEN_FLAGS)
+        fresh = open_recalled(path, os.O_RDONLY | OPEN_FLAGS)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP):
             return False
@@ -132,13 +137,18 @@ def names(path: str, descriptor: int) -> bool:
     return FileId.of(ours) == FileId.of(theirs)
 
 
+def _exclusive(start: int) -> bytes:
+    """A `struct flock` of an exclusive lock from `start` to any end that the file may have."""
+    return struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, start, 0, 0)
+
+
 def _opened(path: str, flags: int, mode: int) -> int:
     thread = threading.get_ident()
     with _guard:
         _opening[thread] = os.path.basename(path)
     descriptor = -1
     try:
-        descriptor = os.open(path, flags, mode)
+        descriptor = open_recalled(path, flags, mode)
     finally:
         with _guard:
             del _opening[thread]

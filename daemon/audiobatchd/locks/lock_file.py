@@ -9,6 +9,7 @@ import math
 import os
 import re
 import socket
+import stat
 import sys
 from pathlib import Path
 
@@ -16,10 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from audiobatchd.disk.boot import boot_id
-from audiobatchd.locks import oom
-
-LIMIT = 4096
-"""Bytes that are looked at; no content of ours is longer."""
+from audiobatchd.locks import kernel, oom
 
 _GUIDES_TEXT = re.compile(rb"Processing started: ([^\n]*)\nPID: (\d{1,10})\nFile: ([^\n\0]*)\n?", re.DOTALL)
 
@@ -46,6 +44,9 @@ class Holder(Struct, frozen=True):
     """True where no other job of its daemon ran beside it."""
     oom_kills: int = -1
     """Processes that the kernel had killed for want of memory when the work began; -1 where it did not tell."""
+    pid_namespace: int = 0
+    """Number of the PID namespace in which `pid` counts: containers of one machine share its boot, and may share the
+    name of their host; 0 where that is not told."""
 
 
 class GuideText(Struct, frozen=True):
@@ -62,7 +63,14 @@ class Empty(Struct, frozen=True):
     """Empty content: the file was just made, or was given back on a network file system."""
 
 
-Content = Holder | GuideText | Empty
+class Unreadable(Struct, frozen=True):
+    """Content that cannot be read now: a file server keeps the file from all but its unknown holder."""
+
+    unreadable: bool = True
+    """Tells this one from the others where it is printed as JSON."""
+
+
+Content = Holder | GuideText | Empty | Unreadable
 
 
 def parse(raw: bytes) -> Content | None:
@@ -76,6 +84,21 @@ def parse(raw: bytes) -> Content | None:
         return msgspec.json.decode(raw.partition(b"\n")[0], type=Holder)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def read(descriptor: int) -> bytes:
+    """Read the content of an open lock file. Raises PermissionError where an SMB server has it locked as a whole."""
+    return os.pread(descriptor, kernel.CONTENT, 0)
+
+
+def look_into(descriptor: int) -> Content | None:
+    """Read and parse what is open; None where it is no lock file of ours."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return None
+    try:
+        return parse(read(descriptor))
+    except PermissionError:
+        return Unreadable()
 
 
 def of_this_process(
@@ -94,6 +117,7 @@ def of_this_process(
         token=token,
         alone=alone,
         oom_kills=oom.on_this_machine() if oom_kills is None else oom_kills,
+        pid_namespace=_pid_namespace(),
     )
     return msgspec.json.encode(holder) + b"\n"
 
@@ -109,6 +133,19 @@ def speaks_against_its_folder(left: Content) -> bool:
         return False
     is_up = left.boot_id == boot_id()
     return not (is_up and left.oom_kills >= 0 and left.oom_kills == oom.on_this_machine())
+
+
+def is_of_this_place(holder: Holder) -> bool:
+    """Tell whether the holder's PID means the same process here as it did to the holder."""
+    here = (socket.gethostname(), boot_id())
+    return (holder.host, holder.boot_id) == here and holder.pid_namespace in {0, _pid_namespace()}
+
+
+def _pid_namespace() -> int:
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return 0
 
 
 def _pid_start() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.locks import kernel, lock_file
 from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, guide_lives, guides_path_of, is_guides_of, path_of
-from audiobatchd.locks.lock_file import Content, Empty, GuideText, Holder
+from audiobatchd.locks.lock_file import Content, Empty, GuideText, Holder, Unreadable
 
 
 class LockState(StrEnum):
@@ -53,13 +52,15 @@ def observe(path: str, guide_timeout: float = GUIDE_TIMEOUT) -> Observation | No
         descriptor = kernel.open_lock(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
+    except BlockingIOError:
+        return _lent(path)
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:  # the folder's name is so long that no lock can have it
             return None
         raise
     try:
         status = os.fstat(descriptor)
-        found = lock_file.parse(os.pread(descriptor, lock_file.LIMIT, 0)) if stat.S_ISREG(status.st_mode) else None
+        found = lock_file.look_into(descriptor)
         if found is None:
             return None
         kind = filesystems.kind_of(descriptor)
@@ -67,6 +68,12 @@ def observe(path: str, guide_timeout: float = GUIDE_TIMEOUT) -> Observation | No
     finally:
         kernel.close_lock(descriptor)
     return Observation(path, state, found, kind, max(0.0, time.time() - status.st_mtime))
+
+
+def _lent(path: str) -> Observation:
+    """The lock file of which a client of this machine's file server has a delegation: locks are its own affair then."""
+    age = max(0.0, time.time() - os.lstat(path).st_mtime)
+    return Observation(path, LockState.ACTIVE, Unreadable(), filesystems.of(path)[0], age)
 
 
 def observe_folder(folder: str) -> Observation | None:
@@ -95,7 +102,7 @@ def is_locked(folder: str) -> bool:
 
 
 def _state(path: str, descriptor: int, found: Content, kind: Kind, guide_timeout: float) -> LockState:
-    if kernel.is_held(descriptor):
+    if isinstance(found, Unreadable) or kernel.is_held(descriptor):
         return LockState.ACTIVE
     match found:
         case Empty():
@@ -144,3 +151,5 @@ def holder_in_words(found: Content) -> str:
             return f"a script with PID {pid}"
         case Empty():
             return "no process"
+        case Unreadable():
+            return "a process that the file server does not tell of"

@@ -11,7 +11,7 @@ from audiobatchd.disk.filesystems import Kind
 from audiobatchd.disk.listing import read_names
 from audiobatchd.locks import kernel
 from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, SUFFIX, give_back, guides_path_of, is_being_made, path_of
-from audiobatchd.locks.lock_file import LIMIT, Empty, GuideText, Holder, parse
+from audiobatchd.locks.lock_file import Empty, GuideText, Holder, Unreadable, look_into
 from audiobatchd.locks.observer import LockState, Observation, holder_in_words, observe
 
 
@@ -87,6 +87,8 @@ def _is_ours(observation: Observation) -> bool:
             return True
         case GuideText(file=file):
             return _is_track(folder) or _is_guides(observation.path, os.fsdecode(file))
+        case Unreadable():
+            return _is_track(folder)
         case Empty():
             return _is_track(folder) or (_is_marked(observation.path) and not os.path.lexists(folder))
 
@@ -159,12 +161,14 @@ def _remove_held(observation: Observation, descriptor: int, reason: str, terms: 
         return Removal(path, reason, "another process took it meanwhile")
     if not kernel.names(path, descriptor):
         return Removal(path, reason)
-    if parse(os.pread(descriptor, LIMIT, 0)) != observation.content:
+    if look_into(descriptor) != observation.content:
         return Removal(path, reason, "another process wrote to it meanwhile")
     if is_being_made(observation.content, descriptor):
         return Removal(path, reason, "another process is just making it")
     if terms.free:
         os.unlink(path)
-    else:
-        give_back(path, descriptor, observation.kind)
+        return Removal(path, reason)
+    left = not give_back(path, descriptor, observation.kind)
+    if left and observation.state is LockState.FREE:
+        return Removal(path, reason, "another process has it open, or another user owns it")
     return Removal(path, reason)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from audiobatchd.disk import filesystems
-from audiobatchd.disk.boot import boot_id
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.disk.listing import walk
 from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, path_of
-from audiobatchd.locks.lock_file import Content, Empty, Holder, speaks_against_its_folder
+from audiobatchd.locks.lock_file import Content, Empty, Holder, is_of_this_place, speaks_against_its_folder
 from audiobatchd.locks.observer import LockState, Observation, Patience, holder_in_words, observe
 from audiobatchd.locks.reaper import Removal, Terms, folder_of, locks_in, reap_one
 from audiobatchd.vocabulary.log_events import LogEvent, write
@@ -77,9 +75,8 @@ def _is_own(found: Content, own: Callable[[int], bool]) -> bool:
     match found:
         case Empty():
             return True
-        case Holder(host=host, boot_id=boot, pid=pid):
-            here = host == socket.gethostname() and boot == boot_id()
-            return here and own(pid)
+        case Holder(pid=pid):
+            return is_of_this_place(found) and own(pid)
     return False
 
 

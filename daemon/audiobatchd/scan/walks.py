@@ -21,7 +21,7 @@ from audiobatchd.core.events import Walked, WalkRead
 from audiobatchd.core.near_misses import Tally, misses_in
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.shapes import Shape
-from audiobatchd.disk import filesystems
+from audiobatchd.disk import filesystems, shares
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.disk.listing import Listing, is_bare, is_link_below
 from audiobatchd.scan.catalog.sightings import Sighting
@@ -69,7 +69,7 @@ def walk(
     walked = partial(Walked, reader.root, kind, place=place)
     try:
         status = os.stat(os.path.join(place, ""))  # which takes a directory
-        filesystem_kind, filesystem = reader.in_plenty(partial(filesystems.of, place))
+        filesystem_kind, filesystem = reader.in_plenty(partial(shares.of, place))
         bare = kind is WalkKind.PASS and reader.in_plenty(partial(is_bare, place))
     except OSError as error:
         return walked(None, empty=True, remark=_why_missing(reader.root, place, error))

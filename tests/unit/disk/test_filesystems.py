@@ -41,6 +41,7 @@ LINE = "{number} 28 {device} / {where} {options} shared:5 master:1 - {kind} {sou
         ("nfs4", "rw,local_lock=all", Kind.WEAK),
         ("nfs", "rw,local_lock=posix", Kind.WEAK),
         ("cifs", "rw,nobrl", Kind.WEAK),
+        ("cifs", "rw,nolease", Kind.NETWORK),
         ("fuse", "rw", Kind.WEAK),
         ("fuse.sshfs", "rw", Kind.WEAK),
         ("fuse.rclone", "rw", Kind.WEAK),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,28 @@ def test_a_file_that_goes_between_two_looks(track: Path, monkeypatch: pytest.Mon
     assert lock.predecessor == Empty()
     lock.gate()
     lock.release()
+
+
+def test_text_that_changes_is_looked_at_again(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show half of a text first, as a network file system may while another machine writes."""
+    lock_path(track).write_bytes(holder())
+    reads = [b'{"v":', b'{"v":1', holder()]
+    really = os.pread
+
+    def reading(descriptor: int, size: int, offset: int) -> bytes:
+        return reads.pop(0) if reads else really(descriptor, size, offset)
+
+    monkeypatch.setattr(os, "pread", reading)
+    assert attempt(track) == GOT
+    assert reads == []
+
+
+def test_text_that_never_rests_is_being_written(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock_path(track).touch()
+    numbers = itertools.count()
+    monkeypatch.setattr(os, "pread", lambda *_: b"%d" % next(numbers))
+    assert attempt(track) == BUSY
+    assert next(numbers) < 100
 
 
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL])

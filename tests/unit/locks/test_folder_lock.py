@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import socket
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from audiobatchd.disk import filesystems
+from audiobatchd.disk.filesystems import Kind
 from audiobatchd.errors import LockBusyError, LockLostError
 from audiobatchd.locks import kernel, lock_file
 from audiobatchd.locks.folder_lock import FolderLock, guides_path_of, held_here, path_of
@@ -405,6 +408,29 @@ def test_the_gate_is_open_whatever_else_changes(track: Path, monkeypatch: pytest
     assert not lock_path(track).exists()
 
 
+def test_text_of_another_machine_is_left_alone(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may have given the lock to another machine while this one was cut off."""
+    monkeypatch.setattr(filesystems, "kind_of", lambda descriptor: Kind.NETWORK)
+    lock = held(track)
+    theirs = holder(host="elsewhere")
+    overwrite(lock_path(track), theirs)
+    with pytest.raises(LockLostError):
+        lock.gate()
+    lock.release()
+    assert lock_path(track).read_bytes() == theirs
+
+
+def test_gate_asks_the_server(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this machine had read before it was cut off is no answer."""
+    monkeypatch.setattr(filesystems, "kind_of", lambda descriptor: Kind.NETWORK)
+    lock = held(track)
+    dropped: list[tuple[int, ...]] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda *arguments: dropped.append(arguments[1:]))
+    lock.gate()
+    assert dropped == [(0, 0, os.POSIX_FADV_DONTNEED)]
+    lock.release()
+
+
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENOSPC])
 @pytest.mark.parametrize("call", ["pwrite", "fsync"])
 def test_a_write_that_fails_closes_the_gate(
@@ -677,3 +703,26 @@ def test_a_linked_folder_is_locked_under_its_own_name(track: Path) -> None:
 def test_the_guides_name_of_any_folder(folder: str) -> None:
     expected = {"/": "/.lock", "//": "//.lock", "/a/..": "/.lock", "/a.b": "/a.lock"}
     assert guides_path_of(folder) == expected.get(folder, path_of(folder))
+
+
+# A file that others have open
+
+
+def test_file_that_another_has_open_stays_empty(track: Path, start: StartPeer) -> None:
+    lock, peer = held(track), start(track)
+    peer.does("descriptor = os.open(path, os.O_RDONLY)")
+    lock.release()
+    assert (lock_path(track).read_bytes(), state_of(track)) == (b"", LockState.FREE)
+    assert lock_path(track).stat().st_mode & stat.S_ISVTX, "it counts for no file that is just being made"
+    assert attempt(track) == GOT
+    assert lock_path(track).exists()
+    peer.does("os.close(descriptor)")
+    assert attempt(track) == GOT
+    assert not lock_path(track).exists()
+
+
+def test_file_of_another_user_stays_empty(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse the lease, as the kernel does to all but a file's owner."""
+    fails(monkeypatch, fcntl, "fcntl", errno.EACCES, when=lambda _, command, *__: command == fcntl.F_SETLEASE)
+    assert attempt(track) == GOT
+    assert state_of(track) is LockState.FREE

@@ -7,6 +7,9 @@ import os
 import struct
 from pathlib import Path
 
+import pytest
+
+from audiobatchd.locks import kernel
 from support.lock_rig import (
     BUSY,
     GOT,
@@ -94,3 +97,20 @@ def test_a_posix_lock_is_what_we_would_lose(track: Path) -> None:
         path.read_bytes()
         with path.open("r+b") as second:
             fcntl.fcntl(second, fcntl.F_OFD_SETLK, whole)
+
+
+@pytest.mark.parametrize(
+    ("start_at", "length", "free"), [(0, kernel.CONTENT, True), (0, 0, False), (kernel.CONTENT, 1, False)]
+)
+def test_a_lock_leaves_the_text_out(track: Path, start: StartPeer, start_at: int, length: int, free: bool) -> None:
+    """Ask for POSIX locks: SMB servers let others read what no lock covers."""
+    peer = start(track).holds()
+    with lock_path(track).open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, length, start_at)
+            got = True
+        except BlockingIOError:
+            got = False
+        assert got is free
+    assert len(lock_path(track).read_bytes()) < kernel.CONTENT
+    peer.does("lock.release()")

@@ -15,6 +15,7 @@ from audiobatchd.locks.lock_file import (
     Empty,
     GuideText,
     Holder,
+    is_of_this_place,
     of_this_process,
     parse,
     speaks_against_its_folder,
@@ -61,7 +62,21 @@ def test_lock_says_whether_its_job_is_alone(tmp_path: Path, alone: bool) -> None
 
 def test_lock_of_an_older_version_is_ours() -> None:
     text = msgspec.to_builtins(HERE)
-    old = {name: value for name, value in text.items() if name not in ("alone", "oom_kills")}
+    old = {name: value for name, value in text.items() if name not in ("alone", "oom_kills", "pid_namespace")}
     found = parse(msgspec.json.encode(old) + b"\n")
     assert isinstance(found, Holder)
     assert not speaks_against_its_folder(found)
+    assert is_of_this_place(found)
+
+
+@pytest.mark.parametrize(
+    ("left", "here"),
+    [
+        pytest.param(HERE, True, id="this process"),
+        pytest.param(msgspec.structs.replace(HERE, host="another name"), False, id="another host of this boot"),
+        pytest.param(msgspec.structs.replace(HERE, boot_id=OTHER_BOOT), False, id="another boot"),
+        pytest.param(msgspec.structs.replace(HERE, pid_namespace=1), False, id="a container that shares both"),
+    ],
+)
+def test_a_pid_counts_in_its_own_place(left: Holder, here: bool) -> None:
+    assert is_of_this_place(left) is here

@@ -67,6 +67,11 @@ class Stage:
         self.patch.setattr(filesystems, "kind_of", lambda descriptor: Kind.NETWORK)
         self.in_peers.append("filesystems.kind_of = lambda descriptor: Kind.NETWORK; None")
 
+    def lose_leases(self) -> None:
+        """Let no file system have leases: so a file is removed also while others have it open."""
+        self.patch.setattr(fcntl, "F_SETLEASE", 57005)
+        self.in_peers.append("fcntl.F_SETLEASE = 57005; None")
+
 
 # The courses of events
 
@@ -77,6 +82,7 @@ def another_locks_a_file_that_was_given_back(stage: Stage) -> None:
     The late process opened what the dead one left; before it locks that, another takes it over and removes it, and a
     third makes a new one.
     """
+    stage.lose_leases()
     lock_path(stage.track).write_bytes(holder())
     late, first, second = (lock_of(stage.track) for _ in range(3))
     take = kernel.take
@@ -102,6 +108,15 @@ def the_same_where_names_are_cached(stage: Stage) -> None:
     stage.move_elsewhere()
     stage.patch.setattr(kernel, "names", lambda path, descriptor: True)
     another_locks_a_file_that_was_given_back(stage)
+
+
+def a_client_of_this_machine_s_server_has_it_open(stage: Stage) -> None:
+    """Answer the second look as above, while who removes the file is on the server, where the disk is local."""
+    lock, late = held(stage.track), os.open(lock_path(stage.track), os.O_RDWR)
+    lock.release()
+    holders = [kernel.take(late, local=False), stage.peer().does("acquire()") == GOT]
+    os.close(late)
+    must(holders.count(True) == 1, "one holder")
 
 
 def a_file_that_is_held_is_read(stage: Stage) -> None:
@@ -195,6 +210,7 @@ def a_script_of_the_guide_cleans_up(stage: Stage) -> None:
 
 def a_script_of_the_guide_has_made_its_file(stage: Stage) -> None:
     """Take a script's file and remove it before it asks for `flock`. It does not look again."""
+    stage.lose_leases()
     script = stage.peer()
     script.does("make()")
     attempt(stage.track)
@@ -203,6 +219,7 @@ def a_script_of_the_guide_has_made_its_file(stage: Stage) -> None:
 
 
 def a_script_of_the_guide_has_made_its_file_when_we_clean_up(stage: Stage) -> None:
+    stage.lose_leases()
     script = stage.peer()
     script.does("make()")
     list(reap(os.fspath(stage.track.parent), Terms()))
@@ -241,6 +258,10 @@ def removal_on_network_file_systems(stage: Stage) -> None:
         give_back(path, descriptor, Kind.LOCAL)
 
     stage.patch.setattr(folder_lock, "give_back", removing)
+
+
+def removal_of_what_others_have_open(stage: Stage) -> None:
+    stage.lose_leases()
 
 
 def forked_children_keep_descriptors(stage: Stage) -> None:
@@ -296,6 +317,7 @@ MUTANTS: list[tuple[Step, Step]] = [
     (posix_locks, a_file_that_is_held_is_read),
     (no_lock_but_the_file, a_second_thread_comes),
     (removal_on_network_file_systems, the_same_where_names_are_cached),
+    (removal_of_what_others_have_open, a_client_of_this_machine_s_server_has_it_open),
     (forked_children_keep_descriptors, a_holder_is_killed_whose_child_lives),
     (no_gate, the_lock_is_removed_by_hand_and_taken_by_another),
     (no_gate, another_holder_signs),

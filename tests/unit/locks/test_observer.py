@@ -13,10 +13,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from audiobatchd.disk import leases
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.locks import kernel, lock_file
 from audiobatchd.locks.folder_lock import FolderLock
-from audiobatchd.locks.lock_file import Empty, GuideText, Holder
+from audiobatchd.locks.lock_file import Empty, GuideText, Holder, Unreadable
 from audiobatchd.locks.observer import LockState, Observation, Patience, holder_in_words, is_locked, observe
 from support.lock_rig import BUSY, GOT, StartPeer, attempt, fails, guides_text, held, holder, lock_path, state_of
 
@@ -48,7 +49,10 @@ LOOKS = [
     Look("a guide's, held", ACTIVE, None, "make(); flock(); sign()"),
     Look("a guide's, shared by a reader of theirs", DEAD, TEXT, "fcntl.flock(os.open(path, 0), fcntl.LOCK_SH)"),
     Look("ours, held by POSIX", ACTIVE, holder(), "fcntl.lockf(open(path, 'r+b'), fcntl.LOCK_EX)"),
-    Look("ours, and one byte of it is held", ACTIVE, holder(), "fcntl.lockf(open(path, 'r+b'), fcntl.LOCK_EX, 1, 5)"),
+    Look(
+        "ours, and a byte behind it is held", ACTIVE, holder(), "fcntl.lockf(open(path, 'r+b'), fcntl.LOCK_EX, 1, 5000)"
+    ),
+    Look("ours, and a byte of its text is held", DEAD, holder(), "fcntl.lockf(open(path, 'r+b'), fcntl.LOCK_EX, 1, 5)"),
     Look("empty, held by POSIX", ACTIVE, b"", "fcntl.lockf(open(path, 'r+b'), fcntl.LOCK_EX)"),
     Look("a guide's that is not written yet", FREE, None, "make(); flock()"),
     Look("data", None, b"[[package]]\n"),
@@ -86,6 +90,30 @@ def test_holder_is_told_in_words(track: Path, start: StartPeer) -> None:
 def test_holders_in_words() -> None:
     assert holder_in_words(GuideText("2026-11-24 10:00:00", 7, b"Track")) == "a script with PID 7"
     assert holder_in_words(Empty()) == "no process"
+    assert holder_in_words(Unreadable()) == "a process that the file server does not tell of"
+
+
+def test_text_that_the_server_keeps_is_a_held_lock(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse the reading, as an SMB server does of a file that an earlier version has locked as a whole."""
+    lock_path(track).write_bytes(holder())
+    fails(monkeypatch, os, "pread", errno.EACCES)
+    observation = observe(os.fspath(lock_path(track)))
+    assert observation is not None
+    assert (observation.state, observation.content) == (ACTIVE, Unreadable())
+    assert is_locked(os.fspath(track))
+    assert Patience().judge(observation, 1e9).state is ACTIVE, "how long it may be held is not known"
+    assert attempt(track) == BUSY
+
+
+def test_file_that_a_client_has_to_itself_is_held(track: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "RECALL", 0.01)
+    lock_path(track).write_bytes(holder())
+    descriptor = os.open(lock_path(track), os.O_RDWR)
+    with leases.opened_by_no_other(descriptor) as lent:
+        assert lent
+        assert (state_of(track), is_locked(os.fspath(track)), attempt(track)) == (ACTIVE, True, BUSY)
+    os.close(descriptor)
+    assert (state_of(track), attempt(track)) == (DEAD, GOT)
 
 
 def test_a_stopped_holder_is_active(track: Path, start: StartPeer) -> None:

@@ -479,3 +479,31 @@ def test_a_lock_whose_folder_is_gone_goes_with_the_holder(track: Path, start: St
     why = f"its folder is gone, and its holder is gone: process {peer.pid} on {os.uname().nodename}"
     assert reaped(track.parent) == {"Track.lock": why}
     assert os.listdir(track.parent) == []
+
+
+# What others have open
+
+
+@pytest.mark.parametrize(("left", "outcome"), [(b"", "failed: another process has it open"), (OURS, "its holder is")])
+def test_what_another_has_open_is_emptied(tmp_path: Path, left: bytes, outcome: str) -> None:
+    path = old_lock(make_track(tmp_path / "Track"), left)
+    with path.open("rb"):
+        assert reaped(tmp_path)["Track.lock"].startswith(outcome)
+        assert path.read_bytes() == b""
+    old(path)
+    assert reaped(tmp_path) == {"Track.lock": "empty, and not held"}
+    assert not path.exists()
+
+
+def test_text_that_the_server_keeps_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old_lock(make_track(tmp_path / "Track"), OURS)
+    old_lock(tmp_path / "poetry", b"[[package]]")
+    fails(monkeypatch, os, "pread", errno.EACCES)
+    assert listed(tmp_path) == ["Track.lock"]
+    assert reaped(tmp_path) == {}
+
+
+def old_lock(folder: Path, content: bytes) -> Path:
+    path = lock_path(folder)
+    path.write_bytes(content)
+    return old(path)

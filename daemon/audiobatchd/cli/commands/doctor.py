@@ -31,7 +31,7 @@ from audiobatchd.control.status import Status
 from audiobatchd.core.discovery import Contents
 from audiobatchd.core.holds import BARRED
 from audiobatchd.core.near_misses import Tally, misses_in
-from audiobatchd.disk import filesystems
+from audiobatchd.disk import filesystems, shares
 from audiobatchd.disk.listing import walk
 from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError
 from audiobatchd.models import store
@@ -150,7 +150,7 @@ def _uid_of(status: Status | None) -> int | None:
 def _dataset(dataset: DatasetConfig, uid: int | None, *, of_machine: bool, barred: bool) -> Iterator[Diagnosis]:
     path = dataset.path
     try:
-        kind, filesystem = filesystems.of(path)
+        kind, filesystem = shares.of(path)
         with os.scandir(path) as entries:
             inside = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)][:_LOOKED_AT]
     except OSError as error:

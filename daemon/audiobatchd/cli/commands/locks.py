@@ -69,7 +69,9 @@ def test(arguments: argparse.Namespace, _client: ControlClient, say: Say) -> int
     _, dataset = dataset_of(arguments)
     quiet: Say = lambda _: None  # noqa: E731  # what is under way is no part of a JSON answer
     try:
-        findings = on_one_machine.try_locks(dataset.path, arguments.wait, quiet if arguments.json else say)
+        findings = on_one_machine.try_locks(
+            dataset.path, arguments.wait, quiet if arguments.json else say, patience=arguments.patience
+        )
     except OSError as error:
         raise UsageError(str(error)) from error
     if arguments.json:

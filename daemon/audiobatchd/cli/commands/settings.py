@@ -21,7 +21,7 @@ from audiobatchd.config.hooks import HookConfig
 from audiobatchd.config.places import default_socket, model_directories, state_directory
 from audiobatchd.control.client import ControlClient
 from audiobatchd.core.assessment import Offer
-from audiobatchd.disk import bounded, filesystems
+from audiobatchd.disk import bounded, filesystems, shares
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.errors import AudiobatchError, ConfigError
 from audiobatchd.vocabulary.analyzer_sets import chosen
@@ -125,7 +125,7 @@ def _remark(dataset: DatasetConfig) -> str:
     path = shown(dataset.path)
     if not Path(dataset.path).is_dir():
         return f"{path} is not there: it is missing until it appears"
-    kind, filesystem = filesystems.of(dataset.path)
+    kind, filesystem = shares.of(dataset.path)
     if kind is Kind.WEAK and not dataset.alone:
         return f"{path} is not worked on: {filesystems.refusal(filesystem)}"
     return ""

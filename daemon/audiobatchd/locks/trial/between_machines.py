@@ -78,7 +78,9 @@ class Note(Struct, frozen=True):
     v: int
     """Version of these fields."""
     boot_id: str
-    """Boot of the participant's machine: two of one boot are on one machine."""
+    """Boot of the participant's kernel: containers and network namespaces of one machine share it."""
+    device: int = 0
+    """Device number of the dataset: in one kernel two mounts with one number are one client of a file server."""
     hears: tuple[str, ...] = ()
     """Names of the notes that it sees."""
     partner: str = ""
@@ -139,7 +141,7 @@ class _Participant:
 
     def __init__(self, dataset: str, patience: float) -> None:
         self.name = own_name()
-        self.note = Note(v=1, boot_id=boot_id())
+        self.note = Note(v=1, boot_id=boot_id(), device=os.stat(dataset).st_dev)
         self.patience = patience
         self._dataset = dataset
         self._path = os.path.join(dataset, self.name)
@@ -338,7 +340,7 @@ def _hold(me: _Participant, lock: _Lock, partner: str, say: Say) -> Outcome:
     finished = me.hear(partner, Phase.FINISHED, 2 * me.patience)
     if isinstance(finished, Outcome):
         return finished
-    return _verdict(me.name, partner, finished, same_machine=finished.boot_id == me.note.boot_id)
+    return _verdict(me.name, partner, finished, same_machine=_are_one(finished, me.note))
 
 
 def _challenge(me: _Participant, lock: _Lock, partner: str, say: Say) -> Outcome:
@@ -355,7 +357,12 @@ def _challenge(me: _Participant, lock: _Lock, partner: str, say: Say) -> Outcome
     me.tell(phase=Phase.FINISHED, seconds=_time_to_get(lock, me))
     say("got the lock after its release" if me.note.seconds is not None else "was refused the lock after its release")
     me.see_off(partner)
-    return _verdict(partner, me.name, me.note, same_machine=released.boot_id == me.note.boot_id)
+    return _verdict(partner, me.name, me.note, same_machine=_are_one(released, me.note))
+
+
+def _are_one(one: Note, other: Note) -> bool:
+    """Tell whether two participants are one client: then their locks may have reached no server."""
+    return (one.boot_id, one.device) == (other.boot_id, other.device)
 
 
 def _time_to_get(lock: _Lock, me: _Participant) -> float | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from audiobatchd.disk import filesystems
+from audiobatchd.disk import filesystems, shares
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.locks import kernel
 from audiobatchd.locks.folder_lock import give_back
@@ -34,11 +34,11 @@ RECHECK = "re-check"
 BETWEEN_MACHINES = "between machines"
 
 PATIENCE = 60.0
-"""Seconds that a step of another machine may take; what one writes on NFS may be invisible to another for 45."""
+"""Seconds that a step of another process may take; what one writes on NFS may be invisible to others for 45."""
 
-_PROCESS_TIMEOUT = 10.0
-_END_TIMEOUT = 5.0
 _OWN_FILE = ".file"
+_MODE = 0o660
+"""Without a right to write, SMB calls the file read-only, and refuses the second one that opens it."""
 _HELD, _REFUSED, _FAILED = "held", "refused", "failed"
 _REFUSED_TO_ALL = "it is refused although no process holds it"
 
@@ -54,6 +54,23 @@ class Finding:
     """Text for the user."""
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Circumstances of one attempt."""
+
+    path: str
+    """File of its own, whose lock is tried."""
+    kind: Kind
+    """Kind of the file system there."""
+    patience: float
+    """Seconds that the second process may take for a step."""
+
+    @property
+    def local(self) -> bool:
+        """Tell whether `flock` counts."""
+        return self.kind is Kind.LOCAL
+
+
 def try_locks(dataset: str, wait: float, say: Say, *, patience: float = PATIENCE) -> list[Finding]:
     """Try the locks of the file system under `dataset`, and between two machines where this runs on both.
 
@@ -62,19 +79,24 @@ def try_locks(dataset: str, wait: float, say: Say, *, patience: float = PATIENCE
     cannot be written to.
     """
     kind, filesystem = _look_at(dataset)
-    path = os.path.join(dataset, between_machines.own_name() + _OWN_FILE)
-    _prove_writable(dataset, path)
+    _prove_writable(dataset, _own_path(dataset))
     between_machines.clear_leftovers(dataset)
     say(f"trying the locks of {shown(dataset)} ({filesystem})")
-    findings = [Finding(FILE_SYSTEM, kind is not Kind.WEAK, _in_words(kind, filesystem))]
+    reach, words = shares.of(dataset)
+    findings = [Finding(FILE_SYSTEM, reach is not Kind.WEAK, _in_words(reach, words))]
     for name, attempt in _ATTEMPTS:
-        outcome = _try(attempt, path, kind)
+        # A file for each: on SMB a name that was just removed may not be made again yet.
+        outcome = _try(attempt, _Place(_own_path(dataset), kind, patience))
         findings.append(Finding(name, outcome.ok, outcome.detail))
     try:
         outcome = between_machines.meet(dataset, kind, wait, patience, say)
     except OSError as error:
         outcome = Outcome(f"cannot meet another machine: {error.strerror or error}")
     return [*findings, Finding(BETWEEN_MACHINES, outcome.ok, outcome.detail)]
+
+
+def _own_path(dataset: str) -> str:
+    return os.path.join(dataset, between_machines.own_name() + _OWN_FILE)
 
 
 def _look_at(dataset: str) -> tuple[Kind, str]:
@@ -110,56 +132,56 @@ def _in_words(kind: Kind, filesystem: str) -> str:
             return filesystems.refusal(filesystem)
 
 
-def _try(attempt: Callable[[str, Kind], Outcome], path: str, kind: Kind) -> Outcome:
+def _try(attempt: Callable[[_Place], Outcome], place: _Place) -> Outcome:
     try:
-        return attempt(path, kind)
+        return attempt(place)
     except (ChildProcessError, TimeoutError) as error:
         return Outcome(error.strerror or str(error))
     except OSError as error:
         return Outcome(f"cannot use a lock there: {error.strerror or error}", ok=False)
     finally:
         with contextlib.suppress(OSError):
-            os.unlink(path)
+            os.unlink(place.path)
 
 
-def _second_process(path: str, kind: Kind) -> Outcome:
-    with _OtherProcess("lock", path) as other:
+def _second_process(place: _Place) -> Outcome:
+    with _OtherProcess("lock", place) as other:
         other.must_hold()
-        if _is_granted(path, kind):
+        if _is_granted(place):
             return Outcome("two processes got the same lock", ok=False)
     return Outcome("a lock that one process holds is refused to another", ok=True)
 
 
-def _flock(path: str, kind: Kind) -> Outcome:
-    if kind is not Kind.LOCAL:
+def _flock(place: _Place) -> Outcome:
+    if not place.local:
         return Outcome("counts on local file systems only: the age of a script's lock decides here")
-    with _OtherProcess("flock", path) as script:
+    with _OtherProcess("flock", place) as script:
         script.must_hold()
-        if _is_granted(path, kind):
+        if _is_granted(place):
             return Outcome("the lock of a script that uses flock is not seen", ok=False)
-    with _held(path, kind), _OtherProcess("flock", path) as script:
+    with _held(place), _OtherProcess("flock", place) as script:
         if script.answer() != _REFUSED:
             return Outcome("a script that uses flock does not see our lock", ok=False)
     return Outcome("a script that uses flock and we exclude each other", ok=True)
 
 
-def _killed_holder(path: str, kind: Kind) -> Outcome:
-    with _OtherProcess("lock", path) as other:
+def _killed_holder(place: _Place) -> Outcome:
+    with _OtherProcess("lock", place) as other:
         other.must_hold()
-        if _is_granted(path, kind):
+        if _is_granted(place):
             return Outcome("not refused while its holder lived")
         other.kill()
         start = time.monotonic()
-        while not _is_granted(path, kind):
-            if time.monotonic() - start > _END_TIMEOUT:
-                return Outcome(f"still held {_END_TIMEOUT:g} s after its holder was killed", ok=False)
+        while not _is_granted(place):
+            if time.monotonic() - start > place.patience:
+                return Outcome(f"still held {place.patience:g} s after its holder was killed", ok=False)
             time.sleep(between_machines.POLL)
         return Outcome(f"free {milliseconds(time.monotonic() - start)} after the end of its killed holder", ok=True)
 
 
-def _gate(path: str, kind: Kind) -> Outcome:
+def _gate(place: _Place) -> Outcome:
     written = b"a trial of locks\n"
-    with _held(path, kind) as descriptor:
+    with _held(place) as descriptor:
         os.pwrite(descriptor, written, 0)
         os.fsync(descriptor)
         if os.pread(descriptor, len(written), 0) != written:
@@ -167,20 +189,23 @@ def _gate(path: str, kind: Kind) -> Outcome:
     return Outcome("a locked file can be written and synced", ok=True)
 
 
-def _recheck(path: str, kind: Kind) -> Outcome:
+def _recheck(place: _Place) -> Outcome:
     """Take the lock on a file that was opened before its holder gave it back."""
-    with _opened(path) as late:
-        with _held(path, kind) as holder:
-            give_back(path, holder, kind)
-        if not kernel.take(late, local=kind is Kind.LOCAL):
+    with _opened(place.path) as late:
+        with _held(place) as holder:
+            if place.local:
+                os.unlink(place.path)
+            else:
+                give_back(place.path, holder, place.kind)
+        if not kernel.take(late, local=place.local):
             return Outcome("refused although it was given back", ok=False)
-        is_current = kernel.names(path, late)
-    if kind is Kind.LOCAL:
+        is_current = kernel.names(place.path, late)
+    if place.local:
         return Outcome(f"a lock on a removed file is {'not ' if is_current else ''}noticed", ok=not is_current)
     return Outcome(f"an emptied file {'stays' if is_current else 'does not stay'} the lock", ok=is_current)
 
 
-_ATTEMPTS: tuple[tuple[str, Callable[[str, Kind], Outcome]], ...] = (
+_ATTEMPTS: tuple[tuple[str, Callable[[_Place], Outcome]], ...] = (
     (SECOND_PROCESS, _second_process),
     (FLOCK, _flock),
     (KILLED_HOLDER, _killed_holder),
@@ -191,7 +216,7 @@ _ATTEMPTS: tuple[tuple[str, Callable[[str, Kind], Outcome]], ...] = (
 
 @contextlib.contextmanager
 def _opened(path: str) -> Iterator[int]:
-    descriptor = kernel.open_lock(path, os.O_RDWR | os.O_CREAT)
+    descriptor = kernel.open_lock(path, os.O_RDWR | os.O_CREAT, _MODE)
     try:
         yield descriptor
     finally:
@@ -199,16 +224,16 @@ def _opened(path: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _held(path: str, kind: Kind) -> Iterator[int]:
-    with _opened(path) as descriptor:
-        if not kernel.take(descriptor, local=kind is Kind.LOCAL):
+def _held(place: _Place) -> Iterator[int]:
+    with _opened(place.path) as descriptor:
+        if not kernel.take(descriptor, local=place.local):
             raise OSError(_REFUSED_TO_ALL)
         yield descriptor
 
 
-def _is_granted(path: str, kind: Kind) -> bool:
-    with _opened(path) as descriptor:
-        return kernel.take(descriptor, local=kind is Kind.LOCAL)
+def _is_granted(place: _Place) -> bool:
+    with _opened(place.path) as descriptor:
+        return kernel.take(descriptor, local=place.local)
 
 
 class _OtherProcess:
@@ -218,8 +243,9 @@ class _OtherProcess:
     raised here.
     """
 
-    def __init__(self, how: str, path: str) -> None:
-        command = [sys.executable, "-P", "-m", __name__, how, path]
+    def __init__(self, how: str, place: _Place) -> None:
+        self._patience = place.patience
+        command = [sys.executable, "-P", "-m", __name__, how, place.path]
         pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
         try:
             self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, bufsize=0)
@@ -244,8 +270,8 @@ class _OtherProcess:
         assert self._process.stdout is not None
         poll = select.poll()
         poll.register(self._process.stdout, select.POLLIN)
-        if not poll.poll(_PROCESS_TIMEOUT * 1000):
-            message = f"the second process did not answer within {_PROCESS_TIMEOUT:g} s"
+        if not poll.poll(self._patience * 1000):
+            message = f"the second process did not answer within {self._patience:g} s"
             raise TimeoutError(message)
         # So few bytes come through a pipe in one piece.
         answer, _, number = self._process.stdout.readline().decode().rstrip().partition(" ")
@@ -264,16 +290,16 @@ class _OtherProcess:
         """End it, and wait for that."""
         self._process.kill()
         try:
-            self._process.wait(_END_TIMEOUT)
+            self._process.wait(self._patience)
         except subprocess.TimeoutExpired as error:
-            message = f"the killed process did not end within {_END_TIMEOUT:g} s"
+            message = f"the killed process did not end within {self._patience:g} s"
             raise TimeoutError(message) from error
 
 
 def _be_the_other_process(how: str, path: str) -> None:
     """Run as `_OtherProcess`. Standard input ends with the process that started this one."""
     try:
-        descriptor = kernel.open_lock(path, os.O_RDWR | os.O_CREAT)
+        descriptor = kernel.open_lock(path, os.O_RDWR | os.O_CREAT, _MODE)
         if how == "flock":
             got = _flocked(descriptor)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -16,7 +17,7 @@ from audiobatchd.locks.trial import on_one_machine
 from audiobatchd.locks.trial.on_one_machine import Finding
 from support.control_rig import ToldService, serving
 from support.lock_leftovers import OURS, make_track
-from support.lock_rig import held_elsewhere, lock_path
+from support.lock_rig import fails, held_elsewhere, lock_path
 
 
 @pytest.fixture
@@ -55,6 +56,17 @@ def test_each_lock_is_listed_with_its_state(dataset: Path, capsys: pytest.Captur
     first, *lines = capsys.readouterr().out.splitlines()
     assert first == "Found 3 lock files:"
     assert [line.split(" (")[0] for line in lines] == ["  [DEAD] Dead.lock", "  [FREE] Free.lock", "  [DEAD] None.lock"]
+
+
+def test_holder_that_cannot_be_read_is_told(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fails(monkeypatch, os, "pread", errno.EACCES)
+    assert ctl(dataset / "no socket", "list", dataset) == 0
+    assert "[ACTIVE] Dead.lock (age: " in (out := capsys.readouterr().out)
+    assert "a process that the file server does not tell of)" in out
+    assert ctl(dataset / "no socket", "list", dataset, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["locks"][0]["holder"] == {"unreadable": True}
 
 
 def test_service_knows_which_lock_is_overdue(
@@ -102,7 +114,7 @@ def test_finding_that_is_bad_is_no_success(
     dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     findings = [Finding("flock", True, "holds"), Finding("two machines", None, "not tried")]
-    monkeypatch.setattr(on_one_machine, "try_locks", lambda *_: findings)
+    monkeypatch.setattr(on_one_machine, "try_locks", lambda *_, **__: findings)
     assert ctl(dataset / "no socket", "test", dataset) == 0
     assert capsys.readouterr().out.splitlines() == ["  [ ok] flock: holds", "  [ --] two machines: not tried"]
     findings.append(Finding("fcntl", False, "is lost"))

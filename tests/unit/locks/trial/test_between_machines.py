@@ -346,6 +346,11 @@ def test_a_note_in_use_never_looks_old(tmp_path: Path, monkeypatch: pytest.Monke
     assert between_machines._REFRESH < between_machines.OLD / 2
 
 
+@pytest.mark.parametrize(("boot", "device", "one"), [("b", 5, True), ("b", 6, False), ("c", 5, False)])
+def test_one_kernel_may_have_two_clients(boot: str, device: int, one: bool) -> None:
+    assert between_machines._are_one(Note(v=1, boot_id="b", device=5), Note(v=1, boot_id=boot, device=device)) is one
+
+
 VERDICTS = [
     (
         True,

@@ -28,6 +28,10 @@ def ok_of(findings: list[Finding]) -> dict[str, bool | None]:
     return {each.name: each.ok for each in findings}
 
 
+def place_in(directory: Path, patience: float = TIMEOUT) -> on_one_machine._Place:
+    return on_one_machine._Place(str(directory / "lock"), Kind.LOCAL, patience)
+
+
 # On this machine
 
 
@@ -43,6 +47,17 @@ def test_alone_on_a_local_file_system(tmp_path: Path) -> None:
     )
     assert said[0].startswith(f"trying the locks of {tmp_path}")
     assert said[1] == "waiting up to 0.2 s for the same command on another machine"
+    assert left_in(tmp_path) == []
+
+
+def test_user_without_privileges_may_try(tmp_path: Path) -> None:
+    """Let a file without a right to write be refused to its owner, as it is to all but root, and to root on SMB."""
+    tmp_path.chmod(0o777)
+    code = f"from audiobatchd.locks.trial.on_one_machine import *; print(try_locks({str(tmp_path)!r}, 0.0, id))"
+    prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    done = subprocess.run([*prefix, sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "ok=False" not in done.stdout
+    assert done.stdout.count("ok=True") == len(NAMES) - 1
     assert left_in(tmp_path) == []
 
 
@@ -96,17 +111,18 @@ def test_locks_that_exclude_no_process_are_found(tmp_path: Path, monkeypatch: py
 def test_scripts_that_do_not_see_our_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     take = kernel.take
     # Ours without `flock`: what a script has is seen neither, so the first half is told to be fine.
-    monkeypatch.setattr(on_one_machine, "_is_granted", lambda path, kind: False)
+    monkeypatch.setattr(on_one_machine, "_is_granted", lambda place: False)
     monkeypatch.setattr(kernel, "take", lambda descriptor, *, local: take(descriptor, local=False))
-    assert on_one_machine._flock(str(tmp_path / "lock"), Kind.LOCAL) == Outcome(
+    assert on_one_machine._flock(place_in(tmp_path)) == Outcome(
         "a script that uses flock does not see our lock", ok=False
     )
 
 
 def test_a_lock_that_outlives_its_holder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_one_machine, "_END_TIMEOUT", 0.1)
     monkeypatch.setattr(kernel, "take", lambda descriptor, *, local: False)
-    outcome = on_one_machine._killed_holder(str(tmp_path / "lock"), Kind.LOCAL)
+    # Patience with the second process, none with the lock.
+    monkeypatch.setattr(on_one_machine._OtherProcess, "answer", lambda other: "held")
+    outcome = on_one_machine._killed_holder(place_in(tmp_path, 0.1))
     assert outcome == Outcome("still held 0.1 s after its holder was killed", ok=False)
 
 
@@ -122,7 +138,8 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_lock_error_of_the_second_process_is_told_as_ours(tmp_path: Path) -> None:
-    with on_one_machine._OtherProcess("lock", str(tmp_path / "no" / "lock")) as other, pytest.raises(FileNotFoundError):
+    place = place_in(tmp_path / "no")
+    with on_one_machine._OtherProcess("lock", place) as other, pytest.raises(FileNotFoundError):
         other.answer()
 
 
@@ -143,9 +160,8 @@ def test_no_second_process(
         script.write_text(program)
         script.chmod(0o755)
         program = str(script)
-    monkeypatch.setattr(on_one_machine, "_PROCESS_TIMEOUT", 0.1 if "not answer" in detail else TIMEOUT)
     monkeypatch.setattr(sys, "executable", program)
-    findings = try_locks(str(tmp_path), 0.0, quiet)
+    findings = try_locks(str(tmp_path), 0.0, quiet, patience=0.1 if "not answer" in detail else TIMEOUT)
     assert [(each.ok, each.detail) for each in findings[1:4]] == [(None, detail)] * 3
     assert [each.ok for each in findings[4:6]] == [True, True]
     assert left_in(tmp_path) == []
