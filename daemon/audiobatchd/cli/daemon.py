@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -26,12 +26,17 @@ from audiobatchd.disk import filesystems, interrupts
 from audiobatchd.disk.again import read_list
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.errors import AlreadyRunningError, ConfigError, UsageError
+from audiobatchd.plugin_api import absence
 from audiobatchd.service.log import set_up, standard_error
 from audiobatchd.service.supervisor import View
 from audiobatchd.vocabulary.exits import DaemonExit
 from audiobatchd.vocabulary.names import shown
 
+if TYPE_CHECKING:
+    from audiobatchd.cluster.contact import Contact
+
 _PROGRAM = "audiobatchd"
+_CLUSTER = ("scheduler", "scheduler_file", "local_cluster")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -104,7 +109,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     once.add_argument("--overwrite", action="store_true", help="measure also what is complete")
     once.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    many = parser.add_argument_group("many machines", "with --once: who shares the work on a dataset")
+    _add_cluster(many)
     return parser
+
+
+def _add_cluster(many: argparse._ArgumentGroup) -> None:  # noqa: SLF001  # it has no other name
+    """Add what says which Dask cluster measures; the names are those that Dask's own programs have."""
+    which = many.add_mutually_exclusive_group()
+    which.add_argument("--scheduler", metavar="ADDRESS", help="measure on the workers of this Dask scheduler")
+    which.add_argument("--scheduler-file", metavar="FILE", type=Path, help="of the one whose address is in this file")
+    which.add_argument("--local-cluster", metavar="N", type=_count, help="of one with N workers, started here to try it")
+    many.add_argument("--tls-ca-file", metavar="FILE", type=Path, help="certificates that the scheduler's has to be by")
+    many.add_argument("--tls-cert", metavar="FILE", type=Path, help="certificate that is shown to the scheduler")
+    many.add_argument("--tls-key", metavar="FILE", type=Path, help="its key")
 
 
 def _count(text: str) -> int:
@@ -131,7 +149,7 @@ class _Source:
 
 
 def _configuration(arguments: argparse.Namespace) -> Config:
-    for option in ("features", "again", "overwrite", "dry_run"):
+    for option in ("features", "again", "overwrite", "dry_run", *_CLUSTER):
         if getattr(arguments, option) and not arguments.once:
             message = f"--{option.replace('_', '-')} goes with --once"
             raise UsageError(message)
@@ -189,7 +207,29 @@ def _one_pass(settings: Config, arguments: argparse.Namespace, views: tuple[View
     if arguments.again and only is None:
         only = tuple(sorted({name for names in again.values() for name in names}))
     policy = Policy(overwrite=arguments.overwrite, only=only)
-    return one_pass.run(settings, _Source(arguments), policy, views, again, dry_run=arguments.dry_run)
+    contact = _contact(arguments)
+    return one_pass.run(settings, _Source(arguments), policy, views, again, dry_run=arguments.dry_run, contact=contact)
+
+
+def _contact(arguments: argparse.Namespace) -> Contact | None:
+    """The cluster that measures, if any. Raises UsageError where it cannot be used as it is named."""
+    tls = arguments.tls_ca_file, arguments.tls_cert, arguments.tls_key
+    if not any(getattr(arguments, name) for name in _CLUSTER):
+        if any(tls):
+            raise UsageError("--tls-ca-file, --tls-cert and --tls-key go with --scheduler or --scheduler-file")
+        return None
+    from importlib.util import find_spec  # noqa: PLC0415  # see above
+
+    from audiobatchd.cluster.contact import Contact, refuse_open  # noqa: PLC0415  # see above
+
+    if find_spec("distributed") is None:
+        message = f"cannot use a cluster, for which distributed is needed: {absence('distributed')}"
+        raise UsageError(message)
+    for path in filter(None, tls):
+        path.open("rb").close()
+    if arguments.scheduler:
+        refuse_open(arguments.scheduler)
+    return Contact(arguments.scheduler or "", arguments.scheduler_file, arguments.local_cluster or 0, *tls)
 
 
 def _state_directory(arguments: argparse.Namespace) -> Path:

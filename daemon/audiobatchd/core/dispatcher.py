@@ -133,6 +133,10 @@ class Dispatcher:
 
     def _of_workers(self, event: on.OfWorkers, now: float) -> list[do.Action]:
         match event:
+            case on.PlaceJoined(index, host):
+                return self.crew.joined(index, host, now)
+            case on.PlaceLeft(index, reason):
+                return self._jobs.place_left(self.crew.slots[index], reason, now)
             case on.WorkerSpawned(index, pid):
                 self.crew.slots[index].spawned(pid, now)
             case on.WorkerSaid(index, pid, message) if slot := self.crew.slot_of(index, pid):
@@ -249,7 +253,8 @@ class Dispatcher:
             case Ready(offers):
                 if not self.crew.ready(slot, now):
                     return []
-                report = do.Report(LogEvent.WORKER_READY, {"worker": slot.index, "pid": slot.pid})
+                where: dict[str, do.Field] = {"host": slot.host} if slot.host else {}
+                report = do.Report(LogEvent.WORKER_READY, {"worker": slot.index, "pid": slot.pid, **where})
                 return [report, *self._take_offers(slot, offers, now)]
             case Stage(job, doing, seconds):
                 slot.staged(job, doing, seconds, now)

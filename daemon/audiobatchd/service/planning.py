@@ -90,6 +90,8 @@ class Planner:
     source: Source
     policy: Policy
     mode: Mode
+    remote: bool = False
+    """True where the workers are on other machines."""
 
     def read(self) -> Derived:
         """Read the configuration again. Raises ConfigError, UsageError and OSError."""
@@ -144,6 +146,7 @@ class Planner:
             limits=limits,
             policies=policies,
             workers=config.worker_count,
+            remote=self.remote,
             job_timeout=config.job_timeout,
             job_timeout_factor=config.job_timeout_factor,
             worker_memory=size_in_bytes(config.worker_memory),

@@ -1,0 +1,56 @@
+"""A cluster of this machine's own, to try it or to see it at work: a scheduler and Dask workers with TLS between them.
+
+On loopback too, since other users of the machine reach that as well.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from audiobatchd.cluster.contact import Contact
+from audiobatchd.errors import UsageError
+
+_DAYS = "30"
+
+
+@asynccontextmanager
+async def cluster(workers: int) -> AsyncIterator[Contact]:
+    """Start a cluster, which ends with the context; how it is reached. Raises UsageError without openssl."""
+    from distributed import LocalCluster, Security  # noqa: PLC0415  # 0.8 s, which only this takes
+
+    with tempfile.TemporaryDirectory(prefix="audiobatchd-cluster-") as directory:
+        certificate, key = _made_certificate(Path(directory))
+        everybody: dict[str, Any] = {"tls_ca_file": str(certificate)}
+        for role in ("scheduler", "worker", "client"):
+            everybody |= {f"tls_{role}_cert": str(certificate), f"tls_{role}_key": str(key)}
+        async with LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=0,
+            host="127.0.0.1",
+            protocol="tls",
+            dashboard_address=None,
+            worker_dashboard_address=None,
+            security=Security(require_encryption=True, **everybody),
+            local_directory=directory,
+            asynchronous=True,
+        ) as made:
+            yield Contact(made.scheduler_address, None, 0, certificate, certificate, key)
+
+
+def _made_certificate(directory: Path) -> tuple[Path, Path]:
+    """Make a certificate that signs itself, and its key. Only this user can read the directory."""
+    certificate, key = directory / "certificate.pem", directory / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-keyout", str(key), "-out", str(certificate), "-days", _DAYS, "-subj", "/CN=audiobatchd"]
+    try:
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+    except FileNotFoundError as error:
+        message = "cannot start a cluster of this machine's own: openssl is not installed, which makes its certificates"
+        raise UsageError(message) from error
+    return certificate, key
