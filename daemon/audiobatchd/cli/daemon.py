@@ -114,12 +114,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_cluster(many: argparse._ArgumentGroup) -> None:  # noqa: SLF001  # it has no other name
+def _add_cluster(many: argparse._ArgumentGroup) -> None:
     """Add what says which Dask cluster measures; the names are those that Dask's own programs have."""
     which = many.add_mutually_exclusive_group()
     which.add_argument("--scheduler", metavar="ADDRESS", help="measure on the workers of this Dask scheduler")
     which.add_argument("--scheduler-file", metavar="FILE", type=Path, help="of the one whose address is in this file")
-    which.add_argument("--local-cluster", metavar="N", type=_count, help="of one with N workers, started here to try it")
+    which.add_argument(
+        "--local-cluster", metavar="N", type=_count, help="of one with N workers, started here to try it"
+    )
     many.add_argument("--tls-ca-file", metavar="FILE", type=Path, help="certificates that the scheduler's has to be by")
     many.add_argument("--tls-cert", metavar="FILE", type=Path, help="certificate that is shown to the scheduler")
     many.add_argument("--tls-key", metavar="FILE", type=Path, help="its key")

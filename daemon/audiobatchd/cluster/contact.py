@@ -37,7 +37,7 @@ class Contact:
     key: Path | None = None
 
     def found(self) -> str:
-        """Return the scheduler's address, as it is now. Raises UsageError, and OSError where its file is not there yet."""
+        """Return the scheduler's address of now. Raises UsageError, and OSError where its file is not there yet."""
         address = self.address if self.file is None else _told_by(self.file)
         refuse_open(address)
         return address
@@ -69,7 +69,9 @@ def refuse_open(address: str) -> None:
     except ValueError:
         port = host = None
     if parts.scheme not in ("tcp", "tls") or not host or port is None:
-        message = f"cannot use the scheduler {shown(address)}: expected tls://HOST:PORT, or tcp://HOST:PORT on this machine"
+        message = (
+            f"cannot use the scheduler {shown(address)}: expected tls://HOST:PORT, or tcp://HOST:PORT on this machine"
+        )
         raise UsageError(message)
     if parts.scheme == "tcp" and not _is_this_machine(host, port):
         message = (

@@ -5,10 +5,11 @@ On loopback too, since other users of the machine reach that as well.
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from audiobatchd.cluster.contact import Contact
 from audiobatchd.errors import UsageError
 
 _DAYS = "30"
+_START, _END = 120.0, 10.0
+"""Seconds that it has to start, and to end."""
 
 
 @asynccontextmanager
@@ -28,7 +31,7 @@ async def cluster(workers: int) -> AsyncIterator[Contact]:
         everybody: dict[str, Any] = {"tls_ca_file": str(certificate)}
         for role in ("scheduler", "worker", "client"):
             everybody |= {f"tls_{role}_cert": str(certificate), f"tls_{role}_key": str(key)}
-        async with LocalCluster(
+        made = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             memory_limit=0,
@@ -39,8 +42,15 @@ async def cluster(workers: int) -> AsyncIterator[Contact]:
             security=Security(require_encryption=True, **everybody),
             local_directory=directory,
             asynchronous=True,
-        ) as made:
+        )
+        async with asyncio.timeout(_START):
+            await made
+        try:
             yield Contact(made.scheduler_address, None, 0, certificate, certificate, key)
+        finally:
+            with suppress(Exception):  # what does not end in time ends with this process
+                if (closing := made.close()) is not None:
+                    await asyncio.wait_for(closing, _END)
 
 
 def _made_certificate(directory: Path) -> tuple[Path, Path]:
@@ -49,7 +59,7 @@ def _made_certificate(directory: Path) -> tuple[Path, Path]:
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-keyout", str(key), "-out", str(certificate), "-days", _DAYS, "-subj", "/CN=audiobatchd"]
     try:
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+        subprocess.run(command, check=True, capture_output=True)
     except FileNotFoundError as error:
         message = "cannot start a cluster of this machine's own: openssl is not installed, which makes its certificates"
         raise UsageError(message) from error

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import math
 import socket
 import time
 from typing import Any
@@ -21,7 +22,7 @@ import msgspec
 from distributed import Worker, WorkerPlugin, get_worker
 
 from audiobatchd.cluster import preflight
-from audiobatchd.cluster.wire import CALLS, LEASE, TERMS, Broke, Ended, Facts, Measured, Said, Terms, Told
+from audiobatchd.cluster.wire import LEASE, TERMS, Broke, Ended, Facts, Measured, Said, Terms, Told
 from audiobatchd.core.events import Event, WorkerBroke, WorkerExited, WorkerSaid
 from audiobatchd.core.messages import Result, Stop, decode_for_worker, encode
 from audiobatchd.errors import AudiobatchError
@@ -35,7 +36,7 @@ Key = tuple[str, int, int]
 """Key of a task: the pass, the number of the worker, the number of the job."""
 
 
-class Place(WorkerPlugin):  # type: ignore[misc]  # without types
+class Place(WorkerPlugin):
     """Plugin of a Dask worker: the workers of one pass there, one for each thread."""
 
     name = NAME
@@ -43,12 +44,12 @@ class Place(WorkerPlugin):  # type: ignore[misc]  # without types
     def __init__(self, terms: Terms) -> None:
         self.pass_id = terms.pass_id
         self._pool = Pool(terms.settings, self._post)
-        self._worker: Worker = None
+        self._worker: Worker | None = None
         self._numbers: dict[int, int] = {}
         """What the pass calls each worker, by PID."""
         self._results: dict[int, asyncio.Future[bytes]] = {}
         """What the task of each worker waits for, by the worker's number."""
-        self._tasks: dict[Key, int] = {}
+        self._tasks: dict[object, int] = {}
         """Slots of the workers that are at a task."""
         self._heard = time.monotonic()
         """Moment of the last call."""
@@ -68,10 +69,11 @@ class Place(WorkerPlugin):  # type: ignore[misc]  # without types
         for slot in range(worker.state.nthreads):
             self._pool.kill(slot)
 
-    def transition(self, key: Key, start: str, finish: str, **_: Any) -> None:  # noqa: ANN401  # Dask's
+    def transition(self, key: object, start: str, finish: str, **_: Any) -> None:  # noqa: ANN401  # Dask's
         """End the worker at a task that the pass gave up, or that it cannot ask for any more; called by Dask."""
-        if start in ("executing", "long-running") and finish in _LEAVES and key in self._tasks:
-            self._pool.kill(self._tasks[key])
+        if start in ("executing", "long-running") and finish in _LEAVES and (slot := self._tasks.get(key)) is not None:
+            self._pool.kill(slot)
+            self._heard = -math.inf  # a pass that is there gives up no task, but one of a host that it has left
 
     @property
     def is_heard(self) -> bool:
@@ -110,7 +112,8 @@ class Place(WorkerPlugin):  # type: ignore[misc]  # without types
         self._tasks[key] = slot
         try:
             self._pool.send(slot, decode_for_worker(job))
-            return await result
+            answer: bytes = await result
+            return answer
         finally:
             del self._tasks[key]
             self._results.pop(number, None)
@@ -141,12 +144,14 @@ class Place(WorkerPlugin):  # type: ignore[misc]  # without types
             waiting.set_result(result)
 
     def _tell(self, told: Told) -> None:
-        self._worker.log_event(self.pass_id, {"from": self._worker.address, "told": msgspec.msgpack.encode(told)})
+        if self._worker is not None:
+            self._worker.log_event(self.pass_id, {"from": self._worker.address, "told": msgspec.msgpack.encode(told)})
 
     async def _expire(self) -> None:
-        while self.is_heard:
-            await asyncio.sleep(CALLS)
-        await self._worker.plugin_remove(name=NAME)
+        while (silent := time.monotonic() - self._heard) < LEASE:  # noqa: ASYNC110  # the calls are many, and this is the end of none
+            await asyncio.sleep(LEASE - silent)
+        if self._worker is not None:
+            await self._worker.plugin_remove(name=NAME)
 
 
 # What a pass has a Dask worker do

@@ -173,7 +173,9 @@ class RemotePool:
             return ""
         here, there = _essence(self._offers), _essence(offers)
         names = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
-        told = ", ".join(f"{name} {there.get(name, 'is not there')} (elsewhere {here.get(name, 'not')})" for name in names)
+        told = ", ".join(
+            f"{name} {there.get(name, 'is not there')} (elsewhere {here.get(name, 'not')})" for name in names
+        )
         return f"its analyzers are not those of the other machines: {told}" if told else ""
 
     # How
@@ -186,7 +188,7 @@ class RemotePool:
     async def _measure(self, slot: int, worker: _Worker, job: Job) -> None:
         """Have a task of Dask's measure a folder, there and nowhere else."""
         key: place.Key = (self.pass_id, worker.number, job.number)
-        future: Future = worker.host.client.submit(
+        future: Future[Any] = worker.host.client.submit(
             place.measure, key, worker.there, encode(job), key=key, workers=[worker.host.address], pure=False
         )
         try:
@@ -232,9 +234,7 @@ class RemotePool:
         return task
 
 
-async def ask(
-    client: Client, address: str, what: Callable[..., Coroutine[Any, Any, Any]], *arguments: object
-) -> Any:  # noqa: ANN401  # whatever it answers
+async def ask(client: Client, address: str, what: Callable[..., Coroutine[Any, Any, Any]], *arguments: object) -> Any:  # noqa: ANN401  # whatever it answers
     """Have a Dask worker do something, by way of the scheduler; its answer. Raises whatever is raised there."""
     async with asyncio.timeout(ANSWER):
         answers = await client.run(what, *arguments, workers=[address])
@@ -246,7 +246,9 @@ def _essence(offers: tuple[Offer, ...]) -> dict[str, str]:
     return {
         each.name: "is unavailable"
         if each.unavailable is not None
-        else " ".join([f"of version {each.version}", *(f"{name}={digest[:12]}" for name, digest in sorted(each.models.items()))])
+        else " ".join(
+            [f"of version {each.version}", *(f"{name}={digest[:12]}" for name, digest in sorted(each.models.items()))]
+        )
         for each in offers
         if each.asked
     }

@@ -54,7 +54,7 @@ def _sign(dataset: str) -> Iterator[Sign]:
 
 
 def look(sign: Sign) -> None:
-    """Look for the file of a pass, in a Dask worker. Raises AudiobatchError where the dataset, or its locks, are others."""
+    """Look for the file of a pass, in a Dask worker. Raises AudiobatchError where dataset or locks are others."""
     dataset = os.fsdecode(sign.dataset)
     path = os.path.join(dataset, os.fsdecode(sign.name))
     try:

@@ -40,7 +40,7 @@ _LOOKS = 1.0
 """Seconds between two looks at which workers the scheduler has."""
 _FIRST_PATIENCE, _PATIENCE = 60.0, 600.0
 """Seconds without any answer of the scheduler after which the pass ends: at its beginning, and later."""
-_REFUSED = Backoff(15.0, 600.0)
+_REFUSED = Backoff(5.0, 300.0)
 """The waits until a worker that was refused is looked at again."""
 _FAREWELL = 5.0
 
@@ -121,7 +121,7 @@ class Session:
                     told = True
                 if time.monotonic() - since > patience:
                     message = f"cannot reach the scheduler {address or self._contact.file}: {reason}"
-                    raise UsageError(message)  # noqa: TRY301  # joins those around it
+                    raise UsageError(message)
                 await asyncio.sleep(_LOOKS)
         except UsageError as error:
             self._trouble = error
@@ -166,7 +166,7 @@ class Session:
         while True:
             try:
                 async with asyncio.timeout(ANSWER):
-                    there = (await client.scheduler.identity())["workers"]
+                    there = (await _scheduler_of(client).identity())["workers"]
             except (OSError, TimeoutError) as error:
                 return _in_words(error)
             if client.status != "running":
@@ -190,7 +190,7 @@ class Session:
     async def _join(self, client: Client, address: str) -> None:
         """Look at a Dask worker, and use it."""
         try:
-            if client.scheduler.address.startswith("tls:"):
+            if str(_scheduler_of(client).address).startswith("tls:"):
                 refuse_open(address)
             facts = await self._look_at(client, address)
         except Exception as error:  # noqa: BLE001  # whatever comes of it there, or on the way
@@ -262,6 +262,10 @@ class Session:
         self._refused[address] = _Refusal(reason, time.monotonic() + _REFUSED.wait(times), times)
         if before is None or before.reason != reason:
             write(LogEvent.HOST_REFUSED, {"host": name, "reason": reason})
+
+
+def _scheduler_of(client: Client) -> Any:  # noqa: ANN401  # Dask's, which answers anything
+    return client.scheduler
 
 
 def _raise_distrust(error: BaseException, address: str) -> None:

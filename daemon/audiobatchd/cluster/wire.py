@@ -10,7 +10,7 @@ from audiobatchd.core.messages import WorkerSettings
 
 CALLS = 2.0
 """Seconds between two calls of a pass at each of its places."""
-LEASE = 60.0
+LEASE = 30.0
 """Seconds without a call after which a place ends its workers: the pass is gone."""
 
 
@@ -26,7 +26,7 @@ class Terms(Struct, frozen=True):
     """What a pass asks of a Dask worker before it uses it."""
 
     pass_id: str
-    """Name of the pass: the topic of Dask's events where its places tell their news, and the beginning of its tasks' keys."""
+    """Name of the pass; also of the topic where its places tell their news, and of its tasks."""
     signs: tuple[Sign, ...]
     settings: WorkerSettings
 

@@ -35,7 +35,8 @@ class Lost:
 class Crew:
     """The slots, as many as the plan has workers; where fewer are wanted than there are, the last ones end.
 
-    On other machines there are as many as these have places, see `joined`. One pass begins with one, and has more as far as there is work for them: see `grow`.
+    One pass begins with one, and has more as far as there is work for them: see `grow`. On other machines there are as
+    many as these have places, see `joined`.
     """
 
     def __init__(self, plan: Plan) -> None:

@@ -133,10 +133,8 @@ class Dispatcher:
 
     def _of_workers(self, event: on.OfWorkers, now: float) -> list[do.Action]:
         match event:
-            case on.PlaceJoined(index, host):
-                return self.crew.joined(index, host, now)
-            case on.PlaceLeft(index, reason):
-                return self._jobs.place_left(self.crew.slots[index], reason, now)
+            case on.PlaceJoined() | on.PlaceLeft():
+                return self._of_places(event, now)
             case on.WorkerSpawned(index, pid):
                 self.crew.slots[index].spawned(pid, now)
             case on.WorkerSaid(index, pid, message) if slot := self.crew.slot_of(index, pid):
@@ -155,6 +153,11 @@ class Dispatcher:
                     self.crew.slots[index].short(now)
                 return self._parts.shortage.met(reason, now)
         return []
+
+    def _of_places(self, event: on.OfPlaces, now: float) -> list[do.Action]:
+        if isinstance(event, on.PlaceJoined):
+            return self.crew.joined(event.slot, event.host, now)
+        return self._jobs.place_left(self.crew.slots[event.slot], event.reason, now)
 
     # Time
 

@@ -220,7 +220,8 @@ class WorkerSpawned:
 
     slot: int
     pid: int
-    """Its PID, or another number for one on another machine; -1 where it could not be started: then a `WorkerExited` follows."""
+    """Its PID, or another number for one on another machine; -1 where it could not be started: then a `WorkerExited`
+    follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +313,8 @@ OfFolder = FolderHint | FolderTouched | TreeAppeared | TreeVanished | RetryAsked
 OfDataset = Walked | RootSeen | LocksSeen | MissesCounted | Probed | WatchLost | RescanAsked | PauseAsked | ResumeAsked
 """The events of one `dataset`."""
 
-OfWorkers = PlaceJoined | PlaceLeft | WorkerSpawned | WorkerSaid | WorkerBroke | WorkerExited | WorkersMeasured | Short
+OfPlaces = PlaceJoined | PlaceLeft
+
+OfWorkers = OfPlaces | WorkerSpawned | WorkerSaid | WorkerBroke | WorkerExited | WorkersMeasured | Short
 
 Event = OfFolder | OfDataset | OfWorkers | FolderRead | WalkRead | Replanned | StopAsked

@@ -112,7 +112,7 @@ class Supervisor:
     `config` is what `source` gave, and what it gives again at a reload counts from then on.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one for each part that is not made here
         self,
         config: Config,
         source: Source,
