@@ -143,9 +143,13 @@ def run(directory: Path, options: argparse.Namespace) -> int:
     witness.stop()
     lost, double = stress.lost(), [*witness.faults, *witness.too_many()]
     print(f"folders {options.folders}, kills {sum(stress.kills.values())} ({dict(stress.kills)}) in {killed_for:.0f} s")
-    print(f"lost {len(lost)}, published twice {len(double)}, publishes {witness.publishes}, passes ended {stress.codes}")
+    print(
+        f"lost {len(lost)}, published twice {len(double)}, publishes {witness.publishes}, passes ended {stress.codes}"
+    )
     if after is not None:
-        print(f"link cut for {options.cut:g} s; folders of the cut workers done {after:.1f} s after it was joined again")
+        print(
+            f"link cut for {options.cut:g} s; folders of the cut workers done {after:.1f} s after it was joined again"
+        )
     for fault in [*lost[:10], *double[:10]]:
         print(f"  {fault}")
     return len(lost) + len(double) + (not done)

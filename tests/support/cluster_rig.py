@@ -56,7 +56,9 @@ class Cluster:
         certificate, key = str(self.certificate), str(self.key)
         return ["--tls-ca-file", certificate, "--tls-cert", certificate, "--tls-key", key]
 
-    def start(self, name: str, command: Sequence[object], namespace: str = "s", log: str = "") -> subprocess.Popen[bytes]:
+    def start(
+        self, name: str, command: Sequence[object], namespace: str = "s", log: str = ""
+    ) -> subprocess.Popen[bytes]:
         """Start a process; what it writes goes to a file of its name."""
         if self.namespaces:
             named = ["ip", "netns", "exec", _named(namespace), "unshare", "--uts", "sh", "-c"]

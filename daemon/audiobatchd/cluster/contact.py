@@ -63,17 +63,17 @@ def _told_by(file: Path) -> str:
 
 def refuse_open(address: str) -> None:
     """Raise UsageError for an address where anybody on the way could talk to the scheduler, or that is none."""
-    parts = urlsplit(address if "://" in address else f"tcp://{address}")
     try:
-        port, host = parts.port, parts.hostname
+        parts = urlsplit(address if "://" in address else f"tcp://{address}")
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
     except ValueError:
-        port = host = None
-    if parts.scheme not in ("tcp", "tls") or not host or port is None:
+        scheme = host = port = None
+    if scheme not in ("tcp", "tls") or not host or port is None:
         message = (
             f"cannot use the scheduler {shown(address)}: expected tls://HOST:PORT, or tcp://HOST:PORT on this machine"
         )
         raise UsageError(message)
-    if parts.scheme == "tcp" and not _is_this_machine(host, port):
+    if scheme == "tcp" and not _is_this_machine(host, port):
         message = (
             f"cannot use the scheduler {shown(address)}: its connections are open, and whoever may talk to it can run "
             f"any code on all of its machines; start it with TLS and name it tls://{host}:{port}"

@@ -111,6 +111,8 @@ class Jobs:
             parts.transitions.interrupted(assignment.key, now + _MOMENT)
             return self._tidy(assignment.key)
         self._given_back.pop(assignment.key, None)
+        if slot.host and result.outcome is Outcome.DONE:
+            parts.tally.hosts[slot.host] += 1
         attempt = Attempt(
             result.outcome, reason, seconds=now - since, charged=result.charge, worker=slot.pid, stage=stage
         )

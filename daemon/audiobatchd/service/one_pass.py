@@ -63,13 +63,21 @@ def run(
     told = _findings(core) if dry_run else batch_summary(supervisor.overview.summary(), "audiobatchd --once")
     # Interrupted, it may not have come by all folders.
     absent = [] if code in (DaemonExit.INTERRUPTED, DaemonExit.ABORTED) else _not_there(core, again)
-    return code, "\n".join([told, *absent, *_passed_over(core)])
+    return code, "\n".join([told, *_hosts(core), *absent, *_passed_over(core)])
 
 
 def _session(contact: Contact, settings: Config) -> Session:
     from audiobatchd.cluster.session import Session  # noqa: PLC0415  # a second, which a pass on this machine spares
 
     return Session(contact, [each.path for each in settings.dataset])
+
+
+def _hosts(core: Dispatcher) -> list[str]:
+    """Say how many folders each machine of a cluster did."""
+    if not core.tally.hosts:
+        return []
+    done = (f"{shown(host)} {count:,}" for host, count in sorted(core.tally.hosts.items()))
+    return ["", f"Folders by machine: {', '.join(done)}"]
 
 
 def _not_there(core: Dispatcher, again: Collection[str]) -> list[str]:
