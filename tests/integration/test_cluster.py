@@ -86,6 +86,7 @@ def test_wrong_authority_is_refused(made: Cluster, tmp_path: Path) -> None:
     assert leftovers(dataset) == []
 
 
+@pytest.mark.timeout(240)
 def test_nothing_is_lost_or_done_twice_amid_kills(tmp_path: Path) -> None:
     witness = Witness()
     dataset = tracks(tmp_path / "dataset", 8)
@@ -96,9 +97,9 @@ def test_nothing_is_lost_or_done_twice_amid_kills(tmp_path: Path) -> None:
     try:
         with cluster(tmp_path, 2, env=env, port=18791) as made:
             stress = Stress(made, dataset, config, witness, random.Random(1))
-            for kind in ("child", "worker", "nanny", "scheduler", "client"):
+            for kinds in (("child", "nanny"), ("worker", "client"), ("scheduler",)):
                 eventually(lambda: stress.tend() or held(dataset) == 2, what=lambda: made.log("client"))
-                assert stress.kill(kind), kind
+                assert all(map(stress.kill, kinds)), kinds
                 eventually(lambda: held(dataset) < 2, what="nothing was killed")
             eventually(lambda: stress.tend() or held(dataset) == 2, what=lambda: made.log("client"))
             (tmp_path / "go").touch()

@@ -142,16 +142,18 @@ def run(directory: Path, options: argparse.Namespace) -> int:
     witness.drain()
     witness.stop()
     lost, double = stress.lost(), [*witness.faults, *witness.too_many()]
-    print(f"folders {options.folders}, kills {sum(stress.kills.values())} ({dict(stress.kills)}) in {killed_for:.0f} s")
-    print(
-        f"lost {len(lost)}, published twice {len(double)}, publishes {witness.publishes}, passes ended {stress.codes}"
-    )
+    rows = [
+        ("folders", options.folders),
+        ("kills", f"{sum(stress.kills.values())} in {killed_for:.0f} s {dict(stress.kills)}"),
+        ("folders without numbers", len(lost)),
+        ("folders published twice", len(double)),
+        ("publishes", witness.publishes),
+        ("ends of passes that were not killed", stress.codes),
+    ]
     if after is not None:
-        print(
-            f"link cut for {options.cut:g} s; folders of the cut workers done {after:.1f} s after it was joined again"
-        )
-    for fault in [*lost[:10], *double[:10]]:
-        print(f"  {fault}")
+        rows.append((f"seconds after a cut of {options.cut:g} s until its folders were done", f"{after:.1f}"))
+    rows += [("fault", fault) for fault in [*lost[:10], *double[:10]]]
+    sys.stdout.writelines(f"{name:<64} {value}\n" for name, value in rows)
     return len(lost) + len(double) + (not done)
 
 

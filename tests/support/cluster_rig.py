@@ -9,16 +9,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from support.certificates import made_certificate
-from support.service import PROGRAMS, eventually
+from support.service import PROGRAMS
 
 PORT = 18786
 _NET = "10.77.63"
@@ -115,7 +114,11 @@ class Cluster:
     def children(self) -> list[psutil.Process]:
         """Our own worker processes on Dask's workers."""
         found = (child for worker in self.dask_workers() for child in _children(worker.pid))
-        return [child for child in found if "audiobatchd.worker.process" in _words(child) or "worker" in _title(child)]
+        return [
+            child
+            for child in found
+            if "audiobatchd.worker.process" in _words(child) or _title(child).startswith("audiobatchd w")
+        ]
 
     def stop(self) -> None:
         """End all of them."""
@@ -153,7 +156,7 @@ def _title(process: psutil.Process) -> str:
 def cluster(directory: Path, workers: int, **how: object) -> Iterator[Cluster]:
     """A cluster with so many workers."""
     made = Cluster(directory, **how)  # type: ignore[arg-type]  # checked by no caller's type
-    with _network() if made.namespaces else suppress():
+    with _network() if made.namespaces else nullcontext():
         try:
             made.start_scheduler()
             for number in range(workers):

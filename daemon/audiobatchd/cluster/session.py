@@ -51,9 +51,15 @@ _T = TypeVar("_T")
 class _Refusal:
     """A Dask worker that is not used."""
 
+    name: str
+    """Name of its machine, or its address where that is not known."""
     reason: str
     until: float
+    """Moment when it is looked at again."""
     times: int
+    """Number of times before."""
+    is_told: bool
+    """True where the reason was told: not before it shows that the worker is there, and not only on its way out."""
 
 
 class Session:
@@ -86,7 +92,11 @@ class Session:
         _be_quiet()
         async with contextlib.AsyncExitStack() as stack:
             if self._contact.local:
-                self._contact = await stack.enter_async_context(local.cluster(self._contact.local))
+                try:
+                    self._contact = await stack.enter_async_context(local.cluster(self._contact.local))
+                except BaseException:
+                    work.close()
+                    raise
             stay = asyncio.create_task(self._stay())
             try:
                 result = await work
@@ -112,7 +122,8 @@ class Session:
                         if told:
                             write(LogEvent.CLUSTER_FOUND, {"scheduler": address})
                         reason = await self._stay_with(client)
-                        patience, since, told = _PATIENCE, time.monotonic(), False
+                        patience, since, told = _PATIENCE, time.monotonic(), True
+                        write(LogEvent.CLUSTER_LOST, {"scheduler": address, "reason": reason})
                 except OSError as error:
                     _raise_distrust(error, address)
                     reason = _in_words(error)
@@ -174,10 +185,11 @@ class Session:
             for address, host in list(self._pool.hosts.items()):
                 if address not in there:
                     self._part(host, "its Dask worker is gone")
+            self._refused = {address: each for address, each in self._refused.items() if address in there}
+            self._tell_refusals()
             for address, known in there.items():
                 if self._is_new(address) and known["status"] == "running":
                     self._joining[address] = asyncio.create_task(self._join(client, address))
-            self._refused = {address: each for address, each in self._refused.items() if address in there}
             await asyncio.sleep(_LOOKS)
 
     # The hosts
@@ -258,10 +270,14 @@ class Session:
 
     def _not_used(self, address: str, name: str, reason: str) -> None:
         before = self._refused.get(address)
-        times = before.times + 1 if before else 0
-        self._refused[address] = _Refusal(reason, time.monotonic() + _REFUSED.wait(times), times)
-        if before is None or before.reason != reason:
-            write(LogEvent.HOST_REFUSED, {"host": name, "reason": reason})
+        times, is_told = (before.times + 1, before.is_told and before.reason == reason) if before else (0, False)
+        self._refused[address] = _Refusal(name, reason, time.monotonic() + _REFUSED.wait(times), times, is_told)
+
+    def _tell_refusals(self) -> None:
+        for each in self._refused.values():
+            if not each.is_told:
+                each.is_told = True
+                write(LogEvent.HOST_REFUSED, {"host": each.name, "reason": each.reason})
 
 
 def _scheduler_of(client: Client) -> Any:  # noqa: ANN401  # Dask's, which answers anything
