@@ -95,7 +95,7 @@ def cost(options: argparse.Namespace) -> None:
     print(f"\nmedian ratio {statistics.median(ratios):.3f}")
 
 
-async def _simulated(key: tuple[str, int, int], topic: str, packet: bytes) -> bytes:
+async def _simulated(topic: str, packet: bytes) -> bytes:
     """Stand in for `place.measure`: answers at once, and tells what a worker would."""
     from distributed import get_worker  # noqa: PLC0415  # in Dask's process
 
@@ -124,7 +124,7 @@ async def _memory(made: Cluster, most: int) -> None:
             while done < most:
                 done += 1
                 name = ("simulated", place, done)
-                future = client.submit(_simulated, name, "simulated", packet, key=name, workers=[address], pure=False)
+                future = client.submit(_simulated, "simulated", packet, key=name, workers=[address], pure=False)
                 await future
                 future.release()
                 if marks and done >= marks[0]:

@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster of two workers; its analyzer `gated` waits for the file `go`."""
     directory = tmp_path_factory.mktemp("cluster")
     env = install_analyzer(directory / "plugins", "gated", _GATED.format(go=str(directory / "go")))
-    with cluster(directory, 2, env=env, port=18790) as started:
+    with cluster(directory, 2, env=env) as started:
         yield started
 
 
@@ -95,7 +95,7 @@ def test_nothing_is_lost_or_done_twice_amid_kills(tmp_path: Path) -> None:
     env = install_analyzer(tmp_path / "plugins", "dawdle", _GATED.format(go=str(tmp_path / "go")))
     config = configuration(tmp_path / "c.toml", dataset, settle=0.0, analyzers=["dawdle"])
     try:
-        with cluster(tmp_path, 2, env=env, port=18791) as made:
+        with cluster(tmp_path, 2, env=env) as made:
             stress = Stress(made, dataset, config, witness, random.Random(1))
             for kinds in (("child", "nanny"), ("worker", "client"), ("scheduler",)):
                 eventually(lambda: stress.tend() or held(dataset) == 2, what=lambda: made.log("client"))

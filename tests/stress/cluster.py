@@ -24,6 +24,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from stress.witness import Witness
 from support.audio_files import make_track
 from support.cluster_rig import Cluster, cluster, set_link
@@ -70,7 +72,7 @@ class Stress:
         """Kill a process of this kind; False where there is none."""
         made = self.made
         named: dict[str, Callable[[], list[int]]] = {
-            "child": lambda: [each.pid for each in made.children()],
+            "child": lambda: [each.pid for each in made.children() if _is_at_work(each)],
             "worker": lambda: [each.pid for each in made.dask_workers()],
             "nanny": lambda: [each.pid for name, each in made.processes.items() if name.startswith("worker-")],
             "scheduler": lambda: [made.processes["scheduler"].pid],
@@ -110,6 +112,13 @@ class Stress:
             for folder in sorted(self.dataset.iterdir())
             if folder.is_dir() and "dawdle" not in _record(folder)
         ]
+
+
+def _is_at_work(child: psutil.Process) -> bool:
+    """Tell whether one of our workers has loaded: it has a title of its own then."""
+    with suppress(psutil.Error):
+        return "worker.process" not in " ".join(child.cmdline())
+    return False
 
 
 def _record(folder: Path) -> dict[str, object]:

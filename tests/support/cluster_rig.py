@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -19,7 +20,6 @@ import psutil
 from support.certificates import made_certificate
 from support.service import PROGRAMS
 
-PORT = 18786
 _NET = "10.77.63"
 _QUICK = {
     "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "15s",
@@ -38,7 +38,7 @@ class Cluster:
     directory: Path
     env: Mapping[str, str] = field(default_factory=dict)
     namespaces: bool = False
-    port: int = PORT
+    port: int = field(default_factory=lambda: _free_port())
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -131,6 +131,13 @@ class Cluster:
             with suppress(psutil.Error):
                 child.kill()
         psutil.wait_procs(trees, timeout=20)
+
+
+def _free_port() -> int:
+    """Find a port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _children(pid: int, *, recursive: bool = False) -> list[psutil.Process]:

@@ -24,6 +24,8 @@ from audiobatchd.core.messages import Job, Ready, Result, Stop, ToWorker, Worker
 
 ANSWER = 20.0
 """Seconds in which a Dask worker has to answer: connections that are dead are known as such before."""
+_ATTEMPTS = 3
+"""Starts of workers that may come to nothing in a row until a host is not used."""
 _NEWS = 10.0
 """Seconds within which the end of a worker is told, after its task has ended without a result."""
 
@@ -53,6 +55,8 @@ class _Worker:
     """Number by which events name the worker; 0 where there is none."""
     has_loaded: bool = False
     """True where it has told what its analyzers offer."""
+    failures: int = 0
+    """Number of workers in a row that ended there before they had loaded."""
     task: asyncio.Task[None] | None = None
     """Waits for the end of the job that it is at."""
     resident: int = 0
@@ -153,10 +157,13 @@ class RemotePool:
             if unlike := self._unlike(told.event.message.offers, host):
                 self._refuse(host, unlike)
                 return
-            self._offers, worker.has_loaded = told.event.message.offers, True
-        if isinstance(told, Ended):
-            worker.has_loaded = False
+            self._offers, worker.has_loaded, worker.failures = told.event.message.offers, True, 0
         self._post(replace(told.event, slot=slot))
+        if isinstance(told, Ended):
+            worker.failures += not worker.has_loaded
+            worker.has_loaded = False
+            if worker.failures >= _ATTEMPTS:
+                self._refuse(host, f"no worker can start there: {told.event.how}")
 
     def measured(self, host: Host, packet: bytes) -> None:
         """Take in the answer to a call. Raises msgspec.MsgspecError where that is none."""

@@ -104,9 +104,8 @@ class Crew:
         return [slot for slot in self.slots if slot.assignment is not None]
 
     def cannot_boot(self) -> bool:
-        """Tell whether every slot has tried to start a worker for long enough."""
-        there = [slot for slot in self.slots if slot.is_there]
-        return bool(there) and all(slot.failures >= _ATTEMPTS for slot in there)
+        """Tell whether every slot has tried to start a worker for long enough; other machines may come yet."""
+        return not self._plan.remote and all(slot.failures >= _ATTEMPTS for slot in self.slots)
 
     def measured(self, resident: Mapping[int, int], asleep: Mapping[int, float], now: float) -> list[do.Action]:
         """Take note of each process, by PID: its memory, and since when it sleeps; end one that has grown too much."""

@@ -252,3 +252,12 @@ def test_pass_ends_where_all_places_are_gone() -> None:
     rig = remote_rig()
     rig.tell(on.PlaceLeft(0, "gone"), on.PlaceLeft(1, "gone"))
     assert only(do.Finish, rig.tell(on.StopAsked(DaemonExit.INTERRUPTED))) == [do.Finish(DaemonExit.INTERRUPTED)]
+
+
+def test_pass_goes_on_where_no_place_can_start_a_worker() -> None:
+    rig = Rig(dataclasses.replace(plan(once=True), remote=True))
+    rig.tell(on.PlaceJoined(0, "a"))
+    for _ in range(5):
+        rig.die()
+        rig.tick(60.0)
+    assert rig.core.works
