@@ -31,6 +31,13 @@ _QUICK = {
 """What docs/how-to/dask.md asks of the scheduler's and the workers' environment."""
 
 
+def _free_port() -> int:
+    """Find a port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @dataclass
 class Cluster:
     """The processes of a cluster, by name: `scheduler`, `worker-N`, and passes by whatever they are called."""
@@ -38,7 +45,7 @@ class Cluster:
     directory: Path
     env: Mapping[str, str] = field(default_factory=dict)
     namespaces: bool = False
-    port: int = field(default_factory=lambda: _free_port())
+    port: int = field(default_factory=_free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -131,13 +138,6 @@ class Cluster:
             with suppress(psutil.Error):
                 child.kill()
         psutil.wait_procs(trees, timeout=20)
-
-
-def _free_port() -> int:
-    """Find a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _children(pid: int, *, recursive: bool = False) -> list[psutil.Process]:

@@ -67,7 +67,7 @@ def refuse_open(address: str) -> None:
         parts = urlsplit(address if "://" in address else f"tcp://{address}")
         scheme, host, port = parts.scheme, parts.hostname, parts.port
     except ValueError:
-        scheme = host = port = None
+        scheme, host, port = "", None, None
     if scheme not in ("tcp", "tls") or not host or port is None:
         message = (
             f"cannot use the scheduler {shown(address)}: expected tls://HOST:PORT, or tcp://HOST:PORT on this machine"

@@ -13,10 +13,15 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import dask
+from distributed import LocalCluster, Security
+
 from audiobatchd.cluster.contact import Contact
 from audiobatchd.errors import UsageError
 
 _DAYS = "30"
+_NO_PAGES: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+"""Dask's configuration with which it serves nothing by HTTP, which all users of this machine could ask."""
 _START, _END = 120.0, 10.0
 """Seconds that it has to start, and to end."""
 
@@ -24,21 +29,19 @@ _START, _END = 120.0, 10.0
 @asynccontextmanager
 async def cluster(workers: int) -> AsyncIterator[Contact]:
     """Start a cluster, which ends with the context; how it is reached. Raises UsageError without openssl."""
-    from distributed import LocalCluster, Security  # noqa: PLC0415  # 0.8 s, which only this takes
-
     with tempfile.TemporaryDirectory(prefix="audiobatchd-cluster-") as directory:
         certificate, key = _made_certificate(Path(directory))
         everybody: dict[str, Any] = {"tls_ca_file": str(certificate)}
         for role in ("scheduler", "worker", "client"):
             everybody |= {f"tls_{role}_cert": str(certificate), f"tls_{role}_key": str(key)}
+        dask.config.set(_NO_PAGES)
         made = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             memory_limit=0,
             host="127.0.0.1",
             protocol="tls",
-            dashboard_address=None,
-            worker_dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             security=Security(require_encryption=True, **everybody),
             local_directory=directory,
             asynchronous=True,

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -42,6 +42,8 @@ class Host:
     """Name of its machine."""
     slots: tuple[int, ...] = ()
     """The slots that its places have, in their order there."""
+    order: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while it is asked for something: the start of a worker is not to be overtaken by its end."""
 
 
 @dataclass(eq=False)
@@ -229,7 +231,8 @@ class RemotePool:
         """Have a host do something; one that does not is not used any more."""
         host = worker.host
         try:
-            return await ask(host.client, host.address, what, self.pass_id, *arguments)
+            async with host.order:
+                return await ask(host.client, host.address, what, self.pass_id, *arguments)
         except Exception as error:  # noqa: BLE001  # whatever comes of it there, or on the way
             self._refuse(host, f"it does not answer: {error or type(error).__name__}")
         return ""

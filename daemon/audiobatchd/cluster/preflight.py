@@ -29,9 +29,14 @@ _LENGTH = 32
 
 @contextlib.contextmanager
 def signs(datasets: Sequence[str]) -> Iterator[tuple[Sign, ...]]:
-    """Have a file in each dataset, and a lock on it, for as long as a Dask worker looks. Raises OSError."""
+    """Have a file in each dataset, and a lock on it, for as long as a Dask worker looks. Raises AudiobatchError."""
     with contextlib.ExitStack() as stack:
-        yield tuple(stack.enter_context(_sign(each)) for each in datasets)
+        try:
+            made = tuple(stack.enter_context(_sign(each)) for each in datasets)
+        except OSError as error:
+            message = f"cannot make a file in a dataset, which it would have to see: {error.filename}: {error.strerror}"
+            raise AudiobatchError(message) from error
+        yield made
 
 
 @contextlib.contextmanager
@@ -44,7 +49,7 @@ def _sign(dataset: str) -> Iterator[Sign]:
         os.write(descriptor, content)
         os.fsync(descriptor)
         if not kernel.take(descriptor, local=filesystems.of(dataset)[0] is Kind.LOCAL):
-            message = f"cannot lock {shown(path)}: somebody else holds it"
+            message = f"cannot lock {shown(path)}: another process holds it"
             raise AudiobatchError(message)
         yield Sign(os.fsencode(dataset), os.fsencode(name), content)
     finally:

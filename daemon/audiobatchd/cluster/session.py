@@ -249,12 +249,12 @@ class Session:
     def _hear(self, client: Client, event: tuple[float, dict[str, Any]]) -> None:
         """Take in one of Dask's events."""
         told = event[1]
-        host = self._pool.hosts.get(told["from"])
+        host = self._pool.hosts.get(told.get("from", ""))
         if host is None or host.client is not client:
             return
         try:
-            self._pool.hear(host, told["told"])
-        except msgspec.MsgspecError as error:
+            self._pool.hear(host, told.get("told", b""))
+        except (msgspec.MsgspecError, TypeError) as error:
             self._refuse(host, f"it sent no message: {error}")
 
     def _part(self, host: Host, reason: str) -> None:

@@ -55,8 +55,9 @@ def test_lock_that_does_not_hold_is_noticed(tmp_path: Path) -> None:
         preflight.look(Sign(os.fsencode(tmp_path), name, content))
 
 
-def test_dataset_without_room_is_the_callers_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), preflight.signs([str(tmp_path / "absent")]):
+def test_dataset_that_takes_no_file_is_named(tmp_path: Path) -> None:
+    absent = str(tmp_path / "absent")
+    with pytest.raises(AudiobatchError, match=f"cannot make a file in a dataset.*{absent}"), preflight.signs([absent]):
         pass
 
 
