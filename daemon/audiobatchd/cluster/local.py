@@ -6,6 +6,7 @@ On loopback too, since other users of the machine reach that as well.
 from __future__ import annotations
 
 import asyncio
+import logging
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator
@@ -44,6 +45,7 @@ async def cluster(workers: int) -> AsyncIterator[Contact]:
             dashboard_address="127.0.0.1:0",
             security=Security(require_encryption=True, **everybody),
             local_directory=directory,
+            silence_logs=logging.CRITICAL,
             asynchronous=True,
         )
         async with asyncio.timeout(_START):

@@ -163,4 +163,4 @@ def test_worker_on_another_machine_has_its_name(busy: Status, width: int) -> Non
     workers = [msgspec.structs.replace(each, host="node-17.cluster\x1b.example.org") for each in busy.workers]
     lines = status_text(msgspec.structs.replace(busy, workers=workers), width, colour=False).split("\n")
     assert max(map(cells, lines)) <= width
-    assert sum(" node-" in line for line in lines) >= len(workers) - 3
+    assert any(" node-" in line for line in lines) == (width >= 40)
