@@ -98,10 +98,10 @@ def test_nothing_is_lost_or_done_twice_amid_kills(tmp_path: Path) -> None:
         with cluster(tmp_path, 2, env=env) as made:
             stress = Stress(made, dataset, config, witness, random.Random(1))
             for kinds in (("child", "nanny"), ("worker", "client"), ("scheduler",)):
-                eventually(lambda: stress.tend() or held(dataset) == 2, what=lambda: made.log("client"))
+                eventually(lambda: is_at_work(stress), what=lambda: made.log("client"))
                 assert all(map(stress.kill, kinds)), kinds
                 eventually(lambda: held(dataset) < 2, what="nothing was killed")
-            eventually(lambda: stress.tend() or held(dataset) == 2, what=lambda: made.log("client"))
+            eventually(lambda: is_at_work(stress), what=lambda: made.log("client"))
             (tmp_path / "go").touch()
             assert stress.until_done(60), made.log("client")
     finally:
@@ -109,6 +109,12 @@ def test_nothing_is_lost_or_done_twice_amid_kills(tmp_path: Path) -> None:
         witness.stop()
     assert stress.lost() == []
     assert [*witness.faults, *witness.too_many()] == []
+
+
+def is_at_work(stress: Stress) -> bool:
+    """Start again what has ended; tell whether both workers are at a folder."""
+    stress.tend()
+    return held(stress.dataset) == 2
 
 
 def held(dataset: Path) -> int:

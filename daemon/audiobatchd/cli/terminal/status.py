@@ -273,7 +273,11 @@ class _Numbers(NamedTuple):
 
 
 def _worker(worker: WorkerStatus, width: int, indent: str, numbers: _Numbers, *, several: bool) -> Line:
-    host = f"{clipped(printable(worker.host), min(_HOST, width // 5))}  " if worker.host and width >= _ROOM_FOR_BOTH else ""
+    host = (
+        f"{clipped(printable(worker.host), min(_HOST, width // 5))}  "
+        if worker.host and width >= _ROOM_FOR_BOTH
+        else ""
+    )
     number = f"{indent}{worker.slot:>2}  {host}"
     since = numbers.of(worker)
     room = max(8, width - len(number) - len(since.text))
