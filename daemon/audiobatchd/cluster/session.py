@@ -77,8 +77,8 @@ class Session:
         self._refused: dict[str, _Refusal] = {}
         self._differing: set[tuple[str, str]] = set()
         """The hosts that were told to differ, and in what."""
-        self._trouble: UsageError | None = None
-        """Reason why this cluster cannot be used at all."""
+        self._trouble: UsageError | OSError | None = None
+        """Reason why this cluster cannot be used at all, or any longer."""
 
     def workers(self, settings: WorkerSettings, post: Callable[[Event], None]) -> RemotePool:
         """Make the pool of workers for a supervisor."""
@@ -87,7 +87,10 @@ class Session:
         return self._pool
 
     async def serve(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Stay in the cluster while `work` is done. Raises UsageError where the cluster cannot be used."""
+        """Stay in the cluster while `work` is done.
+
+        Raises UsageError where it cannot be used, OSError where its scheduler does not answer for long.
+        """
         dask.config.set(_TIMEOUTS)
         _be_quiet()
         async with contextlib.AsyncExitStack() as stack:
@@ -132,14 +135,18 @@ class Session:
                     told = True
                 if time.monotonic() - since > patience:
                     message = f"cannot reach the scheduler {address or self._contact.file}: {reason}"
-                    raise UsageError(message)
+                    self._give_up(OSError(message))
+                    return
                 await asyncio.sleep(_LOOKS)
         except UsageError as error:
-            self._trouble = error
-            self._post(StopAsked(DaemonExit.TROUBLE, at_once=True))
+            self._give_up(error)
         except Exception as error:  # noqa: BLE001  # a task's exception is lost unless told
             write(LogEvent.HELPER_BROKE, error=error)
             self._post(StopAsked(DaemonExit.BROKEN, at_once=True))
+
+    def _give_up(self, trouble: UsageError | OSError) -> None:
+        self._trouble = trouble
+        self._post(StopAsked(DaemonExit.TROUBLE, at_once=True))
 
     @contextlib.asynccontextmanager
     async def _connected(self, address: str) -> Any:  # noqa: ANN401  # an iterator of one client

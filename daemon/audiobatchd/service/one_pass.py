@@ -38,7 +38,7 @@ def run(
     """Process what is due, or only find it out; return the exit code and the summary, if any.
 
     `again` has, by the folder's path below its dataset, features that are not taken over from other tools there.
-    `contact` is the cluster that measures; None: this machine. Raises UsageError where that cannot be used.
+    `contact` is the cluster that measures; None: this machine. Raises UsageError and OSError where that cannot be used.
     """
     catalog = Catalog(None)
     for path, names in again.items():
