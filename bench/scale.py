@@ -1,86 +1,25 @@
 """The cost of watching a large dataset and of starting on it: `./dev bench scale --folders 100000`.
 
-A tree of track folders is generated: six names in each (a mix, four stems, a record), all of them hard links to a few
-files, 60,000 names to a file, so that a million folders fit anywhere. The record is one that the service itself wrote
-for such a folder, with the analyzer `loudness` and one that tells when it was called. What is printed for each size is
-the median of a few runs where it says so, and `find` is run on the same tree in the same minute.
+The dataset is one of `support.large_dataset`. What is printed for each size is the median of a few runs where it says
+so, and `find` is run on the same tree in the same minute.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import statistics
-import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from audiobatchd.control.client import ControlClient
 from support.audio_files import make_track
-from support.plugins import install_analyzer
-from support.service import Service, configuration, eventually, once, service
+from support.large_dataset import LargeDataset
+from support.service import Service, eventually
 
-_NAMES_OF_A_FILE = 60_000
-_WHEN = "pathlib.Path(os.environ['WHEN']).write_text(str(time.time())); return self.answer(audio)"
 _PATIENCE = 3600.0
-
-
-@dataclass
-class Ground:
-    """A generated dataset, with what it takes to run the service on it."""
-
-    place: Path
-    folders: int
-    env: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def root(self) -> Path:
-        """The dataset."""
-        return self.place / "dataset"
-
-    def make(self) -> None:
-        """Make the template, measure it, and link it as often as there are folders."""
-        template = make_track(self.place / "template" / "Track", seconds=0.5)
-        self.env = install_analyzer(self.place / "plugins", "when", _WHEN) | {"WHEN": str(self.place / "when")}
-        code, _, log = once(template.parent, plugins=["when"], env=self.env)
-        assert code == 0, log
-        names = sorted(template.iterdir())
-        copies: dict[Path, Path] = {}
-        for number in range(self.folders):
-            if number % _NAMES_OF_A_FILE == 0:
-                copies = {name: self._copy(name, number) for name in names}
-            folder = self.root / f"Track {number:07d}"
-            folder.mkdir(parents=number == 0)
-            for name, copy in copies.items():
-                os.link(copy, folder / (f"{folder.name}.INFO" if name.suffix == ".INFO" else name.name))
-
-    def _copy(self, name: Path, number: int) -> Path:
-        target = self.place / "files" / f"{number}{name.name}"
-        target.parent.mkdir(exist_ok=True)
-        shutil.copy2(name, target)
-        return target
-
-    @contextmanager
-    def service(self) -> Iterator[tuple[Service, float]]:
-        """The service, and when it was started."""
-        config = configuration(self.place / "c.toml", self.root, settle=0.0, plugins=["when"], workers=2)
-        started = time.monotonic()
-        with service(self.place / "d", config, env=self.env) as daemon:
-            yield daemon, started
-            daemon.stop(timeout=120)
-
-    def find(self) -> float:
-        """Time `find -type d`."""
-        started = time.monotonic()
-        subprocess.run(["find", self.root, "-type", "d"], stdout=subprocess.DEVNULL, check=True)
-        return time.monotonic() - started
 
 
 def walked(daemon: Service) -> bool:
@@ -104,7 +43,7 @@ def resident(pid: int) -> float:
     return psutil.Process(pid).memory_info().rss / (1 << 20)
 
 
-def measure(ground: Ground, runs: int, idle: float) -> dict[str, str]:
+def measure(ground: LargeDataset, runs: int, idle: float) -> dict[str, str]:
     """Take all figures of one size."""
     told = {"folders": f"{ground.folders:,}"}
     with ground.service() as (daemon, started):
@@ -132,7 +71,7 @@ def measure(ground: Ground, runs: int, idle: float) -> dict[str, str]:
     return told
 
 
-def arrival(ground: Ground, runs: int) -> float:
+def arrival(ground: LargeDataset, runs: int) -> float:
     """Time the way from the `mv` of a folder into the tree to its job's first analyzer; the median."""
     when, waits = ground.place / "when", []
     for number in range(runs):
@@ -145,7 +84,7 @@ def arrival(ground: Ground, runs: int) -> float:
     return statistics.median(waits)
 
 
-def answers(ground: Ground, daemon: Service) -> float:
+def answers(ground: LargeDataset, daemon: Service) -> float:
     """The median time of an answer while folders are being measured."""
     for number in range(40):
         make_track(ground.root / f"Backfill {number}", seconds=5.0, seed=number)
@@ -169,7 +108,7 @@ def main() -> None:
     columns = []
     for folders in arguments.folders:
         with tempfile.TemporaryDirectory(dir=arguments.place) as place:
-            ground = Ground(Path(place), folders)
+            ground = LargeDataset(Path(place), folders)
             ground.make()
             columns.append(measure(ground, arguments.runs, arguments.idle))
     print(f"| | {' | '.join(column['folders'] for column in columns)} |")

@@ -1,7 +1,7 @@
-"""Makes the pictures of README: what a terminal shows while the demo tracks are measured, drawn as SVG.
+"""Makes the pictures of the documentation: what a terminal shows while the demo tracks are measured, and the page.
 
-The programs are the real ones, on a terminal of tmux. What is on it is drawn by rich; the pictures refer to no font or
-other file of the network.
+Programs are the real ones: on a terminal of tmux, which rich draws as SVG that refers to no font or other file of the
+network, and in a browser.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from socket import create_server
 
+from page_views import TALL, TELEPHONE, WIDE, photographer, vary
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 WIDTH = 80
-PATIENCE = 120.0
+VARIED = 260
+"""Number of folders that are made of the demo tracks for the pictures of many."""
+PATIENCE = 300.0
 """Seconds until a screen has to show what is waited for."""
 _FONT_FACES = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)
 PLAIN_SVG = _FONT_FACES.sub("", CONSOLE_SVG_FORMAT).replace(
@@ -39,8 +42,8 @@ PLAIN_SVG = _FONT_FACES.sub("", CONSOLE_SVG_FORMAT).replace(
 
 def main() -> int:
     """Make the pictures; the exit code."""
-    parser = argparse.ArgumentParser(description="Draw the terminal while the demo tracks are measured.")
-    parser.add_argument("directory", type=Path, help="where the SVG files go")
+    parser = argparse.ArgumentParser(description="Draw the terminal and the page while the demo tracks are measured.")
+    parser.add_argument("directory", type=Path, help="where the pictures go")
     directory: Path = parser.parse_args().directory
     directory.mkdir(parents=True, exist_ok=True)
     with _short_path() as room:
@@ -49,7 +52,7 @@ def main() -> int:
         (directory / "pass.svg").write_text(_drawn(picture, "audiobatchd --once music"), encoding="utf-8")
         for record in dataset.rglob("*.INFO"):
             record.unlink()
-        picture = _top_and_page(room, dataset, directory / "page.png")
+        picture = _top_and_page(room, dataset, directory)
         (directory / "top.svg").write_text(_drawn(picture, "audiobatchctl top"), encoding="utf-8")
     return 0
 
@@ -85,8 +88,11 @@ def _pass(room: Path, dataset: Path) -> str:
         return screen.partition("done-with-it")[0].replace(str(dataset), "/srv/music")
 
 
-def _top_and_page(room: Path, dataset: Path, page: Path) -> str:
-    """Return the screen of `top` while a part is done and a part is at work; then take the picture of the `page`."""
+def _top_and_page(room: Path, dataset: Path, directory: Path) -> str:
+    """Return the screen of `top` while a part is done and a part is at work; take the pictures of the page meanwhile.
+
+    What shows many folders comes last: of each track there are varied ones then.
+    """
     socket = room / "control.sock"
     configuration = room / "audiobatchd.toml"
     with closing(create_server(("127.0.0.1", 0))) as free:
@@ -98,16 +104,21 @@ def _top_and_page(room: Path, dataset: Path, page: Path) -> str:
         terminal.run(f"until [ -S {socket} ]; do sleep 0.1; done; {shlex.join([*ask, 'top'])}")
         screen = terminal.when("failed", r"[1-9]\d* complete", " of full_mix")
         answer = subprocess.run([*ask, "web", "--json"], check=True, stdout=subprocess.PIPE)
-        _photograph(json.loads(answer.stdout)["url"], room, page)
+        with photographer(room, json.loads(answer.stdout)["url"], dataset, directory) as views:
+            two_lines = "document.querySelectorAll('.line').length == 2"
+            views.take("page.png", "now", two_lines, (1280, 860), dark=False)
+            views.take("page-now.png", "now", two_lines, (WIDE, TALL))
+            tracks = sum(each.is_dir() for each in dataset.iterdir()) - 1  # one of them fails
+            terminal.when(rf"\b{tracks} complete")
+            total = tracks + vary(dataset, room, VARIED)
+            terminal.when(rf"\b{total} complete")
+            all_drawn = "document.querySelectorAll('main svg.picture').length >= 8"
+            views.take("page-dataset.png", "dataset", all_drawn, (WIDE, TALL))
+            views.take("page-folders-on-a-telephone.png", "folders", f" of {total + 1} folders", TELEPHONE)
+            shown = next(each.name for each in sorted(dataset.iterdir()) if any(each.glob("*.INFO")))
+            media = "document.querySelector('svg.media') && document.querySelector('img.media')?.naturalWidth > 100"
+            views.take("page-folder.png", "folder", media, (WIDE, TALL), dataset=str(dataset), folder=shown)
     return screen.replace(str(dataset), "/srv/music")
-
-
-def _photograph(address: str, room: Path, picture: Path) -> None:
-    """Have a browser without a screen take a picture of a page."""
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    options += ["--disable-component-update", "--disable-sync", f"--user-data-dir={room / 'browser'}"]
-    options += ["--window-size=1280,860", "--virtual-time-budget=8000", f"--screenshot={picture.absolute()}"]
-    subprocess.run([_program("chromium"), *options, address], check=True, stderr=subprocess.DEVNULL, timeout=PATIENCE)
 
 
 class Terminal:

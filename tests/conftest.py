@@ -1,11 +1,23 @@
-"""Fixtures of tests in several rooms."""
+"""Surroundings of all tests, and fixtures of tests in several rooms."""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+from audiobatchd.worker.pool import THREAD_CAPS
+
+# As the service has it in a worker. While one thread of a numeric library works, the others spin: the same numbers took
+# up to three times the processor time. Set before any of them is loaded.
+os.environ |= dict.fromkeys(THREAD_CAPS, "1")
+
+# The same examples each time: what was not changed does not fail. `--hypothesis-profile=default` draws others.
+settings.register_profile("same", derandomize=True)
+settings.load_profile("same")
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ ANALYZERS = [point.name for point in distribution("audiobatchd").entry_points.se
 _HEAVY: dict[str, Any] = {"analyzer.quality.heavy": True}
 """Key of the configuration: all detectors of `quality` are on."""
 _FORM = frozenset(each.name for each in FormAnalyzer(Settings()).features(FULL_MIX))
-DEADLINE = 20.0
+DEADLINE = 60.0
 """Seconds for one folder, whatever its file promises: a healthy one takes a fifth of one."""
 
 _START = 60.0

@@ -340,12 +340,12 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"PYTHONPATH": str(site)}
 
 
-def test_one_worker_and_eight_give_the_same_bits(tmp_path: Path, example: dict[str, str]) -> None:
+def test_one_worker_and_four_give_the_same_bits(tmp_path: Path, example: dict[str, str]) -> None:
     models = write_default_models(tmp_path / "models")
     told = []
-    for workers in (1, 8):
+    for workers in (1, 4):
         dataset = tmp_path / f"by {workers}"
-        for number in range(6):
+        for number in range(4):
             stems = ("bass", "drums", "other")
             make_track(dataset / f"Track {number}", seconds=4 + number / 7, stems=stems, seed=number)
         config = configuration(
@@ -358,7 +358,7 @@ def test_one_worker_and_eight_give_the_same_bits(tmp_path: Path, example: dict[s
             trusted_models=digests_in(models),
             **HEAVY,
         )
-        code, _, err = run("audiobatchd", "--config", config, "--once", dataset, timeout=110, env=example)
+        code, _, err = run("audiobatchd", "--config", config, "--once", dataset, timeout=220, env=example)
         assert code == 0, err
         folders = sorted(dataset.iterdir())
         records = [record_of(folder) for folder in folders]

@@ -84,7 +84,7 @@ def test_the_daemon_is_the_same_after_many_jobs_and_many_deaths(tmp_path: Path) 
         after = burden(daemon.process.pid)
         assert after["descriptors"] <= before["descriptors"] + 1
         # A thread that reads ends when it has had nothing to do for ten seconds.
-        eventually(lambda: burden(daemon.process.pid)["threads"] <= before["threads"], 30)
+        eventually(lambda: burden(daemon.process.pid)["threads"] <= before["threads"])
         assert after["KiB"] - before["KiB"] <= 4 * 1024, (before, after)
         assert daemon.log().count("worker-died") == (ROUNDS + 1) * SONGS // 10
         assert daemon.stop() == 0

@@ -135,7 +135,7 @@ def test_hang_longer_than_job_timeout_ends_no_worker(ground: Ground, tmp_path: P
         eventually(running.status)
         caught = ground.catch(running, 2)
         hung_at = time.monotonic()
-        eventually(lambda: time.monotonic() > hung_at + HUNG, 10)
+        eventually(lambda: time.monotonic() > hung_at + HUNG)
         ground.mount.heal()
         completes(running, ground.remote, 2)
         status = running.status()
@@ -150,7 +150,7 @@ def test_stopping_does_not_wait_for_caught_workers(ground: Ground, tmp_path: Pat
         caught = ground.catch(running, 2)
         for _ in range(signals - 1):
             running.process.send_signal(signal.SIGTERM)
-        assert running.stop(timeout=20) == 0
+        assert running.stop(timeout=60) == 0
         assert any(is_there(pid) for pid in caught), "nothing was left behind, so nothing was shown"
 
 
@@ -186,7 +186,7 @@ def test_a_root_that_hangs_at_the_start_holds_up_no_other(ground: Ground, tmp_pa
         status = running.status()
         assert status is not None
         assert status.state == "running"
-        assert running.stop(timeout=20) == 0
+        assert running.stop(timeout=60) == 0
     ground.mount.hang()
     with service(tmp_path / "run", config, env=ground.env) as running, ground.healed():
         eventually(running.status)
@@ -213,7 +213,7 @@ def test_doctor_is_not_caught_by_a_disk_that_hangs(ground: Ground, tmp_path: Pat
         assert told.count(REMARK) == 1, told
         assert f"the service can write in {ground.local}" in told
         running.process.send_signal(signal.SIGTERM)
-        eventually(lambda: not running.socket.exists(), 20, running.log)
+        eventually(lambda: not running.socket.exists(), what=running.log)
         code, told, _ = run("audiobatchctl", "--socket", running.socket, "doctor", "--config", config, env=ground.env)
         assert (code, f"  [!!] {ground.remote}: {REMARK}\n" in told) == (1, True), told
 
@@ -225,10 +225,10 @@ def test_a_walk_that_is_asked_for_is_not_caught(ground: Ground, tmp_path: Path) 
         ground.mount.hang()
         # What has answered just now is not asked again: that is the moment in which a thread may still be caught.
         hung_at = time.monotonic()
-        eventually(lambda: time.monotonic() > hung_at + SILENT, 10)
+        eventually(lambda: time.monotonic() > hung_at + SILENT)
         run("audiobatchctl", "rescan", ground.remote, "--socket", running.socket)
         says(running, ground.remote, REMARK)
-        assert running.stop(timeout=20) == 0
+        assert running.stop(timeout=60) == 0
 
 
 def test_a_caught_thread_keeps_no_new_service_from_its_start(ground: Ground, tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ def test_a_caught_thread_keeps_no_new_service_from_its_start(ground: Ground, tmp
         run("audiobatchctl", "rescan", ground.remote, "--socket", running.socket)  # so soon that it may be caught
         says(running, ground.remote, REMARK)
         running.process.send_signal(signal.SIGTERM)
-        eventually(lambda: not running.socket.exists(), 20, running.log)
+        eventually(lambda: not running.socket.exists(), what=running.log)
         make_track(ground.local / "Near", seconds=0.5, stems=())
         with service(tmp_path / "run", config, env=ground.env) as another:
             eventually(another.status, what=another.log)

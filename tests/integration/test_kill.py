@@ -36,7 +36,7 @@ def test_25_kills_over_40_folders(tmp_path: Path) -> None:
             assert record_of(path.parent), f"torn after kill {number}"
     with service(tmp_path / "d", config) as daemon:
         daemon.becomes(complete=FOLDERS, timeout=120)
-        eventually(lambda: leftovers(root) == [], 10, lambda: leftovers(root))
+        eventually(lambda: leftovers(root) == [], what=lambda: leftovers(root))
         assert daemon.stop() == 0
     for number in range(FOLDERS):
         name = f"Track {number:02d}"

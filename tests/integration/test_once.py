@@ -223,7 +223,7 @@ def test_a_pass_that_is_ended_is_no_success(dataset: Path, tmp_path: Path) -> No
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
         eventually((tmp_path / "gate" / "at-full_mix").exists)
         running.terminate()
-        out, _ = running.communicate(timeout=30)
+        out, _ = running.communicate(timeout=60)
     assert (running.returncode, "Success:        0" in out) == (130, True)
 
 

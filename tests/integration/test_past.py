@@ -50,7 +50,7 @@ def test_history_adds_up_over_a_kill_and_a_restart(tmp_path: Path) -> None:
         assert cause.startswith("full_mix.flac: ")
         assert count == 1
         assert history(daemon, "--dataset", root, "--since", "1h") == (0, ends, causes)
-        eventually(lambda: written(place) == 2, 30)
+        eventually(lambda: written(place) == 2)
         os.killpg(daemon.process.pid, signal.SIGKILL)
         daemon.process.wait()
     shutil.copytree(track, root / "Later")

@@ -99,7 +99,7 @@ def test_a_watchdog_hears_of_it_as_long_as_the_loop_goes_round(tmp_path: Path, t
     shutil.copytree(track, root / "A")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.bind(str(tmp_path / "notify"))
-        notify.settimeout(20)
+        notify.settimeout(60)
         env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "300000"}
         with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.0), env=env) as daemon:
             # Read meanwhile: a socket holds ten datagrams, and what a full one does not take of these is lost.
@@ -115,7 +115,7 @@ def test_a_watchdog_hears_of_it_as_long_as_the_loop_goes_round(tmp_path: Path, t
             with suppress(TimeoutError):
                 while True:
                     notify.recv(4096)  # what was said before; then nothing
-            notify.settimeout(20)
+            notify.settimeout(60)
             daemon.process.send_signal(signal.SIGCONT)
             while notify.recv(4096) != b"WATCHDOG=1":
                 pass

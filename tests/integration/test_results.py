@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from audiobatchd.control.operations import ROWS
 from audiobatchd.control.results import AskRows, Query, Row
 from audiobatchd.errors import AudiobatchError
 from support.audio_files import make_track
-from support.service import Service, configuration, eventually, service
+from support.service import Service, configuration, eventually, run, service
 
 QUERIES = (
     Query(),
@@ -83,6 +85,43 @@ def test_service_and_records_tell_the_same(tmp_path: Path, track: Path) -> None:
         same(daemon, root, config)
 
 
+def test_states_are_those_that_status_counts(tmp_path: Path, track: Path) -> None:
+    root = tmp_path / "dataset"
+    for name in ("Good", "Cut short", "Spoiled", "Locked"):
+        shutil.copytree(track, root / name)
+    mix = next((root / "Cut short").glob("full_mix.*"))
+    mix.write_bytes(mix.read_bytes()[: mix.stat().st_size // 2])
+    (root / "Spoiled" / "Spoiled.INFO").write_text("[]")
+    config = configuration(tmp_path / "c.toml", root, settle=0.0)
+    with (root / "Locked.lock").open("w") as lock, service(tmp_path / "d", config) as daemon:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # before a worker has started
+        daemon.becomes(complete=1, failed=1, blocked=1, locked=1)
+        assert run("audiobatchctl", "--socket", daemon.socket, "pause", root)[0] == 0
+        shutil.copytree(track, root / "New")
+        daemon.becomes(complete=1, failed=1, blocked=1, locked=1, queued=1)
+        client, asked = ControlClient(daemon.socket), Query(("folder", "state", "why"))
+
+        def agree() -> list[Row]:
+            with results_of(argparse.Namespace(dataset=str(root), config=None, disk=False), client) as source:
+                rows = list(source.rows(asked))
+            return rows if Counter(str(state) for _, state, _ in rows) == daemon.states() else []
+
+        told = {str(folder): (state, why) for folder, state, why in eventually(agree)}
+        del told["Locked"]  # whose turn may have come again
+        assert told["Cut short"][1]
+        assert told["Spoiled"][1]
+        assert {folder: state for folder, (state, _) in told.items()} == {
+            "Good": "complete", "Cut short": "failed", "Spoiled": "blocked", "New": "queued",
+        }  # fmt: skip
+        assert told["Good"][1] == told["New"][1] == ""
+        where = ("--where", "state in ('failed', 'blocked')", "--columns", "state", "--format", "csv", "-o", "-")
+        _, text, _ = run("audiobatchctl", "--socket", daemon.socket, "export", root, *where)
+        assert [line.split(",")[:2] for line in text.splitlines()[1:]] == [
+            ["Cut short", "failed"],
+            ["Spoiled", "blocked"],
+        ]
+
+
 BOMBS = (
     "hex(zeroblob(2e8)) > ''",
     "randomblob(2000000000) > ''",
@@ -120,4 +159,4 @@ def same(daemon: Service, root: Path, config: Path) -> None:
         last[:] = [answers(daemon, root), answers(daemon, root, config)]
         return bool(last[0]) and last[0] == last[1]
 
-    eventually(agree, 30, lambda: f"{last[0]}\n\n{last[1]}")
+    eventually(agree, what=lambda: f"{last[0]}\n\n{last[1]}")

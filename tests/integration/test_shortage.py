@@ -51,7 +51,7 @@ def test_complete_folders_stay_complete_with_few_descriptors(tmp_path: Path) -> 
         assert "folder-" not in running.log()
         assert "dataset-missing" not in running.log()
         limit(running.process.pid, 1024)
-        running.becomes(complete=31, timeout=20)
+        running.becomes(complete=31)
         assert "folder-" not in running.log()
         eventually(lambda: not remark_of(running), what=running.log)
         assert running.stop() == 0
@@ -63,7 +63,7 @@ def test_new_folders_wait_while_descriptors_are_used_up(tmp_path: Path) -> None:
         tracks(dataset, 5)
         running.says("service-short")
         limit(running.process.pid, 1024)
-        running.becomes(complete=5, timeout=30)
+        running.becomes(complete=5)
         assert "folder-blocked" not in running.log()
         assert "Traceback" not in running.log()
         assert running.stop() == 0
@@ -76,7 +76,7 @@ def test_a_worker_without_descriptors_charges_no_folder(tmp_path: Path) -> None:
         tracks(dataset, 2)
         eventually(lambda: "short of resources: worker 0: " in remark_of(running), what=running.log)
         limit(worker, 1024)
-        running.becomes(complete=2, timeout=30)
+        running.becomes(complete=2)
         assert "folder-blocked" not in running.log()
         assert "folder-backoff" not in running.log()
         assert running.stop() == 0
@@ -89,6 +89,6 @@ def test_a_worker_that_cannot_be_started_is_tried_again_soon(tmp_path: Path) -> 
         os.kill(worker, signal.SIGKILL)
         running.says("cannot start a process")
         limit(running.process.pid, 1024)
-        eventually(lambda: running.log().count("worker-ready") == 2, 20, running.log)
+        eventually(lambda: running.log().count("worker-ready") == 2, what=running.log)
         assert "worker-cannot-start" not in running.log()
         assert running.stop() == 0

@@ -75,6 +75,7 @@ COMMANDS = {
     "web": "",
     "audit": "D",
     "duplicates": "D --near",
+    "verify": "D",
     "import": "--list D",
     "analyze": "T --features lufs",
     "features": "",

@@ -59,7 +59,7 @@ class Mounts:
 
     def end(self) -> None:
         """End the namespace."""
-        self.holder.communicate(timeout=20)
+        self.holder.communicate(timeout=60)
 
 
 @pytest.fixture

@@ -145,6 +145,7 @@ def runs_on(daemon: Service, seconds: float) -> None:
 # The kernel's limits
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(2 * LONG)
 def test_copy_of_3000_folders_overflows_and_all_are_found(room: Room) -> None:
     template = track(room.elsewhere("template"), 0.5)
@@ -168,6 +169,7 @@ def test_copy_of_3000_folders_overflows_and_all_are_found(room: Room) -> None:
     assert leftovers(room.root) == []
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(LONG)
 def test_without_watches_walks_find_all_and_status_tells(room: Room) -> None:
     template = track(room.elsewhere("template"), 0.5)
@@ -189,6 +191,7 @@ def test_without_watches_walks_find_all_and_status_tells(room: Room) -> None:
     assert room.seen() == {"0.500": 160, "0.700": 1}
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(LONG)
 def test_remark_goes_when_there_is_room_for_watches(room: Room) -> None:
     for number in range(80):

@@ -29,7 +29,7 @@ PAGE = ROOT / "docs" / "how-to" / "look-at-the-page.md"
 def asked(url: str, cookie: str = "", method: str = "GET", **headers: str) -> tuple[int, str, bytes]:
     """Ask as a browser would; the status, the cookie that is set, and the body."""
     parts = urlsplit(url)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     connection.request(method, path, b"{}", sent | {"Cookie": cookie})
@@ -135,7 +135,7 @@ def test_behind_nginx_as_documented(tmp_path: Path, track: Path) -> None:
             assert "text/event-stream" in proxied(port, certificate, "/music/api/events", cookie, until="since")
         finally:
             nginx.terminate()
-            nginx.wait(20)
+            nginx.wait(60)
         assert daemon.stop() == 0
 
 

@@ -6,6 +6,8 @@ certain where there is time for so many. Then the operator's part is done (room
 is made, and records that cannot be understood are removed, which the service never touches), and the daemon is left
 alone until all is quiet. What must hold then: `verdict`; what must have held all the time: `witness` and `keeper`.
 
+What the daemons were told is gone through again at the end, and has to lead to the same decisions.
+
 A table of figures is printed; where anything is wrong, the log of faults too, and the exit code is 1. As root it works
 on a small tmpfs of its own, with a FUSE mount in it; else there is no disk to be filled, and no mount that hangs. What
 there is of inotify is used up in a user namespace of the daemon's own, where there may be one.
@@ -30,6 +32,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from audiobatchd.service.decisions import DIRECTORY
+from replay.replay import Replay, files_of
 from stress.disk_faults import Disks
 from stress.folder_faults import Folders
 from stress.ground import Ground, small_file_system
@@ -79,6 +83,7 @@ class Chaos:
     limits_inotify: bool = False
     log: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    replayed: str = ""
     _start: float = 0.0
     _going_on: list[tuple[float, int, Iterator[float]]] = field(default_factory=list)
 
@@ -141,6 +146,10 @@ def play(options: Options, directory: Path, *, is_small: bool) -> int:
     has_mount, limits_inotify = not why_not(), may_limit_inotify()
     ground = Ground(directory / "ground", is_small=is_small, has_mount=has_mount)
     ground.make(options.folders, options.seed)
+    kept = directory / DIRECTORY
+    kept.mkdir()
+    ground.state.mkdir(exist_ok=True)
+    (ground.state / DIRECTORY).symlink_to(kept)  # where there is room for all of it
     env = install_analyzer(directory / "plugin", _PLUGIN, _PAUSING)
     env["PYTHONPATH"] += os.pathsep + os.environ.get("PYTHONPATH", "")
     prefix: Sequence[str] = with_inotify(**INOTIFY) if limits_inotify else ()
@@ -154,6 +163,7 @@ def play(options: Options, directory: Path, *, is_small: bool) -> int:
             chaos = Chaos(options, ground, keeper, witness, Verdict(), mount, limits_inotify)
             chaos.run()
             judge(chaos, directory, env)
+            chaos.replayed = replay(chaos, kept)
         finally:
             if mount is not None:
                 mount.heal()  # what it holds could not be ended
@@ -168,7 +178,7 @@ def play(options: Options, directory: Path, *, is_small: bool) -> int:
 def configured(path: Path, ground: Ground) -> Path:
     """The daemon's configuration."""
     keys = {"workers": 2, "job_timeout": 10, "stop_grace": 5, "max_deaths": _ENDLESS, "max_suspect": _ENDLESS}
-    configuration(path, *ground.datasets, rescan=5.0, plugins=[_PLUGIN], **keys)
+    configuration(path, *ground.datasets, rescan=5.0, plugins=[_PLUGIN], keep_decisions="1 GiB", **keys)
     if ground.has_mount:
         with path.open("a") as file:  # of the last dataset: FUSE tells no process about locks
             file.write("alone = true\n")
@@ -189,6 +199,18 @@ def judge(chaos: Chaos, directory: Path, env: dict[str, str]) -> None:
     verdict.faults += [*witness.faults, *witness.too_many(), *(("", trouble) for trouble in keeper.troubles)]
 
 
+def replay(chaos: Chaos, kept: Path) -> str:
+    """Go again through all that the daemons were told; in words, how that went."""
+    steps = others = 0
+    for path in files_of(kept):
+        for step in Replay(path).steps():
+            steps += 1
+            others += not step.is_same
+    if others or not steps:
+        chaos.verdict.faults.append(("", f"{others} of {steps} decisions are other ones now"))
+    return f"{steps:,} steps again, {others} with other actions"
+
+
 def report(chaos: Chaos) -> None:
     """Print the figures, after what was wrong."""
     options, verdict, witness = chaos.options, chaos.verdict, chaos.witness
@@ -205,6 +227,7 @@ def report(chaos: Chaos) -> None:
         ("daemons started", str(chaos.keeper.starts)),
         ("publishes", f"{witness.publishes}, {witness.unread} of them gone before they were read"),
         ("seconds to quiet", f"{verdict.seconds_to_quiet:.1f}"),
+        ("replayed", chaos.replayed),
         ("wrong", str(len(verdict.faults))),
     ]
     sys.stdout.writelines(f"{name:<36} {value}\n" for name, value in rows)

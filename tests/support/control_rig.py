@@ -189,19 +189,19 @@ def serving(path: Path, status: Callable[[], Status], told: ToldService | None =
     thread.start()
     server = ControlServer(path, told or ToldService(status))
     try:
-        asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result(60)
         yield server
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(60)
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 
 def connected(path: Path) -> socket.socket:
     """A connection to the socket at `path`, which waits for 20 s at most."""
     made = socket.socket(socket.AF_UNIX)
-    made.settimeout(20)
+    made.settimeout(60)
     made.connect(str(path))
     return made
 

@@ -23,7 +23,7 @@ from audiobatchd.disk.boot import boot_id
 from audiobatchd.errors import NoDaemonError
 
 PROGRAMS = Path(sys.executable).parent
-TIMEOUT = 60.0
+TIMEOUT = 120.0
 _T = TypeVar("_T")
 
 

@@ -150,7 +150,7 @@ def on_a_terminal(
         yield terminal
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
         os.close(slave)
         if terminal.master >= 0:
             terminal.hang_up()

@@ -91,7 +91,7 @@ class Ear:
 
     def hears(self, *expected: Seen) -> None:
         """Wait until these have been heard."""
-        eventually(lambda: self.seen() >= set(expected), 20, self.seen)
+        eventually(lambda: self.seen() >= set(expected), what=self.seen)
 
     def all_so_far(self) -> set[Seen]:
         """What was heard of everything that has happened until now; it may be asked once."""
@@ -117,7 +117,7 @@ def songs(root: Path, *names: str) -> None:
 
 @contextmanager
 def kernel_limit(name: str, value: int) -> Iterator[None]:
-    """This limit of inotify is another for a moment: for everybody on this machine, so it has to be a short one."""
+    """This limit of inotify is another for a moment: for everybody on this machine. Such tests are marked `alone`."""
     place = Path("/proc/sys/fs/inotify") / name
     before = place.read_text()
     try:

@@ -82,7 +82,7 @@ class Site:
         if method == "POST":
             sent |= {"Origin": self.origin, "Sec-Fetch-Site": "same-origin"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             for name, value in sent.items():
@@ -118,7 +118,7 @@ class Site:
         async def do() -> _T:
             return await work
 
-        return asyncio.run_coroutine_threadsafe(do(), self.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(do(), self.loop).result(60)
 
 
 @contextmanager
@@ -138,7 +138,7 @@ def site(root: Path, config: WebConfig | None = None) -> Iterator[Site]:
         made.run(server.stop())
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 from msgspec.structs import replace
 
+from audiobatchd.control.history import History, Span
 from audiobatchd.control.requests import FolderName
 from audiobatchd.control.status import Status, Trouble
 from audiobatchd.vocabulary.states import FolderState
@@ -26,8 +27,8 @@ DATASET = "/srv/music"
 ATTACK = '<img src=x onerror="document.title=1">'
 CSRF = "of this session"
 ANSWERS = (
-    "session", "status", "failures", "folder", "events", "record", "columns", "rows", "summary", "histogram", "scatter",
-    "media", "audio",
+    "session", "status", "failures", "folder", "history", "events", "record", "columns", "rows", "summary", "histogram",
+    "scatter", "media", "audio",
 )  # fmt: skip
 _PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763f8cfc000000301010018dd8db0"
@@ -64,6 +65,7 @@ class StandIn:
             Trouble(DATASET, "Artist - Broken", FolderState.FAILED, reason + "90.0", "2026-11-24T12:00:00+00:00"),
             Trouble(DATASET, "Artist - Closed", FolderState.BLOCKED, "permission denied", "2026-11-24T12:00:00+00:00"),
         ]
+        self.spans: list[Span] = []
         self.total = 250
         self.operator = True
         self.has_session = True
@@ -135,6 +137,9 @@ class StandIn:
 
     async def _failures(self, _: web.Request) -> web.Response:
         return _json(self.failures)
+
+    async def _history(self, _: web.Request) -> web.Response:
+        return _json(History(tuple(self.spans)))
 
     async def _change(self, request: web.Request) -> web.Response:
         body = await request.json()

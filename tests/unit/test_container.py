@@ -12,6 +12,7 @@ import yaml
 
 from audiobatchd import __version__
 from audiobatchd.config.file import Config, load_config
+from audiobatchd.vocabulary.shard import SHARDS_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 CONTAINER = ROOT / "packaging" / "container"
@@ -59,7 +60,7 @@ def test_config_map_is_a_configuration(tmp_path: Path) -> None:
     path.write_text(content)
     config = load_config(path)
     [container] = next(pods())["containers"]
-    assert config.worker_count == int(container["resources"]["limits"]["cpu"])
+    assert config.workers == int(container["resources"]["limits"]["cpu"])
     assert [each.path for each in config.dataset] == ["/music"]
 
 
@@ -115,3 +116,10 @@ def test_compose_waits_and_asks_as_the_image_says() -> None:
     assert service["healthcheck"]["test"] == ["CMD", *HEALTH]
     assert f"CMD {HEALTH}".replace("'", '"') in (CONTAINER / "Containerfile").read_text()
     assert {each.split(":")[0] for each in service["tmpfs"]} <= PLACES
+
+
+def test_indexed_job_says_how_many_shards_there_are() -> None:
+    job = documents("one-pass.yaml")["Job"]["spec"]
+    [container] = job["template"]["spec"]["containers"]
+    assert container["env"] == [{"name": SHARDS_VARIABLE, "value": str(job["completions"])}]
+    assert "--shard auto" in " ".join(container["args"])

@@ -32,6 +32,7 @@ from audiobatchd.audio.views import Decoded
 from audiobatchd.cli import control, daemon
 from audiobatchd.config import file
 from audiobatchd.config.file import Config, DatasetConfig, InboxConfig
+from audiobatchd.config.schedule import ScheduleConfig
 from audiobatchd.config.web import WebConfig
 from audiobatchd.control.operations import OPERATIONS
 from audiobatchd.control.status import DatasetStatus, FolderReport, InboxStatus, Status, Trouble, WorkerStatus
@@ -116,7 +117,13 @@ def first_cells(text: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("kind", "heading"),
-    [(Config, "The whole"), (DatasetConfig, "[[dataset]]"), (InboxConfig, "[[inbox]]"), (WebConfig, "[web]")],
+    [
+        (Config, "The whole"),
+        (DatasetConfig, "[[dataset]]"),
+        (InboxConfig, "[[inbox]]"),
+        (WebConfig, "[web]"),
+        (ScheduleConfig, "[schedule]"),
+    ],
 )
 def test_every_configuration_key_is_documented_with_its_default(kind: type[msgspec.Struct], heading: str) -> None:
     text = section(page("configuration.md"), heading)
@@ -149,6 +156,7 @@ def test_the_example_has_every_key_with_its_default() -> None:
     assert told["dataset"][0].keys() == set(DatasetConfig.__struct_fields__)
     assert told["inbox"][0].keys() == set(InboxConfig.__struct_fields__)
     assert told["web"].keys() == set(WebConfig.__struct_fields__)
+    assert told["schedule"].keys() == told["dataset"][0]["schedule"].keys() == set(ScheduleConfig.__struct_fields__)
 
 
 def test_the_example_s_commented_keys_can_be_used(tmp_path: Path) -> None:

@@ -55,6 +55,15 @@ def test_a_backfill_is_followed_as_it_goes(page: Page, running: Service, dataset
     assert page.findings() == []
 
 
+def test_lines_begin_before_the_page_was_opened(page: Page, running: Service, dataset: Path) -> None:
+    make_track(dataset / "Artist - Track")
+    running.becomes(complete=1)
+    opened(page, running, "now")
+    page.until("document.querySelector('.line')")
+    before = "live.past.map(({ at }) => at < performance.timeOrigin)"
+    assert page.of(f"import('/static/live.js').then(({{ live }}) => {before})") == [True]
+
+
 def test_a_folder_is_found_looked_at_and_heard(page: Page, running: Service, dataset: Path) -> None:
     folder = dataset / ATTACK
     folder.mkdir()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import time
 import urllib.parse
 
 import pytest
 from msgspec.structs import replace
 
+from audiobatchd.control.history import Span
 from audiobatchd.vocabulary.states import DatasetState
 from support import statuses
 from support.browser import Loop, Page
@@ -61,9 +63,30 @@ def test_now_follows_the_events(page: Page, service: StandIn, loop: Loop) -> Non
     service.status = replace(service.status, datasets=[replace(shown, folders={**shown.folders, "complete": 6241})])
     loop.run(service.say("folder-done", dataset=DATASET, folder=ATTACK, lufs=-14.2))
     page.shows("6,241 of 10,000")
-    assert ATTACK in page.text("#log")
+    page.shows(ATTACK, "#log")
     page.shows("Time left")
     assert page.of("document.querySelectorAll('.line').length") == 2
+
+
+def test_lines_begin_with_what_the_history_holds(page: Page, service: StandIn) -> None:
+    hour = int(time.time()) // 3600 * 3600
+    worked = Span(hour - 7200, 3600, done=600, failed=3, busy_seconds=1800.0)
+    service.spans = [
+        Span(hour - 14 * 86400, 86400, done=9),
+        Span(hour - 4 * 3600, 3600, done=50, busy_seconds=3600.0),
+        worked,
+    ]
+    page.go(service.address)
+    page.until("document.querySelectorAll('.line').length == 2")
+    pictures = "[...document.querySelectorAll('#main .pictures svg')].map((each) => each.getAttribute('aria-label'))"
+    for told, name in zip(page.of(pictures), ("Folders an hour", "Time left"), strict=True):
+        assert told.startswith((f"{name} over the last 3 h", f"{name} over the last 4 h")), told
+    # Five hours, and from now on; of hours without work there is no time left to tell.
+    rate, left = page.of("[...document.querySelectorAll('.line')].map((each) => each.getAttribute('d'))")
+    assert (rate.count("M"), rate.count("L") >= 5) == (1, True)
+    assert left.count("M") == 3
+    asked = [parameters for path, parameters in service.asked if path == "/api/history"]
+    assert asked == [[("since", str(hour - 24 * 3600))]]
 
 
 def test_a_lost_connection_is_told_and_comes_back(page: Page, service: StandIn, loop: Loop) -> None:
@@ -171,7 +194,10 @@ def test_columns_are_chosen(page: Page, service: StandIn) -> None:
     page.click("input[value=lra]")
     page.click("form > button")
     page.until("location.hash.includes('columns=bpm')")
-    page.until("![...document.querySelectorAll('thead th')].some((each) => each.innerText.startsWith('lra'))")
+    page.until(
+        "((heads) => heads.length && !heads.some((each) => each.innerText.startsWith('lra')))"
+        "([...document.querySelectorAll('thead th')])"  # also while there is no table, there is none of `lra`
+    )
     asked = [value for name, value in _asked_for_rows(service) if name == "columns"]
     assert "lra" not in asked
     assert asked[:2] == ["folder", "state"]

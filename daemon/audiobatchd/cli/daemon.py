@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,6 +32,7 @@ from audiobatchd.service.log import set_up, standard_error
 from audiobatchd.service.supervisor import View
 from audiobatchd.vocabulary.exits import DaemonExit
 from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.shard import Shard, parse_shard, shard_of
 
 if TYPE_CHECKING:
     from audiobatchd.cluster.contact import Contact
@@ -109,9 +111,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     once.add_argument("--overwrite", action="store_true", help="measure also what is complete")
     once.add_argument("--dry-run", action="store_true", help="only say what would be done")
-    many = parser.add_argument_group("many machines", "with --once: who shares the work on a dataset")
-    _add_cluster(many)
+    _add_many_machines(parser)
     return parser
+
+
+def _add_many_machines(parser: argparse.ArgumentParser) -> None:
+    many = parser.add_argument_group("many machines", "that divide one pass")
+    many.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="only the I-th of N parts of the track folders, which are the same everywhere; auto: the part that a "
+        "Slurm array or a Kubernetes Indexed Job made this process for",
+    )
+    many.add_argument("--then-any", action="store_true", help="go on with the folders of all other shards")
+    _add_cluster(many)
 
 
 def _add_cluster(many: argparse._ArgumentGroup) -> None:
@@ -127,6 +140,22 @@ def _add_cluster(many: argparse._ArgumentGroup) -> None:
     many.add_argument("--tls-key", metavar="FILE", type=Path, help="its key")
 
 
+def _shard(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Shard | None:
+    """Return the part of the track folders that is asked for; None: all. Raises UsageError."""
+    if arguments.shard is None:
+        if arguments.then_any:
+            raise UsageError("--then-any goes with --shard")
+        return None
+    if arguments.then_any and arguments.overwrite:
+        message = "--then-any cannot go with --overwrite: what other shards have just measured would be measured again"
+        raise UsageError(message)
+    shard = shard_of(environ) if arguments.shard == "auto" else parse_shard(arguments.shard)
+    if shard is None:
+        message = f"--shard takes I/N, such as 2/8, or auto, not {arguments.shard!r}: I and N from 1, and I up to N"
+        raise UsageError(message)
+    return replace(shard, then_any=arguments.then_any)
+
+
 def _count(text: str) -> int:
     bounds = config.BOUNDS["workers"]
     if not text.isdecimal() or not bounds.hold(int(text)):
@@ -140,6 +169,8 @@ class _Source:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._arguments = arguments
+        self.shard = _shard(arguments, os.environ)
+        """See `planning.Source`."""
 
     def read(self) -> Config:
         """See `planning.Source`."""
@@ -151,8 +182,8 @@ class _Source:
 
 
 def _configuration(arguments: argparse.Namespace) -> Config:
-    for option in ("features", "again", "overwrite", "dry_run", *_CLUSTER):
-        if getattr(arguments, option) and not arguments.once:
+    for option in ("features", "again", "overwrite", "dry_run", "shard", "then_any", *_CLUSTER):
+        if getattr(arguments, option) not in (None, False) and not arguments.once:
             message = f"--{option.replace('_', '-')} goes with --once"
             raise UsageError(message)
     settings = chosen_config(arguments.config, os.environ)

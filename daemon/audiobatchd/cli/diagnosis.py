@@ -28,6 +28,7 @@ from audiobatchd.vocabulary.files import NearMiss
 from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.quantities import counted, sized
 from audiobatchd.vocabulary.states import DatasetState, FolderState, InboxState
+from audiobatchd.worker.capacity import Capacity
 
 NEEDED = ("numpy", "scipy", "av", "soxr", "msgspec", "watchdog", "aiohttp", "psutil")
 WELCOME = {
@@ -234,9 +235,13 @@ def space(what: str, free: int, files: int | None) -> Diagnosis:
     return Diagnosis(Level.OK, told)
 
 
-def machine(load: float, workers: int, free: int, total: int, status: Status | None) -> Diagnosis:
-    """Judge the memory for `workers`; `load` is the average of the last minute, `free` and `total` are bytes."""
-    told = f"the machine: load {load:.1f} for {counted(workers, 'worker')}, {sized(free)} of {sized(total)} memory free"
+def machine(load: float, room: Capacity, free: int, total: int, status: Status | None) -> Diagnosis:
+    """Judge the memory for the workers; `load` is the average of the last minute, `free` and `total` are bytes."""
+    workers = room.workers
+    told = (
+        f"the machine: load {load:.1f} for {counted(workers, 'worker')} ({room.why}), "
+        f"{sized(free)} of {sized(total)} memory free"
+    )
     taken = sum(worker.resident for worker in status.workers) if status else 0
     if free + taken < workers * _WORKER:
         return Diagnosis(Level.NOTE, told, f"a worker takes {sized(_WORKER)} and more: lower `workers`, or free memory")

@@ -84,6 +84,15 @@ def _seconds(text: str) -> float:
     return float(text)
 
 
+def _size(text: str) -> int:
+    from audiobatchd.vocabulary import quantities  # noqa: PLC0415  # as above
+
+    try:
+        return quantities.size_in_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 # Arguments that several commands have
 
 _CONFIG = _argument("--config", metavar="FILE", type=Path, default=argparse.SUPPRESS, help="the configuration file")
@@ -194,7 +203,19 @@ COMMANDS: tuple[Command | Group, ...] = (
             _DATASET_OR_ALL,
         ),
     ),
-    Command("resume", "operations:resume", "go on after a pause", arguments=(_DATASET_OR_ALL,)),
+    Command(
+        "resume", "operations:resume", "go on after a pause, or now in spite of a schedule",
+        "Have the service give out jobs again after a pause, in one dataset or in all. With --now also where a "
+        "schedule holds them back: what does so at this moment counts no more until it is over by itself.",
+        (
+            _argument("--now", action="store_true", help="override the schedule as well"),
+            _argument(
+                "--for", metavar="DURATION", dest="seconds", type=_duration,
+                help="with --now: override all of the schedule for so long, and no longer",
+            ),
+            _DATASET_OR_ALL,
+        ),
+    ),
     Command(
         "drain", "operations:drain", "pause everything, and wait until nothing runs",
         "Pause everything, and wait until nothing runs. Exit code 1 where something still does when the time is over; "
@@ -413,6 +434,23 @@ COMMANDS: tuple[Command | Group, ...] = (
             ),
         ),
     ),
+    Command(
+        "verify", "verify:verify", "whether files still have the content that was measured",
+        "Read every file again that has the size and time with which it was measured, and compare its content with the "
+        "digest of then: where that differs, a disk has lost bits of it. Gives way to all other work, and measures "
+        "nothing again. Exit code 1 where any differs or cannot be read, or there was nothing to compare.",
+        (
+            _DATASET,
+            _CONFIG,
+            _argument(
+                "-o", "--output", metavar="FILE", type=Path,
+                help="a new file for what differs, a line of JSON each, with the values as they were measured",
+            ),
+            _argument("--after", metavar="FOLDER", help="only the folders that come after this one, to go on"),
+            _argument("--for", metavar="DURATION", dest="seconds", type=_duration, help="end after that"),
+            _argument("--rate", metavar="SIZE", type=_size, help="read no more a second than that, on average"),
+        ),
+    ),
     # Measuring by hand, and what can be measured
     Command(
         "analyze", "analysis:analyze", "measure files and track folders, now",
@@ -534,7 +572,7 @@ THEMES: Mapping[str, tuple[str, ...]] = {
     "Hold up, go on": ("pause", "resume", "drain", "reload", "rescan"),
     "Set up": ("setup", "import", "config", "doctor"),
     "Use the results": ("list", "summary", "export", "history", "report"),
-    "Look into records": ("progress", "check", "missing", "audit", "duplicates"),
+    "Look into records": ("progress", "check", "missing", "audit", "duplicates", "verify"),
     "By hand": ("analyze", "features", "models", "locks"),
     "Help": ("help", "completion"),
 }

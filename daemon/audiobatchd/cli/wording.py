@@ -42,6 +42,13 @@ def resumed_in_words(answer: Paused) -> str:
     return f"The pause of {paused} is over." if answer.remarks else f"{paused} will be worked on again."
 
 
+def overridden_in_words(answer: Paused) -> str:
+    """Say what the override of a schedule came to."""
+    if not answer.datasets:
+        return "No schedule and no pause holds anything back now; --for DURATION keeps it so for that long."
+    return f"{counted(answer.datasets, 'dataset')} will be worked on now."
+
+
 def attempt_in_words(attempt: Attempt) -> list[str]:
     """Say how a job ended that came to no good end, in lines."""
     charged = ", charged" if attempt.charged else ""

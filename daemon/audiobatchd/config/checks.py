@@ -17,7 +17,7 @@ from audiobatchd.errors import ConfigError
 from audiobatchd.plugin_api import ENTRY_POINT_GROUP
 from audiobatchd.vocabulary.analyzer_sets import chosen
 from audiobatchd.vocabulary.names import shown
-from audiobatchd.vocabulary.quantities import size_in_bytes
+from audiobatchd.vocabulary.quantities import numbers_in, size_in_bytes
 from audiobatchd.vocabulary.suggestions import cannot_find, nearest
 
 
@@ -65,7 +65,10 @@ def operators(names: Iterable[str]) -> frozenset[int]:
 
 
 def worker_settings(settings: Config, model_directories: tuple[Path, ...]) -> WorkerSettings:
-    """Make the settings that workers are started with, of the configuration and where this machine has models."""
+    """Make the settings that workers are started with, of the configuration and where this machine has models.
+
+    Raises ConfigError where they may use no processor.
+    """
     return WorkerSettings(
         settings.analyzers,
         settings.analyzer,
@@ -74,4 +77,20 @@ def worker_settings(settings: Config, model_directories: tuple[Path, ...]) -> Wo
         size_in_bytes(settings.record_limit),
         settings.trusted_digests,
         worker_memory=size_in_bytes(settings.worker_memory),
+        nice=settings.worker_nice,
+        io_class=settings.worker_io_class,
+        cpus=tuple(sorted(usable_cpus(settings))) if settings.worker_cpus is not None else None,
     )
+
+
+def usable_cpus(settings: Config) -> frozenset[int]:
+    """Find the processors that workers may use. Raises ConfigError where `worker_cpus` leaves none of those here."""
+    ours = frozenset(os.sched_getaffinity(0))
+    if settings.worker_cpus is None:
+        return ours
+    found = ours & numbers_in(settings.worker_cpus)
+    if not found:
+        here = ",".join(map(str, sorted(ours)))
+        message = f"cannot use the processors {settings.worker_cpus}: the service may use {here} - at `worker_cpus`"
+        raise ConfigError(message)
+    return found

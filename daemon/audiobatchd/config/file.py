@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
 
 from audiobatchd.config import lines, misplaced
 from audiobatchd.config.places import SERVICE_CONFIGURATION, own_configuration
+from audiobatchd.config.schedule import ScheduleConfig, unreadable
 from audiobatchd.config.web import WebConfig, check
 from audiobatchd.disk import bounded, filesystems
 from audiobatchd.errors import ConfigError
@@ -32,7 +33,17 @@ Digest = Annotated[
     str, Meta(pattern=r"\A(sha256:)?[0-9a-f]{64}\Z", description="a SHA-256 of 64 hexadecimal digits, in lower case")
 ]
 Words = Annotated[str, Meta(min_length=1, max_length=1000, description="up to 1,000 characters")]
+WorkerCount = Annotated[int | Literal["auto"], Meta(description='a whole number, or "auto"')]
+Processors = Annotated[
+    str, Meta(max_length=1000, pattern=r"\A[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*\Z",
+              description='processors like "0-3,6"'),
+]  # fmt: skip
+IoClass = Annotated[Literal["best-effort", "idle"], Meta(description='"best-effort" or "idle"')]
 DirectoryName = Annotated[str, Meta(min_length=1, pattern=r"\A[^\0]*\Z", description="a path")]
+
+
+AUTO = "auto"
+"""The number of workers that is found out from cores and memory."""
 
 
 class Bounds(NamedTuple):
@@ -70,12 +81,17 @@ BOUNDS: Mapping[str, Bounds] = {
     "worker_memory": Bounds("64 MiB", "1024 TiB"),
     # The supervisor holds a record in its own memory.
     "record_limit": Bounds("1 KiB", "1 GiB"),
+    "keep_decisions": Bounds("1 MiB", "64 GiB"),
     "recycle_jobs": Bounds(1, 1_000_000_000),
     "stop_grace": Bounds(0, _DAY),
     "reap": Bounds(_INTERVAL, _DAY),
     "settle": Bounds(0, _WEEK),
     "rescan": Bounds(_INTERVAL, _YEAR),
     "link_lifetime": Bounds(10, _DAY),
+    "max_load": Bounds(0.01, 10_000),
+    "min_free_memory": Bounds("0 KiB", "1024 TiB"),
+    # Less than 0 takes rights that the service does not have.
+    "worker_nice": Bounds(0, 19),
 }
 """Of every key that is a number or a size."""
 
@@ -91,6 +107,7 @@ class DatasetConfig(Struct, frozen=True, forbid_unknown_fields=True):
     ready_marker: FileName | None = None
     adopt: bool = True
     alone: bool = False
+    schedule: ScheduleConfig = ScheduleConfig()
 
 
 class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,7 +120,12 @@ class InboxConfig(Struct, frozen=True, forbid_unknown_fields=True):
     stems: Words | None = None
 
 
-TABLES: Mapping[str, type[Struct]] = {"dataset": DatasetConfig, "inbox": InboxConfig, "web": WebConfig}
+TABLES: Mapping[str, type[Struct]] = {
+    "dataset": DatasetConfig,
+    "inbox": InboxConfig,
+    "web": WebConfig,
+    "schedule": ScheduleConfig,
+}
 """The types of the tables, by their heading; there is one of each in `misplaced.ONCE`, and any number of the others."""
 
 
@@ -115,7 +137,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 
     dataset: tuple[DatasetConfig, ...] = ()
     inbox: tuple[InboxConfig, ...] = ()
-    workers: int | None = None
+    workers: WorkerCount | None = None
     analyzers: tuple[str, ...] | None = None
     analyzer: dict[str, dict[str, Any]] = {}
     model_directory: DirectoryName | None = None
@@ -133,17 +155,17 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     reap: float = 60.0
     operators: tuple[str, ...] = ()
     metrics_textfile: DirectoryName | None = None
+    keep_decisions: str | None = None
     web: WebConfig = WebConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    worker_nice: int | None = None
+    worker_io_class: IoClass | None = None
+    worker_cpus: Processors | None = None
 
     @property
     def trusted_digests(self) -> tuple[str, ...]:
         """The SHA-256 of each file of a model that is used whatever is published or pinned, in hexadecimal."""
         return tuple(digest.removeprefix("sha256:") for digest in self.trusted_models)
-
-    @property
-    def worker_count(self) -> int:
-        """The configured number of workers, or one per core that this process may use."""
-        return self.workers or len(os.sched_getaffinity(0))
 
 
 def find_config(environ: Mapping[str, str]) -> Path | None:
@@ -214,10 +236,13 @@ def _beyond_bounds(config: Config) -> Misfit | None:
     for name in TABLES:
         found = getattr(config, name)
         tables += [((name,), found)] if name in misplaced.ONCE else (((name, n), each) for n, each in enumerate(found))
+    tables += [(("dataset", number, "schedule"), each.schedule) for number, each in enumerate(config.dataset)]
     for where, table in tables:
+        if isinstance(table, ScheduleConfig) and (found := unreadable(table)):
+            return Misfit(found.text, (*where, *found.place))
         for key in table.__struct_fields__:
             value = getattr(table, key)
-            if key in BOUNDS and value is not None and not BOUNDS[key].hold(value):
+            if key in BOUNDS and value not in (None, AUTO) and not BOUNDS[key].hold(value):
                 kind = "a size" if isinstance(value, str) else "a number"
                 return Misfit(f"expected {kind} from {BOUNDS[key]}", (*where, key))
     return None

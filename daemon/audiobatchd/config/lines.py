@@ -42,6 +42,8 @@ def _places(text: str) -> Iterator[tuple[int, Place]]:
     for number, line in enumerate(text.splitlines(), 1):
         if heading := _HEADING.match(line):
             table = _parts(heading[2])
+            if heading[1] == "[" and table[1:] and tables[str(table[0])]:
+                table = (table[0], tables[str(table[0])] - 1, *table[1:])  # of the last of its tables
             if heading[1] == "[[":
                 name = ".".join(map(str, table))
                 yield number, table

@@ -24,8 +24,11 @@ _ELSEWHERE = {
 """Cures for keys that belong elsewhere than in the file, by the names under which people may write them."""
 
 
-ONCE = frozenset({"web"})
+ONCE = frozenset({"web", "schedule"})
 """The headings of the tables of which there is one, in single brackets."""
+
+_ALIKE = 3
+"""Letters at the beginning of a key that the heading has as well which was meant."""
 
 
 def hint(found: Misfit, whole: type[Struct], tables: Mapping[str, type[Struct]]) -> str:
@@ -62,7 +65,9 @@ def of_option(
 
 
 def _of_key(found: Misfit, whole: type[Struct], tables: Mapping[str, type[Struct]]) -> str:
-    key, here = found.unknown, str(found.place[0]) if found.place else ""
+    key = found.unknown
+    # The innermost heading: [dataset.schedule] has the keys of [schedule].
+    here = next((str(each) for each in reversed(found.place) if each in tables), str(next(iter(found.place), "")))
     own = tables.get(here, whole).__struct_fields__
     if (meant := same(key, own)) is not None:
         return f"did you mean `{meant}`?"
@@ -78,9 +83,14 @@ def _of_key(found: Misfit, whole: type[Struct], tables: Mapping[str, type[Struct
     nearest = (
         f"{meant} That belongs {_where(other)}"
         for other, kind in _others(here, whole, tables)
-        if (meant := did_you_mean(key, kind.__struct_fields__, "`"))
+        if (meant := did_you_mean(key, _likely(key, kind.__struct_fields__, tables), "`"))
     )
-    return did_you_mean(key, own, "`") or next(nearest, "")
+    return did_you_mean(key, _likely(key, own, tables), "`") or next(nearest, "")
+
+
+def _likely(key: str, names: Iterable[str], tables: Iterable[str]) -> list[str]:
+    """Leave out headings that do not begin alike: a key that has a value is seldom meant for one."""
+    return [name for name in names if name not in tables or name[:_ALIKE] == key[:_ALIKE]]
 
 
 def _elsewhere(key: str, here: str, whole: type[Struct], tables: Mapping[str, type[Struct]]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import Meta, Struct
 
 from audiobatchd.vocabulary.files import NearMiss
+from audiobatchd.vocabulary.quantities import LONGEST
 
 if TYPE_CHECKING:
     from audiobatchd.locks.upkeep import CleanUp
@@ -98,11 +99,15 @@ class Pause(Struct, frozen=True, forbid_unknown_fields=True):
     """For how long; null until it is resumed."""
 
 
-class Resume(Struct, frozen=True, forbid_unknown_fields=True):
+class Resume(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Asks to give out jobs again."""
 
     dataset: str = ""
     """In this dataset; empty for all of them."""
+    override: bool = False
+    """True to override what its schedule holds back now, until that is over by itself."""
+    seconds: Annotated[float, Meta(gt=0, le=LONGEST)] | None = None
+    """With `override`: for how long the whole schedule is overridden in place of that."""
 
 
 class Paused(Struct, frozen=True, omit_defaults=True):

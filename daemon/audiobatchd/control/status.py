@@ -76,6 +76,9 @@ class DatasetStatus(Struct, frozen=True):
     """Names that are passed over and look as if they were meant."""
     target: str = ""
     """Target of the path, where it leads through links; empty where it does not, or before the first look."""
+    schedule: str = ""
+    """Conditions of its schedule that hold jobs back, or what an operator overrides of it; empty where there is none of
+    both."""
 
 
 class AnalyzerStatus(Struct, frozen=True):
@@ -201,3 +204,7 @@ class Status(Struct, frozen=True):
     """Seconds of processor time that a minute of audio costs on this machine, by analyzer and for `decoding`: of jobs
     that have ended, in this run and those before."""
     inboxes: list[InboxStatus] = []
+    workers_why: str = ""
+    """Reason why there are so many workers."""
+    load_of_others: float | None = None
+    """Load of the machine that other processes make, over a minute; null where no schedule asks for it."""

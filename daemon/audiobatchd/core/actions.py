@@ -10,6 +10,7 @@ from audiobatchd.core.messages import Job
 from audiobatchd.plugin_api import Value
 from audiobatchd.vocabulary.files import FileId, FolderKey
 from audiobatchd.vocabulary.log_events import LogEvent
+from audiobatchd.vocabulary.shard import Shard
 from audiobatchd.vocabulary.states import Attempt, Cause, Outcome, WalkKind
 
 Field = Value
@@ -65,6 +66,10 @@ class WalkTree:
     """Tell of everything, as fast as that goes: it is not known yet what is in it."""
     accepts: bool = False
     """Take any folders for right, and also none of those that were known."""
+    shard: Shard | None = None
+    """Read only the track folders of this shard, and count the others; None: read all."""
+    order: int = 0
+    """Order in which directories are entered, another one for each number; 0: that of their names."""
 
 
 @dataclass(frozen=True, slots=True)

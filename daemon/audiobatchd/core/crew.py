@@ -45,6 +45,8 @@ class Crew:
         self.slots = [self._made(index) for index in range(first)]
         self.cannot_start = ""
         """Reason why the last worker that came to no job ended; empty when one has become ready since."""
+        self._rests = False
+        """True where one worker is enough: it tells what the analyzers offer, and none is given a job."""
         self.lost: dict[int, Lost] = {}
         """The workers, by PID, that SIGKILL has not ended; others have their slots."""
 
@@ -57,6 +59,14 @@ class Crew:
                 slot.due = 0.0  # it was wanted no more, and is again
         if not plan.once:
             self.grow(plan.workers)
+
+    def rest(self, now: float, *, rests: bool) -> None:
+        """Have one worker from now on, or again as many as the plan has."""
+        if self._rests and not rests:
+            for slot in self.slots:
+                if slot.state is SlotState.DOWN and slot.due is None:
+                    slot.due = now  # it was wanted no more, and is again
+        self._rests = rests
 
     def grow(self, jobs: int) -> None:
         """Have a slot for each of so many jobs, as far as the plan has workers. None goes for there being fewer."""
@@ -189,7 +199,7 @@ class Crew:
 
     def _is_wanted(self, slot: Slot) -> bool:
         """Tell whether a process is to live in the slot at all."""
-        return slot.is_there if self._plan.remote else slot.index < self._plan.workers
+        return slot.is_there if self._plan.remote else slot.index < (1 if self._rests else self._plan.workers)
 
     def _recycles(self, slot: Slot) -> bool:
         """Tell whether an idle process has done or grown enough, or knows another configuration.

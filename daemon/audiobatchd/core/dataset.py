@@ -46,6 +46,8 @@ class Dataset:
     """Files and directories that are passed over, and look as if they were meant."""
     count_at: float | None = None
     """Moment when that is counted again, because a directory has others than it had; None: it has not."""
+    of_others: int = 0
+    """Number of track folders that the last walk left to other shards."""
 
     def __post_init__(self) -> None:
         self.holds = Holds(self.path)
@@ -117,6 +119,7 @@ class Dataset:
         self.remark = walk.remark
         self.lock_round.worth = walk.locks
         self.belief.leads_to = walk.place
+        self.of_others = walk.of_others
         self.is_refused = bool(walk.refusal)
         is_another = self.belief.is_another(walk.root, walk.place)
         doubt = self.belief.doubt(walk, known, seen)

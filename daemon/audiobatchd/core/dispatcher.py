@@ -23,6 +23,8 @@ from audiobatchd.core.parts import Parts
 from audiobatchd.core.plan import NO_MEMORY, Memory, Plan
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.rounds import Rounds, paused
+from audiobatchd.core.schedule import Conditions
+from audiobatchd.core.schedules import Schedules
 from audiobatchd.core.slot import Slot, SlotState
 from audiobatchd.vocabulary.exits import DaemonExit
 from audiobatchd.vocabulary.files import FolderKey
@@ -40,8 +42,11 @@ class Dispatcher:
         self.crew, self.life, self.tally = parts.crew, parts.life, parts.tally
         self._rounds = Rounds(parts)
         self._jobs = Jobs(parts, self._rounds)
+        self.schedules = Schedules(parts, now)
         self._is_offered = False
         """Tell whether any worker of this run has said what it can do."""
+        self.own_success: int | None = None
+        """Number of folders of its own shard that one pass completed before it helped others; None: it did not."""
 
     @property
     def plan(self) -> Plan:
@@ -74,8 +79,8 @@ class Dispatcher:
                 self.agenda.forget_reading(reading.key)
             case on.WalkRead():
                 return self._walk_read(event, now)
-            case on.Replanned():
-                self._replan(event, now)
+            case on.MachineSeen() | on.Replanned():
+                return self._of_machine(event, now)
             case on.StopAsked(code, at_once):
                 return self._stop(code, now, at_once=at_once)
         return []
@@ -125,7 +130,7 @@ class Dispatcher:
                 hold = dataset.holds.pause(None if event.seconds is None else now + event.seconds)
                 return [paused(event.dataset, hold), do.KeepPause(event.dataset, paused=True, seconds=event.seconds)]
             case on.ResumeAsked():
-                return self._rounds.released(dataset, Cause.OPERATOR, now)
+                return [*self._rounds.released(dataset, Cause.OPERATOR, now), *self.schedules.override(event, now)]
             case on.RescanAsked():
                 dataset.belief.accepts = event.accepts
                 dataset.schedule.want_full(now)
@@ -173,6 +178,7 @@ class Dispatcher:
         actions += self._end_of_pass(now)
         actions += self._jobs.give_up_the_lost(now)
         actions += self._jobs.ask_for_the_late(now)
+        self.crew.rest(now, rests=self.schedules.rests(now))
         actions += self.crew.tend(now, works=self.life.works, kill=self.life.patience_ended(now))
         if all(slot.state is SlotState.DOWN for slot in self.crew.slots) and self.life.emptied():
             actions.append(do.Finish(self.life.code))
@@ -290,8 +296,10 @@ class Dispatcher:
 
     # The configuration, and the end
 
-    def _replan(self, event: on.Replanned, now: float) -> None:
-        """Go by another configuration from now on; what runs, runs on by the old one."""
+    def _of_machine(self, event: on.MachineSeen | on.Replanned, now: float) -> list[do.Action]:
+        """Go by the machine as it is now, or by another configuration; what runs, runs on by the old one."""
+        if isinstance(event, on.MachineSeen):
+            return self.schedules.seen(event, now)
         before, self._parts.plan = self.plan, event.plan
         self.transitions.limits = event.plan.limits
         self.life.stop_grace = event.plan.stop_grace
@@ -299,6 +307,7 @@ class Dispatcher:
         self._rounds.replan(event.rewalk, now)
         if before.worker_memory != event.plan.worker_memory:
             self._jobs.other_memory(now)
+        return self.schedules.replan(now)
 
     def _stop(self, code: int, now: float, *, at_once: bool) -> list[do.Action]:
         return [do.AnnounceStopping()] if self.life.asked_to_stop(code, now, at_once=at_once) else []
@@ -310,6 +319,9 @@ class Dispatcher:
         is_asked = any(dataset.holds.trial is not None for dataset in self.datasets.values())
         over = self.plan.dry_run or not (self.crew.busy() or self.transitions.busy(without=hanging) or is_asked)
         if self.plan.once and self.life.state is DaemonState.RUNNING and over:
+            if not self.plan.dry_run and self._rounds.help_others(now):
+                self.own_success = self.tally.success
+                return [do.Report(LogEvent.SHARD_DONE, {"shard": str(self.plan.shard), "folders": self.own_success})]
             actions += self._stop(self._verdict(), now, at_once=False)
         if self.offers is None and self.life.works and self.crew.cannot_boot():
             if self.plan.once:
@@ -324,7 +336,7 @@ class Dispatcher:
         lost = any(not dataset.works for dataset in self.datasets.values())
         if self.ledger.troubled or lost:
             return DaemonExit.TROUBLE
-        counted = all(self.ledger.count(path) for path in self.datasets)
+        counted = all(self.ledger.count(path) or dataset.of_others for path, dataset in self.datasets.items())
         return DaemonExit.FINE if counted else DaemonExit.FOUND_NOTHING
 
     # Questions about the service
@@ -342,6 +354,10 @@ class Dispatcher:
     def shortage(self, now: float) -> str:
         """Name what this process, or the machine, is short of; empty where it was met for the last time a while ago."""
         return self._parts.shortage.reason(now)
+
+    def conditions(self) -> Collection[Conditions]:
+        """The conditions under which jobs are given out, of every dataset that has any."""
+        return self.plan.schedules.values()
 
     @property
     def slots(self) -> list[Slot]:
@@ -382,6 +398,10 @@ class Dispatcher:
     def state_of(self, key: FolderKey) -> FolderState | None:
         """The folder's state; None where there is no such track folder, as far as is known."""
         return self.ledger.state_of(key)
+
+    def is_unreadable(self, key: FolderKey) -> bool:
+        """Tell whether the directory itself could not be read when it was last looked at."""
+        return self.ledger.is_unreadable(key)
 
     def slot_at(self, key: FolderKey) -> Slot | None:
         """The slot whose worker is at the folder."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from audiobatchd.core.messages import FromWorker
 from audiobatchd.core.plan import Plan
 from audiobatchd.core.readings import Reading
+from audiobatchd.core.schedule import MachineFacts
 from audiobatchd.vocabulary.files import FileId, FolderKey, NearMiss
 from audiobatchd.vocabulary.states import Cause, WalkKind, WatchReport
 
@@ -102,6 +103,8 @@ class Walked:
     """Target of the dataset's path, without links."""
     is_strange: bool = False
     """True where nothing was looked at: none of the known folders is there, in another root than the known one."""
+    of_others: int = 0
+    """Number of track folders that were not read, for they are of other shards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,10 @@ class ResumeAsked:
     """Wish of an operator to have jobs in a dataset again."""
 
     dataset: str
+    override: bool = False
+    """True where its schedule is overridden as well."""
+    seconds: float | None = None
+    """For how long that is; None: until what holds jobs back now is over by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +285,13 @@ class WorkersMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineSeen:
+    """Look at the machine, for the schedules."""
+
+    facts: MachineFacts
+
+
+@dataclass(frozen=True, slots=True)
 class Short:
     """Shortage in this process, or of the machine; what met it is tried again."""
 
@@ -317,4 +331,4 @@ OfPlaces = PlaceJoined | PlaceLeft
 
 OfWorkers = OfPlaces | WorkerSpawned | WorkerSaid | WorkerBroke | WorkerExited | WorkersMeasured | Short
 
-Event = OfFolder | OfDataset | OfWorkers | FolderRead | WalkRead | Replanned | StopAsked
+Event = OfFolder | OfDataset | OfWorkers | FolderRead | WalkRead | MachineSeen | Replanned | StopAsked

@@ -1,4 +1,4 @@
-"""Holds on all jobs of a dataset: by a disk that fails, is full, or does not answer; by the unit; by an operator."""
+"""Holds on all jobs of a dataset: by a disk that fails, is full, or is silent; by the unit, a schedule, an operator."""
 
 from __future__ import annotations
 
@@ -142,6 +142,10 @@ class Holds:
         if hold is not None:
             hold.probe_at = None  # looks at the root tell when it is over
         return hold
+
+    def schedule(self, remark: str) -> None:
+        """Hold all jobs by the dataset's schedule, for what the `remark` says; looks at the machine end it."""
+        self.by_cause[Cause.SCHEDULE] = Hold(Cause.SCHEDULE, FolderKey(self.path, ""), remark, None)
 
     def pause(self, until: float | None) -> Hold:
         """Hold all jobs by an operator's wish, until then, or until it is withdrawn."""

@@ -188,8 +188,9 @@ class Ledger:
 
     def state_of(self, key: FolderKey) -> FolderState | None:
         """The folder's state; None where it is not known."""
-        if key in self.active:
-            return self.active[key].state
+        folder = self.active.get(key)
+        if folder is not None:
+            return folder.state
         return FolderState.COMPLETE if key in self.complete else None
 
     def knows(self, key: FolderKey) -> bool:

@@ -10,7 +10,7 @@ class DaemonState(StrEnum):
     """State of the service."""
 
     STARTING = "starting"
-    """The first walks have not ended."""
+    """The first walks have not ended, or those in which one pass looks for folders of other shards."""
     RUNNING = "running"
     DRAINING = "draining"
     """There are no new jobs; running ones may finish."""
@@ -36,6 +36,10 @@ class Lifecycle:
             return False
         self.state = DaemonState.RUNNING
         return True
+
+    def walks_again(self) -> None:
+        """Take in that a pass over other folders begins, with walks of every dataset."""
+        self.state = DaemonState.STARTING
 
     def asked_to_stop(self, code: int, now: float, *, at_once: bool) -> bool:
         """Begin to drain, or stop draining and kill; True where this begins the end."""

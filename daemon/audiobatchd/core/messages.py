@@ -39,6 +39,12 @@ class WorkerSettings(Struct, frozen=True):
     """The features that jobs ask for, of which an analyzer that is loaded gives at least one; None: all."""
     worker_memory: int | None = None
     """Bytes of memory that a worker may take; None: any number."""
+    nice: int | None = None
+    """Nice value that its process is given at least; None: that of the service."""
+    io_class: str | None = None
+    """Class of its input and output, "best-effort" or "idle"; None: that of the service."""
+    cpus: tuple[int, ...] | None = None
+    """Processors that it may use; None: those of the service."""
 
 
 class Start(Struct, frozen=True, tag=True):

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from audiobatchd.core.assessment import Offer, Policy
 from audiobatchd.core.backoff import Backoff
+from audiobatchd.core.schedule import Conditions
 from audiobatchd.vocabulary.files import FileId
+from audiobatchd.vocabulary.shard import Shard
 
 _AFTER_ERRORS = Backoff(5.0, 300.0)
 
@@ -39,6 +41,8 @@ class Plan:
     """Terms by which completeness is judged, by dataset."""
     workers: int
     """Number of worker processes on this machine."""
+    workers_why: str = ""
+    """Reason why they are so many, in words for people."""
     remote: bool = False
     """True where the workers are on other machines, which come and go: there are as many as these have places."""
     reap: float = 60.0
@@ -65,10 +69,14 @@ class Plan:
     """The features that the command line asks for; empty: all."""
     left_out: tuple[str, ...] = ()
     """Names of analyzers that are installed and that the configuration leaves out."""
+    schedules: dict[str, Conditions] = field(default_factory=dict)
+    """Conditions under which jobs are given out, by dataset; one that is not there has none."""
     once: bool = False
     """True where the service works through what there is, and ends."""
     dry_run: bool = False
     """True where it finds out what is due, and measures nothing."""
+    shard: Shard | None = None
+    """The part of each dataset that one pass works through; None: all of it."""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,10 @@ class Rounds:
         self._parts = parts
         self._datasets = parts.datasets
         self._ledger, self._transitions = parts.ledger, parts.transitions
+        self._shard = parts.plan.shard
+        """The shard whose folders are walked for; None: all folders."""
+        self._order = 0
+        """The order of walks: those who help the same shard are not to come for the same folder all the time."""
 
     def due(self, now: float) -> list[do.Action]:
         """Begin the rounds that are due."""
@@ -83,10 +87,31 @@ class Rounds:
                 if kind is WalkKind.FULL and (belief.accepting or not belief.round_open):
                     self._ledger.begin_round(path)
                     belief.known_at_start = self._ledger.count(path)
-                actions.append(do.WalkTree(path, kind=kind, renew=renew, first=first, accepts=belief.accepting))
+                actions.append(
+                    do.WalkTree(
+                        path,
+                        kind=kind,
+                        renew=renew,
+                        first=first,
+                        accepts=belief.accepting,
+                        shard=self._shard,
+                        order=self._order,
+                    )
+                )
             if schedule.trees and not schedule.is_walking_trees:
                 actions.append(do.WalkTree(path, schedule.take_trees(), WalkKind.TREES, first=True))
         return actions
+
+    def help_others(self, now: float) -> bool:
+        """Walk for the folders of all shards from now on; False where that is not asked for, was begun or cannot be."""
+        shard = self._shard
+        if shard is None or not shard.then_any or all(dataset.hangs for dataset in self._datasets.values()):
+            return False
+        self._shard, self._order = None, shard.number
+        for dataset in self._datasets.values():
+            dataset.schedule.start_over(now)
+        self._parts.life.walks_again()
+        return True
 
     def walked(self, walk: on.Walked, now: float) -> list[do.Action]:
         """Take in the end of a walk."""

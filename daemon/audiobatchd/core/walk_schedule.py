@@ -116,6 +116,11 @@ class WalkSchedule:
         self.full_at = now + min(LOOK_AGAIN, self.rescan)
         self.pass_at = math.inf
 
+    def start_over(self, now: float) -> None:
+        """Walk all of it now as if that were the first walk."""
+        self.full, self.passes = Past(), Past()
+        self.full_at = now
+
     def want_full(self, when: float) -> None:
         """Have a full walk no later than `when`; after the one under way."""
         if self.under_way is not None:

@@ -8,11 +8,11 @@ import os
 import stat
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from audiobatchd.core.discovery import Contents, Name, companions, contents
-from audiobatchd.vocabulary.files import FileStamp, in_64_bits
+from audiobatchd.vocabulary.files import ROLES, FileStamp, in_64_bits
 from audiobatchd.vocabulary.names import folder_at
 
 _JUST_NOW = 60_000_000_000
@@ -57,6 +57,13 @@ def read_names(folder: str, ignore: tuple[str, ...] = (), marker: str | None = N
         return contents(names, ignore, marker, os.path.basename(os.path.normpath(folder)))
 
 
+def read_sources(folder: str, roles: Sequence[str] = ROLES) -> dict[str, str]:
+    """Find the source files of these roles in `folder`, as `read_names` does in twice the time. Raises OSError."""
+    with os.scandir(folder) as entries:
+        named = (entry for entry in entries if entry.name.partition(".")[0].lower() in roles)
+        return contents(Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in named).sources
+
+
 def is_bare(directory: str) -> bool:
     """Tell whether nothing at all lies in a directory, as below a mount point. Raises OSError."""
     with os.scandir(directory) as entries:
@@ -88,8 +95,10 @@ def walk(root: str, ignore: tuple[str, ...] = ()) -> Iterator[tuple[str, Content
         yield path, names
 
 
-def read_folder(folder: str, ignore: tuple[str, ...] = (), marker: str | None = None) -> Listing:
-    """Read `folder` afresh; see `read_names`.
+def read_folder(
+    folder: str, ignore: tuple[str, ...] = (), marker: str | None = None, *, names_alone: bool = False
+) -> Listing:
+    """Read `folder` afresh; see `read_names`. `names_alone`: leave out its files, record and permissions.
 
     Raises OSError (NotADirectoryError and FileNotFoundError: there is no such folder).
     """
@@ -99,7 +108,7 @@ def read_folder(folder: str, ignore: tuple[str, ...] = (), marker: str | None = 
     changed = 0 if just_now else in_64_bits(itself.st_mtime_ns)
     # Then the names: on NFS that is what makes another machine's record visible (a stat may lie for 45 s).
     found = read_names(folder, ignore, marker)
-    if not found.sources:
+    if names_alone or not found.sources:
         return Listing(found, {}, "", "", time=changed)
     shape = hashlib.blake2b(digest_size=12)
     access = hashlib.blake2b(digest_size=12)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import BinaryIO
 
 from msgspec import Struct
 
 from audiobatchd.control.results import Column, Row, Value
-from audiobatchd.disk.listing import read_names
+from audiobatchd.disk.listing import read_sources
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.plugin_api import FULL_MIX
 from audiobatchd.vocabulary.files import ROLES
@@ -108,11 +108,14 @@ def tracks_of(
 ) -> Iterator[Track]:
     """Yield a track for each row of the fields' columns, the folder's name first.
 
-    Files of these `roles` are looked for; `ranges` bound numbers by column. A flag among numbers is 0 or 1.
+    Files of these `roles` are looked for; `ranges` bound numbers by column. A flag among numbers is 0 or 1. What has
+    another type than its column, because the record has changed since the columns were asked for, is missing.
     """
     names = [field.name for field in fields[: len(fields) - len(roles)]]
     texts = [field.name for field in fields[1 : len(names)] if field.type is Type.TEXT]
     numbers = [field.name for field in fields if field.type is Type.NUMBER]
+    others = [(field.name, field.type) for field in fields if field.type in (Type.FLAG, Type.NUMBERS)]
+    of_numbers = [place for place, field in enumerate(fields) if field.type is Type.NUMBER]
     for row in rows:
         folder = parsed("" if row[0] == "." else str(row[0]))
         files = _files(dataset, folder, roles) if roles else {}
@@ -121,14 +124,34 @@ def tracks_of(
         for name in texts:
             if not isinstance(value := values[name], str | None):
                 values[name] = as_text(value)
-        if bool in map(type, row):
-            values |= {name: int(value) for name in numbers if isinstance(value := values[name], bool)}
+        if not _OF_NUMBERS.issuperset(map(type, map(row.__getitem__, of_numbers))):
+            values |= {name: _number_of(values[name]) for name in numbers}
+        for name, type_ in others:
+            if not _IS[type_](values[name]):
+                values[name] = None
         for name, (low, high) in ranges.items():
             if isinstance(value := values[name], int | float) and not isinstance(value, bool):
                 values[name] = min(max(value, low), high)
         for role in roles:
             values[path_of(role)] = shown(os.path.join(folder, files[role])) if role in files else None
         yield Track(folder, values, files)
+
+
+_OF_NUMBERS = frozenset((float, int, type(None)))
+
+
+def _number_of(value: Value) -> float | None:
+    """Make a number of a flag; None of anything else."""
+    if isinstance(value, bool):
+        return int(value)
+    return value if isinstance(value, int | float) else None
+
+
+_IS: Mapping[Type, Callable[[Value], bool]] = {
+    Type.FLAG: lambda value: value is None or isinstance(value, bool),
+    Type.NUMBERS: lambda value: has_numbers_alone((value,)),
+}
+"""Tells whether a value has a type, or is missing."""
 
 
 def opened(dataset: str, track: Track, role: str) -> tuple[BinaryIO, int]:
@@ -161,10 +184,9 @@ def as_text(value: Value) -> str:
 def _files(dataset: str, folder: str, roles: Sequence[str]) -> dict[str, str]:
     """Find the source files of a folder; none where it has gone since it was read, or does not let itself be read."""
     try:
-        sources = read_names(folder_at(dataset, folder)).sources
+        return read_sources(folder_at(dataset, folder), roles)
     except OSError:
         return {}
-    return {role: sources[role] for role in roles if role in sources}
 
 
 def _is_number(value: object) -> bool:

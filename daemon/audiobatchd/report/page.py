@@ -77,6 +77,7 @@ def _template() -> jinja2.Template:
     environment.filters["number"] = told
     environment.filters["printable"] = printable
     environment.filters["duration"] = duration
+    environment.tests["quantity"] = lambda value: isinstance(value, int | float) and not isinstance(value, bool)
     return environment.from_string(_file("report.html.j2"))
 
 

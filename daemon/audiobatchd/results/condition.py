@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from audiobatchd.errors import UsageError
+from audiobatchd.results.states import STATE_NOW, WHY_NOW
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.suggestions import did_you_mean
 
@@ -45,7 +46,7 @@ FUNCTIONS = frozenset(
     ]
 )
 """Functions that may be used: none makes more of what it is given, or takes long for it."""
-_OWN_FUNCTIONS = FUNCTIONS | {"->", "->>", "avg", "count", "total"}
+_OWN_FUNCTIONS = FUNCTIONS | {"->", "->>", "avg", "count", "total", STATE_NOW, WHY_NOW}
 """With those that operators stand for, and those of this room's own statements."""
 
 LONGEST = 8000

@@ -32,14 +32,14 @@ class Results(Rows):
     def histogram(self, feature: str, bins: int = BINS, where: str = "") -> Histogram:
         """Count the numbers of a column in `bins` of one width. Raises UsageError for what cannot be asked."""
         self.chosen((feature,))
-        sql, of = self._begun(where, feature)
+        sql, of = self._begun(where)
         numbers = self._ask_numbers(f"SELECT {self._raw[feature]} {of} WHERE ({sql}) AND {self._is_number(feature)}")
         return _binned(numbers, bins, self._count(sql, of))
 
     def scatter(self, x: str, y: str, bins: int = SCATTER_BINS, where: str = "") -> Scatter:
         """Count folders by two numbers, in `bins` by `bins` rectangles. Raises UsageError for what cannot be asked."""
         self.chosen((x, y))
-        sql, of = self._begun(where, x, y)
+        sql, of = self._begun(where)
         first, second = self._raw[x], self._raw[y]
         total = self._count(sql, of)
         rest = f"{of} WHERE ({sql}) AND {self._is_number(x)} AND {self._is_number(y)}"
@@ -59,7 +59,7 @@ class Results(Rows):
                 yield self._in_short(column, where)
 
     def _in_short(self, column: Column, where: str) -> Summary:
-        sql, of = self._begun(where, column.name)
+        sql, of = self._begun(where)
         raw = self._raw[column.name]
         total, count = self._count(sql, of), self._count(f"({sql}) AND {raw} IS NOT NULL", of)
         short = Summary(column, count, total - count)
@@ -95,7 +95,7 @@ class Results(Rows):
                 if isinstance(labels, dict) and len(counted) < _MOST_LABELS:
                     counted.update(labels.keys())
             return counted
-        sql, of = self._scope(where, column.name)
+        sql, of = self._scope(where)
         what = f"{self._raw[column.name]} AS label, count(*)"
         for label, times in self._ask(
             f"SELECT {what} {of} WHERE ({sql}) AND label IS NOT NULL GROUP BY label LIMIT ?", (_MOST_LABELS,)

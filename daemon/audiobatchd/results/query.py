@@ -16,10 +16,11 @@ import msgspec
 
 from audiobatchd.control.results import Column, Kind, Query, Row, Value
 from audiobatchd.errors import UsageError
-from audiobatchd.results import condition
+from audiobatchd.results import condition, states
 from audiobatchd.results.condition import Guard
+from audiobatchd.results.states import States
 from audiobatchd.scan import values
-from audiobatchd.scan.values import FOLDER, STATE, WHY, Key, in_utf_8
+from audiobatchd.scan.values import FOLDER, STATE, WHY, Key
 from audiobatchd.vocabulary.meanings import meaning_of
 
 _PART = 400
@@ -27,21 +28,16 @@ _PART = 400
 _ROOM = 64 << 20
 """Bytes that the texts and mappings of these may have together."""
 _MENTIONS_STATE = re.compile(rf"\b({STATE}|{WHY})\b", re.IGNORECASE)
-_OVERRULED = "overruled"
-"""The temporary table of folders whose state is another than their table has."""
-_CREATE = f"CREATE TEMP TABLE {_OVERRULED} (path BLOB PRIMARY KEY, state TEXT, why TEXT)"
-_OVERRULE = "INSERT OR REPLACE INTO overruled VALUES (?, ?, ?)"
 _OWN: tuple[Column, ...] = (
     Column(FOLDER, "text", "", "the track folder, below the dataset"),
-    Column(STATE, "text", "", f"one of {', '.join(values.STATES)}"),
-    Column(WHY, "text", "", "why it failed or is blocked"),
+    Column(STATE, "text", "", f"as the service has it; without one {', '.join(values.STATES)}"),
+    Column(WHY, "text", "", "why it failed, is blocked, or waits"),
 )
 _ID, _PATH = "t.id", "t.path"
-_SIMPLE = "t.state", "t.why"
-_LIVE = (
-    "CASE WHEN o.path IS NOT NULL THEN o.state WHEN t.state = 'complete' THEN t.state ELSE 'incomplete' END",
-    "coalesce(o.why, '')",
-)
+_FOUND = "t.state", "t.why"
+"""The state of a folder, and why, as the last look has found them."""
+_NOW = f"coalesce({states.STATE_NOW}(t.path), t.state)", f"{states.WHY_NOW}(t.path)"
+"""The same as the service has them at this moment; a folder that it has just forgotten is told as it was found."""
 _PLAIN = (
     "CASE typeof({0}) WHEN 'blob' THEN CASE {0} WHEN x'30' THEN 0 WHEN x'31' THEN 1 ELSE CAST({0} AS TEXT) END "
     "ELSE {0} END"
@@ -51,7 +47,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 def mentions_state(words: Iterable[str]) -> bool:
-    """Tell whether names of columns or a condition may ask for the state of folders, which costs more than the rest."""
+    """Tell whether names of columns or a condition may ask for the state of folders, which records do not have."""
     return any(_MENTIONS_STATE.search(word) for word in words)
 
 
@@ -63,25 +59,18 @@ class Rows:
         connection: sqlite3.Connection,
         dataset: str,
         *,
-        overruled: Iterable[tuple[bytes, str, str]] | None = None,
+        live: States | None = None,
     ) -> None:
-        """`overruled` are folders whose state now is another than that which was found: path, state, reason.
-
-        Where it is given, no other folder has failed or is blocked.
-        Raises sqlite3.Error.
-        """
+        """`live` are the states of folders as a service has them; None: as they were found. Raises sqlite3.Error."""
         self._connection = connection
-        self._is_live = overruled is not None
         self._number = values.number_of(connection, dataset)
         self._keys: dict[str, Key] = {}
         """The keys that have a column, by name, in the order of names."""
         if self._number is not None:
             self._keys = {key.name: key for key in sorted(values.keys_in(connection, self._number))}
-        if overruled is not None:
-            connection.execute(_CREATE)
-            connection.executemany(_OVERRULE, ((path, state, in_utf_8(why)) for path, state, why in overruled))
-            connection.commit()
-        state, why = _LIVE if self._is_live else _SIMPLE
+        self._table = states.install(connection, live, self._number) if live else f"values_{self._number}"
+        """The table of all folders, or the subquery that has them."""
+        state, why = _NOW if live else _FOUND
         self._raw = {FOLDER: "coalesce(t.shown, CAST(t.path AS TEXT))", STATE: state, WHY: why}
         """SQL that stands for each column, as its values are stored."""
         self._raw |= {key.name: f"t.{key.column}" for key in self._keys.values()}
@@ -90,7 +79,7 @@ class Rows:
         for name, raw in self._raw.items():
             plain = _PLAIN.format(raw) if self._is_odd(name) else raw
             self._plain.setdefault(name.lower(), f"({plain})")
-        self._guard = Guard(connection, {f"values_{self._number}", _OVERRULED})
+        self._guard = Guard(connection, {f"values_{self._number}", states.UNLISTED})
         self._asked = ""
         """The condition that is asked for."""
         self._columns: tuple[Column, ...] | None = None
@@ -128,8 +117,7 @@ class Rows:
         """Yield rows, some at once; of a flag or a mapping, as it is stored, what `made` makes of it."""
         columns = self.chosen(query.columns)
         order = self._order(query.sort)
-        names = [*(column.name for column in columns), *(each.removeprefix("-") for each in query.sort)]
-        where, of = self._begun(query.where, *names)
+        where, of = self._begun(query.where)
         raw = [self._raw[column.name] for column in columns]
         odd = [place for place, column in enumerate(columns) if self._is_odd(column.name)]
         length = self._length_of_part(columns)
@@ -144,8 +132,7 @@ class Rows:
         """
         columns = self.chosen(query.columns)
         order = self._order(query.sort) or _PATH
-        sorting = (each.removeprefix("-") for each in query.sort)
-        where, of = self._begun(query.where, *(column.name for column in columns), *sorting)
+        where, of = self._begun(query.where)
         # Not LIKE, whose wildcards stand in names as well.
         rest = f"{of} WHERE ({where}) AND (?1 = '' OR instr(lower({self._raw[FOLDER]}), lower(?1)))"
         counted = self._ask(f"SELECT count(*) {rest}", (search,))
@@ -181,18 +168,16 @@ class Rows:
             by_number = {row[0]: row[1:] for row in rows}
             yield [by_number[each] for each in part if each in by_number]
 
-    def _scope(self, where: str, *names: str) -> tuple[str, str]:
-        """Make SQL of a condition, and of the tables that it and these columns take. Raises UsageError."""
+    def _scope(self, where: str) -> tuple[str, str]:
+        """Make SQL of a condition, and of the table that it is about. Raises UsageError."""
         self._asked = where
         made = condition.parsed(where, self._plain) if where.strip() else condition.ALWAYS
-        is_state = not {STATE, WHY}.isdisjoint(made.columns.union(names))
-        joined = f" LEFT JOIN temp.{_OVERRULED} AS o ON o.path = t.path" if self._is_live and is_state else ""
-        return made.sql, f"FROM values_{self._number} AS t{joined}"
+        return made.sql, f"FROM {self._table} AS t"
 
-    def _begun(self, where: str, *names: str) -> tuple[str, str]:
+    def _begun(self, where: str) -> tuple[str, str]:
         """Begin a question, which has all of the time that questions have; see `_scope`."""
         self._guard.begin()
-        return self._scope(where, *names)
+        return self._scope(where)
 
     def _order(self, sort: Iterable[str]) -> str:
         order = []

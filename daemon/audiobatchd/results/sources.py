@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from audiobatchd.disk.listing import walk
 from audiobatchd.disk.record import Record
 from audiobatchd.errors import RecordError, UsageError
 from audiobatchd.results.figures import Results
+from audiobatchd.results.states import States
 from audiobatchd.scan import values
 from audiobatchd.scan.values import Found, ValueTables
 from audiobatchd.vocabulary.files import RECORD_LIMIT
@@ -26,16 +27,12 @@ Judge = Callable[[str, Record], Finding]
 """Tells by a folder and its record whether anything is due there."""
 
 
-def open_catalog(
-    path: Path,
-    dataset: str,
-    overruled: Iterable[tuple[bytes, str, str]],
-) -> Results:
+def open_catalog(path: Path, dataset: str, live: States) -> Results:
     """Open the values in the catalog at `path`; the other arguments are those of `Results`. Raises UsageError."""
     try:
         connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
         try:
-            return Results(connection, dataset, overruled=overruled)
+            return Results(connection, dataset, live=live)
         except BaseException:
             connection.close()
             raise

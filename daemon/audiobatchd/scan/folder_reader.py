@@ -148,10 +148,12 @@ class FolderReader:
         """Name the directory at `path` below the root."""
         return folder_at(self.place, path)
 
-    def listing(self, path: str, *, hot: bool = False) -> Listing:
+    def listing(self, path: str, *, hot: bool = False, names_alone: bool = False) -> Listing:
         """List a directory, with the watch on it set up before. Raises OSError."""
         self.watch.enter(self.root, path, leaf=None, hot=hot)
-        listing = self.in_plenty(partial(read_folder, self.folder(path), self.ignore, self.marker))
+        listing = self.in_plenty(
+            partial(read_folder, self.folder(path), self.ignore, self.marker, names_alone=names_alone)
+        )
         self.watch.listed(self.root, path, leaf=listing.contents.is_track and not listing.contents.directories)
         return listing
 

@@ -70,7 +70,7 @@ _DROP = "DELETE FROM values_{} WHERE path = ?"
 _STATES = {Finding.COMPLETE: "complete", Finding.FAILED: "failed", Finding.BLOCKED: "blocked"}
 _DUE = "incomplete"
 STATES = (*_STATES.values(), _DUE)
-"""States in which a folder may be found."""
+"""States in which a look may find a folder."""
 _LARGEST_INTEGER = (1 << 63) - 1
 _decode = msgspec.json.Decoder().decode
 _KEPT_BACK = frozenset(OWN)
@@ -276,10 +276,7 @@ class ValueTables:
     def _row(self, connection: sqlite3.Connection, table: _Table, found: Found) -> list[Stored]:
         """Make the row of a folder, as long as its last value takes; for keys that are new, columns are added."""
         path = os.fsencode(found.path)
-        shown = folder_shown(found.path)
-        state = _STATES.get(found.finding, _DUE)
-        plain = shown.encode() == path
-        row: list[Stored] = [path, None if plain else shown, state, in_utf_8(found.why)]
+        row: list[Stored] = [path, shown_at(path), _STATES.get(found.finding, _DUE), in_utf_8(found.why)]
         row.extend([None] * len(table.kinds))
         places, kinds, kind_of = table.places, table.kinds, _KINDS.get
         for key, value in found.values.items():
@@ -298,6 +295,12 @@ class ValueTables:
                 connection.execute("UPDATE value_key SET kinds = ? WHERE number = ? AND place = ?", values)
             row[place + 4] = value
         return row
+
+
+def shown_at(path: bytes) -> str | None:
+    """Give the name under which a folder is shown; None where that is its path as it is."""
+    shown = folder_shown(os.fsdecode(path))
+    return None if shown.encode() == path else shown
 
 
 def in_utf_8(text: str) -> str:

@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 
+from audiobatchd.core.discovery import enters
 from audiobatchd.core.events import Walked, WalkRead
 from audiobatchd.core.near_misses import Tally, misses_in
 from audiobatchd.core.readings import Finding, Reading
@@ -28,6 +30,7 @@ from audiobatchd.scan.readers import sign_of_life
 from audiobatchd.scan.values import Found
 from audiobatchd.vocabulary.files import FileId, FolderKey, NearMiss, in_64_bits
 from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.shard import Shard
 from audiobatchd.vocabulary.states import WalkKind
 
 _BATCH = 64
@@ -43,13 +46,23 @@ Deliver = Callable[[WalkRead], None]
 
 
 def walk(
-    reader: FolderReader, paths: Sequence[str], deliver: Deliver, *, kind: WalkKind, first: bool, accepts: bool = False
+    reader: FolderReader,
+    paths: Sequence[str],
+    deliver: Deliver,
+    *,
+    kind: WalkKind,
+    first: bool,
+    accepts: bool = False,
+    shard: Shard | None = None,
+    order: int = 0,
 ) -> Walked:
     """Look at every track folder from each of `paths` down, or, of a PASS, at what has changed in all of them.
 
     Nothing is read where the file system's locks are not shared between machines, unless this one works there alone.
     `first`: it is not known yet what is in the dataset. Nor is anything read in another root than before that has none
-    of the folders that were known, unless the walk `accepts` whatever is there. Raises whatever `deliver` raises.
+    of the folders that were known, unless the walk `accepts` whatever is there. Of track folders that are of another
+    shard than `shard` only the names are read, which tell what lies below them. Each `order` but 0 is one of its own.
+    Raises whatever `deliver` raises.
     """
     started = time.thread_time()
     place = reader.place
@@ -65,7 +78,7 @@ def walk(
         return walked(identity, empty=False, refusal=filesystems.refusal(filesystem), locks=locks)
     if not accepts and reader.is_elsewhere(identity.device) and _is_strange(reader):
         return walked(identity, empty=is_bare(place), locks=locks, is_strange=True)
-    made = _Walk(reader, _Outbox(reader.root, deliver, hurried=first), kind)
+    made = _Walk(reader, _Outbox(reader.root, deliver, hurried=first), kind, shard, order)
     try:
         if not bare:
             made.go(paths, first=first, accepts=accepts)
@@ -80,6 +93,7 @@ def walk(
         locks=locks,
         cost=time.thread_time() - started,
         near_misses=made.near_misses(),
+        of_others=made.of_others,
     )
 
 
@@ -137,11 +151,15 @@ class _Outbox:
 class _Walk:
     """A walk under way over one dataset."""
 
-    def __init__(self, reader: FolderReader, outbox: _Outbox, kind: WalkKind) -> None:
+    def __init__(self, reader: FolderReader, outbox: _Outbox, kind: WalkKind, shard: Shard | None, order: int) -> None:
         self._reader = reader
         self._sightings = reader.catalog.sightings
         self._outbox = outbox
         self._kind = kind
+        self._shard = shard
+        self._order = order
+        self.of_others = 0
+        """Number of track folders of other shards."""
         self._judged: dict[Shape, int | None] = {}
         """Answers of `FolderReader.unavailable`, by shape."""
         self._batch: list[tuple[str, Listing]] = []
@@ -157,6 +175,9 @@ class _Walk:
         self._lost = False
         """True where a mount went during the walk: nothing that it came by is to be believed then."""
         self._tally = Tally()
+        self._place = reader.place
+        self._above = "", True
+        """The directory above the path that was judged last, and whether a walk enters it."""
 
     def go(self, paths: Sequence[str], *, first: bool, accepts: bool) -> None:
         """Walk; see `walk`. Raises _RootLostError."""
@@ -179,22 +200,26 @@ class _Walk:
         return self._tally.told() if self._kind is WalkKind.FULL else None
 
     def _down_from(self, paths: Sequence[str]) -> None:
-        """List every directory, depth first, in the order of names."""
+        """List every directory, depth first, in the order of names or another."""
         place = self._reader.place
         stack = [path for path in reversed(paths) if not is_link_below(place, path)]
         while stack:
             path = stack.pop()
             listing = self._list(path)
             if listing is not None:
-                stack += [os.path.join(path, name) for name in reversed(listing.contents.directories)]
+                stack += [os.path.join(path, name) for name in reversed(self._ordered(listing.contents.directories))]
         self._take()
+
+    def _ordered(self, names: Sequence[str]) -> Sequence[str]:
+        """Put names in the order in which they are entered."""
+        return names if not self._order else sorted(names, key=lambda name: crc32(os.fsencode(name), self._order))
 
     def _look_for_the_vanished(self) -> None:
         """Find directories that are gone, where more are known than were listed."""
         if self._sightings.size(self._reader.root) <= self._outbox.listed or not self.tracks:
             return
         known = (each.path for each in self._sightings.all(self._reader.root))
-        gone = [path for path in known if not self._reader.is_entered(path) or self._time_of(path) is None]
+        gone = [path for path in known if not self._is_entered(path) or self._time_of(path) is None]
         if gone and _holds_anything(self._reader):
             self._look_again([], gone)
 
@@ -204,38 +229,46 @@ class _Walk:
         gone: list[str] = []
         ignored: list[str] = []
         tracks = 0
-        for sighting in self._sightings.all(self._reader.root):
+        root, known = self._reader.root, self._sightings
+        # Of most it is all that is done here, for each of a million folders, again and again.
+        for sighting in known.all(root) if first else known.looks(root):
+            if self._outbox.listed % _PASS_BATCH == 0:
+                sign_of_life()
+                self._outbox.send()
             self._outbox.listed += 1
-            self._entered_anything = True
+            path = sighting.path
             if not sighting.leaf:  # before its time is looked at, so that nothing can happen in between
-                self._reader.watch.enter(self._reader.root, sighting.path, leaf=False)
-            if not self._reader.is_entered(sighting.path):
-                ignored.append(sighting.path)
+                self._reader.watch.enter(root, path, leaf=False)
+            if not self._is_entered(path):
+                ignored.append(path)
                 continue
-            time_of = self._time_of(sighting.path)
+            time_of = self._time_of(path)
             if sighting.finding is not Finding.GONE:
                 tracks += 1
                 if time_of is not None:
-                    self._came_by(sighting.path)
-            match time_of:
-                case None:
-                    gone.append(sighting.path)
-                case moment if not moment or moment != sighting.time:
-                    changed.append(sighting.path)
-                case _ if first:
-                    self._as_it_was(sighting, changed)
-            if len(self._outbox.unchanged) >= _PASS_BATCH:
-                self._outbox.send()
+                    self._came_by(path)
+            if time_of is None:
+                gone.append(path)
+            elif not time_of or time_of != sighting.time:
+                changed.append(path)
+            elif first:
+                self._as_it_was(sighting, changed)
         if gone and (not _holds_anything(self._reader) or (tracks and not self.tracks)):
             self._lost = True
             return
         self._look_again(changed, gone + ignored)
 
+    def _is_entered(self, path: str) -> bool:
+        """Tell as `FolderReader.is_entered` does; the directory of the last path is not judged again."""
+        above, _, name = path.rpartition("/")
+        if above != self._above[0]:
+            self._above = above, self._reader.is_entered(above)
+        return self._above[1] and (not path or enters(name, self._reader.ignore))
+
     def _time_of(self, path: str) -> int | None:
         """Read a directory's mtime; 0 where that cannot be told, None where there is none."""
-        sign_of_life()
         try:
-            return in_64_bits(os.stat(self._reader.folder(path)).st_mtime_ns)
+            return in_64_bits(os.stat(f"{self._place}/{path}").st_mtime_ns)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError:
@@ -273,7 +306,8 @@ class _Walk:
         self._outbox.listed += 1
         sign_of_life()
         try:
-            listing = self._reader.listing(path, hot=self._kind is WalkKind.TREES)
+            hot, names_alone = self._kind is WalkKind.TREES, self._is_of_others(path)
+            listing = self._reader.listing(path, hot=hot, names_alone=names_alone)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -302,6 +336,9 @@ class _Walk:
             self._tally.add(path, misses)
             contents, old = listing.contents, known.get(path)
             self._entered_anything |= bool(contents.directories or contents.sources)
+            if self._is_of_others(path):
+                self.of_others += contents.is_track
+                continue
             unavailable = reader.unchanged(old, listing)
             if contents.is_track:
                 self._came_by(path)
@@ -322,6 +359,9 @@ class _Walk:
         self._sightings.note(root, noted, known, found)
         self._sightings.forget(root, gone)
         self._outbox.send()
+
+    def _is_of_others(self, path: str) -> bool:
+        return self._shard is not None and not self._shard.has(path)
 
     def _unavailable(self, shape: Shape) -> int | None:
         if shape not in self._judged:

@@ -26,12 +26,14 @@ from audiobatchd.service.answers import metrics as metrics_file
 from audiobatchd.service.answers.metrics import Metrics
 from audiobatchd.service.answers.requests import Answers
 from audiobatchd.service.clock import SystemClock
+from audiobatchd.service.decisions import DIRECTORY, Decisions
 from audiobatchd.service.page import Page
 from audiobatchd.service.planning import Source
 from audiobatchd.service.supervisor import Supervisor, View
 from audiobatchd.service.systemd import SystemdView
 from audiobatchd.vocabulary.log_events import LogEvent, write
 from audiobatchd.vocabulary.names import printable, shown
+from audiobatchd.vocabulary.quantities import size_in_bytes
 from audiobatchd.vocabulary.summary import batch_summary
 from audiobatchd.web.contract import Contract
 
@@ -55,7 +57,13 @@ def run(settings: Config, source: Source, state: Path, socket: Path, views: tupl
         clock, watches, feed = SystemClock(), Watches(), Feed()
         page = Page(lambda: supervisor.config.web, clock.monotonic)
         views = (*views, systemd, page)
-        supervisor = Supervisor(settings, source, Policy(), catalog, clock, views=views, watches=watches)
+        decisions = None
+        if settings.keep_decisions is not None:
+            decisions = Decisions(state / DIRECTORY, size_in_bytes(settings.keep_decisions))
+            stack.callback(decisions.stop)
+        supervisor = Supervisor(
+            settings, source, Policy(), catalog, clock, views=views, watches=watches, decisions=decisions
+        )
         metrics = Metrics(
             supervisor.core, clock.monotonic, watches.report, lambda: catalog.trouble, supervisor.inboxes.status
         )

@@ -219,7 +219,14 @@ class DiskTasks:
             walked = Walked(action.dataset, action.kind, root, False, refusal=refusal, place=reader.place)
         else:
             walked = walk(
-                reader, action.paths, self._deliver, kind=action.kind, first=action.first, accepts=action.accepts
+                reader,
+                action.paths,
+                self._deliver,
+                kind=action.kind,
+                first=action.first,
+                accepts=action.accepts,
+                shard=action.shard,
+                order=action.order,
             )
         self._post(walked)
         if not was_there and walked.root is not None:

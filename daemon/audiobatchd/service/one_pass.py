@@ -17,8 +17,9 @@ from audiobatchd.service.supervisor import Supervisor, View
 from audiobatchd.vocabulary.exits import DaemonExit
 from audiobatchd.vocabulary.files import ROLES, FolderKey
 from audiobatchd.vocabulary.names import shown
+from audiobatchd.vocabulary.quantities import counted
 from audiobatchd.vocabulary.states import FolderState, Mode
-from audiobatchd.vocabulary.summary import batch_summary, left_out
+from audiobatchd.vocabulary.summary import batch_summary, left_out, shard_line
 
 if TYPE_CHECKING:
     from audiobatchd.cluster.contact import Contact
@@ -63,7 +64,7 @@ def run(
     told = _findings(core) if dry_run else batch_summary(supervisor.overview.summary(), "audiobatchd --once")
     # Interrupted, it may not have come by all folders.
     absent = [] if code in (DaemonExit.INTERRUPTED, DaemonExit.ABORTED) else _not_there(core, again)
-    return code, "\n".join([told, *_hosts(core), *absent, *_passed_over(core)])
+    return code, "\n".join([told, *_hosts(core), *absent, *_shared(core), *_passed_over(core)])
 
 
 def _session(contact: Contact, settings: Config) -> Session:
@@ -81,8 +82,10 @@ def _hosts(core: Dispatcher) -> list[str]:
 
 
 def _not_there(core: Dispatcher, again: Collection[str]) -> list[str]:
-    """Say which folders of the list of `again` are no track folders of any dataset."""
-    lost = [path for path in again if all(core.state_of(FolderKey(each, path)) is None for each in core.datasets)]
+    """Say which folders of the list of `again`, as far as they were looked for, are no track folders of any dataset."""
+    shard = core.plan.shard if core.own_success is None else None
+    asked = [path for path in again if shard is None or shard.has(path)]
+    lost = [path for path in asked if all(core.state_of(FolderKey(each, path)) is None for each in core.datasets)]
     if not lost:
         return []
     return [
@@ -91,11 +94,26 @@ def _not_there(core: Dispatcher, again: Collection[str]) -> list[str]:
     ]
 
 
+def _shared(core: Dispatcher) -> list[str]:
+    """Say which part of the track folders this pass had to do with."""
+    if (shard := core.plan.shard) is None:
+        return []
+    if core.own_success is not None:
+        helped = counted(core.tally.success - core.own_success, "folder")
+        return ["", f"Shard {shard} done: {core.own_success:,}; of the other shards then: {helped}"]
+    lines = [
+        shard_line(shard, "" if len(core.datasets) == 1 else shown(path), core.count(path), dataset.of_others)
+        for path, dataset in core.datasets.items()
+        if dataset.schedule.has_begun and core.count(path) + dataset.of_others
+    ]
+    return ["", *lines] if lines else []
+
+
 def _passed_over(core: Dispatcher) -> list[str]:
     """Say in which datasets a pass found no track folder, or passed over what was perhaps meant."""
     lines: list[str] = []
     for path, dataset in core.datasets.items():
-        found = left_out(shown(path), core.count(path), dataset.near_misses)
+        found = left_out(shown(path), core.count(path) + dataset.of_others, dataset.near_misses)
         lines += ["", *found] if found else []
     return lines
 

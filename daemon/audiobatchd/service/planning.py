@@ -13,6 +13,7 @@ import msgspec
 
 from audiobatchd.config.checks import installed_analyzers, operators, worker_settings
 from audiobatchd.config.file import Config, DatasetConfig
+from audiobatchd.config.schedule import conditions
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.backoff import Backoff
 from audiobatchd.core.messages import WorkerSettings
@@ -24,7 +25,9 @@ from audiobatchd.vocabulary.analyzer_sets import chosen
 from audiobatchd.vocabulary.files import RECORD_LIMIT, FileId
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import size_in_bytes
+from audiobatchd.vocabulary.shard import Shard
 from audiobatchd.vocabulary.states import Mode, WatchMode
+from audiobatchd.worker.capacity import capacity
 
 _FRESH = 2.0
 """In seconds: a disk that has not answered for longer is asked before anything is begun there."""
@@ -32,6 +35,10 @@ _FRESH = 2.0
 
 class Source(Protocol):
     """The place that the configuration comes from: a file, the environment and a command line."""
+
+    @property
+    def shard(self) -> Shard | None:
+        """Return the part of each dataset that one pass is for; None: all of it."""
 
     def read(self) -> Config:
         """Return the configuration as it is now. Raises ConfigError and UsageError."""
@@ -141,11 +148,15 @@ class Planner:
             backoff=Backoff(1.0, 10.0) if once else Backoff(5.0, 300.0),
             once=once,
         )
+        room = capacity(config)
+        # One pass is asked for now.
+        schedules = {each.path: conditions(config.schedule, each.schedule) for each in config.dataset if not once}
         return Plan(
             datasets={each.path: each.rescan for each in config.dataset},
             limits=limits,
             policies=policies,
-            workers=config.worker_count,
+            workers=room.workers,
+            workers_why=room.why,
             remote=self.remote,
             job_timeout=config.job_timeout,
             job_timeout_factor=config.job_timeout_factor,
@@ -156,8 +167,10 @@ class Planner:
             reap=config.reap,
             features=self.policy.only or (),
             left_out=tuple(sorted(installed.difference(chosen(config.analyzers, installed)))),
+            schedules=schedules,
             once=once,
             dry_run=self.mode is Mode.DRY_RUN,
+            shard=self.source.shard,
         )
 
 

@@ -34,9 +34,11 @@ from audiobatchd.service import log
 from audiobatchd.service.answers.status import Overview
 from audiobatchd.service.catalog_writes import CatalogWrites
 from audiobatchd.service.clock import Clock
+from audiobatchd.service.decisions import Decisions, KeptDispatcher
 from audiobatchd.service.disk_tasks import DiskTasks
 from audiobatchd.service.event_queue import EventQueue
 from audiobatchd.service.inboxes import Inboxes
+from audiobatchd.service.machine import Machine
 from audiobatchd.service.planning import Planner, Source, memory_of
 from audiobatchd.service.signals import Signals
 from audiobatchd.vocabulary.exits import DaemonExit
@@ -112,7 +114,7 @@ class Supervisor:
     `config` is what `source` gave, and what it gives again at a reload counts from then on.
     """
 
-    def __init__(  # noqa: PLR0913  # one for each part that is not made here
+    def __init__(  # noqa: PLR0913  # the parts of a service, each made elsewhere
         self,
         config: Config,
         source: Source,
@@ -123,6 +125,7 @@ class Supervisor:
         views: tuple[View, ...] = (),
         watches: Watch | None = None,
         mode: Mode = Mode.SERVICE,
+        decisions: Decisions | None = None,
         remote: Callable[[WorkerSettings, Callable[[Event], None]], Workers] | None = None,
     ) -> None:
         self._clock = clock
@@ -130,7 +133,11 @@ class Supervisor:
         self._planner = Planner(source, policy, mode, remote=remote is not None)
         self._derived = self._planner.derive(config)
         memory = memory_of(catalog, config, clock.wall().timestamp()) if mode is Mode.SERVICE else NO_MEMORY
-        self.core = Dispatcher(self._derived.plan, clock.monotonic(), memory)
+        self.core = (
+            KeptDispatcher(self._derived.plan, clock.monotonic(), memory, decisions)
+            if decisions is not None
+            else Dispatcher(self._derived.plan, clock.monotonic(), memory)
+        )
         self.inboxes = Inboxes()
         self.overview = Overview(
             self.core,
@@ -217,6 +224,8 @@ class Supervisor:
         Signals(self._events.put, self._reload_by_signal, lambda: self.core.works, once=self.core.plan.once).catch()
         self._start(self._show())
         self._start(self._measure())
+        machine = Machine(self._clock, self._events.put, self._pool.pids)
+        self._start(machine.watch(self.core.conditions))
         self._clock.beat(_LONGEST_TURN)  # before this nothing had a deadline
         try:
             while self._code is None:

@@ -57,9 +57,12 @@ class NearMiss(Struct, frozen=True):
         return f"{self.what} (such as {self.example}): {self.todo}"
 
 
+_LIMIT = 1 << 63
+
+
 def in_64_bits(nanoseconds: int) -> int:
     """Cut a time stamp to what records, messages and databases can carry: a file may be of the year 2600."""
-    return max(-(1 << 63), min(nanoseconds, (1 << 63) - 1))
+    return nanoseconds if -_LIMIT <= nanoseconds < _LIMIT else max(-_LIMIT, min(nanoseconds, _LIMIT - 1))
 
 
 class FileId(NamedTuple):

@@ -58,11 +58,16 @@ class LogEvent(StrEnum):
         INFO,
         "{dataset}: {folders} complete folders are due for {analyzers}; CPU hours: {cpu_hours}; else {leave_out}",
     )
+    SHARD_DONE = "shard-done", INFO, "shard {shard} is done: {folders} folders measured; those of all others follow"
     ROOT_CHANGED = "root-changed", INFO, "{dataset} leads to {target} now, no longer to {before}"
     WATCH_LOST = "watch-lost", WARNING, "{dataset} is no longer watched: {reason}"
     WATCH_DEGRADED = "watch-degraded", WARNING, "{dataset} cannot be watched as a whole: {reason}"
     WATCH_RESTORED = "watch-restored", INFO, "{dataset} is watched as a whole again"
     WATCH_EVENT = "watch-event", ERROR, ""
+
+    SCHEDULE_HOLDS = "schedule-holds", INFO, "{dataset} is held by its schedule: {reason}"
+    SCHEDULE_GOES_ON = "schedule-goes-on", INFO, "{dataset} goes on, as its schedule has it"
+    SCHEDULE_OVERRIDDEN = "schedule-overridden", INFO, "{dataset} goes on, with its schedule {reason}"
 
     INBOX_MOVED = "inbox-moved", INFO, "{folder} was moved in from {inbox}"
     INBOX_LEFT = "inbox-left", WARNING, "{path} stays in {inbox}: {reason}"
@@ -87,6 +92,7 @@ class LogEvent(StrEnum):
     CATALOG_FAILS = "catalog-fails", WARNING, "the catalog cannot be read or written: {reason}"
     CATALOG_WORKS = "catalog-works", INFO, "the catalog {path} can be written again"
     CHANGE_ASKED = "change-asked", INFO, ""
+    DECISIONS_NOT_KEPT = "decisions-not-kept", WARNING, "cannot keep decisions in {path}: {reason}"
     METRICS_NOT_WRITTEN = "metrics-not-written", WARNING, "cannot write the metrics to {path}: {reason}"
     REQUEST_FAILED = "request-failed", ERROR, ""
     REQUEST_MALFORMED = "request-malformed", WARNING, "a request is no HTTP: {reason} ({requests} times)"

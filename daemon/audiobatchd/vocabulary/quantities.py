@@ -111,6 +111,15 @@ def exact_size(size: int) -> str:
     return f"{size:,} bytes"
 
 
+def numbers_in(text: str) -> frozenset[int]:
+    """Read a list of numbers and ranges as the kernel writes lists of processors: "0-3,6". Raises ValueError."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        found.update(range(int(first), int(last or first) + 1))
+    return frozenset(found)
+
+
 def size_in_bytes(text: str) -> int:
     """Read a size: "4 GiB", "100.5MiB". Raises ValueError where it is none, or more than a float can tell."""
     found = _SIZE.fullmatch(text)

@@ -150,6 +150,8 @@ class Cause(StrEnum):
     """The disk does not answer at all."""
     UNIT = "unit"
     """systemd keeps the service from writing there."""
+    SCHEDULE = "schedule"
+    """It is not the time for it, or the machine has other work."""
     SHORTAGE = "shortage"
     """The service or the machine is short of descriptors, memory or processes, which holds no dataset up."""
     MEMORY = "memory"

@@ -8,6 +8,8 @@ from typing import Any, TypedDict
 from audiobatchd.vocabulary.commands import import_command
 from audiobatchd.vocabulary.files import NearMiss
 from audiobatchd.vocabulary.names import parsed
+from audiobatchd.vocabulary.quantities import counted
+from audiobatchd.vocabulary.shard import Shard
 
 
 class BatchStats(TypedDict):
@@ -55,6 +57,17 @@ def left_out(dataset: str, total: int, near_misses: Iterable[NearMiss]) -> list[
         lines.append(f"Make them of your music: {import_command(parsed(dataset), has_music=bool(near_misses))}")
     misses = [f"  {miss.line}" for miss in near_misses]
     return [*lines, *([f"Left out in {dataset}:", *misses] if misses else [])]
+
+
+def shard_line(shard: Shard, dataset: str, own: int, of_others: int) -> str:
+    """Say how the track folders of a dataset are divided; `dataset` is its path, empty where it is the only one.
+
+    A shard that has none of the folders is fine, and not to be taken for a dataset that has none.
+    """
+    name = f"Shard {shard}" + (f" of {dataset}" if dataset else "")
+    if not own:
+        return f"{name}: no track folder, {counted(of_others, 'folder')} of other shards"
+    return f"{name}: {counted(own, 'track folder')}, and {of_others:,} of other shards"
 
 
 def print_batch_summary(stats: Mapping[str, Any], operation_name: str = "Batch") -> None:

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from audiobatchd.config import certificate
 from audiobatchd.config.web import WebConfig, address_of
-from audiobatchd.control.operations import EVENTS, EXPLAIN, FAILURES, PAUSE, RESUME, RETRY, STATUS, Operation
+from audiobatchd.control.operations import EVENTS, EXPLAIN, FAILURES, HISTORY, PAUSE, RESUME, RETRY, STATUS, Operation
 from audiobatchd.control.server.door import Door, Limits
 from audiobatchd.control.server.routes import Routes, application
 from audiobatchd.control.server.server import Malformed, connection
@@ -33,6 +33,7 @@ OPERATIONS: Mapping[str, Operation[Any, Any]] = {
     "/api/status": STATUS,
     "/api/failures": FAILURES,
     "/api/folder": EXPLAIN,
+    "/api/history": HISTORY,
     "/api/events": EVENTS,
     "/api/retry": RETRY,
     "/api/pause": PAUSE,

@@ -139,6 +139,7 @@ class Pool:
         self._workers[slot] = worker
         self._spawned.add(process.pid)
         offer_to_the_oom_killer(process.pid)
+        give_way(process.pid, self._settings)
         loop.add_reader(ours.fileno(), self._hear, worker)
         loop.add_reader(errors, self._read_errors, worker)
         loop.add_reader(worker.pidfd, self._exited, worker)
@@ -248,6 +249,21 @@ def offer_to_the_oom_killer(pid: int) -> None:
     """Have the kernel end a worker when memory is used up, rather than the service that starts it again."""
     with contextlib.suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
         file.write(_OOM_SCORE_ADJ)
+
+
+def give_way(pid: int, settings: WorkerSettings) -> None:
+    """Give a worker its nice value, class of input and output, and processors: what it starts inherits them.
+
+    It has only just been started, and has no thread yet. What is refused is left as it is: nice values only rise.
+    """
+    with contextlib.suppress(psutil.Error, OSError):
+        process = psutil.Process(pid)
+        if settings.cpus is not None:
+            process.cpu_affinity(list(settings.cpus))
+        if settings.io_class is not None:
+            process.ionice(psutil.IOPRIO_CLASS_IDLE if settings.io_class == "idle" else psutil.IOPRIO_CLASS_BE)
+        if settings.nice is not None and settings.nice > process.nice():
+            process.nice(settings.nice)
 
 
 def how_it_ended(code: int, lines: deque[str], *, out_of_memory: bool) -> str:

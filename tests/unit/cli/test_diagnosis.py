@@ -19,6 +19,7 @@ from audiobatchd.core.holds import BARRED
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.vocabulary.files import MissKind, NearMiss
 from audiobatchd.vocabulary.states import DatasetState, FolderState, InboxState
+from audiobatchd.worker.capacity import Capacity
 
 LIMITS = {"max_user_watches": 524_288, "max_user_instances": 512, "max_queued_events": 16_384}
 
@@ -63,16 +64,16 @@ def test_a_service_that_is_well(idle: Status) -> None:
 
 @pytest.mark.parametrize(("free", "level"), [(1 << 30, Level.OK), ((1 << 30) - 1, Level.NOTE), (0, Level.NOTE)])
 def test_memory_for_the_workers(free: int, level: Level) -> None:
-    finding = diagnosis.machine(1.25, 2, free, 16 << 30, None)
+    finding = diagnosis.machine(1.25, Capacity(2, "as configured"), free, 16 << 30, None)
     assert finding.level is level
-    assert finding.what.startswith("the machine: load 1.2 for 2 workers, ")
+    assert finding.what.startswith("the machine: load 1.2 for 2 workers (as configured), ")
     assert bool(finding.todo) == (level is Level.NOTE)
 
 
 def test_memory_that_workers_have_already_counts_as_theirs(idle: Status) -> None:
     (worker, *_) = idle.workers
     status = msgspec.structs.replace(idle, workers=(msgspec.structs.replace(worker, resident=1 << 30),))
-    assert diagnosis.machine(0, 2, 0, 16 << 30, status).level is Level.OK
+    assert diagnosis.machine(0, Capacity(2, ""), 0, 16 << 30, status).level is Level.OK
 
 
 def test_no_service() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from audiobatchd.config.file import (
     load_config,
     with_datasets,
 )
+from audiobatchd.config.schedule import ScheduleConfig
 from audiobatchd.config.web import WebConfig
 from audiobatchd.errors import ConfigError
 from audiobatchd.vocabulary.quantities import size_in_bytes
@@ -42,7 +42,6 @@ def written(directory: Path, text: str) -> Path:
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     loaded = load_config(written(tmp_path, "# nothing\n"))
     assert loaded == Config()
-    assert loaded.worker_count == len(os.sched_getaffinity(0))
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:
@@ -54,7 +53,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert loaded.dataset[0] == DatasetConfig(
         path=str(tmp_path / "music"), settle=0.0, rescan=0.5, ignore=("a*", "b"), adopt=False
     )
-    assert (loaded.workers, loaded.worker_count, loaded.analyzers) == (3, 3, ("loudness",))
+    assert (loaded.workers, loaded.analyzers) == (3, ("loudness",))
     assert (loaded.job_timeout, loaded.job_timeout_factor, loaded.max_duration) == (1.0, 0.0, 60.5)
     assert (loaded.max_deaths, loaded.stop_grace) == (1, 0.0)
 
@@ -163,14 +162,19 @@ def test_numbers_have_bounds_in_our_own_words(tmp_path: Path, key: str) -> None:
         for each, head, place in (
             (DatasetConfig("x"), DATASET, f"dataset[0].{key}"),
             (WebConfig(), "[web]\n", f"web.{key}"),
+            (ScheduleConfig(), "[schedule]\n", f"schedule.{key}"),
             (Config(), "", key),
         )
         if key in each.__struct_fields__
     )
     kind, below, beyond = "number", ["-1", "-1" + "0" * 30], ["1" + "0" * 30]
     if isinstance(bounds.least, str):
-        kind, below, beyond = "size", ['"0 KiB"', '"1023 B"'], ['"1025 TiB"', f'"{"9" * 400} TiB"', '"6"']
-    elif isinstance(getattr(table, key), float):
+        kind, below, beyond = (
+            "size",
+            ['"1023 B"', *([] if bounds.least == "0 KiB" else ['"0 KiB"'])],
+            ['"1025 TiB"', f'"{"9" * 400} TiB"', '"6"'],
+        )
+    elif isinstance(getattr(table, key), float) or key == "max_load":
         below, beyond = [*below, "-1e-9", "nan", "-inf"], [*beyond, "1e300", "inf"]
     for value in (*below, *beyond):
         path = written(tmp_path, f"{head}{key} = {value}\n")
@@ -186,11 +190,12 @@ def test_numbers_have_bounds_in_our_own_words(tmp_path: Path, key: str) -> None:
 def test_every_number_has_bounds() -> None:
     numbers = {
         field.name
-        for kind in (Config, DatasetConfig, WebConfig)
+        for kind in (Config, DatasetConfig, WebConfig, ScheduleConfig)
         for field in msgspec.structs.fields(kind)
         if field.type in (int, float, int | None, float | None)
     }
-    assert numbers | {"worker_memory", "record_limit"} == BOUNDS.keys()
+    sizes = {"worker_memory", "record_limit", "min_free_memory", "keep_decisions"}
+    assert numbers | {*sizes, "workers"} == BOUNDS.keys()
 
 
 @pytest.mark.parametrize("key", ["rescan", "reap"])

@@ -40,7 +40,7 @@ def listening(path: Path, answer: bytes | None) -> Iterator[None]:
         yield
     finally:
         if answer is not None:
-            thread.join(10)
+            thread.join(60)
         listener.close()
 
 

@@ -26,7 +26,7 @@ ASKED: dict[type[msgspec.Struct], list[msgspec.Struct]] = {
     Survey: [Survey("/music"), Survey(ODD, ["lufs", ODD], names=True)],
     RetryFolders: [RetryFolders([FolderName("/music", ODD)]), RetryFolders(all=True), RetryFolders(dataset="/music")],
     Pause: [Pause(), Pause("/music", 90.0)],
-    Resume: [Resume(), Resume(ODD)],
+    Resume: [Resume(), Resume(ODD, override=True, seconds=0.5)],
     Rescan: [Rescan("/music"), Rescan("/music", accept=True)],
     AskColumns: [AskColumns(ODD)],
     AskRows: [AskRows("/music"), AskRows(ODD, ["folder", ODD], "a > 1 and b = 'x&y'", ["-" + ODD], 0)],

@@ -12,6 +12,7 @@ from audiobatchd.core.holds import NO_ANSWER
 from audiobatchd.core.messages import Stage
 from audiobatchd.core.slot import SlotState
 from audiobatchd.vocabulary.files import FileId
+from audiobatchd.vocabulary.shard import Shard
 from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState, Outcome, WalkKind, WatchReport
 from support.core_rig import Rig, found, jobs, key, only, plan, reading, reads, reports
 
@@ -312,8 +313,9 @@ def test_the_service_is_ready_without_a_root_that_hangs() -> None:
     assert only(do.AnnounceReady, actions) == [do.AnnounceReady()]
 
 
-def test_one_pass_ends_with_a_failure_where_a_disk_hangs() -> None:
-    made = Rig(dataclasses.replace(plan(FAR, settle=0.0, once=True), fresh=10.0))
+@pytest.mark.parametrize("shard", [None, Shard(1, 2, then_any=True)], ids=str)
+def test_one_pass_ends_with_a_failure_where_a_disk_hangs(shard: Shard | None) -> None:
+    made = Rig(dataclasses.replace(plan(FAR, settle=0.0, once=True), fresh=10.0, shard=shard))
     made.boot()
     made.tell(on.Probed(FAR, Cause.HANG, NO_ANSWER))
     for slot in made.core.crew.slots:

@@ -59,3 +59,10 @@ def test_it_stops_once_and_only_after_a_drain() -> None:
     assert not life.emptied()
     assert not life.asked_to_stop(1, 2.0, at_once=True)
     assert life.state is DaemonState.STOPPED
+
+
+def test_it_is_ready_again_after_other_walks() -> None:
+    life = running()
+    life.walks_again()
+    assert (life.state, life.works) == (DaemonState.STARTING, True)
+    assert life.walked()

@@ -14,6 +14,7 @@ from audiobatchd.core.plan import Memory
 from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.core.walk_schedule import PASS
 from audiobatchd.vocabulary.files import FileId, MissKind, NearMiss
+from audiobatchd.vocabulary.shard import Shard
 from audiobatchd.vocabulary.states import DatasetState, FolderState, Outcome, WalkKind
 from support.core_rig import (
     DATASET,
@@ -22,6 +23,7 @@ from support.core_rig import (
     SETTLE,
     Rig,
     came_by,
+    found,
     key,
     offer,
     only,
@@ -340,3 +342,52 @@ def test_lost_events_ask_for_walks_within_their_share() -> None:
     assert [walk.kind for walk in only(do.WalkTree, rig.tick(199.0))] == [WalkKind.PASS]
     rig.tell(walked("Song", kind=WalkKind.PASS), on.WatchLost(DATASET, "overflow"))
     assert [walk.kind for walk in only(do.WalkTree, rig.tick(1.0))] == [WalkKind.FULL]
+
+
+# Shards of one pass
+
+
+def sharded(*, then_any: bool, dry_run: bool = False) -> Rig:
+    once = plan(once=True, settle=0.0, dry_run=dry_run)
+    return Rig(dataclasses.replace(once, shard=Shard(2, 3, then_any)))
+
+
+@pytest.mark.parametrize(("of_others", "code"), [(5, 0), (0, 3)])
+def test_pass_without_a_folder_of_its_shard(of_others: int, code: int) -> None:
+    rig = sharded(then_any=False)
+    actions = rig.boot()
+    assert only(do.WalkTree, actions) == [do.WalkTree(DATASET, first=True, shard=Shard(2, 3))]
+    actions = rig.tell(dataclasses.replace(walked(empty=not of_others), of_others=of_others))
+    assert only(do.StopWorker, actions) == [do.StopWorker(0)]
+    assert only(do.Finish, rig.die(how="exit code 0")) == [do.Finish(code)], "a shard may be empty, a dataset may not"
+
+
+def test_shard_that_is_done_walks_for_all_others() -> None:
+    rig = sharded(then_any=True)
+    rig.start(reading("A"))
+    actions = rig.end()
+    assert (reports(actions), only(do.StopWorker, actions)) == (["folder-done", "shard-done"], [])
+    walks = only(do.WalkTree, actions + rig.tick())
+    assert walks == [do.WalkTree(DATASET, first=True, order=2)]
+    assert only(do.StopWorker, rig.tick(1.0)) == [], "it waits for that walk"
+    actions = rig.tell(came_by("A"), found(reading("B"), dataset=DATASET), walked("A", "B"))
+    assert only(do.StopWorker, actions) == []
+    assert only(do.StopWorker, rig.end()) == [do.StopWorker(0)]
+    assert only(do.Finish, rig.die(how="exit code 0")) == [do.Finish(0)]
+    assert (rig.core.own_success, rig.core.tally.success) == (1, 2)
+
+
+def test_help_does_not_try_again_what_failed() -> None:
+    rig = sharded(then_any=True)
+    rig.start(reading("A"))
+    rig.end(outcome=Outcome.FAILED)
+    rig.tick()
+    actions = rig.tell(found(reading("A", Finding.FAILED), dataset=DATASET), walked("A"))
+    assert only(do.SendJob, actions) == []
+    assert only(do.Finish, rig.die(how="exit code 0")) == [do.Finish(1)]
+
+
+@pytest.mark.parametrize(("then_any", "dry_run"), [(False, False), (True, True)])
+def test_pass_over_one_shard_alone_ends_with_it(then_any: bool, dry_run: bool) -> None:
+    rig = sharded(then_any=then_any, dry_run=dry_run)
+    assert only(do.StopWorker, rig.start(reading("A", Finding.COMPLETE))) == [do.StopWorker(0)]

@@ -130,3 +130,13 @@ def test_trees_within_another_one_are_walked_with_it() -> None:
     assert made.is_walking_trees
     assert made.take_trees() == ()
     assert not made.is_walking_trees
+
+
+def test_pass_that_starts_over_walks_once_more() -> None:
+    schedule = WalkSchedule(RESCAN)
+    for now in (0.0, 10.0):
+        assert schedule.due(now, known=0, once=True) is WalkKind.FULL
+        assert schedule.begin(WalkKind.FULL), "it tells of all"
+        schedule.end(walked(), now)
+        assert schedule.next_walk(once=True) is None
+        schedule.start_over(10.0)

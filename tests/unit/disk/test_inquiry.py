@@ -47,5 +47,5 @@ def test_links_are_resolved_whatever_the_name(tmp_path: Path) -> None:
 def test_given_up_inquiry_is_killed_and_reaped() -> None:
     process = subprocess.Popen(["sleep", "600"])
     inquiry.let_go(process)
-    eventually(lambda: process.returncode is not None, 20)
+    eventually(lambda: process.returncode is not None)
     assert process.returncode == -9

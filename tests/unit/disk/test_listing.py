@@ -13,7 +13,7 @@ import pytest
 from audiobatchd.core import discovery
 from audiobatchd.core.discovery import Contents, Name
 from audiobatchd.disk import listing as dataset
-from audiobatchd.disk.listing import read_folder
+from audiobatchd.disk.listing import read_folder, read_names, read_sources
 from audiobatchd.vocabulary.files import FileStamp
 
 ROOT = os.geteuid() == 0
@@ -227,6 +227,26 @@ def test_source_name_of_no_file_is_listed(song: Path, make: Callable[[Path], Non
     assert listing.signature == read_folder(str(song)).signature
 
 
+def test_sources_are_the_same_without_all_else(song: Path) -> None:
+    names = (
+        "drums.wav",
+        "Drums.flac",
+        "bass.tmp",
+        "vocals",
+        "other.mp3.part",
+        "full_mix.x.wav",
+        "full_mix.wav",
+        "a.wav",
+    )
+    for name in names:
+        put(song / name)
+    (song / "other.wav").mkdir()
+    found = read_names(str(song)).sources
+    assert read_sources(str(song)) == found
+    assert read_sources(str(song), ("drums",)) == {"drums": found["drums"]}
+    assert found.keys() == {"full_mix", "drums", "other"}
+
+
 def test_directories_are_those_to_be_entered(song: Path) -> None:
     for name in ("more", "b", ".hidden", "@eaDir", "skipped", "caf\udce9"):
         (song / name).mkdir()
@@ -310,3 +330,10 @@ def test_a_folder_that_may_not_be_read_is_told(mode: int) -> None:
                 read_folder(str(song))
         finally:
             os.seteuid(0)
+
+
+def test_names_alone_cost_no_look_at_files(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read_folder(str(song))
+    monkeypatch.setattr("audiobatchd.disk.listing._status", None)
+    found = read_folder(str(song), names_alone=True)
+    assert (found.contents, found.stamps, found.signature) == (whole.contents, {}, "")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 
 import pytest
 
+from audiobatchd.control.results import Column, Kind, Row
+from audiobatchd.exports.text import write_csv
+from audiobatchd.exports.tracks import Table, fields_of, tracks_of
 from support.export_rig import export, make_dataset
 
 
@@ -42,3 +46,20 @@ def test_lines_of_json_have_every_field(tmp_path: Path) -> None:
     by_folder = {row["folder"]: row for row in rows}
     assert by_folder["=cmd|' C calc'!A0"]["genre"] == {"Pop": 0.25}
     assert by_folder['caf\\xe9, "quoted"']["bpm"] is None
+
+
+def test_column_that_changes_its_kind_lets_no_formula_in() -> None:
+    kinds: tuple[Kind, ...] = ("number", "flag", "mapping", "text")
+    fields = fields_of([Column("folder", "text"), *(Column(kind, kind) for kind in kinds)], ["mapping"], ())
+    rows: list[Row] = [
+        ("a", 1.5, True, {"Rock": 1}, "-x"),
+        ("b", "=1", "+1", "-1", "@x"),
+        ("c", {"=": "="}, {}, {"=": "="}, 2),
+    ]
+    out = io.StringIO()
+    write_csv(Table("/music", fields, (), tracks_of("/music", fields, rows, (), {})), out)
+    assert list(csv.reader(io.StringIO(out.getvalue())))[1:] == [
+        ["a", "1.5", "true", '{"Rock": 1}', "'-x"],
+        ["b", "", "", "", "'@x"],
+        ["c", "", "", "", "2"],
+    ]

@@ -25,6 +25,13 @@ from audiobatchd.exports.tracks import Field, Track, Type, fields_of, has_number
         ("flag", False, False),
         ("flag", None, None),
         ("mapping", {"Rock": 0.5}, {"Rock": 0.5}),
+        # What has changed since the columns were asked for:
+        ("number", "=1+1", None),
+        ("number", {"Rock": 0.5}, None),
+        ("flag", "=1+1", None),
+        ("flag", 1, None),
+        ("mapping", "=1+1", None),
+        ("mapping", {"Rock": "=1+1"}, None),
     ],
 )
 def test_values_are_of_the_type_of_their_column(kind: str, value: Value, expected: Value) -> None:

@@ -22,7 +22,7 @@ from audiobatchd.results.figures import Results
 from audiobatchd.results.sources import open_catalog, open_disk
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.folder_reader import FolderReader
-from support.results_rig import dataset
+from support.results_rig import ToldStates, dataset
 
 KEYS = st.sampled_from(["bpm", "BPM", "lufs", "key", "folder", "a b", 'q"', "é", "_audiobatch2", ""])
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
@@ -50,17 +50,12 @@ def test_catalog_tells_what_the_records_tell(steps: list[tuple[str, object]]) ->
             if record != "gone":
                 dataset(root, **{name: record})
             reader.read(name)
-        blocked = [
-            (b"%c" % name, "blocked", reader.read(chr(name)).reasons[""])
-            for name in b"abc"
-            if is_blocked(reader, chr(name))
-        ]
-        served = told(open_catalog(Path(place, "catalog.sqlite"), str(root), blocked))
+        readings = {name: reader.read(name) for name in "abc"}
+        blocked = {
+            name: ("blocked", each.reasons[""]) for name, each in readings.items() if each.finding is Finding.BLOCKED
+        }
+        served = told(open_catalog(Path(place, "catalog.sqlite"), str(root), ToldStates(**blocked)))
         assert served == told(open_disk(str(root)))
-
-
-def is_blocked(reader: FolderReader, name: str) -> bool:
-    return reader.peek(name).finding is Finding.BLOCKED
 
 
 def test_state_is_that_which_is_known_now(tmp_path: Path) -> None:
@@ -69,13 +64,13 @@ def test_state_is_that_which_is_known_now(tmp_path: Path) -> None:
         reader = FolderReader(str(root), (), Policy(), (), True, catalog)
         for name in "abcd":
             reader.read(name)
-        failed = [(b"b", "failed", "its end is missing \udce9"), (b"nowhere", "failed", "")]
-        with open_catalog(tmp_path / "catalog.sqlite", str(root), failed) as results:
+        states = ToldStates(b=("failed", "its end is missing \udce9"), d=("running", ""))
+        with open_catalog(tmp_path / "catalog.sqlite", str(root), states) as results:
             asked = Query(("folder", "state", "why"), "state <> 'complete' or n = 1")
             assert list(results.rows(asked)) == [
                 ("a", "complete", ""),
                 ("b", "failed", "its end is missing \\udce9"),
-                ("d", "incomplete", ""),  # it was blocked, and is tried again
+                ("d", "running", ""),  # it was blocked
             ]
 
 
@@ -102,7 +97,7 @@ def test_catalog_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "catalog.sqlite").write_text("no database" * 100)
     for name in ("catalog.sqlite", "nowhere"):
         with pytest.raises(UsageError, match="cannot read the values in"):
-            open_catalog(tmp_path / name, "/music", [])
+            open_catalog(tmp_path / name, "/music", ToldStates())
 
 
 def test_reading_leaves_the_catalog_as_it_is(tmp_path: Path) -> None:
@@ -110,7 +105,7 @@ def test_reading_leaves_the_catalog_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "catalog.sqlite"
     with closing(Catalog(path)) as catalog:
         FolderReader(str(root), (), Policy(), (), True, catalog).read("a")
-        with open_catalog(path, str(root), []) as results, pytest.raises(sqlite3.Error):
+        with open_catalog(path, str(root), ToldStates()) as results, pytest.raises(sqlite3.Error):
             results._guard.rows("DELETE FROM values_1")
         assert json.loads((root / "a" / "a.INFO").read_text()) == {"n": 1}
 

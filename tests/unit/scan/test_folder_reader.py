@@ -296,13 +296,13 @@ def test_folder_that_goes_during_the_walk_is_gone(tree: Tree, monkeypatch: pytes
         tree.track(path)
     original = listing.read_folder
 
-    def read_folder(folder: str, ignore: tuple[str, ...], marker: str | None) -> Listing:
+    def read_folder(folder: str, ignore: tuple[str, ...], marker: str | None, *, names_alone: bool) -> Listing:
         # Before it is looked into, or between that and the look at its record.
         before, after = (folder.endswith("B") and goes == when for when in ("directory", "track"))
         if before:
             (tree.root / "B" / "full_mix.flac").unlink()
             (tree.root / "B").rmdir()
-        found = original(folder, ignore, marker)
+        found = original(folder, ignore, marker, names_alone=names_alone)
         if after:
             (tree.root / "B" / "full_mix.flac").unlink()
             (tree.root / "B").rmdir()

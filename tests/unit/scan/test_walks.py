@@ -21,6 +21,7 @@ from audiobatchd.scan.catalog.folders import FolderMemory
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.walks import walk
 from audiobatchd.vocabulary.files import Fingerprint, FolderKey
+from audiobatchd.vocabulary.shard import Shard
 from audiobatchd.vocabulary.states import WalkKind
 from support.catalog_rig import statements, verbs
 from support.core_rig import offer
@@ -63,10 +64,18 @@ class Tree:
     def reader(self) -> FolderReader:
         return FolderReader(str(self.root), self.offers, self.policy, self.ignore, True, self.catalog, self.marker)
 
-    def walk(self, kind: WalkKind = WalkKind.FULL, *, first: bool = True, paths: tuple[str, ...] = ("",)) -> Walked:
+    def walk(
+        self,
+        kind: WalkKind = WalkKind.FULL,
+        *,
+        first: bool = True,
+        paths: tuple[str, ...] = ("",),
+        shard: Shard | None = None,
+        order: int = 0,
+    ) -> Walked:
         """Walk, and keep what was told."""
         self.told, self.unchanged = {}, {}
-        return walk(self.reader(), paths, self._deliver, kind=kind, first=first)
+        return walk(self.reader(), paths, self._deliver, kind=kind, first=first, shard=shard, order=order)
 
     def remember(self) -> None:
         """Look at folder A, and keep what a service would of it."""
@@ -496,3 +505,40 @@ def test_broken_account_of_an_analyzer_that_is_off_blocks_when_it_is_on(tree: Tr
     tree.offers = (LOUDNESS, MOOD)
     tree.walk()
     assert tree.told == {"A": Finding.BLOCKED}
+
+
+# Shards
+
+
+def test_folder_of_another_shard_is_listed_and_not_read(tree: Tree) -> None:
+    paths = ["A", "B", "C", "D", "D/Live", "E/F"]
+    for path in paths:
+        tree.track(path, None)
+    seen: list[str] = []
+    for number in (1, 2, 3):
+        tree.catalog.sightings.forget(str(tree.root), paths)
+        shard, tree.reads = Shard(number, 3), 0
+        walked = tree.walk(shard=shard)
+        assert list(tree.told) == [path for path in paths if shard.has(path)]
+        assert (walked.tracks, walked.of_others) == (len(tree.told), len(paths) - len(tree.told))
+        assert tree.reads == len(tree.told)
+        assert {each.path for each in tree.catalog.sightings.all(str(tree.root)) if shard.has(each.path)} >= set(
+            tree.told
+        )
+        assert not walked.empty
+        seen += tree.told
+    assert sorted(seen) == sorted(paths)
+
+
+def test_each_order_begins_elsewhere_and_sees_all(tree: Tree) -> None:
+    paths = [f"{letter}/Song" for letter in "ABCDEFGH"]
+    for path in paths:
+        tree.track(path, None)
+    orders = []
+    for order in range(9):
+        tree.catalog.sightings.forget(str(tree.root), paths)
+        tree.walk(order=order)
+        orders.append(list(tree.told))
+    assert orders[0] == paths
+    assert all(sorted(each) == paths for each in orders)
+    assert len({each[0] for each in orders[1:]}) > 4, orders

@@ -76,7 +76,7 @@ class Room:
 
     def hears(self, kind: type[Event]) -> Event:
         """The first event of a kind."""
-        eventually(lambda: any(isinstance(event, kind) for event in self.heard), 20)
+        eventually(lambda: any(isinstance(event, kind) for event in self.heard))
         return next(event for event in self.heard if isinstance(event, kind))
 
 
@@ -118,7 +118,7 @@ def test_dropped_dataset_is_worked_on_no_more(room: Room) -> None:
     room.disk_tasks.perform(do.WalkTree(str(room.root)))
     room.disk_tasks.perform(do.Probe(room.key, Cause.IO))
     room.disk_tasks.perform(do.Tidy(room.key))
-    eventually(lambda: not any(thread.name.startswith("walk ") for thread in threading.enumerate()), 20)
+    eventually(lambda: not any(thread.name.startswith("walk ") for thread in threading.enumerate()))
     assert room.broken == []
     assert room.heard == [FolderRead(Reading(room.key, Finding.GONE))], "the core waits for the answer"
 
@@ -161,7 +161,7 @@ def test_missing_root_is_no_lost_watch(room: Room, tmp_path: Path) -> None:
     walked = room.hears(Walked)
     assert isinstance(walked, Walked)
     assert walked.root is None
-    eventually(lambda: not any(thread.name.startswith("walk ") for thread in threading.enumerate()), 20)
+    eventually(lambda: not any(thread.name.startswith("walk ") for thread in threading.enumerate()))
     assert not any(isinstance(event, WatchLost) for event in room.heard)
 
 
@@ -171,7 +171,7 @@ def test_task_that_breaks_is_told(room: Room, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(disk_tasks, "probe", broken)
     room.disk_tasks.perform(do.Probe(room.key, Cause.IO))
-    eventually(lambda: [type(error) for error in room.broken] == [ZeroDivisionError], 20)
+    eventually(lambda: [type(error) for error in room.broken] == [ZeroDivisionError])
 
 
 @pytest.mark.parametrize("cause", [Cause.IO, Cause.SPACE])
@@ -211,8 +211,8 @@ def test_threads_that_cannot_be_started_are_started_later(tmp_path: Path, monkey
         made.again()
         assert {type(event) for event in heard} == {Short}
     made.again()
-    eventually(lambda: any(isinstance(event, Walked) for event in heard), 20)
-    eventually(lambda: not isinstance(heard[-1], Short) and len({type(event) for event in heard}) >= 4, 20, heard)
+    eventually(lambda: any(isinstance(event, Walked) for event in heard))
+    eventually(lambda: not isinstance(heard[-1], Short) and len({type(event) for event in heard}) >= 4, what=heard)
     assert broken == []
     made.stop(5)
 
@@ -225,9 +225,9 @@ def test_watch_of_a_walked_dataset_is_heard(tmp_path: Path) -> None:
     made.take_terms({str(root): DatasetTerms(str(root), Policy())})
     made.take_offers((offer(),))
     made.perform(do.WalkTree(str(root)))
-    eventually(lambda: any(isinstance(event, Walked) for event in heard), 20)
+    eventually(lambda: any(isinstance(event, Walked) for event in heard))
     (root / "New").mkdir()
-    eventually(lambda: TreeAppeared(FolderKey(str(root), "New")) in heard, 20, heard)
+    eventually(lambda: TreeAppeared(FolderKey(str(root), "New")) in heard, what=heard)
     made.stop(5)
     made.stop_watching()
 

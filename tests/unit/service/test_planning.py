@@ -13,6 +13,7 @@ from audiobatchd.config.file import Config, DatasetConfig, InboxConfig
 from audiobatchd.core.assessment import Policy
 from audiobatchd.errors import ConfigError
 from audiobatchd.service.planning import DatasetTerms, Planner
+from audiobatchd.vocabulary.shard import Shard
 from audiobatchd.vocabulary.states import Mode, WatchMode
 
 MUSIC, OTHER = DatasetConfig("/music", settle=3.0, rescan=60.0), DatasetConfig("/other")
@@ -24,6 +25,7 @@ class Given:
     """A source of one configuration."""
 
     config: Config = CONFIG
+    shard: Shard | None = None
 
     def read(self) -> Config:
         return self.config
@@ -134,3 +136,9 @@ def test_inboxes_are_a_service_s_and_checked(tmp_path: Path) -> None:
     assert planner(config=config, mode=Mode.ONCE).read().inboxes == ()
     with pytest.raises(ConfigError, match=r"there is no \{nonesuch\}.* - at `inbox /in`"):
         planner(config=Config(dataset=(dataset,), inbox=(InboxConfig("/in", "/music", name="{nonesuch}"),))).read()
+
+
+def test_one_pass_has_the_shard_that_is_asked_for() -> None:
+    shard = Shard(2, 8, then_any=True)
+    assert Planner(Given(CONFIG, shard), Policy(), Mode.ONCE).read().plan.shard == shard
+    assert planner().read().plan.shard is None

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from audiobatchd import BatchStats, print_batch_summary
-from audiobatchd.vocabulary.summary import batch_summary
+from audiobatchd.vocabulary.shard import Shard
+from audiobatchd.vocabulary.summary import batch_summary, shard_line
 
 WITHOUT_ERRORS = """\
 Loudness Summary
@@ -100,3 +101,15 @@ def test_summary_without_a_name_is_of_a_batch(capsys: pytest.CaptureFixture[str]
 def test_a_name_outside_utf_8_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     print_batch_summary({"errors": ["caf\udce9: cannot be decoded"]})
     assert "caf\\xe9: cannot be decoded" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("dataset", "own", "others", "expected"),
+    [
+        ("", 1, 2035, "Shard 2/8: 1 track folder, and 2,035 of other shards"),
+        ("/srv/music", 5, 0, "Shard 2/8 of /srv/music: 5 track folders, and 0 of other shards"),
+        ("", 0, 1, "Shard 2/8: no track folder, 1 folder of other shards"),
+    ],
+)
+def test_shard_is_said_with_what_it_left(dataset: str, own: int, others: int, expected: str) -> None:
+    assert shard_line(Shard(2, 8), dataset, own, others) == expected

@@ -17,7 +17,7 @@ from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.service.answers.results import ResultAnswers
 from audiobatchd.web import data
-from support.results_rig import dataset
+from support.results_rig import ToldStates, dataset
 from support.web_rig import Site, site
 
 HOSTILE = '<img src=x onerror="alert(1)">'
@@ -32,7 +32,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         reader = FolderReader(str(root), (), Policy(), (), True, catalog)
         for name in (*RECORDS, *ODD):
             reader.read(name)
-        answers = ResultAnswers(catalog, lambda _: (str(root), [(b"song 1", "failed", "damaged")]))
+        answers = ResultAnswers(catalog, lambda _: (str(root), ToldStates(**{"song 1": ("failed", "damaged")})))
         for name in ("columns", "page", "summary", "histogram", "scatter"):
             setattr(made.service, name, getattr(answers, name))
         made.log_in()

@@ -136,7 +136,7 @@ def test_a_socket_for_a_proxy_is_made_and_removed(tmp_path: Path) -> None:
     path = tmp_path / "web.sock"
     config = WebConfig(listen=str(path), hosts=("music.example",))
     with site(tmp_path, config), socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(20)
+        connection.settimeout(60)
         connection.connect(str(path))
         connection.sendall(b"GET / HTTP/1.0\r\nHost: music.example\r\n\r\n")
         assert read_all(connection).startswith(b"HTTP/1.0 200")

@@ -228,6 +228,34 @@ def test_what_a_worker_is_started_with(play: Play, monkeypatch: pytest.MonkeyPat
     play(act, deed)
 
 
+def test_worker_and_what_it_starts_give_way(play: Play) -> None:
+    deed = """
+        import subprocess
+        read = "import os, psutil; print(os.nice(0), int(psutil.Process().ionice()[0]), *os.sched_getaffinity(0))"
+        told = subprocess.run([sys.executable, "-c", read], capture_output=True, text=True).stdout
+        return Measurement({"deed": told.strip()})
+    """
+    before, cpu = psutil.Process().nice(), min(os.sched_getaffinity(0))
+    nice = max(15, before)
+
+    async def act(shop: Shop) -> None:
+        await shop.boots()
+        result = await shop.does()
+        assert result.values == {"deed": f"{nice} {int(psutil.IOPRIO_CLASS_IDLE)} {cpu}"}
+        assert psutil.Process().nice() == before
+
+    play(act, deed, nice=nice, io_class="idle", cpus=(cpu,))
+
+
+def test_nice_value_is_never_lowered(play: Play) -> None:
+    own = psutil.Process().nice()
+
+    async def act(shop: Shop) -> None:
+        assert psutil.Process(await shop.boots()).nice() == own
+
+    play(act, nice=own - 1)
+
+
 def test_worker_shows_its_slot_and_what_it_does(play: Play) -> None:
     shows = """
         return Measurement({"deed": " ".join(open(f"/proc/self/{name}").read() for name in ("comm", "cmdline"))})
@@ -410,7 +438,7 @@ def test_what_it_started_ends_with_it(play: Play, tmp_path: Path) -> None:
         await shop.boots()
         shop.pool.send(0, shop.job())
         assert (await shop.hears(WorkerExited)).how == "exit code 7"
-        eventually(lambda: is_gone(int(told.read_text())), 10)
+        eventually(lambda: is_gone(int(told.read_text())))
 
     play(act, deed)
 

@@ -40,6 +40,7 @@ from audiobatchd.scan.watch import limits, trial
 from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.states import WatchMode
 from audiobatchd.worker import questions
+from audiobatchd.worker.capacity import Capacity, capacity
 
 _LOOKED_AT = 3
 _WALKED = 20_000
@@ -94,7 +95,11 @@ def _examined(arguments: argparse.Namespace, client: ControlClient) -> Iterator[
     state = state_directory(os.environ, os.getuid() if uid is None else uid)
     yield from _space("the state directory", state)
     memory = psutil.virtual_memory()
-    yield diagnosis.machine(psutil.getloadavg()[0], settings.worker_count, memory.available, memory.total, status)
+    try:
+        room = capacity(settings)
+    except ConfigError as error:  # its processors, which are another machine's
+        room = Capacity(1, str(error))
+    yield diagnosis.machine(psutil.getloadavg()[0], room, memory.available, memory.total, status)
     names = ("max_user_watches", "max_user_instances", "max_queued_events")
     yield from diagnosis.inotify({name: limits.limit(name) for name in names}, status, len(datasets))
     yield from _watching(status, [each for each in datasets.values() if each.path not in silent], uid)

@@ -12,12 +12,12 @@ from audiobatchd.cli.named import dataset_named, datasets_of, folder_of, is_dire
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.status import folder_counts, stands_still
 from audiobatchd.cli.terminal.text import as_json, padded
-from audiobatchd.cli.wording import paused_in_words, resumed_in_words, say_answer
+from audiobatchd.cli.wording import overridden_in_words, paused_in_words, resumed_in_words, say_answer
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import EXPLAIN, PAUSE, RESUME
 from audiobatchd.control.requests import FolderName, Pause, Resume
 from audiobatchd.control.status import FolderReport, Status, WorkerStatus
-from audiobatchd.errors import AudiobatchError, NoDaemonError
+from audiobatchd.errors import AudiobatchError, NoDaemonError, UsageError
 from audiobatchd.vocabulary.names import parsed, printable, shown
 from audiobatchd.vocabulary.quantities import counted, duration, sized
 from audiobatchd.vocabulary.states import ENDED, TO_DO, TROUBLED, DatasetState, FolderState
@@ -180,9 +180,12 @@ def pause(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int
 
 
 def resume(arguments: argparse.Namespace, client: ControlClient, say: Say) -> int:
-    """Have jobs given out again."""
-    answer = client.ask(RESUME, Resume(_dataset(arguments, client)))
-    say_answer(answer, resumed_in_words(answer), say, json=arguments.json)
+    """Have jobs given out again, with --now whatever a schedule says."""
+    if arguments.seconds is not None and not arguments.now:
+        raise UsageError("--for goes with --now: a schedule is overridden for so long")
+    answer = client.ask(RESUME, Resume(_dataset(arguments, client), arguments.now, arguments.seconds))
+    told = overridden_in_words(answer) if arguments.now else resumed_in_words(answer)
+    say_answer(answer, told, say, json=arguments.json)
     return 0
 
 

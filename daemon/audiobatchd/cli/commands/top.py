@@ -232,9 +232,10 @@ def keys_line(status: Status, *, is_lost: bool = False) -> Line:
 
 
 def is_paused(status: Status) -> bool:
-    """Tell whether no dataset that is there is worked on."""
-    states = [dataset.state for dataset in status.datasets if dataset.state is not DatasetState.MISSING]
-    return bool(states) and all(state is DatasetState.PAUSED for state in states)
+    """Tell whether no dataset that is there is worked on, and not by its schedule alone."""
+    there = [dataset for dataset in status.datasets if dataset.state is not DatasetState.MISSING]
+    by_schedule = any(each.schedule and each.remark == each.schedule for each in there)
+    return bool(there) and not by_schedule and all(each.state is DatasetState.PAUSED for each in there)
 
 
 def _troubled(status: Status) -> int:

@@ -180,7 +180,9 @@ def dataset_lines(dataset: DatasetStatus, width: int) -> list[Line]:
     path = shortened(printable(dataset.path), width - len(state) - 2)
     name: Line = (Span(path, Tone.STRONG), Span("  "), Span(state, _DATASET_TONES[dataset.state]))
     target = _paragraph(f"leads to {dataset.target}", width, "  ", Tone.FAINT) if dataset.target else []
-    return [name, *target, *_remark(dataset, width)]
+    overridden = dataset.schedule if dataset.state is not DatasetState.PAUSED else ""
+    schedule = _paragraph(f"schedule {overridden}", width, "  ", Tone.CAUTION) if overridden else []
+    return [name, *target, *_remark(dataset, width), *schedule]
 
 
 def stands_still(dataset: DatasetStatus) -> bool:

@@ -63,6 +63,7 @@ FROM ({}) AS sighting LEFT JOIN shape ON shape.number = sighting.shape LEFT JOIN
 """
 _SOME = "SELECT * FROM sighting WHERE dataset = ? AND path IN ({})"
 _NEXT = _WHOLE.format("SELECT * FROM sighting WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?")
+_NEXT_LOOKS = "SELECT path, time, finding, leaf FROM sighting WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?"
 _PUT_SHAPE = "INSERT OR IGNORE INTO shape (content) VALUES (?)"
 _PUT = "INSERT OR REPLACE INTO sighting SELECT ?, ?, ?, ?, ?, ?, ?, number FROM shape WHERE content = ?"
 _DROP = "DELETE FROM sighting WHERE dataset = ? AND path = ?"
@@ -155,6 +156,14 @@ class Sightings:
         while rows := self._database.ask(_NEXT, (os.fsencode(dataset), latest, _ROWS)):
             latest = rows[-1][0]
             yield from self._sightings(rows).values()
+
+    def looks(self, dataset: str) -> Iterator[Sighting]:
+        """Yield the same as `all` with no more than time, finding and leaf, at half the cost."""
+        latest = BEFORE_ALL
+        while rows := self._database.ask(_NEXT_LOOKS, (os.fsencode(dataset), latest, _ROWS)):
+            latest = rows[-1][0]
+            for name, time, finding, leaf in rows:
+                yield Sighting(os.fsdecode(name), time, "", "", _FINDINGS[finding], leaf != 0)
 
     def count(self, dataset: str) -> int:
         """Count the track folders that are known."""

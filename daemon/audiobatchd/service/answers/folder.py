@@ -157,8 +157,11 @@ def hindrance(dataset: Dataset) -> str:
     if dataset.state in (DatasetState.ACTIVE, DatasetState.WALKING):
         if not holds:
             return ""
-        operator = f"audiobatchctl resume {shlex.quote(path)} ends that"
-        cure = operator if Cause.OPERATOR in holds else "it goes on by itself when that is over"
+        cures = {
+            Cause.OPERATOR: f"audiobatchctl resume {shlex.quote(path)} ends that",
+            Cause.SCHEDULE: f"audiobatchctl resume --now {shlex.quote(path)} overrides that",
+        }
+        cure = next((cures[cause] for cause in cures if cause in holds), "it goes on by itself when that is over")
         return f"{path} is paused: {'; '.join(holds.values())}; {cure}"
     what = f"{path} is {dataset.state.value}: {dataset.remark}"
     if dataset.state is DatasetState.MISSING:

@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 from audiobatchd import __version__
 from audiobatchd.control.status import InboxStatus
 from audiobatchd.core.dispatcher import Dispatcher
+from audiobatchd.core.schedule import Reason
 from audiobatchd.core.slot import SlotState
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.states import FolderState, InboxState, WatchReport
@@ -69,6 +70,7 @@ class Metrics(Collector):
         yield from self._jobs()
         yield from self._workers()
         yield from self._datasets()
+        yield from self._of_schedules()
         yield from self._of_inboxes()
 
     def _folders(self) -> Iterator[Metric]:
@@ -130,6 +132,19 @@ class Metrics(Collector):
                 for kind, count in (("parent", report.parents), ("leaf", report.leaves), ("left", report.unwatched)):
                     watched.add_metric([name, kind], count)
         yield from (working, walks, overdue, events, degraded, watched)
+
+    def _of_schedules(self) -> Iterator[Metric]:
+        holding = _gauge(
+            "schedule_holding", "Whether a schedule holds jobs back for that: 1, or 0.", "dataset", "reason"
+        )
+        for path, schedule in self._core.schedules.by_dataset.items():
+            for reason in Reason:
+                holding.add_metric([shown(path), reason.value], reason in schedule.holding)
+        yield holding
+        if (load := self._core.schedules.load) is not None:
+            others = _gauge("load_of_others", "Load that other processes make, over a minute.")
+            others.add_metric([], load)
+            yield others
 
     def _of_inboxes(self) -> Iterator[Metric]:
         working = _gauge("inbox_working", "Whether nothing is in the way of moving files: 1, or 0.", "inbox")

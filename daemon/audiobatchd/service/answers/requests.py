@@ -47,11 +47,12 @@ from audiobatchd.scan.survey import Asked, Keys, Offered, survey_catalog
 from audiobatchd.service.answers.folder import Facts, explained, facts_of, hindrance
 from audiobatchd.service.answers.history import history_of
 from audiobatchd.service.answers.naming import Naming, no_folder
-from audiobatchd.service.answers.results import ResultAnswers, Troubles
+from audiobatchd.service.answers.results import ResultAnswers
+from audiobatchd.service.answers.states import FolderStates
 from audiobatchd.service.clock import Clock
 from audiobatchd.service.supervisor import Supervisor
 from audiobatchd.vocabulary.files import FolderKey
-from audiobatchd.vocabulary.names import folder_at, folder_shown, parsed
+from audiobatchd.vocabulary.names import folder_at, folder_shown, parsed, shown
 from audiobatchd.vocabulary.quantities import counted
 from audiobatchd.vocabulary.states import Cause, DatasetState, FolderState
 
@@ -72,7 +73,7 @@ class Answers(ResultAnswers):
         self._catalog = catalog
         self._clock = clock
         self._naming = Naming(catalog.sightings, self._is_known)
-        super().__init__(catalog, self._with_troubles)
+        super().__init__(catalog, self._with_states)
 
     def may_change(self, uid: int) -> bool:
         """Tell whether this user may have the service do something."""
@@ -205,16 +206,13 @@ class Answers(ResultAnswers):
             found, unknown=[why_unknown(unknown, offers, left_out(self._core.plan.left_out))] if unknown else []
         )
 
-    def _with_troubles(self, name: str) -> tuple[str, Troubles]:
-        """Find a dataset that has been walked, with its folders that failed or are blocked. Raises UsageError."""
+    def _with_states(self, name: str) -> tuple[str, FolderStates]:
+        """Find a dataset that has been walked, with the states of its folders. Raises UsageError."""
         path = self._dataset_of(name)
         if not self._core.datasets[path].schedule.has_begun:
             message = f"{name} has not been walked yet"
             raise UsageError(message)
-        folders, troubled = self._core.folders, list(self._core.troubled)
-        # In a thread: there may be a million, and one may have gone meanwhile.
-        found = ((key, folders.get(key)) for key in troubled if key.dataset == path)
-        return path, ((os.fsencode(key.path), each.state.value, each.reason) for key, each in found if each)
+        return path, FolderStates(self._core, path)
 
     async def bump(self, name: FolderName) -> Retried:
         """Have a folder measured before all others. Raises UsageError and UnknownFolderError."""
@@ -253,9 +251,18 @@ class Answers(ResultAnswers):
 
     def resume(self, request: Resume) -> Paused:
         """Give out jobs again. Raises UsageError."""
+        if request.seconds is not None and not request.override:
+            raise UsageError("a length of time goes with an override of the schedule")
         paths = self._datasets_of(request.dataset)
-        changed = sum(self._supervisor.tell(ResumeAsked(path)) for path in paths)
-        return Paused(changed, self._waits(paths))
+        asked = [ResumeAsked(path, request.override, request.seconds) for path in paths]
+        changed = sum(self._supervisor.tell(each) for each in asked)
+        return Paused(changed, self._overridden(paths) + self._waits(paths))
+
+    def _overridden(self, paths: Collection[str]) -> list[str]:
+        """Say what is overridden of the schedules of these datasets, a sentence each."""
+        schedules, now = self._core.schedules.by_dataset, self._clock.monotonic()
+        words = {path: schedules[path].override_in_words(now) for path in sorted(paths) if path in schedules}
+        return [f"the schedule of {shown(path)} is {each}" for path, each in words.items() if each]
 
     def rescan(self, request: Rescan) -> Rescanned:
         """Walk a dataset now. Raises UsageError."""

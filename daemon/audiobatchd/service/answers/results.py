@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,8 +28,8 @@ from audiobatchd.control.results import (
 )
 from audiobatchd.errors import UsageError
 from audiobatchd.results.figures import Results
-from audiobatchd.results.query import mentions_state
 from audiobatchd.results.sources import open_catalog
+from audiobatchd.results.states import States
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.readers import in_a_thread
 
@@ -38,18 +38,16 @@ _AT_ONCE = 3
 _STREAMS = 8
 """Number of answers in rows that are under way at once."""
 _T = TypeVar("_T")
-Troubles = Iterable[tuple[bytes, str, str]]
-"""Folders that failed or are blocked: their paths, states and reasons; gone through in a thread."""
 
 
 class ResultAnswers:
     """Answers by what the catalog has; where it is in memory, or before a dataset was walked, it is refused.
 
-    `known` finds a dataset by the name that it was asked for, with its folders in trouble. Raises UsageError where it
-    is none of ours, or has not been walked.
+    `known` finds a dataset by the name that it was asked for, with the states of its folders. Raises UsageError where
+    it is none of ours, or has not been walked.
     """
 
-    def __init__(self, catalog: Catalog, known: Callable[[str], tuple[str, Troubles]]) -> None:
+    def __init__(self, catalog: Catalog, known: Callable[[str], tuple[str, States]]) -> None:
         self._catalog = catalog
         self._known = known
         self._threads = asyncio.Semaphore(_AT_ONCE)
@@ -62,25 +60,19 @@ class ResultAnswers:
     async def summary(self, asked: AskSummary) -> list[Summary]:
         """Tell columns in short."""
         return await self._with(
-            asked.dataset,
-            lambda results: list(results.summary(asked.features or None, asked.where)),
-            *asked.features,
-            asked.where,
+            asked.dataset, lambda results: list(results.summary(asked.features or None, asked.where))
         )
 
     async def histogram(self, asked: AskHistogram) -> Histogram:
         """Count numbers in bins."""
         return await self._with(
-            asked.dataset,
-            lambda results: results.histogram(asked.feature, asked.bins, asked.where),
-            asked.feature,
-            asked.where,
+            asked.dataset, lambda results: results.histogram(asked.feature, asked.bins, asked.where)
         )
 
     async def scatter(self, asked: AskScatter) -> Scatter:
         """Count folders by two numbers."""
         return await self._with(
-            asked.dataset, lambda results: results.scatter(asked.x, asked.y, asked.bins, asked.where), asked.where
+            asked.dataset, lambda results: results.scatter(asked.x, asked.y, asked.bins, asked.where)
         )
 
     async def page(self, asked: AskPage) -> Page:
@@ -91,7 +83,7 @@ class ResultAnswers:
             rows, total = results.page(query, asked.search, asked.offset)
             return Page(results.chosen(query.columns), tuple(rows), total)
 
-        return await self._with(asked.dataset, ask, *asked.columns, *asked.sort, asked.where)
+        return await self._with(asked.dataset, ask)
 
     async def rows(self, asked: AskRows) -> AsyncGenerator[bytes, None]:
         """Begin to tell rows: the columns in a first line, a row a line, and in the last line how many there were."""
@@ -101,9 +93,7 @@ class ResultAnswers:
         query = Query(tuple(asked.columns) or None, asked.where, tuple(asked.sort), asked.limit)
         self._streams += 1
         try:
-            results = await self.in_turn(
-                partial(open_catalog, *self._place(asked.dataset, (*asked.columns, *asked.sort, asked.where)))
-            )
+            results = await self.in_turn(partial(open_catalog, *self._place(asked.dataset)))
             pieces = _Pieces(results, query)
             try:
                 first = await self.in_turn(pieces.next)
@@ -119,8 +109,8 @@ class ResultAnswers:
         """Count an answer in rows no more."""
         self._streams -= 1
 
-    async def _with(self, dataset: str, ask: Callable[[Results], _T], *words: str) -> _T:
-        place = self._place(dataset, words)
+    async def _with(self, dataset: str, ask: Callable[[Results], _T]) -> _T:
+        place = self._place(dataset)
 
         def work() -> _T:
             with open_catalog(*place) as results:
@@ -128,13 +118,13 @@ class ResultAnswers:
 
         return await self.in_turn(work)
 
-    def _place(self, name: str, words: Iterable[str]) -> tuple[Path, str, Troubles]:
-        """Find what is to be opened for a question about a dataset, with these words in it. Raises UsageError."""
-        dataset, troubles = self._known(name)
+    def _place(self, name: str) -> tuple[Path, str, States]:
+        """Find what is to be opened for a question about a dataset. Raises UsageError."""
+        dataset, states = self._known(name)
         if (path := self._catalog.path) is None:
             message = f"{name} is not kept in a catalog"
             raise UsageError(message)
-        return path, dataset, troubles if mentions_state(words) else ()
+        return path, dataset, states
 
     async def in_turn(self, work: Callable[[], _T]) -> _T:
         """Do `work` in a thread, when fewer than `_AT_ONCE` are at it."""

@@ -83,6 +83,8 @@ class Overview:
             lost=self._lost(now),
             inboxes=self._inboxes(),
             costs={name: significant(seconds) for name, seconds in core.costs().items()},
+            workers_why=core.plan.workers_why,
+            load_of_others=None if core.schedules.load is None else round(core.schedules.load, 2),
         )
 
     def summary(self) -> BatchStats:
@@ -126,6 +128,7 @@ class Overview:
                     target=shown(dataset.target),
                     overdue={shown(lock): holder for lock, holder in sorted(dataset.lock_round.overdue.items())},
                     near_misses=list(dataset.near_misses),
+                    schedule=core.schedules.in_words(path, now),
                 )
             )
         return answer

@@ -1,14 +1,17 @@
 // What the service is at, kept up to date: the stream of events, and the status whenever something may have changed.
 
 import { Refused, ask, request } from "./api.js";
+import { past, since } from "./past.js";
 
 const [SOON, BUSY, IDLE, LONGEST] = [1500, 5000, 15000, 15000]; // milliseconds
 const [EVENTS, SAMPLES] = [200, 720]; // as many are kept
+const TO_DO = ["settling", "queued", "running", "backoff"];
 
 /** Sends `status` with each status, `event` with each event, `connection` when it is lost or comes back. */
 class Live extends EventTarget {
   status = null;
   events = [];
+  past = []; // samples of the hours before the page was opened
   samples = [];
   connection = "connecting";
   #since = 0;
@@ -62,6 +65,7 @@ class Live extends EventTarget {
   }
 
   #take(status) {
+    if (!this.status) this.#remember(status, Date.now() / 1000);
     if (this.status && this.status.started !== status.started) {
       this.#since = 0; // the numbers of events begin again with the service
       this.#stream.abort();
@@ -70,6 +74,16 @@ class Live extends EventTarget {
     this.samples.push({ at: Date.now(), rate: status.folders_per_hour, left: status.time_left });
     if (this.samples.length > SAMPLES) this.samples.shift();
     this.dispatchEvent(new CustomEvent("status"));
+  }
+
+  async #remember(status, now) {
+    try {
+      const { spans } = await ask("history", { since: since(now) }, AbortSignal.timeout(10000));
+      this.past = past(spans, toDo(status), Date.parse(status.started) / 1000, now);
+      this.dispatchEvent(new CustomEvent("status"));
+    } catch {
+      // the lines begin now
+    }
   }
 
   #say(connection) {
@@ -104,6 +118,11 @@ class Live extends EventTarget {
     this.dispatchEvent(new CustomEvent("event", { detail: event }));
     this.soon();
   }
+}
+
+/** Counts the folders that are on their way to an end. */
+export function toDo(status) {
+  return status.datasets.flatMap((each) => TO_DO.map((state) => each.folders[state] ?? 0)).reduce((sum, each) => sum + each, 0);
 }
 
 /** Waits until the page is seen. */

@@ -3,12 +3,11 @@
 import { change } from "./api.js";
 import { badge, el, facts, heading, link, show, svg, table } from "./dom.js";
 import { line } from "./lines.js";
-import { live } from "./live.js";
+import { live, toDo } from "./live.js";
 import { tell } from "./told.js";
 import { about, count, duration, many, moment, number, quoted, size } from "./words.js";
 
 const STATES = ["complete", "running", "queued", "settling", "backoff", "locked", "failed", "blocked"];
-const TO_DO = ["settling", "queued", "running", "backoff"];
 const LOG = 12; // events that are shown
 
 export async function open({ signal, who, draw }) {
@@ -22,13 +21,12 @@ export async function open({ signal, who, draw }) {
 }
 
 function view(status, who) {
-  const queue = status.datasets.flatMap((each) => TO_DO.map((state) => each.folders[state] ?? 0)).reduce((sum, each) => sum + each, 0);
   return [
     heading("Now"),
     status.remark && el("p", { class: "warn" }, status.remark),
     facts([
       ["service", status.state],
-      ["to do", count(queue)],
+      ["to do", count(toDo(status))],
       ["done since the start", count(status.done)],
       ["folders an hour", count(status.folders_per_hour)],
       ["seconds of audio a second", number(status.audio_seconds_per_second)],
@@ -71,7 +69,7 @@ function dataset(each, who) {
 
 function inState(each, state) {
   if (["failed", "blocked"].includes(state)) return link("failures", { dataset: each.path }, state);
-  return link("folders", { dataset: each.path, where: state === "complete" ? `state = ${quoted(state)}` : "state <> 'complete'" }, state);
+  return link("folders", { dataset: each.path, where: `state = ${quoted(state)}` }, state);
 }
 
 function bar(each) {
@@ -96,9 +94,10 @@ function noted(name, notes, more = 0) {
 }
 
 function curves() {
-  const rate = line("Folders an hour", live.samples.map(({ at, rate }) => [at, rate]), count);
-  const left = line("Time left", live.samples.map(({ at, left }) => [at, left]), duration, about);
-  if (!rate) return el("p", { class: "quiet" }, "The lines begin when this page is opened.");
+  const samples = [...live.past, ...live.samples];
+  const rate = line("Folders an hour", samples.map(({ at, rate }) => [at, rate]), count);
+  const left = line("Time left", samples.map(({ at, left }) => [at, left]), duration, about);
+  if (!rate) return el("p", { class: "quiet" }, "There is nothing to draw yet.");
   return el("div", { class: "pictures" },
     el("figure", {}, el("figcaption", {}, "Folders an hour"), rate),
     left && el("figure", {}, el("figcaption", {}, "Time left"), left));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import hypothesis.strategies as st
@@ -42,6 +43,17 @@ def measured(samples: Samples, rate: int = 44100, role: str = FULL_MIX, **option
 
 def heard(seconds: float = 6.0, channels: int = 2) -> Samples:
     return (plucks(channels=channels)[: round(seconds * 44100)] / 32768).astype(np.float32)
+
+
+def recording(rate: int) -> Samples:
+    """Plucked strings in two channels, all of them."""
+    return (plucks(rate) / 32768).astype(np.float32)
+
+
+@cache
+def recorded(rate: int) -> Measurement:
+    """Measure them once for all that is compared with them."""
+    return measured(recording(rate), rate)
 
 
 def refusal(samples: Samples, rate: int = 44100) -> str:
@@ -135,10 +147,9 @@ def test_the_span_stands_in_the_provenance_and_binds(options: dict[str, Any], sp
 
 @pytest.mark.parametrize("rate", [22050, 44100, 48000])
 def test_an_excerpt_is_the_middle_of_the_file(rate: int) -> None:
-    samples = (plucks(rate) / 32768).astype(np.float32)
-    middle = samples[2 * rate : 4 * rate]
-    assert measured(samples, rate, excerpt=2).values == measured(middle, rate).values
-    assert measured(samples, rate, excerpt=2).values != measured(samples, rate).values
+    excerpt = measured(recording(rate), rate, excerpt=2).values
+    assert excerpt == measured(recording(rate)[2 * rate : 4 * rate], rate).values
+    assert excerpt != recorded(rate).values
 
 
 def test_a_file_shorter_than_the_excerpt_is_analysed_whole() -> None:
@@ -277,5 +288,4 @@ def test_a_gain_by_a_power_of_two_changes_nothing(given: tuple[Samples, int], ex
 @pytest.mark.parametrize("exponent", [-5, -1, 1, 5])
 @pytest.mark.parametrize("rate", [22050, 44100, 96000])
 def test_the_level_of_a_recording_changes_no_bit(exponent: int, rate: int) -> None:
-    samples = (plucks(rate) / 32768).astype(np.float32)
-    assert measured(np.ldexp(samples, exponent), rate) == measured(samples, rate)
+    assert measured(np.ldexp(recording(rate), exponent), rate) == recorded(rate)

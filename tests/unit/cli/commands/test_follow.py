@@ -56,7 +56,7 @@ def streaming(path: Path, answer: bytes) -> Iterator[list[bytes]]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield requests
-        thread.join(10)
+        thread.join(60)
 
 
 def test_messages_are_told_apart() -> None:

@@ -181,6 +181,8 @@ def test_workers_as_a_table(run: Run, busy: Status, capsys: pytest.CaptureFixtur
         (["pause", "/srv/music", "--for", "1.5 min"], Pause("/srv/music", 90.0)),
         (["resume"], Resume()),
         (["resume", "/srv/music", "--json"], Resume("/srv/music")),
+        (["resume", "--now"], Resume(override=True)),
+        (["resume", "--now", "--for", "2h", "/srv/music"], Resume("/srv/music", override=True, seconds=7200.0)),
         (["pause", "--json"], Pause()),
     ],
 )
@@ -188,6 +190,11 @@ def test_what_is_asked_for(run: Run, idle: Status, arguments: list[str], asked: 
     service = Service(idle)
     assert run(service, *arguments) == 0
     assert service.asked == [asked]
+
+
+def test_length_of_no_override_is_refused(run: Run, idle: Status, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(Service(idle), "resume", "--for", "2h") == 2
+    assert "--for goes with --now" in capsys.readouterr().err
 
 
 def test_a_dataset_that_is_none(run: Run, idle: Status, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,9 +50,9 @@ def test_a_valid_one(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("worker = 2", "unknown key `worker` (line 1): did you mean `workers` or `worker_memory`?"),
+        ("worker = 2", "unknown key `worker` (line 1): did you mean `workers` or `worker_nice` or `worker_cpus`?"),
         ("[[dataset]]\npath = '/a'\nsetle = 1", "`setle` - at `dataset[0]` (line 3): did you mean `settle`?"),
-        ("workers = 'two'", 'expected a whole number, got "two" - at `workers` (line 1)'),
+        ("workers = 'two'", 'expected a whole number, or "auto", got "two" - at `workers` (line 1)'),
         ("[[dataset]]\npath = '/a'\nsettle = -1", "at `dataset[0].settle`"),
         ("[[dataset]]\npath = '/a'\n[[dataset]]\npath = '/a/b'", "two datasets overlap"),
         ("workers = ", "not TOML"),

@@ -126,6 +126,20 @@ def test_p_resumes_only_where_all_that_is_there_is_paused(busy: Status) -> None:
     assert "p resume" in as_ansi(keys_line(paused(busy)), colour=False)
 
 
+def test_schedule_leaves_p_to_the_operator(busy: Status) -> None:
+    held = [msgspec.structs.replace(each, remark="until 22:00", schedule="until 22:00") for each in busy.datasets]
+    by_schedule = paused(msgspec.structs.replace(busy, datasets=held))
+    assert not is_paused(by_schedule)
+    assert "until 22:00" in text(by_schedule, 80, 24)
+    both = [msgspec.structs.replace(each, remark="until 22:00; paused by an operator") for each in held]
+    assert is_paused(paused(msgspec.structs.replace(busy, datasets=both)))
+
+
+def test_override_is_shown_while_it_lasts(busy: Status) -> None:
+    datasets = [msgspec.structs.replace(each, schedule="overridden: until 22:00") for each in busy.datasets]
+    assert "schedule overridden: until 22:00" in text(msgspec.structs.replace(busy, datasets=datasets), 80, 24)
+
+
 def test_a_plain_line_says_it_all(busy: Status) -> None:
     line = plain_line(paused(busy), "12:00:00")
     assert line.startswith("12:00:00  running  62.5 %  10,000 folders  3,737 queued")

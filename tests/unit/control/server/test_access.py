@@ -30,7 +30,7 @@ def test_another_user_cannot_pass_for_root(tmp_path: Path) -> None:
         door.bind(str(tmp_path / "door"))
         (tmp_path / "door").chmod(0o777)
         door.listen()
-        door.settimeout(20)
+        door.settimeout(60)
         command = [sys.executable, "-I", "-c", program, str(tmp_path / "door")]
         with subprocess.Popen(command, user=65534, group=65534, extra_groups=[], cwd="/") as process:
             connection, _ = door.accept()

@@ -26,7 +26,7 @@ NOBODY = 65534
 def ask(path: Path, request: bytes) -> tuple[int, dict[str, str], bytes]:
     """Send `request` as it is: (status, headers, body)."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(10)
+        connection.settimeout(60)
         connection.connect(str(path))
         connection.sendall(request)
         answer = b"".join(iter(lambda: connection.recv(65536), b""))

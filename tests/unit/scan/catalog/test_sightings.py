@@ -18,6 +18,7 @@ from audiobatchd.scan.catalog.sightings import Sighting
 from audiobatchd.scan.values import Found
 from audiobatchd.vocabulary.files import MissKind
 from support.catalog_rig import statements, verbs
+from support.results_rig import ToldStates
 
 SHAPE = Shape(("full_mix",), ("lufs", "lra"), ())
 
@@ -157,6 +158,6 @@ def test_commit_that_fails_leaves_no_values_to_be_mixed_up(path: Path) -> None:
     for dataset, name in (("/b", "B"), ("/a", "A")):
         note(dataset, name)
     for dataset, name in (("/a", "A"), ("/b", "B")):
-        with open_catalog(path, dataset, ()) as results:
+        with open_catalog(path, dataset, ToldStates()) as results:
             assert list(results.rows(Query(("folder", "key")))) == [(name, name)]
     catalog.close()

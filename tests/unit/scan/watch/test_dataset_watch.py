@@ -45,7 +45,7 @@ def _replaced(root: Path) -> None:
 @pytest.mark.parametrize("happens", [_remade, _replaced])
 def test_replaced_root_is_told_once_and_watched_again(ear: Ear, happens: Callable[[Path], None]) -> None:
     happens(ear.root)
-    eventually(ear.lost, 20)
+    eventually(ear.lost)
     songs(ear.root)
     ear.full_walk()
     assert ear.watched() == {"", LAST}

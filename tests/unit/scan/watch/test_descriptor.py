@@ -55,10 +55,11 @@ def test_watch_without_a_thread_is_tried_again(made: MakeEar, monkeypatch: pytes
         patch.setattr(threading.Thread, "start", refuse)
         assert ear.watches.ensure(str(ear.root), renew=False)
         assert ear.report().lacks == {errno.EAGAIN}
-    eventually(lambda: set(os.listdir("/proc/self/fd")) == before, 20)
+    eventually(lambda: set(os.listdir("/proc/self/fd")) == before)
     assert ear.watches.look(str(ear.root))
 
 
+@pytest.mark.alone
 def test_queue_overflow_is_told_and_all_is_watched_again(made: MakeEar) -> None:
     ear = made(3)
     with kernel_limit("max_queued_events", 100):
@@ -66,11 +67,11 @@ def test_queue_overflow_is_told_and_all_is_watched_again(made: MakeEar) -> None:
     instance = ear.instance
     ear.go_on.clear()
     (ear.root / "Song 0000" / "full_mix.flac").touch()
-    eventually(lambda: ear.events, 20)
+    eventually(lambda: ear.events)
     for number in range(200):
         (ear.root / f"New {number}").mkdir()
     ear.go_on.set()
-    eventually(ear.lost, 20)
+    eventually(ear.lost)
     assert ear.lost() == ["the kernel's queue overflowed: events were lost"]
     report = ear.full_walk()
     assert ear.instance is not instance
@@ -80,6 +81,7 @@ def test_queue_overflow_is_told_and_all_is_watched_again(made: MakeEar) -> None:
     assert len(ear.lost()) == 1
 
 
+@pytest.mark.alone
 def test_large_tree_moved_out_does_not_overflow_the_queue(made: MakeEar, tmp_path: Path) -> None:
     ear = made(0)
     songs(ear.root / "Genre", *(f"Song {number}" for number in range(500)))
@@ -92,7 +94,7 @@ def test_large_tree_moved_out_does_not_overflow_the_queue(made: MakeEar, tmp_pat
         ear.instance.sweep()
         ear.events.clear()
         (ear.root / LAST / "full_mix.flac").touch()
-        eventually(lambda: ear.events, 20)
+        eventually(lambda: ear.events)
         assert ear.lost() == []
 
 

@@ -62,11 +62,11 @@ def test_a_mount_over_the_root_is_noticed_and_its_end_as_well(ear: Ear, tmp_path
     ear.full_walk()
     mount(ear.root, "--bind", tmp_path / "other")
     another = "another directory has taken the root's place"
-    eventually(lambda: ear.lost() == [another], 20, ear.lost)
+    eventually(lambda: ear.lost() == [another], what=ear.lost)
     ear.full_walk()
     assert ear.watched() == {"", "Strange", LAST}
     unmount(ear.root)
-    eventually(lambda: ear.lost() == [another, another], 20, ear.lost)
+    eventually(lambda: ear.lost() == [another, another], what=ear.lost)
     ear.full_walk()
     assert ear.watched() == {"", "Song", LAST}
 
@@ -76,7 +76,7 @@ def test_unmount_under_the_watch_is_noticed(ear: Ear, mount: Mount) -> None:
     songs(ear.root, "Song")
     ear.full_walk()
     unmount(ear.root)
-    eventually(lambda: len(ear.lost()) == 1, 20, ear.lost)
+    eventually(lambda: len(ear.lost()) == 1, what=ear.lost)
     assert ear.full_walk().leaves == 2
 
 
@@ -87,7 +87,7 @@ def test_an_unmount_below_the_root_makes_its_folders_vanish(ear: Ear, mount: Mou
     assert "Song/Inner" in ear.watched()
     unmount(ear.root / "Song")
     ear.hears((TreeVanished, "Song"))
-    eventually(lambda: ear.watched() == {"", LAST}, 20, ear.watched)
+    eventually(lambda: ear.watched() == {"", LAST}, what=ear.watched)
     ear.full_walk()
     (ear.root / "Song" / "full_mix.flac").touch()
     ear.hears((FolderHint, "Song"))
@@ -121,15 +121,15 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_trouble_is_told_once_until_it_is_over(ear: Ear, looks: list[str]) -> None:
     ear.full_walk()
     ear.root.rename(ear.root.with_name("away"))
-    eventually(ear.lost, 20)
+    eventually(ear.lost)
     instance = ear.instance
-    eventually(lambda: looks.count("cannot read the root: No such file or directory") > 2, 20)
+    eventually(lambda: looks.count("cannot read the root: No such file or directory") > 2)
     assert ear.lost() == ["the root was moved away"]
     ear.root.with_name("away").rename(ear.root)
     assert ear.full_walk().events
     assert ear.instance is not instance
     shutil.rmtree(ear.root)
-    eventually(lambda: len(ear.lost()) == 2, 20)
+    eventually(lambda: len(ear.lost()) == 2)
 
 
 def test_a_root_whose_way_is_lost_is_noticed_by_looking(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_root_whose_way_is_lost_is_noticed_by_looking(tmp_path: Path) -> None:
     ear = Ear(tmp_path / "disk" / "music")
     ear.full_walk()
     (tmp_path / "disk").rename(tmp_path / "other disk")
-    eventually(ear.lost, 20)
+    eventually(ear.lost)
     assert ear.lost() == ["cannot read the root: No such file or directory"]
     assert not ear.full_walk().events
     ear.watches.stop()
@@ -148,7 +148,7 @@ def test_events_that_no_longer_arrive_are_missed(ear: Ear) -> None:
     instance = ear.instance
     ear.go_on.clear()  # the reader hangs
     (ear.root / "Song" / "full_mix.flac").touch()
-    eventually(ear.lost, 20)
+    eventually(ear.lost)
     assert ear.lost() == ["events no longer arrive"]
     ear.go_on.set()
     ear.full_walk()
@@ -164,7 +164,7 @@ def test_a_reader_that_has_ended_is_missed(ear: Ear, monkeypatch: pytest.MonkeyP
     ear.full_walk()
     with monkeypatch.context() as patch:
         patch.setattr(InotifyFD, "handle_event", end)
-        eventually(ear.lost, 20)
+        eventually(ear.lost)
     assert ear.lost() == ["its thread has ended"]
     assert ear.full_walk().events
     (ear.root / "Song" / "full_mix.flac").touch()
@@ -176,7 +176,7 @@ def test_sentinel_never_heard_is_not_missed(ear: Ear, looks: list[str], monkeypa
     ear.full_walk()
     ear.instance.sentinel = None  # as where opening sends no event
     ear.instance.heard_sentinel = False
-    eventually(lambda: len(looks) > 3, 20)
+    eventually(lambda: len(looks) > 3)
     assert set(looks) == {""}
     assert ear.lost() == []
 
@@ -190,14 +190,14 @@ def test_guard_without_room_for_sentinel_still_looks(
     with monkeypatch.context() as patch:
         patch.setattr(os, "memfd_create", full)
         ear.full_walk()
-        eventually(lambda: len(looks) > 2, 20)
+        eventually(lambda: len(looks) > 2)
         assert ear.lost() == []
-    eventually(lambda: ear.instance.sentinel is not None, 20)
+    eventually(lambda: ear.instance.sentinel is not None)
 
 
 def test_nothing_is_written_into_the_dataset(ear: Ear, looks: list[str]) -> None:
     before = sorted((path, path.stat().st_mtime_ns) for path in (ear.root, *ear.root.rglob("*")))
     ear.full_walk()
-    eventually(lambda: len(looks) > 3, 20)
+    eventually(lambda: len(looks) > 3)
     assert sorted((path, path.stat().st_mtime_ns) for path in (ear.root, *ear.root.rglob("*"))) == before
     assert (set(looks), ear.events) == ({""}, [])

@@ -67,8 +67,8 @@ def test_storm_of_moves_leaves_watches_under_right_names(tmp_path: Path, seed: i
         if dice.random() < 0.05:
             ear.instance.sweep()
     there = {""} | {str(each.relative_to(ear.root)) for each in ear.root.rglob("*") if each.is_dir()}
-    eventually(lambda: ear.watched() == there, 20, lambda: (ear.watched() ^ there, ear.appeared.qsize()))
-    eventually(ear.appeared.empty, 20)
+    eventually(lambda: ear.watched() == there, what=lambda: (ear.watched() ^ there, ear.appeared.qsize()))
+    eventually(ear.appeared.empty)
     ear.instance.sweep()
     ear.events.clear()
     for path in there - {LAST}:

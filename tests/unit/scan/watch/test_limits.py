@@ -60,7 +60,7 @@ def test_leaves_are_watched_as_far_as_the_budget_goes(made: MakeEar) -> None:
     assert ear.full_walk(renew=True) == report
     (ear.root / "New").mkdir()
     ear.hears((TreeAppeared, "New"))
-    eventually(lambda: ear.report().unwatched == 7, 20, ear.report)
+    eventually(lambda: ear.report().unwatched == 7, what=ear.report)
 
 
 def test_leaf_that_goes_makes_room_in_the_budget(made: MakeEar) -> None:
@@ -93,7 +93,7 @@ def test_the_budget_is_one_for_all_datasets(made: MakeEar, tmp_path: Path) -> No
     ear.root = tmp_path / "more"
     assert ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=1, unwatched=3)
     ear.watches.replace({str(ear.root): terms})
-    eventually(lambda: ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=4), 20)
+    eventually(lambda: ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=4))
 
 
 def test_known_leaf_beyond_budget_is_not_watched(made: MakeEar) -> None:
@@ -125,7 +125,7 @@ def test_leaf_that_gets_a_directory_gives_its_place_back(made: MakeEar) -> None:
     ear = made(1, budget=2)
     assert ear.full_walk().leaves == 2
     (ear.root / "Song 0000" / "Disc 1").mkdir()
-    eventually(lambda: ear.report() == WatchReport(True, "inotify", parents=2, leaves=2), 20, ear.report)
+    eventually(lambda: ear.report() == WatchReport(True, "inotify", parents=2, leaves=2), what=ear.report)
     (ear.root / "Song 0000" / "Disc 1").rmdir()
     ear.hears((TreeVanished, "Song 0000/Disc 1"))
     assert ear.full_walk() == WatchReport(True, "inotify", parents=1, leaves=2)
@@ -173,10 +173,10 @@ def test_a_parent_takes_the_place_of_a_leaf(made: MakeEar, monkeypatch: pytest.M
     (ear.root / "Genre" / "Song").mkdir(parents=True)
     ear.hears((TreeAppeared, "Genre"))
     # What lies in it is a parent as well until it has been listed.
-    eventually(lambda: (ear.report().parents, ear.report().unwatched) == (2, 0), 20, ear.report)
+    eventually(lambda: (ear.report().parents, ear.report().unwatched) == (2, 0), what=ear.report)
     assert "Genre" in ear.instance.tree.parents
     message = "4 directories are not watched: fs.inotify.max_user_watches is "
-    eventually(lambda: ear.report().degraded.startswith(message), 20, ear.report)
+    eventually(lambda: ear.report().degraded.startswith(message), what=ear.report)
 
 
 def test_unwatched_parents_are_reported_until_watched(made: MakeEar, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +214,7 @@ def test_watches_let_go_make_room(made: MakeEar, tmp_path: Path, monkeypatch: py
     (ear.root / "Song 0000").rename(tmp_path / "away")
     (ear.root / "New").mkdir()
     ear.hears((TreeVanished, "Song 0000"), (TreeAppeared, "New"))
-    eventually(lambda: "New" in ear.instance.tree.leaves, 20)
+    eventually(lambda: "New" in ear.instance.tree.leaves)
     assert ear.report() == WatchReport(True, "inotify", parents=1, leaves=4)
 
 
@@ -271,6 +271,7 @@ def test_new_watch_inherits_lacking_directories(made: MakeEar, monkeypatch: pyte
     assert ear.report().lacks == {errno.ENOSPC}
 
 
+@pytest.mark.alone
 def test_full_table_of_the_kernel_is_reported(made: MakeEar) -> None:
     ear = made(400)
     with kernel_limit("max_user_watches", watches_in_use() + 100):

@@ -242,9 +242,9 @@ def test_an_exception_on_the_way_ends_nothing(ear: Ear, caplog: pytest.LogCaptur
     try:
         (ear.root / "Song" / "full_mix.flac").write_bytes(b"more")
         (ear.root / "Song" / "bass.flac").write_bytes(b"more")
-        eventually(lambda: len(heard) >= 3, 20)
+        eventually(lambda: len(heard) >= 3)
         (ear.root / "New").mkdir()
-        eventually(lambda: any(isinstance(event, TreeAppeared) for event in heard), 20)
+        eventually(lambda: any(isinstance(event, TreeAppeared) for event in heard))
     finally:
         fragile.watches.stop()
     assert "ZeroDivisionError" in caplog.text

@@ -38,7 +38,7 @@ def test_tree_moved_in_is_told_once_and_watched_throughout(ear: Ear, tmp_path: P
 def test_directory_moved_out_is_silent(ear: Ear, tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "outside", ear.root / "Genre")
     ear.hears((TreeAppeared, "Genre"))
-    eventually(lambda: "Genre/Song" in ear.watched(), 20)
+    eventually(lambda: "Genre/Song" in ear.watched())
     (ear.root / "Genre").rename(tmp_path / "away")
     ear.hears((TreeVanished, "Genre"))
     before = ear.seen()
@@ -68,7 +68,7 @@ def test_a_directory_that_takes_an_empty_one_s_place_is_watched(ear: Ear, tmp_pa
     (ear.root / "Empty").mkdir()
     ear.hears((TreeAppeared, "Empty"))
     (tmp_path / "outside" / "Song").rename(ear.root / "Empty")
-    eventually(lambda: ear.events.count(ear.events[0]) > 1, 20)
+    eventually(lambda: ear.events.count(ear.events[0]) > 1)
     assert ear.all_so_far() >= {(TreeAppeared, "Empty")}
     (ear.root / "Empty" / "drums.flac").unlink()
     ear.hears((FolderHint, "Empty"))
@@ -143,7 +143,7 @@ def test_other_terms_end_the_watch_and_begin_another(ear: Ear) -> None:
     assert ear.instance is instance
     ear.watches.replace({root: WatchTerms(("Oth*",), WatchMode.EVENTS)})
     assert ear.report() == WatchReport(False, "not watched yet")
-    eventually(lambda: not instance.is_alive(), 20)
+    eventually(lambda: not instance.is_alive())
     ear.ignore = ("Oth*",)
     assert ear.full_walk().leaves == 2
     ear.watches.replace({root: WatchTerms((), WatchMode.WALK)})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from audiobatchd.control.status import InboxStatus, LeftFile
 from audiobatchd.core import events as on
+from audiobatchd.core.schedule import Conditions, MachineFacts
 from audiobatchd.service.answers import metrics as module
 from audiobatchd.service.answers.metrics import Metrics
 from audiobatchd.vocabulary.states import InboxState, Outcome, WatchReport
@@ -25,7 +28,8 @@ INBOX = InboxStatus("/in", DATASET, InboxState.WATCHING, "", 2, 5, [LeftFile("a"
 @pytest.fixture
 def rig() -> Rig:
     """Two folders done, one failed, one at work, two that wait."""
-    made = Rig(plan(settle=0.0))
+    made = Rig(dataclasses.replace(plan(settle=0.0), schedules={DATASET: Conditions(max_load=4)}))
+    made.tell(on.MachineSeen(MachineFacts(datetime(2026, 11, 30, tzinfo=UTC), UTC, load=1.5)))
     made.start(*(reading(name) for name in "ABCDEF"))
     made.end(0, Outcome.DONE, audio_seconds=60.0, costs={"decoding": 1.5, "loudness": 0.5})
     made.end(0, Outcome.DONE, audio_seconds=30.0, costs={"decoding": 1.0})
@@ -71,6 +75,15 @@ def test_the_numbers(rig: Rig) -> None:
         "audiobatchd_inbox_moved_tracks_total /in": 5,
     }
     assert {name: told.get(name) for name in expected} == expected
+
+
+def test_schedule_tells_what_it_holds_back_for(rig: Rig) -> None:
+    holding = f"audiobatchd_schedule_holding {DATASET} load"
+    told = samples(rig)
+    assert (told["audiobatchd_load_of_others"], told[holding]) == (1.5, 0)
+    rig.tell(on.MachineSeen(MachineFacts(datetime(2026, 11, 30, tzinfo=UTC), UTC, load=4.5)))
+    told = samples(rig)
+    assert (told[holding], told[f"audiobatchd_dataset_working {DATASET}"]) == (1, 0)
 
 
 def test_every_metric_is_documented_and_no_other(rig: Rig) -> None:

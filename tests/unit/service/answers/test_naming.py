@@ -70,7 +70,7 @@ def test_one_search_for_near_names_goes_on_at_a_time(catalog: Catalog, monkeypat
 
     def slow(*asked: object) -> list[str]:
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return search(*asked)  # type: ignore[arg-type]  # as it was asked
 
     async def ask() -> list[str]:

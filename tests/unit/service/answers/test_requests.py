@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -13,8 +14,9 @@ import pytest
 from audiobatchd.config.file import Config, DatasetConfig
 from audiobatchd.control.requests import FolderName, Pause, Rescan, Resume, Retried, RetryFolders
 from audiobatchd.core.assessment import Policy
-from audiobatchd.core.events import Replanned, RetryAsked, Walked, WalkRead
+from audiobatchd.core.events import MachineSeen, Replanned, RetryAsked, Walked, WalkRead
 from audiobatchd.core.readings import Finding
+from audiobatchd.core.schedule import Conditions, MachineFacts
 from audiobatchd.errors import UnknownFolderError, UsageError
 from audiobatchd.plugin_api import feature_name
 from audiobatchd.scan.catalog.catalog import Catalog
@@ -23,6 +25,7 @@ from audiobatchd.service.answers.requests import Answers
 from audiobatchd.service.clock import SystemClock
 from audiobatchd.service.supervisor import Supervisor
 from audiobatchd.vocabulary.files import ROLES, FolderKey
+from audiobatchd.vocabulary.shard import Shard
 from audiobatchd.vocabulary.states import FolderState, WalkKind
 from support.core_rig import came_by, offer, reading
 from support.service import eventually
@@ -33,6 +36,7 @@ class Given:
     """A source of one configuration."""
 
     config: Config
+    shard: Shard | None = None
 
     def read(self) -> Config:
         return self.config
@@ -96,9 +100,28 @@ def test_pause_right_after_a_resume_counts(room: Room) -> None:
     assert room.works() == [True, False]
 
 
+def test_resume_overrides_a_schedule_and_says_until_when(room: Room) -> None:
+    plan = dataclasses.replace(room.supervisor.core.plan, schedules={room.one: Conditions(on_battery=False)})
+    room.supervisor.tell(Replanned(plan, anew=False, rewalk=frozenset()))
+    room.supervisor.tell(MachineSeen(MachineFacts(datetime(2026, 11, 30, tzinfo=UTC), UTC, on_battery=True)))
+    assert room.works() == [False, True]
+    (remark,) = room.answers.resume(Resume(room.one)).remarks
+    assert remark.endswith(f"is paused: on battery; audiobatchctl resume --now {room.one} overrides that")
+    answer = room.answers.resume(Resume(override=True))
+    assert (answer.datasets, answer.remarks) == (1, [f"the schedule of {room.one} is overridden: on battery"])
+    assert room.works() == [True, True]
+    answer = room.answers.resume(Resume(room.one, override=True, seconds=60.0))
+    assert answer.remarks[0].startswith(f"the schedule of {room.one} is overridden for ")
+
+
+def test_length_without_an_override_is_refused(room: Room) -> None:
+    with pytest.raises(UsageError, match="a length of time goes with an override of the schedule"):
+        room.answers.resume(Resume(seconds=60.0))
+
+
 def test_pause_lasts_over_a_restart(room: Room) -> None:
     room.answers.pause(Pause(room.one))
-    eventually(lambda: room.catalog.facts.pauses(0.0) == {room.one: None}, 20)
+    eventually(lambda: room.catalog.facts.pauses(0.0) == {room.one: None})
 
 
 def test_resume_tells_what_else_keeps_jobs_waiting(room: Room) -> None:

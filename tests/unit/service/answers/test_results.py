@@ -17,8 +17,8 @@ from audiobatchd.results import query
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.service.answers import results
-from audiobatchd.service.answers.results import ResultAnswers, Troubles
-from support.results_rig import dataset
+from audiobatchd.service.answers.results import ResultAnswers
+from support.results_rig import ToldStates, dataset
 
 RECORDS = {"a": {"n": 1, "yes": True}, "b": {"n": 2, "m": {"Rock": 1}}, "c": {"n": None}}
 
@@ -32,10 +32,10 @@ def answers(tmp_path: Path) -> Iterator[ResultAnswers]:
         for name in RECORDS:
             reader.read(name)
 
-        def known(name: str) -> tuple[str, Troubles]:
+        def known(name: str) -> tuple[str, ToldStates]:
             if name != "music":
                 raise UsageError("no such dataset")
-            return str(root), [(b"c", "failed", "damaged")]
+            return str(root), ToldStates(c=("failed", "damaged"))
 
         yield ResultAnswers(catalog, known)
 
@@ -118,4 +118,4 @@ def test_figures_are_answered(answers: ResultAnswers) -> None:
 
 def test_catalog_in_memory_has_nothing_to_tell() -> None:
     with closing(Catalog(None)) as catalog, pytest.raises(UsageError, match="is not kept"):
-        asyncio.run(ResultAnswers(catalog, lambda name: (name, [])).columns(AskColumns("music")))
+        asyncio.run(ResultAnswers(catalog, lambda name: (name, ToldStates())).columns(AskColumns("music")))

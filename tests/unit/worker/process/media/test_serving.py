@@ -29,7 +29,7 @@ def answered(path: Path, kind: Kind = Kind.WAVEFORM) -> tuple[list[Working | Mad
         while not heard or isinstance(heard[-1], Working):
             heard.append(msgspec.json.decode(ours.recv(ORDER_LIMIT), type=Working | Made))
         ours.shutdown(socket.SHUT_WR)
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
         content = os.pread(result, 1 << 24, 0)
         os.close(result)

@@ -1,0 +1,1 @@
+"""Going again through what a service was told, for developers."""

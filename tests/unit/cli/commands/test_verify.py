@@ -1,0 +1,45 @@
+"""`audiobatchctl verify`: what it tells of what it found, in lines and in JSON."""
+
+from __future__ import annotations
+
+import msgspec
+
+from audiobatchd.cli.commands.verify import Total
+from audiobatchd.worker.verification import Differing, Noted, Verified
+
+DIFFERING = Differing("full_mix.wav", 7, 1, "blake2b:1", (Noted("blake2b:0", ("loudness", "rhythm"), "then", "nas"),))
+
+
+def total(*folders: Verified) -> Total:
+    found = Total()
+    for each in folders:
+        found.add(each)
+    return found
+
+
+def test_nothing_compared_is_no_success() -> None:
+    assert not Total().is_clean
+    assert list(Total().told()) == ["No track folder was found: there is nothing to verify."]
+    assert not total(Verified("A", unknown=2)).is_clean
+    assert total(Verified("A", intact=1, unknown=2, changed=1)).is_clean
+
+
+def test_all_is_counted_and_the_first_named() -> None:
+    folders = [Verified(f"F{number}", differing=(DIFFERING,)) for number in range(30)]
+    found = total(*folders, Verified("G", troubles={"": "cannot read it: I/O", "drums.wav": "is a FIFO"}))
+    assert (found.differing, found.unread, found.is_clean) == (30, 2, False)
+    lines = list(found.told())
+    assert "  F0/full_mix.wav" in lines
+    assert "    not as measured then on nas (loudness, rhythm)" in lines
+    assert "  and 10 more" in lines
+    assert "! G: cannot read it: I/O" in lines
+    assert "! G/drums.wav: is a FIFO" in lines
+    assert lines[-1] == "Not all of it was read. To go on: --after 'G'"
+    told = msgspec.json.decode(msgspec.json.encode(found.as_keys()))
+    assert (told["differing"], len(told["examples"]), told["after"]) == (30, 20, "G")
+    assert all(len(line) <= 100 for line in lines)
+
+
+def test_folders_beyond_the_first_are_counted_alone() -> None:
+    found = total(*(Verified(f"F{number}", troubles={"": "gone"}) for number in range(25)))
+    assert [line for line in found.told() if "more" in line] == ["! 5 more that cannot be read"]

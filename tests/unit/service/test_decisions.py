@@ -1,0 +1,162 @@
+"""Decisions that are kept: what is in the files, how they are bounded, and what a disk that fails leaves of them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import pytest
+
+from audiobatchd.core import events as on
+from audiobatchd.core.assessment import Policy
+from audiobatchd.core.plan import NO_MEMORY, Limits, Plan
+from audiobatchd.core.readings import Finding, Reading
+from audiobatchd.service.decisions import HEAD, SUFFIX, Decisions, KeptDispatcher
+from audiobatchd.vocabulary.files import FileId, FolderKey
+from audiobatchd.vocabulary.states import WalkKind, WatchReport
+from replay import replay
+from replay.replay import Replay, UnfitError, files_of
+from support.service import eventually
+
+ROOT = "/srv/Müsic\udcff"
+PLAN = Plan({ROOT: 3600.0}, Limits({ROOT: 1.0}), {ROOT: Policy()}, 2)
+MIB = 1 << 20
+
+
+def core(directory: Path, limit: int = 64 * MIB) -> tuple[KeptDispatcher, Decisions]:
+    decisions = Decisions(directory, limit)
+    return KeptDispatcher(PLAN, 0.0, NO_MEMORY, decisions), decisions
+
+
+def lead(kept: KeptDispatcher, folders: int = 40, since: float = 0.0) -> None:
+    """Have a walk find folders, and time go by."""
+    kept.tick(since)
+    kept.handle(on.RootSeen(ROOT, FileId(1, 2), WatchReport(events=True, reason="")), since)
+    for number in range(folders):
+        key = FolderKey(ROOT, f"Artist {number}/Song \udc80")
+        kept.handle(on.WalkRead((Reading(key, Finding.DUE, "signature", due=("full_mix: loudness",)),), ROOT), since)
+        kept.tick(since + number / 10)
+    kept.handle(on.Walked(ROOT, WalkKind.FULL, FileId(1, 2), empty=False, tracks=folders), since + 5)
+    kept.handle(on.WorkerExited(0, 7, "killed by signal 9"), since + 6)
+    kept.tick(since + 10)
+
+
+def all_steps(directory: Path) -> list[replay.Step]:
+    return [step for path in files_of(directory) for step in Replay(path).steps()]
+
+
+def test_every_step_is_kept_and_leads_to_the_same(tmp_path: Path) -> None:
+    kept, decisions = core(tmp_path / "kept")
+    lead(kept)
+    decisions.stop()
+    steps = all_steps(tmp_path / "kept")
+    assert len(steps) == 85
+    assert all(step.is_same for step in steps)
+    assert any(step.was for step in steps)
+
+
+def test_another_decision_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, decisions = core(tmp_path / "kept")
+    lead(kept)
+    decisions.stop()
+    monkeypatch.setattr("audiobatchd.core.crew.Crew.tend", lambda *_args, **_others: [])
+    assert not all(step.is_same for step in all_steps(tmp_path / "kept"))
+
+
+def test_files_are_bounded_and_each_can_be_gone_through(tmp_path: Path) -> None:
+    kept, decisions = core(tmp_path, MIB // 4)
+    for time in range(16):
+        lead(kept, 60, 100.0 * time)
+    decisions.stop()
+    files = files_of(tmp_path)
+    assert 3 <= len(files) <= 9
+    assert sum(each.stat().st_size for each in files) <= MIB * 0.3
+    assert all(step.is_same for path in files for step in Replay(path).steps())
+
+
+def test_state_that_is_too_large_is_told_and_not_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    kept, decisions = core(tmp_path, MIB)
+    decisions.stop()
+    lead(kept, 4000)
+    kept._decisions = Decisions(tmp_path / "other", MIB // 2)
+    lead(kept, 10, since=100.0)
+    kept._decisions.stop()
+    assert not (tmp_path / "other").exists()
+    assert any("alone takes" in str(vars(record)) for record in caplog.records)
+
+
+def test_file_that_was_cut_short_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    kept, decisions = core(tmp_path)
+    lead(kept)
+    decisions.stop()
+    (path,) = files_of(tmp_path)
+    whole = len(all_steps(tmp_path))
+    os.truncate(path, path.stat().st_size - 3)
+    assert len(all_steps(tmp_path)) == whole - 1
+
+
+def test_disk_that_fails_is_told_once_and_leaves_no_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("audiobatchd.service.decisions._AGAIN", 0.0)
+    (tmp_path / "kept").write_text("no directory")
+    kept, decisions = core(tmp_path / "kept")
+    lead(kept)
+    eventually(lambda: "decisions-not-kept" in caplog.text or "cannot keep decisions" in caplog.text)
+    lead(kept, since=100.0)
+    (tmp_path / "kept").unlink()
+    eventually(lambda: (kept.tick(200.0), (tmp_path / "kept").is_dir())[1])
+    lead(kept, since=300.0)
+    decisions.stop()
+    assert all(step.is_same for step in all_steps(tmp_path / "kept"))
+
+
+class _Evil:
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, ("touch evil",)
+
+
+class _Sly:
+    def __reduce__(self) -> tuple[object, ...]:
+        return getattr, (FolderKey, "__init_subclass__")
+
+
+@pytest.mark.parametrize("part", [_Evil(), _Sly(), b"x" * 10, 7, ("0", 0.0, [])])
+def test_foreign_file_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: object) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = pickle.dumps(part)
+    path = tmp_path / f"1{SUFFIX}"
+    path.write_bytes(HEAD.pack(len(content), zlib.crc32(content)) + content)
+    with pytest.raises(UnfitError):
+        list(Replay(path).steps())
+    assert not (tmp_path / "evil").exists()
+
+
+def test_other_names_lead_to_the_same(tmp_path: Path) -> None:
+    kept, decisions = core(tmp_path / "kept")
+    lead(kept)
+    decisions.stop()
+    replay.write_anonymous(files_of(tmp_path / "kept"), tmp_path / "other")
+    steps = all_steps(tmp_path / "other")
+    assert len(steps) == 85
+    assert all(step.is_same for step in steps)
+    content = b"".join(path.read_bytes() for path in files_of(tmp_path / "other"))
+    for name in (b"Artist", b"Song", b"sic", b"srv"):
+        assert name not in content
+
+
+def test_hashes_of_another_process_change_nothing(tmp_path: Path) -> None:
+    kept, decisions = core(tmp_path / "kept")
+    lead(kept)
+    decisions.stop()
+    tests = Path(__file__).parents[2]
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(tests)}
+        command = [sys.executable, "-m", "replay.replay", str(tmp_path / "kept")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "85 steps" in done.stdout

@@ -1,0 +1,205 @@
+"""The machine as schedules see it: batteries, zones, the load of others, and a look that does not come."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+
+from audiobatchd.core.events import Event, MachineSeen
+from audiobatchd.core.schedule import Conditions
+from audiobatchd.service import machine
+from audiobatchd.service.clock import SystemClock
+from audiobatchd.service.machine import LoadOfOthers, Machine, Zone, on_battery
+from audiobatchd.vocabulary.hours import hours_in
+from support.service import eventually
+
+NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+BERLIN = Path("/usr/share/zoneinfo/Europe/Berlin")
+
+# Batteries, as the kernel tells of them below /sys/class/power_supply
+
+MAINS = {"type": "Mains", "online": "1"}
+UNPLUGGED = {"type": "Mains", "online": "0"}
+BATTERY = {"type": "Battery", "status": "Discharging", "scope": "System"}
+MOUSE = {"type": "Battery", "status": "Discharging", "scope": "Device"}
+BY_USB = {"type": "USB", "online": "1"}
+
+
+@pytest.mark.parametrize(
+    ("supplies", "told"),
+    [
+        ({}, False),
+        ({"AC": MAINS}, False),
+        ({"AC": UNPLUGGED, "BAT0": BATTERY}, True),
+        ({"AC": MAINS, "BAT0": BATTERY}, False),
+        ({"BAT0": BATTERY}, True),
+        ({"BAT0": {**BATTERY, "status": "Charging"}}, False),
+        ({"BAT0": {**BATTERY, "status": "Full"}, "BAT1": BATTERY}, True),
+        ({"BAT0": BATTERY, "ucsi": BY_USB}, False),
+        ({"hidpp_battery_0": MOUSE}, False),
+        ({"hidpp_battery_0": MOUSE, "BAT0": BATTERY, "AC": UNPLUGGED}, True),
+        ({"AC": UNPLUGGED, "BAT0": {"type": "Battery"}}, False),
+    ],
+)
+def test_battery_is_told_by_what_supplies_power(
+    tmp_path: Path, supplies: dict[str, dict[str, str]], told: bool
+) -> None:
+    for name, files in supplies.items():
+        (tmp_path / name).mkdir()
+        for file, content in files.items():
+            (tmp_path / name / file).write_text(f"{content}\n")
+    assert on_battery(tmp_path) is told
+
+
+def test_machine_without_power_supplies_has_no_battery(tmp_path: Path) -> None:
+    assert not on_battery(tmp_path / "none")
+
+
+# Zones
+
+
+def offset(zone: Zone) -> timedelta | None:
+    return NOON.astimezone(zone.now()).utcoffset()
+
+
+def test_zone_is_read_again_when_it_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TZ", raising=False)
+    localtime = tmp_path / "localtime"
+    zone = Zone(localtime)
+    assert offset(zone) == timedelta(0), "without the file it is UTC, as for the C library"
+    shutil.copy(BERLIN, localtime)
+    assert offset(zone) == timedelta(hours=2)
+    assert zone.now() is zone.now(), "what is the same zone is the same object"
+    localtime.unlink()
+    localtime.symlink_to("/usr/share/zoneinfo/America/New_York")
+    assert offset(zone) == timedelta(hours=-4)
+    localtime.unlink()
+    localtime.write_bytes(b"no zone")
+    assert offset(zone) == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Asia/Kolkata", timedelta(hours=5.5)),
+        (":Australia/Lord_Howe", timedelta(hours=10.5)),
+        ("", timedelta(0)),
+        ("XYZ-3", timedelta(hours=3)),
+    ],
+)
+def test_zone_of_the_environment_goes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, expected: timedelta
+) -> None:
+    import time  # noqa: PLC0415  # tzset alone
+
+    shutil.copy(BERLIN, tmp_path / "localtime")
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", name)
+        time.tzset()
+        assert offset(Zone(tmp_path / "localtime")) == expected
+    time.tzset()
+
+
+# The load
+
+
+@contextlib.contextmanager
+def spinning() -> Iterator[int]:
+    """A process that takes all of a core that it gets."""
+    process = subprocess.Popen([sys.executable, "-c", "print(flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    try:
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_load_is_without_what_the_service_adds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "getloadavg", lambda: (3.0, 0.0, 0.0))
+    with spinning() as own, spinning():
+        load = LoadOfOthers()
+        assert load.measured([own], 0.0) == 3.0, "what was before the first look is not known"
+        assert load.measured([own], 1e6) == pytest.approx(2.0, abs=1e-3), "smoothed to the end: one of ours runs"
+        os.kill(own, signal.SIGSTOP)
+        eventually(lambda: psutil.Process(own).status() == psutil.STATUS_STOPPED)
+        assert load.measured([own], 1e6 + 60.0) == pytest.approx(3 - 1 / 2.71828, abs=1e-3)
+    assert load.measured([own], 2e6) == pytest.approx(3.0, abs=1e-3), "one that is gone counts no more"
+
+
+def test_load_is_never_below_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "getloadavg", lambda: (0.1, 0.0, 0.0))
+    with spinning() as own:
+        load = LoadOfOthers()
+        load.measured([own], 0.0)
+        assert load.measured([own], 1e6) == 0.0
+
+
+# Looks
+
+
+def looks(conditions: Conditions, number: int = 1) -> list[MachineSeen]:
+    """The first looks of a machine with this schedule."""
+    seen: list[Event] = []
+
+    async def watch() -> None:
+        enough = asyncio.Event()
+
+        def post(event: Event) -> None:
+            seen.append(event)
+            if len(seen) >= number:
+                enough.set()
+
+        task = asyncio.create_task(Machine(SystemClock(), post, list).watch(lambda: (conditions,)))
+        done, _ = await asyncio.wait((task, asyncio.create_task(enough.wait())), return_when=asyncio.FIRST_COMPLETED)
+        assert task not in done, "it looks for as long as the loop runs"
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(watch(), 60))
+    return [each for each in seen if isinstance(each, MachineSeen)]
+
+
+def test_first_look_has_what_the_conditions_ask_for() -> None:
+    facts = looks(Conditions(max_load=4))[0].facts
+    assert facts.load is not None
+    assert facts.free_memory
+    assert abs(facts.moment - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_hours_alone_have_nothing_else_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "on_battery", pytest.fail)
+    facts = looks(Conditions(hours=hours_in(["sat"])))[0].facts
+    assert (facts.load, facts.free_memory) == (None, None)
+
+
+def test_clock_goes_on_where_a_look_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = os.pipe()
+    monkeypatch.setattr(machine, "_PULSE", 0.01)
+    monkeypatch.setattr(machine, "on_battery", lambda: os.read(pipe[0], 1) == b"?")
+    try:
+        first, second = looks(Conditions(on_battery=False), 2)[:2]
+        assert first.facts.moment < second.facts.moment
+        assert second.facts.free_memory is None
+    finally:
+        os.close(pipe[1])  # which lets the thread go
+
+
+def test_shortage_of_threads_leaves_what_was_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> bool:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(machine, "on_battery", refused)
+    assert looks(Conditions(on_battery=False))[0].facts.on_battery is False
