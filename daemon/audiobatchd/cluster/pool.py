@@ -89,6 +89,10 @@ class RemotePool:
     def replan(self, settings: WorkerSettings) -> None:
         """See `supervisor.Workers`; a pass reads no configuration again."""
 
+    def pids(self) -> list[int]:
+        """See `supervisor.Workers`: none is of this machine."""
+        return []
+
     def owns(self, pid: int) -> bool:  # noqa: ARG002  # see below
         """See `supervisor.Workers`: none is of this machine."""
         return False

@@ -87,6 +87,9 @@ class Workers(Protocol):
     def replan(self, settings: WorkerSettings) -> None:
         """Start workers with other settings from now on."""
 
+    def pids(self) -> list[int]:
+        """Return the PIDs of the workers that are processes of this machine."""
+
     def owns(self, pid: int) -> bool:
         """Tell whether a process of this machine is, or was, one of the workers; asked from any thread."""
 
