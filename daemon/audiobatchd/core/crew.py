@@ -158,7 +158,7 @@ class Crew:
     def tend(self, now: float, *, works: bool, kill: bool) -> list[do.Action]:
         """Start, stop or kill what is due; `works`: jobs are given out, `kill`: those that still run are ended."""
         actions = [action for slot in self.slots for action in self._tend(slot, now, works=works, kill=kill)]
-        while self.slots and not self._is_wanted(self.slots[-1]) and self.slots[-1].state is SlotState.DOWN:
+        while self.slots and self._is_spare(self.slots[-1]):
             self.slots.pop()
         return actions
 
@@ -196,6 +196,11 @@ class Crew:
                 slot.ending(f"no answer for too long while {slot.doing or slot.state.value}", now)
                 return [do.KillWorker(slot.index)]
         return []
+
+    def _is_spare(self, slot: Slot) -> bool:
+        """Tell whether the last slot goes: its machine has left, or the plan has fewer workers."""
+        stays = slot.is_there if self._plan.remote else slot.index < self._plan.workers
+        return not stays and slot.state is SlotState.DOWN
 
     def _is_wanted(self, slot: Slot) -> bool:
         """Tell whether a process is to live in the slot at all."""
