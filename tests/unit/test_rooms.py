@@ -16,6 +16,7 @@ ROOMS = {
 """Where the tests of each package lie."""
 
 PLAIN = {
+    "audiobatchd/cluster/wire": "what a pass and its places say to each other: sent by test_cluster",
     "audiobatchd/control/history": "what is asked and answered of the history: answers/test_history makes it",
     "audiobatchd/control/requests": "what is asked and answered on the socket: test_openapi holds each",
     "audiobatchd/control/results": "what is asked and answered of values: results/test_figures makes each",
@@ -41,6 +42,10 @@ ELSEWHERE = {
     "audiobatchd/audio/container": "unit/audio/test_encoding.py",
     "audiobatchd/cli/daemon": "integration/test_once.py",
     "audiobatchd/cli/retriers": "unit/cli/commands/test_audit.py",
+    "audiobatchd/cluster/local": "integration/test_cluster.py",
+    "audiobatchd/cluster/place": "integration/test_cluster.py",
+    "audiobatchd/cluster/pool": "integration/test_cluster.py",
+    "audiobatchd/cluster/session": "integration/test_cluster.py",
     "audiobatchd/core/shapes": "unit/core/test_assessment.py",
     "audiobatchd/library/essentia": "integration/test_analysis.py",
     "audiobatchd/service/daemon": "integration/test_service.py",

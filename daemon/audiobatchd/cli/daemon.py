@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -27,13 +27,18 @@ from audiobatchd.disk import filesystems, interrupts, shares
 from audiobatchd.disk.again import read_list
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.errors import AlreadyRunningError, ConfigError, UsageError
+from audiobatchd.plugin_api import absence
 from audiobatchd.service.log import set_up, standard_error
 from audiobatchd.service.supervisor import View
 from audiobatchd.vocabulary.exits import DaemonExit
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.shard import Shard, parse_shard, shard_of
 
+if TYPE_CHECKING:
+    from audiobatchd.cluster.contact import Contact
+
 _PROGRAM = "audiobatchd"
+_CLUSTER = ("scheduler", "scheduler_file", "local_cluster")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -119,6 +124,20 @@ def _add_many_machines(parser: argparse.ArgumentParser) -> None:
         "Slurm array or a Kubernetes Indexed Job made this process for",
     )
     many.add_argument("--then-any", action="store_true", help="go on with the folders of all other shards")
+    _add_cluster(many)
+
+
+def _add_cluster(many: argparse._ArgumentGroup) -> None:
+    """Add what says which Dask cluster measures; the names are those that Dask's own programs have."""
+    which = many.add_mutually_exclusive_group()
+    which.add_argument("--scheduler", metavar="ADDRESS", help="measure on the workers of this Dask scheduler")
+    which.add_argument("--scheduler-file", metavar="FILE", type=Path, help="of the one whose address is in this file")
+    which.add_argument(
+        "--local-cluster", metavar="N", type=_count, help="of one with N workers, started here to try it"
+    )
+    many.add_argument("--tls-ca-file", metavar="FILE", type=Path, help="certificates that the scheduler's has to be by")
+    many.add_argument("--tls-cert", metavar="FILE", type=Path, help="certificate that is shown to the scheduler")
+    many.add_argument("--tls-key", metavar="FILE", type=Path, help="its key")
 
 
 def _shard(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Shard | None:
@@ -163,7 +182,7 @@ class _Source:
 
 
 def _configuration(arguments: argparse.Namespace) -> Config:
-    for option in ("features", "again", "overwrite", "dry_run", "shard", "then_any"):
+    for option in ("features", "again", "overwrite", "dry_run", "shard", "then_any", *_CLUSTER):
         if getattr(arguments, option) not in (None, False) and not arguments.once:
             message = f"--{option.replace('_', '-')} goes with --once"
             raise UsageError(message)
@@ -221,7 +240,29 @@ def _one_pass(settings: Config, arguments: argparse.Namespace, views: tuple[View
     if arguments.again and only is None:
         only = tuple(sorted({name for names in again.values() for name in names}))
     policy = Policy(overwrite=arguments.overwrite, only=only)
-    return one_pass.run(settings, _Source(arguments), policy, views, again, dry_run=arguments.dry_run)
+    contact = _contact(arguments)
+    return one_pass.run(settings, _Source(arguments), policy, views, again, dry_run=arguments.dry_run, contact=contact)
+
+
+def _contact(arguments: argparse.Namespace) -> Contact | None:
+    """The cluster that measures, if any. Raises UsageError where it cannot be used as it is named."""
+    tls = arguments.tls_ca_file, arguments.tls_cert, arguments.tls_key
+    if not any(getattr(arguments, name) for name in _CLUSTER):
+        if any(tls):
+            raise UsageError("--tls-ca-file, --tls-cert and --tls-key go with --scheduler or --scheduler-file")
+        return None
+    from importlib.util import find_spec  # noqa: PLC0415  # see above
+
+    from audiobatchd.cluster.contact import Contact, refuse_open  # noqa: PLC0415  # see above
+
+    if find_spec("distributed") is None:
+        message = f"cannot use a cluster, for which distributed is needed: {absence('distributed')}"
+        raise UsageError(message)
+    for path in filter(None, tls):
+        path.open("rb").close()
+    if arguments.scheduler:
+        refuse_open(arguments.scheduler)
+    return Contact(arguments.scheduler or "", arguments.scheduler_file, arguments.local_cluster or 0, *tls)
 
 
 def _state_directory(arguments: argparse.Namespace) -> Path:

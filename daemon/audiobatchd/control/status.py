@@ -28,6 +28,8 @@ class WorkerStatus(Struct, frozen=True):
     """The memory of its process and of that one's children, in bytes."""
     jobs: int
     """Number of jobs that this process has been given."""
+    host: str = ""
+    """Name of the other machine where it works; empty for this one."""
 
 
 class LostWorker(Struct, frozen=True):

@@ -35,12 +35,14 @@ class Lost:
 class Crew:
     """The slots, as many as the plan has workers; where fewer are wanted than there are, the last ones end.
 
-    One pass begins with one, and has more as far as there is work for them: see `grow`.
+    One pass begins with one, and has more as far as there is work for them: see `grow`. On other machines there are as
+    many as these have places, see `joined`.
     """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self.slots = [self._made(index) for index in range(min(1, plan.workers) if plan.once else plan.workers)]
+        first = 0 if plan.remote else min(1, plan.workers) if plan.once else plan.workers
+        self.slots = [self._made(index) for index in range(first)]
         self.cannot_start = ""
         """Reason why the last worker that came to no job ended; empty when one has become ready since."""
         self._rests = False
@@ -68,10 +70,18 @@ class Crew:
 
     def grow(self, jobs: int) -> None:
         """Have a slot for each of so many jobs, as far as the plan has workers. None goes for there being fewer."""
+        if self._plan.remote:
+            return
         self.slots += [self._made(index) for index in range(len(self.slots), min(jobs, self._plan.workers))]
 
     def _made(self, index: int) -> Slot:
-        return Slot(index, self._plan.boot_timeout, self._plan.lost_after)
+        return Slot(index, self._plan.boot_timeout, self._plan.lost_after, is_there=not self._plan.remote)
+
+    def joined(self, index: int, host: str, now: float) -> list[do.Action]:
+        """Have a slot for a place on another machine."""
+        self.slots += [self._made(new) for new in range(len(self.slots), index + 1)]
+        self.slots[index].joined(host, now)
+        return [do.Report(LogEvent.HOST_JOINED, {"worker": index, "host": host})]
 
     def others_are_stale(self, slot: Slot) -> None:
         """Replace the other processes, which know less, or other models, than this one: it offers something else."""
@@ -104,8 +114,8 @@ class Crew:
         return [slot for slot in self.slots if slot.assignment is not None]
 
     def cannot_boot(self) -> bool:
-        """Tell whether every slot has tried to start a worker for long enough."""
-        return all(slot.failures >= _ATTEMPTS for slot in self.slots)
+        """Tell whether every slot has tried to start a worker for long enough; other machines may come yet."""
+        return not self._plan.remote and all(slot.failures >= _ATTEMPTS for slot in self.slots)
 
     def measured(self, resident: Mapping[int, int], asleep: Mapping[int, float], now: float) -> list[do.Action]:
         """Take note of each process, by PID: its memory, and since when it sleeps; end one that has grown too much."""
@@ -148,7 +158,7 @@ class Crew:
     def tend(self, now: float, *, works: bool, kill: bool) -> list[do.Action]:
         """Start, stop or kill what is due; `works`: jobs are given out, `kill`: those that still run are ended."""
         actions = [action for slot in self.slots for action in self._tend(slot, now, works=works, kill=kill)]
-        while len(self.slots) > self._plan.workers and self.slots[-1].state is SlotState.DOWN:
+        while self.slots and self._is_spare(self.slots[-1]):
             self.slots.pop()
         return actions
 
@@ -159,7 +169,7 @@ class Crew:
                 yield slot.due
 
     def _tend(self, slot: Slot, now: float, *, works: bool, kill: bool) -> list[do.Action]:
-        wanted = works and slot.index < (1 if self._rests else self._plan.workers)
+        wanted = works and self._is_wanted(slot)
         match slot.state:
             case SlotState.DOWN if not wanted:
                 slot.due = None
@@ -187,6 +197,15 @@ class Crew:
                 return [do.KillWorker(slot.index)]
         return []
 
+    def _is_spare(self, slot: Slot) -> bool:
+        """Tell whether the last slot goes: its machine has left, or the plan has fewer workers."""
+        stays = slot.is_there if self._plan.remote else slot.index < self._plan.workers
+        return not stays and slot.state is SlotState.DOWN
+
+    def _is_wanted(self, slot: Slot) -> bool:
+        """Tell whether a process is to live in the slot at all."""
+        return slot.is_there if self._plan.remote else slot.index < (1 if self._rests else self._plan.workers)
+
     def _recycles(self, slot: Slot) -> bool:
         """Tell whether an idle process has done or grown enough, or knows another configuration.
 
@@ -194,5 +213,5 @@ class Crew:
         """
         most = self._plan.recycle_jobs
         if slot.spawns == 1:
-            most = max(1, most - most * slot.index // (2 * self._plan.workers))
+            most = max(1, most - most * slot.index // (2 * max(len(self.slots), self._plan.workers)))
         return slot.stale or slot.jobs >= most or slot.resident > self._plan.worker_memory

@@ -144,6 +144,8 @@ class Dispatcher:
 
     def _of_workers(self, event: on.OfWorkers, now: float) -> list[do.Action]:
         match event:
+            case on.PlaceJoined() | on.PlaceLeft():
+                return self._of_places(event, now)
             case on.WorkerSpawned(index, pid):
                 self.crew.slots[index].spawned(pid, now)
             case on.WorkerSaid(index, pid, message) if slot := self.crew.slot_of(index, pid):
@@ -162,6 +164,11 @@ class Dispatcher:
                     self.crew.slots[index].short(now)
                 return self._parts.shortage.met(reason, now)
         return []
+
+    def _of_places(self, event: on.OfPlaces, now: float) -> list[do.Action]:
+        if isinstance(event, on.PlaceJoined):
+            return self.crew.joined(event.slot, event.host, now)
+        return self._jobs.place_left(self.crew.slots[event.slot], event.reason, now)
 
     # Time
 
@@ -261,7 +268,8 @@ class Dispatcher:
             case Ready(offers):
                 if not self.crew.ready(slot, now):
                     return []
-                report = do.Report(LogEvent.WORKER_READY, {"worker": slot.index, "pid": slot.pid})
+                where: dict[str, do.Field] = {"host": slot.host} if slot.host else {}
+                report = do.Report(LogEvent.WORKER_READY, {"worker": slot.index, "pid": slot.pid, **where})
                 return [report, *self._take_offers(slot, offers, now)]
             case Stage(job, doing, seconds):
                 slot.staged(job, doing, seconds, now)

@@ -205,12 +205,30 @@ class RescanAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceJoined:
+    """Arrival of a place for a worker on another machine, which has this slot."""
+
+    slot: int
+    host: str
+    """Name of the machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceLeft:
+    """Departure of such a place, with the worker in it: nothing speaks against the folder that it was at."""
+
+    slot: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSpawned:
     """Start of a process in a slot, as `SpawnWorker` asked for it."""
 
     slot: int
     pid: int
-    """Its PID; -1 where it could not be started: then a `WorkerExited` follows."""
+    """Its PID, or another number for one on another machine; -1 where it could not be started: then a `WorkerExited`
+    follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +327,8 @@ OfFolder = FolderHint | FolderTouched | TreeAppeared | TreeVanished | RetryAsked
 OfDataset = Walked | RootSeen | LocksSeen | MissesCounted | Probed | WatchLost | RescanAsked | PauseAsked | ResumeAsked
 """The events of one `dataset`."""
 
-OfWorkers = WorkerSpawned | WorkerSaid | WorkerBroke | WorkerExited | WorkersMeasured | Short
+OfPlaces = PlaceJoined | PlaceLeft
+
+OfWorkers = OfPlaces | WorkerSpawned | WorkerSaid | WorkerBroke | WorkerExited | WorkersMeasured | Short
 
 Event = OfFolder | OfDataset | OfWorkers | FolderRead | WalkRead | MachineSeen | Replanned | StopAsked

@@ -24,6 +24,10 @@ from audiobatchd.vocabulary.states import NO_GOOD_END, Attempt, Cause, FolderSta
 _SIGKILL = 9
 _MOMENT = 2.0
 """Seconds until what met a shortage is tried again."""
+_GIVEN_BACK = 180.0
+"""Seconds for which a worker may live on, or its lock, on a machine that was cut off."""
+_PROMPTLY = 0.5
+"""Seconds until a folder that was given back is looked at."""
 _TELLS_ALL = (Outcome.DONE, Outcome.FAILED)
 
 
@@ -38,6 +42,8 @@ class Jobs:
         """The number of the last job."""
         self._memory_limit = 0
         """Bytes that the service may have, as last measured."""
+        self._given_back: dict[FolderKey, float] = {}
+        """The folders whose worker went with its machine, and until when it may hold their locks there."""
 
     # The beginning
 
@@ -102,6 +108,13 @@ class Jobs:
         if result.cause is Cause.SHORTAGE and not parts.plan.once and assignment.key.dataset in parts.datasets:
             parts.transitions.interrupted(assignment.key, now + _MOMENT)
             return parts.shortage.met(f"worker {slot.index}: {reason}", now)
+        if result.outcome in (Outcome.LOCKED, Outcome.SUSPECT) and now < self._given_back.get(assignment.key, 0.0):
+            # Held, or left, by the worker that went with its machine.
+            parts.transitions.interrupted(assignment.key, now + _MOMENT)
+            return self._tidy(assignment.key)
+        self._given_back.pop(assignment.key, None)
+        if slot.host and result.outcome is Outcome.DONE:
+            parts.tally.hosts[slot.host] += 1
         attempt = Attempt(
             result.outcome, reason, seconds=now - since, charged=result.charge, worker=slot.pid, stage=stage
         )
@@ -182,6 +195,17 @@ class Jobs:
             lines=event.lines,
         )
         return actions + self._ended(lost, result, attempt, now)
+
+    def place_left(self, slot: Slot, reason: str, now: float) -> list[do.Action]:
+        """Give back the folder of a worker that is gone with its machine; nothing is charged for it."""
+        actions: list[do.Action] = [do.Report(LogEvent.HOST_LEFT, {"host": slot.host, "reason": reason})]
+        lost = slot.left(now)
+        if lost is None:
+            return actions
+        self._given_back[lost.key] = now + _GIVEN_BACK
+        # What left it may be there still: the look comes after what is removed.
+        self._parts.transitions.interrupted(lost.key, now + _PROMPTLY)
+        return actions + self._tidy(lost.key)
 
     def _blame(
         self, slot: Slot, lost: Assignment, event: on.WorkerExited, fate: str, resident: int

@@ -41,8 +41,11 @@ class Plan:
     policies: dict[str, Policy]
     """Terms by which completeness is judged, by dataset."""
     workers: int
+    """Number of worker processes on this machine."""
     workers_why: str = ""
     """Reason why they are so many, in words for people."""
+    remote: bool = False
+    """True where the workers are on other machines, which come and go: there are as many as these have places."""
     reap: float = 60.0
     """The time between two looks for locks that the dead left."""
     boot_timeout: float = 120.0

@@ -53,6 +53,10 @@ class Slot:
     """Seconds that a process may take to become ready."""
     lost_after: float = 10.0
     """Seconds after SIGKILL when a process that is still there is lost: it sleeps in the kernel."""
+    host: str = ""
+    """Name of the other machine where its process lives; empty for this one."""
+    is_there: bool = True
+    """False where that machine is gone: nothing is started until another one has its place."""
     state: SlotState = SlotState.DOWN
     due: float | None = 0.0
     """Moment when the state has lasted long enough: the next start where it is DOWN, else the deadline."""
@@ -96,6 +100,20 @@ class Slot:
         self.loaded = self.stale = self.is_killed = False
         self.asleep = 0.0
         self.fate = ""
+
+    def joined(self, host: str, now: float) -> None:
+        """Take in that there is a place for a process on another machine."""
+        self._enter(SlotState.DOWN, now, due=now)
+        self.host, self.is_there = host, True
+        self.failures = self.spawns = 0
+
+    def left(self, now: float) -> Assignment | None:
+        """Take in that the place is gone with its process; the job that it took along, if any."""
+        assignment = self.assignment
+        self._enter(SlotState.DOWN, now)
+        self.is_there = False
+        self.pid = self.resident = 0
+        return assignment
 
     def short(self, now: float) -> None:
         """Try again soon: no process could be started, for lack of something that may be there again by then."""

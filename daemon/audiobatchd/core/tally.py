@@ -25,6 +25,8 @@ class Tally:
     """Number of jobs by outcome."""
     costs: Counter[str] = field(default_factory=Counter)
     """Seconds of processor time, by analyzer and for decoding."""
+    hosts: Counter[str] = field(default_factory=Counter)
+    """Number of folders that were completed on each other machine, by its name."""
     _recent: deque[tuple[float, float]] = field(default_factory=deque)
     """The folders of the last minutes: when each was completed, and how long its audio is."""
 

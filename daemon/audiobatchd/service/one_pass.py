@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
 
 from audiobatchd.config.file import Config
 from audiobatchd.core.assessment import Policy
@@ -20,6 +21,10 @@ from audiobatchd.vocabulary.quantities import counted
 from audiobatchd.vocabulary.states import FolderState, Mode
 from audiobatchd.vocabulary.summary import batch_summary, left_out, shard_line
 
+if TYPE_CHECKING:
+    from audiobatchd.cluster.contact import Contact
+    from audiobatchd.cluster.session import Session
+
 
 def run(
     settings: Config,
@@ -29,16 +34,19 @@ def run(
     again: Mapping[str, tuple[str, ...]],
     *,
     dry_run: bool,
+    contact: Contact | None = None,
 ) -> tuple[int, str]:
     """Process what is due, or only find it out; return the exit code and the summary, if any.
 
     `again` has, by the folder's path below its dataset, features that are not taken over from other tools there.
+    `contact` is the cluster that measures; None: this machine. Raises UsageError and OSError where that cannot be used.
     """
     catalog = Catalog(None)
     for path, names in again.items():
         by_role = {role: tuple(names) for role in ROLES}
         for each in settings.dataset:
             catalog.folders.disown(FolderKey(each.path, path), by_role)
+    session = _session(contact, settings) if contact else None
     supervisor = Supervisor(
         settings,
         source,
@@ -47,15 +55,30 @@ def run(
         SystemClock(),
         views=views,
         mode=Mode.DRY_RUN if dry_run else Mode.ONCE,
+        remote=session.workers if session else None,
     )
-    code = asyncio.run(supervisor.run())
+    code = asyncio.run(session.serve(supervisor.run()) if session else supervisor.run())
     if code == DaemonExit.USAGE:
         return code, ""
     core = supervisor.core
     told = _findings(core) if dry_run else batch_summary(supervisor.overview.summary(), "audiobatchd --once")
     # Interrupted, it may not have come by all folders.
     absent = [] if code in (DaemonExit.INTERRUPTED, DaemonExit.ABORTED) else _not_there(core, again)
-    return code, "\n".join([told, *absent, *_shared(core), *_passed_over(core)])
+    return code, "\n".join([told, *_hosts(core), *absent, *_shared(core), *_passed_over(core)])
+
+
+def _session(contact: Contact, settings: Config) -> Session:
+    from audiobatchd.cluster.session import Session  # noqa: PLC0415  # a second, which a pass on this machine spares
+
+    return Session(contact, [each.path for each in settings.dataset])
+
+
+def _hosts(core: Dispatcher) -> list[str]:
+    """Say how many folders each machine of a cluster did."""
+    if not core.tally.hosts:
+        return []
+    done = (f"{shown(host)} {count:,}" for host, count in sorted(core.tally.hosts.items()))
+    return ["", f"Folders by machine: {', '.join(done)}"]
 
 
 def _not_there(core: Dispatcher, again: Collection[str]) -> list[str]:

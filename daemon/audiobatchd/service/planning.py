@@ -98,6 +98,8 @@ class Planner:
     source: Source
     policy: Policy
     mode: Mode
+    remote: bool = False
+    """True where the workers are on other machines."""
 
     def read(self) -> Derived:
         """Read the configuration again. Raises ConfigError, UsageError and OSError."""
@@ -156,6 +158,7 @@ class Planner:
             policies=policies,
             workers=room.workers,
             workers_why=room.why,
+            remote=self.remote,
             job_timeout=config.job_timeout,
             job_timeout_factor=config.job_timeout_factor,
             worker_memory=size_in_bytes(config.worker_memory),

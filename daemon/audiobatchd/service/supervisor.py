@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.events import Event, Replanned, Short, StopAsked, WorkerExited, WorkersMeasured, WorkerSpawned
-from audiobatchd.core.messages import Stop
+from audiobatchd.core.messages import Stop, ToWorker, WorkerSettings
 from audiobatchd.core.plan import NO_MEMORY
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.probes import Probes, Sleepers
@@ -81,8 +81,41 @@ class View(Protocol):
         """Tell that the service begins to end."""
 
 
+class Workers(Protocol):
+    """All worker processes of one service, on this machine or on others: what happens to them is posted as an event.
+
+    Called in the event loop, so nothing here may wait.
+    """
+
+    def replan(self, settings: WorkerSettings) -> None:
+        """Start workers with other settings from now on."""
+
+    def pids(self) -> list[int]:
+        """Return the PIDs of the workers that are processes of this machine."""
+
+    def owns(self, pid: int) -> bool:
+        """Tell whether a process of this machine is, or was, one of the workers; asked from any thread."""
+
+    def resident(self) -> dict[int, int]:
+        """Return the bytes of memory of each worker with its children's, by the number that `spawn` gave."""
+
+    def asleep(self, now: float) -> dict[int, float]:
+        """Return for how many seconds each worker has not run at all, by the number that `spawn` gave."""
+
+    def spawn(self, slot: int) -> int:
+        """Start a worker in a slot that has none; return the number by which events name it. Raises OSError."""
+
+    def send(self, slot: int, message: ToWorker) -> None:
+        """Send a message to the worker in `slot`, if there is one."""
+
+    def kill(self, slot: int) -> None:
+        """End the worker in `slot` and all that it started, now."""
+
+
 class Supervisor:
     """One run of the service; `run` gives its exit code. Without `watches` only walks see changes.
+
+    `remote` makes what has the workers on other machines, of their settings and of what takes events.
 
     `config` is what `source` gave, and what it gives again at a reload counts from then on.
     """
@@ -100,10 +133,11 @@ class Supervisor:
         mode: Mode = Mode.SERVICE,
         decisions: Decisions | None = None,
         outbox: Path | None = None,
+        remote: Callable[[WorkerSettings, Callable[[Event], None]], Workers] | None = None,
     ) -> None:
         self._clock = clock
         self._views = views
-        self._planner = Planner(source, policy, mode)
+        self._planner = Planner(source, policy, mode, remote=remote is not None)
         self._derived = self._planner.derive(config)
         self.hooks = Hooks(outbox, clock.monotonic, self._fail)
         self.hooks.take_terms(config.hook)
@@ -125,7 +159,7 @@ class Supervisor:
             self.hooks.status,
         )
         self._events = EventQueue()
-        self._pool = Pool(self._derived.workers, self._events.put)
+        self._pool = (remote or Pool)(self._derived.workers, self._events.put)
         self._probes = Probes(self._events.put)
         self.catalog_writes = CatalogWrites(catalog, clock, self._events.post, self._fail)
         self.disk_tasks = DiskTasks(
@@ -347,17 +381,16 @@ class Supervisor:
             await asyncio.sleep(_VIEW_INTERVAL)
 
     async def _measure(self) -> None:
-        workers, threads = Sleepers(), Sleepers()
+        threads = Sleepers()
         while True:
             await asyncio.sleep(_PULSE)
             now = self._clock.monotonic()
-            asleep = workers.measured({pid: f"/proc/{pid}" for pid in self._pool.pids()}, now)
             at_work = self.disk_tasks.at_work()
             waiting: dict[str, float] = {}
             for number, seconds in threads.measured({each: f"/proc/self/task/{each}" for each in at_work}, now).items():
                 path = at_work[number]
                 waiting[path] = max(seconds, waiting.get(path, 0.0))
-            self._events.put(WorkersMeasured(self._pool.resident(), asleep, waiting, oom.limit()))
+            self._events.put(WorkersMeasured(self._pool.resident(), self._pool.asleep(now), waiting, oom.limit()))
             self.inboxes.look_after(self.core.datasets, now)
             self.disk_tasks.again()
             self.catalog_writes.again()

@@ -47,6 +47,12 @@ class LogEvent(StrEnum):
     DATASET_MISSING = "dataset-missing", WARNING, "{dataset} is missing: {remark}"
     DATASET_PAUSED = "dataset-paused", WARNING, "{dataset} is paused: {remark}"
     DATASET_RESUMED = "dataset-resumed", INFO, "{dataset} goes on"
+    HOST_JOINED = "host-joined", INFO, "{host} joined"
+    HOST_LEFT = "host-left", WARNING, "{host} left: {reason}"
+    HOST_REFUSED = "host-refused", WARNING, "{host} is not used: {reason}"
+    HOST_DIFFERS = "host-differs", WARNING, "{host} differs from this machine: {differences}"
+    CLUSTER_LOST = "cluster-lost", WARNING, "the scheduler {scheduler} does not answer: {reason}"
+    CLUSTER_FOUND = "cluster-found", INFO, "the scheduler {scheduler} answers"
     FOLDERS_DUE_AGAIN = (
         "folders-due-again",
         INFO,

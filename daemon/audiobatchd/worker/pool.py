@@ -26,6 +26,7 @@ import psutil
 from audiobatchd.core.events import OUT_OF_MEMORY, Event, WorkerBroke, WorkerExited, WorkerSaid
 from audiobatchd.core.messages import PACKET_LIMIT, Start, ToWorker, WorkerSettings, decode_from_worker, encode
 from audiobatchd.disk import interrupts
+from audiobatchd.disk.probes import Sleepers
 from audiobatchd.locks import oom
 
 THREAD_CAPS = (
@@ -77,6 +78,7 @@ class Pool:
         """The PIDs of all that were ever started."""
         self._measurements = itertools.count()
         self._kills = oom.Kills()
+        self._sleepers = Sleepers()
         self._children: dict[int, list[psutil.Process]] = {}
         """The processes that workers have started themselves, by the worker's PID, as last looked for."""
 
@@ -107,6 +109,10 @@ class Pool:
                 children = sum(map(_resident, self._children.get(pid, ())))
                 found[pid] = psutil.Process(pid).memory_info().rss + children
         return found
+
+    def asleep(self, now: float) -> dict[int, float]:
+        """Return for how many seconds each worker has not run at all, by its PID."""
+        return self._sleepers.measured({pid: f"/proc/{pid}" for pid in self.pids()}, now)
 
     def spawn(self, slot: int) -> int:
         """Start a worker in `slot`, which is empty; return its PID. Raises OSError where the machine cannot."""

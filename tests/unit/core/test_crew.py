@@ -8,11 +8,12 @@ import pytest
 
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
+from audiobatchd.core.messages import Ready
 from audiobatchd.core.readings import Reading
 from audiobatchd.core.slot import SlotState
 from audiobatchd.vocabulary.exits import DaemonExit
 from audiobatchd.vocabulary.states import FolderState, Outcome
-from support.core_rig import Rig, found, jobs, key, only, plan, reading, reports
+from support.core_rig import Rig, found, jobs, key, offer, only, plan, reading, reports
 
 GIB = 1 << 30
 
@@ -204,3 +205,59 @@ def test_a_pass_whose_only_worker_cannot_start_ends() -> None:
 def test_a_service_keeps_all_its_workers() -> None:
     rig = Rig(plan(workers=3))
     assert only(do.SpawnWorker, rig.tick()) == [do.SpawnWorker(0), do.SpawnWorker(1), do.SpawnWorker(2)]
+
+
+def remote_rig() -> Rig:
+    """A pass whose two workers, on the hosts a and b, are at work on `A` and `B`."""
+    rig = Rig(dataclasses.replace(plan(workers=1, settle=0.0, once=True), remote=True))
+    rig.tell(on.PlaceJoined(0, "a"), on.PlaceJoined(1, "b"))
+    rig.start(reading("A"), reading("B"))
+    assert [slot.state for slot in rig.core.slots] == [SlotState.BUSY, SlotState.BUSY]
+    return rig
+
+
+def test_pass_without_places_waits_for_the_first() -> None:
+    rig = Rig(dataclasses.replace(plan(once=True), remote=True))
+    assert rig.tick(3600.0) == []
+    assert only(do.SpawnWorker, rig.tell(on.PlaceJoined(0, "a"))) == [do.SpawnWorker(0)]
+    assert rig.core.slots[0].host == "a"
+
+
+def test_place_that_joins_late_is_given_work_at_once() -> None:
+    rig = Rig(dataclasses.replace(plan(settle=0.0, once=True), remote=True))
+    rig.tell(on.PlaceJoined(0, "a"))
+    rig.start(reading("A"), reading("B"))
+    rig.tell(on.PlaceJoined(1, "b"))
+    actions = rig.tell(on.WorkerSaid(1, rig.core.slots[1].pid, Ready((offer(),))))
+    assert [job.path for job in jobs(actions)] == [b"B"]
+
+
+def test_place_that_left_gets_no_worker_until_it_joins() -> None:
+    rig = remote_rig()
+    assert only(do.SpawnWorker, rig.tell(on.PlaceLeft(0, "gone"))) == []
+    assert only(do.SpawnWorker, rig.tick(600.0)) == []
+    assert only(do.SpawnWorker, rig.tell(on.PlaceJoined(0, "c"))) == [do.SpawnWorker(0)]
+    assert (rig.core.slots[0].host, rig.core.slots[0].failures) == ("c", 0)
+
+
+def test_slots_at_the_end_go_with_their_places() -> None:
+    rig = remote_rig()
+    rig.tell(on.PlaceLeft(1, "gone"))
+    assert [slot.index for slot in rig.core.slots] == [0]
+    rig.tell(on.WorkerSaid(1, 102, Ready((offer(),))))  # late news of it
+    assert [slot.index for slot in rig.core.slots] == [0]
+
+
+def test_pass_ends_where_all_places_are_gone() -> None:
+    rig = remote_rig()
+    rig.tell(on.PlaceLeft(0, "gone"), on.PlaceLeft(1, "gone"))
+    assert only(do.Finish, rig.tell(on.StopAsked(DaemonExit.INTERRUPTED))) == [do.Finish(DaemonExit.INTERRUPTED)]
+
+
+def test_pass_goes_on_where_no_place_can_start_a_worker() -> None:
+    rig = Rig(dataclasses.replace(plan(once=True), remote=True))
+    rig.tell(on.PlaceJoined(0, "a"))
+    for _ in range(5):
+        rig.die()
+        rig.tick(60.0)
+    assert rig.core.works

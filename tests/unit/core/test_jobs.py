@@ -9,6 +9,7 @@ import pytest
 from audiobatchd.core import actions as do
 from audiobatchd.core import events as on
 from audiobatchd.core.file_memory import FileMemory
+from audiobatchd.core.lifecycle import DaemonState
 from audiobatchd.core.messages import Ready, Result, Stage
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.slot import SlotState
@@ -261,3 +262,47 @@ def test_every_other_end_is_counted_once(outcome: Outcome, reason: str) -> None:
 def test_a_death_is_counted_by_its_cause() -> None:
     (count,) = only(do.CountJob, working(Rig()).die())
     assert (count.outcome, count.reason) == (Outcome.ERROR, "killed by signal 11")
+
+
+def remote_rig() -> Rig:
+    """A pass whose worker on the host `a` is at the folder `Song`."""
+    rig = Rig(dataclasses.replace(plan(settle=0.0, once=True), remote=True))
+    rig.tell(on.PlaceJoined(0, "a"))
+    rig.start(reading())
+    assert rig.core.state_of(SONG) is FolderState.RUNNING
+    return rig
+
+
+def test_folder_of_a_place_that_left_is_given_back() -> None:
+    rig = remote_rig()
+    actions = rig.tell(on.PlaceLeft(0, "gone"))
+    assert only(do.Tidy, actions) == [do.Tidy(SONG)]
+    assert only(do.KeepAttempt, actions) == []
+    assert only(do.CountJob, actions) == []
+    assert rig.core.folders[SONG].charges == 0
+    rig.tell(on.PlaceJoined(0, "b"))
+    rig.boot()
+    assert reads(rig.tick(1.0)) == [SONG]
+    assert jobs(rig.read(reading()))
+
+
+@pytest.mark.parametrize("outcome", [Outcome.LOCKED, Outcome.SUSPECT])
+def test_lock_of_a_place_that_left_is_waited_for(outcome: Outcome) -> None:
+    rig = remote_rig()
+    rig.tell(on.PlaceLeft(0, "gone"), on.PlaceJoined(0, "b"))
+    rig.boot()
+    rig.tick(1.0)
+    rig.read(reading())
+    actions = rig.end(outcome=outcome, reasons={"": "held"}, charge=True)
+    assert (only(do.Tidy, actions), only(do.CountJob, actions)) == ([do.Tidy(SONG)], [])
+    assert rig.core.state is DaemonState.RUNNING, "the pass ended without the folder"
+    assert reads(rig.tick(3.0)) == [SONG]
+    rig.read(reading())
+    rig.end()
+    assert (rig.core.complete, rig.core.state) == (1, DaemonState.DRAINING)
+
+
+def test_worker_that_dies_at_a_living_place_is_charged() -> None:
+    rig = remote_rig()
+    rig.die()
+    assert rig.core.folders[SONG].charges == 1

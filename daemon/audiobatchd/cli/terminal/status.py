@@ -37,6 +37,7 @@ _WHOLE = 99
 """Lines of what is of no use when its end is left out."""
 # "loudness of full_mix.flac", and "99 s" with room for a digit more: columns that seldom move.
 _DOING = 26
+_HOST = 16
 _CLOCK = 5
 _MEMORY = 10
 _ROOM_FOR_MEMORY = 56
@@ -298,7 +299,12 @@ class _Numbers(NamedTuple):
 
 
 def _worker(worker: WorkerStatus, width: int, indent: str, numbers: _Numbers, *, several: bool) -> Line:
-    number = f"{indent}{worker.slot:>2}  "
+    host = (
+        f"{clipped(printable(worker.host), min(_HOST, width // 5))}  "
+        if worker.host and width >= _ROOM_FOR_BOTH
+        else ""
+    )
+    number = f"{indent}{worker.slot:>2}  {host}"
     since = numbers.of(worker)
     room = max(8, width - len(number) - len(since.text))
     doing = printable(worker.doing if worker.state == "busy" else f"{worker.state}: {worker.doing}".rstrip(": "))

@@ -159,6 +159,7 @@ class Overview:
                     seconds=round(max(0.0, now - slot.since), 1),
                     resident=slot.resident,
                     jobs=slot.jobs,
+                    host=shown(slot.host),
                 )
             )
         return answer
@@ -182,6 +183,8 @@ class Overview:
 
     def _remarks(self, now: float) -> Iterator[str]:
         """Say what keeps the service as a whole from working, or from remembering."""
+        if self._core.plan.remote and not any(slot.is_there for slot in self._core.slots):
+            yield "no machine of the cluster is there yet, or any more"
         if why := self._core.cannot_start:
             yield f"no worker can start: {why}"
         if shortage := self._core.shortage(now):

@@ -156,3 +156,11 @@ def test_an_inbox_tells_what_waits_and_what_stays(idle: Status, width: int) -> N
     for expected in ("inbox /srv/inbox  hindered", "3,456 tracks moved", "12 files waiting", "9 left", "! and 4 more"):
         assert expected in text, text
     assert text.count("Album/") == 5
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_worker_on_another_machine_has_its_name(busy: Status, width: int) -> None:
+    workers = [msgspec.structs.replace(each, host="node-17.cluster\x1b.example.org") for each in busy.workers]
+    lines = status_text(msgspec.structs.replace(busy, workers=workers), width, colour=False).split("\n")
+    assert max(map(cells, lines)) <= width
+    assert any(" node-" in line for line in lines) == (width >= 40)

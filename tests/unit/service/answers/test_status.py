@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 
 import msgspec
@@ -146,3 +147,12 @@ def test_inboxes_are_told_as_they_are() -> None:
     rig = Rig()
     inbox = InboxStatus("/in", DATASET, InboxState.WATCHING, "", 0, 0, [], 0)
     assert Overview(rig.core, WALL, inboxes=lambda: [inbox]).status(rig.now, WALL).inboxes == [inbox]
+
+
+def test_workers_on_other_machines_are_told_with_these() -> None:
+    rig = Rig(dataclasses.replace(plan(settle=0.0, once=True), remote=True))
+    assert "no machine of the cluster is there yet, or any more" in status(rig).remark
+    rig.tell(on.PlaceJoined(0, "a"))
+    rig.start(reading("A"))
+    told = status(rig)
+    assert ([each.host for each in told.workers], told.remark) == (["a"], "")
