@@ -11,6 +11,7 @@ from network.kinds import Kind
 _MAKE = """
 import os, sys, wave
 root, *folders = sys.argv[1:]
+os.makedirs(root, exist_ok=True)
 for folder in folders:
     frames, _, name = folder.partition(" ")
     os.makedirs(f"{root}/{name}")
