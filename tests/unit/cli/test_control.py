@@ -120,7 +120,7 @@ def test_status_json_loads_nothing_heavy(tmp_path: Path, busy: Status) -> None:
             "control.unanswered",
         ),
         *("errors", "plugin_api"),
-        *("vocabulary.exits", "vocabulary.files", "vocabulary.names", "vocabulary.states"),
+        *("vocabulary.exits", "vocabulary.files", "vocabulary.names", "vocabulary.quantities", "vocabulary.states"),
     }
     assert set(ours) <= {f"audiobatchd.{name}" for name in rooms | modules}
 
