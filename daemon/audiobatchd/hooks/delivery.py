@@ -16,7 +16,6 @@ from audiobatchd.errors import UsageError
 from audiobatchd.hooks import command, signature
 from audiobatchd.hooks.message import identity_of
 from audiobatchd.hooks.outbox import Entry
-from audiobatchd.hooks.post import post
 from audiobatchd.hooks.waiting import Waiting
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.vocabulary.hook_events import HookEvent
@@ -187,6 +186,8 @@ class Delivery:
             return f"{type(error).__name__} in the service"
 
     async def _post(self, config: HookConfig, body: bytes) -> str:
+        from audiobatchd.hooks.post import post  # noqa: PLC0415  # loads aiohttp, which a pass without hooks spares
+
         secret = None
         if config.secret_file is not None:
             try:

@@ -7,12 +7,14 @@ input; see `worker.questions`. `verify` tells of each track folder below a direc
 import os
 import sys
 
-from audiobatchd.worker.process import answers, main, verification
+from audiobatchd.worker.process import answers, main
 
 if __name__ == "__main__":
     if sys.argv[1] == "worker":
         main.main(int(sys.argv[3]))
     elif sys.argv[1] == "verify":
+        from audiobatchd.worker.process import verification
+
         verification.serve(sys.stdin.buffer, sys.stdout.buffer)
     else:
         # Of its own: what a library reads is nothing, and no reader takes more than its line.
