@@ -382,7 +382,8 @@ def age_of(path: str, descriptor: int) -> float:
     finally:
         os.close(made)
         os.unlink(probe)
-    return now - os.fstat(descriptor).st_mtime
+    # Some file systems tell the time of a file that is asked about more finely than that of a new one.
+    return max(0.0, now - os.fstat(descriptor).st_mtime)
 
 
 def guide_lives(path: str, descriptor: int, kind: Kind, timeout: float) -> bool:
