@@ -84,7 +84,8 @@ def test_it_ends_in_time_and_goes_on(place: Path) -> None:
 def test_interrupted_it_tells_and_keeps_what_it_found(place: Path) -> None:
     damage(place / "dataset" / "A" / "full_mix.wav")
     process = subprocess.Popen(
-        [PROGRAMS / "audiobatchctl", "verify", place / "dataset", "--rate", "1 KiB", "-o", place / "report.jsonl"],
+        ["env", "--default-signal=INT", PROGRAMS / "audiobatchctl", "verify", place / "dataset", "--rate", "1 KiB",
+         "-o", place / "report.jsonl"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     hidden = place / ".report.jsonl.audiobatch-export"

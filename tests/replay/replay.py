@@ -148,6 +148,8 @@ def files_of(path: Path) -> list[Path]:
 
 _PICKLER: Any = vars(pickle)["_Pickler"]
 """The pickler in Python, which tells each kind of object apart; `pickle.Pickler` is the one in C."""
+_SAVERS = {kind: saver for kind, saver in _PICKLER.dispatch.items() if saver.__module__ == pickle.__name__}
+"""What writes each kind of object, without what other libraries put there for all."""
 
 
 class _Collector(_PICKLER):  # type: ignore[misc]  # the standard library's own that can be extended
@@ -174,7 +176,7 @@ class _Collector(_PICKLER):  # type: ignore[misc]  # the standard library's own 
             self._names |= set(text.split("/"))
         super().save_str(text)
 
-    dispatch: ClassVar[dict[type, Any]] = {**_PICKLER.dispatch, str: save_str}
+    dispatch: ClassVar[dict[type, Any]] = {**_SAVERS, str: save_str}
 
 
 class _Renamer(_PICKLER):  # type: ignore[misc]  # as above
@@ -199,7 +201,7 @@ class _Renamer(_PICKLER):  # type: ignore[misc]  # as above
         """Write a path or a file's name, which are bytes, with other names."""
         super().save_bytes(self._renamed(content.decode(errors="surrogateescape")).encode(errors="surrogateescape"))
 
-    dispatch: ClassVar[dict[type, Any]] = {**_PICKLER.dispatch, str: save_str, bytes: save_bytes}
+    dispatch: ClassVar[dict[type, Any]] = {**_SAVERS, str: save_str, bytes: save_bytes}
 
 
 def write_anonymous(files: list[Path], target: Path) -> int:

@@ -23,6 +23,9 @@ ALONE = "alone"
 NO_TESTS = 5
 """Exit code of a runner that has found nothing to run."""
 
+_SUMMED_UP = (0, 1, 2, NO_TESTS)
+"""Exit codes of a runner that came to its end, or was interrupted."""
+
 _OUTCOMES = ("failed", "passed", "skipped", "xfailed", "xpassed", "warning", "error")
 _COUNT = re.compile(rf"(\d+) ({'|'.join(_OUTCOMES)})s?\b")
 _SUMMARY = re.compile(r"=* ?(?:no tests ran|\d+ [a-z]+(?:, \d+ [a-z]+)*) in [\d.]+s\b.*")
@@ -57,7 +60,7 @@ class Lane:
         return process, reader
 
     def _read(self, process: subprocess.Popen[str]) -> None:
-        last, ended = "", False
+        told, ended = "", False
         with process:
             assert process.stdout is not None
             for read in process.stdout:
@@ -67,10 +70,11 @@ class Lane:
                     self.details.append(line)
                 else:
                     show(line)
-                last = line.strip() or last
+                # After it a library, or Python at its end, may print.
+                told = line.strip() if _SUMMARY.fullmatch(line.strip()) else told
         self.code = process.returncode
-        if _SUMMARY.fullmatch(last):
-            self.counts += Counter({outcome: int(number) for number, outcome in _COUNT.findall(last)})
+        if told and self.code in _SUMMED_UP:
+            self.counts += Counter({outcome: int(number) for number, outcome in _COUNT.findall(told)})
         else:
             self.counts["error"] += 1
             self.details.append(f"ERROR the tests of lane {self.name} ended without a summary, exit code {self.code}\n")

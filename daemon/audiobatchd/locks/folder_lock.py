@@ -36,6 +36,8 @@ _MODE = stat.S_ISVTX | 0o664
 """The sticky bit, which means nothing for a file, tells from its first moment on that it was made by us."""
 
 _ATTEMPTS = 100
+_UNSIGNED, _MOMENT = 5, 0.02
+"""Number of times that a lock without a text is looked at again, and seconds between two: see `_is_unsigned`."""
 _LOOKS = 10
 """Looks at a text that is no lock's, until two in a row are alike."""
 _LAST_ATTEMPTS = 3
@@ -220,7 +222,7 @@ class FolderLock:
 
     def _take_or_start_over(self) -> int:
         """Take steps 1 to 3; returns the descriptor that holds the lock."""
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             is_new = False
             try:
                 is_new = not self._is_there()
@@ -228,6 +230,10 @@ class FolderLock:
                 descriptor = kernel.open_lock(self.path, os.O_RDWR | making, _MODE)  # step 1
                 if self._take(descriptor, is_new=is_new):
                     return descriptor
+            except LockBusyError:
+                if attempt >= _UNSIGNED or not self._is_unsigned():
+                    raise
+                time.sleep(_MOMENT)
             except FileNotFoundError:
                 if is_new:
                     raise
@@ -238,6 +244,13 @@ class FolderLock:
                     raise self._in_words(error) from error
         message = f"cannot lock {shown(self.path)}: it keeps being replaced"
         raise LockBusyError(message)
+
+    def _is_unsigned(self) -> bool:
+        """Tell whether a lock that is held has no text: its holder signs it at once, or removes what the dead left."""
+        try:
+            return os.stat(self.path, follow_symlinks=False).st_size == 0
+        except OSError:
+            return True
 
     def _is_there(self) -> bool:
         """Tell whether there is a lock file, without opening a file for writing that is no lock.
