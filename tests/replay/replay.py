@@ -12,12 +12,13 @@ import argparse
 import io
 import pickle
 import re
+import shutil
 import sys
 import time
 import types
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import EnumType
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import Any, ClassVar
 
 from audiobatchd import __version__
 from audiobatchd.core.dispatcher import Dispatcher
+from audiobatchd.core.messages import Result
 from audiobatchd.core.readings import Reading
 from audiobatchd.service.decisions import DIRECTORY, HEAD, SUFFIX
 from audiobatchd.vocabulary.files import FileStamp, FolderKey
@@ -33,6 +35,8 @@ _ROOMS = ("audiobatchd.core.", "audiobatchd.vocabulary.", "audiobatchd.plugin_ap
 _PLAIN = {
     ("builtins", "set"), ("builtins", "frozenset"), ("builtins", "dict"), ("builtins", "bytearray"),
     ("collections", "deque"), ("collections", "Counter"), ("collections", "defaultdict"),
+    ("datetime", "datetime"), ("datetime", "date"), ("datetime", "time"), ("datetime", "timedelta"),
+    ("datetime", "timezone"), ("zoneinfo", "ZoneInfo"),
 }  # fmt: skip
 _LONGEST = 1 << 30
 _SHORTEST_NAME = 3
@@ -166,6 +170,8 @@ class _Collector(_PICKLER):  # type: ignore[misc]  # the standard library's own 
                 self._names |= {*dataset.split("/"), *path.split("/")}
             case Reading(memory=memory):
                 self._names |= {each.stamp.name.decode(errors="surrogateescape") for each in memory.values()}
+            case Result(values=values):  # tags among them
+                self._names |= {each for each in values.values() if isinstance(each, str)}
             case FileStamp(name=name):
                 self._names.add(name.decode(errors="surrogateescape"))
         return NotImplemented
@@ -195,11 +201,19 @@ class _Renamer(_PICKLER):  # type: ignore[misc]  # as above
 
     def save_str(self, text: str) -> None:
         """Write a text with other names."""
-        super().save_str(self._renamed(text))
+        self._save(self._renamed(text), super().save_str)
 
     def save_bytes(self, content: bytes) -> None:
         """Write a path or a file's name, which are bytes, with other names."""
-        super().save_bytes(self._renamed(content.decode(errors="surrogateescape")).encode(errors="surrogateescape"))
+        renamed = self._renamed(content.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+        self._save(renamed, super().save_bytes)
+
+    def _save(self, renamed: object, save: Callable[[Any], None]) -> None:
+        """Write what has its new name, or refer to it where the very same was written before."""
+        if (known := self.memo.get(id(renamed))) is not None:
+            self.write(self.get(known[0]))
+        else:
+            save(renamed)
 
     dispatch: ClassVar[dict[type, Any]] = {**_SAVERS, str: save_str, bytes: save_bytes}
 
@@ -215,13 +229,17 @@ def write_anonymous(files: list[Path], target: Path) -> int:
     digits = len(str(len(replaced)))
     new = {name: f"name-{number:0{digits}}" for number, name in enumerate(replaced)}
     target.mkdir()
-    for path in files:
-        with (target / path.name).open("xb") as file:
-            for part in parts(path):
-                written = io.BytesIO()
-                _Renamer(written, new).dump(part)
-                content = written.getvalue()
-                file.write(HEAD.pack(len(content), zlib.crc32(content)) + content)
+    try:
+        for path in files:
+            with (target / path.name).open("xb") as file:
+                for part in parts(path):
+                    written = io.BytesIO()
+                    _Renamer(written, new).dump(part)
+                    content = written.getvalue()
+                    file.write(HEAD.pack(len(content), zlib.crc32(content)) + content)
+    except BaseException:
+        shutil.rmtree(target)  # half of it looks like all of it
+        raise
     return len(new)
 
 

@@ -7,6 +7,7 @@ left out, and a file of its own begins when it can be written again: no file has
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import queue
@@ -16,6 +17,8 @@ import time
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from audiobatchd import __version__
 from audiobatchd.core import actions as do
@@ -67,12 +70,11 @@ class Decisions:
         if self._begun and self._steps < self._span:
             return
         if time.monotonic() >= self._again_at:
-            self._begin(_framed((__version__, time.time(), core.state_as_kept())))
+            self._begin(self._framed((__version__, time.time(), core.state_as_kept())))
 
     def add(self, now: float, event: Event | None, actions: list[do.Action]) -> None:
         """Keep a step: what followed from an event, or from a turn where there is none, at the core's time `now`."""
-        if self._begun:
-            step = _framed((now, event, actions))
+        if self._begun and (step := self._framed((now, event, actions))):
             self._steps += len(step)
             self._put(step, is_first=False)
 
@@ -81,7 +83,18 @@ class Decisions:
         self._parts.put(None)
         self._thread.join(_PATIENCE)
 
+    def _framed(self, part: object) -> bytes:
+        """Make the bytes of a part; none where it cannot be written, over which no service is to end."""
+        try:
+            return _framed(part)
+        except Exception as error:  # noqa: BLE001  # whatever a class of the future raises
+            self._begun, self._again_at = False, time.monotonic() + _MUCH_LATER
+            write(LogEvent.DECISIONS_NOT_KEPT, {"path": str(self._directory), "reason": str(error)})
+            return b""
+
     def _begin(self, state: bytes) -> None:
+        if not state:
+            return
         self._broken.clear()
         self._begun = 2 * len(state) <= self._limit
         if not self._begun:
@@ -139,8 +152,24 @@ class Decisions:
 
 
 def _framed(part: object) -> bytes:
-    content = pickle.dumps(part, protocol=5)
+    written = io.BytesIO()
+    _Pickler(written, protocol=5).dump(part)
+    content = written.getvalue()
     return HEAD.pack(len(content), zlib.crc32(content)) + content
+
+
+class _Pickler(pickle.Pickler):
+    """Writes a time zone by its name: one that was read from a file does not let itself be written."""
+
+    def reducer_override(self, found: object) -> Any:  # noqa: ANN401  # as its base class
+        """Give what makes a time zone again; all else is written as usual."""
+        return (ZoneInfo, (found.key or _local_zone(),)) if isinstance(found, ZoneInfo) else NotImplemented
+
+
+def _local_zone() -> str:
+    """Name the zone of this machine's clock; UTC where that has no name."""
+    _, _, name = os.path.realpath("/etc/localtime").partition("zoneinfo/")
+    return name or "UTC"
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

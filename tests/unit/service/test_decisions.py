@@ -7,7 +7,9 @@ import pickle
 import subprocess
 import sys
 import zlib
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,6 +17,7 @@ from audiobatchd.core import events as on
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.plan import NO_MEMORY, Limits, Plan
 from audiobatchd.core.readings import Finding, Reading
+from audiobatchd.core.schedule import MachineFacts
 from audiobatchd.service.decisions import HEAD, SUFFIX, Decisions, KeptDispatcher
 from audiobatchd.vocabulary.files import FileId, FolderKey
 from audiobatchd.vocabulary.states import WalkKind, WatchReport
@@ -147,6 +150,39 @@ def test_other_names_lead_to_the_same(tmp_path: Path) -> None:
     content = b"".join(path.read_bytes() for path in files_of(tmp_path / "other"))
     for name in (b"Artist", b"Song", b"sic", b"srv"):
         assert name not in content
+
+
+def test_looks_at_the_machine_are_kept_with_a_zone_of_a_file(tmp_path: Path) -> None:
+    with Path("/usr/share/zoneinfo/Europe/Berlin").open("rb") as file:
+        zone = ZoneInfo.from_file(file)
+    kept, decisions = core(tmp_path / "kept")
+    kept.handle(on.MachineSeen(MachineFacts(datetime.now(UTC), zone, 1.0, 1 << 30)), 1.0)
+    lead(kept, since=2.0)
+    decisions.stop()
+    assert len(all_steps(tmp_path / "kept")) == 86
+    assert all(step.is_same for step in all_steps(tmp_path / "kept"))
+
+
+def test_what_cannot_be_kept_ends_no_service(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    kept, decisions = core(tmp_path / "kept")
+    kept.tick(0.0)
+    kept.handle(on.WatchLost(ROOT, lambda: "no text"), 1.0)  # type: ignore[arg-type]  # what cannot be pickled
+    kept.tick(2.0)
+    decisions.stop()
+    assert len(all_steps(tmp_path / "kept")) == 1
+    assert "decisions-not-kept" in caplog.text
+
+
+def test_names_that_stand_twice_in_a_step_are_replaced_twice(tmp_path: Path) -> None:
+    kept, decisions = core(tmp_path / "kept")
+    lead(kept, 2)
+    for name in ("Artist 0", "Artist 1"):
+        kept.handle(on.WatchLost(ROOT, name), 20.0)
+        kept.handle(on.WalkRead((), ROOT, ((name, 0), (str(b"Artist 0", "ascii"), 0))), 21.0)
+    decisions.stop()
+    replay.write_anonymous(files_of(tmp_path / "kept"), tmp_path / "other")
+    assert b"Artist" not in b"".join(path.read_bytes() for path in files_of(tmp_path / "other"))
+    assert all(step.is_same for step in all_steps(tmp_path / "other"))
 
 
 def test_hashes_of_another_process_change_nothing(tmp_path: Path) -> None:
