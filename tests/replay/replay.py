@@ -23,12 +23,13 @@ from dataclasses import dataclass
 from enum import EnumType
 from pathlib import Path
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from audiobatchd import __version__
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.messages import Result
 from audiobatchd.core.readings import Reading
-from audiobatchd.service.decisions import DIRECTORY, HEAD, SUFFIX
+from audiobatchd.service.decisions import DIRECTORY, HEAD, SUFFIX, by_name
 from audiobatchd.vocabulary.files import FileStamp, FolderKey
 
 _ROOMS = ("audiobatchd.core.", "audiobatchd.vocabulary.", "audiobatchd.plugin_api")
@@ -193,6 +194,10 @@ class _Renamer(_PICKLER):  # type: ignore[misc]  # as above
         self._names = names
         inside = sorted((each for each in names if len(each) >= _SHORTEST_NAME), key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, inside)) or r"(?!)")
+
+    def reducer_override(self, found: object) -> Any:  # noqa: ANN401  # as its base class
+        """Write a time zone as it was written before."""
+        return by_name(found) if isinstance(found, ZoneInfo) else NotImplemented
 
     def _renamed(self, text: str) -> str:
         parted = [self._names.get(part, part) for part in text.split("/")]

@@ -163,13 +163,13 @@ class _Pickler(pickle.Pickler):
 
     def reducer_override(self, found: object) -> Any:  # noqa: ANN401  # as its base class
         """Give what makes a time zone again; all else is written as usual."""
-        return (ZoneInfo, (found.key or _local_zone(),)) if isinstance(found, ZoneInfo) else NotImplemented
+        return by_name(found) if isinstance(found, ZoneInfo) else NotImplemented
 
 
-def _local_zone() -> str:
-    """Name the zone of this machine's clock; UTC where that has no name."""
+def by_name(zone: ZoneInfo) -> tuple[type[ZoneInfo], tuple[str]]:
+    """Give what makes a time zone again: that of this machine's clock where it has no name, UTC where there is none."""
     _, _, name = os.path.realpath("/etc/localtime").partition("zoneinfo/")
-    return name or "UTC"
+    return ZoneInfo, (zone.key or name or "UTC",)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:
