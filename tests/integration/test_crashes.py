@@ -302,8 +302,10 @@ def analyze(audio):
             (PLACE / f"two at {{song}}").touch()
     with open(PLACE / "runs", "a") as runs:
         runs.write(song + "\\n")
-    told = (song.startswith("job ") and meet(song)) or {{}}
-    mark.unlink()
+    try:
+        told = (song.startswith("job ") and meet(song)) or {{}}
+    finally:
+        mark.unlink()  # it is at it no more, also where it raised
     return Measurement({{"deed": told.get("value", audio.duration)}})
 
 def is_at_work(pid):
