@@ -166,11 +166,13 @@ class Delivery:
         self._is_sending = True
         try:
             body = await self._means.read(entry.number)
-            trouble = "the outbox cannot be read" if body is None else await self._send(body)
+            trouble = "the outbox cannot be read" if body is None else await self._send(body) if body else ""
         finally:
             self._is_sending = False
             self._woken.set()
-        if not trouble:
+        if body == b"":
+            self._gone(entry)
+        elif not trouble:
             self._taken(entry)
         else:
             self._not_taken(entry, trouble)
@@ -211,6 +213,11 @@ class Delivery:
         if self._failure_told is not None:
             self._failure_told = None
             write(LogEvent.HOOK_WORKS, {"hook": self.name})
+
+    def _gone(self, entry: Entry) -> None:
+        """Take out a message that the outbox has no more, which is no fault of the hook."""
+        self._waiting.done(entry)
+        self._lose(1, "no longer in the outbox")
 
     def _not_taken(self, entry: Entry, trouble: str) -> None:
         now = self._means.monotonic()

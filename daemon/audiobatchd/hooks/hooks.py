@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
@@ -76,7 +77,9 @@ class Hooks:
             self._is_loaded = True
             if self._loop is None:
                 self._left = self._outbox.entries()
-                self._numbers = itertools.count(self._left[-1].number + 1 if self._left else 0)
+                self._numbers = itertools.count(
+                    max(self._left[-1].number + 1 if self._left else 0, time.time_ns() // 1000)
+                )
             else:
                 self._submit(self._outbox.wipe)  # what a run before this one has left is not for them
         if self._loop is not None:

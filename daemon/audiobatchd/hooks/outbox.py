@@ -83,12 +83,14 @@ class Outbox(Database):
         return frozenset(os.fsdecode(root) for (root,) in self.ask(_UNFINISHED, ()))
 
     def body(self, number: int) -> bytes | None:
-        """Look up a message; None where it is not there, or cannot be read now."""
+        """Look up a message; empty where it is there no more, None where it cannot be read now."""
         if (kept := self.kept("message", number)) is not None:
             value: bytes | None = kept.value
             return value
         rows = self.ask(_BODY, (number,))
-        return bytes(rows[0][0]) if rows else None
+        if rows:
+            return bytes(rows[0][0])
+        return None if self.trouble else b""
 
     def begin(self, key: FolderKey) -> None:
         """Mark a folder as begun, and its dataset as unfinished."""

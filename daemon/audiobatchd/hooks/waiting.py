@@ -24,7 +24,7 @@ class Waiting:
         """The messages about each folder, which are few: a deque takes seven times the memory."""
         self._ready: deque[Subject] = deque()
         """Those of which the first message may be sent."""
-        self._later: list[tuple[float, Subject]] = []
+        self._later: list[tuple[float, int, Subject]] = []
         """A heap of those of which it waits, by the moment until when."""
         self._lined_up: set[Subject] = set()
         """Those that stand in one of these two; some may have no message any more."""
@@ -55,7 +55,7 @@ class Waiting:
     def take(self, now: float) -> Entry | None:
         """Give the message that is to be sent now; `done` or `failed` has to follow."""
         while self._later and self._later[0][0] <= now:
-            self._ready.append(heapq.heappop(self._later)[1])
+            self._ready.append(heapq.heappop(self._later)[2])
         while self._ready:
             subject = self._ready.popleft()
             self._lined_up.discard(subject)
@@ -66,6 +66,8 @@ class Waiting:
 
     def next_moment(self) -> float | None:
         """Moment when `take` has something to give again; None: not by itself."""
+        if self._ready:
+            return 0.0
         return self._later[0][0] if self._later else None
 
     def tries(self, entry: Entry) -> int:
@@ -84,11 +86,11 @@ class Waiting:
         self._under_way = None
         self._tries[entry.number] = self.tries(entry) + 1
         self._lined_up.add(entry.subject)
-        heapq.heappush(self._later, (again, entry.subject))
+        heapq.heappush(self._later, (again, entry.number, entry.subject))
 
     def all_at_once(self) -> None:
         """Let nothing wait any longer: the hook is another one."""
-        self._ready.extend(subject for _, subject in self._later)
+        self._ready.extend(subject for _, _, subject in self._later)
         self._later.clear()
 
     def numbers(self) -> list[int]:

@@ -36,7 +36,7 @@ _MODE = stat.S_ISVTX | 0o664
 """The sticky bit, which means nothing for a file, tells from its first moment on that it was made by us."""
 
 _ATTEMPTS = 100
-_UNSIGNED, _MOMENT = 5, 0.02
+_UNSIGNED, _SIGNING = 5, 0.02
 """Number of times that a lock without a text is looked at again, and seconds between two: see `_is_unsigned`."""
 _LOOKS = 10
 """Looks at a text that is no lock's, until two in a row are alike."""
@@ -233,7 +233,7 @@ class FolderLock:
             except LockBusyError:
                 if attempt >= _UNSIGNED or not self._is_unsigned():
                     raise
-                time.sleep(_MOMENT)
+                time.sleep(_SIGNING)
             except FileNotFoundError:
                 if is_new:
                     raise

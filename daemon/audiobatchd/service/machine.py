@@ -7,9 +7,11 @@ answer that does not come keeps nothing else.
 from __future__ import annotations
 
 import asyncio
+import io
 import itertools
 import math
 import os
+import struct
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -24,6 +26,7 @@ import psutil
 
 from audiobatchd.core.events import Event, MachineSeen
 from audiobatchd.core.schedule import Conditions, MachineFacts
+from audiobatchd.disk import bounded
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.service.clock import Clock
 
@@ -113,9 +116,11 @@ class Zone:
         return found.st_dev, found.st_ino, found.st_mtime_ns
 
     def _read(self) -> tzinfo:
-        with suppress(OSError, ValueError), self._file.open("rb") as file:
-            return ZoneInfo.from_file(file)
-        return UTC
+        with suppress(OSError, ValueError, struct.error):
+            content, _ = bounded.read(self._file, bounded.SETTINGS_LIMIT)
+            if content.endswith(b"\n"):  # of one that is cut short the library would read for ever
+                return ZoneInfo.from_file(io.BytesIO(content))
+        return self._known[1] if self._known is not None else UTC
 
 
 def _named(name: str) -> tzinfo:

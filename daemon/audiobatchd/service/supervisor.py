@@ -327,7 +327,8 @@ class Supervisor:
                     self._code = code
 
     def _send(self, action: do.SendJob) -> None:
-        assignment = self.core.slots[action.slot].assignment
+        slots = self.core.slots
+        assignment = slots[action.slot].assignment if action.slot < len(slots) else None
         if assignment is not None and assignment.number == action.job.number:  # else its worker has gone meanwhile
             self._pool.send(action.slot, action.job)
 

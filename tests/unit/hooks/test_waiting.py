@@ -87,3 +87,18 @@ def test_each_folder_s_messages_come_in_their_order(steps: list[tuple[str, str]]
         left.append(taken.number)
         waiting.done(taken)
     assert (sorted(left), len(waiting), waiting.bytes) == (sorted(set(left)), 0, 0)
+
+
+def test_what_is_ready_waits_for_nothing_else() -> None:
+    waiting = Waiting(100, 1 << 20)
+    first, second = Entry(1, "hook", ("/d", "a"), 5), Entry(2, "hook", ("/d", None), 5)
+    waiting.add(first)
+    assert waiting.take(0.0) == first
+    waiting.failed(first, 100.0)
+    assert waiting.next_moment() == 100.0
+    waiting.add(second)
+    assert waiting.next_moment() == 0.0
+    assert waiting.take(0.0) == second
+    waiting.failed(second, 100.0)  # the same moment, and a subject that cannot be compared
+    assert waiting.take(99.0) is None
+    assert waiting.take(100.0) == first

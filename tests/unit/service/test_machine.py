@@ -86,7 +86,22 @@ def test_zone_is_read_again_when_it_is_changed(tmp_path: Path, monkeypatch: pyte
     assert offset(zone) == timedelta(hours=-4)
     localtime.unlink()
     localtime.write_bytes(b"no zone")
-    assert offset(zone) == timedelta(0)
+    assert offset(zone) == timedelta(hours=-4), "it may only be half written"
+
+
+@pytest.mark.parametrize("cut", [0, 10, 60, -5, -1])
+def test_zone_that_is_cut_short_leaves_what_was_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    monkeypatch.delenv("TZ", raising=False)
+    localtime, content = tmp_path / "localtime", Path("/usr/share/zoneinfo/Europe/Berlin").read_bytes()
+    localtime.write_bytes(content)
+    zone = Zone(localtime)
+    before = zone.now()
+    localtime.write_bytes(content[:cut])
+    os.utime(localtime, ns=(1, 1))
+    assert zone.now() is before
+    assert Zone(localtime).now() is UTC
 
 
 @pytest.mark.parametrize(
