@@ -131,7 +131,7 @@ def _add_cluster(many: argparse._ArgumentGroup) -> None:
     """Add what says which Dask cluster measures; the names are those that Dask's own programs have."""
     which = many.add_mutually_exclusive_group()
     which.add_argument("--scheduler", metavar="ADDRESS", help="measure on the workers of this Dask scheduler")
-    which.add_argument("--scheduler-file", metavar="FILE", type=Path, help="of the one whose address is in this file")
+    which.add_argument("--scheduler-file", metavar="FILE", type=Path, help="the same, with its address in this file")
     which.add_argument(
         "--local-cluster", metavar="N", type=_count, help="of one with N workers, started here to try it"
     )

@@ -1,6 +1,6 @@
-"""How a pass reaches its cluster: which scheduler, and that nobody on the way can have it run anything.
+"""Contact of a pass with its cluster: the scheduler's address, and the TLS without which none beyond loopback is used.
 
-What Dask carries are pickles, so that whoever may talk to a scheduler can run any code on all of its machines.
+Dask carries pickles: a program that may talk to a scheduler can run any code on all of its machines.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from audiobatchd.disk import bounded
 from audiobatchd.errors import UsageError
 from audiobatchd.vocabulary.names import shown
-
-_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,7 @@ class Contact:
 
 def _told_by(file: Path) -> str:
     """Read a scheduler's file; one that is half written counts as none. Raises OSError."""
-    with file.open("rb") as opened:
-        content = opened.read(_LIMIT)
+    content, _ = bounded.read(file, bounded.SETTINGS_LIMIT)
     try:
         address = msgspec.json.decode(content)["address"]
     except (msgspec.MsgspecError, KeyError, TypeError):
@@ -62,7 +60,7 @@ def _told_by(file: Path) -> str:
 
 
 def refuse_open(address: str) -> None:
-    """Raise UsageError for an address where anybody on the way could talk to the scheduler, or that is none."""
+    """Raise UsageError for an address beyond loopback without TLS, and for a text that is no address."""
     try:
         parts = urlsplit(address if "://" in address else f"tcp://{address}")
         scheme, host, port = parts.scheme, parts.hostname, parts.port

@@ -32,9 +32,9 @@ async def cluster(workers: int) -> AsyncIterator[Contact]:
     """Start a cluster, which ends with the context; how it is reached. Raises UsageError without openssl."""
     with tempfile.TemporaryDirectory(prefix="audiobatchd-cluster-") as directory:
         certificate, key = _made_certificate(Path(directory))
-        everybody: dict[str, Any] = {"tls_ca_file": str(certificate)}
+        options: dict[str, Any] = {"tls_ca_file": str(certificate)}
         for role in ("scheduler", "worker", "client"):
-            everybody |= {f"tls_{role}_cert": str(certificate), f"tls_{role}_key": str(key)}
+            options |= {f"tls_{role}_cert": str(certificate), f"tls_{role}_key": str(key)}
         dask.config.set(_NO_PAGES)
         made = LocalCluster(
             n_workers=workers,
@@ -43,7 +43,7 @@ async def cluster(workers: int) -> AsyncIterator[Contact]:
             host="127.0.0.1",
             protocol="tls",
             dashboard_address="127.0.0.1:0",
-            security=Security(require_encryption=True, **everybody),
+            security=Security(require_encryption=True, **options),
             local_directory=directory,
             silence_logs=logging.CRITICAL,
             asynchronous=True,

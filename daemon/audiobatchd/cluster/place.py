@@ -46,9 +46,9 @@ class Place(WorkerPlugin):
         self._pool = Pool(terms.settings, self._post)
         self._worker: Worker | None = None
         self._numbers: dict[int, int] = {}
-        """What the pass calls each worker, by PID."""
+        """Numbers that the pass gave its workers, by PID."""
         self._results: dict[int, asyncio.Future[bytes]] = {}
-        """What the task of each worker waits for, by the worker's number."""
+        """Results that tasks wait for, by the number of the worker."""
         self._tasks: dict[object, int] = {}
         """Slots of the workers that are at a task."""
         self._heard = time.monotonic()

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from distributed import Client, Future
 
-from audiobatchd.cluster import place
+from audiobatchd.cluster import place, preflight
 from audiobatchd.cluster.wire import MEASURED, TOLD, Ended, Said
 from audiobatchd.core.assessment import Offer
 from audiobatchd.core.events import Event, PlaceJoined, PlaceLeft, WorkerExited, WorkerSaid
@@ -81,7 +81,7 @@ class RemotePool:
         self._workers: dict[int, _Worker] = {}
         self._numbers = itertools.count(1)
         self._offers: tuple[Offer, ...] | None = None
-        """What the analyzers of the workers offer that load now."""
+        """Offers of the analyzers in the workers that load now."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     # What the supervisor asks of its workers, see there
@@ -184,11 +184,7 @@ class RemotePool:
         others = any(worker.has_loaded and worker.host is not host for worker in self._workers.values())
         if self._offers is None or not others:
             return ""
-        here, there = _essence(self._offers), _essence(offers)
-        names = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
-        told = ", ".join(
-            f"{name} {there.get(name, 'is not there')} (elsewhere {here.get(name, 'not')})" for name in names
-        )
+        told = preflight.differences(_essence(self._offers), _essence(offers), "elsewhere {}")
         return f"its analyzers are not those of the other machines: {told}" if told else ""
 
     # How

@@ -1,4 +1,4 @@
-"""What is compared before a Dask worker is used: whether it sees the same datasets, and locks on them; versions.
+"""Comparison of a Dask worker with this machine before it is used: its datasets, the locks there, its versions.
 
 The pass makes a file in each dataset and locks it. The Dask worker has to read the same bytes under the same path, and
 must not get the lock.
@@ -91,7 +91,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def differences(here: dict[str, str], there: dict[str, str]) -> str:
-    """Say in which versions two environments differ; empty where they do not."""
+def differences(here: dict[str, str], there: dict[str, str], where: str = "{} here") -> str:
+    """Say in what two environments differ, `where` the first one is; empty where they do not."""
     names = sorted(name for name in here.keys() | there.keys() if here.get(name) != there.get(name))
-    return ", ".join(f"{name} {there.get(name, 'is not there')} ({here.get(name, 'not')} here)" for name in names)
+    told = {name: where.format(here.get(name, "not")) for name in names}
+    return ", ".join(f"{name} {there.get(name, 'is not there')} ({told[name]})" for name in names)

@@ -213,13 +213,7 @@ class Hooks:
             self._behind.popleft()[1]()
 
     def _submit(self, work: Callable[[], object]) -> None:
-        def reporting() -> None:
-            try:
-                work()
-            except BaseException as error:  # noqa: BLE001  # it ends the service, with its traceback
-                self._broken(error)
-
-        self._thread.submit(reporting)
+        self._thread.do(work, self._broken)
 
 
 class _Once:

@@ -150,6 +150,17 @@ class Readers:
         self._hands.grow()
         return future
 
+    def do(self, work: Callable[[], object], broken: Callable[[BaseException], None]) -> None:
+        """Have `work` done, of which nothing is expected; what it raises is handed to `broken`."""
+
+        def reporting() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001  # it ends the service, with its traceback
+                broken(error)
+
+        self.submit(reporting)
+
     def stop(self, patience: float) -> None:
         """Let the work be finished, for `patience` seconds at most; what hangs is left behind."""
         with self._hands.changed:

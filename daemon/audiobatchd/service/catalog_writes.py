@@ -198,10 +198,4 @@ class CatalogWrites:
         self._submit(step)
 
     def _submit(self, work: Callable[[], None]) -> None:
-        def reporting() -> None:
-            try:
-                work()
-            except BaseException as error:  # noqa: BLE001  # it ends the service, with its traceback
-                self._broken(error)
-
-        self._thread.submit(reporting)
+        self._thread.do(work, self._broken)

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from typing import Self, TypeVar
+from typing import BinaryIO, Self, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -194,8 +194,7 @@ class Measuring:
             return msgspec.json.decode(self._process.stdout.readline(), type=kind)
         except msgspec.MsgspecError as error:
             code = self._end(_ENDING)
-            self._last_words.seek(max(self._last_words.seek(0, os.SEEK_END) - _MOST_LAST_WORDS, 0))
-            raise _gone(self._last_words.read(), code) from error
+            raise _gone(end_of(self._last_words), code) from error
 
     def _end(self, patience: float) -> int:
         """End the process, where one runs, and give it so many seconds to do so itself; its exit code."""
@@ -211,6 +210,17 @@ class Measuring:
             except subprocess.TimeoutExpired:
                 process.kill()
         return process.returncode
+
+
+def end_of(written: BinaryIO) -> bytes:
+    """Read the end of what a process wrote into a file."""
+    written.seek(max(written.seek(0, os.SEEK_END) - _MOST_LAST_WORDS, 0))
+    return written.read()
+
+
+def last_line(words: bytes) -> str:
+    """Return the last line that a process wrote."""
+    return words.decode(errors="backslashreplace").strip().rpartition("\n")[2]
 
 
 def _for(settings: WorkerSettings, features: tuple[str, ...]) -> WorkerSettings:
@@ -247,6 +257,5 @@ def _ask(verb: str, settings: WorkerSettings, answer: type[_T], timeout: float |
 
 def _gone(stderr: bytes, code: int) -> AudiobatchError:
     """Say why a process gave no answer, by the last line that it wrote."""
-    last = stderr.decode(errors="backslashreplace").strip().rpartition("\n")[2]
-    last = re.sub(r"^audiobatchd\.errors\.\w+: ", "", last)  # whose texts say all
+    last = re.sub(r"^audiobatchd\.errors\.\w+: ", "", last_line(stderr))  # whose texts say all
     return AudiobatchError(f"cannot ask the analyzers: {last or _how(code)}")

@@ -10,15 +10,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
-from typing import BinaryIO
 
 import msgspec
 from msgspec import Raw, Struct
 
 from audiobatchd.errors import AudiobatchError
-
-_MOST_LAST_WORDS = 4096
-"""Bytes of what a process that died wrote last."""
+from audiobatchd.worker.questions import end_of, last_line
 
 
 class Verification(Struct, frozen=True):
@@ -70,7 +67,7 @@ class Verified(Struct, frozen=True):
     folder: str
     """Its path below the root, as it is shown."""
     intact: int = 0
-    """Number of files whose content is the one that was measured."""
+    """Number of files with the content that was measured."""
     unknown: int = 0
     """Number of files of which no digest was noted since they were put there."""
     changed: int = 0
@@ -103,10 +100,6 @@ def verify(request: Verification) -> Generator[Verified, None, None]:
             with contextlib.suppress(msgspec.MsgspecError):  # cut short, by its death
                 yield msgspec.json.decode(line, type=Verified)
         if code := process.wait():
-            message = f"cannot verify {request.root}: {_last_line(last_words) or f'the process ended with {code}'}"
+            why = last_line(end_of(last_words)) or f"the process ended with {code}"
+            message = f"cannot verify {request.root}: {why}"
             raise AudiobatchError(message)
-
-
-def _last_line(written: BinaryIO) -> str:
-    written.seek(max(written.seek(0, 2) - _MOST_LAST_WORDS, 0))
-    return written.read().decode(errors="backslashreplace").strip().rpartition("\n")[2]

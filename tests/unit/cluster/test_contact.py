@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,12 @@ def test_address_is_read_from_the_schedulers_file(tmp_path: Path) -> None:
     file.write_text(json.dumps({"address": "tcp://10.0.0.1:8786"}))
     with pytest.raises(UsageError, match="its connections are open"):
         contact.found()
+
+
+def test_schedulers_file_that_is_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "scheduler.json")
+    with pytest.raises(OSError, match="not a regular file"):
+        Contact(file=tmp_path / "scheduler.json").found()
 
 
 def test_only_given_certificates_are_handed_to_dask(tmp_path: Path) -> None:

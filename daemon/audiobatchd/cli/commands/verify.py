@@ -107,7 +107,7 @@ class Total:
     octets: int = 0
     """Bytes that were read."""
     intact: int = 0
-    """Number of files whose content is the one that was measured."""
+    """Number of files with the content that was measured."""
     unknown: int = 0
     """Number of files that were not measured since they were put there."""
     changed: int = 0
