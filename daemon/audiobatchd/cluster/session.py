@@ -180,14 +180,18 @@ class Session:
                     await asyncio.gather(*asked, return_exceptions=True)
 
     async def _stay_with(self, client: Client) -> str:
-        """Use the workers that the scheduler has, until it answers no more; why it does not."""
+        """Use the workers that the scheduler has, until it answers no more; why it does not.
+
+        Dask's client connects again by itself, and then hears no events any more: another one has to take its place.
+        """
+        connection = client.scheduler_comm
         while True:
             try:
                 async with asyncio.timeout(ANSWER):
                     there = (await _scheduler_of(client).identity())["workers"]
             except (OSError, TimeoutError) as error:
                 return _in_words(error)
-            if client.status != "running":
+            if client.status != "running" or client.scheduler_comm is not connection:
                 return "the connection is lost"
             for address, host in list(self._pool.hosts.items()):
                 if address not in there:
