@@ -65,8 +65,7 @@ class Rounds:
             self._parts.news.drop(path)
         for path, rescan in plan.datasets.items():
             schedule = self._datasets.setdefault(path, Dataset(path, WalkSchedule(rescan))).schedule
-            schedule.rescan = rescan
-            schedule.full_at = min(schedule.full_at, now + rescan)
+            schedule.walk_every(rescan)
             if path in rewalk:
                 schedule.renew = True
                 schedule.want_full(now)

@@ -101,8 +101,18 @@ class WalkSchedule:
         past.cost = walk.cost
         past.ended = self.passes.ended = now
         if past is self.full:
-            self.full_at = now + max(self.rescan, walk.cost / WALK_SHARE)
+            self.full_at = self._full_due()
         self.pass_at = now if self.tells_all else now + max(PASS, self.passes.cost / PASS_SHARE)
+
+    def walk_every(self, rescan: float) -> None:
+        """Go by another time between full walks; what they cost still counts."""
+        if rescan != self.rescan:
+            self.rescan = rescan
+            if self.full.count:
+                self.full_at = min(self.full_at, self._full_due())
+
+    def _full_due(self) -> float:
+        return self.full.ended + max(self.rescan, self.full.cost / WALK_SHARE)
 
     def go_on(self, now: float) -> None:
         """Keep the wish for a full walk after a walk that was believed; the first one follows a first pass at once."""

@@ -57,6 +57,27 @@ def test_pass_that_costs_much_comes_less_often(cost: float, wait: float) -> None
     assert made.pass_at == 100.0 + wait
 
 
+@pytest.mark.parametrize(
+    ("rescan", "cost", "due"),
+    [
+        (RESCAN, 60.0, 60.0 / WALK_SHARE),
+        (RESCAN / 2, 0.0, RESCAN / 2),
+        (RESCAN / 2, 60.0, 60.0 / WALK_SHARE),
+        (2 * RESCAN, 0.0, RESCAN),
+    ],
+)
+def test_another_rescan_counts_at_once_and_so_does_cost(rescan: float, cost: float, due: float) -> None:
+    made = schedule(WalkKind.FULL, cost=cost)
+    made.walk_every(rescan)
+    assert made.full_at == 100.0 + due
+
+
+def test_another_rescan_before_the_first_full_walk_waits_for_it() -> None:
+    made = schedule()
+    made.walk_every(1.0)
+    assert made.due(0.0, known=0, once=False) is WalkKind.FULL
+
+
 @pytest.mark.parametrize(("cost", "wait"), [(0.0, RESCAN), (1.0, RESCAN), (60.0, 60.0 / WALK_SHARE)])
 def test_full_walk_that_costs_much_comes_less_often(cost: float, wait: float) -> None:
     assert schedule(WalkKind.FULL, cost=cost).full_at == 100.0 + wait
