@@ -18,19 +18,13 @@ import numpy as np
 
 from audiobatchd.core.messages import WorkerSettings
 from audiobatchd.plugin_api import FULL_MIX, STEMS
-from audiobatchd.worker.questions import Request
+from audiobatchd.worker.questions import Answer, Request
 from support.audio_files import music, write_audio
 
 RATE = 44100
 MIB = 1 << 20
 PERIOD = 60.0
-MEASURE = """
-import sys
-from audiobatchd.worker.process.answers import answer
-answer("analyze", sys.argv[1], sys.argv[2:])
-status = open("/proc/self/status").read()
-print(end=f"\\n{int(status.partition('VmHWM:')[2].split()[0]) / 1024}")
-"""
+MEASURE = "import sys; from audiobatchd.worker.process.answers import answer; answer('analyze', sys.stdin.buffer)"
 
 
 def make(folder: Path, minutes: float) -> Path:
@@ -48,10 +42,16 @@ def peak(folder: Path, settings: WorkerSettings) -> float:
 
     It is the process' own figure: the one of wait4(2) counts this process too, as it was when the other was started.
     """
-    request = msgspec.json.encode(Request(str(folder))).decode()
-    command = [sys.executable, "-c", MEASURE, msgspec.json.encode(settings).decode(), request]
-    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return float(printed.rpartition("\n")[2])
+    with subprocess.Popen([sys.executable, "-c", MEASURE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        assert worker.stdin is not None and worker.stdout is not None
+        for line in (settings, Request(str(folder))):
+            worker.stdin.write(msgspec.json.encode(line) + b"\n")
+        worker.stdin.flush()
+        worker.stdout.readline()  # that it is ready
+        answered = msgspec.json.decode(worker.stdout.readline(), type=Answer)
+        assert answered.values, answered
+        status = Path(f"/proc/{worker.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def main() -> None:
