@@ -69,8 +69,6 @@ _PUT = "INSERT OR REPLACE INTO values_{} (path, shown, state, why{}) VALUES (?{}
 _DROP = "DELETE FROM values_{} WHERE path = ?"
 _STATES = {Finding.COMPLETE: "complete", Finding.FAILED: "failed", Finding.BLOCKED: "blocked"}
 _DUE = "incomplete"
-STATES = (*_STATES.values(), _DUE)
-"""States in which a look may find a folder."""
 _LARGEST_INTEGER = (1 << 63) - 1
 _decode = msgspec.json.Decoder().decode
 _KEPT_BACK = frozenset(OWN)

@@ -290,9 +290,11 @@ class _Walk:
         for path in changed:
             listing = self._list(path)
             if listing is not None:
-                inside = [os.path.join(path, name) for name in listing.contents.directories]
-                known = self._sightings.recall(root, inside)
-                new += [each for each in inside if each not in known]
+                inside = (os.path.join(path, name) for name in listing.contents.directories)
+                for part in self._sightings.unknown(root, inside):  # of one directory with all the others there are many
+                    new += part
+                    sign_of_life()
+                    self._outbox.send()
         self._take()
         for path in gone:
             self._reader.watch.forget(root, path)

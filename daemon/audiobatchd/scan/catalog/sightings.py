@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from time import monotonic
 from types import MappingProxyType
 from typing import Final
@@ -62,6 +63,7 @@ SELECT path, time, signature, access, finding, leaf, content, kind, count, name
 FROM ({}) AS sighting LEFT JOIN shape ON shape.number = sighting.shape LEFT JOIN near_miss USING (dataset, path)
 """
 _SOME = "SELECT * FROM sighting WHERE dataset = ? AND path IN ({})"
+_KNOWN = "SELECT path FROM sighting WHERE dataset = ? AND path IN ({})"
 _NEXT = _WHOLE.format("SELECT * FROM sighting WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?")
 _NEXT_LOOKS = "SELECT path, time, finding, leaf FROM sighting WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?"
 _PUT_SHAPE = "INSERT OR IGNORE INTO shape (content) VALUES (?)"
@@ -149,6 +151,14 @@ class Sightings:
             query = _WHOLE.format(_SOME.format(",".join("?" * len(part))))
             found.update(self._sightings(self._database.ask(query, (os.fsencode(dataset), *part))))
         return found
+
+    def unknown(self, dataset: str, paths: Iterable[str]) -> Iterator[list[str]]:
+        """Yield those of these directories that are not known, of some hundred at a time."""
+        names = (os.fsencode(path) for path in paths)
+        while part := list(islice(names, _NAMES)):
+            query = _KNOWN.format(",".join("?" * len(part)))
+            known = {path for (path,) in self._database.ask(query, (os.fsencode(dataset), *part))}
+            yield [os.fsdecode(name) for name in part if name not in known]
 
     def all(self, dataset: str) -> Iterator[Sighting]:
         """Yield the sighting of every directory, ordered by path; what changes meanwhile may be seen or not."""

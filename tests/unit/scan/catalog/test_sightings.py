@@ -55,6 +55,16 @@ def test_closed_catalog_knows_nothing(tmp_path: Path) -> None:
     assert (catalog.facts.offers(), catalog.facts.root("/music")) == (None, None)
 
 
+def test_unknown_directories_are_told_part_by_part(path: Path) -> None:
+    catalog = Catalog(path)
+    catalog.sightings.note("/music", [Sighting(f"Song {number}", 1) for number in range(0, 2000, 2)])
+    asked = [f"Song {number}" for number in range(1000)]
+    first, *others = catalog.sightings.unknown("/music", asked)
+    assert 0 < len(first) < 300, "one query does not have them all"
+    assert [*first, *(each for part in others for each in part)] == [f"Song {n}" for n in range(1, 1000, 2)]
+    catalog.close()
+
+
 def test_near_misses_come_back_with_their_directory(path: Path) -> None:
     catalog = Catalog(path)
     stems, links = Miss(MissKind.STEMS_ALONE, 1, ""), Miss(MissKind.LINKED, 2, "caf\udce9")
