@@ -38,7 +38,9 @@ from audiobatchd.disk.record import Record
 from audiobatchd.errors import AudiobatchError, NoDaemonError, UsageError
 from audiobatchd.results import condition
 from audiobatchd.results.figures import BINS, SCATTER_BINS
+from audiobatchd.results.query import mentions_state
 from audiobatchd.results.sources import Judge, open_disk
+from audiobatchd.scan.values import STATE
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import size_in_bytes
 from audiobatchd.worker import questions
@@ -121,6 +123,16 @@ class Served:
                 raise UsageError(condition.no_column(name, self._names))
         if where.strip():
             condition.parsed(where, {name.lower(): name for name in self._names})
+
+
+def nothing_found(source: Source, words: Iterable[str], where: str) -> str:
+    """Say that no folder was found; of a condition on states, in `words` too, which states there are."""
+    if not where:
+        return "No track folder was found."
+    if not mentions_state(words):
+        return "No folder meets the condition."
+    (about,) = (column.description for column in source.columns() if column.name == STATE)
+    return f"No folder meets the condition. State: {about}."
 
 
 @contextmanager

@@ -30,7 +30,7 @@ _ROOM = 64 << 20
 _MENTIONS_STATE = re.compile(rf"\b({STATE}|{WHY})\b", re.IGNORECASE)
 _OWN: tuple[Column, ...] = (
     Column(FOLDER, "text", "", "the track folder, below the dataset"),
-    Column(STATE, "text", "", f"as the service has it; without one {', '.join(values.STATES)}"),
+    Column(STATE, "text", "", "as the service has it; without a service: complete, incomplete, or blocked"),
     Column(WHY, "text", "", "why it failed, is blocked, or waits"),
 )
 _ID, _PATH = "t.id", "t.path"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from audiobatchd.cli.named import dataset_of, refuse_inside
-from audiobatchd.cli.results import Source, results_of
+from audiobatchd.cli.results import Source, nothing_found, results_of
 from audiobatchd.cli.terminal.output import Say, Utf8Output
 from audiobatchd.cli.terminal.progress import ProgressBar
 from audiobatchd.cli.terminal.text import as_json
@@ -37,13 +37,13 @@ def export(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
         refuse_inside(wanted.target.absolute(), dataset.path, settings, client)
     where = " AND ".join(f"({each})" for each in (arguments.where, _COMPLETE * arguments.complete_only) if each.strip())
     bar = ProgressBar()
-    states = mentions_state((*(arguments.columns or ()), where))
+    words = (*(arguments.columns or ()), where)
     with results_of(
-        arguments, client, states=states, told=lambda count: bar.show(f"{counted(count, 'record')} read")
+        arguments, client, states=mentions_state(words), told=lambda count: bar.show(f"{counted(count, 'record')} read")
     ) as source:
         total = next(iter(source.summary((FOLDER,), where))).count
         if not total:
-            say("No folder meets the condition." if where else "No track folder was found.")
+            say(nothing_found(source, words, where))
             return 1
         table = _table(arguments, dataset.path, source, where, lambda rows: _watched(rows, bar, total))
         if is_shown:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from audiobatchd.cli.named import dataset_of, refuse_inside
-from audiobatchd.cli.results import results_of
+from audiobatchd.cli.results import nothing_found, results_of
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.progress import ProgressLine
 from audiobatchd.cli.terminal.text import as_json
@@ -36,6 +36,7 @@ def report(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
         arguments, client, states=True, told=lambda count: line.show(f"{counted(count, 'record')} read")
     ) as source:
         findings = find(source, arguments.where)
+        nothing = "" if findings.total else nothing_found(source, (arguments.where,), arguments.where)
     groups = None
     if findings.total and not arguments.where:
         found = duplicates.find(
@@ -47,8 +48,8 @@ def report(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
         )
         groups = found.exact
     line.clear()
-    if not findings.total:
-        say("No folder meets the condition." if arguments.where else "No track folder was found.")
+    if nothing:
+        say(nothing)
         return 1
     spans = None
     if not (arguments.disk or arguments.config):

@@ -11,13 +11,14 @@ from itertools import islice
 
 import msgspec
 
-from audiobatchd.cli.results import Source, results_of
+from audiobatchd.cli.results import Source, nothing_found, results_of
 from audiobatchd.cli.terminal import output
 from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.progress import ProgressLine
 from audiobatchd.cli.terminal.text import cells, harmless_json, padded, shortened, wrapped
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.results import Column, Histogram, Query, Row, Summary, Value
+from audiobatchd.results.condition import parsed
 from audiobatchd.results.query import mentions_state
 from audiobatchd.scan.values import FOLDER, STATE, WHY
 from audiobatchd.vocabulary.names import printable, shown
@@ -41,14 +42,12 @@ def list_results(arguments: argparse.Namespace, client: ControlClient, say: Say)
     with _opened(arguments, client, words) as source:
         if arguments.json:
             return _list_as_json(arguments, source, Query(names, arguments.where, sort, arguments.limit), say)
-        chosen = names or tuple(_by_default(source.columns()))
-        if FOLDER not in chosen:
-            chosen = (FOLDER, *chosen)
         known = {column.name: column for column in source.columns()}
+        chosen = tuple(dict.fromkeys((FOLDER, *(names or _by_default(known, sort, arguments.where)))))
         rows = source.rows(Query(chosen, arguments.where, sort, arguments.limit))
         sample = list(islice(rows, _SAMPLE))
         if not sample:
-            say("No folder meets the condition." if arguments.where else "No track folder was found.")
+            say(nothing_found(source, words, arguments.where))
             return 1
         table = _Table([known[name] for name in chosen], sample, _room(), fits=names is None)
         for line in table.head():
@@ -114,10 +113,13 @@ def _list_as_json(arguments: argparse.Namespace, source: Source, query: Query, s
     return code
 
 
-def _by_default(columns: Iterable[Column]) -> Iterator[str]:
-    names = [column.name for column in columns if column.name not in (STATE, WHY)]
-    yield from (name for name in (FOLDER, *_FIRST) if name in names)
-    yield from (name for name in names if name not in (FOLDER, *_FIRST))
+def _by_default(names: Iterable[str], sort: Iterable[str], where: str) -> Iterator[str]:
+    """Choose columns: those that are asked about, the usual ones, and all others; some of them more than once."""
+    by_lower_case = {name.lower(): name for name in names}
+    asked = parsed(where, by_lower_case).columns if where.strip() else frozenset()
+    there = [name for name in names if name in sort or f"-{name}" in sort or name.lower() in asked]
+    others = [name for name in names if name not in (STATE, WHY)]
+    yield from (*there, *(name for name in _FIRST if name in others), *others)
 
 
 def _room() -> int:

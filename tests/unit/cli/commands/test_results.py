@@ -86,6 +86,17 @@ def test_list_of_nothing_is_no_success(music: str, where: str, capsys: pytest.Ca
     assert json.loads(capsys.readouterr().out)["folders"] == []
 
 
+def test_list_shows_what_it_is_asked_by(music: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--where", "STATE <> 'failed'", "--sort", "-mine", "--limit", "1"]
+    assert main(["list", music, "--disk", *words]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split() == ["folder", "state", "mine", "bpm", "lufs", "key"]
+
+
+def test_condition_on_states_that_none_has_tells_which_there_are(music: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", music, "--disk", "--where", "state = 'failed, alas'"]) == 1
+    assert capsys.readouterr().out.startswith("No folder meets the condition. State: ")
+
+
 def test_empty_dataset_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", str(tmp_path), "--disk"]) == 1
     assert capsys.readouterr().out == "No track folder was found.\n"
