@@ -13,6 +13,7 @@ from typing import NamedTuple, Self
 from audiobatchd.audio.flac import AudioOffset, audio_offset
 from audiobatchd.audio.tags import leading_tags
 from audiobatchd.audio.window import Excerpt, FileWindow
+from audiobatchd.disk.leases import open_recalled
 from audiobatchd.errors import DamagedFileError
 from audiobatchd.vocabulary.files import FileStamp, in_64_bits
 
@@ -99,7 +100,7 @@ def open_source(folder_fd: int, name: bytes, on_progress: Callable[[], None] = l
     # Looking first: opening a device may already do something.
     _check_kind(_followed(folder_fd, name).st_mode)
     # Without O_NONBLOCK a FIFO put there in the meantime would be waited on for ever.
-    fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder_fd)
+    fd = open_recalled(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder_fd)
     try:
         _check_kind(os.fstat(fd).st_mode)
         return SourceFile(folder_fd, name, fd, on_progress)

@@ -12,7 +12,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 RECALL = 0.5
@@ -28,12 +28,15 @@ def open_recalled(path: str | bytes | Path, flags: int, mode: int = 0o777, *, di
 
     Raises BlockingIOError where the client has not handed it back in time, and else as `os.open` does.
     """
+    return recalled(lambda: os.open(path, flags | os.O_NONBLOCK, mode, dir_fd=dir_fd))
+
+
+def recalled(opening: Callable[[], int]) -> int:
+    """Open by `opening`, with O_NONBLOCK, as `open_recalled` does."""
     deadline = 0.0
     while True:
         try:
-            if dir_fd is None:
-                return os.open(path, flags | os.O_NONBLOCK, mode)
-            return os.open(path, flags | os.O_NONBLOCK, mode, dir_fd=dir_fd)
+            return opening()
         except BlockingIOError:
             now = time.monotonic()
             deadline = deadline or now + RECALL

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from msgspec import Struct
 
 from audiobatchd.control.results import Column, Row, Value
+from audiobatchd.disk.leases import open_recalled
 from audiobatchd.disk.listing import read_sources
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.plugin_api import FULL_MIX
@@ -159,7 +160,7 @@ def opened(dataset: str, track: Track, role: str) -> tuple[BinaryIO, int]:
     path = os.path.join(folder_at(dataset, track.folder), track.files[role])
     try:
         # A pipe would be waited for.
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")
+        file = os.fdopen(open_recalled(path, os.O_RDONLY | os.O_CLOEXEC), "rb")
     except OSError as error:
         message = f"cannot export {shown(path)}: {error.strerror}"
         raise AudiobatchError(message) from error

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import mutagen
 
+from audiobatchd.disk.leases import open_recalled
 from audiobatchd.imports import id3
 from audiobatchd.imports.text import clean
 
@@ -54,7 +55,7 @@ class Tags:
 
 def read(path: str) -> Tags:
     """Read the tags of an audio file. Raises OSError where the file cannot be opened, none for what stands in it."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    descriptor = open_recalled(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
     with open(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return Tags()

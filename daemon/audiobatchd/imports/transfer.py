@@ -13,6 +13,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from audiobatchd.disk.leases import open_recalled
 from audiobatchd.errors import AudiobatchError, SourceChangedError
 from audiobatchd.imports.manifest import Mode, Origin, Placed
 from audiobatchd.vocabulary.names import parsed, shown
@@ -130,7 +131,7 @@ def _copied(origin: Origin, source: str, target: str, mode: Mode, more: int = 0)
 
     `more`: flags that the source is opened with besides.
     """
-    reading = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | more)
+    reading = open_recalled(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | more)
     try:
         before = os.fstat(reading)
         _refuse_changed(origin, before)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from audiobatchd.disk import record
 from audiobatchd.disk.filesystems import cause_of
+from audiobatchd.disk.leases import open_recalled
 from audiobatchd.disk.listing import read_folder
 from audiobatchd.errors import LockBusyError
 from audiobatchd.locks.folder_lock import FolderLock
@@ -85,7 +86,7 @@ def _trouble_in(key: FolderKey, cause: Cause) -> str:
 
 
 def _read_a_part(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # it may have become a FIFO since
+    descriptor = open_recalled(path, os.O_RDONLY | os.O_CLOEXEC)  # it may have become a FIFO since
     try:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.read(descriptor, 1 << 16)

@@ -136,7 +136,7 @@ def told(key: FolderKey) -> RecordTold:
     with opened_folder(key) as folder:
         files = {role: shown(name) for role, name in source_names(folder).items()}
         try:
-            file = beneath(folder, record.name_in(os.path.join(key.dataset, key.path)), os.O_RDONLY | os.O_NONBLOCK)
+            file = beneath(folder, record.name_in(os.path.join(key.dataset, key.path)), os.O_RDONLY)
         except FileNotFoundError:
             return RecordTold({}, files)
         try:

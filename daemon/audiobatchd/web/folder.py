@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from audiobatchd.core.discovery import Name, contents
+from audiobatchd.disk.leases import recalled
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.names import shown
 
@@ -96,7 +97,7 @@ def opened_source(key: FolderKey, role: str) -> Source:
         if name is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         # Not waiting: a pipe that has just taken the file's place would keep the thread for ever.
-        descriptor = beneath(folder, name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        descriptor = beneath(folder, name, os.O_RDONLY | os.O_NOCTTY)
     source = Source(descriptor, name)
     if not stat.S_ISREG(source.status.st_mode):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -104,12 +105,17 @@ def opened_source(key: FolderKey, role: str) -> Source:
 
 
 def beneath(directory: int, path: str, flags: int) -> int:
-    """Open `path` below an open directory, without following any link. Raises OSError."""
+    """Open `path` below an open directory, without following any link, with O_NONBLOCK. Raises OSError."""
     parts = path.split("/")
     if any(part in ("", ".", "..") or "\0" in part for part in parts):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    found = _by_kernel(directory, path, flags)
-    return _step_by_step(directory, parts, flags) if found is None else found
+    flags |= os.O_NONBLOCK
+
+    def opening() -> int:
+        found = _by_kernel(directory, path, flags)
+        return _step_by_step(directory, parts, flags) if found is None else found
+
+    return recalled(opening)
 
 
 def _by_kernel(directory: int, path: str, flags: int) -> int | None:

@@ -27,7 +27,7 @@ def marks_beside(key: FolderKey, suffixes: tuple[str, ...]) -> list[list[float]]
 
 
 def _times(folder: int, name: str) -> Iterator[float]:
-    descriptor = beneath(folder, name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    descriptor = beneath(folder, name, os.O_RDONLY | os.O_NOCTTY)
     try:
         is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
         text = os.pread(descriptor, _MOST_BYTES, 0) if is_file else b""

@@ -21,6 +21,7 @@ from audiobatchd.errors import DamagedFileError
 from audiobatchd.vocabulary.files import FileStamp
 from support.audio_files import path_of, tone, write_audio
 from support.audio_rig import Healthy, Opened
+from support.lease import lent
 
 ROOT = os.geteuid() == 0
 OTHER_USER = 65534
@@ -83,6 +84,13 @@ def test_a_link_to_a_file_and_a_name_outside_utf_8_are_followed(tmp_path: Path, 
     (tmp_path / "full_mix.wav").symlink_to(target)
     assert opened(target).stamp == FileStamp(b"\xe9\xff.wav", 7, target.stat().st_mtime_ns)
     assert opened(tmp_path / "full_mix.wav").stamp == FileStamp(b"full_mix.wav", 7, target.stat().st_mtime_ns)
+
+
+def test_file_that_a_client_of_a_file_server_hands_back_is_opened(tmp_path: Path, opened: Opened) -> None:
+    path = tmp_path / "full_mix.wav"
+    path.write_bytes(b"content")
+    with lent(path, "hands it back"):
+        assert opened(path).stamp.size == 7
 
 
 def test_no_such_name_is_no_damage(tmp_path: Path, opened: Opened) -> None:

@@ -6,49 +6,20 @@ import errno
 import fcntl
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from audiobatchd.disk import leases
 from audiobatchd.disk.leases import open_recalled, opened_by_no_other
-
-_SERVER = """
-import fcntl, os, signal, sys
-signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGIO])
-file = os.open(sys.argv[1], os.O_RDWR)
-fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-print(flush=True)
-if sys.argv[2] == "hands it back":
-    signal.sigwait([signal.SIGIO])
-    fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-sys.stdin.read()
-"""
-
+from support.lease import lent
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "file"
     path.write_bytes(b"x")
     return path
-
-
-@contextmanager
-def lent(path: Path, then: str) -> Iterator[None]:
-    """Let another process have a lease on the file, as a file server has for a client."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", _SERVER, str(path), then], stdin=pipe, stdout=pipe) as server:
-        assert server.stdout is not None
-        try:
-            assert server.stdout.readline() == b"\n"
-            yield
-        finally:
-            server.kill()
 
 
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDWR])

@@ -12,6 +12,7 @@ import pytest
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.web import folder
 from audiobatchd.web.folder import beneath, opened_folder, opened_source, source_names
+from support.lease import lent
 
 REFUSED = (FileNotFoundError, NotADirectoryError, OSError)
 """Which of them the kernel says is its own to choose."""
@@ -35,6 +36,11 @@ def read(root: Path, path: str, role: str = "full_mix") -> bytes:
 
 def test_a_source_file_is_opened(root: Path) -> None:
     assert read(root, "Artist/Song") == b"flac"
+
+
+def test_a_file_that_a_client_of_a_file_server_hands_back_is_opened(root: Path) -> None:
+    with lent(root / "Artist" / "Song" / "full_mix.flac", "hands it back"):
+        assert read(root, "Artist/Song") == b"flac"
 
 
 def test_the_dataset_itself_may_be_the_folder(root: Path) -> None:

@@ -18,6 +18,7 @@ from msgspec import Raw
 
 from audiobatchd.core.provenance import Entry, Provenance
 from audiobatchd.disk import record
+from audiobatchd.disk.leases import open_recalled
 from audiobatchd.disk.listing import read_folder, walk
 from audiobatchd.disk.record import Record
 from audiobatchd.errors import DamagedFileError, RecordError, SourceChangedError
@@ -131,7 +132,7 @@ def _digests(folder: int, stamp: FileStamp) -> tuple[str, str]:
 
 def _forget_content(folder: int, name: bytes) -> None:
     with contextlib.suppress(OSError):
-        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY, dir_fd=folder)
+        descriptor = open_recalled(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY, dir_fd=folder)
         try:
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         finally:
