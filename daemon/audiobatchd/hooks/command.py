@@ -37,12 +37,16 @@ async def run(command: Sequence[str], body: bytes, timeout: float) -> str:  # no
             await _end_of(process.pid)
     except TimeoutError:
         return f"it took more than {timeout:g} s and was ended{words.told()}"
+    except OSError as error:
+        return f"cannot wait for a process: {error.strerror}"
     finally:
         # Not waited for by anything yet, so the number is still its own.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        code = await _code_of(process)
-        words.end()
+        try:
+            code = await _code_of(process)
+        finally:
+            words.end()
     if code == 0:
         return ""
     how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
@@ -54,7 +58,7 @@ async def _code_of(process: subprocess.Popen[bytes]) -> int:
     try:
         async with asyncio.timeout(_UNTIL_DEAD):
             await _end_of(process.pid)
-    except TimeoutError:
+    except OSError:  # TimeoutError too
         inquiry.let_go(process)
         return -signal.SIGKILL
     return process.wait()
@@ -63,26 +67,25 @@ async def _code_of(process: subprocess.Popen[bytes]) -> int:
 def _started(command: Sequence[str], body: bytes) -> tuple[subprocess.Popen[bytes], int]:
     """Start the process; our end of the pipe that it writes to. Raises OSError where the machine cannot."""
     # A file in memory: a command that does not read, or closes it, is nothing to be dealt with.
-    descriptor = os.memfd_create("hook", os.MFD_CLOEXEC)
-    reading, writing = os.pipe()
-    try:
-        os.write(descriptor, body)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        process = subprocess.Popen(
-            starter.command(*command),
-            stdin=descriptor,
-            stdout=writing,
-            stderr=writing,
-            cwd="/",
-            env=environment(body, os.environb),
-            start_new_session=True,
-        )
-    except BaseException:
-        os.close(reading)
-        raise
-    finally:
-        os.close(descriptor)
-        os.close(writing)
+    with open(os.memfd_create("hook", os.MFD_CLOEXEC), "w+b", buffering=0) as file:
+        file.write(body)
+        file.seek(0)
+        reading, writing = os.pipe()
+        try:
+            process = subprocess.Popen(
+                starter.command(*command),
+                stdin=file,
+                stdout=writing,
+                stderr=writing,
+                cwd="/",
+                env=environment(body, os.environb),
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
     os.set_blocking(reading, False)
     return process, reading
 

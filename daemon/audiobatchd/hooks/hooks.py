@@ -26,6 +26,7 @@ from audiobatchd.hooks.outbox import Entry, Outbox
 from audiobatchd.scan.readers import Readers
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.hook_events import HookEvent
+from audiobatchd.vocabulary.suggestions import cannot_find
 
 _PATIENCE = 1.0
 """Seconds that a job waits at most until it is written that it begins: a disk that hangs holds up none."""
@@ -154,9 +155,7 @@ class Hooks:
         """Send a hook a message that says that it is a test. Raises UsageError where there is no such hook."""
         delivery = self._deliveries.get(name)
         if delivery is None:
-            known = ", ".join(self._deliveries) or "none is configured"
-            message = f"there is no such hook: {known}"
-            raise UsageError(message)
+            raise UsageError(cannot_find("the hook", name, self._deliveries))
         started = self._monotonic()
         trouble = await delivery.test(trial_body(_identity(), _time(), dataset))
         seconds = round(self._monotonic() - started, 3)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,29 @@ def has_ended(pid: int) -> bool:
         return b"State:\tZ" in Path(f"/proc/{pid}/status").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return True
+
+
+@pytest.mark.parametrize("free", range(8))
+def test_a_command_for_which_descriptors_are_lacking_leaves_none_open(free: int) -> None:
+    async def tell() -> tuple[str, set[str]]:
+        before = set(descriptors_of(os.getpid()).values())
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+        hoard: list[int] = []
+        with suppress(OSError):
+            while True:
+                hoard.append(os.dup(0))
+        try:
+            for descriptor in hoard[:free]:
+                os.close(descriptor)
+            trouble = await command.run(("true",), BODY, 30.0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for descriptor in hoard[free:]:
+                os.close(descriptor)
+        return trouble, set(descriptors_of(os.getpid()).values()) - before
+
+    trouble, left = asyncio.run(tell())
+    assert not left
+    assert trouble.startswith("cannot ") or not trouble
+    assert free or trouble, "none was to be had"
