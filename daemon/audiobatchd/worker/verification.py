@@ -68,10 +68,10 @@ class Verified(Struct, frozen=True):
     """Its path below the root, as it is shown."""
     intact: int = 0
     """Number of files with the content that was measured."""
-    unknown: int = 0
-    """Number of files of which no digest was noted since they were put there."""
-    changed: int = 0
-    """Number of files that changed while they were read."""
+    unknown: tuple[str, ...] = ()
+    """Names, as they are shown, of the files of which no digest was noted since they were put there."""
+    changed: tuple[str, ...] = ()
+    """The same of files that changed while they were read."""
     octets: int = 0
     """Bytes that were read."""
     differing: tuple[Differing, ...] = ()

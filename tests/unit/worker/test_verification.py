@@ -22,7 +22,7 @@ def test_each_folder_is_told_by_a_process_that_gives_way(tmp_path: Path) -> None
     for name in ("A", "B"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "full_mix.wav").touch()
-    assert list(verify(request(tmp_path))) == [Verified("A", unknown=1), Verified("B", unknown=1)]
+    assert list(verify(request(tmp_path))) == [Verified(name, unknown=("full_mix.wav",)) for name in ("A", "B")]
 
 
 def test_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:

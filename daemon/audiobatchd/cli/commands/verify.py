@@ -27,9 +27,9 @@ from audiobatchd.worker.verification import verify as verified
 
 _MOST_NAMED = 20
 _HINTS = (
-    "Put such a file back from a copy, with its time: then nothing needs to be measured again.",
-    "Only to take it as it is now: audiobatchctl analyze --save FOLDER. That forgets how it was; a",
-    "report (-o) keeps it.",
+    "Put such a file back from a copy, with its time: then nothing is measured again.",
+    "Only to take it as it is now: audiobatchctl analyze --save FOLDER",
+    "That forgets how it was; a report (-o) keeps it.",
 )
 
 
@@ -120,6 +120,8 @@ class Total:
     """The first files of another content, each with its folder."""
     troubles: list[tuple[str, str]] = field(default_factory=list)
     """The first that cannot be read, each with the reason."""
+    not_compared: list[str] = field(default_factory=list)
+    """The first that were not measured since they were put there, or changed meanwhile."""
     last: str = ""
     """The folder to go on after; empty where there is no other."""
 
@@ -133,13 +135,15 @@ class Total:
         self.folders += 1
         self.octets += folder.octets
         self.intact += folder.intact
-        self.unknown += folder.unknown
-        self.changed += folder.changed
+        self.unknown += len(folder.unknown)
+        self.changed += len(folder.changed)
         self.differing += len(folder.differing)
         self.unread += len(folder.troubles)
         self.named += [(folder.folder, each) for each in folder.differing[: _MOST_NAMED - len(self.named)]]
         troubles = [(f"{folder.folder}/{name}".rstrip("/"), why) for name, why in folder.troubles.items()]
         self.troubles += troubles[: _MOST_NAMED - len(self.troubles)]
+        others = [f"{folder.folder}/{name}" for name in (*folder.unknown, *folder.changed)]
+        self.not_compared += others[: _MOST_NAMED - len(self.not_compared)]
         self.last = folder.folder
 
     def told(self) -> Iterator[str]:
@@ -162,10 +166,12 @@ class Total:
             yield f"! {name}: {why}"
         if self.unread > len(self.troubles):
             yield f"! {self.unread - len(self.troubles):,} more that cannot be read"
-        if self.changed:
-            yield f"{counted(self.changed, 'file')} changed while they were read: verify again"
-        if self.unknown:
-            yield f"{counted(self.unknown, 'file')} not compared: not measured since they were put there"
+        if others := self.unknown + self.changed:
+            why = "not measured in this form, or changed meanwhile" if self.changed else "not measured in this form"
+            yield f"{counted(others, 'file')} not compared, {why}:"
+            yield from (f"  {name}" for name in self.not_compared)
+            if others > len(self.not_compared):
+                yield f"  and {others - len(self.not_compared):,} more"
         if self.differing:
             yield from ("", *_HINTS)
         if self.last:
@@ -179,4 +185,5 @@ class Total:
         }
         differing = [{"folder": folder, **msgspec.structs.asdict(file)} for folder, file in self.named]
         troubles = [{"name": name, "reason": why} for name, why in self.troubles]
-        return {**counts, "examples": differing, "troubles": troubles, "after": self.last or None}
+        found = {"examples": differing, "troubles": troubles, "not_compared": self.not_compared}
+        return {**counts, **found, "after": self.last or None}

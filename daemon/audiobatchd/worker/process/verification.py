@@ -87,17 +87,19 @@ def _of_files(
     known: Record,
     accounts: Mapping[str, _Accounts],
 ) -> Verified:
-    intact = unknown = changed = octets = 0
+    intact = octets = 0
+    unknown: list[str] = []
+    changed: list[str] = []
     differing: list[Differing] = []
     troubles: dict[str, str] = {}
     for role, stamp in stamps.items():
         if not accounts[role]:
-            unknown += 1
+            unknown.append(stamp.shown)
             continue
         try:
             content, whole = _digests(folder, stamp)
         except SourceChangedError:
-            changed += 1
+            changed.append(stamp.shown)
         except (DamagedFileError, OSError) as error:
             troubles[stamp.shown] = f"cannot read it: {getattr(error, 'strerror', None) or error}"
         else:
@@ -106,7 +108,7 @@ def _of_files(
             intact += not others
             if others:
                 differing.append(_differing(stamp, content, others, known.values, request.features))
-    return Verified(name, intact, unknown, changed, octets, tuple(differing), troubles)
+    return Verified(name, intact, tuple(unknown), tuple(changed), octets, tuple(differing), troubles)
 
 
 def _accounts(provenance: Provenance, stamp: FileStamp) -> _Accounts:

@@ -20,8 +20,8 @@ def total(*folders: Verified) -> Total:
 def test_nothing_compared_is_no_success() -> None:
     assert not Total().is_clean
     assert list(Total().told()) == ["No track folder was found: there is nothing to verify."]
-    assert not total(Verified("A", unknown=2)).is_clean
-    assert total(Verified("A", intact=1, unknown=2, changed=1)).is_clean
+    assert not total(Verified("A", unknown=("a", "b"))).is_clean
+    assert total(Verified("A", intact=1, unknown=("a",), changed=("b",))).is_clean
 
 
 def test_all_is_counted_and_the_first_named() -> None:
@@ -37,7 +37,14 @@ def test_all_is_counted_and_the_first_named() -> None:
     assert lines[-1] == "Not all of it was read. To go on: --after 'G'"
     told = msgspec.json.decode(msgspec.json.encode(found.as_keys()))
     assert (told["differing"], len(told["examples"]), told["after"]) == (30, 20, "G")
-    assert all(len(line) <= 100 for line in lines)
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_files_that_were_not_compared_are_named() -> None:
+    found = total(*(Verified(f"F{number}", unknown=("full_mix.wav",)) for number in range(21)))
+    assert [line for line in found.told() if "F1" in line or "more" in line][0] == "  F1/full_mix.wav"
+    assert list(found.told())[-2:] == ["  and 1 more", "Not all of it was read. To go on: --after 'F20'"]
+    assert found.as_keys()["unknown"] == 21
 
 
 def test_folders_beyond_the_first_are_counted_alone() -> None:
