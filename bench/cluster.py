@@ -3,8 +3,8 @@
 `--cost`: CPU seconds for a folder, on a cluster and on this machine's own workers, pairs in turn. Each job takes two
 CPU seconds; passes over few and many folders are held against each other, so that starts count for neither.
 
-`--memory`: the scheduler's memory over many simulated jobs, which go as a pass's do: one task at a time for each place,
-gone when it has ended, and four of Dask's events beside it.
+`--memory`: the scheduler's memory over many simulated jobs, which go as a pass's do: a task that is gone when it has ended,
+and four of Dask's events beside it; with more tasks at a time than a pass has, to get through a million.
 
 `--join`: seconds from the moment when the scheduler has a new worker until a folder is measured there.
 """
@@ -34,7 +34,7 @@ _BURN = """
         sum(range(1000))
     return self.answer(audio)
 """
-_PLACES = 4
+_PLACES, _AT_A_TIME = 4, 16
 _EVENTS = 4
 
 
@@ -119,11 +119,11 @@ async def _memory(made: Cluster, most: int) -> None:
         await client.wait_for_workers(_PLACES)
         addresses = list((await client.scheduler.identity())["workers"])
 
-        async def keep_busy(address: str, place: int) -> None:
+        async def keep_busy(address: str, lane: int) -> None:
             nonlocal done
             while done < most:
                 done += 1
-                name = ("simulated", place, done)
+                name = ("simulated", lane, done)
                 future = client.submit(_simulated, "simulated", packet, key=name, workers=[address], pure=False)
                 await future
                 future.release()
@@ -131,7 +131,8 @@ async def _memory(made: Cluster, most: int) -> None:
                     told = scheduler.memory_info().rss / 1e6
                     print(f"| {marks.pop(0):,} | {time.monotonic() - started:.0f} | {told:.1f} |", flush=True)
 
-        await asyncio.gather(*(keep_busy(address, place) for place, address in enumerate(addresses)))
+        lanes = [address for address in addresses for _ in range(_AT_A_TIME)]
+        await asyncio.gather(*(keep_busy(address, lane) for lane, address in enumerate(lanes)))
 
 
 def memory(options: argparse.Namespace) -> None:
