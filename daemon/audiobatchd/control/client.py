@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Generator, Iterable, Iterator
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
@@ -30,6 +30,8 @@ SILENCE = 60.0
 """The same for a stream of events, which shows signs of life in between."""
 
 _OK, _FORBIDDEN, _NOT_FOUND, _NO_SUCH_METHOD = 200, 403, 404, 405
+_PIECE = 1 << 16
+"""Bytes of an answer that are read at once."""
 _Answer = TypeVar("_Answer")
 
 
@@ -76,7 +78,7 @@ class ControlClient:
             answer = connection.getresponse()
             if answer.status != _OK:
                 raise self._refused(operation.action(asked), answer.status, answer.read())
-            yield from iter(answer.readline, b"")
+            yield from _lines(answer)
         except (OSError, HTTPException) as error:
             raise self._silent(error, SILENCE) from error
         finally:
@@ -147,6 +149,16 @@ def other_version(path: str, body: bytes, kind: Any, error: Exception) -> str:  
 
     why = why_not_json(kind, body, error)
     return f"what answers on {shown(path)} is no audiobatchd of this version: {shown(why)}"
+
+
+def _lines(answer: HTTPResponse) -> Generator[bytes, None, None]:
+    """Yield each line as it comes: `HTTPResponse.readline` takes three times as long for many."""
+    rest = b""
+    while piece := answer.read1(_PIECE):
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+    if rest:
+        yield rest
 
 
 def _resource(operation: Operation[Asked, Any], asked: Asked) -> str:
