@@ -302,7 +302,7 @@ class World(RuleBasedStateMachine):
         self.disk[key].corpse = bool(self.disk[key].content)
 
     @rule(
-        dataset=st.sampled_from(DATASETS), cause=st.sampled_from([each for each in Cause if each is not Cause.SCHEDULE])
+        dataset=st.sampled_from(DATASETS), cause=st.sampled_from(list(Cause))
     )
     def disk_fails_or_fills_or_is_mended(self, dataset: str, cause: Cause) -> None:
         self.hindered[dataset] = cause if cause in (Cause.IO, Cause.SPACE) else Cause.NONE
