@@ -20,7 +20,7 @@ from audiobatchd.disk.filesystems import Kind
 from audiobatchd.disk.leases import opened_by_no_other
 from audiobatchd.errors import LockBusyError, LockLostError
 from audiobatchd.locks import kernel, oom
-from audiobatchd.locks.lock_file import Content, Empty, GuideText, look_into, of_this_process, parse, read
+from audiobatchd.locks.lock_file import Content, Empty, GuideText, content_of, look_into, of_this_process, read
 from audiobatchd.vocabulary.files import FileId
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.states import Cause
@@ -290,7 +290,7 @@ class FolderLock:
             written = read(descriptor)
         except PermissionError as error:
             raise self._busy() from error  # it was locked in this moment, and its server shows it to no other one
-        found = parse(written)
+        found = content_of(written, descriptor)
         if kernel.is_flocked(descriptor) if found is None else is_being_made(found, descriptor):
             raise self._busy()
         return written if found is None else None
@@ -304,7 +304,7 @@ class FolderLock:
                 raise self._busy()
             if not kernel.names(self.path, descriptor):  # step 2
                 return False
-            found = parse(read(descriptor))
+            found = content_of(read(descriptor), descriptor)
             if found is None:
                 return False  # another program made it data meanwhile: `_is_there` raises for that
             if not is_new and is_being_made(found, descriptor):

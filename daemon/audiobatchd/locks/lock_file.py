@@ -16,10 +16,15 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from audiobatchd.disk import filesystems
 from audiobatchd.disk.boot import boot_id
+from audiobatchd.disk.filesystems import Kind
 from audiobatchd.locks import kernel, oom
 
 _GUIDES_TEXT = re.compile(rb"Processing started: ([^\n]*)\nPID: (\d{1,10})\nFile: ([^\n\0]*)\n?", re.DOTALL)
+
+_BEGIN = b'{"v":1,"host":"'
+"""Beginning of every text of ours."""
 
 
 class Holder(Struct, frozen=True):
@@ -96,9 +101,22 @@ def look_into(descriptor: int) -> Content | None:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return None
     try:
-        return parse(read(descriptor))
+        return content_of(read(descriptor), descriptor)
     except PermissionError:
         return Unreadable()
+
+
+def content_of(raw: bytes, descriptor: int) -> Content | None:
+    """Parse what was read of an open file, as `parse` does.
+
+    A client of NFS may have the size of another machine's text for a moment: it shows zeros up to there where the file
+    is empty, and cuts a longer text off. Such a file counts as empty: the kernel alone tells whether a lock is held.
+    """
+    found = parse(raw)
+    is_half_seen = len(raw) < kernel.CONTENT and (not raw.strip(b"\0") or (raw.startswith(_BEGIN) and b"\n" not in raw))
+    if found is None and is_half_seen and filesystems.kind_of(descriptor) is not Kind.LOCAL:
+        return Empty()
+    return found
 
 
 def of_this_process(

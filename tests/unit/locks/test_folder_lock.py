@@ -22,7 +22,7 @@ from audiobatchd.errors import LockBusyError, LockLostError
 from audiobatchd.locks import kernel, lock_file
 from audiobatchd.locks.folder_lock import FolderLock, guides_path_of, held_here, path_of
 from audiobatchd.locks.lock_file import Content, Empty, GuideText, Holder
-from audiobatchd.locks.observer import LockState
+from audiobatchd.locks.observer import LockState, observe
 from support.lock_rig import (
     BUDGET,
     BUSY,
@@ -514,7 +514,7 @@ def test_file_that_is_no_lock_is_not_opened_for_writing(
     before = everything_in(track.parent)
     really, flags = os.open, []
 
-    def opening(path: str, how: int, *arguments: int) -> int:
+    def opening(path: str, how: int, *arguments: int, dir_fd: int | None = None) -> int:
         flags.append(how)
         return really(path, how, *arguments)
 
@@ -524,6 +524,22 @@ def test_file_that_is_no_lock_is_not_opened_for_writing(
     assert all(how & (os.O_ACCMODE | os.O_CREAT | os.O_TRUNC) == os.O_RDONLY for how in flags)
     monkeypatch.undo()
     assert everything_in(track.parent) == before
+
+
+@pytest.mark.parametrize("written", [bytes(243), holder()[:-7]], ids=["zeros", "cut off"])
+def test_text_that_a_client_of_nfs_half_sees_is_empty(
+    track: Path, monkeypatch: pytest.MonkeyPatch, written: bytes
+) -> None:
+    monkeypatch.setattr(filesystems, "kind_of", lambda descriptor: Kind.NETWORK)
+    lock_path(track).write_bytes(written)
+    observation = observe(str(lock_path(track)))
+    assert observation is not None
+    assert observation.state is LockState.FREE
+    lock = held(track)
+    assert lock.predecessor == Empty()
+    lock.release()
+    lock_path(track).write_bytes(bytes(kernel.CONTENT))
+    assert attempt(track) == "PermissionError", "it may have other data behind these zeros"
 
 
 def test_half_written_lock_is_held(track: Path, start: StartPeer) -> None:

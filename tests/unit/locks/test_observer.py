@@ -144,7 +144,7 @@ def test_looking_opens_for_reading_and_takes_nothing_of_ours(
     before = lock_path(track).stat()
     really, flags = os.open, []
 
-    def opening(path: str, how: int, *arguments: int) -> int:
+    def opening(path: str, how: int, *arguments: int, dir_fd: int | None = None) -> int:
         flags.append(how)
         return really(path, how, *arguments)
 

@@ -165,7 +165,7 @@ def test_foreign_file_is_not_opened_for_writing(track: Path, monkeypatch: pytest
         (track.parent / f"{name}.lock").write_bytes(b"" if name == "Track.INFO" else b"[[package]]\n")
     really, flags = os.open, []
 
-    def opening(path: str, how: int, *arguments: int) -> int:
+    def opening(path: str, how: int, *arguments: int, dir_fd: int | None = None) -> int:
         flags.append(how)
         return really(path, how, *arguments)
 
