@@ -25,7 +25,7 @@ from audiobatchd.service.clock import time_of
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.names import folder_shown, shown
 from audiobatchd.vocabulary.quantities import duration
-from audiobatchd.vocabulary.states import TO_DO, FolderState, WatchReport
+from audiobatchd.vocabulary.states import TO_DO, FolderState, WalkKind, WatchReport
 from audiobatchd.vocabulary.summary import BatchStats
 
 _SHOWN = 20
@@ -220,7 +220,8 @@ def _walk_in_words(dataset: Dataset, known: int) -> str:
     kind, listed = dataset.schedule.under_way, dataset.schedule.listed
     if kind is None:
         return ""
-    known = max(known, dataset.belief.known)
+    # What a first walk has come by itself says nothing of what lies ahead.
+    known = max(dataset.belief.known_at_start if kind is WalkKind.FULL else known, dataset.belief.known)
     share = f", {min(99, 100 * listed // known)} %" if known and listed else ""
     return f"{kind.value}: {listed:,} directories{share}"
 

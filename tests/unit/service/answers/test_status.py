@@ -134,6 +134,13 @@ def test_analyzers_and_the_watch_are_told_as_they_are() -> None:
     assert dataset.last_pass == ""
 
 
+def test_a_first_walk_has_no_share() -> None:
+    rig = Rig()
+    rig.boot()
+    rig.tell(on.WalkRead((reading("A"), reading("B")), DATASET, listed=3))
+    assert status(rig).datasets[0].walk == "full: 3 directories"
+
+
 def test_passes_are_told_apart_from_walks() -> None:
     rig = Rig()
     rig.start()
