@@ -127,6 +127,16 @@ def contents(
     return found
 
 
+def sources(names: Iterable[Name]) -> dict[str, str]:
+    """Find the source files among these names, by role, as `contents` does."""
+    candidates: dict[str, list[tuple[bool, _Rank]]] = {}
+    for entry in names:
+        role, rank = _role(entry.name)
+        if role is not None:
+            candidates.setdefault(role, []).append((entry.is_dir, rank))
+    return {role: min(candidates[role])[1][-1] for role in ROLES if role in candidates}
+
+
 def enters(directory: str, ignore: tuple[str, ...]) -> bool:
     """Tell whether a walk goes into a directory of this name."""
     if directory.startswith(".") or directory in NEVER_ENTERED:

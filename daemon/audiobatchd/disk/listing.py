@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from audiobatchd.core.discovery import Contents, Name, companions, contents
+from audiobatchd.core.discovery import Contents, Name, companions, contents, sources
 from audiobatchd.vocabulary.files import ROLES, FileStamp, in_64_bits
 from audiobatchd.vocabulary.names import folder_at
 
@@ -61,7 +61,7 @@ def read_sources(folder: str, roles: Sequence[str] = ROLES) -> dict[str, str]:
     """Find the source files of these roles in `folder`, as `read_names` does in twice the time. Raises OSError."""
     with os.scandir(folder) as entries:
         named = (entry for entry in entries if entry.name.partition(".")[0].lower() in roles)
-        return contents(Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in named).sources
+        return sources(Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in named)
 
 
 def is_bare(directory: str) -> bool:
