@@ -169,6 +169,8 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._code: int | None = None
         """The exit code, when all is over."""
+        self._has_news = True
+        """True where anything happened since the views were told."""
         self._reloading = asyncio.Lock()
 
     @property
@@ -274,6 +276,7 @@ class Supervisor:
             self._handle(event)
 
     def _handle(self, event: Event) -> list[do.Action]:
+        self._has_news = True  # as every second at least, when workers are measured: times go on
         actions = self.core.handle(event, self._time())
         self._perform(actions)
         self._take_offers()
@@ -378,7 +381,8 @@ class Supervisor:
 
     async def _show(self) -> None:
         while True:
-            self._update_views()
+            if self._has_news:
+                self._update_views()
             await asyncio.sleep(_VIEW_INTERVAL)
 
     async def _measure(self) -> None:
@@ -391,13 +395,15 @@ class Supervisor:
             for number, seconds in threads.measured({each: f"/proc/self/task/{each}" for each in at_work}, now).items():
                 path = at_work[number]
                 waiting[path] = max(seconds, waiting.get(path, 0.0))
-            self._events.put(WorkersMeasured(self._pool.resident(), self._pool.asleep(now), waiting, oom.limit()))
+            resident = self._pool.resident(at_work=any(slot.assignment for slot in self.core.slots))
+            self._events.put(WorkersMeasured(resident, self._pool.asleep(now), waiting, oom.limit()))
             self.inboxes.look_after(self.core.datasets, now)
             self.disk_tasks.again()
             self.catalog_writes.again()
             self.hooks.again()
 
     def _update_views(self) -> None:
+        self._has_news = False
         if self._views:
             status = self.overview.status(self._clock.monotonic(), self._clock.wall())
             for view in self._views:
