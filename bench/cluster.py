@@ -3,8 +3,8 @@
 `--cost`: CPU seconds for a folder, on a cluster and on this machine's own workers, pairs in turn. Each job takes two
 CPU seconds; passes over few and many folders are held against each other, so that starts count for neither.
 
-`--memory`: the scheduler's memory over many simulated jobs, which go as a pass's do: by the same client, a key for each
-task, and four of Dask's events beside it; with more tasks at a time than a pass has, to get through a million.
+`--memory`: the scheduler's memory over many simulated jobs, which go as a pass's do: by the same client, keys in turn,
+and four of Dask's events beside each; with more tasks at a time than a pass has, to get through a million.
 
 `--join`: seconds from the moment when the scheduler has a new worker until a folder is measured there.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import os
 import statistics
 import subprocess
@@ -107,7 +108,7 @@ async def _simulated(topic: str, packet: bytes) -> bytes:
 async def _memory(made: Cluster, most: int) -> None:
     from distributed import Security  # noqa: PLC0415  # 0.8 s, which only this takes
 
-    from audiobatchd.cluster.client import PassClient  # noqa: PLC0415  # loads Dask too
+    from audiobatchd.cluster.client import KEYS, PassClient  # noqa: PLC0415  # loads Dask too
 
     certificate, key = str(made.certificate), str(made.key)
     security = Security(tls_ca_file=certificate, tls_client_cert=certificate, tls_client_key=key)
@@ -123,9 +124,10 @@ async def _memory(made: Cluster, most: int) -> None:
 
         async def keep_busy(address: str, lane: int) -> None:
             nonlocal done
+            turns = itertools.cycle(range(KEYS))
             while done < most:
                 done += 1
-                name = ("simulated", lane, done)
+                name = ("simulated", lane, next(turns))
                 await client.work(address, _simulated, "simulated", packet, key=name)
                 if marks and done >= marks[0]:
                     told = scheduler.memory_info().rss / 1e6

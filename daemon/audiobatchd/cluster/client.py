@@ -6,6 +6,8 @@ Dask's scheduler has two lists without an end, in its spans. Nobody here reads t
   span. A span lasts as long as it has tasks, so that of a pass grows with each folder.
 - When a span has no task any more, the next task begins another one, and those before are kept with all that was
   counted for them. A pass of one worker has no task between two folders.
+
+It also remembers the last 100,000 keys of tasks (`key_split`), at some 400 bytes each.
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from distributed import Client, Future
+
+KEYS = 100
+"""Number of keys that the tasks of one worker have in turn: no task has the key of one that is still there."""
 
 
 class PassClient(Client):

@@ -17,7 +17,7 @@ import msgspec
 from distributed import Client
 
 from audiobatchd.cluster import place, preflight
-from audiobatchd.cluster.client import PassClient
+from audiobatchd.cluster.client import KEYS, PassClient
 from audiobatchd.cluster.wire import MEASURED, TOLD, Ended, Said
 from audiobatchd.core.assessment import Offer
 from audiobatchd.core.events import Event, PlaceJoined, PlaceLeft, WorkerExited, WorkerSaid
@@ -60,6 +60,8 @@ class _Worker:
     """True where it has told what its analyzers offer."""
     failures: int = 0
     """Number of workers in a row that ended there before they had loaded."""
+    jobs: int = 0
+    """Number of jobs that were sent to the workers of this place."""
     task: asyncio.Task[None] | None = None
     """Waits for the end of the job that it is at."""
     resident: int = 0
@@ -197,7 +199,8 @@ class RemotePool:
 
     async def _measure(self, slot: int, worker: _Worker, job: Job) -> None:
         """Have a task of Dask's measure a folder, there and nowhere else."""
-        key: place.Key = (self.pass_id, worker.number, job.number)
+        worker.jobs += 1
+        key: place.Key = (self.pass_id, worker.number, worker.jobs % KEYS)
         host = worker.host
         try:
             answer = await host.client.work(host.address, place.measure, key, worker.there, encode(job), key=key)
