@@ -3,8 +3,8 @@
 `--cost`: CPU seconds for a folder, on a cluster and on this machine's own workers, pairs in turn. Each job takes two
 CPU seconds; passes over few and many folders are held against each other, so that starts count for neither.
 
-`--memory`: the scheduler's memory over many simulated jobs, which go as a pass's do: a task that is gone when it has ended,
-and four of Dask's events beside it; with more tasks at a time than a pass has, to get through a million.
+`--memory`: the scheduler's memory over many simulated jobs, which go as a pass's do: by the same client, keys in turn,
+and four of Dask's events beside each; with more tasks at a time than a pass has, to get through a million.
 
 `--join`: seconds from the moment when the scheduler has a new worker until a folder is measured there.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import os
 import statistics
 import subprocess
@@ -105,7 +106,9 @@ async def _simulated(topic: str, packet: bytes) -> bytes:
 
 
 async def _memory(made: Cluster, most: int) -> None:
-    from distributed import Client, Security  # noqa: PLC0415  # 0.8 s, which only this takes
+    from distributed import Security  # noqa: PLC0415  # 0.8 s, which only this takes
+
+    from audiobatchd.cluster.client import KEYS, PassClient  # noqa: PLC0415  # loads Dask too
 
     certificate, key = str(made.certificate), str(made.key)
     security = Security(tls_ca_file=certificate, tls_client_cert=certificate, tls_client_key=key)
@@ -114,19 +117,18 @@ async def _memory(made: Cluster, most: int) -> None:
     marks = [count for count in (1_000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000) if count <= most]
     print("| jobs | seconds | scheduler's memory, MB |\n| --- | --- | --- |")
 
-    async with Client(made.address, asynchronous=True, security=security) as client:
+    async with PassClient(made.address, asynchronous=True, security=security) as client:
         client.subscribe_topic("simulated", lambda _: None)
         await client.wait_for_workers(_PLACES)
         addresses = list((await client.scheduler.identity())["workers"])
 
         async def keep_busy(address: str, lane: int) -> None:
             nonlocal done
+            turns = itertools.cycle(range(KEYS))
             while done < most:
                 done += 1
-                name = ("simulated", lane, done)
-                future = client.submit(_simulated, "simulated", packet, key=name, workers=[address], pure=False)
-                await future
-                future.release()
+                name = ("simulated", lane, next(turns))
+                await client.work(address, _simulated, "simulated", packet, key=name)
                 if marks and done >= marks[0]:
                     told = scheduler.memory_info().rss / 1e6
                     print(f"| {marks.pop(0):,} | {time.monotonic() - started:.0f} | {told:.1f} |", flush=True)

@@ -33,7 +33,7 @@ NAME = "audiobatchd"
 _LEAVES = ("cancelled", "released", "forgotten", "error")
 
 Key = tuple[str, int, int]
-"""Key of a task: the pass, the number of the worker, the number of the job."""
+"""Key of a task: the pass, the number of the worker, which of its keys it is; see `client.KEYS`."""
 
 
 class Place(WorkerPlugin):

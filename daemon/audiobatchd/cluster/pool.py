@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
-from distributed import Client, Future
+from distributed import Client
 
 from audiobatchd.cluster import place, preflight
+from audiobatchd.cluster.client import KEYS, PassClient
 from audiobatchd.cluster.wire import MEASURED, TOLD, Ended, Said
 from audiobatchd.core.assessment import Offer
 from audiobatchd.core.events import Event, PlaceJoined, PlaceLeft, WorkerExited, WorkerSaid
@@ -34,7 +35,7 @@ _NEWS = 10.0
 class Host:
     """A Dask worker that is used."""
 
-    client: Client
+    client: PassClient
     """The connection by which it was found."""
     address: str
     """Its address in Dask."""
@@ -59,6 +60,8 @@ class _Worker:
     """True where it has told what its analyzers offer."""
     failures: int = 0
     """Number of workers in a row that ended there before they had loaded."""
+    jobs: int = 0
+    """Number of jobs that were sent to the workers of this place."""
     task: asyncio.Task[None] | None = None
     """Waits for the end of the job that it is at."""
     resident: int = 0
@@ -196,25 +199,22 @@ class RemotePool:
 
     async def _measure(self, slot: int, worker: _Worker, job: Job) -> None:
         """Have a task of Dask's measure a folder, there and nowhere else."""
-        key: place.Key = (self.pass_id, worker.number, job.number)
-        future: Future[Any] = worker.host.client.submit(
-            place.measure, key, worker.there, encode(job), key=key, workers=[worker.host.address], pure=False
-        )
+        worker.jobs += 1
+        key: place.Key = (self.pass_id, worker.number, worker.jobs % KEYS)
+        host = worker.host
         try:
-            answer = await future
+            answer = await host.client.work(host.address, place.measure, key, worker.there, encode(job), key=key)
             if answer:
                 self._hear_result(slot, worker, answer)
                 return
             await asyncio.sleep(_NEWS)
             if self._workers.get(slot) is worker:
-                self._refuse(worker.host, "it told nothing of the end of a worker")
+                self._refuse(host, "it told nothing of the end of a worker")
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever Dask raises: the host cannot be relied upon
             if self._workers.get(slot) is worker:
-                self._refuse(worker.host, f"Dask gave up a job there: {type(error).__name__}")
-        finally:
-            future.release()
+                self._refuse(host, f"Dask gave up a job there: {type(error).__name__}")
 
     def _hear_result(self, slot: int, worker: _Worker, answer: bytes) -> None:
         try:

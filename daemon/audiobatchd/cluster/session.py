@@ -20,6 +20,7 @@ import msgspec
 from distributed import Client, Security
 
 from audiobatchd.cluster import local, place, preflight
+from audiobatchd.cluster.client import PassClient
 from audiobatchd.cluster.contact import Contact, refuse_open
 from audiobatchd.cluster.pool import ANSWER, Host, RemotePool, ask
 from audiobatchd.cluster.wire import CALLS, FACTS, Facts, Terms
@@ -151,7 +152,7 @@ class Session:
     @contextlib.asynccontextmanager
     async def _connected(self, address: str) -> Any:  # noqa: ANN401  # an iterator of one client
         needs = {"require_encryption": True} if address.startswith("tls:") else {}
-        client = Client(
+        client = PassClient(
             address, asynchronous=True, security=Security(**self._contact.tls(), **needs), set_as_default=False
         )
         try:
@@ -179,7 +180,7 @@ class Session:
                 async with asyncio.timeout(_FAREWELL):
                     await asyncio.gather(*asked, return_exceptions=True)
 
-    async def _stay_with(self, client: Client) -> str:
+    async def _stay_with(self, client: PassClient) -> str:
         """Use the workers that the scheduler has, until it answers no more; why it does not.
 
         Dask's client connects again by itself, and then hears no events any more: another one has to take its place.
@@ -210,7 +211,7 @@ class Session:
         waits = refusal is not None and time.monotonic() < refusal.until
         return not (waits or address in self._pool.hosts or address in self._joining)
 
-    async def _join(self, client: Client, address: str) -> None:
+    async def _join(self, client: PassClient, address: str) -> None:
         """Look at a Dask worker, and use it."""
         try:
             if str(_scheduler_of(client).address).startswith("tls:"):
@@ -234,7 +235,7 @@ class Session:
         self._pool.join(host, facts.places)
         self._calling[address] = asyncio.create_task(self._call(host))
 
-    async def _look_at(self, client: Client, address: str) -> Facts:
+    async def _look_at(self, client: PassClient, address: str) -> Facts:
         with contextlib.ExitStack() as stack:
             signs = await asyncio.to_thread(stack.enter_context, preflight.signs(self._datasets))
             try:
