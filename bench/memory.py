@@ -43,7 +43,8 @@ def peak(folder: Path, settings: WorkerSettings) -> float:
     It is the process' own figure: the one of wait4(2) counts this process too, as it was when the other was started.
     """
     with subprocess.Popen([sys.executable, "-c", MEASURE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
-        assert worker.stdin is not None and worker.stdout is not None
+        assert worker.stdin is not None
+        assert worker.stdout is not None
         for line in (settings, Request(str(folder))):
             worker.stdin.write(msgspec.json.encode(line) + b"\n")
         worker.stdin.flush()

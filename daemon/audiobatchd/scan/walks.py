@@ -291,7 +291,7 @@ class _Walk:
             listing = self._list(path)
             if listing is not None:
                 inside = (os.path.join(path, name) for name in listing.contents.directories)
-                for part in self._sightings.unknown(root, inside):  # of one directory with all the others there are many
+                for part in self._sightings.unknown(root, inside):  # a flat dataset has all in one directory
                     new += part
                     sign_of_life()
                     self._outbox.send()

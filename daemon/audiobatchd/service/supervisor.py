@@ -96,8 +96,11 @@ class Workers(Protocol):
     def owns(self, pid: int) -> bool:
         """Tell whether a process of this machine is, or was, one of the workers; asked from any thread."""
 
-    def resident(self) -> dict[int, int]:
-        """Return the bytes of memory of each worker with its children's, by the number that `spawn` gave."""
+    def resident(self, *, at_work: bool) -> dict[int, int]:
+        """Return the bytes of memory of each worker with its children's, by the number that `spawn` gave.
+
+        Not `at_work`: no worker has a job, so that none starts children.
+        """
 
     def asleep(self, now: float) -> dict[int, float]:
         """Return for how many seconds each worker has not run at all, by the number that `spawn` gave."""

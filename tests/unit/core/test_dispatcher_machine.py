@@ -301,9 +301,7 @@ class World(RuleBasedStateMachine):
         """A daemon on this machine or another; his lock stays."""
         self.disk[key].corpse = bool(self.disk[key].content)
 
-    @rule(
-        dataset=st.sampled_from(DATASETS), cause=st.sampled_from(list(Cause))
-    )
+    @rule(dataset=st.sampled_from(DATASETS), cause=st.sampled_from(list(Cause)))
     def disk_fails_or_fills_or_is_mended(self, dataset: str, cause: Cause) -> None:
         self.hindered[dataset] = cause if cause in (Cause.IO, Cause.SPACE) else Cause.NONE
 

@@ -15,6 +15,7 @@ from audiobatchd.disk import leases
 from audiobatchd.disk.leases import open_recalled, opened_by_no_other
 from support.lease import lent
 
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "file"

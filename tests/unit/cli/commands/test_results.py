@@ -92,7 +92,9 @@ def test_list_shows_what_it_is_asked_by(music: str, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.splitlines()[0].split() == ["folder", "state", "mine", "bpm", "lufs", "key"]
 
 
-def test_condition_on_states_that_none_has_tells_which_there_are(music: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_condition_on_states_that_none_has_tells_which_there_are(
+    music: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["list", music, "--disk", "--where", "state = 'failed, alas'"]) == 1
     assert capsys.readouterr().out.startswith("No folder meets the condition. State: ")
 

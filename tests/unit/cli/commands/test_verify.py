@@ -42,7 +42,7 @@ def test_all_is_counted_and_the_first_named() -> None:
 
 def test_files_that_were_not_compared_are_named() -> None:
     found = total(*(Verified(f"F{number}", unknown=("full_mix.wav",)) for number in range(21)))
-    assert [line for line in found.told() if "F1" in line or "more" in line][0] == "  F1/full_mix.wav"
+    assert next(line for line in found.told() if "F1" in line or "more" in line) == "  F1/full_mix.wav"
     assert list(found.told())[-2:] == ["  and 1 more", "Not all of it was read. To go on: --after 'F20'"]
     assert found.as_keys()["unknown"] == 21
 
