@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -228,6 +229,8 @@ class DiskTasks:
                 shard=action.shard,
                 order=action.order,
             )
+            if action.kind is not WalkKind.TREES:
+                give_back_memory()
         self._post(walked)
         if not was_there and walked.root is not None:
             self._post(WatchLost(action.dataset, "the root came just after it was to be watched"))
@@ -291,6 +294,14 @@ class DiskTasks:
             pass
         except BaseException as error:  # noqa: BLE001  # it ends the service, with its traceback
             self._broken(error)
+
+
+def give_back_memory() -> None:
+    """Give the kernel what is free: the C library keeps, for each thread, the room of a list of a million names."""
+    import ctypes  # noqa: PLC0415  # which a client, that loads this module too, does without
+
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class _Places:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import psutil
 import pytest
 
 from audiobatchd.core import actions as do
@@ -234,3 +235,19 @@ def test_watch_of_a_walked_dataset_is_heard(tmp_path: Path) -> None:
 
 def raising(error: BaseException) -> None:
     raise error
+
+
+def test_memory_that_a_thread_has_freed_goes_back_to_the_kernel() -> None:
+    stays: list[bytearray] = []
+
+    def work() -> None:
+        many = [bytearray(100_000) for _ in range(600)]
+        stays.append(bytearray(60_000))  # at the end, so that the C library cannot cut off what is free
+        del many
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    kept = psutil.Process().memory_info().rss
+    disk_tasks.give_back_memory()
+    assert psutil.Process().memory_info().rss < kept - (30 << 20)
