@@ -34,6 +34,7 @@ def test_hours_and_memory_hold_work_back_within_the_hardening(unit: Unit) -> Non
     unit.becomes(complete=1)
     assert unit.events("schedule-overridden")
     (worker,) = unit.workers()
-    assert unit.machine.run("ps", "-o", "ni=", "-p", worker).out.strip() == "15"
-    assert unit.machine.run("taskset", "-cp", worker).out.rpartition(": ")[2].strip() == "0"
+    fields = unit.machine.run("cat", f"/proc/{worker}/stat").out.rpartition(")")[2].split()
+    assert fields[16] == "15", "its nice value, of proc(5)"
+    assert "Cpus_allowed_list:\t0\n" in unit.machine.run("cat", f"/proc/{worker}/status").out
     assert unit.machine.run("ionice", "-p", worker).out.startswith("best-effort")
