@@ -100,7 +100,7 @@ class RemotePool:
         """See `supervisor.Workers`: none is of this machine."""
         return False
 
-    def resident(self, *, at_work: bool) -> dict[int, int]:  # noqa: ARG002  # measured where they are
+    def resident(self) -> dict[int, int]:
         """See `supervisor.Workers`; as last told."""
         return {worker.number: worker.resident for worker in self._workers.values() if worker.resident}
 

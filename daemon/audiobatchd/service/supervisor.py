@@ -96,11 +96,8 @@ class Workers(Protocol):
     def owns(self, pid: int) -> bool:
         """Tell whether a process of this machine is, or was, one of the workers; asked from any thread."""
 
-    def resident(self, *, at_work: bool) -> dict[int, int]:
-        """Return the bytes of memory of each worker with its children's, by the number that `spawn` gave.
-
-        Not `at_work`: no worker has a job, so that none starts children.
-        """
+    def resident(self) -> dict[int, int]:
+        """Return the bytes of memory of each worker with its children's, by the number that `spawn` gave."""
 
     def asleep(self, now: float) -> dict[int, float]:
         """Return for how many seconds each worker has not run at all, by the number that `spawn` gave."""
@@ -398,8 +395,7 @@ class Supervisor:
             for number, seconds in threads.measured({each: f"/proc/self/task/{each}" for each in at_work}, now).items():
                 path = at_work[number]
                 waiting[path] = max(seconds, waiting.get(path, 0.0))
-            resident = self._pool.resident(at_work=any(slot.assignment for slot in self.core.slots))
-            self._events.put(WorkersMeasured(resident, self._pool.asleep(now), waiting, oom.limit()))
+            self._events.put(WorkersMeasured(self._pool.resident(), self._pool.asleep(now), waiting, oom.limit()))
             self.inboxes.look_after(self.core.datasets, now)
             self.disk_tasks.again()
             self.catalog_writes.again()

@@ -94,14 +94,13 @@ class Pool:
         """Tell whether a process is, or was, a worker of this pool; asked from any thread."""
         return pid in self._spawned
 
-    def resident(self, *, at_work: bool = True) -> dict[int, int]:
+    def resident(self) -> dict[int, int]:
         """Return the resident memory of each worker with its children's, in bytes by the worker's PID, without waiting.
 
         A process that cannot be seen is left out, and may live all the same; so is one while descriptors are used up.
-        Not `at_work`: none starts children now, and they are not looked for, among all processes of the machine.
         """
         self._kills.notice()
-        if next(self._measurements) % _CHILDREN_EVERY == 0 and at_work:
+        if next(self._measurements) % _CHILDREN_EVERY == 0:
             with contextlib.suppress(psutil.Error, OSError):
                 self._children = _grandchildren()
         found = {}
