@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.control.client import ControlClient
+from audiobatchd.control.operations import ROWS
+from audiobatchd.control.results import AskRows
 from audiobatchd.control.status import Status
 from audiobatchd.errors import AudiobatchError, NoDaemonError
 from support.control_rig import serving
@@ -130,3 +132,11 @@ def test_strangers_are_told_from_daemons(tmp_path: Path, answer: bytes, cause: s
     path = tmp_path / "stranger.sock"
     with listening(path, answer), pytest.raises(NoDaemonError, match=cause):
         ControlClient(path).status()
+
+
+@pytest.mark.parametrize("end", [b"", b"5\r\nth"], ids=["between chunks", "in a chunk"])
+def test_lines_end_where_an_answer_breaks_off(tmp_path: Path, end: bytes) -> None:
+    path = tmp_path / "cut.sock"
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\none\ntwo\n\r\n" + end
+    with listening(path, answer):
+        assert list(ControlClient(path).lines(ROWS, AskRows("/music"))) == [b"one\n", b"two\n"]
