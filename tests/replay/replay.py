@@ -21,15 +21,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import EnumType
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from audiobatchd import __version__
 from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.messages import Result
 from audiobatchd.core.readings import Reading
-from audiobatchd.service.decisions import DIRECTORY, HEAD, SUFFIX, by_name
+from audiobatchd.service.decisions import DIRECTORY, HEAD, SUFFIX, framed, zone_by_name
 from audiobatchd.vocabulary.files import FileStamp, FolderKey
 
 _ROOMS = ("audiobatchd.core.", "audiobatchd.vocabulary.", "audiobatchd.plugin_api")
@@ -197,7 +197,7 @@ class _Renamer(_PICKLER):  # type: ignore[misc]  # as above
 
     def reducer_override(self, found: object) -> Any:  # noqa: ANN401  # as its base class
         """Write a time zone as it was written before."""
-        return by_name(found) if isinstance(found, ZoneInfo) else NotImplemented
+        return zone_by_name(found)
 
     def _renamed(self, text: str) -> str:
         parted = [self._names.get(part, part) for part in text.split("/")]
@@ -238,10 +238,7 @@ def write_anonymous(files: list[Path], target: Path) -> int:
         for path in files:
             with (target / path.name).open("xb") as file:
                 for part in parts(path):
-                    written = io.BytesIO()
-                    _Renamer(written, new).dump(part)
-                    content = written.getvalue()
-                    file.write(HEAD.pack(len(content), zlib.crc32(content)) + content)
+                    file.write(framed(part, partial(_Renamer, names=new)))
     except BaseException:
         shutil.rmtree(target)  # half of it looks like all of it
         raise

@@ -121,8 +121,7 @@ class Served:
         for name in names:
             if name not in self._names:
                 raise UsageError(condition.no_column(name, self._names))
-        if where.strip():
-            condition.parsed(where, {name.lower(): name for name in self._names})
+        condition.columns_of(where, self._names)
 
 
 def nothing_found(source: Source, words: Iterable[str], where: str) -> str:

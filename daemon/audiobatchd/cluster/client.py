@@ -1,6 +1,6 @@
-"""Dask's client, of which the scheduler keeps nothing for a task that has ended.
+"""Client of a pass on a Dask cluster, for whose tasks the scheduler keeps nothing once they have ended.
 
-Dask's scheduler has two lists without an end, in its spans. Nobody here reads them.
+Dask's scheduler has two lists in its spans that are never cut, and that a pass makes no use of.
 
 - With each task a client tells what it was made from (`{"type": "Future"}`), which is appended to a list of the
   span. A span lasts as long as it has tasks, so that of a pass grows with each folder.

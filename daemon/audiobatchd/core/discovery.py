@@ -99,16 +99,13 @@ def contents(
     found = Contents()
     marked = marker is None
     folder = _folded(folder)
-    candidates: dict[str, list[tuple[bool, _Rank]]] = {}
+    candidates: _Candidates = {}
     for entry in names:
         marked |= entry.name == marker
-        role, rank = _role(entry.name)
-        if role is not None:
-            # A directory that is called like a source file is one only where no file is.
-            candidates.setdefault(role, []).append((entry.is_dir, rank))
-        elif not entry.is_dir and is_temporary(entry.name):
+        role = _take_in(entry, candidates)
+        if role is None and not entry.is_dir and is_temporary(entry.name):
             found.temporaries.append(entry.name)
-        elif not entry.is_dir:
+        elif role is None and not entry.is_dir:
             if is_companion(_suffix(entry.name)):
                 found.companions.append(entry.name)
             found.passed_over.file(entry.name, folder)
@@ -129,11 +126,9 @@ def contents(
 
 def sources(names: Iterable[Name]) -> dict[str, str]:
     """Find the source files among these names, by role, as `contents` does."""
-    candidates: dict[str, list[tuple[bool, _Rank]]] = {}
+    candidates: _Candidates = {}
     for entry in names:
-        role, rank = _role(entry.name)
-        if role is not None:
-            candidates.setdefault(role, []).append((entry.is_dir, rank))
+        _take_in(entry, candidates)
     return {role: min(candidates[role])[1][-1] for role in ROLES if role in candidates}
 
 
@@ -199,6 +194,18 @@ def _suffix(name: str) -> str:
 
 _Rank = tuple[bool, int, str]
 """Rank of a name among those of its role: every one in small letters is before all others."""
+
+
+_Candidates = dict[str, list[tuple[bool, _Rank]]]
+"""Names for each role. A directory that is called like a source file is one only where no file is."""
+
+
+def _take_in(entry: Name, candidates: _Candidates) -> str | None:
+    """Put a name among the candidates; the role of it, None where it is no source file's."""
+    role, rank = _role(entry.name)
+    if role is not None:
+        candidates.setdefault(role, []).append((entry.is_dir, rank))
+    return role
 
 
 def _role(name: str) -> tuple[str | None, _Rank]:

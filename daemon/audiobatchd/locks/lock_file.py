@@ -113,10 +113,10 @@ def content_of(raw: bytes, descriptor: int) -> Content | None:
     is empty, and cuts a longer text off. Such a file counts as empty: the kernel alone tells whether a lock is held.
     """
     found = parse(raw)
-    is_half_seen = len(raw) < kernel.CONTENT and (not raw.strip(b"\0") or (raw.startswith(_BEGIN) and b"\n" not in raw))
-    if found is None and is_half_seen and filesystems.kind_of(descriptor) is not Kind.LOCAL:
-        return Empty()
-    return found
+    if found is not None or len(raw) >= kernel.CONTENT:
+        return found
+    is_half_seen = not raw.strip(b"\0") or (raw.startswith(_BEGIN) and b"\n" not in raw)
+    return Empty() if is_half_seen and filesystems.kind_of(descriptor) is not Kind.LOCAL else None
 
 
 def of_this_process(

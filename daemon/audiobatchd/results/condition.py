@@ -169,6 +169,11 @@ def parsed(text: str, columns: Mapping[str, str]) -> Condition:
     return Condition("".join(pieces), frozenset(used))
 
 
+def columns_of(text: str, names: Iterable[str]) -> frozenset[str]:
+    """Find the columns that a condition names, in lower case; none in an empty one. Raises UsageError as `parsed`."""
+    return parsed(text, {name.lower(): name for name in names}).columns if text.strip() else frozenset()
+
+
 ALWAYS = Condition("1", frozenset())
 """The condition that every folder meets."""
 _WRONG_END = ("it is empty", "a parenthesis is missing")

@@ -15,6 +15,7 @@ import struct
 import threading
 import time
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ class Decisions:
     def _framed(self, part: object) -> bytes:
         """Make the bytes of a part; none where it cannot be written, over which no service is to end."""
         try:
-            return _framed(part)
+            return framed(part, _Pickler)
         except Exception as error:  # noqa: BLE001  # whatever a class of the future raises
             self._begun, self._again_at = False, time.monotonic() + _MUCH_LATER
             write(LogEvent.DECISIONS_NOT_KEPT, {"path": str(self._directory), "reason": str(error)})
@@ -151,9 +152,10 @@ class Decisions:
         return -1
 
 
-def _framed(part: object) -> bytes:
+def framed(part: object, pickler: Callable[[io.BytesIO], pickle.Pickler]) -> bytes:
+    """Make the bytes of a part, as `pickler` writes it, with their length and checksum before them."""
     written = io.BytesIO()
-    _Pickler(written, protocol=5).dump(part)
+    pickler(written).dump(part)
     content = written.getvalue()
     return HEAD.pack(len(content), zlib.crc32(content)) + content
 
@@ -161,15 +163,23 @@ def _framed(part: object) -> bytes:
 class _Pickler(pickle.Pickler):
     """Writes a time zone by its name: one that was read from a file does not let itself be written."""
 
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, protocol=5)
+
     def reducer_override(self, found: object) -> Any:  # noqa: ANN401  # as its base class
-        """Give what makes a time zone again; all else is written as usual."""
-        return by_name(found) if isinstance(found, ZoneInfo) else NotImplemented
+        """Reduce a time zone to its name; all else is written as usual."""
+        return zone_by_name(found)
 
 
-def by_name(zone: ZoneInfo) -> tuple[type[ZoneInfo], tuple[str]]:
-    """Give what makes a time zone again: that of this machine's clock where it has no name, UTC where there is none."""
+def zone_by_name(found: object) -> Any:  # noqa: ANN401  # as `reducer_override` of a pickler, which it serves
+    """Reduce a time zone to its name: that of this machine's clock where it has none, UTC where that has none either.
+
+    NotImplemented for anything else.
+    """
+    if not isinstance(found, ZoneInfo):
+        return NotImplemented
     _, _, name = os.path.realpath("/etc/localtime").partition("zoneinfo/")
-    return ZoneInfo, (zone.key or name or "UTC",)
+    return ZoneInfo, (found.key or name or "UTC",)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

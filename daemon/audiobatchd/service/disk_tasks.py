@@ -128,7 +128,7 @@ class DiskTasks:
             case do.WalkTree(dataset, kind=kind):
                 if own := self._datasets.get(dataset):
                     walkers = own.tree_walkers if kind is WalkKind.TREES else own.walkers
-                    walkers.submit(partial(self._reporting, partial(self._walk, action)))
+                    walkers.do(partial(self._until_the_end, partial(self._walk, action)), self._broken)
             case do.LookAtRoot(dataset):
                 self._in_reader(dataset, partial(self._look_at_root, dataset))
             case do.ReapLocks(dataset):
@@ -284,21 +284,17 @@ class DiskTasks:
         """Have a reader of the dataset do it; False where it has been dropped from the configuration."""
         own = self._datasets.get(dataset)
         if own is not None:
-            own.readers.submit(partial(self._reporting, work))
+            own.readers.do(partial(self._until_the_end, work), self._broken)
         return own is not None
 
-    def _reporting(self, work: Callable[[], None]) -> None:
-        try:
+    def _until_the_end(self, work: Callable[[], None]) -> None:
+        with suppress(_EndingError):
             work()
-        except _EndingError:
-            pass
-        except BaseException as error:  # noqa: BLE001  # it ends the service, with its traceback
-            self._broken(error)
 
 
 def give_back_memory() -> None:
     """Give the kernel what is free: the C library keeps, for each thread, the room of a list of a million names."""
-    import ctypes  # noqa: PLC0415  # which a client, that loads this module too, does without
+    import ctypes  # noqa: PLC0415  # when a walk has ended: a start does without
 
     with suppress(AttributeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)

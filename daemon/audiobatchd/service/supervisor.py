@@ -276,7 +276,7 @@ class Supervisor:
             self._handle(event)
 
     def _handle(self, event: Event) -> list[do.Action]:
-        self._has_news = True  # as every second at least, when workers are measured: times go on
+        self._has_news = True  # once a second at least, by WorkersMeasured: views tell how long things take
         actions = self.core.handle(event, self._time())
         self._perform(actions)
         self._take_offers()

@@ -257,5 +257,5 @@ def _ask(verb: str, settings: WorkerSettings, answer: type[_T], timeout: float |
 
 def _gone(stderr: bytes, code: int) -> AudiobatchError:
     """Say why a process gave no answer, by the last line that it wrote."""
-    last = re.sub(r"^audiobatchd\.errors\.\w+: ", "", last_line(stderr))  # whose texts say all
+    last = re.sub(r"^audiobatchd\.errors\.\w+: ", "", last_line(stderr))  # the class of an error, before its message
     return AudiobatchError(f"cannot ask the analyzers: {last or _how(code)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 
@@ -18,7 +18,7 @@ from audiobatchd.cli.terminal.progress import ProgressLine
 from audiobatchd.cli.terminal.text import cells, harmless_json, padded, shortened, wrapped
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.results import Column, Histogram, Query, Row, Summary, Value
-from audiobatchd.results.condition import parsed
+from audiobatchd.results.condition import columns_of
 from audiobatchd.results.query import mentions_state
 from audiobatchd.scan.values import FOLDER, STATE, WHY
 from audiobatchd.vocabulary.names import printable, shown
@@ -113,10 +113,9 @@ def _list_as_json(arguments: argparse.Namespace, source: Source, query: Query, s
     return code
 
 
-def _by_default(names: Iterable[str], sort: Iterable[str], where: str) -> Iterator[str]:
+def _by_default(names: Collection[str], sort: Collection[str], where: str) -> Iterator[str]:
     """Choose columns: those that are asked about, the usual ones, and all others; some of them more than once."""
-    by_lower_case = {name.lower(): name for name in names}
-    asked = parsed(where, by_lower_case).columns if where.strip() else frozenset()
+    asked = columns_of(where, names)
     there = [name for name in names if name in sort or f"-{name}" in sort or name.lower() in asked]
     others = [name for name in names if name not in (STATE, WHY)]
     yield from (*there, *(name for name in _FIRST if name in others), *others)

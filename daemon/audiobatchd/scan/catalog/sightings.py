@@ -62,8 +62,7 @@ _WHOLE = """
 SELECT path, time, signature, access, finding, leaf, content, kind, count, name
 FROM ({}) AS sighting LEFT JOIN shape ON shape.number = sighting.shape LEFT JOIN near_miss USING (dataset, path)
 """
-_SOME = "SELECT * FROM sighting WHERE dataset = ? AND path IN ({})"
-_KNOWN = "SELECT path FROM sighting WHERE dataset = ? AND path IN ({})"
+_SOME = "SELECT {} FROM sighting WHERE dataset = ? AND path IN ({})"
 _NEXT = _WHOLE.format("SELECT * FROM sighting WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?")
 _NEXT_LOOKS = "SELECT path, time, finding, leaf FROM sighting WHERE dataset = ? AND path > ? ORDER BY path LIMIT ?"
 _PUT_SHAPE = "INSERT OR IGNORE INTO shape (content) VALUES (?)"
@@ -145,18 +144,15 @@ class Sightings:
     def recall(self, dataset: str, paths: Iterable[str]) -> dict[str, Sighting]:
         """Look up the sightings of these directories, by path; of those that are known."""
         found: dict[str, Sighting] = {}
-        names = [os.fsencode(path) for path in paths]
-        for start in range(0, len(names), _NAMES):
-            part = names[start : start + _NAMES]
-            query = _WHOLE.format(_SOME.format(",".join("?" * len(part))))
+        for part in _parts(paths):
+            query = _WHOLE.format(_SOME.format("*", ",".join("?" * len(part))))
             found.update(self._sightings(self._database.ask(query, (os.fsencode(dataset), *part))))
         return found
 
     def unknown(self, dataset: str, paths: Iterable[str]) -> Iterator[list[str]]:
         """Yield those of these directories that are not known, of some hundred at a time."""
-        names = (os.fsencode(path) for path in paths)
-        while part := list(islice(names, _NAMES)):
-            query = _KNOWN.format(",".join("?" * len(part)))
+        for part in _parts(paths):
+            query = _SOME.format("path", ",".join("?" * len(part)))
             known = {path for (path,) in self._database.ask(query, (os.fsencode(dataset), *part))}
             yield [os.fsdecode(name) for name in part if name not in known]
 
@@ -334,6 +330,13 @@ def _is_alike(each: Sighting, known: Mapping[str, Sighting]) -> bool:
     if old is None or not each.finding is old.finding is Finding.COMPLETE:
         return False
     return each.signature == old.signature and each.access == old.access
+
+
+def _parts(paths: Iterable[str]) -> Iterator[list[bytes]]:
+    """Yield paths as the catalog has them, as many at a time as one query takes."""
+    names = map(os.fsencode, paths)
+    while part := list(islice(names, _NAMES)):
+        yield part
 
 
 def _row(root: bytes, each: Sighting, shape: bytes) -> tuple[object, ...]:
