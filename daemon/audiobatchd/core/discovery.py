@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from audiobatchd.plugin_api import FULL_MIX
 from audiobatchd.vocabulary.files import EXTENSIONS, ROLES, UNREAD_EXTENSIONS
@@ -17,8 +18,7 @@ _COMPANION = re.compile(r"(?!\.INFO\Z)\.[A-Z][A-Z0-9_]*\Z")
 _TEMPORARY_ENDINGS = (".part", ".partial", ".filepart", ".crdownload", ".!qb", ".!ut", ".download")
 
 
-@dataclass(frozen=True)
-class Name:
+class Name(NamedTuple):
     """Entry of a directory. A symlink to a directory is `is_link` and `is_dir`."""
 
     name: str
@@ -136,7 +136,7 @@ def enters(directory: str, ignore: tuple[str, ...]) -> bool:
     """Tell whether a walk goes into a directory of this name."""
     if directory.startswith(".") or directory in NEVER_ENTERED:
         return False
-    return not any(fnmatch.fnmatchcase(directory, pattern) for pattern in ignore)
+    return not ignore or not any(fnmatch.fnmatchcase(directory, pattern) for pattern in ignore)
 
 
 def is_temporary(name: str) -> bool:
@@ -196,6 +196,8 @@ _Rank = tuple[bool, int, str]
 """Rank of a name among those of its role: every one in small letters is before all others."""
 
 
+_NO_ROLE: tuple[None, _Rank] = None, (True, 0, "")
+
 _Candidates = dict[str, list[tuple[bool, _Rank]]]
 """Names for each role. A directory that is called like a source file is one only where no file is."""
 
@@ -210,7 +212,7 @@ def _take_in(entry: Name, candidates: _Candidates) -> str | None:
 
 def _role(name: str) -> tuple[str | None, _Rank]:
     stem, _, extension = name.rpartition(".")
-    role, small = stem.lower(), extension.lower()
-    if name.isascii() and role in ROLES and small in EXTENSIONS:
+    role = stem.lower()
+    if role in ROLES and name.isascii() and (small := extension.lower()) in EXTENSIONS:
         return role, ((stem, extension) != (role, small), EXTENSIONS.index(small), name)
-    return None, (True, 0, "")
+    return _NO_ROLE

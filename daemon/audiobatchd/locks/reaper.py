@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from audiobatchd.disk.filesystems import Kind
-from audiobatchd.disk.listing import read_names
+from audiobatchd.disk.listing import read_names, time_of
 from audiobatchd.locks import kernel
 from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, SUFFIX, give_back, guides_path_of, is_being_made, path_of
 from audiobatchd.locks.lock_file import Empty, GuideText, Holder, Unreadable, look_into
 from audiobatchd.locks.observer import LockState, Observation, holder_in_words, observe
+
+_LARGE = 1000
+"""Number of entries from which on it is remembered that a directory has no lock file."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,39 @@ def locks_in(directory: str, guide_timeout: float = GUIDE_TIMEOUT, *, given_back
 
     Raises OSError where the directory cannot be read.
     """
+    names, _ = _names_in(directory, empty=given_back)
+    yield from _observed(directory, names, guide_timeout)
+
+
+class Unlocked:
+    """Remembers the large directories without a lock file, by their time: no other one of a million names is a lock."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, int] = {}
+
+    def locks_in(self, directory: str) -> Iterator[Observation]:
+        """Yield as `locks_in` does, without a listing where none can have come; on a local file system."""
+        time = time_of(directory)
+        if time and self._times.get(directory) == time:
+            return
+        names, entries = _names_in(directory, empty=True)
+        self._times.pop(directory, None)
+        if not names and entries >= _LARGE:
+            self._times[directory] = time
+        yield from _observed(directory, names, GUIDE_TIMEOUT)
+
+
+def _names_in(directory: str, *, empty: bool) -> tuple[list[str], int]:
+    """Return the names of the files that may be locks, in order, and the number of all entries."""
+    names, number = [], 0
     with os.scandir(directory) as entries:
-        names = sorted(each.name for each in entries if each.name.endswith(SUFFIX) and _counts(each, empty=given_back))
+        for number, each in enumerate(entries, 1):  # noqa: B007  # it is told
+            if each.name.endswith(SUFFIX) and _counts(each, empty=empty):
+                names.append(each.name)
+    return sorted(names), number
+
+
+def _observed(directory: str, names: list[str], guide_timeout: float) -> Iterator[Observation]:
     for name in names:
         path = os.path.join(directory, name)
         try:

@@ -13,7 +13,7 @@ from audiobatchd.disk.listing import walk
 from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, path_of
 from audiobatchd.locks.lock_file import Content, Empty, Holder, is_of_this_place, speaks_against_its_folder
 from audiobatchd.locks.observer import LockState, Observation, Patience, holder_in_words, observe
-from audiobatchd.locks.reaper import Removal, Terms, folder_of, locks_in, reap_one
+from audiobatchd.locks.reaper import Removal, Terms, Unlocked, folder_of, locks_in, reap_one
 from audiobatchd.vocabulary.log_events import LogEvent, write
 from audiobatchd.vocabulary.names import folder_at, shown
 
@@ -35,13 +35,14 @@ def look_after(
     root: str,
     directories: Iterable[str],
     patience: Patience,
+    unlocked: Unlocked,
     now: float,
     own: Callable[[int], bool],
     *,
     alone: bool,
     root_too: bool = False,
 ) -> Seen:
-    """Remove the dead locks in these directories.
+    """Remove the dead locks in these directories. `patience` and `unlocked` remember what the looks before saw.
 
     `own` tells whether a process of this machine was a worker of the daemon that asks. `alone`: no other machine works
     there. `root_too`: also the lock beside a dataset that is itself a track folder. One that is held for too long is
@@ -51,7 +52,7 @@ def look_after(
     terms = Terms(alone=alone)
     answer = Seen()
     seen: set[str] = set()
-    for observation in _in_use(root, directories, root_too=root_too):
+    for observation in _in_use(root, directories, unlocked, root_too=root_too):
         removal = reap_one(observation, terms)
         if removal is not None:
             log(removal)
@@ -80,7 +81,7 @@ def _is_own(found: Content, own: Callable[[int], bool]) -> bool:
     return False
 
 
-def _in_use(root: str, directories: Iterable[str], *, root_too: bool) -> Iterator[Observation]:
+def _in_use(root: str, directories: Iterable[str], unlocked: Unlocked, *, root_too: bool) -> Iterator[Observation]:
     """Yield every lock but the empty files that stay on a network file system where locks were given back."""
     if root_too:
         with suppress(OSError):
@@ -90,7 +91,7 @@ def _in_use(root: str, directories: Iterable[str], *, root_too: bool) -> Iterato
     for directory in directories:
         with suppress(OSError):
             local = filesystems.of(directory)[0] is Kind.LOCAL
-            yield from locks_in(directory, given_back=local)
+            yield from unlocked.locks_in(directory) if local else locks_in(directory, given_back=False)
 
 
 def locks_below(root: str, ignore: tuple[str, ...], guide_timeout: float = GUIDE_TIMEOUT) -> Iterator[Observation]:

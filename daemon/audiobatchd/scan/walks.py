@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -176,8 +176,6 @@ class _Walk:
         """True where a mount went during the walk: nothing that it came by is to be believed then."""
         self._tally = Tally()
         self._place = reader.place
-        self._above = "", True
-        """The directory above the path that was judged last, and whether a walk enters it."""
 
     def go(self, paths: Sequence[str], *, first: bool, accepts: bool) -> None:
         """Walk; see `walk`. Raises _RootLostError."""
@@ -219,7 +217,7 @@ class _Walk:
         if self._sightings.size(self._reader.root) <= self._outbox.listed or not self.tracks:
             return
         known = (each.path for each in self._sightings.all(self._reader.root))
-        gone = [path for path in known if not self._is_entered(path) or self._time_of(path) is None]
+        gone = [path for path in known if not self._reader.is_entered(path) or self._is_gone(path)]
         if gone and _holds_anything(self._reader):
             self._look_again([], gone)
 
@@ -230,26 +228,15 @@ class _Walk:
         ignored: list[str] = []
         tracks = 0
         root, known = self._reader.root, self._sightings
-        # Of most it is all that is done here, for each of a million folders, again and again.
-        for sighting in known.all(root) if first else known.looks(root):
-            if self._outbox.listed % _PASS_BATCH == 0:
-                sign_of_life()
-                self._outbox.send()
-            self._outbox.listed += 1
+        for sighting, mtime in self._timed(known.all(root) if first else known.looks(root), ignored):
             path = sighting.path
-            if not sighting.leaf:  # before its time is looked at, so that nothing can happen in between
-                self._reader.watch.enter(root, path, leaf=False)
-            if not self._is_entered(path):
-                ignored.append(path)
-                continue
-            time_of = self._time_of(path)
             if sighting.finding is not Finding.GONE:
                 tracks += 1
-                if time_of is not None:
+                if mtime is not None:
                     self._came_by(path)
-            if time_of is None:
+            if mtime is None:
                 gone.append(path)
-            elif not time_of or time_of != sighting.time:
+            elif not mtime or mtime != sighting.time:
                 changed.append(path)
             elif first:
                 self._as_it_was(sighting, changed)
@@ -258,21 +245,45 @@ class _Walk:
             return
         self._look_again(changed, gone + ignored)
 
-    def _is_entered(self, path: str) -> bool:
-        """Tell as `FolderReader.is_entered` does; the directory of the last path is not judged again."""
-        above, _, name = path.rpartition("/")
-        if above != self._above[0]:
-            self._above = above, self._reader.is_entered(above)
-        return self._above[1] and (not path or enters(name, self._reader.ignore))
+    def _timed(self, sightings: Iterable[Sighting], ignored: list[str]) -> Iterator[tuple[Sighting, int | None]]:
+        """Yield each with the directory's mtime now: 0 where that cannot be told, None where there is no directory.
 
-    def _time_of(self, path: str) -> int | None:
-        """Read a directory's mtime; 0 where that cannot be told, None where there is none."""
+        Those that a walk does not enter are put among the `ignored` instead.
+        """
+        reader, root, place, ignore = self._reader, self._reader.root, self._place, self._reader.ignore
+        above, is_entered = "", True
+        # Of most it is all that is done, for each of a million folders, again and again: hence without calls.
+        for number, sighting in enumerate(sightings):
+            if number % _PASS_BATCH == 0:
+                self._outbox.listed = number
+                sign_of_life()
+                self._outbox.send()
+            path = sighting.path
+            if not sighting.leaf:  # before its time is looked at, so that nothing can happen in between
+                reader.watch.enter(root, path, leaf=False)
+            parent, _, name = path.rpartition("/")
+            if parent != above:
+                above, is_entered = parent, reader.is_entered(parent)
+            if not is_entered or (path and not enters(name, ignore)):
+                ignored.append(path)
+                continue
+            mtime: int | None
+            try:
+                mtime = os.stat(f"{place}/{path}").st_mtime_ns
+            except (FileNotFoundError, NotADirectoryError):
+                mtime = None
+            except OSError:
+                mtime = 0
+            if mtime and mtime != sighting.time:
+                mtime = in_64_bits(mtime)
+            yield sighting, mtime
+
+    def _is_gone(self, path: str) -> bool:
         try:
-            return in_64_bits(os.stat(f"{self._place}/{path}").st_mtime_ns)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError:
-            return 0
+            os.stat(f"{self._place}/{path}")
+        except OSError as error:
+            return isinstance(error, FileNotFoundError | NotADirectoryError)
+        return False
 
     def _as_it_was(self, sighting: Sighting, changed: list[str]) -> None:
         if sighting.finding is Finding.GONE:
@@ -290,7 +301,8 @@ class _Walk:
         for path in changed:
             listing = self._list(path)
             if listing is not None:
-                inside = (os.path.join(path, name) for name in listing.contents.directories)
+                above = os.path.join(path, "")
+                inside = (above + name for name in listing.contents.directories)
                 for part in self._sightings.unknown(root, inside):  # a flat dataset has all in one directory
                     new += part
                     sign_of_life()

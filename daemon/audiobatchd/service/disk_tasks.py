@@ -24,6 +24,7 @@ from audiobatchd.core.readings import Finding, Reading
 from audiobatchd.disk import filesystems
 from audiobatchd.locks import upkeep
 from audiobatchd.locks.observer import Patience
+from audiobatchd.locks.reaper import Unlocked
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.folder_reader import FolderReader
 from audiobatchd.scan.readers import Hands, Readers, sign_of_life
@@ -63,6 +64,8 @@ class _Dataset:
     """For walks of trees that appeared, which are not to wait for long walks elsewhere."""
     patience: Patience = field(default_factory=Patience)
     """For how long each of its locks has been seen to be held."""
+    unlocked: Unlocked = field(default_factory=Unlocked)
+    """Its large directories in which there was no lock."""
     known: tuple[FileId, str] | None = None
     """The root, and its place when a walk was last believed; None: as the catalog has them."""
 
@@ -266,6 +269,7 @@ class DiskTasks:
             root,
             directories,
             own.patience,
+            own.unlocked,
             self._clock.monotonic(),
             self._own,
             alone=own.terms.alone,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -25,6 +26,7 @@ from audiobatchd.core.dispatcher import Dispatcher
 from audiobatchd.core.events import Event, Replanned, Short, StopAsked, WorkerExited, WorkersMeasured, WorkerSpawned
 from audiobatchd.core.messages import Stop, ToWorker, WorkerSettings
 from audiobatchd.core.plan import NO_MEMORY
+from audiobatchd.core.slot import SlotState
 from audiobatchd.disk import filesystems
 from audiobatchd.disk.probes import Probes, Sleepers
 from audiobatchd.errors import ConfigError, UsageError
@@ -52,10 +54,12 @@ from audiobatchd.worker.pool import Pool
 _VIEW_INTERVAL = 0.25
 _PULSE = 1.0
 """Seconds between two measurements of workers and threads."""
-_TURN = 0.25
-"""The loop turns at least so often, so that it notices when it stood still."""
-_LONGEST_TURN = 0.5
-"""What a turn may take, waiting and working: what is beyond counts for no deadline."""
+_LIMIT_EVERY = 5
+"""Every so many of them the limit of memory is read: a file for each control group above ours."""
+_TURN, _TURN_AT_REST = 0.25, 1.0
+"""Seconds that a turn of the loop waits at most, so that it notices when it stood still; at rest no worker works."""
+_WORK = 0.25
+"""Seconds that the work of one turn may take."""
 _WORTH_TELLING = 1.0
 """Seconds of a standstill from which on it is told."""
 _PATIENCE, _LEAST_PATIENCE = 5.0, 1.0
@@ -171,6 +175,10 @@ class Supervisor:
         """The exit code, when all is over."""
         self._has_news = True
         """True where anything happened since the views were told."""
+        self._told_at = 0.0
+        """Moment when they were told."""
+        self._longest_turn = _TURN + _WORK
+        """Seconds that the turn under way takes at most; what is beyond counts for no deadline."""
         self._reloading = asyncio.Lock()
 
     @property
@@ -239,17 +247,18 @@ class Supervisor:
         self._take_offers()
         self.hooks.start()
         Signals(self._events.put, self._reload_by_signal, lambda: self.core.works, once=self.core.plan.once).catch()
-        self._start(self._show())
         self._start(self._measure())
         machine = Machine(self._clock, self._events.put, self._pool.pids)
         self._start(machine.watch(self.core.conditions))
-        self._clock.beat(_LONGEST_TURN)  # before this nothing had a deadline
+        self._clock.beat(_TURN)  # before this nothing had a deadline
         try:
             while self._code is None:
                 now = self._time()
                 self._perform(self.core.tick(now))
                 for view in self._views:
                     view.alive()
+                if self._has_news and now >= self._told_at + _VIEW_INTERVAL:
+                    self._update_views()
                 if self._code is None:
                     await self._turn(now)
         finally:
@@ -266,9 +275,15 @@ class Supervisor:
 
     async def _turn(self, now: float) -> None:
         """Wait for events until the core wants to be asked, or a turn is over; then take all that are there."""
-        wakeup = self.core.next_wakeup()
+        rests = all(slot.state is SlotState.IDLE for slot in self.core.slots)
+        until = [now + (_TURN_AT_REST if rests else _TURN)]
+        self._longest_turn = until[0] - now + _WORK
+        if (wakeup := self.core.next_wakeup()) is not None:
+            until.append(wakeup)
+        if self._has_news:
+            until.append(self._told_at + _VIEW_INTERVAL)
         # A timeout of 0 would never let the loop see to its descriptors.
-        await self._events.wait(_TURN if wakeup is None else min(_TURN, max(0.001, wakeup - now)))
+        await self._events.wait(max(0.001, min(until) - now))
         self._handle_all()
 
     def _handle_all(self) -> None:
@@ -287,7 +302,7 @@ class Supervisor:
 
         What the loop stood still is no worker's fault, and no file's: it is left out.
         """
-        stood_still = self._clock.beat(_LONGEST_TURN)
+        stood_still = self._clock.beat(self._longest_turn)
         if stood_still >= _WORTH_TELLING:
             write(LogEvent.STOOD_STILL, {"seconds": round(stood_still, 1)})
         return self._clock.monotonic()
@@ -379,31 +394,29 @@ class Supervisor:
 
         self._start(reload())
 
-    async def _show(self) -> None:
-        while True:
-            if self._has_news:
-                self._update_views()
-            await asyncio.sleep(_VIEW_INTERVAL)
-
     async def _measure(self) -> None:
         threads = Sleepers()
-        while True:
+        memory_limit = 0
+        for measurement in itertools.count():
             await asyncio.sleep(_PULSE)
+            if measurement % _LIMIT_EVERY == 0:
+                memory_limit = oom.limit()
             now = self._clock.monotonic()
             at_work = self.disk_tasks.at_work()
             waiting: dict[str, float] = {}
             for number, seconds in threads.measured({each: f"/proc/self/task/{each}" for each in at_work}, now).items():
                 path = at_work[number]
                 waiting[path] = max(seconds, waiting.get(path, 0.0))
-            self._events.put(WorkersMeasured(self._pool.resident(), self._pool.asleep(now), waiting, oom.limit()))
+            self._events.put(WorkersMeasured(self._pool.resident(), self._pool.asleep(now), waiting, memory_limit))
             self.inboxes.look_after(self.core.datasets, now)
             self.disk_tasks.again()
             self.catalog_writes.again()
             self.hooks.again()
 
     def _update_views(self) -> None:
-        self._has_news = False
+        now = self._clock.monotonic()
+        self._has_news, self._told_at = False, now
         if self._views:
-            status = self.overview.status(self._clock.monotonic(), self._clock.wall())
+            status = self.overview.status(now, self._clock.wall())
             for view in self._views:
                 view.update(status)

@@ -56,6 +56,8 @@ class _Worker:
     """Tells of its end."""
     stderr: int
     """Our end of the pipe that it writes everything else to."""
+    vitals: psutil.Process
+    """The process, to be measured."""
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=_STDERR_LINES))
     """The last lines that it wrote there."""
     partial: bytes = b""
@@ -104,10 +106,10 @@ class Pool:
             with contextlib.suppress(psutil.Error, OSError):
                 self._children = _grandchildren()
         found = {}
-        for pid in self.pids():
+        for worker in self._workers.values():
             with contextlib.suppress(psutil.Error, OSError):
-                children = sum(map(_resident, self._children.get(pid, ())))
-                found[pid] = psutil.Process(pid).memory_info().rss + children
+                pid = worker.process.pid
+                found[pid] = worker.vitals.memory_info().rss + sum(map(_resident, self._children.get(pid, ())))
         return found
 
     def asleep(self, now: float) -> dict[int, float]:
@@ -132,10 +134,10 @@ class Pool:
                     os.close(errors_end)
             opened.callback(process.wait)
             opened.callback(process.kill)
-            pidfd = os.pidfd_open(process.pid)
+            pidfd, vitals = os.pidfd_open(process.pid), psutil.Process(process.pid)
             opened.pop_all()
         os.set_blocking(errors, False)
-        worker = _Worker(slot, process, ours, pidfd, errors)
+        worker = _Worker(slot, process, ours, pidfd, errors, vitals)
         self._workers[slot] = worker
         self._spawned.add(process.pid)
         offer_to_the_oom_killer(process.pid)

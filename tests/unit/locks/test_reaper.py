@@ -19,7 +19,7 @@ from audiobatchd.disk.filesystems import Kind
 from audiobatchd.locks import kernel, upkeep
 from audiobatchd.locks.folder_lock import FolderLock
 from audiobatchd.locks.observer import LockState, Observation, observe
-from audiobatchd.locks.reaper import Removal, Terms, locks_in, reap, reap_one
+from audiobatchd.locks.reaper import _LARGE, Removal, Terms, Unlocked, locks_in, reap, reap_one
 from support.lock_leftovers import OURS, TEXT, make_track
 from support.lock_rig import (
     BUSY,
@@ -507,3 +507,66 @@ def old_lock(folder: Path, content: bytes) -> Path:
     path = lock_path(folder)
     path.write_bytes(content)
     return old(path)
+
+
+# Large directories
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A directory with many entries that changed long ago."""
+    for number in range(_LARGE):
+        (tmp_path / f"Track {number}").touch()
+    os.utime(tmp_path, (3, 3))
+    return tmp_path
+
+
+@pytest.fixture
+def listings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The directories that were listed."""
+    found: list[str] = []
+    scandir = os.scandir
+
+    def noted(path: str) -> object:
+        found.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", noted)
+    return found
+
+
+def look(unlocked: Unlocked, directory: Path) -> list[str]:
+    return [os.path.basename(each.path) for each in unlocked.locks_in(os.fspath(directory))]
+
+
+def test_large_directory_is_listed_again_where_its_time_has_changed(large: Path, listings: list[str]) -> None:
+    unlocked = Unlocked()
+    assert [look(unlocked, large) for _ in range(3)] == [[], [], []]
+    assert len(listings) == 1
+    (large / "Dead.lock").write_bytes(OURS)
+    os.utime(large, (1, 1))
+    assert [look(unlocked, large) for _ in range(2)] == [["Dead.lock"], ["Dead.lock"]]
+    (large / "Dead.lock").unlink()
+    os.utime(large, (2, 2))
+    assert [look(unlocked, large) for _ in range(3)] == [[], [], []]
+    assert len(listings) == 4
+
+
+def test_large_directory_is_listed_again_where_a_file_in_it_may_become_a_lock(large: Path) -> None:
+    (large / "poetry.lock").write_bytes(b"data")
+    os.utime(large, (3, 3))
+    unlocked = Unlocked()
+    assert look(unlocked, large) == []
+    overwrite(large / "poetry.lock", OURS)
+    assert look(unlocked, large) == ["poetry.lock"], "its directory's time is the same"
+
+
+@pytest.mark.parametrize(("entries", "seconds_ago"), [(_LARGE, 1), (_LARGE, -100), (1, 3600)])
+def test_directory_that_is_always_listed(tmp_path: Path, listings: list[str], entries: int, seconds_ago: int) -> None:
+    for number in range(entries):
+        (tmp_path / f"Track {number}").touch()
+    changed = time.time() - seconds_ago
+    os.utime(tmp_path, (changed, changed))
+    unlocked = Unlocked()
+    assert [look(unlocked, tmp_path) for _ in range(2)] == [[], []]
+    assert len(listings) == 2

@@ -10,7 +10,7 @@ import pytest
 
 from audiobatchd.locks import upkeep
 from audiobatchd.locks.observer import Patience
-from audiobatchd.locks.reaper import Terms
+from audiobatchd.locks.reaper import Terms, Unlocked
 from support.lock_leftovers import OURS, make_track
 from support.lock_rig import (
     StartPeer,
@@ -35,7 +35,9 @@ def test_the_caretaker_looks_after_directories(
     left: list[frozenset[str]] = []
 
     def look(now: float) -> dict[str, str]:
-        seen = upkeep.look_after(os.fspath(tmp_path), directories, patience, now, own.__contains__, alone=False)
+        seen = upkeep.look_after(
+            os.fspath(tmp_path), directories, patience, Unlocked(), now, own.__contains__, alone=False
+        )
         left.append(seen.left)
         return seen.overdue
 

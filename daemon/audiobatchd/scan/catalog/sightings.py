@@ -168,8 +168,9 @@ class Sightings:
         latest = BEFORE_ALL
         while rows := self._database.ask(_NEXT_LOOKS, (os.fsencode(dataset), latest, _ROWS)):
             latest = rows[-1][0]
-            for name, time, finding, leaf in rows:
-                yield Sighting(os.fsdecode(name), time, "", "", _FINDINGS[finding], leaf != 0)
+            paths = os.fsdecode(b"\0".join([row[0] for row in rows])).split("\0")  # all at once: one by one is slow
+            for path, (_, time, finding, leaf) in zip(paths, rows, strict=True):
+                yield Sighting(path, time, "", "", _FINDINGS[finding], leaf != 0)
 
     def count(self, dataset: str) -> int:
         """Count the track folders that are known."""
@@ -334,9 +335,9 @@ def _is_alike(each: Sighting, known: Mapping[str, Sighting]) -> bool:
 
 def _parts(paths: Iterable[str]) -> Iterator[list[bytes]]:
     """Yield paths as the catalog has them, as many at a time as one query takes."""
-    names = map(os.fsencode, paths)
-    while part := list(islice(names, _NAMES)):
-        yield part
+    left = iter(paths)
+    while part := list(islice(left, _NAMES)):
+        yield os.fsencode("\0".join(part)).split(b"\0")
 
 
 def _row(root: bytes, each: Sighting, shape: bytes) -> tuple[object, ...]:
