@@ -27,6 +27,8 @@ _REST_AFTER = 60.0
 class Reason(StrEnum):
     """Condition of a schedule that is not met."""
 
+    UNKNOWN = "unknown"
+    """Something that it is about has not been read."""
     HOURS = "hours"
     LOAD = "load"
     MEMORY = "memory"
@@ -35,7 +37,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
-    """Findings of a look at the machine; what no schedule asks for may be left out."""
+    """Findings of a look at the machine; what has not been read is None."""
 
     moment: datetime
     """The time in UTC."""
@@ -45,7 +47,7 @@ class MachineFacts:
     """Load of other processes than the service's."""
     free_memory: int | None = None
     """Bytes of memory that are free, or can be made so without swapping."""
-    on_battery: bool = False
+    on_battery: bool | None = None
     """True where the machine runs on a battery."""
 
 
@@ -92,6 +94,7 @@ class Schedule:
         """Go by a look at the machine."""
         on_battery = seen.on_battery and not self.conditions.on_battery
         found = {
+            Reason.UNKNOWN: self._unknown(seen),
             Reason.HOURS: self._outside(seen),
             Reason.LOAD: self._too_busy(seen.load, now),
             Reason.MEMORY: self._too_full(seen.free_memory, now),
@@ -129,6 +132,17 @@ class Schedule:
             return f"overridden for {duration(self.free_until - now)} more"
         words = [self.reasons[each] for each in Reason if each in self.overridden]
         return f"overridden: {'; '.join(words)}" if words else ""
+
+    def _unknown(self, seen: MachineFacts) -> str:
+        """Name what is not known that has to be: a look may have been for other conditions, or have found nothing."""
+        terms = self.conditions
+        lacking = {
+            "load": terms.max_load is not None and seen.load is None,
+            "free memory": terms.min_free_memory is not None and seen.free_memory is None,
+            "battery": not terms.on_battery and seen.on_battery is None,
+        }
+        names = [name for name, lacks in lacking.items() if lacks]
+        return f"{', '.join(names)} not known yet" if names else ""
 
     def _outside(self, seen: MachineFacts) -> str:
         hours, moment, zone = self.conditions.hours, seen.moment, seen.zone

@@ -134,7 +134,7 @@ class _Read(NamedTuple):
 
     load: float | None = None
     free_memory: int | None = None
-    on_battery: bool = False
+    on_battery: bool | None = None
 
 
 class Machine:

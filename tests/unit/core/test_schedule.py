@@ -16,7 +16,7 @@ GIB = 1 << 30
 
 
 def seen(
-    hour: float = 12, load: float | None = 0.0, free: int | None = 64 * GIB, *, battery: bool = False
+    hour: float = 12, load: float | None = 0.0, free: int | None = 64 * GIB, *, battery: bool | None = False
 ) -> MachineFacts:
     """A look at the machine at that hour of a Monday."""
     return MachineFacts(NOON + timedelta(hours=hour - 12), UTC, load, free, battery)
@@ -41,10 +41,14 @@ def remarks(conditions: Conditions, *looks: tuple[float, MachineFacts]) -> list[
         (Conditions(hours=hours_in(["sat"])), seen(), "until Sat 00:00"),
         (Conditions(max_load=4), seen(load=9.13), "load 9.1 above 4"),
         (Conditions(max_load=4), seen(load=4.0), ""),
-        (Conditions(max_load=4), seen(load=None), ""),
+        (Conditions(max_load=4), seen(load=None), "load not known yet"),
+        (Conditions(NIGHTS, 4, GIB, on_battery=False), seen(23, load=None, free=None, battery=None),
+         "load, free memory, battery not known yet"),
+        (Conditions(NIGHTS, max_load=4), seen(load=None), "load not known yet; until 22:00"),
+        (Conditions(NIGHTS), seen(23, load=None, free=None, battery=None), ""),
         (Conditions(min_free_memory=2 * GIB), seen(free=GIB * 4 // 5), "free memory 819 MiB below 2 GiB"),
         (Conditions(min_free_memory=2 * GIB), seen(free=2 * GIB), ""),
-        (Conditions(min_free_memory=2 * GIB), seen(free=None), ""),
+        (Conditions(min_free_memory=2 * GIB), seen(free=None), "free memory not known yet"),
         (Conditions(on_battery=False), seen(battery=True), "on battery"),
         (Conditions(on_battery=False), seen(), ""),
         (Conditions(NIGHTS, 4, None, on_battery=False), seen(load=5.0, battery=True),

@@ -72,6 +72,18 @@ def test_remark_follows_the_load() -> None:
     assert rig.core.schedules.load == 6.0
 
 
+def test_schedule_that_needs_what_was_not_read_waits_for_that() -> None:
+    rig = rig_with("A", "B")
+    hours_alone = MachineFacts(at(23).facts.moment, UTC)
+    rig.tell(on.MachineSeen(hours_alone))
+    busier = dataclasses.replace(rig.core.plan, schedules={DATASET: dataclasses.replace(NIGHTS, max_load=4)})
+    assert reports(rig.tell(on.Replanned(busier, anew=False, rewalk=frozenset()))) == ["schedule-holds"]
+    assert rig.core.datasets[DATASET].standing[1] == "load not known yet"
+    assert jobs(rig.end(0, Outcome.DONE)) == []
+    actions = rig.tell(at(23, load=3.9))
+    assert (reports(actions), len(jobs(actions))) == (["schedule-goes-on"], 1), "it was not too busy before"
+
+
 def test_each_dataset_has_its_own_schedule() -> None:
     the_plan = plan(DATASET, OTHER, workers=2, settle=0.0)
     rig = Rig(dataclasses.replace(the_plan, schedules={DATASET: NIGHTS, OTHER: Conditions()}))
