@@ -31,7 +31,7 @@ from audiobatchd.cli.terminal.status import (
     worker_lines,
 )
 from audiobatchd.cli.terminal.text import Line, Span, Tone, as_ansi, clipped, cut, flowed, harmless_json, padded
-from audiobatchd.cli.wording import paused_in_words, resumed_in_words, retried_in_words
+from audiobatchd.cli.wording import overridden_in_words, paused_in_words, resumed_in_words, retried_in_words
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import PAUSE, RESUME, RETRY
 from audiobatchd.control.requests import Pause, Resume, RetryFolders
@@ -53,6 +53,7 @@ _KEYS = (
     ("q", "quit; the service works on"),
     ("p", "pause: no more jobs, in all datasets; again: go on"),
     ("r", "try again what failed or is blocked, after a y"),
+    ("o", "override the schedule that holds jobs back now"),
     ("?", "this help"),
 )
 _SIGNS = (
@@ -131,10 +132,12 @@ class Live:
             self._is_confirming = False
             if key == "y":
                 self._ask(self._retry)
-        elif lost and key in ("p", "r"):
+        elif lost and key in ("p", "r", "o"):
             self._say(Span(lost, Tone.BAD))
         elif key == "p":
             self._ask(self._resume if is_paused(status) else self._pause)
+        elif key == "o":
+            self._ask(self._override)
         elif key == "r":
             self._is_confirming = bool(_troubled(status))
             if not self._is_confirming:
@@ -155,6 +158,10 @@ class Live:
     def _resume(self) -> str:
         answer = self._asker.client.ask(RESUME, Resume())
         return _note(resumed_in_words(answer), answer.remarks)
+
+    def _override(self) -> str:
+        answer = self._asker.client.ask(RESUME, Resume(override=True))
+        return _note(overridden_in_words(answer), answer.remarks)
 
     def _say(self, note: Span) -> None:
         self._note, self._note_ends = note, self._monotonic() + _NOTE_SECONDS
@@ -226,6 +233,8 @@ def keys_line(status: Status, *, is_lost: bool = False) -> Line:
     """Make the line of keys that can be pressed."""
     pause = "resume" if is_paused(status) else "pause"
     items = [("q", "quit"), ("p", pause), (_HELP, "help"), ("r", "retry what failed")]
+    if any(_is_held(each) for each in status.datasets):
+        items.append(("o", "override the schedule"))
     if is_lost:
         items = [("q", "quit"), (_HELP, "help")]
     return tuple(span for key, what in items for span in (Span(key, Tone.STRONG), Span(f" {what}   ", Tone.FAINT)))
@@ -234,8 +243,13 @@ def keys_line(status: Status, *, is_lost: bool = False) -> Line:
 def is_paused(status: Status) -> bool:
     """Tell whether no dataset that is there is worked on, and not by its schedule alone."""
     there = [dataset for dataset in status.datasets if dataset.state is not DatasetState.MISSING]
-    by_schedule = any(each.schedule and each.remark == each.schedule for each in there)
+    by_schedule = any(_is_held(each) and each.remark == each.schedule for each in there)
     return bool(there) and not by_schedule and all(each.state is DatasetState.PAUSED for each in there)
+
+
+def _is_held(dataset: DatasetStatus) -> bool:
+    """Tell whether the dataset's schedule holds jobs back."""
+    return bool(dataset.schedule) and dataset.schedule in dataset.remark
 
 
 def _troubled(status: Status) -> int:

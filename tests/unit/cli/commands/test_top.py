@@ -90,7 +90,7 @@ def test_the_help_fits(width: int, height: int) -> None:
     assert max(map(line_cells, lines)) <= width
     if (width, height) >= (60, 15):
         assert not any("…" in span.text for line in lines for span in line)
-        assert all(any(line and line[0].text == f"  {key}  " for line in lines) for key in "qpr?")
+        assert all(any(line and line[0].text == f"  {key}  " for line in lines) for key in "qpro?")
 
 
 def test_analyzers_that_lack_models_have_one_line(busy: Status) -> None:
@@ -131,13 +131,16 @@ def test_schedule_leaves_p_to_the_operator(busy: Status) -> None:
     by_schedule = paused(msgspec.structs.replace(busy, datasets=held))
     assert not is_paused(by_schedule)
     assert "until 22:00" in text(by_schedule, 80, 24)
+    assert "o override the schedule" in as_ansi(keys_line(by_schedule), colour=False)
     both = [msgspec.structs.replace(each, remark="until 22:00; paused by an operator") for each in held]
     assert is_paused(paused(msgspec.structs.replace(busy, datasets=both)))
 
 
 def test_override_is_shown_while_it_lasts(busy: Status) -> None:
     datasets = [msgspec.structs.replace(each, schedule="overridden: until 22:00") for each in busy.datasets]
-    assert "schedule overridden: until 22:00" in text(msgspec.structs.replace(busy, datasets=datasets), 80, 24)
+    overridden = msgspec.structs.replace(busy, datasets=datasets)
+    assert "schedule overridden: until 22:00" in text(overridden, 80, 24)
+    assert "override" not in as_ansi(keys_line(overridden), colour=False)
 
 
 def test_a_plain_line_says_it_all(busy: Status) -> None:
@@ -227,9 +230,11 @@ def test_keys_ask_the_daemon(tmp_path: Path, busy: Status) -> None:
         on.until("p resume")
         on.press("P")
         on.until("No pause was set")
+        on.press("o")
+        on.until("No schedule and no pause holds anything back now")
         on.press("q")
         assert on.end() == 0
-    assert told.asked == [Pause(), RetryFolders(all=True), Resume()]
+    assert told.asked == [Pause(), RetryFolders(all=True), Resume(), Resume(override=True)]
 
 
 def test_a_key_sent_in_two_pieces_is_one_key(tmp_path: Path, busy: Status) -> None:
