@@ -207,6 +207,18 @@ def test_standstill_takes_nothing_from_stop_grace(at_work: Service, tmp_path: Pa
         assert features_of(tmp_path / "dataset" / name), at_work.log()
 
 
+def test_rest_is_no_standstill_and_one_at_rest_is(tmp_path: Path) -> None:
+    root = tmp_path / "dataset"
+    make_track(root / "Song", seconds=1, stems=())
+    with service(tmp_path / "d", configuration(tmp_path / "c.toml", root, settle=0.0)) as daemon:
+        daemon.becomes(complete=1)
+        threading.Event().wait(STANDSTILL)
+        assert "stood-still" not in daemon.log()
+        stop_for_a_while([daemon.process.pid])
+        daemon.says("stood-still")
+        assert daemon.log().count("stood-still") == 1
+
+
 def test_worker_that_stands_still_alone_is_killed(at_work: Service, tmp_path: Path) -> None:
     pids = at_work.workers()
     os.kill(pids[0], signal.SIGSTOP)
