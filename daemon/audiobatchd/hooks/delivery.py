@@ -27,6 +27,8 @@ MOST_TRIES = 20
 """Tries after which a message is given up: some ten hours after the first."""
 _OF_MESSAGE, _OF_HOOK = Backoff(5.0, 3600.0), Backoff(1.0, 300.0)
 """Waits of a message that was not taken, with all about its folder; and of a hook that took none since, with all."""
+_UNTIL_READ_AGAIN = 60.0
+"""Seconds until a message that the outbox could not give is asked for again."""
 _BETWEEN_FAILURES, _BETWEEN_LOSSES = 600.0, 60.0
 """Seconds between two log events that say that a hook fails, and that messages were dropped."""
 
@@ -39,8 +41,6 @@ class Means:
     """Looks up the body of a message."""
     drop: Callable[[Collection[int]], None]
     """Removes messages from the outbox."""
-    gate: asyncio.Semaphore
-    """Lets so many deliveries at a time through."""
     monotonic: Callable[[], float]
 
 
@@ -112,8 +112,7 @@ class Delivery:
 
     async def test(self, body: bytes) -> str:
         """Send one message that is in no outbox, once; why it was not taken, empty where it was."""
-        async with self._means.gate:
-            return await self._send(body)
+        return await self._send(body)
 
     def status(self) -> HookStatus:
         """Tell how the hook stands."""
@@ -154,8 +153,7 @@ class Delivery:
             now = self._means.monotonic()
             entry = self._waiting.take(now) if now >= self._rest_until else None
             if entry is not None:
-                async with self._means.gate:
-                    await self._deliver(entry)
+                await self._deliver(entry)
                 continue
             moments = [self._waiting.next_moment() or now, self._rest_until] if len(self._waiting) else []
             wait = max(moments) - now if moments else None
@@ -166,11 +164,13 @@ class Delivery:
         self._is_sending = True
         try:
             body = await self._means.read(entry.number)
-            trouble = "the outbox cannot be read" if body is None else await self._send(body) if body else ""
+            trouble = await self._send(body) if body else ""
         finally:
             self._is_sending = False
             self._woken.set()
-        if body == b"":
+        if body is None:  # which is no fault of the hook: other messages may be there
+            self._waiting.later(entry, self._means.monotonic() + _UNTIL_READ_AGAIN)
+        elif not body:
             self._gone(entry)
         elif not trouble:
             self._taken(entry)

@@ -7,7 +7,7 @@ at every write. Called in one thread.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +64,8 @@ class Outbox(Database):
 
     def __init__(self, path: Path | None) -> None:
         super().__init__(path, _SCHEMA, _VERSION, durable=True)
+        self._unwritten: int | None = None
+        """The first message that could not be written when it was put; None where all could, or can be by now."""
 
     def entries(self) -> list[Entry]:
         """List the messages in their order."""
@@ -90,7 +92,8 @@ class Outbox(Database):
         rows = self.ask(_BODY, (number,))
         if rows:
             return bytes(rows[0][0])
-        return None if self.trouble else b""
+        is_lost = not self.trouble or (self._unwritten is not None and number >= self._unwritten)
+        return b"" if is_lost else None
 
     def begin(self, key: FolderKey) -> None:
         """Mark a folder as begun, and its dataset as unfinished."""
@@ -106,7 +109,7 @@ class Outbox(Database):
         """Forget that a folder was begun."""
         self.keep(_ended(key.dataset, key.path))
 
-    def put(self, subject: Subject, messages: Iterable[tuple[Entry, bytes]], *, finished: bool) -> None:
+    def put(self, subject: Subject, messages: Collection[tuple[Entry, bytes]], *, finished: bool) -> None:
         """Keep messages, and with them in one transaction that the end of their folder is told.
 
         `finished`: with them it is told instead that nothing is left to do in the dataset.
@@ -121,6 +124,10 @@ class Outbox(Database):
             row = entry.number, entry.hook, os.fsencode(dataset), name, body
             writes["message", entry.number] = Write([(_PUT, row)], body)
         self.keep(writes)
+        if not self.trouble:
+            self._unwritten = None
+        elif self._unwritten is None:
+            self._unwritten = min((entry.number for entry, _ in messages), default=None)
 
     def drop(self, numbers: Collection[int]) -> None:
         """Remove messages."""

@@ -1,4 +1,4 @@
-"""A URL that is told: one POST, over a connection of its own, of whose answer little is read.
+"""A URL that is told: one POST, over a connection of its own, of whose answer only the head is read.
 
 Redirects are not followed, and what the environment says of proxies does not count.
 """
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
+from http import HTTPStatus
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -24,7 +25,7 @@ from audiobatchd.vocabulary.names import printable
 _LEAST_FINE, _MOST_FINE = 200, 299
 _BUSY = (429, 503)
 _WORDS = 300
-"""Bytes that are read of an answer's body."""
+"""Characters of an error of a library that are told."""
 _LONGEST_WAIT = 3600.0
 """Seconds for which an answer may ask to be left alone."""
 
@@ -37,7 +38,7 @@ async def post(
 ) -> tuple[str, float]:
     """Send `body`; why that failed, empty where it did not, and the seconds for which the server wants no more.
 
-    No word of the URL is told: its path may be all that protects it.
+    No word of the URL is told, nor of the answer, which may repeat it: its path may be all that protects it.
     """
     plain = {"Content-Type": "application/json", "User-Agent": f"audiobatchd/{__version__}"}
     connector = aiohttp.TCPConnector(resolver=_Resolver(), force_close=True, limit=1)
@@ -55,9 +56,8 @@ async def post(
         ):
             if _LEAST_FINE <= answer.status <= _MOST_FINE:
                 return "", 0.0
-            words = printable((await answer.content.read(_WORDS)).decode(errors="backslashreplace").strip())
             wait = asked_wait(answer.headers.get("Retry-After", ""), time.time()) if answer.status in _BUSY else 0.0
-            return f"the answer is {answer.status}" + (f": {words}" if words else ""), wait
+            return f"the answer is {answer.status}{_meaning(answer.status)}", wait
     except TimeoutError:
         return f"no answer within {timeout:g} s", 0.0
     except aiohttp.ClientResponseError as error:
@@ -68,6 +68,14 @@ async def post(
         return f"cannot connect: {_in_words(error)}", 0.0
     except (aiohttp.ClientError, ValueError) as error:
         return f"no answer: {type(error).__name__}", 0.0
+
+
+def _meaning(status: int) -> str:
+    """Say what a status means, by RFC 9110; nothing where it is of a server's own."""
+    try:
+        return f" ({HTTPStatus(status).phrase})"
+    except ValueError:
+        return ""
 
 
 def _in_words(error: aiohttp.ClientOSError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import heapq
 from collections import deque
 
@@ -37,10 +38,10 @@ class Waiting:
         return len(self._entries)
 
     def add(self, entry: Entry) -> list[int]:
-        """Put a message at the end; the numbers of those that are dropped for it, the oldest first."""
+        """Put a message where its number belongs; the numbers of those that are dropped for it, the oldest first."""
         self._entries[entry.number] = entry
         self.bytes += entry.size
-        self._subjects.setdefault(entry.subject, []).append(entry.number)
+        bisect.insort(self._subjects.setdefault(entry.subject, []), entry.number)
         if self._subjects[entry.subject][0] != self._under_way:
             self._line_up(entry.subject)
         dropped: list[int] = []
@@ -83,8 +84,12 @@ class Waiting:
 
     def failed(self, entry: Entry, again: float) -> None:
         """Have the message that could not be sent wait until this moment, and with it all about its folder."""
-        self._under_way = None
         self._tries[entry.number] = self.tries(entry) + 1
+        self.later(entry, again)
+
+    def later(self, entry: Entry, again: float) -> None:
+        """Have the message that was not sent wait as `failed` does, without counting that as a try."""
+        self._under_way = None
         self._lined_up.add(entry.subject)
         heapq.heappush(self._later, (again, entry.number, entry.subject))
 

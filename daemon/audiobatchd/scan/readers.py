@@ -71,7 +71,8 @@ class Hands:
             number = threading.get_native_id()
             readers.at_work.add(number)
             try:
-                future.set_result(work())
+                if future.set_running_or_notify_cancel():  # else its caller wants no answer any more
+                    future.set_result(work())
             except BaseException as error:  # noqa: BLE001  # the future tells of it
                 future.set_exception(error)
             readers.at_work.discard(number)

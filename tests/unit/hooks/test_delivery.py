@@ -41,8 +41,8 @@ class Box:
     def drop(self, numbers: Collection[int]) -> None:
         self.dropped += numbers
 
-    def means(self, at_once: int = 4) -> Means:
-        return Means(self.read, self.drop, asyncio.Semaphore(at_once), asyncio.get_running_loop().time)
+    def means(self) -> Means:
+        return Means(self.read, self.drop, asyncio.get_running_loop().time)
 
     def entry(self, number: int, folder: str) -> Entry:
         self.bodies[number] = json.dumps({"id": str(number), "event": "folder-done", "time": ""}).encode()
@@ -117,7 +117,7 @@ def test_a_server_that_wants_none_for_a_while_is_left_alone() -> None:
         await until(lambda: made.status().remark)
         made.add(box.entry(2, "b"))
         status = made.status()
-        assert (status.state, status.waiting, status.remark) == (HookState.FAILING, 2, "the answer is 429: later")
+        assert (status.state, status.waiting, status.remark) == (HookState.FAILING, 2, "the answer is 429 (Too Many Requests)")
         assert status.next_in is not None
         assert 3000 < status.next_in <= 3600
         assert len(server.received) == 1
@@ -179,7 +179,7 @@ def test_what_is_dropped_is_counted_and_told_now_and_then(
         nonlocal now
         box = Box()
         made = Delivery(
-            "mail", HookConfig(DONE, command=("true",)), Means(box.read, box.drop, asyncio.Semaphore(), lambda: now)
+            "mail", HookConfig(DONE, command=("true",)), Means(box.read, box.drop, lambda: now)
         )
         made._waiting = Waiting(most=2)
         for number in range(5):
@@ -201,7 +201,7 @@ def test_what_is_dropped_is_counted_and_told_now_and_then(
 def test_a_hook_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
     async def work() -> None:
         box = Box()
-        means = box.means(at_once=2)
+        means = box.means()
         slow = Delivery("slow", HookConfig(DONE, command=("sleep", "600")), means)
         quick = Delivery("quick", HookConfig(DONE, command=("true",)), means)
         for each in (slow, quick):
@@ -224,13 +224,19 @@ def test_what_breaks_in_the_service_is_a_try_in_vain(monkeypatch: pytest.MonkeyP
     assert asyncio.run(work()) == "TypeError in the service"
 
 
-def test_an_outbox_that_cannot_be_read_is_tried_again() -> None:
+def test_an_outbox_that_cannot_be_read_is_no_fault_of_the_hook(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "_UNTIL_READ_AGAIN", 0.05)
+
     async def check(server: HookServer, made: Delivery, box: Box) -> None:
-        lost = box.entry(1, "a")
+        unread = box.entry(1, "a")
         body = box.bodies.pop(1)
-        made.add(lost)
-        await until(lambda: made.status().remark)
+        for each in (unread, box.entry(2, "a"), box.entry(3, "b")):
+            made.add(each)
+        await until(lambda: made.status().delivered == 1)
+        status = made.status()
+        assert (status.state, status.remark, status.failures, status.waiting) == (HookState.IDLE, "", 0, 2)
         box.bodies[1] = body
-        await server.requests(1)
+        await server.requests(3)
+        assert [each.headers["idempotency-key"] for each in server.received] == ["3", "1", "2"]
 
     delivered(lambda server: HookConfig(DONE, url=server.url), check)
