@@ -39,7 +39,7 @@ class Listing:
     companions: frozenset[str] = frozenset()
     """The features that are files of their own, by suffix."""
     time: int = 0
-    """As `time_of` gives it."""
+    """The directory's mtime, `settled`."""
     record: tuple[int, int, int] | None = None
     """The record's inode, size, and mtime in ns; None where it is no regular file."""
 
@@ -61,12 +61,11 @@ def read_sources(folder: str, roles: Sequence[str] = ROLES) -> dict[str, str]:
         return sources(Name(entry.name, _is_dir(entry), entry.is_symlink()) for entry in named)
 
 
-def time_of(directory: str) -> int:
-    """Read the directory's mtime in ns: as long as it stays, so do the names. Raises OSError.
+def settled(changed: int) -> int:
+    """Take the time in ns at which a directory changed: as long as it stays, so do the names.
 
     0: it has only just changed, and a change within the same tick of its clock would not show.
     """
-    changed = os.stat(directory).st_mtime_ns
     # One that is ahead of our clock may be of this moment, by a server's clock that is ahead as well.
     return 0 if changed > time.time_ns() - _JUST_NOW else in_64_bits(changed)
 
@@ -109,7 +108,7 @@ def read_folder(
 
     Raises OSError (NotADirectoryError and FileNotFoundError: there is no such folder).
     """
-    changed = time_of(folder)
+    changed = settled(os.stat(folder).st_mtime_ns)
     # Then the names: on NFS that is what makes another machine's record visible (a stat may lie for 45 s).
     found = read_names(folder, ignore, marker)
     if names_alone or not found.sources:

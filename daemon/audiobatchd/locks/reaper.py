@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from audiobatchd.disk.filesystems import Kind
-from audiobatchd.disk.listing import read_names, time_of
+from audiobatchd.disk.listing import read_names, settled
 from audiobatchd.locks import kernel
 from audiobatchd.locks.folder_lock import GUIDE_TIMEOUT, SUFFIX, give_back, guides_path_of, is_being_made, path_of
 from audiobatchd.locks.lock_file import Empty, GuideText, Holder, Unreadable, look_into
@@ -62,7 +62,7 @@ class Unlocked:
 
     def locks_in(self, directory: str) -> Iterator[Observation]:
         """Yield as `locks_in` does, without a listing where none can have come; on a local file system."""
-        time = time_of(directory)
+        time = settled(os.stat(directory).st_ctime_ns)  # which no program sets back, as rsync does the mtime
         if time and self._times.get(directory) == time:
             return
         names, entries = _names_in(directory, empty=True)

@@ -4,6 +4,7 @@ While the service stands still (SIGSTOP, a frozen cgroup, a paused container, a 
 monotonic clock does too, as the kernel's does while the machine sleeps: no deadline comes nearer by it.
 """
 
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,9 +21,9 @@ class Clock(Protocol):
         """Return the time of day in UTC, which may step at any moment."""
 
     def beat(self, most: float) -> float:
-        """Leave out what has passed since the last beat beyond `most` seconds, in which the service stood still.
+        """Let no more than `most` seconds pass until the next beat: in what is beyond, the service stands still.
 
-        Returns how many seconds that were.
+        Returns for how many seconds it stood still before this one.
         """
 
 
@@ -31,12 +32,13 @@ class SystemClock:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._last_beat = monotonic()
+        self._stands_from = math.inf
+        """Moment from which on the service stands still, unless a beat comes before."""
         self._left_out = 0.0
 
     def monotonic(self) -> float:
         """See `Clock`."""
-        return self._monotonic() - self._left_out
+        return min(self._monotonic(), self._stands_from) - self._left_out
 
     def wall(self) -> datetime:
         """See `Clock`."""
@@ -45,10 +47,10 @@ class SystemClock:
     def beat(self, most: float) -> float:
         """See `Clock`."""
         now = self._monotonic()
-        gap = max(0.0, now - self._last_beat - most)
-        self._last_beat = now
-        self._left_out += gap
-        return gap
+        stood_still = max(0.0, now - self._stands_from)
+        self._stands_from = now + most
+        self._left_out += stood_still
+        return stood_still
 
 
 def time_of(moment: float, now: float, wall: datetime) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import itertools
+import math
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -250,7 +251,7 @@ class Supervisor:
         self._start(self._measure())
         machine = Machine(self._clock, self._events.put, self._pool.pids)
         self._start(machine.watch(self.core.conditions))
-        self._clock.beat(_TURN)  # before this nothing had a deadline
+        self._time()  # before this nothing had a deadline
         try:
             while self._code is None:
                 now = self._time()
@@ -260,8 +261,9 @@ class Supervisor:
                 if self._has_news and now >= self._told_at + _VIEW_INTERVAL:
                     self._update_views()
                 if self._code is None:
-                    await self._turn(now)
+                    await self._turn()
         finally:
+            self._clock.beat(math.inf)  # there is no other: the clock goes on to the end
             self._events.close()
             for task in self._tasks:
                 task.cancel()
@@ -273,11 +275,12 @@ class Supervisor:
         self._update_views()
         return self._code
 
-    async def _turn(self, now: float) -> None:
+    async def _turn(self) -> None:
         """Wait for events until the core wants to be asked, or a turn is over; then take all that are there."""
-        rests = all(slot.state is SlotState.IDLE for slot in self.core.slots)
-        until = [now + (_TURN_AT_REST if rests else _TURN)]
-        self._longest_turn = until[0] - now + _WORK
+        turn = _TURN_AT_REST if all(slot.state is SlotState.IDLE for slot in self.core.slots) else _TURN
+        self._longest_turn = turn + _WORK
+        now = self._time()
+        until = [now + turn]
         if (wakeup := self.core.next_wakeup()) is not None:
             until.append(wakeup)
         if self._has_news:

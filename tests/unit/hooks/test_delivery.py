@@ -117,7 +117,11 @@ def test_a_server_that_wants_none_for_a_while_is_left_alone() -> None:
         await until(lambda: made.status().remark)
         made.add(box.entry(2, "b"))
         status = made.status()
-        assert (status.state, status.waiting, status.remark) == (HookState.FAILING, 2, "the answer is 429 (Too Many Requests)")
+        assert (status.state, status.waiting, status.remark) == (
+            HookState.FAILING,
+            2,
+            "the answer is 429 (Too Many Requests)",
+        )
         assert status.next_in is not None
         assert 3000 < status.next_in <= 3600
         assert len(server.received) == 1
@@ -178,9 +182,7 @@ def test_what_is_dropped_is_counted_and_told_now_and_then(
     async def work() -> None:
         nonlocal now
         box = Box()
-        made = Delivery(
-            "mail", HookConfig(DONE, command=("true",)), Means(box.read, box.drop, lambda: now)
-        )
+        made = Delivery("mail", HookConfig(DONE, command=("true",)), Means(box.read, box.drop, lambda: now))
         made._waiting = Waiting(most=2)
         for number in range(5):
             made.add(box.entry(number, "a"))

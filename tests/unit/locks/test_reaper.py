@@ -513,12 +513,23 @@ def old_lock(folder: Path, content: bytes) -> Path:
 
 
 @pytest.fixture
-def large(tmp_path: Path) -> Path:
-    """A directory with many entries that changed long ago."""
-    for number in range(_LARGE):
-        (tmp_path / f"Track {number}").touch()
-    os.utime(tmp_path, (3, 3))
-    return tmp_path
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Let two minutes pass by the clock of this program."""
+    passed = 0
+
+    def pass_by() -> None:
+        nonlocal passed
+        passed += 120 * 10**9
+
+    time_ns = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: time_ns() + passed)
+    return pass_by
+
+
+def filled(directory: Path, entries: int = _LARGE) -> Path:
+    for number in range(entries):
+        (directory / f"Track {number}").touch()
+    return directory
 
 
 @pytest.fixture
@@ -539,34 +550,41 @@ def look(unlocked: Unlocked, directory: Path) -> list[str]:
     return [os.path.basename(each.path) for each in unlocked.locks_in(os.fspath(directory))]
 
 
-def test_large_directory_is_listed_again_where_its_time_has_changed(large: Path, listings: list[str]) -> None:
-    unlocked = Unlocked()
+def test_large_directory_is_listed_again_where_it_has_changed(
+    tmp_path: Path, listings: list[str], later: Callable[[], None]
+) -> None:
+    large, unlocked = filled(tmp_path), Unlocked()
+    later()
     assert [look(unlocked, large) for _ in range(3)] == [[], [], []]
     assert len(listings) == 1
+    before = large.stat().st_mtime_ns
     (large / "Dead.lock").write_bytes(OURS)
-    os.utime(large, (1, 1))
+    os.utime(large, ns=(before, before))  # as rsync does, which copies the times of directories last
+    later()
     assert [look(unlocked, large) for _ in range(2)] == [["Dead.lock"], ["Dead.lock"]]
     (large / "Dead.lock").unlink()
-    os.utime(large, (2, 2))
+    later()
     assert [look(unlocked, large) for _ in range(3)] == [[], [], []]
     assert len(listings) == 4
 
 
-def test_large_directory_is_listed_again_where_a_file_in_it_may_become_a_lock(large: Path) -> None:
+def test_large_directory_is_listed_again_where_a_file_in_it_may_become_a_lock(
+    tmp_path: Path, later: Callable[[], None]
+) -> None:
+    large, unlocked = filled(tmp_path), Unlocked()
     (large / "poetry.lock").write_bytes(b"data")
-    os.utime(large, (3, 3))
-    unlocked = Unlocked()
+    later()
     assert look(unlocked, large) == []
     overwrite(large / "poetry.lock", OURS)
-    assert look(unlocked, large) == ["poetry.lock"], "its directory's time is the same"
+    assert look(unlocked, large) == ["poetry.lock"], "its directory is as it was"
 
 
-@pytest.mark.parametrize(("entries", "seconds_ago"), [(_LARGE, 1), (_LARGE, -100), (1, 3600)])
-def test_directory_that_is_always_listed(tmp_path: Path, listings: list[str], entries: int, seconds_ago: int) -> None:
-    for number in range(entries):
-        (tmp_path / f"Track {number}").touch()
-    changed = time.time() - seconds_ago
-    os.utime(tmp_path, (changed, changed))
-    unlocked = Unlocked()
-    assert [look(unlocked, tmp_path) for _ in range(2)] == [[], []]
+@pytest.mark.parametrize(("entries", "is_settled"), [(_LARGE, False), (1, True)])
+def test_directory_that_has_just_changed_or_is_small_is_always_listed(
+    tmp_path: Path, listings: list[str], later: Callable[[], None], entries: int, is_settled: bool
+) -> None:
+    directory, unlocked = filled(tmp_path, entries), Unlocked()
+    if is_settled:
+        later()
+    assert [look(unlocked, directory) for _ in range(2)] == [[], []]
     assert len(listings) == 2

@@ -34,7 +34,7 @@ from audiobatchd.cli.terminal.text import Line, Span, Tone, as_ansi, clipped, cu
 from audiobatchd.cli.wording import overridden_in_words, paused_in_words, resumed_in_words, retried_in_words
 from audiobatchd.control.client import ControlClient
 from audiobatchd.control.operations import PAUSE, RESUME, RETRY
-from audiobatchd.control.requests import Pause, Resume, RetryFolders
+from audiobatchd.control.requests import Pause, Paused, Resume, RetryFolders
 from audiobatchd.control.status import DatasetStatus, Status
 from audiobatchd.vocabulary.names import printable
 from audiobatchd.vocabulary.quantities import counted
@@ -160,8 +160,12 @@ class Live:
         return _note(resumed_in_words(answer), answer.remarks)
 
     def _override(self) -> str:
-        answer = self._asker.client.ask(RESUME, Resume(override=True))
-        return _note(overridden_in_words(answer), answer.remarks)
+        held = [each.path for each in self._asker.status.datasets if _is_held(each)]
+        answers = [self._asker.client.ask(RESUME, Resume(path, override=True)) for path in held]
+        if not answers:
+            return "no dataset is held back by its schedule alone"
+        done = Paused(sum(each.datasets for each in answers))
+        return _note(overridden_in_words(done), [remark for each in answers for remark in each.remarks])
 
     def _say(self, note: Span) -> None:
         self._note, self._note_ends = note, self._monotonic() + _NOTE_SECONDS
@@ -243,13 +247,13 @@ def keys_line(status: Status, *, is_lost: bool = False) -> Line:
 def is_paused(status: Status) -> bool:
     """Tell whether no dataset that is there is worked on, and not by its schedule alone."""
     there = [dataset for dataset in status.datasets if dataset.state is not DatasetState.MISSING]
-    by_schedule = any(_is_held(each) and each.remark == each.schedule for each in there)
+    by_schedule = any(_is_held(each) for each in there)
     return bool(there) and not by_schedule and all(each.state is DatasetState.PAUSED for each in there)
 
 
 def _is_held(dataset: DatasetStatus) -> bool:
-    """Tell whether the dataset's schedule holds jobs back."""
-    return bool(dataset.schedule) and dataset.schedule in dataset.remark
+    """Tell whether jobs are held back by the dataset's schedule, and by nothing else."""
+    return bool(dataset.schedule) and dataset.remark == dataset.schedule
 
 
 def _troubled(status: Status) -> int:

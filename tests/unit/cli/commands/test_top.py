@@ -126,14 +126,21 @@ def test_p_resumes_only_where_all_that_is_there_is_paused(busy: Status) -> None:
     assert "p resume" in as_ansi(keys_line(paused(busy)), colour=False)
 
 
-def test_schedule_leaves_p_to_the_operator(busy: Status) -> None:
+def held_by_schedule(busy: Status) -> Status:
     held = [msgspec.structs.replace(each, remark="until 22:00", schedule="until 22:00") for each in busy.datasets]
-    by_schedule = paused(msgspec.structs.replace(busy, datasets=held))
+    return paused(msgspec.structs.replace(busy, datasets=held))
+
+
+def test_schedule_leaves_p_to_the_operator(busy: Status) -> None:
+    by_schedule = held_by_schedule(busy)
     assert not is_paused(by_schedule)
     assert "until 22:00" in text(by_schedule, 80, 24)
     assert "o override the schedule" in as_ansi(keys_line(by_schedule), colour=False)
-    both = [msgspec.structs.replace(each, remark="until 22:00; paused by an operator") for each in held]
-    assert is_paused(paused(msgspec.structs.replace(busy, datasets=both)))
+    remark = "until 22:00; paused by an operator"
+    both = [msgspec.structs.replace(each, remark=remark) for each in by_schedule.datasets]
+    held_twice = msgspec.structs.replace(by_schedule, datasets=both)
+    assert is_paused(held_twice)
+    assert "override" not in as_ansi(keys_line(held_twice), colour=False), "a pause is lifted by itself"
 
 
 def test_override_is_shown_while_it_lasts(busy: Status) -> None:
@@ -231,10 +238,14 @@ def test_keys_ask_the_daemon(tmp_path: Path, busy: Status) -> None:
         on.press("P")
         on.until("No pause was set")
         on.press("o")
+        on.until("no dataset is held back by its schedule alone")
+        told.status = lambda: held_by_schedule(busy)
+        on.until("o override the schedule")
+        on.press("o")
         on.until("No schedule and no pause holds anything back now")
         on.press("q")
         assert on.end() == 0
-    assert told.asked == [Pause(), RetryFolders(all=True), Resume(), Resume(override=True)]
+    assert told.asked == [Pause(), RetryFolders(all=True), Resume(), Resume(busy.datasets[0].path, override=True)]
 
 
 def test_a_key_sent_in_two_pieces_is_one_key(tmp_path: Path, busy: Status) -> None:
