@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from audiobatchd.core import actions as do
 from audiobatchd.errors import UsageError
 from audiobatchd.hooks.hooks import Hooks, wanted_by
 from audiobatchd.hooks.outbox import Entry, Outbox
+from audiobatchd.hooks.waiting import Waiting
 from audiobatchd.vocabulary.files import FolderKey
 from audiobatchd.vocabulary.hook_events import HookEvent
 from support.hook_rig import STALL, serving, until
@@ -189,6 +191,82 @@ def test_a_full_disk_loses_nothing_while_the_service_runs(path: Path) -> None:
             await until(lambda: taken(path) == ["Song"])
         hooks.again()
         await until(lambda: not hooks.trouble)
+
+    running(path, work, hook(path))
+
+
+def test_slow_disk_during_a_reload_ends_no_thread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audiobatchd.hooks.hooks._LAST_STEPS", 0.1)
+    gate = threading.Event()
+
+    async def work(hooks: Hooks) -> None:
+        hooks._submit(lambda: gate.wait(60))
+        hooks.perform(tell(path="a"))
+        await asyncio.sleep(0)  # both have asked for the message
+        hooks.take_terms([hook(path)])
+        await asyncio.gather(*hooks._leaving)
+        gate.set()
+        hooks.perform(tell(path="b"))
+        await until(lambda: taken(path) == ["a", "b"])
+
+    running(path, work, hook(path), hook(path, "other"))
+
+
+def test_outbox_that_could_not_be_read_at_the_start_is_read_when_it_can_be(path: Path) -> None:
+    with closing(Outbox(path)) as outbox:
+        for number, name in enumerate(("mail", "gone")):
+            body = json.dumps({"id": name, "event": "x", "time": "", "folder": "left"}).encode()
+            outbox.put(("/music", "left"), [(Entry(number, name, ("/music", "left"), 2), body)], finished=False)
+    path.rename(path.with_name("elsewhere"))
+    path.mkdir()
+
+    def put_back() -> None:
+        path.rmdir()
+        path.with_name("elsewhere").rename(path)
+
+    def is_read(hooks: Hooks) -> bool:
+        hooks.again()
+        return hooks.status()[0].delivered == 2
+
+    async def work(hooks: Hooks) -> None:
+        hooks.perform(tell(path="new"))
+        await until(lambda: taken(path) == ["new"])
+        assert hooks.trouble
+        put_back()
+        await until(lambda: is_read(hooks))
+        assert hooks.trouble == ""
+
+    running(path, work, hook(path))
+    assert taken(path) == ["new", "left"]
+    with closing(Outbox(path)) as outbox:
+        assert outbox.entries() == []
+
+
+def test_disk_that_hangs_is_told_of_and_takes_no_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("audiobatchd.hooks.hooks._HANGS", 0.2)
+    monkeypatch.setattr("audiobatchd.hooks.hooks._PATIENCE", 0.0)
+    gate = threading.Event()
+
+    async def work(hooks: Hooks) -> None:
+        (delivery,) = hooks._deliveries.values()
+        delivery._waiting = Waiting(most=10)
+        hooks._submit(lambda: gate.wait(60))
+        done: list[int] = []
+        for number in range(100):
+            hooks.perform(do.Begin(FolderKey("/music", f"{number}")))
+            hooks.when_marked(partial(done.append, number))
+            hooks.perform(tell(path=f"{number}"))
+            await asyncio.sleep(0.005)
+        await until(lambda: len(done) == 100)
+        hooks.when_marked(lambda: None)
+        assert (len(hooks._unwritten), len(hooks._behind)) == (10, 1)
+        await until(lambda: "does not answer" in hooks.trouble)
+        queued = len(hooks._thread.work)
+        hooks.again()
+        assert len(hooks._thread.work) == queued, "it is not asked again and again"
+        gate.set()
+        await until(lambda: hooks.status()[0].delivered == 10)
+        assert (hooks.trouble, hooks.status()[0].dropped) == ("", 90)
 
     running(path, work, hook(path))
 

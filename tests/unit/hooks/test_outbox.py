@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from audiobatchd.hooks.outbox import Entry, Outbox
+from audiobatchd.scan.catalog import database
 from audiobatchd.vocabulary.files import FolderKey
 
 ODD = "caf\udce9"
@@ -64,6 +65,23 @@ def test_what_cannot_be_written_is_found_all_the_same(outbox: Outbox, path: Path
         assert outbox.body(3) == b"body"
     outbox.retry()
     assert (outbox.trouble, outbox.entries()) == ("", [ENTRY])
+
+
+def test_what_memory_cannot_keep_is_lost_and_what_stands_in_the_file_is_not(
+    outbox: Outbox, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_MOST_KEPT", 10)
+    old, *new = (Entry(number, "mail", ("/music", f"{number}"), 4) for number in range(21))
+    outbox.put(old.subject, [(old, b"body")], finished=False)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        for each in new:
+            outbox.put(each.subject, [(each, b"body")], finished=False)
+        outbox._connection.close()  # so that the file cannot be read either
+        outbox._connection = sqlite3.connect(":memory:")
+        assert outbox.body(old.number) is None, "it will be read again"
+        assert {outbox.body(each.number) for each in new[-5:]} == {b"body"}
+        assert {outbox.body(each.number) for each in new[:5]} == {b""}
 
 
 def test_a_damaged_outbox_is_set_aside(path: Path) -> None:

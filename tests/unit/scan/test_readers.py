@@ -30,6 +30,24 @@ def test_what_work_raises_is_its_own() -> None:
     readers.stop(10)
 
 
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_work_that_nothing_waits_for_any_more_ends_no_thread(has_begun: bool) -> None:
+    readers, gate, begun = Readers(1), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        gate.wait(60)
+
+    readers.submit(work)
+    left = readers.submit(lambda: None)
+    assert begun.wait(60)
+    if not has_begun:
+        left.cancel()
+    gate.set()
+    assert readers.submit(lambda: "and goes on").result(60) == "and goes on"
+    readers.stop(10)
+
+
 def test_the_end_waits_for_what_was_asked_before() -> None:
     readers = Readers(1)
     gate = threading.Event()
