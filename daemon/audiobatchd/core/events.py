@@ -301,6 +301,16 @@ class Short:
 
 
 @dataclass(frozen=True, slots=True)
+class MarksFound:
+    """Marks of the last run that could not be read when the service started."""
+
+    begun: frozenset[FolderKey]
+    """The folders that a job had begun and whose end was not told."""
+    unfinished: frozenset[str]
+    """The datasets in which jobs were begun since it was told that nothing is left to do."""
+
+
+@dataclass(frozen=True, slots=True)
 class Replanned:
     """Another configuration."""
 
@@ -331,4 +341,4 @@ OfPlaces = PlaceJoined | PlaceLeft
 
 OfWorkers = OfPlaces | WorkerSpawned | WorkerSaid | WorkerBroke | WorkerExited | WorkersMeasured | Short
 
-Event = OfFolder | OfDataset | OfWorkers | FolderRead | WalkRead | MachineSeen | Replanned | StopAsked
+Event = OfFolder | OfDataset | OfWorkers | FolderRead | WalkRead | MachineSeen | MarksFound | Replanned | StopAsked

@@ -73,6 +73,10 @@ class Telling:
             case on.Walked(kind=WalkKind.FULL) if event.dataset in self._parts.datasets:
                 believed = self._parts.datasets[event.dataset].state is DatasetState.ACTIVE
                 told += self._found([key for key in self._begun if key.dataset == event.dataset], gone=believed)
+            case on.MarksFound(begun, unfinished):
+                self._begun = {**dict.fromkeys(begun, True), **self._begun}
+                self._unfinished |= unfinished
+                told += [*self._without_dropped(), *self._found(begun)]
             case on.Replanned():
                 told += self._without_dropped()
         if event is None or isinstance(event, on.OfWorkers):

@@ -19,6 +19,7 @@ from audiobatchd.config.hooks import MOST_HOOKS, HookConfig, names_of
 from audiobatchd.control.requests import HookTested
 from audiobatchd.control.status import HookStatus
 from audiobatchd.core import actions as do
+from audiobatchd.core.events import MarksFound
 from audiobatchd.errors import UsageError
 from audiobatchd.hooks.delivery import Delivery, Means
 from audiobatchd.hooks.message import body_of, trial_body
@@ -40,14 +41,22 @@ InOutbox = do.Begin | do.Dismiss | do.Tell
 
 
 class Hooks:
-    """The hooks; without a `path` for the outbox there are none. What breaks in its thread is handed to `broken`."""
+    """The hooks; without a `path` for the outbox there are none. What breaks in its thread is handed to `broken`.
+
+    `post` takes what the last run has left where that could be read only after the start.
+    """
 
     def __init__(
-        self, path: Path | None, monotonic: Callable[[], float], broken: Callable[[BaseException], None]
+        self,
+        path: Path | None,
+        monotonic: Callable[[], float],
+        broken: Callable[[BaseException], None],
+        post: Callable[[MarksFound], None],
     ) -> None:
         self._path = path
         self._monotonic = monotonic
         self._broken = broken
+        self._post = post
         self._thread = Readers(1)
         self._outbox: Outbox | None = None
         """None as long as there was no hook."""
@@ -206,10 +215,12 @@ class Hooks:
 
     def _read_left(self, outbox: Outbox) -> None:
         left = [entry for entry in outbox.entries() if entry.number < self._first]
+        marks = MarksFound(outbox.begun(), outbox.unfinished())
         assert self._loop is not None
         if outbox.trouble:
             self._is_read = False
         else:
+            self._post(marks)
             self._loop.call_soon_threadsafe(self._take_left, left)
 
     def _take_left(self, left: list[Entry]) -> None:

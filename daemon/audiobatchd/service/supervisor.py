@@ -144,7 +144,8 @@ class Supervisor:
         self._views = views
         self._planner = Planner(source, policy, mode, remote=remote is not None)
         self._derived = self._planner.derive(config)
-        self.hooks = Hooks(outbox, clock.monotonic, self._fail)
+        self._events = EventQueue()
+        self.hooks = Hooks(outbox, clock.monotonic, self._fail, self._events.post)
         self.hooks.take_terms(config.hook)
         memory = NO_MEMORY
         if mode is Mode.SERVICE:
@@ -163,7 +164,6 @@ class Supervisor:
             self.inboxes.status,
             self.hooks.status,
         )
-        self._events = EventQueue()
         self._pool = (remote or Pool)(self._derived.workers, self._events.put)
         self._probes = Probes(self._events.put)
         self.catalog_writes = CatalogWrites(catalog, clock, self._events.post, self._fail)

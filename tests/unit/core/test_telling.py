@@ -66,6 +66,17 @@ def test_a_dataset_is_complete_after_the_last_of_its_folders() -> None:
     ]
 
 
+def test_marks_that_are_found_late_are_told_as_those_of_the_start() -> None:
+    rig = rig_of()
+    rig.start(reading("a", COMPLETE), reading("b", Finding.FAILED, reasons={"full_mix.wav": "damaged"}))
+    elsewhere = FolderKey("/dropped", "c")
+    marks = on.MarksFound(frozenset({key("a"), key("b"), key("later"), elsewhere}), frozenset({DATASET}))
+    actions = rig.tell(marks)
+    assert set(told(actions)) == {(DONE, "a", True), (FAILED, "b", True), (FINISHED, None, False)}
+    assert only(do.Dismiss, actions) == [do.Dismiss(elsewhere)]
+    assert told(rig.tell(found(reading("later", COMPLETE)))) == [(DONE, "later", True)]
+
+
 def test_what_was_complete_before_any_job_is_not_told() -> None:
     rig = rig_of()
     rig.boot()

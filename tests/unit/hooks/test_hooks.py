@@ -15,6 +15,7 @@ import pytest
 
 from audiobatchd.config.hooks import HookConfig
 from audiobatchd.core import actions as do
+from audiobatchd.core.events import MarksFound
 from audiobatchd.errors import UsageError
 from audiobatchd.hooks.hooks import Hooks, wanted_by
 from audiobatchd.hooks.outbox import Entry, Outbox
@@ -47,12 +48,19 @@ def taken(path: Path, name: str = "mail") -> list[str]:
     return [json.loads(line).get("folder", "") for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def running(path: Path | None, work: Callable[[Hooks], Awaitable[None]], *configs: HookConfig) -> None:
-    """Run hooks from start to stop."""
+def running(
+    path: Path | None,
+    work: Callable[[Hooks], Awaitable[None]],
+    *configs: HookConfig,
+) -> list[MarksFound]:
+    """Run hooks from start to stop; the marks that they posted."""
+    found: list[MarksFound] = []
 
     async def run() -> None:
         broken: list[BaseException] = []
-        hooks = Hooks(path, asyncio.get_running_loop().time, broken.append)
+        hooks = Hooks(
+            path, asyncio.get_running_loop().time, broken.append, [].append if found is None else found.append
+        )
         hooks.take_terms(configs)
         hooks.start()
         try:
@@ -63,6 +71,7 @@ def running(path: Path | None, work: Callable[[Hooks], Awaitable[None]], *config
         assert not broken
 
     asyncio.run(run())
+    return found
 
 
 def tell(event: HookEvent = DONE, path: str | None = "Song", dataset: str = "/music") -> do.Tell:
@@ -217,6 +226,7 @@ def test_outbox_that_could_not_be_read_at_the_start_is_read_when_it_can_be(path:
         for number, name in enumerate(("mail", "gone")):
             body = json.dumps({"id": name, "event": "x", "time": "", "folder": "left"}).encode()
             outbox.put(("/music", "left"), [(Entry(number, name, ("/music", "left"), 2), body)], finished=False)
+        outbox.begin(SONG)
     path.rename(path.with_name("elsewhere"))
     path.mkdir()
 
@@ -236,7 +246,7 @@ def test_outbox_that_could_not_be_read_at_the_start_is_read_when_it_can_be(path:
         await until(lambda: is_read(hooks))
         assert hooks.trouble == ""
 
-    running(path, work, hook(path))
+    assert running(path, work, hook(path)) == [MarksFound(frozenset({SONG}), frozenset({"/music"}))]
     assert taken(path) == ["new", "left"]
     with closing(Outbox(path)) as outbox:
         assert outbox.entries() == []
@@ -287,7 +297,7 @@ def test_stopping_waits_for_no_server(path: Path, monkeypatch: pytest.MonkeyPatc
 
     async def run() -> None:
         async with serving(STALL) as server:
-            hooks = Hooks(path, asyncio.get_running_loop().time, lambda _: None)
+            hooks = Hooks(path, asyncio.get_running_loop().time, lambda _: None, lambda _: None)
             hooks.take_terms([HookConfig((DONE,), url=server.url, timeout=600.0)])
             hooks.start()
             hooks.perform(tell())
