@@ -7,7 +7,7 @@ moment, until that is over by itself, or everything for a while.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from audiobatchd.vocabulary.hours import Hours, until_in_words
@@ -22,6 +22,8 @@ _CALM = 30.0
 """Seconds for which they have to be well: jobs that end, and pauses of what others do, change both for a moment."""
 _REST_AFTER = 60.0
 """Seconds of a hold on every dataset after which all workers but one end: their memory is others' meanwhile."""
+_ASKED_AGAIN = timedelta(days=1)
+"""Time after which hours that never come are looked for again."""
 
 
 class Reason(StrEnum):
@@ -49,6 +51,8 @@ class MachineFacts:
     """Bytes of memory that are free, or can be made so without swapping."""
     on_battery: bool | None = None
     """True where the machine runs on a battery."""
+    memory: int | None = None
+    """Bytes of memory that there are."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,16 @@ class Schedule:
     _change: tuple[datetime, tzinfo, datetime | None] | None = None
     """Moment and zone for which it was found out when the hours begin, and when they do."""
 
+    def replan(self, conditions: Conditions) -> None:
+        """Go by other conditions; of those that differ, what the former looks found counts no more."""
+        before, self.conditions = self.conditions, conditions
+        if before.hours != conditions.hours:
+            self._change = None
+        if before.max_load != conditions.max_load:
+            self._forget(Reason.LOAD)
+        if before.min_free_memory != conditions.min_free_memory:
+            self._forget(Reason.MEMORY)
+
     def look(self, seen: MachineFacts, now: float) -> None:
         """Go by a look at the machine."""
         on_battery = seen.on_battery and not self.conditions.on_battery
@@ -97,7 +111,7 @@ class Schedule:
             Reason.UNKNOWN: self._unknown(seen),
             Reason.HOURS: self._outside(seen),
             Reason.LOAD: self._too_busy(seen.load, now),
-            Reason.MEMORY: self._too_full(seen.free_memory, now),
+            Reason.MEMORY: self._too_full(seen, now),
             Reason.BATTERY: "on battery" if on_battery else "",
         }
         self.reasons = {reason: words for reason, words in found.items() if words}
@@ -151,7 +165,7 @@ class Schedule:
             return ""
         known = self._change
         # The clock may be set, to any time and in either direction.
-        if known is None or known[1] is not zone or moment < known[0] or (known[2] is not None and moment >= known[2]):
+        if known is None or known[1] is not zone or not known[0] <= moment < (known[2] or known[0] + _ASKED_AGAIN):
             known = self._change = moment, zone, hours.next_change(moment, zone)
         return until_in_words(known[2], moment, zone) if known[2] is not None else "its hours never come"
 
@@ -166,16 +180,21 @@ class Schedule:
         lasts = self._lasts(Reason.LOAD, load < well, now)
         return f"load {load:.1f}, to be below {well:g} for {_CALM:.0f} s" if lasts else ""
 
-    def _too_full(self, free: int | None, now: float) -> str:
-        least = self.conditions.min_free_memory
+    def _too_full(self, seen: MachineFacts, now: float) -> str:
+        least, free, memory = self.conditions.min_free_memory, seen.free_memory, seen.memory
         if least is None or free is None:
             return ""
-        well = least * _WELL_ABOVE
+        well = least * _WELL_ABOVE if memory is None else min(least * _WELL_ABOVE, (least + memory) / 2)
         if free < least:
             self._well_since.pop(Reason.MEMORY, None)
-            return f"free memory {sized(free)} below {exact_size(least)}"
+            never = f", more than the {sized(memory)} of this machine" if memory is not None and memory < least else ""
+            return f"free memory {sized(free)} below {exact_size(least)}{never}"
         lasts = self._lasts(Reason.MEMORY, free >= well, now)
         return f"free memory {sized(free)}, to be {sized(well)} for {_CALM:.0f} s" if lasts else ""
+
+    def _forget(self, reason: Reason) -> None:
+        self.reasons.pop(reason, None)
+        self._well_since.pop(reason, None)
 
     def _lasts(self, reason: Reason, is_well: bool, now: float) -> bool:  # noqa: FBT001  # of two callers
         """Tell whether what held jobs back at the last look does so still, although it is beyond its bound no more."""

@@ -43,7 +43,7 @@ class Schedules:
         for path in dropped:
             del self._by_dataset[path]
         for path, conditions in wanted.items():
-            self._by_dataset.setdefault(path, Schedule(conditions)).conditions = conditions
+            self._by_dataset.setdefault(path, Schedule(conditions)).replan(conditions)
         actions = [action for path in dropped for action in self._go_on(path)]
         return actions + self._look(now)
 

@@ -16,10 +16,9 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, timedelta, timezone, tzinfo
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import psutil
@@ -30,7 +29,11 @@ from audiobatchd.disk import bounded
 from audiobatchd.scan.readers import in_a_thread
 from audiobatchd.service.clock import Clock
 
+_Found = TypeVar("_Found")
+
 _PULSE = 1.0
+_LOOKS_KEPT = 60
+"""Looks, of one a second, for which what was read last counts while nothing newer comes."""
 _MINUTE = 60.0
 """Seconds over which the kernel's load average of one minute is smoothed."""
 _CHILDREN_EVERY = 5
@@ -49,10 +52,13 @@ class LoadOfOthers:
         self._at: float | None = None
 
     def measured(self, pids: list[int], now: float) -> float:
-        """Measure it; `pids` are the processes of the service, without itself."""
+        """Measure it; `pids` are the processes of the service, without itself.
+
+        `now` is of a clock that goes on while the service stands still, as the kernel's average does.
+        """
         count = sum(_is_counted(task) for task in _tasks(pids))
         if self._at is not None:
-            self._own += (count - self._own) * (1 - math.exp((self._at - now) / _MINUTE))
+            self._own += (count - self._own) * (1 - math.exp(-max(0.0, now - self._at) / _MINUTE))
         self._at = now
         return max(0.0, psutil.getloadavg()[0] - self._own)
 
@@ -129,12 +135,34 @@ def _named(name: str) -> tzinfo:
     return timezone(timedelta(seconds=time.localtime().tm_gmtoff))
 
 
-class _Read(NamedTuple):
-    """Findings of the thread."""
+class _Reading(Generic[_Found]):
+    """One thing that is read with every look, in a thread of its own: what fails or hangs leaves the others known."""
 
-    load: float | None = None
-    free_memory: int | None = None
-    on_battery: bool | None = None
+    def __init__(self) -> None:
+        self.found: _Found | None = None
+        """What was read last; None where that is not known, or has not been read for a minute."""
+        self._task: asyncio.Task[_Found] | None = None
+        self._looks_since = 0
+        """Looks since it was read."""
+
+    async def look(self, read: Callable[[], _Found] | None) -> None:
+        """Read it, and wait a second for that; without `read`, it is not wanted."""
+        if self._task is None and read is not None:
+            self._task = asyncio.create_task(in_a_thread(read))
+            await asyncio.wait((self._task,), timeout=_PULSE)
+        self._looks_since += 1
+        if self._task is not None and self._task.done():
+            done, self._task = self._task, None
+            with suppress(OSError, RuntimeError, psutil.Error):  # short of descriptors, or of threads
+                self.found, self._looks_since = done.result(), 0
+        if read is None or self._looks_since > _LOOKS_KEPT:
+            self.found = None
+
+
+def _memory() -> tuple[int, int]:
+    """Read how many bytes of memory are free, or can be made so without swapping, and how many there are."""
+    memory = psutil.virtual_memory()
+    return memory.available, memory.total
 
 
 class Machine:
@@ -153,31 +181,24 @@ class Machine:
 
     async def watch(self, conditions: Callable[[], Collection[Conditions]]) -> None:
         """Look, for as long as the loop runs, at what the schedules' `conditions` are about."""
-        reading: asyncio.Task[_Read] | None = None
-        found = _Read()
+        load, memory, battery = _Reading[float](), _Reading[tuple[int, int]](), _Reading[bool]()
         while True:
             wanted = [each for each in conditions() if each]
-            if reading is None and any(replace(each, hours=None) for each in wanted):
-                with_load = any(each.max_load is not None for each in wanted)
-                reading = asyncio.create_task(self._read(found, with_load=with_load))
-                await asyncio.wait((reading,), timeout=_PULSE)
-            if reading is not None and reading.done():
-                found, reading = reading.result(), None
+            await asyncio.gather(
+                load.look(self._load_now() if any(each.max_load is not None for each in wanted) else None),
+                memory.look(_memory if any(each.min_free_memory is not None for each in wanted) else None),
+                battery.look(None if all(each.on_battery for each in wanted) else on_battery),
+            )
             if wanted:
-                self._post(MachineSeen(MachineFacts(self._clock.wall(), self._zone.now(), *found)))
+                free, total = memory.found or (None, None)
+                moment, zone = self._clock.wall(), self._zone.now()
+                self._post(MachineSeen(MachineFacts(moment, zone, load.found, free, battery.found, total)))
             await asyncio.sleep(_PULSE)
 
-    async def _read(self, before: _Read, *, with_load: bool) -> _Read:
-        pids, now = self._pids(), self._clock.monotonic()
-
-        def work() -> _Read:
-            load = self._load.measured([*{*pids, *self._descendants()}], now) if with_load else None
-            return _Read(load, psutil.virtual_memory().available, on_battery())
-
-        try:
-            return await in_a_thread(work)
-        except (OSError, RuntimeError, psutil.Error):  # short of descriptors, or of threads
-            return before
+    def _load_now(self) -> Callable[[], float]:
+        """Prepare to measure the load: what is in the loop is asked for here, the rest in a thread."""
+        pids = self._pids()
+        return lambda: self._load.measured([*{*pids, *self._descendants()}], time.monotonic())
 
     def _descendants(self) -> list[int]:
         if next(self._looks) % _CHILDREN_EVERY == 0:

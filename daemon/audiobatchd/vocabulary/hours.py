@@ -15,8 +15,8 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _LONG = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY, _WEEK = 24 * 60, 7 * 24 * 60
-_AHEAD = 9
-"""Days in which whatever a week has comes by, also where a change of the clock leaves some of it out."""
+_AHEAD = 16
+"""Days in which whatever a week has comes by, also where a change of the clock leaves it out in one of two weeks."""
 _ENTRY = re.compile(
     r"(?:(?P<first>[a-z]+)(?:-(?P<last>[a-z]+))?)?(?:(?:^| +)(?P<begin>\d{1,2}:\d\d)-(?P<end>\d{1,2}:\d\d))?", re.ASCII
 )

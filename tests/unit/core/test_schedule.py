@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from audiobatchd.core.schedule import NOT_LOOKED, Conditions, MachineFacts, Reason, Schedule, rests
-from audiobatchd.vocabulary.hours import hours_in
+from audiobatchd.vocabulary.hours import Hours, hours_in
 
 NOON = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 NIGHTS = hours_in(["22:00-07:00"])
@@ -16,10 +16,15 @@ GIB = 1 << 30
 
 
 def seen(
-    hour: float = 12, load: float | None = 0.0, free: int | None = 64 * GIB, *, battery: bool | None = False
+    hour: float = 12,
+    load: float | None = 0.0,
+    free: int | None = 64 * GIB,
+    *,
+    battery: bool | None = False,
+    memory: int | None = None,
 ) -> MachineFacts:
     """A look at the machine at that hour of a Monday."""
-    return MachineFacts(NOON + timedelta(hours=hour - 12), UTC, load, free, battery)
+    return MachineFacts(NOON + timedelta(hours=hour - 12), UTC, load, free, battery, memory)
 
 
 def remarks(conditions: Conditions, *looks: tuple[float, MachineFacts]) -> list[str]:
@@ -49,6 +54,8 @@ def remarks(conditions: Conditions, *looks: tuple[float, MachineFacts]) -> list[
         (Conditions(min_free_memory=2 * GIB), seen(free=GIB * 4 // 5), "free memory 819 MiB below 2 GiB"),
         (Conditions(min_free_memory=2 * GIB), seen(free=2 * GIB), ""),
         (Conditions(min_free_memory=2 * GIB), seen(free=None), "free memory not known yet"),
+        (Conditions(min_free_memory=16 * GIB), seen(free=3 * GIB, memory=8 * GIB),
+         "free memory 3.0 GiB below 16 GiB, more than the 8.0 GiB of this machine"),
         (Conditions(on_battery=False), seen(battery=True), "on battery"),
         (Conditions(on_battery=False), seen(), ""),
         (Conditions(NIGHTS, 4, None, on_battery=False), seen(load=5.0, battery=True),
@@ -77,12 +84,53 @@ def test_memory_goes_on_when_there_was_more_for_a_while() -> None:
     assert told == ["free memory 1.0 GiB below 2 GiB", "free memory 3.0 GiB, to be 2.5 GiB for 30 s", ""]
 
 
+def test_memory_goes_on_where_a_quarter_more_is_more_than_there_is() -> None:
+    looks = ((0, 5 * GIB), (1, 7 * GIB), (2, 7.5 * GIB), (32, 7.5 * GIB))
+    told = remarks(
+        Conditions(min_free_memory=7 * GIB), *((now, seen(free=int(free), memory=8 * GIB)) for now, free in looks)
+    )
+    waits = "free memory {} GiB, to be 7.5 GiB for 30 s"
+    assert told == ["free memory 5.0 GiB below 7 GiB", waits.format("7.0"), waits.format("7.5"), ""]
+
+
 def test_another_bound_counts_at_once() -> None:
     schedule = Schedule(Conditions(max_load=4))
     schedule.look(seen(load=9.0), 0.0)
-    schedule.conditions = Conditions(on_battery=False)
+    schedule.replan(Conditions(on_battery=False))
     schedule.look(seen(load=9.0), 1.0)
     assert schedule.remark == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "remark"),
+    [
+        (Conditions(hours=NIGHTS), Conditions(hours=hours_in(["13:00-14:00"])), "until 13:00"),
+        (Conditions(max_load=4), Conditions(max_load=6), ""),
+        (Conditions(max_load=4), Conditions(max_load=4, on_battery=False), "load 5.0 above 4"),
+        (Conditions(min_free_memory=5 * GIB), Conditions(min_free_memory=GIB * 7 // 2), ""),
+    ],
+)
+def test_what_held_by_other_conditions_counts_no_more(before: Conditions, after: Conditions, remark: str) -> None:
+    schedule = Schedule(before)
+    schedule.look(seen(load=5.0, free=4 * GIB), 0.0)
+    schedule.replan(after)
+    schedule.look(seen(load=5.0, free=4 * GIB), 1.0)
+    assert schedule.remark == remark
+
+
+def test_bound_that_stays_goes_on_waiting() -> None:
+    schedule = Schedule(Conditions(max_load=4))
+    schedule.look(seen(load=5.0), 0.0)
+    schedule.replan(Conditions(max_load=4, on_battery=False))
+    schedule.look(seen(load=3.5), 1.0)
+    assert schedule.remark == "load 3.5, to be below 3 for 30 s"
+
+
+def test_hours_that_never_come_are_looked_for_again_each_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = iter((None, NOON + timedelta(days=2)))
+    monkeypatch.setattr(Hours, "next_change", lambda *_: next(found))
+    told = remarks(Conditions(hours=NIGHTS), (0, seen(12)), (1, seen(12 + 9)), (2, seen(12 + 24)))
+    assert told == ["its hours never come", "its hours never come", "until Wed 12:00"]
 
 
 def test_clock_that_is_set_counts_at_once() -> None:

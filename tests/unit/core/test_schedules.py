@@ -148,6 +148,21 @@ def test_reload_counts_at_once_in_both_directions() -> None:
     assert jobs(rig.end(0, Outcome.DONE)) == []
 
 
+def test_reload_to_other_hours_says_when_those_begin() -> None:
+    rig = rig_with("A")
+    rig.tell(at(12))
+    replanned(rig, {DATASET: Conditions(hours=hours_in(["13:00-14:00"]))})
+    assert rig.core.datasets[DATASET].standing[1] == "until 13:00"
+
+
+def test_reload_to_other_hours_leaves_what_is_overridden() -> None:
+    rig = rig_with("A")
+    rig.tell(at(12))
+    rig.tell(on.ResumeAsked(DATASET, override=True))
+    assert reports(replanned(rig, {DATASET: Conditions(hours=hours_in(["13:00-14:00"]))})) == []
+    assert rig.core.schedules.in_words(DATASET, rig.now) == "overridden: until 13:00"
+
+
 def test_reload_that_adds_a_schedule_waits_for_a_look() -> None:
     rig = Rig(plan(settle=0.0))
     rig.start()

@@ -9,7 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,8 +20,8 @@ import pytest
 from audiobatchd.core.events import Event, MachineSeen
 from audiobatchd.core.schedule import Conditions
 from audiobatchd.service import machine
-from audiobatchd.service.clock import SystemClock
-from audiobatchd.service.machine import LoadOfOthers, Machine, Zone, on_battery
+from audiobatchd.service.clock import Clock, SystemClock
+from audiobatchd.service.machine import LoadOfOthers, Machine, Zone, _Reading, on_battery
 from audiobatchd.vocabulary.hours import hours_in
 from support.service import eventually
 
@@ -116,8 +117,6 @@ def test_zone_that_is_cut_short_leaves_what_was_known(
 def test_zone_of_the_environment_goes_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, expected: timedelta
 ) -> None:
-    import time  # noqa: PLC0415  # tzset alone
-
     shutil.copy(BERLIN, tmp_path / "localtime")
     with monkeypatch.context() as patched:
         patched.setenv("TZ", name)
@@ -166,10 +165,16 @@ def test_load_is_never_below_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         assert load.measured([own], 1e6) == 0.0
 
 
+def test_load_survives_a_clock_that_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "getloadavg", lambda: (3.0, 0.0, 0.0))
+    load = LoadOfOthers()
+    assert load.measured([], 1e6) == load.measured([], 0.0) == 3.0
+
+
 # Looks
 
 
-def looks(conditions: Conditions, number: int = 1) -> list[MachineSeen]:
+def looks(conditions: Conditions, number: int = 1, clock: Clock | None = None) -> list[MachineSeen]:
     """The first looks of a machine with this schedule."""
     seen: list[Event] = []
 
@@ -181,7 +186,7 @@ def looks(conditions: Conditions, number: int = 1) -> list[MachineSeen]:
             if len(seen) >= number:
                 enough.set()
 
-        task = asyncio.create_task(Machine(SystemClock(), post, list).watch(lambda: (conditions,)))
+        task = asyncio.create_task(Machine(clock or SystemClock(), post, list).watch(lambda: (conditions,)))
         done, _ = await asyncio.wait((task, asyncio.create_task(enough.wait())), return_when=asyncio.FIRST_COMPLETED)
         assert task not in done, "it looks for as long as the loop runs"
         task.cancel()
@@ -190,11 +195,44 @@ def looks(conditions: Conditions, number: int = 1) -> list[MachineSeen]:
     return [each for each in seen if isinstance(each, MachineSeen)]
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have looks wait for what they read, however busy this machine is."""
+    monkeypatch.setattr(machine, "_PULSE", 60.0)
+
+
+@pytest.mark.usefixtures("patient")
 def test_first_look_has_what_the_conditions_ask_for() -> None:
+    facts = looks(Conditions(max_load=4, min_free_memory=1, on_battery=False))[0].facts
+    assert facts.load is not None
+    assert facts.on_battery is not None
+    assert facts.free_memory
+    assert facts.memory
+    assert facts.free_memory < facts.memory
+    assert abs(facts.moment - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+@pytest.mark.usefixtures("patient")
+def test_what_no_condition_asks_for_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "on_battery", pytest.fail)
+    monkeypatch.setattr(psutil, "virtual_memory", pytest.fail)
     facts = looks(Conditions(max_load=4))[0].facts
     assert facts.load is not None
-    assert facts.free_memory
-    assert abs(facts.moment - datetime.now(UTC)) < timedelta(minutes=1)
+    assert (facts.free_memory, facts.on_battery) == (None, None)
+
+
+@pytest.mark.usefixtures("patient")
+def test_load_is_smoothed_by_a_clock_that_no_standstill_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[float] = []
+
+    def measure(_load: LoadOfOthers, _pids: list[int], now: float) -> float:
+        measured.append(now)
+        return 0.0
+
+    monkeypatch.setattr(LoadOfOthers, "measured", measure)
+    began = time.monotonic()
+    looks(Conditions(max_load=4), clock=SystemClock(lambda: 0.0))
+    assert began <= measured[0] <= time.monotonic()
 
 
 def test_hours_alone_have_nothing_else_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,21 +241,48 @@ def test_hours_alone_have_nothing_else_read(monkeypatch: pytest.MonkeyPatch) -> 
     assert (facts.load, facts.free_memory) == (None, None)
 
 
-def test_clock_goes_on_where_a_look_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def hanging() -> Iterator[Callable[[], bool]]:
+    """A read of the battery that does not answer before the test ends."""
     pipe = os.pipe()
-    monkeypatch.setattr(machine, "_PULSE", 0.01)
-    monkeypatch.setattr(machine, "on_battery", lambda: os.read(pipe[0], 1) == b"?")
-    try:
-        first, second = looks(Conditions(on_battery=False), 2)[:2]
-        assert first.facts.moment < second.facts.moment
-        assert second.facts.free_memory is None
-    finally:
-        os.close(pipe[1])  # which lets the thread go
+    yield lambda: os.read(pipe[0], 1) == b"?"
+    os.close(pipe[1])  # which lets the thread go
 
 
-def test_shortage_of_threads_leaves_unknown_what_was_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_look_that_does_not_answer_keeps_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, hanging: Callable[[], bool]
+) -> None:
+    monkeypatch.setattr(machine, "on_battery", hanging)
+    first, second = (each.facts for each in looks(Conditions(max_load=4, on_battery=False), 2)[:2])
+    assert first.moment < second.moment
+    assert second.load is not None
+    assert second.on_battery is None
+
+
+def test_what_has_not_been_read_for_a_minute_is_not_known(
+    monkeypatch: pytest.MonkeyPatch, hanging: Callable[[], bool]
+) -> None:
+    async def told() -> list[bool | None]:
+        reading = _Reading[bool]()
+        monkeypatch.setattr(machine, "_PULSE", 60.0)
+        await reading.look(lambda: True)
+        monkeypatch.setattr(machine, "_PULSE", 0.01)
+        answers = []
+        for _ in range(61):
+            await reading.look(hanging)
+            answers.append(reading.found)
+        return answers
+
+    assert asyncio.run(told()) == [*[True] * 60, None]
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), PermissionError(13, "power_supply")])
+def test_read_that_fails_leaves_only_itself_unknown(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def refused() -> bool:
-        raise RuntimeError("can't start new thread")
+        raise error
 
     monkeypatch.setattr(machine, "on_battery", refused)
-    assert looks(Conditions(on_battery=False))[0].facts.on_battery is None
+    facts = looks(Conditions(max_load=4, on_battery=False))[0].facts
+    assert facts.on_battery is None
+    assert facts.load is not None

@@ -131,6 +131,13 @@ def test_hours_within_the_hour_that_is_left_out_do_not_come() -> None:
     assert until_in_words(change, night, berlin) == "until Sun 02:15"
 
 
+def test_hours_that_are_left_out_next_week_come_in_the_week_after() -> None:
+    change = hours_in(["sun 02:00-03:00"]).next_change(
+        datetime(2026, 3, 22, 2, 0, tzinfo=UTC), ZoneInfo("Europe/Berlin")
+    )
+    assert change == datetime(2026, 4, 5, 0, 0, tzinfo=UTC)
+
+
 def test_hours_without_an_end_do_not_change() -> None:
     assert hours_in(["mon-sun"]).next_change(YEAR[0], UTC) is None
     assert hours_in([]).next_change(YEAR[0], UTC) is None
