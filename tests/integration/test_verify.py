@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from support.audio_files import make_track
@@ -81,18 +82,25 @@ def test_it_ends_in_time_and_goes_on(place: Path) -> None:
     assert verify(place, "--after", "B")[0] == 1, "nothing compared is no success"
 
 
-def test_interrupted_it_tells_and_keeps_what_it_found(place: Path) -> None:
+@pytest.mark.parametrize("end", ["interrupted", "killed"])
+def test_broken_off_it_tells_and_keeps_what_it_found(place: Path, end: str) -> None:
     damage(place / "dataset" / "A" / "full_mix.wav")
     process = subprocess.Popen(
         ["env", "--default-signal=INT", PROGRAMS / "audiobatchctl", "verify", place / "dataset", "--rate", "1 KiB",
-         "-o", place / "report.jsonl"],
+         "-o", place / "report.jsonl", "--config", place / "c.toml"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     hidden = place / ".report.jsonl.audiobatch-export"
     eventually(lambda: hidden.exists() and hidden.stat().st_size > 0)
-    os.killpg(process.pid, signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert b"--after 'A'" in out
+    if end == "killed":
+        (reading,) = psutil.Process(process.pid).children()
+        reading.kill()
+    else:
+        os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == (1 if end == "killed" else 130)
+    assert (b"the process ended with -9" in err) == (end == "killed")
+    assert b"! 1 file with another content" in out
+    assert b"--after=A" in out
     assert json.loads((place / "report.jsonl").read_text())["folder"] == "A"
     assert not hidden.exists()

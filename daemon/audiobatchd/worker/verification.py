@@ -17,6 +17,9 @@ from msgspec import Raw, Struct
 from audiobatchd.errors import AudiobatchError
 from audiobatchd.worker.questions import end_of, last_line
 
+_MOST_TOLD = 200
+"""Bytes of a line that is no answer, to be told."""
+
 
 class Verification(Struct, frozen=True):
     """A request to verify the track folders at and below a directory."""
@@ -58,7 +61,7 @@ class Differing(Struct, frozen=True):
     noted: tuple[Noted, ...]
     """The digests that were noted and are not those of the file as it is now."""
     values: dict[str, Raw] = {}
-    """Values in the record that were measured of the content as it was, by feature."""
+    """Values in the record that were measured of the content as it was, by feature; a text for what is no JSON."""
 
 
 class Verified(Struct, frozen=True):
@@ -97,9 +100,20 @@ def verify(request: Verification) -> Generator[Verified, None, None]:
             process.stdin.write(msgspec.json.encode(request) + b"\n")
             process.stdin.close()
         for line in process.stdout:
-            with contextlib.suppress(msgspec.MsgspecError):  # cut short, by its death
-                yield msgspec.json.decode(line, type=Verified)
+            if line.endswith(b"\n") or not process.wait():  # else cut short, by its death
+                yield _decoded(line, request)
         if code := process.wait():
             why = last_line(end_of(last_words)) or f"the process ended with {code}"
             message = f"cannot verify {request.root}: {why}"
             raise AudiobatchError(message)
+
+
+def _decoded(line: bytes, request: Verification) -> Verified:
+    try:
+        return msgspec.json.decode(line, type=Verified)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        told = line[:_MOST_TOLD].decode(errors="backslashreplace").strip()
+        message = (
+            f"cannot verify {request.root}: the process that reads the files gave no answer, but: {told} ({error})"
+        )
+        raise AudiobatchError(message) from error

@@ -35,7 +35,7 @@ def test_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     [
         ("kill -9 $$", "the process ended with -9"),
         ("echo last words >&2; exit 1", "last words"),
-        ('echo \'{"folder": "A\'; exit 3', "the process ended with 3"),
+        ('printf \'{"folder": "A\'; exit 3', "the process ended with 3"),
     ],
 )
 def test_death_of_the_process_is_an_error(
@@ -48,6 +48,18 @@ def test_death_of_the_process_is_an_error(
     with pytest.raises(AudiobatchError) as caught:
         list(verify(request(Path("/music"))))
     assert str(caught.value) == f"cannot verify /music: {told}"
+
+
+@pytest.mark.parametrize("script", ['echo \'{"f\'; echo \'{"folder": "B"}\'', "printf '{\"f'", "echo '{\"f'; exit 3"])
+def test_line_that_is_no_answer_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    program = tmp_path / "python"
+    program.write_text(f'#!/bin/sh\necho \'{{"folder": "A"}}\'\n{script}\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    found = verify(request(Path("/music")))
+    assert next(found) == Verified("A")
+    with pytest.raises(AudiobatchError, match=r'^cannot verify /music: the process .* gave no answer, but: {"f \('):
+        next(found)
 
 
 def test_nothing_stays_behind_of_one_that_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

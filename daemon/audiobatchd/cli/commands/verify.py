@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
@@ -18,6 +19,7 @@ from audiobatchd.cli.terminal.output import Say
 from audiobatchd.cli.terminal.progress import ProgressLine
 from audiobatchd.cli.terminal.text import as_json
 from audiobatchd.control.client import ControlClient
+from audiobatchd.errors import AudiobatchError
 from audiobatchd.exports import publish
 from audiobatchd.vocabulary.names import parsed, printable, shown
 from audiobatchd.vocabulary.quantities import counted, size_in_bytes, sized
@@ -49,19 +51,21 @@ def verify(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
         arguments.rate,
     )
     total = Total()
-    interrupted = False
+    broken_off: KeyboardInterrupt | AudiobatchError | None = None
     with _report(arguments.output) as report:
         try:
             _add_all(request, arguments.seconds, total, report)
-        except KeyboardInterrupt:
-            interrupted = True
+        except (KeyboardInterrupt, AudiobatchError) as error:
+            if not total.folders:
+                raise
+            broken_off = error  # when the report is published, and all that was found is told
     if arguments.json:
         say(as_json({"dataset": shown(dataset.path), **total.as_keys()}))
     else:
         for line in total.told():
             say(printable(line))
-    if interrupted:
-        raise KeyboardInterrupt
+    if broken_off is not None:
+        raise broken_off
     return 0 if total.is_clean else 1
 
 
@@ -175,7 +179,7 @@ class Total:
         if self.differing:
             yield from ("", *_HINTS)
         if self.last:
-            yield f"Not all of it was read. To go on: --after '{self.last}'"
+            yield f"Not all of it was read. To go on: --after={shlex.quote(self.last)}"
 
     def as_keys(self) -> dict[str, object]:
         """Give the answer as keys of JSON."""

@@ -156,5 +156,14 @@ def _differing(
         noted.append(Noted(digest, names, first.measured, first.host))
         for analyzer, role, _ in accounts:
             given = features.get(analyzer, {}).get(role, ())
-            kept |= {name: Raw(bytes(values[name])) for name in given if name in values}
+            kept |= {name: _in_one_line(bytes(values[name])) for name in given if name in values}
     return Differing(stamp.shown, stamp.size, stamp.mtime_ns, content, tuple(noted), kept)
+
+
+def _in_one_line(written: bytes) -> Raw:
+    """Write a value of a record so that it fits into a line of JSON; what is no JSON, such as NaN, as a text."""
+    text = written.decode(errors="backslashreplace")
+    try:
+        return Raw(msgspec.json.format(text, indent=-1))
+    except (msgspec.MsgspecError, RecursionError):
+        return Raw(msgspec.json.encode(text))

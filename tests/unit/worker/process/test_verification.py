@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from mutagen.flac import FLAC
 
 from audiobatchd.core.provenance import KEY
 from audiobatchd.worker.process.verification import verified
 from audiobatchd.worker.verification import Verification, Verified
+from audiobatchd.worker.verification import verify as verified_by_process
 from support.audio_files import music, write_audio
 
 FEATURES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -87,6 +89,29 @@ def test_one_bit_is_told_with_the_values_as_they_were(tmp_path: Path) -> None:
     assert (known.digest, known.analyzers, known.host) == (before, ("loudness",), "nas")
     assert known.measured == entry["measured"]
     assert {name: json.loads(bytes(raw)) for name, raw in differing.values.items()} == {"lufs": -9.5, "lra": 3.1}
+
+
+def test_values_of_any_form_come_out_of_the_process(tmp_path: Path) -> None:
+    """A mapping has line feeds in the record, as has all that another program indents; NaN is no JSON."""
+    folder = make(tmp_path, "A")
+    mix = folder / "full_mix.wav"
+    values = {"lufs": {"Rock": 0.6}, "lra": [1, 2], "tempo": float("nan"), "odd": [float("inf")]}
+    account = {KEY: {"format": 1, "analyzers": {"loudness": {"full_mix": noted(mix)}}}}
+    text = json.dumps({**values, "text": "TEXT", **account}, indent=2).encode()
+    (folder / "A.INFO").write_bytes(text.replace(b"TEXT", b"caf\xe9"))
+    rot(mix)
+    make(tmp_path, "B")
+    features = {"loudness": {"full_mix": (*values, "text")}}
+    one, other = verified_by_process(msgspec.structs.replace(request(tmp_path), features=features))
+    assert [one.folder, other.folder] == ["A", "B"]
+    (differing,) = one.differing
+    assert {name: bytes(raw) for name, raw in differing.values.items()} == {
+        "lufs": b'{"Rock":0.6}',
+        "lra": b"[1,2]",
+        "tempo": b'"NaN"',
+        "odd": rb'"[\n    Infinity\n  ]"',
+        "text": rb'"\"caf\\xe9\""',
+    }
 
 
 def test_accounts_of_the_content_before_are_told_apart(tmp_path: Path) -> None:
