@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import platform
-import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -23,7 +22,7 @@ from audiobatchd.disk import filesystems
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.plugin_api import absence
 from audiobatchd.scan.watch import limits
-from audiobatchd.vocabulary.commands import import_command
+from audiobatchd.vocabulary.commands import import_command, quoted
 from audiobatchd.vocabulary.files import NearMiss
 from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.quantities import counted, sized
@@ -134,7 +133,7 @@ def inboxes(status: Status | None) -> Iterator[Diagnosis]:
     """Judge what the service says of its inboxes."""
     for each in status.inboxes if status else ():
         if each.state is InboxState.HINDERED:
-            todo = f"where rights are missing: audiobatchctl setup --grant {each.dataset}"
+            todo = f"where rights are missing: audiobatchctl setup --grant {quoted(parsed(each.dataset))}"
             yield Diagnosis(Level.ACT, f"the inbox {each.path}: {each.remark}", todo)
         left = len(each.left) + each.more_left
         if left:
@@ -171,9 +170,11 @@ def silent(path: str, status: Status | None) -> Iterator[Diagnosis]:
 
 def _cure_of_pause(dataset: DatasetStatus) -> str:
     if BARRED in dataset.remark:
-        return f"where that does not help: sudo audiobatchctl setup {dataset.path}"
+        return f"where that does not help: sudo audiobatchctl setup {quoted(parsed(dataset.path))}"
     if "it leads to" in dataset.remark:
-        return f"point its link back, or, if that is meant: audiobatchctl rescan --accept {dataset.path}"
+        return (
+            f"point its link back, or, if that is meant: audiobatchctl rescan --accept {quoted(parsed(dataset.path))}"
+        )
     return "audiobatchctl resume" if "operator" in dataset.remark else "mount it, or mend what is said there"
 
 
@@ -184,7 +185,7 @@ def locks(path: str, kind: Kind, filesystem: str, *, alone: bool) -> Diagnosis:
         case Kind.LOCAL:
             return Diagnosis(Level.OK, f"{where}: this machine alone has it, its locks hold")
         case Kind.NETWORK:
-            todo = f"try them, on two machines at once: audiobatchctl locks test {shown(path)}"
+            todo = f"try them, on two machines at once: audiobatchctl locks test {quoted(path)}"
             return Diagnosis(Level.NOTE, f"{where}: its locks are shared between machines", todo)
         case Kind.WEAK:
             if alone:
@@ -215,7 +216,7 @@ def permissions(path: str, closed: list[str], *, known: bool) -> Diagnosis:
     if not closed:
         return Diagnosis(Level.OK, f"{who} can write in {shown(path)}")
     more = f" and in {counted(len(closed) - 1, 'other place')}" if len(closed) > 1 else ""
-    todo = f"sudo audiobatchctl setup {shlex.quote(shown(path))} gives the service what it lacks there"
+    todo = f"sudo audiobatchctl setup {quoted(path)} gives the service what it lacks there"
     return Diagnosis(Level.ACT, f"{who} cannot write in {shown(closed[0])}{more}", todo)
 
 

@@ -26,6 +26,7 @@ from audiobatchd.imports.inbox import Left, Moved, Order, Report, Terms
 from audiobatchd.imports.manifest import Manifest, Mode
 from audiobatchd.imports.session import Request, Result
 from audiobatchd.imports.settling import LOOSE, Rest, Unit
+from audiobatchd.vocabulary.commands import quoted
 from audiobatchd.vocabulary.files import EXTENSIONS, FileId
 from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.quantities import counted
@@ -131,7 +132,7 @@ class Importer:
             self._trouble = _why(error)
             # systemd tells each process of a unit which start of it this is (systemd.exec(5)).
             if isinstance(error, OSError) and error.errno == errno.EROFS and "INVOCATION_ID" in os.environ:
-                self._trouble += f"; where the unit may not write there: audiobatchctl setup {shown(dataset)}"
+                self._trouble += f"; where the unit may not write there: audiobatchctl setup {quoted(dataset)}"
         if not self._channel.order.go:
             self._trouble = ""  # it goes on with the next order
         elif self._trouble:

@@ -18,6 +18,7 @@ from audiobatchd.control.status import DatasetStatus, HookStatus, InboxStatus, L
 from audiobatchd.core.holds import BARRED
 from audiobatchd.disk.filesystems import Kind
 from audiobatchd.vocabulary.files import MissKind, NearMiss
+from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.states import DatasetState, FolderState, HookState, InboxState
 from audiobatchd.worker.capacity import Capacity
 
@@ -123,6 +124,21 @@ def test_what_a_service_says_of_itself(idle: Status) -> None:
     ]:
         _, finding = diagnosis.service(status, "")
         assert (finding.level, what in finding.what, todo in finding.todo) == (level, True, True), finding
+
+
+@pytest.mark.parametrize(("name", "word"), [("Mia's music", "'/Mia'\"'\"'s music'"), ("caf\udce9", r"$'/caf\xe9'")])
+def test_commands_can_be_pasted(idle: Status, name: str, word: str) -> None:
+    path = f"/{name}"
+    inbox = InboxStatus("/in", shown(path), InboxState.HINDERED, "no rights", 0, 0, [], 0)
+    findings = [
+        diagnosis.permissions(path, [path], known=True),
+        diagnosis.locks(path, Kind.NETWORK, "nfs", alone=False),
+        *diagnosis.inboxes(msgspec.structs.replace(idle, inboxes=[inbox])),
+    ]
+    for remark in (BARRED, "it leads to /two now"):
+        status = with_dataset(idle, path=shown(path), state=DatasetState.PAUSED, remark=remark)
+        findings.append(list(diagnosis.service(status, ""))[1])
+    assert [each.todo for each in findings if word not in each.todo] == []
 
 
 def test_inotify_trial() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import pwd
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -37,6 +36,7 @@ from audiobatchd.errors import AudiobatchError, ConfigError, NoDaemonError
 from audiobatchd.models import store
 from audiobatchd.models.store import State
 from audiobatchd.scan.watch import limits, trial
+from audiobatchd.vocabulary.commands import quoted
 from audiobatchd.vocabulary.names import parsed, shown
 from audiobatchd.vocabulary.states import WatchMode
 from audiobatchd.worker import questions
@@ -158,7 +158,7 @@ def _dataset(dataset: DatasetConfig, uid: int | None, *, of_machine: bool, barre
         yield Diagnosis(
             Level.ACT,
             what,
-            f"mount it, or let the service read it: sudo audiobatchctl setup {shlex.quote(shown(path))}",
+            f"mount it, or let the service read it: sudo audiobatchctl setup {quoted(path)}",
         )
         return
     if (target := os.path.realpath(path)) != path:
@@ -186,7 +186,7 @@ def _inbox(inbox: InboxConfig, uid: int | None) -> Iterator[Diagnosis]:
     except OSError as error:
         what = f"cannot read the inbox {shown(inbox.path)}: {error.strerror}"
         yield Diagnosis(
-            Level.ACT, what, f"make it, and let the service work there: audiobatchctl setup {inbox.dataset}"
+            Level.ACT, what, f"make it, and let the service work there: audiobatchctl setup {quoted(inbox.dataset)}"
         )
         return
     yield diagnosis.inbox(inbox.path, inbox.dataset, same_disk=place.st_dev == target.st_dev)

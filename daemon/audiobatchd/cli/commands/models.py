@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,6 +28,7 @@ from audiobatchd.models.intake import Intake, Source, Telling
 from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE, LICENCE_ADDRESS, OFFICIAL, with_needed
 from audiobatchd.models.store import Files, State, Verdict
 from audiobatchd.vocabulary.analyzer_sets import chosen
+from audiobatchd.vocabulary.commands import quoted
 from audiobatchd.vocabulary.exits import ControlExit
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.suggestions import cannot_find
@@ -217,7 +217,7 @@ def _own_models() -> Path | None:
 def _again(arguments: argparse.Namespace) -> str:
     """The action and what it is to take in, as on the command line."""
     file = getattr(arguments, "file", None)
-    return shown(shlex.join(["add", str(file)] if file else ["fetch", *arguments.name]))
+    return " ".join(map(quoted, ["add", str(file)] if file else ["fetch", *arguments.name]))
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import argparse
 import grp
 import os
 import pwd
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from audiobatchd.config.places import SERVICE_CONFIGURATION, own_configuration
 from audiobatchd.control.client import ControlClient
 from audiobatchd.disk import bounded
 from audiobatchd.errors import AudiobatchError, ConfigError, UsageError
+from audiobatchd.vocabulary.commands import quoted
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import counted
 
@@ -353,7 +353,7 @@ def _as_root(arguments: argparse.Namespace) -> str:
     options = [f"--{name.replace('_', '-')}" for name in ("grant", "no_grant", "undo") if getattr(arguments, name)]
     person = ["--operator", arguments.operator] if arguments.operator else []
     place = [arguments.dataset] if arguments.dataset else []
-    return shown(shlex.join(["sudo", "audiobatchctl", "setup", *options, *person, *place]))
+    return " ".join(map(quoted, ["sudo", "audiobatchctl", "setup", *options, *person, *place]))
 
 
 def _written(path: Path) -> str:

@@ -259,6 +259,7 @@ def test_last_line_says_who_may_watch(
     ("options", "refusal"),
     [
         (["/srv/my music"], "sudo audiobatchctl setup '/srv/my music'; --user sets up your own"),
+        (["/srv/caf\udce9"], r"sudo audiobatchctl setup $'/srv/caf\xe9'; "),
         (["--undo", "/srv/music"], "sudo audiobatchctl setup --undo /srv/music; "),
         (["--operator", "mia"], "sudo audiobatchctl setup --operator mia; "),
         (["--no-grant", "--operator", "mia", "/m"], "sudo audiobatchctl setup --no-grant --operator mia /m; "),
