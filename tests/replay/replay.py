@@ -9,6 +9,7 @@ names of directories and files, for a bug report. A file may come from anybody: 
 from __future__ import annotations
 
 import argparse
+import ast
 import io
 import pickle
 import re
@@ -21,16 +22,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import EnumType
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from audiobatchd import __version__
+from audiobatchd import core as core_room
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.core.messages import Result
-from audiobatchd.core.readings import Reading
 from audiobatchd.service.decisions import DIRECTORY, HEAD, SUFFIX, framed, zone_by_name
-from audiobatchd.vocabulary.files import FileStamp, FolderKey
+from audiobatchd.vocabulary.feature_names import analyzers, features
+from audiobatchd.vocabulary.files import EXTENSIONS, ROLES, UNREAD_EXTENSIONS
+from audiobatchd.vocabulary.names import printable
 
 _ROOMS = ("audiobatchd.core.", "audiobatchd.vocabulary.", "audiobatchd.plugin_api")
 _PLAIN = {
@@ -40,8 +42,6 @@ _PLAIN = {
     ("datetime", "timezone"), ("zoneinfo", "ZoneInfo"),
 }  # fmt: skip
 _LONGEST = 1 << 30
-_SHORTEST_NAME = 3
-"""Characters of a name from which on it is replaced within texts too."""
 
 
 class UnfitError(Exception):
@@ -83,12 +83,15 @@ def parts(path: Path) -> Iterator[Any]:
             if len(content) < length or zlib.crc32(content) != checksum:
                 return  # the service was killed over it
             try:
-                yield _Unpickler(io.BytesIO(content)).load()
-            except UnfitError:
-                raise
+                part = _loaded(content)
             except Exception as error:
                 message = f"{path}: it cannot be read: {error}"
                 raise UnfitError(message) from error
+            yield part
+
+
+def _loaded(content: bytes) -> Any:  # noqa: ANN401  # whatever stands there
+    return _Unpickler(io.BytesIO(content)).load()
 
 
 @dataclass
@@ -105,6 +108,18 @@ class Step:
     def is_same(self) -> bool:
         """Tell whether the same follows. The order in which a set of folders is gone through is nothing to go by."""
         return self.was == self.is_now or Counter(map(repr, self.was)) == Counter(map(repr, self.is_now))
+
+
+def core_of(state: dict[str, object]) -> Dispatcher:
+    """Make the core again that had this state."""
+    core = Dispatcher.__new__(Dispatcher)
+    vars(core).update(state)
+    return core
+
+
+def step_of(core: Dispatcher, event: Any, now: float) -> list[object]:  # noqa: ANN401  # a file may have anything there
+    """Hand an event, or a turn where it is None, to the core; the actions that follow."""
+    return list(core.tick(now) if event is None else core.handle(event, now))
 
 
 @dataclass
@@ -128,12 +143,10 @@ class Replay:
         if version != __version__:
             message = f"{self.path}: it is of version {version}, and this is {__version__}: check that one out"
             raise UnfitError(message)
-        core = Dispatcher.__new__(Dispatcher)
-        vars(core).update(state)
+        core = core_of(state)
         for number, (now, event, was) in enumerate(found, 1):
             self.first = now if self.first is None else self.first
-            is_now = core.tick(now) if event is None else core.handle(event, now)
-            yield Step(number, now, event, was, list(is_now))
+            yield Step(number, now, event, was, step_of(core, event, now))
 
     def clock(self, step: Step) -> str:
         """Say the time of a step in UTC."""
@@ -155,99 +168,184 @@ _PICKLER: Any = vars(pickle)["_Pickler"]
 """The pickler in Python, which tells each kind of object apart; `pickle.Pickler` is the one in C."""
 _SAVERS = {kind: saver for kind, saver in _PICKLER.dispatch.items() if saver.__module__ == pickle.__name__}
 """What writes each kind of object, without what other libraries put there for all."""
+_SOURCE_FILES = frozenset(f"{role}.{extension}" for role in ROLES for extension in {*EXTENSIONS, *UNREAD_EXTENSIONS})
+_FILE_SYSTEM = re.compile(r"(local|network|weak) \(\w+\)")
+"""Worth of locks on a file system, by which the core decides."""
+_NUMBER, _WORD = re.compile(r"\d+(?:[.,]\d+)*"), re.compile(r"[^\W\d]+")
+_TELLING = 10
+"""Characters that the core puts beside a value in a sentence, from which on the sentence is known for its own."""
 
 
-class _Collector(_PICKLER):  # type: ignore[misc]  # the standard library's own that can be extended
-    """Collects the names of directories and files in what it is given."""
+class _Word(str):
+    """A text that is written as it is, for Python makes an object by it: the name of an attribute or a method."""
 
-    def __init__(self, names: set[str]) -> None:
-        super().__init__(io.BytesIO(), protocol=5)
-        self._names = names
-
-    def reducer_override(self, found: object) -> Any:  # noqa: ANN401  # as its base class
-        """Look at what is going to be pickled, and have that done as usual."""
-        match found:
-            case FolderKey(dataset=dataset, path=path):
-                self._names |= {*dataset.split("/"), *path.split("/")}
-            case Reading(memory=memory):
-                self._names |= {each.stamp.name.decode(errors="surrogateescape") for each in memory.values()}
-            case Result(values=values):  # tags among them
-                self._names |= {each for each in values.values() if isinstance(each, str)}
-            case FileStamp(name=name):
-                self._names.add(name.decode(errors="surrogateescape"))
-        return NotImplemented
-
-    def save_str(self, text: str) -> None:
-        """Take what looks like a path."""
-        if text.startswith("/"):
-            self._names |= set(text.split("/"))
-        super().save_str(text)
-
-    dispatch: ClassVar[dict[type, Any]] = {**_SAVERS, str: save_str}
+    __slots__ = ()
 
 
-class _Renamer(_PICKLER):  # type: ignore[misc]  # as above
-    """Writes what it is given with other names."""
+class _Renamer(_PICKLER):  # type: ignore[misc]  # the standard library's own that can be extended
+    """Writes what it is given, with other texts in place of those that are data."""
 
-    def __init__(self, file: io.BytesIO, names: dict[str, str]) -> None:
+    def __init__(self, file: io.BytesIO, renamed: Callable[[str], str]) -> None:
         super().__init__(file, protocol=5)
-        self._names = names
-        inside = sorted((each for each in names if len(each) >= _SHORTEST_NAME), key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, inside)) or r"(?!)")
+        self._renamed = renamed
+        self._is_plain = False
+        """True while all texts are written as they are."""
 
     def reducer_override(self, found: object) -> Any:  # noqa: ANN401  # as its base class
         """Write a time zone as it was written before."""
         return zone_by_name(found)
 
-    def _renamed(self, text: str) -> str:
-        parted = [self._names.get(part, part) for part in text.split("/")]
-        whole = "/".join(parted)
-        return self._pattern.sub(lambda found: self._names[found[0]], text) if whole == text else whole
+    def save(self, found: object, save_persistent_id: bool = True) -> None:  # as its base class
+        """Write an object; a text, or a path or a file's name in bytes, with its new name."""
+        if type(found) is str and not self._is_plain:
+            found = self._renamed(found)
+        elif type(found) is bytes and not self._is_plain:
+            found = self._renamed(found.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+        super().save(found, save_persistent_id)
 
-    def save_str(self, text: str) -> None:
-        """Write a text with other names."""
-        self._save(self._renamed(text), super().save_str)
+    def save_global(self, found: object, name: str | None = None) -> None:
+        """Write the name of a class."""
+        self._plainly(super().save_global, found, name)
 
-    def save_bytes(self, content: bytes) -> None:
-        """Write a path or a file's name, which are bytes, with other names."""
-        renamed = self._renamed(content.decode(errors="surrogateescape")).encode(errors="surrogateescape")
-        self._save(renamed, super().save_bytes)
-
-    def _save(self, renamed: object, save: Callable[[Any], None]) -> None:
-        """Write what has its new name, or refer to it where the very same was written before."""
-        if (known := self.memo.get(id(renamed))) is not None:
-            self.write(self.get(known[0]))
+    def save_reduce(self, func: Any, args: Any, state: object = None, *rest: Any, **named: Any) -> None:  # noqa: ANN401
+        """Write how an object is made, with the names by which that is done."""
+        save = partial(super().save_reduce, func)
+        if isinstance(func, EnumType) or func.__module__ in ("datetime", "zoneinfo"):
+            self._plainly(save, args, state, *rest, **named)
         else:
-            save(renamed)
+            args = (args[0], _Word(args[1])) if func is getattr else args
+            save(args, _with_plain_keys(state), *rest, **named)
 
-    dispatch: ClassVar[dict[type, Any]] = {**_SAVERS, str: save_str, bytes: save_bytes}
+    def _plainly(self, save: Callable[..., None], *args: Any, **named: Any) -> None:  # noqa: ANN401
+        before, self._is_plain = self._is_plain, True
+        save(*args, **named)
+        self._is_plain = before
+
+    dispatch: ClassVar[dict[type, Any]] = {**_SAVERS, _Word: _SAVERS[str]}
+
+
+def _with_plain_keys(state: object) -> object:
+    """The state of an object with its attributes' names as they are; one with slots has them in the second of two."""
+    match state:
+        case dict():
+            return {_word(name): value for name, value in state.items()}
+        case tuple([plain, dict() as slots]):
+            return _with_plain_keys(plain), _with_plain_keys(slots)
+    return state
+
+
+_word = cache(_Word)
+"""The same object for each text, which is written once."""
+
+
+def _of_program() -> Iterator[str]:
+    """Find the texts of the core, by which it decides, and what is measured; `#` stands for what it puts into them."""
+    yield from ("", ".", "..", *ROLES, *_SOURCE_FILES, *analyzers(), *features())
+    for path in Path(core_room.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Constant(value=str(text)):
+                    yield text
+                case ast.JoinedStr(values=values):
+                    yield "".join(str(each.value) if isinstance(each, ast.Constant) else "#" for each in values)
+
+
+class _Names:
+    """The new names. Every part of a path, and every other text, has one, unless it is a text of the program.
+
+    Texts of the program are the constants of the core, also with numbers in them, and its sentences, where each word is
+    one of its own: it compares what it said of a dataset with what it would say now.
+    """
+
+    def __init__(self) -> None:
+        self._found: set[str] = set()
+        self._new: dict[str, str] = {}
+        self._kept = {text for text in _of_program() if text.strip("#") or not text}
+        pieces = {piece for text in self._kept if "#" in text for piece in text.split("#") if len(piece) >= _TELLING}
+        self._sentence = re.compile("|".join(map(re.escape, pieces)))
+        self._words = {word for text in self._kept for word in _WORD.findall(text)}
+
+    def collect(self, text: str) -> str:
+        """Take in the parts of a text, which is returned."""
+        self._found.update(text.split("/"))
+        return text
+
+    def give(self) -> int:
+        """Give all that was found new names, which sort as the old ones do; how many they are."""
+        old = sorted(part for part in self._found if not self._is_kept(part))
+        self._new = {part: f"name-{number:0{len(str(len(old)))}}" for number, part in enumerate(old)}
+        return len(old)
+
+    def _is_kept(self, part: str) -> bool:
+        if part in self._kept or _NUMBER.sub("#", part) in self._kept or _FILE_SYSTEM.fullmatch(part):
+            return True
+        return bool(self._sentence.search(part)) and self._words.issuperset(_WORD.findall(part))
+
+    def renamed(self, text: str) -> str:
+        """Put new names in place of the parts of a text; one that only came up as it was gone through is `name`."""
+        return "/".join(part if self._is_kept(part) else self._new.get(part, "name") for part in text.split("/"))
+
+
+_DATA = re.compile(r"""(FolderKey\(.*?\))|b?'(?:[^'\\]|\\.)*'|b?"(?:[^"\\]|\\.)*\"""")
+"""Texts in what Python writes of an object, except the names of folders."""
+
+
+def _outline(actions: list[object]) -> Counter[str]:
+    """Actions without their texts: the core makes sentences of names, which cannot be renamed afterwards."""
+    return Counter(_DATA.sub(lambda found: found[1] or "''", repr(action)) for action in actions)
+
+
+def _write_renamed(path: Path, target: Path, pickler: Callable[[io.BytesIO], Any]) -> None:
+    """Write a file with other names, and what the core does when it is told these.
+
+    Raises UnfitError where it does something else, or where the result does not lead to the same when it is read.
+    """
+    version, began, state = next(parts(path))
+    head = framed((_word(version), began, _with_plain_keys(state)), pickler)
+    core = core_of(_loaded(head[HEAD.size :])[2])
+    was_same: list[bool] = []
+    with target.open("xb") as file:
+        file.write(head)
+        for step in Replay(path).steps():
+            renamed = framed((step.now, step.event, step.was, step.is_now), pickler)
+            now, event, was, expected = _loaded(renamed[HEAD.size :])
+            is_now = step_of(core, event, now)
+            if _outline(is_now) != _outline(expected):
+                message = f"{path}: other names lead to other actions from step {step.number} on"
+                raise UnfitError(message)
+            file.write(framed((now, event, is_now if step.is_same else was), partial(_Renamer, renamed=str)))
+            was_same.append(step.is_same)
+    if [step.is_same for step in Replay(target).steps()] != was_same:
+        message = f"{path}: what was written of it with other names leads to other actions"
+        raise UnfitError(message)
 
 
 def write_anonymous(files: list[Path], target: Path) -> int:
-    """Write the same with other names, which sort as the old ones do, into a new directory; how many were replaced."""
-    names: set[str] = set()
+    """Write the same with other names, which sort as the old ones do, into a new directory; how many were replaced.
+
+    Raises UnfitError, and leaves no directory, where the result cannot be gone through to the same actions.
+    """
+    names = _Names()
     for path in files:
         for part in parts(path):
-            _Collector(names).dump(part)
-    kept = {"", ".", *(f"{role}" for role in ("full_mix", "drums", "bass", "other", "vocals"))}
-    replaced = sorted(name for name in names if name not in kept and name.rpartition(".")[0].lower() not in kept - {""})
-    digits = len(str(len(replaced)))
-    new = {name: f"name-{number:0{digits}}" for number, name in enumerate(replaced)}
+            framed(part, partial(_Renamer, renamed=names.collect))
+    count = names.give()
     target.mkdir()
     try:
         for path in files:
-            with (target / path.name).open("xb") as file:
-                for part in parts(path):
-                    file.write(framed(part, partial(_Renamer, names=new)))
-    except BaseException:
+            _write_renamed(path, target / path.name, partial(_Renamer, renamed=cache(names.renamed)))
+    except BaseException as error:
         shutil.rmtree(target)  # half of it looks like all of it
-        raise
-    return len(new)
+        if isinstance(error, UnfitError | OSError) or not isinstance(error, Exception):
+            raise
+        message = f"it cannot be gone through with other names: {error!r}"
+        raise UnfitError(message) from error
+    return count
 
 
 def say(text: str) -> None:
-    """Print a line."""
-    sys.stdout.write(text + "\n")
+    """Print a line; a file may come from anybody, so that nothing in it steers the terminal."""
+    sys.stdout.write(printable(text) + "\n")
 
 
 def tell(replay: Replay, step: Step) -> None:
@@ -280,6 +378,17 @@ def go_through(path: Path, *, show: bool) -> tuple[int, int]:
     return steps, others
 
 
+def each_fit(files: list[Path], work: Callable[[Path], tuple[int, int]]) -> dict[Path, tuple[int, int]]:
+    """Do something with each file; those with which it cannot be done are told and left out."""
+    results: dict[Path, tuple[int, int]] = {}
+    for file in files:
+        try:
+            results[file] = work(file)
+        except (UnfitError, OSError) as error:
+            say(f"! {error}")
+    return results
+
+
 def main() -> int:
     """Read the command line and replay; the exit code."""
     parser = argparse.ArgumentParser(prog="./dev replay", description=__doc__)
@@ -288,19 +397,21 @@ def main() -> int:
     parser.add_argument("--anonymous", type=Path, metavar="DIR", help="write the same with other names, and end")
     options = parser.parse_args()
     files = [file for path in options.path for file in files_of(path)]
+    results = each_fit(files, partial(go_through, show=options.show and not options.anonymous))
+    is_whole = len(results) == len(files)
+    if not any(steps for steps, _ in results.values()):
+        if is_whole:
+            say("! there is nothing to replay: set `keep_decisions` in the configuration and start the service again")
+        return 1
+    if not options.anonymous:
+        return 0 if is_whole and not any(others for _, others in results.values()) else 1
     try:
-        if options.anonymous:
-            count = write_anonymous(files, options.anonymous)
-            say(f"{count:,} names were replaced in {options.anonymous}: look at it with --show before you send it")
-            return 0
-        results = [go_through(file, show=options.show) for file in files]
+        count = write_anonymous(list(results), options.anonymous)
     except (UnfitError, OSError) as error:
         say(f"! {error}")
         return 1
-    if not sum(steps for steps, _ in results):
-        say("! there is nothing to replay: set `keep_decisions` in the configuration and start the service again")
-        return 1
-    return 1 if any(others for _, others in results) else 0
+    say(f"{count:,} names were replaced in {options.anonymous}: look at it with --show before you send it")
+    return 0 if is_whole else 1
 
 
 if __name__ == "__main__":

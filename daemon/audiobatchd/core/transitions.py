@@ -5,7 +5,6 @@ The states themselves, and the queue, are kept in the `ledger`; when a folder is
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Container, Mapping
 
 from audiobatchd.core import actions as do
@@ -25,6 +24,8 @@ _RESTLESS_READINGS = 30
 """Number of restless readings after which people are told what keeps a folder from rest."""
 _BETWEEN_HINTS = 1.0
 """Seconds between two readings of a folder that sends event after event."""
+_STRIDE = 157
+"""Step between the shares of two waits in a row, of 256: far apart, and odd, so that every share comes by."""
 _MOMENT = 1.0
 """Seconds until a folder is measured again of which only the record went: `rm -r` may be on its way to its files."""
 
@@ -42,6 +43,8 @@ class Transitions:
         """The folders that were completed since a walk began, which that walk may contradict."""
         self._accepted_as_gone: set[FolderKey] = set()
         """The folders whose job was under way when an accepted walk met nothing, until a reading finds them."""
+        self._waits = 0
+        """Number of waits so far, by which they are spread."""
 
     # Hints
 
@@ -382,8 +385,10 @@ class Transitions:
     def _wait(self, key: FolderKey, folder: Folder, state: FolderState, now: float) -> None:
         self.ledger.enter(key, folder, state)
         backoff = _LOCKED_RETRY if state is FolderState.LOCKED else self.limits.backoff
-        # Spread by the folder's name, so that what failed together does not come back together.
-        jitter = zlib.crc32(key.path.encode(errors="surrogateescape")) % 256 / 1024
+        # Spread, so that what failed together does not come back together: in the end by each of 256 shares once. Names
+        # have no part in it, so that decisions are the same ones where all have others.
+        self._waits += 1
+        jitter = self._waits * _STRIDE % 256 / 1024
         folder.retry_at = now + backoff.wait(folder.attempts) * (1 + jitter)
         folder.attempts += 1
         self.agenda.add(key, folder.retry_at)

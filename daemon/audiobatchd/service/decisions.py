@@ -35,7 +35,7 @@ HEAD = struct.Struct(">II")
 _FILES = 8
 """Number of files that what is kept is divided into."""
 _MOST_WAITING = 32 << 20
-"""Bytes that may wait to be written."""
+"""Bytes of steps that may wait to be written."""
 _AGAIN, _MUCH_LATER = 60.0, 3600.0
 """Seconds until it is tried again after an error, and after the state was too large."""
 _PATIENCE = 5.0
@@ -50,6 +50,7 @@ class Decisions:
         self._limit = limit
         self._parts: queue.SimpleQueue[tuple[bytes, bool] | None] = queue.SimpleQueue()
         self._waiting = 0
+        """Bytes of the steps that wait to be written. States do not count: each has as many bytes of steps after it."""
         self._steps = self._span = 0
         """Bytes of the steps in the present file, and how many belong into it."""
         self._begun = False
@@ -109,7 +110,7 @@ class Decisions:
 
     def _put(self, part: bytes, *, is_first: bool) -> None:
         with self._lock:
-            self._waiting += len(part)
+            self._waiting += 0 if is_first else len(part)
         self._parts.put((part, is_first))
 
     def _write(self) -> None:
@@ -130,18 +131,20 @@ class Decisions:
                     why = {"path": str(self._directory), "reason": error.strerror or str(error)}
                     write(LogEvent.DECISIONS_NOT_KEPT, why)
             with self._lock:
-                self._waiting -= len(content)
+                self._waiting -= 0 if is_first else len(content)
         self._closed(descriptor)
 
     def _made(self, size: int) -> int:
         """Make room, and the next file. Raises OSError."""
         self._directory.mkdir(mode=0o700, exist_ok=True)
         there = sorted(self._directory.glob(f"*{SUFFIX}"))
+        newest = max((int(each.stem) for each in there if each.stem.isdecimal()), default=0)
         sizes = {each: each.stat().st_size for each in there}
         while there and sum(sizes.values()) + size + self._span > self._limit:
             there[0].unlink()
             del sizes[there.pop(0)]
-        name = self._directory / f"{time.time_ns():020d}{SUFFIX}"
+        # The clock may have been set back, and the oldest by name are those that go.
+        name = self._directory / f"{max(time.time_ns(), newest + 1):020d}{SUFFIX}"
         return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     @staticmethod

@@ -361,23 +361,34 @@ def test_interrupted_job_is_not_charged() -> None:
     assert (book.state(), folder.charges, folder.attempts) == (FolderState.SETTLING, 0, 0)
 
 
-def test_backoff_grows_with_a_jitter_of_its_own_and_ends() -> None:
-    waits: dict[str, list[float]] = {}
-    for path in ("Song", "Other"):
+def test_backoff_grows_with_a_jitter_and_ends() -> None:
+    book = Book()
+    for plain in (5, 10, 20, 40, 80, 160, 300, 300, 300):
+        book.now += 1000
+        book.heard(reading())
+        book.looks(SETTLE)
+        book.heard(reading())
+        assert book.ledger.take() is not None
+        book.ways.finished(SONG, Result(1, Outcome.ERROR, reasons={"": "EIO"}), book.now)
+        wait = book.next_look() or 0.0
+        assert plain <= wait <= plain * BACKOFF_JITTER
+        book.looks(wait)
+
+
+def test_folders_that_fail_together_are_spread_whatever_their_names() -> None:
+    waits = []
+    for names in ("abc", "xyz"):
         book = Book()
-        for _ in range(9):
-            book.now += 1000
+        for path in names:
             book.heard(reading(path))
-            book.looks(SETTLE)
+        book.looks(SETTLE)
+        for path in names:
             book.heard(reading(path))
             assert book.ledger.take() is not None
             book.ways.finished(key(path), Result(1, Outcome.ERROR, reasons={"": "EIO"}), book.now)
-            waits.setdefault(path, []).append(book.next_look() or 0.0)
-            book.looks(waits[path][-1])
-    for each in waits.values():
-        for wait, plain in zip(each, (5, 10, 20, 40, 80, 160, 300, 300, 300), strict=True):
-            assert plain <= wait <= plain * BACKOFF_JITTER
-    assert waits["Song"] != waits["Other"]
+        waits.append([book.ledger.active[key(path)].retry_at - book.now for path in names])
+    assert waits[0] == waits[1]
+    assert len(set(waits[0])) == len(waits[0])
 
 
 @pytest.mark.parametrize("outcome", [Outcome.ERROR, Outcome.LOCKED])
