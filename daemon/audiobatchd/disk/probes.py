@@ -143,6 +143,7 @@ class Probes:
             known.asked.clear()  # earlier questions have been answered: it hangs
             return known
         if known is not None:
+            known.asked.clear()  # of this mount it tells nothing
             known.process.kill()
             self._left.add(known)
         how = "briefly" if briefly else "thoroughly"

@@ -61,7 +61,7 @@ class CatalogWrites:
         self._flushed = clock.monotonic()
         """The moment when counts of jobs were written last."""
         ahead = _BETWEEN_PRUNINGS - _UNTIL_THE_FIRST
-        self._clocks = clock.monotonic() - ahead, clock.wall().timestamp() - ahead
+        self._clocks = clock.since_boot() - ahead, clock.wall().timestamp() - ahead
         """The last moment that old counts were, or might have been, removed, by both clocks."""
         self._ending = False
 
@@ -123,7 +123,7 @@ class CatalogWrites:
         if now - self._flushed >= _BETWEEN_FLUSHES and self._catalog.history.has_news:
             self._flushed = now
             self._submit(self._catalog.history.flush)
-        if now - self._clocks[0] >= _BETWEEN_PRUNINGS:
+        if self._clock.since_boot() - self._clocks[0] >= _BETWEEN_PRUNINGS:
             self._prune_history()
 
     def stop(self, patience: float) -> None:
@@ -182,11 +182,11 @@ class CatalogWrites:
 
     def _prune(self, walked: str | None) -> None:
         """Remove what describes nothing any more, a step at a time, so that other work comes between."""
-        self._in_steps(self._catalog.prune(tuple(self._terms), walked))
+        self._in_steps(self._catalog.prune(lambda: self._terms, walked))
 
     def _prune_history(self) -> None:
         """Let history grow old, unless the time of day has jumped: all would be too old for a clock that is ahead."""
-        before, self._clocks = self._clocks, (self._clock.monotonic(), self._clock.wall().timestamp())
+        before, self._clocks = self._clocks, (self._clock.since_boot(), self._clock.wall().timestamp())
         if abs((self._clocks[1] - before[1]) - (self._clocks[0] - before[0])) <= _STEADY:
             self._in_steps(self._catalog.history.prune(self._clocks[1]))
 

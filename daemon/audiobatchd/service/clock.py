@@ -17,6 +17,9 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Return the seconds since some fixed moment, without those in which the service stood still."""
 
+    def since_boot(self) -> float:
+        """Return the seconds since the machine started, in which it may have slept, and the service stood still."""
+
     def wall(self) -> datetime:
         """Return the time of day in UTC, which may step at any moment."""
 
@@ -32,13 +35,20 @@ class SystemClock:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._stands_from = math.inf
-        """Moment from which on the service stands still, unless a beat comes before."""
-        self._left_out = 0.0
+        self._reckoning = math.inf, 0.0
+        """Moment from which on the service stands still, unless a beat comes before, and for how long it has before.
+
+        One thing, for threads may ask in the midst of a beat.
+        """
 
     def monotonic(self) -> float:
         """See `Clock`."""
-        return min(self._monotonic(), self._stands_from) - self._left_out
+        stands_from, left_out = self._reckoning
+        return min(self._monotonic(), stands_from) - left_out
+
+    def since_boot(self) -> float:
+        """See `Clock`."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def wall(self) -> datetime:
         """See `Clock`."""
@@ -47,9 +57,9 @@ class SystemClock:
     def beat(self, most: float) -> float:
         """See `Clock`."""
         now = self._monotonic()
-        stood_still = max(0.0, now - self._stands_from)
-        self._stands_from = now + most
-        self._left_out += stood_still
+        stands_from, left_out = self._reckoning
+        stood_still = max(0.0, now - stands_from)
+        self._reckoning = now + most, left_out + stood_still
         return stood_still
 
 

@@ -211,8 +211,8 @@ class DiskTasks:
         self._post(read)
 
     def _walk(self, action: do.WalkTree) -> None:
-        reader = self.folder_reader(action.dataset)
-        if reader is None:
+        own, reader = self._datasets.get(action.dataset), self.folder_reader(action.dataset)
+        if own is None or reader is None:
             return  # dropped from the configuration since
         was_there = True
         if self._watches and action.kind is not WalkKind.TREES:
@@ -225,7 +225,7 @@ class DiskTasks:
             walked = walk(
                 reader,
                 action.paths,
-                self._deliver,
+                partial(self._deliver, own),
                 kind=action.kind,
                 first=action.first,
                 accepts=action.accepts,
@@ -234,6 +234,7 @@ class DiskTasks:
             )
             if action.kind is not WalkKind.TREES:
                 give_back_memory()
+        self._check(action.dataset, own)
         self._post(walked)
         if not was_there and walked.root is not None:
             self._post(WatchLost(action.dataset, "the root came just after it was to be watched"))
@@ -250,12 +251,16 @@ class DiskTasks:
         trouble = probe(action.key, action.cause, action.other)
         self._post(Probed(action.key.dataset, action.cause, trouble))
 
-    def _deliver(self, read: WalkRead) -> None:
+    def _check(self, path: str, own: _Dataset) -> None:
+        """End a walk whose dataset has been dropped from the configuration, also where it was added again since."""
+        if self._ending.is_set() or self._datasets.get(path) is not own:
+            raise _EndingError
+
+    def _deliver(self, own: _Dataset, read: WalkRead) -> None:
         """Hand a walk's batch over, no faster than the loop takes them."""
         while self._waiting() > _QUEUE_LIMIT and not self._ending.wait(0.01):
             sign_of_life()
-        if self._ending.is_set():
-            raise _EndingError
+        self._check(read.dataset, own)
         self._post(read)
 
     def _reap(self, action: do.ReapLocks) -> None:
@@ -324,4 +329,4 @@ class _Places:
 
 
 class _EndingError(Exception):
-    """Raised in a thread when the service ends while a walk is under way, or a shortage is waited out."""
+    """Raised in a thread when the service, or its dataset, ends while it walks, or waits until a shortage is over."""

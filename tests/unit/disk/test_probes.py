@@ -70,6 +70,25 @@ def test_answering_disk_is_left_unchanged(tmp_path: Path, briefly: bool) -> None
     assert os.listdir(tmp_path / "Song") == ["full_mix.flac"]
 
 
+def test_probe_of_a_mount_that_was_replaced_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = iter(("first", "second"))
+    monkeypatch.setattr("audiobatchd.disk.filesystems.mounted_at", lambda _: next(mounts))
+    monkeypatch.setattr("audiobatchd.disk.inquiry.command", lambda *_: ["sleep", "600"])
+
+    async def ask() -> list[Event]:
+        heard: list[Event] = []
+        probes = Probes(heard.append, 1.0)
+        probes.start(question(tmp_path))
+        probes.start(question(tmp_path))
+        await asyncio.sleep(0.5)
+        assert heard == [], "the first process was ended by us"
+        await asyncio.sleep(1.5)
+        probes.stop()
+        return heard
+
+    assert asyncio.run(ask()) == [Probed(str(tmp_path), Cause.HANG, NO_ANSWER)]
+
+
 def test_an_error_is_an_answer(tmp_path: Path) -> None:
     assert answers(question(tmp_path / "nowhere")) == [Probed(str(tmp_path / "nowhere"), Cause.HANG)]
 

@@ -136,15 +136,24 @@ def test_dataset_dropped_before_a_reading_breaks_nothing(room: Room) -> None:
     assert room.broken == []
 
 
-def test_dataset_dropped_as_its_walk_begins_breaks_nothing(room: Room) -> None:
+@pytest.mark.parametrize("again", [False, True])
+def test_walk_of_a_dataset_that_is_dropped_ends_and_tells_nothing(room: Room, again: bool) -> None:
+    terms = {str(room.root): DatasetTerms(str(room.root), Policy())}
+
     def dropped() -> bool:
         room.disk_tasks.take_terms({})
+        room.disk_tasks.take_terms(terms if again else {})
+        room.watch.happens = lambda: True
         return True
 
     room.watch.happens = dropped
     room.disk_tasks.perform(do.WalkTree(str(room.root)))
-    room.hears(Walked)
-    assert room.broken == []
+    eventually(lambda: room.watch.happens is not dropped)
+    eventually(lambda: not room.disk_tasks._hands[1]._waiting and not room.disk_tasks.at_work())
+    assert (room.heard, room.broken) == ([], [])
+    if again:
+        room.disk_tasks.perform(do.WalkTree(str(room.root)))
+        room.hears(Walked)
 
 
 def test_root_that_comes_after_the_watch_is_walked_again(room: Room) -> None:

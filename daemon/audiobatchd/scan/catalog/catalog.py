@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 from audiobatchd.scan.catalog import facts, folders, history, sightings
@@ -26,6 +27,9 @@ _DROP_SPAN = "DELETE FROM {} WHERE dataset = ? AND path BETWEEN ? AND ?"
 _RENAME = "UPDATE OR REPLACE {} SET dataset = ? WHERE dataset = ?"
 
 
+_OVER = object()
+
+
 class Catalog(Database):
     """The database with its tables, made once and used by all threads until it is closed."""
 
@@ -43,25 +47,28 @@ class Catalog(Database):
         self.facts.rename(names[1], names[0])
         self.sightings.rename_values(old, new)
 
-    def prune(self, ours: Collection[str], walked: str | None = None) -> Iterator[None]:
+    def prune(self, ours: Callable[[], Collection[str]], walked: str | None = None) -> Iterator[None]:
         """Remove what describes nothing any more, a bounded part at every step, so that others come between.
 
-        That is everything of other datasets than `ours`; the memory and the attempts of folders that are not known in
-        the dataset `walked`, of which all is known that is there; and shapes that no directory has.
+        That is everything of other datasets than `ours`, which may become more meanwhile; the memory and the attempts
+        of folders that are not known in the dataset `walked`, of which all is known that is there; and shapes that no
+        directory has.
         """
-        kept = {os.fsencode(path) for path in ours}
+
+        def is_ours(dataset: bytes) -> bool:
+            return os.fsdecode(dataset) in ours()
+
         for table in _TABLES:
             for dataset in self._datasets_in(table):
-                if dataset not in kept:
-                    yield from self._emptied(table, dataset)
+                yield from _until(partial(is_ours, dataset), self._emptied(table, dataset))
         for dataset in self._datasets_in("history"):
-            if dataset not in kept:
-                yield from self.history.drop(dataset)
-        self.facts.forget_others(kept)
+            yield from _until(partial(is_ours, dataset), self.history.drop(dataset))
+        self.facts.forget_others(is_ours)
         yield
-        yield from self.sightings.drop_values(kept)
+        for dataset, steps in self.sightings.drop_values():
+            yield from _until(partial(is_ours, dataset), steps)
         # Of what does not outlive the run no sightings are kept: nothing tells which folders are there.
-        if walked is not None and walked in ours and self.lasts:
+        if walked is not None and walked in ours() and self.lasts:
             for table in ("folder", "attempt"):
                 yield from self._without_directory(table, walked)
         yield from self.sightings.drop_unused_shapes()
@@ -91,3 +98,9 @@ class Catalog(Database):
         while rows := self.ask(_PATHS.format(table), (dataset, latest, _ROWS)):
             latest = rows[-1][0]
             yield [row[0] for row in rows]
+
+
+def _until(is_enough: Callable[[], bool], steps: Iterator[None]) -> Iterator[None]:
+    """Take these steps, and look before each whether they are still to be taken."""
+    while not is_enough() and next(steps, _OVER) is not _OVER:
+        yield

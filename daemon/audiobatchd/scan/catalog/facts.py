@@ -6,7 +6,7 @@ Called in threads only.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -113,11 +113,11 @@ class NamedFacts:
         """Keep that a dataset is not paused."""
         self.note(_PAUSE + os.fsencode(dataset), None)
 
-    def forget_others(self, datasets: Collection[bytes]) -> None:
-        """Forget the facts of all datasets but these."""
+    def forget_others(self, is_ours: Callable[[bytes], bool]) -> None:
+        """Forget the facts of all datasets but ours."""
         for prefix in (_PAUSE, _ROOT, _PLACE):
             for name in self.between(prefix, prefix + b"\xff"):
-                if name.removeprefix(prefix) not in datasets:
+                if not is_ours(name.removeprefix(prefix)):
                     self.note(name, None)
 
     def rename(self, old: bytes, new: bytes) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from time import monotonic
@@ -265,18 +265,19 @@ class Sightings:
         """Take over the values of the dataset `old` for the dataset `new`."""
         self._database.write(beside=partial(self._values.rename, old=old, new=new))
 
-    def drop_values(self, ours: Collection[bytes]) -> Iterator[None]:
-        """Remove the values of other datasets than `ours`, a bounded part at every step."""
+    def drop_values(self) -> Iterator[tuple[bytes, Iterator[None]]]:
+        """Yield each dataset that has values, with what removes them, a bounded part at every step."""
         for name, number in self._database.ask(_VALUE_TABLES, ()):
-            if name in ours:
-                continue
-            while rows := self._database.ask(_SOME_VALUES.format(number), (_ROWS,)):
-                self._database.write((_DROP_VALUES.format(number), rows))
-                yield
-                if self._database.trouble:
-                    return
-            self._database.write(beside=partial(self._values.remove, dataset=os.fsdecode(name)))
+            yield name, self._drop_values_of(name, number)
+
+    def _drop_values_of(self, name: bytes, number: int) -> Iterator[None]:
+        while rows := self._database.ask(_SOME_VALUES.format(number), (_ROWS,)):
+            self._database.write((_DROP_VALUES.format(number), rows))
             yield
+            if self._database.trouble:
+                return
+        self._database.write(beside=partial(self._values.remove, dataset=os.fsdecode(name)))
+        yield
 
     def _put_values(
         self,

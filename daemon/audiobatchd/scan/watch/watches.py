@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from watchdog.observers import inotify_c
 
@@ -28,6 +29,10 @@ class Watches:
     def __init__(self, *, budget: int | None = None) -> None:
         self._budget = Budget(budget)
         self._watches: dict[str, DatasetWatch] = {}
+        self._unended: list[DatasetWatch] = []
+        """Watches that are not wanted any more, and for whose end no thread could be had."""
+        self._lock = threading.Lock()
+        """Held while watches are ended, which any thread may see to."""
         self._post: Callable[[Event], None] = _drop
         # An overflow becomes an event that names the dataset; watchdog would log it without.
         logging.getLogger(inotify_c.__name__).setLevel(logging.ERROR)
@@ -39,9 +44,8 @@ class Watches:
     def replace(self, terms: Mapping[str, WatchTerms]) -> None:
         """See `Watch.replace`. Watches end in threads."""
         kept = {root: each for root, each in self._watches.items() if terms.get(root) == each.dataset.terms}
-        for root, watch in self._watches.items():
-            if root not in kept:
-                _ending(watch)
+        self._unended += [watch for root, watch in self._watches.items() if root not in kept]
+        self._end()
         made = {
             root: DatasetWatch(WatchedDataset(root, each, self._budget, self._post, self._spare))
             for root, each in terms.items()
@@ -56,6 +60,7 @@ class Watches:
 
     def look(self, root: str) -> bool:
         """See `Watch.look`."""
+        self._end()
         watch = self._watches.get(root)
         return watch is not None and watch.look()
 
@@ -83,11 +88,24 @@ class Watches:
 
     def stop(self) -> None:
         """See `Watch.stop`. A watch whose disk hangs is left behind after some seconds."""
-        threads = [_ending(watch) for watch in self._watches.values()]
+        self._unended += self._watches.values()
         self._watches = {}
+        threads = self._end()
         deadline = time.monotonic() + PATIENCE
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0.0))
+
+    def _end(self) -> list[threading.Thread]:
+        """End what is not wanted any more, each in a thread, for it may hang with its disk; as far as there are any."""
+        threads: list[threading.Thread] = []
+        with self._lock, suppress(RuntimeError):
+            while self._unended:
+                watch = self._unended[-1]
+                name = f"end of watch {watch.dataset.root}"
+                threads.append(threading.Thread(target=watch.end, name=name, daemon=True))
+                threads[-1].start()
+                self._unended.pop()
+        return threads
 
     def _instance(self, root: str) -> Instance | None:
         watch = self._watches.get(root)
@@ -100,10 +118,3 @@ class Watches:
 
 def _drop(event: Event) -> None:
     """Drop an event that comes before `listen` was called."""
-
-
-def _ending(watch: DatasetWatch) -> threading.Thread:
-    """A thread that ends a watch, which may hang with its disk."""
-    thread = threading.Thread(target=watch.end, name=f"end of watch {watch.dataset.root}", daemon=True)
-    thread.start()
-    return thread

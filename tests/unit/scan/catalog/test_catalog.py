@@ -127,7 +127,7 @@ def test_values_go_by_the_name_of_their_dataset(path: Path) -> None:
         put(catalog, "/kept", "A")
         catalog.rename("/old", "/new")
         assert (len(values_of(catalog, "/new")), values_of(catalog, "/old")) == (2500, [])
-        assert _spend(catalog.prune(["/kept"])) > 3
+        assert _spend(catalog.prune(lambda: ["/kept"])) > 3
         assert (values_of(catalog, "/new"), values_of(catalog, "/kept")) == ([], ["A"])
         assert catalog.ask("SELECT count(*) FROM value_table", ()) == [(1,)]
 
@@ -153,7 +153,7 @@ def test_pruning_keeps_known_folders_in_bounded_steps(path: Path) -> None:
         catalog.folders.note({FolderKey(dataset, name): MEMORY for name in names})
         catalog.facts.note_root(dataset, FileId(1, 2))
     sightings.forget("/ours", [f"Song {number:04}" for number in range(10, 2500)])
-    assert _spend(catalog.prune(["/ours"], "/ours")) > 10
+    assert _spend(catalog.prune(lambda: ["/ours"], "/ours")) > 10
     left = [f"Song {number:04}" for number in range(10)]
     assert catalog.ask("SELECT dataset, path FROM folder", ()) == [(b"/ours", name.encode()) for name in left]
     assert [each.path for each in sightings.all("/ours")] == left
@@ -164,12 +164,34 @@ def test_pruning_keeps_known_folders_in_bounded_steps(path: Path) -> None:
     catalog.close()
 
 
+def test_pruning_spares_what_is_added_meanwhile(path: Path) -> None:
+    catalog = Catalog(path)
+    ours = {"/ours"}
+    for dataset in ("/again", "/dropped"):
+        put(catalog, dataset, *(f"{number:04}" for number in range(2500)))
+    steps = catalog.prune(lambda: ours)
+    next(steps)
+    ours |= {"/added", "/again"}
+    put(catalog, "/added", "Song")
+    key = FolderKey("/added", "Song")
+    catalog.folders.note({key: MEMORY})
+    catalog.facts.note_root("/added", FileId(1, 2), "/disk/added")
+    catalog.facts.note_pause("/added", None)
+    _spend(steps)
+    assert (values_of(catalog, "/added"), catalog.folders.recall(key)) == (["Song"], MEMORY)
+    assert (catalog.facts.root("/added"), catalog.facts.place("/added")) == (FileId(1, 2), "/disk/added")
+    assert catalog.facts.pauses(0.0) == {"/added": None}
+    assert 0 < catalog.sightings.size("/again") < 2500, "no more of it is removed"
+    assert catalog.sightings.size("/dropped") == 0
+    catalog.close()
+
+
 def test_pruning_spares_folders_before_a_walk(path: Path) -> None:
     catalog = Catalog(path)
     catalog.folders.note({SONG: MEMORY})
-    _spend(catalog.prune([SONG.dataset]))
+    _spend(catalog.prune(lambda: [SONG.dataset]))
     assert catalog.folders.recall(SONG) == MEMORY, "no full walk has been believed"
-    _spend(catalog.prune([SONG.dataset], SONG.dataset))
+    _spend(catalog.prune(lambda: [SONG.dataset], SONG.dataset))
     assert catalog.folders.recall(SONG) == FolderMemory()
     catalog.close()
 
@@ -180,9 +202,9 @@ def test_shape_that_was_pruned_is_put_again(path: Path) -> None:
     walk = catalog.sightings
     walk.note("/m", [Sighting("A", 7, finding=Finding.DUE, shape=one)])
     walk.forget("/m", ["A"])
-    _spend(catalog.prune(["/m"]))
+    _spend(catalog.prune(lambda: ["/m"]))
     catalog.sightings.note("/m", [Sighting("B", 7, finding=Finding.DUE, shape=other)])
-    _spend(catalog.prune(["/m"]))
+    _spend(catalog.prune(lambda: ["/m"]))
     walk.note("/m", [Sighting("A", 7, finding=Finding.DUE, shape=one)])
     again = catalog.sightings.recall("/m", ["A", "B"])
     assert (again["A"].shape, again["B"].shape) == (one, other)

@@ -207,7 +207,7 @@ def test_memory_of_a_pass_is_not_pruned(path: Path) -> None:
     for place, kept in ((None, True), (path, False)):
         catalog = Catalog(place)
         catalog.folders.disown(SONG, {"full_mix": ("lufs",)})
-        for _ in catalog.prune([SONG.dataset], SONG.dataset):
+        for _ in catalog.prune(lambda: [SONG.dataset], SONG.dataset):
             pass
         assert bool(catalog.folders.recall(SONG).files) is kept, "no sighting of it is kept in a pass"
         catalog.close()

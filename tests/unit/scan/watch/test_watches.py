@@ -15,6 +15,7 @@ from audiobatchd.core.events import FolderHint, FolderTouched, TreeAppeared, Tre
 from audiobatchd.scan.watch.contract import WatchTerms
 from audiobatchd.vocabulary.states import WatchMode, WatchReport
 from support.service import eventually
+from support.shortage import no_thread
 from support.watch_rig import LAST, ROOT, Ear, songs
 
 HINT = (FolderHint, "Song")
@@ -151,6 +152,17 @@ def test_other_terms_end_the_watch_and_begin_another(ear: Ear) -> None:
     assert not ear.enter("Song")
     ear.watches.replace({})
     assert ear.full_walk() == WatchReport(False, "no such dataset")
+
+
+def test_watch_for_whose_end_no_thread_is_there_ends_later(ear: Ear, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, instance = str(ear.root), ear.instance
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", no_thread)
+        ear.watches.replace({root: WatchTerms((), WatchMode.WALK)})
+    assert ear.report() == WatchReport(False, "mode = walk")
+    assert instance.is_alive()
+    ear.watches.look(root)
+    eventually(lambda: not instance.is_alive())
 
 
 def test_forgotten_directory_is_silent_until_entered(ear: Ear) -> None:
