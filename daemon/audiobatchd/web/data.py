@@ -144,5 +144,9 @@ def told(key: FolderKey) -> RecordTold:
         finally:
             os.close(file)
     decoded = values.decoded(dict(list(found.values.items())[:_MOST_VALUES]))
-    there = {key: each for key, each in decoded.items() if each is not values.LEFT_OUT}
-    return RecordTold({key: value_of(each) if isinstance(each, bytes) else each for key, each in there.items()}, files)
+    there = {
+        name.encode(errors="replace").decode(): value_of(each) if isinstance(each, bytes) else each
+        for name, each in decoded.items()
+        if each is not values.LEFT_OUT
+    }
+    return RecordTold(there, files)

@@ -151,11 +151,14 @@ class WebServer:
             if self._tls is None:
                 await self._welcome(made)
                 continue
-            if len(self._handshakes) >= _HANDSHAKES:
-                _end(next(iter(self._handshakes.values())))
+            while len(self._handshakes) >= _HANDSHAKES:
+                oldest, ending = next(iter(self._handshakes.items()))
+                _end(ending)
+                await asyncio.wait((oldest,))  # or a burst would be taken in before any is gone
+                self._handshakes.pop(oldest, None)
             task = asyncio.create_task(self._welcome(made))
             self._handshakes[task] = made
-            task.add_done_callback(self._handshakes.pop)
+            task.add_done_callback(lambda done: self._handshakes.pop(done, None))
 
     async def _welcome(self, made: socket.socket) -> None:
         """Make a connection, with TLS where that is asked for."""

@@ -138,6 +138,8 @@ def test_record_without_sense_is_said(page: Site, monkeypatch: pytest.MonkeyPatc
     record = folder / "broken.INFO"
     record.write_text('{"bpm": NaN, "n": 1, "deep": ' + "[" * 100 + "]" * 100 + "}")
     assert told(page, "record", folder="broken")["values"]["n"] == 1  # type: ignore[index]
+    record.write_text('{"\\ud800x": 1, "half": "\\ud800"}')
+    assert told(page, "record", folder="broken")["values"] == {"?x": 1, "half": "?"}
     record.write_text("[1]")
     status, answer = ask(page, "record", folder="broken")
     assert status == 422

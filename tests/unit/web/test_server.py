@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -180,6 +181,29 @@ def test_unfinished_handshakes_are_bounded(tmp_path: Path, monkeypatch: pytest.M
     with site(tmp_path, config) as page, ExitStack() as stack:
         first, *_ = [stack.enter_context(page.raw(b"")) for _ in range(4)]
         assert read_all(first) == b""
+        assert b" 200 " in encrypted(page, certificate)
+
+
+def test_burst_of_connections_is_bounded_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_HANDSHAKES", 3)
+    monkeypatch.setattr(server, "_HANDSHAKE", 60.0)
+    certificate, key = made_certificate(tmp_path)
+    config = WebConfig(listen=f"127.0.0.1:{free_port()}", certificate=str(certificate), key=str(key))
+    with site(tmp_path, config) as page, ExitStack() as stack:
+        most = [0]
+        welcome = page.server._welcome
+
+        async def counted(made: socket.socket) -> None:
+            most.append(len(page.server._handshakes))
+            await welcome(made)
+
+        monkeypatch.setattr(page.server, "_welcome", counted)
+        held = threading.Event()
+        page.loop.call_soon_threadsafe(held.wait)  # so that all of them wait to be accepted
+        others = [stack.enter_context(page.raw(b"")) for _ in range(40)]
+        held.set()
+        assert [read_all(each) for each in others[:-3]] == [b""] * 37
+        assert max(most) <= 3
         assert b" 200 " in encrypted(page, certificate)
 
 
