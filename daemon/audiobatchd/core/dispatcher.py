@@ -87,6 +87,9 @@ class Dispatcher:
                 return self._walk_read(event, now)
             case on.MachineSeen() | on.Replanned():
                 return self._of_machine(event, now)
+            case on.StoodStill(seconds):
+                for each in self.datasets.values():
+                    each.holds.answered_at -= seconds
             case on.StopAsked(code, at_once):
                 return self._stop(code, now, at_once=at_once)
         return []

@@ -301,6 +301,13 @@ class Short:
 
 
 @dataclass(frozen=True, slots=True)
+class StoodStill:
+    """End of a standstill of the service, which its clock left out; disks went on meanwhile."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class MarksFound:
     """Marks of the last run that could not be read when the service started."""
 
@@ -341,4 +348,15 @@ OfPlaces = PlaceJoined | PlaceLeft
 
 OfWorkers = OfPlaces | WorkerSpawned | WorkerSaid | WorkerBroke | WorkerExited | WorkersMeasured | Short
 
-Event = OfFolder | OfDataset | OfWorkers | FolderRead | WalkRead | MachineSeen | MarksFound | Replanned | StopAsked
+Event = (
+    OfFolder
+    | OfDataset
+    | OfWorkers
+    | FolderRead
+    | WalkRead
+    | MachineSeen
+    | StoodStill
+    | MarksFound
+    | Replanned
+    | StopAsked
+)

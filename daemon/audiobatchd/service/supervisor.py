@@ -24,7 +24,16 @@ from audiobatchd.control.status import Status
 from audiobatchd.core import actions as do
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.dispatcher import Dispatcher
-from audiobatchd.core.events import Event, Replanned, Short, StopAsked, WorkerExited, WorkersMeasured, WorkerSpawned
+from audiobatchd.core.events import (
+    Event,
+    Replanned,
+    Short,
+    StoodStill,
+    StopAsked,
+    WorkerExited,
+    WorkersMeasured,
+    WorkerSpawned,
+)
 from audiobatchd.core.messages import Stop, ToWorker, WorkerSettings
 from audiobatchd.core.plan import NO_MEMORY
 from audiobatchd.core.slot import SlotState
@@ -306,9 +315,11 @@ class Supervisor:
         What the loop stood still is no worker's fault, and no file's: it is left out.
         """
         stood_still = self._clock.beat(self._longest_turn)
+        now = self._clock.monotonic()
         if stood_still >= _WORTH_TELLING:
             write(LogEvent.STOOD_STILL, {"seconds": round(stood_still, 1)})
-        return self._clock.monotonic()
+            self._perform(self.core.handle(StoodStill(stood_still), now))
+        return now
 
     def _perform(self, actions: list[do.Action]) -> None:  # noqa: C901, PLR0912  # one case per kind of action
         for action in actions:

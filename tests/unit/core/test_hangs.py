@@ -278,7 +278,8 @@ def test_one_told_to_stop_is_killed_by_the_second_signal() -> None:
     assert only(do.KillWorker, made.tell(on.StopAsked(0))) == [do.KillWorker(0)]
 
 
-def test_silent_disk_is_asked_before_anything_begins() -> None:
+@pytest.mark.parametrize("passes", [on.StoodStill(20.0), 20.0])
+def test_silent_disk_is_asked_before_anything_begins(passes: on.Event | float) -> None:
     made = rig(fresh=10.0)
     actions = made.boot()
     asked = only(do.Probe, actions)
@@ -286,7 +287,10 @@ def test_silent_disk_is_asked_before_anything_begins() -> None:
     assert only(do.WalkTree, actions) == []
     actions = made.tell(on.Probed(NEAR, Cause.HANG), on.Probed(FAR, Cause.HANG, NO_ANSWER))
     assert {each.dataset for each in only(do.WalkTree, actions)} == {NEAR}
-    made.tick(20.0)
+    if isinstance(passes, float):
+        made.tick(passes)
+    else:
+        made.tell(passes)
     actions = made.tell(on.FolderHint(key("A", NEAR)))
     assert (reads(actions), len(only(do.Probe, actions))) == ([], 1)
     assert reads(made.tell(on.Probed(NEAR, Cause.HANG))) == [key("A", NEAR)]
