@@ -131,7 +131,7 @@ class Condition(NamedTuple):
 
 
 def parsed(text: str, columns: Mapping[str, str]) -> Condition:
-    """Take a condition apart. `columns` has what stands in SQL for each, by its name in lower case.
+    """Take a condition apart. `columns` has what stands in SQL for each, by its name, and by that in lower case.
 
     Raises UsageError where it is no plain expression over columns.
     """
@@ -192,11 +192,11 @@ def _check_function(name: str, text: str) -> None:
 
 def _column(name: str, columns: Mapping[str, str], used: set[str], *, in_quotes: bool) -> str:
     """Find what stands for a column. SQLite itself would take an unknown name in double quotes for a text."""
-    plain = name.lower()
-    if plain not in columns:
+    there = name if name in columns else name.lower()
+    if there not in columns:
         raise UsageError(no_column(name, columns, "a text stands in single quotes" if in_quotes else ""))
-    used.add(plain)
-    return columns[plain]
+    used.add(name.lower())
+    return columns[there]
 
 
 def no_column(name: str, columns: Iterable[str], else_: str = "") -> str:
@@ -225,10 +225,14 @@ class Guard:
         """Begin another question."""
         self._left = self._patience
 
-    def rows(self, statement: str, values: Iterable[object] = ()) -> list[tuple[object, ...]]:
-        """Execute what reads, and fetch all of its rows. Raises sqlite3.Error."""
+    def rows(self, statement: str, values: Iterable[object] = (), room: int | None = None) -> list[tuple[object, ...]]:
+        """Execute what reads, and fetch all of its rows. Raises sqlite3.Error.
+
+        Raises UsageError as soon as their texts and mappings have more than `room` bytes together.
+        """
         with self._timed():
-            return self._connection.execute(statement, tuple(values)).fetchall()
+            found = self._connection.execute(statement, tuple(values))
+            return found.fetchall() if room is None else list(_within(room, found))
 
     def numbers(self, statement: str, kind: str = "d") -> array[Any]:
         """Execute what reads one number a row, and fetch all; `kind` is as `array` has it. Raises sqlite3.Error."""
@@ -238,9 +242,14 @@ class Guard:
     @contextmanager
     def _timed(self) -> Iterator[None]:
         started = time.thread_time()
-        self._deadline = started + self._left
+        self._deadline = deadline = started + self._left
         try:
             yield
+        except sqlite3.OperationalError as error:
+            # SQLite ends the statement, and tells nothing else, also where Ctrl-C comes while it asks `_is_over`.
+            if str(error) == "interrupted" and time.thread_time() <= deadline:
+                raise KeyboardInterrupt from error
+            raise
         finally:
             self._deadline = None
             self._left -= time.thread_time() - started
@@ -256,6 +265,16 @@ class Guard:
         if action == sqlite3.SQLITE_FUNCTION and (second or "").lower() in _OWN_FUNCTIONS:
             return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY
+
+
+def _within(room: int, rows: Iterable[tuple[object, ...]]) -> Iterator[tuple[object, ...]]:
+    left = room
+    for row in rows:
+        left -= sum(len(each) for each in row if isinstance(each, str | bytes))
+        if left < 0:
+            message = f"cannot tell so much at once: more than {room >> 20} MiB; ask for fewer columns or fewer rows"
+            raise UsageError(message)
+        yield row
 
 
 def in_words(error: sqlite3.Error, where: str) -> UsageError:

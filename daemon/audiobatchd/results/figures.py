@@ -8,7 +8,7 @@ from typing import Self
 
 import msgspec
 
-from audiobatchd.control.results import Cell, Column, Histogram, Label, Query, Scatter, Summary
+from audiobatchd.control.results import Cell, Column, Histogram, Label, Scatter, Summary
 from audiobatchd.results.query import Rows
 from audiobatchd.scan.values import OWN, Kind
 
@@ -16,8 +16,8 @@ BINS, SCATTER_BINS = 32, 64
 """Number of bins where none is told: of a histogram, and in each direction of a scatter."""
 _FREQUENT = 10
 """Number of labels that are told."""
-_MOST_LABELS = 100_000
-"""Number of different labels of one column that are counted; further ones are left out."""
+_LABEL = "CASE {0} WHEN x'30' THEN 'false' WHEN x'31' THEN 'true' ELSE CAST({0} AS TEXT) END"
+"""Makes the label of a text, a flag, or a number among them."""
 
 
 class Results(Rows):
@@ -75,11 +75,8 @@ class Results(Rows):
                 histogram=_binned(numbers, BINS, total),
             )
         if column.kind != "number":
-            labels = self._labels(column, where)
-            frequent = sorted(labels.items(), key=lambda each: (-each[1], each[0]))[:_FREQUENT]
-            short = msgspec.structs.replace(
-                short, frequent=tuple(Label(*each) for each in frequent), distinct=len(labels)
-            )
+            frequent, distinct = self._labels(column, where)
+            short = msgspec.structs.replace(short, frequent=frequent, distinct=distinct)
         return short
 
     def _count(self, sql: str, of: str) -> int:
@@ -87,21 +84,20 @@ class Results(Rows):
         found = self._ask(f"SELECT count(*) {of} WHERE ({sql})")
         return int(found[0][0]) if found else 0
 
-    def _labels(self, column: Column, where: str) -> Counter[str]:
-        """Count how often each text, flag, or label of a mapping is there."""
-        counted: Counter[str] = Counter()
-        if column.kind == "mapping":
-            for (labels,) in self.rows(Query((column.name,), where)):
-                if isinstance(labels, dict) and len(counted) < _MOST_LABELS:
-                    counted.update(labels.keys())
-            return counted
+    def _labels(self, column: Column, where: str) -> tuple[tuple[Label, ...], int]:
+        """Count texts, flags, or the labels of mappings: the most frequent ones, and how many different ones there are.
+
+        SQLite counts, which takes the temporary disk for what is beyond its memory.
+        """
         sql, of = self._scope(where)
-        what = f"{self._raw[column.name]} AS label, count(*)"
-        for label, times in self._ask(
-            f"SELECT {what} {of} WHERE ({sql}) AND label IS NOT NULL GROUP BY label LIMIT ?", (_MOST_LABELS,)
-        ):
-            counted[_label(label)] += times
-        return counted
+        raw = self._raw[column.name]
+        label = raw if column.name in OWN else _LABEL.format(raw)
+        if column.kind == "mapping":
+            label, of = "m.key", f"{of}, json_each(CAST({raw} AS TEXT)) AS m"
+        what = f"{label} AS label, count(*), count(*) OVER () {of}"  # the latter is the number of groups
+        most = f"GROUP BY label ORDER BY count(*) DESC, label LIMIT {_FREQUENT}"
+        found = self._ask(f"SELECT {what} WHERE ({sql}) AND {raw} IS NOT NULL {most}")
+        return tuple(Label(label, times) for label, times, _ in found), found[0][2] if found else 0
 
     def _is_number(self, feature: str) -> str:
         """Give the condition that a column has a number."""
@@ -120,15 +116,6 @@ def _binned(numbers: Sequence[float], bins: int, total: int) -> Histogram:
     counts = [counted[place] for place in range(bins)]
     counts[-1] += sum(counted[place] for place in counted if place >= bins)
     return Histogram(edges, tuple(counts), total - len(numbers))
-
-
-def _label(stored: object) -> str:
-    match stored:
-        case b"0" | b"1":
-            return "true" if stored == b"1" else "false"
-        case bytes():
-            return stored.decode()
-    return str(stored)
 
 
 def _edges(low: float, high: float, bins: int) -> tuple[float, ...]:

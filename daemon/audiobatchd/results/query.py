@@ -27,6 +27,8 @@ _PART = 400
 """Number of rows that are fetched at once, at most."""
 _ROOM = 64 << 20
 """Bytes that the texts and mappings of these may have together."""
+_ROOM_OF_PAGE = 4 << 20
+"""The same of one page, which is encoded as a whole; a single row has less."""
 _MENTIONS_STATE = re.compile(rf"\b({STATE}|{WHY})\b", re.IGNORECASE)
 _OWN: tuple[Column, ...] = (
     Column(FOLDER, "text", "", "the track folder, below the dataset"),
@@ -74,12 +76,15 @@ class Rows:
         self._raw = {FOLDER: "coalesce(t.shown, CAST(t.path AS TEXT))", STATE: state, WHY: why}
         """SQL that stands for each column, as its values are stored."""
         self._raw |= {key.name: f"t.{key.column}" for key in self._keys.values()}
-        self._plain: dict[str, str] = {}
-        """SQL that stands for each column in conditions, by its name in lower case: the first of those alike."""
-        for name, raw in self._raw.items():
-            plain = _PLAIN.format(raw) if self._is_odd(name) else raw
-            self._plain.setdefault(name.lower(), f"({plain})")
-        self._guard = Guard(connection, {f"values_{self._number}", states.UNLISTED})
+        self._plain = {
+            name: f"({_PLAIN.format(raw) if self._is_odd(name) else raw})" for name, raw in self._raw.items()
+        }
+        """SQL that stands for each column in conditions, by its name, and by that in lower case where no other column
+        has it: the first of those alike."""
+        for name, plain in list(self._plain.items()):
+            self._plain.setdefault(name.lower(), plain)
+        connection.execute("SELECT 1 FROM json_each('[]')")  # SQLite sets it up at its first use: not under the guard
+        self._guard = Guard(connection, {f"values_{self._number}", states.UNLISTED, "json_each"})
         self._asked = ""
         """The condition that is asked for."""
         self._columns: tuple[Column, ...] | None = None
@@ -128,7 +133,7 @@ class Rows:
     def page(self, query: Query, search: str, offset: int) -> tuple[list[Row], int]:
         """Give the rows behind the first `offset` ones, and the number of all whose folder's name contains `search`.
 
-        Raises UsageError for what cannot be asked.
+        Raises UsageError for what cannot be asked, and where these rows are too large for one page.
         """
         columns = self.chosen(query.columns)
         order = self._order(query.sort) or _PATH
@@ -138,7 +143,7 @@ class Rows:
         counted = self._ask(f"SELECT count(*) {rest}", (search,))
         what = ", ".join(self._raw[column.name] for column in columns)
         bound = search, -1 if query.limit is None else query.limit, offset
-        rows = self._ask(f"SELECT {what} {rest} ORDER BY {order} LIMIT ?2 OFFSET ?3", bound)
+        rows = self._ask(f"SELECT {what} {rest} ORDER BY {order} LIMIT ?2 OFFSET ?3", bound, _ROOM_OF_PAGE)
         odd = [place for place, column in enumerate(columns) if self._is_odd(column.name)]
         return [_changed(row, odd, value_of) for row in rows], counted[0][0] if counted else 0
 
@@ -189,12 +194,12 @@ class Rows:
             order.append(f"{raw} {'DESC' if each != name else 'ASC'} NULLS LAST")
         return ", ".join([*order, _PATH]) if order else ""
 
-    def _ask(self, statement: str, bound: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        """Execute a statement; no rows where the dataset has none. Raises UsageError."""
+    def _ask(self, statement: str, bound: tuple[object, ...] = (), room: int | None = None) -> list[tuple[Any, ...]]:
+        """Execute a statement, see `Guard.rows`; no rows where the dataset has none. Raises UsageError."""
         if self._number is None:
             return []
         try:
-            return self._guard.rows(statement, bound)
+            return self._guard.rows(statement, bound, room)
         except sqlite3.Error as error:
             raise condition.in_words(error, self._asked) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,7 +14,7 @@ from audiobatchd.core.readings import Finding
 from audiobatchd.disk import record
 from audiobatchd.disk.listing import walk
 from audiobatchd.disk.record import Record
-from audiobatchd.errors import RecordError, UsageError
+from audiobatchd.errors import AudiobatchError, RecordError, UsageError
 from audiobatchd.results.figures import Results
 from audiobatchd.results.states import States
 from audiobatchd.scan import values
@@ -51,7 +52,7 @@ def open_disk(
     """Read all records at and below `root` into a temporary database, and open that; `told` is given their number.
 
     Without a `judge` every folder that can be read counts as complete. A record of more than `limit` bytes is the
-    trouble of its folder. Raises OSError for the root.
+    trouble of its folder. Raises OSError for the root, and AudiobatchError where the database has no room.
     """
     connection = sqlite3.connect("", check_same_thread=False)  # a file that goes with it, once it outgrows memory
     try:
@@ -66,9 +67,21 @@ def open_disk(
             told(count)
         connection.commit()
         return Results(connection, root)
-    except BaseException:
+    except BaseException as error:
         connection.close()
+        if isinstance(error, sqlite3.Error):
+            message = (
+                f"cannot keep the values of the records in {shown(_temporary())}: {error}; "
+                "make room there, or name another directory in SQLITE_TMPDIR"
+            )
+            raise AudiobatchError(message) from error
         raise
+
+
+def _temporary() -> str:
+    """Find the directory of temporary databases, as SQLite does."""
+    named = (os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp")  # noqa: S108
+    return next((each for each in named if each and Path(each).is_dir() and os.access(each, os.W_OK | os.X_OK)), ".")
 
 
 def _on_disk(root: str, ignore: tuple[str, ...], limit: int, judge: Judge | None) -> Iterator[Found]:

@@ -112,7 +112,8 @@ class _Data:
         return as_json(await self._service.columns(query(request, AskColumns)))
 
     async def rows(self, request: web.Request) -> web.StreamResponse:
-        return as_json(await self._service.page(query(request, AskPage)))
+        found = await self._service.page(query(request, AskPage))
+        return await in_a_thread(partial(as_json, found))
 
     async def summary(self, request: web.Request) -> web.StreamResponse:
         return as_json(await self._service.summary(query(request, AskSummary)))

@@ -162,6 +162,16 @@ def test_what_takes_too_long_is_ended(guarded: Guard) -> None:
         guarded.rows(endless)
 
 
+def test_ctrl_c_is_not_taken_for_too_long(guarded: Guard) -> None:
+    def pressed() -> int:
+        raise KeyboardInterrupt
+
+    guarded._connection.set_progress_handler(pressed, 1)  # where SQLite has it nearly always
+    for ask in (guarded.rows, guarded.numbers):
+        with pytest.raises(KeyboardInterrupt):
+            ask("SELECT count(*) FROM values_1")
+
+
 @pytest.mark.parametrize(
     "sql",
     [

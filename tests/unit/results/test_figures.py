@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from audiobatchd.control.results import Cell, Histogram, Label, Scatter
+from audiobatchd.core.readings import Finding
 from audiobatchd.errors import UsageError
+from audiobatchd.results.figures import Results
+from audiobatchd.scan import values
+from audiobatchd.scan.values import Found, ValueTables
 from support.results_rig import opened
 
 
@@ -60,6 +66,38 @@ def test_summary_has_the_most_frequent_labels(tmp_path: Path) -> None:
     assert (key.frequent, key.distinct) == ((Label("C", 4), Label("D", 2)), 2)
     assert mapping.frequent == (Label("Pop", 6), Label("Rock", 6))
     assert yes.frequent == (Label("true", 4), Label("false", 2))
+
+
+def test_summary_knows_frequent_labels_among_very_many(tmp_path: Path) -> None:
+    with closing(sqlite3.connect("", check_same_thread=False)) as connection:
+        connection.executescript(values.SCHEMA)
+        rare, often = 100_001, 9
+        labels = [f"a{each:06}" for each in range(rare)] + ["untitled"] * often
+        found = [
+            Found(f"{at}", Finding.COMPLETE, "", {"t": label, "m": f'{{"{label}":1}}'.encode()})
+            for at, label in enumerate(labels)
+        ]
+        ValueTables().put(connection, "/music", found)
+        text, mapping = Results(connection, "/music").summary(("t", "m"))
+    for short in (text, mapping):
+        assert short.distinct == rare + 1
+        assert short.frequent[:2] == (Label("untitled", often), Label("a000000", 1))
+
+
+def test_labels_are_told_as_people_write_them(tmp_path: Path) -> None:
+    records = {
+        "a": {"t": 1},
+        "b": {"t": "1"},
+        "c": {"t": True},
+        "d": {"t": "true"},
+        "e": {"t": "é"},
+        "f": {"t": {"x": 1}},
+    }
+    with opened(tmp_path, **records, g={"m": {'q"é\n': 1, "": None}}, h={"m": {}}) as results:
+        text, mapping = results.summary(("t", "m"))
+    assert text.frequent == (Label("1", 2), Label("true", 2), Label('{"x":1}', 1), Label("é", 1))
+    assert text.distinct == 4
+    assert mapping.frequent == (Label("", 1), Label('q"é\n', 1))
 
 
 def test_unknown_feature_is_refused(tmp_path: Path) -> None:

@@ -123,7 +123,13 @@ def test_hostile_folder_names_are_shown(tmp_path: Path) -> None:
 def test_letter_case_tells_columns_apart_in_rows(tmp_path: Path) -> None:
     with opened(tmp_path, a={"BPM": 1, "bpm": 2}) as results:
         assert rows(results, "bpm", "BPM") == [(2, 1)]
-        assert rows(results, "bpm", where="Bpm = 1") == [(2,)], "in a condition it is the first by name"
+        assert rows(results, "bpm", where="bpm = 2 and BPM = 1") == [(2,)]
+        assert rows(results, "bpm", where="Bpm = 2 and STATE = 'complete'") == [(2,)], "no name is exactly this one"
+
+
+def test_letter_case_does_not_count_without_need(tmp_path: Path) -> None:
+    with opened(tmp_path, a={"BPM": 1, "Bpm": 2, "Key": "C"}) as results:
+        assert rows(results, "folder", where="bpm = 1 and Bpm = 2 and key = 'C'") == [("a",)], "the first by name"
 
 
 def test_empty_dataset_has_no_row(tmp_path: Path) -> None:
@@ -158,6 +164,17 @@ def test_pages_together_are_all_rows(tmp_path: Path) -> None:
             pages = [results.page(asked, "", offset) for offset in (0, 3, 6, 9)]
             assert [row for page, _ in pages for row in page] == whole
             assert {total for _, total in pages} == {7}
+
+
+def test_page_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(query, "_ROOM_OF_PAGE", 1 << 20)
+    with opened(
+        tmp_path, **{f"{number:03}": {"a": "x" * 16_000, "m": {"y" * 16_000: 1}} for number in range(40)}
+    ) as results:
+        with pytest.raises(UsageError, match=r"more than 1 MiB; ask for fewer columns or fewer rows"):
+            results.page(Query(), "", 0)
+        for smaller in (Query(("folder", "a")), Query(limit=30)):
+            assert results.page(smaller, "", 0)[1] == 40
 
 
 def test_page_of_a_dataset_never_walked_is_empty(tmp_path: Path) -> None:

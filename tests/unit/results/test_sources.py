@@ -17,9 +17,10 @@ from audiobatchd.control.results import Query
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.readings import Finding
 from audiobatchd.disk.record import Record
-from audiobatchd.errors import UsageError
+from audiobatchd.errors import AudiobatchError, UsageError
 from audiobatchd.results.figures import Results
 from audiobatchd.results.sources import open_catalog, open_disk
+from audiobatchd.scan import values
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.folder_reader import FolderReader
 from support.results_rig import ToldStates, dataset
@@ -108,6 +109,16 @@ def test_reading_leaves_the_catalog_as_it_is(tmp_path: Path) -> None:
         with open_catalog(path, str(root), ToldStates()) as results, pytest.raises(sqlite3.Error):
             results._guard.rows("DELETE FROM values_1")
         assert json.loads((root / "a" / "a.INFO").read_text()) == {"n": 1}
+
+
+def test_full_temporary_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "small").mkdir()
+    monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path / "small"))
+    monkeypatch.setattr(values, "SCHEMA", values.SCHEMA + "PRAGMA max_page_count = 8;")
+    root = dataset(tmp_path / "music", a={each: each * 16_000 for each in "abc"})
+    with pytest.raises(AudiobatchError, match=r"small: database or disk is full; make room there, or ") as raised:
+        open_disk(str(root))
+    assert not isinstance(raised.value, UsageError), "nothing is wrong with the command"
 
 
 def test_root_that_is_not_there_is_told(tmp_path: Path) -> None:
