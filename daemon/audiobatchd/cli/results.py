@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import Protocol
+from tempfile import SpooledTemporaryFile
+from typing import IO, Protocol
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -40,10 +42,15 @@ from audiobatchd.results import condition
 from audiobatchd.results.figures import BINS, SCATTER_BINS
 from audiobatchd.results.query import mentions_state
 from audiobatchd.results.sources import Judge, open_disk
-from audiobatchd.scan.values import STATE
+from audiobatchd.scan.values import STATE, WHY
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import size_in_bytes
 from audiobatchd.worker import questions
+
+_IN_MEMORY = 8 << 20
+"""Bytes of an answer in rows that are kept in memory; a longer one goes to a temporary file."""
+_ROOM_FOR_NAMES = 32 << 10
+"""Bytes that the names of columns may take in a request; a service takes 64 KiB, and the condition stands there too."""
 
 
 class Source(Protocol):
@@ -79,18 +86,40 @@ class Served:
         return self._columns
 
     def rows(self, query: Query) -> Iterator[Row]:
-        """Answer as `Source` says. Raises AudiobatchError where the answer breaks off."""
-        self._check((*(query.columns or ()), *(self._plain(each) for each in query.sort)), query.where)
-        asked = AskRows(self._dataset, list(query.columns or ()), query.where, list(query.sort), query.limit)
+        """Answer as `Source` says. Raises AudiobatchError where the answer breaks off, before the first row."""
+        names = list(query.columns or ())
+        self._check((*names, *(self._plain(each) for each in query.sort)), query.where)
+        are_too_many = len(urlencode({"columns": names}, doseq=True)) > _ROOM_FOR_NAMES
+        if are_too_many and not {STATE, WHY}.isdisjoint(names):
+            message = f"cannot ask the service for {STATE} or {WHY} beside so many columns: name fewer by --columns"
+            raise UsageError(message)
+        asked = AskRows(self._dataset, [] if are_too_many else names, query.where, list(query.sort), query.limit)
+        with _temporary() as kept:
+            head = self._take(asked, kept)
+            if not are_too_many:
+                for line in kept:
+                    yield tuple(msgspec.json.decode(line))
+                return
+            there = {column.name: place for place, column in enumerate(msgspec.json.decode(head, type=_Head).columns)}
+            places = [there.get(name) for name in names]
+            for line in kept:
+                row: Row = msgspec.json.decode(line)
+                yield tuple(None if place is None else row[place] for place in places)
+
+    def _take(self, asked: AskRows, kept: IO[bytes]) -> bytes:
+        """Take in an answer as fast as it comes: the service gives up on a reader that pauses. Return its first line.
+
+        The rows are in `kept` then, at its beginning. Raises AudiobatchError where the answer breaks off.
+        """
         with _refusing_alike(), closing(self._client.lines(ROWS, asked)) as lines:
-            next(lines, None)
+            head = next(lines, b"")
             for line in lines:
                 if line.startswith(b"{"):
                     if error := msgspec.json.decode(line, type=_End).error:
                         raise AudiobatchError(error)
-                    return
-                row: Row = tuple(msgspec.json.decode(line))
-                yield row
+                    kept.seek(0)
+                    return head
+                kept.write(line)
         raise NoDaemonError("the daemon broke off its answer")
 
     def summary(self, features: Iterable[str] | None = None, where: str = "") -> Iterator[Summary]:
@@ -144,6 +173,27 @@ def _refusing_alike() -> Iterator[None]:
         if begin:
             raise UsageError(begin + why) from error
         raise
+
+
+@contextmanager
+def _temporary() -> Iterator[IO[bytes]]:
+    """Open a temporary file. Raises AudiobatchError where its disk is full or fails, at whatever is done with it."""
+    try:
+        with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+            yield file
+    except OSError as error:
+        message = (
+            "cannot keep the answer of the service in a temporary file: "
+            f"{error.strerror or error}; the variable TMPDIR names another directory for it"
+        )
+        raise AudiobatchError(message) from error
+
+
+class _Head(msgspec.Struct):
+    """The first line of an answer in rows."""
+
+    columns: list[Column]
+    """The columns of its rows."""
 
 
 class _End(msgspec.Struct):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
+from typing import IO
 
+import msgspec
 import pytest
 
+from audiobatchd.cli import results
 from audiobatchd.cli.results import Served, Source, results_of
 from audiobatchd.control.client import ControlClient
-from audiobatchd.control.results import AskRows, Query
+from audiobatchd.control.results import AskColumns, AskRows, Column, Query
+from audiobatchd.control.server import routes
 from audiobatchd.control.status import Status
 from audiobatchd.errors import AudiobatchError, NoDaemonError, UsageError
 from support.control_rig import ToldService, pieces, serving
@@ -127,3 +132,69 @@ def test_answer_that_breaks_off_is_no_answer(served: tuple[Broken, ControlClient
         told.end = b'{"error":"it takes more than 60 s"}\n'
         with pytest.raises(AudiobatchError, match="more than 60 s"):
             list(source.rows(Query()))
+
+
+@pytest.mark.parametrize("in_memory", [1, 8 << 20], ids=["in a file", "in memory"])
+def test_reader_that_pauses_gets_the_whole_answer(
+    served: tuple[Broken, ControlClient, Path], monkeypatch: pytest.MonkeyPatch, in_memory: int
+) -> None:
+    told, client, root = served
+    monkeypatch.setattr(routes, "_SLOW", 0.2)
+    monkeypatch.setattr(results, "_IN_MEMORY", in_memory)
+
+    async def rows(_: AskRows) -> AsyncGenerator[bytes, None]:
+        return pieces(b'{"columns":[]}\n', *[b'["%s"]\n' % (b"x" * 100_000)] * 20, b'{"rows":20}\n')
+
+    monkeypatch.setattr(told, "rows", rows)
+    with results_of(arguments(root), client) as source:
+        answer = source.rows(Query())
+        next(answer)
+        time.sleep(1)
+        assert len(list(answer)) == 19
+
+
+def test_answer_that_breaks_off_gives_no_row(served: tuple[Broken, ControlClient, Path]) -> None:
+    _, client, root = served
+    with results_of(arguments(root), client) as source, pytest.raises(NoDaemonError):
+        next(source.rows(Query()))
+
+
+def test_full_temporary_disk_is_told_in_words(
+    served: tuple[Broken, ControlClient, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, client, root = served
+    told.end = b'{"rows":1}\n'
+
+    def full(**_: object) -> IO[bytes]:
+        return Path("/dev/full").open("w+b", buffering=0)
+
+    monkeypatch.setattr(results, "SpooledTemporaryFile", full)
+    with results_of(arguments(root), client) as source, pytest.raises(AudiobatchError) as raised:
+        list(source.rows(Query()))
+    assert "in a temporary file: No space left on device; the variable TMPDIR names" in str(raised.value)
+
+
+def test_many_long_names_are_chosen_from_all(
+    served: tuple[Broken, ControlClient, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, client, root = served
+    keys = [f"{number:04}{'x' * 61}" for number in range(1000)]
+    columns = [Column("folder", "text"), *(Column(key, "number") for key in keys), Column("state", "text")]
+
+    async def tell_columns(_: AskColumns) -> list[Column]:
+        return columns
+
+    async def rows(asked: AskRows) -> AsyncGenerator[bytes, None]:
+        told.asked.append(asked)
+        encode = msgspec.json.encode
+        head = encode({"columns": columns[:500]})  # the last ones have gone meanwhile
+        return pieces(head + b"\n", encode(["A", *range(499)]) + b"\n", b'{"rows":1}\n')
+
+    monkeypatch.setattr(told, "columns", tell_columns)
+    monkeypatch.setattr(told, "rows", rows)
+    with results_of(arguments(root), client) as source:
+        wanted = (*reversed(keys), "folder")
+        assert list(source.rows(Query(wanted, "folder <> ''"))) == [(*[None] * 501, *reversed(range(499)), "A")]
+        assert told.asked == [AskRows(str(root), [], "folder <> ''")]
+        with pytest.raises(UsageError, match="state or why beside so many columns"):
+            next(source.rows(Query((*keys, "state"))))
