@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from itertools import chain, count, islice
 from pathlib import Path, PurePath
@@ -25,6 +25,12 @@ from audiobatchd.vocabulary.names import folder_at, shown
 _SAMPLES, _BYTES = 10_000, 1 << 30
 """A shard of WebDataset ends after that many samples or bytes."""
 _MODULE, _INDEX = "custom_metadata.py", "metadata.jsonl"
+_AUDIO = "audio"
+"""The directory with the files of Hugging Face's form, whose loader calls the column of full mixes so as well."""
+_OF_FILES = re.compile(r"(.*_)?file_names?", re.DOTALL)
+"""The names of columns that it takes for those of files; it calls them by the role alone."""
+_PATH = "path"
+"""The key that tells in WebDataset where the full mix lies."""
 
 
 class Left:
@@ -39,16 +45,17 @@ def write_huggingface(table: Table, directory: Path, left: Left, *, with_audio: 
 
     Its loader takes no row that lacks a file which others have: with stems only tracks with all of them are written.
     """
-    audio = directory / "audio"
+    audio = directory / _AUDIO
     audio.mkdir()
     with (directory / _INDEX).open("w", encoding="utf-8") as index:
+        given = _names_beside(table, lambda name: bool(_OF_FILES.fullmatch(name)) or name in (_AUDIO, *table.roles))
         for number, track in _numbered(table, left, table.roles):
             names = {}
             for role in track.files:
                 name = f"{number:08d}{'' if role == FULL_MIX else '_' + role}{_suffix(track, role)}"
                 _place(table, track, role, audio / name, with_audio=with_audio)
-                names["file_name" if role == FULL_MIX else f"{role}_file_name"] = f"audio/{name}"
-            values = {_told_from_files(key): value for key, value in track.values.items()}
+                names["file_name" if role == FULL_MIX else f"{role}_file_name"] = f"{_AUDIO}/{name}"
+            values = {given[key]: value for key, value in track.values.items()}
             index.write(json.dumps({**names, **values}, ensure_ascii=False) + "\n")
 
 
@@ -57,13 +64,15 @@ def write_webdataset(table: Table, directory: Path, left: Left, *, with_audio: b
 
     The JSON has the values and, as `path` and `drums_path`, where the audio lies.
     """
+    given = _names_beside(table, lambda name: name == _PATH)
     samples = _numbered(table, left)
     shards = count()
     for first in samples:
         path = directory / f"shard-{next(shards):06d}.tar"
-        with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as shard:
+        # Not USTAR, which has no room for the size of a file from 8 GiB on.
+        with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as shard:
             for number, track in chain((first,), islice(samples, _SAMPLES - 1)):
-                _add_sample(shard, f"{number:08d}", table, track, with_audio=with_audio)
+                _add_sample(shard, f"{number:08d}", table, track, given, with_audio=with_audio)
                 if shard.offset >= _BYTES:
                     break
 
@@ -112,10 +121,15 @@ def _numbered(table: Table, left: Left, needed: Sequence[str] = (FULL_MIX,)) -> 
         number += 1
 
 
-def _told_from_files(key: str) -> str:
-    """Give the name that Hugging Face's loader does not take for a column of files, as records may have it."""
-    is_of_files = re.fullmatch(r"(.*_)?file_names?", key, re.DOTALL)
-    return f"{key}_value" if is_of_files else key
+def _names_beside(table: Table, is_taken: Callable[[str], bool]) -> dict[str, str]:
+    """Name the fields of a table for a form that has keys of its own: such a field's name has `_value` behind it."""
+    names = {field.name: field.name for field in table.fields}
+    used = set(names)
+    for name in filter(is_taken, list(names)):
+        while names[name] in used:
+            names[name] += "_value"
+        used.add(names[name])
+    return names
 
 
 def _suffix(track: Track, role: str) -> str:
@@ -132,11 +146,13 @@ def _place(table: Table, track: Track, role: str, place: Path, *, with_audio: bo
         shutil.copyfileobj(source, copy, 1 << 20)
 
 
-def _add_sample(shard: tarfile.TarFile, key: str, table: Table, track: Track, *, with_audio: bool) -> None:
-    sample = {name: value for name, value in track.values.items() if value is not None}
+def _add_sample(
+    shard: tarfile.TarFile, key: str, table: Table, track: Track, given: dict[str, str], *, with_audio: bool
+) -> None:
+    sample = {given[name]: value for name, value in track.values.items() if value is not None}
     for role, name in track.files.items():
         path = os.path.join(folder_at(table.dataset, track.folder), name)
-        sample["path" if role == FULL_MIX else f"{role}_path"] = shown(path)
+        sample[_PATH if role == FULL_MIX else f"{role}_path"] = shown(path)
     content = json.dumps(sample, ensure_ascii=False).encode()
     _add(shard, f"{key}.json", io.BytesIO(content), len(content))
     if with_audio:

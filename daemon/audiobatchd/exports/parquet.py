@@ -58,9 +58,9 @@ def _column(table: Table, group: list[Track], place: int) -> list[Any]:
 
 def _values(group: list[Track], name: str, *, is_map: bool, is_number: bool) -> Iterator[Any]:
     for track in group:
-        value = track.values[name]
+        value: Any = track.values[name]
         if is_map and isinstance(value, dict):
-            yield sorted(value.items())
+            yield [(label, float(number)) for label, number in sorted(value.items())]
         elif is_number and isinstance(value, int | float):
             yield float(value)
         else:

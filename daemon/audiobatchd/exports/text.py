@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -18,6 +19,8 @@ class Output(Protocol):
 
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NEGATIVE = re.compile(r"-[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?", re.IGNORECASE)
+"""A negative number, as JSON has it: in a column where others are text, numbers are told as text too."""
 
 
 def write_csv(table: Table, stream: Output) -> None:
@@ -40,7 +43,9 @@ def write_jsonl(table: Table, stream: Output) -> None:
 
 
 def _write_separated(table: Table, stream: Output, delimiter: str) -> None:
-    writer = csv.writer(stream, delimiter=delimiter, lineterminator="\r\n" if delimiter == "," else "\n")
+    # Before Python 3.13 only those characters that end lines are quoted within a text, and readers take both for ends.
+    output = stream if delimiter == "," else _LineFeeds(stream)
+    writer = csv.writer(output, delimiter=delimiter, lineterminator="\r\n")
     writer.writerow([_harmless(field.name) for field in table.fields])
     writer.writerows(_lines(table))
 
@@ -54,4 +59,15 @@ def _lines(table: Table) -> Iterator[list[object]]:
 
 
 def _harmless(text: str) -> str:
-    return "'" + text if text.startswith(_STARTS_A_FORMULA) else text
+    return "'" + text if text.startswith(_STARTS_A_FORMULA) and not _NEGATIVE.fullmatch(text) else text
+
+
+class _LineFeeds:
+    """Writes lines, each at once and with CR and LF behind it, with the LF alone."""
+
+    def __init__(self, stream: Output) -> None:
+        self._stream = stream
+
+    def write(self, line: str, /) -> None:
+        """Write a line."""
+        self._stream.write(line.removesuffix("\r\n") + "\n")

@@ -6,7 +6,7 @@ import json
 import os
 import tarfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import dill
 import pytest
@@ -15,6 +15,7 @@ import webdataset
 from audiobatchd.exports import audio_sets
 from audiobatchd.exports.forms import AUDIO_SETS
 from support.export_rig import VALUES, export, make_dataset
+from support.results_rig import dataset
 
 ORDER = sorted(VALUES, key=os.fsencode)
 """The folders that have a full mix, as they are exported."""
@@ -52,6 +53,14 @@ def test_hugging_face_is_told_files_from_keys_of_records(tmp_path: Path, monkeyp
     assert Path(row["audio"]["path"]).read_bytes() == b"full_mix of Dr. Dre - 01"
     assert (row["file_name_value"], row["original_file_name_value"]) == ("/etc/passwd", "a.mp3")
     assert row["full_mix_path"] == "Dr. Dre - 01/full_mix.FLAC"
+
+
+def test_hugging_face_keeps_all_keys_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    music = dataset(tmp_path / "music", A={"file_name": 1, "file_name_value": 2, "audio": "mine", "drums": 4})
+    assert export(music, "huggingface", tmp_path / "set") == 0
+    (row,) = load_audio_folder(tmp_path / "set", tmp_path / "cache", monkeypatch)
+    assert (row["file_name_value_value"], row["file_name_value"]) == (1, 2)
+    assert (row["audio_value"], row["drums"]) == ("mine", 4)
 
 
 def load_audio_folder(target: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
@@ -92,6 +101,32 @@ def test_web_dataset_refers_to_audio_and_is_the_same_twice(tmp_path: Path) -> No
         member = shard.extractfile("00000001.json")
         assert member is not None
         assert json.load(member)["path"] == str(dataset / "Dr. Dre - 01" / "full_mix.FLAC")
+
+
+def test_web_dataset_keeps_a_path_that_a_record_has(tmp_path: Path) -> None:
+    music = dataset(tmp_path / "music", A={"path": "mine", "path_value": 2, "drums_path": "own"})
+    assert export(music, "webdataset", tmp_path / "set") == 0
+    with tarfile.open(tmp_path / "set" / "shard-000000.tar") as shard:
+        member = shard.extractfile("00000000.json")
+        assert member is not None
+        sample = json.load(member)
+    assert sample["path"] == str(music / "A" / "full_mix.flac")
+    assert (sample["path_value_value"], sample["path_value"], sample["drums_path"]) == ("mine", 2, "own")
+
+
+def test_web_dataset_has_room_for_large_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    music = dataset(tmp_path / "music", A={"bpm": 1})
+    os.truncate(music / "A" / "full_mix.flac", 8 << 30)
+
+    def copy_small(source: IO[bytes], target: IO[bytes], length: int, **_: object) -> None:
+        if length < 1 << 20:
+            target.write(source.read(length))
+
+    monkeypatch.setattr(tarfile, "copyfileobj", copy_small)
+    assert export(music, "webdataset", tmp_path / "set", "--with-audio") == 0
+    with tarfile.open(tmp_path / "set" / "shard-000000.tar") as shard:
+        members = shard.next(), shard.next()
+    assert [(each.name, each.size) for each in members if each][1:] == [("00000000.flac", 8 << 30)]
 
 
 @pytest.mark.parametrize("limit", ["_SAMPLES", "_BYTES"])

@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from audiobatchd.exports import parquet as ours
 from support.export_rig import export, make_dataset
+from support.results_rig import dataset
 
 
 def test_columns_have_types_units_and_missing_values(tmp_path: Path) -> None:
@@ -28,6 +29,20 @@ def test_columns_have_types_units_and_missing_values(tmp_path: Path) -> None:
     assert rows["Dr. Dre - 01"]["genre"] == [("Rock", 0.5)]
     assert rows["Dr. Dre - 01"]["sample_rate"] is None
     assert rows["=cmd|' C calc'!A0"]["bpm"] == 250.0
+
+
+def test_large_whole_numbers_are_rounded(tmp_path: Path) -> None:
+    music = dataset(tmp_path / "music", A={"m": {"x": 2**53 + 1}, "n": 2**53 + 1}, B={"m": {"x": 1}, "n": 1})
+    assert export(music, "parquet", tmp_path / "table.parquet") == 0
+    first, _ = parquet.read_table(tmp_path / "table.parquet").to_pylist()
+    assert (first["m"], first["n"]) == ([("x", 2.0**53)], 2.0**53)
+
+
+def test_mapping_with_a_number_beyond_doubles_is_text(tmp_path: Path) -> None:
+    music = dataset(tmp_path / "music", A={"m": {"x": 10**400}}, B={"m": {"x": 1}})
+    assert export(music, "parquet", tmp_path / "table.parquet") == 0
+    first, second = parquet.read_table(tmp_path / "table.parquet").to_pylist()
+    assert (first["m"], second["m"]) == (f'{{"x": {10**400}}}', '{"x": 1}')
 
 
 def test_rows_come_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

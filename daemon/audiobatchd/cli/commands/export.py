@@ -37,28 +37,30 @@ def export(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
         refuse_inside(wanted.target.absolute(), dataset.path, settings, client)
     where = " AND ".join(f"({each})" for each in (arguments.where, _COMPLETE * arguments.complete_only) if each.strip())
     bar = ProgressBar()
+    taken = _Taken(bar)
     words = (*(arguments.columns or ()), where)
     with results_of(
         arguments, client, states=mentions_state(words), told=lambda count: bar.show(f"{counted(count, 'record')} read")
     ) as source:
-        total = next(iter(source.summary((FOLDER,), where))).count
-        if not total:
+        taken.total = next(iter(source.summary((FOLDER,), where))).count
+        if not taken.total:
             say(nothing_found(source, words, where))
             return 1
-        table = _table(arguments, dataset.path, source, where, lambda rows: _watched(rows, bar, total))
+        table = _table(arguments, dataset.path, source, where, taken)
         if is_shown:
             forms.TEXTS[wanted.form](table, Utf8Output())
             return 0
         left = forms.write(wanted, table)
     bar.clear()
+    written = taken.count - left  # a folder that has gone since they were counted is not there
     if arguments.json:
-        say(as_json({"folders": total - left, "output": shown(str(wanted.target)), "left_out": left}))
-        return 1 if left else 0
-    say(f"{counted(total - left, 'folder')} exported to {shown(str(wanted.target))}")
+        say(as_json({"folders": written, "output": shown(str(wanted.target)), "left_out": left}))
+        return 1 if left or not written else 0
+    say(f"{counted(written, 'folder')} exported to {shown(str(wanted.target))}")
     if left:
         lacking = "no full mix, or not all stems" if arguments.stems else "no full mix"
         say(f"{counted(left, 'folder')} left out: {lacking}")
-    return 1 if left else 0
+    return 1 if left or not written else 0
 
 
 def _table(
@@ -66,9 +68,9 @@ def _table(
     dataset: str,
     source: Source,
     where: str,
-    watched: Callable[[Iterable[Row]], Iterator[Row]],
+    taken: Callable[[Iterable[Row]], Iterator[Row]],
 ) -> Table:
-    """Make the table; its rows are taken by way of `watched`."""
+    """Make the table; its rows are taken by way of `taken`."""
     known = {column.name: column for column in source.columns()}
     names = arguments.columns or [name for name in known if name not in (STATE, WHY)]
     roles = roles_of(stems=arguments.stems)
@@ -84,15 +86,26 @@ def _table(
     ]
     fields = fields_of(columns, labelled, roles)
     ranges = {name: bounds for name in names if arguments.clamp and (bounds := range_of(name))}
-    rows = watched(source.rows(Query(tuple(names), where)))
+    rows = taken(source.rows(Query(tuple(names), where)))
     return Table(dataset, fields, roles, tracks_of(dataset, fields, rows, roles, ranges))
 
 
-def _watched(rows: Iterable[Row], bar: ProgressBar, total: int) -> Iterator[Row]:
-    """Yield the rows, and draw how far they are."""
-    for number, row in enumerate(rows, 1):
-        bar("Exporting", number, total, str(row[0]))
-        yield row
+class _Taken:
+    """Counts the rows that are taken, and draws how far they are."""
+
+    def __init__(self, bar: ProgressBar) -> None:
+        self._bar = bar
+        self.total = 0
+        """Number of rows that are expected."""
+        self.count = 0
+        """Number of rows that were taken."""
+
+    def __call__(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Yield the rows."""
+        for row in rows:
+            self.count += 1
+            self._bar("Exporting", self.count, self.total, str(row[0]))
+            yield row
 
 
 def _refuse(wanted: Wanted, *, is_shown: bool) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from audiobatchd.results.figures import Results
 from support.export_rig import export, make_dataset
 
 
@@ -83,3 +85,18 @@ def test_sum_is_said_and_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[s
     ]
     export(dataset, "csv", tmp_path / "b", "--json")
     assert json.loads(capsys.readouterr().out) == {"folders": 3, "output": str(tmp_path / "b"), "left_out": 0}
+
+
+@pytest.mark.parametrize(("there", "code", "said"), [(1, 0, "1 folder exported to"), (0, 1, "0 folders exported to")])
+def test_sum_is_of_what_was_written(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    there: int,
+    code: int,
+    said: str,
+) -> None:
+    rows = Results.rows
+    monkeypatch.setattr(Results, "rows", lambda results, query: islice(rows(results, query), there))
+    assert export(make_dataset(tmp_path / "music"), "csv", tmp_path / "x") == code
+    assert said in capsys.readouterr().out
