@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,6 +50,49 @@ def test_datasets_and_workers_come_and_go(tmp_path: Path, track: Path) -> None:
         assert features_of(first / "B") == {}
         assert run("audiobatchctl", "--socket", daemon.socket, "reload")[1] == "The configuration is what it was.\n"
         assert daemon.stop() == 0
+
+
+_FROM_THE_FIRST_MOMENT = """
+import pathlib, runpy, signal, sys
+_, noted, *sys.argv = sys.argv
+def note(event, arguments):
+    if event == "import" and arguments[0] == "argparse":  # the first module of all that take their time
+        signal.raise_signal(signal.SIGHUP)
+        pathlib.Path(noted).touch()
+sys.addaudithook(note)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_hang_ups_during_the_start_neither_end_it_nor_say_that_it_is_over(tmp_path: Path, track: Path) -> None:
+    root = tmp_path / "dataset"
+    shutil.copytree(track, root / "A")
+    noted = tmp_path / "noted"
+    prefix = [sys.executable, "-c", _FROM_THE_FIRST_MOMENT, str(noted)]
+    told: list[bytes] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(tmp_path / "notify"))
+        notify.settimeout(0.05)
+        env = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        config = configuration(tmp_path / "c.toml", root, settle=0.0)
+        with service(tmp_path / "d", config, env=env, prefix=prefix) as daemon:
+            eventually(lambda: noted.exists() or daemon.process.poll() is not None)
+            while b"READY=1" not in told:
+                assert daemon.process.poll() is None, daemon.log()
+                daemon.process.send_signal(signal.SIGHUP)
+                with suppress(TimeoutError):
+                    told.append(notify.recv(4096))
+            assert not any(each.startswith(b"RELOADING") for each in told)
+            daemon.says("configuration-reloaded")
+            daemon.becomes(complete=1)
+            assert daemon.stop() == 0
+
+
+def test_hang_up_during_the_start_ends_a_pass(tmp_path: Path, track: Path) -> None:
+    prefix = [sys.executable, "-c", _FROM_THE_FIRST_MOMENT, str(tmp_path / "noted")]
+    config = configuration(tmp_path / "c.toml", track.parent)
+    with service(tmp_path / "d", config, "--once", prefix=prefix) as daemon:
+        assert daemon.process.wait(60) == -signal.SIGHUP
 
 
 def test_an_invalid_one_is_refused_whole(tmp_path: Path, track: Path) -> None:

@@ -41,6 +41,7 @@ ELSEWHERE = {
     "audiobatchd/audio/gather": "unit/audio/test_views.py",
     "audiobatchd/audio/container": "unit/audio/test_encoding.py",
     "audiobatchd/cli/daemon": "integration/test_once.py",
+    "audiobatchd/cli/start": "integration/test_reload.py",
     "audiobatchd/cli/retriers": "unit/cli/commands/test_audit.py",
     "audiobatchd/cluster/local": "integration/test_cluster.py",
     "audiobatchd/cluster/place": "integration/test_cluster.py",

@@ -57,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, say: output.Voice) -> int:
     try:
+        if arguments.once or interrupts.has_terminal():
+            interrupts.let_hang_up()  # it asks for the end; a service without a terminal is to read again
         settings = _configuration(arguments)
         with ExitStack() as stack:
             stack.enter_context(interrupts.meaningless_ignored())

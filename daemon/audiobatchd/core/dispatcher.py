@@ -316,7 +316,9 @@ class Dispatcher:
         self._rounds.replan(event.rewalk, now)
         if before.worker_memory != event.plan.worker_memory:
             self._jobs.other_memory(now)
-        return self.schedules.replan(now)
+        # The dataset that was waited for may be no longer among them.
+        ready = [] if self.offers is None else self._rounds.started()
+        return [*self.schedules.replan(now), *ready]
 
     def _stop(self, code: int, now: float, *, at_once: bool) -> list[do.Action]:
         return [do.AnnounceStopping()] if self.life.asked_to_stop(code, now, at_once=at_once) else []

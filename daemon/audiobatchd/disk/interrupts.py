@@ -49,6 +49,8 @@ ORPHANED = 3
 _PR_SET_PDEATHSIG = 1
 _ENOUGH = 3
 """Presses of Ctrl-C that are held back at most: the disk that is waited for may never answer."""
+_kept: list[int] = []
+"""Every SIGHUP that came since `keep_hang_up`."""
 
 
 class _Recorder:
@@ -164,6 +166,33 @@ def has_terminal() -> bool:
     except OSError:
         return False
     return True
+
+
+def keep_hang_up() -> None:
+    """Keep SIGHUP, unless it is ignored, until `let_hang_up` or another handler: what it asks for is not known yet."""
+    if not hang_up_is_ignored():
+        # Ignored would be inherited, and lost.
+        signal.signal(signal.SIGHUP, _keep)
+        signal.siginterrupt(signal.SIGHUP, False)
+
+
+def _keep(number: int, _: FrameType | None) -> None:
+    _kept.append(number)
+
+
+def let_hang_up() -> None:
+    """Let SIGHUP end this process again, also by one that was kept."""
+    if signal.getsignal(signal.SIGHUP) is _keep:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        if hang_up_was_kept():
+            os.kill(os.getpid(), signal.SIGHUP)
+
+
+def hang_up_was_kept() -> bool:
+    """Tell, once, whether SIGHUP came while it was kept."""
+    came = bool(_kept)
+    _kept.clear()
+    return came
 
 
 def hang_up_is_ignored() -> bool:

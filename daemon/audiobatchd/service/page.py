@@ -108,7 +108,7 @@ class Page:
 
     # What a view is told
 
-    def ready(self) -> None:
+    def reloaded(self) -> None:
         """Look at the configuration again."""
         self._changed.set()
 
@@ -118,8 +118,8 @@ class Page:
     def alive(self) -> None:
         """Need nothing."""
 
-    def reloading(self) -> None:
-        """Need nothing: `ready` follows."""
+    def ready(self) -> None:
+        """Need nothing: the page is there from the start."""
 
     def stopping(self) -> None:
         """Go on: who looks sees how the service ends."""

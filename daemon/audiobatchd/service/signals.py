@@ -46,6 +46,8 @@ class Signals:
             loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         elif not self._once:
             loop.add_signal_handler(signal.SIGHUP, self._reload)
+            if interrupts.hang_up_was_kept():
+                self._reload()
 
     def _hang_up(self) -> None:
         """Drain, as after SIGTERM, for the terminal has gone; but only once.

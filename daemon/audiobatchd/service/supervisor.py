@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from audiobatchd.config.file import Config, differences
 from audiobatchd.control.requests import Reloaded
@@ -83,13 +83,13 @@ class View(Protocol):
         """Show the status."""
 
     def ready(self) -> None:
-        """Tell that the service has started, or has read its configuration again."""
+        """Tell that the service has started."""
 
     def alive(self) -> None:
         """Tell that the service goes on: it has just handled what there was, or found nothing to do."""
 
-    def reloading(self) -> None:
-        """Tell that the configuration is read again; `ready` follows."""
+    def reloaded(self) -> None:
+        """Tell that the service goes by another configuration from now on, in whatever state it is."""
 
     def stopping(self) -> None:
         """Tell that the service begins to end."""
@@ -180,7 +180,7 @@ class Supervisor:
             catalog, clock, self._events.post, lambda: len(self._events), self._fail, self._pool.owns, watches
         )
         self._take_terms()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._code: int | None = None
         """The exit code, when all is over."""
         self._has_news = True
@@ -190,6 +190,10 @@ class Supervisor:
         self._longest_turn = _TURN + _WORK
         """Seconds that the turn under way takes at most; what is beyond counts for no deadline."""
         self._reloading = asyncio.Lock()
+        self._next_reload: asyncio.Task[Reloaded] | None = None
+        """The reload that has not begun to read."""
+        self._signalled: asyncio.Task[Reloaded] | None = None
+        """The last reload that a signal asked for."""
 
     @property
     def config(self) -> Config:
@@ -220,21 +224,31 @@ class Supervisor:
 
     async def reload(self) -> Reloaded:
         """Read the configuration again, go by it, and tell what has changed. Raises ConfigError: then nothing has."""
+        return await asyncio.shield(self._reload_to_come())  # others may wait for it as well
+
+    def _reload_to_come(self) -> asyncio.Task[Reloaded]:
+        """Return the reload that has not begun to read, for which all wait who come before that; or begin one."""
+        if self._next_reload is None:
+            self._next_reload = asyncio.create_task(self._read_again())
+            self._tasks.add(self._next_reload)
+            self._next_reload.add_done_callback(self._tasks.discard)
+        return self._next_reload
+
+    async def _read_again(self) -> Reloaded:
         async with self._reloading:
+            self._next_reload = None
             try:
                 derived = await in_a_thread(self._planner.read)
                 await in_a_thread(partial(self.hooks.prepare, derived.config.hook))
             except (OSError, ValueError, OverflowError, RuntimeError) as error:
                 message = f"cannot read the configuration: {getattr(error, 'strerror', None) or error}"
                 raise ConfigError(message) from error
-            for view in self._views:
-                view.reloading()
             before, self._derived = self._derived, derived
             self._pool.replan(derived.workers)
             self._take_terms()
             self._events.put(Replanned(derived.plan, derived.workers != before.workers, derived.to_walk_again(before)))
             for view in self._views:
-                view.ready()
+                view.reloaded()
             changes = differences(before.config, derived.config)
             write(LogEvent.CONFIGURATION_RELOADED, {"changes": "; ".join(changes) or "none"})
             return Reloaded(changes)
@@ -400,9 +414,14 @@ class Supervisor:
             self._fail(error)
 
     def _reload_by_signal(self) -> None:
+        asked = self._reload_to_come()
+        if asked is self._signalled:
+            return
+        self._signalled = asked
+
         async def reload() -> None:
             try:
-                await self.reload()
+                await asyncio.shield(asked)
             except (ConfigError, UsageError) as error:
                 write(LogEvent.CONFIGURATION_REFUSED, {"reason": str(error)})
 

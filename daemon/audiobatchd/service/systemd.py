@@ -66,6 +66,8 @@ class SystemdView:
         self._said = ""
         self._patience = watchdog_interval(os.environ, os.getpid())
         self._alive_at = 0.0
+        self._is_active = False
+        """True between READY and STOPPING."""
         self._notifications = Notifications(os.environ)
 
     def update(self, status: Status) -> None:
@@ -82,6 +84,7 @@ class SystemdView:
 
     def ready(self) -> None:
         """See `View`."""
+        self._is_active = True
         self._notifications.owe("READY=1")
 
     def alive(self) -> None:
@@ -92,13 +95,17 @@ class SystemdView:
         if due and self._notifications.send("WATCHDOG=1"):
             self._alive_at = now
 
-    def reloading(self) -> None:
-        """See `View`."""
+    def reloaded(self) -> None:
+        """See `View`. Before READY, or after STOPPING, another READY would say what is not so."""
+        if not self._is_active:
+            return
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._notifications.owe(f"RELOADING=1\nMONOTONIC_USEC={now}")
+        self._notifications.owe("READY=1")
 
     def stopping(self) -> None:
         """See `View`."""
+        self._is_active = False
         self._notifications.owe("STOPPING=1")
 
     def close(self) -> None:

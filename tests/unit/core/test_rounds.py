@@ -48,6 +48,27 @@ def test_known_dataset_has_a_pass_before_any_worker_is_ready() -> None:
     assert only(do.WalkTree, rig.tell(on.WorkerSaid(0, rig.pid, Ready((offer(),))))) == [], "as it was"
 
 
+@pytest.mark.parametrize("remembered", [False, True])
+def test_service_is_ready_when_what_it_waited_for_is_dropped(*, remembered: bool) -> None:
+    rig = Rig()
+    none = dataclasses.replace(plan(), datasets={}, policies={})
+    if remembered:
+        rig.core = Dispatcher(rig.core.plan, rig.now, Memory((offer(),), {DATASET: (3, FileId(1, 2))}))
+        rig.tick()
+    else:
+        assert only(do.AnnounceReady, rig.boot()) == []
+    actions = rig.tell(on.Replanned(none, anew=False, rewalk=frozenset()))
+    assert only(do.AnnounceReady, actions) == [do.AnnounceReady()]
+    assert only(do.AnnounceReady, rig.tell(on.Replanned(none, anew=False, rewalk=frozenset()))) == []
+
+
+def test_dropped_before_any_worker_is_ready_the_first_of_them_makes_the_service_ready() -> None:
+    rig = Rig()
+    none = dataclasses.replace(plan(), datasets={}, policies={})
+    assert only(do.AnnounceReady, rig.tell(on.Replanned(none, anew=False, rewalk=frozenset()))) == []
+    assert only(do.AnnounceReady, rig.boot()) == [do.AnnounceReady()]
+
+
 @pytest.mark.parametrize("root", ["", MISSING_ROOT])
 def test_a_mount_that_was_lost_before_the_start_is_noticed(root: str) -> None:
     rig = Rig()

@@ -29,7 +29,7 @@ class Kept:
 
     async def reload(self, config: WebConfig) -> None:
         self.config = config
-        self.page.ready()
+        self.page.reloaded()
 
     def is_served(self) -> bool:
         return self.page._served == self.config

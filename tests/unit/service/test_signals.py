@@ -59,6 +59,21 @@ def test_sighup_reloads_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> N
     assert heard(signal.SIGHUP, signal.SIGHUP) == ["reload", "reload"]
 
 
+def test_hang_ups_that_came_during_the_start_are_one_reload(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupts, "has_terminal", lambda: False)
+    interrupts.keep_hang_up()
+    signal.raise_signal(signal.SIGHUP)
+    signal.raise_signal(signal.SIGHUP)
+    assert heard() == ["reload"]
+    assert heard() == [], "told once"
+
+
+def test_ignored_hang_up_is_not_kept() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    interrupts.keep_hang_up()
+    assert interrupts.hang_up_is_ignored()
+
+
 def test_second_hang_up_ends_nothing_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interrupts, "has_terminal", lambda: True)
     assert heard(signal.SIGHUP, signal.SIGHUP) == [StopAsked(0)]

@@ -69,9 +69,10 @@ def test_systemd_is_told_without_descriptors(systemd: socket.socket, view: Syste
 def test_a_full_socket_holds_nothing_up_nor_loses_what_counts(
     systemd: socket.socket, view: SystemdView, idle: Status
 ) -> None:
-    fill(systemd.getsockname())
-    view.reloading()
     view.ready()
+    told(systemd)
+    fill(systemd.getsockname())
+    view.reloaded()
     view.update(idle)
     view.alive()
     view.stopping()
@@ -83,14 +84,26 @@ def test_a_full_socket_holds_nothing_up_nor_loses_what_counts(
 
 
 def test_what_waits_for_an_absent_manager_is_bounded(systemd: socket.socket, view: SystemdView, tmp_path: Path) -> None:
+    view.ready()
+    told(systemd)
     Path(systemd.getsockname()).rename(tmp_path / "away")
     for _ in range(100):
-        view.reloading()
-        view.ready()
+        view.reloaded()
     (tmp_path / "away").rename(systemd.getsockname())
     view.alive()
     *words, last = [each.partition(b"=")[0] for each in told(systemd)]
     assert (words, last) == ([b"RELOADING", b"READY"] * 4, b"WATCHDOG")
+
+
+def test_a_reload_tells_readiness_only_where_it_is_so(systemd: socket.socket, view: SystemdView) -> None:
+    view.reloaded()
+    assert told(systemd) == [], "the first walks have not ended"
+    view.ready()
+    view.reloaded()
+    assert [each.partition(b"=")[0] for each in told(systemd)] == [b"READY", b"RELOADING", b"READY"]
+    view.stopping()
+    view.reloaded()
+    assert told(systemd) == [b"STOPPING=1"]
 
 
 def test_an_abstract_socket_is_told() -> None:

@@ -120,7 +120,7 @@ class Console:
     def alive(self) -> None:
         """Do nothing: the view is drawn again all the time."""
 
-    def reloading(self) -> None:
+    def reloaded(self) -> None:
         """Do nothing: the log says what has changed."""
 
     def stopping(self) -> None:
@@ -213,8 +213,8 @@ class DrawingThread:
     def alive(self) -> None:
         """See `Console.alive`."""
 
-    def reloading(self) -> None:
-        """See `Console.reloading`."""
+    def reloaded(self) -> None:
+        """See `Console.reloaded`."""
 
     def stopping(self) -> None:
         """See `Console.stopping`."""

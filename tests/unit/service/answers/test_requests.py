@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +13,12 @@ import msgspec
 import pytest
 
 from audiobatchd.config.file import Config, DatasetConfig
-from audiobatchd.control.requests import FolderName, Pause, Rescan, Resume, Retried, RetryFolders
+from audiobatchd.control.requests import FolderName, Pause, Reloaded, Rescan, Resume, Retried, RetryFolders
 from audiobatchd.core.assessment import Policy
 from audiobatchd.core.events import MachineSeen, Replanned, RetryAsked, Walked, WalkRead
 from audiobatchd.core.readings import Finding
 from audiobatchd.core.schedule import Conditions, MachineFacts
-from audiobatchd.errors import UnknownFolderError, UsageError
+from audiobatchd.errors import ConfigError, UnknownFolderError, UsageError
 from audiobatchd.plugin_api import feature_name
 from audiobatchd.scan.catalog.catalog import Catalog
 from audiobatchd.scan.catalog.sightings import Sighting
@@ -247,3 +248,39 @@ def test_retry_of_an_unknown_feature_is_refused(room: Room) -> None:
 def test_retry_of_a_dataset_takes_no_features(room: Room) -> None:
     with pytest.raises(UsageError, match="features go with folders"):
         retried(room, "lufs", dataset=room.one)
+
+
+def test_reloads_that_wait_are_one(
+    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun: list[int] = []
+    may_go_on = threading.Event()
+
+    def read(given: Given) -> Config:
+        begun.append(len(begun) + 1)
+        may_go_on.wait(20)
+        if len(begun) > 1:
+            raise ConfigError("line 7")
+        return given.config
+
+    async def ask() -> list[Reloaded | BaseException]:
+        first = asyncio.create_task(room.answers.reload())
+        while not begun:  # noqa: ASYNC110  # a thread sets no event
+            await asyncio.sleep(0.01)
+        left = asyncio.create_task(room.answers.reload())
+        others = [asyncio.create_task(room.answers.reload()) for _ in range(3)]
+        for _ in range(10):
+            room.supervisor._reload_by_signal()
+        await asyncio.sleep(0.01)
+        left.cancel()  # the client of this request has gone: the others are answered all the same
+        may_go_on.set()
+        answers = await asyncio.gather(first, *others, return_exceptions=True)
+        await asyncio.sleep(0.01)
+        return answers
+
+    monkeypatch.setattr(Given, "read", read)
+    first, *others = asyncio.run(ask())
+    assert first == Reloaded([])
+    assert list(map(str, others)) == ["line 7"] * 3, "by a reading that began after they came"
+    assert begun == [1, 2]
+    assert [each.getMessage() for each in caplog.records].count("configuration-refused") == 1
