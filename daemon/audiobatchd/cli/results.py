@@ -73,10 +73,11 @@ class Source(Protocol):
 
 
 class Served:
-    """The values of a dataset that a service has."""
+    """The values of a dataset that a service has. `slowly`: rows are taken with pauses."""
 
-    def __init__(self, client: ControlClient, dataset: str, columns: Iterable[Column]) -> None:
+    def __init__(self, client: ControlClient, dataset: str, columns: Iterable[Column], *, slowly: bool = False) -> None:
         self._client = client
+        self._slowly = slowly
         self._dataset = shown(dataset)
         self._columns = tuple(columns)
         self._names = {column.name for column in self._columns}
@@ -86,7 +87,7 @@ class Served:
         return self._columns
 
     def rows(self, query: Query) -> Iterator[Row]:
-        """Answer as `Source` says. Raises AudiobatchError where the answer breaks off, before the first row."""
+        """Answer as `Source` says. Raises AudiobatchError where the answer breaks off."""
         names = list(query.columns or ())
         self._check((*names, *(self._plain(each) for each in query.sort)), query.where)
         are_too_many = len(urlencode({"columns": names}, doseq=True)) > _ROOM_FOR_NAMES
@@ -94,33 +95,35 @@ class Served:
             message = f"cannot ask the service for {STATE} or {WHY} beside so many columns: name fewer by --columns"
             raise UsageError(message)
         asked = AskRows(self._dataset, [] if are_too_many else names, query.where, list(query.sort), query.limit)
-        with _temporary() as kept:
-            head = self._take(asked, kept)
-            if not are_too_many:
-                for line in kept:
-                    yield tuple(msgspec.json.decode(line))
-                return
-            there = {column.name: place for place, column in enumerate(msgspec.json.decode(head, type=_Head).columns)}
-            places = [there.get(name) for name in names]
-            for line in kept:
-                row: Row = msgspec.json.decode(line)
-                yield tuple(None if place is None else row[place] for place in places)
-
-    def _take(self, asked: AskRows, kept: IO[bytes]) -> bytes:
-        """Take in an answer as fast as it comes: the service gives up on a reader that pauses. Return its first line.
-
-        The rows are in `kept` then, at its beginning. Raises AudiobatchError where the answer breaks off.
-        """
-        with _refusing_alike(), closing(self._client.lines(ROWS, asked)) as lines:
-            head = next(lines, b"")
+        lines = self._kept(asked) if self._slowly else self._lines(asked)
+        head = next(lines)
+        if not are_too_many:
             for line in lines:
-                if line.startswith(b"{"):
+                yield tuple(msgspec.json.decode(line))
+            return
+        there = {column.name: place for place, column in enumerate(msgspec.json.decode(head, type=_Head).columns)}
+        places = [there.get(name) for name in names]
+        for line in lines:
+            row: Row = msgspec.json.decode(line)
+            yield tuple(None if place is None else row[place] for place in places)
+
+    def _lines(self, asked: AskRows) -> Iterator[bytes]:
+        """Yield the lines of an answer but the last. Raises AudiobatchError where it breaks off."""
+        with _refusing_alike(), closing(self._client.lines(ROWS, asked)) as lines:
+            for number, line in enumerate(lines):
+                if number and line.startswith(b"{"):
                     if error := msgspec.json.decode(line, type=_End).error:
                         raise AudiobatchError(error)
-                    kept.seek(0)
-                    return head
-                kept.write(line)
+                    return
+                yield line
         raise NoDaemonError("the daemon broke off its answer")
+
+    def _kept(self, asked: AskRows) -> Iterator[bytes]:
+        """Take the lines in as fast as they come, as the service gives up on a reader that pauses; then yield them."""
+        with _temporary() as kept:
+            kept.writelines(self._lines(asked))
+            kept.seek(0)
+            yield from kept
 
     def summary(self, features: Iterable[str] | None = None, where: str = "") -> Iterator[Summary]:
         """Answer as `Source` says."""
@@ -211,12 +214,14 @@ def results_of(
     client: ControlClient,
     *,
     states: bool = False,
+    slowly: bool = False,
     told: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Source]:
     """Open the values of the dataset that a command names, by `dataset`, `config` and `disk`.
 
-    `states`: `state` is asked for, which takes a process of analyzers where no service has it. `told` is given the
-    number of records that were read, where they have to be. Raises UsageError, and OSError for the root.
+    `states`: `state` is asked for, which takes a process of analyzers where no service has it. `slowly`: rows are
+    taken with pauses. `told` is given the number of records that were read, where they have to be. Raises UsageError,
+    and OSError for the root.
     """
     settings, dataset = dataset_of(arguments)
     columns = None
@@ -225,7 +230,7 @@ def results_of(
         with suppress(AudiobatchError):
             columns = client.ask(COLUMNS, AskColumns(shown(dataset.path)))
     if columns is not None:
-        yield Served(client, dataset.path, columns)
+        yield Served(client, dataset.path, columns, slowly=slowly)
         return
     judge = _judge(settings, dataset) if states else None
     limit = size_in_bytes(settings.record_limit)

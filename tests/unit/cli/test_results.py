@@ -146,7 +146,7 @@ def test_reader_that_pauses_gets_the_whole_answer(
         return pieces(b'{"columns":[]}\n', *[b'["%s"]\n' % (b"x" * 100_000)] * 20, b'{"rows":20}\n')
 
     monkeypatch.setattr(told, "rows", rows)
-    with results_of(arguments(root), client) as source:
+    with results_of(arguments(root), client, slowly=True) as source:
         answer = source.rows(Query())
         next(answer)
         time.sleep(1)
@@ -155,7 +155,7 @@ def test_reader_that_pauses_gets_the_whole_answer(
 
 def test_answer_that_breaks_off_gives_no_row(served: tuple[Broken, ControlClient, Path]) -> None:
     _, client, root = served
-    with results_of(arguments(root), client) as source, pytest.raises(NoDaemonError):
+    with results_of(arguments(root), client, slowly=True) as source, pytest.raises(NoDaemonError):
         next(source.rows(Query()))
 
 
@@ -169,7 +169,7 @@ def test_full_temporary_disk_is_told_in_words(
         return Path("/dev/full").open("w+b", buffering=0)
 
     monkeypatch.setattr(results, "SpooledTemporaryFile", full)
-    with results_of(arguments(root), client) as source, pytest.raises(AudiobatchError) as raised:
+    with results_of(arguments(root), client, slowly=True) as source, pytest.raises(AudiobatchError) as raised:
         list(source.rows(Query()))
     assert "in a temporary file: No space left on device; the variable TMPDIR names" in str(raised.value)
 

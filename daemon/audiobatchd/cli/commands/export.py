@@ -40,7 +40,11 @@ def export(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
     taken = _Taken(bar)
     words = (*(arguments.columns or ()), where)
     with results_of(
-        arguments, client, states=mentions_state(words), told=lambda count: bar.show(f"{counted(count, 'record')} read")
+        arguments,
+        client,
+        states=mentions_state(words),
+        slowly=wanted.with_audio or is_shown,
+        told=lambda count: bar.show(f"{counted(count, 'record')} read"),
     ) as source:
         taken.total = next(iter(source.summary((FOLDER,), where))).count
         if not taken.total:

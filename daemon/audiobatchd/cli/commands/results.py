@@ -89,7 +89,8 @@ def _opened(arguments: argparse.Namespace, client: ControlClient, words: Iterabl
     def told(count: int) -> None:
         line.show(f"{counted(count, 'record')} read")
 
-    with results_of(arguments, client, states=mentions_state(words), told=told) as source:
+    # A pager, say, takes a screen at a time.
+    with results_of(arguments, client, states=mentions_state(words), slowly=True, told=told) as source:
         line.clear()
         yield source
 
