@@ -173,31 +173,36 @@ def encrypted(page: Site, certificate: Path) -> bytes:
         return made.recv(1000)
 
 
-def test_unfinished_handshakes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def slow_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Site, Path]]:
+    """A page with TLS that waits long for few handshakes, and its certificate."""
     monkeypatch.setattr(server, "_HANDSHAKES", 3)
     monkeypatch.setattr(server, "_HANDSHAKE", 60.0)
     certificate, key = made_certificate(tmp_path)
     config = WebConfig(listen=f"127.0.0.1:{free_port()}", certificate=str(certificate), key=str(key))
-    with site(tmp_path, config) as page, ExitStack() as stack:
+    with site(tmp_path, config) as page:
+        yield page, certificate
+
+
+def test_unfinished_handshakes_are_bounded(slow_site: tuple[Site, Path]) -> None:
+    page, certificate = slow_site
+    with ExitStack() as stack:
         first, *_ = [stack.enter_context(page.raw(b"")) for _ in range(4)]
         assert read_all(first) == b""
         assert b" 200 " in encrypted(page, certificate)
 
 
-def test_burst_of_connections_is_bounded_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_HANDSHAKES", 3)
-    monkeypatch.setattr(server, "_HANDSHAKE", 60.0)
-    certificate, key = made_certificate(tmp_path)
-    config = WebConfig(listen=f"127.0.0.1:{free_port()}", certificate=str(certificate), key=str(key))
-    with site(tmp_path, config) as page, ExitStack() as stack:
-        most = [0]
-        welcome = page.server._welcome
+def test_burst_of_connections_is_bounded_as_well(slow_site: tuple[Site, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    page, certificate = slow_site
+    most = [0]
+    welcome = page.server._welcome
 
-        async def counted(made: socket.socket) -> None:
-            most.append(len(page.server._handshakes))
-            await welcome(made)
+    async def counted(made: socket.socket) -> None:
+        most.append(len(page.server._handshakes))
+        await welcome(made)
 
-        monkeypatch.setattr(page.server, "_welcome", counted)
+    monkeypatch.setattr(page.server, "_welcome", counted)
+    with ExitStack() as stack:
         held = threading.Event()
         page.loop.call_soon_threadsafe(held.wait)  # so that all of them wait to be accepted
         others = [stack.enter_context(page.raw(b"")) for _ in range(40)]
