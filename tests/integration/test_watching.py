@@ -562,6 +562,7 @@ def test_a_restored_backup_costs_reading_at_most(room: Room, running: bool, kind
         with room.daemon() as daemon:
             daemon.becomes(complete=4)
             room.comes_by(daemon, 0.9, complete=5)
+            daemon.stop()  # which writes the last of its log
         assert [path.stat().st_ino for path in records] == before
     assert daemon.log().count("folder-done") == 5 + read
     assert room.seen() == once_each(0.5, 0.6, 0.7, 0.8, 0.9)
