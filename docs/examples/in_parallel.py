@@ -47,11 +47,13 @@ def batch_analyze_parallel(root_directory: str, overwrite: bool = False, max_wor
     logger.info(f"Processing {len(folders_to_process)} folders with {max_workers} workers")
 
     # Spawned, not forked: a fork copies whatever the threads of this process were doing at that moment.
-    with ProcessPoolExecutor(
-        max_workers, get_context("spawn"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
-    ) as executor:
+    with ProcessPoolExecutor(max_workers, get_context("spawn")) as executor:
         try:
+            # Ctrl-C is for this process. Those of the pool inherit that it is blocked: if one ended, also while it
+            # still starts, the pool would end the others amid their work.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             futures = {executor.submit(process_folder_safe, folder, overwrite): folder for folder in folders_to_process}
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             for future in as_completed(futures):
                 folder = futures[future]
                 try:
