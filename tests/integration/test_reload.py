@@ -59,6 +59,7 @@ def note(event, arguments):
     if event == "import" and arguments[0] == "argparse":  # the first module of all that take their time
         signal.raise_signal(signal.SIGHUP)
         pathlib.Path(noted).touch()
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run by nohup
 sys.addaudithook(note)
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
