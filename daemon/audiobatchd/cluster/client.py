@@ -1,4 +1,4 @@
-"""Client of a pass on a Dask cluster, for whose tasks the scheduler keeps nothing once they have ended.
+"""Dask client of one pass: the scheduler keeps nothing of a task that has ended.
 
 Dask's scheduler has two lists in its spans that are never cut, and that a pass makes no use of.
 

@@ -312,9 +312,9 @@ class MarksFound:
     """Marks of the last run that could not be read when the service started."""
 
     begun: frozenset[FolderKey]
-    """The folders that a job had begun and whose end was not told."""
+    """Folders with a job in the last run, of which no hook was told how it ended."""
     unfinished: frozenset[str]
-    """The datasets in which jobs were begun since it was told that nothing is left to do."""
+    """Datasets with such a job, after the last message that nothing is left to do there."""
 
 
 @dataclass(frozen=True, slots=True)

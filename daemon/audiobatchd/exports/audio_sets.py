@@ -26,7 +26,7 @@ _SAMPLES, _BYTES = 10_000, 1 << 30
 """A shard of WebDataset ends after that many samples or bytes."""
 _MODULE, _INDEX = "custom_metadata.py", "metadata.jsonl"
 _AUDIO = "audio"
-"""The directory with the files of Hugging Face's form, whose loader calls the column of full mixes so as well."""
+"""Directory of the audio in Hugging Face's form; its loader gives the column of full mixes the same name."""
 _OF_FILES = re.compile(r"(.*_)?file_names?", re.DOTALL)
 """The names of columns that it takes for those of files; it calls them by the role alone."""
 _PATH = "path"

@@ -1,4 +1,4 @@
-"""A URL that is told: one POST, over a connection of its own, of whose answer only the head is read.
+"""POST of a message to a URL: one request over a connection of its own; only the head of the answer is read.
 
 Redirects are not followed, and what the environment says of proxies does not count.
 """

@@ -65,7 +65,7 @@ class _Dataset:
     patience: Patience = field(default_factory=Patience)
     """For how long each of its locks has been seen to be held."""
     unlocked: Unlocked = field(default_factory=Unlocked)
-    """Its large directories in which there was no lock."""
+    """Large directories that held no lock when they were listed last."""
     known: tuple[FileId, str] | None = None
     """The root, and its place when a walk was last believed; None: as the catalog has them."""
 
@@ -252,7 +252,7 @@ class DiskTasks:
         self._post(Probed(action.key.dataset, action.cause, trouble))
 
     def _check(self, path: str, own: _Dataset) -> None:
-        """End a walk whose dataset has been dropped from the configuration, also where it was added again since."""
+        """End a walk if its dataset was dropped from the configuration, even if it was added again since."""
         if self._ending.is_set() or self._datasets.get(path) is not own:
             raise _EndingError
 

@@ -140,7 +140,7 @@ class _Reading(Generic[_Found]):
 
     def __init__(self) -> None:
         self.found: _Found | None = None
-        """What was read last; None where that is not known, or has not been read for a minute."""
+        """Last result; None before the first one, and when it is older than a minute."""
         self._task: asyncio.Task[_Found] | None = None
         self._looks_since = 0
         """Looks since it was read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 
 from audiobatchd.vocabulary.names import printable, shown
 
@@ -19,6 +20,11 @@ def quoted(path: str) -> str:
     if text == path:
         return shlex.quote(path)
     return "$'" + text.replace("'", "\\'") + "'"
+
+
+def joined(words: Iterable[str]) -> str:
+    """Join the words of a command, each quoted."""
+    return " ".join(map(quoted, words))
 
 
 def import_command(directory: str, *, has_music: bool) -> str:

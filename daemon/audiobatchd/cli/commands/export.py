@@ -57,14 +57,15 @@ def export(arguments: argparse.Namespace, client: ControlClient, say: Say) -> in
         left = forms.write(wanted, table)
     bar.clear()
     written = taken.count - left  # a folder that has gone since they were counted is not there
+    code = 1 if left or not written else 0
     if arguments.json:
         say(as_json({"folders": written, "output": shown(str(wanted.target)), "left_out": left}))
-        return 1 if left or not written else 0
+        return code
     say(f"{counted(written, 'folder')} exported to {shown(str(wanted.target))}")
     if left:
         lacking = "no full mix, or not all stems" if arguments.stems else "no full mix"
         say(f"{counted(left, 'folder')} left out: {lacking}")
-    return 1 if left or not written else 0
+    return code
 
 
 def _table(

@@ -28,7 +28,7 @@ from audiobatchd.models.intake import Intake, Source, Telling
 from audiobatchd.models.manifest import BY_NAME, DEFAULT, LICENCE, LICENCE_ADDRESS, OFFICIAL, with_needed
 from audiobatchd.models.store import Files, State, Verdict
 from audiobatchd.vocabulary.analyzer_sets import chosen
-from audiobatchd.vocabulary.commands import quoted
+from audiobatchd.vocabulary.commands import joined
 from audiobatchd.vocabulary.exits import ControlExit
 from audiobatchd.vocabulary.names import printable, shown
 from audiobatchd.vocabulary.suggestions import cannot_find
@@ -217,7 +217,7 @@ def _own_models() -> Path | None:
 def _again(arguments: argparse.Namespace) -> str:
     """The action and what it is to take in, as on the command line."""
     file = getattr(arguments, "file", None)
-    return " ".join(map(quoted, ["add", str(file)] if file else ["fetch", *arguments.name]))
+    return joined(["add", str(file)] if file else ["fetch", *arguments.name])
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from audiobatchd.config.places import SERVICE_CONFIGURATION, own_configuration
 from audiobatchd.control.client import ControlClient
 from audiobatchd.disk import bounded
 from audiobatchd.errors import AudiobatchError, ConfigError, UsageError
-from audiobatchd.vocabulary.commands import quoted
+from audiobatchd.vocabulary.commands import joined
 from audiobatchd.vocabulary.names import shown
 from audiobatchd.vocabulary.quantities import counted
 
@@ -353,7 +353,7 @@ def _as_root(arguments: argparse.Namespace) -> str:
     options = [f"--{name.replace('_', '-')}" for name in ("grant", "no_grant", "undo") if getattr(arguments, name)]
     person = ["--operator", arguments.operator] if arguments.operator else []
     place = [arguments.dataset] if arguments.dataset else []
-    return " ".join(map(quoted, ["sudo", "audiobatchctl", "setup", *options, *person, *place]))
+    return joined(["sudo", "audiobatchctl", "setup", *options, *person, *place])
 
 
 def _written(path: Path) -> str:

@@ -27,9 +27,6 @@ _DROP_SPAN = "DELETE FROM {} WHERE dataset = ? AND path BETWEEN ? AND ?"
 _RENAME = "UPDATE OR REPLACE {} SET dataset = ? WHERE dataset = ?"
 
 
-_OVER = object()
-
-
 class Catalog(Database):
     """The database with its tables, made once and used by all threads until it is closed."""
 
@@ -101,6 +98,10 @@ class Catalog(Database):
 
 
 def _until(is_enough: Callable[[], bool], steps: Iterator[None]) -> Iterator[None]:
-    """Take these steps, and look before each whether they are still to be taken."""
-    while not is_enough() and next(steps, _OVER) is not _OVER:
+    """Take these steps until it is enough, which is asked before each."""
+    if is_enough():
+        return
+    for _ in steps:
         yield
+        if is_enough():
+            return

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from watchdog.observers import inotify_c
 
@@ -30,7 +29,7 @@ class Watches:
         self._budget = Budget(budget)
         self._watches: dict[str, DatasetWatch] = {}
         self._unended: list[DatasetWatch] = []
-        """Watches that are not wanted any more, and for whose end no thread could be had."""
+        """Watches that are to end as soon as there is a thread for that."""
         self._lock = threading.Lock()
         """Held while watches are ended, which any thread may see to."""
         self._post: Callable[[Event], None] = _drop
@@ -98,13 +97,16 @@ class Watches:
     def _end(self) -> list[threading.Thread]:
         """End what is not wanted any more, each in a thread, for it may hang with its disk; as far as there are any."""
         threads: list[threading.Thread] = []
-        with self._lock, suppress(RuntimeError):
+        with self._lock:
             while self._unended:
-                watch = self._unended[-1]
-                name = f"end of watch {watch.dataset.root}"
-                threads.append(threading.Thread(target=watch.end, name=name, daemon=True))
-                threads[-1].start()
-                self._unended.pop()
+                watch = self._unended[0]
+                thread = threading.Thread(target=watch.end, name=f"end of watch {watch.dataset.root}", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # no thread is left
+                    break
+                del self._unended[0]  # others are added at the end meanwhile
+                threads.append(thread)
         return threads
 
     def _instance(self, root: str) -> Instance | None:
